@@ -1,0 +1,1 @@
+"""Sound: Opus, resampling, voice activity, the pieces of a file. Synchronous, no I/O."""

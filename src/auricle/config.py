@@ -1,0 +1,178 @@
+"""Settings: every knob an operator has, and the only reader of the environment.
+
+Each field is one ``AURICLE_*`` variable. Sections are frozen and handed over one by one, so that a
+room sees only what is its own.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+
+import platformdirs
+import psutil
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from auricle.errors import SetupError
+
+SECRET_VARIABLES = ("AURICLE_API_KEYS",)
+"""Never handed to a worker."""
+
+
+class _Section(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="AURICLE_", frozen=True, extra="ignore")
+
+
+class ServerSettings(_Section):
+    """Where the server listens and who may use it."""
+
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on; others than loopback need keys."
+    )
+    port: int = Field(6007, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Keys, separated by commas; each `key` or `name:key`. None: no check."
+    )
+    max_json_mb: float = Field(25, gt=0, description="Largest JSON body, in MB of 10^6 bytes.")
+    max_upload_mb: float = Field(2000, gt=0, description="Largest audio body, in MB.")
+    spool_dir: Path | None = Field(None, description="Where uploads are spooled; the system's own.")
+    max_wait_s: float = Field(30, gt=0, description="Deadline of a request that names none.")
+    body_timeout_s: float = Field(30, gt=0, description="Longest pause while a body comes in.")
+    max_file_jobs: int = Field(16, ge=1, description="Files worked on at once; more get a 503.")
+    keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
+    max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
+    drain_s: float = Field(20, ge=0, description="Longest wait for accepted work at shutdown.")
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+    operator_key: SecretStr | None = Field(
+        None, description="The key that sees crash stacks in /health; none: nobody does."
+    )
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+
+class ModelSettings(_Section):
+    """Which model is loaded, and how."""
+
+    model: str = Field(
+        "base", description="`base` (bundled if installed), a faster-whisper name, or a directory."
+    )
+    device: str = Field("cpu", pattern="^(cpu|cuda|auto)$", description="Where the model runs.")
+    compute_type: str = Field("default", description="CTranslate2 type; int8 on a CPU by default.")
+    cache_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
+        description="Where the bundled model is put together.",
+    )
+    engine: str = Field(
+        "auricle.engine.faster_whisper:load",
+        description="The engine's factory as module:function; runs inside each worker.",
+    )
+
+
+class WorkerSettings(_Section):
+    """How many workers there are, and when one is given up."""
+
+    workers: int = Field(
+        0, ge=0, le=256, description="Worker processes; 0 counts cores and memory."
+    )
+    worker_threads: int = Field(1, ge=1, le=64, description="Threads in each worker.")
+    batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
+    start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
+    attempt_floor_s: float = Field(10, gt=0, description="A batch has at least so long.")
+    attempt_factor: float = Field(8, ge=1, description="A batch has so many times its usual time.")
+    backoff_first_s: float = Field(0.5, gt=0, description="Wait after a second death in a row.")
+    backoff_max_s: float = Field(30, gt=0, description="Longest wait between two starts.")
+    worker_max_jobs: int = Field(10_000, ge=1, description="A worker is replaced after so many.")
+    worker_soft_mb: float = Field(
+        0, ge=0, description="Replaced above this memory; 0: start + 500."
+    )
+    worker_hard_mb: float = Field(0, ge=0, description="Killed above this memory; 0: start + 2000.")
+    decode_workers: int = Field(2, ge=1, le=64, description="Processes that read audio files.")
+
+
+class QueueSettings(_Section):
+    """What may wait, and how blame is counted."""
+
+    queue_audio_s: float = Field(300, gt=0, description="Most seconds of audio that may wait.")
+    queue_jobs: int = Field(256, ge=1, description="Most jobs that may wait.")
+    key_share: float = Field(
+        0.6, gt=0, le=1, description="Most of the queue that one key may fill."
+    )
+    file_share: float = Field(0.1, ge=0, le=1, description="Least part of worker time for files.")
+    poison_attempts: int = Field(4, ge=1, description="Deaths of any kind that convict a job.")
+    poison_ttl_s: float = Field(600, gt=0, description="How long poisoned audio stays refused.")
+    key_crashes: int = Field(10, ge=1, description="Convictions within crash_window_s for a key.")
+    crash_window_s: float = Field(600, gt=0, description="How long a conviction counts for a key.")
+
+
+class DecodeSettings(_Section):
+    """Limits on audio files."""
+
+    max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio of one file.")
+    decode_budget_s: float = Field(15, gt=0, description="Longest step of a decode worker.")
+    open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
+
+
+class Settings(_Section):
+    """All sections together."""
+
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    queue: QueueSettings = Field(default_factory=QueueSettings)
+    decode: DecodeSettings = Field(default_factory=DecodeSettings)
+
+    model_config = SettingsConfigDict(
+        env_prefix="AURICLE_SECTION_", frozen=True, extra="ignore", protected_namespaces=()
+    )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment.
+
+        Raises:
+            SetupError: A variable has a value that can't be used; the message names it.
+        """
+        try:
+            return cls()
+        except ValidationError as exc:
+            problems = "; ".join(
+                f"AURICLE_{str(error['loc'][-1]).upper()}: {error['msg']}" for error in exc.errors()
+            )
+            raise SetupError(f"Settings can't be used: {problems}") from None
+
+
+MEMORY_PER_WORKER_MB = 600
+"""Whisper base in int8 takes 270 MB (measured 2026-11-25); twice that is kept free."""
+
+
+def _usable_cores() -> int:
+    """Return the cores that this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def worker_count(settings: WorkerSettings, cores: int | None = None) -> int:
+    """Return how many one-thread workers fit: by cores and free memory, two at the least."""
+    if settings.workers:
+        return settings.workers
+    cores = cores or _usable_cores()
+    by_cores = max(1, cores // settings.worker_threads)
+    by_memory = int(psutil.virtual_memory().available / (MEMORY_PER_WORKER_MB * 1e6))
+    return max(2, min(by_cores, by_memory))
+
+
+def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a worker's environment holds: ours, without keys, with threads pinned."""
+    source = os.environ if environ is None else environ
+    kept = {
+        k: v for k, v in source.items() if k not in SECRET_VARIABLES and k != "AURICLE_OPERATOR_KEY"
+    }
+    kept |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    return kept

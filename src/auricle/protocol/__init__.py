@@ -1,0 +1,1 @@
+"""Wire formats: bytes in, values out. No I/O."""

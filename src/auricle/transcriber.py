@@ -1,0 +1,172 @@
+"""The two seams between those who have audio and those who work on it.
+
+The server and the command line know these protocols only; ``workers`` implements them with local
+processes, ``cluster`` will with recognisers on other machines.
+"""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from auricle.types import ClientId, Job, Piece, Source, Transcript
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerExit:
+    """How a worker ended: ``at`` is wall-clock seconds since 1970, for people.
+
+    Attributes:
+        signal: Name of the signal that ended it, as ``SIGSEGV``; ``None`` if it exited.
+        code: Exit code; ``None`` if a signal ended it.
+        reason: ``exited``, ``hung`` (killed past its budget), ``start`` (never got ready),
+            ``protocol`` (sent nonsense), ``memory`` (above its limit) or ``replaced``.
+        stack: Frames from faulthandler, innermost first, never values; may be empty.
+    """
+
+    at: float
+    signal: str | None
+    code: int | None
+    reason: str
+    stack: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerStats:
+    """One worker as ``/health`` shows it."""
+
+    id: str
+    pid: int | None
+    state: str  # starting | ready | busy | backing_off | stopping
+    restarts: int
+    jobs_done: int
+    rss_bytes: int
+    last_exit: WorkerExit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A transcriber or decoder at one moment.
+
+    ``audio_s`` figures count waiting and running work. ``delays`` are not in here: metrics take
+    them from each answer's timing.
+    """
+
+    workers: tuple[WorkerStats, ...] = ()
+    ready: bool = False
+    """At least one worker is ready and has finished work or a self-test lately."""
+    waiting_jobs: int = 0
+    running_jobs: int = 0
+    waiting_audio_s: float = 0.0
+    max_audio_s: float = 0.0
+    reserved_audio_s: float = 0.0
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    refused: int = 0
+    poison: int = 0
+    replaced: int = 0
+    model: str = ""
+    seconds_per_audio_s: float = 0.0
+    """Worker seconds that a second of audio costs, as measured lately; 0 before any work."""
+
+
+class Transcriber(Protocol):
+    """Turns jobs into transcripts, through crashes and hangs of whatever does the work."""
+
+    async def transcribe(self, job: Job) -> Transcript:
+        """Return the job's transcript; cancelling the call cancels the job.
+
+        Raises:
+            Overloaded: Refused at once: the queue is full, the deadline can't be met, no worker
+                is ready, or the service is draining.
+            RateLimited: The client's budget of crashes is used up.
+            DeadlineExceeded: ``max_wait_s`` passed.
+            PoisonJob: This audio killed the engine again and again.
+            AudioError: The engine can't work on this audio.
+            Superseded: A newer partial took its place, or it was shed.
+        """
+        ...
+
+    def reserve(
+        self,
+        client: ClientId,
+        audio_s: float,
+        *,
+        max_wait_s: float | None = None,
+        resumed: bool = False,
+    ) -> str:
+        """Admit a caller before its audio is there, and keep room for ``audio_s`` of its jobs.
+
+        Jobs that name the reservation use its room instead of the open queue's. Call
+        :meth:`release` when the caller is gone.
+
+        Args:
+            client: Whose share of the queue is used.
+            audio_s: How much audio may wait under this reservation at once.
+            max_wait_s: Refuse now when the queue's wait is already longer than this.
+            resumed: A session that comes back is let in before new ones.
+
+        Raises:
+            Overloaded: There is no room, no worker is ready, or the service is draining.
+            RateLimited: The client's budget of crashes is used up.
+        """
+        ...
+
+    def release(self, reservation: str) -> None:
+        """Give reserved room back; unknown and released reservations are ignored."""
+        ...
+
+    def stats(self) -> Stats:
+        """Return the state of things now; cheap, never waits."""
+        ...
+
+    async def aclose(self) -> None:
+        """Refuse new work, finish what is accepted within the drain time, stop the workers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Progress:
+    """How far a file has been read; ``piece`` is speech found on the way.
+
+    ``fraction`` is 0..1 of the source's bytes or duration; ``duration_samples`` is what was
+    decoded so far, and the file's whole length once ``done``.
+    """
+
+    fraction: float
+    duration_samples: int
+    piece: Piece | None = None
+    done: bool = False
+
+
+class Decoder(Protocol):
+    """Reads audio files in worker processes and yields the speech in them."""
+
+    def decode(self, source: Source, *, whole_up_to_samples: int = 0) -> AsyncIterator[Progress]:
+        """Yield progress and pieces in order; the last one is ``done``.
+
+        After the death of a decode worker the iterator goes on where it was. Not reading is
+        back-pressure; closing the iterator frees the worker.
+
+        Args:
+            source: The file.
+            whole_up_to_samples: A file no longer than this comes as one piece, uncut, if it holds
+                any speech at all.
+
+        Raises:
+            UnsupportedFormat: Not one of the formats on the list.
+            AudioError: It can't be decoded.
+            EmptyAudio: It holds no audio.
+            TooLong: It decodes to more than ``max_audio_s``.
+            PoisonJob: It killed the decoder again and again.
+            Overloaded: Too many files are being read, or no decode worker is ready.
+        """
+        ...
+
+    def stats(self) -> Stats:
+        """Return the state of the decode workers."""
+        ...
+
+    async def aclose(self) -> None:
+        """Stop the decode workers."""
+        ...
