@@ -1,0 +1,105 @@
+# Auricle's commands; `make` alone lists them. Needs make, and a Python of 3.11 or newer with venv.
+#
+#   VENV    where the virtual environment lies (.venv)
+#   PYTHON  which Python makes it (the first that is new enough)
+#   ARGS    what is handed on: make run ARGS="--port 7000", make test ARGS="tests/audio -k opus"
+
+VENV ?= .venv
+PYTHON ?=
+ARGS ?=
+BIN := $(VENV)/bin
+SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
+PYTHON_CODE := src tests bench testdata
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+.PHONY: help
+help: ## Show this list
+	@echo "Auricle: self-hosted speech to text that does not go down."
+	@echo
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
+
+.PHONY: run
+run: ## Set up and serve on http://127.0.0.1:6007
+	@$(SETUP) requirements.lock
+	@exec "$(BIN)/auricle" serve $(ARGS)
+
+.PHONY: setup
+setup: ## Set up .venv for development
+	@$(SETUP) requirements-dev.lock
+
+.PHONY: test
+test: setup ## Run the tests
+	@"$(BIN)/python" -m pytest $(ARGS)
+
+.PHONY: check
+check: setup format-check lint types layers coverage ## All that CI checks: format, lint, types, layers, tests, coverage
+	@echo "check: all is well"
+
+.PHONY: format
+format: setup ## Format the code
+	@"$(BIN)/ruff" format $(PYTHON_CODE)
+	@"$(BIN)/ruff" check --fix-only --quiet $(PYTHON_CODE)
+
+.PHONY: format-check
+format-check: setup
+	@echo "check: format"
+	@"$(BIN)/ruff" format --check $(PYTHON_CODE)
+
+.PHONY: lint
+lint: setup
+	@echo "check: lint"
+	@"$(BIN)/ruff" check $(PYTHON_CODE)
+
+.PHONY: types
+types: setup
+	@echo "check: types"
+	@"$(BIN)/mypy"
+
+.PHONY: layers
+layers: setup
+	@echo "check: layers"
+	@"$(BIN)/lint-imports"
+
+.PHONY: coverage
+coverage: setup
+	@echo "check: tests with coverage"
+	@rm -f .coverage .coverage.*
+	@"$(BIN)/coverage" run -m pytest
+	@"$(BIN)/coverage" combine --quiet
+	@"$(BIN)/coverage" report
+
+.PHONY: bench
+bench: setup ## Run the benchmarks; results go to bench/results
+	@mkdir -p bench/results
+	@for bench in bench/*.py; do \
+		echo "bench: $$bench"; \
+		"$(BIN)/python" "$$bench" --json "bench/results/$$(basename "$$bench" .py).json" || exit 1; \
+	done
+
+.PHONY: wheel
+wheel: setup ## Build the wheel into dist/
+	@rm -rf dist
+	@"$(BIN)/hatchling" build -t wheel
+
+.PHONY: test-wheel
+test-wheel: wheel ## Install the wheel into an environment of its own, and use it
+	@scripts/test-wheel dist/auricle-*.whl
+
+# uv is needed here only, and only by those who change the dependencies.
+LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet \
+	--universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) --extra bundled-model
+.PHONY: lock
+lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
+	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
+	$(LOCK) --group build pyproject.toml -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## Remove .venv and all that was built or cached
+	rm -rf "$(VENV)" dist build htmlcov .coverage .coverage.* bench/results
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests bench testdata -name __pycache__ -type d -prune -exec rm -rf {} +
