@@ -4,24 +4,36 @@ Each field is one ``AURICLE_*`` variable. Sections are frozen and handed over on
 room sees only what is its own.
 """
 
+import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
 import psutil
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
 
-SECRET_VARIABLES = ("AURICLE_API_KEYS",)
+PREFIX = "AURICLE_"
+
+SECRET_VARIABLES = frozenset({"AURICLE_API_KEYS", "AURICLE_OPERATOR_KEY"})
 """Never handed to a worker."""
 
 
 class _Section(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="AURICLE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,  # as compose files write a variable that is not set
+        extra="ignore",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # the input may be a key
+    )
 
 
 class ServerSettings(_Section):
@@ -43,7 +55,9 @@ class ServerSettings(_Section):
     keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
     max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
     drain_s: float = Field(20, ge=0, description="Longest wait for accepted work at shutdown.")
-    log_level: str = Field("info", pattern="^(debug|info|warning|error)$", description="Log level.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged: `debug`, `info`, `warning` or `error`."
+    )
     operator_key: SecretStr | None = Field(
         None, description="The key that sees crash stacks in /health; none: nobody does."
     )
@@ -62,7 +76,9 @@ class ModelSettings(_Section):
     model: str = Field(
         "base", description="`base` (bundled if installed), a faster-whisper name, or a directory."
     )
-    device: str = Field("cpu", pattern="^(cpu|cuda|auto)$", description="Where the model runs.")
+    device: Literal["cpu", "cuda", "auto"] = Field(
+        "cpu", description="Where the model runs: `cpu`, `cuda` or `auto`."
+    )
     compute_type: str = Field("default", description="CTranslate2 type; int8 on a CPU by default.")
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
@@ -92,6 +108,7 @@ class WorkerSettings(_Section):
         0, ge=0, description="Replaced above this memory; 0: start + 500."
     )
     worker_hard_mb: float = Field(0, ge=0, description="Killed above this memory; 0: start + 2000.")
+    self_test_s: float = Field(300, gt=0, description="An idle worker is tried out so often.")
     decode_workers: int = Field(2, ge=1, le=64, description="Processes that read audio files.")
 
 
@@ -118,40 +135,81 @@ class DecodeSettings(_Section):
     open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
 
 
-class Settings(_Section):
+@dataclass(frozen=True, slots=True)
+class Settings:
     """All sections together."""
 
-    server: ServerSettings = Field(default_factory=ServerSettings)
-    model: ModelSettings = Field(default_factory=ModelSettings)
-    worker: WorkerSettings = Field(default_factory=WorkerSettings)
-    queue: QueueSettings = Field(default_factory=QueueSettings)
-    decode: DecodeSettings = Field(default_factory=DecodeSettings)
-
-    model_config = SettingsConfigDict(
-        env_prefix="AURICLE_SECTION_", frozen=True, extra="ignore", protected_namespaces=()
-    )
+    server: ServerSettings = field(default_factory=ServerSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+    decode: DecodeSettings = field(default_factory=DecodeSettings)
 
     @classmethod
-    def load(cls) -> Self:
+    def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
         """Read the environment.
 
+        Args:
+            overrides: Values by field name that win over the environment: the options of a
+                command. ``None`` is an option that was not given.
+
         Raises:
-            SetupError: A variable has a value that can't be used; the message names it.
+            SetupError: Values can't be used; the message names each, and its variable or option.
         """
-        try:
-            return cls()
-        except ValidationError as exc:
-            problems = "; ".join(
-                f"AURICLE_{str(error['loc'][-1]).upper()}: {error['msg']}" for error in exc.errors()
-            )
-            raise SetupError(f"Settings can't be used: {problems}") from None
+        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        sections: dict[str, _Section] = {}
+        problems: list[str] = []
+        for section, section_class in SECTIONS.items():
+            own = {name: given[name] for name in section_class.model_fields if name in given}
+            try:
+                sections[section] = section_class.model_validate(own)
+            except ValidationError as exc:
+                problems += [_problem(str(e["loc"][0]), e["msg"], given) for e in exc.errors()]
+        if problems:
+            raise SetupError(f"Settings can't be used: {'; '.join(problems)}")
+        return cls(**sections)  # type: ignore[arg-type]  # SECTIONS has the fields' own classes
+
+
+SECTIONS: Mapping[str, type[_Section]] = {
+    "server": ServerSettings,
+    "model": ModelSettings,
+    "worker": WorkerSettings,
+    "queue": QueueSettings,
+    "decode": DecodeSettings,
+}
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a field."""
+    return PREFIX + name.upper()
+
+
+def _problem(name: str, message: str, given: Mapping[str, object]) -> str:
+    source = f"--{name.replace('_', '-')}" if name in given else variable(name)
+    return f"{source}: {message}"
+
+
+def fields() -> Iterator[tuple[str, FieldInfo]]:
+    """Yield the name and definition of every setting, section by section."""
+    for section in SECTIONS.values():
+        yield from section.model_fields.items()
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
+    """Return the ``AURICLE_*`` variables that nothing reads, each with the likeliest real one."""
+    known = [name.upper() for name, _ in fields()]
+    source = os.environ if environ is None else environ
+    found = sorted(name for name in source if name.startswith(PREFIX))
+    unknown = [word for name in found if (word := name.removeprefix(PREFIX)) not in known]
+    meant = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
+    return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in meant.items()]
 
 
 MEMORY_PER_WORKER_MB = 600
 """Whisper base in int8 takes 270 MB (measured 2026-11-25); twice that is kept free."""
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
     """Return the cores that this process may use, where the system tells."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -162,7 +220,7 @@ def worker_count(settings: WorkerSettings, cores: int | None = None) -> int:
     """Return how many one-thread workers fit: by cores and free memory, two at the least."""
     if settings.workers:
         return settings.workers
-    cores = cores or _usable_cores()
+    cores = cores or usable_cores()
     by_cores = max(1, cores // settings.worker_threads)
     by_memory = int(psutil.virtual_memory().available / (MEMORY_PER_WORKER_MB * 1e6))
     return max(2, min(by_cores, by_memory))
@@ -171,8 +229,6 @@ def worker_count(settings: WorkerSettings, cores: int | None = None) -> int:
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return what a worker's environment holds: ours, without keys, with threads pinned."""
     source = os.environ if environ is None else environ
-    kept = {
-        k: v for k, v in source.items() if k not in SECRET_VARIABLES and k != "AURICLE_OPERATOR_KEY"
-    }
+    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
     kept |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
     return kept

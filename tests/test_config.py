@@ -1,0 +1,162 @@
+"""Settings: what is read, what is refused, and what a worker is given of it."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from auricle.config import (
+    SECRET_VARIABLES,
+    SECTIONS,
+    Settings,
+    WorkerSettings,
+    fields,
+    unknown_variables,
+    variable,
+    worker_count,
+    worker_environment,
+)
+from auricle.errors import SetupError
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, _ in fields():
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+def test_without_any_variable_it_listens_on_loopback_only() -> None:
+    settings = Settings.load()
+    assert settings.server.host == "127.0.0.1"
+    assert settings.server.port == 6007
+    assert settings.server.api_keys == ()
+    assert settings.model.model == "base"
+
+
+def test_each_section_reads_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "7000")
+    monkeypatch.setenv("AURICLE_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("AURICLE_WORKERS", "3")
+    monkeypatch.setenv("AURICLE_QUEUE_AUDIO_S", "60")
+    monkeypatch.setenv("AURICLE_MAX_AUDIO_S", "90.5")
+    settings = Settings.load()
+    assert settings.server.port == 7000
+    assert settings.model.cache_dir == tmp_path
+    assert settings.worker.workers == 3
+    assert settings.queue.queue_audio_s == 60
+    assert settings.decode.max_audio_s == 90.5
+
+
+def test_an_option_wins_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "7000")
+    assert Settings.load({"port": 7001}).server.port == 7001
+
+
+def test_an_option_that_was_not_given_leaves_the_environment_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "7000")
+    assert Settings.load({"port": None}).server.port == 7000
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "")
+    monkeypatch.setenv("AURICLE_API_KEYS", "")
+    settings = Settings.load()
+    assert settings.server.port == 6007
+    assert settings.server.api_keys == ()
+
+
+def test_keys_are_cut_at_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_API_KEYS", "anna:first-key, ,second-key,")
+    settings = Settings.load()
+    keys = [key.get_secret_value() for key in settings.server.api_keys]
+    assert keys == ["anna:first-key", "second-key"]
+    assert "first-key" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AURICLE_PORT", "65536"),
+        ("AURICLE_PORT", "http"),
+        ("AURICLE_WORKERS", "-1"),
+        ("AURICLE_WORKERS", "257"),
+        ("AURICLE_DEVICE", "tpu"),
+        ("AURICLE_LOG_LEVEL", "loud"),
+        ("AURICLE_MAX_WAIT_S", "0"),
+        ("AURICLE_MAX_WAIT_S", "nan"),
+        ("AURICLE_MAX_WAIT_S", "inf"),
+        ("AURICLE_KEY_SHARE", "1.1"),
+    ],
+)
+def test_a_value_that_cant_be_is_refused_by_its_variables_name(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SetupError, match=name):
+        Settings.load()
+
+
+def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "http")
+    monkeypatch.setenv("AURICLE_KEY_SHARE", "2")
+    with pytest.raises(SetupError, match=r"AURICLE_PORT.*AURICLE_KEY_SHARE"):
+        Settings.load()
+
+
+def test_a_wrong_option_is_told_by_its_own_name() -> None:
+    with pytest.raises(SetupError, match="--worker-threads: .*greater than or equal to 1"):
+        Settings.load({"worker_threads": 0})
+
+
+def test_a_refusal_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "a-secret-in-the-wrong-place")
+    with pytest.raises(SetupError) as caught:
+        Settings.load()
+    assert "secret" not in str(caught.value)
+
+
+def test_every_setting_is_described_and_named_once() -> None:
+    names = [name for name, _ in fields()]
+    assert len(names) == len(set(names))
+    assert all(definition.description for _, definition in fields())
+    assert {name for section in SECTIONS.values() for name in section.model_fields} == set(names)
+
+
+def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> None:
+    environ = {"AURICLE_WORKER": "2", "AURICLE_PORT": "1", "AURICLE_MOOD": "x", "PATH": "/bin"}
+    assert unknown_variables(environ) == [
+        ("AURICLE_MOOD", None),
+        ("AURICLE_WORKER", "AURICLE_WORKERS"),
+    ]
+
+
+def test_there_are_two_workers_at_the_least() -> None:
+    assert worker_count(WorkerSettings(workers=0), cores=1) == 2
+
+
+def test_a_worker_with_more_threads_takes_more_cores() -> None:
+    one = worker_count(WorkerSettings(workers=0, worker_threads=1), cores=8)
+    four = worker_count(WorkerSettings(workers=0, worker_threads=4), cores=8)
+    assert four == 2
+    assert one >= four
+
+
+def test_a_number_that_was_asked_for_is_taken_as_it_is() -> None:
+    assert worker_count(WorkerSettings(workers=1), cores=64) == 1
+
+
+def test_a_worker_is_given_no_key_and_its_number_of_threads() -> None:
+    environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HOME": "/home/anna"}
+    given = worker_environment(4, environ)
+    assert "a-key" not in given.values()
+    assert given["HOME"] == "/home/anna"
+    assert given["OMP_NUM_THREADS"] == "4"
+
+
+def test_no_setting_is_endless_by_default() -> None:
+    numbers = [d.default for _, d in fields() if isinstance(d.default, int | float)]
+    assert all(math.isfinite(number) for number in numbers)
