@@ -93,17 +93,20 @@ class Transcriber(Protocol):
         audio_s: float,
         *,
         max_wait_s: float | None = None,
+        standing: bool = False,
         resumed: bool = False,
     ) -> str:
         """Admit a caller before its audio is there, and keep room for ``audio_s`` of its jobs.
 
-        Jobs that name the reservation use its room instead of the open queue's. Call
-        :meth:`release` when the caller is gone.
+        A job that names the reservation is accepted without any further question. The first job
+        uses the room up, unless it is ``standing`` (a live session's: room for each of its
+        finals). Call :meth:`release` when the caller is gone.
 
         Args:
             client: Whose share of the queue is used.
             audio_s: How much audio may wait under this reservation at once.
             max_wait_s: Refuse now when the queue's wait is already longer than this.
+            standing: Keep the room until it is released.
             resumed: A session that comes back is let in before new ones.
 
         Raises:

@@ -94,6 +94,8 @@ class Ready(Message, frozen=True):
     rss_bytes: int
     max_batch_jobs: int
     """Most jobs that this engine gains from having together."""
+    warm_up_s: float = 0.0
+    """How long the warm-up transcription took: the first guess at this machine's speed."""
 
 
 class StartFailed(Message, frozen=True):

@@ -1,0 +1,94 @@
+"""Who is to blame for a worker's death: strikes, convictions and what follows. No I/O, no clock.
+
+Only a death while a job was alone on its worker counts against it.
+"""
+
+import hashlib
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from auricle.types import ClientId, Pcm16
+
+SAME_SIGNATURE_CONVICTS = 2
+"""Twice the same signal in the same frame is no coincidence."""
+MAX_REMEMBERED = 10_000
+"""Most utterances, fingerprints and clients remembered; the oldest are forgotten first."""
+
+
+def fingerprint(pcm: Pcm16) -> bytes:
+    """Return what stands for this audio in the list of the convicted."""
+    return hashlib.blake2b(pcm.data, digest_size=16).digest()
+
+
+@dataclass(slots=True)
+class _Record:
+    deaths: int = 0
+    signatures: list[str] = field(default_factory=list)
+
+
+class Blame:
+    """Counts deaths by utterance, keeps the fingerprints of the convicted, and each key's budget.
+
+    Args:
+        attempts: Deaths of any kind that convict.
+        ttl_s: How long convicted audio stays refused.
+        client_budget: Convictions within the window that use up a client's budget.
+        window_s: How long a conviction counts for a client, and a strike for an utterance.
+    """
+
+    def __init__(self, attempts: int, ttl_s: float, client_budget: int, window_s: float) -> None:
+        self._attempts = attempts
+        self._ttl_s = ttl_s
+        self._client_budget = client_budget
+        self._window_s = window_s
+        self._records: dict[str, _Record] = {}
+        self._poison: dict[bytes, float] = {}
+        self._convictions: dict[ClientId, deque[float]] = {}
+
+    def strike(self, utterance: str, signature: str | None) -> bool:
+        """Count a death while alone; return whether it convicts.
+
+        A signature of ``None`` (no frame is known: killed from outside, or out of memory) is like
+        no other.
+        """
+        record = self._records.setdefault(utterance, _Record())
+        record.deaths += 1
+        if signature is not None:
+            record.signatures.append(signature)
+        _forget_oldest(self._records)
+        same = record.signatures.count(signature) if signature is not None else 0
+        return same >= SAME_SIGNATURE_CONVICTS or record.deaths >= self._attempts
+
+    def is_suspect(self, utterance: str) -> bool:
+        """Whether a worker died while this utterance was alone on it."""
+        return utterance in self._records
+
+    def acquit(self, utterance: str) -> None:
+        """It got through, or nobody wants it any more: its strikes are forgotten."""
+        self._records.pop(utterance, None)
+
+    def convict(self, client: ClientId, pcm: Pcm16, now: float) -> None:
+        """Refuse this audio for a while, and charge the client's budget."""
+        self._poison[fingerprint(pcm)] = now + self._ttl_s
+        self._convictions.setdefault(client, deque(maxlen=self._client_budget)).append(now)
+        _forget_oldest(self._poison)
+        _forget_oldest(self._convictions)
+
+    def is_poison(self, pcm: Pcm16, now: float) -> bool:
+        """Whether this audio was convicted lately."""
+        for key in [key for key, until in self._poison.items() if until <= now]:
+            del self._poison[key]
+        return bool(self._poison) and fingerprint(pcm) in self._poison
+
+    def banned_for_s(self, client: ClientId, now: float) -> float:
+        """Return how long the client's budget stays used up; 0 if it isn't."""
+        times = self._convictions.get(client)
+        if times is None or len(times) < self._client_budget:
+            return 0.0
+        return max(0.0, times[0] + self._window_s - now)
+
+
+def _forget_oldest(table: dict[Any, Any]) -> None:
+    while len(table) > MAX_REMEMBERED:
+        del table[next(iter(table))]

@@ -1,0 +1,393 @@
+"""WorkerPool: a Transcriber on local processes.
+
+The pool joins three things that know nothing of each other: the scheduler (which job next), the
+crew (which process lives) and the callers' futures.
+"""
+
+import asyncio
+import itertools
+import math
+import time
+
+import numpy as np
+import structlog
+
+from auricle.config import (
+    ModelSettings,
+    QueueSettings,
+    WorkerSettings,
+    worker_count,
+    worker_environment,
+)
+from auricle.errors import (
+    AudioError,
+    Draining,
+    EmptyAudio,
+    NoWorkerReady,
+    SetupError,
+    WorkerError,
+)
+from auricle.transcriber import Stats
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    ClientId,
+    Job,
+    JobId,
+    Options,
+    Segment,
+    Timing,
+    Transcript,
+    Word,
+)
+from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
+from auricle.workers.messages import (
+    BatchDone,
+    JobDone,
+    JobFailed,
+    JobMessage,
+    Message,
+    Ready,
+    RunBatch,
+    SegmentMessage,
+    StartAsr,
+    ToParent,
+)
+from auricle.workers.process import ProcessExit
+from auricle.workers.scheduler import JOB_OVERHEAD_S, Batch, Scheduler, Ticket, Workers
+
+CHILD = "auricle.workers.asr_child"
+MAX_TEXT_CHARS = 20_000
+"""Most text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
+SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerPool:
+    """Recognises jobs in worker processes that may crash, hang or eat memory.
+
+    Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
+
+    Args:
+        worker: How many workers, and when one is given up.
+        queue: What may wait.
+        model: Which engine and device.
+        model_path: The model's directory, or its name, as the engine is to load it.
+    """
+
+    def __init__(
+        self, worker: WorkerSettings, queue: QueueSettings, model: ModelSettings, model_path: str
+    ) -> None:
+        self._worker = worker
+        self._queue = queue
+        self._model = model
+        self._model_path = model_path
+        self._model_name = model.model
+        size = worker_count(worker)
+        self._counts = Workers(size)
+        self._scheduler = Scheduler(
+            queue,
+            max_batch_jobs=1,
+            attempt_floor_s=worker.attempt_floor_s,
+            attempt_factor=worker.attempt_factor,
+            workers=self._counts,
+        )
+        self._crew = Crew(
+            "asr", CHILD, size, worker, worker_environment(worker.worker_threads), self
+        )
+        self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
+        self._batches: dict[str, tuple[int, Batch | None]] = {}
+        self._batch_ids = itertools.count(1)
+        self._driver: asyncio.Task[None] | None = None
+        self._is_draining = False
+
+    async def start(self) -> None:
+        """Start the workers; returns at once, they get ready one by one."""
+        self._driver = asyncio.create_task(self._crew.run(), name="worker pool")
+        self._driver.add_done_callback(self._driver_ended)
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Wait until one worker is ready.
+
+        Raises:
+            SetupError: None got ready in time, or the model can't be loaded; it says why.
+        """
+        deadline = time.monotonic() + timeout_s
+        while not self._crew.ready:
+            if self._crew.first_start_error is not None:
+                raise SetupError(self._crew.first_start_error)
+            if time.monotonic() > deadline:
+                raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
+            await asyncio.sleep(0.05)
+
+    async def aclose(self, drain_s: float = 0.0) -> None:
+        """Refuse new work, finish what is accepted within ``drain_s``, stop the workers."""
+        self._is_draining = True
+        deadline = time.monotonic() + drain_s
+        while self._futures and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        self._scheduler.drain(lambda: Draining("the server is shutting down", 5))
+        self._deliver_failures()
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    async def transcribe(self, job: Job) -> Transcript:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        if job.reservation is None:
+            self._refuse_when_down()
+        ticket = self._scheduler.submit(job, time.monotonic())
+        future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
+        self._futures[ticket] = future
+        self._deliver_failures()  # what was shed or replaced to make room
+        self._crew.wake()
+        try:
+            return await future
+        finally:
+            if self._futures.pop(ticket, None) is not None:
+                self._scheduler.cancel(ticket)
+
+    def reserve(
+        self,
+        client: ClientId,
+        audio_s: float,
+        *,
+        max_wait_s: float | None = None,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> str:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        self._refuse_when_down()
+        name = self._scheduler.reserve(
+            client,
+            audio_s,
+            time.monotonic(),
+            max_wait_s=max_wait_s,
+            standing=standing,
+            resumed=resumed,
+        )
+        self._deliver_failures()
+        return name
+
+    def release(self, reservation: str) -> None:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        self._scheduler.release(reservation)
+
+    def stats(self) -> Stats:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        scheduler, counters = self._scheduler, self._scheduler.counters
+        lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.attempt_floor_s
+        return Stats(
+            workers=self._crew.stats(),
+            ready=self._crew.has_worked_since(lately) and not self._is_draining,
+            waiting_jobs=scheduler.waiting_jobs,
+            running_jobs=scheduler.running_jobs,
+            waiting_audio_s=scheduler.waiting_audio_s,
+            max_audio_s=self._queue.queue_audio_s,
+            reserved_audio_s=scheduler.reserved_audio_s,
+            done=counters.done,
+            failed=counters.failed,
+            retried=counters.retried,
+            refused=counters.refused,
+            poison=counters.poison,
+            replaced=self._crew.replaced,
+            model=self._model_name,
+            seconds_per_audio_s=scheduler.seconds_per_load,
+        )
+
+    # What the crew asks of its owner (crew.Shift).
+
+    def start_message(self) -> Message:
+        """Tell a new worker what to load."""
+        worker = self._worker
+        return StartAsr(
+            factory=self._model.engine,
+            model=self._model_path,
+            device=self._model.device,
+            compute_type=self._model.compute_type,
+            threads=worker.worker_threads,
+            hard_limit_bytes=int(worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Tell the scheduler, whose waits and limits depend on it."""
+        self._counts.ready = ready
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        """Take the warm-up as the first measurement of speed."""
+        self._model_name = message.model or self._model.model
+        self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
+        if message.warm_up_s > 0 and not self._scheduler.is_measured:
+            self._scheduler.observe_speed(message.warm_up_s / JOB_OVERHEAD_S)
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Give an idle worker the next batch, or try it out if it has been idle for long."""
+        batch = self._scheduler.next_batch(worker, now)
+        if batch is not None:
+            jobs = tuple(_job_message(ticket.job) for ticket in batch.tickets)
+            return self._assign(worker, batch, jobs, batch.budget_s)
+        if now - self._crew.idle_since(worker) < self._worker.self_test_s:
+            return None
+        return self._assign(worker, None, (_SELF_TEST,), self._worker.attempt_floor_s)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Check a batch's results and hand them out."""
+        number, batch = self._batches[worker]
+        if not isinstance(message, BatchDone) or message.id != number:
+            raise WorkerError("not the answer to this batch")
+        tickets = batch.tickets if batch else ()
+        expected = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
+        if [result.id for result in message.results] != expected:
+            raise WorkerError("results of other jobs than were given")
+        outcomes = [
+            _outcome(ticket, result, now, message.asr_s)
+            for ticket, result in zip(tickets, message.results, strict=False)
+        ]
+        del self._batches[worker]
+        if batch is None:
+            return
+        self._scheduler.batch_done(worker, now)
+        for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
+            is_awaited = self._scheduler.settle(ticket, failed=isinstance(outcome, AudioError))
+            future = self._futures.pop(ticket, None)
+            if future is None or not is_awaited or future.done():
+                continue
+            if isinstance(outcome, AudioError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Put back or convict what the worker held."""
+        self._batches.pop(worker, None)
+        signature = exit.signature
+        if signature is not None and reason == "hung":
+            signature = f"hung {signature}"
+        self._scheduler.worker_died(worker, signature, now)
+        self._deliver_failures()
+
+    def poll(self, now: float) -> float:
+        """Tell callers whose deadline has passed."""
+        self._scheduler.poll(now)
+        self._deliver_failures()
+        return self._scheduler.wake_at
+
+    # How it is done.
+
+    def _refuse_when_down(self) -> None:
+        if self._is_draining:
+            raise Draining("the server is shutting down", 5)
+        if not self._crew.ready:
+            self._scheduler.counters.refused += 1
+            retry_after_s = max(1, math.ceil(self._crew.start_estimate_s))
+            raise NoWorkerReady("the recognisers are starting; try again", retry_after_s)
+
+    def _assign(
+        self, worker: str, batch: Batch | None, jobs: tuple[JobMessage, ...], budget_s: float
+    ) -> Assignment:
+        number = next(self._batch_ids)
+        self._batches[worker] = number, batch
+        return Assignment(RunBatch(number, jobs, budget_s * DUMP_MARGIN), budget_s)
+
+    def _deliver_failures(self) -> None:
+        while failure := self._scheduler.next_failure():
+            future = self._futures.pop(failure.ticket, None)
+            if future is not None and not future.done():
+                future.set_exception(failure.error)
+
+    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
+        """A bug ended the driver: nobody must be left waiting for it."""
+        if driver.cancelled() or (error := driver.exception()) is None:
+            return
+        log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
+        self._is_draining = True
+        self._scheduler.drain(lambda: WorkerError("the worker pool has ended"))
+        self._deliver_failures()
+
+
+def _job_message(job: Job) -> JobMessage:
+    options = job.options
+    return JobMessage(
+        id=job.id,
+        pcm=memoryview(job.pcm).cast("B"),
+        language=options.language,
+        task=options.task,
+        beam_size=options.beam_size,
+        initial_prompt=options.initial_prompt,
+        hotwords=options.hotwords,
+        word_timestamps=options.word_timestamps,
+    )
+
+
+_SELF_TEST = _job_message(
+    Job(JobId("self-test"), np.zeros(SAMPLE_RATE_HZ, np.int16), SELF_TEST_OPTIONS)
+)
+
+
+def _outcome(
+    ticket: Ticket, result: JobDone | JobFailed, now: float, asr_s: float
+) -> Transcript | AudioError:
+    """Turn a child's result into ours; trusts no number in it.
+
+    Raises:
+        WorkerError: A number or a length is impossible.
+    """
+    if isinstance(result, JobFailed):
+        if result.code == EmptyAudio.code:
+            return EmptyAudio("there is no audio in it")
+        return AudioError("the engine can't work on this audio")
+    samples = ticket.job.pcm.size
+    segments = tuple(_segment(segment, samples) for segment in result.segments)
+    text = "".join(segment.text for segment in segments).strip()
+    if len(text) > MAX_TEXT_CHARS or not 0 <= result.language_probability <= 1:
+        raise WorkerError("an impossible result")
+    elapsed_s = now - ticket.started_at
+    if not 0 <= asr_s <= elapsed_s + 1:
+        raise WorkerError("an impossible time")
+    timing = Timing(
+        queue_ms=(ticket.started_at - ticket.submitted_at) * 1000,
+        ipc_ms=max(0.0, elapsed_s - asr_s) * 1000,
+        asr_ms=asr_s * 1000,
+    )
+    return Transcript(
+        text=text,
+        language=result.language,
+        language_probability=result.language_probability,
+        duration_samples=samples,
+        segments=segments,
+        timing=timing,
+        attempts=ticket.attempts,
+    )
+
+
+def _segment(message: SegmentMessage, samples: int) -> Segment:
+    words = None
+    if message.words is not None:
+        words = tuple(
+            Word(*_span(w.start_sample, w.end_sample, samples), w.text, _finite(w.probability))
+            for w in message.words
+        )
+    start, end = _span(message.start_sample, message.end_sample, samples)
+    return Segment(
+        start_sample=start,
+        end_sample=end,
+        text=message.text,
+        words=words,
+        avg_logprob=_finite(message.avg_logprob),
+        no_speech_prob=_finite(message.no_speech_prob),
+        compression_ratio=_finite(message.compression_ratio),
+        temperature=_finite(message.temperature),
+    )
+
+
+def _span(start: int, end: int, samples: int) -> tuple[int, int]:
+    if not 0 <= start <= end <= samples:
+        raise WorkerError("a time outside the audio")
+    return start, end
+
+
+def _finite(number: float) -> float:
+    if not math.isfinite(number):
+        raise WorkerError("a number that isn't one")
+    return number

@@ -1,0 +1,207 @@
+"""One child process: started as a program, spoken to in typed messages, killed and reaped.
+
+Nothing here decides anything; see ``policy`` for when and ``crew`` for what. The child's stderr is
+always drained (a pipe that nobody reads blocks the child at 64 KiB) and its tail is the crash
+report.
+"""
+
+import asyncio
+import contextlib
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Self
+
+import anyio
+import msgspec
+
+from auricle.workers.messages import (
+    LENGTH,
+    MAX_MESSAGE_BYTES,
+    Message,
+    ToParent,
+    pack,
+    parse_from_child,
+)
+
+STDERR_TAIL_LINES = 200
+STDERR_LINE_BYTES = 2000
+PIPE_BYTES = 2**20
+"""Asked for the child's stdin: 30 s of PCM16 then take 4 ms instead of 15 (pipe-max-size)."""
+READ_LIMIT_BYTES = 2**20
+MAX_STACK_FRAMES = 30
+EXIT_GRACE_S = 2.0
+"""From the end of a child's stdout to its kill: time for it to exit and for stderr to be read."""
+
+_DUMP_HEADERS = ("Current thread", "Thread 0x", "Stack (most", "Traceback (most recent call last)")
+# faulthandler writes `File "path", line N in function`, innermost frame first; a traceback writes
+# `File "path", line N, in function`, innermost last.
+_FRAME = re.compile(r'^\s*File "([^"]*)", line (\d+),? in (\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessExit:
+    """How a child ended, and the frames that it left on stderr, innermost first."""
+
+    signal: str | None
+    code: int | None
+    stack: tuple[str, ...]
+
+    @property
+    def signature(self) -> str | None:
+        """What makes two deaths the same: ending and top frame; ``None`` if no frame is known."""
+        if not self.stack:
+            return None
+        return f"{self.signal or self.code} {self.stack[0]}"
+
+
+class WorkerProcess:
+    """A running child program.
+
+    :meth:`run` must be awaited for as long as the child lives; everything else may be called from
+    the same event loop at any time.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+        self.protocol_error: str | None = None
+        """Set when the child was killed because it sent nonsense."""
+
+    @classmethod
+    async def spawn(cls, module: str, environment: Mapping[str, str]) -> Self:
+        """Start ``python -m module``.
+
+        Raises:
+            OSError: The system can't start a process now.
+        """
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", module),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=dict(environment),
+            limit=READ_LIMIT_BYTES,
+        )
+        _widen_pipe(process)
+        return cls(process)
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def send(self, message: Message) -> None:
+        """Hand over a message without waiting; one batch at a time bounds what is buffered."""
+        assert self._process.stdin is not None
+        if not self._process.stdin.is_closing():
+            self._process.stdin.write(pack(message))
+
+    def kill(self) -> None:
+        """SIGKILL, or TerminateProcess: a hung C call hears nothing less."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    async def run(self, on_message: Callable[[ToParent], None]) -> ProcessExit:
+        """Read until the child closes its end, reap it, and say how it ended.
+
+        A message that can't be parsed ends the child. Cancelling this kills the child and still
+        reaps it.
+        """
+        try:
+            async with anyio.create_task_group() as readers:
+                readers.start_soon(self._drain_stderr)
+                await self._read_messages(on_message)
+                readers.cancel_scope.deadline = anyio.current_time() + EXIT_GRACE_S
+        finally:
+            self.kill()
+            with anyio.CancelScope(shield=True):
+                code = await self._process.wait()
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        return self._exit(code)
+
+    async def _read_messages(self, on_message: Callable[[ToParent], None]) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
+                if length > MAX_MESSAGE_BYTES:
+                    raise ValueError(f"announces {length} bytes")
+                on_message(parse_from_child(await self._process.stdout.readexactly(length)))
+        except asyncio.IncompleteReadError:
+            return  # The end of its stdout is the end of the child.
+        except (ValueError, msgspec.DecodeError) as exc:
+            self.protocol_error = type(exc).__name__
+            self.kill()
+
+    async def _drain_stderr(self) -> None:
+        assert self._process.stderr is not None
+        while True:
+            try:
+                line = await self._process.stderr.readuntil(b"\n")
+            except asyncio.IncompleteReadError as exc:
+                self._stderr.append(exc.partial[:STDERR_LINE_BYTES].decode("utf-8", "replace"))
+                return
+            except asyncio.LimitOverrunError as exc:
+                await self._process.stderr.readexactly(exc.consumed)
+                continue
+            self._stderr.append(line[:STDERR_LINE_BYTES].decode("utf-8", "replace").rstrip())
+
+    def _exit(self, code: int) -> ProcessExit:
+        return ProcessExit(
+            signal=_signal_name(-code) if code < 0 else None,
+            code=code if code >= 0 else None,
+            stack=crash_frames(self._stderr),
+        )
+
+
+def crash_frames(stderr: deque[str] | list[str]) -> tuple[str, ...]:
+    """Return the frames of the last dump on stderr, innermost first, never any values.
+
+    Only the shape ``path:line function`` gets through, so that no text which a library printed
+    ends up in a report.
+    """
+    frames: list[str] = []
+    is_traceback = is_current = False
+    for line in stderr:
+        if line.startswith(_DUMP_HEADERS):
+            # A crash marks its thread as current, wherever in the dump it stands. A timeout marks
+            # none, and lists the main thread, which is ours, last.
+            if line.startswith("Thread") and is_current:
+                break
+            frames, is_traceback = [], line.startswith("Traceback")
+            is_current = line.startswith("Current thread")
+        elif match := _FRAME.match(line):
+            path, number, function = match.groups()
+            name = "/".join(re.split(r"[\\/]", path)[-2:])
+            frames.append(f"{name}:{number} {function}")
+    if is_traceback:
+        frames.reverse()
+    return tuple(frames[:MAX_STACK_FRAMES])
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _widen_pipe(process: asyncio.subprocess.Process) -> None:
+    """Ask for a larger pipe where the system has such a thing (Linux)."""
+    try:
+        import fcntl
+
+        set_size: int = fcntl.F_SETPIPE_SZ
+    except (ImportError, AttributeError):
+        return
+    assert process.stdin is not None
+    pipe = process.stdin.transport.get_extra_info("pipe")
+    with contextlib.suppress(OSError):
+        fcntl.fcntl(pipe.fileno(), set_size, PIPE_BYTES)
