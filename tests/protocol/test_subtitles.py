@@ -1,0 +1,125 @@
+"""Subtitles: exact output, and what no transcript may do to it."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.protocol.subtitles import Cue, cues, to_srt, to_vtt
+from auricle.types import SAMPLE_RATE_HZ, Segment
+
+pytestmark = pytest.mark.unit
+
+
+def segment(start_s: float, end_s: float, text: str) -> Segment:
+    return Segment(round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ), text)
+
+
+TWO = [segment(0, 1.5, " Good morning."), segment(61.25, 3725.007, "It is late.")]
+
+
+def test_srt_is_numbered_and_has_commas() -> None:
+    assert to_srt(TWO) == (
+        "1\n00:00:00,000 --> 00:00:01,500\nGood morning.\n"
+        "\n"
+        "2\n00:01:01,250 --> 01:02:05,007\nIt is late.\n"
+    )
+
+
+def test_vtt_has_a_header_and_points() -> None:
+    assert to_vtt(TWO) == (
+        "WEBVTT\n"
+        "\n"
+        "00:00:00.000 --> 00:00:01.500\nGood morning.\n"
+        "\n"
+        "00:01:01.250 --> 01:02:05.007\nIt is late.\n"
+    )
+
+
+def test_silence_gives_an_empty_srt_and_a_vtt_of_a_header() -> None:
+    assert to_srt([]) == ""
+    assert to_vtt([]) == "WEBVTT\n"
+    assert to_srt([segment(0, 1, "  \n ")]) == ""
+
+
+def test_hours_may_have_three_digits() -> None:
+    assert "100:00:00,000 --> 100:00:01,000" in to_srt([segment(360_000, 360_001, "Still here.")])
+
+
+@pytest.mark.parametrize(
+    ("samples", "shown"), [(7, "000"), (8, "001"), (23, "001"), (24, "002"), (15_999, "000")]
+)
+def test_times_are_rounded_to_the_nearest_millisecond(samples: int, shown: str) -> None:
+    [cue] = cues([Segment(samples, samples + SAMPLE_RATE_HZ, "x")])
+    assert f"{cue.start_ms % 1000:03}" == shown
+
+
+def test_a_blank_line_would_end_the_cue_and_is_dropped() -> None:
+    assert [c.text for c in cues([segment(0, 1, "one\n\n  \r\ntwo\n")])] == ["one\ntwo"]
+
+
+def test_vtt_escapes_markup() -> None:
+    text = to_vtt([segment(0, 1, "<b>R&D</b> --> now")])
+    assert "&lt;b&gt;R&amp;D&lt;/b&gt; --&gt; now\n" in text
+
+
+@pytest.mark.parametrize("arrow", ["-->", "--->", "------>"])
+def test_srt_has_no_escapes_so_an_arrow_is_made_harmless(arrow: str) -> None:
+    text = to_srt([segment(0, 1, f"a {arrow} b & <c>")])
+    assert text.count("-->") == 1
+    assert text.endswith("a -> b & <c>\n")
+
+
+def test_a_cue_ends_where_the_next_one_begins() -> None:
+    found = list(cues([segment(0, 2, "one"), segment(1.5, 3, "two")]))
+    assert found == [Cue(0, 1500, "one"), Cue(1500, 3000, "two")]
+
+
+def test_segments_out_of_order_are_put_in_order() -> None:
+    found = list(cues([segment(2, 3, "two"), segment(0, 1, "one")]))
+    assert [cue.text for cue in found] == ["one", "two"]
+
+
+def test_segments_that_start_together_follow_each_other() -> None:
+    found = list(cues([segment(1, 2, "one"), segment(1, 2, "two")]))
+    assert found == [Cue(1000, 1001, "one"), Cue(1001, 2000, "two")]
+
+
+SEGMENTS = st.lists(
+    st.builds(
+        Segment,
+        st.integers(-100, 10**9),
+        st.integers(-100, 10**9),
+        st.text(st.sampled_from("ab-><& \n\r\u2028\x0b&;"), max_size=12),
+    ),
+    max_size=8,
+)
+TIMES = re.compile(r"^\d{2,}:\d\d:\d\d([.,])\d{3} --> \d{2,}:\d\d:\d\d\1\d{3}$")
+
+
+@given(SEGMENTS)
+def test_cues_never_overlap_and_never_are_empty(segments: list[Segment]) -> None:
+    found = list(cues(segments))
+    assert all(0 <= cue.start_ms < cue.end_ms and cue.text.strip() for cue in found)
+    assert all(a.end_ms <= b.start_ms for a, b in zip(found, found[1:], strict=False))
+
+
+@given(SEGMENTS)
+def test_no_text_can_break_the_blocks_of_either_format(segments: list[Segment]) -> None:
+    expected = len(list(cues(segments)))
+    srt = [block for block in to_srt(segments).split("\n\n") if block]
+    header, *vtt = to_vtt(segments).split("\n\n")
+    assert header.strip() == "WEBVTT"
+    assert len(srt) == len(vtt) == expected
+    for number, block in enumerate(srt, start=1):
+        first, times, *text = block.rstrip("\n").split("\n")
+        assert first == str(number)
+        assert TIMES.match(times)
+        assert all(line.strip() for line in text)
+        assert "-->" not in "\n".join(text)
+    for block in vtt:
+        times, *text = block.rstrip("\n").split("\n")
+        assert TIMES.match(times)
+        assert "-->" not in "\n".join(text)
+        assert "<" not in "\n".join(text)
