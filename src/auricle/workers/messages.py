@@ -49,6 +49,7 @@ class JobMessage(Message, frozen=True):
     initial_prompt: str | None
     hotwords: tuple[str, ...]
     word_timestamps: bool
+    prefix_tokens: tuple[int, ...] = ()
 
 
 class RunBatch(Message, frozen=True):
@@ -111,6 +112,7 @@ class WordMessage(msgspec.Struct, frozen=True, array_like=True):
     end_sample: int
     text: str
     probability: float
+    tokens: tuple[int, ...] = ()
 
 
 class SegmentMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -201,11 +203,11 @@ def parse_from_child(body: bytes) -> ToParent:
     return _from_child.decode(body)
 
 
-def parse_for_asr(body: bytes) -> ToAsrChild:
+def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:
     """Parse what the parent told an ASR worker."""
     return _to_asr.decode(body)
 
 
-def parse_for_decode(body: bytes) -> ToDecodeChild:
+def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:
     """Parse what the parent told a decode worker."""
     return _to_decode.decode(body)

@@ -1,0 +1,123 @@
+"""An engine whose jobs say what is to happen to it: ``tests.fakes.scripted_engine:load``.
+
+A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
+``scripted:NAME-once[:ARGUMENT]:MARKER``, which happens only to whoever can remove the file MARKER;
+everybody after that gets an ordinary answer. Without a script the answer comes at once and is
+made of the samples: ``answer(pcm)``.
+
+Names: hang, segfault, abort, exit:CODE, raise, audio-error, huge (an answer above the wire's
+limit), eat-memory, sleep:SECONDS, print (to stdout), chatter:BYTES (to stderr), wrong-count.
+
+The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
+``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``.
+"""
+
+import ctypes
+import os
+import sys
+import time
+import zlib
+from collections.abc import Sequence
+
+from auricle.engine import EngineSettings
+from auricle.errors import AudioError, SetupError
+from auricle.types import Job, Pcm16, Segment, Transcript, Word
+
+PREFIX = "scripted:"
+WITH_ARGUMENT = ("exit", "sleep", "chatter")
+CHUNK_BYTES = 32 * 2**20
+MOST_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
+HUGE_CHARACTERS = 65 * 2**20
+SECRET = "a secret that was spoken"
+"""Part of each exception's message: must never be seen outside of the worker."""
+
+
+def answer(pcm: Pcm16) -> str:
+    """Return what the engine hears in these samples."""
+    return f"{pcm.size} {zlib.crc32(pcm.tobytes())}"
+
+
+def load(settings: EngineSettings) -> "ScriptedEngine":
+    name, argument = _script(settings.model)
+    if name == "setup-error":
+        raise SetupError("There is no such model; scripted engines have none.")
+    _misbehave(name, argument)
+    return ScriptedEngine(settings.model)
+
+
+class ScriptedEngine:
+    """An Engine that does what it is told."""
+
+    max_batch_jobs = 8
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def warm_up(self) -> None:
+        pass
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+        results = [self._one(job) for job in jobs]
+        if any(_script(job.options.initial_prompt)[0] == "wrong-count" for job in jobs):
+            return results[1:]
+        return results
+
+    def _one(self, job: Job) -> Transcript | AudioError:
+        name, argument = _script(job.options.initial_prompt)
+        if name == "audio-error":
+            return AudioError(SECRET)
+        _misbehave(name, argument)
+        text = "x" * HUGE_CHARACTERS if name == "huge" else answer(job.pcm)
+        words = (Word(0, job.pcm.size, text, 0.5),) if job.options.word_timestamps else None
+        segment = Segment(0, job.pcm.size, text, words, avg_logprob=-0.25)
+        language = job.options.language or "en"
+        return Transcript(text, language, 1.0, job.pcm.size, (segment,))
+
+
+def _script(prompt: str | None) -> tuple[str, str]:
+    """Return the name and argument of what is to happen now; names are empty if nothing is."""
+    if prompt is None or not prompt.startswith(PREFIX):
+        return "", ""
+    name, _, rest = prompt.removeprefix(PREFIX).partition(":")
+    once = name.endswith("-once")
+    name = name.removesuffix("-once")
+    argument = ""
+    if name in WITH_ARGUMENT:
+        argument, _, rest = rest.partition(":")
+    if once:
+        try:
+            os.remove(rest)
+        except FileNotFoundError:
+            return "", ""
+    return name, argument
+
+
+def _misbehave(name: str, argument: str) -> None:
+    match name:
+        case "hang":
+            while True:
+                time.sleep(1)
+        case "segfault":
+            ctypes.string_at(0)
+        case "abort":
+            os.abort()
+        case "exit":
+            os._exit(int(argument))
+        case "raise":
+            raise RuntimeError(SECRET)
+        case "eat-memory":
+            _eat_memory()
+        case "sleep":
+            time.sleep(float(argument))
+        case "print":
+            print("this would break the channel" * 1000, flush=True)
+        case "chatter":
+            sys.stderr.write("x" * int(argument))
+            sys.stderr.flush()
+
+
+def _eat_memory() -> None:
+    eaten: list[bytes] = []
+    while len(eaten) * CHUNK_BYTES < MOST_EATEN_BYTES:
+        eaten.append(b"\x01" * CHUNK_BYTES)  # not zeros: untouched pages cost nothing
+    raise MemoryError(SECRET)
