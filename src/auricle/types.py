@@ -53,6 +53,8 @@ class Options:
         initial_prompt: Text that the model takes as having come before.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments carry words with their times.
+        prefix_tokens: The model's own tokens that the text is to begin with; a doubtful result
+            drops them. For partials; a final has none.
     """
 
     language: str | None = None
@@ -61,6 +63,7 @@ class Options:
     initial_prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = False
+    prefix_tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
@@ -105,12 +108,16 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word; times are samples from the start of the audio it belongs to."""
+    """One word; times are samples from the start of the audio it belongs to.
+
+    ``tokens`` are the model's own, if the engine tells them: what a prefix is made of.
+    """
 
     start_sample: int
     end_sample: int
     text: str
     probability: float
+    tokens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
