@@ -1,0 +1,99 @@
+"""A Transcriber that does as it is told, at once."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+import anyio
+
+from auricle.transcriber import Stats, WorkerStats
+from auricle.types import ClientId, Job, Segment, Timing, Transcript
+
+Answer = Transcript | Exception | Callable[[Job], Transcript]
+
+
+def heard(text: str, job: Job | None = None, **changes: object) -> Transcript:
+    """Return a transcript of one segment over the whole job."""
+    samples = job.pcm.size if job else 16_000
+    language = (job.options.language if job else None) or "en"
+    transcript = Transcript(
+        text=text,
+        language=language,
+        language_probability=0.99,
+        duration_samples=samples,
+        segments=(Segment(0, samples, text),),
+        timing=Timing(queue_ms=1.0, ipc_ms=0.5, asr_ms=20.0),
+    )
+    return replace(transcript, **changes)  # type: ignore[arg-type]  # fields by name, for brevity
+
+
+READY = Stats(
+    workers=(WorkerStats("asr-0", 4711, "ready", 0, 0, 270_000_000, None),),
+    ready=True,
+    max_audio_s=300.0,
+    model="fake",
+)
+
+
+@dataclass
+class FakeTranscriber:
+    """Answers from the script, and then ``hello`` for ever; keeps all that it was asked.
+
+    ``gate`` unset holds every answer back until it is set.
+    """
+
+    script: list[Answer] = field(default_factory=list)
+    refuse: Exception | None = None
+    gate: anyio.Event | None = None
+    current: Stats = READY
+    jobs: list[Job] = field(default_factory=list)
+    cancelled: list[Job] = field(default_factory=list)
+    reserved: dict[str, float] = field(default_factory=dict)
+    reservations: list[tuple[ClientId, float]] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    is_closed: bool = False
+    _names: Iterable[int] = field(default_factory=itertools.count)
+
+    async def transcribe(self, job: Job) -> Transcript:
+        self.jobs.append(job)
+        answer: Answer = self.script.pop(0) if self.script else lambda job: heard("hello", job)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await anyio.lowlevel.checkpoint()
+            if self.gate is not None:
+                await self.gate.wait()
+        except anyio.get_cancelled_exc_class():
+            self.cancelled.append(job)
+            raise
+        finally:
+            self.in_flight -= 1
+        if isinstance(answer, Exception):
+            raise answer
+        return answer if isinstance(answer, Transcript) else answer(job)
+
+    def reserve(
+        self,
+        client: ClientId,
+        audio_s: float,
+        *,
+        max_wait_s: float | None = None,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> str:
+        if self.refuse is not None:
+            raise self.refuse
+        name = f"room-{next(iter(self._names))}"
+        self.reserved[name] = audio_s
+        self.reservations.append((client, audio_s))
+        return name
+
+    def release(self, reservation: str) -> None:
+        self.reserved.pop(reservation, None)
+
+    def stats(self) -> Stats:
+        return self.current
+
+    async def aclose(self) -> None:
+        self.is_closed = True

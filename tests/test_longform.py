@@ -1,0 +1,386 @@
+from collections.abc import Sequence
+
+import anyio
+import pytest
+from tests.fakes.decoder import FakeDecoder, file_of, speech
+from tests.fakes.transcriber import Answer, FakeTranscriber, heard
+
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    DeadlineExceeded,
+    Draining,
+    EmptyAudio,
+    NoWorkerReady,
+    Overloaded,
+    PoisonJob,
+    Superseded,
+)
+from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES
+from auricle.longform import (
+    MAX_PROMPT_CHARACTERS,
+    FileProgress,
+    FileRequest,
+    FileTranscript,
+    open_lane,
+    transcribe_file,
+)
+from auricle.transcriber import Progress
+from auricle.types import Job, JobKind, Options, Segment, Source, Transcript, Word
+
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+
+SECOND = 16_000
+SOURCE = Source("/nowhere/a.wav")
+REQUEST = FileRequest(SOURCE, "f")
+ENGLISH = Options(language="en")
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def text_of_length(job: Job) -> Transcript:
+    return heard(f"{job.audio_s:g}s", job)
+
+
+async def run(
+    transcriber: FakeTranscriber,
+    script: Sequence[Progress | Exception],
+    request: FileRequest = REQUEST,
+    seen: list[FileProgress] | None = None,
+) -> FileTranscript:
+    decoder = FakeDecoder(script)
+    try:
+        return await transcribe_file(
+            transcriber,
+            decoder,
+            request,
+            lane=open_lane(2),
+            on_progress=None if seen is None else seen.append,
+        )
+    finally:
+        assert decoder.open_readings == 0
+        assert transcriber.in_flight == 0
+
+
+def replies(*answers: Answer) -> FakeTranscriber:
+    return FakeTranscriber(script=list(answers))
+
+
+async def test_a_short_file_is_one_file_job() -> None:
+    transcriber = FakeTranscriber()
+    result = await run(transcriber, file_of(5))
+    assert result.transcript.text == "hello"
+    assert result.transcript.duration_samples == 6 * SECOND
+    assert [(job.kind, job.max_wait_s) for job in transcriber.jobs] == [(JobKind.FILE, None)]
+
+
+async def test_a_short_file_that_somebody_waits_for_is_a_final_with_his_deadline_and_room() -> None:
+    transcriber = FakeTranscriber()
+    request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
+    await run(transcriber, file_of(5), request)
+    job = transcriber.jobs[0]
+    assert (job.kind, job.max_wait_s, job.reservation) == (JobKind.FINAL, 7, "r1")
+
+
+async def test_a_refused_final_without_room_comes_again_as_a_file() -> None:
+    transcriber = replies(Overloaded("full", 0))
+    request = FileRequest(SOURCE, "f", is_urgent=True)
+    result = await run(transcriber, file_of(5), request)
+    assert result.transcript.text == "hello"
+    assert [job.kind for job in transcriber.jobs] == [JobKind.FINAL, JobKind.FILE]
+
+
+@pytest.mark.parametrize("error", [DeadlineExceeded("late"), PoisonJob("bad"), Draining("bye", 1)])
+async def test_other_failures_of_a_final_are_told(error: AuricleError) -> None:
+    request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=1)
+    with pytest.raises(type(error)):
+        await run(replies(error), file_of(5), request)
+
+
+async def test_pieces_of_a_long_file_are_never_finals() -> None:
+    transcriber = FakeTranscriber()
+    request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
+    await run(transcriber, file_of(20, 20), request)
+    assert {(job.kind, job.max_wait_s, job.reservation) for job in transcriber.jobs} == {
+        (JobKind.FILE, None, None)
+    }
+
+
+async def test_the_first_piece_does_not_wait_for_the_end_of_a_long_silence() -> None:
+    transcriber = FakeTranscriber()
+    decoder = FakeDecoder([*file_of(5)[:1], Progress(0.5, 31 * SECOND), AudioError("stop here")])
+    with pytest.raises(AudioError):
+        await transcribe_file(transcriber, decoder, REQUEST, lane=open_lane(2))
+    assert len(transcriber.jobs) == 1
+
+
+async def test_results_are_merged_in_order_with_the_times_of_the_file() -> None:
+    transcriber = FakeTranscriber(script=[text_of_length] * 3)
+    result = await run(transcriber, file_of(20, 4, 10), FileRequest(SOURCE, "f", options=ENGLISH))
+    assert result.transcript.text == "20s 4s 10s"
+    assert [(s.start_sample, s.end_sample) for s in result.transcript.segments] == [
+        (0, 20 * SECOND),
+        (21 * SECOND, 25 * SECOND),
+        (26 * SECOND, 36 * SECOND),
+    ]
+    assert result.transcript.duration_samples == 37 * SECOND
+    assert [job.id for job in transcriber.jobs] == ["f:0", "f:1", "f:2"]
+
+
+async def test_word_times_are_shifted_too() -> None:
+    word = Word(100, 200, "hi", 0.9)
+    words = heard("hi", segments=(Segment(0, 500, "hi", words=(word,)),))
+    result = await run(replies(heard("a"), words), file_of(20, 20))
+    second = result.transcript.segments[1].words
+    assert second is not None
+    assert (second[0].start_sample, second[0].end_sample) == (21 * SECOND + 100, 21 * SECOND + 200)
+
+
+async def test_an_answer_that_overtakes_another_keeps_its_place() -> None:
+    first_may_end = anyio.Event()
+
+    class Slow(FakeTranscriber):
+        async def transcribe(self, job: Job) -> Transcript:
+            if job.id == "f:0":
+                await first_may_end.wait()
+            elif job.id == "f:2":
+                first_may_end.set()
+            self.jobs.append(job)
+            return heard(job.id, job)
+
+    transcriber = Slow()
+    result = await run(transcriber, file_of(9, 9, 9), FileRequest(SOURCE, "f", options=ENGLISH))
+    assert [job.id for job in transcriber.jobs][-1] == "f:0"
+    assert result.transcript.text == "f:0 f:1 f:2"
+
+
+async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_together() -> None:
+    transcriber, lane = FakeTranscriber(gate=anyio.Event()), open_lane(2)
+    request = FileRequest(SOURCE, "f", options=ENGLISH)
+
+    async def work() -> None:
+        await transcribe_file(transcriber, FakeDecoder(file_of(*[9.0] * 20)), request, lane=lane)
+
+    async with anyio.create_task_group() as files:
+        for _ in range(3):
+            files.start_soon(work)
+        await anyio.wait_all_tasks_blocked()
+        assert transcriber.in_flight == 4
+        assert transcriber.gate is not None
+        transcriber.gate.set()
+    assert len(transcriber.jobs) == 60
+    assert transcriber.most_in_flight == 4
+    assert lane.borrowed_tokens == 0
+
+
+@pytest.mark.parametrize(("workers", "tokens"), [(1, 4), (2, 4), (4, 6), (6, 8), (64, 8)])
+async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
+    assert open_lane(workers).total_tokens == tokens
+
+
+async def test_no_speech_gives_empty_text_without_a_job() -> None:
+    transcriber = FakeTranscriber()
+    result = await run(transcriber, [Progress(0.5, SECOND), Progress(1, 40 * SECOND, done=True)])
+    assert (result.transcript.text, result.transcript.segments) == ("", ())
+    assert result.transcript.duration_samples == 40 * SECOND
+    assert transcriber.jobs == []
+
+
+async def test_a_given_language_is_used_for_every_piece() -> None:
+    transcriber = FakeTranscriber()
+    result = await run(
+        transcriber, file_of(9, 9, 9, 9), FileRequest(SOURCE, "f", options=Options(language="de"))
+    )
+    assert {job.options.language for job in transcriber.jobs} == {"de"}
+    assert result.transcript.language == "de"
+
+
+async def test_a_language_that_the_first_piece_is_sure_of_is_kept() -> None:
+    transcriber = replies(heard("bonjour", language="fr", language_probability=0.9))
+    result = await run(transcriber, file_of(9, 9, 9))
+    assert [job.options.language for job in transcriber.jobs] == [None, "fr", "fr"]
+    assert (result.transcript.language, result.transcript.language_probability) == ("fr", 0.9)
+
+
+async def test_pieces_taken_for_another_language_before_one_was_sure_are_done_again() -> None:
+    transcriber = replies(
+        heard("mm", language="cy", language_probability=0.3),
+        heard("tere", language="et", language_probability=0.8),
+        heard("jah", language="et", language_probability=1.0),
+    )
+    result = await run(transcriber, file_of(9, 9, 9))
+    asked = [(job.id, job.options.language) for job in transcriber.jobs]
+    assert asked == [("f:0", None), ("f:1", None), ("f:0", "et"), ("f:2", "et")]
+    assert result.transcript.text == "jah tere hello"
+    assert result.transcript.language == "et"
+
+
+async def test_after_three_unsure_pieces_the_likeliest_language_by_length_is_kept() -> None:
+    transcriber = replies(
+        heard("a", language="nn", language_probability=0.5),
+        heard("b", language="da", language_probability=0.3),
+        heard("c", language="da", language_probability=0.3),
+    )
+    result = await run(transcriber, file_of(9, 9, 9, 9))
+    asked = [job.options.language for job in transcriber.jobs]
+    assert asked == [None, None, None, "da", "da"]
+    assert result.transcript.language_probability == 0.3
+
+
+async def test_a_piece_without_words_says_nothing_about_the_language() -> None:
+    transcriber = replies(heard("", language="ja", language_probability=0.9))
+    result = await run(transcriber, file_of(9, 9))
+    assert [job.options.language for job in transcriber.jobs] == [None, None]
+    assert result.transcript.language == "en"
+
+
+async def test_an_unsure_file_that_ends_early_still_gets_one_language() -> None:
+    transcriber = replies(
+        heard("a", language="sv", language_probability=0.5),
+        heard("b", language="no", language_probability=0.4),
+    )
+    result = await run(transcriber, file_of(15, 16))
+    assert [job.options.language for job in transcriber.jobs] == [None, None, "sv"]
+    assert result.transcript.language == "sv"
+    assert result.transcript.text == "a hello"
+
+
+async def test_a_piece_that_fails_when_done_again_keeps_its_first_text() -> None:
+    transcriber = replies(
+        heard("mm", language="cy", language_probability=0.3),
+        heard("tere", language="et", language_probability=0.8),
+        PoisonJob("it crashed"),
+    )
+    result = await run(transcriber, file_of(20, 20))
+    assert result.transcript.text == "mm tere"
+    assert result.gaps == ()
+
+
+async def test_languages_without_spaces_are_joined_without_them() -> None:
+    script = [lambda job: heard("你好", job)] * 2
+    transcriber = FakeTranscriber(script=list(script))
+    result = await run(
+        transcriber, file_of(20, 20), FileRequest(SOURCE, "f", options=Options(language="zh"))
+    )
+    assert result.transcript.text == "你好你好"
+    assert SPACELESS_LANGUAGES < LANGUAGES
+
+
+async def test_conditioned_pieces_run_one_by_one_with_the_text_before_them() -> None:
+    transcriber = FakeTranscriber(script=[text_of_length] * 3)
+    options = Options(language="en", initial_prompt="Glossary.")
+    request = FileRequest(SOURCE, "f", options=options, condition_on_previous_text=True)
+    await run(transcriber, file_of(9, 8, 7), request)
+    assert transcriber.most_in_flight == 1
+    prompts = [job.options.initial_prompt for job in transcriber.jobs]
+    assert prompts == ["Glossary.", "Glossary. 9s", "Glossary. 9s 8s"]
+
+
+async def test_only_the_tail_of_the_text_is_the_prompt() -> None:
+    transcriber = replies(heard("word " * 400))
+    request = FileRequest(SOURCE, "f", options=ENGLISH, condition_on_previous_text=True)
+    await run(transcriber, file_of(20, 20), request)
+    prompt = transcriber.jobs[1].options.initial_prompt
+    assert prompt is not None
+    assert len(prompt) <= MAX_PROMPT_CHARACTERS
+    assert set(prompt.split()) == {"word"}
+
+
+async def test_a_text_found_only_at_a_high_temperature_is_no_prompt() -> None:
+    transcriber = replies(heard("la la", segments=(Segment(0, 9, "la la", temperature=0.8),)))
+    request = FileRequest(SOURCE, "f", options=ENGLISH, condition_on_previous_text=True)
+    await run(transcriber, file_of(20, 20), request)
+    assert transcriber.jobs[1].options.initial_prompt is None
+
+
+@pytest.mark.parametrize("error", [Overloaded("full", 0), NoWorkerReady("starting", 0)])
+async def test_a_piece_of_an_accepted_file_that_is_refused_comes_again(error: Overloaded) -> None:
+    transcriber = replies(heard("one"), error, error, heard("two"))
+    result = await run(transcriber, file_of(20, 20))
+    assert result.transcript.text == "one two"
+
+
+async def test_a_piece_that_had_to_give_way_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auricle.longform.SHED_PAUSE_S", 0)
+    result = await run(replies(Superseded("shed"), heard("one")), file_of(20))
+    assert result.transcript.text == "one"
+
+
+async def test_a_service_that_shuts_down_ends_the_file() -> None:
+    with pytest.raises(Draining):
+        await run(replies(heard("one"), Draining("bye", 5)), file_of(20, 20, 20))
+
+
+@pytest.mark.parametrize("error", [PoisonJob("it crashed"), AudioError("no")])
+async def test_a_piece_that_cannot_be_recognised_leaves_a_gap_that_is_told(
+    error: AuricleError,
+) -> None:
+    result = await run(replies(heard("one"), error, heard("three")), file_of(9, 10, 11))
+    assert result.transcript.text == "one three"
+    gap = result.gaps[0]
+    assert (gap.start_sample, gap.end_sample, gap.code) == (10 * SECOND, 20 * SECOND, error.code)
+
+
+async def test_a_file_of_which_no_piece_succeeds_fails() -> None:
+    with pytest.raises(PoisonJob):
+        await run(replies(PoisonJob("a"), PoisonJob("b")), file_of(20, 20))
+
+
+async def test_an_unexpected_failure_of_a_piece_ends_the_file_and_its_other_jobs() -> None:
+    transcriber = replies(heard("one"), RuntimeError("a bug"))
+    with pytest.raises(RuntimeError):
+        await run(transcriber, file_of(9, 9, 9, 9, 9))
+
+
+@pytest.mark.parametrize("error", [EmptyAudio("none"), Overloaded("busy", 3)])
+async def test_what_the_decoder_says_is_told(error: AuricleError) -> None:
+    with pytest.raises(type(error)):
+        await run(FakeTranscriber(), [error])
+
+
+async def test_the_decoder_failing_late_cancels_the_jobs_in_flight() -> None:
+    transcriber = FakeTranscriber(gate=anyio.Event())
+    script: list[Progress | Exception] = [*file_of(20, 20)[:2], AudioError("broken")]
+    with pytest.raises(AudioError):
+        await run(transcriber, script, FileRequest(SOURCE, "f", options=ENGLISH))
+    assert len(transcriber.cancelled) == 2
+
+
+async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane() -> None:
+    transcriber, lane = FakeTranscriber(gate=anyio.Event()), open_lane(2)
+    decoder = FakeDecoder(file_of(*[9.0] * 10))
+    request = FileRequest(SOURCE, "f", options=ENGLISH)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: transcribe_file(transcriber, decoder, request, lane=lane))
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+    assert len(transcriber.cancelled) == 4
+    assert decoder.open_readings == 0
+    assert lane.borrowed_tokens == 0
+
+
+async def test_progress_grows_and_ends_with_the_text() -> None:
+    seen: list[FileProgress] = []
+    await run(FakeTranscriber(script=[text_of_length] * 3), file_of(9, 9, 9), seen=seen)
+    assert [progress.text for progress in seen] == ["9s", "9s 9s", "9s 9s 9s"]
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+async def test_timings_are_summed_and_the_most_attempts_are_told() -> None:
+    result = await run(replies(heard("a"), heard("b", attempts=3)), file_of(20, 20))
+    timing = result.transcript.timing
+    assert (timing.queue_ms, timing.ipc_ms, timing.asr_ms) == (2.0, 1.0, 40.0)
+    assert timing.decode_ms > 0
+    assert result.transcript.attempts == 3
+
+
+async def test_a_piece_that_comes_with_the_end_is_not_lost() -> None:
+    last = Progress(1.0, 5 * SECOND, file_of(4)[0].piece, done=True)
+    transcriber = FakeTranscriber()
+    await run(transcriber, [last])
+    assert transcriber.jobs[0].pcm.size == speech(4).size
