@@ -21,7 +21,7 @@ from auricle.errors import SetupError
 
 PREFIX = "AURICLE_"
 
-SECRET_VARIABLES = frozenset({"AURICLE_API_KEYS", "AURICLE_OPERATOR_KEY"})
+SECRET_VARIABLES = frozenset({"AURICLE_API_KEYS", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"})
 """Never handed to a worker."""
 
 
@@ -135,6 +135,15 @@ class DecodeSettings(_Section):
     open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
 
 
+class ClientSettings(_Section):
+    """How the command line reaches a server that runs."""
+
+    url: str | None = Field(
+        None, description="The server that `auricle transcribe` uses; none: workers of its own."
+    )
+    api_key: SecretStr | None = Field(None, description="The key that `auricle transcribe` shows.")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """All sections together."""
@@ -144,6 +153,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    client: ClientSettings = field(default_factory=ClientSettings)
 
     @classmethod
     def load(cls, overrides: Mapping[str, object] | None = None) -> Self:
@@ -176,6 +186,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "worker": WorkerSettings,
     "queue": QueueSettings,
     "decode": DecodeSettings,
+    "client": ClientSettings,
 }
 
 
