@@ -1,0 +1,121 @@
+"""One job on its way through the engine: what is heard so far, and where to go on.
+
+A window is at most 30 s, and so is a job, but the model may stop in the middle of a window. Then
+the rest is a window of its own, in its own length class.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from auricle.engine.alignment import AlignedSpan
+from auricle.engine.guard import Attempt
+from auricle.engine.segmentation import Split, TokenSpan
+from auricle.engine.whisper import Features
+from auricle.engine.window import FRAMES_PER_SECOND, FULL_FRAMES, SAMPLES_PER_FRAME
+from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
+
+MIN_REST_FRAMES = 30
+"""What the model leaves undone at the end of a job is dropped below 0.3 s: no word fits in."""
+
+
+@dataclass(slots=True)
+class JobDecoding:
+    """A job, its spectrogram and its text so far."""
+
+    job: Job
+    features: Features
+    language: str | None
+    language_probability: float = 1.0
+    seek_frames: int = 0
+    last_speech_s: float = 0.0
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to decode."""
+        rest = self.features.shape[1] - self.seek_frames
+        return rest <= 0 or (self.seek_frames > 0 and rest < MIN_REST_FRAMES)
+
+    @property
+    def window(self) -> Features:
+        """The spectrogram of the next window, without padding."""
+        return self.features[:, self.seek_frames : self.seek_frames + FULL_FRAMES]
+
+    @property
+    def content_frames(self) -> int:
+        """How many frames the next window has."""
+        return min(int(self.features.shape[1]) - self.seek_frames, FULL_FRAMES)
+
+    @property
+    def seek_s(self) -> float:
+        """Where the next window starts, in seconds of the job."""
+        return self.seek_frames / FRAMES_PER_SECOND
+
+    def skip(self) -> None:
+        """Nobody speaks in this window."""
+        self.seek_frames += self.content_frames
+
+    def accept(
+        self,
+        attempt: Attempt,
+        split: Split,
+        texts: Sequence[str],
+        words: Sequence[AlignedSpan] | None,
+    ) -> None:
+        """Take the window's segments and go on behind what they settle.
+
+        Args:
+            attempt: The decoding that is believed.
+            split: Its segments.
+            texts: Their texts.
+            words: Their words, if the job wants any.
+        """
+        offset = self.seek_frames * SAMPLES_PER_FRAME
+        consumed = split.consumed_frames
+        for i, (span, text) in enumerate(zip(split.spans, texts, strict=True)):
+            aligned = words[i] if words is not None else None
+            segment = self._segment(span, text, aligned, offset, attempt)
+            if text.strip() and segment.start_sample < segment.end_sample:
+                self.segments.append(segment)
+        if words and any(span.words for span in words):
+            end_sample = max(span.end_sample for span in words if span.words)
+            self.last_speech_s = (offset + end_sample) / SAMPLE_RATE_HZ
+            if not split.is_whole and end_sample > 0:  # words know better than timestamps
+                consumed = max(end_sample // SAMPLES_PER_FRAME, 1)
+        self.seek_frames += consumed
+
+    def _segment(
+        self, span: TokenSpan, text: str, aligned: AlignedSpan | None, offset: int, attempt: Attempt
+    ) -> Segment:
+        source = aligned or span
+        return Segment(
+            start_sample=self._within(offset + source.start_sample),
+            end_sample=self._within(offset + source.end_sample),
+            text=text,
+            words=tuple(self._moved(word, offset) for word in aligned.words) if aligned else None,
+            avg_logprob=attempt.avg_logprob,
+            no_speech_prob=attempt.no_speech_prob,
+            compression_ratio=attempt.compression_ratio,
+            temperature=attempt.temperature,
+        )
+
+    def _moved(self, word: Word, offset: int) -> Word:
+        return replace(
+            word,
+            start_sample=self._within(offset + word.start_sample),
+            end_sample=self._within(offset + word.end_sample),
+        )
+
+    def _within(self, sample: int) -> int:
+        """A padded window may give times behind the audio's end; nobody can seek there."""
+        return min(sample, self.job.pcm.size)
+
+    def transcript(self) -> Transcript:
+        """Return what was heard."""
+        return Transcript(
+            text="".join(segment.text for segment in self.segments).strip(),
+            language=self.language,
+            language_probability=self.language_probability,
+            duration_samples=self.job.pcm.size,
+            segments=tuple(self.segments),
+        )

@@ -1,0 +1,55 @@
+"""What the decoder is given before it speaks: earlier text, hot words, the task, a prefix.
+
+Layout: ``[<|startofprev|> hotwords… earlier…] <|startoftranscript|> <|en|> <|transcribe|>
+[<|0.00|> prefix…]``. Jobs of one ``generate`` call need the part before the prefix to be of one
+length; prefixes may differ.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auricle.engine.window import MAX_NEW_TOKENS
+
+MAX_PREFIX_TOKENS = 96
+"""A prefix longer than this is cut: prompt, prefix and text must fit into 448 positions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What comes before the text; ``prefix`` is part of the text and starts with a timestamp."""
+
+    context: tuple[int, ...]
+    start: tuple[int, ...]
+    prefix: tuple[int, ...] = ()
+
+    @property
+    def tokens(self) -> list[int]:
+        """All of it, as the decoder wants it."""
+        return [*self.context, *self.start, *self.prefix]
+
+    @property
+    def length(self) -> int:
+        """Tokens before the prefix: what a batch must have in common."""
+        return len(self.context) + len(self.start)
+
+
+def context_tokens(
+    previous: Sequence[int], hotwords: Sequence[int], sot_prev: int
+) -> tuple[int, ...]:
+    """Return hot words and earlier text behind ``<|startofprev|>``, each cut as Whisper does.
+
+    Hot words keep their beginning and earlier text its end; together they stay below half of the
+    decoder's positions.
+    """
+    if not previous and not hotwords:
+        return ()
+    most = MAX_NEW_TOKENS - 1
+    kept = tuple(hotwords[:most])
+    room = most - len(kept)
+    return (sot_prev, *kept, *(previous[-room:] if room else ()))
+
+
+def prefix_tokens(prefix: Sequence[int], timestamp_begin: int) -> tuple[int, ...]:
+    """Return a prefix behind ``<|0.00|>``, without timestamps of its own."""
+    text = [token for token in prefix if token < timestamp_begin]
+    return (timestamp_begin, *text[:MAX_PREFIX_TOKENS]) if text else ()

@@ -1,0 +1,317 @@
+"""Whisper without the 30 s window, in batches: the engine of every job.
+
+Each window of sound is padded to its own length class (:mod:`auricle.engine.window`) and decoded
+together with others of its class. What the guard doubts (:mod:`auricle.engine.guard`) is decoded
+again in the full window, and what it doubts there goes down faster-whisper's temperatures, alone.
+A job's text depends on its audio and options only, not on what else is in the batch.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from auricle.engine import EngineSettings
+from auricle.engine.alignment import AlignedSpan, align_spans, timed_words
+from auricle.engine.decoding import JobDecoding
+from auricle.engine.guard import Attempt, GuardPolicy, Verdict, best_of, judge_full, judge_short
+from auricle.engine.loading import load_model
+from auricle.engine.prompt import MAX_PREFIX_TOKENS, Prompt, context_tokens, prefix_tokens
+from auricle.engine.segmentation import Split, split_at_timestamps
+from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
+from auricle.engine.window import (
+    FULL_FRAMES,
+    MAX_NEW_TOKENS,
+    MAX_TOKENS,
+    TokenLimit,
+    WindowPolicy,
+)
+from auricle.errors import AudioError
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
+
+MAX_BATCH_JOBS = 8
+"""Decoding 8 together takes a third of one by one (bench/engine.py); more gain little."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShortWindowPolicy:
+    """All that was measured and might be set otherwise."""
+
+    window: WindowPolicy = WindowPolicy()
+    guard: GuardPolicy = GuardPolicy()
+    tokens: TokenLimit = TokenLimit()
+
+
+@dataclass(slots=True)
+class EngineCounts:
+    """What the engine did since it was loaded; for benches."""
+
+    windows: int = 0
+    fallbacks: int = 0
+    """Short windows that were decoded again in the full one."""
+    sampled: int = 0
+    """Full windows that went down the temperatures."""
+    silent: int = 0
+    encoded_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _BatchKey:
+    """What the windows of one call must have in common."""
+
+    frames: int
+    beam_size: int
+    prompt_tokens: int
+    has_prefix: bool
+
+
+@dataclass(slots=True)
+class _Window:
+    """A job's next window and how it is to be decoded."""
+
+    decoding: JobDecoding
+    frames: int
+    prompt: Prompt
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def key(self) -> _BatchKey:
+        options = self.decoding.job.options
+        return _BatchKey(
+            self.frames, options.beam_size, self.prompt.length, bool(self.prompt.prefix)
+        )
+
+
+class ShortWindowEngine:
+    """An :class:`auricle.engine.Engine` over CTranslate2's Whisper."""
+
+    def __init__(
+        self, backend: WhisperBackend, name: str, policy: ShortWindowPolicy = ShortWindowPolicy()
+    ) -> None:
+        self.name = name
+        self.max_batch_jobs = MAX_BATCH_JOBS
+        self.counts = EngineCounts()
+        self._backend = backend
+        self._policy = policy
+
+    def warm_up(self) -> None:
+        """Decode a second of faint noise, so that the first job doesn't pay for allocation."""
+        noise = np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16)
+        self.transcribe([Job(JobId("warm-up"), noise, Options(language="en", beam_size=1))])
+        self.counts = EngineCounts()
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+        """Return one result for each job, in order."""
+        decodings = [self._start(job) for job in jobs]
+        running = [decoding for decoding in decodings if isinstance(decoding, JobDecoding)]
+        while running := [decoding for decoding in running if not decoding.is_done]:
+            doubtful = self._decode([self._window(decoding) for decoding in running])
+            self.counts.fallbacks += len(doubtful)
+            self._decode([self._full_window(window) for window in doubtful])
+        return [
+            decoding.transcript() if isinstance(decoding, JobDecoding) else decoding
+            for decoding in decodings
+        ]
+
+    def _start(self, job: Job) -> JobDecoding | AudioError:
+        language = job.options.language if self._backend.is_multilingual else "en"
+        if language is not None and not self._backend.knows(language):
+            return AudioError("The model does not know this language; leave it out to detect it.")
+        return JobDecoding(job, self._backend.features(job.pcm), language)
+
+    def _window(self, decoding: JobDecoding) -> _Window:
+        self.counts.windows += 1
+        frames = self._policy.window.frames_for(decoding.content_frames)
+        prefix = decoding.job.options.prefix_tokens if not decoding.seek_frames else ()
+        return _Window(decoding, frames, self._prompt(decoding, prefix))
+
+    def _full_window(self, window: _Window) -> _Window:
+        """Return the window as it is tried again: whole, and without a prefix."""
+        prompt = self._prompt(window.decoding, ())
+        return _Window(window.decoding, FULL_FRAMES, prompt, window.attempts)
+
+    def _prompt(self, decoding: JobDecoding, prefix: Sequence[int]) -> Prompt:
+        options = decoding.job.options
+        tokenizer = self._backend.tokenizer(decoding.language or "en", options.task)
+        previous = options.initial_prompt and tokenizer.encode(" " + options.initial_prompt.strip())
+        hotwords = options.hotwords and tokenizer.encode(" " + ", ".join(options.hotwords).strip())
+        return Prompt(
+            context_tokens(previous or (), hotwords or (), tokenizer.sot_prev),
+            tuple(tokenizer.sot_sequence),
+            prefix_tokens(prefix, tokenizer.timestamp_begin),
+        )
+
+    def _decode(self, windows: Sequence[_Window]) -> list[_Window]:
+        """Decode windows batch by batch; return those that the short window got doubtful."""
+        doubtful: list[_Window] = []
+        for batch in _batches(windows):
+            doubtful += self._decode_batch(batch)
+        return doubtful
+
+    def _decode_batch(self, batch: Sequence[_Window]) -> list[_Window]:
+        key = batch[0].key
+        encoded = self._backend.encode([window.decoding.window for window in batch], key.frames)
+        self.counts.encoded_frames += key.frames * len(batch)
+        self._detect_languages(batch, encoded)
+        new_tokens = self._new_tokens(key)
+        hypotheses = self._backend.generate(
+            encoded, [window.prompt for window in batch], key.beam_size, new_tokens
+        )
+        accepted: list[tuple[int, Attempt]] = []
+        doubtful: list[_Window] = []
+        for row, (window, hypothesis) in enumerate(zip(batch, hypotheses, strict=True)):
+            attempt = self._attempt(window, hypothesis, 0.0, new_tokens)
+            window.attempts.append(attempt)
+            verdict = self._judge(window, attempt)
+            if verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
+                attempt, verdict = self._sample(window, encoded[row : row + 1])
+            match verdict:
+                case Verdict.ACCEPT:
+                    accepted.append((row, attempt))
+                case Verdict.SILENT:
+                    self.counts.silent += 1
+                    window.decoding.skip()
+                case Verdict.DOUBT:
+                    doubtful.append(window)
+        self._accept(batch, encoded, accepted)
+        return doubtful
+
+    def _new_tokens(self, key: _BatchKey) -> int:
+        """Return how many tokens a batch may generate: by its class, not by its jobs."""
+        most = MAX_NEW_TOKENS
+        if key.frames < FULL_FRAMES:
+            most = self._policy.tokens.tokens_for(key.frames - self._policy.window.tail_frames)
+        if key.has_prefix:
+            most = min(most, MAX_TOKENS - key.prompt_tokens - 1 - MAX_PREFIX_TOKENS)
+        return most
+
+    def _detect_languages(self, batch: Sequence[_Window], encoded: Encoded) -> None:
+        """Settle the language where it is asked for, again in the full window."""
+        rows = [
+            row
+            for row, window in enumerate(batch)
+            if self._backend.is_multilingual
+            and window.decoding.job.options.language is None
+            and not window.decoding.seek_frames
+        ]
+        if not rows:
+            return
+        detected = self._backend.detect_languages(encoded[rows])
+        for row, (language, probability) in zip(rows, detected, strict=True):
+            window = batch[row]
+            window.decoding.language = language
+            window.decoding.language_probability = probability
+            window.prompt = self._prompt(window.decoding, window.prompt.prefix)
+
+    def _attempt(
+        self, window: _Window, hypothesis: Hypothesis, temperature: float, new_tokens: int
+    ) -> Attempt:
+        options = window.decoding.job.options
+        tokenizer = self._backend.tokenizer(window.decoding.language or "en", options.task)
+        return Attempt(
+            hypothesis.tokens,
+            tokenizer.decode(list(hypothesis.tokens)),
+            hypothesis.avg_logprob,
+            hypothesis.no_speech_prob,
+            temperature,
+            is_cut=len(hypothesis.tokens) >= new_tokens,
+        )
+
+    def _judge(self, window: _Window, attempt: Attempt) -> Verdict:
+        if window.frames == FULL_FRAMES:
+            return judge_full(attempt, self._policy.guard)
+        limit = self._policy.tokens.tokens_for(window.decoding.content_frames)
+        return judge_short(attempt, limit, self._policy.guard)
+
+    def _sample(self, window: _Window, encoded: Encoded) -> tuple[Attempt, Verdict]:
+        """Go down the temperatures, alone; return the first that is good, or the likeliest."""
+        self.counts.sampled += 1
+        guard = self._policy.guard
+        for temperature in guard.temperatures:
+            hypothesis = self._backend.sample(
+                encoded, window.prompt, temperature, guard.samples_a_temperature, MAX_NEW_TOKENS
+            )
+            attempt = self._attempt(window, hypothesis, temperature, MAX_NEW_TOKENS)
+            window.attempts.append(attempt)
+            verdict = judge_full(attempt, guard)
+            if verdict is not Verdict.DOUBT:
+                return attempt, verdict
+        return best_of(window.attempts, guard), Verdict.ACCEPT
+
+    def _accept(
+        self, batch: Sequence[_Window], encoded: Encoded, accepted: Sequence[tuple[int, Attempt]]
+    ) -> None:
+        """Hand accepted decodings to their jobs, with words where those are wanted."""
+        splits = {row: self._split(batch[row], attempt) for row, attempt in accepted}
+        words = self._align(batch, encoded, splits)
+        for row, attempt in accepted:
+            decoding, split = batch[row].decoding, splits[row]
+            assert decoding.language is not None
+            tokenizer = self._backend.tokenizer(decoding.language, decoding.job.options.task)
+            texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
+            decoding.accept(attempt, split, texts, words.get(row))
+
+    def _split(self, window: _Window, attempt: Attempt) -> Split:
+        tokenizer = self._backend.tokenizer("en", window.decoding.job.options.task)
+        content_frames = window.decoding.content_frames
+        return split_at_timestamps(attempt.tokens, tokenizer.timestamp_begin, content_frames)
+
+    def _align(
+        self, batch: Sequence[_Window], encoded: Encoded, splits: dict[int, Split]
+    ) -> dict[int, tuple[AlignedSpan, ...]]:
+        """Find the words of those rows whose jobs want them; rows of one language together."""
+        groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for row in splits:
+            if batch[row].decoding.job.options.word_timestamps:
+                groups[batch[row].prompt.start].append(row)
+        aligned: dict[int, tuple[AlignedSpan, ...]] = {}
+        for start, rows in groups.items():
+            aligned |= self._align_rows(batch, encoded, splits, start, rows)
+        return aligned
+
+    def _align_rows(
+        self,
+        batch: Sequence[_Window],
+        encoded: Encoded,
+        splits: dict[int, Split],
+        start: Sequence[int],
+        rows: Sequence[int],
+    ) -> dict[int, tuple[AlignedSpan, ...]]:
+        decodings = [batch[row].decoding for row in rows]
+        options = decodings[0].job.options
+        tokenizer = self._backend.tokenizer(decodings[0].language or "en", options.task)
+        texts = [
+            [token for span in splits[row].spans for token in span.tokens if token < tokenizer.eot]
+            for row in rows
+        ]
+        alignments = self._backend.align(
+            encoded[rows], start, texts, [decoding.content_frames for decoding in decodings]
+        )
+        aligned = {}
+        for row, decoding, text, alignment in zip(rows, decodings, texts, alignments, strict=True):
+            parts, part_tokens = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
+            words = timed_words(parts, part_tokens, alignment)
+            since_s = decoding.last_speech_s - decoding.seek_s
+            aligned[row] = align_spans(splits[row].spans, words, tokenizer.eot, since_s)
+        return aligned
+
+
+def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
+    """Group windows that may be decoded together, those of like length side by side."""
+    groups: dict[_BatchKey, list[_Window]] = defaultdict(list)
+    for window in windows:
+        groups[window.key].append(window)
+    for group in groups.values():
+        group.sort(key=lambda window: window.decoding.content_frames)
+        for start in range(0, len(group), MAX_BATCH_JOBS):
+            yield group[start : start + MAX_BATCH_JOBS]
+
+
+def load(settings: EngineSettings) -> ShortWindowEngine:
+    """Load the model; the factory that settings name.
+
+    Raises:
+        SetupError: It can't be loaded; the message says what to do.
+    """
+    return ShortWindowEngine(WhisperBackend(load_model(settings, settings.model)), settings.model)

@@ -1,0 +1,72 @@
+"""How much context the encoder gets: the length classes of the short window.
+
+Whisper was trained on 30 s windows, and every server built on it pads each call to 3000 mel frames.
+The encoder takes fewer. What it needs is some quiet after the speech and a floor, or the decoder
+starts to loop; both were chosen by ``bench/context_sweep.py``. Lengths come in a few fixed classes:
+a job is padded to its own class, never to its batch, so its text can't depend on its neighbours.
+"""
+
+from dataclasses import dataclass
+
+SAMPLES_PER_FRAME = 160
+"""Whisper's hop: 10 ms at 16 kHz."""
+FRAMES_PER_SECOND = 100
+FULL_FRAMES = 3000
+"""The window that Whisper was trained on: 30 s."""
+SAMPLES_PER_TIMESTAMP = 320
+"""One step of Whisper's timestamp tokens: 20 ms, one encoder position."""
+MAX_TOKENS = 448
+"""Positions of Whisper's decoder: prompt and text together."""
+MAX_NEW_TOKENS = MAX_TOKENS // 2
+"""CTranslate2 generates at most this many; it also bounds a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPolicy:
+    """Which encoder lengths there are.
+
+    Attributes:
+        classes: Lengths in mel frames, rising; the last is the full window.
+        tail_frames: Padding that must follow the speech within its class.
+    """
+
+    classes: tuple[int, ...] = (1200, 1500, 2000, 2500, FULL_FRAMES)
+    tail_frames: int = 200
+
+    def __post_init__(self) -> None:
+        if tuple(sorted(set(self.classes))) != self.classes or self.classes[-1] != FULL_FRAMES:
+            raise ValueError(f"classes {self.classes} do not rise to {FULL_FRAMES}")
+        if any(frames % 2 for frames in self.classes):
+            raise ValueError(f"classes {self.classes}: the encoder halves the frames")
+
+    def frames_for(self, content_frames: int) -> int:
+        """Return the class of a window with so many frames of sound."""
+        for frames in self.classes:
+            if content_frames + self.tail_frames <= frames:
+                return frames
+        return FULL_FRAMES
+
+
+@dataclass(frozen=True, slots=True)
+class TokenLimit:
+    """How many tokens speech can have: more is a loop.
+
+    Measured on the corpus, read speech has 2 to 6 tokens a second and spelled letters up to 8;
+    ``floor`` leaves room for timestamps and for a burst in a short clip.
+    """
+
+    floor: int = 24
+    per_second: float = 12.0
+
+    def tokens_for(self, content_frames: int) -> int:
+        """Return the most tokens, timestamps among them, that so much sound may have."""
+        limit = self.floor + self.per_second * content_frames / FRAMES_PER_SECOND
+        return min(MAX_NEW_TOKENS, int(limit))
+
+
+def max_length_for(new_tokens: int, prompt_tokens: int) -> int:
+    """Return CTranslate2's ``max_length`` that allows exactly ``new_tokens``.
+
+    It generates ``min(max_length / 2, max_length - prompt)`` tokens.
+    """
+    return min(MAX_TOKENS, max(2 * new_tokens, new_tokens + prompt_tokens))
