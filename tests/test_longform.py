@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import anyio
 import pytest
@@ -28,17 +28,12 @@ from auricle.longform import (
 from auricle.transcriber import Progress
 from auricle.types import Job, JobKind, Options, Segment, Source, Transcript, Word
 
-pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+pytestmark = pytest.mark.unit
 
 SECOND = 16_000
 SOURCE = Source("/nowhere/a.wav")
 REQUEST = FileRequest(SOURCE, "f")
 ENGLISH = Options(language="en")
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 def text_of_length(job: Job) -> Transcript:
@@ -335,7 +330,32 @@ async def test_an_unexpected_failure_of_a_piece_ends_the_file_and_its_other_jobs
         await run(transcriber, file_of(9, 9, 9, 9, 9))
 
 
-@pytest.mark.parametrize("error", [EmptyAudio("none"), Overloaded("busy", 3)])
+class BusyAtFirst(FakeDecoder):
+    """Refuses twice, then reads."""
+
+    async def decode(
+        self, source: Source, *, whole_up_to_samples: int = 0
+    ) -> AsyncIterator[Progress]:
+        if len(self.sources) < 2:
+            self.sources.append(source)
+            raise NoWorkerReady("starting", 0)
+        async for progress in super().decode(source, whole_up_to_samples=whole_up_to_samples):
+            yield progress
+
+
+async def test_a_decoder_that_is_busy_at_first_is_asked_again() -> None:
+    decoder = BusyAtFirst(file_of(5))
+    result = await transcribe_file(FakeTranscriber(), decoder, REQUEST, lane=open_lane(2))
+    assert result.transcript.text == "hello"
+
+
+async def test_nobody_who_waits_is_kept_by_a_busy_decoder_past_his_deadline() -> None:
+    request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=2)
+    with pytest.raises(Overloaded):
+        await run(FakeTranscriber(), [Overloaded("busy", 3)], request)
+
+
+@pytest.mark.parametrize("error", [EmptyAudio("none"), Draining("bye", 3)])
 async def test_what_the_decoder_says_is_told(error: AuricleError) -> None:
     with pytest.raises(type(error)):
         await run(FakeTranscriber(), [error])

@@ -18,13 +18,14 @@ gap that is told, not a file without a text; only if no piece succeeds does the 
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 import anyio
 
 from auricle.errors import AudioError, AuricleError, Draining, Overloaded, PoisonJob, Superseded
+from auricle.groups import first_error
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.transcriber import Decoder, Progress, Transcriber
 from auricle.types import (
@@ -74,7 +75,7 @@ class FileRequest:
         trace_id: Goes into the logs beside the id.
         condition_on_previous_text: Give each piece the text before it; they run one by one then.
         is_urgent: Somebody waits: a file of one piece runs as a final, not as a file.
-        max_wait_s: The deadline of such a final.
+        max_wait_s: The deadline of such a final, and of waiting for a busy decoder.
         reservation: Room reserved for such a final.
     """
 
@@ -145,33 +146,29 @@ async def transcribe_file(
     """
     work = _FileWork(transcriber, request, lane, on_progress)
     try:
-        async with contextlib.aclosing(_Reading(decoder, request.source)) as reading:
+        async with contextlib.aclosing(_Reading(decoder, request)) as reading:
             return await work.run(reading)
     except BaseExceptionGroup as group:  # an anyio group wraps even a single failure
-        raise _first_error(group) from group
-
-
-def _first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error to blame: one of ours, if there is any."""
-    leaves = list(_leaves(group))
-    return next((error for error in leaves if isinstance(error, AuricleError)), leaves[0])
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        else:
-            yield error
+        raise first_error(group) from group
 
 
 class _Reading:
-    """The decoder's iterator, with the time spent waiting for it."""
+    """The decoder's iterator, with the time spent waiting for it.
 
-    def __init__(self, decoder: Decoder, source: Source) -> None:
-        self._iterator = decoder.decode(source, whole_up_to_samples=MAX_PIECE_SAMPLES)
+    A decoder that is busy before the first answer is asked again: for ever if the file was
+    accepted, until the deadline if somebody waits.
+    """
+
+    def __init__(self, decoder: Decoder, request: FileRequest) -> None:
+        self._decoder = decoder
+        self._source = request.source
+        self._patience_s = request.max_wait_s if request.is_urgent else None
+        self._iterator = self._open()
+        self._has_begun = self._is_done = False
         self.waited_s = 0.0
-        self._is_done = False
+
+    def _open(self) -> AsyncIterator[Progress]:
+        return self._decoder.decode(self._source, whole_up_to_samples=MAX_PIECE_SAMPLES)
 
     def __aiter__(self) -> Self:
         return self
@@ -180,10 +177,23 @@ class _Reading:
         if self._is_done:
             raise StopAsyncIteration
         began_at = time.perf_counter()
-        progress = await anext(self._iterator)
+        progress = await self._next()
         self.waited_s += time.perf_counter() - began_at
-        self._is_done = progress.done
+        self._has_begun, self._is_done = True, progress.done
         return progress
+
+    async def _next(self) -> Progress:
+        asked_at = time.perf_counter()
+        while True:
+            try:
+                return await anext(self._iterator)
+            except Overloaded as error:
+                again_at_s = time.perf_counter() + error.retry_after_s - asked_at
+                is_too_late = self._patience_s is not None and again_at_s > self._patience_s
+                if isinstance(error, Draining) or self._has_begun or is_too_late:
+                    raise
+                await anyio.sleep(error.retry_after_s)
+                self._iterator = self._open()
 
     async def aclose(self) -> None:
         close = getattr(self._iterator, "aclose", None)
