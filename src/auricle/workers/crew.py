@@ -11,7 +11,7 @@ import itertools
 import random
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import anyio
@@ -97,7 +97,6 @@ class _Worker:
     ready_rss_bytes: int = 0
     worked_at: float = float("-inf")
     last_exit: WorkerExit | None = None
-    start_error: str | None = field(default=None, repr=False)
 
 
 class Crew:
@@ -131,7 +130,7 @@ class Crew:
         self._changed = asyncio.Event()
         self._looked_at = 0.0
         self.replaced = 0
-        self.first_start_error: str | None = None
+        self.start_error: str | None = None
         """Why the latest start failed, in words for the operator; ``None`` once one succeeds."""
 
     def wake(self) -> None:
@@ -232,9 +231,10 @@ class Crew:
 
     async def _live(self, worker: _Worker) -> None:
         """One life of a worker, from spawn to exit."""
-        worker.kill_reason, worker.jobs_since_start, worker.start_error = "exited", 0, None
+        worker.kill_reason, worker.jobs_since_start = "exited", 0
         try:
-            process = await WorkerProcess.spawn(self._module, self._environment)
+            with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
+                process = await WorkerProcess.spawn(self._module, self._environment)
         except OSError as exc:
             log.error("worker_not_started", worker=worker.id, error=type(exc).__name__)
             self._after_exit(worker, ProcessExit(None, None, ()))
@@ -254,7 +254,7 @@ class Crew:
                     self._on_ready(worker, message, now)
                 case State.STARTING, StartFailed():
                     worker.kill_reason = "start"
-                    self.first_start_error = message.message
+                    self.start_error = message.message
                     log.error("worker_start_failed", worker=worker.id, why=message.message)
                 case State.BUSY, _:
                     self._shift.received(worker.id, message, now)
@@ -274,7 +274,7 @@ class Crew:
         worker.policy.ready(now)
         worker.worked_at = now
         worker.rss_bytes = worker.ready_rss_bytes = message.rss_bytes
-        self.first_start_error = None
+        self.start_error = None
         if worker.replaces is not None:
             for old in self._workers:
                 old.is_retiring |= old.id == worker.replaces
@@ -316,7 +316,7 @@ class Crew:
             reason=worker.kill_reason,
             signal=exit.signal,
             code=exit.code,
-            stack=exit.stack[:5],
+            frames=list(exit.stack[:5]),
         )
         self.wake()
 

@@ -9,6 +9,7 @@ import itertools
 import math
 import time
 
+import anyio
 import numpy as np
 import structlog
 
@@ -100,6 +101,8 @@ class WorkerPool:
         self._batch_ids = itertools.count(1)
         self._driver: asyncio.Task[None] | None = None
         self._is_draining = False
+        self._is_idle = asyncio.Event()
+        self._news = asyncio.Event()
 
     async def start(self) -> None:
         """Start the workers; returns at once, they get ready one by one."""
@@ -112,20 +115,22 @@ class WorkerPool:
         Raises:
             SetupError: None got ready in time, or the model can't be loaded; it says why.
         """
-        deadline = time.monotonic() + timeout_s
-        while not self._crew.ready:
-            if self._crew.first_start_error is not None:
-                raise SetupError(self._crew.first_start_error)
-            if time.monotonic() > deadline:
-                raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
-            await asyncio.sleep(0.05)
+        with anyio.move_on_after(timeout_s):
+            while not self._crew.ready:
+                if self._crew.start_error is not None:
+                    raise SetupError(self._crew.start_error)
+                self._news.clear()
+                await self._news.wait()
+        if not self._crew.ready:
+            raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
 
     async def aclose(self, drain_s: float = 0.0) -> None:
         """Refuse new work, finish what is accepted within ``drain_s``, stop the workers."""
         self._is_draining = True
-        deadline = time.monotonic() + drain_s
-        while self._futures and time.monotonic() < deadline:
-            await asyncio.sleep(0.05)
+        if self._futures:
+            self._is_idle.clear()
+            with anyio.move_on_after(drain_s):
+                await self._is_idle.wait()
         self._scheduler.drain(lambda: Draining("the server is shutting down", 5))
         self._deliver_failures()
         if self._driver is not None:
@@ -147,6 +152,8 @@ class WorkerPool:
         finally:
             if self._futures.pop(ticket, None) is not None:
                 self._scheduler.cancel(ticket)
+            if not self._futures:
+                self._is_idle.set()
 
     def reserve(
         self,
@@ -213,6 +220,7 @@ class WorkerPool:
     def workers_changed(self, ready: int) -> None:
         """Tell the scheduler, whose waits and limits depend on it."""
         self._counts.ready = ready
+        self._news.set()
 
     def became_ready(self, worker: str, message: Ready, now: float) -> None:
         """Take the warm-up as the first measurement of speed."""
@@ -237,7 +245,7 @@ class WorkerPool:
         if not isinstance(message, BatchDone) or message.id != number:
             raise WorkerError("not the answer to this batch")
         tickets = batch.tickets if batch else ()
-        expected = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
+        expected: list[str] = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
         if [result.id for result in message.results] != expected:
             raise WorkerError("results of other jobs than were given")
         outcomes = [
@@ -310,7 +318,7 @@ def _job_message(job: Job) -> JobMessage:
     options = job.options
     return JobMessage(
         id=job.id,
-        pcm=memoryview(job.pcm).cast("B"),
+        pcm=job.pcm.data.cast("B"),
         language=options.language,
         task=options.task,
         beam_size=options.beam_size,

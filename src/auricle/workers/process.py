@@ -7,6 +7,7 @@ report.
 
 import asyncio
 import contextlib
+import os
 import re
 import signal
 import sys
@@ -104,8 +105,15 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """SIGKILL, or TerminateProcess: a hung C call hears nothing less."""
+        if self._process.returncode is not None:
+            return
         with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                # Popen.kill() polls first, and so may reap the child before asyncio's watcher
+                # does, which then knows no exit code (CPython 3.11, subprocess.send_signal).
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def run(self, on_message: Callable[[ToParent], None]) -> ProcessExit:
         """Read until the child closes its end, reap it, and say how it ended.
