@@ -1,0 +1,248 @@
+"""Speech cut out of a long recording, at silences, into pieces that a model can take; I/O-free.
+
+A piece opens some 300 ms before speech and closes as long after it. Neighbours with a short silence
+between them share a piece. A piece that grows to the target length is cut at its best place: in a
+pause if there is one, else where speech is least likely and quietest, preferably in its last third.
+Where speech goes on over a cut, the next piece starts at the very sample where this one ends.
+
+::
+
+             pad          pad           pad             cut            pad
+    ······|‹····speech····›|············|‹···speech······|······speech···›|·····
+          └─ piece ────────┘            └─ piece ────────┴─ piece ────────┘
+
+A window counts as speech by hysteresis: from :data:`~auricle.audio.vad.SPEECH_THRESHOLD` on, until
+it falls below :data:`~auricle.audio.vad.SILENCE_THRESHOLD`.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from auricle.audio.vad import (
+    MIN_SPEECH_WINDOWS,
+    SILENCE_THRESHOLD,
+    SPEECH_THRESHOLD,
+    WINDOW_SAMPLES,
+    Probabilities,
+    is_speech,
+)
+from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+
+MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
+"""Whisper's window: no piece is ever longer."""
+
+_SAMPLE_BYTES = 2
+# How far a place for a cut is looked at: 3 windows find a dip, 15 (half a second) tell a pause from
+# a dip and lead to its middle.
+_DIP_WINDOWS, _PAUSE_WINDOWS = 3, 15
+# A place before the last third has to be better by a quarter of the scale: by a real pause.
+_EARLY_PENALTY = 0.5
+_FULL_SCALE_DB = 90.0
+
+
+_Scores = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class CutRules:
+    """How pieces are made; lengths in 16 kHz samples.
+
+    Attributes:
+        target_samples: A piece that would grow beyond this is cut.
+        pad_samples: What is kept before and after speech, so that no word is clipped.
+        merge_samples: Speech after a shorter silence than this belongs to the same piece.
+        whole_up_to_samples: A recording no longer than this comes as one piece, uncut, if it holds
+            any speech; 0 is never.
+    """
+
+    target_samples: int = 28 * SAMPLE_RATE_HZ
+    pad_samples: int = 300 * SAMPLE_RATE_HZ // 1000
+    merge_samples: int = 2 * SAMPLE_RATE_HZ
+    whole_up_to_samples: int = 0
+
+    def __post_init__(self) -> None:
+        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.pad_samples:
+            raise ValueError(f"a target of {self.target_samples} samples leaves no room for pads")
+        if not 0 <= 2 * self.pad_samples <= self.merge_samples:
+            raise ValueError("silences shorter than two pads have to be merged")
+        if 4 * self.pad_samples > self.target_samples:
+            raise ValueError("the pads would fill most of a piece")
+        if not 0 <= self.whole_up_to_samples <= MAX_PIECE_SAMPLES:
+            raise ValueError(f"{self.whole_up_to_samples} samples are too many for one piece")
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """One window that was looked at: where it starts, and what it is."""
+
+    start_sample: int
+    probability: float
+    is_voiced: bool
+
+
+class PieceCutter:
+    """Cuts one recording into pieces of speech.
+
+    Holds at most one unfinished piece beside what was just fed, or ``whole_up_to_samples``.
+
+    Args:
+        rules: How pieces are made.
+        start_sample: Where in the recording the first sample that is fed lies: 0, or the
+            ``next_sample`` of a cutter that was lost.
+    """
+
+    def __init__(self, rules: CutRules, start_sample: int = 0) -> None:
+        self._rules = rules
+        # Held audio; a bytearray forgets its front without moving the rest.
+        self._pcm = bytearray()
+        self._pcm_start = start_sample
+        self._first_window = start_sample
+        self._seen_windows = 0
+        self._floor = start_sample  # nothing before it is given out again
+        self._is_talking = False
+        self._open: list[_Window] = []  # of the unfinished piece, from its first voiced one on
+        self._voice_end = start_sample
+        may_be_whole = start_sample == 0 and rules.whole_up_to_samples > 0
+        self._undecided: list[float] | None = [] if may_be_whole else None
+
+    @property
+    def next_sample(self) -> int:
+        """Where a new cutter has to go on so that no speech is doubled or lost.
+
+        It holds once all the pieces returned so far are safe; when only some of them are, go on
+        at the end of the last one that is.
+        """
+        return self._pcm_start
+
+    def feed(self, pcm: Pcm16, probabilities: Probabilities) -> list[Piece]:
+        """Take samples, and the probabilities of the windows that are complete by now.
+
+        Args:
+            pcm: The recording's next samples.
+            probabilities: Of the recording's next windows of 512 samples, counted from
+                ``start_sample``; the last may reach beyond the samples if no more will come.
+
+        Returns:
+            The pieces that are finished, in order.
+        """
+        self._pcm += pcm.tobytes()
+        windows = self._seen_windows + len(self._undecided or ()) + len(probabilities)
+        if self._first_window + windows * WINDOW_SAMPLES >= self._pcm_end + WINDOW_SAMPLES:
+            raise ValueError("there are probabilities of samples that were never fed")
+        if self._undecided is None:
+            return self._look_at(probabilities.tolist())
+        self._undecided += probabilities.tolist()
+        if self._pcm_end <= self._rules.whole_up_to_samples:
+            return []
+        waiting, self._undecided = self._undecided, None
+        return self._look_at(waiting)
+
+    def finish(self) -> list[Piece]:
+        """Take note that the recording ends here; return what is left. The cutter is used up."""
+        pieces: list[Piece] = []
+        if self._undecided is not None:
+            if is_speech(np.array(self._undecided, np.float32)):
+                pieces = self._emit(0, self._pcm_end)
+        elif self._open:
+            pieces = self._close(self._pcm_end)
+        self._pcm_start, self._pcm = self._pcm_end, bytearray()
+        return pieces
+
+    @property
+    def _pcm_end(self) -> int:
+        return self._pcm_start + len(self._pcm) // _SAMPLE_BYTES
+
+    @property
+    def _piece_start(self) -> int:
+        return max(self._floor, self._open[0].start_sample - self._rules.pad_samples)
+
+    def _look_at(self, probabilities: Iterable[float]) -> list[Piece]:
+        pieces: list[Piece] = []
+        for probability in probabilities:
+            start = self._first_window + self._seen_windows * WINDOW_SAMPLES
+            self._seen_windows += 1
+            threshold = SILENCE_THRESHOLD if self._is_talking else SPEECH_THRESHOLD
+            self._is_talking = probability >= threshold
+            pieces += self._take(_Window(start, probability, self._is_talking))
+        self._forget()
+        return pieces
+
+    def _take(self, window: _Window) -> list[Piece]:
+        """Let one window open, lengthen, close or split the piece."""
+        if not self._open and not window.is_voiced:
+            return []
+        self._open.append(window)
+        end = window.start_sample + WINDOW_SAMPLES
+        if window.is_voiced:
+            self._voice_end = end
+        if end - self._voice_end >= self._rules.merge_samples:
+            return self._close(self._pcm_end)
+        if end - self._piece_start >= self._rules.target_samples:
+            return self._split()
+        return []
+
+    def _close(self, limit: int) -> list[Piece]:
+        """Finish the piece after its last speech, or drop it if it holds too little."""
+        windows, start = self._open, self._piece_start
+        self._open = []
+        self._floor = min(self._voice_end + self._rules.pad_samples, limit)
+        voiced = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
+        return self._emit(start, self._floor) if voiced >= MIN_SPEECH_WINDOWS else []
+
+    def _split(self) -> list[Piece]:
+        """Finish the piece at its best place, and start again with what lies after it."""
+        windows, at = self._open, self._best_cut()
+        self._open = windows[:at]
+        last = max(window.start_sample for window in self._open if window.is_voiced)
+        self._voice_end = last + WINDOW_SAMPLES
+        pieces = self._close(limit=windows[at].start_sample)
+        for window in windows[at:]:
+            pieces += self._take(window)
+        return pieces
+
+    def _best_cut(self) -> int:
+        """Return the index of the window that the next piece starts with."""
+        probabilities = np.array([window.probability for window in self._open])
+        score = _smooth(probabilities, _DIP_WINDOWS) + _smooth(probabilities, _PAUSE_WINDOWS)
+        score += self._loudness()
+        starts = np.array([window.start_sample for window in self._open])
+        lengths = starts - self._piece_start
+        score[lengths < self._rules.target_samples * 2 // 3] += _EARLY_PENALTY
+        score[lengths < self._rules.target_samples // 3] = np.inf
+        return int(score.argmin())
+
+    def _loudness(self) -> _Scores:
+        """Return how loud each window of the piece is, in 0..1 on a scale of decibels."""
+        start = self._open[0].start_sample
+        size = len(self._open) * WINDOW_SAMPLES
+        pcm = self._samples(start, start + size).astype(np.float64)
+        pcm = np.pad(pcm, (0, size - pcm.size))  # the recording's last window may be incomplete
+        power = np.mean(pcm.reshape(-1, WINDOW_SAMPLES) ** 2, axis=1)
+        return np.asarray(np.log10(power + 1) * 10 / _FULL_SCALE_DB, np.float64)
+
+    def _emit(self, start: int, end: int) -> list[Piece]:
+        return [Piece(start, self._samples(start, end))]
+
+    def _samples(self, start: int, end: int) -> Pcm16:
+        first, last = ((at - self._pcm_start) * _SAMPLE_BYTES for at in (start, end))
+        return np.frombuffer(bytes(self._pcm[first:last]), np.int16)
+
+    def _forget(self) -> None:
+        """Let go of audio that no piece can need any more."""
+        if self._open:
+            needed = self._piece_start
+        else:
+            seen = self._first_window + self._seen_windows * WINDOW_SAMPLES
+            needed = max(self._floor, seen - self._rules.pad_samples)
+        gone = max(0, needed - self._pcm_start)
+        del self._pcm[: gone * _SAMPLE_BYTES]
+        self._pcm_start += gone
+
+
+def _smooth(values: _Scores, width: int) -> _Scores:
+    """Return the mean around each value; beyond the ends lies more of the same."""
+    padded = np.pad(values, width // 2, mode="edge")
+    return np.convolve(padded, np.full(width, 1 / width), mode="valid")

@@ -1,0 +1,294 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.fakes.clips import CLIPS
+
+from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
+from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
+from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+
+pytestmark = pytest.mark.unit
+
+W = WINDOW_SAMPLES
+RULES = CutRules(target_samples=5 * SAMPLE_RATE_HZ, pad_samples=3_200, merge_samples=SAMPLE_RATE_HZ)
+Script = list[tuple[float, int]]
+"""Probabilities of speech, each for a number of windows."""
+
+
+def recording(samples: int) -> Pcm16:
+    """Samples of which any few in a row tell where they come from."""
+    return (np.arange(samples) * 7_919 % 30_011 - 15_000).astype(np.int16)
+
+
+def probabilities(script: Script) -> list[float]:
+    return [probability for probability, windows in script for _ in range(windows)]
+
+
+def feed_all(
+    cutter: PieceCutter, pcm: Pcm16, likely: list[float], start: int = 0, chunk: int = 16_000
+) -> list[Piece]:
+    """Feed what lies from ``start`` on, in chunks, each window as soon as it is complete."""
+    pieces: list[Piece] = []
+    fed_windows = 0
+    for at in range(start, pcm.size, chunk):
+        end = min(at + chunk, pcm.size)
+        windows = (end - start) // W
+        now = np.array(likely[fed_windows:windows], np.float32)
+        fed_windows += now.size
+        pieces += cutter.feed(pcm[at:end], now)
+    return pieces + cutter.finish()
+
+
+def cut(script: Script, rules: CutRules = RULES, chunk: int = 16_000) -> list[tuple[int, int]]:
+    """Return the pieces' spans; each must hold the recording's own samples."""
+    likely = probabilities(script)
+    pcm = recording(len(likely) * W)
+    pieces = feed_all(PieceCutter(rules), pcm, likely, chunk=chunk)
+    for piece in pieces:
+        assert np.array_equal(piece.pcm, pcm[piece.start_sample :][: piece.pcm.size])
+    return spans(pieces)
+
+
+def spans(pieces: list[Piece]) -> list[tuple[int, int]]:
+    return [(piece.start_sample, piece.start_sample + piece.pcm.size) for piece in pieces]
+
+
+def test_silence_gives_no_pieces() -> None:
+    assert cut([(0.1, 2_000)]) == []
+    assert PieceCutter(RULES).finish() == []
+
+
+def test_speech_comes_with_pads_on_both_sides() -> None:
+    assert cut([(0, 100), (0.9, 30), (0, 100)]) == [(100 * W - 3_200, 130 * W + 3_200)]
+
+
+def test_pads_end_where_the_recording_does() -> None:
+    assert cut([(0, 2), (0.9, 30), (0, 2)]) == [(0, 34 * W)]
+
+
+def test_the_last_samples_may_be_less_than_a_window() -> None:
+    pcm = recording(20 * W + 100)
+    cutter = PieceCutter(RULES)
+    pieces = cutter.feed(pcm, np.full(20, 0.9, np.float32)) + cutter.finish()
+    assert spans(pieces) == [(0, 20 * W + 100)]
+    cutter = PieceCutter(RULES)
+    pieces = cutter.feed(pcm, np.full(21, 0.9, np.float32)) + cutter.finish()
+    assert spans(pieces) == [(0, 20 * W + 100)]
+
+
+def test_a_short_silence_joins_and_a_long_one_parts() -> None:
+    merge = RULES.merge_samples // W  # 31 windows are just shorter than a second
+    assert len(cut([(0, 50), (0.9, 20), (0, merge), (0.9, 20), (0, 50)])) == 1
+    assert len(cut([(0, 50), (0.9, 20), (0, merge + 1), (0.9, 20), (0, 50)])) == 2
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_a_click_is_not_a_piece(windows: int) -> None:
+    assert cut([(0, 100), (0.9, windows), (0, 100)]) == []
+
+
+def test_the_shortest_speech_is_a_piece() -> None:
+    assert len(cut([(0, 100), (0.9, 3), (0, 100)])) == 1
+
+
+def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:
+    assert cut([(0, 50), (0.49, 50), (0, 50)]) == []
+    ((_, end),) = cut([(0, 50), (0.51, 10), (0.36, 20), (0.34, 20), (0.49, 40)])
+    assert end == 80 * W + RULES.pad_samples
+
+
+def test_long_speech_is_cut_at_its_dip_without_doubling_or_losing_a_sample() -> None:
+    script = [(0.0, 20), (0.95, 130), (0.6, 3), (0.95, 60), (0.0, 60)]
+    (first, second) = cut(script)
+    assert first == (20 * W - 3_200, 151 * W)  # the middle of the dip
+    assert second == (151 * W, 213 * W + 3_200)
+
+
+def test_long_speech_without_a_dip_is_cut_within_the_last_third() -> None:
+    pieces = cut([(0.9, 1_000)])
+    assert pieces[0][0] == 0
+    assert pieces[-1][1] == 1_000 * W
+    for (_, end), (start, _) in pairwise(pieces):
+        assert end == start
+    for start, end in pieces[:-1]:
+        assert RULES.target_samples * 2 / 3 - W <= end - start <= RULES.target_samples
+
+
+def test_equally_likely_speech_is_cut_where_it_is_quietest() -> None:
+    pcm = recording(200 * W)
+    pcm[140 * W : 141 * W] = 3
+    pieces = feed_all(PieceCutter(RULES), pcm, [0.9] * 200)
+    assert spans(pieces)[0] == (0, 140 * W)
+
+
+def test_a_pause_in_the_middle_third_is_better_than_a_cut_in_a_word() -> None:
+    first, second = cut([(0.95, 80), (0.02, 25), (0.95, 90), (0, 60)])
+    assert first == (0, 80 * W + 3_200)
+    assert second[0] == 105 * W - 3_200
+
+
+def test_a_pause_shorter_than_two_pads_is_shared() -> None:
+    first, second = cut([(0.95, 120), (0.02, 8), (0.95, 60), (0, 60)])
+    assert first[1] == second[0]
+    assert 120 * W < first[1] < 128 * W
+
+
+def test_a_whole_short_recording_is_one_piece_with_all_its_silence() -> None:
+    rules = CutRules(whole_up_to_samples=300 * W)
+    script = [(0.0, 200), (0.9, 5), (0.0, 95)]
+    assert cut(script, rules) == [(0, 300 * W)]
+    assert cut([(0.0, 300)], rules) == []
+    assert cut([(0.9, 2), (0.0, 298)], rules) == []
+
+
+def test_a_recording_one_sample_too_long_is_cut_as_any_other() -> None:
+    script = [(0.0, 200), (0.9, 5), (0.0, 95)]
+    rules = CutRules(whole_up_to_samples=300 * W - 1)
+    assert cut(script, rules) == cut(script, CutRules())
+    assert cut(script, CutRules(whole_up_to_samples=300 * W)) == [(0, 300 * W)]
+
+
+@pytest.mark.parametrize("chunk", [100, 512, 7_000, 10**9])
+def test_while_a_recording_may_be_whole_a_crash_starts_it_again(chunk: int) -> None:
+    rules = CutRules(whole_up_to_samples=100 * W)
+    cutter = PieceCutter(rules)
+    pcm = recording(90 * W)
+    for at in range(0, pcm.size, chunk):
+        assert cutter.feed(pcm[at : at + chunk], np.zeros(0, np.float32)) == []
+        assert cutter.next_sample == 0
+    assert cutter.feed(pcm[:0], np.full(90, 0.9, np.float32)) == []
+    assert spans(cutter.finish()) == [(0, 90 * W)]
+
+
+def test_a_cutter_that_goes_on_in_the_middle_never_takes_the_rest_for_the_whole() -> None:
+    cutter = PieceCutter(CutRules(whole_up_to_samples=300 * W), start_sample=1_000)
+    pieces = cutter.feed(recording(100 * W), np.zeros(100, np.float32))
+    assert pieces + cutter.finish() == []
+
+
+def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
+    cutter = PieceCutter(RULES)
+    cutter.feed(recording(513), np.zeros(2, np.float32))
+    with pytest.raises(ValueError, match="never fed"):
+        cutter.feed(recording(0), np.zeros(1, np.float32))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"target_samples": MAX_PIECE_SAMPLES},
+        {"target_samples": 15_999},
+        {"merge_samples": 9_599},
+        {"pad_samples": -1},
+        {"target_samples": SAMPLE_RATE_HZ, "pad_samples": 4_001},
+        {"whole_up_to_samples": MAX_PIECE_SAMPLES + 1},
+    ],
+)
+def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        CutRules(**rules)
+
+
+SCRIPTS = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.4, 0.5, 0.7, 0.99]), st.integers(1, 120)),
+    min_size=1,
+    max_size=25,
+)
+MANY_RULES = st.sampled_from(
+    [
+        RULES,
+        CutRules(),
+        CutRules(target_samples=20_000, pad_samples=0, merge_samples=2_000),
+        CutRules(target_samples=16_000, pad_samples=4_000, merge_samples=8_000),
+        CutRules(whole_up_to_samples=200 * W),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(script=SCRIPTS, rules=MANY_RULES, chunk=st.integers(200, 60_000))
+def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
+    script: Script, rules: CutRules, chunk: int
+) -> None:
+    pieces = cut(script, rules, chunk)
+    assert pieces == cut(script, rules, chunk=10**9)
+    ends = [0, *(end for _, end in pieces)]
+    assert all(end <= start for end, (start, _) in zip(ends, pieces, strict=False))
+    assert all(start < end <= start + MAX_PIECE_SAMPLES for start, end in pieces)
+    assert all(
+        end - start <= rules.target_samples + rules.pad_samples
+        for start, end in pieces
+        if rules.whole_up_to_samples == 0
+    )
+    covered = np.zeros(len(probabilities(script)), bool)
+    for start, end in pieces:
+        covered[-(-start // W) : end // W] = True
+    lost = np.flatnonzero((np.array(probabilities(script)) >= SPEECH_THRESHOLD) & ~covered)
+    # Only what is shorter than the shortest speech may go, and then a silence lies around it.
+    for run in np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1):
+        assert run.size <= 2
+
+
+@settings(deadline=None)
+@given(script=SCRIPTS, rules=MANY_RULES, data=st.data())
+def test_after_a_crash_a_new_cutter_goes_on_without_doubling_or_losing(
+    script: Script, rules: CutRules, data: st.DataObject
+) -> None:
+    likely = probabilities(script)
+    pcm = recording(len(likely) * W)
+    crash = data.draw(st.integers(0, len(likely)))
+    lost = PieceCutter(rules)
+    before = lost.feed(pcm[: crash * W], np.array(likely[:crash], np.float32))
+    kept = data.draw(st.integers(0, len(before)))
+    goes_on = lost.next_sample if kept == len(before) else 0
+    if 0 < kept < len(before):
+        goes_on = spans(before)[kept - 1][1]
+    assert kept == 0 or goes_on >= spans(before)[kept - 1][1]
+    # The new cutter's windows lie on another grid: give it the likelihood at their middles.
+    windows = (pcm.size - goes_on) // W
+    shifted = [
+        likely[min((goes_on + at * W + W // 2) // W, len(likely) - 1)] for at in range(windows)
+    ]
+    after = feed_all(PieceCutter(rules, goes_on), pcm, shifted, goes_on)
+    pieces = before[:kept] + after
+    for piece in pieces:
+        assert np.array_equal(piece.pcm, pcm[piece.start_sample :][: piece.pcm.size])
+    for (_, end), (start, _) in pairwise(spans(pieces)):
+        assert end <= start
+    whole = np.zeros(pcm.size, bool)
+    for start, end in spans(feed_all(PieceCutter(rules), pcm, likely)):
+        whole[start:end] = True
+    for start, end in spans(pieces):
+        whole[start:end] = False
+    spoken = np.repeat(np.array(likely) >= SPEECH_THRESHOLD, W)
+    # One window at each change, for the other grid; a click may fall on either side of the line.
+    assert np.count_nonzero(whole & spoken) <= 4 * W
+
+
+@settings(deadline=None, max_examples=30)
+@given(script=SCRIPTS)
+def test_no_more_than_one_piece_is_held(script: Script) -> None:
+    likely = probabilities(script)
+    cutter = PieceCutter(RULES)
+    for at, probability in enumerate(likely):
+        cutter.feed(recording(W), np.array([probability], np.float32))
+        assert (at + 1) * W - cutter.next_sample <= RULES.target_samples
+
+
+def test_real_speech_loses_nothing_at_its_edges() -> None:
+    pcm = CLIPS["pair.wav"].pcm
+    detector = SpeechDetector()
+    cutter = PieceCutter(CutRules(merge_samples=16_000))
+    pieces = cutter.feed(pcm, detector.probabilities(pcm))
+    pieces += cutter.feed(pcm[:0], detector.finish()) + cutter.finish()
+    assert len(pieces) == 2
+    left_out = pcm.astype(float).copy()
+    for start, end in spans(pieces):
+        left_out[start:end] = 0
+    loudness = np.sqrt(
+        np.mean(left_out[: left_out.size // 320 * 320].reshape(-1, 320) ** 2, axis=1)
+    )
+    assert loudness.max() < 100  # the speech itself is at some thousands
