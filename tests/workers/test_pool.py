@@ -2,6 +2,7 @@ import asyncio
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,10 @@ async def all_ready(pool: WorkerPool, count: int = 2) -> None:
 
 def states(pool: WorkerPool) -> list[str]:
     return [worker.state for worker in pool.stats().workers]
+
+
+def has_restarted(pool: WorkerPool, times: int) -> bool:
+    return sum(worker.restarts for worker in pool.stats().workers) == times
 
 
 def pids(pool: WorkerPool) -> list[int]:
@@ -364,6 +369,7 @@ async def test_many_deaths_leak_nothing(open_pool: PoolFactory) -> None:
         for n in range(6):
             os.kill(pids(pool)[n % 2], signal.SIGKILL)
             assert (await pool.transcribe(job(f"j{n}"))).text
+            await poll_until(partial(has_restarted, pool, n + 1))
             await all_ready(pool)
         await poll_until(lambda: me.num_fds() == before, "no descriptor leaked")
         await poll_until(lambda: len(asyncio.all_tasks()) == tasks, "no task leaked")

@@ -157,6 +157,12 @@ class Crew:
         """Return when this worker last finished something."""
         return next(worker.worked_at for worker in self._workers if worker.id == worker_id)
 
+    def tell(self, worker_id: str, message: Message) -> None:
+        """Send a message that has no answer, if this worker is up."""
+        for worker in self._workers:
+            if worker.id == worker_id and worker.process is not None:
+                worker.process.send(message)
+
     def stats(self) -> tuple[WorkerStats, ...]:
         """Return each worker as ``/health`` shows it."""
         return tuple(

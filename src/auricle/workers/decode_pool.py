@@ -1,0 +1,274 @@
+"""DecodePool: a Decoder on local processes, the only ones that open strangers' container files.
+
+A file is read step by step: each step is one request to a worker and one answer, and ends at the
+next piece of speech or after a bounded stretch of audio. Between steps the worker keeps the file
+open, so a file stays with its worker; when that dies, another one opens it where the last step
+ended. Only one step runs in a worker at a time, so a death's culprit is known exactly.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+
+import numpy as np
+
+from auricle.config import DecodeSettings, WorkerSettings, worker_environment
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    Draining,
+    EmptyAudio,
+    OpusWithoutBoundaries,
+    Overloaded,
+    PoisonJob,
+    TooLong,
+    UnsupportedFormat,
+    WorkerError,
+)
+from auricle.transcriber import Progress, Stats
+from auricle.types import SAMPLE_RATE_HZ, Piece, Source
+from auricle.workers.blame import Blame
+from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
+from auricle.workers.messages import (
+    CloseStream,
+    DecodeStep,
+    Message,
+    Ready,
+    StartDecode,
+    StepDone,
+    StepFailed,
+    ToParent,
+)
+from auricle.workers.process import ProcessExit
+
+CHILD = "auricle.workers.decode_child"
+MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
+POISON_DEATHS = 4
+"""Deaths of any kind in one step that convict a file; two of one signature do as well."""
+RETRY_AFTER_S = 5
+_BLAMED = {
+    kind.code: kind
+    for kind in (AudioError, EmptyAudio, OpusWithoutBoundaries, TooLong, UnsupportedFormat)
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    id: str
+    source: Source
+    whole_up_to_samples: int
+    from_sample: int = 0
+    worker: str | None = None
+    answer: "asyncio.Future[StepDone] | None" = None
+
+
+class DecodePool:
+    """Reads audio files in worker processes that may crash, hang or eat memory.
+
+    Call :meth:`start` once, from the event loop that uses it, and :meth:`aclose` at the end.
+
+    Args:
+        worker: Budgets of starts, memory limits, and how many decode workers.
+        decode: Limits on files.
+    """
+
+    def __init__(self, worker: WorkerSettings, decode: DecodeSettings) -> None:
+        self._worker = worker
+        self._decode = decode
+        self._crew = Crew(
+            "decode", CHILD, worker.decode_workers, worker, worker_environment(threads=1), self
+        )
+        # Bounded by `open_files`: a stream waits for one step at a time.
+        self._waiting: deque[_Stream] = deque()
+        self._streams: set[_Stream] = set()
+        self._steps: dict[str, tuple[int, _Stream]] = {}
+        self._ids = itertools.count(1)
+        self._blame = Blame(POISON_DEATHS, ttl_s=0, client_budget=1, window_s=0)
+        self._driver: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._counts = {"done": 0, "failed": 0, "retried": 0, "refused": 0, "poison": 0}
+
+    async def start(self) -> None:
+        """Start the workers; returns at once."""
+        self._driver = asyncio.create_task(self._crew.run(), name="decode pool")
+        self._driver.add_done_callback(lambda _: self._fail_all())
+
+    async def aclose(self) -> None:
+        """Fail what is being read and stop the workers."""
+        self._fail_all()
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    async def decode(
+        self, source: Source, *, whole_up_to_samples: int = 0
+    ) -> AsyncGenerator[Progress]:
+        """See :class:`auricle.transcriber.Decoder`."""
+        if self._is_closing:
+            raise Draining("the server is shutting down", RETRY_AFTER_S)
+        if len(self._streams) >= self._decode.open_files:
+            self._counts["refused"] += 1
+            raise Overloaded("too many files are being read", RETRY_AFTER_S)
+        stream = _Stream(f"s{next(self._ids)}", source, whole_up_to_samples)
+        self._streams.add(stream)
+        try:
+            while True:
+                step = await self._step(stream)
+                piece = None
+                if step.pcm:
+                    pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
+                    piece = Piece(step.start_sample, pcm)
+                yield Progress(step.fraction, step.duration_samples, piece, step.done)
+                if step.done:
+                    self._counts["done"] += 1
+                    return
+        finally:
+            self._forget(stream)
+
+    def stats(self) -> Stats:
+        """See :class:`auricle.transcriber.Decoder`."""
+        return Stats(
+            workers=self._crew.stats(),
+            ready=self._crew.ready > 0,
+            waiting_jobs=len(self._waiting),
+            running_jobs=len(self._steps),
+            replaced=self._crew.replaced,
+            **self._counts,
+        )
+
+    # What the crew asks of its owner (crew.Shift).
+
+    def start_message(self) -> Message:
+        """Tell a new worker its limits."""
+        return StartDecode(
+            max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
+            hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Nothing depends on it."""
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        """Nothing is measured."""
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Give an idle worker the first step that waits for it, or for anybody."""
+        for stream in self._waiting:
+            if stream.worker in (None, worker) and self._may_run(stream):
+                break
+        else:
+            return None
+        self._waiting.remove(stream)
+        stream.worker = worker
+        number = next(self._ids)
+        self._steps[worker] = number, stream
+        budget_s = self._decode.decode_budget_s
+        source = stream.source
+        step = DecodeStep(
+            id=number,
+            stream=stream.id,
+            path=source.path,
+            audio_format=source.audio_format,
+            sample_rate_hz=source.sample_rate_hz,
+            opus_packet_bytes=source.opus_packet_bytes,
+            from_sample=stream.from_sample,
+            whole_up_to_samples=stream.whole_up_to_samples,
+            dump_after_s=budget_s * DUMP_MARGIN,
+        )
+        return Assignment(step, budget_s)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Check a step's result and hand it to its reader."""
+        number, stream = self._steps[worker]
+        if not isinstance(message, StepDone | StepFailed) or message.id != number:
+            raise WorkerError("not the answer to this step")
+        if isinstance(message, StepDone):
+            self._check(stream, message)
+        del self._steps[worker]
+        self._blame.acquit(stream.id)
+        if isinstance(message, StepFailed):
+            kind = _BLAMED.get(message.code, AudioError)
+            self._fail(stream, kind(message.message[:500]))
+            return
+        stream.from_sample = message.next_sample
+        if stream.answer is not None and not stream.answer.done():
+            stream.answer.set_result(message)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Let every file that was open there go on elsewhere; convict the culprit if it is one."""
+        for stream in self._streams:
+            if stream.worker == worker:
+                stream.worker = None
+        _, culprit = self._steps.pop(worker, (0, None))
+        if culprit is None or culprit not in self._streams:
+            return
+        signature = exit.signature and f"{reason} {exit.signature}"
+        if self._blame.strike(culprit.id, signature):
+            self._counts["poison"] += 1
+            self._blame.acquit(culprit.id)
+            self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
+        else:
+            self._counts["retried"] += 1
+            self._waiting.appendleft(culprit)
+
+    def poll(self, now: float) -> float:
+        """Nothing here has a time of its own: a step's budget is the crew's."""
+        return float("inf")
+
+    # How it is done.
+
+    async def _step(self, stream: _Stream) -> StepDone:
+        if self._is_closing:
+            raise Draining("the server is shutting down", RETRY_AFTER_S)
+        stream.answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(stream)
+        self._crew.wake()
+        return await stream.answer
+
+    def _may_run(self, stream: _Stream) -> bool:
+        """Whether a suspect would leave one ready worker of several untouched."""
+        if not self._blame.is_suspect(stream.id) or self._worker.decode_workers == 1:
+            return True
+        at_risk = sum(self._blame.is_suspect(running.id) for _, running in self._steps.values())
+        return at_risk + 1 < self._crew.ready
+
+    def _check(self, stream: _Stream, message: StepDone) -> None:
+        """Trust no number of a child.
+
+        Raises:
+            WorkerError: One is impossible.
+        """
+        samples = len(message.pcm) // 2
+        most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_PIECE_SAMPLES
+        is_possible = (
+            0.0 <= message.fraction <= 1.0
+            and 0 <= message.duration_samples <= most
+            and stream.from_sample <= message.next_sample <= most
+            and len(message.pcm) % 2 == 0
+            and samples <= MAX_PIECE_SAMPLES
+            and (not samples or 0 <= message.start_sample <= most)
+        )
+        if not is_possible:
+            raise WorkerError("an impossible step")
+
+    def _fail(self, stream: _Stream, error: AuricleError) -> None:
+        self._counts["failed"] += 1
+        if stream.answer is not None and not stream.answer.done():
+            stream.answer.set_exception(error)
+
+    def _fail_all(self) -> None:
+        self._is_closing = True
+        for stream in list(self._streams):
+            self._fail(stream, Draining("the server is shutting down", RETRY_AFTER_S))
+
+    def _forget(self, stream: _Stream) -> None:
+        """The reader is gone: close the file wherever it is open."""
+        self._streams.discard(stream)
+        self._blame.acquit(stream.id)
+        if stream in self._waiting:
+            self._waiting.remove(stream)
+        if stream.worker is not None:
+            self._crew.tell(stream.worker, CloseStream(stream.id))
