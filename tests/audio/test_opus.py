@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import drop, encode_packets, tone
 
 from auricle.audio.opus import (
     CONCEAL_STEP_SAMPLES,
@@ -19,6 +17,8 @@ from auricle.audio.opus import (
 from auricle.errors import AudioError, SetupError
 from auricle.protocol import framing
 from auricle.types import OpusPacket, Pcm16
+from tests.fakes.clips import CLIPS
+from tests.fakes.opus import drop, encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

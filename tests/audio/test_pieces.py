@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.clips import CLIPS
 
 from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
 from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+from tests.fakes.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import tone
 
 from auricle.audio.vad import (
     MIN_SPEECH_WINDOWS,
@@ -17,6 +15,8 @@ from auricle.audio.vad import (
     is_speech,
 )
 from auricle.types import Pcm16
+from tests.fakes.clips import CLIPS
+from tests.fakes.opus import tone
 
 pytestmark = pytest.mark.unit
 

@@ -1,0 +1,77 @@
+"""Mono PCM16 at any usual rate to 16 kHz, over soxr.
+
+The filter works on floats: soxr's own int16 output is dithered differently for each split of a
+stream, and the same speech must always give the same samples. What would be beyond full scale after
+filtering stays at full scale and never wraps round.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+from auricle.errors import BadRequest
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
+
+
+def check_rate(rate_hz: int) -> int:
+    """Return the rate if it is one that we take.
+
+    Raises:
+        BadRequest: It isn't.
+    """
+    if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+        raise BadRequest(f"sample_rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz.")
+    return rate_hz
+
+
+def resample(pcm: Pcm16, rate_hz: int) -> Pcm16:
+    """Return a whole recording at 16 kHz; one that is at 16 kHz already comes back as it is.
+
+    Args:
+        pcm: int16, shape [samples], mono, at ``rate_hz``.
+        rate_hz: 8000 to 96 000.
+
+    Raises:
+        BadRequest: The rate is out of range.
+    """
+    if check_rate(rate_hz) == SAMPLE_RATE_HZ:
+        return pcm
+    return _rounded(soxr.resample(pcm.astype(np.float32), rate_hz, SAMPLE_RATE_HZ))
+
+
+class Resampler:
+    """Brings one mono stream to 16 kHz, chunk by chunk, as if it were done in one go.
+
+    Args:
+        rate_hz: The stream's rate, 8000 to 96 000.
+
+    Raises:
+        BadRequest: The rate is out of range.
+    """
+
+    def __init__(self, rate_hz: int) -> None:
+        check_rate(rate_hz)
+        self._stream = (
+            None
+            if rate_hz == SAMPLE_RATE_HZ
+            else soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32")
+        )
+
+    def receive(self, pcm: Pcm16) -> Pcm16:
+        """Return what can be told by now; some milliseconds are held back until more is known."""
+        return self._convert(pcm, last=False)
+
+    def finish(self) -> Pcm16:
+        """Return what was held back; the stream ends here."""
+        return self._convert(np.zeros(0, np.int16), last=True)
+
+    def _convert(self, pcm: Pcm16, *, last: bool) -> Pcm16:
+        if self._stream is None:
+            return pcm
+        return _rounded(self._stream.resample_chunk(pcm.astype(np.float32), last=last))
+
+
+def _rounded(samples: npt.NDArray[np.float32]) -> Pcm16:
+    return np.clip(np.rint(samples), -32768, 32767).astype(np.int16)
