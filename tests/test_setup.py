@@ -1,0 +1,163 @@
+"""``scripts/setup-venv``: what a newcomer's first minute depends on, with a scripted Python."""
+
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name != "posix", reason="the script is for sh"),
+]
+
+ROOT = Path(__file__).parents[1]
+LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
+
+# Stands for Python: says its version, makes an environment with itself in it, notes pip's work.
+PYTHON = """#!/bin/sh
+case "$*" in
+    *version_info*) exit "${OLD:-0}" ;;
+    -V) echo "Python 3.9.2" ;;
+    "-m venv "*)
+        mkdir -p "$3/bin" && cp "$0" "$3/bin/python"
+        exit "${NO_VENV:-0}" ;;
+    *"pip "*install*) echo "$*" >>"$PIP_LOG"; exit "${NO_PACKAGES:-0}" ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A checkout with as much of the project as the script looks at."""
+
+    root: Path
+    bin: Path
+
+    @property
+    def pip_log(self) -> Path:
+        return self.bin / "pip.log"
+
+    def set_up(self, lock: str = LOCK, **environ: str) -> subprocess.CompletedProcess[str]:
+        tools = os.pathsep.join([str(self.bin), "/usr/bin", "/bin"])
+        if environ.pop("NO_PYTHON", ""):
+            tools = str(self.bin)
+        return subprocess.run(
+            ["/bin/sh", str(self.root / "scripts" / "setup-venv"), lock],
+            env={"PATH": tools, "PIP_LOG": str(self.pip_log), **environ},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def installs(self) -> int:
+        return len(self.pip_log.read_text().splitlines()) if self.pip_log.exists() else 0
+
+    @property
+    def venv(self) -> Path:
+        return self.root / ".venv"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    root, tools = tmp_path / "checkout", tmp_path / "bin"
+    (root / "scripts").mkdir(parents=True)
+    tools.mkdir()
+    shutil.copy(ROOT / "scripts" / "setup-venv", root / "scripts")
+    for name in (LOCK, DEV_LOCK, "pyproject.toml"):
+        (root / name).write_text("one==1\n")
+    python = tools / "python3"
+    python.write_text(PYTHON)
+    python.chmod(0o755)
+    return Checkout(root, tools)
+
+
+def test_the_lock_and_then_the_project_are_installed(checkout: Checkout) -> None:
+    done = checkout.set_up()
+    assert done.returncode == 0, done.stderr
+    packages, project = checkout.pip_log.read_text().splitlines()
+    assert packages.endswith("--require-hashes --no-deps -r requirements.lock")
+    assert project.endswith("--no-deps --no-build-isolation -e .")
+
+
+def test_a_second_time_there_is_nothing_to_do(checkout: Checkout) -> None:
+    checkout.set_up()
+    done = checkout.set_up()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert checkout.installs() == 2
+
+
+def test_an_environment_for_development_serves_as_well(checkout: Checkout) -> None:
+    checkout.set_up(DEV_LOCK)
+    checkout.set_up(LOCK)
+    assert checkout.installs() == 2
+
+
+def test_an_environment_for_serving_is_completed_for_development(checkout: Checkout) -> None:
+    checkout.set_up(LOCK)
+    checkout.set_up(DEV_LOCK)
+    assert checkout.installs() == 4
+
+
+@pytest.mark.parametrize("changed", [LOCK, "pyproject.toml"])
+def test_a_change_of_what_it_was_made_from_is_noticed(checkout: Checkout, changed: str) -> None:
+    checkout.set_up()
+    (checkout.root / changed).write_text("one==2\n")
+    checkout.set_up()
+    assert checkout.installs() == 4
+
+
+def test_an_install_that_failed_is_gone_on_with(checkout: Checkout) -> None:
+    failed = checkout.set_up(NO_PACKAGES="1")
+    assert failed.returncode == 1
+    assert "could not be installed" in failed.stderr
+    assert checkout.set_up().returncode == 0
+    assert checkout.installs() == 1 + 2
+
+
+def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Checkout) -> None:
+    checkout.set_up()
+    moved = checkout.root.with_name("moved")
+    checkout.root.rename(moved)
+    done = Checkout(moved, checkout.bin).set_up()
+    assert "making .venv" in done.stdout
+    assert checkout.installs() == 4
+
+
+def test_a_python_without_venv_gets_the_line_that_helps(checkout: Checkout) -> None:
+    done = checkout.set_up(NO_VENV="1")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "apt-get install python3-venv" in done.stderr
+    assert not checkout.venv.exists()
+
+
+def test_a_half_made_environment_is_made_again(checkout: Checkout) -> None:
+    (checkout.venv / "bin").mkdir(parents=True)
+    (checkout.venv / "leftover").touch()
+    assert checkout.set_up().returncode == 0
+    assert not (checkout.venv / "leftover").exists()
+
+
+def test_an_old_python_is_refused_in_one_line(checkout: Checkout) -> None:
+    done = checkout.set_up(OLD="1", PYTHON=str(checkout.bin / "python3"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "older than 3.11" in done.stderr
+
+
+def test_a_python_that_is_not_there_is_told(checkout: Checkout) -> None:
+    done = checkout.set_up(PYTHON="python9")
+    assert done.returncode == 1
+    assert done.stderr == "setup: PYTHON=python9 is not there.\n"
+
+
+def test_without_any_python_the_line_that_helps_is_told(checkout: Checkout) -> None:
+    (checkout.bin / "python3").unlink()
+    for tool in ("dirname", "cat", "cksum", "rm"):
+        (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
+    done = checkout.set_up(NO_PYTHON="1")
+    assert done.returncode == 1
+    assert done.stderr == "setup: Python is missing. Run: apt-get install python3 python3-venv\n"
