@@ -42,6 +42,7 @@ from auricle.workers.messages import (
     ToParent,
 )
 from auricle.workers.process import ProcessExit
+from auricle.workers.scheduler import Counters
 
 CHILD = "auricle.workers.decode_child"
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
@@ -88,7 +89,7 @@ class DecodePool:
         self._blame = Blame(POISON_DEATHS, ttl_s=0, client_budget=1, window_s=0)
         self._driver: asyncio.Task[None] | None = None
         self._is_closing = False
-        self._counts = {"done": 0, "failed": 0, "retried": 0, "refused": 0, "poison": 0}
+        self._counters = Counters()
 
     async def start(self) -> None:
         """Start the workers; returns at once."""
@@ -110,7 +111,7 @@ class DecodePool:
         if self._is_closing:
             raise Draining("the server is shutting down", RETRY_AFTER_S)
         if len(self._streams) >= self._decode.open_files:
-            self._counts["refused"] += 1
+            self._counters.refused += 1
             raise Overloaded("too many files are being read", RETRY_AFTER_S)
         stream = _Stream(f"s{next(self._ids)}", source, whole_up_to_samples)
         self._streams.add(stream)
@@ -123,7 +124,7 @@ class DecodePool:
                     piece = Piece(step.start_sample, pcm)
                 yield Progress(step.fraction, step.duration_samples, piece, step.done)
                 if step.done:
-                    self._counts["done"] += 1
+                    self._counters.done += 1
                     return
         finally:
             self._forget(stream)
@@ -136,7 +137,11 @@ class DecodePool:
             waiting_jobs=len(self._waiting),
             running_jobs=len(self._steps),
             replaced=self._crew.replaced,
-            **self._counts,
+            done=self._counters.done,
+            failed=self._counters.failed,
+            retried=self._counters.retried,
+            refused=self._counters.refused,
+            poison=self._counters.poison,
         )
 
     # What the crew asks of its owner (crew.Shift).
@@ -207,11 +212,11 @@ class DecodePool:
             return
         signature = exit.signature and f"{reason} {exit.signature}"
         if self._blame.strike(culprit.id, signature):
-            self._counts["poison"] += 1
+            self._counters.poison += 1
             self._blame.acquit(culprit.id)
             self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
         else:
-            self._counts["retried"] += 1
+            self._counters.retried += 1
             self._waiting.appendleft(culprit)
 
     def poll(self, now: float) -> float:
@@ -255,7 +260,7 @@ class DecodePool:
             raise WorkerError("an impossible step")
 
     def _fail(self, stream: _Stream, error: AuricleError) -> None:
-        self._counts["failed"] += 1
+        self._counters.failed += 1
         if stream.answer is not None and not stream.answer.done():
             stream.answer.set_exception(error)
 

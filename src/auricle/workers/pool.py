@@ -40,6 +40,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
+from auricle.workers.backlog import JOB_OVERHEAD_S, Batch, Ticket
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.messages import (
     BatchDone,
@@ -54,7 +55,8 @@ from auricle.workers.messages import (
     ToParent,
 )
 from auricle.workers.process import ProcessExit
-from auricle.workers.scheduler import JOB_OVERHEAD_S, Batch, Scheduler, Ticket, Workers
+from auricle.workers.scheduler import Scheduler
+from auricle.workers.speed import Speed, Workers
 
 CHILD = "auricle.workers.asr_child"
 MAX_TEXT_CHARS = 20_000
@@ -89,9 +91,8 @@ class WorkerPool:
         self._scheduler = Scheduler(
             queue,
             max_batch_jobs=1,
-            attempt_floor_s=worker.attempt_floor_s,
-            attempt_factor=worker.attempt_factor,
             workers=self._counts,
+            speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
         )
         self._crew = Crew(
             "asr", CHILD, size, worker, worker_environment(worker.worker_threads), self
@@ -179,20 +180,20 @@ class WorkerPool:
 
     def release(self, reservation: str) -> None:
         """See :class:`auricle.transcriber.Transcriber`."""
-        self._scheduler.release(reservation)
+        self._scheduler.admission.release(reservation)
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`."""
-        scheduler, counters = self._scheduler, self._scheduler.counters
+        backlog, counters = self._scheduler.backlog, self._scheduler.counters
         lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.attempt_floor_s
         return Stats(
             workers=self._crew.stats(),
             ready=self._crew.has_worked_since(lately) and not self._is_draining,
-            waiting_jobs=scheduler.waiting_jobs,
-            running_jobs=scheduler.running_jobs,
-            waiting_audio_s=scheduler.waiting_audio_s,
+            waiting_jobs=backlog.waiting_jobs,
+            running_jobs=sum(1 for _ in backlog.in_flight()),
+            waiting_audio_s=backlog.waiting_audio_s,
             max_audio_s=self._queue.queue_audio_s,
-            reserved_audio_s=scheduler.reserved_audio_s,
+            reserved_audio_s=self._scheduler.admission.reserved_audio_s,
             done=counters.done,
             failed=counters.failed,
             retried=counters.retried,
@@ -200,7 +201,7 @@ class WorkerPool:
             poison=counters.poison,
             replaced=self._crew.replaced,
             model=self._model_name,
-            seconds_per_audio_s=scheduler.seconds_per_load,
+            seconds_per_audio_s=self._scheduler.speed.seconds_per_load,
         )
 
     # What the crew asks of its owner (crew.Shift).
@@ -226,8 +227,9 @@ class WorkerPool:
         """Take the warm-up as the first measurement of speed."""
         self._model_name = message.model or self._model.model
         self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
-        if message.warm_up_s > 0 and not self._scheduler.is_measured:
-            self._scheduler.observe_speed(message.warm_up_s / JOB_OVERHEAD_S)
+        speed = self._scheduler.speed
+        if message.warm_up_s > 0 and not speed.is_measured:
+            speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
         """Give an idle worker the next batch, or try it out if it has been idle for long."""

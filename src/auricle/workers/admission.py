@@ -1,0 +1,164 @@
+"""Who is let in: the queue's bounds, reservations, and waits that would be too long. No I/O.
+
+The queue is bounded in seconds of audio and in jobs, in all and for each key. When it is full,
+waiting speculation and partials go first (they end as ``Superseded``), then new work is refused
+with the time to come back. What was accepted is never dropped for load.
+"""
+
+import itertools
+from dataclasses import dataclass
+
+from auricle.config import QueueSettings
+from auricle.errors import Overloaded
+from auricle.types import ANONYMOUS, ClientId, JobKind
+from auricle.workers.backlog import JOB_OVERHEAD_S, Backlog, Ticket
+from auricle.workers.speed import Speed, whole_seconds
+
+RESUME_HEADROOM = 0.1
+"""Part of the queue that only resumed sessions may reserve."""
+SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
+"""Kinds that make room for others, in the order in which they go."""
+
+_URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Room kept for audio that is still to come; ``standing`` outlives its first job."""
+
+    client: ClientId
+    audio_s: float
+    standing: bool
+
+
+class Admission:
+    """Decides on room and waits; the backlog is read here and changed by the scheduler.
+
+    Args:
+        settings: The bounds.
+        backlog: What waits and runs.
+        speed: How fast it is worked off.
+    """
+
+    def __init__(self, settings: QueueSettings, backlog: Backlog, speed: Speed) -> None:
+        self._settings = settings
+        self._backlog = backlog
+        self._speed = speed
+        self._reservations: dict[str, Reservation] = {}
+        self._ids = itertools.count(1)
+
+    @property
+    def reserved_audio_s(self) -> float:
+        """Seconds of audio that room is kept for."""
+        return sum(reservation.audio_s for reservation in self._reservations.values())
+
+    def keep(self, client: ClientId, audio_s: float, standing: bool) -> str:
+        """Write a reservation down and return its name."""
+        name = f"r{next(self._ids)}"
+        self._reservations[name] = Reservation(client, audio_s, standing)
+        return name
+
+    def release(self, name: str) -> None:
+        """Give room back; unknown names are ignored."""
+        self._reservations.pop(name, None)
+
+    def claim(self, name: str | None, audio_s: float) -> bool:
+        """Return whether a job of this length may use the reservation, and use it up."""
+        reservation = self._reservations.get(name or "")
+        if reservation is None or name is None:
+            return False
+        if not reservation.standing:
+            del self._reservations[name]
+            return True
+        waiting_s = sum(t.audio_s for t in self._backlog.waiting() if t.job.reservation == name)
+        return waiting_s + audio_s <= reservation.audio_s
+
+    def spare_s(self, *, standing: bool, resumed: bool) -> float:
+        """Return the room that must stay free beside a new reservation."""
+        is_new_session = standing and not resumed
+        return self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
+
+    def to_shed(self, client: ClientId, audio_s: float, spare_s: float = 0.0) -> list[Ticket]:
+        """Return what must leave the queue so that ``audio_s`` fit.
+
+        Raises:
+            Overloaded: They don't fit, whatever leaves.
+        """
+        settings = self._settings
+        share_s = settings.queue_audio_s * (1.0 if client == ANONYMOUS else settings.key_share)
+        own_s = self._occupied_s(client)
+        if own_s and own_s + audio_s > share_s:
+            raise Overloaded("this key's share of the queue is full", self._full_retry_s())
+        jobs = self._backlog.waiting_jobs
+        jobs += sum(not reservation.standing for reservation in self._reservations.values())
+        occupied_s = self._occupied_s()
+        shed: list[Ticket] = []
+        for ticket in [*self._sheddable(), None]:
+            # An empty queue takes any job, however small the bound was set.
+            has_room = not occupied_s or occupied_s + audio_s + spare_s <= settings.queue_audio_s
+            if has_room and jobs < settings.queue_jobs:
+                return shed
+            if ticket is not None:
+                shed.append(ticket)
+                occupied_s -= ticket.audio_s
+                jobs -= 1
+        raise Overloaded("the queue is full", self._full_retry_s())
+
+    def refuse_late(
+        self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
+    ) -> None:
+        """Refuse at once what would be late.
+
+        Raises:
+            Overloaded: The answer would come after ``max_wait_s``.
+        """
+        if max_wait_s is None:
+            return
+        ahead_s = self._speed.wait_s(self._load_ahead_s(client, kind))
+        late_s = ahead_s + load_s * self._speed.seconds_per_load - max_wait_s
+        # With nothing ahead the job is tried: the measured speed may be out of date.
+        if late_s > 0 and ahead_s > 0:
+            raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
+
+    def _sheddable(self) -> list[Ticket]:
+        """Return what may be shed, the newest of the least needed first."""
+        queues = self._backlog.queues
+        return [ticket for kind in SHEDDABLE for ticket in reversed(list(queues[kind]))]
+
+    def _occupied_s(self, client: ClientId | None = None) -> float:
+        """Seconds of audio that wait or have room kept, of one client or of all."""
+        reserved_s = sum(
+            reservation.audio_s
+            for reservation in self._reservations.values()
+            if client in (None, reservation.client)
+        )
+        waiting_s = sum(
+            ticket.audio_s
+            for ticket in self._backlog.waiting()
+            if client in (None, ticket.client) and ticket.job.reservation not in self._reservations
+        )
+        return reserved_s + waiting_s
+
+    def _full_retry_s(self) -> int:
+        return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))
+
+    def _load_ahead_s(self, client: ClientId | None, kind: JobKind) -> float:
+        """Return the load that runs before a new job of this client and kind.
+
+        Clients take turns, so others count at most as much as this client's own work does.
+        """
+        loads: dict[ClientId, float] = {}
+        for ticket in self._backlog.waiting():
+            if _URGENCY[ticket.job.kind] <= _URGENCY[kind]:
+                loads[ticket.client] = loads.get(ticket.client, 0.0) + ticket.load_s
+        for reservation in self._reservations.values():
+            if not reservation.standing:
+                load_s = reservation.audio_s + JOB_OVERHEAD_S
+                loads[reservation.client] = loads.get(reservation.client, 0.0) + load_s
+        # What runs is half done on average.
+        running_s = sum(ticket.load_s for ticket in self._backlog.in_flight()) / 2
+        if client is None:
+            return running_s + sum(loads.values())
+        own_s = loads.pop(client, 0.0)
+        turn_s = own_s + JOB_OVERHEAD_S
+        return running_s + own_s + sum(min(load_s, turn_s) for load_s in loads.values())

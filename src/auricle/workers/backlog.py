@@ -1,0 +1,88 @@
+"""A job on its way through the pool, and the backlog of all of them. No I/O, no clock."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from auricle.types import ClientId, Job, JobKind, Options
+from auricle.workers.fair_queue import FairQueue
+
+JOB_OVERHEAD_S = 3.0
+"""A job costs as much as its audio and so much more (base, int8: 1.0 s for 3 s of audio against
+1.4 s for 11 s, measured 2026-11-25), so cost is counted in `load` = audio + this."""
+BATCH_CLASS_STEP_S = 5.0
+"""Jobs within one such step of length go together: a batch is padded to its longest."""
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """One job on its way through the pool.
+
+    ``attempts`` counts the times that it was given to a worker; ``started_at`` is the latest.
+    """
+
+    job: Job
+    submitted_at: float
+    deadline_at: float
+    attempts: int = 0
+    started_at: float = 0.0
+    alone: bool = False
+    is_settled: bool = False
+
+    @property
+    def client(self) -> ClientId:
+        """Whose share of the queue it uses."""
+        return self.job.client
+
+    @property
+    def audio_s(self) -> float:
+        """The audio's length."""
+        return self.job.audio_s
+
+    @property
+    def load_s(self) -> float:
+        """What it costs a worker, in seconds of audio."""
+        return self.job.audio_s + JOB_OVERHEAD_S
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one worker is to do now, and for how long it may."""
+
+    tickets: tuple[Ticket, ...]
+    budget_s: float
+
+
+class Backlog:
+    """What waits, by kind and client, and what runs, by worker."""
+
+    def __init__(self) -> None:
+        self.queues: dict[JobKind, FairQueue[Ticket]] = {kind: FairQueue() for kind in JobKind}
+        self.running: dict[str, Batch] = {}
+
+    def waiting(self) -> Iterator[Ticket]:
+        """Yield the tickets in the queue, most urgent kind first."""
+        return itertools.chain.from_iterable(self.queues.values())
+
+    def in_flight(self) -> Iterator[Ticket]:
+        """Yield the tickets at the workers."""
+        return itertools.chain.from_iterable(batch.tickets for batch in self.running.values())
+
+    @property
+    def waiting_jobs(self) -> int:
+        """Jobs in the queue."""
+        return sum(map(len, self.queues.values()))
+
+    @property
+    def waiting_audio_s(self) -> float:
+        """Seconds of audio in the queue."""
+        return sum(ticket.audio_s for ticket in self.waiting())
+
+    def remove(self, ticket: Ticket) -> bool:
+        """Take a ticket out of its queue; return whether it was waiting."""
+        return self.queues[ticket.job.kind].remove(ticket)
+
+
+def batch_class(job: Job) -> tuple[Options, int]:
+    """Return what jobs must have in common to share a batch: options and length class."""
+    return job.options, int(job.audio_s // BATCH_CLASS_STEP_S)

@@ -1,0 +1,66 @@
+"""How fast the workers are, as measured, and what follows for budgets and waits."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from auricle.workers.backlog import Ticket
+
+FIRST_SECONDS_PER_LOAD = 0.3
+"""Until a worker's warm-up has been timed."""
+SMOOTHING = 0.1
+"""Weight of the newest batch in the measured speed."""
+MAX_RETRY_AFTER_S = 60
+
+
+@dataclass(slots=True)
+class Workers:
+    """How many workers there are; the pool keeps it true."""
+
+    size: int
+    ready: int = 0
+
+
+class Speed:
+    """A running estimate of the worker seconds that a second of load costs.
+
+    Args:
+        attempt_floor_s: Shortest budget of a batch.
+        attempt_factor: A batch's budget over its usual time.
+        workers: Shared with the pool.
+    """
+
+    def __init__(self, attempt_floor_s: float, attempt_factor: float, workers: Workers) -> None:
+        self._attempt_floor_s = attempt_floor_s
+        self._attempt_factor = attempt_factor
+        self._workers = workers
+        self.seconds_per_load = FIRST_SECONDS_PER_LOAD
+        self.is_measured = False
+
+    def observe(self, seconds_per_load: float) -> None:
+        """Take in a measurement of what a second of load costs a worker."""
+        weight = SMOOTHING if self.is_measured else 1.0
+        self.is_measured = True
+        self.seconds_per_load += weight * (seconds_per_load - self.seconds_per_load)
+
+    def wait_s(self, load_s: float) -> float:
+        """Return how long all ready workers together take for so much load."""
+        return load_s * self.seconds_per_load / max(1, self._workers.ready)
+
+    def retry_after_s(self, load_s: float) -> int:
+        """Return when ``load_s`` of work will be done, in whole seconds, at least 1."""
+        return whole_seconds(self.wait_s(load_s))
+
+    def budget_s(self, tickets: Sequence[Ticket]) -> float:
+        """Return how long a worker may take for these; each earlier attempt doubles it.
+
+        A machine that is slower than measured so far then gets through in the end.
+        """
+        usual_s = sum(ticket.load_s for ticket in tickets) * self.seconds_per_load
+        doublings = max(ticket.attempts for ticket in tickets)
+        return float(max(self._attempt_floor_s, usual_s * self._attempt_factor) * 2**doublings)
+
+
+def whole_seconds(wait_s: float) -> int:
+    """Return a wait as Retry-After wants it: whole seconds, 1 to ``MAX_RETRY_AFTER_S``."""
+    return max(1, min(MAX_RETRY_AFTER_S, math.ceil(wait_s)))
