@@ -1,0 +1,222 @@
+"""Audio out of container files, through FFmpeg in this very process; only a decode worker may.
+
+A stranger's bytes are given to FFmpeg with three lists of what it may use: file formats, codecs
+and protocols. Without them a text file that starts with ``ffconcat`` makes it open other files of
+this machine, and a session description makes it wait for the network. The content alone says what
+a file is, never its name.
+
+Decoding is incremental: what is held is one packet and its samples. The samples are those of
+faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
+"""
+
+import gc
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from struct import Struct
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+
+from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
+from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+FORMATS = "wav,mp3,mov,flac,ogg,matroska,aac"
+CODECS = frozenset(
+    {
+        *("aac", "alac", "flac", "vorbis", "opus", "libopus", "speex", "ac3", "eac3"),
+        *("mp1float", "mp2", "mp2float", "mp3", "mp3float"),
+        *("amrnb", "amrwb", "gsm_ms", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw"),
+        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"),
+        *("pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
+    }
+)
+MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 768_000
+"""From the slowest rate that speech was ever stored at to the fastest that studios use."""
+MAX_CHANNELS = 64
+MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Formats whose length is counted in samples; that of a WAV header is known to lie, and that of
+MP3 and AAC is guessed from the bit rate."""
+
+_CHUNK = Struct("<4sI")  # RIFF: a chunk's name and the length of what follows
+
+
+class ContainerReader:
+    """Reads one file from its start, a packet at a time.
+
+    Args:
+        path: The file.
+        max_samples: A file that says it is longer is refused before it is decoded.
+
+    Raises:
+        UnsupportedFormat: It is of no format on the list.
+        EmptyAudio: It holds no audio track.
+        AudioError: It can't be decoded.
+        TooLong: It says that it lasts longer than that.
+    """
+
+    def __init__(self, path: str, max_samples: int) -> None:
+        self._size_bytes = max(1, os.path.getsize(path))
+        self._read_bytes = 0
+        self.failures = 0
+        """Packets that could not be decoded."""
+        try:
+            self._container = _open(path)
+        except av.FFmpegError as exc:
+            raise _why_not(path) from exc
+        try:
+            self._stream = self._choose_stream(max_samples)
+        except BaseException:
+            self.close()
+            raise
+        self._resampler: AudioResampler | None = None
+        self._setup: object = None
+        self._blocks = self._decode()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the file was read, 0..1."""
+        return min(1.0, self._read_bytes / self._size_bytes)
+
+    def read(self) -> Pcm16 | None:
+        """Return the next samples, maybe none for a packet that has none; ``None`` at the end."""
+        return next(self._blocks, None)
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        self._resampler = None
+        self._container.close()
+        gc.collect()  # PyAV's resampler and its frames refer to each other
+
+    def _choose_stream(self, max_samples: int) -> "av.AudioStream":
+        streams = self._container.streams.audio
+        if not streams:
+            raise EmptyAudio("The file holds no audio track.")
+        context = streams[0].codec_context
+        if context.name not in CODECS:
+            raise UnsupportedFormat(f"The codec {context.name[:20]} is not supported.")
+        if not MIN_RATE_HZ <= context.sample_rate <= MAX_RATE_HZ:
+            raise AudioError(
+                f"The file says that it has {context.sample_rate} samples a second; "
+                f"{MIN_RATE_HZ} to {MAX_RATE_HZ} are possible."
+            )
+        if not 1 <= context.channels <= MAX_CHANNELS:
+            raise AudioError(f"The file says that it has {context.channels} channels.")
+        try:
+            context.open(strict=False)
+        except (av.FFmpegError, ValueError) as exc:
+            raise AudioError("The file's header makes no sense.") from exc
+        length_us = self._container.duration or 0
+        if (
+            self._container.format.name in MEASURED_LENGTH
+            and length_us * SAMPLE_RATE_HZ > max_samples * av.time_base
+        ):
+            raise TooLong(
+                f"The audio lasts longer than the {max_samples / SAMPLE_RATE_HZ:g} s allowed."
+            )
+        return streams[0]
+
+    def _decode(self) -> Iterator[Pcm16]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except (av.FFmpegError, ValueError):  # the rest can't be found
+                self.failures += 1
+                break
+            if packet.pos is not None:
+                self._read_bytes = max(self._read_bytes, packet.pos + packet.size)
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.failures += 1
+                frames = []
+            yield _joined([pcm for frame in frames for pcm in self._resample(frame)])
+        yield _joined(self._flush())
+
+    def _resample(self, frame: AudioFrame) -> list[Pcm16]:
+        """Return a frame's samples; a file may change its rate or channels on the way."""
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
+            self.failures += 1
+            return []
+        done: list[Pcm16] = []
+        if self._resampler is None or setup != self._setup:
+            done = self._flush()
+            self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._setup = setup
+        frame.pts = None  # the samples are what counts, as for faster-whisper
+        try:
+            return done + [_samples(part) for part in self._resampler.resample(frame)]
+        except (av.FFmpegError, ValueError):  # a layout that FFmpeg can't mix
+            self.failures += 1
+            self._resampler = None
+            return done
+
+    def _flush(self) -> list[Pcm16]:
+        if self._resampler is None:
+            return []
+        parts, self._resampler = self._resampler.resample(None), None
+        return [_samples(part) for part in parts]
+
+
+def _open(path: str) -> "av.container.InputContainer":
+    options = {
+        "format_whitelist": FORMATS,
+        "codec_whitelist": ",".join(sorted(CODECS)),
+        "protocol_whitelist": "file",
+    }
+    if _wav_length_lies(path):
+        options["ignore_length"] = "1"
+    # With its protocol before it, no path can be taken for an address.
+    return av.open(f"file:{path}", mode="r", options=options, metadata_errors="ignore")
+
+
+def _why_not(path: str) -> AudioError | UnsupportedFormat:
+    """Say whether the file is broken, or of another kind."""
+    with Path(path).open("rb") as file:
+        head = file.read(DETECT_HEAD_BYTES)
+    if not head:
+        return EmptyAudio("The file is empty.")
+    if detect(head, os.path.getsize(path)) is not AudioFormat.UNKNOWN:
+        return AudioError("The file is damaged or not complete, and can't be decoded.")
+    return UnsupportedFormat("This is none of WAV, FLAC, MP3, M4A (MP4), Ogg, WebM and AAC.")
+
+
+def _wav_length_lies(path: str) -> bool:
+    """Tell whether a WAV file has more samples than its header says.
+
+    Recorders that write the header first may leave any length in it. The true end of the samples
+    is the end of the file, or another chunk that lies within it.
+    """
+    size_bytes = os.path.getsize(path)
+    with suppress(OSError), Path(path).open("rb") as file:
+        if file.read(4) != b"RIFF":
+            return False
+        at = 12
+        while at + _CHUNK.size <= size_bytes:
+            file.seek(at)
+            name, length = _CHUNK.unpack(file.read(_CHUNK.size))
+            at += _CHUNK.size + length + length % 2
+            if name == b"data":
+                break
+        if at + _CHUNK.size >= size_bytes:
+            return False
+        file.seek(at)
+        name, length = _CHUNK.unpack(file.read(_CHUNK.size))
+        return not (name.isalnum() or name.strip().isalnum()) or at + length > size_bytes
+    return False
+
+
+def _samples(frame: AudioFrame) -> Pcm16:
+    return np.asarray(frame.to_ndarray(), np.int16).reshape(-1)
+
+
+def _joined(parts: list[Pcm16]) -> Pcm16:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int16)
