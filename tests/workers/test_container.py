@@ -1,0 +1,278 @@
+"""Real container files, good and bad, through FFmpeg."""
+
+import struct
+import wave
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from faster_whisper.audio import decode_audio
+
+from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.workers.container import ContainerReader
+from tests.fakes.clips import CLIPS, TESTDATA
+from tests.fakes.opus import tone
+
+pytestmark = pytest.mark.process
+
+NO_LIMIT = 10**9
+CONTAINERS = ["fellow.wav", "fellow.flac", "fellow.mp3", "fellow.m4a", "fellow.ogg", "fellow.webm"]
+WAV = (TESTDATA / "fellow.wav").read_bytes()
+WAV_HEADER_BYTES = 44
+Write = Callable[[bytes], str]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def write(data: bytes) -> str:
+        path = tmp_path / "upload"  # as it is spooled: the name says nothing
+        path.write_bytes(data)
+        return str(path)
+
+    return write
+
+
+def read(path: str | Path, max_samples: int = NO_LIMIT) -> tuple[Pcm16, ContainerReader]:
+    reader = ContainerReader(str(path), max_samples)
+    blocks = []
+    while (block := reader.read()) is not None:
+        blocks.append(block)
+    reader.close()
+    return np.concatenate(blocks), reader
+
+
+def wav_with(offset: int, format: str, value: float) -> bytes:
+    changed = bytearray(WAV)
+    struct.pack_into(format, changed, offset, value)
+    return bytes(changed)
+
+
+def encode(
+    path: Path, pcm: Pcm16, *, format: str, codec: str, rate_hz: int, layout: str = "mono"
+) -> None:
+    """Write a tone or a silence in a container; ``pcm`` is at ``rate_hz``."""
+    with av.open(str(path), "w", format=format) as container:
+        stream = container.add_stream(codec, rate=rate_hz, layout=layout)
+        assert isinstance(stream, av.AudioStream)
+        block = 10 * rate_hz
+        for at in range(0, pcm.size, block):
+            frame = av.AudioFrame.from_ndarray(
+                np.repeat(pcm[at : at + block], len(av.AudioLayout(layout).channels))[None, :],
+                format="s16",
+                layout=layout,
+            )
+            frame.sample_rate = rate_hz
+            frame.pts = at
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
+    expected = decode_audio(str(TESTDATA / name))
+    pcm, reader = read(TESTDATA / name)
+    assert pcm.dtype == np.int16
+    assert np.array_equal(pcm.astype(np.float32) / 32768, expected)
+    assert abs(pcm.size - CLIPS[name].samples) <= 1024  # AAC fills its last frame
+    assert reader.failures == 0
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_fraction_grows_to_the_end(name: str) -> None:
+    reader = ContainerReader(str(TESTDATA / name), NO_LIMIT)
+    seen = [reader.fraction]
+    while reader.read() is not None:
+        seen.append(reader.fraction)
+    reader.close()
+    assert seen == sorted(seen)
+    assert seen[-1] > 0.9
+    assert all(0 <= fraction <= 1 for fraction in seen)
+
+
+@pytest.mark.parametrize(
+    ("format", "codec", "rate_hz", "layout"),
+    [
+        ("wav", "pcm_s16le", 8_000, "mono"),
+        ("wav", "pcm_alaw", 8_000, "mono"),
+        ("wav", "pcm_f32le", 48_000, "stereo"),
+        ("wav", "pcm_s24le", 96_000, "mono"),
+        ("wav", "pcm_s16le", 44_100, "5.1"),
+        ("flac", "flac", 44_100, "stereo"),
+        ("adts", "aac", 44_100, "stereo"),
+        ("mp4", "aac", 24_000, "mono"),
+        ("ogg", "flac", 16_000, "mono"),
+        ("matroska", "pcm_s16le", 11_025, "mono"),
+    ],
+)
+def test_rates_codecs_and_channels_come_out_as_16_khz_mono(
+    tmp_path: Path, format: str, codec: str, rate_hz: int, layout: str
+) -> None:
+    path = tmp_path / "tone"
+    phase = 2 * np.pi * 440 * np.arange(2 * rate_hz) / rate_hz
+    sound = (8000 * np.sin(phase)).astype(np.int16)
+    encode(path, sound, format=format, codec=codec, rate_hz=rate_hz, layout=layout)
+    pcm, reader = read(path)
+    assert abs(pcm.size - 2 * SAMPLE_RATE_HZ) < 3000
+    spectrum = np.abs(np.fft.rfft(pcm[8000:24_000].astype(np.float64)))
+    assert abs(int(spectrum.argmax()) - 440) <= 1
+    assert reader.failures == 0
+
+
+LIES = {
+    "unknown": 0xFFFFFFFF,
+    "2 GB": 0x7FFFFFFF,
+    "nothing": 0,
+    "50 samples": 100,
+    "half": 97_092,
+}
+
+
+@pytest.mark.parametrize("length", LIES.values(), ids=LIES.keys())
+def test_a_wav_header_that_lies_about_its_length_gives_what_is_there(
+    write: Write, length: int
+) -> None:
+    pcm, _ = read(write(wav_with(40, "<I", length)))
+    assert np.array_equal(pcm, CLIPS["fellow.wav"].pcm)
+
+
+def test_a_chunk_after_the_samples_is_not_heard(write: Write) -> None:
+    pcm, _ = read(write(WAV + b"LIST" + struct.pack("<I", 4000) + b"INFO" * 1000))
+    assert np.array_equal(pcm, CLIPS["fellow.wav"].pcm)
+
+
+def test_a_truncated_wav_gives_what_is_there(write: Write) -> None:
+    pcm, _ = read(write(WAV[:50_044]))
+    assert np.array_equal(pcm, CLIPS["fellow.wav"].pcm[:25_000])
+
+
+RATES = [0, 7, 3_999, 1_000_000, 0x7FC00000, 0xFFFFFFFF]  # the fifth is a NaN
+
+
+@pytest.mark.parametrize("rate_hz", RATES)
+def test_absurd_rates_are_refused(write: Write, rate_hz: int) -> None:
+    with pytest.raises(AudioError):
+        ContainerReader(write(wav_with(24, "<I", rate_hz)), NO_LIMIT)
+
+
+@pytest.mark.parametrize("channels", [0, 65, 65_535])
+def test_absurd_channels_are_refused(write: Write, channels: int) -> None:
+    with pytest.raises(AudioError):
+        ContainerReader(write(wav_with(22, "<H", channels)), NO_LIMIT)
+
+
+TARGET = TESTDATA / "fellow.flac"
+TEXTS = {
+    "ffconcat": f"ffconcat version 1.0\nfile {TARGET}\n",
+    "m3u8": f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile://{TARGET}\n#EXT-X-ENDLIST\n",
+    "sdp": "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\nm=audio 9 RTP/AVP 0\n",
+    "dash": '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>',
+    "text": "Ask not what your country can do for you.\n" * 100,
+    "zip": "PK\x03\x04" + "\0" * 100,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_text_that_points_elsewhere_is_never_followed(write: Write, text: str) -> None:
+    with pytest.raises(UnsupportedFormat, match="none of WAV, FLAC"):
+        ContainerReader(write(text.encode()), NO_LIMIT)
+
+
+def test_a_path_is_never_an_address() -> None:
+    with pytest.raises(OSError, match="No such file"):
+        ContainerReader("http://127.0.0.1:9/x.wav", NO_LIMIT)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_is_of_no_format(write: Write, seed: int) -> None:
+    with pytest.raises(UnsupportedFormat):
+        ContainerReader(write(np.random.default_rng(seed).bytes(100_000)), NO_LIMIT)
+
+
+def test_an_empty_file_is_empty(write: Write) -> None:
+    with pytest.raises(EmptyAudio):
+        ContainerReader(write(b""), NO_LIMIT)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_the_first_hundred_bytes_alone_are_a_damaged_file(write: Write, name: str) -> None:
+    data = (TESTDATA / name).read_bytes()[:100]
+    if name == "fellow.wav":
+        assert read(write(data))[0].size == 28
+        return
+    with pytest.raises(AudioError):
+        ContainerReader(write(data), NO_LIMIT)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_hole_in_the_middle_costs_no_more_than_its_surroundings(write: Write, name: str) -> None:
+    data = bytearray((TESTDATA / name).read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 500] = np.random.default_rng(1).bytes(500)
+    pcm, _ = read(write(bytes(data)))
+    assert pcm.size > CLIPS[name].samples * 0.4
+
+
+def test_a_video_without_sound_is_empty(tmp_path: Path) -> None:
+    path = tmp_path / "silent"
+    with av.open(str(path), "w", format="mp4") as container:
+        stream = container.add_stream("mpeg4", rate=10)
+        assert isinstance(stream, av.VideoStream)
+        stream.width = stream.height = 16
+        frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8))
+        container.mux([*stream.encode(frame), *stream.encode(None)])
+    with pytest.raises(EmptyAudio, match="no audio track"):
+        ContainerReader(str(path), NO_LIMIT)
+
+
+def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "nellymoser"
+    encode(path, tone(440, 16_000), format="matroska", codec="wavpack", rate_hz=16_000)
+    with pytest.raises(UnsupportedFormat, match="codec"):
+        ContainerReader(str(path), NO_LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("format", "codec"), [("ogg", "libopus"), ("flac", "flac"), ("matroska", "flac")]
+)
+def test_a_small_file_that_holds_hours_is_refused_before_it_is_decoded(
+    tmp_path: Path, format: str, codec: str
+) -> None:
+    path = tmp_path / "hours"
+    silence = np.zeros(3600 * 8_000, np.int16)
+    encode(path, silence, format=format, codec=codec, rate_hz=8_000)
+    assert path.stat().st_size < 3_000_000
+    with pytest.raises(TooLong):
+        ContainerReader(str(path), 3500 * SAMPLE_RATE_HZ)
+    reader = ContainerReader(str(path), 3601 * SAMPLE_RATE_HZ)
+    assert reader.read() is not None
+    reader.close()
+
+
+def test_a_rate_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for path, rate_hz in zip(paths, (16_000, 32_000), strict=True):
+        sound = np.zeros(rate_hz, np.int16)
+        encode(path, sound, format="ogg", codec="flac", rate_hz=rate_hz)
+    chained = tmp_path / "chained"  # Ogg streams may follow one another (RFC 3533 §4)
+    chained.write_bytes(b"".join(path.read_bytes() for path in paths))
+    pcm, _ = read(chained)
+    assert pcm.size >= SAMPLE_RATE_HZ
+
+
+def test_closing_twice_is_closing_once() -> None:
+    reader = ContainerReader(str(TESTDATA / "fellow.ogg"), NO_LIMIT)
+    reader.close()
+    reader.close()
+
+
+def test_stdlib_wave_files_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "wave"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(np.repeat(tone(440, 16_000), 2).tobytes())
+    assert read(path)[0].size == 16_000
