@@ -1,0 +1,196 @@
+"""What kind of audio some bytes are, told from the bytes alone.
+
+Containers have signatures. Framed Opus packets (``[uint16_le length][packet]``) have none, so every
+packet is looked at: its length must be possible, its structure must be Opus, and the last one must
+end with the last byte. A raw Opus stream, in which packets follow one another with no lengths, and
+noise fail that nearly always; ``bench/detection.py`` measures how nearly.
+
+Nothing is decoded here. A signature says what the bytes claim to be; they may still be broken.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from auricle.errors import RemoteProtocolError
+from auricle.protocol.framing import LENGTH, MAX_PACKET_BYTES
+from auricle.protocol.opus_packet import parse_packet
+
+DETECT_HEAD_BYTES = 64 * 1024
+"""A head of this size, or the whole if it is smaller, is enough to tell any format."""
+
+# So many good packets in a row are proof enough: noise passes one packet in some 30.
+_PROOF_PACKETS = 8
+
+_PCM_LOOK_BYTES = 4096
+
+
+class AudioFormat(enum.StrEnum):
+    """What audio bytes can be; the values are those of the API's ``audio_format``."""
+
+    OPUS = "opus"
+    """Framed Opus packets."""
+    OGG = "ogg"
+    WEBM = "webm"
+    """WebM, or any other Matroska."""
+    WAV = "wav"
+    """RIFF, or RF64 for more than 4 GB."""
+    FLAC = "flac"
+    MP3 = "mp3"
+    M4A = "m4a"
+    """MP4 in any of its brands."""
+    AAC = "aac"
+    """AAC in ADTS, as radio streams have it."""
+    UNKNOWN = "unknown"
+    """Raw PCM, a raw Opus stream, text, noise: bytes that don't say what they are."""
+
+
+def detect(head: bytes | memoryview, total_bytes: int | None = None) -> AudioFormat:
+    """Return what the bytes are.
+
+    Args:
+        head: The first bytes, :data:`DETECT_HEAD_BYTES` of them or all.
+        total_bytes: How many there are in all; ``None``: ``head`` is all of them.
+    """
+    head = bytes(head)
+    is_whole = total_bytes is None or total_bytes <= len(head)
+    return _by_signature(head) or _by_sync(head, is_whole) or _by_packets(head, is_whole)
+
+
+@dataclass(frozen=True, slots=True)
+class PacketWalk:
+    """How far some bytes can be read as framed Opus packets.
+
+    Attributes:
+        ticks: How long each good packet lasts, in 48 kHz ticks, up to the first fault.
+        frames: How many frames the first packet holds; 0 if there is none.
+        good_bytes: Where the last good packet ends.
+        fault: What is wrong after those, in words; ``None`` if nothing is.
+        is_cut: The last packet reaches beyond the bytes.
+    """
+
+    ticks: tuple[int, ...]
+    frames: int
+    good_bytes: int
+    fault: str | None
+    is_cut: bool
+
+
+def walk_packets(data: bytes) -> PacketWalk:
+    """Read bytes as framed Opus packets, from the first byte to the end or the first fault."""
+    view, end = memoryview(data), 0
+    ticks: list[int] = []
+    frames = 0
+    fault: str | None = None
+    while end + LENGTH.size <= len(data):
+        (length,) = LENGTH.unpack_from(data, end)
+        if not 0 < length <= MAX_PACKET_BYTES:
+            fault = f"A packet announces {length} bytes."
+            break
+        start = end + LENGTH.size
+        if start + length > len(data):
+            break
+        try:
+            shape = parse_packet(view[start : start + length])
+        except RemoteProtocolError as exc:
+            fault = str(exc)
+            break
+        frames = frames or shape.frames
+        ticks.append(shape.ticks)
+        end = start + length
+    is_cut = fault is None and end < len(data)
+    return PacketWalk(tuple(ticks), frames, end, fault, is_cut)
+
+
+def _by_signature(head: bytes) -> AudioFormat | None:
+    # None of these can start framed packets: as a length they are 0 or above 4000.
+    match head[:4]:
+        case b"OggS":
+            return AudioFormat.OGG
+        case b"fLaC":
+            return AudioFormat.FLAC
+        case b"\x1a\x45\xdf\xa3":  # RFC 8794 §11.2.1: the EBML header's id
+            return AudioFormat.WEBM
+        case b"RIFF" | b"RF64" if head[8:12] == b"WAVE":
+            return AudioFormat.WAV
+    if head[4:8] == b"ftyp":  # ISO/IEC 14496-12 §4.3: [uint32_be size]["ftyp"]
+        return AudioFormat.M4A
+    if head[:3] == b"ID3":  # a tag before MP3; FFmpeg finds out if it is something else
+        return AudioFormat.MP3
+    return None
+
+
+def _by_sync(head: bytes, is_whole: bool) -> AudioFormat | None:
+    """Recognise MPEG audio by two frames in a row, or by one that is all there is."""
+    for frame_bytes, audio_format in (
+        (_mp3_frame_bytes, AudioFormat.MP3),
+        (_adts_frame_bytes, AudioFormat.AAC),
+    ):
+        first_bytes = frame_bytes(head)
+        if not first_bytes:
+            continue
+        is_all = is_whole and first_bytes == len(head)
+        if is_all or frame_bytes(head[first_bytes : first_bytes + 8]):
+            return audio_format
+    return None
+
+
+# ISO/IEC 11172-3 §2.4.2.3 and 13818-3: bit rates of layer III in kbit/s, for MPEG-1 and for
+# MPEG-2 and 2.5; 0 is "free" and 15 forbidden.
+_MPEG1_KBPS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
+_MPEG2_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
+_MPEG1_HZ = (44_100, 48_000, 32_000)
+_ADTS_HEADER_BYTES = 7
+
+
+def _mp3_frame_bytes(head: bytes) -> int:
+    """Return the size of the MP3 frame at the start, or 0 if there is none."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:  # sync, layer III
+        return 0
+    version, rate_index, padding = head[1] >> 3 & 3, head[2] >> 2 & 3, head[2] >> 1 & 1
+    if version == 1 or rate_index == 3:  # both reserved
+        return 0
+    is_mpeg1 = version == 3
+    kbps = (_MPEG1_KBPS if is_mpeg1 else _MPEG2_KBPS)[head[2] >> 4]
+    if not kbps:
+        return 0
+    rate_hz = _MPEG1_HZ[rate_index] // {3: 1, 2: 2, 0: 4}[version]
+    return (144 if is_mpeg1 else 72) * kbps * 1000 // rate_hz + padding
+
+
+def _adts_frame_bytes(head: bytes) -> int:
+    """Return the size of the ADTS frame at the start, or 0 if there is none."""
+    if len(head) < _ADTS_HEADER_BYTES or head[0] != 0xFF or head[1] & 0xF6 != 0xF0:
+        return 0
+    size_bytes = (head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5
+    is_rate_known = head[2] >> 2 & 15 < 13
+    return size_bytes if is_rate_known and size_bytes > _ADTS_HEADER_BYTES else 0
+
+
+def _by_packets(head: bytes, is_whole: bool) -> AudioFormat:
+    """Recognise framed packets by many good ones, or by few that fit exactly."""
+    walk = walk_packets(head)
+    count = len(walk.ticks)
+    if _is_quiet_pcm(head[: walk.good_bytes]):
+        return AudioFormat.UNKNOWN
+    if count >= _PROOF_PACKETS:
+        # Whatever is wrong later on is a broken stream of packets, and not something else.
+        return AudioFormat.OPUS
+    if not is_whole or walk.fault is not None or walk.is_cut:
+        return AudioFormat.UNKNOWN
+    if count == 1 and walk.frames == 1:
+        return AudioFormat.OPUS
+    # Encoders keep to one packet size; only the last packet may be shorter.
+    is_steady = len(set(walk.ticks[:-1])) == 1 and walk.ticks[-1] <= walk.ticks[0]
+    return AudioFormat.OPUS if is_steady else AudioFormat.UNKNOWN
+
+
+def _is_quiet_pcm(data: bytes) -> bool:
+    """Return whether these look like 16-bit samples near zero.
+
+    Those can pass for packets: 4, 4, 4 reads as a length of 4 and then a packet of 4 bytes. But
+    nearly all their high bytes are 0 or -1 while their low bytes are not, and no packets are like
+    that (those of digital silence may be filled with zeros, in both places).
+    """
+    low, high = data[:_PCM_LOOK_BYTES:2], data[1:_PCM_LOOK_BYTES:2]
+    low_at_rest, high_at_rest = (part.count(0) + part.count(0xFF) for part in (low, high))
+    return len(high) >= 4 and high_at_rest > 0.9 * len(high) and low_at_rest < 0.5 * len(low)
