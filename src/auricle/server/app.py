@@ -1,0 +1,63 @@
+"""The HTTP application: routes, and around them what every request goes through.
+
+::
+
+    Observer        counts and logs
+      LingeringClose  lets an answer reach a client that is still sending
+        Shield          answers ``internal`` for what nobody expected
+          errors.py       our errors, 404 and 405, as JSON
+            routes
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from auricle.config import Settings
+from auricle.errors import SetupError
+from auricle.server import health, jobs, metrics, utterance
+from auricle.server.errors import EXCEPTION_HANDLERS, Shield
+from auricle.server.lingering import LingeringClose
+from auricle.server.observer import Observer
+from auricle.server.state import ServerState
+from auricle.transcriber import Decoder, Transcriber
+
+
+def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
+    """Return the application; it uses both pools and neither starts nor stops them.
+
+    Raises:
+        SetupError: A key in the settings can't be used.
+    """
+    server = ServerState.build(transcriber, decoder, settings.server)
+    app = FastAPI(
+        title="Auricle",
+        summary="Self-hosted speech to text that does not go down",
+        version=version("auricle"),
+        lifespan=_lifespan,
+        docs_url=None,  # its page loads scripts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers=EXCEPTION_HANDLERS,
+    )
+    app.state.auricle = server
+    for module in (utterance, jobs, health, metrics):
+        app.include_router(module.router)
+    # The last one added is the outermost.
+    app.add_middleware(Shield)
+    app.add_middleware(LingeringClose)
+    app.add_middleware(Observer, server=server)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    server: ServerState = app.state.auricle
+    try:
+        async with server.run():
+            yield
+    except SetupError as error:
+        server.setup_error = error  # uvicorn itself only says that the start failed
+        raise

@@ -1,0 +1,85 @@
+"""Jobs that run after their request was answered."""
+
+import contextlib
+import time
+
+import structlog
+
+from auricle.errors import AuricleError
+from auricle.longform import FileProgress
+from auricle.server.errors import error_body, log_unexpected
+from auricle.server.job_store import JobRecord, JobState
+from auricle.server.logs import RequestLog
+from auricle.server.recognition import note_answer, transcribe_spooled
+from auricle.server.request import Ask
+from auricle.server.results import transcript_body
+from auricle.server.state import ServerState
+from auricle.types import ClientId, Source
+
+_log = structlog.get_logger("auricle.server")
+
+
+def start_job(
+    server: ServerState,
+    client: ClientId,
+    ask: Ask,
+    source: Source,
+    held: contextlib.AsyncExitStack,
+) -> JobRecord:
+    """Start a job and return its record; what ``held`` holds is kept until the job has ended.
+
+    Raises:
+        BadRequest: A job of this key with this id isn't finished.
+        Overloaded: Too many jobs are remembered, none of them finished.
+    """
+    record = JobRecord(ask.job_id, ask.trace_id, client)
+    server.jobs.add(record, time.monotonic())
+    server.running.background.start_soon(_run, server, record, ask, source, held.pop_all())
+    return record
+
+
+async def _run(
+    server: ServerState,
+    record: JobRecord,
+    ask: Ask,
+    source: Source,
+    held: contextlib.AsyncExitStack,
+) -> None:
+    began_at = time.monotonic()
+    log = RequestLog(record.job_id, record.trace_id, record.client)
+    async with held:
+        with record.scope:
+            await _work(server, record, ask, source, log, began_at)
+    server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # unless it ended before
+    duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+    _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
+
+
+async def _work(
+    server: ServerState,
+    record: JobRecord,
+    ask: Ask,
+    source: Source,
+    log: RequestLog,
+    began_at: float,
+) -> None:
+    def note_progress(progress: FileProgress) -> None:
+        record.progress, record.text = progress.fraction, progress.text
+
+    record.state = JobState.RUNNING
+    try:
+        result = await transcribe_spooled(
+            server, ask, source, client=record.client, on_progress=note_progress
+        )
+    except Exception as error:
+        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        if not isinstance(error, AuricleError):
+            log_unexpected(error, **log.ids())
+        record.error = error_body(error)
+        server.jobs.finish(record, JobState.FAILED, time.monotonic())
+        return
+    transcript = result.transcript
+    record.progress, record.text = 1.0, transcript.text
+    record.result = transcript_body(record.job_id, record.trace_id, transcript, result.gaps)
+    server.jobs.finish(record, JobState.DONE, time.monotonic())
+    note_answer(server, log, transcript, time.monotonic() - began_at)

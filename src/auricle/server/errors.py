@@ -1,0 +1,183 @@
+"""Errors become HTTP answers here, in one function, and nowhere else.
+
+An answer tells what the error class says of itself: a stable code, whether to try again and when,
+and, for errors that are the caller's or the load's, the sentence that says what to do. All else is
+``internal`` and tells nothing: an exception's message may hold what somebody said.
+"""
+
+import traceback
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    BadRequest,
+    DeadlineExceeded,
+    NotFound,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    RemoteProtocolError,
+    RequestError,
+)
+from auricle.groups import first_error
+from auricle.server.logs import request_log
+
+TOLD = (
+    RequestError,
+    AudioError,
+    Overloaded,
+    DeadlineExceeded,
+    PoisonJob,
+    RemoteProtocolError,
+)
+"""Their messages are written for clients; others stay in the logs, as a class name."""
+
+CLIENT_LEFT_STATUS = 499
+"""nginx's number for it; nobody is there to read it, but metrics and logs are."""
+
+_MAX_FRAMES = 12
+
+_log = structlog.get_logger("auricle.server")
+
+
+class _MethodNotAllowed(RequestError):
+    """The path is there, but not for this method."""
+
+    http_status = 405
+
+
+def error_body(error: BaseException) -> dict[str, object]:
+    """Return what a client is told of an error: what stands below ``error`` in the answer."""
+    if not isinstance(error, TOLD):
+        return {
+            "code": AuricleError.code,
+            "message": "Something went wrong in the server; its log says what.",
+            "retryable": False,
+            "retry_after_s": None,
+        }
+    return {
+        "code": error.code,
+        "message": str(error),
+        "retryable": error.retryable,
+        "retry_after_s": retry_after_s(error),
+    }
+
+
+def retry_after_s(error: BaseException) -> int | None:
+    """Return after how many whole seconds to come back, if that helps."""
+    if isinstance(error, Overloaded | RateLimited):
+        return max(1, error.retry_after_s)
+    return None
+
+
+def error_response(error: BaseException) -> Response:
+    """Return the HTTP answer for an error: the only place that knows."""
+    status = error.http_status if isinstance(error, TOLD) else AuricleError.http_status
+    headers: dict[str, str] = {}
+    if (after_s := retry_after_s(error)) is not None:
+        headers["retry-after"] = str(after_s)
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(
+        msgspec.json.encode({"error": error_body(error)}),
+        status,
+        headers,
+        media_type="application/json",
+    )
+
+
+def log_unexpected(error: BaseException, **context: object) -> None:
+    """Log a bug: the class and the frames, never the message, which may hold speech."""
+    frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
+    _log.error(
+        "unexpected_error",
+        error=type(error).__name__,
+        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        **context,
+    )
+
+
+async def _answer_ours(request: Request, error: Exception) -> Response:
+    record = request_log(request.scope)
+    record.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+    if not isinstance(error, TOLD):
+        log_unexpected(error, **record.ids())
+    return error_response(error)
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    """Answer what the framework found wrong (no such path, no such method) in our own shape."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers: Mapping[str, str] = (isinstance(error, HTTPException) and error.headers) or {}
+    ours: AuricleError
+    match status:
+        case 404:
+            ours = NotFound("There is nothing at this path.")
+        case 405:
+            ours = _MethodNotAllowed("This path does not take that method.")
+        case _ if 400 <= status < 500:
+            ours = BadRequest("The request can't be read.")
+        case _:
+            ours = AuricleError()
+    response = await _answer_ours(request, ours)
+    response.headers.update(headers)
+    return response
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    request_log(request.scope).code = "client_left"
+    return Response(status_code=CLIENT_LEFT_STATUS)
+
+
+EXCEPTION_HANDLERS: dict[
+    int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]
+] = {
+    AuricleError: _answer_ours,
+    HTTPException: _answer_http,
+    ClientDisconnect: _answer_nobody,
+}
+
+
+class Shield:
+    """Answers ``internal`` for what nobody expected, and unwraps groups that hold one of ours.
+
+    It stands inside the framework's own last resort, which would log the exception's message.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_started = False
+
+        async def noting_send(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting_send)
+        except Exception as error:
+            if has_started:
+                raise  # the connection is cut: half an answer must not look like a whole one
+            cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+            handler = _answer_nobody if isinstance(cause, ClientDisconnect) else _answer_ours
+            response = await handler(Request(scope), _as_exception(cause))
+            await response(scope, receive, send)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else AuricleError()

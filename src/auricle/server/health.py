@@ -1,0 +1,100 @@
+"""``/livez`` (the event loop answers), ``/readyz`` (speech can be recognised now), ``/health``."""
+
+from importlib.metadata import version
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import Draining, NoWorkerReady
+from auricle.server.errors import error_response
+from auricle.server.results import json_response
+from auricle.server.state import RETRY_S, ServerState, state_of
+from auricle.transcriber import Stats, WorkerStats
+
+_WELL = frozenset({"ready", "busy"})
+_VERSION = version("auricle")
+
+router = APIRouter()
+
+
+@router.head("/livez", include_in_schema=False)
+@router.get("/livez", summary="Is the server alive?", response_class=Response)
+async def get_livez() -> Response:
+    """Answer: that is the whole point."""
+    return json_response({"alive": True})
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get("/readyz", summary="Can it work now?", response_class=Response)
+async def get_readyz(request: Request) -> Response:
+    """Answer 200 only while a worker is ready and has worked, or passed a self-test, lately."""
+    server = state_of(request)
+    if server.is_draining:
+        return error_response(Draining("The service is shutting down.", RETRY_S))
+    if not server.transcriber.stats().ready:
+        return error_response(NoWorkerReady("No worker is ready.", RETRY_S))
+    return json_response({"ready": True})
+
+
+@router.head("/health", include_in_schema=False)
+@router.get("/health", summary="How is everything?", response_class=Response)
+async def get_health(request: Request) -> Response:
+    """Return the state of workers, queue and jobs; with the operator's key also crash stacks."""
+    server = state_of(request)
+    return json_response(health_body(server, server.keyring.is_operator(request.headers)))
+
+
+def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
+    """Return what ``/health`` answers."""
+    asr, decode = server.transcriber.stats(), server.decoder.stats()
+    return {
+        "status": _status(asr, decode, server.is_draining),
+        "version": _VERSION,
+        "model": asr.model,
+        "workers": [_worker(worker, with_stacks) for worker in asr.workers],
+        "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
+        "queue": {
+            "jobs": asr.waiting_jobs,
+            "audio_s": round(asr.waiting_audio_s, 3),
+            "max_audio_s": asr.max_audio_s,
+        },
+        "jobs": {
+            "done": asr.done,
+            "failed": asr.failed,
+            "retried": asr.retried,
+            "refused": asr.refused,
+            "poison": asr.poison,
+        },
+        "files": {"working": server.places.taken, "max": server.places.total},
+        "sessions": 0,
+    }
+
+
+def _status(asr: Stats, decode: Stats, is_draining: bool) -> str:
+    if is_draining or not asr.ready:
+        return "down"
+    workers = (*asr.workers, *decode.workers)
+    is_well = decode.ready and all(worker.state in _WELL for worker in workers)
+    return "ok" if is_well else "degraded"
+
+
+def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
+    return {
+        "id": worker.id,
+        "pid": worker.pid,
+        "state": worker.state,
+        "restarts": worker.restarts,
+        "jobs_done": worker.jobs_done,
+        "rss_mb": round(worker.rss_bytes / 1e6, 1),
+        "last_exit": _last_exit(worker, with_stacks),
+    }
+
+
+def _last_exit(worker: WorkerStats, with_stacks: bool) -> dict[str, object] | None:
+    last = worker.last_exit
+    if last is None:
+        return None
+    how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
+    stack = {"stack": list(last.stack)} if with_stacks else {}
+    return {**how, "reason": last.reason, "at": last.at, **stack}

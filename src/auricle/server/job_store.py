@@ -1,0 +1,131 @@
+"""What is remembered of jobs that nobody waits for; I/O-free."""
+
+import enum
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import anyio
+
+from auricle.errors import BadRequest, NotFound, Overloaded
+from auricle.types import ClientId
+
+FULL_RETRY_S = 10
+
+
+class JobState(enum.StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """One job as its caller sees it."""
+
+    job_id: str
+    trace_id: str
+    client: ClientId
+    state: JobState = JobState.QUEUED
+    progress: float = 0.0
+    text: str = ""
+    result: dict[str, object] | None = None
+    error: dict[str, object] | None = None
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    finished_at: float | None = None
+
+    def body(self) -> dict[str, object]:
+        """Return what ``GET /jobs/{id}`` answers."""
+        return {
+            "job_id": self.job_id,
+            "trace_id": self.trace_id,
+            "state": self.state.value,
+            "progress": round(self.progress, 4),
+            "text": self.text,
+            "result": self.result,
+            "error": self.error,
+        }
+
+
+class JobStore:
+    """The jobs that are remembered; I/O-free, ``now`` is monotonic seconds."""
+
+    def __init__(self, max_jobs: int, keep_s: float) -> None:
+        self._max_jobs = max_jobs
+        self._keep_s = keep_s
+        self._jobs: OrderedDict[tuple[ClientId, str], JobRecord] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def check_free(self, client: ClientId, job_id: str) -> None:
+        """Refuse an id that is in use.
+
+        Raises:
+            BadRequest: A job of this key with this id isn't finished.
+        """
+        known = self._jobs.get((client, job_id))
+        if known is not None and not known.state.is_final:
+            raise BadRequest("A job with this job_id is still being worked on.")
+
+    def add(self, record: JobRecord, now: float) -> None:
+        """Remember a new job; one that is finished and has the same id is forgotten.
+
+        Raises:
+            BadRequest: A job of this key with this id isn't finished.
+            Overloaded: There are too many jobs, none of them finished.
+        """
+        self.check_free(record.client, record.job_id)
+        self._forget_old(now)
+        key = (record.client, record.job_id)
+        self._jobs.pop(key, None)
+        if len(self._jobs) >= self._max_jobs and not self._forget_one():
+            raise Overloaded("The server remembers as many jobs as it can.", FULL_RETRY_S)
+        self._jobs[key] = record
+
+    def find(self, client: ClientId, job_id: str, now: float) -> JobRecord:
+        """Return a job.
+
+        Raises:
+            NotFound: There is none of this key with this id, or it is too old.
+        """
+        self._forget_old(now)
+        record = self._jobs.get((client, job_id))
+        if record is None:
+            raise NotFound("There is no such job; results are kept for a while only.")
+        return record
+
+    def finish(self, record: JobRecord, state: JobState, now: float) -> None:
+        """Note how a job ended; the first end counts."""
+        if not record.state.is_final:
+            record.state, record.finished_at = state, now
+
+    def remove(self, record: JobRecord) -> None:
+        """Forget a job."""
+        key = (record.client, record.job_id)
+        if self._jobs.get(key) is record:
+            del self._jobs[key]
+
+    def _forget_old(self, now: float) -> None:
+        old = [
+            record
+            for record in self._jobs.values()
+            if record.finished_at is not None and now - record.finished_at > self._keep_s
+        ]
+        for record in old:
+            self.remove(record)
+
+    def _forget_one(self) -> bool:
+        for record in self._jobs.values():
+            if record.state.is_final:
+                self.remove(record)
+                return True
+        return False

@@ -1,0 +1,98 @@
+"""JSON logs: one line for each request, with its ids, sizes, durations and code.
+
+Speech and text never get here, nor messages of exceptions, which may hold them; what uvicorn and
+other libraries log goes through the same formatter, which drops messages of exceptions too.
+"""
+
+import logging
+import sys
+import traceback
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal
+
+import structlog
+from starlette.types import Scope
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+Level = Literal["debug", "info", "warning", "error"]
+
+_KEY = "auricle.log"
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """What a request's one log line is to say; handlers fill it in."""
+
+    job_id: str | None = None
+    trace_id: str | None = None
+    client: str | None = None
+    code: str | None = None
+    details: dict[str, float | int | str] = field(default_factory=dict)
+
+    def ids(self) -> dict[str, str]:
+        """Return the ids that are known."""
+        known = {"job_id": self.job_id, "trace_id": self.trace_id, "client": self.client}
+        return {name: value for name, value in known.items() if value is not None}
+
+    def line(self) -> dict[str, object]:
+        """Return all that is known."""
+        code = {} if self.code is None else {"code": self.code}
+        return {**self.ids(), **code, **self.details}
+
+
+def request_log(scope: Scope) -> RequestLog:
+    """Return the record of this request; the first call makes it."""
+    record = scope.setdefault(_KEY, RequestLog())
+    assert isinstance(record, RequestLog)
+    return record
+
+
+def configure_logging(level: Level) -> None:
+    """Send all logs of this process to stderr as JSON; to be called once, by the program."""
+    shared: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        drop_exception_messages,
+    ]
+    number = getattr(logging, level.upper())
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer()],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def drop_exception_messages(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its class and frames."""
+    found = event.pop("exc_info", None)
+    if found is True:
+        found = sys.exc_info()
+    error, trace = _error_of(found)
+    if error is not None:
+        event["error"] = type(error).__name__
+        event["frames"] = [
+            f"{frame.filename}:{frame.lineno} {frame.name}"
+            for frame in traceback.extract_tb(trace)[-12:]
+        ]
+    return event
+
+
+def _error_of(found: Any) -> tuple[BaseException | None, TracebackType | None]:
+    if isinstance(found, BaseException):
+        return found, found.__traceback__
+    if isinstance(found, tuple) and len(found) == 3:
+        return found[1], found[2]
+    return None, None

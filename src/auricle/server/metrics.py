@@ -1,0 +1,136 @@
+"""Prometheus metrics, in a registry of the application's own.
+
+Labels take their values from fixed lists: route templates, error codes, worker states. What a
+client sends (a path, a key, an id) never becomes one.
+"""
+
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.transcriber import Decoder, Stats, Transcriber
+from auricle.types import Timing
+
+_DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_STATES = ("starting", "ready", "busy", "backing_off", "stopping")
+_OTHER = "other"
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+
+router = APIRouter()
+
+
+class Metrics:
+    """What the server counts itself, and what it asks the workers for at each scrape."""
+
+    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+        self.registry = CollectorRegistry()
+        self.registry.register(_WorkerMetrics(transcriber, decoder))
+        self._requests = Counter(
+            "auricle_http_requests",
+            "Requests by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "auricle_errors", "Answers with an error, by code.", ("code",), registry=self.registry
+        )
+        self._delays = Histogram(
+            "auricle_delay_seconds",
+            "Where the time of an answer went: waiting (queue), recognising (asr), all (total).",
+            ("stage",),
+            buckets=_DELAY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._audio = Counter(
+            "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
+        )
+        self.in_progress = Gauge(
+            "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
+        )
+
+    def count_request(self, method: str, route: str, status: int, code: str | None) -> None:
+        """Count one answer; ``route`` is a template, never a path."""
+        known = method if method in _METHODS else _OTHER
+        self._requests.labels(known, route, str(status)).inc()
+        if code is not None:
+            self._refusals.labels(code).inc()
+
+    def count_answer(self, timing: Timing, total_s: float, audio_s: float) -> None:
+        """Count one transcript."""
+        self._delays.labels("queue").observe(timing.queue_ms / 1000)
+        self._delays.labels("asr").observe(timing.asr_ms / 1000)
+        self._delays.labels("total").observe(total_s)
+        self._audio.inc(audio_s)
+
+
+class _WorkerMetrics(Collector):
+    """The pools' own figures, at the moment of a scrape."""
+
+    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+        self._transcriber = transcriber
+        self._decoder = decoder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures."""
+        pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
+        yield from _worker_families(pools)
+        yield from _queue_families(pools["asr"])
+
+    def describe(self) -> list[Metric]:
+        """Tell nothing beforehand, so that registering asks for no figures."""
+        return []
+
+
+def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "auricle_workers", "Workers by pool and state.", labels=("pool", "state")
+    )
+    restarts = CounterMetricFamily(
+        "auricle_worker_restarts", "Workers that died and were started again.", labels=("pool",)
+    )
+    memory = GaugeMetricFamily(
+        "auricle_worker_memory_bytes", "Resident memory of all workers.", labels=("pool",)
+    )
+    for pool, stats in pools.items():
+        for state in _STATES:
+            count = sum(worker.state == state for worker in stats.workers)
+            states.add_metric((pool, state), count)
+        restarts.add_metric((pool,), sum(worker.restarts for worker in stats.workers))
+        memory.add_metric((pool,), sum(worker.rss_bytes for worker in stats.workers))
+    yield from (states, restarts, memory)
+
+
+def _queue_families(stats: Stats) -> Iterator[Metric]:
+    jobs = CounterMetricFamily("auricle_jobs", "Jobs by what became of them.", labels=("outcome",))
+    for outcome in ("done", "failed", "retried", "refused", "poison"):
+        jobs.add_metric((outcome,), getattr(stats, outcome))
+    yield jobs
+    figures = {
+        "auricle_ready": ("Whether speech can be recognised now.", float(stats.ready)),
+        "auricle_waiting_jobs": ("Jobs in the queue.", stats.waiting_jobs),
+        "auricle_running_jobs": ("Jobs in workers.", stats.running_jobs),
+        "auricle_queue_audio_seconds": ("Audio in the queue and in work.", stats.waiting_audio_s),
+        "auricle_queue_max_audio_seconds": ("Most audio that may wait.", stats.max_audio_s),
+        "auricle_reserved_audio_seconds": ("Audio that has room kept.", stats.reserved_audio_s),
+    }
+    for name, (text, value) in figures.items():
+        yield GaugeMetricFamily(name, text, value=value)
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+async def get_metrics(request: Request) -> Response:
+    """Return all figures in Prometheus' text format."""
+    metrics: Metrics = request.app.state.auricle.metrics
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)

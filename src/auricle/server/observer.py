@@ -1,0 +1,64 @@
+"""Counts and logs each request, once, when it has been answered."""
+
+import time
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from auricle.server.errors import CLIENT_LEFT_STATUS
+from auricle.server.logs import request_log
+from auricle.server.state import ServerState
+
+_UNMATCHED = "unmatched"
+_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+
+_log = structlog.get_logger("auricle.server")
+
+
+class Observer:
+    """ASGI middleware around all others; see the module."""
+
+    def __init__(self, app: ASGIApp, server: ServerState) -> None:
+        self._app = app
+        self._server = server
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application and note what came of it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began_at, status = time.monotonic(), CLIENT_LEFT_STATUS
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        self._server.requests_in_progress += 1
+        self._server.metrics.in_progress.inc()
+        try:
+            await self._app(scope, receive, noting_send)
+        finally:
+            self._server.requests_in_progress -= 1
+            self._server.metrics.in_progress.dec()
+            self._note(scope, status, time.monotonic() - began_at)
+
+    def _note(self, scope: Scope, status: int, duration_s: float) -> None:
+        record, route = request_log(scope), _route(scope)
+        method = scope["method"]
+        self._server.metrics.count_request(method, route, status, record.code)
+        log = _log.debug if route in _PROBES else _log.info
+        log(
+            "request",
+            route=route,
+            status=status,
+            duration_ms=round(duration_s * 1000, 1),
+            **record.line(),
+        )
+
+
+def _route(scope: Scope) -> str:
+    """Return the template that matched: a path itself may be anything."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) else _UNMATCHED

@@ -1,0 +1,176 @@
+"""What the OpenAPI document says of ``POST /utterance``, which reads its body by itself."""
+
+from typing import Any
+
+from auricle.server.request import AUDIO_FORMATS, MAX_BEAM_SIZE, MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.types import Task
+
+_DESCRIPTIONS = {
+    "job_id": "Your own id, 1 to 128 of A-Z a-z 0-9 . _ ~ : -; one is made if left out.",
+    "trace_id": "Goes into the logs beside the id.",
+    "audio_format": "What the audio is; `auto` looks at the bytes.",
+    "sample_rate": "Of `pcm16`, in Hz.",
+    "language": "A Whisper language code; `auto` or left out: it is detected.",
+    "src_lang": "Another name for `language`.",
+    "task": "`translate` is to English.",
+    "beam_size": "1 is greedy.",
+    "initial_prompt": "Text that the model takes as having come before.",
+    "hotwords": "Words that the model should expect.",
+    "condition_on_previous_text": "Pieces of a long file run one after another.",
+    "word_timestamps": "Whether segments carry words with their times.",
+    "max_wait_s": "Your deadline, waiting included, from when all of the audio is there.",
+    "opus_packet_bytes": "Constant size of Opus packets that come without boundaries.",
+}
+
+_SCHEMAS: dict[str, dict[str, Any]] = {
+    "job_id": {"type": "string"},
+    "trace_id": {"type": "string"},
+    "audio_format": {"type": "string", "enum": list(AUDIO_FORMATS), "default": "auto"},
+    "sample_rate": {
+        "type": "integer",
+        "minimum": MIN_RATE_HZ,
+        "maximum": MAX_RATE_HZ,
+        "default": 16_000,
+    },
+    "language": {"type": "string"},
+    "src_lang": {"type": "string"},
+    "task": {"type": "string", "enum": [task.value for task in Task], "default": "transcribe"},
+    "beam_size": {"type": "integer", "minimum": 1, "maximum": MAX_BEAM_SIZE, "default": 5},
+    "initial_prompt": {"type": "string"},
+    "hotwords": {"type": "array", "items": {"type": "string"}},
+    "condition_on_previous_text": {"type": "boolean", "default": False},
+    "word_timestamps": {"type": "boolean", "default": False},
+    "max_wait_s": {"type": "number", "exclusiveMinimum": 0},
+    "opus_packet_bytes": {"type": "integer", "minimum": 1},
+}
+
+_FIELDS = {
+    name: {**schema, "description": _DESCRIPTIONS[name]} for name, schema in _SCHEMAS.items()
+}
+
+_JSON_BODY = {
+    "type": "object",
+    "required": ["audio"],
+    "properties": {
+        "audio": {"type": "string", "contentEncoding": "base64", "description": "The audio."},
+        **_FIELDS,
+    },
+}
+
+_AUDIO_BODY = {"schema": {"type": "string", "format": "binary"}}
+
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "schema": {"type": "integer", "enum": [0, 1], "default": 1},
+    "description": "0: answer 202 with a job at once, to be asked for at `/jobs/{job_id}`.",
+}
+
+UTTERANCE_OPENAPI: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "JSON with the audio in base64 (25 MB at most), or the audio itself, with "
+        "all other fields in the query.",
+        "content": {
+            "application/json": {"schema": _JSON_BODY},
+            "audio/*": _AUDIO_BODY,
+            "application/octet-stream": _AUDIO_BODY,
+        },
+    },
+    "parameters": [
+        _WAIT,
+        *(
+            {
+                "name": name,
+                "in": "query",
+                "schema": schema,
+                "description": f"{_DESCRIPTIONS[name]} For bodies that are the audio itself.",
+            }
+            for name, schema in _SCHEMAS.items()
+        ),
+    ],
+}
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "retryable": {"type": "boolean"},
+                "retry_after_s": {"type": ["integer", "null"]},
+            },
+        }
+    },
+}
+
+_WORD = {
+    "type": "object",
+    "properties": {
+        "start": {"type": "number"},
+        "end": {"type": "number"},
+        "word": {"type": "string"},
+        "probability": {"type": "number"},
+    },
+}
+
+_SEGMENT = {
+    "type": "object",
+    "properties": {
+        "start": {"type": "number", "description": "Seconds."},
+        "end": {"type": "number", "description": "Seconds."},
+        "text": {"type": "string"},
+        "words": {"type": ["array", "null"], "items": _WORD},
+    },
+}
+
+_RESULT = {
+    "type": "object",
+    "properties": {
+        "job_id": {"type": "string"},
+        "trace_id": {"type": "string"},
+        "text": {"type": "string"},
+        "language": {"type": ["string", "null"]},
+        "language_probability": {"type": "number"},
+        "duration_ms": {"type": "integer"},
+        "segments": {"type": "array", "items": _SEGMENT},
+        "timing_ms": {"type": "object", "additionalProperties": {"type": "number"}},
+        "attempts": {"type": "integer"},
+        "error": {"type": ["object", "null"]},
+    },
+}
+
+_JOB = {
+    "type": "object",
+    "properties": {
+        "job_id": {"type": "string"},
+        "trace_id": {"type": "string"},
+        "state": {"type": "string", "enum": ["queued", "running", "done", "failed", "cancelled"]},
+        "progress": {"type": "number"},
+        "text": {"type": "string"},
+        "result": {"type": ["object", "null"]},
+        "error": {"type": ["object", "null"]},
+    },
+}
+
+
+def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+UTTERANCE_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: _answer("The text.", _RESULT),
+    202: _answer("A job (`wait=0`).", _JOB),
+    400: _answer("JSON, types or ranges are wrong; unknown language or task.", _ERROR),
+    401: _answer("No valid key.", _ERROR),
+    403: _answer("A page of another site.", _ERROR),
+    413: _answer("Too many bytes, or too long.", _ERROR),
+    415: _answer("Unknown format.", _ERROR),
+    422: _answer("Audio that can't be decoded, or none.", _ERROR),
+    429: _answer("This key has used up its allowance; see Retry-After.", _ERROR),
+    500: _answer("This audio killed the engine repeatedly, or a bug.", _ERROR),
+    503: _answer("No room, no worker, or shutting down; see Retry-After.", _ERROR),
+    504: _answer("Not done within max_wait_s.", _ERROR),
+}

@@ -1,0 +1,178 @@
+"""What a caller asks for: fields of JSON or of a query, checked and turned into plain values.
+
+Messages name the field and what it may be, and never repeat what was sent.
+"""
+
+import math
+import re
+import secrets
+from dataclasses import dataclass
+
+import msgspec
+from starlette.datastructures import QueryParams
+
+from auricle.errors import BadRequest, UnsupportedFormat
+from auricle.languages import LANGUAGES
+from auricle.types import SAMPLE_RATE_HZ, Options, Task
+
+CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
+AUDIO_FORMATS = ("pcm16", "opus", *CONTAINER_FORMATS, "auto")
+
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
+MAX_BEAM_SIZE = 20
+MAX_WAIT_S = 24 * 3600.0
+MAX_PROMPT_CHARACTERS = 10_000
+MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100
+MAX_PACKET_BYTES = 4000
+
+_JOB_ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
+_TRACE_ID = re.compile(r"[\x21-\x7e]{1,256}")
+
+Number = int | float
+
+
+class Fields(msgspec.Struct, kw_only=True):
+    """The fields of a request, as they come; ``null`` is the same as leaving a field out."""
+
+    job_id: str | None = None
+    trace_id: str | None = None
+    audio_format: str | None = None
+    sample_rate: Number | None = None
+    language: str | None = None
+    src_lang: str | None = None
+    task: str | None = None
+    beam_size: Number | None = None
+    initial_prompt: str | None = None
+    hotwords: list[str] | None = None
+    condition_on_previous_text: bool | None = None
+    word_timestamps: bool | None = None
+    max_wait_s: Number | None = None
+    opus_packet_bytes: Number | None = None
+
+
+class JsonRequest(Fields, kw_only=True):
+    """A JSON body; ``audio`` is taken out of it without a copy."""
+
+    audio: msgspec.Raw
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request that makes sense.
+
+    Attributes:
+        job_id: As the caller sees it: the caller's own, or a new one.
+        trace_id: The caller's, or the job's id.
+        audio_format: One of ``AUDIO_FORMATS``.
+        sample_rate_hz: Of ``pcm16``.
+        options: What may change the text.
+        condition_on_previous_text: Pieces of a long file run one after another.
+        max_wait_s: The deadline, if one was named.
+        opus_packet_bytes: Constant packet size of ``opus`` without framing.
+    """
+
+    job_id: str
+    trace_id: str
+    audio_format: str
+    sample_rate_hz: int
+    options: Options
+    condition_on_previous_text: bool
+    max_wait_s: float | None
+    opus_packet_bytes: int | None
+
+
+def parse_query(query: QueryParams) -> Fields:
+    """Return the fields in a query string; ``hotwords`` may be repeated or hold commas.
+
+    Raises:
+        BadRequest: A value has the wrong type.
+    """
+    values: dict[str, object] = dict(query)
+    if "hotwords" in query:
+        listed = ",".join(query.getlist("hotwords")).split(",")
+        values["hotwords"] = [word.strip() for word in listed if word.strip()]
+    try:
+        return msgspec.convert(values, Fields, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The query can't be used: {error}.") from None
+
+
+def check(fields: Fields) -> Ask:
+    """Return what is asked for.
+
+    Raises:
+        BadRequest: A value is out of range, or the language or task is unknown.
+        UnsupportedFormat: The format is unknown.
+    """
+    job_id = fields.job_id or secrets.token_hex(8)
+    trace_id = fields.trace_id or job_id
+    if not _JOB_ID.fullmatch(job_id):
+        raise BadRequest("job_id may hold 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : -")
+    if not _TRACE_ID.fullmatch(trace_id):
+        raise BadRequest("trace_id may hold 1 to 256 visible ASCII characters.")
+    audio_format = (fields.audio_format or "auto").lower()
+    if audio_format not in AUDIO_FORMATS:
+        raise UnsupportedFormat(f"audio_format must be one of {', '.join(AUDIO_FORMATS)}.")
+    rate = _whole("sample_rate", fields.sample_rate, SAMPLE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
+    packet_bytes = fields.opus_packet_bytes
+    return Ask(
+        job_id=job_id,
+        trace_id=trace_id,
+        audio_format=audio_format,
+        sample_rate_hz=rate,
+        options=_options(fields),
+        condition_on_previous_text=bool(fields.condition_on_previous_text),
+        max_wait_s=_wait_s(fields.max_wait_s),
+        opus_packet_bytes=None
+        if packet_bytes is None
+        else _whole("opus_packet_bytes", packet_bytes, 0, 1, MAX_PACKET_BYTES),
+    )
+
+
+def _options(fields: Fields) -> Options:
+    prompt = fields.initial_prompt or None
+    if prompt is not None and len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise BadRequest(f"initial_prompt may hold {MAX_PROMPT_CHARACTERS} characters.")
+    hotwords = tuple(fields.hotwords or ())
+    if len(hotwords) > MAX_HOTWORDS or any(len(w) > MAX_HOTWORD_CHARACTERS for w in hotwords):
+        raise BadRequest(
+            f"hotwords may hold {MAX_HOTWORDS} words of {MAX_HOTWORD_CHARACTERS} characters."
+        )
+    try:
+        task = Task((fields.task or "transcribe").lower())
+    except ValueError:
+        raise BadRequest("task must be `transcribe` or `translate`.") from None
+    return Options(
+        language=_language(fields.language or fields.src_lang),
+        task=task,
+        beam_size=_whole("beam_size", fields.beam_size, Options().beam_size, 1, MAX_BEAM_SIZE),
+        initial_prompt=prompt,
+        hotwords=hotwords,
+        word_timestamps=bool(fields.word_timestamps),
+    )
+
+
+def _language(named: str | None) -> str | None:
+    """Return a code that Whisper knows; a region (``pt-BR``) is let go."""
+    if not named or named.lower() == "auto":
+        return None
+    code = re.split("[-_]", named.lower(), maxsplit=1)[0]
+    if code not in LANGUAGES:
+        raise BadRequest("language must be a code that Whisper knows, as `en`, or `auto`.")
+    return code
+
+
+def _whole(name: str, value: Number | None, default: int, least: int, most: int) -> int:
+    if value is None:
+        return default
+    if not math.isfinite(value) or value != int(value) or not least <= value <= most:
+        raise BadRequest(f"{name} must be a whole number from {least} to {most}.")
+    return int(value)
+
+
+def _wait_s(value: Number | None) -> float | None:
+    if value is None:
+        return None
+    if not 0 < value <= MAX_WAIT_S:  # NaN is not either
+        raise BadRequest(f"max_wait_s must be above 0 and at most {MAX_WAIT_S:g}.")
+    return float(value)

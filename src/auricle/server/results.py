@@ -1,0 +1,73 @@
+"""The native shape of an answer."""
+
+import msgspec
+from starlette.responses import Response
+
+from auricle.longform import Gap
+from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+
+
+def transcript_body(
+    job_id: str, trace_id: str, transcript: Transcript, gaps: tuple[Gap, ...] = ()
+) -> dict[str, object]:
+    """Return a transcript as native-protocol.md has it; gaps are told in ``error``."""
+    timing = transcript.timing
+    return {
+        "job_id": job_id,
+        "trace_id": trace_id,
+        "text": transcript.text,
+        "language": transcript.language,
+        "language_probability": round(transcript.language_probability, 4),
+        "duration_ms": round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ),
+        "segments": [_segment(segment) for segment in transcript.segments],
+        "timing_ms": {
+            "decode": round(timing.decode_ms, 3),
+            "queue": round(timing.queue_ms, 3),
+            "ipc": round(timing.ipc_ms, 3),
+            "asr": round(timing.asr_ms, 3),
+        },
+        "attempts": transcript.attempts,
+        "error": _gaps(gaps) if gaps else None,
+    }
+
+
+def json_response(
+    body: object, status: int = 200, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an answer in JSON."""
+    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+def _segment(segment: Segment) -> dict[str, object]:
+    return {
+        "start": _seconds(segment.start_sample),
+        "end": _seconds(segment.end_sample),
+        "text": segment.text,
+        "words": None if segment.words is None else [_word(word) for word in segment.words],
+    }
+
+
+def _word(word: Word) -> dict[str, object]:
+    return {
+        "start": _seconds(word.start_sample),
+        "end": _seconds(word.end_sample),
+        "word": word.text,
+        "probability": round(word.probability, 4),
+    }
+
+
+def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
+    return {
+        "code": gaps[0].code,
+        "message": "Some stretches could not be recognised; all others are in the text.",
+        "retryable": False,
+        "retry_after_s": None,
+        "gaps": [
+            {"start": _seconds(gap.start_sample), "end": _seconds(gap.end_sample), "code": gap.code}
+            for gap in gaps
+        ],
+    }
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE_HZ, 3)

@@ -1,0 +1,122 @@
+"""What the routes of one application share."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+import numpy as np
+from anyio import to_thread
+from anyio.abc import TaskGroup
+from starlette.requests import Request
+
+from auricle.audio.vad import has_speech
+from auricle.config import ServerSettings
+from auricle.errors import Draining, SetupError
+from auricle.longform import open_lane
+from auricle.server.auth import Keyring, check_origin
+from auricle.server.job_store import JobStore
+from auricle.server.limits import FilePlaces
+from auricle.server.logs import request_log
+from auricle.server.metrics import Metrics
+from auricle.server.spool import SpoolDirectory
+from auricle.transcriber import Decoder, Transcriber
+from auricle.types import SAMPLE_RATE_HZ, ClientId
+
+RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is there only while the application runs."""
+
+    spool: SpoolDirectory
+    background: TaskGroup
+
+
+@dataclass(slots=True)
+class ServerState:
+    """The application's parts."""
+
+    transcriber: Transcriber
+    decoder: Decoder
+    settings: ServerSettings
+    keyring: Keyring
+    metrics: Metrics
+    jobs: JobStore
+    places: FilePlaces
+    lane: anyio.CapacityLimiter
+    is_draining: bool = False
+    requests_in_progress: int = 0
+    setup_error: SetupError | None = None
+    _running: Running | None = None
+
+    @classmethod
+    def build(
+        cls, transcriber: Transcriber, decoder: Decoder, settings: ServerSettings
+    ) -> "ServerState":
+        """Put the parts together."""
+        return cls(
+            transcriber=transcriber,
+            decoder=decoder,
+            settings=settings,
+            keyring=Keyring(settings.api_keys, settings.operator_key),
+            metrics=Metrics(transcriber, decoder),
+            jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
+            places=FilePlaces(settings.max_file_jobs),
+            lane=open_lane(len(transcriber.stats().workers)),
+        )
+
+    @property
+    def running(self) -> Running:
+        """What is there while the application runs."""
+        assert self._running is not None, "a request came before the start or after the end"
+        return self._running
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Make and unmake what is there only while the application runs.
+
+        Raises:
+            SetupError: Uploads can't be stored, or the voice detector is missing.
+        """
+        await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
+        spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
+        try:
+            async with anyio.create_task_group() as background:
+                self._running = Running(spool, background)
+                yield
+                background.cancel_scope.cancel()
+        finally:
+            self._running = None
+            spool.close()
+
+    def admit(self, request: Request) -> ClientId:
+        """Return whose request this is, if it may do anything at all.
+
+        Raises:
+            Unauthorized: No key, or one that isn't known.
+            ForbiddenOrigin: A page of another site sent it.
+        """
+        headers, keyring = request.headers, self.keyring
+        client = keyring.identify(headers)
+        request_log(request.scope).client = client
+        if request.method not in ("GET", "HEAD"):
+            check_origin(headers, request.url.scheme, has_keys=keyring.has_keys)
+        return client
+
+    def check_serving(self) -> None:
+        """Refuse new work while shutting down.
+
+        Raises:
+            Draining: The service shuts down.
+        """
+        if self.is_draining:
+            raise Draining("The service is shutting down; try again.", RETRY_S)
+
+
+def state_of(request: Request) -> ServerState:
+    """Return the state of the application that a request came to."""
+    state = request.app.state.auricle
+    assert isinstance(state, ServerState)
+    return state

@@ -1,0 +1,241 @@
+"""``POST /utterance``: speech in, its text out; as JSON, or with the audio itself as the body.
+
+Everything that can be refused is refused before the body is read: key, origin, size, room. Short
+PCM16 and framed Opus are decoded here; all else goes through a file and a decode worker. With
+``wait=0`` the answer is a job, to be asked for at ``/jobs/{id}``.
+"""
+
+import contextlib
+import time
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import UnsupportedFormat
+from auricle.longform import FileTranscript
+from auricle.protocol.detect import DETECT_HEAD_BYTES
+from auricle.server.background import start_job
+from auricle.server.body import body_chunks, check_length, read_body
+from auricle.server.limits import (
+    MAX_UTTERANCE_S,
+    check_open,
+    estimate_json_s,
+    estimate_s,
+    reserved,
+)
+from auricle.server.logs import request_log
+from auricle.server.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
+from auricle.server.payload import parse_payload
+from auricle.server.recognition import (
+    Deadline,
+    note_answer,
+    transcribe_short,
+    transcribe_spooled,
+    while_connected,
+)
+from auricle.server.request import Ask, check, parse_query
+from auricle.server.results import json_response, transcript_body
+from auricle.server.speech import DIRECT_FORMATS, MAX_DIRECT_BYTES, audio_format_of, decode_short
+from auricle.server.spool import SpoolFile
+from auricle.server.state import ServerState, state_of
+from auricle.types import ClientId, Pcm16, Source
+
+_MB = 1_000_000
+# curl sends a form's type unless told otherwise; what isn't JSON then gets an answer that says so.
+_JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
+_AUDIO_TYPES = ("application/octet-stream", "application/ogg")
+
+router = APIRouter()
+
+
+@router.post(
+    "/utterance",
+    summary="Turn speech into text",
+    response_class=Response,
+    responses=UTTERANCE_RESPONSES,
+    openapi_extra=UTTERANCE_OPENAPI,
+)
+async def post_utterance(request: Request) -> Response:
+    """Return the text of an utterance or a file, or a job that will have it (``wait=0``)."""
+    began_at = time.monotonic()
+    server = state_of(request)
+    client = server.admit(request)
+    server.check_serving()
+    call = _Call(server, client, request, began_at)
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type in _JSON_TYPES or media_type.endswith("+json"):
+        return await call.answer_json()
+    if media_type in _AUDIO_TYPES or media_type.startswith(("audio/", "video/")):
+        return await call.answer_audio()
+    raise UnsupportedFormat(
+        "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
+    )
+
+
+class _Call:
+    """One request for text."""
+
+    def __init__(
+        self, server: ServerState, client: ClientId, request: Request, began_at: float
+    ) -> None:
+        self._server = server
+        self._settings = server.settings
+        self._client = client
+        self._request = request
+        self._began_at = began_at
+        self._is_job = request.query_params.get("wait", "1").lower() in ("0", "false", "no")
+
+    async def answer_json(self) -> Response:
+        """Answer a body of JSON with base64 in it."""
+        max_bytes = int(self._settings.max_json_mb * _MB)
+        length = check_length(self._request.headers, max_bytes)
+        async with contextlib.AsyncExitStack() as held:
+            reservation = self._enter(held, estimate_json_s(length))
+            body = await read_body(
+                self._request.receive,
+                max_bytes=max_bytes,
+                pause_s=self._settings.body_timeout_s,
+            )
+            ask, audio = await parse_payload(body)
+            body.clear()  # 25 MB that nobody needs while the audio waits for its turn
+            self._note(ask, len(audio))
+            return await self._answer(held, ask, audio, reservation)
+
+    async def answer_audio(self) -> Response:
+        """Answer a body that is the audio, by way of the disk."""
+        max_bytes = int(self._settings.max_upload_mb * _MB)
+        ask = check(parse_query(self._request.query_params))
+        length = check_length(self._request.headers, max_bytes)
+        self._note(ask, length or 0)
+        if self._is_job:
+            self._server.jobs.check_free(self._client, ask.job_id)
+        async with contextlib.AsyncExitStack() as held:
+            audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
+            reservation = self._enter(held, audio_s)
+            spool = await held.enter_async_context(self._server.running.spool.file())
+            chunks = body_chunks(
+                self._request.receive,
+                max_bytes=max_bytes,
+                pause_s=self._settings.body_timeout_s,
+            )
+            async for chunk in chunks:
+                await spool.write(chunk)
+            await spool.flush()
+            self._note(ask, spool.size_bytes)
+            return await self._answer(held, ask, spool, reservation)
+
+    def _enter(self, held: contextlib.AsyncExitStack, audio_s: float | None) -> str | None:
+        """Hold a reservation for what looks like an utterance, a place for anything else."""
+        server = self._server
+        if self._is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
+            check_open(server.transcriber, self._client)
+            held.enter_context(server.places.take())
+            return None
+        room = reserved(server.transcriber, self._client, audio_s, self._settings.max_wait_s)
+        return held.enter_context(room)
+
+    async def _answer(
+        self,
+        held: contextlib.AsyncExitStack,
+        ask: Ask,
+        audio: bytes | SpoolFile,
+        reservation: str | None,
+    ) -> Response:
+        audio_format = await _format_of(ask, audio)
+        if self._is_job:
+            source = _source(ask, audio_format, await self._spooled(held, audio))
+            record = start_job(self._server, self._client, ask, source, held)
+            return json_response(record.body(), 202, {"location": f"/jobs/{ask.job_id}"})
+        work = partial(self._recognise, held, ask, audio, audio_format, reservation)
+        result = await while_connected(self._request.receive, work)
+        log, total_s = request_log(self._request.scope), time.monotonic() - self._began_at
+        note_answer(self._server, log, result.transcript, total_s)
+        return json_response(
+            transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps)
+        )
+
+    async def _recognise(
+        self,
+        held: contextlib.AsyncExitStack,
+        ask: Ask,
+        audio: bytes | SpoolFile,
+        audio_format: str,
+        reservation: str | None,
+    ) -> FileTranscript:
+        deadline = Deadline(ask.max_wait_s or self._settings.max_wait_s)
+        began_at = time.perf_counter()
+        pcm = await _decoded_here(ask, audio, audio_format)
+        if pcm is not None:
+            return await transcribe_short(
+                self._server,
+                ask,
+                pcm,
+                client=self._client,
+                reservation=reservation,
+                deadline=deadline,
+                decode_s=time.perf_counter() - began_at,
+            )
+        if reservation is not None:
+            self._leave_room_if_long(held, ask, audio, audio_format, reservation)
+        return await transcribe_spooled(
+            self._server,
+            ask,
+            _source(ask, audio_format, await self._spooled(held, audio)),
+            client=self._client,
+            reservation=reservation,
+            deadline=deadline,
+        )
+
+    def _leave_room_if_long(
+        self,
+        held: contextlib.AsyncExitStack,
+        ask: Ask,
+        audio: bytes | SpoolFile,
+        audio_format: str,
+        reservation: str,
+    ) -> None:
+        """Take a place for files after all, when JSON turns out to hold a long one."""
+        audio_s = estimate_s(_size_bytes(audio), audio_format, ask.sample_rate_hz)
+        if audio_s is not None and audio_s > MAX_UTTERANCE_S:
+            held.enter_context(self._server.places.take())
+            self._server.transcriber.release(reservation)
+
+    async def _spooled(
+        self, held: contextlib.AsyncExitStack, audio: bytes | SpoolFile
+    ) -> SpoolFile:
+        if isinstance(audio, SpoolFile):
+            return audio
+        spool = await held.enter_async_context(self._server.running.spool.file())
+        await spool.write(audio)
+        await spool.flush()
+        return spool
+
+    def _note(self, ask: Ask, size_bytes: int) -> None:
+        log = request_log(self._request.scope)
+        log.job_id, log.trace_id = ask.job_id, ask.trace_id
+        log.details |= {"format": ask.audio_format, "audio_bytes": size_bytes}
+
+
+def _size_bytes(audio: bytes | SpoolFile) -> int:
+    return len(audio) if isinstance(audio, bytes) else audio.size_bytes
+
+
+async def _format_of(ask: Ask, audio: bytes | SpoolFile) -> str:
+    if isinstance(audio, bytes):
+        head = audio[:DETECT_HEAD_BYTES]
+    else:
+        head = await audio.read(DETECT_HEAD_BYTES)
+    return audio_format_of(ask, head, _size_bytes(audio))
+
+
+async def _decoded_here(ask: Ask, audio: bytes | SpoolFile, audio_format: str) -> Pcm16 | None:
+    if audio_format not in DIRECT_FORMATS or _size_bytes(audio) > MAX_DIRECT_BYTES:
+        return None
+    content = audio if isinstance(audio, bytes) else await audio.read()
+    return await decode_short(ask, audio_format, content)
+
+
+def _source(ask: Ask, audio_format: str, spool: SpoolFile) -> Source:
+    return Source(str(spool.path), audio_format, ask.sample_rate_hz, ask.opus_packet_bytes)
