@@ -1,3 +1,4 @@
+import importlib.machinery
 import itertools
 from pathlib import Path
 
@@ -283,5 +284,31 @@ def test_a_named_file_that_is_no_libopus_is_the_operators_mistake(tmp_path: Path
     text = tmp_path / "libopus.so"
     text.write_text("not a library")
     for path in (text, tmp_path / "missing.so"):
-        with pytest.raises(SetupError, match="AURICLE_LIBOPUS"):
+        with pytest.raises(SetupError, match="named as libopus"):
             find_libopus(str(path))
+
+
+def test_without_the_packages_the_systems_library_is_used_if_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = find_libopus().path
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: path)
+    assert find_libopus.__wrapped__().origin == "system"
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: None)
+    with pytest.raises(SetupError, match="apt install libopus0"):
+        find_libopus.__wrapped__()
+
+
+def test_a_library_that_does_not_load_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    real = find_libopus().path
+    broken = tmp_path / "av.libs" / "libopus-0.so.0"
+    broken.parent.mkdir()
+    broken.write_text("not a library")
+    spec = importlib.machinery.ModuleSpec("av", None, is_package=True)
+    spec.submodule_search_locations = [str(tmp_path / "av")]
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec if name == "av" else None)
+    monkeypatch.setattr("ctypes.util.find_library", lambda name: real)
+    assert find_libopus.__wrapped__().origin == "system"

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.clips import TESTDATA
 
 from auricle.errors import LocalProtocolError, RemoteProtocolError
 from auricle.protocol.framing import MAX_PACKET_BYTES, NumberedPacket, PacketFramer, pack
 from auricle.types import OpusPacket
+from tests.fakes.clips import TESTDATA
 
 pytestmark = pytest.mark.unit
 

@@ -70,7 +70,7 @@ def find_libopus(path: str | None = None) -> LibOpus:
     if path is not None:
         library = _load(path, "setting")
         if library is None:
-            raise SetupError("AURICLE_LIBOPUS does not name a libopus that can be loaded.")
+            raise SetupError("The file that is named as libopus is not one that can be loaded.")
         return library
     for candidate, origin in _candidates():
         library = _load(candidate, origin)
@@ -78,7 +78,7 @@ def find_libopus(path: str | None = None) -> LibOpus:
             return library
     raise SetupError(
         "No libopus was found. Install the package av again, or libopus from your system "
-        "(Debian: apt install libopus0), or set AURICLE_LIBOPUS to its file."
+        "(Debian: apt install libopus0)."
     )
 
 
