@@ -237,29 +237,32 @@ def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("format", "codec"), [("ogg", "libopus"), ("flac", "flac"), ("matroska", "flac")]
 )
-def test_a_small_file_that_holds_hours_is_refused_before_it_is_decoded(
+def test_a_small_file_that_holds_too_much_is_refused_before_it_is_decoded(
     tmp_path: Path, format: str, codec: str
 ) -> None:
-    path = tmp_path / "hours"
-    silence = np.zeros(3600 * 8_000, np.int16)
+    path = tmp_path / "much"
+    silence = np.zeros(1200 * 8_000, np.int16)
     encode(path, silence, format=format, codec=codec, rate_hz=8_000)
-    assert path.stat().st_size < 3_000_000
+    assert path.stat().st_size < 1_000_000
     with pytest.raises(TooLong):
-        ContainerReader(str(path), 3500 * SAMPLE_RATE_HZ)
-    reader = ContainerReader(str(path), 3601 * SAMPLE_RATE_HZ)
+        ContainerReader(str(path), 1100 * SAMPLE_RATE_HZ)
+    reader = ContainerReader(str(path), 1201 * SAMPLE_RATE_HZ)
     assert reader.read() is not None
     reader.close()
 
 
-def test_a_rate_that_changes_on_the_way_is_followed(tmp_path: Path) -> None:
-    paths = [tmp_path / "a", tmp_path / "b"]
-    for path, rate_hz in zip(paths, (16_000, 32_000), strict=True):
-        sound = np.zeros(rate_hz, np.int16)
-        encode(path, sound, format="ogg", codec="flac", rate_hz=rate_hz)
-    chained = tmp_path / "chained"  # Ogg streams may follow one another (RFC 3533 §4)
-    chained.write_bytes(b"".join(path.read_bytes() for path in paths))
-    pcm, _ = read(chained)
-    assert pcm.size >= SAMPLE_RATE_HZ
+@pytest.mark.parametrize(("format", "codec"), [("mp3", "mp3"), ("adts", "aac"), ("ogg", "libopus")])
+def test_files_run_together_are_heard_to_the_end(tmp_path: Path, format: str, codec: str) -> None:
+    """As recorders leave them that were stopped and went on, maybe at another rate."""
+    together = b""
+    for rate_hz in (16_000, 24_000):
+        path = tmp_path / str(rate_hz)
+        encode(path, np.zeros(rate_hz, np.int16), format=format, codec=codec, rate_hz=rate_hz)
+        together += path.read_bytes()
+    path = tmp_path / "together"
+    path.write_bytes(together)
+    pcm, _ = read(path)
+    assert abs(pcm.size - 2 * SAMPLE_RATE_HZ) < 3000
 
 
 def test_closing_twice_is_closing_once() -> None:

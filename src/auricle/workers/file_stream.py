@@ -160,6 +160,8 @@ class FileStream:
             if self._reader.failures:
                 raise AudioError("Nothing in the file can be decoded.")
             raise EmptyAudio("The file holds no audio.")
+        if self._decoded_samples <= self._from_sample:
+            return  # all of it was heard before
         if self._unseen:
             self._look()
         # The last window may be incomplete: it is filled up with silence.

@@ -5,15 +5,16 @@ Both readers hold one block of the file and its samples.
 
 import io
 import os
+from contextlib import suppress
 
 import numpy as np
 
-from auricle.audio.opus import LibOpus, OpusPacketDecoder
+from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
 from auricle.audio.resample import Resampler
-from auricle.errors import AudioError, EmptyAudio, RemoteProtocolError
+from auricle.errors import AudioError, AuricleError, EmptyAudio, RemoteProtocolError, TooLong
 from auricle.protocol.framing import MAX_PACKET_BYTES, PacketFramer
-from auricle.types import OpusPacket, Pcm16
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 PCM_BLOCK_BYTES = 2**16
 PACKET_BLOCK_BYTES = 2**12
@@ -85,20 +86,23 @@ class OpusFileReader(RawFile):
 
     Raises:
         AudioError: The file is not a whole number of packets of that size.
+        TooLong: The packets say that they last longer.
     """
 
     def __init__(
         self, path: str, library: LibOpus, packet_bytes: int | None, max_samples: int
     ) -> None:
         super().__init__(path)
-        self._framer = PacketFramer()
         self._packet_bytes = packet_bytes
         self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(library), max_samples)
-        if packet_bytes is not None and self._size_bytes % packet_bytes:
+        try:
+            self._check_size()
+            self._rewind()
+            self._check_length(max_samples)
+            self._rewind()
+        except AuricleError:
             self.close()
-            raise AudioError(
-                f"{self._size_bytes} bytes are not a whole number of packets of {packet_bytes}."
-            )
+            raise
 
     @property
     def failures(self) -> int:
@@ -119,6 +123,33 @@ class OpusFileReader(RawFile):
             return None
         parts = [self._pipeline.receive_packet(packet) for packet in packets]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
+
+    def _rewind(self) -> None:
+        self._file.seek(0)
+        self._read_bytes = 0
+        self._framer = PacketFramer()
+
+    def _check_size(self) -> None:
+        if self._packet_bytes is not None and self._size_bytes % self._packet_bytes:
+            raise AudioError(
+                f"{self._size_bytes} bytes are not a whole number of packets of "
+                f"{self._packet_bytes}."
+            )
+
+    def _check_length(self, max_samples: int) -> None:
+        """Add up what the packets say, which costs a hundredth of decoding them.
+
+        Hours of nothing fit into a megabyte: refusing them must not take minutes.
+        """
+        samples = 0
+        while (packets := self._next_packets()) is not None:
+            for packet in packets:
+                with suppress(AudioError):  # its decoder will count it
+                    samples += packet_samples(packet)
+            if samples > max_samples:
+                raise TooLong(
+                    f"The audio lasts longer than the {max_samples / SAMPLE_RATE_HZ:g} s allowed."
+                )
 
     def _next_packets(self) -> list[OpusPacket] | None:
         if self._packet_bytes is not None:
