@@ -86,23 +86,25 @@ class Admission:
         """
         settings = self._settings
         share_s = settings.queue_audio_s * (1.0 if client == ANONYMOUS else settings.key_share)
-        own_s = self._occupied_s(client)
-        if own_s and own_s + audio_s > share_s:
-            raise Overloaded("this key's share of the queue is full", self._full_retry_s())
         jobs = self._backlog.waiting_jobs
         jobs += sum(not reservation.standing for reservation in self._reservations.values())
-        occupied_s = self._occupied_s()
+        own_s, all_s = self._occupied_s(client), self._occupied_s()
+        wanted_s = audio_s + spare_s
         shed: list[Ticket] = []
         for ticket in [*self._sheddable(), None]:
             # An empty queue takes any job, however small the bound was set.
-            has_room = not occupied_s or occupied_s + audio_s + spare_s <= settings.queue_audio_s
-            if has_room and jobs < settings.queue_jobs:
+            share_is_full = own_s > 0 and own_s + audio_s > share_s
+            queue_is_full = all_s > 0 and all_s + wanted_s > settings.queue_audio_s
+            if not share_is_full and not queue_is_full and jobs < settings.queue_jobs:
                 return shed
-            if ticket is not None:
-                shed.append(ticket)
-                occupied_s -= ticket.audio_s
-                jobs -= 1
-        raise Overloaded("the queue is full", self._full_retry_s())
+            if ticket is None or (share_is_full and ticket.client != client):
+                continue
+            shed.append(ticket)
+            jobs -= 1
+            all_s -= ticket.audio_s
+            own_s -= ticket.audio_s if ticket.client == client else 0.0
+        which = "this key's share of the queue is full" if share_is_full else "the queue is full"
+        raise Overloaded(which, self._full_retry_s())
 
     def refuse_late(
         self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None

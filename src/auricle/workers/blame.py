@@ -64,8 +64,16 @@ class Blame:
         """Whether a worker died while this utterance was alone on it."""
         return utterance in self._records
 
+    def carry_over(self, utterance: str, pcm: Pcm16) -> None:
+        """Nobody waits for it any more: its strikes stay with its audio.
+
+        Otherwise poison could be sent for ever by a caller who hangs up each time.
+        """
+        if (record := self._records.pop(utterance, None)) is not None:
+            self._records.setdefault(fingerprint(pcm).hex(), record)
+
     def acquit(self, utterance: str) -> None:
-        """It got through, or nobody wants it any more: its strikes are forgotten."""
+        """It got through: its strikes are forgotten."""
         self._records.pop(utterance, None)
 
     def convict(self, client: ClientId, pcm: Pcm16, now: float) -> None:

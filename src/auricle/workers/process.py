@@ -97,6 +97,11 @@ class WorkerProcess:
         """The child's process id."""
         return self._process.pid
 
+    @property
+    def stderr_tail(self) -> tuple[str, ...]:
+        """The last lines that the child wrote to stderr; may hold anything: not for logs."""
+        return tuple(self._stderr)
+
     def send(self, message: Message) -> None:
         """Hand over a message without waiting; one batch at a time bounds what is buffered."""
         assert self._process.stdin is not None

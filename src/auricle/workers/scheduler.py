@@ -141,7 +141,7 @@ class Scheduler:
         """The caller left: a waiting job vanishes, a running one is let finish and dropped."""
         ticket.is_settled = True
         if self.backlog.remove(ticket):
-            self._blame.acquit(ticket.job.utterance)
+            self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
 
     # Work.
 
@@ -188,10 +188,8 @@ class Scheduler:
             return
         was_alone = len(batch.tickets) == 1
         for ticket in reversed(batch.tickets):
-            # An abandoned job is not tried again, so its next likeness carries on its strikes:
-            # otherwise poison could be sent for ever by a caller who hangs up each time.
             blamed = ticket.job.utterance
-            if ticket.is_settled:
+            if ticket.is_settled:  # see Blame.carry_over
                 blamed = fingerprint(ticket.job.pcm).hex()
             if was_alone and self._blame.strike(blamed, signature):
                 self._convict(ticket, blamed, now)
@@ -224,7 +222,7 @@ class Scheduler:
         for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
             if ticket.deadline_at <= now and not ticket.is_settled:
                 if self.backlog.remove(ticket):
-                    self._blame.acquit(ticket.job.utterance)
+                    self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
                 self._fail(ticket, DeadlineExceeded("the answer was not there in time"))
 
     def next_failure(self) -> Failure | None:

@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pytest
+
+from auricle.config import worker_environment
+from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, Ready, ToParent, pack
+from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess, crash_frames
+
+pytestmark = pytest.mark.process
+
+
+async def run_script(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, source: str
+) -> tuple[WorkerProcess, list[ToParent], str | None, int | None, tuple[str, ...]]:
+    """Run a child program made of this source; return what came of it."""
+    (tmp_path / "child_under_test.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = await WorkerProcess.spawn("child_under_test", worker_environment(1))
+    received: list[ToParent] = []
+    exit = await process.run(received.append)
+    return process, received, exit.signal, exit.code, exit.stack
+
+
+async def test_messages_and_the_exit_code_come_through(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    message = Ready(1, "m", 2, 3, 4.0)
+    source = f"import sys; sys.stdout.buffer.write({pack(message)!r}); sys.exit(7)"
+    _, received, signal, code, _ = await run_script(monkeypatch, tmp_path, source)
+    assert (received, signal, code) == ([message], None, 7)
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        pytest.param(b"hello, this is no message", id="text"),
+        pytest.param(LENGTH.pack(MAX_MESSAGE_BYTES + 1), id="a length above the limit"),
+        pytest.param(LENGTH.pack(3) + b"\xc1\xc1\xc1", id="not msgpack"),
+        pytest.param(LENGTH.pack(1) + b"\x80", id="no type"),
+    ],
+)
+async def test_nonsense_on_the_wire_ends_the_child(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nonsense: bytes
+) -> None:
+    source = (
+        f"import sys, time; sys.stdout.buffer.write({nonsense!r}); sys.stdout.flush()\n"
+        "time.sleep(600)"
+    )
+    process, received, signal, _, _ = await run_script(monkeypatch, tmp_path, source)
+    assert (received, signal) == ([], "SIGKILL")
+    assert process.protocol_error is not None
+
+
+async def test_a_child_that_only_closes_its_stdout_is_ended(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = "import os, time; os.close(1); time.sleep(600)"
+    _, _, signal, _, _ = await run_script(monkeypatch, tmp_path, source)
+    assert signal == "SIGKILL"
+
+
+async def test_a_flood_on_stderr_blocks_nobody_and_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = (
+        "import sys\n"
+        "sys.stderr.write('x' * 5_000_000 + '\\n')\n"
+        "for n in range(100_000): sys.stderr.write(f'line {n}\\n')\n"
+    )
+    process, _, _, code, _ = await run_script(monkeypatch, tmp_path, source)
+    assert code == 0
+    assert len(process.stderr_tail) <= 200
+    assert max(map(len, process.stderr_tail)) <= STDERR_LINE_BYTES
+
+
+async def test_a_segfault_leaves_its_frames(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source = (
+        "import ctypes, faulthandler; faulthandler.enable()\n"
+        "def innermost(): ctypes.string_at(0)\n"
+        "innermost()\n"
+    )
+    _, _, signal, _, stack = await run_script(monkeypatch, tmp_path, source)
+    assert signal == "SIGSEGV"
+    assert "child_under_test.py:2 innermost" in stack[1]
+
+
+def test_frames_of_a_traceback_come_innermost_first_and_without_its_message() -> None:
+    stderr = [
+        "Traceback (most recent call last):",
+        '  File "/x/y/outer.py", line 1, in main',
+        "    call(secret)",
+        '  File "/x/y/inner.py", line 2, in call',
+        "ValueError: a secret that was spoken",
+    ]
+    assert crash_frames(stderr) == ("y/inner.py:2 call", "y/outer.py:1 main")
+
+
+def test_the_crashed_thread_is_taken_from_a_dump_of_several() -> None:
+    stderr = [
+        "Fatal Python error: Segmentation fault",
+        "",
+        "Current thread 0x01 (most recent call first):",
+        '  File "/x/engine.py", line 9 in decode',
+        "",
+        "Thread 0x02 (most recent call first):",
+        '  File "/x/threading.py", line 5 in wait',
+    ]
+    assert crash_frames(stderr) == ("x/engine.py:9 decode",)
+
+
+def test_the_main_thread_is_taken_from_a_dump_after_a_timeout() -> None:
+    stderr = [
+        "Timeout (0:00:09)!",
+        "Thread 0x02 (most recent call first):",
+        '  File "/x/threading.py", line 5 in wait',
+        "",
+        "Thread 0x01 (most recent call first):",
+        '  File "C:\\\\x\\\\engine.py", line 9 in decode',
+    ]
+    assert crash_frames(stderr)[0].endswith("engine.py:9 decode")

@@ -1,0 +1,517 @@
+import contextlib
+import math
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from auricle.config import QueueSettings
+from auricle.errors import (
+    AuricleError,
+    DeadlineExceeded,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
+from auricle.types import ClientId, Job, JobId, JobKind, Options
+from auricle.workers.backlog import Ticket
+from auricle.workers.scheduler import Scheduler
+from auricle.workers.speed import Speed, Workers
+
+pytestmark = pytest.mark.unit
+
+SEGV = "SIGSEGV model.py:1 decode"
+_serial = iter(range(10**9))
+
+
+def scheduler(
+    size: int = 2, batch: int = 4, workers: Workers | None = None, **queue: float
+) -> Scheduler:
+    workers = workers or Workers(size, ready=size)
+    return Scheduler(
+        QueueSettings.model_validate(queue),
+        max_batch_jobs=batch,
+        workers=workers,
+        speed=Speed(attempt_floor_s=10, attempt_factor=8, workers=workers),
+    )
+
+
+def job(
+    name: str,
+    seconds: float = 2.0,
+    kind: JobKind = JobKind.FINAL,
+    client: str = "anonymous",
+    utterance: str = "",
+    max_wait_s: float | None = None,
+    reservation: str | None = None,
+    options: Options | None = None,
+) -> Job:
+    pcm = np.full(max(1, int(16_000 * seconds)), next(_serial) % 30_000, np.int16)
+    return Job(
+        JobId(name),
+        pcm,
+        options or Options(),
+        kind=kind,
+        client=ClientId(client),
+        utterance=utterance,
+        max_wait_s=max_wait_s,
+        reservation=reservation,
+    )
+
+
+def names(tickets: tuple[Ticket, ...]) -> list[str]:
+    return [ticket.job.id for ticket in tickets]
+
+
+def run_next(it: Scheduler, worker: str = "w1", now: float = 0.0) -> list[str]:
+    """Let a worker take and finish a batch; return the jobs' names."""
+    batch = it.next_batch(worker, now)
+    if batch is None:
+        return []
+    done = it.batch_done(worker, now + 0.1)
+    return [ticket.job.id for ticket in done.tickets if it.settle(ticket)]
+
+
+def failures(it: Scheduler) -> list[tuple[str, type[AuricleError]]]:
+    found = []
+    while failure := it.next_failure():
+        found.append((str(failure.ticket.job.id), type(failure.error)))
+    return found
+
+
+# Order.
+
+
+def test_an_idle_worker_takes_all_that_fit_in_one_batch() -> None:
+    it = scheduler(batch=3)
+    for n in range(4):
+        it.submit(job(f"j{n}"), 0.0)
+    assert run_next(it) == ["j0", "j1", "j2"]
+    assert run_next(it) == ["j3"]
+
+
+def test_a_batch_has_one_class() -> None:
+    it = scheduler(batch=8)
+    it.submit(job("a"), 0.0)
+    it.submit(job("german", options=Options(language="de")), 0.0)
+    it.submit(job("long", seconds=12.0), 0.0)
+    it.submit(job("b"), 0.0)
+    assert run_next(it) == ["a", "b"]
+    assert run_next(it) == ["german"]
+    assert run_next(it) == ["long"]
+
+
+def test_the_most_urgent_kind_goes_first() -> None:
+    it = scheduler(size=1, batch=1)
+    for kind in reversed(JobKind):
+        it.submit(job(kind.value, kind=kind), 0.0)
+    assert [run_next(it)[0] for _ in range(4)] == ["final", "speculative", "partial", "file"]
+
+
+def test_partials_run_in_small_batches() -> None:
+    it = scheduler(batch=8)
+    for n in range(6):
+        it.submit(job(f"p{n}", kind=JobKind.PARTIAL), 0.0)
+    assert len(run_next(it)) == 4
+
+
+def test_a_newer_partial_takes_the_older_ones_place() -> None:
+    it = scheduler(batch=1)
+    it.submit(job("p1", kind=JobKind.PARTIAL, utterance="u"), 0.0)
+    it.submit(job("other", kind=JobKind.PARTIAL, utterance="v"), 0.0)
+    it.submit(job("p2", kind=JobKind.PARTIAL, utterance="u"), 0.0)
+    assert failures(it) == [("p1", Superseded)]
+    assert run_next(it) + run_next(it) == ["p2", "other"]
+
+
+def test_files_leave_one_worker_to_live_speech() -> None:
+    it = scheduler(size=3, batch=1)
+    for n in range(3):
+        it.submit(job(f"f{n}", kind=JobKind.FILE), 0.0)
+    assert it.next_batch("w1", 0.0) is not None
+    assert it.next_batch("w2", 0.0) is not None
+    assert it.next_batch("w3", 0.0) is None
+    it.submit(job("live"), 0.0)
+    assert run_next(it, "w3") == ["live"]
+
+
+def test_files_get_their_small_share_under_live_load() -> None:
+    it = scheduler(size=1, batch=1, file_share=0.1)
+    served = []
+    for n in range(60):
+        it.submit(job(f"live{n}"), 0.0)
+        if len(it.backlog.queues[JobKind.FILE]) == 0:
+            it.submit(job(f"file{n}", kind=JobKind.FILE), 0.0)
+        served += run_next(it)
+    files = sum(name.startswith("file") for name in served)
+    assert 4 <= files <= 7
+
+
+# Bounds.
+
+
+def test_the_queue_is_bounded_in_audio_up_to_the_edge() -> None:
+    it = scheduler(queue_audio_s=10)
+    it.submit(job("a", 6.0), 0.0)
+    it.submit(job("b", 4.0), 0.0)
+    with pytest.raises(Overloaded) as caught:
+        it.submit(job("c", 0.1), 0.0)
+    assert caught.value.retry_after_s >= 1
+    assert it.counters.refused == 1
+
+
+def test_the_queue_is_bounded_in_jobs() -> None:
+    it = scheduler(queue_jobs=2)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("c"), 0.0)
+
+
+def test_running_work_does_not_fill_the_queue() -> None:
+    it = scheduler(queue_audio_s=10)
+    it.submit(job("a", 10.0), 0.0)
+    assert it.next_batch("w1", 0.0)
+    it.submit(job("b", 10.0), 0.0)
+
+
+def test_an_empty_queue_takes_any_job() -> None:
+    it = scheduler(queue_audio_s=1)
+    it.submit(job("a", 30.0), 0.0)
+
+
+def test_a_key_may_fill_only_its_share() -> None:
+    it = scheduler(queue_audio_s=20, key_share=0.5)
+    it.submit(job("a", 9.0, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.submit(job("b", 2.0, client="greedy"), 0.0)
+    it.submit(job("c", 9.0, client="modest"), 0.0)
+
+
+def test_speculation_and_partials_make_room_for_finals() -> None:
+    it = scheduler(queue_audio_s=10)
+    it.submit(job("final", 2.0), 0.0)
+    it.submit(job("partial", 4.0, JobKind.PARTIAL), 0.0)
+    it.submit(job("guess", 4.0, JobKind.SPECULATIVE), 0.0)
+    it.submit(job("new", 3.0), 0.0)
+    assert failures(it) == [("guess", Superseded)]
+    it.submit(job("newer", 5.0), 0.0)
+    assert failures(it) == [("partial", Superseded)]
+    with pytest.raises(Overloaded):
+        it.submit(job("newest", 1.0), 0.0)
+    assert failures(it) == []
+
+
+def test_a_full_share_is_not_helped_by_other_keys_partials() -> None:
+    it = scheduler(queue_audio_s=20, key_share=0.5)
+    it.submit(job("theirs", 5.0, JobKind.PARTIAL, client="other"), 0.0)
+    it.submit(job("mine", 8.0, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.submit(job("more", 4.0, client="greedy"), 0.0)
+    assert failures(it) == []
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    for n in range(5):
+        it.submit(job(f"j{n}", max_wait_s=60.0), 0.0)
+    with pytest.raises(Overloaded) as caught:
+        it.submit(job("late", max_wait_s=20.0), 0.0)
+    assert caught.value.retry_after_s == 10  # 25 s ahead and 5 s of its own, less 20 s
+    it.submit(job("patient", max_wait_s=31.0), 0.0)
+
+
+def test_another_keys_backlog_counts_only_as_turns() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    for n in range(10):
+        it.submit(job(f"g{n}", client="greedy"), 0.0)
+    it.submit(job("m", client="modest", max_wait_s=10.0), 0.0)
+
+
+def test_with_nothing_ahead_a_slow_job_is_tried() -> None:
+    it = scheduler()
+    it.speed.observe(100.0)
+    it.submit(job("a", max_wait_s=1.0), 0.0)
+
+
+# Reservations.
+
+
+def test_reserved_room_is_taken_from_the_others_and_kept_for_its_owner() -> None:
+    it = scheduler(queue_audio_s=10)
+    room = it.reserve(ClientId("a"), 6.0, 0.0)
+    it.submit(job("b", 4.0), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("c", 1.0), 0.0)
+    it.submit(job("mine", 9.0, reservation=room), 0.0)  # longer than thought: still taken
+    assert it.admission.reserved_audio_s == 0.0
+
+
+def test_a_released_reservation_frees_its_room() -> None:
+    it = scheduler(queue_audio_s=10)
+    room = it.reserve(ClientId("a"), 10.0, 0.0)
+    with pytest.raises(Overloaded):
+        it.reserve(ClientId("a"), 1.0, 0.0)
+    it.admission.release(room)
+    it.admission.release(room)
+    it.reserve(ClientId("a"), 10.0, 0.0)
+
+
+def test_a_standing_reservation_serves_each_of_its_finals() -> None:
+    it = scheduler(queue_audio_s=40, batch=1)
+    room = it.reserve(ClientId("a"), 25.0, 0.0, standing=True)
+    for n in range(3):
+        it.submit(job(f"f{n}", 20.0, reservation=room), 0.0)
+        run_next(it)
+    assert it.admission.reserved_audio_s == 25.0
+
+
+def test_resumed_sessions_are_let_in_before_new_ones() -> None:
+    it = scheduler(queue_audio_s=100)
+    it.reserve(ClientId("anonymous"), 80.0, 0.0, standing=True)
+    with pytest.raises(Overloaded):
+        it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True)
+    it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True, resumed=True)
+
+
+# Deaths.
+
+
+def test_a_batch_that_dies_runs_again_one_by_one_at_the_head_of_the_queue() -> None:
+    it = scheduler(batch=3)
+    for n in range(3):
+        it.submit(job(f"j{n}"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("later"), 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    assert [run_next(it) for _ in range(4)] == [["j0"], ["j1"], ["j2"], ["later"]]
+    assert it.counters.retried == 3
+    assert failures(it) == []
+
+
+def test_the_same_death_alone_twice_convicts_and_refuses_the_audio() -> None:
+    it = scheduler()
+    poison = job("poison")
+    it.submit(poison, 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.next_batch("w1", 2.0)
+    it.worker_died("w1", SEGV, 3.0)
+    assert failures(it) == [("poison", PoisonJob)]
+    with pytest.raises(PoisonJob):
+        it.submit(Job(JobId("again"), poison.pcm.copy()), 4.0)
+    it.submit(Job(JobId("after"), poison.pcm.copy()), 4.0 + 600.0)
+
+
+def test_a_death_in_company_is_nobodys_fault() -> None:
+    it = scheduler(batch=2, poison_attempts=1)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    assert failures(it) == []
+
+
+def test_a_suspect_waits_until_it_would_not_be_the_last_worker() -> None:
+    workers = Workers(2, ready=2)
+    it = scheduler(workers=workers, batch=1)
+    it.submit(job("suspect"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    workers.ready = 1
+    assert it.next_batch("w2", 1.0) is None
+    it.submit(job("innocent"), 1.0)
+    assert run_next(it, "w2") == ["innocent"]
+    workers.ready = 2
+    assert run_next(it, "w2") == ["suspect"]
+
+
+def test_a_pool_of_one_tries_a_suspect_again() -> None:
+    it = scheduler(size=1)
+    it.submit(job("suspect"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    assert run_next(it) == ["suspect"]
+
+
+def test_partials_of_a_deadly_utterance_stop_and_its_final_is_tried_once_more() -> None:
+    it = scheduler()
+    it.submit(job("p", kind=JobKind.PARTIAL, utterance="s/1"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    assert failures(it) == [("p", Superseded)]
+    with pytest.raises(Superseded):
+        it.submit(job("p2", kind=JobKind.PARTIAL, utterance="s/1"), 2.0)
+    it.submit(job("f", utterance="s/1"), 3.0)
+    it.next_batch("w1", 3.0)
+    it.worker_died("w1", SEGV, 4.0)
+    assert failures(it) == [("f", PoisonJob)]
+
+
+def test_hanging_up_does_not_launder_poison() -> None:
+    it = scheduler()
+    poison = job("first")
+    ticket = it.submit(poison, 0.0)
+    it.next_batch("w1", 0.0)
+    it.cancel(ticket)
+    it.worker_died("w1", SEGV, 1.0)
+    again = it.submit(Job(JobId("second"), poison.pcm.copy()), 2.0)
+    it.next_batch("w1", 2.0)
+    it.cancel(again)
+    it.worker_died("w1", SEGV, 3.0)
+    with pytest.raises(PoisonJob):
+        it.submit(Job(JobId("third"), poison.pcm.copy()), 4.0)
+
+
+def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -> None:
+    it = scheduler(key_crashes=2, crash_window_s=100, poison_attempts=1)
+    for n in range(2):
+        it.submit(job(f"p{n}", client="mallory"), float(n))
+        it.next_batch("w1", float(n))
+        it.worker_died("w1", None, float(n))
+    with pytest.raises(RateLimited) as caught:
+        it.submit(job("x", client="mallory"), 10.0)
+    assert caught.value.retry_after_s == 90
+    with pytest.raises(RateLimited):
+        it.reserve(ClientId("mallory"), 1.0, 10.0)
+    it.submit(job("y", client="alice"), 10.0)
+    it.submit(job("z", client="mallory"), 101.0)
+
+
+def test_a_second_attempt_has_twice_the_budget() -> None:
+    it = scheduler()
+    it.submit(job("a"), 0.0)
+    first = it.next_batch("w1", 0.0)
+    it.worker_died("w1", None, 1.0)
+    second = it.next_batch("w1", 1.0)
+    assert first is not None
+    assert second is not None
+    assert second.budget_s == 2 * first.budget_s
+
+
+# Deadlines and callers that leave.
+
+
+def test_deadlines_pass_for_waiting_and_running_jobs() -> None:
+    it = scheduler(batch=1)
+    it.submit(job("running", max_wait_s=5.0), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("waiting", max_wait_s=6.0), 0.0)
+    assert it.wake_at == 5.0
+    it.poll(5.0)
+    assert failures(it) == [("running", DeadlineExceeded)]
+    it.poll(6.0)
+    assert failures(it) == [("waiting", DeadlineExceeded)]
+    assert it.wake_at == math.inf
+    (ticket,) = it.batch_done("w1", 7.0).tickets
+    assert not it.settle(ticket)
+
+
+def test_a_waiting_job_vanishes_with_its_caller() -> None:
+    it = scheduler()
+    it.cancel(it.submit(job("a"), 0.0))
+    assert it.next_batch("w1", 0.0) is None
+
+
+def test_draining_fails_everything_once() -> None:
+    it = scheduler(batch=1)
+    it.submit(job("a"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("b"), 0.0)
+    it.drain(lambda: AuricleError("over"))
+    assert sorted(failures(it)) == [("a", AuricleError), ("b", AuricleError)]
+
+
+class Pool(RuleBasedStateMachine):
+    """Whatever happens in whatever order, an accepted job ends exactly once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.workers = Workers(3, ready=3)
+        speed = Speed(attempt_floor_s=10, attempt_factor=8, workers=self.workers)
+        queue = QueueSettings.model_validate({"queue_audio_s": 60, "queue_jobs": 12})
+        self.it = Scheduler(queue, max_batch_jobs=3, workers=self.workers, speed=speed)
+        self.open: dict[Ticket, None] = {}
+        self.busy: set[str] = set()
+
+    @rule(
+        kind=st.sampled_from(JobKind),
+        client=st.sampled_from(["a", "b"]),
+        seconds=st.floats(0.1, 30),
+        utterance=st.sampled_from(["", "u", "v"]),
+        max_wait_s=st.sampled_from([None, 5.0, 60.0]),
+    )
+    def submit(
+        self, kind: JobKind, client: str, seconds: float, utterance: str, max_wait_s: float | None
+    ) -> None:
+        made = job(f"j{next(_serial)}", seconds, kind, client, utterance, max_wait_s)
+        with contextlib.suppress(Overloaded, Superseded, PoisonJob, RateLimited):
+            self.open[self.it.submit(made, self.now)] = None
+        self.collect()
+
+    @rule(worker=st.sampled_from(["w1", "w2", "w3"]))
+    def work(self, worker: str) -> None:
+        if worker not in self.busy and self.it.next_batch(worker, self.now):
+            self.busy.add(worker)
+
+    @rule(worker=st.sampled_from(["w1", "w2", "w3"]))
+    def finish(self, worker: str) -> None:
+        if worker in self.busy:
+            self.busy.remove(worker)
+            for ticket in self.it.batch_done(worker, self.now).tickets:
+                if self.it.settle(ticket):
+                    del self.open[ticket]
+
+    @rule(worker=st.sampled_from(["w1", "w2", "w3"]), signature=st.sampled_from([None, SEGV]))
+    def die(self, worker: str, signature: str | None) -> None:
+        self.it.worker_died(worker, signature, self.now)
+        self.busy.discard(worker)
+        self.collect()
+
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        if self.open:
+            ticket = data.draw(st.sampled_from(list(self.open)))
+            self.it.cancel(ticket)
+            del self.open[ticket]
+
+    @rule(seconds=st.floats(0.1, 20))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.it.poll(self.now)
+        self.collect()
+
+    @rule(ready=st.integers(0, 3))
+    def count_ready(self, ready: int) -> None:
+        self.workers.ready = ready
+
+    def collect(self) -> None:
+        while failure := self.it.next_failure():
+            del self.open[failure.ticket]  # a KeyError would be a second ending
+
+    @invariant()
+    def what_is_open_is_known(self) -> None:
+        known = {*self.it.backlog.waiting(), *self.it.backlog.in_flight()}
+        assert set(self.open) <= known
+        assert all(not ticket.is_settled for ticket in self.open)
+
+    def teardown(self) -> None:
+        self.workers.ready = 3
+        for worker in list(self.busy):
+            self.finish(worker)
+        for _ in range(200):
+            for worker in ("w1", "w2", "w3"):
+                self.work(worker)
+            for worker in list(self.busy):
+                self.finish(worker)
+        assert not self.open
+
+
+TestPool = Pool.TestCase
+TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
