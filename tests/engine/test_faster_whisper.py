@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
-from tests.fakes.clips import CLIPS, Clip, words
-from tests.fakes.model import bundled_model
 
 from auricle.engine import EngineSettings
 from auricle.engine.faster_whisper import FasterWhisperEngine, load
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
+from tests.fakes.clips import CLIPS, Clip, words
+from tests.fakes.model import bundled_model
 
 pytestmark = pytest.mark.model
 

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.fakes.model import CACHE_DIR, bundled_model
 
 from auricle.config import ModelSettings
 from auricle.engine.fetch import HUB_MODELS, known_models, resolve
 from auricle.errors import SetupError
+from tests.fakes.model import CACHE_DIR, bundled_model
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
 

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 import numpy as np
 import psutil
 import pytest
-from tests.fakes.child import Child
-from tests.fakes.scripted_engine import HUGE_CHARACTERS, SECRET, answer
 
 from auricle.workers.channel import (
     EXIT_CRASHED,
@@ -29,6 +27,10 @@ from auricle.workers.messages import (
     StartFailed,
     Stop,
 )
+from tests.fakes.child import Child
+from tests.fakes.clips import CLIPS, words
+from tests.fakes.model import bundled_model
+from tests.fakes.scripted_engine import HUGE_CHARACTERS, SECRET, answer
 
 pytestmark = pytest.mark.process
 
@@ -248,3 +250,30 @@ def test_once_means_once(ready: Child, tmp_path_factory: pytest.TempPathFactory)
         second.send(start(), run(job(f"scripted:exit-once:3:{marker}")))
         assert isinstance(second.receive(), Ready)
         assert isinstance(done(second).results[0], JobDone)
+
+
+@pytest.mark.model
+def test_the_real_engine_hears_real_speech(child: Child) -> None:
+    clip = CLIPS["short.wav"]
+    child.send(start(str(bundled_model()), "auricle.engine.faster_whisper:load", 2 * 10**9))
+    reply = child.receive()
+    assert isinstance(reply, Ready)
+    assert (reply.model, reply.max_batch_jobs) == ("whisper-base", 1)
+    child.send(run(job(pcm=memoryview(clip.pcm.tobytes()), word_timestamps=True)))
+    (result,) = done(child).results
+    assert isinstance(result, JobDone)
+    text = "".join(segment.text for segment in result.segments)
+    assert words(text) == words(clip.text)
+    assert result.language == "en"
+    assert result.segments[0].words
+    child.send(Stop())
+    assert child.wait() == EXIT_STOPPED
+
+
+@pytest.mark.model
+def test_a_model_that_is_not_there_is_said_in_words(child: Child) -> None:
+    child.send(start("/no/such/model", "auricle.engine.faster_whisper:load"))
+    reply = child.receive()
+    assert isinstance(reply, StartFailed)
+    assert "has no model.bin" in reply.message
+    assert child.wait() == EXIT_START_FAILED
