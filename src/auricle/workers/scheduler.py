@@ -127,7 +127,7 @@ class Scheduler:
             raise Superseded("a worker died of this utterance: only its final is tried again")
         deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
         ticket = Ticket(job, now, deadline_at)
-        if job.kind is JobKind.PARTIAL and (older := self._waiting_partial(job.utterance)):
+        if job.kind is JobKind.PARTIAL and (older := self._waiting_partial(job)):
             self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
             self._fail(older, Superseded("a newer partial took its place"))
             return ticket
@@ -267,9 +267,10 @@ class Scheduler:
             self.backlog.remove(ticket)
             self._fail(ticket, Superseded("more urgent work took its place"))
 
-    def _waiting_partial(self, utterance: str) -> Ticket | None:
+    def _waiting_partial(self, newer: Job) -> Ticket | None:
+        wanted = newer.client, newer.utterance
         partials = self.backlog.queues[JobKind.PARTIAL]
-        return next((t for t in partials if t.job.utterance == utterance), None)
+        return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
 
     def _kinds_in_turn(self) -> list[JobKind]:
         """Most urgent first; files come first when their share is due, and only so many run."""
