@@ -28,7 +28,9 @@ class Keyring:
 
     def __init__(self, keys: Sequence[SecretStr], operator_key: SecretStr | None = None) -> None:
         self._clients = [_named(key.get_secret_value()) for key in keys]
-        self._operator = None if operator_key is None else _hashed(operator_key.get_secret_value())
+        self._operator = (
+            None if operator_key is None else _hashed(operator_key.get_secret_value().encode())
+        )
 
     @property
     def has_keys(self) -> bool:
@@ -58,24 +60,25 @@ class Keyring:
         return hmac.compare_digest(_hashed(_bearer(headers)), self._operator)
 
 
-def _bearer(headers: Headers) -> str:
+def _bearer(headers: Headers) -> bytes:
     value = headers.get("authorization", "")
-    return value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
+    key = value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
+    return key.encode("latin-1")  # the bytes as they came
 
 
 def _named(setting: str) -> tuple[bytes, ClientId]:
     """Return the hash and the client's name of ``key`` or ``name:key``."""
     name, colon, key = setting.partition(":")
     if not colon:
-        digest = _hashed(setting)
+        digest = _hashed(setting.encode())
         return digest, ClientId(f"key-{digest.hex()[:8]}")
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS holds an empty name or key; write `key` or `name:key`.")
-    return _hashed(key), ClientId(name)
+    return _hashed(key.encode()), ClientId(name)
 
 
-def _hashed(text: str) -> bytes:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
+def _hashed(key: bytes) -> bytes:
+    return hashlib.sha256(key).digest()
 
 
 def check_exposure(settings: ServerSettings) -> None:
@@ -97,12 +100,12 @@ def is_loopback(host: str) -> bool:
     Raises:
         SetupError: The name is unknown.
     """
-    try:
-        found = socket.getaddrinfo(host or None, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise SetupError(f"AURICLE_HOST={host} is not an address of this machine.") from error
     if not host:
         return False  # every interface
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise SetupError(f"AURICLE_HOST={host} is not an address of this machine.") from error
     return all(ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in found)
 
 

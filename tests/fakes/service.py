@@ -1,0 +1,150 @@
+"""The whole application on fakes: in process for most tests, behind a real socket for some."""
+
+import base64
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import uvicorn
+from anyio.abc import SocketStream
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from auricle.config import ServerSettings, Settings
+from auricle.server.app import create_app
+from auricle.server.run import uvicorn_config
+from auricle.server.state import ServerState
+from tests.fakes.clips import CLIPS
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.transcriber import FakeTranscriber
+
+CLIP = CLIPS["fellow.wav"]
+WAV = {"content-type": "audio/wav"}
+
+
+def in_base64(audio: bytes) -> str:
+    return base64.b64encode(audio).decode()
+
+
+def speech_json(**fields: object) -> dict[str, object]:
+    """Return a good JSON body: real speech as PCM16."""
+    return {"audio": in_base64(CLIP.pcm.tobytes()), "audio_format": "pcm16", **fields}
+
+
+def keys(*settings: str) -> tuple[SecretStr, ...]:
+    return tuple(SecretStr(key) for key in settings)
+
+
+@dataclass
+class Service:
+    app: FastAPI
+    transcriber: FakeTranscriber
+    decoder: FakeDecoder
+
+    @property
+    def state(self) -> ServerState:
+        state = self.app.state.auricle
+        assert isinstance(state, ServerState)
+        return state
+
+    @property
+    def spooled(self) -> list[Path]:
+        """What lies in the spool directory."""
+        return [path for path in self.state.running.spool.path.iterdir() if path.name != "lock"]
+
+    def is_at_rest(self) -> bool:
+        """Whether nothing of any request is left anywhere."""
+        return (
+            not self.spooled
+            and not self.transcriber.reserved
+            and not self.transcriber.in_flight
+            and not self.state.places.taken
+            and not self.state.lane.borrowed_tokens
+            and not self.decoder.open_readings
+        )
+
+
+def build(spool_dir: Path, **settings: Any) -> Service:
+    transcriber, decoder = FakeTranscriber(), FakeDecoder()
+    server = ServerSettings(spool_dir=spool_dir, **settings)
+    app = create_app(transcriber, decoder, Settings(server=server))
+    return Service(app, transcriber, decoder)
+
+
+@dataclass
+class InProcess(Service):
+    client: TestClient = field(kw_only=True)
+
+    def post(self, **fields: object) -> Any:
+        """Post good speech, with other fields as given."""
+        return self.client.post("/utterance", json=speech_json(**fields))
+
+    def assert_works(self) -> None:
+        """Check that the next good request gets its text, and nothing of others is left."""
+        assert self.is_at_rest()
+        self.transcriber.refuse = None
+        answer = self.post()
+        assert answer.status_code == 200
+        assert answer.json()["text"] == "hello"
+
+
+@contextmanager
+def in_process(spool_dir: Path, **settings: Any) -> Iterator[InProcess]:
+    service = build(spool_dir, **settings)
+    with TestClient(service.app) as client:
+        yield InProcess(service.app, service.transcriber, service.decoder, client=client)
+
+
+@dataclass
+class Live(Service):
+    port: int = field(kw_only=True)
+
+    async def connect(self) -> SocketStream:
+        return await anyio.connect_tcp("127.0.0.1", self.port)
+
+    async def until_at_rest(self) -> None:
+        await poll_until(self.is_at_rest)
+
+
+@asynccontextmanager
+async def live(spool_dir: Path, **settings: Any) -> AsyncIterator[Live]:
+    """Serve on a free loopback port, in this event loop."""
+    service = build(spool_dir, **settings)
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn_config(service.app))
+    async with anyio.create_task_group() as group:
+        group.start_soon(server._serve, [listener])  # serve() would take over the signals
+        await poll_until(lambda: server.started)
+        port = listener.getsockname()[1]
+        yield Live(service.app, service.transcriber, service.decoder, port=port)
+        server.should_exit = True
+
+
+async def poll_until(condition: Any, limit_s: float = 30) -> None:
+    with anyio.fail_after(limit_s):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await anyio.sleep(0.01)
+
+
+async def read_answer(stream: SocketStream) -> tuple[int, dict[str, str], bytes]:
+    """Read one HTTP answer with a length; return status, headers and body."""
+    received = b""
+    with anyio.fail_after(30):
+        while b"\r\n\r\n" not in received:
+            received += await stream.receive()
+        head, _, body = received.partition(b"\r\n\r\n")
+        first, *lines = head.decode("latin-1").split("\r\n")
+        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+        while len(body) < int(headers.get("content-length", "0")):
+            body += await stream.receive()
+    return int(first.split()[1]), headers, body
+
+
+def head(path: str, *lines: str, method: str = "POST") -> bytes:
+    """Return the head of a request."""
+    return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", "")).encode()

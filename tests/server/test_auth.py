@@ -1,0 +1,138 @@
+import socket
+
+import pytest
+from starlette.datastructures import Headers
+
+from auricle.config import ServerSettings
+from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.server.auth import Keyring, check_exposure, check_origin, is_loopback
+from auricle.types import ANONYMOUS
+from tests.fakes.service import keys
+
+pytestmark = pytest.mark.unit
+
+
+def bearer(key: str) -> Headers:
+    return Headers({"Authorization": f"Bearer {key}"})
+
+
+def test_without_keys_everybody_is_anonymous() -> None:
+    ring = Keyring(())
+    assert not ring.has_keys
+    assert ring.identify(Headers({})) == ANONYMOUS
+    assert ring.identify(bearer("whatever")) == ANONYMOUS
+
+
+def test_a_key_with_a_name_gives_the_client_that_name() -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    assert ring.identify(bearer("secret-b")) == "bob"
+
+
+def test_the_scheme_is_read_without_regard_to_case() -> None:
+    ring = Keyring(keys("alice:secret"))
+    assert ring.identify(Headers({"authorization": "bearer  secret"})) == "alice"
+
+
+def test_a_key_may_hold_a_colon_after_its_name() -> None:
+    assert Keyring(keys("alice:a:b")).identify(bearer("a:b")) == "alice"
+
+
+def test_a_key_may_hold_any_character() -> None:
+    sent = "ключ".encode().decode("latin-1")
+    assert Keyring(keys("alice:ключ")).identify(bearer(sent)) == "alice"
+
+
+def test_a_key_without_a_name_gets_one_that_does_not_tell_the_key() -> None:
+    client = Keyring(keys("topsecret")).identify(bearer("topsecret"))
+    assert client.startswith("key-")
+    assert "topsecret" not in client
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        Headers({}),
+        bearer("wrong"),
+        bearer(""),
+        bearer("alice:secret"),
+        bearer("clé"),
+        Headers({"authorization": "Basic c2VjcmV0"}),
+        Headers({"authorization": "secret"}),
+    ],
+)
+def test_no_key_and_a_wrong_key_get_the_same_answer(headers: Headers) -> None:
+    with pytest.raises(Unauthorized) as caught:
+        Keyring(keys("alice:secret")).identify(headers)
+    assert str(caught.value) == "Send a valid key: `Authorization: Bearer KEY`."
+
+
+@pytest.mark.parametrize("setting", ["alice:", ":secret"])
+def test_half_a_setting_is_refused(setting: str) -> None:
+    with pytest.raises(SetupError):
+        Keyring(keys(setting))
+
+
+def test_only_the_operators_key_is_the_operators() -> None:
+    ring = Keyring(keys("alice:secret"), keys("root")[0])
+    assert ring.is_operator(bearer("root"))
+    assert not ring.is_operator(bearer("secret"))
+    assert not Keyring(()).is_operator(bearer(""))
+    with pytest.raises(Unauthorized):
+        ring.identify(bearer("root"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_needs_no_keys(host: str) -> None:
+    if host == "::1" and not socket.has_ipv6:
+        pytest.skip("no IPv6 here")
+    check_exposure(ServerSettings(host=host))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", ""])
+def test_any_other_address_needs_keys(host: str) -> None:
+    with pytest.raises(SetupError, match="AURICLE_API_KEYS"):
+        check_exposure(ServerSettings(host=host))
+    check_exposure(ServerSettings(host=host, api_keys=keys("k")))
+
+
+def test_a_host_that_is_no_host_is_a_setup_error() -> None:
+    with pytest.raises(SetupError, match="AURICLE_HOST"):
+        is_loopback("no such host")
+
+
+ALLOWED = [
+    ({"host": "example.com"}, "http", True),  # not a browser
+    ({"host": "example.com", "origin": "http://example.com"}, "http", True),
+    ({"host": "example.com:80", "origin": "http://example.com"}, "http", True),
+    ({"host": "example.com:6007", "origin": "http://EXAMPLE.com:6007"}, "http", True),
+    ({"host": "example.com", "origin": "https://example.com"}, "http", True),  # TLS ends before us
+    ({"host": "127.0.0.1:6007", "origin": "http://127.0.0.1:6007"}, "http", False),
+    ({"host": "localhost:6007", "origin": "http://localhost:6007"}, "http", False),
+    ({"host": "[::1]:6007", "origin": "http://[::1]:6007"}, "http", False),
+]
+
+FORBIDDEN = [
+    ({"host": "example.com", "origin": "http://evil.example"}, "http", True),
+    ({"host": "example.com:6007", "origin": "http://example.com:8080"}, "http", True),
+    ({"host": "example.com", "origin": "null"}, "http", True),
+    ({"host": "example.com", "origin": "http://[broken"}, "http", True),
+    ({"origin": "http://example.com"}, "http", True),
+    # DNS rebinding: the page's own name, pointed at this machine.
+    ({"host": "evil.example:6007", "origin": "http://evil.example:6007"}, "http", False),
+    ({"host": "192.0.2.1:6007", "origin": "http://192.0.2.1:6007"}, "http", False),
+]
+
+
+@pytest.mark.parametrize(("headers", "scheme", "has_keys"), ALLOWED)
+def test_a_page_of_our_own_origin_and_other_programs_are_let_in(
+    headers: dict[str, str], scheme: str, has_keys: bool
+) -> None:
+    check_origin(Headers(headers), scheme, has_keys=has_keys)
+
+
+@pytest.mark.parametrize(("headers", "scheme", "has_keys"), FORBIDDEN)
+def test_pages_of_other_origins_are_refused(
+    headers: dict[str, str], scheme: str, has_keys: bool
+) -> None:
+    with pytest.raises(ForbiddenOrigin):
+        check_origin(Headers(headers), scheme, has_keys=has_keys)
