@@ -1,0 +1,159 @@
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from auricle.config import DecodeSettings, WorkerSettings
+from auricle.errors import AudioError, Draining, Overloaded, TooLong, UnsupportedFormat
+from auricle.transcriber import Progress
+from auricle.types import Source
+from auricle.workers.decode_pool import DecodePool
+from tests.fakes.clips import CLIPS
+from tests.fakes.poll import poll_until
+
+pytestmark = pytest.mark.process
+
+DecodeFactory = Callable[..., AbstractAsyncContextManager[DecodePool]]
+
+
+@asynccontextmanager
+async def open_decoder(**settings: float) -> AsyncIterator[DecodePool]:
+    worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
+    decode = {k: v for k, v in settings.items() if k in DecodeSettings.model_fields}
+    assert len(worker) + len(decode) == len(settings), "an unknown setting"
+    pool = DecodePool(
+        WorkerSettings.model_validate(worker),
+        DecodeSettings.model_validate({"decode_budget_s": 60.0} | decode),
+    )
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def long_file(tmp_path: Path, repeats: int = 12) -> Path:
+    """Write speech and pauses as PCM16, so long that it takes many steps."""
+    pcm = CLIPS["pair.wav"].pcm
+    path = tmp_path / "long.pcm"
+    path.write_bytes(np.tile(np.concatenate([pcm, np.zeros(16_000, np.int16)]), repeats).tobytes())
+    return path
+
+
+async def read_all(pool: DecodePool, source: Source) -> list[Progress]:
+    return [progress async for progress in pool.decode(source)]
+
+
+def spans(steps: list[Progress]) -> list[tuple[int, int]]:
+    return [
+        (step.piece.start_sample, step.piece.start_sample + step.piece.pcm.size)
+        for step in steps
+        if step.piece is not None
+    ]
+
+
+async def test_a_file_comes_as_pieces_in_order(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder() as pool:
+        steps = await read_all(pool, Source(str(path), "pcm16"))
+        found = spans(steps)
+        assert len(found) >= 3
+        assert all(
+            a_end <= b_start for (_, a_end), (b_start, _) in zip(found, found[1:], strict=False)
+        )
+        assert steps[-1].done
+        assert steps[-1].duration_samples == path.stat().st_size // 2
+        fractions = [step.fraction for step in steps]
+        assert fractions == sorted(fractions)
+
+
+async def test_after_its_workers_death_a_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder() as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) in (1, 3):
+                await kill_all(pool)
+        disturbed = spans(steps)
+        total = sum(end - start for start, end in undisturbed)
+        covered = sum(end - start for start, end in disturbed)
+        assert abs(total - covered) < 0.1 * total
+        assert all(
+            a_end <= b_start
+            for (_, a_end), (b_start, _) in zip(disturbed, disturbed[1:], strict=False)
+        )
+        assert sum(worker.restarts for worker in pool.stats().workers) >= 2
+
+
+async def kill_all(pool: DecodePool) -> None:
+    for pid in [worker.pid for worker in pool.stats().workers if worker.pid is not None]:
+        os.kill(pid, signal.SIGKILL)
+        await poll_until(partial(is_gone, pool, pid))
+
+
+def is_gone(pool: DecodePool, pid: int) -> bool:
+    return pid not in [worker.pid for worker in pool.stats().workers]
+
+
+async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(decode_workers=1, decode_budget_s=2.0) as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) == 1:
+                (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+                os.kill(pid, signal.SIGSTOP)
+        total = sum(end - start for start, end in undisturbed)
+        assert abs(total - sum(end - start for start, end in spans(steps))) < 0.1 * total
+        assert pool.stats().retried == 1
+
+
+async def test_what_is_no_audio_is_refused_and_the_next_file_is_read(tmp_path: Path) -> None:
+    text = tmp_path / "list.txt"
+    text.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    async with open_decoder(decode_workers=1) as pool:
+        with pytest.raises((UnsupportedFormat, AudioError)):
+            await read_all(pool, Source(str(text)))
+        assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
+        assert pool.stats().workers[0].restarts == 0
+
+
+async def test_audio_longer_than_allowed_is_refused(tmp_path: Path) -> None:
+    async with open_decoder(max_audio_s=5.0) as pool:
+        with pytest.raises(TooLong):
+            await read_all(pool, Source(str(long_file(tmp_path)), "pcm16"))
+
+
+async def test_only_so_many_files_are_open_and_a_reader_that_leaves_frees_its_place(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool:
+        first = pool.decode(source)
+        assert not (await anext(first)).done
+        with pytest.raises(Overloaded):
+            await read_all(pool, source)
+        await first.aclose()
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_closing_fails_the_readers_and_leaves_no_child(tmp_path: Path) -> None:
+    async with open_decoder() as pool:
+        reader = pool.decode(Source(str(long_file(tmp_path)), "pcm16"))
+        assert not (await anext(reader)).done
+        children = psutil.Process().children()
+        await pool.aclose()
+        with pytest.raises(Draining):
+            await anext(reader)
+        assert children
+        assert not any(child.is_running() for child in children)
