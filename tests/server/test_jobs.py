@@ -1,0 +1,207 @@
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+
+from auricle.errors import AudioError
+from auricle.types import JobKind
+from tests.fakes.decoder import file_of
+from tests.fakes.service import (
+    CLIP,
+    WAV,
+    InProcess,
+    Live,
+    in_process,
+    keys,
+    live,
+    poll_until,
+    speech_json,
+)
+from tests.fakes.transcriber import heard
+
+pytestmark = pytest.mark.unit
+
+CLIP_BYTES = CLIP.path.read_bytes()
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path / "live") as started:
+        yield started
+
+
+@pytest.fixture
+async def client(running: Live) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as made:
+        yield made
+
+
+async def post(client: httpx2.AsyncClient, job_id: str, **query: str) -> httpx2.Response:
+    params = {"wait": "0", "job_id": job_id, **query}
+    return await client.post("/utterance", params=params, content=CLIP_BYTES, headers=WAV)
+
+
+async def until(
+    client: httpx2.AsyncClient, job_id: str, state: str, text: str | None = None
+) -> dict[str, Any]:
+    with anyio.fail_after(30):
+        while True:
+            body: dict[str, Any] = (await client.get(f"/jobs/{job_id}")).json()
+            if body.get("state") == state and text in (None, body["text"]):
+                return body
+            await anyio.sleep(0.01)
+
+
+async def test_a_job_is_answered_at_once_and_has_its_result_later(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    answer = await post(client, "a1", trace_id="t1")
+    assert answer.status_code == 202
+    assert answer.headers["location"] == "/jobs/a1"
+    assert answer.json() == {
+        "job_id": "a1",
+        "trace_id": "t1",
+        "state": "queued",
+        "progress": 0.0,
+        "text": "",
+        "result": None,
+        "error": None,
+    }
+    body = await until(client, "a1", "done")
+    assert (body["progress"], body["text"]) == (1.0, "hello")
+    assert body["result"]["text"] == "hello"
+    assert body["result"]["trace_id"] == "t1"
+    await running.until_at_rest()
+    assert running.transcriber.jobs[0].kind is JobKind.FILE
+    assert (await client.get("/jobs/a1")).json() == body  # and it is kept
+
+
+async def test_json_may_be_a_job_too(running: Live, client: httpx2.AsyncClient) -> None:
+    answer = await client.post("/utterance?wait=0", json=speech_json(job_id="j"))
+    assert answer.status_code == 202
+    assert (await until(client, "j", "done"))["text"] == "hello"
+    await running.until_at_rest()
+
+
+async def test_progress_and_text_so_far_are_told(running: Live, client: httpx2.AsyncClient) -> None:
+    running.decoder.script = file_of(20, 20)
+    gates = [anyio.Event(), anyio.Event()]
+    transcribe = running.transcriber.transcribe
+
+    async def gated(job: Any) -> Any:
+        await gates[len(running.transcriber.jobs)].wait()
+        return await transcribe(job)
+
+    running.transcriber.transcribe = gated  # type: ignore[method-assign]  # it waits, that is all
+    await post(client, "a1")
+    await until(client, "a1", "running")
+    gates[0].set()
+    await poll_until(lambda: len(running.transcriber.jobs) == 1)
+    body = await until(client, "a1", "running", text="hello")
+    assert 0.3 < body["progress"] < 0.7
+    gates[1].set()
+    assert (await until(client, "a1", "done"))["text"] == "hello hello"
+
+
+async def test_a_job_that_fails_says_why(running: Live, client: httpx2.AsyncClient) -> None:
+    running.decoder.script = [AudioError("It is broken.")]
+    await post(client, "a1")
+    body = await until(client, "a1", "failed")
+    assert body["error"] == {
+        "code": "bad_audio",
+        "message": "It is broken.",
+        "retryable": False,
+        "retry_after_s": None,
+    }
+    await running.until_at_rest()
+
+
+async def test_a_bug_in_a_job_is_internal_and_harms_no_other(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    running.transcriber.script.append(RuntimeError("what somebody said"))
+    await post(client, "a1")
+    body = await until(client, "a1", "failed")
+    assert body["error"]["code"] == "internal"
+    assert "somebody" not in str(body)
+    await post(client, "a2")
+    await until(client, "a2", "done")
+    await running.until_at_rest()
+
+
+async def test_deleting_a_job_cancels_it(running: Live, client: httpx2.AsyncClient) -> None:
+    running.transcriber.gate = anyio.Event()
+    await post(client, "a1")
+    await poll_until(lambda: running.transcriber.in_flight == 1)
+    answer = await client.delete("/jobs/a1")
+    assert (answer.status_code, answer.json()["state"]) == (200, "cancelled")
+    await running.until_at_rest()
+    assert len(running.transcriber.cancelled) == 1
+    assert (await client.get("/jobs/a1")).status_code == 404
+
+
+async def test_a_job_goes_on_when_its_caller_hangs_up(running: Live) -> None:
+    running.transcriber.gate = anyio.Event()
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+        await post(client, "a1")
+    await poll_until(lambda: running.transcriber.in_flight == 1)
+    running.transcriber.gate.set()
+    await running.until_at_rest()
+    assert running.transcriber.cancelled == []
+
+
+async def test_an_id_in_use_is_refused_and_a_finished_one_may_be_used_again(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    running.transcriber.gate = anyio.Event()
+    await post(client, "a1")
+    for again in (
+        await post(client, "a1"),
+        await client.post("/utterance?wait=0", json=speech_json(job_id="a1")),
+    ):
+        assert again.status_code == 400
+        assert again.json()["error"]["code"] == "bad_request"
+    running.transcriber.gate.set()
+    running.transcriber.gate = None
+    await until(client, "a1", "done")
+    running.transcriber.script.append(lambda job: heard("again", job))
+    assert (await post(client, "a1")).status_code == 202
+    assert (await until(client, "a1", "done"))["text"] == "again"
+    await running.until_at_rest()
+
+
+async def test_a_server_that_stops_cancels_its_jobs_and_leaves_no_file(tmp_path: Path) -> None:
+    async with live(tmp_path / "stopping") as running:
+        running.transcriber.gate = anyio.Event()
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+            await post(client, "a1")
+        await poll_until(lambda: running.transcriber.in_flight == 1)
+    assert len(running.transcriber.cancelled) == 1
+    assert list((tmp_path / "stopping").iterdir()) == []  # a test may wait
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_unknown_job_is_not_found(service: InProcess, method: str) -> None:
+    answer = service.client.request(method, "/jobs/nobody")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_another_keys_job_is_as_good_as_none(tmp_path: Path, method: str) -> None:
+    with in_process(tmp_path, api_keys=keys("alice:a", "bob:b")) as service:
+        alice, bob = ({"authorization": f"Bearer {key}"} for key in "ab")
+        made = service.client.post(
+            "/utterance?wait=0&job_id=x", content=CLIP_BYTES, headers=WAV | alice
+        )
+        assert made.status_code == 202
+        assert service.client.request(method, "/jobs/x", headers=bob).status_code == 404
+        assert service.client.request(method, "/jobs/x").status_code == 401
+        assert service.client.request(method, "/jobs/x", headers=alice).status_code == 200
+
+
+def test_a_page_of_another_site_cannot_delete_a_job(service: InProcess) -> None:
+    answer = service.client.delete("/jobs/x", headers={"origin": "https://evil.example"})
+    assert answer.status_code == 403
