@@ -3,14 +3,17 @@
 import struct
 import wave
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from faster_whisper.audio import decode_audio
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
+from auricle.errors import AudioError, EmptyAudio, RequestError, TooLong, UnsupportedFormat
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.container import ContainerReader
 from tests.fakes.clips import CLIPS, TESTDATA
@@ -232,6 +235,29 @@ def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
     encode(path, tone(440, 16_000), format="matroska", codec="wavpack", rate_hz=16_000)
     with pytest.raises(UnsupportedFormat, match="codec"):
         ContainerReader(str(path), NO_LIMIT)
+
+
+def test_a_codec_that_nobody_knows_is_refused(write: Write) -> None:
+    data = (TESTDATA / "fellow.webm").read_bytes()
+    assert data.count(b"A_OPUS") == 1
+    with pytest.raises(UnsupportedFormat, match="codec"):
+        ContainerReader(write(data.replace(b"A_OPUS", b"A_SPUO")), NO_LIMIT)
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.sampled_from(CONTAINERS), data=st.data())
+def test_damage_anywhere_gives_samples_or_says_whose_fault_it_is(
+    tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject
+) -> None:
+    damaged = bytearray((TESTDATA / name).read_bytes())
+    edits = st.tuples(st.integers(0, 1500), st.integers(0, 40), st.binary(max_size=8))
+    for at, cut, put in data.draw(st.lists(edits, min_size=1, max_size=6)):
+        damaged[at : at + cut] = put
+    path = tmp_path_factory.getbasetemp() / "damaged"
+    path.write_bytes(damaged)
+    with suppress(AudioError, RequestError):
+        pcm, _ = read(path, max_samples=600 * SAMPLE_RATE_HZ)
+        assert pcm.dtype == np.int16
 
 
 @pytest.mark.parametrize(

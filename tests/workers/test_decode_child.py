@@ -63,6 +63,8 @@ def shared() -> Iterator[Child]:
     """One worker for all the tests that leave it as it was."""
     with started() as child:
         yield child
+        child.send(Stop())
+        assert child.wait() == EXIT_STOPPED
 
 
 @pytest.fixture

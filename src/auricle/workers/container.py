@@ -97,8 +97,9 @@ class ContainerReader:
         if not streams:
             raise EmptyAudio("The file holds no audio track.")
         context = streams[0].codec_context
-        if context.name not in CODECS:
-            raise UnsupportedFormat(f"The codec {context.name[:20]} is not supported.")
+        name: str = getattr(context, "name", "unknown")  # there is none if nobody knows the codec
+        if name not in CODECS:
+            raise UnsupportedFormat(f"The codec {name[:20]} is not supported.")
         if not MIN_RATE_HZ <= context.sample_rate <= MAX_RATE_HZ:
             raise AudioError(
                 f"The file says that it has {context.sample_rate} samples a second; "
