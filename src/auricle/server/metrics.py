@@ -4,6 +4,7 @@ Labels take their values from fixed lists: route templates, error codes, worker 
 client sends (a path, a key, an id) never becomes one.
 """
 
+import asyncio
 from collections.abc import Iterator
 
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from prometheus_client import (
     Counter,
     Gauge,
     Histogram,
+    ProcessCollector,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -56,6 +58,9 @@ class Metrics:
         self._audio = Counter(
             "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
         )
+        ProcessCollector(registry=self.registry)
+        tasks = Gauge("auricle_asyncio_tasks", "Tasks on the event loop.", registry=self.registry)
+        tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = Gauge(
             "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
         )

@@ -1,13 +1,14 @@
-"""Counts and logs each request, once, when it has been answered."""
+"""Counts and logs each request, once, when it has been answered, and ends it when time is up."""
 
 import time
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from auricle.server.errors import CLIENT_LEFT_STATUS
+from auricle.errors import Draining
+from auricle.server.errors import CLIENT_LEFT_STATUS, error_response
 from auricle.server.logs import request_log
-from auricle.server.state import ServerState
+from auricle.server.state import RETRY_S, ServerState
 
 _UNMATCHED = "unmatched"
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
@@ -35,12 +36,16 @@ class Observer:
                 status = message["status"]
             await send(message)
 
-        self._server.requests_in_progress += 1
         self._server.metrics.in_progress.inc()
         try:
-            await self._app(scope, receive, noting_send)
+            with self._server.request_scope() as time_is_up:
+                await self._app(scope, receive, noting_send)
+            if time_is_up.cancelled_caught and status == CLIENT_LEFT_STATUS:
+                request_log(scope).code = Draining.code
+                response = error_response(Draining("The service is shutting down.", RETRY_S))
+                response.headers["connection"] = "close"
+                await response(scope, receive, noting_send)
         finally:
-            self._server.requests_in_progress -= 1
             self._server.metrics.in_progress.dec()
             self._note(scope, status, time.monotonic() - began_at)
 

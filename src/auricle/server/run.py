@@ -1,8 +1,9 @@
 """Runs the application under uvicorn, and ends it without losing what was accepted.
 
 SIGTERM and SIGINT start draining: ``/readyz`` and new work answer 503 while requests that were
-accepted are finished, for ``drain_s`` at most; then the sockets close. A second signal ends it
-now. The signal itself is not raised again: the caller still has its workers to stop.
+accepted are finished, for ``drain_s`` at most; what is left is told to come back, and the sockets
+close. A second signal does not wait. The signal is not raised again afterwards, as uvicorn would:
+the caller still has its workers to stop.
 """
 
 import socket
@@ -143,10 +144,10 @@ class _Server(uvicorn.Server):
         if self._signals and self._drain_until is None:
             self._drain_until = time.monotonic() + self._drain_s
             self._state.is_draining = True
-            _log.info("draining", requests=self._state.requests_in_progress)
+            _log.info("draining", requests=len(self._state.requests))
         if self._drain_until is not None:
             is_over = time.monotonic() >= self._drain_until
-            if self._signals > 1 or is_over or not self._state.requests_in_progress:
-                self.force_exit = self._signals > 1
+            if self._signals > 1 or is_over or not self._state.requests:
+                self._state.end_requests()
                 self.should_exit = True
         return await super().on_tick(counter)

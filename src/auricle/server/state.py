@@ -1,8 +1,8 @@
 """What the routes of one application share."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
 
 import anyio
 import numpy as np
@@ -47,7 +47,7 @@ class ServerState:
     places: FilePlaces
     lane: anyio.CapacityLimiter
     is_draining: bool = False
-    requests_in_progress: int = 0
+    requests: set[anyio.CancelScope] = field(default_factory=set)
     setup_error: SetupError | None = None
     _running: Running | None = None
 
@@ -90,6 +90,21 @@ class ServerState:
         finally:
             self._running = None
             spool.close()
+
+    @contextmanager
+    def request_scope(self) -> Iterator[anyio.CancelScope]:
+        """Count a request while it lasts; :meth:`end_requests` cancels the scope."""
+        with anyio.CancelScope() as scope:
+            self.requests.add(scope)
+            try:
+                yield scope
+            finally:
+                self.requests.discard(scope)
+
+    def end_requests(self) -> None:
+        """Give up what is still in progress: its callers are told to come back."""
+        for scope in self.requests:
+            scope.cancel()
 
     def admit(self, request: Request) -> ClientId:
         """Return whose request this is, if it may do anything at all.

@@ -1,0 +1,117 @@
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auricle.transcriber import Stats, WorkerExit, WorkerStats
+from tests.fakes.service import InProcess, in_process, keys
+from tests.fakes.transcriber import READY
+
+pytestmark = pytest.mark.unit
+
+CRASH = WorkerExit(1_700_000_000.0, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))
+EXIT = WorkerExit(1_700_000_000.0, None, 3, "start")
+
+
+def worker(name: str, state: str = "ready", last_exit: WorkerExit | None = None) -> WorkerStats:
+    return WorkerStats(name, 4711, state, 2, 17, 270_449_000, last_exit)
+
+
+def stats(*workers: WorkerStats, ready: bool = True) -> Stats:
+    return replace(READY, workers=workers, ready=ready)
+
+
+def test_a_server_without_any_worker_is_alive_and_not_ready(service: InProcess) -> None:
+    service.transcriber.current = stats(worker("asr-0", "starting"), ready=False)
+    assert service.client.get("/livez").status_code == 200
+    answer = service.client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["error"]["code"] == "no_worker_ready"
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_server_with_a_worker_is_ready(service: InProcess) -> None:
+    assert service.client.get("/readyz").json() == {"ready": True}
+    assert service.client.head("/readyz").status_code == 200
+
+
+def test_a_server_that_shuts_down_is_alive_and_not_ready(service: InProcess) -> None:
+    service.state.is_draining = True
+    assert service.client.get("/livez").status_code == 200
+    answer = service.client.get("/readyz")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
+
+
+def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
+    service.transcriber.current = replace(
+        stats(worker("asr-0", last_exit=CRASH)),
+        waiting_jobs=3,
+        waiting_audio_s=12.3456,
+        done=5,
+        retried=1,
+        poison=2,
+    )
+    service.decoder.current = stats(worker("decode-0", last_exit=EXIT))
+    answer = service.client.get("/health")
+    assert answer.status_code == 200
+    body = answer.json()
+    assert body["workers"] == [
+        {
+            "id": "asr-0",
+            "pid": 4711,
+            "state": "ready",
+            "restarts": 2,
+            "jobs_done": 17,
+            "rss_mb": 270.4,
+            "last_exit": {"signal": "SIGSEGV", "reason": "exited", "at": 1_700_000_000.0},
+        }
+    ]
+    assert body["decode_workers"][0]["last_exit"] == {
+        "code": 3,
+        "reason": "start",
+        "at": 1_700_000_000.0,
+    }
+    assert body["queue"] == {"jobs": 3, "audio_s": 12.346, "max_audio_s": 300.0}
+    assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
+    assert body["files"] == {"working": 0, "max": 16}
+    assert (body["status"], body["model"], body["sessions"]) == ("ok", "fake", 0)
+    assert body["version"]
+
+
+@pytest.mark.parametrize(
+    ("asr", "decode", "status"),
+    [
+        (stats(worker("a"), worker("b", "busy")), Stats(ready=True), "ok"),
+        (stats(worker("a"), worker("b", "backing_off")), Stats(ready=True), "degraded"),
+        (stats(worker("a")), Stats(ready=False), "degraded"),
+        (stats(worker("a", "starting"), ready=False), Stats(ready=True), "down"),
+    ],
+)
+def test_the_status_is_ok_degraded_or_down(
+    service: InProcess, asr: Stats, decode: Stats, status: str
+) -> None:
+    service.transcriber.current, service.decoder.current = asr, decode
+    answer = service.client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (200, status)
+
+
+@pytest.mark.parametrize(
+    ("key", "stack"), [("root", ["engine.py:10 in decode"]), ("secret", None), ("", None)]
+)
+def test_only_the_operator_sees_crash_stacks(
+    tmp_path: Path, key: str, stack: list[str] | None
+) -> None:
+    with in_process(
+        tmp_path, api_keys=keys("alice:secret"), operator_key=keys("root")[0]
+    ) as service:
+        service.transcriber.current = stats(worker("asr-0", last_exit=CRASH))
+        headers = {"authorization": f"Bearer {key}"}
+        body: Any = service.client.get("/health", headers=headers).json()
+        assert body["workers"][0]["last_exit"].get("stack") == stack
+
+
+def test_probes_need_no_key(tmp_path: Path) -> None:
+    with in_process(tmp_path, api_keys=keys("alice:secret")) as service:
+        for path in ("/livez", "/readyz", "/health", "/metrics", "/openapi.json"):
+            assert service.client.get(path).status_code == 200

@@ -1,0 +1,224 @@
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import Process
+
+from auricle.config import ServerSettings, Settings
+from auricle.errors import SetupError
+from auricle.server.app import create_app
+from auricle.server.run import base_url, listen, serve
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.service import keys, speech_json
+from tests.fakes.transcriber import FakeTranscriber
+
+pytestmark = pytest.mark.process
+
+
+def close(sockets: list[socket.socket]) -> None:
+    for found in sockets:
+        found.close()
+
+
+def test_a_port_in_use_is_told_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SetupError, match=f"Port {port} .*AURICLE_PORT"):
+            listen(ServerSettings(port=port))
+
+
+def test_a_second_server_on_the_same_port_is_refused_at_once() -> None:
+    first = listen(ServerSettings(port=0))
+    port = first[0].getsockname()[1]
+    with pytest.raises(SetupError):
+        listen(ServerSettings(port=port))
+    close(first)
+    close(listen(ServerSettings(port=port)))
+
+
+def test_port_0_picks_one_for_all_addresses_of_the_host() -> None:
+    sockets = listen(ServerSettings(host="localhost", port=0))
+    assert len({found.getsockname()[1] for found in sockets}) == 1
+    close(sockets)
+
+
+def test_other_hosts_than_loopback_need_keys() -> None:
+    with pytest.raises(SetupError, match="AURICLE_API_KEYS"):
+        listen(ServerSettings(host="0.0.0.0", port=0))
+    close(listen(ServerSettings(host="0.0.0.0", port=0, api_keys=keys("k"))))
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(SetupError, match=r"192\.0\.2\.1"):
+        listen(ServerSettings(host="192.0.2.1", port=0, api_keys=keys("k")))
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("localhost", "http://localhost:"),
+        ("0.0.0.0", "http://127.0.0.1:"),
+        ("::1", "http://[::1]:"),
+    ],
+)
+def test_the_url_is_one_that_works_from_here(host: str, shown: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = base_url(ServerSettings(host=host), [listener])
+        assert url == f"{shown}{listener.getsockname()[1]}"
+
+
+async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings = ServerSettings(port=0, spool_dir=tmp_path / "file")
+    app = create_app(FakeTranscriber(), FakeDecoder(), Settings(server=settings))
+    with pytest.raises(SetupError, match="AURICLE_SPOOL_DIR"):
+        await serve(app, settings)
+
+
+PROGRAM = """
+import asyncio, sys
+from auricle.config import Settings
+from auricle.server.app import create_app
+from auricle.server.logs import configure_logging
+from auricle.server.run import base_url, listen, serve
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.transcriber import FakeTranscriber
+
+async def main():
+    settings = Settings.load()
+    sockets = listen(settings.server)
+    transcriber = FakeTranscriber()
+    print(base_url(settings.server, sockets), flush=True)
+
+    async def steer():  # lets the test decide when answers come
+        transcriber.gate = asyncio.Event()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        transcriber.gate.set()
+
+    task = asyncio.create_task(steer())
+    app = create_app(transcriber, FakeDecoder(), settings)
+    await serve(app, settings.server, sockets)
+    task.cancel()
+    print("stopped", len(transcriber.jobs), len(transcriber.cancelled), flush=True)
+
+configure_logging("info")
+asyncio.run(main())
+"""
+
+
+class Program:
+    """A server in a process of its own, which answers once it is told to."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.url = url
+        self._output = b""
+
+    async def line(self) -> str:
+        return await read_line(self.process)
+
+    async def let_answer(self) -> None:
+        assert self.process.stdin is not None
+        await self.process.stdin.send(b"go\n")
+
+    async def until(self, path: str, status: int, text: str = "") -> None:
+        """Ask for a page until it is as it should be."""
+        async with httpx2.AsyncClient() as client:
+            with anyio.fail_after(30):
+                while True:
+                    answer = await client.get(f"{self.url}{path}")
+                    if answer.status_code == status and text in answer.text:
+                        return
+                    await anyio.sleep(0.01)
+
+    async def until_accepted(self) -> None:
+        await self.until("/metrics", 200, "auricle_requests_in_progress 2.0")  # one is this
+
+    async def until_draining(self) -> None:
+        await self.until("/readyz", 503)
+
+
+async def read_line(process: Process) -> str:
+    assert process.stdout is not None
+    received = b""
+    with anyio.fail_after(30):
+        while not received.endswith(b"\n"):
+            received += await process.stdout.receive(1)
+    return received.decode().strip()
+
+
+@asynccontextmanager
+async def program(tmp_path: Path, **settings: str) -> AsyncIterator[Program]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(["src", "."]),
+        "AURICLE_PORT": "0",
+        "AURICLE_SPOOL_DIR": str(tmp_path),
+        **settings,
+    }
+    process = await anyio.open_process(
+        [sys.executable, "-c", PROGRAM], env=environment, stderr=None, cwd=Path(__file__).parents[2]
+    )
+    async with process:
+        try:
+            yield Program(process, await read_line(process))
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def ask(url: str, answers: list[int]) -> None:
+    async with httpx2.AsyncClient(timeout=60) as client:
+        answers.append((await client.post(f"{url}/utterance", json=speech_json())).status_code)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    answers: list[int] = []
+    async with program(tmp_path) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, server.url, answers)
+            await server.until_accepted()
+            server.process.send_signal(number)
+            await server.until_draining()
+            async with httpx2.AsyncClient() as client:
+                refused = await client.post(f"{server.url}/utterance", json=speech_json())
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert refused.json()["error"]["code"] == "draining"
+            await server.let_answer()
+        assert await server.line() == "stopped 1 0"
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0
+    assert answers == [200]
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
+
+
+@pytest.mark.parametrize(("drain_s", "signals"), [("0.3", 1), ("1000", 2)])
+async def test_what_is_left_when_the_time_is_over_or_a_second_signal_comes_is_told_to_come_back(
+    tmp_path: Path, drain_s: str, signals: int
+) -> None:
+    answers: list[int] = []
+    async with program(tmp_path, AURICLE_DRAIN_S=drain_s) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, server.url, answers)
+            await server.until_accepted()
+            server.process.send_signal(signal.SIGINT)
+            if signals == 2:
+                await server.until_draining()
+                server.process.send_signal(signal.SIGINT)
+        assert answers == [503]
+        await server.let_answer()
+        assert await server.line() == "stopped 1 1"
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
