@@ -10,8 +10,14 @@ from dataclasses import dataclass, field, replace
 from auricle.engine.alignment import AlignedSpan
 from auricle.engine.guard import Attempt
 from auricle.engine.segmentation import Split, TokenSpan
-from auricle.engine.whisper import Features
-from auricle.engine.window import FRAMES_PER_SECOND, FULL_FRAMES, SAMPLES_PER_FRAME
+from auricle.engine.window import (
+    FRAMES_PER_SECOND,
+    FULL_FRAMES,
+    SAMPLES_PER_FRAME,
+    Features,
+    padded,
+    silence_of,
+)
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 
 MIN_REST_FRAMES = 30
@@ -29,6 +35,10 @@ class JobDecoding:
     seek_frames: int = 0
     last_speech_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
+    silence: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.silence = silence_of(self.features)
 
     @property
     def is_done(self) -> bool:
@@ -36,10 +46,10 @@ class JobDecoding:
         rest = self.features.shape[1] - self.seek_frames
         return rest <= 0 or (self.seek_frames > 0 and rest < MIN_REST_FRAMES)
 
-    @property
-    def window(self) -> Features:
-        """The spectrogram of the next window, without padding."""
-        return self.features[:, self.seek_frames : self.seek_frames + FULL_FRAMES]
+    def window(self, frames: int) -> Features:
+        """Return the spectrogram of the next window, padded to ``frames``."""
+        content = self.features[:, self.seek_frames : self.seek_frames + self.content_frames]
+        return padded(content, frames, self.silence)
 
     @property
     def content_frames(self) -> int:
@@ -54,6 +64,10 @@ class JobDecoding:
     def skip(self) -> None:
         """Nobody speaks in this window."""
         self.seek_frames += self.content_frames
+
+    def skip_all(self) -> None:
+        """Nobody speaks at all."""
+        self.seek_frames = int(self.features.shape[1])
 
     def accept(
         self,

@@ -11,6 +11,16 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auricle.types import Pcm16
+
+QUIET_PEAK = 8
+"""Of 32768, 72 dB below full scale: what no sample exceeds holds no word, but Whisper hears one."""
+
+
+def is_quiet(pcm: Pcm16) -> bool:
+    """Tell whether the audio is digital silence, give or take the noise of a converter."""
+    return bool(pcm.max() <= QUIET_PEAK and pcm.min() >= -QUIET_PEAK)
+
 
 class Verdict(enum.Enum):
     """What becomes of a decoded window."""

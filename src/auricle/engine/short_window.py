@@ -8,15 +8,26 @@ A job's text depends on its audio and options only, not on what else is in the b
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+from faster_whisper.tokenizer import Tokenizer
 
 from auricle.engine import EngineSettings
 from auricle.engine.alignment import AlignedSpan, align_spans, timed_words
 from auricle.engine.decoding import JobDecoding
-from auricle.engine.guard import Attempt, GuardPolicy, Verdict, best_of, judge_full, judge_short
+from auricle.engine.guard import (
+    Attempt,
+    GuardPolicy,
+    Verdict,
+    best_of,
+    is_quiet,
+    judge_full,
+    judge_short,
+)
 from auricle.engine.loading import load_model
+from auricle.engine.model_files import check_model_directory, display_name
 from auricle.engine.prompt import MAX_PREFIX_TOKENS, Prompt, context_tokens, prefix_tokens
 from auricle.engine.segmentation import Split, split_at_timestamps
 from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
@@ -118,7 +129,10 @@ class ShortWindowEngine:
         language = job.options.language if self._backend.is_multilingual else "en"
         if language is not None and not self._backend.knows(language):
             return AudioError("The model does not know this language; leave it out to detect it.")
-        return JobDecoding(job, self._backend.features(job.pcm), language)
+        decoding = JobDecoding(job, self._backend.features(job.pcm), language)
+        if is_quiet(job.pcm):
+            decoding.skip_all()
+        return decoding
 
     def _window(self, decoding: JobDecoding) -> _Window:
         self.counts.windows += 1
@@ -128,12 +142,13 @@ class ShortWindowEngine:
 
     def _full_window(self, window: _Window) -> _Window:
         """Return the window as it is tried again: whole, and without a prefix."""
-        prompt = self._prompt(window.decoding, ())
-        return _Window(window.decoding, FULL_FRAMES, prompt, window.attempts)
+        prompt = replace(window.prompt, prefix=())
+        attempts = [] if window.prompt.prefix else window.attempts
+        return _Window(window.decoding, FULL_FRAMES, prompt, attempts)
 
     def _prompt(self, decoding: JobDecoding, prefix: Sequence[int]) -> Prompt:
         options = decoding.job.options
-        tokenizer = self._backend.tokenizer(decoding.language or "en", options.task)
+        tokenizer = self._tokenizer(decoding)
         previous = options.initial_prompt and tokenizer.encode(" " + options.initial_prompt.strip())
         hotwords = options.hotwords and tokenizer.encode(" " + ", ".join(options.hotwords).strip())
         return Prompt(
@@ -151,14 +166,13 @@ class ShortWindowEngine:
 
     def _decode_batch(self, batch: Sequence[_Window]) -> list[_Window]:
         key = batch[0].key
-        encoded = self._backend.encode([window.decoding.window for window in batch], key.frames)
+        encoded = self._backend.encode([window.decoding.window(key.frames) for window in batch])
         self.counts.encoded_frames += key.frames * len(batch)
         self._detect_languages(batch, encoded)
         new_tokens = self._new_tokens(key)
         hypotheses = self._backend.generate(
             encoded, [window.prompt for window in batch], key.beam_size, new_tokens
         )
-        accepted: list[tuple[int, Attempt]] = []
         doubtful: list[_Window] = []
         for row, (window, hypothesis) in enumerate(zip(batch, hypotheses, strict=True)):
             attempt = self._attempt(window, hypothesis, 0.0, new_tokens)
@@ -168,13 +182,12 @@ class ShortWindowEngine:
                 attempt, verdict = self._sample(window, encoded[row : row + 1])
             match verdict:
                 case Verdict.ACCEPT:
-                    accepted.append((row, attempt))
+                    self._accept(window, attempt, encoded[row : row + 1])
                 case Verdict.SILENT:
                     self.counts.silent += 1
                     window.decoding.skip()
                 case Verdict.DOUBT:
                     doubtful.append(window)
-        self._accept(batch, encoded, accepted)
         return doubtful
 
     def _new_tokens(self, key: _BatchKey) -> int:
@@ -207,11 +220,9 @@ class ShortWindowEngine:
     def _attempt(
         self, window: _Window, hypothesis: Hypothesis, temperature: float, new_tokens: int
     ) -> Attempt:
-        options = window.decoding.job.options
-        tokenizer = self._backend.tokenizer(window.decoding.language or "en", options.task)
         return Attempt(
             hypothesis.tokens,
-            tokenizer.decode(list(hypothesis.tokens)),
+            self._tokenizer(window.decoding).decode(list(hypothesis.tokens)),
             hypothesis.avg_logprob,
             hypothesis.no_speech_prob,
             temperature,
@@ -228,9 +239,10 @@ class ShortWindowEngine:
         """Go down the temperatures, alone; return the first that is good, or the likeliest."""
         self.counts.sampled += 1
         guard = self._policy.guard
+        prompt = replace(window.prompt, prefix=())
         for temperature in guard.temperatures:
             hypothesis = self._backend.sample(
-                encoded, window.prompt, temperature, guard.samples_a_temperature, MAX_NEW_TOKENS
+                encoded, prompt, temperature, guard.samples_a_temperature, MAX_NEW_TOKENS
             )
             attempt = self._attempt(window, hypothesis, temperature, MAX_NEW_TOKENS)
             window.attempts.append(attempt)
@@ -239,62 +251,38 @@ class ShortWindowEngine:
                 return attempt, verdict
         return best_of(window.attempts, guard), Verdict.ACCEPT
 
-    def _accept(
-        self, batch: Sequence[_Window], encoded: Encoded, accepted: Sequence[tuple[int, Attempt]]
-    ) -> None:
-        """Hand accepted decodings to their jobs, with words where those are wanted."""
-        splits = {row: self._split(batch[row], attempt) for row, attempt in accepted}
-        words = self._align(batch, encoded, splits)
-        for row, attempt in accepted:
-            decoding, split = batch[row].decoding, splits[row]
-            assert decoding.language is not None
-            tokenizer = self._backend.tokenizer(decoding.language, decoding.job.options.task)
-            texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
-            decoding.accept(attempt, split, texts, words.get(row))
-
-    def _split(self, window: _Window, attempt: Attempt) -> Split:
-        tokenizer = self._backend.tokenizer("en", window.decoding.job.options.task)
-        content_frames = window.decoding.content_frames
-        return split_at_timestamps(attempt.tokens, tokenizer.timestamp_begin, content_frames)
-
-    def _align(
-        self, batch: Sequence[_Window], encoded: Encoded, splits: dict[int, Split]
-    ) -> dict[int, tuple[AlignedSpan, ...]]:
-        """Find the words of those rows whose jobs want them; rows of one language together."""
-        groups: dict[tuple[int, ...], list[int]] = defaultdict(list)
-        for row in splits:
-            if batch[row].decoding.job.options.word_timestamps:
-                groups[batch[row].prompt.start].append(row)
-        aligned: dict[int, tuple[AlignedSpan, ...]] = {}
-        for start, rows in groups.items():
-            aligned |= self._align_rows(batch, encoded, splits, start, rows)
-        return aligned
-
-    def _align_rows(
-        self,
-        batch: Sequence[_Window],
-        encoded: Encoded,
-        splits: dict[int, Split],
-        start: Sequence[int],
-        rows: Sequence[int],
-    ) -> dict[int, tuple[AlignedSpan, ...]]:
-        decodings = [batch[row].decoding for row in rows]
-        options = decodings[0].job.options
-        tokenizer = self._backend.tokenizer(decodings[0].language or "en", options.task)
-        texts = [
-            [token for span in splits[row].spans for token in span.tokens if token < tokenizer.eot]
-            for row in rows
-        ]
-        alignments = self._backend.align(
-            encoded[rows], start, texts, [decoding.content_frames for decoding in decodings]
+    def _accept(self, window: _Window, attempt: Attempt, encoded: Encoded) -> None:
+        """Hand an accepted decoding to its job, with words if those are wanted."""
+        decoding = window.decoding
+        tokenizer = self._tokenizer(decoding)
+        split = split_at_timestamps(
+            attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
         )
-        aligned = {}
-        for row, decoding, text, alignment in zip(rows, decodings, texts, alignments, strict=True):
-            parts, part_tokens = tokenizer.split_to_word_tokens([*text, tokenizer.eot])
-            words = timed_words(parts, part_tokens, alignment)
-            since_s = decoding.last_speech_s - decoding.seek_s
-            aligned[row] = align_spans(splits[row].spans, words, tokenizer.eot, since_s)
-        return aligned
+        texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
+        wants_words = decoding.job.options.word_timestamps
+        words = self._align(window, split, encoded) if wants_words else None
+        decoding.accept(attempt, split, texts, words)
+
+    def _align(self, window: _Window, split: Split, encoded: Encoded) -> tuple[AlignedSpan, ...]:
+        """Find when each word was said.
+
+        Alone: within a batch the padding of shorter texts changes times and probabilities.
+        """
+        decoding = window.decoding
+        tokenizer = self._tokenizer(decoding)
+        tokens = [token for span in split.spans for token in span.tokens if token < tokenizer.eot]
+        if not tokens:
+            return align_spans(split.spans, [], tokenizer.eot, 0.0)
+        alignment = self._backend.align(
+            encoded, window.prompt.start, tokens, decoding.content_frames
+        )
+        parts, part_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+        words = timed_words(parts, part_tokens, alignment)
+        since_s = decoding.last_speech_s - decoding.seek_s
+        return align_spans(split.spans, words, tokenizer.eot, since_s)
+
+    def _tokenizer(self, decoding: JobDecoding) -> Tokenizer:
+        return self._backend.tokenizer(decoding.language or "en", decoding.job.options.task)
 
 
 def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
@@ -309,9 +297,11 @@ def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
 
 
 def load(settings: EngineSettings) -> ShortWindowEngine:
-    """Load the model; the factory that settings name.
+    """Load the model in the directory that the settings name; the factory for workers.
 
     Raises:
         SetupError: It can't be loaded; the message says what to do.
     """
-    return ShortWindowEngine(WhisperBackend(load_model(settings, settings.model)), settings.model)
+    check_model_directory(Path(settings.model))
+    model = load_model(settings, settings.model)
+    return ShortWindowEngine(WhisperBackend(model), display_name(settings.model))

@@ -8,6 +8,12 @@ a job is padded to its own class, never to its batch, so its text can't depend o
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
+Features = npt.NDArray[np.float32]
+"""Log-mel spectrogram as Whisper takes it, float32, shape [mels, frames]."""
+
 SAMPLES_PER_FRAME = 160
 """Whisper's hop: 10 ms at 16 kHz."""
 FRAMES_PER_SECOND = 100
@@ -67,6 +73,29 @@ class TokenLimit:
 def max_length_for(new_tokens: int, prompt_tokens: int) -> int:
     """Return CTranslate2's ``max_length`` that allows exactly ``new_tokens``.
 
-    It generates ``min(max_length / 2, max_length - prompt)`` tokens.
+    It generates ``min(max_length / 2, max_length - (prompt - 1))`` tokens: the prompt's last token
+    is fed as the first step of the text.
     """
-    return min(MAX_TOKENS, max(2 * new_tokens, new_tokens + prompt_tokens))
+    return min(MAX_TOKENS, max(2 * new_tokens, new_tokens + prompt_tokens - 1))
+
+
+SILENCE_BELOW_LOUDEST = 2.0
+"""Whisper's spectrogram ends 8 decades below the loudest, and is divided by 4."""
+LEAST_FEATURE = -1.5
+"""Of digital silence alone: (log10(1e-10) + 4) / 4."""
+
+
+def silence_of(features: Features) -> float:
+    """Return the value that digital silence has in this spectrogram.
+
+    OpenAI's Whisper pads sound with zeros, and so its spectrogram with this. faster-whisper pads
+    the spectrogram with 0, a grey noise half way up: that costs errors, most of all in short clips
+    (``bench/context_sweep.py``).
+    """
+    return max(float(features.max()) - SILENCE_BELOW_LOUDEST, LEAST_FEATURE)
+
+
+def padded(features: Features, frames: int, silence: float) -> Features:
+    """Return the first ``frames`` of a spectrogram, padded with silence."""
+    kept = features[:, :frames]
+    return np.pad(kept, ((0, 0), (0, frames - kept.shape[1])), constant_values=silence)

@@ -1,0 +1,135 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.engine.guard import (
+    Attempt,
+    GuardPolicy,
+    Verdict,
+    best_of,
+    has_repeats,
+    is_quiet,
+    judge_full,
+    judge_short,
+)
+
+pytestmark = pytest.mark.unit
+
+POLICY = GuardPolicy(short_min_logprob=-0.6)
+TEXT = "The quick brown fox jumps over the lazy dog."
+GOOD = Attempt(tuple(range(12)), TEXT, avg_logprob=-0.3, no_speech_prob=0.05)
+LIMIT = 40
+
+
+def test_a_likely_text_is_accepted_in_either_window() -> None:
+    assert judge_short(GOOD, LIMIT, POLICY) is Verdict.ACCEPT
+    assert judge_full(GOOD, POLICY) is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("logprob", "short", "full"),
+    [
+        (-0.6, Verdict.ACCEPT, Verdict.ACCEPT),
+        (-0.61, Verdict.DOUBT, Verdict.ACCEPT),
+        (-1.0, Verdict.DOUBT, Verdict.ACCEPT),
+        (-1.01, Verdict.DOUBT, Verdict.DOUBT),
+    ],
+)
+def test_the_short_window_must_be_surer_than_the_full_one(
+    logprob: float, short: Verdict, full: Verdict
+) -> None:
+    attempt = replace(GOOD, avg_logprob=logprob)
+    assert judge_short(attempt, LIMIT, POLICY) is short
+    assert judge_full(attempt, POLICY) is full
+
+
+def test_unsure_words_where_nobody_seems_to_speak_are_silence() -> None:
+    attempt = replace(GOOD, avg_logprob=-1.2, no_speech_prob=0.7)
+    assert judge_short(attempt, LIMIT, POLICY) is Verdict.SILENT
+    assert judge_full(attempt, POLICY) is Verdict.SILENT
+
+
+def test_sure_words_are_kept_even_where_nobody_seems_to_speak() -> None:
+    assert judge_short(replace(GOOD, no_speech_prob=0.9), LIMIT, POLICY) is Verdict.ACCEPT
+
+
+def test_more_tokens_than_the_sound_can_hold_are_doubtful_in_the_short_window_only() -> None:
+    attempt = replace(GOOD, tokens=tuple(range(LIMIT + 1)))
+    assert judge_short(attempt, LIMIT, POLICY) is Verdict.DOUBT
+    assert (
+        judge_short(replace(attempt, tokens=tuple(range(LIMIT))), LIMIT, POLICY) is Verdict.ACCEPT
+    )
+    assert judge_full(attempt, POLICY) is Verdict.ACCEPT
+
+
+def test_a_text_that_met_its_limit_is_doubtful() -> None:
+    assert judge_short(replace(GOOD, is_cut=True), LIMIT, POLICY) is Verdict.DOUBT
+
+
+def test_a_text_that_compresses_too_well_is_doubtful() -> None:
+    attempt = replace(GOOD, text="very very well " * 12)
+    assert attempt.compression_ratio > 2.4
+    assert judge_short(attempt, LIMIT, POLICY) is Verdict.DOUBT
+    assert judge_full(attempt, POLICY) is Verdict.DOUBT
+
+
+def test_repeated_tokens_are_doubtful_even_if_the_text_is_too_short_to_compress() -> None:
+    attempt = replace(GOOD, tokens=(1, 2, 3) * 6, text="ha")
+    assert judge_full(attempt, POLICY) is Verdict.DOUBT
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        ([7] * 16, True),
+        ([7] * 15, False),
+        ([1, 2] * 8, True),
+        ([1, 2] * 7, False),
+        ([0, *[1, 2, 3, 4, 5] * 4, 9], True),
+        ([1, 2, 3, 4, 5] * 3, False),
+        ([1, 2, 3, 4, 5, 6, 7, 8] * 3, False),
+        ([*range(24)] * 4, True),
+        ([*range(25)] * 4, False),
+        ([], False),
+        ([1], False),
+    ],
+)
+def test_a_phrase_counts_as_a_loop_from_four_times_and_sixteen_tokens(
+    tokens: list[int], expected: bool
+) -> None:
+    assert has_repeats(tokens) is expected
+
+
+@given(
+    st.lists(st.integers(0, 9), max_size=20), st.lists(st.integers(0, 9), min_size=4, max_size=9)
+)
+def test_a_loop_is_found_wherever_it_starts(before: list[int], phrase: list[int]) -> None:
+    assert has_repeats([*before, *phrase * 4])
+
+
+@given(st.lists(st.integers(0, 10_000), unique=True, max_size=200))
+def test_a_text_without_repeats_is_no_loop(tokens: list[int]) -> None:
+    assert not has_repeats(tokens)
+
+
+def test_the_likeliest_of_doubtful_attempts_wins_unless_it_loops() -> None:
+    loop = replace(GOOD, tokens=(5,) * 30, avg_logprob=-0.1)
+    unsure, surer = replace(GOOD, avg_logprob=-1.4), replace(GOOD, avg_logprob=-1.1)
+    assert best_of([loop, unsure, surer], POLICY) is surer
+    assert best_of([loop], POLICY) is loop
+
+
+def test_an_empty_text_has_no_compression() -> None:
+    assert replace(GOOD, text="").compression_ratio == 0
+
+
+@pytest.mark.parametrize(
+    ("peak", "expected"), [(0, True), (8, True), (-8, True), (9, False), (-9, False)]
+)
+def test_only_what_never_leaves_the_lowest_bits_is_quiet(peak: int, expected: bool) -> None:
+    pcm = np.zeros(1600, np.int16)
+    pcm[700] = peak
+    assert is_quiet(pcm) is expected

@@ -1,0 +1,75 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.engine.segmentation import TokenSpan, split_at_timestamps
+
+pytestmark = pytest.mark.unit
+
+BEGIN = 1000
+STEP = 320
+
+
+def at(seconds: float) -> int:
+    return BEGIN + round(seconds * 50)
+
+
+def test_a_text_between_two_timestamps_is_one_segment() -> None:
+    split = split_at_timestamps([at(0), 1, 2, at(2)], BEGIN, content_frames=300)
+    assert split.spans == (TokenSpan((at(0), 1, 2, at(2)), 0, 32_000),)
+    assert (split.consumed_frames, split.is_whole) == (300, True)
+
+
+def test_two_timestamps_in_a_row_end_one_segment_and_start_the_next() -> None:
+    split = split_at_timestamps([at(0), 1, at(1), at(1.2), 2, at(3)], BEGIN, 320)
+    assert split.spans == (
+        TokenSpan((at(0), 1, at(1)), 0, 16_000),
+        TokenSpan((at(1.2), 2, at(3)), 19_200, 48_000),
+    )
+    assert (split.consumed_frames, split.is_whole) == (320, True)
+
+
+def test_a_pair_at_the_end_leaves_the_rest_to_another_window() -> None:
+    split = split_at_timestamps([at(0), 1, at(1), at(1), 2, at(2), at(2)], BEGIN, 900)
+    assert [span.tokens for span in split.spans] == [(at(0), 1, at(1)), (at(1), 2, at(2))]
+    assert (split.consumed_frames, split.is_whole) == (200, False)
+
+
+def test_an_unfinished_last_segment_is_left_to_another_window() -> None:
+    split = split_at_timestamps([at(0), 1, at(1), at(1), 2, 3], BEGIN, 900)
+    assert [span.tokens for span in split.spans] == [(at(0), 1, at(1))]
+    assert (split.consumed_frames, split.is_whole) == (100, False)
+
+
+def test_text_without_times_lasts_as_long_as_the_sound() -> None:
+    split = split_at_timestamps([1, 2, 3], BEGIN, 250)
+    assert split.spans == (TokenSpan((1, 2, 3), 0, 40_000),)
+
+
+def test_a_start_without_an_end_lasts_as_long_as_the_sound() -> None:
+    assert split_at_timestamps([at(0), 1, 2], BEGIN, 250).spans[0].end_sample == 40_000
+
+
+def test_a_pair_of_zeros_can_not_stop_the_job_from_going_on() -> None:
+    split = split_at_timestamps([at(0), at(0), 1, 2], BEGIN, 250)
+    assert split.spans == (TokenSpan((at(0), at(0), 1, 2), 0, 40_000),)
+    assert (split.consumed_frames, split.is_whole) == (250, True)
+
+
+def test_times_behind_the_sound_settle_no_more_than_the_sound() -> None:
+    assert split_at_timestamps([at(0), 1, at(9), at(9)], BEGIN, 250).consumed_frames == 250
+
+
+def test_nothing_generated_is_one_empty_segment() -> None:
+    assert split_at_timestamps([], BEGIN, 100).spans == (TokenSpan((), 0, 16_000),)
+
+
+@given(st.lists(st.integers(0, BEGIN + 1500), max_size=60), st.integers(1, 3000))
+def test_whatever_is_generated_the_window_moves_on_and_stays_inside(
+    tokens: list[int], content_frames: int
+) -> None:
+    split = split_at_timestamps(tokens, BEGIN, content_frames)
+    assert 0 < split.consumed_frames <= content_frames
+    flat = [token for span in split.spans for token in span.tokens]
+    assert flat == tokens[: len(flat)]
+    assert not split.is_whole or flat == tokens

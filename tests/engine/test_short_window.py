@@ -1,0 +1,225 @@
+"""The short-window engine with the real model."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from auricle.engine import EngineSettings
+from auricle.engine.guard import GuardPolicy
+from auricle.engine.loading import load_model
+from auricle.engine.short_window import (
+    MAX_BATCH_JOBS,
+    EngineCounts,
+    ShortWindowEngine,
+    ShortWindowPolicy,
+    load,
+)
+from auricle.engine.whisper import WhisperBackend
+from auricle.errors import AudioError, SetupError
+from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript
+from tests.fakes.clips import CLIPS, words
+from tests.fakes.model import bundled_model
+
+pytestmark = pytest.mark.model
+
+FELLOW = CLIPS["fellow.wav"]
+SHORT = CLIPS["short.wav"]
+PAIR = CLIPS["pair.wav"]
+GREEDY = Options(language="en", beam_size=1)
+
+
+def settings() -> EngineSettings:
+    return EngineSettings(str(bundled_model()), "cpu", "default", 1)
+
+
+@pytest.fixture(scope="module")
+def backend() -> WhisperBackend:
+    return WhisperBackend(load_model(settings(), settings().model))
+
+
+@pytest.fixture(scope="module")
+def engine(backend: WhisperBackend) -> ShortWindowEngine:
+    return ShortWindowEngine(backend, "base")
+
+
+def job(pcm: Pcm16, options: Options = GREEDY, name: str = "a") -> Job:
+    return Job(JobId(name), pcm, options)
+
+
+def hear(engine: ShortWindowEngine, pcm: Pcm16, options: Options = GREEDY) -> Transcript:
+    (result,) = engine.transcribe([job(pcm, options)])
+    assert isinstance(result, Transcript)
+    return result
+
+
+def silence(seconds: float) -> Pcm16:
+    return np.zeros(int(seconds * 16_000), np.int16)
+
+
+def noise(seconds: float, loudness: float = 2000) -> Pcm16:
+    chance = np.random.default_rng(5)
+    return chance.normal(0, loudness, int(seconds * 16_000)).astype(np.int16)
+
+
+def test_the_factory_loads_and_warms_up() -> None:
+    engine = load(settings())
+    engine.warm_up()
+    assert engine.name == "whisper-base"
+    assert engine.max_batch_jobs == MAX_BATCH_JOBS
+    assert engine.counts == EngineCounts()
+
+
+def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match=r"no model\.bin"):
+        load(replace(settings(), model=str(tmp_path)))
+
+
+@pytest.mark.parametrize("clip", [FELLOW, SHORT, PAIR], ids=lambda clip: clip.name)
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_speech_comes_back_word_for_word(
+    engine: ShortWindowEngine, clip: object, beam_size: int
+) -> None:
+    assert clip in (FELLOW, SHORT, PAIR)
+    heard = hear(engine, clip.pcm, replace(GREEDY, beam_size=beam_size))
+    assert words(heard.text) == words(clip.text)
+
+
+def test_a_short_utterance_takes_the_shortest_window(backend: WhisperBackend) -> None:
+    engine = ShortWindowEngine(backend, "base")
+    hear(engine, SHORT.pcm)
+    least = ShortWindowPolicy().window.classes[0]
+    assert engine.counts == EngineCounts(windows=1, encoded_frames=least)
+
+
+def test_text_does_not_depend_on_the_neighbours_in_a_batch(engine: ShortWindowEngine) -> None:
+    clips = [
+        FELLOW.pcm,
+        SHORT.pcm,
+        FELLOW.pcm[: 3 * 16_000],
+        np.concatenate([PAIR.pcm, SHORT.pcm, FELLOW.pcm]),
+        (SHORT.pcm * 0.05 + noise(SHORT.pcm.size / 16_000, 30)).astype(np.int16),
+    ]
+    for options in (
+        Options(language=None, beam_size=1, word_timestamps=True),
+        Options(language="en", beam_size=5),
+    ):
+        jobs = [job(pcm, options, str(i)) for i, pcm in enumerate(clips)]
+        alone = [engine.transcribe([each])[0] for each in jobs]
+        for shift in range(len(jobs)):
+            turned = jobs[shift:] + jobs[:shift]
+            assert engine.transcribe(turned) == alone[shift:] + alone[:shift]
+        half = [each for i, each in enumerate(alone) if i % 2]
+        assert engine.transcribe([each for i, each in enumerate(jobs) if i % 2]) == half
+
+
+def test_jobs_of_any_options_can_be_given_together(engine: ShortWindowEngine) -> None:
+    jobs = [
+        job(FELLOW.pcm, GREEDY, "1"),
+        job(SHORT.pcm, Options(language=None, beam_size=5, initial_prompt="Trains."), "2"),
+        job(PAIR.pcm, Options(language="de", task=Task.TRANSLATE, beam_size=1), "3"),
+        job(SHORT.pcm, Options(language="en", hotwords=("noon",), word_timestamps=True), "4"),
+        *[job(SHORT.pcm, GREEDY, f"n{i}") for i in range(MAX_BATCH_JOBS + 1)],
+    ]
+    assert engine.transcribe(jobs) == [engine.transcribe([each])[0] for each in jobs]
+
+
+def test_the_language_is_detected_or_taken_as_given(engine: ShortWindowEngine) -> None:
+    detected = hear(engine, FELLOW.pcm, replace(GREEDY, language=None))
+    assert detected.language == "en"
+    assert 0.5 < detected.language_probability <= 1
+    given = hear(engine, FELLOW.pcm, replace(GREEDY, language="de"))
+    assert (given.language, given.language_probability) == ("de", 1.0)
+
+
+def test_a_language_without_a_token_is_the_inputs_fault(engine: ShortWindowEngine) -> None:
+    results = engine.transcribe([job(SHORT.pcm, replace(GREEDY, language="yue")), job(SHORT.pcm)])
+    assert isinstance(results[0], AudioError)
+    assert isinstance(results[1], Transcript)
+
+
+def test_words_have_times_and_the_tokens_that_a_prefix_is_made_of(
+    engine: ShortWindowEngine,
+) -> None:
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, word_timestamps=True))
+    found = [word for segment in heard.segments for word in segment.words or ()]
+    assert "".join(word.text for word in found).strip() == heard.text
+    times = [time for word in found for time in (word.start_sample, word.end_sample)]
+    assert times == sorted(times)
+    assert times[-1] <= FELLOW.pcm.size
+    prefix = tuple(token for word in found[:5] for token in word.tokens)
+    again = hear(engine, FELLOW.pcm, replace(GREEDY, prefix_tokens=prefix))
+    assert again.text == heard.text
+
+
+def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend) -> None:
+    prefix = tuple(backend.tokenizer("en", Task.TRANSCRIBE).encode(" But so my"))
+    options = replace(GREEDY, prefix_tokens=prefix)
+    trusting = ShortWindowEngine(backend, "base")
+    assert hear(trusting, FELLOW.pcm, options).text.startswith("But so my")
+    doubting = engine_that_doubts(backend)
+    assert hear(doubting, FELLOW.pcm, options).text.startswith("And so my")
+
+
+def engine_that_doubts(backend: WhisperBackend) -> ShortWindowEngine:
+    """Return an engine that believes nothing of a short window."""
+    policy = ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=0.0))
+    return ShortWindowEngine(backend, "base", policy)
+
+
+def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
+    backend: WhisperBackend,
+) -> None:
+    engine = engine_that_doubts(backend)
+    results = engine.transcribe([job(FELLOW.pcm, name="1"), job(SHORT.pcm, name="2")])
+    assert engine.counts.fallbacks == 2
+    assert engine.counts.sampled == 0
+    texts = [words(result.text) for result in results if isinstance(result, Transcript)]
+    assert texts == [words(FELLOW.text), words(SHORT.text)]
+
+
+def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
+    backend: WhisperBackend,
+) -> None:
+    policy = ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=0.0, full_min_logprob=0.0))
+    engine = ShortWindowEngine(backend, "base", policy)
+    heard = hear(engine, SHORT.pcm)
+    assert engine.counts.sampled == 1
+    assert words(heard.text) == words(SHORT.text)
+
+
+def test_speech_that_ends_early_in_a_long_window_is_followed_to_its_end(
+    engine: ShortWindowEngine,
+) -> None:
+    pcm = np.concatenate([FELLOW.pcm, silence(3), PAIR.pcm, silence(3), FELLOW.pcm])
+    heard = hear(engine, pcm, replace(GREEDY, word_timestamps=True))
+    assert words(heard.text) == words(f"{FELLOW.text} {PAIR.text} {FELLOW.text}")
+    ordered = [segment.start_sample for segment in heard.segments]
+    assert ordered == sorted(ordered)
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.05, 0.5, 3])
+def test_silence_of_any_length_has_no_text(engine: ShortWindowEngine, seconds: float) -> None:
+    heard = hear(engine, silence(max(seconds, 1 / 16_000)))
+    assert heard.text == ""
+    assert heard.segments == ()
+
+
+def test_segments_lie_inside_of_the_audio(engine: ShortWindowEngine) -> None:
+    heard = hear(engine, FELLOW.pcm[: 2 * 16_000])
+
+    def is_inside(segment: Segment) -> bool:
+        return 0 <= segment.start_sample < segment.end_sample <= 2 * 16_000
+
+    assert all(map(is_inside, heard.segments))
+    assert heard.duration_samples == 2 * 16_000
+
+
+def test_a_prompt_sets_the_spelling(engine: ShortWindowEngine) -> None:
+    prompted = hear(engine, SHORT.pcm, replace(GREEDY, initial_prompt="THE BUS LEAVES AT TEN."))
+    assert words(prompted.text) == words(SHORT.text)
+
+
+def test_no_jobs_have_no_results(engine: ShortWindowEngine) -> None:
+    assert engine.transcribe([]) == []

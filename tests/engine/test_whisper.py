@@ -1,0 +1,136 @@
+"""Pins what is used of faster-whisper and CTranslate2, with the real model."""
+
+import numpy as np
+import pytest
+
+from auricle.engine import EngineSettings
+from auricle.engine.loading import load_model
+from auricle.engine.prompt import Prompt, prefix_tokens
+from auricle.engine.whisper import Encoded, WhisperBackend
+from auricle.engine.window import MAX_NEW_TOKENS, padded, silence_of
+from auricle.types import Task
+from tests.fakes.clips import CLIPS
+from tests.fakes.model import bundled_model
+
+pytestmark = pytest.mark.model
+
+FELLOW = CLIPS["fellow.wav"]
+FRAMES = 1200
+
+
+@pytest.fixture(scope="module")
+def backend() -> WhisperBackend:
+    settings = EngineSettings(str(bundled_model()), "cpu", "default", 1)
+    return WhisperBackend(load_model(settings, settings.model))
+
+
+@pytest.fixture(scope="module")
+def prompt(backend: WhisperBackend) -> Prompt:
+    return Prompt((), tuple(backend.tokenizer("en", Task.TRANSCRIBE).sot_sequence))
+
+
+@pytest.fixture(scope="module")
+def encoded(backend: WhisperBackend) -> Encoded:
+    features = backend.features(FELLOW.pcm)
+    return backend.encode([padded(features, FRAMES, silence_of(features))])
+
+
+def test_the_tokenizer_has_the_special_tokens_that_are_used(backend: WhisperBackend) -> None:
+    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
+    assert tokenizer.sot_prev == 50361
+    assert tokenizer.eot == 50257
+    assert tokenizer.timestamp_begin == 50364
+    assert tokenizer.sot_sequence == [50258, 50259, 50359]
+    assert backend.tokenizer("de", Task.TRANSLATE).sot_sequence == [50258, 50261, 50358]
+    words, tokens = tokenizer.split_to_word_tokens([*tokenizer.encode(" fine, yes"), tokenizer.eot])
+    assert words == [" fine", ",", " yes", ""]
+    assert sum(map(len, tokens)) == 4
+
+
+def test_a_language_is_known_if_it_has_a_token(backend: WhisperBackend) -> None:
+    assert backend.is_multilingual
+    assert backend.knows("de")
+    assert not backend.knows("yue")  # came with large-v3
+
+
+def test_features_are_one_hop_a_frame(backend: WhisperBackend) -> None:
+    features = backend.features(FELLOW.pcm)
+    assert features.shape == (80, FELLOW.pcm.size // 160)
+    assert features.dtype == np.float32
+
+
+@pytest.mark.parametrize("samples", [1, 100, 399, 400, 560])
+def test_the_shortest_audio_has_features(backend: WhisperBackend, samples: int) -> None:
+    assert backend.features(np.ones(samples, np.int16)).shape[1] >= 1
+
+
+def test_silence_as_padding_is_what_silence_as_sound_gives(backend: WhisperBackend) -> None:
+    quiet = np.concatenate([FELLOW.pcm, np.zeros(32_000, np.int16)])
+    features = backend.features(FELLOW.pcm)
+    assert silence_of(features) == pytest.approx(backend.features(quiet)[:, -50:].min(), abs=1e-6)
+    assert silence_of(features) == pytest.approx(backend.features(quiet)[:, -50:].max(), abs=1e-6)
+
+
+def test_the_encoder_takes_short_windows_one_by_one_or_together(backend: WhisperBackend) -> None:
+    features = backend.features(FELLOW.pcm)
+    windows = [
+        padded(features, frames, silence_of(features))[:, :FRAMES] for frames in (1200, 1300)
+    ]
+    together = backend.encode(windows)
+    assert together.shape == (2, FRAMES // 2, 512)
+    assert together[1:].tobytes() == backend.encode(windows[1:]).tobytes()
+
+
+def test_a_limit_on_tokens_is_kept_to_the_token(
+    backend: WhisperBackend, encoded: Encoded, prompt: Prompt
+) -> None:
+    for context in (0, 10, 40):
+        for limit in (3, 7, 12):
+            given = Prompt((50361, *[11] * context) if context else (), prompt.start)
+            (found,) = backend.generate(encoded, [given], 1, limit)
+            assert len(found.tokens) == limit
+
+
+def test_a_prefix_is_part_of_the_tokens_but_not_of_their_probability(
+    backend: WhisperBackend, encoded: Encoded, prompt: Prompt
+) -> None:
+    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
+    (free,) = backend.generate(encoded, [prompt], 1, MAX_NEW_TOKENS)
+    begin = tokenizer.timestamp_begin
+    prefix = prefix_tokens([token for token in free.tokens if token < begin][:6], begin)
+    given = Prompt((), prompt.start, prefix)
+    (found,) = backend.generate(encoded, [given], 1, MAX_NEW_TOKENS)
+    assert found.tokens[:7] == prefix
+    assert tokenizer.decode(list(found.tokens)) == tokenizer.decode(list(free.tokens))
+    assert -1 < found.avg_logprob < 0
+
+
+def test_prompts_of_one_length_with_and_without_a_prefix_go_together(
+    backend: WhisperBackend, encoded: Encoded, prompt: Prompt
+) -> None:
+    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
+    prefix = prefix_tokens(tokenizer.encode(" And so my"), tokenizer.timestamp_begin)
+    given = Prompt((), prompt.start, prefix)
+    both = np.concatenate([encoded, encoded])
+    alone = [backend.generate(encoded, [each], 1, 100)[0].tokens for each in (given, prompt)]
+    together = backend.generate(both, [given, prompt], 1, 100)
+    assert [found.tokens for found in together] == alone
+
+
+def test_the_language_comes_without_its_marks(backend: WhisperBackend, encoded: Encoded) -> None:
+    ((language, probability),) = backend.detect_languages(encoded)
+    assert language == "en"
+    assert 0.5 < probability <= 1
+
+
+def test_align_gives_a_path_and_a_probability_for_each_token(
+    backend: WhisperBackend, encoded: Encoded, prompt: Prompt
+) -> None:
+    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
+    text = tokenizer.encode(" And so my fellow Americans")
+    alignment = backend.align(encoded, prompt.start, text, 600)
+    indices = [pair[0] for pair in alignment.pairs]
+    assert indices[0] == 0
+    assert indices == sorted(indices)
+    assert max(pair[1] for pair in alignment.pairs) < 300
+    assert len(alignment.token_probs) == len(text)
