@@ -1,0 +1,62 @@
+"""The command line: ``auricle serve``, ``transcribe``, ``models``, ``doctor`` and ``settings``.
+
+One module for each command. What only one of them needs is imported when it runs.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+import auricle
+from auricle.cli import doctor, models, serve, settings, transcribe
+from auricle.cli.console import plain_errors
+
+app = typer.Typer(
+    name="auricle",
+    help="Self-hosted speech to text that does not go down.\n\n"
+    "Every option of [bold]serve[/] is an AURICLE_* variable too; "
+    "[bold]auricle settings[/] lists them all.",
+    epilog="Start with [bold]auricle serve[/], or with [bold]auricle transcribe FILE[/]. "
+    "When something is amiss: [bold]auricle doctor[/].",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"auricle {auricle.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and leave."
+        ),
+    ] = False,
+) -> None: ...
+
+
+def _add(command: Callable[..., None]) -> None:
+    """Add a command; its docstring is its help, with lines joined that belong together."""
+    paragraphs = (inspect.getdoc(command) or "").split("\n\n")
+    flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    app.command(help=flowing)(plain_errors(command))
+
+
+for _command in (
+    serve.serve,
+    transcribe.transcribe,
+    models.models,
+    doctor.doctor,
+    settings.settings,
+):
+    _add(_command)

@@ -1,0 +1,37 @@
+"""Where the command line writes: results to stdout, all that is said beside them to stderr."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console
+
+from auricle.errors import AuricleError
+
+EXIT_UNUSABLE = 2
+"""Settings, model, port or files can't be used as asked: nothing was done."""
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as a shell has it."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+results = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Give a command's errors that people can do something about one line, and no traceback."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except AuricleError as exc:
+            errors.print(f"auricle: {exc}", style="red", markup=False)
+            raise typer.Exit(EXIT_UNUSABLE) from exc
+        except KeyboardInterrupt:
+            raise typer.Exit(EXIT_INTERRUPTED) from None
+
+    return run

@@ -1,0 +1,37 @@
+"""``auricle doctor``: is everything there that a server needs, and if not, what to do."""
+
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from auricle.cli.console import results
+from auricle.config import Settings
+
+
+def doctor(
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="Look for a GPU and CUDA's libraries as well.")
+    ] = False,
+) -> None:
+    """Check this machine and the settings; each line is ok, or says what to do.
+
+    The exit code is 1 if something is wrong, and 0 if all is well or only worth a look.
+    """
+    from auricle.cli.checks import CHECKS, Level, check_gpu
+
+    styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
+    settings = Settings.load()
+    wanted = [*CHECKS]
+    if gpu or settings.model.device != "cpu":
+        wanted.append(check_gpu)
+    is_usable = True
+    for check in wanted:
+        found = check(settings)
+        level = Text(f"{found.level.value:9}", style=styles[found.level])
+        results.print(Text.assemble(level, f"{found.subject:10}", found.text))
+        if found.advice:
+            results.print(f"{'':19}→ {found.advice}", style="bold", markup=False)
+        is_usable = is_usable and found.level is not Level.WRONG
+    if not is_usable:
+        raise typer.Exit(1)

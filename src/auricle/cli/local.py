@@ -1,0 +1,111 @@
+"""Transcribes files with worker processes of its own."""
+
+import contextlib
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from auricle.cli.recogniser import OnHeard, RecogniserRequest
+from auricle.config import Settings, worker_count
+from auricle.engine.fetch import resolve
+from auricle.errors import RequestError
+from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
+from auricle.transcriber import Decoder, Progress
+from auricle.types import SAMPLE_RATE_HZ, Source
+from auricle.workers.decode_pool import DecodePool
+from auricle.workers.pool import WorkerPool
+
+
+class LocalRecogniser:
+    """Workers that live as long as the command; use it as a context."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lane = open_lane(worker_count(settings.worker))
+        self._closing = contextlib.AsyncExitStack()
+        self._decoder: DecodePool
+        self._transcriber: WorkerPool
+
+    async def __aenter__(self) -> Self:
+        """Get the model, start the workers, and wait until one of them is ready.
+
+        Raises:
+            SetupError: There is no such model, or it can't be loaded.
+        """
+        settings = self._settings
+        model_path = await anyio.to_thread.run_sync(resolve, settings.model)
+        self._decoder = DecodePool(settings.worker, settings.decode)
+        self._transcriber = WorkerPool(
+            settings.worker, settings.queue, settings.model, str(model_path)
+        )
+        async with contextlib.AsyncExitStack() as stack:
+            for pool in (self._decoder, self._transcriber):
+                stack.push_async_callback(pool.aclose)
+                await pool.start()
+            await self._transcriber.wait_ready(settings.worker.start_budget_s)
+            self._closing = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._closing.aclose()
+
+    async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
+        """Return a file's transcript.
+
+        Raises:
+            AuricleError: It can't be read or recognised.
+        """
+        decoder = _WatchedDecoder(self._decoder)
+
+        def tell(progress: FileProgress) -> None:
+            on_heard(progress.fraction, progress.fraction * decoder.total_s)
+
+        return await transcribe_file(
+            self._transcriber,
+            decoder,
+            FileRequest(_source(request.path), id=uuid.uuid4().hex, options=request.options),
+            lane=self._lane,
+            on_progress=tell,
+        )
+
+
+def _source(path: Path) -> Source:
+    """Return the file as a source.
+
+    Raises:
+        RequestError: It isn't a file that can be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.read(1)
+    except OSError as exc:
+        raise RequestError(f"can't be read: {exc.strerror or exc}") from exc
+    return Source(str(path.absolute()))
+
+
+class _WatchedDecoder:
+    """A decoder that remembers how long the file is, or is going to be."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self._decoder = decoder
+        self.total_s = 0.0
+        self.stats = decoder.stats
+        self.aclose = decoder.aclose
+
+    async def decode(
+        self, source: Source, *, whole_up_to_samples: int = 0
+    ) -> AsyncIterator[Progress]:
+        pieces = self._decoder.decode(source, whole_up_to_samples=whole_up_to_samples)
+        async for progress in pieces:
+            if progress.fraction > 0:
+                self.total_s = progress.duration_samples / SAMPLE_RATE_HZ / progress.fraction
+            yield progress

@@ -1,0 +1,25 @@
+"""``auricle models``: which models have a name, and which are here already."""
+
+from rich.table import Table
+from rich.text import Text
+
+from auricle.cli.console import results
+from auricle.config import Settings
+
+
+def models() -> None:
+    """List the models that AURICLE_MODEL (or --model) takes by name.
+
+    Any model of the Hugging Face Hub in CTranslate2's form (ORGANISATION/NAME) and any directory
+    with one works too. A model that is not here is fetched at the first start.
+    """
+    from auricle.engine.fetch import known_models
+
+    settings = Settings.load().model
+    table = Table("name", "from", "MB", "here", box=None, pad_edge=False)
+    table.columns[2].justify = "right"
+    for model in known_models(settings.cache_dir):
+        here = Text("yes", style="green") if model.is_here else Text("no", style="dim")
+        name = Text(model.name, style="bold" if model.name == settings.model else "")
+        table.add_row(name, model.where, str(model.size_mb), here)
+    results.print(table)

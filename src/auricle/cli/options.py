@@ -1,0 +1,33 @@
+"""Options of commands that are settings too: described once, in :mod:`auricle.config`."""
+
+import typer
+import typer.models
+
+from auricle.config import fields, variable
+
+_FIELDS = dict(fields())
+
+
+def setting(name: str, *more_names: str, panel: str | None = None) -> typer.models.OptionInfo:
+    """Return the option of a setting: its name, description, variable and default."""
+    description = _FIELDS[name].description
+    option: typer.models.OptionInfo = typer.Option(
+        f"--{name.replace('_', '-')}",
+        *more_names,
+        help=f"{description} [dim]\\[{variable(name)}, {default_text(name)}][/]",
+        show_default=False,
+        rich_help_panel=panel,
+    )
+    return option
+
+
+def default_text(name: str) -> str:
+    """Return a setting's default as people read it."""
+    default = _FIELDS[name].get_default(call_default_factory=False)
+    if _FIELDS[name].default_factory is not None:
+        return "the user's cache folder"
+    if default is None or default == ():
+        return "none"
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default)

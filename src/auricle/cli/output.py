@@ -1,0 +1,112 @@
+"""What ``auricle transcribe`` gives for a file, and where it puts it."""
+
+import contextlib
+import enum
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from auricle.errors import SetupError
+from auricle.longform import FileTranscript
+from auricle.protocol.subtitles import to_srt, to_vtt
+from auricle.server.results import transcript_body
+
+
+class Format(enum.StrEnum):
+    """What a transcript is written as; the value is the file's ending too."""
+
+    TEXT = "text"
+    JSON = "json"
+    SRT = "srt"
+    VTT = "vtt"
+
+    @property
+    def suffix(self) -> str:
+        """Return what a file of this format ends in."""
+        return ".txt" if self is Format.TEXT else f".{self.value}"
+
+
+def render(heard: FileTranscript, output_format: Format) -> str:
+    """Return the transcript in this format, with a line's end at its end."""
+    match output_format:
+        case Format.TEXT:
+            return heard.transcript.text + "\n"
+        case Format.SRT:
+            return to_srt(heard.transcript.segments)
+        case Format.VTT:
+            return to_vtt(heard.transcript.segments)
+        case Format.JSON:
+            return json.dumps(document(heard), ensure_ascii=False, indent=2) + "\n"
+
+
+def document(heard: FileTranscript) -> dict[str, object]:
+    """Return the transcript in the shape of the server's own answers, without a request's ids."""
+    body = transcript_body("", "", heard.transcript, heard.gaps)
+    return {name: value for name, value in body.items() if name not in ("job_id", "trace_id")}
+
+
+def destinations(
+    files: Sequence[Path], output: str | None, output_format: Format
+) -> list[Path | None]:
+    """Return where each file's transcript goes; ``None`` is stdout.
+
+    For one file ``output`` is a file, unless there is a folder of that name or it ends in a slash.
+
+    Raises:
+        SetupError: Subtitles of several files can't go to one place.
+    """
+    if output is None:
+        if len(files) > 1 and output_format in (Format.SRT, Format.VTT):
+            raise SetupError("Subtitles of several files need a folder: -o FOLDER")
+        return [None] * len(files)
+    place = Path(output)
+    if len(files) == 1 and not place.is_dir() and not output.endswith(("/", os.sep)):
+        _keep_input(files[0], place)
+        return [place]
+    if place.exists() and not place.is_dir():
+        raise SetupError(f"{output} is a file; several transcripts need a folder: -o FOLDER")
+    stems = [file.stem for file in files]
+    names = [file.stem if stems.count(file.stem) == 1 else file.name for file in files]
+    if len(set(names)) < len(names):
+        raise SetupError("Two of the files have the same name; transcribe them one by one.")
+    targets = [place / f"{name}{output_format.suffix}" for name in names]
+    for file, target in zip(files, targets, strict=True):
+        _keep_input(file, target)
+    return list(targets)
+
+
+def _keep_input(file: Path, target: Path) -> None:
+    if target.exists() and file.exists() and target.samefile(file):
+        raise SetupError(f"{target} is the recording itself and is not written over.")
+
+
+def write(text: str, target: Path) -> None:
+    """Put a transcript into a file whole, or leave what was there.
+
+    Raises:
+        SetupError: It can't be written.
+    """
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(text)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as exc:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        raise SetupError(f"{target} can't be written: {exc.strerror or exc}.") from exc
+
+
+def _umask() -> int:
+    """Return the mask of new files: a temporary one is private at first."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,91 @@
+"""Shows how far each file is, on a terminal: speed against real time, and time left."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TaskProgressColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from auricle.cli.console import errors
+
+
+class FileProgressBars:
+    """One line for each file in work; shows nothing where stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[speed]}"),
+            TimeRemainingColumn(),
+            console=errors,
+            transient=True,
+            disable=not errors.is_terminal,
+            redirect_stdout=False,  # rich would send results to stderr, where the bars are
+            redirect_stderr=False,
+        )
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bars.stop()
+
+    @contextlib.contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Take the bars away while something else is written."""
+        self._bars.stop()
+        try:
+            yield
+        finally:
+            self._bars.start()
+
+    def open(self, name: str) -> "FileBar":
+        """Return the line of a file, from now on."""
+        return FileBar(self._bars, self._bars.add_task(name, total=1.0, speed=""))
+
+
+class FileBar:
+    """The line of one file; :meth:`close` takes it away."""
+
+    def __init__(self, bars: Progress, task: TaskID) -> None:
+        self._bars, self._task = bars, task
+        self._began_at = time.monotonic()
+
+    def advance(self, fraction: float, audio_s: float) -> None:
+        """Show that so much of the file is done, ``audio_s`` seconds of it."""
+        speed = speed_text(audio_s, time.monotonic() - self._began_at)
+        self._bars.update(self._task, completed=fraction, speed=speed)
+
+    def close(self, audio_s: float | None) -> None:
+        """Take the line away; with the file's length, leave one that says how quick it was."""
+        elapsed_s = time.monotonic() - self._began_at
+        name = self._bars.tasks[self._bars.task_ids.index(self._task)].description
+        self._bars.remove_task(self._task)
+        if audio_s is not None and errors.is_terminal:
+            speed = speed_text(audio_s, elapsed_s)
+            line = f"{name}: {audio_s:.1f} s of audio in {elapsed_s:.1f} s, {speed}"
+            self._bars.console.print(line, style="dim", markup=False)
+
+
+def speed_text(audio_s: float, elapsed_s: float) -> str:
+    """Return how many times faster than it was spoken, as people read it."""
+    if elapsed_s <= 0 or audio_s <= 0:
+        return ""
+    return f"{audio_s / elapsed_s:.1f} x real time"

@@ -1,0 +1,254 @@
+"""Transcribes files with a server that runs already: uploads, and asks how far they are.
+
+A server that is full is asked again when it says so. One that vanishes is waited for; if it has
+forgotten the job when it is back, the file is uploaded again.
+"""
+
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import anyio
+import httpx2 as httpx
+import msgspec
+
+from auricle.cli.recogniser import OnHeard, RecogniserRequest
+from auricle.config import ClientSettings
+from auricle.errors import NotFound, RequestError, SetupError
+from auricle.longform import FileTranscript, Gap
+from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Transcript, Word
+
+T = TypeVar("T")
+
+POLL_S = 0.3
+CHUNK_BYTES = 256 * 1024
+TIMEOUT = httpx.Timeout(60, connect=10)
+PATIENCE_S = 900.0
+"""How long a server that is full or gone is asked again before the file is given up."""
+PAUSE_WHEN_GONE_S = 1.0
+MAX_UPLOADS = 3
+CANCEL_LIMIT_S = 3.0
+
+
+class _Word(msgspec.Struct):
+    start: float
+    end: float
+    word: str
+    probability: float
+
+
+class _Segment(msgspec.Struct):
+    start: float
+    end: float
+    text: str
+    words: list[_Word] | None = None
+
+
+class _Gap(msgspec.Struct):
+    start: float
+    end: float
+    code: str
+
+
+class _Error(msgspec.Struct):
+    code: str
+    message: str
+    retryable: bool = False
+    retry_after_s: float | None = None
+    gaps: list[_Gap] = []
+
+
+class _Result(msgspec.Struct):
+    text: str
+    language: str | None
+    language_probability: float
+    duration_ms: int
+    segments: list[_Segment]
+    attempts: int = 1
+    error: _Error | None = None
+
+
+class _Job(msgspec.Struct):
+    state: str
+    progress: float
+    result: _Result | None = None
+    error: _Error | None = None
+
+
+class _Refusal(msgspec.Struct):
+    error: _Error
+
+
+class RemoteRecogniser:
+    """A server's ``/utterance`` and ``/jobs``; use it as a context."""
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self._url = (settings.url or "").rstrip("/")
+        key = settings.api_key
+        headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
+        try:
+            self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
+        except httpx.InvalidURL as exc:
+            raise SetupError(f"--url {self._url} is not an address.") from exc
+
+    async def __aenter__(self) -> Self:
+        """Make sure that a server is there.
+
+        Raises:
+            SetupError: Nothing answers at the address.
+        """
+        try:
+            (await self._http.get("/livez")).raise_for_status()
+        except httpx.HTTPError as exc:
+            await self._http.aclose()
+            raise SetupError(
+                f"No Auricle server answers at {self._url}: start one with `auricle serve`, "
+                "or leave --url out."
+            ) from exc
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
+        """Return a file's transcript; cancelling the call cancels the server's job.
+
+        Raises:
+            RequestError: It can't be read, or the server refuses it or can't recognise it.
+        """
+        for _ in range(MAX_UPLOADS):
+            job_id = uuid.uuid4().hex
+            try:
+                await self._upload(request, job_id)
+                return _transcript(await self._follow(job_id, on_heard))
+            except NotFound:  # the server was started anew and knows nothing of it
+                continue
+            except BaseException:
+                await self._cancel(job_id)
+                raise
+        raise RequestError("the server lost the job again and again")
+
+    async def _upload(self, request: RecogniserRequest, job_id: str) -> None:
+        try:
+            size_bytes = request.path.stat().st_size
+            request.path.open("rb").close()
+        except OSError as exc:
+            raise RequestError(f"can't be read: {exc.strerror or exc}") from exc
+        query = {"job_id": job_id, "wait": "0", **_query(request.options)}
+        headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Length": str(size_bytes),
+        }
+        await self._ask("POST", "/utterance", params=query, headers=headers, upload=request.path)
+
+    async def _follow(self, job_id: str, on_heard: OnHeard) -> _Result:
+        while True:
+            answer = await self._ask("GET", f"/jobs/{job_id}")
+            job = _decoded(answer, _Job)
+            on_heard(job.progress, 0.0)
+            if job.result is not None:
+                return job.result
+            if job.error is not None:
+                raise RequestError(f"{job.error.message} ({job.error.code})")
+            if job.state not in ("queued", "running"):
+                raise RequestError(f"the job was {job.state} on the server")
+            await anyio.sleep(POLL_S)
+
+    async def _ask(
+        self, method: str, path: str, *, upload: Path | None = None, **arguments: Any
+    ) -> httpx.Response:
+        """Send a request until it is answered; patient with a server that is full or gone.
+
+        Raises:
+            NotFound: The server doesn't know the job.
+            RequestError: It refuses, or wasn't to be had for long.
+        """
+        gives_up_at = anyio.current_time() + PATIENCE_S
+        while True:
+            content = None if upload is None else _chunks(upload)
+            try:
+                answer = await self._http.request(method, path, content=content, **arguments)
+            except httpx.TransportError as exc:
+                problem, pause_s = f"the server is gone ({type(exc).__name__})", PAUSE_WHEN_GONE_S
+            else:
+                if answer.is_success:
+                    return answer
+                error = _decoded(answer, _Refusal).error
+                if answer.status_code == NotFound.http_status:
+                    raise NotFound(error.message)
+                problem, pause_s = f"{error.message} ({error.code})", error.retry_after_s or 0
+                if not error.retryable or not pause_s:
+                    raise RequestError(problem)
+            if anyio.current_time() + pause_s > gives_up_at:
+                raise RequestError(problem)
+            await anyio.sleep(pause_s)
+
+    async def _cancel(self, job_id: str) -> None:
+        """Tell the server that nobody wants the job any more, if it is there to hear it."""
+        with anyio.move_on_after(CANCEL_LIMIT_S, shield=True):
+            try:
+                await self._http.delete(f"/jobs/{job_id}")
+            except httpx.HTTPError:
+                return
+
+
+async def _chunks(path: Path) -> AsyncIterator[bytes]:
+    async with await anyio.open_file(path, "rb") as file:
+        while chunk := await file.read(CHUNK_BYTES):
+            yield chunk
+
+
+def _query(options: Options) -> dict[str, str]:
+    given = {
+        "language": options.language,
+        "task": options.task.value,
+        "beam_size": str(options.beam_size),
+        "initial_prompt": options.initial_prompt,
+        "hotwords": ",".join(options.hotwords) or None,
+        "word_timestamps": "true" if options.word_timestamps else None,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _decoded(answer: httpx.Response, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer.content, type=kind)
+    except msgspec.DecodeError as exc:
+        raise RequestError(
+            f"the answer (HTTP {answer.status_code}) is not an Auricle server's"
+        ) from exc
+
+
+def _transcript(result: _Result) -> FileTranscript:
+    gaps = result.error.gaps if result.error is not None else []
+    return FileTranscript(
+        Transcript(
+            text=result.text,
+            language=result.language,
+            language_probability=result.language_probability,
+            duration_samples=_samples(result.duration_ms / 1000),
+            segments=tuple(_segment(segment) for segment in result.segments),
+            attempts=result.attempts,
+        ),
+        tuple(Gap(_samples(gap.start), _samples(gap.end), gap.code) for gap in gaps),
+    )
+
+
+def _segment(segment: _Segment) -> Segment:
+    words = None
+    if segment.words is not None:
+        words = tuple(
+            Word(_samples(w.start), _samples(w.end), w.word, w.probability) for w in segment.words
+        )
+    return Segment(_samples(segment.start), _samples(segment.end), segment.text, words)
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)

@@ -1,0 +1,127 @@
+"""``auricle serve``: the HTTP server with its workers."""
+
+import asyncio
+import contextlib
+import math
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import anyio
+
+from auricle.cli.console import results
+from auricle.cli.options import setting
+from auricle.cli.settings import warn_of_unknown_variables
+from auricle.config import Settings, worker_count
+from auricle.errors import SetupError
+
+if TYPE_CHECKING:
+    from auricle.workers.pool import WorkerPool
+
+CLIP = Path("testdata/fellow.wav")
+"""Speech to try it with, when started in a clone of the repository."""
+
+
+def serve(
+    host: Annotated[str | None, setting("host")] = None,
+    port: Annotated[int | None, setting("port")] = None,
+    model: Annotated[str | None, setting("model")] = None,
+    device: Annotated[str | None, setting("device")] = None,
+    compute_type: Annotated[str | None, setting("compute_type")] = None,
+    workers: Annotated[int | None, setting("workers")] = None,
+    worker_threads: Annotated[int | None, setting("worker_threads")] = None,
+    decode_workers: Annotated[int | None, setting("decode_workers")] = None,
+    queue_audio_s: Annotated[float | None, setting("queue_audio_s")] = None,
+    max_audio_s: Annotated[float | None, setting("max_audio_s")] = None,
+    drain_s: Annotated[float | None, setting("drain_s")] = None,
+    log_level: Annotated[str | None, setting("log_level")] = None,
+) -> None:
+    """Serve speech to text over HTTP.
+
+    The port answers at once; until the first worker is ready, requests get 503 with Retry-After.
+    Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key. They are no
+    option, since others can read a command line.
+
+    Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
+    """
+    settings = Settings.load(
+        {
+            "host": host,
+            "port": port,
+            "model": model,
+            "device": device,
+            "compute_type": compute_type,
+            "workers": workers,
+            "worker_threads": worker_threads,
+            "decode_workers": decode_workers,
+            "queue_audio_s": queue_audio_s,
+            "max_audio_s": max_audio_s,
+            "drain_s": drain_s,
+            "log_level": log_level,
+        }
+    )
+    warn_of_unknown_variables()
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    """Check, get the model, start the workers, serve; stop them again in any case.
+
+    Raises:
+        SetupError: Something of that can't be; it says what to do.
+    """
+    from auricle.engine.fetch import resolve
+    from auricle.server.app import create_app
+    from auricle.server.logs import configure_logging
+    from auricle.server.run import base_url, listen, serve
+    from auricle.workers.decode_pool import DecodePool
+    from auricle.workers.pool import WorkerPool
+
+    configure_logging(settings.server.log_level)
+    for found in listen(settings.server):  # a port in use is told before a model is fetched
+        found.close()
+    model_path = await anyio.to_thread.run_sync(resolve, settings.model)
+    pool = WorkerPool(settings.worker, settings.queue, settings.model, model_path)
+    decoder = DecodePool(settings.worker, settings.decode)
+    app = create_app(pool, decoder, settings)
+    sockets = listen(settings.server)
+    url = base_url(settings.server, sockets)
+    async with contextlib.AsyncExitStack() as stack:
+        for started in (pool, decoder):
+            stack.push_async_callback(started.aclose)
+            await started.start()
+        problems: list[SetupError] = []
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(_announce, settings, url, pool, problems)
+            await serve(app, settings.server, sockets)
+            beside.cancel_scope.cancel()
+    if problems:
+        raise problems[0]
+
+
+async def _announce(
+    settings: Settings, url: str, pool: "WorkerPool", problems: list[SetupError]
+) -> None:
+    """Tell where the service is and when it is ready; end it if the model can't be loaded."""
+    began_at = time.monotonic()
+    workers = worker_count(settings.worker)
+    results.print(
+        f"Auricle serves on [bold]{url}[/] and loads {settings.model.model} "
+        f"in {workers} worker{'s' * (workers > 1)}…"
+    )
+    try:
+        await pool.wait_ready(math.inf)
+    except SetupError as exc:
+        problems.append(exc)
+        signal.raise_signal(signal.SIGTERM)  # the one way in which the server ends
+        return
+    results.print(f"Ready after {time.monotonic() - began_at:.1f} s. Try it:")
+    results.print(f"  {curl_line(url, has_keys=bool(settings.server.api_keys))}", markup=False)
+
+
+def curl_line(url: str, *, has_keys: bool) -> str:
+    """Return a command that posts speech; it works as it is in a clone, without keys."""
+    file, kind = (CLIP, "audio/wav") if CLIP.is_file() else ("FILE", "audio/*")
+    key = "-H 'Authorization: Bearer KEY' " if has_keys else ""
+    return f"curl --data-binary @{file} -H 'Content-Type: {kind}' {key}{url}/utterance"

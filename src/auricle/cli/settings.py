@@ -1,0 +1,65 @@
+"""``auricle settings``: every setting, what it is for, and what it is now."""
+
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+from rich.text import Text
+
+from auricle.cli.console import errors, results
+from auricle.cli.options import default_text
+from auricle.config import SECTIONS, Settings, fields, unknown_variables, variable
+
+
+def settings(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table of the documentation.")
+    ] = False,
+) -> None:
+    """List all settings with the values in force.
+
+    What was changed is bold. Keys are never shown, only how many there are.
+    """
+    if markdown:
+        typer.echo(markdown_table())
+        return
+    loaded = Settings.load()
+    for section, section_class in SECTIONS.items():
+        for name, field in section_class.model_fields.items():
+            now, default = value_text(getattr(getattr(loaded, section), name)), default_text(name)
+            is_changed = name in getattr(loaded, section).model_fields_set
+            line = Text(f"{variable(name)}={now}", style="bold" if is_changed else "")
+            line.append(f"  (default: {default})" if is_changed else "", style="dim")
+            results.print(line)
+            results.print(f"    {field.description}", style="dim", markup=False)
+    warn_of_unknown_variables()
+
+
+def value_text(value: object) -> str:
+    """Return a value for people; of keys it tells only how many there are."""
+    match value:
+        case None | ():
+            return ""
+        case SecretStr():
+            return "set"
+        case tuple():
+            return f"{len(value)} set"
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def markdown_table() -> str:
+    """Return the documentation's table of settings."""
+    rows = ["| variable | default | what it is for |", "|---|---|---|"]
+    for name, field in fields():
+        rows.append(f"| `{variable(name)}` | {default_text(name)} | {field.description} |")
+    return "\n".join(rows)
+
+
+def warn_of_unknown_variables() -> None:
+    """Tell of variables that look like settings and are none: most are misspelled."""
+    for name, meant in unknown_variables():
+        hint = f" Did you mean {meant}?" if meant else " See `auricle settings`."
+        errors.print(f"auricle: {name} is not a setting and changes nothing.{hint}", style="yellow")

@@ -1,0 +1,27 @@
+"""The command line without the settings of whoever runs the tests."""
+
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from auricle.cli import app
+from auricle.config import fields, variable
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, _ in fields():
+        monkeypatch.delenv(variable(name), raising=False)
+
+
+@pytest.fixture
+def auricle() -> Run:
+    """Run a command in this process; its result has ``exit_code``, ``stdout`` and ``stderr``."""
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, arguments)
+
+    return run

@@ -1,0 +1,137 @@
+"""The doctor's checks: what each says when all is well, and when it is not."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from auricle.cli.checks import (
+    CHECKS,
+    Level,
+    check_address,
+    check_disk,
+    check_engine,
+    check_gpu,
+    check_libopus,
+    check_memory,
+    check_model,
+    check_processors,
+    check_python,
+    check_variables,
+    port_problem,
+)
+from auricle.config import Settings
+from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.process
+
+
+def settings(**overrides: object) -> Settings:
+    return Settings.load({"port": 0, **overrides})
+
+
+@pytest.mark.parametrize("check", [check_python, check_variables, check_libopus, check_engine])
+def test_what_was_installed_properly_is_well(check: type) -> None:
+    finding = check(settings())
+    assert finding.level is Level.OK
+    assert finding.advice == ""
+
+
+def test_a_misspelled_variable_is_worth_a_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_WORKER", "2")
+    finding = check_variables(settings())
+    assert finding.level is Level.WARNING
+    assert "AURICLE_WORKERS" in finding.advice
+
+
+def test_a_model_directory_without_a_model_is_wrong(tmp_path: Path) -> None:
+    finding = check_model(settings(model=str(tmp_path)))
+    assert finding.level is Level.WRONG
+    assert "model.bin" in finding.advice
+
+
+def test_a_model_that_has_to_be_fetched_is_told_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding = check_model(settings(model="medium", cache_dir=str(tmp_path)))
+    assert finding.level is Level.WARNING
+    assert "1528 MB" in finding.text
+
+
+def test_a_model_that_nobody_knows_is_wrong() -> None:
+    assert check_model(settings(model="basse")).level is Level.WRONG
+
+
+def test_one_worker_is_worth_a_word() -> None:
+    assert check_processors(settings(workers=1)).level is Level.WARNING
+    assert check_processors(settings(workers=2, worker_threads=1)).level is Level.OK
+
+
+def test_more_threads_than_cores_are_worth_a_word() -> None:
+    finding = check_processors(settings(workers=256, worker_threads=64))
+    assert finding.level is Level.WARNING
+    assert "AURICLE_WORKERS" in finding.advice
+
+
+def test_more_workers_than_memory_are_worth_a_word() -> None:
+    assert check_memory(settings(workers=2)).text.endswith("(of Whisper base)")
+    assert "1200 MB for the workers" in check_memory(settings(workers=2)).text
+
+
+def test_a_free_port_is_well() -> None:
+    assert check_address(settings()).level is Level.OK
+
+
+def test_a_port_in_use_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        finding = check_address(settings(port=port))
+        assert finding.level is Level.WARNING
+        assert f"port {port} on 127.0.0.1 is in use" in finding.text
+        assert "AURICLE_PORT" in finding.advice
+    assert port_problem("127.0.0.1", port) == ""
+
+
+def test_an_address_that_is_not_ours_is_told() -> None:
+    # 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+    assert "not an address of this machine" in port_problem("192.0.2.1", 0)
+
+
+def test_an_open_address_without_keys_is_wrong() -> None:
+    finding = check_address(settings(host="0.0.0.0"))
+    assert finding.level is Level.WRONG
+    assert "AURICLE_API_KEYS" in finding.advice
+
+
+def test_folders_that_are_not_there_yet_are_judged_by_those_above(tmp_path: Path) -> None:
+    finding = check_disk(settings(cache_dir=str(tmp_path / "new" / "cache")))
+    assert finding.level is not Level.WRONG
+    assert str(tmp_path / "new" / "cache") in finding.text
+
+
+def test_without_a_gpu_the_doctor_says_what_is_missing() -> None:
+    finding = check_gpu(settings())
+    if finding.level is Level.OK:
+        pytest.skip("this machine has a GPU")
+    assert finding.level is Level.WRONG
+    assert finding.advice
+
+
+def test_the_doctor_prints_a_line_for_each_check(
+    auricle: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AURICLE_PORT", "0")
+    monkeypatch.setenv("AURICLE_CACHE_DIR", str(tmp_path))
+    result = auricle("doctor")
+    assert result.exit_code == 0
+    lines = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert len(lines) == len(CHECKS)
+
+
+def test_the_doctors_exit_code_tells_that_something_is_wrong(
+    auricle: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AURICLE_MODEL", str(tmp_path))
+    result = auricle("doctor")
+    assert result.exit_code == 1
+    assert "→ " in result.stdout

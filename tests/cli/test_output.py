@@ -1,0 +1,129 @@
+"""What a transcript looks like in each format, and where it goes."""
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from auricle.cli.output import Format, destinations, render, write
+from auricle.errors import SetupError
+from auricle.longform import FileTranscript, Gap
+from auricle.types import Segment, Transcript, Word
+
+pytestmark = pytest.mark.unit
+
+HEARD = FileTranscript(
+    Transcript(
+        text="Grüße & Küsse.",
+        language="de",
+        language_probability=0.98765,
+        duration_samples=40_000,
+        segments=(
+            Segment(800, 32_000, " Grüße & Küsse.", (Word(800, 16_000, " Grüße", 0.91239),)),
+        ),
+    ),
+    gaps=(Gap(32_000, 40_000, "poison_job"),),
+)
+
+
+def test_text_is_the_text_and_one_line_end() -> None:
+    assert render(HEARD, Format.TEXT) == "Grüße & Küsse.\n"
+
+
+def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
+    text = render(HEARD, Format.JSON)
+    assert "Grüße" in text
+    document = json.loads(text)
+    assert "job_id" not in document
+    assert document["duration_ms"] == 2500
+    assert document["segments"] == [
+        {
+            "start": 0.05,
+            "end": 2.0,
+            "text": " Grüße & Küsse.",
+            "words": [{"start": 0.05, "end": 1.0, "word": " Grüße", "probability": 0.9124}],
+        }
+    ]
+    assert document["error"]["gaps"] == [{"start": 2.0, "end": 2.5, "code": "poison_job"}]
+
+
+def test_subtitles_come_from_the_segments() -> None:
+    assert render(HEARD, Format.SRT) == "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
+    assert render(HEARD, Format.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
+
+
+def test_without_an_output_everything_goes_to_stdout() -> None:
+    files = [Path("a.wav"), Path("b.wav")]
+    assert destinations(files, None, Format.TEXT) == [None, None]
+    assert destinations(files[:1], None, Format.SRT) == [None]
+
+
+@pytest.mark.parametrize("output_format", [Format.SRT, Format.VTT])
+def test_subtitles_of_several_files_are_not_mixed_on_stdout(output_format: Format) -> None:
+    with pytest.raises(SetupError, match="-o FOLDER"):
+        destinations([Path("a.wav"), Path("b.wav")], None, output_format)
+
+
+def test_one_file_goes_into_the_file_that_is_named(tmp_path: Path) -> None:
+    assert destinations([Path("a.wav")], f"{tmp_path}/x.srt", Format.SRT) == [tmp_path / "x.srt"]
+
+
+def test_one_file_goes_into_a_folder_that_is_named(tmp_path: Path) -> None:
+    assert destinations([Path("a.wav")], str(tmp_path), Format.SRT) == [tmp_path / "a.srt"]
+    new = destinations([Path("a.wav")], f"{tmp_path}/new/", Format.TEXT)
+    assert new == [tmp_path / "new" / "a.txt"]
+
+
+def test_several_files_get_a_file_each_in_the_folder(tmp_path: Path) -> None:
+    files = [Path("x/a.wav"), Path("y/b.mp3")]
+    expected = [tmp_path / "out" / "a.txt", tmp_path / "out" / "b.txt"]
+    assert destinations(files, f"{tmp_path}/out", Format.TEXT) == expected
+
+
+def test_files_that_differ_in_their_ending_keep_it(tmp_path: Path) -> None:
+    files = [Path("a.wav"), Path("a.mp3"), Path("b.wav")]
+    expected = [tmp_path / name for name in ("a.wav.vtt", "a.mp3.vtt", "b.vtt")]
+    assert destinations(files, str(tmp_path), Format.VTT) == expected
+
+
+def test_two_files_of_one_name_are_not_put_into_one_folder(tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="same name"):
+        destinations([Path("x/a.wav"), Path("y/a.wav")], str(tmp_path), Format.TEXT)
+
+
+def test_several_files_are_not_put_into_one_file(tmp_path: Path) -> None:
+    target = tmp_path / "there.txt"
+    target.write_text("kept")
+    with pytest.raises(SetupError, match="need a folder"):
+        destinations([Path("a.wav"), Path("b.wav")], str(target), Format.TEXT)
+
+
+def test_a_recording_is_never_written_over(tmp_path: Path) -> None:
+    recording = tmp_path / "a.wav"
+    recording.write_bytes(b"speech")
+    with pytest.raises(SetupError, match="not written over"):
+        destinations([recording], str(recording), Format.TEXT)
+
+
+def test_writing_makes_the_folder_and_replaces_what_was_there(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "a.txt"
+    write("one\n", target)
+    write("two\n", target)
+    assert target.read_text(encoding="utf-8") == "two\n"
+    assert os.listdir(target.parent) == ["a.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX")
+def test_a_transcript_is_as_readable_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "usual").touch()
+    write("text", tmp_path / "ours")
+    usual, ours = ((tmp_path / name).stat().st_mode for name in ("usual", "ours"))
+    assert stat.S_IMODE(ours) == stat.S_IMODE(usual)
+
+
+def test_a_place_that_cant_be_written_is_told_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match=r"a\.txt can't be written"):
+        write("text", tmp_path / "file" / "a.txt")
