@@ -1,0 +1,90 @@
+"""The wheel: what is in it and what is not, built as a release would be."""
+
+import subprocess
+import sys
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import pytest
+
+import auricle
+
+pytestmark = pytest.mark.process
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> set[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return set(archive.namelist())
+
+
+def test_it_is_named_for_its_version_and_runs_everywhere(wheel: Path) -> None:
+    assert wheel.name == f"auricle-{auricle.__version__}-py3-none-any.whl"
+
+
+def test_every_module_is_in_it(names: set[str]) -> None:
+    modules = {path.relative_to(ROOT / "src").as_posix() for path in ROOT.glob("src/**/*.py")}
+    assert modules <= names
+    assert {"auricle/workers/asr_child.py", "auricle/workers/decode_child.py"} <= names
+
+
+def test_it_says_that_it_is_typed(names: set[str]) -> None:
+    assert "auricle/py.typed" in names
+
+
+def test_nothing_else_is_in_it(names: set[str]) -> None:
+    info = f"auricle-{auricle.__version__}.dist-info/"
+    assert all(name.startswith(("auricle/", info)) for name in names)
+    assert not [name for name in names if "__pycache__" in name or name.endswith(".pyc")]
+
+
+def test_it_brings_its_licence_and_its_command(wheel: Path) -> None:
+    info = f"auricle-{auricle.__version__}.dist-info"
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.read(f"{info}/licenses/LICENSE").startswith(b"MIT License")
+        assert b"auricle = auricle.cli:app" in archive.read(f"{info}/entry_points.txt")
+
+
+def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        text = archive.read(f"auricle-{auricle.__version__}.dist-info/METADATA").decode()
+    metadata = Parser().parsestr(text)
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert {"bundled-model", "cuda"} <= set(metadata.get_all("Provides-Extra") or [])
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+def test_a_lock_holds_hashes_and_no_addresses(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    pinned = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
+    assert len(pinned) > 40
+    assert all(line.endswith("\\") for line in pinned), "each pin goes on with its hashes"
+    assert "://" not in text
+    assert "file:" not in text
+    assert "--index" not in text
+    assert "--find-links" not in text
+
+
+def test_the_development_lock_pins_all_that_the_other_one_does() -> None:
+    runtime, development = (
+        {line for line in (ROOT / lock).read_text().splitlines() if "==" in line}
+        for lock in ("requirements.lock", "requirements-dev.lock")
+    )
+    assert runtime < development
