@@ -5,8 +5,8 @@ and protocols. Without them a text file that starts with ``ffconcat`` makes it o
 this machine, and a session description makes it wait for the network. The content alone says what
 a file is, never its name.
 
-Decoding is incremental: what is held is one packet and its samples. The samples are those of
-faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
+Decoding is incremental: what is held is one packet and a second of samples. The samples are those
+of faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
 """
 
 import gc
@@ -18,6 +18,7 @@ from struct import Struct
 
 import av
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
@@ -38,6 +39,8 @@ CODECS = frozenset(
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 768_000
 """From the slowest rate that speech was ever stored at to the fastest that studios use."""
 MAX_CHANNELS = 64
+GROUP_S = 1
+"""Resampled together: frame by frame takes twice the time (measured 2026-11-25, Opus of 20 ms)."""
 MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
 """Formats whose length is counted in samples; that of a WAV header is known to lie, and that of
 MP3 and AAC is guessed from the bit rate."""
@@ -74,6 +77,7 @@ class ContainerReader:
             self.close()
             raise
         self._resampler: AudioResampler | None = None
+        self._fifo = AudioFifo()
         self._setup: object = None
         self._blocks = self._decode()
 
@@ -138,33 +142,49 @@ class ContainerReader:
             except av.FFmpegError:
                 self.failures += 1
                 frames = []
-            yield _joined([pcm for frame in frames for pcm in self._resample(frame)])
+            yield _joined([pcm for frame in frames for pcm in self._take(frame)])
         yield _joined(self._flush())
 
-    def _resample(self, frame: AudioFrame) -> list[Pcm16]:
-        """Return a frame's samples; a file may change its rate or channels on the way."""
-        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+    def _take(self, frame: AudioFrame) -> list[Pcm16]:
+        """Take a frame's samples, and return what can be told by now.
+
+        A file may change its rate or channels on the way.
+        """
         if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
             self.failures += 1
             return []
         done: list[Pcm16] = []
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or setup != self._setup:
             done = self._flush()
             self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._fifo = AudioFifo()
             self._setup = setup
         frame.pts = None  # the samples are what counts, as for faster-whisper
+        self._fifo.write(frame)
+        if self._fifo.samples >= frame.sample_rate * GROUP_S:
+            done += self._resample(self._resampler)
+        return done
+
+    def _resample(self, resampler: AudioResampler) -> list[Pcm16]:
+        group = self._fifo.read()
+        if group is None:
+            return []
         try:
-            return done + [_samples(part) for part in self._resampler.resample(frame)]
+            return [_samples(part) for part in resampler.resample(group)]
         except (av.FFmpegError, ValueError):  # a layout that FFmpeg can't mix
             self.failures += 1
             self._resampler = None
-            return done
+            return []
 
     def _flush(self) -> list[Pcm16]:
         if self._resampler is None:
             return []
-        parts, self._resampler = self._resampler.resample(None), None
-        return [_samples(part) for part in parts]
+        done = self._resample(self._resampler)
+        if self._resampler is not None:
+            done += [_samples(part) for part in self._resampler.resample(None)]
+            self._resampler = None
+        return done
 
 
 def _open(path: str) -> "av.container.InputContainer":
