@@ -85,6 +85,18 @@ def test_a_short_silence_joins_and_a_long_one_parts() -> None:
     assert len(cut([(0, 50), (0.9, 20), (0, merge + 1), (0.9, 20), (0, 50)])) == 2
 
 
+def test_a_silence_of_exactly_the_length_parts() -> None:
+    rules = CutRules(merge_samples=30 * W)
+    assert len(cut([(0.9, 20), (0, 29), (0.9, 20)], rules)) == 1
+    assert len(cut([(0.9, 20), (0, 30), (0.9, 20)], rules)) == 2
+
+
+def test_speech_of_exactly_the_target_is_cut() -> None:
+    rules = CutRules(target_samples=100 * W)
+    assert len(cut([(0.9, 99)], rules)) == 1
+    assert len(cut([(0.9, 100)], rules)) == 2
+
+
 @pytest.mark.parametrize("windows", [1, 2])
 def test_a_click_is_not_a_piece(windows: int) -> None:
     assert cut([(0, 100), (0.9, windows), (0, 100)]) == []
@@ -176,10 +188,23 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
         cutter.feed(recording(0), np.zeros(1, np.float32))
 
 
+def test_they_are_refused_while_the_recording_may_be_whole_too() -> None:
+    cutter = PieceCutter(CutRules(whole_up_to_samples=300 * W))
+    cutter.feed(recording(10 * W), np.zeros(10, np.float32))
+    with pytest.raises(ValueError, match="never fed"):
+        cutter.feed(recording(0), np.zeros(1, np.float32))
+
+
+def test_rules_at_their_limits_are_kept() -> None:
+    CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, pad_samples=3_200)
+    CutRules(target_samples=SAMPLE_RATE_HZ, pad_samples=4_000)
+    CutRules(merge_samples=9_600, whole_up_to_samples=MAX_PIECE_SAMPLES)
+
+
 @pytest.mark.parametrize(
     "rules",
     [
-        {"target_samples": MAX_PIECE_SAMPLES},
+        {"target_samples": MAX_PIECE_SAMPLES - 4_799},
         {"target_samples": 15_999},
         {"merge_samples": 9_599},
         {"pad_samples": -1},

@@ -99,5 +99,5 @@ def test_it_behaves_like_a_list_that_is_cut_at_the_front(
         assert np.array_equal(ring.read(start, end), stream(start, end))
         ring.discard_before(discard)
         start = min(max(start, discard), end)
-        assert (ring.start_sample, ring.end_sample) == (start, end)
+        assert (ring.start_sample, ring.end_sample, len(ring)) == (start, end, end - start)
         assert ring.dropped_samples == dropped

@@ -1,5 +1,6 @@
 import random
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given
@@ -76,6 +77,42 @@ def test_mpeg_audio_without_a_tag_takes_two_frames_or_one_that_is_all(
     assert detect(frames(1), 10_000) is AudioFormat.UNKNOWN
     assert detect(frames(1) + b"not a second frame") is AudioFormat.UNKNOWN
     assert detect(frames(1)[:-1]) is AudioFormat.UNKNOWN
+
+
+MPEG1_KBPS = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320]
+MPEG2_KBPS = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
+
+
+def mp3_packets(rate_hz: int, kbps: int) -> list[bytes]:
+    """A second of a tone as a real encoder writes it, frame by frame."""
+    codec = av.CodecContext.create("libmp3lame", "w")
+    assert isinstance(codec, av.AudioCodecContext)
+    codec.sample_rate, codec.layout, codec.bit_rate = rate_hz, "mono", kbps * 1_000
+    codec.format = av.AudioFormat("s16p")
+    codec.open()
+    pcm = (8_000 * np.sin(np.arange(rate_hz) / 9)).astype(np.int16)
+    packets = []
+    for start in range(0, pcm.size - codec.frame_size, codec.frame_size):
+        part = pcm[np.newaxis, start : start + codec.frame_size]
+        frame = av.AudioFrame.from_ndarray(part, format="s16p", layout="mono")
+        frame.sample_rate, frame.pts = rate_hz, start
+        packets += [bytes(packet) for packet in codec.encode(frame)]
+    return packets
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "all_kbps"),
+    [(rate_hz, MPEG1_KBPS) for rate_hz in (44_100, 48_000, 32_000)]
+    + [(rate_hz, MPEG2_KBPS) for rate_hz in (22_050, 24_000, 16_000)]
+    + [(rate_hz, MPEG2_KBPS[:8]) for rate_hz in (11_025, 12_000, 8_000)],
+)
+def test_mp3_of_every_rate_is_found(rate_hz: int, all_kbps: list[int]) -> None:
+    for kbps in all_kbps:
+        packets = mp3_packets(rate_hz, kbps)
+        assert len(packets) > 4
+        for first in range(len(packets) - 1):  # some frames are padded by a byte, some are not
+            assert detect(b"".join(packets[first : first + 2])) is AudioFormat.MP3
+            assert detect(packets[first]) is AudioFormat.MP3
 
 
 @pytest.mark.parametrize(
