@@ -231,7 +231,7 @@ def test_a_video_without_sound_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "nellymoser"
+    path = tmp_path / "wavpack"
     encode(path, tone(440, 16_000), format="matroska", codec="wavpack", rate_hz=16_000)
     with pytest.raises(UnsupportedFormat, match="codec"):
         ContainerReader(str(path), NO_LIMIT)
