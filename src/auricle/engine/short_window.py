@@ -50,7 +50,8 @@ class ShortWindowPolicy:
     """All that was measured and might be set otherwise."""
 
     window: WindowPolicy = WindowPolicy()
-    guard: GuardPolicy = GuardPolicy()
+    guard: GuardPolicy | None = GuardPolicy()
+    """``None`` believes everything: to see what the guards are good for."""
     tokens: TokenLimit = TokenLimit()
 
 
@@ -130,7 +131,7 @@ class ShortWindowEngine:
         if language is not None and not self._backend.knows(language):
             return AudioError("The model does not know this language; leave it out to detect it.")
         decoding = JobDecoding(job, self._backend.features(job.pcm), language)
-        if is_quiet(job.pcm):
+        if self._policy.guard and is_quiet(job.pcm):
             decoding.skip_all()
         return decoding
 
@@ -178,8 +179,9 @@ class ShortWindowEngine:
             attempt = self._attempt(window, hypothesis, 0.0, new_tokens)
             window.attempts.append(attempt)
             verdict = self._judge(window, attempt)
-            if verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
-                attempt, verdict = self._sample(window, encoded[row : row + 1])
+            guard = self._policy.guard
+            if guard and verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
+                attempt, verdict = self._sample(window, encoded[row : row + 1], guard)
             match verdict:
                 case Verdict.ACCEPT:
                     self._accept(window, attempt, encoded[row : row + 1])
@@ -230,15 +232,18 @@ class ShortWindowEngine:
         )
 
     def _judge(self, window: _Window, attempt: Attempt) -> Verdict:
+        if self._policy.guard is None:
+            return Verdict.ACCEPT
         if window.frames == FULL_FRAMES:
             return judge_full(attempt, self._policy.guard)
         limit = self._policy.tokens.tokens_for(window.decoding.content_frames)
         return judge_short(attempt, limit, self._policy.guard)
 
-    def _sample(self, window: _Window, encoded: Encoded) -> tuple[Attempt, Verdict]:
+    def _sample(
+        self, window: _Window, encoded: Encoded, guard: GuardPolicy
+    ) -> tuple[Attempt, Verdict]:
         """Go down the temperatures, alone; return the first that is good, or the likeliest."""
         self.counts.sampled += 1
-        guard = self._policy.guard
         prompt = replace(window.prompt, prefix=())
         for temperature in guard.temperatures:
             hypothesis = self._backend.sample(

@@ -1,0 +1,151 @@
+"""Long files: BatchedInferencePipeline against pieces of some 10 s in sorted batches.
+
+    python -m bench.files --model DIR --corpus DIR [--minutes 30] [--out docs/benchmarks/files]
+
+The file is the corpus's read sentences and synthetic speech, joined with pauses. Both find the
+speech with Silero, both have one thread; seconds are CPU seconds from samples to text.
+"""
+
+import argparse
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from auricle.audio.pieces import CutRules, PieceCutter
+from auricle.audio.vad import SpeechDetector
+from auricle.engine import EngineSettings
+from auricle.engine.batching import transcribe_sorted
+from auricle.engine.loading import load_model
+from auricle.engine.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
+from auricle.engine.whisper import WhisperBackend
+from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Piece, Transcript
+from bench.report import Bars, draw, machine, write_json
+from bench.scoring import word_errors
+from bench.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
+
+PIECE_S = 10
+PAUSES_S = (0.4, 0.7, 0.3, 1.2, 0.5, 2.5)
+LEAST_SPEED_UP = 1.5
+MOST_POINTS_WORSE = 0.3
+
+
+def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
+    """Return a long recording and what is said in it."""
+    chance = random.Random(3)
+    clips = [clip for clip in corpus(directory) if clip.kind == READ]
+    while sum(clip.seconds for clip in clips) < minutes * 60 * 0.9:
+        text = sentence(chance)
+        pcm = say(text, chance.choice((0.9, 1.0, 1.1, 1.2)))
+        clips.append(Clip(f"spoken-{len(clips)}", SPOKEN, pcm, text))
+    chance.shuffle(clips)
+    return joined(clips, PAUSES_S)
+
+
+def cut(pcm: Pcm16, piece_s: float) -> list[Piece]:
+    """Find the speech and cut it at silences."""
+    detector = SpeechDetector()
+    cutter = PieceCutter(CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
+    pieces = cutter.feed(pcm, np.concatenate([detector.probabilities(pcm), detector.finish()]))
+    return pieces + cutter.finish()
+
+
+def ours(
+    engine: ShortWindowEngine, pcm: Pcm16, beam_size: int, piece_s: float
+) -> tuple[str, dict[str, Any]]:
+    engine.counts = EngineCounts()
+    started_s = time.process_time()
+    pieces = cut(pcm, piece_s)
+    options = Options(language="en", beam_size=beam_size)
+    jobs = [Job(JobId(str(i)), piece.pcm, options) for i, piece in enumerate(pieces)]
+    results = transcribe_sorted(engine, jobs)
+    cpu_s = time.process_time() - started_s
+    texts = [result.text for result in results if isinstance(result, Transcript)]
+    figures = {"cpu_s": round(cpu_s, 2), "pieces": len(pieces), "counts": asdict(engine.counts)}
+    return " ".join(texts), figures
+
+
+def theirs(
+    pipeline: BatchedInferencePipeline, pcm: Pcm16, beam_size: int
+) -> tuple[str, dict[str, Any]]:
+    started_s = time.process_time()
+    segments, _ = pipeline.transcribe(
+        pcm.astype(np.float32) / 32768,
+        language="en",
+        beam_size=beam_size,
+        batch_size=MAX_BATCH_JOBS,
+    )
+    text = "".join(segment.text for segment in segments)
+    return text, {"cpu_s": round(time.process_time() - started_s, 2)}
+
+
+def scored(reference: str, heard: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    text, figures = heard
+    errors = word_errors(reference, text)
+    return figures | {"percent": round(errors.percent, 2), "errors": asdict(errors)}
+
+
+def compare(
+    model: str, pcm: Pcm16, text: str, beam_sizes: Sequence[int], piece_s: float
+) -> dict[str, dict[str, Any]]:
+    settings = EngineSettings(model, "cpu", "int8", 1)
+    whisper: WhisperModel = load_model(settings, model)
+    pipeline = BatchedInferencePipeline(whisper)
+    engine = ShortWindowEngine(WhisperBackend(whisper), "base")
+    engine.warm_up()
+    figures = {}
+    for beam_size in beam_sizes:
+        first = scored(text, theirs(pipeline, pcm, beam_size))
+        second = scored(text, ours(engine, pcm, beam_size, piece_s))
+        speed_up = first["cpu_s"] / second["cpu_s"]
+        points = second["percent"] - first["percent"]
+        passes = speed_up >= LEAST_SPEED_UP and points <= MOST_POINTS_WORSE
+        figures[f"beam {beam_size}"] = {
+            "faster_whisper": first,
+            "ours": second,
+            "speed_up": round(speed_up, 2),
+            "passes": passes,
+        }
+        print(
+            f"beam {beam_size}: {first['percent']} % in {first['cpu_s']} s -> "
+            f"{second['percent']} % in {second['cpu_s']} s = {speed_up:.2f} times as fast, "
+            f"{second['counts']}  {'ok' if passes else 'MISSED'}",
+            flush=True,
+        )
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--piece-s", type=float, default=PIECE_S)
+    parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
+    parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
+    arguments = parser.parse_args()
+    pcm, text = long_file(arguments.corpus, arguments.minutes)
+    audio_s = pcm.size / SAMPLE_RATE_HZ
+    print(f"{audio_s / 60:.1f} minutes", flush=True)
+    beams = compare(arguments.model, pcm, text, arguments.beams, arguments.piece_s)
+    result = {"machine": machine(), "audio_s": round(audio_s, 1), "beams": beams}
+    print(result["machine"])
+    if arguments.out:
+        write_json(arguments.out.with_suffix(".json"), result)
+        sides = (("BatchedInferencePipeline, batch 8", "faster_whisper"), ("Auricle", "ours"))
+        charts = [
+            Bars(
+                title, tuple(beams), {n: [of[k][field] for of in beams.values()] for n, k in sides}
+            )
+            for title, field in (("CPU seconds", "cpu_s"), ("Word errors in percent", "percent"))
+        ]
+        draw(arguments.out.with_suffix(".svg"), f"A file of {audio_s / 60:.0f} minutes", charts)
+
+
+if __name__ == "__main__":
+    main()
