@@ -5,12 +5,12 @@ letters and numbers as characters without spaces, number words as digits, "oh" a
 """
 
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from whisper_normalizer.english import EnglishTextNormalizer
 
 BOOTSTRAP_ROUNDS = 10_000
 
@@ -83,6 +83,9 @@ def total(errors: Sequence[Errors]) -> Errors:
 
 @cache
 def _normalizer() -> Callable[[str], str]:
+    with warnings.catch_warnings():  # it has a bad escape in a docstring
+        warnings.simplefilter("ignore", SyntaxWarning)
+        from whisper_normalizer.english import EnglishTextNormalizer
     normalize: Callable[[str], str] = EnglishTextNormalizer()
     return normalize
 
