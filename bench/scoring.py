@@ -84,7 +84,7 @@ def total(errors: Sequence[Errors]) -> Errors:
 @cache
 def _normalizer() -> Callable[[str], str]:
     with warnings.catch_warnings():  # it has a bad escape in a docstring
-        warnings.simplefilter("ignore", SyntaxWarning)
+        warnings.simplefilter("ignore")
         from whisper_normalizer.english import EnglishTextNormalizer
     normalize: Callable[[str], str] = EnglishTextNormalizer()
     return normalize
