@@ -233,7 +233,6 @@ MANY_RULES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(script=SCRIPTS, rules=MANY_RULES, chunk=st.integers(200, 60_000))
 def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
     script: Script, rules: CutRules, chunk: int
@@ -257,7 +256,6 @@ def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
         assert run.size <= 2
 
 
-@settings(deadline=None)
 @given(script=SCRIPTS, rules=MANY_RULES, data=st.data())
 def test_after_a_crash_a_new_cutter_goes_on_without_doubling_or_losing(
     script: Script, rules: CutRules, data: st.DataObject
@@ -293,7 +291,7 @@ def test_after_a_crash_a_new_cutter_goes_on_without_doubling_or_losing(
     assert np.count_nonzero(whole & spoken) <= 4 * W
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(script=SCRIPTS)
 def test_no_more_than_one_piece_is_held(script: Script) -> None:
     likely = probabilities(script)

@@ -42,7 +42,7 @@ def test_speech_at_16_khz_passes_untouched() -> None:
     assert np.array_equal(np.concatenate([stream.receive(SPEECH), stream.finish()]), SPEECH)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     rate_hz=st.sampled_from([*RATES_HZ, 8_001, 95_999]),
     cuts=st.lists(st.integers(0, SPEECH.size), max_size=12).map(sorted),

@@ -33,7 +33,7 @@ def noise(samples: int, level: float) -> Pcm16:
     return RNG.normal(0, level, samples).astype(np.int16)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(cuts=st.lists(st.integers(0, SPEECH.size), max_size=30).map(sorted))
 def test_any_split_gives_the_same_probabilities(cuts: list[int]) -> None:
     detector = SpeechDetector()
