@@ -2,8 +2,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import anyio
 import pytest
-from tests.fakes.decoder import FakeDecoder, file_of, speech
-from tests.fakes.transcriber import Answer, FakeTranscriber, heard
 
 from auricle.errors import (
     AudioError,
@@ -18,15 +16,17 @@ from auricle.errors import (
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES
 from auricle.longform import (
-    MAX_PROMPT_CHARACTERS,
     FileProgress,
     FileRequest,
     FileTranscript,
     open_lane,
     transcribe_file,
 )
+from auricle.stitching import MAX_PROMPT_CHARACTERS
 from auricle.transcriber import Progress
 from auricle.types import Job, JobKind, Options, Segment, Source, Transcript, Word
+from tests.fakes.decoder import FakeDecoder, file_of, speech
+from tests.fakes.transcriber import Answer, FakeTranscriber, heard
 
 pytestmark = pytest.mark.unit
 
@@ -193,54 +193,91 @@ async def test_a_given_language_is_used_for_every_piece() -> None:
     assert result.transcript.language == "de"
 
 
+def asked(transcriber: FakeTranscriber) -> list[tuple[str, str | None]]:
+    return [(job.id, job.options.language) for job in transcriber.jobs]
+
+
+class Polyglot(FakeTranscriber):
+    """Hears each piece in its own language, unless it is told one; the first is done last."""
+
+    def __init__(self, *heard_as: tuple[str, float]) -> None:
+        super().__init__()
+        self.heard_as = heard_as
+        self.last_may_end = anyio.Event()
+
+    async def transcribe(self, job: Job) -> Transcript:
+        self.jobs.append(job)
+        index = int(job.id.partition(":")[2])
+        language, probability = self.heard_as[min(index, len(self.heard_as) - 1)]
+        language = job.options.language or language
+        if index == 0 and not job.options.language:
+            with anyio.move_on_after(0.05):
+                await self.last_may_end.wait()
+        await anyio.lowlevel.checkpoint()
+        return heard(f"{language}{index}", language=language, language_probability=probability)
+
+
 async def test_a_language_that_the_first_piece_is_sure_of_is_kept() -> None:
-    transcriber = replies(heard("bonjour", language="fr", language_probability=0.9))
-    result = await run(transcriber, file_of(9, 9, 9))
-    assert [job.options.language for job in transcriber.jobs] == [None, "fr", "fr"]
+    transcriber = Polyglot(("fr", 0.9), ("fr", 0.5))
+    result = await run(transcriber, file_of(9, 9, 9, 9, 9))
+    assert [language for _, language in asked(transcriber)] == [None, None, None, "fr", "fr"]
     assert (result.transcript.language, result.transcript.language_probability) == ("fr", 0.9)
+    assert result.transcript.text == "fr0 fr1 fr2 fr3 fr4"
 
 
-async def test_pieces_taken_for_another_language_before_one_was_sure_are_done_again() -> None:
-    transcriber = replies(
-        heard("mm", language="cy", language_probability=0.3),
-        heard("tere", language="et", language_probability=0.8),
-        heard("jah", language="et", language_probability=1.0),
-    )
-    result = await run(transcriber, file_of(9, 9, 9))
-    asked = [(job.id, job.options.language) for job in transcriber.jobs]
-    assert asked == [("f:0", None), ("f:1", None), ("f:0", "et"), ("f:2", "et")]
-    assert result.transcript.text == "jah tere hello"
+async def test_pieces_taken_for_another_language_than_the_first_sure_one_are_done_again() -> None:
+    transcriber = Polyglot(("cy", 0.3), ("et", 0.8), ("fi", 0.9), ("et", 0.9))
+    result = await run(transcriber, file_of(9, 9, 9, 9))
+    assert sorted(asked(transcriber), key=str) == [
+        ("f:0", "et"),
+        ("f:0", None),
+        ("f:1", None),
+        ("f:2", "et"),
+        ("f:2", None),
+        ("f:3", "et"),
+    ]
+    assert result.transcript.text == "et0 et1 et2 et3"
     assert result.transcript.language == "et"
 
 
 async def test_after_three_unsure_pieces_the_likeliest_language_by_length_is_kept() -> None:
-    transcriber = replies(
-        heard("a", language="nn", language_probability=0.5),
-        heard("b", language="da", language_probability=0.3),
-        heard("c", language="da", language_probability=0.3),
-    )
+    transcriber = Polyglot(("nn", 0.5), ("da", 0.3), ("da", 0.3))
     result = await run(transcriber, file_of(9, 9, 9, 9))
-    asked = [job.options.language for job in transcriber.jobs]
-    assert asked == [None, None, None, "da", "da"]
+    assert result.transcript.text == "da0 da1 da2 da3"
     assert result.transcript.language_probability == 0.3
 
 
-async def test_a_piece_without_words_says_nothing_about_the_language() -> None:
-    transcriber = replies(heard("", language="ja", language_probability=0.9))
-    result = await run(transcriber, file_of(9, 9))
-    assert [job.options.language for job in transcriber.jobs] == [None, None]
-    assert result.transcript.language == "en"
+async def test_pieces_without_words_say_nothing_about_the_language() -> None:
+    transcriber = FakeTranscriber(script=[heard("", language="ja", language_probability=0.9)] * 4)
+    result = await run(transcriber, file_of(9, 9, 9, 9, 9))
+    assert {language for _, language in asked(transcriber)} == {None}
+    assert (result.transcript.language, result.transcript.text) == ("en", "hello")
 
 
 async def test_an_unsure_file_that_ends_early_still_gets_one_language() -> None:
-    transcriber = replies(
-        heard("a", language="sv", language_probability=0.5),
-        heard("b", language="no", language_probability=0.4),
-    )
+    transcriber = Polyglot(("sv", 0.5), ("no", 0.4))
     result = await run(transcriber, file_of(15, 16))
-    assert [job.options.language for job in transcriber.jobs] == [None, None, "sv"]
-    assert result.transcript.language == "sv"
-    assert result.transcript.text == "a hello"
+    assert asked(transcriber)[-1] == ("f:1", "sv")
+    assert (result.transcript.language, result.transcript.text) == ("sv", "sv0 sv1")
+
+
+async def test_a_gap_among_the_first_pieces_stops_no_vote() -> None:
+    transcriber = replies(PoisonJob("it crashed"), heard("tere", language="et"))
+    result = await run(transcriber, file_of(20, 20))
+    assert (result.transcript.language, result.transcript.text) == ("et", "tere")
+
+
+async def test_a_conditioned_piece_that_is_done_again_gets_the_text_before_it_alone() -> None:
+    transcriber = Polyglot(("cy", 0.3), ("cy", 0.2), ("et", 0.8))
+    request = FileRequest(SOURCE, "f", condition_on_previous_text=True)
+    await run(transcriber, file_of(9, 9, 9), request)
+    assert [(job.id, job.options.initial_prompt) for job in transcriber.jobs] == [
+        ("f:0", None),
+        ("f:1", "cy0"),
+        ("f:2", "cy0 cy1"),
+        ("f:0", None),
+        ("f:1", "et0"),
+    ]
 
 
 async def test_a_piece_that_fails_when_done_again_keeps_its_first_text() -> None:

@@ -4,10 +4,11 @@ Pieces are recognised side by side, as many as the lane has room for, and merged
 their times shifted to the file's. Reading waits while the lane is full, so that a file of any
 length takes the memory of a few pieces. There is no I/O in here but what the two seams do.
 
-**Language.** Unless one is given, the first pieces are recognised one after another, each in the
-language that it sounds like, until one of them is sure of it (``SURE_PROBABILITY``) or three have
-been heard; then the likeliest one, weighed by the length of speech, is kept for the whole rest, and
-early pieces that had been taken for another language are recognised again.
+**Language.** Unless one is given, the first pieces, three at a time, are recognised in the language
+that each sounds like. Heard in their order, the first that is sure of it (``SURE_PROBABILITY``)
+settles it, or after three the likeliest, weighed by the length of speech. It is kept for the whole
+rest, and pieces that had been taken for another language are recognised again. So the text doesn't
+depend on which piece happens to be done first.
 
 **Overload.** A file that was accepted never fails because others were quicker: a piece that is
 refused waits as long as it is told and comes again. Only a service that shuts down ends it.
@@ -18,15 +19,25 @@ gap that is told, not a file without a text; only if no piece succeeds does the 
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from typing import Self
 
 import anyio
+from anyio.abc import TaskGroup
 
-from auricle.errors import AudioError, AuricleError, Draining, Overloaded, PoisonJob, Superseded
+from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, Superseded
 from auricle.groups import first_error
-from auricle.languages import SPACELESS_LANGUAGES
+from auricle.stitching import (
+    MAX_UNSURE_PIECES,
+    FileProgress,
+    FileTranscript,
+    Gap,
+    LanguageVote,
+    OnProgress,
+    Place,
+    Stitching,
+)
 from auricle.transcriber import Decoder, Progress, Transcriber
 from auricle.types import (
     ANONYMOUS,
@@ -37,24 +48,22 @@ from auricle.types import (
     JobKind,
     Options,
     Piece,
-    Segment,
     Source,
-    Timing,
     Transcript,
-    Word,
 )
+
+__all__ = [
+    "FileProgress",
+    "FileRequest",
+    "FileTranscript",
+    "Gap",
+    "OnProgress",
+    "open_lane",
+    "transcribe_file",
+]
 
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: a file up to this is one job, uncut."""
-
-SURE_PROBABILITY = 0.6
-MAX_UNSURE_PIECES = 3
-
-MAX_PROMPT_CHARACTERS = 800
-"""Whisper reads at most 223 tokens of prompt; the engine keeps the last of these."""
-
-RESET_TEMPERATURE = 0.5
-"""Text that was only found above this temperature is no prompt for what follows (OpenAI's rule)."""
 
 MIN_IN_FLIGHT = 4
 MAX_IN_FLIGHT = 8
@@ -88,34 +97,6 @@ class FileRequest:
     is_urgent: bool = False
     max_wait_s: float | None = None
     reservation: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Speech that could not be recognised, and the code of the error that says why."""
-
-    start_sample: int
-    end_sample: int
-    code: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileProgress:
-    """How much of a file is recognised, 0 to 1, and the text of all before that."""
-
-    fraction: float
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class FileTranscript:
-    """The file's transcript, and what is missing in it (nothing, as a rule)."""
-
-    transcript: Transcript
-    gaps: tuple[Gap, ...] = ()
-
-
-OnProgress = Callable[[FileProgress], None]
 
 
 def open_lane(workers: int) -> anyio.CapacityLimiter:
@@ -203,45 +184,10 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Item:
-    """A piece in its place, with how far the file was read when it came."""
+    """A piece and its place; only the place outlives the piece's turn: files can be long."""
 
-    index: int
+    place: Place
     piece: Piece
-    fraction: float
-
-
-@dataclass(slots=True)
-class _LanguageVote:
-    """Settles the language of a file from its first pieces; I/O-free."""
-
-    language: str | None
-    probability: float = 0.0
-    is_settled: bool = False
-    _votes: dict[str, float] = field(default_factory=dict)
-    _best: dict[str, float] = field(default_factory=dict)
-    _heard: int = 0
-
-    def add(self, transcript: Transcript, audio_s: float) -> None:
-        """Count what one piece was taken for; a piece without words says nothing."""
-        language, probability = transcript.language, transcript.language_probability
-        if language is None or not transcript.text.strip():
-            return
-        self._heard += 1
-        self._votes[language] = self._votes.get(language, 0.0) + probability * audio_s
-        self._best[language] = max(self._best.get(language, 0.0), probability)
-        if probability >= SURE_PROBABILITY:
-            self._settle(language)
-        elif self._heard >= MAX_UNSURE_PIECES:
-            self.close()
-
-    def close(self) -> None:
-        """Settle with what was heard, if anything was."""
-        if not self.is_settled and self._votes:
-            self._settle(max(self._votes, key=self._votes.__getitem__))
-
-    def _settle(self, language: str) -> None:
-        self.language, self.probability = language, self._best[language]
-        self.is_settled = True
 
 
 class _FileWork:
@@ -257,11 +203,15 @@ class _FileWork:
         self._transcriber = transcriber
         self._request = request
         self._lane = lane
-        self._merge = _Merge(on_progress)
+        self._stitching = Stitching(on_progress)
         given = request.options.language
-        self._vote = _LanguageVote(given, is_settled=given is not None)
-        self._unsure: list[tuple[_Item, Transcript]] = []
+        self._vote = LanguageVote(given, is_settled=given is not None)
+        self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
+        self._next_voter = 0
+        self._voters: list[tuple[_Item, Transcript]] = []
         self._in_lane: set[_Item] = set()
+        self._listening: set[_Item] = set()  # those of them whose language is being found out
+        self._news = anyio.Event()
         self._started = 0
 
     async def run(self, reading: _Reading) -> FileTranscript:
@@ -275,79 +225,97 @@ class _FileWork:
                         await self._start(pieces, held)
                         held = None
                     if progress.piece:
-                        item = _Item(self._started, progress.piece, progress.fraction)
-                        self._started += 1
-                        if item.index == 0:
+                        item = self._item(progress.piece, progress.fraction)
+                        if item.place.index == 0:
                             held = item
                         else:
                             await self._start(pieces, item)
                 if held:
-                    await self._run_only(held)
-                await self._settle_language(at_end=True)
+                    await self._run_only(pieces, held)
+            self._vote.close()
+            await self._correct()
         finally:
             for item in self._in_lane:  # of tasks that were cancelled before their first step
                 self._lane.release_on_behalf_of(item)
-        return self._merge.result(duration_samples, reading.waited_s, self._vote)
+        return self._stitching.result(duration_samples, reading.waited_s, self._vote)
 
-    async def _run_only(self, item: _Item) -> None:
+    def _item(self, piece: Piece, fraction: float) -> _Item:
+        place = Place.of(self._started, piece, fraction)
+        self._started += 1
+        return _Item(place, piece)
+
+    async def _run_only(self, pieces: TaskGroup, item: _Item) -> None:
         """Run the only piece of a file, urgently if somebody waits for it."""
         if not self._request.is_urgent:
-            await self._run(item)
+            await self._start(pieces, item)
             return
         try:
             transcript = await self._transcriber.transcribe(self._job(item, JobKind.FINAL))
         except Draining:
             raise
         except Overloaded:  # not with a reservation; without one the file lane has room
-            await self._run(item)
+            await self._start(pieces, item)
         else:
-            self._vote.add(transcript, item.piece.pcm.size / SAMPLE_RATE_HZ)
-            self._merge.add(item, transcript)
+            self._vote.add(transcript, item.place.audio_s)
+            self._stitching.add(item.place, transcript)
 
-    async def _start(self, pieces: anyio.abc.TaskGroup, item: _Item) -> None:
-        """Run a piece now if the next one depends on it, beside the others if not."""
-        if self._request.condition_on_previous_text or not self._vote.is_settled:
-            await self._run(item)
-            return
+    async def _start(self, pieces: TaskGroup, item: _Item) -> None:
+        """Run a piece beside the others, or now if the next one depends on its text."""
+        while not self._vote.is_settled and self._unsure_pieces() >= MAX_UNSURE_PIECES:
+            await self._news.wait()
         await self._lane.acquire_on_behalf_of(item)
         self._in_lane.add(item)
-        pieces.start_soon(self._run_in_lane, item)
+        if not self._vote.is_settled:
+            self._listening.add(item)
+        if self._request.condition_on_previous_text:
+            await self._run(item)
+        else:
+            pieces.start_soon(self._run, item)
 
-    async def _run_in_lane(self, item: _Item) -> None:
-        try:
-            await self._recognise(item)
-        finally:
-            self._in_lane.discard(item)
-            self._lane.release_on_behalf_of(item)
+    def _unsure_pieces(self) -> int:
+        return len(self._listening) + len(self._heard)
 
     async def _run(self, item: _Item) -> None:
-        async with self._lane:
+        try:
             transcript = await self._recognise(item)
-        if transcript is not None and not self._vote.is_settled:
-            self._unsure.append((item, transcript))
-            self._vote.add(transcript, item.piece.pcm.size / SAMPLE_RATE_HZ)
-            await self._settle_language()
+            if item in self._listening:
+                self._listening.discard(item)
+                self._heard[item.place.index] = (item, transcript)
+                self._count_votes()
+                await self._correct()
+        finally:
+            self._in_lane.discard(item)
+            self._listening.discard(item)
+            self._lane.release_on_behalf_of(item)
+            self._news.set()
+            self._news = anyio.Event()
 
-    async def _settle_language(self, *, at_end: bool = False) -> None:
+    def _count_votes(self) -> None:
+        """Hear the first pieces in their order, so that it doesn't matter which is done first."""
+        while not self._vote.is_settled and self._next_voter in self._heard:
+            item, transcript = self._heard.pop(self._next_voter)
+            self._next_voter += 1
+            if transcript is not None and self._vote.add(transcript, item.place.audio_s):
+                self._voters.append((item, transcript))
+
+    async def _correct(self) -> None:
         """Recognise again what was taken for a language that the file turned out not to be in."""
-        if at_end:
-            self._vote.close()
         if not self._vote.is_settled:
             return
-        unsure, self._unsure = self._unsure, []
-        for item, transcript in unsure:
-            if transcript.text and transcript.language != self._vote.language:
-                async with self._lane:
-                    await self._recognise(item)
+        heard = [*self._voters, *self._heard.values()]
+        self._voters, self._heard = [], {}
+        for item, transcript in heard:
+            if transcript and transcript.text and transcript.language != self._vote.language:
+                await self._recognise(item)
 
     async def _recognise(self, item: _Item) -> Transcript | None:
-        """Return a piece's transcript, or ``None`` if it left a gap; both are merged already."""
+        """Return a piece's transcript, or ``None`` if it left a gap; it has its place already."""
         try:
             transcript = await self._submit(item)
         except (AudioError, PoisonJob) as error:
-            self._merge.add(item, error)
+            self._stitching.add(item.place, error)
             return None
-        self._merge.add(item, transcript)
+        self._stitching.add(item.place, transcript)
         return transcript
 
     async def _submit(self, item: _Item) -> Transcript:
@@ -365,9 +333,10 @@ class _FileWork:
         request, is_final = self._request, kind is JobKind.FINAL
         options = replace(request.options, language=self._vote.language)
         if request.condition_on_previous_text:
-            options = replace(options, initial_prompt=self._merge.prompt(options.initial_prompt))
+            prompt = self._stitching.prompt(item.place.index, options.initial_prompt)
+            options = replace(options, initial_prompt=prompt)
         return Job(
-            id=JobId(f"{request.id}:{item.index}"),
+            id=JobId(f"{request.id}:{item.place.index}"),
             pcm=item.piece.pcm,
             options=options,
             kind=kind,
@@ -376,111 +345,3 @@ class _FileWork:
             reservation=request.reservation if is_final else None,
             trace_id=request.trace_id,
         )
-
-
-class _Merge:
-    """Puts the pieces' results together in order, whenever they come; I/O-free.
-
-    A later transcript for the same place takes the earlier one's.
-    """
-
-    def __init__(self, on_progress: OnProgress | None) -> None:
-        self._on_progress = on_progress
-        self._results: dict[int, tuple[_Item, Transcript | AuricleError]] = {}
-        self._next_index = 0
-        self._text = ""
-
-    def add(self, item: _Item, result: Transcript | AuricleError) -> None:
-        """Take one piece's result."""
-        is_correction = item.index < self._next_index
-        if is_correction and not isinstance(result, Transcript):
-            return  # a text in a doubtful language is better than none
-        self._results[item.index] = (item, result)
-        if is_correction:
-            self._next_index, self._text = 0, ""
-        advanced = False
-        while (found := self._results.get(self._next_index)) is not None:
-            if isinstance(found[1], Transcript):
-                self._text = _join(self._text, found[1])
-            self._next_index += 1
-            advanced = True
-        if advanced and self._on_progress is not None:
-            last_item = self._results[self._next_index - 1][0]
-            self._on_progress(FileProgress(last_item.fraction, self._text))
-
-    def prompt(self, initial_prompt: str | None) -> str | None:
-        """Return what came before the next piece, to be the model's prompt."""
-        last = self._results.get(self._next_index - 1)
-        if last is None or not isinstance(last[1], Transcript):
-            return initial_prompt
-        if any(segment.temperature > RESET_TEMPERATURE for segment in last[1].segments):
-            return initial_prompt
-        before = " ".join(filter(None, (initial_prompt, self._text)))
-        if len(before) > MAX_PROMPT_CHARACTERS:
-            before = before[-MAX_PROMPT_CHARACTERS:]
-            before = before.partition(" ")[2] or before  # not from the middle of a word
-        return before or None
-
-    def result(self, duration_samples: int, decode_s: float, vote: _LanguageVote) -> FileTranscript:
-        """Return the whole.
-
-        Raises:
-            AuricleError: No piece succeeded; the error of the first.
-        """
-        results = [self._results[index] for index in sorted(self._results)]
-        done = [(item, found) for item, found in results if isinstance(found, Transcript)]
-        gaps = [(item, error) for item, error in results if isinstance(error, AuricleError)]
-        if gaps and not done:
-            raise gaps[0][1]
-        given_probability = done[0][1].language_probability if done else 0.0
-        transcript = Transcript(
-            text=self._text,
-            language=vote.language,
-            language_probability=vote.probability or given_probability,
-            duration_samples=duration_samples,
-            segments=tuple(
-                _shifted(segment, item.piece.start_sample)
-                for item, found in done
-                for segment in found.segments
-            ),
-            timing=Timing(
-                decode_ms=decode_s * 1000,
-                queue_ms=sum(found.timing.queue_ms for _, found in done),
-                ipc_ms=sum(found.timing.ipc_ms for _, found in done),
-                asr_ms=sum(found.timing.asr_ms for _, found in done),
-            ),
-            attempts=max((found.attempts for _, found in done), default=1),
-        )
-        return FileTranscript(transcript, tuple(_gap(item, error) for item, error in gaps))
-
-
-def _join(before: str, transcript: Transcript) -> str:
-    text = transcript.text.strip()
-    if not before or not text:
-        return before or text
-    return before + ("" if transcript.language in SPACELESS_LANGUAGES else " ") + text
-
-
-def _gap(item: _Item, error: AuricleError) -> Gap:
-    start_sample = item.piece.start_sample
-    return Gap(start_sample, start_sample + item.piece.pcm.size, error.code)
-
-
-def _shifted(segment: Segment, by_samples: int) -> Segment:
-    words = segment.words
-    if words is not None:
-        words = tuple(_shifted_word(word, by_samples) for word in words)
-    return replace(
-        segment,
-        start_sample=segment.start_sample + by_samples,
-        end_sample=segment.end_sample + by_samples,
-        words=words,
-    )
-
-
-def _shifted_word(word: Word, by_samples: int) -> Word:
-    return replace(
-        word,
-        start_sample=word.start_sample + by_samples,
-        end_sample=word.end_sample + by_samples,
-    )
