@@ -28,6 +28,11 @@ class Service:
 
     url: str
     process: psutil.Process
+    log: Path
+
+    def log_lines(self) -> list[str]:
+        """Return what the server has printed and logged so far."""
+        return self.log.read_text().splitlines()
 
     def health(self) -> dict[str, Any]:
         """Return what /health says."""
@@ -56,7 +61,9 @@ def serve(
         environment["AURICLE_WORKERS"] = str(workers)
     environment["AURICLE_PORT"] = "0"
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with tempfile.TemporaryFile("w+") if log is None else log.open("w+") as output:
+    with tempfile.TemporaryDirectory() as folder:
+        log = log or Path(folder) / "server.log"
+        output = log.open("w")
         process = subprocess.Popen(
             [sys.executable, "-m", "auricle", "serve"],
             env=environment | {"PYTHONPATH": path, "COLUMNS": "200"},
@@ -66,10 +73,11 @@ def serve(
         )
         try:
             watched = psutil.Process(process.pid)
-            service = Service(_address(watched), watched)
+            service = Service(_address(watched), watched, log)
             _wait_ready(service)
             yield service
         finally:
+            output.close()
             process.terminate()
             try:
                 process.wait(STOP_LIMIT_S)

@@ -100,7 +100,7 @@ class WorkerSettings(_Section):
     batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
     start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
     attempt_floor_s: float = Field(10, gt=0, description="A batch has at least so long.")
-    attempt_factor: float = Field(8, ge=1, description="A batch has so many times its usual time.")
+    attempt_factor: float = Field(6, ge=1, description="A batch has so many times its usual time.")
     backoff_first_s: float = Field(0.5, gt=0, description="Wait after a second death in a row.")
     backoff_max_s: float = Field(30, gt=0, description="Longest wait between two starts.")
     worker_max_jobs: int = Field(10_000, ge=1, description="A worker is replaced after so many.")

@@ -15,11 +15,12 @@ from auricle.engine import EngineSettings
 from auricle.engine.loading import load_model
 from auricle.engine.model_files import check_model_directory, display_name
 from auricle.errors import AudioError
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Segment, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 
 INT16_FULL_SCALE = 32768.0
 WARM_UP_SAMPLES = 2 * SAMPLE_RATE_HZ
 WARM_UP_HZ = 220
+WARM_UP_TOKENS = 20
 
 
 class FasterWhisperEngine:
@@ -35,7 +36,15 @@ class FasterWhisperEngine:
         """Transcribe a tone, so that no user pays for the first allocation of everything."""
         turns = np.arange(WARM_UP_SAMPLES) * (WARM_UP_HZ / SAMPLE_RATE_HZ)
         tone = (np.sin(2 * np.pi * turns) * 3000).astype(np.int16)
-        self.transcribe([Job(JobId("warm-up"), tone, Options(beam_size=1))])
+        # One temperature: a tone would be tried at each of them, and a start takes seconds longer.
+        found, _ = self._model.transcribe(
+            tone.astype(np.float32) / INT16_FULL_SCALE,
+            language="en",
+            beam_size=1,
+            temperature=0.0,
+            max_new_tokens=WARM_UP_TOKENS,
+        )
+        list(found)
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
         """Return one transcript for each job, in order."""

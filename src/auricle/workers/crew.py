@@ -320,6 +320,7 @@ class Crew:
             worker=worker.id,
             pid=pid,
             reason=worker.kill_reason,
+            budget_s=round(worker.policy.budget_s, 1),
             signal=exit.signal,
             code=exit.code,
             frames=list(exit.stack[:5]),

@@ -50,6 +50,8 @@ class WorkerPolicy:
     state: State = State.BACKING_OFF
     wake_at: float | None = 0.0
     starts: int = 0
+    budget_s: float = 0.0
+    """Of the batch that was started last."""
     start_took_s: float = 0.0
     """How long the last successful start took; 0 before the first."""
     kill_reason: str | None = None
@@ -72,6 +74,7 @@ class WorkerPolicy:
     def batch_started(self, now: float, budget_s: float) -> None:
         """Work was handed over: it must be done within ``budget_s``."""
         self.state, self.wake_at = State.BUSY, now + budget_s
+        self.budget_s = budget_s
 
     def batch_finished(self) -> None:
         """Real work was done: the slot is healthy, its deaths are forgiven."""

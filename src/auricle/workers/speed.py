@@ -9,7 +9,8 @@ from auricle.workers.backlog import Ticket
 FIRST_SECONDS_PER_LOAD = 0.3
 """Until a worker's warm-up has been timed."""
 SMOOTHING = 0.1
-"""Weight of the newest batch in the measured speed."""
+"""Weight of the newest batch in the measured speed; the first ten are averaged, since the warm-up
+is timed while other workers start."""
 MAX_RETRY_AFTER_S = 60
 
 
@@ -35,12 +36,17 @@ class Speed:
         self._attempt_factor = attempt_factor
         self._workers = workers
         self.seconds_per_load = FIRST_SECONDS_PER_LOAD
-        self.is_measured = False
+        self._measurements = 0
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything was observed yet."""
+        return self._measurements > 0
 
     def observe(self, seconds_per_load: float) -> None:
         """Take in a measurement of what a second of load costs a worker."""
-        weight = SMOOTHING if self.is_measured else 1.0
-        self.is_measured = True
+        self._measurements += 1
+        weight = max(SMOOTHING, 1 / self._measurements)
         self.seconds_per_load += weight * (seconds_per_load - self.seconds_per_load)
 
     def wait_s(self, load_s: float) -> float:
