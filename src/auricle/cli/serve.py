@@ -94,7 +94,10 @@ async def _serve(settings: Settings) -> None:
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
             beside.start_soon(_announce, settings, url, pool, problems)
-            await serve(app, settings.server, sockets)
+            try:
+                await serve(app, settings.server, sockets)
+            except SetupError as exc:  # out of a task group it would come as a group
+                problems.append(exc)
             beside.cancel_scope.cancel()
     if problems:
         raise problems[0]

@@ -1,0 +1,124 @@
+"""Real ``auricle`` commands in processes of their own, with the scripted engine."""
+
+import os
+import queue
+import signal
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+import psutil
+
+from auricle.config import fields, variable
+
+ROOT = Path(__file__).parents[2]
+LIMIT_S = 120.0
+"""No test waits so long for anything that works."""
+SPEC = b"WhisperSpec\0"
+
+
+def model_directory(folder: Path) -> Path:
+    """Return a directory that passes for a model until somebody loads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.bin").write_bytes(struct.pack("<IH", 6, len(SPEC)) + SPEC)
+    for name in ("config.json", "tokenizer.json", "vocabulary.json"):
+        (folder / name).write_text("{}")
+    return folder
+
+
+def environment(folder: Path, **settings: object) -> dict[str, str]:
+    """Return an environment with these settings and no others, and nothing written elsewhere."""
+    ours = {variable(name) for name, _ in fields()}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    defaults: dict[str, object] = {
+        "engine": "tests.fakes.scripted_engine:load",
+        "model": model_directory(folder / "model"),
+        "cache_dir": folder / "cache",
+        "spool_dir": folder / "spool",
+        "port": 0,
+    }
+    given = {variable(name): str(value) for name, value in (defaults | settings).items()}
+    path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return kept | given | {"PYTHONPATH": path, "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+
+
+class Command:
+    """``python -m auricle ARGUMENTS``, running; its output is kept as it comes."""
+
+    def __init__(self, arguments: list[str], environ: dict[str, str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "auricle", *arguments],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            cwd=ROOT,
+        )
+        assert self.process.stdout
+        assert self.process.stderr
+        self.stdout, self.stderr = "", ""
+        self._lines: queue.Queue[str] = queue.Queue(maxsize=100_000)
+        self._readers = [
+            threading.Thread(target=self._read, args=(stream, name), daemon=True)
+            for stream, name in ((self.process.stdout, "stdout"), (self.process.stderr, "stderr"))
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self, stream: TextIO, name: str) -> None:
+        for line in stream:
+            setattr(self, name, getattr(self, name) + line)
+            self._lines.put(line)
+        stream.close()
+
+    def line_with(self, text: str) -> str:
+        """Wait for a line with this text, on stdout or stderr, and return it."""
+        while True:
+            try:
+                line = self._lines.get(timeout=LIMIT_S)
+            except queue.Empty:
+                raise AssertionError(f"never said {text!r}: {self.stdout}{self.stderr}") from None
+            if text in line:
+                return line
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C does."""
+        self.process.send_signal(signal.SIGINT)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def wait(self) -> int:
+        """Wait for its own end, and return its exit code."""
+        code = self.process.wait(LIMIT_S)
+        for reader in self._readers:
+            reader.join(LIMIT_S)
+        return code
+
+
+@contextmanager
+def command(*arguments: str, environ: dict[str, str]) -> Iterator[Command]:
+    running = Command(list(arguments), environ)
+    try:
+        yield running
+    finally:
+        for child in running.children() if running.process.poll() is None else []:
+            child.kill()
+        running.process.kill()
+        running.wait()
+
+
+@contextmanager
+def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
+    """Run ``auricle serve`` and give its URL once it is ready."""
+    with command("serve", *arguments, environ=environment(folder, **settings)) as server:
+        url = server.line_with("serves on http").split(" serves on ")[1].split()[0]
+        server.line_with("Ready after")
+        yield server, url
