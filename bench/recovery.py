@@ -256,8 +256,7 @@ async def two_workers(service: Service) -> dict[str, Any]:
         usual = [(await post(client, name, data)).took_s for _ in range(8)]
         after_kill = []
         for _ in range(5):
-            while await asyncio.to_thread(service.ready_workers) < 2:
-                await asyncio.sleep(0.1)
+            await asyncio.to_thread(service.wait_ready)
             idle = [w["pid"] for w in service.health()["workers"] if w["state"] == "ready"]
             os.kill(idle[0], signal.SIGKILL)
             answer = await post(client, name, data)

@@ -45,6 +45,14 @@ class Service:
         states = [worker["state"] for worker in self.health()["workers"]]
         return sum(state in ("ready", "busy") for state in states)
 
+    def wait_ready(self) -> None:
+        """Wait until every ASR worker is up."""
+        deadline = time.monotonic() + READY_LIMIT_S
+        while self.ready_workers() < len(self.health()["workers"]):
+            if time.monotonic() > deadline:
+                raise SystemExit(f"the workers did not get ready: {json.dumps(self.health())}")
+            time.sleep(POLL_S)
+
 
 @contextmanager
 def serve(
@@ -74,7 +82,7 @@ def serve(
         try:
             watched = psutil.Process(process.pid)
             service = Service(_address(watched), watched, log)
-            _wait_ready(service)
+            service.wait_ready()
             yield service
         finally:
             output.close()
@@ -95,13 +103,3 @@ def _address(process: psutil.Process) -> str:
                 return f"http://127.0.0.1:{connection.laddr.port}"
         time.sleep(POLL_S)
     raise SystemExit("the server does not listen")
-
-
-def _wait_ready(service: Service) -> None:
-    deadline = time.monotonic() + READY_LIMIT_S
-    while time.monotonic() < deadline:
-        health = service.health()
-        if service.ready_workers() == len(health["workers"]):
-            return
-        time.sleep(POLL_S)
-    raise SystemExit(f"the workers did not get ready: {json.dumps(health)}")

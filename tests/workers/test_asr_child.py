@@ -102,7 +102,6 @@ def test_a_batch_is_answered_in_its_order(ready: Child) -> None:
     assert second.segments[0].words is not None
     assert second.segments[0].words[0].end_sample == PCM.size
     assert reply.asr_s >= 0
-    assert reply.rss_bytes > 5e6
 
 
 def test_stop_ends_it_with_0(ready: Child) -> None:

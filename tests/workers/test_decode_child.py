@@ -78,7 +78,6 @@ def ask(child: Child, request: DecodeStep) -> StepDone | StepFailed:
     answer = child.receive()
     assert isinstance(answer, StepDone | StepFailed)
     assert answer.id == request.id
-    assert answer.rss_bytes > 5e6
     return answer
 
 
@@ -117,7 +116,6 @@ def test_ready_tells_its_pid_and_memory() -> None:
         reply = child.receive()
         assert isinstance(reply, Ready)
         assert (reply.pid, reply.model, reply.max_batch_jobs) == (child.process.pid, "", 1)
-        assert reply.rss_bytes > 5e6
 
 
 def test_a_file_comes_in_pieces_and_then_its_end(shared: Child) -> None:

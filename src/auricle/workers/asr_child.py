@@ -98,7 +98,7 @@ def _run(engine: Engine, batch: RunBatch) -> BatchDone:
     results = engine.transcribe(jobs)
     asr_s = time.perf_counter() - started_s
     answers = tuple(_answer(job, result) for job, result in zip(jobs, results, strict=True))
-    return BatchDone(batch.id, answers, asr_s, rss_bytes())
+    return BatchDone(batch.id, answers, asr_s)
 
 
 def _job(message: JobMessage) -> Job:

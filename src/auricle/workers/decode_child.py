@@ -77,7 +77,6 @@ class OpenStreams:
             start_sample=piece.start_sample if piece else 0,
             pcm=piece.pcm.astype("<i2", copy=False).tobytes() if piece else b"",
             done=result.is_done,
-            rss_bytes=rss_bytes(),
         )
 
     def close(self, name: str) -> None:
@@ -103,7 +102,7 @@ class OpenStreams:
 
     def _failed(self, step: DecodeStep, code: str, message: str) -> StepFailed:
         self.close(step.stream)
-        return StepFailed(step.id, code, message, rss_bytes())
+        return StepFailed(step.id, code, message)
 
 
 def serve(channel: Channel) -> int:

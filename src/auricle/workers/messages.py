@@ -150,13 +150,12 @@ class BatchDone(Message, frozen=True):
     id: int
     results: tuple[JobDone | JobFailed, ...]
     asr_s: float
-    rss_bytes: int
 
 
 class StepDone(Message, frozen=True):
     """A file went on: speech (``pcm`` not empty), or only progress, or the end.
 
-    ``next_sample`` is where a new worker would have to go on; ``rss_bytes`` is the child's.
+    ``next_sample`` is where a new worker would have to go on.
     """
 
     id: int
@@ -166,7 +165,6 @@ class StepDone(Message, frozen=True):
     start_sample: int
     pcm: bytes
     done: bool
-    rss_bytes: int
 
 
 class StepFailed(Message, frozen=True):
@@ -175,7 +173,6 @@ class StepFailed(Message, frozen=True):
     id: int
     code: str
     message: str
-    rss_bytes: int
 
 
 ToAsrChild = StartAsr | RunBatch | Stop
