@@ -58,6 +58,7 @@ __all__ = [
     "FileTranscript",
     "Gap",
     "OnProgress",
+    "lane_width",
     "open_lane",
     "transcribe_file",
 ]
@@ -101,7 +102,12 @@ class FileRequest:
 
 def open_lane(workers: int) -> anyio.CapacityLimiter:
     """Return the bound on pieces in flight, to be shared by all files of one service."""
-    return anyio.CapacityLimiter(min(MAX_IN_FLIGHT, max(MIN_IN_FLIGHT, workers + 2)))
+    return anyio.CapacityLimiter(lane_width(workers))
+
+
+def lane_width(workers: int) -> int:
+    """Return how many pieces keep so many workers busy without filling the queue."""
+    return min(MAX_IN_FLIGHT, max(MIN_IN_FLIGHT, workers + 2))
 
 
 async def transcribe_file(

@@ -92,7 +92,7 @@ async def test_progress_and_text_so_far_are_told(running: Live, client: httpx2.A
     transcribe = running.transcriber.transcribe
 
     async def gated(job: Any) -> Any:
-        await gates[len(running.transcriber.jobs)].wait()
+        await gates[int(job.id.rpartition(":")[2])].wait()
         return await transcribe(job)
 
     running.transcriber.transcribe = gated  # type: ignore[method-assign]  # it waits, that is all

@@ -4,7 +4,10 @@ from typing import Any
 
 import anyio
 import numpy as np
+import psutil
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from auricle.errors import (
     AudioError,
@@ -20,6 +23,7 @@ from auricle.errors import (
     UnsupportedFormat,
 )
 from auricle.protocol.framing import pack
+from auricle.server.request import Fields
 from auricle.types import JobKind, Options, Segment, Task, Word
 from tests.fakes.clips import CLIPS
 from tests.fakes.decoder import file_of
@@ -287,6 +291,28 @@ def test_bad_json_input_gets_a_clear_error_and_the_next_request_works(
     service.assert_works()
 
 
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+NAMES = st.sampled_from([*Fields.__struct_fields__, "audio", "unknown"])
+ANYTHING = st.dictionaries(NAMES, SCALARS | st.lists(SCALARS, max_size=3), max_size=4)
+
+
+@given(fields=ANYTHING)
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_the_fields_are_the_answer_is_one_of_ours(
+    service: InProcess, fields: dict[str, Any]
+) -> None:
+    answer = service.client.post("/utterance", json={**speech_json(), **fields})
+    assert answer.status_code in (200, 400, 415, 422, 504)
+    assert ("text" if answer.status_code == 200 else "error") in answer.json()
+    assert service.is_at_rest()
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"not json", b'{"audio": "YWJj", "sample_rate": NaN}', b"[1]"]
 )
@@ -539,6 +565,4 @@ async def test_a_large_upload_is_never_whole_in_memory(running: Live) -> None:
 
 
 def memory_bytes() -> int:
-    import psutil
-
     return int(psutil.Process().memory_info().rss)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from auricle.audio.vad import has_speech
 from auricle.config import ServerSettings
 from auricle.errors import Draining, SetupError
-from auricle.longform import open_lane
+from auricle.longform import lane_width, open_lane
 from auricle.server.auth import Keyring, check_origin
 from auricle.server.job_store import JobStore
 from auricle.server.limits import FilePlaces
@@ -64,7 +64,7 @@ class ServerState:
             metrics=Metrics(transcriber, decoder),
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
             places=FilePlaces(settings.max_file_jobs),
-            lane=open_lane(len(transcriber.stats().workers)),
+            lane=open_lane(0),  # until the workers are known
         )
 
     @property
@@ -81,6 +81,7 @@ class ServerState:
             SetupError: Uploads can't be stored, or the voice detector is missing.
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
+        self.lane.total_tokens = lane_width(len(self.transcriber.stats().workers))
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
         try:
             async with anyio.create_task_group() as background:
@@ -117,7 +118,7 @@ class ServerState:
         client = keyring.identify(headers)
         request_log(request.scope).client = client
         if request.method not in ("GET", "HEAD"):
-            check_origin(headers, request.url.scheme, has_keys=keyring.has_keys)
+            check_origin(headers, request.scope["scheme"], has_keys=keyring.has_keys)
         return client
 
     def check_serving(self) -> None:

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from auricle.errors import UnsupportedFormat
 from auricle.longform import FileTranscript
-from auricle.protocol.detect import DETECT_HEAD_BYTES
 from auricle.server.background import start_job
 from auricle.server.body import body_chunks, check_length, read_body
 from auricle.server.limits import (
@@ -38,9 +37,9 @@ from auricle.server.recognition import (
 from auricle.server.request import Ask, check, parse_query
 from auricle.server.results import json_response, transcript_body
 from auricle.server.speech import DIRECT_FORMATS, MAX_DIRECT_BYTES, audio_format_of, decode_short
-from auricle.server.spool import SpoolFile
 from auricle.server.state import ServerState, state_of
-from auricle.types import ClientId, Pcm16, Source
+from auricle.server.upload import Upload
+from auricle.types import ClientId, Pcm16
 
 _MB = 1_000_000
 # curl sends a form's type unless told otherwise; what isn't JSON then gets an answer that says so.
@@ -98,10 +97,9 @@ class _Call:
                 max_bytes=max_bytes,
                 pause_s=self._settings.body_timeout_s,
             )
-            ask, audio = await parse_payload(body)
-            body.clear()  # 25 MB that nobody needs while the audio waits for its turn
-            self._note(ask, len(audio))
-            return await self._answer(held, ask, audio, reservation)
+            ask, upload = await _parse(body)
+            self._note(ask, upload.size_bytes)
+            return await self._answer(held, ask, upload, reservation)
 
     async def answer_audio(self) -> Response:
         """Answer a body that is the audio, by way of the disk."""
@@ -124,7 +122,7 @@ class _Call:
                 await spool.write(chunk)
             await spool.flush()
             self._note(ask, spool.size_bytes)
-            return await self._answer(held, ask, spool, reservation)
+            return await self._answer(held, ask, Upload(spool), reservation)
 
     def _enter(self, held: contextlib.AsyncExitStack, audio_s: float | None) -> str | None:
         """Hold a reservation for what looks like an utterance, a place for anything else."""
@@ -140,15 +138,15 @@ class _Call:
         self,
         held: contextlib.AsyncExitStack,
         ask: Ask,
-        audio: bytes | SpoolFile,
+        upload: Upload,
         reservation: str | None,
     ) -> Response:
-        audio_format = await _format_of(ask, audio)
+        audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
         if self._is_job:
-            source = _source(ask, audio_format, await self._spooled(held, audio))
+            source = await upload.source(ask, audio_format, self._server.running.spool, held)
             record = start_job(self._server, self._client, ask, source, held)
             return json_response(record.body(), 202, {"location": f"/jobs/{ask.job_id}"})
-        work = partial(self._recognise, held, ask, audio, audio_format, reservation)
+        work = partial(self._recognise, held, ask, upload, audio_format, reservation)
         result = await while_connected(self._request.receive, work)
         log, total_s = request_log(self._request.scope), time.monotonic() - self._began_at
         note_answer(self._server, log, result.transcript, total_s)
@@ -160,13 +158,13 @@ class _Call:
         self,
         held: contextlib.AsyncExitStack,
         ask: Ask,
-        audio: bytes | SpoolFile,
+        upload: Upload,
         audio_format: str,
         reservation: str | None,
     ) -> FileTranscript:
         deadline = Deadline(ask.max_wait_s or self._settings.max_wait_s)
         began_at = time.perf_counter()
-        pcm = await _decoded_here(ask, audio, audio_format)
+        pcm = await _decoded_here(ask, upload, audio_format)
         if pcm is not None:
             return await transcribe_short(
                 self._server,
@@ -178,11 +176,11 @@ class _Call:
                 decode_s=time.perf_counter() - began_at,
             )
         if reservation is not None:
-            self._leave_room_if_long(held, ask, audio, audio_format, reservation)
+            self._leave_room_if_long(held, ask, upload, audio_format, reservation)
         return await transcribe_spooled(
             self._server,
             ask,
-            _source(ask, audio_format, await self._spooled(held, audio)),
+            await upload.source(ask, audio_format, self._server.running.spool, held),
             client=self._client,
             reservation=reservation,
             deadline=deadline,
@@ -192,25 +190,15 @@ class _Call:
         self,
         held: contextlib.AsyncExitStack,
         ask: Ask,
-        audio: bytes | SpoolFile,
+        upload: Upload,
         audio_format: str,
         reservation: str,
     ) -> None:
         """Take a place for files after all, when JSON turns out to hold a long one."""
-        audio_s = estimate_s(_size_bytes(audio), audio_format, ask.sample_rate_hz)
+        audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz)
         if audio_s is not None and audio_s > MAX_UTTERANCE_S:
             held.enter_context(self._server.places.take())
             self._server.transcriber.release(reservation)
-
-    async def _spooled(
-        self, held: contextlib.AsyncExitStack, audio: bytes | SpoolFile
-    ) -> SpoolFile:
-        if isinstance(audio, SpoolFile):
-            return audio
-        spool = await held.enter_async_context(self._server.running.spool.file())
-        await spool.write(audio)
-        await spool.flush()
-        return spool
 
     def _note(self, ask: Ask, size_bytes: int) -> None:
         log = request_log(self._request.scope)
@@ -218,24 +206,13 @@ class _Call:
         log.details |= {"format": ask.audio_format, "audio_bytes": size_bytes}
 
 
-def _size_bytes(audio: bytes | SpoolFile) -> int:
-    return len(audio) if isinstance(audio, bytes) else audio.size_bytes
+async def _parse(body: bytearray) -> tuple[Ask, Upload]:
+    ask, audio = await parse_payload(body)
+    body.clear()  # 25 MB that nobody needs while the audio waits for its turn
+    return ask, Upload(audio)
 
 
-async def _format_of(ask: Ask, audio: bytes | SpoolFile) -> str:
-    if isinstance(audio, bytes):
-        head = audio[:DETECT_HEAD_BYTES]
-    else:
-        head = await audio.read(DETECT_HEAD_BYTES)
-    return audio_format_of(ask, head, _size_bytes(audio))
-
-
-async def _decoded_here(ask: Ask, audio: bytes | SpoolFile, audio_format: str) -> Pcm16 | None:
-    if audio_format not in DIRECT_FORMATS or _size_bytes(audio) > MAX_DIRECT_BYTES:
+async def _decoded_here(ask: Ask, upload: Upload, audio_format: str) -> Pcm16 | None:
+    if audio_format not in DIRECT_FORMATS or upload.size_bytes > MAX_DIRECT_BYTES:
         return None
-    content = audio if isinstance(audio, bytes) else await audio.read()
-    return await decode_short(ask, audio_format, content)
-
-
-def _source(ask: Ask, audio_format: str, spool: SpoolFile) -> Source:
-    return Source(str(spool.path), audio_format, ask.sample_rate_hz, ask.opus_packet_bytes)
+    return await decode_short(ask, audio_format, await upload.content())
