@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import socket
@@ -16,7 +17,7 @@ from auricle.errors import SetupError
 from auricle.server.app import create_app
 from auricle.server.run import base_url, listen, serve
 from tests.fakes.decoder import FakeDecoder
-from tests.fakes.service import keys, speech_json
+from tests.fakes.service import keys, poll_until, speech_json
 from tests.fakes.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.process
@@ -47,6 +48,24 @@ def test_port_0_picks_one_for_all_addresses_of_the_host() -> None:
     sockets = listen(ServerSettings(host="localhost", port=0))
     assert len({found.getsockname()[1] for found in sockets}) == 1
     close(sockets)
+
+
+async def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
+    sockets = listen(ServerSettings(port=0))
+    made: list[int] = []
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            connection = transport.get_extra_info("socket")
+            made.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    server = await asyncio.get_running_loop().create_server(Noting, sock=sockets[0])
+    async with server:
+        port = sockets[0].getsockname()[1]
+        async with await anyio.connect_tcp("127.0.0.1", port):
+            await poll_until(lambda: made)
+    assert made[0] != 0
 
 
 def test_other_hosts_than_loopback_need_keys() -> None:
