@@ -14,7 +14,7 @@ import pytest
 
 from auricle.cli.serve import curl_line
 from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving
+from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, until
 from tests.fakes.scripted_engine import answer
 
 pytestmark = pytest.mark.process
@@ -31,6 +31,15 @@ def post(url: str, **query: str) -> Any:
         params=query,
         timeout=LIMIT_S,
     )
+
+
+def running_jobs(url: str) -> int:
+    [line] = [
+        line
+        for line in httpx2.get(f"{url}/metrics").text.splitlines()
+        if line.startswith("auricle_running_jobs ")
+    ]
+    return int(float(line.split()[1]))
 
 
 def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -84,8 +93,7 @@ def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
             target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
         )
         asked.start()
-        while not httpx2.get(f"{url}/metrics").text.count("auricle_running_jobs 1.0"):
-            assert asked.is_alive()
+        until(lambda: running_jobs(url) == 1, server)
         server.interrupt()
         server.line_with("draining")
         refused = post(url)
@@ -100,8 +108,7 @@ def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
         answered: list[bool] = []
         asked = threading.Thread(target=lambda: answered.append(_is_answered(url)))
         asked.start()
-        while not httpx2.get(f"{url}/metrics").text.count("auricle_running_jobs 1.0"):
-            assert asked.is_alive()
+        until(lambda: running_jobs(url) == 1, server)
         server.interrupt()
         server.line_with("draining")
         server.interrupt()

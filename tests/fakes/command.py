@@ -7,7 +7,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -19,6 +20,7 @@ from auricle.config import fields, variable
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
 """No test waits so long for anything that works."""
+STEP_S = 0.02
 SPEC = b"WhisperSpec\0"
 
 
@@ -101,6 +103,15 @@ class Command:
         for reader in self._readers:
             reader.join(LIMIT_S)
         return code
+
+
+def until(condition: Callable[[], object], running: Command) -> None:
+    """Return once the condition holds; fail if it never does, or the command ends before."""
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert running.process.poll() is None, running.stderr
+        assert time.monotonic() < deadline
+        time.sleep(STEP_S)
 
 
 @contextmanager

@@ -1,0 +1,207 @@
+"""``auricle transcribe``: real commands, with workers of their own or through a server."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.cli.conftest import Run
+from tests.fakes.clips import CLIPS, words
+from tests.fakes.command import Command, command, environment, serving, until
+from tests.fakes.model import CACHE_DIR, bundled_model
+
+pytestmark = pytest.mark.process
+
+SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run one server for the tests that leave it as it was."""
+    with serving(tmp_path_factory.mktemp("server")) as (_, found):
+        yield found
+
+
+def transcribe(folder: Path, *arguments: object, **settings: object) -> Command:
+    """Run the command to its end."""
+    given = [str(argument) for argument in arguments]
+    with command("transcribe", *given, environ=environment(folder, **settings)) as running:
+        running.wait()
+    return running
+
+
+def files_in_work(url: str) -> int:
+    return int(httpx2.get(f"{url}/health").json()["files"]["working"])
+
+
+def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
+    done = transcribe(tmp_path, SHORT.path)
+    assert done.process.returncode == 0
+    assert done.stdout.startswith("31334 ")
+    assert done.stdout.count("\n") == 1
+    assert done.stderr == ""
+
+
+def test_several_recordings_are_told_apart_and_keep_their_order(tmp_path: Path) -> None:
+    done = transcribe(tmp_path, PAIR.path, SHORT.path)
+    headings = [line for line in done.stdout.splitlines() if line.startswith("==>")]
+    assert headings == [f"==> {PAIR.path} <==", f"==> {SHORT.path} <=="]
+
+
+def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
+    noise = tmp_path / "notes.wav"
+    noise.write_text("no recording at all")
+    done = transcribe(tmp_path, "nowhere.wav", noise, SHORT.path)
+    assert done.process.returncode == 1
+    assert "31334 " in done.stdout
+    missing, unreadable = done.stderr.splitlines()
+    assert missing == "nowhere.wav: can't be read: No such file or directory"
+    assert unreadable.startswith(f"{noise}: ")
+
+
+def test_subtitles_go_into_a_folder(tmp_path: Path) -> None:
+    done = transcribe(tmp_path, "-f", "srt", "-o", f"{tmp_path}/out/", SHORT.path)
+    assert done.process.returncode == 0
+    assert done.stdout == ""
+    written = (tmp_path / "out" / "short.srt").read_text()
+    assert written.startswith("1\n00:00:00,000 --> 00:00:01,958\n31334 ")
+
+
+def test_a_folder_that_cant_be_written_fails_that_recording_only(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "short.txt").mkdir()
+    done = transcribe(tmp_path, "-o", tmp_path / "out", SHORT.path, PAIR.path)
+    assert done.process.returncode == 1
+    assert "short.txt can't be written" in done.stderr
+    assert (tmp_path / "out" / "pair.txt").read_text()
+
+
+def test_a_worker_that_dies_on_the_way_costs_nothing(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    marker.touch()
+    prompt = f"scripted:segfault-once:{marker}"
+    done = transcribe(tmp_path, "--initial-prompt", prompt, SHORT.path)
+    assert not marker.exists()
+    assert done.process.returncode == 0
+    assert done.stdout.startswith("31334 ")
+
+
+def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
+    done = transcribe(tmp_path, "--initial-prompt", "scripted:segfault", SHORT.path)
+    assert done.process.returncode == 1
+    assert done.stderr.startswith(f"{SHORT.path}: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--language", "klingon"], "no language"),
+        (["-f", "srt"], "-o FOLDER"),
+        (["--model", "/nowhere/at/all"], "AURICLE_MODEL"),
+        (["--url", "nowhere"], "--url"),
+        (["--url", "http://127.0.0.1:9"], "auricle serve"),
+    ],
+)
+def test_what_cant_be_done_ends_in_one_line(auricle: Run, arguments: list[str], said: str) -> None:
+    result = auricle("transcribe", *arguments, str(SHORT.path), str(PAIR.path))
+    assert result.exit_code == 2
+    assert result.stderr.count("\n") == 1
+    assert said in result.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_leaves_no_process_and_no_traceback_behind(tmp_path: Path) -> None:
+    arguments = ["--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
+    environ = environment(tmp_path, attempt_floor_s=2000)
+    with command("transcribe", *arguments, environ=environ) as running:
+        until(lambda: len(running.children()) == 4, running)
+        children = running.children()
+        running.process.send_signal(signal.SIGINT)
+        assert running.wait() == 130
+        assert not [child for child in children if child.is_running()]
+    assert "Traceback" not in running.stderr
+
+
+def test_a_server_gives_the_same_as_own_workers(tmp_path: Path, url: str) -> None:
+    arguments = ("-f", "json", "--word-timestamps", SHORT.path)
+    own = json.loads(transcribe(tmp_path, *arguments).stdout)
+    remote = json.loads(transcribe(tmp_path, "--url", url, *arguments).stdout)
+    for document in (own, remote):
+        del document["timing_ms"]
+    assert own == remote
+    assert own["segments"][0]["words"]
+
+
+def test_the_server_may_be_named_by_the_environment(tmp_path: Path, url: str) -> None:
+    done = transcribe(tmp_path, SHORT.path, url=url)
+    assert done.process.returncode == 0
+    assert done.stdout.startswith("31334 ")
+
+
+def test_what_a_server_refuses_is_told_for_that_recording(tmp_path: Path, url: str) -> None:
+    noise = tmp_path / "notes.wav"
+    noise.write_text("no recording at all")
+    done = transcribe(tmp_path, "--url", url, noise, SHORT.path, "nowhere.wav")
+    assert done.process.returncode == 1
+    assert "31334 " in done.stdout
+    assert "unsupported_format" in done.stderr or "bad_audio" in done.stderr
+    assert "nowhere.wav: can't be read" in done.stderr
+
+
+def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
+    with serving(tmp_path, api_keys="anna:secret-key") as (_, url):
+        without = transcribe(tmp_path, SHORT.path, url=url)
+        assert without.process.returncode == 1
+        assert "unauthorized" in without.stderr
+        with_key = transcribe(tmp_path, SHORT.path, url=url, api_key="secret-key")
+        assert with_key.process.returncode == 0, with_key.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
+def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
+    with serving(tmp_path, attempt_floor_s=2000) as (server, url):
+        arguments = ["--url", url, "--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
+        with command("transcribe", *arguments, environ=environment(tmp_path)) as running:
+            until(lambda: files_in_work(url) == 1, running)
+            running.process.send_signal(signal.SIGINT)
+            assert running.wait() == 130
+        until(lambda: files_in_work(url) == 0, server)
+    assert "Traceback" not in running.stderr
+
+
+def test_a_server_that_was_started_anew_gets_the_recording_again(tmp_path: Path) -> None:
+    marker = tmp_path / "marker"
+    marker.touch()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    arguments = ["--initial-prompt", f"scripted:sleep-once:1000:{marker}", str(SHORT.path)]
+    environ = environment(tmp_path, url=f"http://127.0.0.1:{port}")
+    with (
+        serving(tmp_path, port=port, attempt_floor_s=2000) as (first, _),
+        command("transcribe", *arguments, environ=environ) as running,
+    ):
+        until(lambda: not marker.exists(), running)
+        first.process.kill()
+        first.wait()
+        with serving(tmp_path, port=port):
+            assert running.wait() == 0
+    assert running.stdout.startswith("31334 ")
+
+
+@pytest.mark.model
+def test_whisper_writes_down_what_was_said(tmp_path: Path) -> None:
+    bundled_model()
+    done = transcribe(
+        tmp_path,
+        SHORT.path,
+        engine="auricle.engine.faster_whisper:load",
+        model="base",
+        cache_dir=CACHE_DIR,
+    )
+    assert words(done.stdout) == words(SHORT.text)
