@@ -22,6 +22,8 @@ pytestmark = pytest.mark.model
 def _no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", NOWHERE)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    # Read once, at the library's import, which an earlier test may have caused.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub" / "hub"))
 
 
 @pytest.fixture
