@@ -24,7 +24,7 @@ from auricle.longform import (
 )
 from auricle.stitching import MAX_PROMPT_CHARACTERS
 from auricle.transcriber import Progress
-from auricle.types import Job, JobKind, Options, Segment, Source, Transcript, Word
+from auricle.types import ANONYMOUS, Job, JobKind, Options, Segment, Source, Transcript, Word
 from tests.fakes.decoder import FakeDecoder, file_of, speech
 from tests.fakes.transcriber import Answer, FakeTranscriber, heard
 
@@ -102,6 +102,15 @@ async def test_pieces_of_a_long_file_are_never_finals() -> None:
     assert {(job.kind, job.max_wait_s, job.reservation) for job in transcriber.jobs} == {
         (JobKind.FILE, None, None)
     }
+
+
+async def test_a_file_that_turns_out_to_be_long_gives_its_room_back_at_once() -> None:
+    transcriber = FakeTranscriber()
+    room = transcriber.reserve(ANONYMOUS, 5)
+    request = FileRequest(SOURCE, "f", is_urgent=True, reservation=room)
+    transcriber.script = [lambda job: heard(str(len(transcriber.reserved)), job)] * 2
+    result = await run(transcriber, file_of(20, 20), request)
+    assert result.transcript.text == "0 0"
 
 
 async def test_the_first_piece_does_not_wait_for_the_end_of_a_long_silence() -> None:

@@ -228,6 +228,7 @@ class _FileWork:
                 async for progress in reading:
                     duration_samples = progress.duration_samples
                     if held and (progress.piece or duration_samples > MAX_PIECE_SAMPLES):
+                        self._release_room()
                         await self._start(pieces, held)
                         held = None
                     if progress.piece:
@@ -244,6 +245,11 @@ class _FileWork:
             for item in self._in_lane:  # of tasks that were cancelled before their first step
                 self._lane.release_on_behalf_of(item)
         return self._stitching.result(duration_samples, reading.waited_s, self._vote)
+
+    def _release_room(self) -> None:
+        """Let others have what was reserved for a file that turned out to be long."""
+        if self._request.reservation is not None:
+            self._transcriber.release(self._request.reservation)
 
     def _item(self, piece: Piece, fraction: float) -> _Item:
         place = Place.of(self._started, piece, fraction)

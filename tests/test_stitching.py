@@ -1,0 +1,58 @@
+import pytest
+
+from auricle.errors import PoisonJob
+from auricle.stitching import FileProgress, LanguageVote, Place, Stitching
+from tests.fakes.transcriber import heard
+
+pytestmark = pytest.mark.unit
+
+
+def place(index: int) -> Place:
+    return Place(index, index * 16_000, (index + 1) * 16_000, (index + 1) / 4)
+
+
+def result(stitching: Stitching) -> str:
+    return stitching.result(64_000, 0.0, LanguageVote("en", is_settled=True)).transcript.text
+
+
+def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
+    seen: list[FileProgress] = []
+    stitching = Stitching(seen.append)
+    stitching.add(place(1), heard("b"))
+    assert seen == []
+    stitching.add(place(0), heard("a"))
+    stitching.add(place(2), heard("c"))
+    assert seen == [FileProgress(0.5, "a b"), FileProgress(0.75, "a b c")]
+    assert result(stitching) == "a b c"
+
+
+def test_a_later_text_takes_the_place_of_an_earlier_one() -> None:
+    stitching = Stitching(None)
+    for index, text in enumerate("abc"):
+        stitching.add(place(index), heard(text))
+    stitching.add(place(1), heard("B"))
+    assert result(stitching) == "a B c"
+    stitching.add(place(1), PoisonJob("it crashed"))  # worse than what there is
+    assert result(stitching) == "a B c"
+
+
+def test_empty_texts_leave_no_double_spaces() -> None:
+    stitching = Stitching(None)
+    for index, text in enumerate((" a ", "", "  ", "b")):
+        stitching.add(place(index), heard(text))
+    assert result(stitching) == "a b"
+
+
+def test_a_vote_is_settled_by_certainty_or_by_number() -> None:
+    vote = LanguageVote()
+    assert vote.add(heard("x", language="sv", language_probability=0.59), 1)
+    assert not vote.is_settled
+    assert vote.add(heard("x", language="no", language_probability=0.6), 1)
+    assert (vote.language, vote.probability) == ("no", 0.6)
+
+
+def test_a_vote_without_voters_settles_nothing() -> None:
+    vote = LanguageVote()
+    assert not vote.add(heard("  "), 30)
+    vote.close()
+    assert not vote.is_settled
