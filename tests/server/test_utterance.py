@@ -486,7 +486,7 @@ def test_pages_of_other_sites_are_refused(service: InProcess) -> None:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Live]:
-    async with live(tmp_path / "live", body_timeout_s=0.2) as started:
+    async with live(tmp_path / "live") as started:
         yield started
 
 
@@ -542,13 +542,14 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_its_body_leaves_nothing(
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "audio/wav"])
-async def test_a_body_that_stops_coming_in_is_given_up(running: Live, content_type: str) -> None:
-    async with await running.connect() as stream:
-        await stream.send(request_bytes("/utterance", content_type, JSON_CONTENT)[:-1000])
-        status, headers, body = await read_answer(stream)
-        assert (status, headers["connection"]) == (400, "close")
-        assert b"stopped" in body
-    await running.until_at_rest()
+async def test_a_body_that_stops_coming_in_is_given_up(tmp_path: Path, content_type: str) -> None:
+    async with live(tmp_path, body_timeout_s=0.2) as impatient:
+        async with await impatient.connect() as stream:
+            await stream.send(request_bytes("/utterance", content_type, JSON_CONTENT)[:-1000])
+            status, headers, body = await read_answer(stream)
+            assert (status, headers["connection"]) == (400, "close")
+            assert b"stopped" in body
+        await impatient.until_at_rest()
 
 
 async def test_a_large_upload_is_never_whole_in_memory(running: Live) -> None:
