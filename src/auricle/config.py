@@ -132,6 +132,9 @@ class DecodeSettings(_Section):
 
     max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio of one file.")
     decode_budget_s: float = Field(15, gt=0, description="Longest step of a decode worker.")
+    libopus: str | None = Field(
+        None, description="File of the libopus that decodes packets; none: the one in PyAV."
+    )
     open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
 
 

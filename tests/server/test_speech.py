@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auricle.audio.opus import find_libopus
 from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries
 from auricle.protocol.detect import DETECT_HEAD_BYTES
 from auricle.protocol.framing import pack
@@ -23,7 +24,9 @@ def format_of(audio: bytes, named: str = "auto", **fields: Any) -> str:
 
 
 async def decoded(audio: bytes, named: str, **fields: Any) -> Pcm16 | None:
-    return await decode_short(check(Fields(audio_format=named, **fields)), named, audio)
+    return await decode_short(
+        check(Fields(audio_format=named, **fields)), named, audio, find_libopus()
+    )
 
 
 def framed(seconds: float) -> bytes:

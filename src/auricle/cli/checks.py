@@ -82,7 +82,7 @@ def check_variables(settings: Settings) -> Finding:
 def check_libopus(settings: Settings) -> Finding:
     """The library that decodes Opus packets."""
     try:
-        library = find_libopus()
+        library = find_libopus(settings.decode.libopus)
     except SetupError as exc:
         return Finding("libopus", Level.WRONG, "none that can be used", str(exc))
     return Finding("libopus", Level.OK, f"{library.version}, from {library.origin}")

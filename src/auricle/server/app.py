@@ -15,6 +15,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
 from auricle.server import health, jobs, metrics, utterance
@@ -29,9 +30,10 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     """Return the application; it uses both pools and neither starts nor stops them.
 
     Raises:
-        SetupError: A key in the settings can't be used.
+        SetupError: A key or the libopus in the settings can't be used.
     """
-    server = ServerState.build(transcriber, decoder, settings.server)
+    libopus = find_libopus(settings.decode.libopus)
+    server = ServerState.build(transcriber, decoder, settings.server, libopus)
     app = FastAPI(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",

@@ -11,7 +11,7 @@ import anyio
 import numpy as np
 from anyio import to_thread
 
-from auricle.audio.opus import OpusPacketDecoder, find_libopus, packet_samples
+from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
 from auricle.audio.resample import resample
 from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, RemoteProtocolError
@@ -77,7 +77,7 @@ def _not_framed(head: bytes) -> AudioError:
     return OpusWithoutBoundaries(_HOW_TO_FRAME)
 
 
-async def decode_short(ask: Ask, audio_format: str, audio: bytes) -> Pcm16 | None:
+async def decode_short(ask: Ask, audio_format: str, audio: bytes, libopus: LibOpus) -> Pcm16 | None:
     """Return an utterance's samples, or ``None`` if a decode worker has to read the audio.
 
     Raises:
@@ -88,7 +88,7 @@ async def decode_short(ask: Ask, audio_format: str, audio: bytes) -> Pcm16 | Non
         case "pcm16":
             return await _decode_pcm16(audio, ask.sample_rate_hz)
         case "opus":
-            return await _decode_opus(audio, ask.opus_packet_bytes)
+            return await _decode_opus(audio, ask.opus_packet_bytes, libopus)
         case _:
             return None
 
@@ -104,7 +104,7 @@ async def _decode_pcm16(audio: bytes, rate_hz: int) -> Pcm16 | None:
     return await to_thread.run_sync(resample, pcm, rate_hz)
 
 
-async def _decode_opus(audio: bytes, packet_bytes: int | None) -> Pcm16 | None:
+async def _decode_opus(audio: bytes, packet_bytes: int | None, libopus: LibOpus) -> Pcm16 | None:
     packets: list[OpusPacket] = []
     samples = 0
     for slice_ in _cut_constant(audio, packet_bytes) if packet_bytes else _cut_framed(audio):
@@ -115,7 +115,7 @@ async def _decode_opus(audio: bytes, packet_bytes: int | None) -> Pcm16 | None:
         await anyio.lowlevel.checkpoint()
     if not packets:
         raise EmptyAudio("There are no Opus packets in the audio.")
-    return await _decode_packets(packets)
+    return await _decode_packets(packets, libopus)
 
 
 def _samples(packet: OpusPacket) -> int:
@@ -154,8 +154,8 @@ def _cut_constant(audio: bytes, packet_bytes: int) -> Iterator[list[OpusPacket]]
         yield [OpusPacket(audio[at : at + packet_bytes]) for at in range(start, end, packet_bytes)]
 
 
-async def _decode_packets(packets: list[OpusPacket]) -> Pcm16:
-    pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(find_libopus()))
+async def _decode_packets(packets: list[OpusPacket], libopus: LibOpus) -> Pcm16:
+    pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
     parts: list[Pcm16] = []
     for start in range(0, len(packets), _SLICE_PACKETS):
         parts += map(pipeline.receive_packet, packets[start : start + _SLICE_PACKETS])

@@ -10,6 +10,7 @@ from anyio import to_thread
 from anyio.abc import TaskGroup
 from starlette.requests import Request
 
+from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config import ServerSettings
 from auricle.errors import Draining, SetupError
@@ -41,6 +42,7 @@ class ServerState:
     transcriber: Transcriber
     decoder: Decoder
     settings: ServerSettings
+    libopus: LibOpus
     keyring: Keyring
     metrics: Metrics
     jobs: JobStore
@@ -53,13 +55,18 @@ class ServerState:
 
     @classmethod
     def build(
-        cls, transcriber: Transcriber, decoder: Decoder, settings: ServerSettings
+        cls,
+        transcriber: Transcriber,
+        decoder: Decoder,
+        settings: ServerSettings,
+        libopus: LibOpus,
     ) -> "ServerState":
         """Put the parts together."""
         return cls(
             transcriber=transcriber,
             decoder=decoder,
             settings=settings,
+            libopus=libopus,
             keyring=Keyring(settings.api_keys, settings.operator_key),
             metrics=Metrics(transcriber, decoder),
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),

@@ -13,6 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.audio.opus import LibOpus
 from auricle.errors import UnsupportedFormat
 from auricle.longform import FileTranscript
 from auricle.server.background import start_job
@@ -164,7 +165,7 @@ class _Call:
     ) -> FileTranscript:
         deadline = Deadline(ask.max_wait_s or self._settings.max_wait_s)
         began_at = time.perf_counter()
-        pcm = await _decoded_here(ask, upload, audio_format)
+        pcm = await _decoded_here(ask, upload, audio_format, self._server.libopus)
         if pcm is not None:
             return await transcribe_short(
                 self._server,
@@ -212,7 +213,9 @@ async def _parse(body: bytearray) -> tuple[Ask, Upload]:
     return ask, Upload(audio)
 
 
-async def _decoded_here(ask: Ask, upload: Upload, audio_format: str) -> Pcm16 | None:
+async def _decoded_here(
+    ask: Ask, upload: Upload, audio_format: str, libopus: LibOpus
+) -> Pcm16 | None:
     if audio_format not in DIRECT_FORMATS or upload.size_bytes > MAX_DIRECT_BYTES:
         return None
-    return await decode_short(ask, audio_format, await upload.content())
+    return await decode_short(ask, audio_format, await upload.content(), libopus)

@@ -111,7 +111,7 @@ def serve(channel: Channel) -> int:
     if not isinstance(start, StartDecode):
         raise WireBroken
     try:
-        streams = OpenStreams(find_libopus(), start.max_samples)
+        streams = OpenStreams(find_libopus(start.libopus), start.max_samples)
         SpeechDetector().probabilities(np.zeros(WINDOW_SAMPLES, np.int16))
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))

@@ -151,6 +151,7 @@ class DecodePool:
         return StartDecode(
             max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
             hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            libopus=self._decode.libopus,
         )
 
     def workers_changed(self, ready: int) -> None:

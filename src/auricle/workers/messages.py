@@ -36,6 +36,7 @@ class StartDecode(Message, frozen=True):
 
     max_samples: int
     hard_limit_bytes: int
+    libopus: str | None = None
 
 
 class JobMessage(Message, frozen=True):
