@@ -61,13 +61,14 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """Where doubt begins.
+    """Where doubt begins: faster-whisper's own defaults.
 
-    The short window's threshold is stricter than faster-whisper's: below it the full window is
-    right more often (``bench/context_sweep.py``). All others are faster-whisper's own defaults.
+    With silence as padding the short window needs no stricter threshold: at -0.6 a third of the
+    spelled clips fall back, which doubles their CPU time for 2 characters of 883
+    (``bench/context_sweep.py``, 2026-11-25).
     """
 
-    short_min_logprob: float = -0.6
+    short_min_logprob: float = -1.0
     full_min_logprob: float = -1.0
     max_compression_ratio: float = 2.4
     silent_min_prob: float = 0.6
