@@ -483,6 +483,8 @@ def main() -> None:
     calm_s, flood_s = (7.0, 9.0) if arguments.short else (arguments.calm_s, arguments.flood_s)
     max_wait_s = SHORT_MAX_WAIT_S if arguments.short else ServerSettings().max_wait_s
     print(machine())
+    load_before = psutil.getloadavg()[0]
+    print(f"load average before: {load_before:.2f} (figures mean little unless it is near 0)")
     print(f"The load generator shares the {psutil.cpu_count()} cores with the server.")
     prepared = bodies()
     with serve(WORKERS, max_wait_s=max_wait_s) as service:
@@ -497,6 +499,7 @@ def main() -> None:
         arguments.json,
         {
             "machine": machine(),
+            "load_before": round(load_before, 2),
             "is_short": arguments.short,
             "corpus": CORPUS.is_dir(),
             "capacity": asdict(capacity),
