@@ -1,6 +1,8 @@
 """Settings: what is read, what is refused, and what a worker is given of it."""
 
 import math
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -160,3 +162,17 @@ def test_a_worker_is_given_no_key_and_its_number_of_threads() -> None:
 def test_no_setting_is_endless_by_default() -> None:
     numbers = [d.default for _, d in fields() if isinstance(d.default, int | float)]
     assert all(math.isfinite(number) for number in numbers)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the packages are for Linux")
+def test_a_worker_finds_cudas_libraries_where_packages_brought_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("cublas", "cudnn"):
+        (tmp_path / "nvidia" / package / "lib").mkdir(parents=True)
+    assert "LD_LIBRARY_PATH" not in worker_environment(1, {})
+    monkeypatch.syspath_prepend(tmp_path)
+    expected = [str(tmp_path / "nvidia" / package / "lib") for package in ("cublas", "cudnn")]
+    assert worker_environment(1, {})["LD_LIBRARY_PATH"].split(os.pathsep) == expected
+    given = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
+    assert given.split(os.pathsep) == ["/mine", *expected]

@@ -5,19 +5,21 @@ room sees only what is its own.
 """
 
 import difflib
+import importlib.util
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import platformdirs
-import psutil
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
+from auricle.machine import available_memory_bytes, usable_cores
 
 PREFIX = "AURICLE_"
 
@@ -223,26 +225,32 @@ MEMORY_PER_WORKER_MB = 600
 """Whisper base in int8 takes 270 MB (measured 2026-11-25); twice that is kept free."""
 
 
-def usable_cores() -> int:
-    """Return the cores that this process may use, where the system tells."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def worker_count(settings: WorkerSettings, cores: int | None = None) -> int:
     """Return how many one-thread workers fit: by cores and free memory, two at the least."""
     if settings.workers:
         return settings.workers
     cores = cores or usable_cores()
     by_cores = max(1, cores // settings.worker_threads)
-    by_memory = int(psutil.virtual_memory().available / (MEMORY_PER_WORKER_MB * 1e6))
+    by_memory = int(available_memory_bytes() / (MEMORY_PER_WORKER_MB * 1e6))
     return max(2, min(by_cores, by_memory))
 
 
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a worker's environment holds: ours, without keys, with threads pinned."""
+    """Return what a worker's environment holds: ours, without keys, with threads pinned.
+
+    CUDA's libraries, where the extra ``cuda`` brought them, are put where the loader looks.
+    """
     source = os.environ if environ is None else environ
     kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
     kept |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    if folders := _cuda_library_folders():
+        before = kept.get("LD_LIBRARY_PATH")
+        kept["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
     return kept
+
+
+def _cuda_library_folders() -> list[str]:
+    """Return the folders of NVIDIA's packages: CTranslate2 asks the loader for their libraries."""
+    found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
+    roots = found.submodule_search_locations if found is not None else None
+    return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))

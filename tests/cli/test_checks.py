@@ -21,6 +21,7 @@ from auricle.cli.checks import (
     port_problem,
 )
 from auricle.config import Settings
+from auricle.engine.fetch import known_models
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.process
@@ -44,18 +45,25 @@ def test_a_misspelled_variable_is_worth_a_look(monkeypatch: pytest.MonkeyPatch) 
     assert "AURICLE_WORKERS" in finding.advice
 
 
+def test_a_libopus_that_is_named_and_not_there_is_wrong(tmp_path: Path) -> None:
+    finding = check_libopus(settings(libopus=str(tmp_path / "libopus.so")))
+    assert finding.level is Level.WRONG
+    assert "libopus" in finding.advice
+
+
 def test_a_model_directory_without_a_model_is_wrong(tmp_path: Path) -> None:
     finding = check_model(settings(model=str(tmp_path)))
     assert finding.level is Level.WRONG
     assert "model.bin" in finding.advice
 
 
-def test_a_model_that_has_to_be_fetched_is_told_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    finding = check_model(settings(model="medium", cache_dir=str(tmp_path)))
+def test_a_model_that_has_to_be_fetched_is_told_before(tmp_path: Path) -> None:
+    absent = next((model for model in known_models(tmp_path) if not model.is_here), None)
+    if absent is None:
+        pytest.skip("every model is here")
+    finding = check_model(settings(model=absent.name, cache_dir=str(tmp_path)))
     assert finding.level is Level.WARNING
-    assert "1528 MB" in finding.text
+    assert f"{absent.size_mb} MB" in finding.text
 
 
 def test_a_model_that_nobody_knows_is_wrong() -> None:

@@ -17,19 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from auricle.audio.opus import find_libopus
 from auricle.config import (
     MEMORY_PER_WORKER_MB,
     Settings,
     unknown_variables,
-    usable_cores,
     worker_count,
+    worker_environment,
 )
 from auricle.engine.fetch import HUB_NAME, known_models
 from auricle.engine.model_files import check_model_directory
 from auricle.errors import SetupError
+from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.auth import check_exposure
 
 PROBE_LIMIT_S = 60.0
@@ -144,7 +143,7 @@ def check_processors(settings: Settings) -> Finding:
 
 def check_memory(settings: Settings) -> Finding:
     """Free memory against what the workers will want."""
-    free_mb = psutil.virtual_memory().available / 1e6
+    free_mb = available_memory_bytes() / 1e6
     wanted_mb = worker_count(settings.worker) * MEMORY_PER_WORKER_MB
     text = f"{free_mb:.0f} MB free, {wanted_mb} MB for the workers (of Whisper base)"
     if free_mb < wanted_mb:
@@ -237,13 +236,14 @@ def _bind_problem(error: OSError, host: str, port: int) -> str:
 
 
 def _probe(code: str) -> subprocess.CompletedProcess[str] | None:
-    """Run code in a Python of its own; ``None`` if it doesn't end."""
+    """Run code in a Python of its own, set up as a worker's; ``None`` if it doesn't end."""
     try:
         return subprocess.run(
             [sys.executable, "-c", code],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
+            env=worker_environment(1),
             timeout=PROBE_LIMIT_S,
             check=False,
         )

@@ -9,6 +9,7 @@ from typing import Self
 
 import anyio
 
+from auricle.cli.console import errors
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.config import Settings, worker_count
 from auricle.engine.fetch import resolve
@@ -46,7 +47,8 @@ class LocalRecogniser:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
                 await pool.start()
-            await self._transcriber.wait_ready(settings.worker.start_budget_s)
+            with errors.status("Starting the workers…"):  # shows on terminals only
+                await self._transcriber.wait_ready(settings.worker.start_budget_s)
             self._closing = stack.pop_all()
         return self
 

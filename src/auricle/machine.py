@@ -1,0 +1,67 @@
+"""How much of this machine the process may use: what a container is granted, not what the host has.
+
+Linux control groups, version 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html): ``cpu.max`` is
+``QUOTA PERIOD`` or ``max PERIOD``, ``memory.max`` is bytes or ``max``. A group is held to its own
+limits and to those of all groups above it. Elsewhere the system's own figures are all there is.
+"""
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+def usable_cores(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
+    """Return how many cores this process may use, at least one."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    for group in _groups(root, membership):
+        quota, _, period = _read(group / "cpu.max").partition(" ")
+        if quota.isdecimal() and period.isdecimal():
+            cores = min(cores, math.ceil(int(quota) / int(period)))
+    return max(1, cores)
+
+
+def available_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
+    """Return how much more memory this process may take before something has to give."""
+    available: int = psutil.virtual_memory().available
+    for group in _groups(root, membership):
+        limit, used = _read(group / "memory.max"), _read(group / "memory.current")
+        if limit.isdecimal() and used.isdecimal():
+            available = min(available, int(limit) - int(used) + _reclaimable_bytes(group))
+    return max(0, available)
+
+
+def _reclaimable_bytes(group: Path) -> int:
+    """Return what of a group's memory is only a cache of files that nobody used lately."""
+    for line in _read(group / "memory.stat").splitlines():
+        name, _, value = line.partition(" ")
+        if name == "inactive_file" and value.isdecimal():
+            return int(value)
+    return 0
+
+
+def _groups(root: Path, membership: Path) -> Iterator[Path]:
+    """Yield the folders of this process's group and of those above it."""
+    for line in _read(membership).splitlines():
+        hierarchy, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if hierarchy == "0" and not controllers:
+            folder = root / path.lstrip("/")
+            yield folder
+            while folder != root and root in folder.parents:
+                folder = folder.parent
+                yield folder
+
+
+def _read(path: Path) -> str:
+    """Return a file's text, or nothing where there is no such file."""
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
