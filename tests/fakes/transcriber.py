@@ -50,6 +50,7 @@ class FakeTranscriber:
     cancelled: list[Job] = field(default_factory=list)
     reserved: dict[str, float] = field(default_factory=dict)
     reservations: list[tuple[ClientId, float]] = field(default_factory=list)
+    patience_s: list[float | None] = field(default_factory=list)
     in_flight: int = 0
     most_in_flight: int = 0
     is_closed: bool = False
@@ -87,6 +88,7 @@ class FakeTranscriber:
         name = f"room-{next(iter(self._names))}"
         self.reserved[name] = audio_s
         self.reservations.append((client, audio_s))
+        self.patience_s.append(max_wait_s)
         return name
 
     def release(self, reservation: str) -> None:

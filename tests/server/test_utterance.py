@@ -428,6 +428,12 @@ def test_the_deadline_may_be_named(service: InProcess) -> None:
     assert 0 < deadline_s <= 2.5
 
 
+def test_room_is_asked_for_with_the_deadline_in_the_query(service: InProcess) -> None:
+    service.client.post("/utterance?max_wait_s=2.5", content=CLIP_BYTES, headers=WAV)
+    service.client.post("/utterance", content=CLIP_BYTES, headers=WAV)
+    assert service.transcriber.patience_s == [2.5, 30.0]
+
+
 def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None:
     service.decoder.script = file_of(20, 20)
     service.decoder.gate = anyio.Event()

@@ -112,7 +112,7 @@ class _Call:
             self._server.jobs.check_free(self._client, ask.job_id)
         async with contextlib.AsyncExitStack() as held:
             audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
-            reservation = self._enter(held, audio_s)
+            reservation = self._enter(held, audio_s, ask.max_wait_s)
             spool = await held.enter_async_context(self._server.running.spool.file())
             chunks = body_chunks(
                 self._request.receive,
@@ -125,14 +125,23 @@ class _Call:
             self._note(ask, spool.size_bytes)
             return await self._answer(held, ask, Upload(spool), reservation)
 
-    def _enter(self, held: contextlib.AsyncExitStack, audio_s: float | None) -> str | None:
-        """Hold a reservation for what looks like an utterance, a place for anything else."""
+    def _enter(
+        self,
+        held: contextlib.AsyncExitStack,
+        audio_s: float | None,
+        max_wait_s: float | None = None,
+    ) -> str | None:
+        """Hold a reservation for what looks like an utterance, a place for anything else.
+
+        ``max_wait_s`` is the deadline, where it can be known before the body is read.
+        """
         server = self._server
         if self._is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
             check_open(server.transcriber, self._client)
             held.enter_context(server.places.take())
             return None
-        room = reserved(server.transcriber, self._client, audio_s, self._settings.max_wait_s)
+        patience_s = max_wait_s or self._settings.max_wait_s
+        room = reserved(server.transcriber, self._client, audio_s, patience_s)
         return held.enter_context(room)
 
     async def _answer(
