@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 import httpx2 as httpx
@@ -85,13 +86,10 @@ class RemoteRecogniser:
     """A server's ``/utterance`` and ``/jobs``; use it as a context."""
 
     def __init__(self, settings: ClientSettings) -> None:
-        self._url = (settings.url or "").rstrip("/")
+        self._url = _checked(settings.url or "")
         key = settings.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-        try:
-            self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
-        except httpx.InvalidURL as exc:
-            raise SetupError(f"--url {self._url} is not an address.") from exc
+        self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
 
     async def __aenter__(self) -> Self:
         """Make sure that a server is there.
@@ -197,6 +195,22 @@ class RemoteRecogniser:
                 await self._http.delete(f"/jobs/{job_id}")
             except httpx.HTTPError:
                 return
+
+
+def _checked(url: str) -> str:
+    """Return the address of a server, without a slash at its end.
+
+    Raises:
+        SetupError: It isn't one.
+    """
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # of a port out of range, or half an IPv6 address
+        is_address = False
+    if not is_address:
+        raise SetupError(f"--url {url} is not an address like http://127.0.0.1:6007.")
+    return url.rstrip("/")
 
 
 async def _chunks(path: Path) -> AsyncIterator[bytes]:
