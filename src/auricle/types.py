@@ -96,6 +96,8 @@ class Job:
     def __post_init__(self) -> None:
         if self.pcm.dtype != np.int16 or self.pcm.ndim != 1 or not self.pcm.size:
             raise ValueError(f"pcm is {self.pcm.dtype} {self.pcm.shape}, not int16 [n > 0]")
+        if not self.pcm.flags.c_contiguous:  # its bytes go to a worker as they lie in memory
+            object.__setattr__(self, "pcm", np.ascontiguousarray(self.pcm))
         self.pcm.setflags(write=False)
         if not self.utterance:
             object.__setattr__(self, "utterance", self.id)

@@ -1,5 +1,8 @@
 import asyncio
+import errno
+import io
 import os
+import resource
 import signal
 import time
 from functools import partial
@@ -8,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import structlog
 
 from auricle.errors import (
     AudioError,
@@ -374,3 +378,52 @@ async def test_many_deaths_leak_nothing(open_pool: PoolFactory) -> None:
         await poll_until(lambda: me.num_fds() == before, "no descriptor leaked")
         await poll_until(lambda: len(asyncio.all_tasks()) == tasks, "no task leaked")
         assert len(me.children()) == 2
+
+
+async def test_a_job_that_cannot_be_sent_ends_alone(open_pool: PoolFactory) -> None:
+    async with open_pool(poison_attempts=1) as pool:
+        unsendable = Job(JobId("a"), job("a").pcm, Options(beam_size=2**70))
+        with pytest.raises(PoisonJob):
+            await pool.transcribe(unsendable)
+        assert (await pool.transcribe(job("b"))).attempts == 1
+
+
+async def test_samples_that_do_not_lie_together_are_recognised(open_pool: PoolFactory) -> None:
+    async with open_pool() as pool:
+        stereo = job("a", seconds=2.0).pcm
+        transcript = await pool.transcribe(Job(JobId("left"), stereo[::2]))
+        assert transcript.text == answer(stereo[::2])
+
+
+class FullDisk(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_full_disk_under_the_log_ends_no_worker(open_pool: PoolFactory) -> None:
+    before = structlog.get_config()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(FullDisk()))
+    try:
+        async with open_pool(workers=1) as pool:
+            os.kill(pids(pool)[0], signal.SIGKILL)
+            await poll_until(lambda: has_restarted(pool, 1))
+            await all_ready(pool, 1)
+            assert (await pool.transcribe(job("a"))).attempts == 1
+    finally:
+        structlog.configure(**before)
+
+
+async def test_a_lack_of_descriptors_ends_no_worker(
+    open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.workers.crew.TICK_S", 0.01)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with open_pool(workers=1) as pool:
+        before = pids(pool)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            for _ in range(20):
+                assert (await pool.transcribe(job("a", "sleep:0.01"))).attempts == 1
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert pids(pool) == before

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -225,6 +225,13 @@ class Crew:
         return wake_at
 
     def _give_work(self, worker: _Worker, now: float) -> None:
+        try:
+            self._employ(worker, now)
+        except Exception as exc:  # what it was given ends like any other death, not the crew
+            _say(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
+            self._kill(worker, "protocol")
+
+    def _employ(self, worker: _Worker, now: float) -> None:
         assert worker.process is not None
         if worker.is_retiring:
             worker.kill_reason = "replaced"
@@ -236,21 +243,31 @@ class Crew:
             worker.process.send(assignment.message)
 
     async def _live(self, worker: _Worker) -> None:
-        """One life of a worker, from spawn to exit."""
+        """One life of a worker, from spawn to exit; what goes wrong in it ends only this one."""
         worker.kill_reason, worker.jobs_since_start = "exited", 0
+        exit = ProcessExit(None, None, ())
         try:
-            with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
-                process = await WorkerProcess.spawn(self._module, self._environment)
+            exit = await self._run(worker)
         except OSError as exc:
-            log.error("worker_not_started", worker=worker.id, error=type(exc).__name__)
-            self._after_exit(worker, ProcessExit(None, None, ()))
-            return
+            _say(log.error, "worker_not_started", worker=worker.id, error=type(exc).__name__)
+        except Exception as exc:
+            worker.kill_reason = "protocol"
+            _say(log.error, "worker_given_up", worker=worker.id, exc_info=exc)
+        self._after_exit(worker, exit)
+
+    async def _run(self, worker: _Worker) -> ProcessExit:
+        with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
+            process = await WorkerProcess.spawn(self._module, self._environment)
         worker.process = process
-        process.send(self._shift.start_message())
+        try:
+            process.send(self._shift.start_message())
+        except Exception as exc:  # such as a model's path that is no Unicode
+            _say(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
+            process.kill()
         exit = await process.run(lambda message: self._on_message(worker, message))
         if process.protocol_error:
             worker.kill_reason = "protocol"
-        self._after_exit(worker, exit)
+        return exit
 
     def _on_message(self, worker: _Worker, message: ToParent) -> None:
         now = time.monotonic()
@@ -261,7 +278,7 @@ class Crew:
                 case State.STARTING, StartFailed():
                     worker.kill_reason = "start"
                     self.start_error = message.message
-                    log.error("worker_start_failed", worker=worker.id, why=message.message)
+                    _say(log.error, "worker_start_failed", worker=worker.id, why=message.message)
                 case State.BUSY, _:
                     self._shift.received(worker.id, message, now)
                     worker.policy.batch_finished()
@@ -288,7 +305,8 @@ class Crew:
             self.replaced += 1
         self._shift.workers_changed(self.ready)
         self._shift.became_ready(worker.id, message, now)
-        log.info(
+        _say(
+            log.info,
             "worker_ready",
             worker=worker.id,
             pid=worker.process.pid if worker.process else None,
@@ -315,7 +333,8 @@ class Crew:
             worker.policy.exited(now, random.random())
         self._shift.workers_changed(self.ready)
         self._shift.died(worker.id, exit, worker.kill_reason, now)
-        log.warning(
+        _say(
+            log.warning,
             "worker_exited",
             worker=worker.id,
             pid=pid,
@@ -345,7 +364,7 @@ class Crew:
         for worker in self._workers:
             if worker.process is None:
                 continue
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error, OSError):
                 worker.rss_bytes = psutil.Process(worker.process.pid).memory_info().rss
             hard_bytes = self._settings.worker_hard_mb * 1e6
             if not hard_bytes:
@@ -369,3 +388,9 @@ class Crew:
 
     def _with_process(self) -> Iterator[_Worker]:
         return (worker for worker in list(self._workers) if worker.process is not None)
+
+
+def _say(write: Callable[..., object], event: str, **values: object) -> None:
+    """Log, if it can be written: a full disk or a closed terminal is no reason to stop working."""
+    with contextlib.suppress(OSError, ValueError):
+        write(event, **values)

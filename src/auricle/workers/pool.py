@@ -310,10 +310,10 @@ class WorkerPool:
         """A bug ended the driver: nobody must be left waiting for it."""
         if driver.cancelled() or (error := driver.exception()) is None:
             return
-        log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
         self._is_draining = True
         self._scheduler.drain(lambda: WorkerError("the worker pool has ended"))
         self._deliver_failures()
+        log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
 
 
 def _job_message(job: Job) -> JobMessage:

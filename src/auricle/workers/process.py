@@ -216,5 +216,5 @@ def _widen_pipe(process: asyncio.subprocess.Process) -> None:
         return
     assert process.stdin is not None
     pipe = process.stdin.transport.get_extra_info("pipe")
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # closed, if the child is dead already
         fcntl.fcntl(pipe.fileno(), set_size, PIPE_BYTES)
