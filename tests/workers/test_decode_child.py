@@ -40,7 +40,7 @@ def step(path: str | Path, from_sample: int = 0, **changes: object) -> DecodeSte
     fields: dict[str, object] = {
         "id": 1,
         "stream": "s",
-        "path": str(path),
+        "path": os.fsencode(path),
         "audio_format": "auto",
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "opus_packet_bytes": None,
@@ -90,7 +90,7 @@ def done(child: Child, request: DecodeStep) -> StepDone:
 def failed(child: Child, request: DecodeStep) -> StepFailed:
     answer = ask(child, request)
     assert isinstance(answer, StepFailed), answer
-    assert request.path not in answer.message
+    assert os.fsdecode(request.path) not in answer.message
     assert answer.message.endswith(".")
     return answer
 

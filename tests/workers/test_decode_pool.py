@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -56,6 +57,13 @@ def spans(steps: list[Progress]) -> list[tuple[int, int]]:
         for step in steps
         if step.piece is not None
     ]
+
+
+async def test_a_files_name_need_not_be_unicode(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    shutil.copy(CLIPS["pair.wav"].path, path)
+    async with open_decoder() as pool:
+        assert (await read_all(pool, Source(path)))[-1].done
 
 
 async def test_a_file_comes_as_pieces_in_order(tmp_path: Path) -> None:

@@ -94,7 +94,12 @@ class OpenStreams:
         self.close(step.stream)
         if len(self._streams) >= MAX_OPEN_STREAMS:
             self.close(next(iter(self._streams)))
-        source = Source(step.path, step.audio_format, step.sample_rate_hz, step.opus_packet_bytes)
+        source = Source(
+            os.fsdecode(step.path),
+            step.audio_format,
+            step.sample_rate_hz,
+            step.opus_packet_bytes,
+        )
         reader = open_reader(source, self._library, self._max_samples)
         stream = FileStream(reader, self._max_samples, step.from_sample, step.whole_up_to_samples)
         self._streams[step.stream] = stream

@@ -8,6 +8,7 @@ ended. Only one step runs in a worker at a time, so a death's culprit is known e
 
 import asyncio
 import itertools
+import os
 from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -176,7 +177,7 @@ class DecodePool:
         step = DecodeStep(
             id=number,
             stream=stream.id,
-            path=source.path,
+            path=os.fsencode(source.path),
             audio_format=source.audio_format,
             sample_rate_hz=source.sample_rate_hz,
             opus_packet_bytes=source.opus_packet_bytes,

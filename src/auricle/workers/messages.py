@@ -66,7 +66,8 @@ class DecodeStep(Message, frozen=True):
 
     id: int
     stream: str
-    path: str
+    path: bytes
+    """As ``os.fsencode`` gives it: a file's name need not be Unicode."""
     audio_format: str
     sample_rate_hz: int
     opus_packet_bytes: int | None
