@@ -221,8 +221,8 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
         it.submit(job(f"j{n}", max_wait_s=60.0), 0.0)
     with pytest.raises(Overloaded) as caught:
         it.submit(job("late", max_wait_s=20.0), 0.0)
-    assert caught.value.retry_after_s == 10  # 25 s ahead and 5 s of its own, less 20 s
-    it.submit(job("patient", max_wait_s=31.0), 0.0)
+    assert caught.value.retry_after_s == 19  # 25 s ahead and 5 s of its own, with margin 39, less 20 s
+    it.submit(job("patient", max_wait_s=39.5), 0.0)
 
 
 def test_another_keys_backlog_counts_only_as_turns() -> None:

@@ -16,6 +16,8 @@ from auricle.workers.speed import Speed, whole_seconds
 
 RESUME_HEADROOM = 0.1
 """Part of the queue that only resumed sessions may reserve."""
+WAIT_MARGIN = 1.3
+"""An expected wait may be wrong by so much; what is accepted had better be in time."""
 SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
 """Kinds that make room for others, in the order in which they go."""
 
@@ -117,7 +119,8 @@ class Admission:
         if max_wait_s is None:
             return
         ahead_s = self._speed.wait_s(self._load_ahead_s(client, kind))
-        late_s = ahead_s + load_s * self._speed.seconds_per_load - max_wait_s
+        own_s = load_s * self._speed.seconds_per_load
+        late_s = (ahead_s + own_s) * WAIT_MARGIN - max_wait_s
         # With nothing ahead the job is tried: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
