@@ -9,7 +9,8 @@ Names: hang, segfault, abort, exit:CODE, raise, audio-error, huge (an answer abo
 limit), eat-memory, sleep:SECONDS, print (to stdout), chatter:BYTES (to stderr), wrong-count.
 
 The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
-``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``.
+``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``;
+``scripted:slow:SECONDS`` takes so long for the warm-up and for each batch.
 """
 
 import ctypes
@@ -24,7 +25,7 @@ from auricle.errors import AudioError, SetupError
 from auricle.types import Job, Pcm16, Segment, Transcript, Word
 
 PREFIX = "scripted:"
-WITH_ARGUMENT = ("exit", "sleep", "chatter")
+WITH_ARGUMENT = ("exit", "sleep", "slow", "chatter")
 CHUNK_BYTES = 32 * 2**20
 MOST_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
 HUGE_CHARACTERS = 65 * 2**20
@@ -54,9 +55,12 @@ class ScriptedEngine:
         self.name = name
 
     def warm_up(self) -> None:
-        pass
+        name, argument = _script(self.name)
+        if name == "slow":
+            time.sleep(float(argument))
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+        self.warm_up()
         results = [self._one(job) for job in jobs]
         if any(_script(job.options.initial_prompt)[0] == "wrong-count" for job in jobs):
             return results[1:]
@@ -68,7 +72,9 @@ class ScriptedEngine:
             return AudioError(SECRET)
         _misbehave(name, argument)
         text = "x" * HUGE_CHARACTERS if name == "huge" else answer(job.pcm)
-        words = (Word(0, job.pcm.size, text, 0.5),) if job.options.word_timestamps else None
+        words = None
+        if job.options.word_timestamps:
+            words = (Word(0, job.pcm.size, text, 0.5, job.options.prefix_tokens),)
         segment = Segment(0, job.pcm.size, text, words, avg_logprob=-0.25)
         language = job.options.language or "en"
         return Transcript(text, language, 1.0, job.pcm.size, (segment,))

@@ -15,6 +15,7 @@ import structlog
 
 from auricle.errors import (
     AudioError,
+    BadRequest,
     DeadlineExceeded,
     Draining,
     NoWorkerReady,
@@ -380,12 +381,52 @@ async def test_many_deaths_leak_nothing(open_pool: PoolFactory) -> None:
         assert len(me.children()) == 2
 
 
-async def test_a_job_that_cannot_be_sent_ends_alone(open_pool: PoolFactory) -> None:
-    async with open_pool(poison_attempts=1) as pool:
-        unsendable = Job(JobId("a"), job("a").pcm, Options(beam_size=2**70))
-        with pytest.raises(PoisonJob):
-            await pool.transcribe(unsendable)
+@pytest.mark.parametrize(
+    "options", [Options(initial_prompt="\udce9"), Options(beam_size=2**70)], ids=str
+)
+async def test_options_that_cannot_be_sent_are_refused(
+    open_pool: PoolFactory, options: Options
+) -> None:
+    async with open_pool() as pool:
+        with pytest.raises(BadRequest):
+            await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
         assert (await pool.transcribe(job("b"))).attempts == 1
+        assert not has_restarted(pool, 1)
+
+
+async def test_a_job_that_cannot_be_handed_over_ends_alone(
+    open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.workers.pool._refuse_unsendable", lambda job: None)
+    async with open_pool(poison_attempts=1) as pool:
+        with pytest.raises(PoisonJob):
+            await pool.transcribe(Job(JobId("a"), job("a").pcm, Options(beam_size=2**70)))
+        assert (await pool.transcribe(job("b"))).attempts == 1
+
+
+async def test_a_reservation_is_no_way_into_a_closed_pool(open_pool: PoolFactory) -> None:
+    async with open_pool() as pool:
+        reservation = pool.reserve(ClientId("anonymous"), 5.0)
+        await pool.aclose()
+        with pytest.raises(Draining):
+            await pool.transcribe(job("late", reservation=reservation))
+
+
+async def test_prefix_and_tokens_travel_with_the_job(open_pool: PoolFactory) -> None:
+    async with open_pool() as pool:
+        options = Options(word_timestamps=True, prefix_tokens=(7, 8))
+        transcript = await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
+        (segment,) = transcript.segments
+        assert segment.words is not None
+        assert segment.words[0].tokens == (7, 8)
+
+
+async def test_a_slow_model_has_time_for_its_self_test(open_pool: PoolFactory) -> None:
+    async with open_pool(
+        "scripted:slow:0.5", workers=1, self_test_s=0.1, attempt_floor_s=0.1
+    ) as pool:
+        await poll_until(lambda: pool.stats().workers[0].jobs_done >= 2)
+        assert has_restarted(pool, 0)
 
 
 async def test_samples_that_do_not_lie_together_are_recognised(open_pool: PoolFactory) -> None:

@@ -19,7 +19,7 @@ from auricle.errors import (
 from auricle.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.backlog import Ticket
 from auricle.workers.scheduler import Scheduler
-from auricle.workers.speed import Speed, Workers
+from auricle.workers.speed import MAX_RETRY_AFTER_S, Speed, Workers, whole_seconds
 
 pytestmark = pytest.mark.unit
 
@@ -221,7 +221,9 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
         it.submit(job(f"j{n}", max_wait_s=60.0), 0.0)
     with pytest.raises(Overloaded) as caught:
         it.submit(job("late", max_wait_s=20.0), 0.0)
-    assert caught.value.retry_after_s == 19  # 25 s ahead and 5 s of its own, with margin 39, less 20 s
+    assert (
+        caught.value.retry_after_s == 19
+    )  # 25 s ahead and 5 s of its own, with margin 39, less 20 s
     it.submit(job("patient", max_wait_s=39.5), 0.0)
 
 
@@ -237,6 +239,11 @@ def test_with_nothing_ahead_a_slow_job_is_tried() -> None:
     it = scheduler()
     it.speed.observe(100.0)
     it.submit(job("a", max_wait_s=1.0), 0.0)
+
+
+def test_no_wait_is_too_long_to_be_told() -> None:
+    assert whole_seconds(math.inf) == MAX_RETRY_AFTER_S
+    assert whole_seconds(-1.0) == 1
 
 
 # Reservations.

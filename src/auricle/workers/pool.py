@@ -12,6 +12,7 @@ import time
 import anyio
 import numpy as np
 import structlog
+from msgspec import structs
 
 from auricle.config import (
     ModelSettings,
@@ -22,6 +23,7 @@ from auricle.config import (
 )
 from auricle.errors import (
     AudioError,
+    BadRequest,
     Draining,
     EmptyAudio,
     NoWorkerReady,
@@ -53,6 +55,7 @@ from auricle.workers.messages import (
     SegmentMessage,
     StartAsr,
     ToParent,
+    pack,
 )
 from auricle.workers.process import ProcessExit
 from auricle.workers.scheduler import Scheduler
@@ -101,7 +104,7 @@ class WorkerPool:
         self._batches: dict[str, tuple[int, Batch | None]] = {}
         self._batch_ids = itertools.count(1)
         self._driver: asyncio.Task[None] | None = None
-        self._is_draining = False
+        self._is_draining = self._is_closed = False
         self._is_idle = asyncio.Event()
         self._news = asyncio.Event()
 
@@ -132,6 +135,7 @@ class WorkerPool:
             self._is_idle.clear()
             with anyio.move_on_after(drain_s):
                 await self._is_idle.wait()
+        self._is_closed = True
         self._scheduler.drain(lambda: Draining("the server is shutting down", 5))
         self._deliver_failures()
         if self._driver is not None:
@@ -141,8 +145,9 @@ class WorkerPool:
 
     async def transcribe(self, job: Job) -> Transcript:
         """See :class:`auricle.transcriber.Transcriber`."""
-        if job.reservation is None:
+        if job.reservation is None or self._is_closed:
             self._refuse_when_down()
+        _refuse_unsendable(job)
         ticket = self._scheduler.submit(job, time.monotonic())
         future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
@@ -228,7 +233,8 @@ class WorkerPool:
         self._model_name = message.model or self._model.model
         self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
         speed = self._scheduler.speed
-        if message.warm_up_s > 0 and not speed.is_measured:
+        is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
+        if is_possible and not speed.is_measured:
             speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
@@ -239,7 +245,8 @@ class WorkerPool:
             return self._assign(worker, batch, jobs, batch.budget_s)
         if now - self._crew.idle_since(worker) < self._worker.self_test_s:
             return None
-        return self._assign(worker, None, (_SELF_TEST,), self._worker.attempt_floor_s)
+        budget_s = self._scheduler.speed.budget_s([Ticket(_SELF_TEST, now, math.inf)])
+        return self._assign(worker, None, (_job_message(_SELF_TEST),), budget_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a batch's results and hand them out."""
@@ -310,7 +317,7 @@ class WorkerPool:
         """A bug ended the driver: nobody must be left waiting for it."""
         if driver.cancelled() or (error := driver.exception()) is None:
             return
-        self._is_draining = True
+        self._is_draining = self._is_closed = True
         self._scheduler.drain(lambda: WorkerError("the worker pool has ended"))
         self._deliver_failures()
         log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
@@ -327,12 +334,23 @@ def _job_message(job: Job) -> JobMessage:
         initial_prompt=options.initial_prompt,
         hotwords=options.hotwords,
         word_timestamps=options.word_timestamps,
+        prefix_tokens=options.prefix_tokens,
     )
 
 
-_SELF_TEST = _job_message(
-    Job(JobId("self-test"), np.zeros(SAMPLE_RATE_HZ, np.int16), SELF_TEST_OPTIONS)
-)
+_SELF_TEST = Job(JobId("self-test"), np.zeros(SAMPLE_RATE_HZ, np.int16), SELF_TEST_OPTIONS)
+
+
+def _refuse_unsendable(job: Job) -> None:
+    """Refuse what no worker could be told: it would look like poison.
+
+    Raises:
+        BadRequest: The options hold text that is no Unicode, or a number beyond 64 bits.
+    """
+    try:
+        pack(structs.replace(_job_message(job), pcm=memoryview(b"")))
+    except (UnicodeEncodeError, OverflowError) as exc:
+        raise BadRequest("The options hold text that is no Unicode, or a huge number.") from exc
 
 
 def _outcome(
@@ -375,7 +393,12 @@ def _segment(message: SegmentMessage, samples: int) -> Segment:
     words = None
     if message.words is not None:
         words = tuple(
-            Word(*_span(w.start_sample, w.end_sample, samples), w.text, _finite(w.probability))
+            Word(
+                *_span(w.start_sample, w.end_sample, samples),
+                w.text,
+                _finite(w.probability),
+                w.tokens,
+            )
             for w in message.words
         )
     start, end = _span(message.start_sample, message.end_sample, samples)

@@ -69,4 +69,4 @@ class Speed:
 
 def whole_seconds(wait_s: float) -> int:
     """Return a wait as Retry-After wants it: whole seconds, 1 to ``MAX_RETRY_AFTER_S``."""
-    return max(1, min(MAX_RETRY_AFTER_S, math.ceil(wait_s)))
+    return max(1, math.ceil(min(MAX_RETRY_AFTER_S, wait_s)))
