@@ -232,7 +232,7 @@ def test_another_keys_backlog_counts_only_as_turns() -> None:
     it.speed.observe(1.0)
     for n in range(10):
         it.submit(job(f"g{n}", client="greedy"), 0.0)
-    it.submit(job("m", client="modest", max_wait_s=10.0), 0.0)
+    it.submit(job("m", client="modest", max_wait_s=14.0), 0.0)
 
 
 def test_with_nothing_ahead_a_slow_job_is_tried() -> None:
