@@ -205,6 +205,15 @@ def test_speculation_and_partials_make_room_for_finals() -> None:
     assert failures(it) == []
 
 
+def test_a_key_may_fill_only_its_share_of_the_jobs() -> None:
+    it = scheduler(queue_jobs=10, key_share=0.5)
+    for n in range(5):
+        it.submit(job(f"g{n}", 0.1, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.reserve(ClientId("greedy"), 0.1, 0.0)
+    it.submit(job("m", 0.1, client="modest"), 0.0)
+
+
 def test_a_full_share_is_not_helped_by_other_keys_partials() -> None:
     it = scheduler(queue_audio_s=20, key_share=0.5)
     it.submit(job("theirs", 5.0, JobKind.PARTIAL, client="other"), 0.0)
@@ -278,6 +287,15 @@ def test_a_standing_reservation_serves_each_of_its_finals() -> None:
     assert it.admission.reserved_audio_s == 25.0
 
 
+def test_what_exceeds_a_standing_reservation_counts_like_any_other() -> None:
+    it = scheduler(queue_audio_s=100)
+    room = it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True)
+    for n in range(5):
+        it.submit(job(f"f{n}", 20.0, reservation=room), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("more", 20.0, reservation=room), 0.0)
+
+
 def test_resumed_sessions_are_let_in_before_new_ones() -> None:
     it = scheduler(queue_audio_s=100)
     it.reserve(ClientId("anonymous"), 80.0, 0.0, standing=True)
@@ -344,6 +362,45 @@ def test_a_pool_of_one_tries_a_suspect_again() -> None:
     it.next_batch("w1", 0.0)
     it.worker_died("w1", SEGV, 1.0)
     assert run_next(it) == ["suspect"]
+
+
+def test_a_suspect_does_not_wait_for_ever_for_a_worker_that_never_comes() -> None:
+    workers = Workers(2, ready=2)
+    it = scheduler(workers=workers)
+    it.submit(job("suspect"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", None, 1.0)
+    workers.ready = 1
+    assert it.next_batch("w2", 59.0) is None
+    assert run_next(it, "w2", 60.0) == ["suspect"]
+
+
+def test_one_conviction_ends_all_jobs_of_that_audio() -> None:
+    it = scheduler(size=4, batch=1)
+    poison = job("p0")
+    it.submit(poison, 0.0)
+    for n in range(1, 9):
+        it.submit(Job(JobId(f"p{n}"), poison.pcm.copy()), 0.0)
+    it.submit(job("innocent"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.next_batch("w2", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.next_batch("w1", 2.0)
+    it.worker_died("w1", SEGV, 3.0)
+    assert failures(it) == [(f"p{n}", PoisonJob) for n in (0, 2, 3, 4, 5, 6, 7, 8)]
+    it.worker_died("w2", SEGV, 4.0)
+    assert failures(it) == [("p1", PoisonJob)]
+    assert it.counters.poison == 1
+    assert run_next(it) == ["innocent"]
+
+
+def test_without_keys_nobody_is_shut_out_for_anothers_audio() -> None:
+    it = scheduler(key_crashes=1, poison_attempts=1)
+    it.submit(job("poison"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", None, 1.0)
+    assert failures(it) == [("poison", PoisonJob)]
+    it.submit(job("innocent"), 2.0)
 
 
 def test_partials_of_a_deadly_utterance_stop_and_its_final_is_tried_once_more() -> None:

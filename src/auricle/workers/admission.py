@@ -87,15 +87,16 @@ class Admission:
             Overloaded: They don't fit, whatever leaves.
         """
         settings = self._settings
-        share_s = settings.queue_audio_s * (1.0 if client == ANONYMOUS else settings.key_share)
-        jobs = self._backlog.waiting_jobs
-        jobs += sum(not reservation.standing for reservation in self._reservations.values())
+        share = 1.0 if client == ANONYMOUS else settings.key_share
+        share_s, share_jobs = settings.queue_audio_s * share, settings.queue_jobs * share
+        own_jobs, jobs = self._occupied_jobs(client), self._occupied_jobs()
         own_s, all_s = self._occupied_s(client), self._occupied_s()
         wanted_s = audio_s + spare_s
         shed: list[Ticket] = []
         for ticket in [*self._sheddable(), None]:
             # An empty queue takes any job, however small the bound was set.
             share_is_full = own_s > 0 and own_s + audio_s > share_s
+            share_is_full |= own_jobs > 0 and own_jobs + 1 > share_jobs
             queue_is_full = all_s > 0 and all_s + wanted_s > settings.queue_audio_s
             if not share_is_full and not queue_is_full and jobs < settings.queue_jobs:
                 return shed
@@ -104,7 +105,9 @@ class Admission:
             shed.append(ticket)
             jobs -= 1
             all_s -= ticket.audio_s
-            own_s -= ticket.audio_s if ticket.client == client else 0.0
+            if ticket.client == client:
+                own_jobs -= 1
+                own_s -= ticket.audio_s
         which = "this key's share of the queue is full" if share_is_full else "the queue is full"
         raise Overloaded(which, self._full_retry_s())
 
@@ -132,17 +135,27 @@ class Admission:
 
     def _occupied_s(self, client: ClientId | None = None) -> float:
         """Seconds of audio that wait or have room kept, of one client or of all."""
-        reserved_s = sum(
-            reservation.audio_s
-            for reservation in self._reservations.values()
+        waiting_s = 0.0
+        waiting_in_s = dict.fromkeys(self._reservations, 0.0)
+        for ticket in self._backlog.waiting():
+            if (name := ticket.job.reservation) in waiting_in_s:
+                waiting_in_s[name] += ticket.audio_s
+            elif client in (None, ticket.client):
+                waiting_s += ticket.audio_s
+        # A standing reservation may have more waiting than it keeps room for: all of it counts.
+        return waiting_s + sum(
+            max(reservation.audio_s, waiting_in_s[name])
+            for name, reservation in self._reservations.items()
             if client in (None, reservation.client)
         )
-        waiting_s = sum(
-            ticket.audio_s
-            for ticket in self._backlog.waiting()
-            if client in (None, ticket.client) and ticket.job.reservation not in self._reservations
+
+    def _occupied_jobs(self, client: ClientId | None = None) -> int:
+        """Jobs that wait or have room kept, of one client or of all."""
+        waiting = sum(client in (None, ticket.client) for ticket in self._backlog.waiting())
+        return waiting + sum(
+            client in (None, reservation.client) and not reservation.standing
+            for reservation in self._reservations.values()
         )
-        return reserved_s + waiting_s
 
     def _full_retry_s(self) -> int:
         return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))

@@ -8,6 +8,7 @@ seconds where a name ends in ``_at`` or an argument is called ``now``.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from auricle.config import QueueSettings
 from auricle.errors import (
@@ -18,7 +19,7 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.types import ClientId, Job, JobKind
+from auricle.types import ANONYMOUS, ClientId, Job, JobKind
 from auricle.workers.admission import SHEDDABLE, Admission
 from auricle.workers.backlog import JOB_OVERHEAD_S, Backlog, Batch, Ticket, batch_class
 from auricle.workers.blame import Blame, fingerprint
@@ -28,6 +29,9 @@ MAX_SMALL_BATCH_JOBS = 4
 """Partials and speculation run in batches no larger than this, so that no final waits long."""
 MAX_FILE_CREDIT_S = 60.0
 """Most of the files' share that may be saved up while live speech keeps the workers busy."""
+SUSPECT_PATIENCE_S = 60.0
+"""So long a suspect waits for a second ready worker: one that can never start (too little memory
+for two) must not keep an accepted job waiting for ever."""
 
 _LIVE = (JobKind.FINAL, JobKind.SPECULATIVE, JobKind.PARTIAL)
 
@@ -148,7 +152,7 @@ class Scheduler:
     def next_batch(self, worker: str, now: float) -> Batch | None:
         """Return what this idle worker is to do, or ``None``."""
         for kind in self._kinds_in_turn():
-            first = self.backlog.queues[kind].take(self._may_run)
+            first = self.backlog.queues[kind].take(partial(self._may_run, now))
             if first is None:
                 continue
             tickets = [first]
@@ -193,6 +197,9 @@ class Scheduler:
                 blamed = fingerprint(ticket.job.pcm).hex()
             if was_alone and self._blame.strike(blamed, signature):
                 self._convict(ticket, blamed, now)
+            elif was_alone and self._blame.is_poison(ticket.job.pcm, now):
+                self._blame.acquit(blamed)
+                self._refuse_poison(ticket)
             elif ticket.is_settled:
                 continue
             elif was_alone and ticket.job.kind in SHEDDABLE:
@@ -240,10 +247,21 @@ class Scheduler:
         self.counters.poison += 1
         self._blame.convict(ticket.client, ticket.job.pcm, now)
         self._blame.acquit(blamed)
+        self._refuse_poison(ticket)
+        # Others may have sent the same audio: each of them would cost as many workers again.
+        convicted = fingerprint(ticket.job.pcm)
+        for other in list(self.backlog.waiting()):
+            if other.audio_s == ticket.audio_s and fingerprint(other.job.pcm) == convicted:
+                self.backlog.remove(other)
+                self._refuse_poison(other)
+
+    def _refuse_poison(self, ticket: Ticket) -> None:
         if not ticket.is_settled:
             self._fail(ticket, PoisonJob("this audio made the engine crash repeatedly"))
 
     def _refuse_banned(self, client: ClientId, now: float) -> None:
+        if client == ANONYMOUS:  # no key: a ban would be everybody's
+            return
         if (wait_s := self._blame.banned_for_s(client, now)) > 0:
             self.counters.refused += 1
             raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
@@ -288,12 +306,14 @@ class Scheduler:
             return [JobKind.FILE, *kinds]
         return [*kinds, JobKind.FILE]
 
-    def _may_run(self, ticket: Ticket) -> bool:
+    def _may_run(self, now: float, ticket: Ticket) -> bool:
         """Whether a suspect would leave at least one ready worker of several untouched."""
         if not self._blame.is_suspect(ticket.job.utterance) or self._workers.size == 1:
             return True
         at_risk = sum(self._blame.is_suspect(t.job.utterance) for t in self.backlog.in_flight())
-        return at_risk + 1 < self._workers.ready
+        waited_s = now - max(ticket.submitted_at, ticket.started_at)
+        is_stuck = not at_risk and waited_s >= SUSPECT_PATIENCE_S
+        return is_stuck or at_risk + 1 < self._workers.ready
 
     def _companions(self, first: Ticket) -> list[Ticket]:
         """Take more waiting jobs that may share a batch with the first one."""
