@@ -6,7 +6,8 @@ everybody after that gets an ordinary answer. Without a script the answer comes 
 made of the samples: ``answer(pcm)``.
 
 Names: hang, segfault, abort, exit:CODE, raise, audio-error, huge (an answer above the wire's
-limit), eat-memory, sleep:SECONDS, print (to stdout), chatter:BYTES (to stderr), wrong-count.
+limit), eat-memory, sleep:SECONDS, print (to stdout), chatter:BYTES (to stderr), trace (a
+traceback to stderr), wrong-count.
 
 The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
 ``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``;
@@ -117,6 +118,9 @@ def _misbehave(name: str, argument: str) -> None:
             time.sleep(float(argument))
         case "print":
             print("this would break the channel" * 1000, flush=True)
+        case "trace":
+            sys.stderr.write('Traceback (most recent call last):\n  File "x.py", line 1, in x\n')
+            sys.stderr.flush()
         case "chatter":
             sys.stderr.write("x" * int(argument))
             sys.stderr.flush()

@@ -108,3 +108,11 @@ def test_a_worker_that_was_told_to_stop_is_left_alone() -> None:
     it.batch_started(10.0, 5.0)
     it.stopping()
     assert it.poll(1e9) is None
+
+
+def test_a_worker_that_does_not_stop_when_told_is_killed() -> None:
+    it = started()
+    it.stopping(kill_at=15.0)
+    assert it.poll(14.9) is None
+    assert it.poll(15.0) is Action.KILL
+    assert it.poll(1e9) is None

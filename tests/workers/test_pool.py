@@ -313,6 +313,20 @@ async def test_a_worker_is_replaced_after_its_jobs_without_a_gap(open_pool: Pool
         assert not before & set(pids(pool))
 
 
+async def test_a_worker_that_does_not_leave_when_replaced_is_killed(
+    open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.workers.crew.STOP_GRACE_S", 0.1)
+    async with open_pool(workers=1, worker_max_jobs=3) as pool:
+        (old,) = map(psutil.Process, pids(pool))
+        for n in range(3):
+            await pool.transcribe(job(f"j{n}"))
+        old.suspend()
+        await poll_until(lambda: pool.stats().replaced == 1)
+        await poll_until(lambda: not old.is_running(), "the old one's end")
+        await all_ready(pool, 1)
+
+
 async def test_a_failed_load_is_an_error_that_says_why(open_pool: PoolFactory) -> None:
     async with open_pool(model_path="scripted:setup-error", ready=False) as pool:
         with pytest.raises(SetupError, match="no such model"):
@@ -363,6 +377,31 @@ async def test_closing_does_not_wait_for_a_hung_worker(open_pool: PoolFactory) -
         with pytest.raises(Draining):
             await hung
         assert not child.is_running()
+
+
+async def test_closing_does_not_wait_for_a_load(
+    open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.workers.crew.STOP_GRACE_S", 1000.0)
+    async with open_pool(model_path="scripted:hang", ready=False) as pool:
+        await poll_until(lambda: len(pids(pool)) == 2)
+        children = [psutil.Process(pid) for pid in pids(pool)]
+        await pool.aclose()
+        assert not any(child.is_running() for child in children)
+
+
+async def test_a_trace_written_earlier_does_not_explain_a_death(
+    open_pool: PoolFactory,
+) -> None:
+    async with open_pool(workers=1) as pool:
+        await pool.transcribe(job("a", "trace"))
+        running = asyncio.create_task(pool.transcribe(job("b", "sleep:1.0")))
+        await poll_until(lambda: pool.stats().running_jobs == 1)
+        os.kill(pids(pool)[0], signal.SIGKILL)
+        assert (await running).attempts == 2
+        last = pool.stats().workers[0].last_exit
+        assert last is not None
+        assert last.stack == ()
 
 
 async def test_many_deaths_leak_nothing(open_pool: PoolFactory) -> None:

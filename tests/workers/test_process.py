@@ -110,6 +110,20 @@ def test_the_crashed_thread_is_taken_from_a_dump_of_several() -> None:
     assert crash_frames(stderr) == ("x/engine.py:9 decode",)
 
 
+def test_a_dump_of_c_frames_does_not_hide_those_of_python() -> None:
+    # Python 3.14 writes both (https://docs.python.org/3.14/library/faulthandler.html).
+    stderr = [
+        "Fatal Python error: Segmentation fault",
+        "",
+        "Current thread 0x00007fb899f39700 [python] (most recent call first):",
+        '  File "/x/ctypes/__init__.py", line 486 in string_at',
+        "",
+        "Current thread's C stack trace (most recent call first):",
+        '  Binary file "/usr/bin/python", at _Py_DumpStack+0x42 [0x5b27f7d7147e]',
+    ]
+    assert crash_frames(stderr) == ("ctypes/__init__.py:486 string_at",)
+
+
 def test_the_main_thread_is_taken_from_a_dump_after_a_timeout() -> None:
     stderr = [
         "Timeout (0:00:09)!",

@@ -236,9 +236,10 @@ class Crew:
         if worker.is_retiring:
             worker.kill_reason = "replaced"
             worker.process.send(Stop())
-            worker.policy.stopping()
+            worker.policy.stopping(kill_at=now + STOP_GRACE_S)
             self._shift.workers_changed(self.ready)
         elif assignment := self._shift.next_assignment(worker.id, now):
+            worker.process.forget_stderr()
             worker.policy.batch_started(now, assignment.budget_s)
             worker.process.send(assignment.message)
 
@@ -319,6 +320,7 @@ class Crew:
         worker.policy.stopping()
         if worker.process is not None:
             worker.process.kill()
+        self._shift.workers_changed(self.ready)
 
     def _after_exit(self, worker: _Worker, exit: ProcessExit) -> None:
         now = time.monotonic()
@@ -376,9 +378,12 @@ class Crew:
     async def _stop_all(self) -> None:
         for worker in self._with_process():
             assert worker.process is not None
-            worker.kill_reason, worker.is_retiring = "replaced", True
+            is_starting, worker.is_retiring = worker.policy.state is State.STARTING, True
+            worker.kill_reason = "replaced"
             worker.process.send(Stop())
             worker.policy.stopping()
+            if is_starting:  # it holds nothing, and hears nothing before its model is loaded
+                worker.process.kill()
         with anyio.move_on_after(STOP_GRACE_S):
             while any(self._with_process()):
                 self._changed.clear()

@@ -81,9 +81,9 @@ class WorkerPolicy:
         self.state, self.wake_at = State.READY, None
         self._deaths_in_a_row = 0
 
-    def stopping(self) -> None:
-        """The worker was told to stop, or was killed; only its exit is awaited."""
-        self.state, self.wake_at = State.STOPPING, None
+    def stopping(self, kill_at: float | None = None) -> None:
+        """The worker was told to stop, until ``kill_at``, or was killed; its exit is awaited."""
+        self.state, self.wake_at = State.STOPPING, kill_at
 
     def exited(self, now: float, jitter: float) -> None:
         """The process is gone, for whatever reason.

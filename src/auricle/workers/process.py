@@ -38,7 +38,12 @@ MAX_STACK_FRAMES = 30
 EXIT_GRACE_S = 2.0
 """From the end of a child's stdout to its kill: time for it to exit and for stderr to be read."""
 
-_DUMP_HEADERS = ("Current thread", "Thread 0x", "Stack (most", "Traceback (most recent call last)")
+_DUMP_HEADERS = (
+    "Current thread 0x",
+    "Thread 0x",
+    "Stack (most",
+    "Traceback (most recent call last)",
+)
 # faulthandler writes `File "path", line N in function`, innermost frame first; a traceback writes
 # `File "path", line N, in function`, innermost last.
 _FRAME = re.compile(r'^\s*File "([^"]*)", line (\d+),? in (\S+)')
@@ -101,6 +106,10 @@ class WorkerProcess:
     def stderr_tail(self) -> tuple[str, ...]:
         """The last lines that the child wrote to stderr; may hold anything: not for logs."""
         return tuple(self._stderr)
+
+    def forget_stderr(self) -> None:
+        """Drop what it wrote so far: that doesn't explain what happens from now on."""
+        self._stderr.clear()
 
     def send(self, message: Message) -> None:
         """Hand over a message without waiting; one batch at a time bounds what is buffered."""
