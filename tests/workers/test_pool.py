@@ -438,6 +438,7 @@ async def test_a_job_that_cannot_be_handed_over_ends_alone(
 ) -> None:
     monkeypatch.setattr("auricle.workers.pool._refuse_unsendable", lambda job: None)
     async with open_pool(poison_attempts=1) as pool:
+        await all_ready(pool)
         with pytest.raises(PoisonJob):
             await pool.transcribe(Job(JobId("a"), job("a").pcm, Options(beam_size=2**70)))
         assert (await pool.transcribe(job("b"))).attempts == 1
