@@ -51,7 +51,7 @@ SLOWEST_SPEED = 2.0
 TARGET_RISE_MB = 100.0
 TARGET_ANSWER_S = 2.0
 MOST_WORD_ERRORS_PERCENT = 6.0
-"""Of the worst block: Whisper base gets 3 % wrong; a piece of 28 s, lost of 10 minutes, is 4 more."""
+"""Of the worst block: base gets 3 % wrong, and one lost piece of 28 s in 10 minutes is 4 % more."""
 SHORT_MINUTES, MINUTES, DISTINCT_MINUTES, SHORT_DISTINCT_MINUTES = 5.0, 60.0, 10.0, 1.0
 MB = 1e6
 
