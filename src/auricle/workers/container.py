@@ -20,11 +20,11 @@ import av
 import numpy as np
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 
 from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
 from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.workers.frame_resampler import FrameResampler
 
 FORMATS = "wav,mp3,mov,flac,ogg,matroska,aac"
 CODECS = frozenset(
@@ -76,7 +76,7 @@ class ContainerReader:
         except BaseException:
             self.close()
             raise
-        self._resampler: AudioResampler | None = None
+        self._resampler: FrameResampler | None = None
         self._fifo = AudioFifo()
         self._setup: object = None
         self._blocks = self._decode()
@@ -111,6 +111,7 @@ class ContainerReader:
             )
         if not 1 <= context.channels <= MAX_CHANNELS:
             raise AudioError(f"The file says that it has {context.channels} channels.")
+        context.thread_count = 1  # more would wait, with 8 MB of stack each, in every open file
         try:
             context.open(strict=False)
         except (av.FFmpegError, ValueError) as exc:
@@ -157,7 +158,7 @@ class ContainerReader:
         setup = (frame.format.name, frame.layout.name, frame.sample_rate)
         if self._resampler is None or setup != self._setup:
             done = self._flush()
-            self._resampler = AudioResampler(format="s16", layout="mono", rate=SAMPLE_RATE_HZ)
+            self._resampler = FrameResampler()
             self._fifo = AudioFifo()
             self._setup = setup
         frame.pts = None  # the samples are what counts, as for faster-whisper
@@ -166,7 +167,7 @@ class ContainerReader:
             done += self._resample(self._resampler)
         return done
 
-    def _resample(self, resampler: AudioResampler) -> list[Pcm16]:
+    def _resample(self, resampler: FrameResampler) -> list[Pcm16]:
         group = self._fifo.read()
         if group is None:
             return []

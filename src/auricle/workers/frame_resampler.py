@@ -1,0 +1,65 @@
+"""FFmpeg's resampler to 16 kHz mono, without threads.
+
+The same filters as PyAV's ``AudioResampler``, whose graph starts a thread for each core, which
+these filters leave idle: with 8 MB of stack each they would use up a decode worker's memory limit
+at 32 open files, or at four on a machine of 64 cores.
+"""
+
+import errno
+
+import av
+from av.audio.frame import AudioFrame
+from av.filter import Graph
+
+from auricle.types import SAMPLE_RATE_HZ
+
+
+class FrameResampler:
+    """Turns frames of one kind (rate, layout, format) into ``s16`` mono at 16 kHz."""
+
+    def __init__(self) -> None:
+        self._graph: Graph | None = None
+
+    def resample(self, frame: AudioFrame | None) -> list[AudioFrame]:
+        """Return what can be told by now; ``None`` is the end, and gives the rest.
+
+        Raises:
+            av.FFmpegError: FFmpeg can't mix this layout.
+        """
+        if self._graph is None:
+            if frame is None:
+                return []
+            self._graph = _graph_for(frame)
+        self._graph.push(frame)
+        done: list[AudioFrame] = []
+        while True:
+            try:
+                pulled = self._graph.pull()
+            except EOFError:
+                return done
+            except av.FFmpegError as exc:
+                if exc.errno != errno.EAGAIN:
+                    raise
+                return done
+            assert isinstance(pulled, AudioFrame)
+            done.append(pulled)
+
+
+def _graph_for(frame: AudioFrame) -> Graph:
+    graph = Graph()
+    graph.threads = 1
+    source = graph.add(
+        "abuffer",
+        sample_rate=str(frame.sample_rate),
+        sample_fmt=frame.format.name,
+        channel_layout=frame.layout.name,
+        time_base=f"1/{frame.sample_rate}",
+    )
+    form = graph.add(
+        "aformat", sample_rates=str(SAMPLE_RATE_HZ), sample_fmts="s16", channel_layouts="mono"
+    )
+    sink = graph.add("abuffersink")
+    source.link_to(form)
+    form.link_to(sink)
+    graph.configure()
+    return graph
