@@ -12,6 +12,7 @@ from auricle.errors import (
     NoWorkerReady,
     Overloaded,
     PoisonJob,
+    RateLimited,
     Superseded,
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES
@@ -337,8 +338,10 @@ async def test_a_text_found_only_at_a_high_temperature_is_no_prompt() -> None:
     assert transcriber.jobs[1].options.initial_prompt is None
 
 
-@pytest.mark.parametrize("error", [Overloaded("full", 0), NoWorkerReady("starting", 0)])
-async def test_a_piece_of_an_accepted_file_that_is_refused_comes_again(error: Overloaded) -> None:
+@pytest.mark.parametrize(
+    "error", [Overloaded("full", 0), NoWorkerReady("starting", 0), RateLimited("crashes", 0)]
+)
+async def test_a_piece_of_an_accepted_file_that_is_refused_comes_again(error: Exception) -> None:
     transcriber = replies(heard("one"), error, error, heard("two"))
     result = await run(transcriber, file_of(20, 20))
     assert result.transcript.text == "one two"

@@ -26,7 +26,7 @@ from typing import Self
 import anyio
 from anyio.abc import TaskGroup
 
-from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, Superseded
+from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimited, Superseded
 from auricle.groups import first_error
 from auricle.stitching import (
     MAX_UNSURE_PIECES,
@@ -336,7 +336,7 @@ class _FileWork:
                 return await self._transcriber.transcribe(self._job(item, JobKind.FILE))
             except Draining:
                 raise
-            except Overloaded as error:
+            except (Overloaded, RateLimited) as error:
                 await anyio.sleep(error.retry_after_s)
             except Superseded:
                 await anyio.sleep(SHED_PAUSE_S)

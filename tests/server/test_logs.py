@@ -1,3 +1,5 @@
+import errno
+import io
 import json
 import logging
 import sys
@@ -111,3 +113,23 @@ def test_everything_is_json_on_stderr_and_exceptions_lose_their_words(
     assert any("test_logs.py" in frame for frame in second["frames"])
     assert SECRET not in err
     sys.stderr.flush()
+
+
+class FullDisk(io.StringIO):
+    """Where nothing can be written any more."""
+
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_a_full_disk_under_the_log_costs_lines_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", FullDisk())
+    configure_logging("info")
+    structlog.get_logger("auricle.server").info("draining", requests=1)
+    logging.getLogger("uvicorn.error").warning("shutting down")

@@ -4,12 +4,14 @@ Speech and text never get here, nor messages of exceptions, which may hold them;
 other libraries log goes through the same formatter, which drops messages of exceptions too.
 """
 
+import contextlib
+import io
 import logging
 import sys
 import traceback
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TextIO, cast
 
 import structlog
 from starlette.types import Scope
@@ -48,8 +50,25 @@ def request_log(scope: Scope) -> RequestLog:
     return record
 
 
+class _Unfailing(io.TextIOBase):
+    """A stream that can't be written to (a full disk, a reader that left) costs log lines only."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def configure_logging(level: Level) -> None:
     """Send all logs of this process to stderr as JSON; to be called once, by the program."""
+    stream = _Unfailing(sys.stderr)
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -59,10 +78,10 @@ def configure_logging(level: Level) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
