@@ -5,11 +5,9 @@ their own.
 """
 
 import enum
-import errno
 import os
 import platform
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +28,7 @@ from auricle.engine.model_files import check_model_directory
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.auth import check_exposure
+from auricle.server.run import listen
 
 PROBE_LIMIT_S = 60.0
 MODEL_DISK_MB = 300
@@ -160,10 +159,11 @@ def check_address(settings: Settings) -> Finding:
         check_exposure(server)
     except SetupError as exc:
         return Finding("address", Level.WRONG, f"{where} can't be used", str(exc))
-    problem = port_problem(server.host, server.port)
-    if problem:
-        advice = "Stop what listens there, or set AURICLE_PORT (or AURICLE_HOST)."
-        return Finding("address", Level.WARNING, problem, advice)
+    try:
+        for found in listen(server):
+            found.close()
+    except SetupError as exc:  # a server that runs already is the usual reason
+        return Finding("address", Level.WARNING, f"{where} is taken", str(exc))
     return Finding("address", Level.OK, f"{where} is free")
 
 
@@ -204,35 +204,6 @@ def check_gpu(settings: Settings) -> Finding:
         advice = "Install the driver, and CUDA's libraries: pip install 'auricle[cuda]'"
         return Finding("GPU", Level.WRONG, text, advice)
     return Finding("GPU", Level.OK, done.stdout.strip())
-
-
-def port_problem(host: str, port: int) -> str:
-    """Return why nothing can listen there, or an empty text if something can."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            if os.name == "posix":  # a port in TIME_WAIT is free, as it is for the server
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except socket.gaierror:
-        return f"{host} is not an address of this machine"
-    except OSError as exc:
-        return _bind_problem(exc, host, port)
-    return ""
-
-
-def _bind_problem(error: OSError, host: str, port: int) -> str:
-    match error.errno:
-        case errno.EADDRINUSE:
-            return f"port {port} on {host} is in use"
-        case errno.EACCES:
-            return f"port {port} is for administrators only"
-        case errno.EADDRNOTAVAIL:
-            return f"{host} is not an address of this machine"
-        case _:
-            return f"port {port} on {host} can't be used ({os.strerror(error.errno or 0)})"
 
 
 def _probe(code: str) -> subprocess.CompletedProcess[str] | None:
