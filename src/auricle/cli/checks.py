@@ -163,7 +163,7 @@ def check_address(settings: Settings) -> Finding:
         for found in listen(server):
             found.close()
     except SetupError as exc:  # a server that runs already is the usual reason
-        return Finding("address", Level.WARNING, f"{where} is taken", str(exc))
+        return Finding("address", Level.WARNING, f"{where} can't be used now", str(exc))
     return Finding("address", Level.OK, f"{where} is free")
 
 
