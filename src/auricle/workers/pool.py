@@ -12,7 +12,6 @@ import time
 import anyio
 import numpy as np
 import structlog
-from msgspec import structs
 
 from auricle.config import (
     ModelSettings,
@@ -23,9 +22,7 @@ from auricle.config import (
 )
 from auricle.errors import (
     AudioError,
-    BadRequest,
     Draining,
-    EmptyAudio,
     NoWorkerReady,
     SetupError,
     WorkerError,
@@ -37,33 +34,25 @@ from auricle.types import (
     Job,
     JobId,
     Options,
-    Segment,
-    Timing,
     Transcript,
-    Word,
 )
 from auricle.workers.backlog import JOB_OVERHEAD_S, Batch, Ticket
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
+from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (
     BatchDone,
-    JobDone,
-    JobFailed,
     JobMessage,
     Message,
     Ready,
     RunBatch,
-    SegmentMessage,
     StartAsr,
     ToParent,
-    pack,
 )
 from auricle.workers.process import ProcessExit
 from auricle.workers.scheduler import Scheduler
 from auricle.workers.speed import Speed, Workers
 
 CHILD = "auricle.workers.asr_child"
-MAX_TEXT_CHARS = 20_000
-"""Most text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
 SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
 
 log = structlog.get_logger(__name__)
@@ -147,7 +136,7 @@ class WorkerPool:
         """See :class:`auricle.transcriber.Transcriber`."""
         if job.reservation is None or self._is_closed:
             self._refuse_when_down()
-        _refuse_unsendable(job)
+        refuse_unsendable(job)
         ticket = self._scheduler.submit(job, time.monotonic())
         future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
@@ -241,12 +230,12 @@ class WorkerPool:
         """Give an idle worker the next batch, or try it out if it has been idle for long."""
         batch = self._scheduler.next_batch(worker, now)
         if batch is not None:
-            jobs = tuple(_job_message(ticket.job) for ticket in batch.tickets)
+            jobs = tuple(job_message(ticket.job) for ticket in batch.tickets)
             return self._assign(worker, batch, jobs, batch.budget_s)
         if now - self._crew.idle_since(worker) < self._worker.self_test_s:
             return None
         budget_s = self._scheduler.speed.budget_s([Ticket(_SELF_TEST, now, math.inf)])
-        return self._assign(worker, None, (_job_message(_SELF_TEST),), budget_s)
+        return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a batch's results and hand them out."""
@@ -258,7 +247,7 @@ class WorkerPool:
         if [result.id for result in message.results] != expected:
             raise WorkerError("results of other jobs than were given")
         outcomes = [
-            _outcome(ticket, result, now, message.asr_s)
+            read_outcome(ticket, result, now, message.asr_s)
             for ticket, result in zip(tickets, message.results, strict=False)
         ]
         del self._batches[worker]
@@ -323,104 +312,4 @@ class WorkerPool:
         log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
 
 
-def _job_message(job: Job) -> JobMessage:
-    options = job.options
-    return JobMessage(
-        id=job.id,
-        pcm=job.pcm.data.cast("B"),
-        language=options.language,
-        task=options.task,
-        beam_size=options.beam_size,
-        initial_prompt=options.initial_prompt,
-        hotwords=options.hotwords,
-        word_timestamps=options.word_timestamps,
-        prefix_tokens=options.prefix_tokens,
-    )
-
-
 _SELF_TEST = Job(JobId("self-test"), np.zeros(SAMPLE_RATE_HZ, np.int16), SELF_TEST_OPTIONS)
-
-
-def _refuse_unsendable(job: Job) -> None:
-    """Refuse what no worker could be told: it would look like poison.
-
-    Raises:
-        BadRequest: The options hold text that is no Unicode, or a number beyond 64 bits.
-    """
-    try:
-        pack(structs.replace(_job_message(job), pcm=memoryview(b"")))
-    except (UnicodeEncodeError, OverflowError) as exc:
-        raise BadRequest("The options hold text that is no Unicode, or a huge number.") from exc
-
-
-def _outcome(
-    ticket: Ticket, result: JobDone | JobFailed, now: float, asr_s: float
-) -> Transcript | AudioError:
-    """Turn a child's result into ours; trusts no number in it.
-
-    Raises:
-        WorkerError: A number or a length is impossible.
-    """
-    if isinstance(result, JobFailed):
-        if result.code == EmptyAudio.code:
-            return EmptyAudio("there is no audio in it")
-        return AudioError("the engine can't work on this audio")
-    samples = ticket.job.pcm.size
-    segments = tuple(_segment(segment, samples) for segment in result.segments)
-    text = "".join(segment.text for segment in segments).strip()
-    if len(text) > MAX_TEXT_CHARS or not 0 <= result.language_probability <= 1:
-        raise WorkerError("an impossible result")
-    elapsed_s = now - ticket.started_at
-    if not 0 <= asr_s <= elapsed_s + 1:
-        raise WorkerError("an impossible time")
-    timing = Timing(
-        queue_ms=(ticket.started_at - ticket.submitted_at) * 1000,
-        ipc_ms=max(0.0, elapsed_s - asr_s) * 1000,
-        asr_ms=asr_s * 1000,
-    )
-    return Transcript(
-        text=text,
-        language=result.language,
-        language_probability=result.language_probability,
-        duration_samples=samples,
-        segments=segments,
-        timing=timing,
-        attempts=ticket.attempts,
-    )
-
-
-def _segment(message: SegmentMessage, samples: int) -> Segment:
-    words = None
-    if message.words is not None:
-        words = tuple(
-            Word(
-                *_span(w.start_sample, w.end_sample, samples),
-                w.text,
-                _finite(w.probability),
-                w.tokens,
-            )
-            for w in message.words
-        )
-    start, end = _span(message.start_sample, message.end_sample, samples)
-    return Segment(
-        start_sample=start,
-        end_sample=end,
-        text=message.text,
-        words=words,
-        avg_logprob=_finite(message.avg_logprob),
-        no_speech_prob=_finite(message.no_speech_prob),
-        compression_ratio=_finite(message.compression_ratio),
-        temperature=_finite(message.temperature),
-    )
-
-
-def _span(start: int, end: int, samples: int) -> tuple[int, int]:
-    if not 0 <= start <= end <= samples:
-        raise WorkerError("a time outside the audio")
-    return start, end
-
-
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise WorkerError("a number that isn't one")
-    return number
