@@ -336,7 +336,7 @@ class Crew:
         self._shift.workers_changed(self.ready)
         self._shift.died(worker.id, exit, worker.kill_reason, now)
         _say(
-            log.warning,
+            log.info if worker.kill_reason == "replaced" else log.warning,
             "worker_exited",
             worker=worker.id,
             pid=pid,
