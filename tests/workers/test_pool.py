@@ -436,7 +436,7 @@ async def test_options_that_cannot_be_sent_are_refused(
 async def test_a_job_that_cannot_be_handed_over_ends_alone(
     open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auricle.workers.pool._refuse_unsendable", lambda job: None)
+    monkeypatch.setattr("auricle.workers.pool.refuse_unsendable", lambda job: None)
     async with open_pool(poison_attempts=1) as pool:
         await all_ready(pool)
         with pytest.raises(PoisonJob):
