@@ -12,10 +12,10 @@ pytestmark = pytest.mark.unit
 ATTEMPT = Attempt((1, 2), " hello there", -0.2, 0.1)
 
 
-def decoding(frames: int) -> JobDecoding:
-    job = Job(JobId("a"), np.zeros(frames * 160, np.int16))
+def decoding(frames: int, lead: int = 0) -> JobDecoding:
+    job = Job(JobId("a"), np.zeros((frames - lead) * 160, np.int16))
     features = np.arange(frames, dtype=np.float32)[None, :].repeat(2, axis=0)
-    return JobDecoding(job, features, "en")
+    return JobDecoding(job, features, "en", lead)
 
 
 def split(end_frames: int, consumed: int, *, is_whole: bool = True) -> Split:
@@ -41,6 +41,14 @@ def test_the_rest_of_a_window_is_a_window_of_its_own() -> None:
     job.accept(ATTEMPT, split(150, 200), [" there"], None)
     assert job.transcript().text == "hello there"
     assert job.transcript().segments[1].start_sample == 48_000
+
+
+def test_times_count_from_the_jobs_first_sample_not_from_the_lead() -> None:
+    job = decoding(530, lead=30)
+    job.accept(ATTEMPT, split(430, 430, is_whole=False), [" hello"], None)
+    job.accept(ATTEMPT, split(80, 100), [" there"], None)
+    spans = [(each.start_sample, each.end_sample) for each in job.transcript().segments]
+    assert spans == [(0, 64_000), (64_000, 76_800)]
 
 
 def test_a_rest_too_short_for_a_word_is_dropped() -> None:

@@ -57,6 +57,7 @@ def test_features_are_one_hop_a_frame(backend: WhisperBackend) -> None:
     features = backend.features(FELLOW.pcm)
     assert features.shape == (80, FELLOW.pcm.size // 160)
     assert features.dtype == np.float32
+    assert backend.features(FELLOW.pcm, lead_frames=30).shape == (80, features.shape[1] + 30)
 
 
 @pytest.mark.parametrize("samples", [1, 100, 399, 400, 560])

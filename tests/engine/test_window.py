@@ -30,6 +30,14 @@ def test_a_window_without_room_for_a_tail_gets_the_full_length() -> None:
     assert POLICY.frames_for(2999) == FULL_FRAMES
 
 
+@pytest.mark.parametrize(
+    ("samples", "lead"),
+    [(1, 30), (29 * 16_000, 30), (30 * 16_000 - 1_600, 10), (30 * 16_000, 0), (31 * 16_000, 0)],
+)
+def test_silence_comes_first_where_the_full_window_has_room(samples: int, lead: int) -> None:
+    assert WindowPolicy(lead_frames=30).lead_for(samples) == lead
+
+
 @pytest.mark.parametrize("classes", [(1200,), (1500, 1200, 3000), (1200, 1200, 3000), (1201, 3000)])
 def test_classes_must_be_even_and_rise_to_the_full_window(classes: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="classes"):

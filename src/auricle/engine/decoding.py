@@ -26,11 +26,16 @@ MIN_REST_FRAMES = 30
 
 @dataclass(slots=True)
 class JobDecoding:
-    """A job, its spectrogram and its text so far."""
+    """A job, its spectrogram and its text so far.
+
+    Frames and seconds count from the spectrogram's start, which is ``lead_frames`` of silence
+    before the job's first sample; segments count from that sample.
+    """
 
     job: Job
     features: Features
     language: str | None
+    lead_frames: int = 0
     language_probability: float = 1.0
     seek_frames: int = 0
     last_speech_s: float = 0.0
@@ -88,9 +93,9 @@ class JobDecoding:
         consumed = split.consumed_frames
         for i, (span, text) in enumerate(zip(split.spans, texts, strict=True)):
             aligned = words[i] if words is not None else None
-            segment = self._segment(span, text, aligned, offset, attempt)
-            if text.strip() and segment.start_sample < segment.end_sample:
-                self.segments.append(segment)
+            source = aligned or span
+            if text.strip() and source.start_sample < source.end_sample:
+                self.segments.append(self._segment(source, text, offset, attempt))
         if words and any(span.words for span in words):
             end_sample = max(span.end_sample for span in words if span.words)
             self.last_speech_s = (offset + end_sample) / SAMPLE_RATE_HZ
@@ -99,14 +104,16 @@ class JobDecoding:
         self.seek_frames += consumed
 
     def _segment(
-        self, span: TokenSpan, text: str, aligned: AlignedSpan | None, offset: int, attempt: Attempt
+        self, source: TokenSpan | AlignedSpan, text: str, offset: int, attempt: Attempt
     ) -> Segment:
-        source = aligned or span
+        words = None
+        if isinstance(source, AlignedSpan):
+            words = tuple(self._moved(word, offset) for word in source.words)
         return Segment(
             start_sample=self._within(offset + source.start_sample),
             end_sample=self._within(offset + source.end_sample),
             text=text,
-            words=tuple(self._moved(word, offset) for word in aligned.words) if aligned else None,
+            words=words,
             avg_logprob=attempt.avg_logprob,
             no_speech_prob=attempt.no_speech_prob,
             compression_ratio=attempt.compression_ratio,
@@ -121,8 +128,8 @@ class JobDecoding:
         )
 
     def _within(self, sample: int) -> int:
-        """A padded window may give times behind the audio's end; nobody can seek there."""
-        return min(sample, self.job.pcm.size)
+        """A padded window may give times before and behind the audio; nobody can seek there."""
+        return min(max(sample - self.lead_frames * SAMPLES_PER_FRAME, 0), self.job.pcm.size)
 
     def transcript(self) -> Transcript:
         """Return what was heard."""

@@ -18,7 +18,7 @@ from faster_whisper.transcribe import get_suppressed_tokens
 
 from auricle.engine.alignment import Alignment
 from auricle.engine.prompt import Prompt
-from auricle.engine.window import Features, max_length_for
+from auricle.engine.window import SAMPLES_PER_FRAME, Features, max_length_for
 from auricle.types import Pcm16, Task
 
 Encoded = npt.NDArray[Any]
@@ -62,11 +62,11 @@ class WhisperBackend:
             return True  # its only language is used whatever is asked for
         return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
-    def features(self, pcm: Pcm16) -> Features:
-        """Return the log-mel spectrogram of at least one frame."""
+    def features(self, pcm: Pcm16, lead_frames: int = 0) -> Features:
+        """Return the log-mel spectrogram of silence and then the sound: at least one frame."""
         samples = pcm.astype(np.float32) / INT16_FULL_SCALE
-        if samples.size < MIN_SAMPLES:
-            samples = np.pad(samples, (0, MIN_SAMPLES - samples.size))
+        missing = max(0, MIN_SAMPLES - samples.size)
+        samples = np.pad(samples, (lead_frames * SAMPLES_PER_FRAME, missing))
         features: Features = self._model.feature_extractor(samples)
         return features[:, :-1]  # the extractor's padding of one hop
 

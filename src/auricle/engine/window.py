@@ -33,10 +33,12 @@ class WindowPolicy:
 
     Attributes:
         classes: Lengths in mel frames, rising; the last is the full window.
-        tail_frames: Padding that must follow the speech within its class.
+        lead_frames: Silence put before the sound: Whisper misses a word that starts at once.
+        tail_frames: Padding that must follow the sound within its class.
     """
 
     classes: tuple[int, ...] = (1200, 1500, 2000, 2500, FULL_FRAMES)
+    lead_frames: int = 30
     tail_frames: int = 200
 
     def __post_init__(self) -> None:
@@ -45,8 +47,12 @@ class WindowPolicy:
         if any(frames % 2 for frames in self.classes):
             raise ValueError(f"classes {self.classes}: the encoder halves the frames")
 
+    def lead_for(self, samples: int) -> int:
+        """Return the frames of silence to put before so much sound; a full window has no room."""
+        return max(0, min(self.lead_frames, FULL_FRAMES - samples // SAMPLES_PER_FRAME))
+
     def frames_for(self, content_frames: int) -> int:
-        """Return the class of a window with so many frames of sound."""
+        """Return the class of a window with so many frames, the lead among them."""
         for frames in self.classes:
             if content_frames + self.tail_frames <= frames:
                 return frames
