@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 
 import numpy as np
 
@@ -97,7 +98,7 @@ def words(text: str) -> list[str]:
 def characters(text: str) -> list[str]:
     heard = re.findall(r"[a-z]+|[0-9]+", text.lower())
     out = []
-    for word, following in zip(heard, [*heard[1:], ""], strict=True):
+    for word, following in zip_longest(heard, heard[1:], fillvalue=""):
         if word in TENS:  # "twenty one" is 21, "twenty" alone is 20
             out.append(TENS[word] + ("" if following in UNITS_BEHIND_TENS else "0"))
         else:

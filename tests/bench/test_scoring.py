@@ -48,6 +48,11 @@ def test_spelled_letters_and_numbers_are_compared_as_characters(spoken: str, wri
     assert character_errors(spoken, written).total == 0
 
 
+@pytest.mark.parametrize("heard", ["", "...", "\u5e73"])
+def test_hearing_no_letters_misses_them_all(heard: str) -> None:
+    assert character_errors("yes", heard) == Errors(3, 0, 0, 3)
+
+
 def test_errors_add_up() -> None:
     assert total([Errors(3, 1, 0, 0), Errors(5, 0, 1, 1)]) == Errors(8, 1, 1, 1)
     assert Errors(8, 1, 1, 0).percent == 25

@@ -46,9 +46,9 @@ def test_the_short_window_must_be_surer_than_the_full_one(
     assert judge_full(attempt, POLICY) is full
 
 
-def test_unsure_words_where_nobody_seems_to_speak_are_silence() -> None:
+def test_only_the_full_window_may_say_that_nobody_speaks() -> None:
     attempt = replace(GOOD, avg_logprob=-1.2, no_speech_prob=0.7)
-    assert judge_short(attempt, LIMIT, POLICY) is Verdict.SILENT
+    assert judge_short(attempt, LIMIT, POLICY) is Verdict.DOUBT
     assert judge_full(attempt, POLICY) is Verdict.SILENT
 
 

@@ -90,9 +90,10 @@ def is_looping(attempt: Attempt, policy: GuardPolicy) -> bool:
 
 
 def judge_short(attempt: Attempt, token_limit: int, policy: GuardPolicy) -> Verdict:
-    """Judge what a short window gave; ``token_limit`` is what its sound may hold."""
-    if is_silent(attempt, policy):
-        return Verdict.SILENT
+    """Judge what a short window gave; ``token_limit`` is what its sound may hold.
+
+    It is never believed that nobody speaks: in a short window the model says so of speech, too.
+    """
     if attempt.is_cut or len(attempt.tokens) > token_limit or is_looping(attempt, policy):
         return Verdict.DOUBT
     return Verdict.ACCEPT if attempt.avg_logprob >= policy.short_min_logprob else Verdict.DOUBT
