@@ -4,8 +4,9 @@
 
 Each clip is decoded once at each encoder length that holds it, greedily and alone; floors, tails
 and guards are then arithmetic on those results, so that all of them see the same decodings. Times
-are CPU seconds of one thread. ``grey`` pads the spectrogram with 0 as faster-whisper does,
-``quiet`` with digital silence as OpenAI's Whisper does.
+are CPU seconds of one thread. ``grey`` is faster-whisper's own window: 30 s, padded with 0.
+``quiet`` pads with digital silence as OpenAI's Whisper does, with or without a lead before the
+sound.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
 
 from auricle.engine import EngineSettings
@@ -24,6 +26,7 @@ from auricle.engine.whisper import WhisperBackend
 from auricle.engine.window import (
     FULL_FRAMES,
     MAX_NEW_TOKENS,
+    Features,
     TokenLimit,
     WindowPolicy,
     padded,
@@ -34,9 +37,11 @@ from bench.report import machine, write_json
 from bench.scoring import Errors, character_errors, total, word_errors
 from bench.speech import AN4, OTHER, Clip, corpus, spoken, with_noise
 
-LENGTHS = (800, 1000, 1200, 1500, 2000, 2500, FULL_FRAMES)
-GREY_LENGTHS = (1200, FULL_FRAMES)
-LEAST_TAIL = 50
+LENGTHS = (600, 800, 1000, 1200, 1500, 2000, FULL_FRAMES)
+LEADS = (0, 30)
+FLOORS = (600, 800, 1000, 1200, 1500, 2000)
+TAILS = (50, 100, 200, 300)
+GUARDS = (None, -1.0, -0.6)
 SNRS_DB = (20.0, 10.0, 5.0)
 LOOP_INSERTIONS = 10
 
@@ -52,11 +57,12 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A clip at all lengths; the key of ``at`` is padding and length."""
+    """A clip at all lengths; the key of ``at`` is the lead and the length."""
 
     kind: str
-    content_frames: int
-    at: dict[tuple[str, int], Decoded]
+    sound_frames: int
+    grey: Decoded
+    at: dict[tuple[int, int], Decoded]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +70,9 @@ class Setting:
     """One way to choose the encoder's length."""
 
     name: str
-    padding: str
-    policy: WindowPolicy
-    guard: GuardPolicy | None
+    policy: WindowPolicy | None
+    """``None`` is faster-whisper's own window."""
+    guard: GuardPolicy | None = None
 
 
 def clips_to_measure(directory: Path) -> Iterator[Clip]:
@@ -79,58 +85,73 @@ def clips_to_measure(directory: Path) -> Iterator[Clip]:
             yield Clip(noisy.name, f"{noisy.kind}@{snr_db:g}dB", noisy.pcm, noisy.text)
 
 
-def decode(backend: WhisperBackend, clip: Clip) -> Row:
-    """Decode one clip at every length that holds it."""
-    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
-    prompt = Prompt((), tuple(tokenizer.sot_sequence))
-    score = character_errors if clip.kind == AN4 else word_errors
-    features = backend.features(clip.pcm)
-    content = features.shape[1]
-    at = {}
-    for padding, lengths in (("quiet", LENGTHS), ("grey", GREY_LENGTHS)):
-        silence = silence_of(features) if padding == "quiet" else 0.0
-        for frames in lengths:
-            if frames < FULL_FRAMES and frames < content + LEAST_TAIL:
-                continue
-            limit = TokenLimit().tokens_for(frames) if frames < FULL_FRAMES else MAX_NEW_TOKENS
-            started_s = time.process_time()
-            encoded = backend.encode([padded(features, frames, silence)])
-            (found,) = backend.generate(encoded, [prompt], 1, limit)
-            cpu_s = time.process_time() - started_s
-            text = tokenizer.decode(list(found.tokens))
-            is_cut = len(found.tokens) >= limit
-            attempt = Attempt(
-                found.tokens, text, found.avg_logprob, found.no_speech_prob, 0.0, is_cut
-            )
-            at[padding, frames] = Decoded(attempt, score(clip.text, text), cpu_s)
-    return Row(clip.kind, min(content, FULL_FRAMES), at)
+class Sweeper:
+    """Decodes clips at every length that holds them."""
+
+    def __init__(self, model: str) -> None:
+        loaded = load_model(EngineSettings(model, "cpu", "default", 1), model)
+        self._backend = WhisperBackend(loaded)
+        self._tokenizer = self._backend.tokenizer("en", Task.TRANSCRIBE)
+        self._prompt = Prompt((), tuple(self._tokenizer.sot_sequence))
+
+    def row(self, clip: Clip) -> Row:
+        """Decode one clip at all lengths."""
+        bare = self._backend.features(clip.pcm)
+        at = {}
+        for lead in LEADS:
+            features = self._backend.features(clip.pcm, lead)
+            for frames in LENGTHS:
+                if frames == FULL_FRAMES or frames >= features.shape[1] + min(TAILS):
+                    at[lead, frames] = self._decode(clip, features, frames, silence_of(features))
+        grey = self._decode(clip, bare, FULL_FRAMES, silence=0.0)
+        return Row(clip.kind, min(bare.shape[1], FULL_FRAMES - max(LEADS)), grey, at)
+
+    def _decode(self, clip: Clip, features: Features, frames: int, silence: float) -> Decoded:
+        score = character_errors if clip.kind == AN4 else word_errors
+        limit = TokenLimit().tokens_for(frames) if frames < FULL_FRAMES else MAX_NEW_TOKENS
+        started_s = time.process_time()
+        encoded = self._backend.encode([padded(features, frames, silence)])
+        (found,) = self._backend.generate(encoded, [self._prompt], 1, limit)
+        cpu_s = time.process_time() - started_s
+        text = self._tokenizer.decode(list(found.tokens))
+        attempt = Attempt(
+            found.tokens,
+            text,
+            found.avg_logprob,
+            found.no_speech_prob,
+            is_cut=len(found.tokens) >= limit,
+        )
+        return Decoded(attempt, score(clip.text, text), cpu_s)
 
 
 def simulate(row: Row, setting: Setting) -> tuple[Errors, float, bool]:
     """Return a clip's errors and CPU time under one setting, and whether it fell back."""
-    frames = setting.policy.frames_for(row.content_frames)
-    short = row.at[setting.padding, frames]
-    if setting.guard is None or frames == FULL_FRAMES:
+    if setting.policy is None:
+        return row.grey.errors, row.grey.cpu_s, False
+    lead = setting.policy.lead_frames
+    content_frames = row.sound_frames + lead
+    frames = setting.policy.frames_for(content_frames)
+    short = row.at[lead, frames]
+    limit = TokenLimit().tokens_for(content_frames)
+    if (
+        setting.guard is None
+        or frames == FULL_FRAMES
+        or judge_short(short.attempt, limit, setting.guard) is not Verdict.DOUBT
+    ):
         return short.errors, short.cpu_s, False
-    limit = TokenLimit().tokens_for(row.content_frames)
-    if judge_short(short.attempt, limit, setting.guard) is not Verdict.DOUBT:
-        return short.errors, short.cpu_s, False
-    full = row.at[setting.padding, FULL_FRAMES]
+    full = row.at[lead, FULL_FRAMES]
     return full.errors, short.cpu_s + full.cpu_s, True
 
 
 def settings() -> Iterator[Setting]:
-    full = WindowPolicy((FULL_FRAMES,))
-    yield Setting("full, grey (faster-whisper's)", "grey", full, None)
-    yield Setting("full", "quiet", full, None)
-    for floor in (800, 1000, 1200, 1500, 2000):
-        for tail in (50, 100, 200, 300):
+    yield Setting("full, grey (faster-whisper's)", None)
+    for lead in LEADS:
+        yield Setting(f"full, lead {lead}", WindowPolicy((FULL_FRAMES,), lead))
+        for floor, tail, least in product(FLOORS, TAILS, GUARDS):
             lengths = tuple(frames for frames in LENGTHS if frames >= floor)
-            policy = WindowPolicy(lengths, tail)
-            yield Setting(f"floor {floor}, tail {tail}, no guard", "quiet", policy, None)
-            for least in (-1.0, -0.8, -0.7, -0.6, -0.5):
-                guard = GuardPolicy(short_min_logprob=least)
-                yield Setting(f"floor {floor}, tail {tail}, guard {least}", "quiet", policy, guard)
+            guard = GuardPolicy(short_min_logprob=least) if least is not None else None
+            name = f"floor {floor}, lead {lead}, tail {tail}, guard {least}"
+            yield Setting(name, WindowPolicy(lengths, lead, tail), guard)
 
 
 def summary(rows: Sequence[Row], setting: Setting) -> dict[str, object]:
@@ -149,7 +170,7 @@ def summary(rows: Sequence[Row], setting: Setting) -> dict[str, object]:
 def report(rows: Sequence[Row], show: Callable[[str], None]) -> dict[str, object]:
     kinds = list(dict.fromkeys(row.kind for row in rows))
     table: dict[str, object] = {}
-    show(f"{'setting':34}" + "".join(f"{kind:>24}" for kind in kinds))
+    show(f"{'setting':46}" + "".join(f"{kind:>24}" for kind in kinds))
     for setting in settings():
         of_kinds = {
             kind: summary([row for row in rows if row.kind == kind], setting) for kind in kinds
@@ -159,7 +180,7 @@ def report(rows: Sequence[Row], show: Callable[[str], None]) -> dict[str, object
             f"{of['percent']:7}% {of['cpu_s']:6}s f{of['fallbacks']:<3}l{of['loops']:<2}"
             for of in of_kinds.values()
         )
-        show(f"{setting.name:34}" + "".join(f"{cell:>24}" for cell in cells))
+        show(f"{setting.name:46}" + "".join(f"{cell:>24}" for cell in cells))
     return table
 
 
@@ -173,10 +194,9 @@ def main() -> None:
     clips = list(clips_to_measure(arguments.corpus))
     if arguments.clips:
         clips = random.Random(1).sample(clips, arguments.clips)
-    loaded = load_model(EngineSettings(arguments.model, "cpu", "default", 1), arguments.model)
-    backend = WhisperBackend(loaded)
-    decode(backend, clips[0])  # the first call pays for allocation
-    rows = [decode(backend, clip) for clip in clips]
+    sweeper = Sweeper(arguments.model)
+    sweeper.row(clips[0])  # the first call pays for allocation
+    rows = [sweeper.row(clip) for clip in clips]
     table = report(rows, print)
     result = {"machine": machine(), "settings": table}
     if arguments.out:
