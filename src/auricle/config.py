@@ -140,6 +140,15 @@ class DecodeSettings(_Section):
     open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
 
 
+class LiveSettings(_Section):
+    """Live sessions: how many, how long they are kept, how often they guess."""
+
+    max_sessions: int = Field(64, ge=1, description="Live sessions at once; more get a 503.")
+    live_beam_size: int = Field(1, ge=1, le=10, description="Beam of live results; 1 is greedy.")
+    idle_timeout_s: float = Field(60, gt=0, description="A connection without a byte ends.")
+    resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")
+
+
 class ClientSettings(_Section):
     """How the command line reaches a server that runs."""
 
@@ -158,6 +167,7 @@ class Settings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
+    live: LiveSettings = field(default_factory=LiveSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 
     @classmethod
@@ -191,6 +201,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "worker": WorkerSettings,
     "queue": QueueSettings,
     "decode": DecodeSettings,
+    "live": LiveSettings,
     "client": ClientSettings,
 }
 

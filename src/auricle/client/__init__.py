@@ -1,0 +1,1 @@
+"""A client for live captions, for programs that speak to a server."""

@@ -1,0 +1,339 @@
+"""The native live protocol's text messages, for servers and clients alike. Pure.
+
+A message is a JSON object with a ``type``. Those of a server are :mod:`auricle.events`, with
+seconds where an event has samples; those of a client are the commands below. Unknown fields are
+ignored on both sides, and clients ignore types that they don't know.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from auricle.errors import BadRequest
+from auricle.events import (
+    Closed,
+    Event,
+    Failed,
+    Final,
+    Marks,
+    Partial,
+    Ready,
+    SpeechEnded,
+    SpeechStarted,
+    SwitchFormat,
+    Warned,
+    WarningCode,
+    Wire,
+)
+from auricle.types import SAMPLE_RATE_HZ, Task, Word
+
+MAX_TEXT_BYTES = 64 * 1024
+"""A client's text message holds no more: hotwords and a prompt fit with ease."""
+
+MAX_PROMPT_CHARACTERS = 4000
+MAX_HOTWORDS = 100
+MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
+
+_Hotword = Annotated[str, Meta(max_length=100)]
+_Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
+_Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
+_EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
+_RateHz = Annotated[int, Meta(ge=8000, le=96_000)]
+
+
+class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client says of its stream, in the query or in the first text message.
+
+    ``sample_rate`` belongs to pcm16 only; ``frame_ms`` and ``channels`` are what Opus packets are
+    checked against. ``start_sample`` is where the session's clock starts.
+    """
+
+    format: Wire = Wire.OPUS
+    sample_rate: _RateHz = SAMPLE_RATE_HZ
+    channels: Annotated[int, Meta(ge=1, le=2)] = 1
+    frame_ms: Annotated[float, Meta(ge=2.5, le=120)] = 20
+    seq: bool = False
+    language: str | None = None
+    task: Task = Task.TRANSCRIBE
+    prompt: _Prompt | None = None
+    hotwords: _Hotwords = ()
+    partials: bool = True
+    endpoint_ms: _EndpointMs = 500
+    word_timestamps: bool = False
+    start_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):
+    """The first text message of a client that gives its parameters there."""
+
+
+class Resume(msgspec.Struct, frozen=True, tag="resume", tag_field="type"):
+    """The first text message of a client that comes back."""
+
+    session: Annotated[str, Meta(max_length=200)]
+    secret: Annotated[str, Meta(max_length=200)]
+    last_result: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+
+class Finalize(msgspec.Struct, frozen=True, tag="finalize", tag_field="type"):
+    """End the open utterance now."""
+
+
+class Keepalive(msgspec.Struct, frozen=True, tag="keepalive", tag_field="type"):
+    """The client is alive."""
+
+
+class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_field="type"):
+    """Change what is given, from the next utterance or packet on."""
+
+    language: str | None | UnsetType = UNSET
+    prompt: _Prompt | None | UnsetType = UNSET
+    endpoint_ms: _EndpointMs | UnsetType = UNSET
+    format: Wire | UnsetType = UNSET
+    sample_rate: _RateHz | UnsetType = UNSET
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
+    """All finals up to this one arrived."""
+
+    result: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
+    """No more audio comes: send the last final, then close."""
+
+
+Command = Start | Resume | Finalize | Keepalive | Configure | Ack | Stop
+
+_commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+
+
+def decode_command(text: str | bytes) -> Command:
+    """Read a client's message.
+
+    Raises:
+        BadRequest: It isn't one; the sentence says why.
+    """
+    if len(text) > MAX_TEXT_BYTES:
+        raise BadRequest(f"A text message holds at most {MAX_TEXT_BYTES} bytes.")
+    try:
+        return _commands.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadRequest(f"This message can't be read: {_reason(error)}.") from error
+
+
+def encode_command(command: Command) -> str:
+    """Return a client's message as it travels."""
+    return msgspec.json.encode(command).decode()
+
+
+def parse_query(query: Mapping[str, str]) -> StreamParameters:
+    """Read parameters from a query; hotwords are separated by commas, flags are 0 or 1.
+
+    Raises:
+        BadRequest: A value is out of range or of the wrong type.
+    """
+    known = set(StreamParameters.__struct_fields__)
+    given: dict[str, object] = {name: value for name, value in query.items() if name in known}
+    if "hotwords" in given:
+        words = query["hotwords"].split(",")
+        given["hotwords"] = [word.strip() for word in words if word.strip()]
+    try:
+        return msgspec.convert(given, StreamParameters, strict=False)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The query can't be used: {_reason(error)}.") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(error).rstrip(".") if isinstance(error, msgspec.MsgspecError) else "it is not JSON"
+
+
+def encode_event(event: Event) -> str:
+    """Return a server's message as it travels."""
+    return msgspec.json.encode(_MESSAGES[type(event)](event)).decode()
+
+
+def decode_event(text: str | bytes) -> Event | None:
+    """Read a server's message; ``None`` for a type that this version doesn't know.
+
+    Raises:
+        BadRequest: It is not a message.
+    """
+    try:
+        message = msgspec.json.decode(text)
+        read = _READERS.get(message["type"])
+        return None if read is None else read(message)
+    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise BadRequest("The server sent something that is not a message.") from error
+
+
+def _seconds(sample: int) -> float:
+    return round(sample / SAMPLE_RATE_HZ, 3)
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * SAMPLE_RATE_HZ)
+
+
+def _ready(event: Ready) -> dict[str, Any]:
+    return {
+        "type": "ready",
+        "session": event.session,
+        "secret": event.secret,
+        "sample_rate": SAMPLE_RATE_HZ,
+        "resumed": event.resumed,
+        "resumable": event.resumable,
+        "received": event.received_sample,
+        "safe": event.safe_sample,
+    }
+
+
+def _read_ready(message: dict[str, Any]) -> Ready:
+    return Ready(
+        message["session"],
+        message["secret"],
+        message["resumed"],
+        message["resumable"],
+        message["received"],
+        message["safe"],
+    )
+
+
+def _partial(event: Partial) -> dict[str, Any]:
+    return {
+        "type": "partial",
+        "utterance": event.utterance,
+        "stable": event.stable,
+        "unstable": event.unstable,
+        "start_s": _seconds(event.start_sample),
+        "end_s": _seconds(event.end_sample),
+    }
+
+
+def _read_partial(message: dict[str, Any]) -> Partial:
+    return Partial(
+        message["utterance"],
+        message["stable"],
+        message["unstable"],
+        _samples(message["start_s"]),
+        _samples(message["end_s"]),
+    )
+
+
+def _final(event: Final) -> dict[str, Any]:
+    return {
+        "type": "final",
+        "id": event.id,
+        "utterance": event.utterance,
+        "text": event.text,
+        "start_s": _seconds(event.start_sample),
+        "end_s": _seconds(event.end_sample),
+        "language": event.language,
+        "words": None if event.words is None else [_word(word) for word in event.words],
+        "latency_ms": round(event.latency_ms),
+        "revised": event.revised,
+        "error": event.error,
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {
+        "start": _seconds(word.start_sample),
+        "end": _seconds(word.end_sample),
+        "word": word.text,
+        "probability": round(word.probability, 3),
+    }
+
+
+def _read_final(message: dict[str, Any]) -> Final:
+    words = message["words"]
+    return Final(
+        id=message["id"],
+        utterance=message["utterance"],
+        text=message["text"],
+        start_sample=_samples(message["start_s"]),
+        end_sample=_samples(message["end_s"]),
+        language=message["language"],
+        words=None if words is None else tuple(_read_word(word) for word in words),
+        latency_ms=message["latency_ms"],
+        revised=message["revised"],
+        error=message["error"],
+    )
+
+
+def _read_word(word: dict[str, Any]) -> Word:
+    return Word(_samples(word["start"]), _samples(word["end"]), word["word"], word["probability"])
+
+
+def _marks(event: Marks) -> dict[str, Any]:
+    return {
+        "type": "progress",
+        "received": event.received_sample,
+        "safe": event.safe_sample,
+        "received_seq": event.received_seq,
+        "safe_seq": event.safe_seq,
+    }
+
+
+def _warned(event: Warned) -> dict[str, Any]:
+    return {
+        "type": "warning",
+        "code": event.code,
+        "message": event.message,
+        "gap_ms": event.gap_ms,
+    }
+
+
+def _closed(event: Closed) -> dict[str, Any]:
+    return {
+        "type": "closed",
+        "reason": event.reason,
+        "audio_s": _seconds(event.audio_samples),
+        "packets": event.packets,
+        "lost_packets": event.lost_packets,
+        "decode_errors": event.decode_errors,
+    }
+
+
+def _read_closed(message: dict[str, Any]) -> Closed:
+    return Closed(
+        message["reason"],
+        _samples(message["audio_s"]),
+        message["packets"],
+        message["lost_packets"],
+        message["decode_errors"],
+    )
+
+
+_MESSAGES: dict[type[Event], Any] = {
+    Ready: _ready,
+    SpeechStarted: lambda e: {"type": "speech_started", "at_s": _seconds(e.at_sample)},
+    SpeechEnded: lambda e: {"type": "speech_ended", "at_s": _seconds(e.at_sample)},
+    Partial: _partial,
+    Final: _final,
+    Marks: _marks,
+    Warned: _warned,
+    SwitchFormat: lambda e: {"type": "switch_format", "format": e.format, "reason": e.reason},
+    Failed: lambda e: {
+        "type": "error",
+        "code": e.code,
+        "message": e.message,
+        "retryable": e.retryable,
+    },
+    Closed: _closed,
+}
+
+_READERS: dict[str, Any] = {
+    "ready": _read_ready,
+    "speech_started": lambda m: SpeechStarted(_samples(m["at_s"])),
+    "speech_ended": lambda m: SpeechEnded(_samples(m["at_s"])),
+    "partial": _read_partial,
+    "final": _read_final,
+    "progress": lambda m: Marks(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
+    "warning": lambda m: Warned(WarningCode(m["code"]), m["message"], m["gap_ms"]),
+    "switch_format": lambda m: SwitchFormat(Wire(m["format"]), m["reason"]),
+    "error": lambda m: Failed(m["code"], m["message"], m["retryable"]),
+    "closed": _read_closed,
+}
