@@ -1,1 +1,1 @@
-"""Sound: Opus, resampling, voice activity, the pieces of a file. Synchronous, no I/O."""
+"""Sound: Opus, live containers, resampling, voice activity, utterances. Synchronous, no I/O."""

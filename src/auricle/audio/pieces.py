@@ -19,8 +19,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from auricle.audio.cuts import best_cut, loudness
 from auricle.audio.vad import (
     MIN_SPEECH_WINDOWS,
     SILENCE_THRESHOLD,
@@ -35,15 +35,6 @@ MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: no piece is ever longer."""
 
 _SAMPLE_BYTES = 2
-# How far a place for a cut is looked at: 3 windows find a dip, 15 (half a second) tell a pause from
-# a dip and lead to its middle.
-_DIP_WINDOWS, _PAUSE_WINDOWS = 3, 15
-# A place before the last third has to be better by a quarter of the scale: by a real pause.
-_EARLY_PENALTY = 0.5
-_FULL_SCALE_DB = 90.0
-
-
-_Scores = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,23 +196,14 @@ class PieceCutter:
 
     def _best_cut(self) -> int:
         """Return the index of the window that the next piece starts with."""
-        probabilities = np.array([window.probability for window in self._open])
-        score = _smooth(probabilities, _DIP_WINDOWS) + _smooth(probabilities, _PAUSE_WINDOWS)
-        score += self._loudness()
-        starts = np.array([window.start_sample for window in self._open])
-        lengths = starts - self._piece_start
-        score[lengths < self._rules.target_samples * 2 // 3] += _EARLY_PENALTY
-        score[lengths < self._rules.target_samples // 3] = np.inf
-        return int(score.argmin())
-
-    def _loudness(self) -> _Scores:
-        """Return how loud each window of the piece is, in 0..1 on a scale of decibels."""
         start = self._open[0].start_sample
-        size = len(self._open) * WINDOW_SAMPLES
-        pcm = self._samples(start, start + size).astype(np.float64)
-        pcm = np.pad(pcm, (0, size - pcm.size))  # the recording's last window may be incomplete
-        power = np.mean(pcm.reshape(-1, WINDOW_SAMPLES) ** 2, axis=1)
-        return np.asarray(np.log10(power + 1) * 10 / _FULL_SCALE_DB, np.float64)
+        end = min(start + len(self._open) * WINDOW_SAMPLES, self._pcm_end)
+        return best_cut(
+            [window.probability for window in self._open],
+            loudness(self._samples(start, end)),  # the last window may be incomplete
+            start - self._piece_start,
+            self._rules.target_samples,
+        )
 
     def _emit(self, start: int, end: int) -> list[Piece]:
         return [Piece(start, self._samples(start, end))]
@@ -240,9 +222,3 @@ class PieceCutter:
         gone = max(0, needed - self._pcm_start)
         del self._pcm[: gone * _SAMPLE_BYTES]
         self._pcm_start += gone
-
-
-def _smooth(values: _Scores, width: int) -> _Scores:
-    """Return the mean around each value; beyond the ends lies more of the same."""
-    padded = np.pad(values, width // 2, mode="edge")
-    return np.convolve(padded, np.full(width, 1 / width), mode="valid")

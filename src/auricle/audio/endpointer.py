@@ -1,0 +1,321 @@
+"""Where utterances start and end in one live stream; I/O-free, no clock but the samples.
+
+::
+
+               lead                 trail                  cut
+    ·········|‹·····speech·····|·····›|·······|‹····speech··|··speech···
+                   ↑           │  ↑           ↑             ↑
+              SpeechStart      │ Pause        │    UtteranceEnd(is_cut), SpeechStart
+                               └─ endpoint_ms ┴─ UtteranceEnd
+
+What comes out is a function of the samples and their probabilities alone, however the stream was
+split: so is every utterance's audio, from ``start_sample`` to ``end_sample``. No sample is in two
+utterances, and where speech goes on over a border the two share it.
+
+Silence of ``endpoint_ms`` ends an utterance. One that is longer than ``soft_limit_s`` ends at any
+dip; one that reaches ``hard_limit_s`` is cut at its best place (:mod:`auricle.audio.cuts`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from auricle.audio.cuts import best_cut, loudness
+from auricle.audio.vad import (
+    MIN_SPEECH_WINDOWS,
+    SILENCE_THRESHOLD,
+    SPEECH_THRESHOLD,
+    WINDOW_SAMPLES,
+    Probabilities,
+)
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+MAX_UTTERANCE_S = 30
+"""Whisper's window."""
+
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRules:
+    """What ends an utterance, and what is kept around it.
+
+    Attributes:
+        endpoint_ms: Silence that ends an utterance.
+        lead_ms: Kept before speech: it is noticed some windows after its soft first sounds.
+        trail_ms: Kept after speech; never more than half of the silence that ended it, so that the
+            other half is there for what follows.
+        speculate_ms: Silence after which an end is likely.
+        dip_ms: Silence that ends an utterance beyond the soft limit.
+        soft_limit_s: An utterance longer than this, its lead included, ends at a dip.
+        hard_limit_s: An utterance never is longer than this.
+    """
+
+    endpoint_ms: int = 500
+    lead_ms: int = 300
+    trail_ms: int = 192
+    speculate_ms: int = 192  # 6 windows; all of the trail is there by then
+    dip_ms: int = 150
+    soft_limit_s: float = 12
+    hard_limit_s: float = 25
+
+    def __post_init__(self) -> None:
+        if min(self.endpoint_ms, self.dip_ms) < 1 or min(self.lead_ms, self.trail_ms) < 0:
+            raise ValueError("silences that end an utterance are at least 1 ms, pads at least 0")
+        if self.speculate_ms < self.trail_ms:
+            raise ValueError("a final can't be foretold before its trail is there")
+        if not self.soft_limit_s <= self.hard_limit_s <= MAX_UTTERANCE_S:
+            raise ValueError(f"a limit of {self.hard_limit_s:g} s is too long or too short")
+        if 4 * self.lead_ms > self.hard_limit_s * 1000:
+            raise ValueError("the lead would fill most of an utterance")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStart:
+    """Somebody speaks: an utterance is open.
+
+    Attributes:
+        start_sample: Where its audio begins, the lead included.
+        at_sample: Where speech was found.
+    """
+
+    start_sample: int
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """An end is likely; ``end_sample`` is where the utterance will end if nothing more is said."""
+
+    end_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Resumed:
+    """Speech went on after a :class:`Pause`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceEnd:
+    """The utterance is over.
+
+    Attributes:
+        start_sample: As its :class:`SpeechStart` said.
+        end_sample: Where its audio ends, the trail included.
+        speech_end_sample: Where its last speech ended.
+        is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
+    """
+
+    start_sample: int
+    end_sample: int
+    speech_end_sample: int
+    is_cut: bool
+
+
+Endpointing = SpeechStart | Pause | Resumed | UtteranceEnd
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    start_sample: int
+    probability: float
+    is_voiced: bool
+    loudness: float
+
+    @property
+    def end_sample(self) -> int:
+        return self.start_sample + WINDOW_SAMPLES
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """What began with a voiced window; confirmed once it is more than a click."""
+
+    start_sample: int
+    endpoint_samples: int
+    is_confirmed: bool
+    windows: list[_Window]
+    speech_windows: int = 0
+    speech_end_sample: int = 0
+    foretold_end: int | None = None
+
+    def add(self, window: _Window) -> None:
+        self.windows.append(window)
+        self.speech_windows += window.probability >= SPEECH_THRESHOLD
+        if window.is_voiced:
+            self.speech_end_sample = window.end_sample
+
+
+class Endpointer:
+    """Finds the utterances of one stream.
+
+    Args:
+        rules: What ends an utterance.
+        start_sample: Where the first sample that is received lies on the session's clock.
+    """
+
+    def __init__(self, rules: EndpointRules, start_sample: int = 0) -> None:
+        self._rules = rules
+        self._endpoint_samples = rules.endpoint_ms * _SAMPLES_PER_MS
+        self._pcm = bytearray()  # of windows whose probability isn't known yet
+        self._window_start = start_sample
+        self._floor = start_sample  # no later utterance begins before it
+        self._is_talking = False
+        self._open: _Utterance | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an utterance is open: its start was told, its end not yet."""
+        return self._open is not None and self._open.is_confirmed
+
+    @property
+    def received_sample(self) -> int:
+        """The position after the newest sample."""
+        return self._window_start + len(self._pcm) // np.dtype(np.int16).itemsize
+
+    @property
+    def speech_end_sample(self) -> int | None:
+        """Where the open utterance's last speech so far ended; ``None`` if none is open."""
+        return self._open.speech_end_sample if self._open and self._open.is_confirmed else None
+
+    @property
+    def needed_sample(self) -> int:
+        """No utterance that is open or still to come holds anything before this position."""
+        if self._open is not None:
+            return self._open.start_sample
+        return max(self._floor, self._window_start - self._rules.lead_ms * _SAMPLES_PER_MS)
+
+    def configure(self, endpoint_ms: int) -> None:
+        """Let another silence end utterances, from the next one on."""
+        if endpoint_ms < 1:
+            raise ValueError(f"a silence of {endpoint_ms} ms can't end an utterance")
+        self._endpoint_samples = endpoint_ms * _SAMPLES_PER_MS
+
+    def receive(self, pcm: Pcm16, probabilities: Probabilities) -> list[Endpointing]:
+        """Take samples, and the probabilities of the windows that are complete by now.
+
+        Args:
+            pcm: The stream's next samples.
+            probabilities: Of the stream's next windows of 512 samples; they may come later than
+                their samples, but never earlier.
+
+        Returns:
+            What happened, in order.
+        """
+        self._pcm += pcm.tobytes()
+        size_bytes = len(probabilities) * WINDOW_SAMPLES * np.dtype(np.int16).itemsize
+        if size_bytes > len(self._pcm):
+            raise ValueError("there are probabilities of samples that were never received")
+        judged = np.frombuffer(bytes(self._pcm[:size_bytes]), np.int16)
+        del self._pcm[:size_bytes]
+        happened: list[Endpointing] = []
+        for index, probability in enumerate(probabilities.tolist()):
+            at = index * WINDOW_SAMPLES
+            happened += self._judge(probability, judged[at : at + WINDOW_SAMPLES])
+        return happened
+
+    def finish(self) -> list[Endpointing]:
+        """End the open utterance now, because the audio ends or somebody asks for it.
+
+        The stream may go on afterwards. A sound too short to be speech so far stays undecided.
+        """
+        utterance = self._open
+        if utterance is None or not utterance.is_confirmed:
+            return []
+        trail_end = utterance.speech_end_sample + self._rules.trail_ms * _SAMPLES_PER_MS
+        return [self._close(utterance.foretold_end or min(trail_end, self.received_sample))]
+
+    def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
+        was_talking = self._is_talking
+        threshold = SILENCE_THRESHOLD if was_talking else SPEECH_THRESHOLD
+        self._is_talking = probability >= threshold
+        start_sample = self._window_start
+        self._window_start += WINDOW_SAMPLES
+        if self._open is None and not self._is_talking:
+            return []
+        window = _Window(start_sample, probability, self._is_talking, float(loudness(pcm)[0]))
+        if self._open is not None:
+            return self._go_on(self._open, window)
+        lead_start = start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
+        # Speech that goes on over a border needs no proof.
+        return self._begin(max(self._floor, lead_start), [window], is_confirmed=was_talking)
+
+    def _begin(
+        self, start_sample: int, windows: list[_Window], *, is_confirmed: bool
+    ) -> list[Endpointing]:
+        self._open = _Utterance(start_sample, self._endpoint_samples, is_confirmed, [])
+        for window in windows:
+            self._open.add(window)
+        at_sample = next(window.start_sample for window in windows if window.is_voiced)
+        return [SpeechStart(start_sample, max(start_sample, at_sample))] if is_confirmed else []
+
+    def _go_on(self, utterance: _Utterance, window: _Window) -> list[Endpointing]:
+        """Let one window lengthen, pause, end or split the open utterance."""
+        utterance.add(window)
+        happened: list[Endpointing] = []
+        if not utterance.is_confirmed and utterance.speech_windows >= MIN_SPEECH_WINDOWS:
+            utterance.is_confirmed = True
+            happened.append(SpeechStart(utterance.start_sample, utterance.windows[0].start_sample))
+        if window.is_voiced and utterance.foretold_end is not None:
+            utterance.foretold_end = None
+            happened.append(Resumed())
+        silence_samples = window.end_sample - utterance.speech_end_sample
+        length_samples = window.end_sample - utterance.start_sample
+        ending_samples = self._ending_silence(utterance, length_samples)
+        if silence_samples >= ending_samples:
+            return happened + self._end(utterance, ending_samples)
+        if length_samples + WINDOW_SAMPLES > self._rules.hard_limit_s * SAMPLE_RATE_HZ:
+            return happened + self._split(utterance)
+        if (
+            silence_samples >= self._rules.speculate_ms * _SAMPLES_PER_MS
+            and utterance.is_confirmed
+            and utterance.foretold_end is None
+        ):
+            utterance.foretold_end = self._trailed(utterance, ending_samples)
+            happened.append(Pause(utterance.foretold_end))
+        return happened
+
+    def _ending_silence(self, utterance: _Utterance, length_samples: int) -> int:
+        if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
+            return min(utterance.endpoint_samples, self._rules.dip_ms * _SAMPLES_PER_MS)
+        return utterance.endpoint_samples
+
+    def _trailed(self, utterance: _Utterance, ending_samples: int) -> int:
+        trail_samples = min(self._rules.trail_ms * _SAMPLES_PER_MS, ending_samples // 2)
+        return utterance.speech_end_sample + trail_samples
+
+    def _end(self, utterance: _Utterance, ending_samples: int) -> list[Endpointing]:
+        """End the utterance after its last speech, or forget it if it was a click."""
+        if not utterance.is_confirmed:
+            self._open = None
+            return []
+        return [self._close(utterance.foretold_end or self._trailed(utterance, ending_samples))]
+
+    def _close(self, end_sample: int, *, is_cut: bool = False) -> UtteranceEnd:
+        utterance = self._open
+        assert utterance is not None
+        self._open, self._floor = None, end_sample
+        speech_end_sample = min(utterance.speech_end_sample, end_sample)
+        return UtteranceEnd(utterance.start_sample, end_sample, speech_end_sample, is_cut)
+
+    def _split(self, utterance: _Utterance) -> list[Endpointing]:
+        """Cut the utterance at its best place, and open the next one there."""
+        if not utterance.is_confirmed:
+            self._open = None
+            return []
+        windows = utterance.windows
+        at = best_cut(
+            [window.probability for window in windows],
+            [window.loudness for window in windows],
+            windows[0].start_sample - utterance.start_sample,
+            int(self._rules.hard_limit_s * SAMPLE_RATE_HZ),
+        )
+        rest = windows[at:]
+        before = [window for window in windows[:at] if window.is_voiced]
+        utterance.speech_end_sample = before[-1].end_sample
+        cut_sample = rest[0].start_sample
+        is_cut = any(window.is_voiced for window in rest)
+        happened: list[Endpointing] = [self._close(cut_sample, is_cut=is_cut)]
+        if is_cut:
+            happened += self._begin(cut_sample, rest, is_confirmed=True)
+        return happened

@@ -1,0 +1,367 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.audio.endpointer import (
+    Endpointer,
+    Endpointing,
+    EndpointRules,
+    Pause,
+    Resumed,
+    SpeechStart,
+    UtteranceEnd,
+)
+from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES
+from auricle.types import Pcm16
+
+pytestmark = pytest.mark.unit
+
+W = WINDOW_SAMPLES
+RULES = EndpointRules()
+LEAD, TRAIL = 4_800, 3_072
+ENDPOINT_WINDOWS = 16  # 500 ms, rounded up
+PAUSE_WINDOWS = 6
+Script = list[tuple[float, int]]
+"""Probabilities of speech, each for a number of windows."""
+
+
+def probabilities(script: Script) -> list[float]:
+    return [probability for probability, windows in script for _ in range(windows)]
+
+
+def hear(
+    script: Script,
+    rules: EndpointRules = RULES,
+    *,
+    start: int = 0,
+    chunk: int = 320,
+    tail: int = 0,
+    endpointer: Endpointer | None = None,
+    pcm: Pcm16 | None = None,
+) -> list[Endpointing]:
+    """Play a script in chunks, each window judged as soon as it is complete; the stream ends."""
+    likely = probabilities(script)
+    samples = len(likely) * W + tail
+    if pcm is None:
+        pcm = np.zeros(samples, np.int16)
+    endpointer = endpointer or Endpointer(rules, start)
+    happened, told = [], 0
+    for at in range(0, samples, chunk):
+        end = min(at + chunk, samples)
+        judged = np.array(likely[told : end // W], np.float32)
+        told += judged.size
+        happened += endpointer.receive(pcm[at:end], judged)
+    return happened + endpointer.finish()
+
+
+def ends(happened: list[Endpointing]) -> list[UtteranceEnd]:
+    return [event for event in happened if isinstance(event, UtteranceEnd)]
+
+
+def starts(happened: list[Endpointing]) -> list[SpeechStart]:
+    return [event for event in happened if isinstance(event, SpeechStart)]
+
+
+def test_silence_is_nothing() -> None:
+    assert hear([(0.1, 3_000)]) == []
+    assert Endpointer(RULES).finish() == []
+
+
+def test_an_utterance_has_a_lead_and_a_trail() -> None:
+    assert hear([(0, 100), (0.9, 30), (0, 100)]) == [
+        SpeechStart(100 * W - LEAD, 100 * W),
+        Pause(130 * W + TRAIL),
+        UtteranceEnd(100 * W - LEAD, 130 * W + TRAIL, 130 * W, is_cut=False),
+    ]
+
+
+def test_positions_count_from_where_the_session_starts() -> None:
+    script = [(0.0, 20), (0.9, 30), (0.0, 20)]
+    (start, pause, end) = hear(script, start=1_000_001)
+    assert start == SpeechStart(1_000_001 + 20 * W - LEAD, 1_000_001 + 20 * W)
+    assert pause == Pause(1_000_001 + 50 * W + TRAIL)
+    assert isinstance(end, UtteranceEnd)
+    assert end.end_sample == 1_000_001 + 50 * W + TRAIL
+
+
+def test_a_lead_never_reaches_before_the_stream() -> None:
+    assert hear([(0.9, 30)], start=77)[0] == SpeechStart(77, 77)
+
+
+def test_it_ends_once_silence_has_lasted_long_enough() -> None:
+    talk: Script = [(0.9, 30)]
+    endpointer = Endpointer(RULES)
+    script = probabilities([*talk, (0, ENDPOINT_WINDOWS)])
+    happened: list[tuple[int, Endpointing]] = []
+    for i, probability in enumerate(script):
+        events = endpointer.receive(np.zeros(W, np.int16), np.array([probability], np.float32))
+        happened += [(i + 1, event) for event in events]
+    kinds = [(windows, type(event)) for windows, event in happened]
+    assert kinds == [
+        (3, SpeechStart),
+        (30 + PAUSE_WINDOWS, Pause),
+        (30 + ENDPOINT_WINDOWS, UtteranceEnd),
+    ]
+
+
+def test_speech_after_a_pause_goes_on_in_the_same_utterance() -> None:
+    happened = hear([(0.9, 30), (0, 10), (0.9, 20), (0, 40)])
+    assert happened == [
+        SpeechStart(0, 0),
+        Pause(30 * W + TRAIL),
+        Resumed(),
+        Pause(60 * W + TRAIL),
+        UtteranceEnd(0, 60 * W + TRAIL, 60 * W, is_cut=False),
+    ]
+
+
+def test_a_shorter_break_is_no_pause() -> None:
+    happened = hear([(0.9, 30), (0, PAUSE_WINDOWS - 1), (0.9, 20)])
+    assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_a_click_is_not_an_utterance(windows: int) -> None:
+    endpointer = Endpointer(RULES)
+    assert hear([(0, 100), (0.9, windows), (0, 100)], endpointer=endpointer) == []
+    assert not endpointer.is_open
+    assert endpointer.needed_sample == (200 + windows) * W - LEAD
+
+
+def test_the_shortest_speech_is_an_utterance() -> None:
+    assert len(ends(hear([(0, 100), (0.9, 3), (0, 100)]))) == 1
+
+
+def test_a_click_shortly_before_speech_belongs_to_it() -> None:
+    (start, *_) = hear([(0, 50), (0.9, 1), (0, 8), (0.9, 20)])
+    assert start == SpeechStart(50 * W - LEAD, 50 * W)
+
+
+def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:
+    assert hear([(0, 50), (0.49, 50), (0, 50)]) == []
+    (end,) = ends(hear([(0, 50), (0.51, 10), (0.36, 20), (0.34, 20), (0.49, 40)]))
+    assert end.speech_end_sample == 80 * W
+
+
+def test_a_long_murmur_that_hardly_passes_for_speech_is_nothing() -> None:
+    assert hear([(0.51, 2), (0.4, 700)]) == []
+
+
+def test_a_short_endpoint_shares_the_silence_with_what_follows() -> None:
+    rules = EndpointRules(endpoint_ms=100)
+    first, second = ends(hear([(0.9, 30), (0, 4), (0.9, 30), (0, 40)], rules))
+    assert first == UtteranceEnd(0, 30 * W + 800, 30 * W, is_cut=False)
+    assert second.start_sample == first.end_sample
+
+
+def test_an_endpoint_before_the_pause_foretells_nothing() -> None:
+    happened = hear([(0.9, 30), (0, 40)], EndpointRules(endpoint_ms=190))
+    assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
+
+
+def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
+    endpointer = Endpointer(RULES)
+    one = np.full(10, 0.9, np.float32)
+    endpointer.receive(np.zeros(10 * W, np.int16), one)
+    endpointer.configure(1_000)
+    happened = hear([(0, 20), (0.9, 10), (0, 31), (0.9, 3), (0, 32)], endpointer=endpointer)
+    first, second = ends(happened)
+    assert first.speech_end_sample == 10 * W
+    assert second.speech_end_sample == 74 * W
+    with pytest.raises(ValueError, match="0 ms"):
+        endpointer.configure(0)
+
+
+def test_beyond_the_soft_limit_any_dip_ends_it() -> None:
+    soft_windows = 12 * 16_000 // W
+    happened = hear([(0.9, soft_windows + 1), (0, 5), (0.9, 30), (0, 5), (0.9, 30)])
+    first, second = ends(happened)
+    assert first.end_sample == (soft_windows + 1) * W + 1_200  # the middle of the 150 ms
+    assert not first.is_cut
+    assert second.start_sample == first.end_sample
+    assert second.end_sample == (soft_windows + 71) * W
+
+
+def test_before_the_soft_limit_it_does_not() -> None:
+    soft_windows = 12 * 16_000 // W
+    assert len(ends(hear([(0.9, soft_windows - 40), (0, 5), (0.9, 30)]))) == 1
+
+
+def test_what_a_pause_foretold_holds_when_the_soft_limit_passes_in_it() -> None:
+    soft_windows = 12 * 16_000 // W
+    happened = hear([(0.9, soft_windows - 7), (0, 40)])
+    pauses = [event for event in happened if isinstance(event, Pause)]
+    (end,) = ends(happened)
+    assert pauses == [Pause(end.end_sample)]
+
+
+def test_endless_speech_is_cut_and_goes_on_at_the_very_sample() -> None:
+    happened = hear([(0.9, 3_000), (0, 30)])
+    assert all(end.is_cut for end in ends(happened)[:-1])
+    assert not ends(happened)[-1].is_cut
+    for end, start in zip(ends(happened)[:-1], starts(happened)[1:], strict=True):
+        assert start.start_sample == start.at_sample == end.end_sample == end.speech_end_sample
+    lengths = [end.end_sample - end.start_sample for end in ends(happened)]
+    assert max(lengths) <= 25 * 16_000
+    assert min(lengths[:-1]) >= 25 * 16_000 * 2 // 3 - W
+    assert ends(happened)[0].start_sample == 0
+    assert ends(happened)[-1].speech_end_sample == 3_000 * W
+
+
+def test_endless_speech_is_cut_at_its_dip() -> None:
+    script = [(0.95, 600), (0.6, 3), (0.95, 300), (0.0, 30)]
+    first, second = ends(hear(script))
+    assert first == UtteranceEnd(0, 601 * W, 601 * W, is_cut=True)
+    assert second.start_sample == 601 * W
+
+
+def test_equally_likely_speech_is_cut_where_it_is_quietest() -> None:
+    pcm = np.full(1_000 * W, 5_000, np.int16)
+    pcm[700 * W : 701 * W] = 3
+    first, *_ = ends(hear([(0.9, 1_000)], pcm=pcm))
+    assert first.end_sample == 700 * W
+
+
+def test_a_dip_at_the_hard_limit_itself_ends_it_without_a_cut() -> None:
+    hard_windows = 25 * 16_000 // W
+    first, second = ends(hear([(0.9, hard_windows - 3), (0, 3), (0.9, 30), (0, 30)]))
+    assert first.speech_end_sample == (hard_windows - 3) * W
+    assert first.end_sample <= hard_windows * W
+    assert not first.is_cut
+    assert second.start_sample == first.end_sample
+
+
+def test_the_end_of_the_stream_ends_an_utterance() -> None:
+    (end,) = ends(hear([(0, 10), (0.9, 30)], tail=100))
+    assert end == UtteranceEnd(10 * W - LEAD, 40 * W + 100, 40 * W, is_cut=False)
+
+
+def test_an_end_within_a_pause_keeps_what_was_foretold() -> None:
+    happened = hear([(0.9, 30), (0, 10)])
+    assert happened[1:] == [
+        Pause(30 * W + TRAIL),
+        UtteranceEnd(0, 30 * W + TRAIL, 30 * W, is_cut=False),
+    ]
+
+
+def test_an_utterance_finished_in_mid_word_goes_on_in_the_next_without_loss() -> None:
+    endpointer = Endpointer(RULES)
+    first = hear([(0.9, 30)], tail=200, endpointer=endpointer)
+    assert ends(first)[0].end_sample == 30 * W + 200
+    assert endpointer.needed_sample == 30 * W + 200
+    rest = endpointer.receive(np.zeros(2 * W - 200, np.int16), np.array([0.9, 0.9], np.float32))
+    assert rest == [SpeechStart(30 * W + 200, 30 * W + 200)]
+    (end,) = ends(endpointer.finish())
+    assert (end.start_sample, end.speech_end_sample) == (30 * W + 200, 32 * W)
+
+
+def test_a_beginning_that_may_be_speech_outlives_a_finish() -> None:
+    endpointer = Endpointer(RULES)
+    assert hear([(0, 20), (0.9, 2)], endpointer=endpointer) == []
+    assert hear([(0.9, 1)], endpointer=endpointer)[0] == SpeechStart(20 * W - LEAD, 20 * W)
+
+
+def test_it_tells_where_it_is() -> None:
+    endpointer = Endpointer(RULES, start_sample=5)
+    assert (endpointer.received_sample, endpointer.needed_sample) == (5, 5)
+    assert endpointer.speech_end_sample is None
+    endpointer.receive(np.zeros(40 * W + 9, np.int16), np.zeros(40, np.float32))
+    assert endpointer.received_sample == 5 + 40 * W + 9
+    assert endpointer.needed_sample == 5 + 40 * W - LEAD
+    endpointer.receive(np.zeros(W, np.int16), np.full(1, 0.9, np.float32))
+    assert not endpointer.is_open
+    assert endpointer.speech_end_sample is None
+    assert endpointer.needed_sample == 5 + 40 * W - LEAD
+    endpointer.receive(np.zeros(2 * W, np.int16), np.full(2, 0.9, np.float32))
+    assert endpointer.is_open
+    assert endpointer.speech_end_sample == 5 + 43 * W
+
+
+def test_probabilities_of_samples_that_were_not_received_are_refused() -> None:
+    endpointer = Endpointer(RULES)
+    endpointer.receive(np.zeros(W - 1, np.int16), np.zeros(0, np.float32))
+    with pytest.raises(ValueError, match="never received"):
+        endpointer.receive(np.zeros(0, np.int16), np.zeros(1, np.float32))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"endpoint_ms": 0},
+        {"dip_ms": 0},
+        {"lead_ms": -1},
+        {"trail_ms": -1},
+        {"speculate_ms": 191},
+        {"soft_limit_s": 26},
+        {"hard_limit_s": 30.1},
+        {"lead_ms": 1_001, "soft_limit_s": 4, "hard_limit_s": 4},
+    ],
+)
+def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        EndpointRules(**rules)
+
+
+SCRIPTS = st.lists(
+    st.tuples(st.sampled_from([0.0, 0.1, 0.3, 0.4, 0.5, 0.7, 0.99]), st.integers(1, 150)),
+    min_size=1,
+    max_size=25,
+)
+MANY_RULES = st.sampled_from(
+    [
+        RULES,
+        EndpointRules(endpoint_ms=100),
+        EndpointRules(endpoint_ms=5_000),
+        EndpointRules(lead_ms=0, trail_ms=0, speculate_ms=0),
+        EndpointRules(soft_limit_s=2, hard_limit_s=4),
+        EndpointRules(soft_limit_s=4, hard_limit_s=4, endpoint_ms=3_000),
+    ]
+)
+
+
+@given(script=SCRIPTS, rules=MANY_RULES, chunk=st.integers(50, 90_000), tail=st.integers(0, W - 1))
+def test_any_split_tells_the_same_and_every_speech_is_in_exactly_one_utterance(
+    script: Script, rules: EndpointRules, chunk: int, tail: int
+) -> None:
+    happened = hear(script, rules, chunk=chunk, tail=tail)
+    assert happened == hear(script, rules, chunk=10**9, tail=tail)
+    spans = [(end.start_sample, end.end_sample) for end in ends(happened)]
+    assert [start.start_sample for start in starts(happened)] == [start for start, _ in spans]
+    assert all(0 <= start < end <= start + rules.hard_limit_s * 16_000 for start, end in spans)
+    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    covered = np.zeros(len(probabilities(script)), bool)
+    for start, end in spans:  # windows that an utterance only holds in part are held by two
+        covered[start // W : -(-end // W)] = True
+    lost = np.flatnonzero((np.array(probabilities(script)) >= SPEECH_THRESHOLD) & ~covered)
+    for run in np.split(lost, np.flatnonzero(np.diff(lost) > 1) + 1):
+        assert run.size <= 2  # clicks
+
+
+@given(script=SCRIPTS, rules=MANY_RULES)
+def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> None:
+    state, following = "idle", None
+    foretold = None
+    for event in hear(script, rules):
+        match event:
+            case SpeechStart():
+                assert state == "idle"
+                assert following in (None, event.start_sample)
+                assert event.start_sample <= event.at_sample
+                state, opened = "open", event.start_sample
+            case Pause():
+                assert state == "open"
+                state, foretold = "paused", event.end_sample
+            case Resumed():
+                assert state == "paused"
+                state = "open"
+            case UtteranceEnd():
+                assert state in ("open", "paused")
+                assert event.start_sample == opened
+                assert event.start_sample < event.speech_end_sample <= event.end_sample
+                if state == "paused" and rules.soft_limit_s != rules.hard_limit_s:
+                    assert event.end_sample == foretold
+                state, following = "idle", event.end_sample if event.is_cut else None
+    assert state == "idle"
