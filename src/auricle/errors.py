@@ -15,7 +15,7 @@ class AuricleError(Exception):
         * RemoteProtocolError     the peer broke it: close the connection
     * RequestError                the caller asked for something that can't be
         * BadRequest, Unauthorized, ForbiddenOrigin, NotFound, TooLarge, TooLong,
-          UnsupportedFormat, RateLimited
+          UnsupportedFormat, RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: come back later
@@ -119,6 +119,21 @@ class RateLimited(RequestError):
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class IdleTimeout(RequestError):
+    """Nothing came over a connection for too long."""
+
+    code = "idle_timeout"
+    http_status = 408
+    retryable = True
+
+
+class TakenOver(RequestError):
+    """Another connection of the same client goes on with this live session."""
+
+    code = "taken_over"
+    http_status = 409
 
 
 class AudioError(AuricleError):

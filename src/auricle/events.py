@@ -140,11 +140,15 @@ class SwitchFormat:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An error, in the words of :mod:`auricle.errors`; the connection ends, or the request did."""
+    """An error, in the words of :mod:`auricle.errors`; the connection ends, or the request did.
+
+    ``retry_after_s`` says when to come back, if the connection ends and coming back helps.
+    """
 
     code: str
     message: str
     retryable: bool
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

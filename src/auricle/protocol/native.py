@@ -321,6 +321,7 @@ _MESSAGES: dict[type[Event], Any] = {
         "code": e.code,
         "message": e.message,
         "retryable": e.retryable,
+        "retry_after_s": e.retry_after_s,
     },
     Closed: _closed,
 }
@@ -334,6 +335,6 @@ _READERS: dict[str, Any] = {
     "progress": lambda m: Marks(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
     "warning": lambda m: Warned(WarningCode(m["code"]), m["message"], m["gap_ms"]),
     "switch_format": lambda m: SwitchFormat(Wire(m["format"]), m["reason"]),
-    "error": lambda m: Failed(m["code"], m["message"], m["retryable"]),
+    "error": lambda m: Failed(m["code"], m["message"], m["retryable"], m.get("retry_after_s")),
     "closed": _read_closed,
 }
