@@ -167,21 +167,21 @@ async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_tog
     request = FileRequest(SOURCE, "f", options=ENGLISH)
 
     async def work() -> None:
-        await transcribe_file(transcriber, FakeDecoder(file_of(*[9.0] * 20)), request, lane=lane)
+        await transcribe_file(transcriber, FakeDecoder(file_of(*[9.0] * 40)), request, lane=lane)
 
     async with anyio.create_task_group() as files:
         for _ in range(3):
             files.start_soon(work)
         await anyio.wait_all_tasks_blocked()
-        assert transcriber.in_flight == 4
+        assert transcriber.in_flight == lane.total_tokens
         assert transcriber.gate is not None
         transcriber.gate.set()
-    assert len(transcriber.jobs) == 60
-    assert transcriber.most_in_flight == 4
+    assert len(transcriber.jobs) == 120
+    assert transcriber.most_in_flight == lane.total_tokens
     assert lane.borrowed_tokens == 0
 
 
-@pytest.mark.parametrize(("workers", "tokens"), [(1, 4), (2, 4), (4, 6), (6, 8), (64, 8)])
+@pytest.mark.parametrize(("workers", "tokens"), [(0, 20), (1, 20), (2, 28), (4, 44), (64, 64)])
 async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
     assert open_lane(workers).total_tokens == tokens
 
@@ -420,13 +420,13 @@ async def test_the_decoder_failing_late_cancels_the_jobs_in_flight() -> None:
 
 async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane() -> None:
     transcriber, lane = FakeTranscriber(gate=anyio.Event()), open_lane(2)
-    decoder = FakeDecoder(file_of(*[9.0] * 10))
+    decoder = FakeDecoder(file_of(*[9.0] * 40))
     request = FileRequest(SOURCE, "f", options=ENGLISH)
     async with anyio.create_task_group() as group:
         group.start_soon(lambda: transcribe_file(transcriber, decoder, request, lane=lane))
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
-    assert len(transcriber.cancelled) == 4
+    assert len(transcriber.cancelled) == lane.total_tokens
     assert decoder.open_readings == 0
     assert lane.borrowed_tokens == 0
 

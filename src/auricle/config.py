@@ -123,6 +123,9 @@ class QueueSettings(_Section):
         0.6, gt=0, le=1, description="Most of the queue that one key may fill."
     )
     file_share: float = Field(0.1, ge=0, le=1, description="Least part of worker time for files.")
+    file_workers: int = Field(
+        0, ge=0, le=256, description="Workers that files may use at once; 0: all but one."
+    )
     poison_attempts: int = Field(4, ge=1, description="Deaths of any kind that convict a job.")
     poison_ttl_s: float = Field(600, gt=0, description="How long poisoned audio stays refused.")
     key_crashes: int = Field(10, ge=1, description="Convictions within crash_window_s for a key.")

@@ -66,8 +66,11 @@ __all__ = [
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: a file up to this is one job, uncut."""
 
-MIN_IN_FLIGHT = 4
-MAX_IN_FLIGHT = 8
+BATCH_PIECES = 8
+"""As many as a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
+SPARE_PIECES = 12
+"""Waiting beside those that run, so that a batch finds pieces of its own length."""
+MAX_IN_FLIGHT = 64
 
 SHED_PAUSE_S = 1.0
 """Before a piece that had to give way comes again."""
@@ -106,8 +109,8 @@ def open_lane(workers: int) -> anyio.CapacityLimiter:
 
 
 def lane_width(workers: int) -> int:
-    """Return how many pieces keep so many workers busy without filling the queue."""
-    return min(MAX_IN_FLIGHT, max(MIN_IN_FLIGHT, workers + 2))
+    """Return how many pieces keep so many workers busy with full batches."""
+    return min(MAX_IN_FLIGHT, BATCH_PIECES * max(1, workers) + SPARE_PIECES)
 
 
 async def transcribe_file(

@@ -104,6 +104,38 @@ def test_a_batch_has_one_class() -> None:
     assert run_next(it) == ["long"]
 
 
+def test_partials_with_different_prefixes_share_a_batch() -> None:
+    it = scheduler(batch=8)
+    for n in range(3):
+        it.submit(job(f"p{n}", kind=JobKind.PARTIAL, options=Options(prefix_tokens=(n,))), 0.0)
+    assert run_next(it) == ["p0", "p1", "p2"]
+
+
+def test_the_oldest_piece_of_a_file_takes_those_nearest_in_length_with_it() -> None:
+    it = scheduler(batch=3)
+    for name, seconds in (("a", 6.0), ("b", 11.0), ("c", 7.5), ("d", 1.0), ("e", 5.9)):
+        it.submit(job(name, seconds, kind=JobKind.FILE), 0.0)
+    assert run_next(it) == ["a", "e", "c"]
+    assert run_next(it) == ["b", "d"]
+
+
+def test_pieces_of_files_leave_half_of_the_queue_to_utterances() -> None:
+    it = scheduler(queue_audio_s=40)
+    it.submit(job("f0", 11.0, kind=JobKind.FILE), 0.0)
+    it.submit(job("f1", 9.0, kind=JobKind.FILE), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("f2", 1.0, kind=JobKind.FILE), 0.0)
+    it.submit(job("final", 20.0), 0.0)
+
+
+def test_files_may_have_all_workers_where_nobody_speaks_live() -> None:
+    it = scheduler(size=2, batch=1, file_workers=2)
+    for n in range(3):
+        it.submit(job(f"f{n}", kind=JobKind.FILE), 0.0)
+    assert it.next_batch("w1", 0.0)
+    assert it.next_batch("w2", 0.0)
+
+
 def test_the_most_urgent_kind_goes_first() -> None:
     it = scheduler(size=1, batch=1)
     for kind in reversed(JobKind):

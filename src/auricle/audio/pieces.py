@@ -49,7 +49,7 @@ class CutRules:
             any speech; 0 is never.
     """
 
-    target_samples: int = 28 * SAMPLE_RATE_HZ
+    target_samples: int = 11 * SAMPLE_RATE_HZ
     pad_samples: int = 300 * SAMPLE_RATE_HZ // 1000
     merge_samples: int = 2 * SAMPLE_RATE_HZ
     whole_up_to_samples: int = 0

@@ -40,9 +40,9 @@ class LocalRecogniser:
         settings = self._settings
         model_path = await anyio.to_thread.run_sync(resolve, settings.model)
         self._decoder = DecodePool(settings.worker, settings.decode)
-        self._transcriber = WorkerPool(
-            settings.worker, settings.queue, settings.model, str(model_path)
-        )
+        workers = worker_count(settings.worker)
+        queue = settings.queue.model_copy(update={"file_workers": workers})  # nobody else is here
+        self._transcriber = WorkerPool(settings.worker, queue, settings.model, str(model_path))
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)

@@ -14,6 +14,8 @@ from auricle.types import ANONYMOUS, ClientId, JobKind
 from auricle.workers.backlog import JOB_OVERHEAD_S, Backlog, Ticket
 from auricle.workers.speed import Speed, whole_seconds
 
+FILE_QUEUE_SHARE = 0.5
+"""Most of the queue that pieces of files may fill: they can wait, and utterances can't."""
 RESUME_HEADROOM = 0.1
 """Part of the queue that only resumed sessions may reserve."""
 WAIT_MARGIN = 1.3
@@ -79,6 +81,17 @@ class Admission:
         """Return the room that must stay free beside a new reservation."""
         is_new_session = standing and not resumed
         return self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
+
+    def refuse_full_of_files(self, audio_s: float) -> None:
+        """Refuse a piece of a file when too many wait already.
+
+        Raises:
+            Overloaded: They fill their part of the queue.
+        """
+        waiting_s = sum(ticket.audio_s for ticket in self._backlog.queues[JobKind.FILE])
+        most_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
+        if waiting_s > 0 and waiting_s + audio_s > most_s:
+            raise Overloaded("the files' part of the queue is full", self._full_retry_s())
 
     def to_shed(self, client: ClientId, audio_s: float, spare_s: float = 0.0) -> list[Ticket]:
         """Return what must leave the queue so that ``audio_s`` fit.

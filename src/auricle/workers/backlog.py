@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from auricle.types import ClientId, Job, JobKind, Options
 from auricle.workers.fair_queue import FairQueue
@@ -84,5 +84,9 @@ class Backlog:
 
 
 def batch_class(job: Job) -> tuple[Options, int]:
-    """Return what jobs must have in common to share a batch: options and length class."""
-    return job.options, int(job.audio_s // BATCH_CLASS_STEP_S)
+    """Return what jobs must have in common to share a batch: options and length class.
+
+    Prefixes may differ. Files have one class, since the scheduler picks among them by length.
+    """
+    length_class = 0 if job.kind is JobKind.FILE else int(job.audio_s // BATCH_CLASS_STEP_S)
+    return replace(job.options, prefix_tokens=()), length_class

@@ -6,6 +6,7 @@ seconds where a name ends in ``_at`` or an argument is called ``now``.
 """
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -276,6 +277,8 @@ class Scheduler:
         spare_s: float = 0.0,
     ) -> None:
         try:
+            if kind is JobKind.FILE:
+                self.admission.refuse_full_of_files(audio_s)
             self.admission.refuse_late(client, kind, load_s, max_wait_s)
             shed = self.admission.to_shed(client, audio_s, spare_s)
         except Overloaded:
@@ -300,7 +303,7 @@ class Scheduler:
         running_files = sum(
             batch.tickets[0].job.kind is JobKind.FILE for batch in self.backlog.running.values()
         )
-        if running_files >= max(1, self._workers.ready - 1):
+        if running_files >= (self._settings.file_workers or max(1, self._workers.ready - 1)):
             return kinds
         if self._file_credit_s >= min(ticket.load_s for ticket in files):
             return [JobKind.FILE, *kinds]
@@ -330,10 +333,22 @@ class Scheduler:
                 and batch_class(ticket.job) == wanted
             )
 
+        if kind is JobKind.FILE:
+            return self._nearest_in_length(first, fits, limit - 1)
         taken: list[Ticket] = []
         while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits)):
             taken.append(ticket)
         return taken
+
+    def _nearest_in_length(
+        self, first: Ticket, fits: Callable[[Ticket], bool], count: int
+    ) -> list[Ticket]:
+        """Take pieces of files by length: a batch decodes best when all are padded alike."""
+        queue = self.backlog.queues[JobKind.FILE]
+        nearest = sorted(filter(fits, queue), key=lambda t: abs(t.audio_s - first.audio_s))[:count]
+        for ticket in nearest:
+            queue.take(partial(operator.is_, ticket))
+        return nearest
 
     def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
         load_s = sum(ticket.load_s for ticket in tickets)
