@@ -1,0 +1,133 @@
+"""The final of an utterance that is over: asked for until there is an answer.
+
+What a final says depends on the utterance's audio and the session's options only, so it doesn't
+matter which of several askings is answered: one in advance, one that was refused for load and comes
+again, or one after a crash.
+"""
+
+from dataclasses import dataclass
+from math import inf
+
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    PoisonJob,
+    RateLimited,
+    RequestError,
+    WorkerError,
+)
+from auricle.session.output import Cancel, Submit
+from auricle.session.utterance import JobFactory, Speculation
+from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transcript
+
+RETRY_FIRST_S = 0.25
+RETRY_MAX_S = 5.0
+RATE_LIMITED_MAX_S = 30.0
+MAX_WORKER_ERRORS = 5
+"""The pool retries what workers die of; if it still gives up so often, something is broken."""
+
+PATIENCE_S = 0.5
+PATIENCE_PER_AUDIO_S = 0.06
+"""A final in advance that is not back after so long (an idle worker takes half of it) waits behind
+others: the final itself is asked for too, and goes first."""
+
+
+@dataclass(slots=True)
+class PendingFinal:
+    """A final on its way.
+
+    Attributes:
+        factory: Makes its jobs.
+        pcm: The utterance's audio, paddings included.
+        start_sample: Where it begins.
+        speech_end_sample: Where its last speech ended.
+        options: What it is asked with.
+        stable: What was told as firm while it was open.
+        arrived_at: When its last sample of speech was there.
+        result: The answer, once there is one.
+    """
+
+    factory: JobFactory
+    pcm: Pcm16
+    start_sample: int
+    speech_end_sample: int
+    options: Options
+    stable: str
+    arrived_at: float
+    speculation: Speculation | None = None
+    result: Transcript | AuricleError | None = None
+    _due_at: float = -inf
+    _job_id: JobId | None = None
+    _attempts: int = 0
+    _refusals: int = 0
+    _worker_errors: int = 0
+
+    def __post_init__(self) -> None:
+        if (early := self.speculation) is None:
+            return
+        if early.result is not None:
+            self.result = early.result
+        else:
+            audio_s = self.pcm.size / SAMPLE_RATE_HZ
+            self._due_at = early.submitted_at + PATIENCE_S + PATIENCE_PER_AUDIO_S * audio_s
+
+    @property
+    def end_sample(self) -> int:
+        """Where its audio ends."""
+        return self.start_sample + self.pcm.size
+
+    @property
+    def wake_at(self) -> float:
+        """When it wants to be asked for again; infinity while an answer is on its way."""
+        return inf if self.result is not None or self._job_id is not None else self._due_at
+
+    def submit(self, kind: JobKind, now: float) -> Submit | None:
+        """Ask for it, if that is due."""
+        if self.wake_at > now:
+            return None
+        self._attempts += 1
+        suffix = "f" if self._attempts == 1 else f"f{self._attempts}"
+        job = self.factory.job(suffix, self.pcm, self.options, kind)
+        self._job_id = job.id
+        return Submit(job)
+
+    def job_done(
+        self, job_id: JobId, result: Transcript | AuricleError, now: float
+    ) -> Cancel | None:
+        """Take an answer; return what needn't be answered any more.
+
+        Answers to other jobs are ignored.
+        """
+        early = self.speculation
+        if early is not None and early.job_id == job_id:
+            self.speculation = None
+            if not isinstance(result, Transcript):
+                self._due_at = min(self._due_at, now)
+                return None
+            self.result, other = result, self._job_id
+            self._job_id = None
+            return None if other is None else Cancel(other)
+        if job_id != self._job_id:
+            return None
+        self._job_id = None
+        if not self._is_answer(result):
+            self._due_at = now + self._delay_s(result)
+            return None
+        self.result, self.speculation = result, None
+        return None if early is None else Cancel(early.job_id)
+
+    def _is_answer(self, result: Transcript | AuricleError) -> bool:
+        """Whether there is nothing more to be had by asking again."""
+        if isinstance(result, RateLimited):
+            return False
+        if isinstance(result, WorkerError) and not isinstance(result, PoisonJob):
+            self._worker_errors += 1
+            return self._worker_errors >= MAX_WORKER_ERRORS
+        return isinstance(result, Transcript | PoisonJob | AudioError | RequestError)
+
+    def _delay_s(self, refusal: Transcript | AuricleError) -> float:
+        delay_s: float = min(RETRY_FIRST_S * 2**self._refusals, RETRY_MAX_S)
+        self._refusals = min(self._refusals + 1, 8)
+        if isinstance(refusal, RateLimited):
+            return min(max(delay_s, refusal.retry_after_s), RATE_LIMITED_MAX_S)
+        return delay_s

@@ -1,0 +1,210 @@
+"""What a client sends, in order and in bites: messages become audio, audio becomes utterances.
+
+A message may hold hours of audio in a few bytes, so it is worked off in bites, and commands wait
+behind the audio that came before them. Gaps are filled with silence; a long one is skipped once no
+utterance is open.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from auricle.audio.endpointer import Endpointing, EndpointRules
+from auricle.audio.opus import LibOpus
+from auricle.errors import AuricleError, LocalProtocolError, UnsupportedFormat
+from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
+from auricle.session import heard
+from auricle.session.heard import Audio, Lost, StreamCounts
+from auricle.session.hearing import Hearing
+from auricle.session.ledger import Ledger
+from auricle.session.opus_wire import OpusWire
+from auricle.session.pace import Pace
+from auricle.session.pcm_wire import PcmWire
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+MAX_INBOX_BYTES = 8 * 2**20
+"""Several of the largest messages; whoever runs the session stops reading long before."""
+BITE_SAMPLES = SAMPLE_RATE_HZ
+SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
+"""Silence that is longer is not listened to."""
+RESENT_S = 40.0
+"""What a client keeps and sends to a new session in the place of one that was forgotten."""
+
+InOrder = Finalize | Configure | Stop
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """What was found in a bite of audio, in order; or a command whose turn it is."""
+
+    found: tuple[Endpointing, ...] = ()
+    notice: Warned | SwitchFormat | None = None
+    command: InOrder | None = None
+
+
+class Intake:
+    """Everything between a client's messages and the utterances in them.
+
+    Args:
+        parameters: What the client said of its stream.
+        libopus: The library.
+        now: Monotonic seconds.
+    """
+
+    def __init__(self, parameters: StreamParameters, libopus: LibOpus, now: float) -> None:
+        self.counts = StreamCounts()
+        self._parameters = parameters
+        self._libopus = libopus
+        start_sample = parameters.start_sample
+        self.hearing = Hearing(EndpointRules(endpoint_ms=parameters.endpoint_ms), start_sample)
+        self.ledger = Ledger(start_sample)
+        self.pace = Pace(now, RESENT_S if start_sample else 0.0)
+        self._wire = self._make_wire()
+        self._inbox: deque[bytes | InOrder] = deque()
+        self._inbox_bytes = 0
+        self._silence_samples = 0
+        self._is_broken = False
+        self._end_sample: int | None = None
+
+    @property
+    def received_sample(self) -> int:
+        """The position of the next sample that is wanted."""
+        if self._end_sample is not None:
+            return self._end_sample
+        return self.hearing.received_sample + self._silence_samples
+
+    @property
+    def received_seq(self) -> int | None:
+        """The number of the last packet taken."""
+        return self._wire.received_seq
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the client can go on after a lost connection."""
+        return self._wire.is_resumable
+
+    def put(self, item: bytes | InOrder) -> None:
+        """Take a message or a command; nothing is done with it yet."""
+        if self._is_broken:
+            return
+        if isinstance(item, bytes):
+            self._inbox_bytes += len(item)
+            if self._inbox_bytes > MAX_INBOX_BYTES:
+                raise LocalProtocolError("more was read than the session wanted")
+        self._inbox.append(item)
+
+    def reconnect(self) -> None:
+        """A new connection is there: what the old one left is sent again or was never sent."""
+        self._drop_inbox()
+        self._is_broken = False
+        self._wire.reconnect()
+
+    def next_happened(self, now: float) -> Happened | None:
+        """Work off the next bite; ``None`` when there is nothing more.
+
+        Raises:
+            RemoteProtocolError: The peer broke the format.
+            AudioError: So did the file in it.
+            UnsupportedFormat: It holds something else than the format that was named.
+        """
+        try:
+            return self._next_happened(now)
+        except AuricleError:
+            self._drop_inbox()
+            self._is_broken = True
+            raise
+
+    def configure(self, command: Configure, now: float) -> list[Endpointing]:
+        """Change format or endpointing; return what the old format still held."""
+        found: list[Endpointing] = []
+        if command.endpoint_ms is not msgspec.UNSET:
+            self.hearing.configure(command.endpoint_ms)
+        changes = {
+            name: value
+            for name in ("format", "sample_rate")
+            if (value := getattr(command, name)) is not msgspec.UNSET
+        }
+        if changes:
+            rest = self._wire.finish()
+            if isinstance(rest, Audio):
+                found += self._hear(rest.pcm, None, now)
+            self._parameters = msgspec.structs.replace(self._parameters, **changes)
+            self._wire = self._make_wire()
+        return found
+
+    def finish(self, now: float) -> list[Endpointing]:
+        """The stream ends here."""
+        found: list[Endpointing] = []
+        rest = self._wire.finish()
+        if isinstance(rest, Audio):
+            found += self._hear(rest.pcm, None, now)
+        self._end_sample = self.hearing.received_sample
+        found += self.hearing.finish()
+        self.ledger.note(self.hearing.received_sample, now)
+        return found
+
+    def _make_wire(self) -> heard.Wire:
+        match self._parameters.format:
+            case Wire.OPUS | Wire.OPUS_MESSAGE:
+                return OpusWire(self._libopus, self._parameters, self.counts)
+            case Wire.PCM16:
+                return PcmWire(self._parameters, self.hearing.received_sample)
+            case other:
+                raise UnsupportedFormat(f"format={other.value} is not taken here.")
+
+    def _next_happened(self, now: float) -> Happened | None:
+        if self._silence_samples:
+            return Happened(tuple(self._hear_silence(now)))
+        item = self._wire.next_heard()
+        match item:
+            case None:
+                return self._next_item()
+            case Audio(pcm, seq):
+                self.pace.receive(pcm.size, now)
+                return Happened(tuple(self._hear(pcm, seq, now)))
+            case Lost(samples, pcm, seq):
+                found = self._hear(pcm, None, now)
+                self._silence_samples = samples - pcm.size
+                self._silence_seq = seq
+                gap_ms = round(samples * 1000 / SAMPLE_RATE_HZ)
+                warning = Warned(
+                    WarningCode.AUDIO_GAP, "Audio is missing; silence keeps the clock.", gap_ms
+                )
+                return Happened(tuple(found), warning)
+            case _:
+                return Happened(notice=item)
+
+    def _next_item(self) -> Happened | None:
+        if not self._inbox:
+            return None
+        item = self._inbox.popleft()
+        if not isinstance(item, bytes):
+            return Happened(command=item)
+        self._inbox_bytes -= len(item)
+        self._wire.receive_data(item)
+        return Happened()
+
+    def _hear_silence(self, now: float) -> list[Endpointing]:
+        """Go on with the silence of a gap, or jump over it."""
+        left = self._silence_samples
+        if left > SKIP_FROM_SAMPLES and not self.hearing.is_open:
+            self.hearing.skip(left)
+            self._silence_samples = 0
+            self.ledger.note(self.hearing.received_sample, now, self._silence_seq)
+            return []
+        bite = min(left, BITE_SAMPLES)
+        self._silence_samples -= bite
+        seq = None if self._silence_samples else self._silence_seq
+        return self._hear(np.zeros(bite, np.int16), seq, now)
+
+    def _hear(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
+        found = self.hearing.receive(pcm)
+        self.ledger.note(self.hearing.received_sample, now, seq)
+        return found
+
+    def _drop_inbox(self) -> None:
+        self._inbox.clear()
+        self._inbox_bytes = 0

@@ -1,0 +1,420 @@
+"""One live session: a client's messages and a transcriber's answers in, events and jobs out.
+
+I/O-free, without a clock: whoever runs it says what time it is. After each call it pulls
+:meth:`LiveSession.next_output` until ``None``, then looks at :attr:`LiveSession.wants_data` and
+calls :meth:`LiveSession.poll` at :attr:`LiveSession.wake_at`, both of which may have changed.
+
+::
+
+    messages → intake (wire format → clock → voice → endpoints) → recognition → finals → journal
+                                                                      ↓ ↑                    ↓
+                                                                  jobs, answers      events, replays
+
+A session outlives its connections. While none is there it goes on with what it has; only finals are
+kept to be told later.
+"""
+
+from collections import deque
+from dataclasses import replace
+from math import inf
+
+from msgspec import UNSET
+
+from auricle.audio.endpointer import Endpointing
+from auricle.audio.opus import LibOpus
+from auricle.config import LiveSettings
+from auricle.errors import AuricleError, BadRequest
+from auricle.events import (
+    Closed,
+    Final,
+    Marks,
+    Ready,
+    SwitchFormat,
+    Warned,
+    WarningCode,
+)
+from auricle.languages import LANGUAGES
+from auricle.protocol.native import (
+    Ack,
+    Configure,
+    Finalize,
+    Keepalive,
+    Stop,
+    StreamParameters,
+)
+from auricle.session.intake import BITE_SAMPLES, Happened, InOrder, Intake
+from auricle.session.journal import Journal
+from auricle.session.ledger import SafeMark
+from auricle.session.output import Cancel, Output, Submit
+from auricle.session.recognition import Recognition
+from auricle.session.utterance import Caller
+from auricle.types import SAMPLE_RATE_HZ, ClientId, JobId, Options, Transcript
+
+__all__ = ["Cancel", "LiveSession", "Output", "Submit"]
+
+MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
+"""With more audio than this waiting for its finals, no more is read."""
+MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
+WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
+BITE_STEPS = 500
+"""Packets looked at in one go, however little audio is in them."""
+
+
+class LiveSession:
+    """A stream of speech and what becomes of it.
+
+    Args:
+        parameters: What the client said of its stream.
+        settings: How live results are made.
+        libopus: The library that decodes packets.
+        id: The session's name.
+        secret: What a client shows to come back.
+        client: Whose share of the queue is used.
+        reservation: The session's standing room for finals.
+        now: Monotonic seconds.
+
+    Raises:
+        BadRequest: The language is unknown.
+        UnsupportedFormat: The format is not taken.
+    """
+
+    def __init__(
+        self,
+        parameters: StreamParameters,
+        settings: LiveSettings,
+        libopus: LibOpus,
+        *,
+        id: str,
+        secret: str,
+        client: ClientId,
+        reservation: str | None,
+        now: float,
+    ) -> None:
+        self.id = id
+        self.secret = secret
+        self.parameters = parameters
+        self._options = Options(
+            language=_known(parameters.language),
+            task=parameters.task,
+            beam_size=settings.live_beam_size,
+            initial_prompt=parameters.prompt or None,
+            hotwords=parameters.hotwords,
+            word_timestamps=parameters.word_timestamps,
+        )
+        self._intake = Intake(parameters, libopus, now)
+        self._recognition = Recognition(
+            Caller(id, client, reservation),
+            self._intake.hearing,
+            self._intake.ledger,
+            wants_partials=parameters.partials,
+        )
+        self._journal = Journal()
+        self._outputs: deque[Output] = deque()
+        self._safe = SafeMark(parameters.start_sample)
+        self._finished_sample = parameters.start_sample  # speech before it is in finals
+        self._marked_sample = parameters.start_sample
+        self._warnings = _Warnings()
+        self._now = now
+        self._is_attached = self._was_attached = False
+        self._is_behind = False
+        self._is_stopping = self._is_closed = False
+
+    # What the world may know.
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether a connection is there."""
+        return self._is_attached
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether the client said that no more audio comes."""
+        return self._is_stopping
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether every final was told and then the end."""
+        return self._is_closed
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the wire format can go on after a lost connection."""
+        return self._intake.is_resumable
+
+    @property
+    def received_sample(self) -> int:
+        """How far audio was taken: the next sample that is wanted."""
+        return self._intake.received_sample
+
+    @property
+    def safe_sample(self) -> int:
+        """Everything before it is in finals."""
+        return self._safe.sample
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether audio comes faster than it is spoken: a file that is piped in."""
+        return self._intake.pace.is_ahead(self._now)
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether the client's messages should be read now; not reading is back-pressure."""
+        return not self._is_behind and self._has_room
+
+    @property
+    def unacknowledged(self) -> tuple[Final, ...]:
+        """The finals that the client has not acknowledged, oldest first."""
+        return self._journal.finals
+
+    @property
+    def wake_at(self) -> float:
+        """When :meth:`poll` has something to do next; infinity if never."""
+        if self._is_behind and self._has_room:
+            return self._now
+        return self._recognition.wake_at(is_ahead=self.is_ahead)
+
+    # What comes in.
+
+    def attach(self, now: float, last_result: int | None = None) -> None:
+        """Take note of a connection, the first or a later one.
+
+        ``Ready`` is put out, then every final after ``last_result``. A message that the connection
+        before left unfinished is forgotten: its client sends it again.
+        """
+        self._now = now
+        self._drop_events()
+        if self._was_attached:
+            self._intake.reconnect()
+            self._is_behind = False
+        self._journal.acknowledge(last_result or 0)
+        missed = self._journal.finals
+        self._is_attached = True
+        # Until the missed finals are there, their audio is not safe with the client either.
+        safe_sample = min([self._safe.sample, *(final.start_sample for final in missed)])
+        self._put(
+            Ready(
+                session=self.id,
+                secret=self.secret,
+                resumed=self._was_attached,
+                resumable=self.is_resumable,
+                received_sample=self.received_sample,
+                safe_sample=safe_sample,
+            )
+        )
+        for final in missed:
+            self._put(final)
+        if missed:
+            self._mark()
+        self._was_attached = True
+        self._is_closed = False
+        self._close_if_done()
+
+    def detach(self, now: float) -> None:
+        """Take note that the connection is gone; the session goes on."""
+        self._now = now
+        self._is_attached = False
+        self._drop_events()
+
+    def receive_data(self, data: bytes, now: float) -> None:
+        """Take one binary message; after ``stop`` it is ignored.
+
+        Raises:
+            RemoteProtocolError: The peer broke the format. What was good is worked off, and
+                nothing more is taken until :meth:`attach`.
+            AudioError: So did the file in it.
+            UnsupportedFormat: It holds something else than was named.
+        """
+        if not self._is_stopping:
+            self._intake.put(data)
+        self._go_on(now)
+
+    def receive_command(
+        self, command: Finalize | Keepalive | Configure | Ack | Stop, now: float
+    ) -> None:
+        """Take a command; those that concern the audio wait for what was sent before them.
+
+        Raises:
+            BadRequest: The language is unknown.
+            RemoteProtocolError: As :meth:`receive_data`, for what was sent before.
+        """
+        match command:
+            case Ack(result):
+                self._journal.acknowledge(result)
+            case Keepalive():
+                pass
+            case Configure():
+                if command.language is not UNSET:
+                    _known(command.language)
+                self._intake.put(command)
+            case Finalize() | Stop():
+                self._intake.put(command)
+        self._go_on(now)
+
+    def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
+        """Take a job's answer; answers that nobody waits for are ignored."""
+        self._now = now
+        for told in self._recognition.job_done(job_id, result, now):
+            self._put(told)
+        self._settle()
+
+    def set_load(self, load: float) -> None:
+        """Take note of how busy the recognisers are: 0 is idle, 1 is full."""
+        self._recognition.load = min(max(load, 0.0), 1.0)
+
+    def poll(self, now: float) -> None:
+        """Do what is due.
+
+        Raises:
+            RemoteProtocolError: As :meth:`receive_data`, for a message that was not worked off yet.
+        """
+        self._go_on(now)
+
+    def next_output(self) -> Output | None:
+        """Return what is to be done next; ``None`` when there is nothing more."""
+        return self._outputs.popleft() if self._outputs else None
+
+    # How it is done.
+
+    @property
+    def _has_room(self) -> bool:
+        return self._recognition.unfinished_samples <= MAX_UNFINISHED_SAMPLES
+
+    def _go_on(self, now: float) -> None:
+        """Work off a bite of what was sent, and do what is due."""
+        self._now = max(now, self._now)
+        until_sample = self.received_sample + BITE_SAMPLES
+        self._is_behind = False
+        try:
+            for _ in range(BITE_STEPS):
+                happened = self._intake.next_happened(now)
+                if happened is None:
+                    break
+                self._take(happened, now)
+                if self.received_sample >= until_sample or not self._has_room:
+                    self._is_behind = True
+                    break
+            else:
+                self._is_behind = True
+        finally:
+            self._settle()
+
+    def _take(self, happened: Happened, now: float) -> None:
+        self._take_found(happened.found, now)
+        if isinstance(happened.notice, Warned):
+            for warning in self._warnings.add(happened.notice, self.received_sample):
+                self._put(warning)
+        elif isinstance(happened.notice, SwitchFormat):
+            self._put(happened.notice)
+        if happened.command is not None:
+            self._do(happened.command, now)
+        self._intake.hearing.forget()
+
+    def _take_found(self, found: tuple[Endpointing, ...], now: float) -> None:
+        for endpointing in found:
+            for told in self._recognition.happened(
+                endpointing, self._options, now, is_ahead=self.is_ahead
+            ):
+                self._put(told)
+
+    def _do(self, command: InOrder, now: float) -> None:
+        if self._is_stopping:
+            return
+        match command:
+            case Finalize():
+                self._take_found(tuple(self._intake.hearing.finalize()), now)
+                self._mark()
+            case Configure():
+                self._configure(command, now)
+            case Stop():
+                self._is_stopping = True
+                self._take_found(tuple(self._intake.finish(now)), now)
+
+    def _configure(self, command: Configure, now: float) -> None:
+        self._take_found(tuple(self._intake.configure(command, now)), now)
+        if command.language is not UNSET:
+            self._options = replace(self._options, language=command.language)
+        if command.prompt is not UNSET:
+            self._options = replace(self._options, initial_prompt=command.prompt or None)
+
+    def _settle(self) -> None:
+        """Bring everything up to date after something happened."""
+        while outcome := self._recognition.next_outcome(self._now):
+            self._finished_sample = outcome.speech_end_sample
+            final = outcome.numbered(self._journal.next_id)
+            self._journal.add(final)
+            self._put(final)
+            self._mark()
+        for submit in self._recognition.poll(self._now, is_ahead=self.is_ahead):
+            self._put(submit)
+        for warning in self._warnings.due(self.received_sample):
+            self._put(warning)
+        if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
+            self._mark()
+        self._close_if_done()
+
+    def _mark(self) -> None:
+        self._safe = self._intake.ledger.settle(
+            self._recognition.needed_sample,
+            not_before=self._finished_sample,
+            first_window=self._intake.hearing.first_window_sample,
+        )
+        self._marked_sample = self.received_sample
+        received_seq = self._intake.received_seq
+        safe_seq = None if received_seq is None else self._safe.seq
+        self._put(Marks(self.received_sample, self._safe.sample, received_seq, safe_seq))
+
+    def _close_if_done(self) -> None:
+        if not self._is_stopping or self._is_closed or not self._is_attached:
+            return
+        if not self._recognition.is_done:
+            return
+        for warning in self._warnings.due(inf):
+            self._put(warning)
+        counts = self._intake.counts
+        self._is_closed = True
+        self._put(
+            Closed(
+                reason="stop",
+                audio_samples=self.received_sample - self.parameters.start_sample,
+                packets=counts.packets,
+                lost_packets=counts.lost_packets,
+                decode_errors=counts.decode_errors,
+            )
+        )
+
+    def _put(self, output: Output) -> None:
+        """Put out a job for the transcriber, or an event if there is anybody to hear it."""
+        if self._is_attached or isinstance(output, Submit | Cancel):
+            self._outputs.append(output)
+
+    def _drop_events(self) -> None:
+        """Forget events of an old connection: finals are in the journal."""
+        self._outputs = deque(o for o in self._outputs if isinstance(o, Submit | Cancel))
+
+
+class _Warnings:
+    """Keeps warnings from becoming a flood: each kind once a second of audio, gaps added up."""
+
+    def __init__(self) -> None:
+        self._next_at: dict[WarningCode, float] = {}
+        self._held: dict[WarningCode, Warned] = {}
+
+    def add(self, warning: Warned, sample: int) -> list[Warned]:
+        """Take a warning; return what may be told now."""
+        if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
+            warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
+        self._held[warning.code] = warning
+        return self.due(sample)
+
+    def due(self, sample: float) -> list[Warned]:
+        """Return what was held back long enough."""
+        codes = [code for code in self._held if self._next_at.get(code, -inf) <= sample]
+        for code in codes:
+            self._next_at[code] = sample + WARN_EVERY_SAMPLES
+        return [self._held.pop(code) for code in codes]
+
+
+def _known(language: str | None) -> str | None:
+    if language is not None and language not in LANGUAGES:
+        raise BadRequest("This language is not known; give a code as `en`, or none to detect it.")
+    return language

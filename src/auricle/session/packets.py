@@ -1,0 +1,101 @@
+"""Opus packets to samples, whatever they came in: checked, decoded, concealed, counted."""
+
+from collections.abc import Iterator
+
+from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
+from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipeline
+from auricle.errors import AudioError, RemoteProtocolError
+from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.protocol.native import StreamParameters
+from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
+from auricle.session.heard import Audio, Heard, Lost, StreamCounts
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+
+FAILURES_IN_A_ROW = 3
+"""So many packets that don't decode cost a decoder; so many more, the format."""
+
+
+class PacketReceiver:
+    """Decodes one stream of packets.
+
+    Args:
+        libopus: The library.
+        parameters: What the client declared, and the packets are compared with.
+        counts: Where packets are counted.
+    """
+
+    def __init__(
+        self, libopus: LibOpus, parameters: StreamParameters, counts: StreamCounts
+    ) -> None:
+        self._libopus = libopus
+        self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
+        self._counts = counts
+        self._declared = parameters
+        self._packet_samples = round(parameters.frame_ms * SAMPLE_RATE_HZ / 1000)
+        self._told: set[str] = set()
+        self._failures_in_a_row = 0
+        self._is_rebuilt = False
+        self._wants_switch = False
+
+    @property
+    def packet_samples(self) -> int:
+        """How long a packet of this stream is, as far as is known."""
+        return self._packet_samples
+
+    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[Heard]:
+        """Return the packet's samples, and what is to be said about it."""
+        yield from self._compare(packet)
+        before = self._pipeline.statistics.failures
+        pcm = self._pipeline.receive_packet(packet)
+        self._counts.packets += 1
+        if self._pipeline.statistics.failures > before:
+            yield from self._failed()
+        else:
+            self._failures_in_a_row = 0
+        yield Audio(pcm, seq)
+
+    def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
+        """Return what stands in for packets that didn't come."""
+        self._counts.lost_packets += packets
+        samples = packets * self._packet_samples
+        pcm = self._pipeline.receive_gap(min(samples, MAX_CONCEALED_SAMPLES))
+        return Lost(samples, pcm, seq)
+
+    def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
+        """Say once what isn't as declared."""
+        try:
+            shape = parse_packet(packet)
+            self._packet_samples = packet_samples(packet)
+        except (RemoteProtocolError, AudioError):  # the decoder will say so, too
+            return
+        lasts_ms = shape.ticks * 1000 / TICKS_HZ
+        if lasts_ms != self._declared.frame_ms and "frame_ms" not in self._told:
+            self._told.add("frame_ms")
+            yield Warned(
+                WarningCode.FORMAT_MISMATCH,
+                f"frame_ms={self._declared.frame_ms:g} was declared, but packets last "
+                f"{lasts_ms:g} ms. They are decoded as they are.",
+            )
+        # The reverse is no fault: an encoder of stereo may send a quiet stretch as mono.
+        if shape.is_stereo and self._declared.channels == 1 and "channels" not in self._told:
+            self._told.add("channels")
+            yield Warned(
+                WarningCode.FORMAT_MISMATCH,
+                "channels=1 was declared, but packets are stereo. They are mixed to mono.",
+            )
+
+    def _failed(self) -> Iterator[Warned | SwitchFormat]:
+        self._counts.decode_errors += 1
+        self._failures_in_a_row += 1
+        yield Warned(WarningCode.DECODE_ERRORS, "A packet could not be decoded.")
+        if self._failures_in_a_row < FAILURES_IN_A_ROW:
+            return
+        self._failures_in_a_row = 0
+        if not self._is_rebuilt:
+            self._is_rebuilt = True
+            self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(self._libopus))
+        elif not self._wants_switch:
+            self._wants_switch = True
+            yield SwitchFormat(
+                Wire.PCM16, f"{FAILURES_IN_A_ROW} packets in a row could not be decoded"
+            )

@@ -1,0 +1,250 @@
+"""From utterances to words: which jobs are asked for, and what their answers become.
+
+Finals come out in the order of their utterances. Guesses and finals in advance are asked for as
+often as the load allows, and given up first.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from math import inf
+
+from auricle.audio.endpointer import Endpointing, Pause, Resumed, SpeechStart, UtteranceEnd
+from auricle.errors import AuricleError
+from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
+from auricle.session.final import PendingFinal
+from auricle.session.hearing import Hearing
+from auricle.session.ledger import Ledger
+from auricle.session.output import Cancel, Submit
+from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
+from auricle.types import JobId, JobKind, Options, Transcript, Word
+
+PARTIAL_INTERVAL_S = 1.0
+NO_PARTIALS_LOAD = 0.9
+NO_SPECULATION_LOAD = 0.5
+
+Told = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A final without its number: all that is known of an utterance."""
+
+    utterance: int
+    text: str
+    start_sample: int
+    end_sample: int
+    speech_end_sample: int
+    language: str | None
+    words: tuple[Word, ...] | None
+    latency_ms: float
+    revised: bool
+    error: str | None
+
+    def numbered(self, id: int) -> Final:
+        """Return it as an event."""
+        return Final(
+            id=id,
+            utterance=self.utterance,
+            text=self.text,
+            start_sample=self.start_sample,
+            end_sample=self.end_sample,
+            language=self.language,
+            words=self.words,
+            latency_ms=self.latency_ms,
+            revised=self.revised,
+            error=self.error,
+        )
+
+
+class Recognition:
+    """The utterances of one session that are open or wait for their finals.
+
+    Args:
+        caller: Whose jobs these are.
+        hearing: Where audio is read.
+        ledger: When it arrived.
+        wants_partials: Whether the client wants guesses.
+    """
+
+    def __init__(
+        self, caller: Caller, hearing: Hearing, ledger: Ledger, *, wants_partials: bool
+    ) -> None:
+        self._caller = caller
+        self._hearing = hearing
+        self._ledger = ledger
+        self._wants_partials = wants_partials
+        self._open: OpenUtterance | None = None
+        self._pending: deque[PendingFinal] = deque()
+        self._utterances = 0
+        self._language: str | None = None
+        self.load = 0.0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no utterance is open and no final is missing."""
+        return self._open is None and not self._pending
+
+    @property
+    def unfinished_samples(self) -> int:
+        """Audio that is held for utterances whose finals aren't out."""
+        waiting = sum(pending.pcm.size for pending in self._pending)
+        started = self._open.start_sample if self._open else self._hearing.received_sample
+        return waiting + self._hearing.received_sample - started
+
+    @property
+    def needed_sample(self) -> int:
+        """Where the oldest utterance starts whose final isn't out, or the next one may."""
+        if self._pending:
+            return self._pending[0].start_sample
+        return self._hearing.needed_sample
+
+    def happened(
+        self, found: Endpointing, options: Options, now: float, *, is_ahead: bool
+    ) -> list[Told]:
+        """Take what the endpointer found."""
+        match found:
+            case SpeechStart():
+                self._utterances += 1
+                factory = JobFactory(self._caller, self._utterances)
+                self._open = OpenUtterance(
+                    factory, found.start_sample, found.at_sample, options, self._language, now
+                )
+                return [SpeechStarted(found.at_sample)]
+            case Pause():
+                return self._pause(found.end_sample, now, is_ahead=is_ahead)
+            case Resumed():
+                return self._resume()
+            case UtteranceEnd():
+                return self._end(found, now)
+
+    def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
+        """Ask for what is due."""
+        kind = JobKind.FILE if is_ahead else JobKind.FINAL
+        due = [pending.submit(kind, now) for pending in self._pending]
+        told = [submit for submit in due if submit is not None]
+        if self._partial_due_at(is_ahead=is_ahead) <= now:
+            told.append(self._guess(now))
+        return told
+
+    def wake_at(self, *, is_ahead: bool) -> float:
+        """When :meth:`poll` has something to do; infinity if never."""
+        finals = min((pending.wake_at for pending in self._pending), default=inf)
+        return min(finals, self._partial_due_at(is_ahead=is_ahead))
+
+    def job_done(
+        self, job_id: JobId, result: Transcript | AuricleError, now: float
+    ) -> list[Cancel | Partial]:
+        """Take an answer; answers that nobody waits for are ignored."""
+        told: list[Cancel | Partial] = []
+        if self._open is not None:
+            partial = self._open.job_done(job_id, result)
+            told += [partial] if partial is not None else []
+        for pending in self._pending:
+            cancel = pending.job_done(job_id, result, now)
+            told += [cancel] if cancel is not None else []
+        return told
+
+    def next_outcome(self, now: float) -> Outcome | None:
+        """Return the next utterance's final, in order."""
+        if not self._pending or (result := self._pending[0].result) is None:
+            return None
+        pending = self._pending.popleft()
+        if isinstance(result, Transcript):
+            self._learn_language(result)
+        return _outcome(pending, result, now)
+
+    def _pause(self, end_sample: int, now: float, *, is_ahead: bool) -> list[Told]:
+        utterance = self._open
+        assert utterance is not None
+        utterance.is_paused = True
+        if is_ahead or self.load >= NO_SPECULATION_LOAD:
+            return []
+        pcm = self._hearing.read(utterance.start_sample, end_sample)
+        return [utterance.start_speculation(pcm, now)]
+
+    def _resume(self) -> list[Told]:
+        utterance = self._open
+        assert utterance is not None
+        utterance.is_paused = False
+        cancel = utterance.drop_speculation()
+        return [] if cancel is None else [cancel]
+
+    def _end(self, found: UtteranceEnd, now: float) -> list[Told]:
+        """Make a final of the open utterance."""
+        utterance, self._open = self._open, None
+        assert utterance is not None
+        told: list[Told] = [SpeechEnded(found.speech_end_sample)]
+        early = utterance.speculation
+        if early is not None and early.end_sample != found.end_sample:
+            early = None
+            cancel = utterance.drop_speculation()
+            told += [cancel] if cancel is not None else []
+        cancel = utterance.drop_partial()
+        told += [cancel] if cancel is not None else []
+        arrived_at = self._ledger.arrived_at(found.speech_end_sample)
+        self._pending.append(
+            PendingFinal(
+                factory=utterance.factory,
+                pcm=self._hearing.read(found.start_sample, found.end_sample),
+                start_sample=found.start_sample,
+                speech_end_sample=found.speech_end_sample,
+                options=utterance.options,
+                stable=utterance.agreement.stable,
+                arrived_at=now if arrived_at is None else arrived_at,
+                speculation=early,
+            )
+        )
+        return told
+
+    def _partial_due_at(self, *, is_ahead: bool) -> float:
+        utterance = self._open
+        if utterance is None or is_ahead or not self._wants_partials:
+            return inf
+        if self.load >= NO_PARTIALS_LOAD:
+            return inf
+        if not utterance.wants_partial(self._hearing.received_sample):
+            return inf
+        return utterance.next_partial_at
+
+    def _guess(self, now: float) -> Submit:
+        utterance = self._open
+        assert utterance is not None
+        pcm = self._hearing.read(utterance.start_sample, self._hearing.received_sample)
+        return utterance.start_partial(pcm, now + PARTIAL_INTERVAL_S / (1 - self.load))
+
+    def _learn_language(self, transcript: Transcript) -> None:
+        if transcript.text and transcript.language_probability >= SURE_PROBABILITY:
+            self._language = transcript.language
+
+
+def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Outcome:
+    heard = result if isinstance(result, Transcript) else None
+    text = heard.text.strip() if heard else ""
+    return Outcome(
+        utterance=pending.factory.number,
+        text=text,
+        start_sample=pending.start_sample,
+        end_sample=pending.end_sample,
+        speech_end_sample=pending.speech_end_sample,
+        language=heard.language if heard else pending.options.language,
+        words=_words(pending, result),
+        latency_ms=max(0.0, now - pending.arrived_at) * 1000,
+        revised=not text.startswith(pending.stable),
+        error=None if isinstance(result, Transcript) else result.code,
+    )
+
+
+def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Word, ...] | None:
+    """Return the words with their times in the session, if they were asked for."""
+    if not pending.options.word_timestamps or not isinstance(result, Transcript):
+        return None
+    return tuple(
+        Word(
+            pending.start_sample + word.start_sample,
+            pending.start_sample + word.end_sample,
+            word.text,
+            word.probability,
+        )
+        for segment in result.segments
+        for word in segment.words or ()
+    )

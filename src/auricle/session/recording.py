@@ -1,0 +1,57 @@
+"""The part of a stream that may still be needed, on the session's clock.
+
+Unlike a ring (:mod:`auricle.audio.ring`) it takes memory only for what it holds: a silent session
+keeps a third of a second, a talking one half a minute.
+"""
+
+import numpy as np
+
+from auricle.types import Pcm16
+
+_SAMPLE_BYTES = np.dtype(np.int16).itemsize
+
+
+class Recording:
+    """Samples from :attr:`start_sample` to :attr:`end_sample`.
+
+    Args:
+        start_sample: Where the first sample that is added lies.
+    """
+
+    def __init__(self, start_sample: int) -> None:
+        self._start = start_sample
+        self._bytes = bytearray()  # forgets its front without moving the rest
+
+    @property
+    def start_sample(self) -> int:
+        """The position of the oldest sample held."""
+        return self._start
+
+    @property
+    def end_sample(self) -> int:
+        """The position after the newest sample."""
+        return self._start + len(self._bytes) // _SAMPLE_BYTES
+
+    def add(self, pcm: Pcm16) -> None:
+        """Add samples at the end."""
+        self._bytes += pcm.tobytes()
+
+    def read(self, start_sample: int, end_sample: int) -> Pcm16:
+        """Return a copy of the samples between two positions.
+
+        Raises:
+            IndexError: Some of them aren't held.
+        """
+        if not self._start <= start_sample <= end_sample <= self.end_sample:
+            raise IndexError(
+                f"samples {start_sample} to {end_sample} are not in "
+                f"{self._start} to {self.end_sample}"
+            )
+        first, last = ((at - self._start) * _SAMPLE_BYTES for at in (start_sample, end_sample))
+        return np.frombuffer(bytes(self._bytes[first:last]), np.int16)
+
+    def discard_before(self, sample: int) -> None:
+        """Let go of what lies before a position."""
+        gone = min(max(0, sample - self._start), len(self._bytes) // _SAMPLE_BYTES)
+        del self._bytes[: gone * _SAMPLE_BYTES]
+        self._start += gone

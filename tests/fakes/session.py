@@ -1,0 +1,164 @@
+"""Runs a live session by hand: a clock that is a number, and answers as a test wants them."""
+
+import zlib
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from auricle.audio.opus import find_libopus
+from auricle.config import LiveSettings
+from auricle.errors import AuricleError
+from auricle.events import Event, Final, Marks, Partial, Warned
+from auricle.protocol.framing import pack
+from auricle.protocol.native import StreamParameters
+from auricle.session.live import Cancel, LiveSession, Submit
+from auricle.types import ClientId, Job, JobId, JobKind, OpusPacket, Pcm16, Segment, Transcript
+
+CLIENT = ClientId("tester")
+Answer = Transcript | AuricleError | None
+"""``None`` leaves the job unanswered; answer it later with ``rig.answer``."""
+
+
+def said(job: Job) -> str:
+    """Return what the echo hears: a word for exactly these samples."""
+    return f"{job.pcm.size}-{zlib.crc32(job.pcm.tobytes()):08x}"
+
+
+def echo(job: Job) -> Answer:
+    """Answer with what :func:`said` says, at once."""
+    return transcript(said(job), job)
+
+
+def transcript(text: str, job: Job, **changes: Any) -> Transcript:
+    """Return a transcript of one segment without words."""
+    values: dict[str, Any] = {
+        "text": text,
+        "language": job.options.language or "en",
+        "language_probability": 0.99,
+        "duration_samples": job.pcm.size,
+        "segments": (Segment(0, job.pcm.size, text),),
+    }
+    return Transcript(**(values | changes))
+
+
+@dataclass
+class Rig:
+    """A session, its clock, and all that came out of it."""
+
+    parameters: StreamParameters = field(
+        default_factory=lambda: StreamParameters(seq=True, language="en")
+    )
+    answer_with: Callable[[Job], Answer] = echo
+    now: float = 100.0
+    name: str = "S"
+    events: list[Event] = field(default_factory=list)
+    jobs: list[Job] = field(default_factory=list)
+    open_jobs: dict[JobId, Job] = field(default_factory=dict)
+    cancelled: list[JobId] = field(default_factory=list)
+    _answers: deque[tuple[JobId, Transcript | AuricleError]] = field(default_factory=deque)
+
+    def __post_init__(self) -> None:
+        self.session = LiveSession(
+            self.parameters,
+            LiveSettings(),
+            find_libopus(),
+            id=self.name,
+            secret="secret",
+            client=CLIENT,
+            reservation="room-1",
+            now=self.now,
+        )
+        self.session.attach(self.now)
+        self.drain()
+
+    def drain(self) -> None:
+        """Pull outputs, answer jobs, and poll as long as the session wants it now."""
+        while True:
+            while (output := self.session.next_output()) is not None:
+                match output:
+                    case Submit(job):
+                        self._take(job)
+                    case Cancel(job_id):
+                        self.cancelled.append(job_id)
+                        self.open_jobs.pop(job_id, None)
+                    case event:
+                        self.events.append(event)
+            if self._answers:
+                self.session.job_done(*self._answers.popleft(), self.now)
+            elif self.session.wake_at <= self.now:
+                self.session.poll(self.now)
+            else:
+                return
+
+    def _take(self, job: Job) -> None:
+        assert job.id not in [other.id for other in self.jobs]
+        self.jobs.append(job)
+        self.open_jobs[job.id] = job
+        if (result := self.answer_with(job)) is not None:
+            self._answers.append((job.id, result))
+            del self.open_jobs[job.id]
+
+    def send(self, data: bytes) -> None:
+        self.session.receive_data(data, self.now)
+        self.drain()
+
+    def command(self, command: Any) -> None:
+        self.session.receive_command(command, self.now)
+        self.drain()
+
+    def answer(self, job_id: str, result: Transcript | AuricleError) -> None:
+        self.open_jobs.pop(JobId(job_id), None)
+        self.session.job_done(JobId(job_id), result, self.now)
+        self.drain()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, and the session do what becomes due on the way."""
+        until = self.now + seconds
+        while self.session.wake_at <= until:
+            self.now = max(self.now, self.session.wake_at)
+            self.session.poll(self.now)
+            self.drain()
+        self.now = until
+
+    def reconnect(self, last_result: int | None = None) -> None:
+        self.session.detach(self.now)
+        self.drain()
+        self.session.attach(self.now, last_result)
+        self.drain()
+
+    def speak(self, packets: list[OpusPacket], first_seq: int = 0, *, frame_ms: float = 20) -> None:
+        """Send numbered packets at real-time pace."""
+        for index, packet in enumerate(packets):
+            self.wait(frame_ms / 1000)
+            self.send(pack(packet, first_seq + index))
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        """Return the events of one type."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def finals(self) -> list[Final]:
+        return self.of(Final)
+
+    @property
+    def partials(self) -> list[Partial]:
+        return self.of(Partial)
+
+    @property
+    def marks(self) -> list[Marks]:
+        return self.of(Marks)
+
+    @property
+    def warnings(self) -> list[Warned]:
+        return self.of(Warned)
+
+    def jobs_of(self, kind: JobKind) -> list[Job]:
+        return [job for job in self.jobs if job.kind is kind]
+
+
+def silence(seconds: float) -> Pcm16:
+    """Return exact silence."""
+    return np.zeros(int(seconds * 16_000), np.int16)
