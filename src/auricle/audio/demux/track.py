@@ -1,0 +1,96 @@
+"""An Opus track of a container: its header, and its packets with what must be skipped of them.
+
+The header is the same in Ogg and in WebM's CodecPrivate (RFC 7845 §5.1):
+
+::
+
+    "OpusHead" [version][channels][uint16_le pre-skip][uint32_le input rate][int16_le gain][family]
+    family 1 to 255: [streams][coupled streams][channel mapping]
+
+The gain is not applied: recognition doesn't depend on it.
+"""
+
+from dataclasses import dataclass
+from struct import Struct
+
+from auricle.audio.opus import MAX_PACKET_BYTES, packet_samples
+from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+
+_HEAD = Struct("<8sBBHIhB")
+_MAGIC = b"OpusHead"
+_TICKS_HZ = 48_000  # RFC 7845 §4.2: what the pre-skip counts in
+
+
+@dataclass(frozen=True, slots=True)
+class DemuxedPacket:
+    """One packet of a container.
+
+    Attributes:
+        packet: To be decoded, in order.
+        skip_samples: How many 16 kHz samples at the front of what it decodes to are not part of
+            the sound.
+        channels: How many the container says that it has: 1 or 2.
+    """
+
+    packet: OpusPacket
+    skip_samples: int
+    channels: int
+
+
+class OpusTrack:
+    """The Opus stream of a container.
+
+    Args:
+        channels: 1 or 2.
+        pre_skip_samples: How many 16 kHz samples of its start are to be skipped.
+    """
+
+    def __init__(self, channels: int, pre_skip_samples: int) -> None:
+        self._channels = channels
+        self._skip_samples = pre_skip_samples
+
+    def take(self, payload: bytes) -> DemuxedPacket:
+        """Return the track's next packet.
+
+        Raises:
+            RemoteProtocolError: It is larger than a packet of speech may be.
+        """
+        if len(payload) > MAX_PACKET_BYTES:
+            raise RemoteProtocolError(f"An Opus packet has more than {MAX_PACKET_BYTES} bytes.")
+        packet = OpusPacket(payload)
+        skip_samples = 0
+        if self._skip_samples:
+            skip_samples = min(self._skip_samples, _claimed_samples(packet))
+            self._skip_samples -= skip_samples
+        return DemuxedPacket(packet, skip_samples, self._channels)
+
+
+def is_opus_head(head: bytes) -> bool:
+    """Return whether this is the header of an Opus track, good or bad."""
+    return head.startswith(_MAGIC)
+
+
+def parse_opus_head(head: bytes) -> OpusTrack:
+    """Return the track that this header describes.
+
+    Raises:
+        RemoteProtocolError: It isn't such a header.
+        UnsupportedFormat: It has more than two channels, or is of a later version.
+    """
+    if len(head) < _HEAD.size or not is_opus_head(head):
+        raise RemoteProtocolError("The header of the Opus track is broken.")
+    _, version, channels, pre_skip_ticks, _, _, family = _HEAD.unpack_from(head)
+    if version & 0xF0:  # §5.1: "the upper four bits … MUST be zero" to be compatible
+        raise UnsupportedFormat("The Opus track is of a version that is not known.")
+    streams = head[_HEAD.size] if family and len(head) > _HEAD.size else 1
+    if channels not in (1, 2) or streams != 1:
+        raise UnsupportedFormat("The Opus track has more than two channels; send one or two.")
+    return OpusTrack(channels, pre_skip_ticks * SAMPLE_RATE_HZ // _TICKS_HZ)
+
+
+def _claimed_samples(packet: OpusPacket) -> int:
+    try:
+        return packet_samples(packet)
+    except AudioError:
+        return 0  # the decoder will say what is wrong with it
