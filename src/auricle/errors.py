@@ -24,6 +24,7 @@ class AuricleError(Exception):
     * Superseded                  a newer partial took this one's place
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed the engine again and again
+    * Unreachable                 a client's server is not there, or was gone for too long
     * SetupError                  the operator's settings, model or port can't be used
 
     ``str(error)`` is a plain sentence that says what to do next. It is sent to the client for
@@ -204,6 +205,13 @@ class PoisonJob(WorkerError):
     """This audio killed the engine repeatedly and is refused for a while."""
 
     code = "poison_job"
+
+
+class Unreachable(AuricleError):
+    """No server answers a client, or it was gone for longer than the client's patience."""
+
+    code = "unreachable"
+    retryable = True
 
 
 class SetupError(AuricleError):

@@ -1,1 +1,14 @@
-"""A client for live captions, for programs that speak to a server."""
+"""A client for live captions, for programs that speak to a server.
+
+>>> async with LiveClient("http://127.0.0.1:6007") as client:
+...     await client.send(pcm)
+...     client.finish()
+...     async for event in client:
+...         print(event)
+"""
+
+from auricle.client.backoff import ClientRules
+from auricle.client.conversation import Connected, Disconnected, LiveEvent
+from auricle.client.live import LiveClient
+
+__all__ = ["ClientRules", "Connected", "Disconnected", "LiveClient", "LiveEvent"]

@@ -1,0 +1,372 @@
+"""One stream of speech, over as many sessions and connections as it takes. I/O-free.
+
+What a connection brings goes in (:meth:`Conversation.receive_event`), what it is to be sent comes
+out (:meth:`Conversation.next_message`). Between them lies what makes captions outlive a connection
+and even a server:
+
+- A connection begins with ``start``, or with ``resume`` if there is a session to go back to. Audio
+  waits for ``ready``, which says where to go on.
+- A session that was resumed goes on with what it has not received. One that is new, because the
+  server has forgotten, starts on the clock where the first audio lies that is not safe, and hears
+  from there on.
+- Each final is passed on once: a session's own are counted by their ``id``, and what they cover is
+  never sent to another session. Numbers given to the application count on over all sessions.
+"""
+
+import enum
+from collections import deque
+from dataclasses import dataclass, replace
+from struct import Struct
+
+import msgspec
+import numpy as np
+
+from auricle.client.kept_audio import FRAME_MS, Encode, Frame, KeptAudio
+from auricle.events import (
+    Closed,
+    Event,
+    Failed,
+    Final,
+    Marks,
+    Partial,
+    Ready,
+    SpeechEnded,
+    SpeechStarted,
+    SwitchFormat,
+    Warned,
+    WarningCode,
+    Wire,
+)
+from auricle.protocol.framing import pack
+from auricle.protocol.native import (
+    Ack,
+    Configure,
+    Finalize,
+    Resume,
+    Start,
+    Stop,
+    StreamParameters,
+    encode_command,
+)
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+MESSAGE_FRAMES = 50
+"""A backlog is sent in messages of a second."""
+
+UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""A server marks each second or so of audio; twice that without a mark is worth a question."""
+
+
+OFFSET = Struct("<Q")  # where the samples of a PCM message lie on the session's clock
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The server listens; ``resumed`` is whether it still knew the session, if there was one."""
+
+    resumed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection is gone and a new one is on its way; no speech is lost by that."""
+
+    reason: str
+    retry_in_s: float
+
+
+LiveEvent = (
+    Connected
+    | Disconnected
+    | SpeechStarted
+    | SpeechEnded
+    | Partial
+    | Final
+    | Warned
+    | Failed
+    | Closed
+)
+"""What an application sees of a live stream."""
+
+
+class State(enum.Enum):
+    """Where the conversation stands with the connection that is there."""
+
+    WAITING = "waiting"
+    """Nothing but the opening may be sent."""
+    OPEN = "open"
+    MISPLACED = "misplaced"
+    """The new session is not the one that was asked for: stop it and start another."""
+    OVER = "over"
+    """Every final is there."""
+
+
+class Conversation:
+    """Speech in, captions out.
+
+    Args:
+        parameters: What is asked of each session.
+        encode: Makes Opus packets; ``None`` sends PCM.
+    """
+
+    def __init__(self, parameters: StreamParameters, encode: Encode | None) -> None:
+        self._parameters = msgspec.structs.replace(
+            parameters,
+            format=Wire.PCM16 if encode is None else Wire.OPUS,
+            sample_rate=SAMPLE_RATE_HZ,
+            channels=1,
+            frame_ms=FRAME_MS,
+            seq=True,
+        )
+        self.audio = KeptAudio(parameters.start_sample, encode)
+        self.state = State.WAITING
+        self.safe_sample = parameters.start_sample
+        """All speech before it has been told in finals."""
+        self.received_sample = parameters.start_sample
+        self.furthest_sample = parameters.start_sample
+        """The furthest that any session has received."""
+        self._session: Ready | None = None
+        self._last_result = 0  # of this session
+        self._finals = 0  # of all sessions
+        self._utterance = 0  # of the newest final, as the application counts
+        self._utterances_before = 0  # those of sessions before this one
+        self._cues: deque[int] = deque()  # where the application asked for a final
+        self._cues_sent = 0
+        self._ack_due: int | None = None
+        self._configure_due: Configure | None = None
+        self._is_configured = False
+        self._is_query_whole = False
+        self._is_finished = False
+        self._is_stop_sent = False
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the application has said that no more speech comes."""
+        return self._is_finished
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the server owes us a word."""
+        unmarked = self.audio.next_sample - self.received_sample
+        return self.state is State.WAITING or self._is_stop_sent or unmarked > UNMARKED_SAMPLES
+
+    def receive_pcm(self, pcm: Pcm16) -> None:
+        """Take speech from the application."""
+        self.audio.receive_pcm(pcm)
+
+    def finalize(self) -> None:
+        """Ask for a final of all that was said up to here."""
+        if not self._cues or self._cues[-1] != self.audio.end_sample:
+            self._cues.append(self.audio.end_sample)
+
+    def configure(self, change: Configure) -> None:
+        """Change what is asked of this session and of those after it."""
+        given = {name: value for name, value in _given(change).items() if name in _CONFIGURABLE}
+        self._parameters = msgspec.structs.replace(self._parameters, **given)
+        self._is_configured = True
+        self._configure_due = self._configuration()
+
+    def finish(self) -> None:
+        """Take note that no more speech comes; idempotent."""
+        if not self._is_finished:
+            self.audio.finish()
+            self._is_finished = True
+
+    def query(self) -> dict[str, str]:
+        """Return what the address of the next connection says.
+
+        A client that comes back says so, and what it asks of a new session if its own is gone. A
+        prompt and hotwords are words of somebody's and don't belong into an address.
+        """
+        if self._session is None:
+            return {}
+        asked = msgspec.structs.asdict(self._parameters)
+        asked["start_sample"] = self._restart_sample()
+        self._is_query_whole = not asked["prompt"] and not asked["hotwords"]
+        if not self._is_query_whole:
+            return {"resume": "1"}
+        given = {name: _in_query(value) for name, value in asked.items() if value}
+        return {"resume": "1", "partials": _in_query(asked["partials"]), **given}
+
+    def connected(self) -> str:
+        """Return the first message of a new connection."""
+        self.state = State.WAITING
+        self._is_stop_sent = False
+        if self._session is not None:
+            session = self._session
+            return encode_command(Resume(session.session, session.secret, self._last_result))
+        parameters = msgspec.structs.asdict(self._parameters)
+        return encode_command(Start(**parameters | {"start_sample": self._restart_sample()}))
+
+    def disconnected(self) -> None:
+        """Take note that the connection is gone, for whatever reason."""
+        if self.state is not State.OVER:
+            self.state = State.WAITING
+        if self._session is not None and not self._session.resumable:
+            self._forget_session()
+
+    def next_message(self) -> str | bytes | None:
+        """Return what is to be sent next, or ``None`` if there is nothing to say."""
+        if self.state is State.MISPLACED and not self._is_stop_sent:
+            self._is_stop_sent = True
+            return encode_command(Stop())
+        if self.state is not State.OPEN or self._is_stop_sent:
+            return None
+        if self._configure_due is not None:
+            due, self._configure_due = self._configure_due, None
+            return encode_command(due)
+        if self._ack_due is not None:
+            result, self._ack_due = self._ack_due, None
+            return encode_command(Ack(result))
+        return self._next_of_the_stream()
+
+    def receive_event(self, event: Event) -> list[LiveEvent]:
+        """Take what the server says; return what the application is to see of it."""
+        match event:
+            case Ready():
+                return self._ready(event)
+            case Marks():
+                self.received_sample = max(self.received_sample, event.received_sample)
+                self.furthest_sample = max(self.furthest_sample, self.received_sample)
+                self._note_safe(event.safe_sample)
+                return []
+            case SwitchFormat():
+                self._switch(event.format)
+                return []
+            case Final():
+                return self._final(event)
+            case Partial():
+                return [replace(event, utterance=event.utterance + self._utterances_before)]
+            case Closed():
+                return self._closed(event)
+            case _:
+                return [event]
+
+    def _ready(self, ready: Ready) -> list[LiveEvent]:
+        is_lost = self._session is not None and not ready.resumed
+        if is_lost:
+            self._forget_session()
+        start_sample = self._restart_sample()
+        is_asked = self._is_query_whole and ready.received_sample == start_sample
+        if is_lost and not is_asked:
+            self.state = State.MISPLACED
+            return []
+        self._session = ready
+        self.state = State.OPEN
+        self.received_sample = ready.received_sample
+        told: list[LiveEvent] = [Connected(ready.resumed)]
+        if ready.resumed:
+            if self._is_configured:
+                self._configure_due = self._configuration()
+            self._cues_sent = 0  # what was asked before the connection broke may not have arrived
+            self.audio.rewind(ready.received_sample)
+        else:
+            told += self._missing(start_sample)
+            self._cues_sent = 0
+            self.audio.rewind(start_sample)
+            self.safe_sample = start_sample
+        return told
+
+    def _missing(self, start_sample: int) -> list[LiveEvent]:
+        """Tell of speech that no server has any more, and neither have we."""
+        lost = start_sample - self.safe_sample
+        if lost <= 0:
+            return []
+        gap_ms = lost * 1000 // SAMPLE_RATE_HZ
+        message = f"{gap_ms} ms of speech were too old to be sent again."
+        return [Warned(WarningCode.AUDIO_DROPPED, message, gap_ms)]
+
+    def _final(self, final: Final) -> list[LiveEvent]:
+        if final.id <= self._last_result:
+            return []  # again, since our acknowledgement was lost
+        self._last_result = self._ack_due = final.id
+        self._finals += 1
+        self._utterance = final.utterance + self._utterances_before
+        self._note_safe(final.end_sample)
+        return [replace(final, id=self._finals, utterance=self._utterance)]
+
+    def _closed(self, closed: Closed) -> list[LiveEvent]:
+        if self.state is State.MISPLACED:
+            return []
+        self._forget_session()  # all its finals are here
+        if not self._is_finished or self.audio.unsent_samples:
+            self.state = State.WAITING  # the server ended it: what comes goes to another
+            return []
+        self.state = State.OVER
+        return [closed]
+
+    def _note_safe(self, sample: int) -> None:
+        """Let go of audio whose finals are here."""
+        sample = min(sample, self.audio.next_sample)  # never of what was not even sent
+        self.safe_sample = max(self.safe_sample, sample)
+        self.audio.forget(self.safe_sample)
+        while self._cues and self._cues[0] <= self.safe_sample:
+            self._cues.popleft()
+            self._cues_sent = max(0, self._cues_sent - 1)
+
+    def _restart_sample(self) -> int:
+        """Return where a session starts that has heard nothing: at the first frame not safe."""
+        return self.audio.first_sample
+
+    def _switch(self, wire: Wire) -> None:
+        if wire is Wire.PCM16:
+            self.audio.stop_encoding()
+            self._parameters = msgspec.structs.replace(self._parameters, format=wire)
+            self._is_configured = True
+            self._configure_due = self._configuration()
+
+    def _configuration(self) -> Configure:
+        """Return all that may have been changed since the session began: telling twice is safe."""
+        now = self._parameters
+        is_pcm = now.format is Wire.PCM16
+        return Configure(
+            language=now.language,
+            prompt=now.prompt,
+            endpoint_ms=now.endpoint_ms,
+            format=now.format if is_pcm else msgspec.UNSET,
+            sample_rate=now.sample_rate if is_pcm else msgspec.UNSET,
+        )
+
+    def _forget_session(self) -> None:
+        self._session = None
+        self._last_result = 0
+        self._ack_due = None
+        self._configure_due = None
+        self._utterances_before = self._utterance
+
+    def _next_of_the_stream(self) -> str | bytes | None:
+        """Return the next audio, or what is to be said at this place of it."""
+        cue = self._cues[self._cues_sent] if self._cues_sent < len(self._cues) else None
+        if cue is not None and cue <= self.audio.next_sample:
+            self._cues_sent += 1
+            return encode_command(Finalize())
+        frames = self.audio.next_frames(MESSAGE_FRAMES, cue)
+        if frames:
+            return self._packed(frames)
+        if self._is_finished:
+            self._is_stop_sent = True
+            return encode_command(Stop())
+        return None
+
+    def _packed(self, frames: list[Frame]) -> bytes:
+        if self._parameters.format is Wire.PCM16:
+            samples = np.concatenate([frame.pcm for frame in frames]).astype("<i2")
+            return OFFSET.pack(frames[0].start_sample) + samples.tobytes()
+        return b"".join(
+            pack(frame.packet, frame.seq) for frame in frames if frame.packet is not None
+        )
+
+
+_CONFIGURABLE = ("language", "prompt", "endpoint_ms")
+
+
+def _in_query(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _given(change: Configure) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in msgspec.structs.asdict(change).items()
+        if value is not msgspec.UNSET
+    }
