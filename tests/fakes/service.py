@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.config import ServerSettings, Settings
+from auricle.config import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
 from auricle.server.run import uvicorn_config
 from auricle.server.state import ServerState
@@ -69,10 +69,10 @@ class Service:
         )
 
 
-def build(spool_dir: Path, **settings: Any) -> Service:
+def build(spool_dir: Path, live: LiveSettings | None = None, **settings: Any) -> Service:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
-    app = create_app(transcriber, decoder, Settings(server=server))
+    app = create_app(transcriber, decoder, Settings(server=server, live=live or LiveSettings()))
     return Service(app, transcriber, decoder)
 
 

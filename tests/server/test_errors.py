@@ -20,6 +20,8 @@ TABLE = {
     errors.Unauthorized: (401, "unauthorized"),
     errors.ForbiddenOrigin: (403, "forbidden_origin"),
     errors.NotFound: (404, "not_found"),
+    errors.IdleTimeout: (408, "idle_timeout"),
+    errors.TakenOver: (409, "taken_over"),
     errors.TooLarge: (413, "too_large"),
     errors.TooLong: (413, "too_long"),
     errors.UnsupportedFormat: (415, "unsupported_format"),

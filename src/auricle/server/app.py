@@ -7,6 +7,8 @@
         Shield          answers ``internal`` for what nobody expected
           errors.py       our errors, 404 and 405, as JSON
             routes
+
+A WebSocket passes the middle three untouched: it tells its errors itself.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +20,7 @@ from fastapi import FastAPI
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server import health, jobs, metrics, utterance
+from auricle.server import health, jobs, metrics, stream, utterance
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
@@ -33,7 +35,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         SetupError: A key or the libopus in the settings can't be used.
     """
     libopus = find_libopus(settings.decode.libopus)
-    server = ServerState.build(transcriber, decoder, settings.server, libopus)
+    server = ServerState.build(transcriber, decoder, settings.server, settings.live, libopus)
     app = FastAPI(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
@@ -45,7 +47,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
-    for module in (utterance, jobs, health, metrics):
+    for module in (utterance, jobs, stream, health, metrics):
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(Shield)

@@ -20,7 +20,10 @@ from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
 from auricle.types import ANONYMOUS, ClientId
 
 _SCHEME = "bearer "
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_KEY = "key."
+_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_HTTP = {"ws": "http", "wss": "https"}
+"""What a page's own scheme is, if its WebSocket has this one."""
 
 
 class Keyring:
@@ -37,15 +40,20 @@ class Keyring:
         """Whether a key is asked for at all."""
         return bool(self._clients)
 
-    def identify(self, headers: Headers) -> ClientId:
+    def identify(self, headers: Headers, subprotocols: Sequence[str] = ()) -> ClientId:
         """Return whose key came with a request.
+
+        Args:
+            headers: The request's.
+            subprotocols: Those that a WebSocket offers: a browser, which can't set headers there,
+                gives its key as ``key.KEY``.
 
         Raises:
             Unauthorized: No key, or one that isn't known.
         """
         if not self._clients:
             return ANONYMOUS
-        presented, found = _hashed(_bearer(headers)), None
+        presented, found = _hashed(_bearer(headers) or _offered(subprotocols)), None
         for known, client in self._clients:
             if hmac.compare_digest(presented, known):
                 found = client
@@ -64,6 +72,11 @@ def _bearer(headers: Headers) -> bytes:
     value = headers.get("authorization", "")
     key = value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
     return key.encode("latin-1")  # the bytes as they came
+
+
+def _offered(subprotocols: Sequence[str]) -> bytes:
+    keys = (name[len(_KEY) :] for name in subprotocols if name.startswith(_KEY))
+    return next(keys, "").encode("latin-1")  # as above
 
 
 def _named(setting: str) -> tuple[bytes, ClientId]:
@@ -125,7 +138,7 @@ def check_origin(headers: Headers, scheme: str, *, has_keys: bool) -> None:
     here = _host_and_port(f"{scheme}://{headers.get('host', '')}")
     # Behind a proxy that ends TLS the schemes differ, and so may a port that is left out.
     is_same = there is not None and here is not None and there[0] == here[0]
-    is_same = is_same and (there == here or scheme != urlsplit(origin).scheme)
+    is_same = is_same and (there == here or _HTTP.get(scheme, scheme) != urlsplit(origin).scheme)
     if not is_same or (not has_keys and there is not None and not _is_local_name(there[0])):
         raise ForbiddenOrigin("Pages of other sites may not use this service.")
 

@@ -67,7 +67,11 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "poison": asr.poison,
         },
         "files": {"working": server.places.taken, "max": server.places.total},
-        "sessions": 0,
+        "sessions": {
+            "connected": server.live.connected,
+            "waiting": server.live.waiting,
+            "max": server.live.settings.max_sessions,
+        },
     }
 
 

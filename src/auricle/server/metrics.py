@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.server.live_metrics import LiveMetrics
 from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import Timing
 
@@ -58,6 +59,7 @@ class Metrics:
         self._audio = Counter(
             "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
         )
+        self.live = LiveMetrics(self.registry)
         ProcessCollector(registry=self.registry)
         tasks = Gauge("auricle_asyncio_tasks", "Tasks on the event loop.", registry=self.registry)
         tasks.set_function(lambda: len(asyncio.all_tasks()))

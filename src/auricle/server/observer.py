@@ -25,6 +25,9 @@ class Observer:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and note what came of it."""
+        if scope["type"] == "websocket":
+            await self._watch_socket(scope, receive, send)
+            return
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -49,9 +52,30 @@ class Observer:
             self._server.metrics.in_progress.dec()
             self._note(scope, status, time.monotonic() - began_at)
 
+    async def _watch_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run a WebSocket; when time is up the server closes it with 1012."""
+        began_at, status = time.monotonic(), CLIENT_LEFT_STATUS
+
+        async def noting_send(message: Message) -> None:
+            nonlocal status
+            match message["type"]:
+                case "websocket.accept":
+                    status = 101
+                case "websocket.http.response.start":
+                    status = message["status"]
+                case "websocket.close" if status == CLIENT_LEFT_STATUS:
+                    status = 403
+            await send(message)
+
+        try:
+            with self._server.request_scope():
+                await self._app(scope, receive, noting_send)
+        finally:
+            self._note(scope, status, time.monotonic() - began_at)
+
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         record, route = request_log(scope), _route(scope)
-        method = scope["method"]
+        method = scope.get("method", "GET")  # a WebSocket's handshake is one
         self._server.metrics.count_request(method, route, status, record.code)
         log = _log.debug if route in _PROBES else _log.info
         log(

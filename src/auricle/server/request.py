@@ -143,7 +143,7 @@ def _options(fields: Fields) -> Options:
     except ValueError:
         raise BadRequest("task must be `transcribe` or `translate`.") from None
     return Options(
-        language=_language(fields.language or fields.src_lang),
+        language=language_code(fields.language or fields.src_lang),
         task=task,
         beam_size=_whole("beam_size", fields.beam_size, Options().beam_size, 1, MAX_BEAM_SIZE),
         initial_prompt=prompt,
@@ -152,8 +152,12 @@ def _options(fields: Fields) -> Options:
     )
 
 
-def _language(named: str | None) -> str | None:
-    """Return a code that Whisper knows; a region (``pt-BR``) is let go."""
+def language_code(named: str | None) -> str | None:
+    """Return a code that Whisper knows, ``None`` to detect it; a region (``pt-BR``) is let go.
+
+    Raises:
+        BadRequest: Whisper doesn't know it.
+    """
     if not named or named.lower() == "auto":
         return None
     code = re.split("[-_]", named.lower(), maxsplit=1)[0]

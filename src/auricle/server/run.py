@@ -2,8 +2,9 @@
 
 SIGTERM and SIGINT start draining: ``/readyz`` and new work answer 503 while requests that were
 accepted are finished, for ``drain_s`` at most; what is left is told to come back, and the sockets
-close. A second signal does not wait. The signal is not raised again afterwards, as uvicorn would:
-the caller still has its workers to stop.
+close. Live sessions are told to come back at once: a client that resumes loses nothing. A second
+signal does not wait. The signal is not raised again afterwards, as uvicorn would: the caller still
+has its workers to stop.
 """
 
 import socket
@@ -19,6 +20,7 @@ from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.auth import check_exposure
 from auricle.server.state import ServerState
+from auricle.server.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 
 BACKLOG = 1024
 KEEP_ALIVE_S = 65  # longer than load balancers keep theirs (60 s), so that they close first
@@ -116,6 +118,9 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="h11",
+        ws=WebSocketConnection,
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_ping_interval=None,  # not reading is our back-pressure, and pongs would wait with it
         ws_per_message_deflate=False,  # 95 ms on 2 MB of audio, for nothing
         lifespan="on",
         log_config=None,
@@ -145,7 +150,7 @@ class _Server(uvicorn.Server):
         """Look, ten times a second, whether it is time to go."""
         if self._signals and self._drain_until is None:
             self._drain_until = time.monotonic() + self._drain_s
-            self._state.is_draining = True
+            self._state.drain()
             _log.info("draining", requests=len(self._state.requests))
         if self._drain_until is not None:
             is_over = time.monotonic() >= self._drain_until

@@ -1,6 +1,6 @@
 """What the routes of one application share."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
@@ -8,11 +8,12 @@ import anyio
 import numpy as np
 from anyio import to_thread
 from anyio.abc import TaskGroup
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
-from auricle.config import ServerSettings
+from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, SetupError
 from auricle.longform import lane_width, open_lane
 from auricle.server.auth import Keyring, check_origin
@@ -20,6 +21,7 @@ from auricle.server.job_store import JobStore
 from auricle.server.limits import FilePlaces
 from auricle.server.logs import request_log
 from auricle.server.metrics import Metrics
+from auricle.server.sessions import LiveSessions
 from auricle.server.spool import SpoolDirectory
 from auricle.transcriber import Decoder, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
@@ -48,6 +50,7 @@ class ServerState:
     jobs: JobStore
     places: FilePlaces
     lane: anyio.CapacityLimiter
+    live: LiveSessions
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
     setup_error: SetupError | None = None
@@ -59,19 +62,22 @@ class ServerState:
         transcriber: Transcriber,
         decoder: Decoder,
         settings: ServerSettings,
+        live_settings: LiveSettings,
         libopus: LibOpus,
     ) -> "ServerState":
         """Put the parts together."""
+        metrics = Metrics(transcriber, decoder)
         return cls(
             transcriber=transcriber,
             decoder=decoder,
             settings=settings,
             libopus=libopus,
             keyring=Keyring(settings.api_keys, settings.operator_key),
-            metrics=Metrics(transcriber, decoder),
+            metrics=metrics,
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
             places=FilePlaces(settings.max_file_jobs),
             lane=open_lane(0),  # until the workers are known
+            live=LiveSessions(live_settings, transcriber, libopus, metrics.live),
         )
 
     @property
@@ -93,6 +99,7 @@ class ServerState:
         try:
             async with anyio.create_task_group() as background:
                 self._running = Running(spool, background)
+                background.start_soon(self.live.watch)
                 yield
                 background.cancel_scope.cancel()
         finally:
@@ -121,12 +128,35 @@ class ServerState:
             Unauthorized: No key, or one that isn't known.
             ForbiddenOrigin: A page of another site sent it.
         """
-        headers, keyring = request.headers, self.keyring
-        client = keyring.identify(headers)
-        request_log(request.scope).client = client
+        client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
-            check_origin(headers, request.scope["scheme"], has_keys=keyring.has_keys)
+            self._check_origin(request)
         return client
+
+    def admit_socket(self, websocket: WebSocket) -> ClientId:
+        """Return whose WebSocket this is, if it may do anything at all.
+
+        Raises:
+            Unauthorized: No key, or one that isn't known.
+            ForbiddenOrigin: A page of another site opened it.
+        """
+        client = self._identify(websocket, websocket.scope.get("subprotocols", []))
+        self._check_origin(websocket)
+        return client
+
+    def _identify(self, request: HTTPConnection, subprotocols: Sequence[str] = ()) -> ClientId:
+        client = self.keyring.identify(request.headers, subprotocols)
+        request_log(request.scope).client = client
+        return client
+
+    def _check_origin(self, request: HTTPConnection) -> None:
+        scheme, has_keys = request.scope["scheme"], self.keyring.has_keys
+        check_origin(request.headers, scheme, has_keys=has_keys)
+
+    def drain(self) -> None:
+        """Refuse new work from now on, and tell live clients to come back to the next server."""
+        self.is_draining = True
+        self.live.drain()
 
     def check_serving(self) -> None:
         """Refuse new work while shutting down.

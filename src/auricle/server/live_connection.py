@@ -1,0 +1,229 @@
+"""One WebSocket of a live session: bytes in, events out, until one side has had enough.
+
+Four tasks: one reads, one writes, one watches the clock, one waits for the server to go. The first
+that finds a reason ends the connection, and the reason is told to the client: an ``error`` event,
+and the close code of that error. The session outlives the connection.
+"""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import anyio
+from msgspec import structs
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from auricle.errors import (
+    AuricleError,
+    BadRequest,
+    IdleTimeout,
+    Overloaded,
+)
+from auricle.events import Closed, Event, Failed
+from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
+from auricle.server.errors import TOLD, error_body, log_unexpected, retry_after_s
+from auricle.server.live_runner import LiveRunner
+from auricle.server.outbox import Outbox
+from auricle.server.request import language_code
+from auricle.server.sessions import LiveSessions
+from auricle.server.websocket import peer_of
+
+GOODBYE_S = 1.0
+"""How long what is left may take to be sent when a connection ends."""
+DRAIN_S = 2.0
+"""How long finals of utterances that have ended are waited for when the server goes."""
+MAX_BAD_MESSAGES = 10
+"""So many text messages of one connection may be wrong; then it is closed."""
+SLOW_RETRY_S = 1
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """Why a connection ends: ``how`` is an error's code or a few words, for metrics and logs."""
+
+    how: str
+    close_code: int
+    failed: Failed | None = None
+
+
+DONE = End("done", 1000)
+CLIENT_LEFT = End("client_left", 1000)
+
+
+def end_of(error: BaseException, after_s: float | None = None) -> End:
+    """Return how an error ends a connection: the only place that knows."""
+    known = error if isinstance(error, TOLD) else AuricleError()
+    return End(known.code, known.close_code, failed_of(error, after_s))
+
+
+def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
+    """Return what a client is told of an error."""
+    body = error_body(error)
+    return Failed(
+        code=str(body["code"]),
+        message=str(body["message"]),
+        retryable=bool(body["retryable"]),
+        retry_after_s=retry_after_s(error) if after_s is None else after_s,
+    )
+
+
+async def say_goodbye(websocket: WebSocket, end: End, left: Iterable[Event] = ()) -> None:
+    """Send what is left and the reason, and close; a client that doesn't read is cut off."""
+    with anyio.move_on_after(GOODBYE_S) as patience, contextlib.suppress(WebSocketDisconnect):
+        for event in left:
+            await websocket.send_text(encode_event(event))
+        if end.failed is not None:
+            await websocket.send_text(encode_event(end.failed))
+        await websocket.close(end.close_code, end.how)
+    peer = peer_of(websocket.scope)
+    if patience.cancelled_caught and peer is not None:
+        peer.give_up(end.close_code, end.how)
+
+
+class LiveConnection:
+    """A connection that has been accepted and has a session; see the module.
+
+    Args:
+        websocket: Accepted.
+        live: Where its session is.
+        runner: Its session.
+    """
+
+    def __init__(self, websocket: WebSocket, live: LiveSessions, runner: LiveRunner) -> None:
+        self._websocket = websocket
+        self._live = live
+        self._runner = runner
+        self._peer = peer_of(websocket.scope)
+        self._outbox = Outbox()
+        self._news = anyio.Event()
+        self._end: End | None = None
+        self._tasks = anyio.CancelScope()
+        self._reader = anyio.CancelScope()
+        self._reading_since: float | None = None
+        self._bad_messages = 0
+
+    async def run(self, last_result: int | None = None) -> End:
+        """Serve until the end, and return why it came.
+
+        Args:
+            last_result: The last final that the client has, if it comes back.
+        """
+        try:
+            with self._blaming():
+                self._runner.attach(self, last_result)
+            with self._tasks:
+                async with anyio.create_task_group() as group:
+                    for task in (self._read, self._write, self._watch_idle, self._watch_drain):
+                        group.start_soon(self._run_task, task)
+        finally:
+            self._runner.detach(self)
+            self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
+        end = self._end or CLIENT_LEFT
+        if end is not CLIENT_LEFT:
+            await say_goodbye(self._websocket, end, iter(self._outbox.next_event, None))
+        return end
+
+    # What the session tells it.
+
+    def deliver(self, event: Event) -> None:
+        """Take an event; see :class:`auricle.server.live_runner.Listener`."""
+        self._outbox.put(event)
+        self._news.set()
+        if self._outbox.is_overrun:
+            self.dismiss(Overloaded("You read too slowly: results don't fit.", SLOW_RETRY_S))
+
+    def dismiss(self, error: AuricleError) -> None:
+        """End the connection; see :class:`auricle.server.live_runner.Listener`."""
+        self._finish(end_of(error))
+
+    # Its tasks.
+
+    async def _run_task(self, task: Callable[[], Awaitable[None]]) -> None:
+        with self._blaming():
+            await task()
+
+    @contextlib.contextmanager
+    def _blaming(self) -> Iterator[None]:
+        """Turn an error into the end of this connection, and of nothing else."""
+        try:
+            yield
+        except WebSocketDisconnect:
+            self._finish(CLIENT_LEFT)
+        except TOLD as error:
+            self._finish(end_of(error))
+        except Exception as error:
+            log_unexpected(error, session=self._runner.session.id)
+            self._finish(end_of(error))
+            self._runner.end()  # nobody knows what state it is in
+
+    def _finish(self, end: End) -> None:
+        if self._end is None:
+            self._end = end
+            self._tasks.cancel()
+
+    async def _read(self) -> None:
+        with self._reader:
+            while True:
+                self._reading_since = time.monotonic()
+                message = await self._websocket.receive()
+                self._reading_since = None
+                if message["type"] == "websocket.disconnect":
+                    raise WebSocketDisconnect(message.get("code", 1005))
+                if (data := message.get("bytes")) is not None:
+                    await self._take(data)
+                else:
+                    self._take_text(message["text"])
+
+    async def _take(self, data: bytes) -> None:
+        """Give a message to the session; not to return is back-pressure."""
+        arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
+        self._runner.receive_data(data)
+        if self._runner.session.wants_data:
+            self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
+        else:
+            await self._runner.until_wanted()
+
+    def _take_text(self, text: str) -> None:
+        try:
+            command = decode_command(text)
+            if isinstance(command, Start | Resume):
+                raise BadRequest("The session has started: open another connection for this.")
+            if isinstance(command, Configure) and isinstance(command.language, str):
+                command = structs.replace(command, language=language_code(command.language))
+            self._runner.receive_command(command)
+        except BadRequest as error:
+            self._bad_messages += 1
+            if self._bad_messages >= MAX_BAD_MESSAGES:
+                raise
+            self.deliver(failed_of(error))
+
+    async def _write(self) -> None:
+        while True:
+            while (event := self._outbox.next_event()) is not None:
+                await self._websocket.send_text(encode_event(event))
+                if isinstance(event, Closed):
+                    self._finish(DONE)
+            self._news = anyio.Event()
+            await self._news.wait()
+
+    async def _watch_idle(self) -> None:
+        limit_s = self._live.settings.idle_timeout_s
+        while True:
+            idle_s = time.monotonic() - self._idle_since()
+            is_awaited = self._reading_since is not None and not self._runner.session.is_stopping
+            if is_awaited and idle_s >= limit_s:
+                raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
+            await anyio.sleep(max(limit_s - idle_s, limit_s / 10))
+
+    def _idle_since(self) -> float:
+        """When bytes last came, or since when we read: what we don't read doesn't come."""
+        since = self._reading_since or time.monotonic()
+        return since if self._peer is None else max(since, self._peer.received_at)
+
+    async def _watch_drain(self) -> None:
+        await self._live.draining.wait()
+        self._reader.cancel()  # what comes now is sent again to the next server
+        with anyio.move_on_after(DRAIN_S):
+            await self._runner.until_settled()
+        self._finish(end_of(*self._live.farewell()))

@@ -1,0 +1,86 @@
+"""What waits to be sent to one client. Bounded; no I/O, no clock.
+
+A client that reads slowly gets the newest guess only, then no news of speech and marks, and never
+loses a result: those that it has not acknowledged stay in the session's journal. When not even
+results fit, ``is_overrun`` says so: the connection is closed with 1013, and the client may resume.
+"""
+
+from collections import deque
+
+from auricle.events import (
+    Event,
+    Final,
+    Marks,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    Warned,
+    WarningCode,
+)
+
+MAX_NEWS = 64
+"""So many events may wait before news that can be done without is left out."""
+MAX_EVENTS = 512
+"""So many may wait at all."""
+
+SLOW = Warned(WarningCode.SLOW, "You read too slowly: only the newest guess is sent.")
+
+
+class Outbox:
+    """The events of one connection, in order."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Event] = deque()
+        self._is_slow = False
+        self.is_overrun = False
+        self.dropped_partials = 0
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, event: Event) -> None:
+        """Add an event; an older one that it makes useless goes."""
+        match event:
+            case Partial():
+                if self._drop_partial():
+                    self._tell_slow()
+            case Final():
+                self._drop_partial(event.utterance)
+            case Marks():
+                self._drop_marks()
+            case SpeechStarted() | SpeechEnded() | Warned():
+                if len(self._waiting) >= MAX_NEWS:
+                    return
+            case _:
+                pass
+        if len(self._waiting) >= MAX_EVENTS:
+            self.is_overrun = True
+        else:
+            self._waiting.append(event)
+
+    def next_event(self) -> Event | None:
+        """Return the next event to send, or ``None``."""
+        if not self._waiting:
+            self._is_slow = False  # it has caught up
+            return None
+        return self._waiting.popleft()
+
+    def _drop_partial(self, up_to: int | None = None) -> bool:
+        """Drop the guess that waits, if any, unless its utterance comes after ``up_to``."""
+        for event in self._waiting:
+            if isinstance(event, Partial) and (up_to is None or event.utterance <= up_to):
+                self._waiting.remove(event)
+                self.dropped_partials += 1
+                return True
+        return False
+
+    def _drop_marks(self) -> None:
+        for event in self._waiting:
+            if isinstance(event, Marks):
+                self._waiting.remove(event)
+                return
+
+    def _tell_slow(self) -> None:
+        if not self._is_slow:
+            self._is_slow = True
+            self.put(SLOW)

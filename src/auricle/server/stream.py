@@ -1,0 +1,168 @@
+"""``/v1/stream``: live speech in, captions out, over a WebSocket.
+
+What can be refused is refused at the handshake, with an HTTP status, the JSON body of all errors
+and Retry-After: a wrong key or origin, parameters that make no sense, no room, no worker.
+
+A client gives its parameters in the query and starts at once, or in a first text message ``start``.
+One that comes back sends ``resume`` as its first text message; it says so beforehand with
+``?resume=1``, which lets it give the parameters of a new session in the query too, for the case
+that its old one is gone, and lets it into the room that is kept for those who come back.
+"""
+
+from dataclasses import dataclass
+
+import anyio
+import structlog
+from fastapi import APIRouter
+from msgspec import structs
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from auricle.errors import (
+    AuricleError,
+    IdleTimeout,
+    Overloaded,
+    RemoteProtocolError,
+)
+from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
+from auricle.server.errors import error_response, log_unexpected
+from auricle.server.live_connection import CLIENT_LEFT, End, LiveConnection, end_of, say_goodbye
+from auricle.server.live_runner import LiveRunner
+from auricle.server.logs import request_log
+from auricle.server.request import language_code
+from auricle.server.state import ServerState
+from auricle.types import ClientId
+
+SUBPROTOCOL = "auricle"
+START_S = 10.0
+"""How long a client has for its first text message, if it gave no parameters in the query."""
+
+_PARAMETERS = frozenset(StreamParameters.__struct_fields__)
+
+_log = structlog.get_logger("auricle.server")
+
+router = APIRouter()
+
+
+@router.websocket("/v1/stream")
+async def stream(websocket: WebSocket) -> None:
+    """Let a client in, and serve it until one side has had enough."""
+    server: ServerState = websocket.app.state.auricle
+    try:
+        visit = _enter(server, websocket)
+    except AuricleError as error:
+        request_log(websocket.scope).code = error.code
+        await websocket.send_denial_response(error_response(error))
+        return
+    except Exception as error:
+        log_unexpected(error)
+        request_log(websocket.scope).code = AuricleError.code
+        await websocket.send_denial_response(error_response(error))
+        return
+    try:
+        offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
+        await websocket.accept(SUBPROTOCOL if offered else None)
+        await visit.serve()
+    except WebSocketDisconnect:
+        visit.note(CLIENT_LEFT)
+    finally:
+        visit.leave()
+
+
+def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
+    """Return the visit of a client that may come in.
+
+    Raises:
+        AuricleError: It may not.
+    """
+    client = server.admit_socket(websocket)
+    server.check_serving()
+    query = websocket.query_params
+    parameters = _checked(parse_query(query))
+    is_resuming = query.get("resume") == "1"
+    starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
+    visit = _Visit(server, websocket, client, parameters, is_resuming)
+    try:
+        visit.room = server.live.admit(client, is_resuming=is_resuming)
+    except Overloaded:
+        # A session that waits for this client has room already: let it say what it wants.
+        if starts_at_once or not server.live.may_return(client):
+            raise
+    visit.starts_at_once = starts_at_once
+    return visit
+
+
+def _checked(parameters: StreamParameters) -> StreamParameters:
+    return structs.replace(parameters, language=language_code(parameters.language))
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One connection from the handshake to its end."""
+
+    server: ServerState
+    websocket: WebSocket
+    client: ClientId
+    parameters: StreamParameters
+    is_resuming: bool
+    room: str | None = None
+    starts_at_once: bool = False
+
+    def leave(self) -> None:
+        """Give back the room of a session that never started."""
+        if self.room is not None:
+            self.server.live.leave(self.room)
+
+    def note(self, end: End) -> None:
+        """Note for metrics and log how it ended."""
+        log = request_log(self.websocket.scope)
+        log.details["end"] = end.how
+        if end.failed is not None:
+            log.code = end.how
+        self.server.live.metrics.count_end(end.how)
+
+    async def serve(self) -> None:
+        """Find or start the session, and serve it."""
+        first: Start | Resume | None = None
+        try:
+            if not self.starts_at_once:
+                first = await self._first_message()
+            last_result, runner = await self._session(first)
+        except AuricleError as error:
+            end = end_of(error)
+            await say_goodbye(self.websocket, end)
+        else:
+            request_log(self.websocket.scope).details["session"] = runner.session.id
+            end = await LiveConnection(self.websocket, self.server.live, runner).run(last_result)
+        self.note(end)
+
+    async def _first_message(self) -> Start | Resume:
+        with anyio.move_on_after(START_S):
+            message = await self.websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            if (text := message.get("text")) is None:
+                raise RemoteProtocolError("Audio came before `start` or `resume`.")
+            command = decode_command(text)
+            if not isinstance(command, Start | Resume):
+                raise RemoteProtocolError("The first message has to be `start` or `resume`.")
+            return command
+        raise IdleTimeout(f"Neither `start` nor `resume` came within {START_S:g} s.")
+
+    async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
+        live = self.server.live
+        if isinstance(first, Resume):
+            if (found := live.find(self.client, first)) is not None:
+                live.metrics.count_start("resumed")
+                return first.last_result, found
+            live.metrics.count_start("unknown")
+        else:
+            live.metrics.count_start("new")
+        parameters = self.parameters
+        if isinstance(first, Start):
+            fields = {name: getattr(first, name) for name in _PARAMETERS}
+            parameters = _checked(StreamParameters(**fields))
+        if self.room is None:
+            self.room = live.admit(self.client, is_resuming=isinstance(first, Resume))
+        room, self.room = self.room, None
+        group = self.server.running.background
+        return None, await live.open(group, self.client, parameters, room)
