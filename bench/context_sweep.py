@@ -5,8 +5,8 @@
 Each clip is decoded once at each encoder length that holds it, greedily and alone; floors, tails
 and guards are then arithmetic on those results, so that all of them see the same decodings. Times
 are CPU seconds of one thread. ``grey`` is faster-whisper's own window: 30 s, padded with 0.
-``quiet`` pads with digital silence as OpenAI's Whisper does, with or without a lead before the
-sound.
+All others pad with digital silence as OpenAI's Whisper does; short, clean sound may get a lead of
+it too.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from auricle.engine.window import (
     Features,
     TokenLimit,
     WindowPolicy,
+    is_clean,
     padded,
     silence_of,
 )
@@ -37,10 +38,10 @@ from bench.report import machine, write_json
 from bench.scoring import Errors, character_errors, total, word_errors
 from bench.speech import AN4, OTHER, Clip, corpus, spoken, with_noise
 
-LENGTHS = (600, 800, 1000, 1200, 1500, 2000, FULL_FRAMES)
+LENGTHS = (600, 800, 1000, 1200, 1400, 1600, 2000, 2500, FULL_FRAMES)
 LEADS = (0, 30)
-FLOORS = (600, 800, 1000, 1200, 1500, 2000)
-TAILS = (50, 100, 200, 300)
+FLOORS = (600, 800, 1000, 1200, 1600, 2000)
+TAILS = (50, 100, 200, 300, 400)
 GUARDS = (None, -1.0, -0.6)
 SNRS_DB = (20.0, 10.0, 5.0)
 LOOP_INSERTIONS = 10
@@ -61,6 +62,7 @@ class Row:
 
     kind: str
     sound_frames: int
+    is_clean: bool
     grey: Decoded
     at: dict[tuple[int, int], Decoded]
 
@@ -104,7 +106,8 @@ class Sweeper:
                 if frames == FULL_FRAMES or frames >= features.shape[1] + min(TAILS):
                     at[lead, frames] = self._decode(clip, features, frames, silence_of(features))
         grey = self._decode(clip, bare, FULL_FRAMES, silence=0.0)
-        return Row(clip.kind, min(bare.shape[1], FULL_FRAMES - max(LEADS)), grey, at)
+        sound_frames = min(bare.shape[1], FULL_FRAMES - max(LEADS))
+        return Row(clip.kind, sound_frames, is_clean(clip.pcm), grey, at)
 
     def _decode(self, clip: Clip, features: Features, frames: int, silence: float) -> Decoded:
         score = character_errors if clip.kind == AN4 else word_errors
@@ -128,7 +131,8 @@ def simulate(row: Row, setting: Setting) -> tuple[Errors, float, bool]:
     """Return a clip's errors and CPU time under one setting, and whether it fell back."""
     if setting.policy is None:
         return row.grey.errors, row.grey.cpu_s, False
-    lead = setting.policy.lead_frames
+    takes_lead = row.is_clean and row.sound_frames <= setting.policy.lead_up_to_frames
+    lead = setting.policy.lead_frames if takes_lead else 0
     content_frames = row.sound_frames + lead
     frames = setting.policy.frames_for(content_frames)
     short = row.at[lead, frames]
@@ -146,12 +150,12 @@ def simulate(row: Row, setting: Setting) -> tuple[Errors, float, bool]:
 def settings() -> Iterator[Setting]:
     yield Setting("full, grey (faster-whisper's)", None)
     for lead in LEADS:
-        yield Setting(f"full, lead {lead}", WindowPolicy((FULL_FRAMES,), lead))
+        yield Setting(f"full, lead {lead}", WindowPolicy((FULL_FRAMES,), lead_frames=lead))
         for floor, tail, least in product(FLOORS, TAILS, GUARDS):
             lengths = tuple(frames for frames in LENGTHS if frames >= floor)
             guard = GuardPolicy(short_min_logprob=least) if least is not None else None
             name = f"floor {floor}, lead {lead}, tail {tail}, guard {least}"
-            yield Setting(name, WindowPolicy(lengths, lead, tail), guard)
+            yield Setting(name, WindowPolicy(lengths, lead_frames=lead, tail_frames=tail), guard)
 
 
 def summary(rows: Sequence[Row], setting: Setting) -> dict[str, object]:

@@ -192,7 +192,7 @@ def spoken(seed: int = 1, longest_s: float = 28.0) -> list[Clip]:
     """Return synthetic speech of 0.3 to 28 s."""
     chance = random.Random(seed)
     texts = list(SHORT_TEXTS)
-    for sentences in (1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6):
+    for sentences in (*(1,) * 16, *(2,) * 10, 3, 3, 3, 4, 4, 5, 5, 6):
         texts.append(" ".join(sentence(chance) for _ in range(sentences)))
     clips = [Clip(f"spoken-{i:02}", SPOKEN, say(text), text) for i, text in enumerate(texts)]
     return [clip for clip in clips if clip.seconds <= longest_s]

@@ -12,6 +12,7 @@ from auricle.engine.window import (
     padded,
     silence_of,
 )
+from auricle.types import Pcm16
 
 pytestmark = pytest.mark.unit
 
@@ -30,12 +31,28 @@ def test_a_window_without_room_for_a_tail_gets_the_full_length() -> None:
     assert POLICY.frames_for(2999) == FULL_FRAMES
 
 
-@pytest.mark.parametrize(
-    ("samples", "lead"),
-    [(1, 30), (29 * 16_000, 30), (30 * 16_000 - 1_600, 10), (30 * 16_000, 0), (31 * 16_000, 0)],
-)
-def test_silence_comes_first_where_the_full_window_has_room(samples: int, lead: int) -> None:
-    assert WindowPolicy(lead_frames=30).lead_for(samples) == lead
+def speech(seconds: float, noise: float) -> Pcm16:
+    """Return half a second of sound and half of noise in turn."""
+    samples = int(seconds * 16_000)
+    loud = np.arange(samples) // 8_000 % 2 == 0
+    chance = np.random.default_rng(1)
+    return (chance.standard_normal(samples) * np.where(loud, 3_000, noise)).astype(np.int16)
+
+
+@pytest.mark.parametrize(("seconds", "lead"), [(1, 30), (6, 30), (6.001, 0), (31, 0)])
+def test_silence_comes_before_short_sound_only(seconds: float, lead: int) -> None:
+    policy = WindowPolicy(lead_frames=30, lead_up_to_frames=600)
+    assert policy.lead_for(speech(seconds, noise=0)) == lead
+
+
+@pytest.mark.parametrize(("noise", "lead"), [(0, 30), (300, 30), (600, 0), (3_000, 0)])
+def test_silence_comes_before_clean_sound_only(noise: float, lead: int) -> None:
+    assert WindowPolicy(lead_frames=30).lead_for(speech(3, noise)) == lead
+
+
+@pytest.mark.parametrize("samples", [1, 479, 480])
+def test_the_shortest_sound_has_no_lead(samples: int) -> None:
+    assert WindowPolicy().lead_for(speech(1, 0)[:samples]) == 0
 
 
 @pytest.mark.parametrize("classes", [(1200,), (1500, 1200, 3000), (1200, 1200, 3000), (1201, 3000)])

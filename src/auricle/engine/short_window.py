@@ -130,7 +130,7 @@ class ShortWindowEngine:
         language = job.options.language if self._backend.is_multilingual else "en"
         if language is not None and not self._backend.knows(language):
             return AudioError("The model does not know this language; leave it out to detect it.")
-        lead_frames = self._policy.window.lead_for(job.pcm.size)
+        lead_frames = self._policy.window.lead_for(job.pcm)
         features = self._backend.features(job.pcm, lead_frames)
         decoding = JobDecoding(job, features, language, lead_frames)
         if self._policy.guard and is_quiet(job.pcm):
