@@ -51,6 +51,8 @@ class FakeTranscriber:
     reserved: dict[str, float] = field(default_factory=dict)
     reservations: list[tuple[ClientId, float]] = field(default_factory=list)
     patience_s: list[float | None] = field(default_factory=list)
+    standing: dict[str, bool] = field(default_factory=dict)
+    """The rooms that were kept for sessions, and whether those came back."""
     in_flight: int = 0
     most_in_flight: int = 0
     is_closed: bool = False
@@ -89,6 +91,8 @@ class FakeTranscriber:
         self.reserved[name] = audio_s
         self.reservations.append((client, audio_s))
         self.patience_s.append(max_wait_s)
+        if standing:
+            self.standing[name] = resumed
         return name
 
     def release(self, reservation: str) -> None:

@@ -71,8 +71,19 @@ def test_news_that_can_be_done_without_is_left_out_when_much_waits() -> None:
 
 
 def test_results_are_never_left_out_silently() -> None:
-    outbox = filled(*map(final, range(MAX_EVENTS)))
+    outbox = Outbox()
+    outbox.limit()
+    for number in range(MAX_EVENTS):
+        outbox.put(final(number))
     assert not outbox.is_overrun
     outbox.put(final(MAX_EVENTS))
     assert outbox.is_overrun
-    assert len(outbox) == MAX_EVENTS
+
+
+def test_finals_that_are_told_again_don_t_count() -> None:
+    outbox = filled(*map(final, range(3 * MAX_EVENTS)))
+    outbox.limit()
+    assert not outbox.is_overrun
+    for number in range(MAX_EVENTS + 1):
+        outbox.put(final(number))
+    assert outbox.is_overrun

@@ -319,6 +319,19 @@ def test_a_standing_reservation_serves_each_of_its_finals() -> None:
     assert it.admission.reserved_audio_s == 25.0
 
 
+def test_a_session_can_always_let_one_final_wait_however_long_and_full_the_queue() -> None:
+    it = scheduler(queue_audio_s=40, batch=1)
+    room = it.reserve(ClientId("anonymous"), 5.0, 0.0, standing=True)
+    it.submit(job("other", 35.0), 0.0)
+    it.submit(job("f0", 25.0, reservation=room), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("f1", 1.0, reservation=room), 0.0)
+    while run_next(it):
+        pass
+    it.submit(job("f1", 1.0, reservation=room), 0.0)
+    it.submit(job("f2", 4.0, reservation=room), 0.0)
+
+
 def test_what_exceeds_a_standing_reservation_counts_like_any_other() -> None:
     it = scheduler(queue_audio_s=100)
     room = it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True)

@@ -112,6 +112,7 @@ class LiveConnection:
         try:
             with self._blaming():
                 self._runner.attach(self, last_result)
+                self._outbox.limit()
             with self._tasks:
                 async with anyio.create_task_group() as group:
                     for task in (self._read, self._write, self._watch_idle, self._watch_drain):

@@ -5,6 +5,7 @@ loses a result: those that it has not acknowledged stay in the session's journal
 results fit, ``is_overrun`` says so: the connection is closed with 1013, and the client may resume.
 """
 
+import math
 from collections import deque
 
 from auricle.events import (
@@ -20,8 +21,8 @@ from auricle.events import (
 
 MAX_NEWS = 64
 """So many events may wait before news that can be done without is left out."""
-MAX_EVENTS = 512
-"""So many may wait at all."""
+MAX_EVENTS = 128
+"""So many may wait beside those that a client comes back to: fewer than the journal keeps."""
 
 SLOW = Warned(WarningCode.SLOW, "You read too slowly: only the newest guess is sent.")
 
@@ -32,11 +33,20 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
         self._is_slow = False
-        self.is_overrun = False
+        self._limit = math.inf
         self.dropped_partials = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def is_overrun(self) -> bool:
+        """Whether not even results fit any more."""
+        return len(self._waiting) > self._limit
+
+    def limit(self) -> None:
+        """Bound what waits from now on; what waits already, finals told again, is not counted."""
+        self._limit = len(self._waiting) + MAX_EVENTS
 
     def put(self, event: Event) -> None:
         """Add an event; an older one that it makes useless goes."""
@@ -53,9 +63,7 @@ class Outbox:
                     return
             case _:
                 pass
-        if len(self._waiting) >= MAX_EVENTS:
-            self.is_overrun = True
-        else:
+        if not self.is_overrun:
             self._waiting.append(event)
 
     def next_event(self) -> Event | None:

@@ -24,10 +24,11 @@ from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
 from auricle.types import ClientId
 
-SESSION_AUDIO_S = 8.0
-"""Room for the finals of a session: an utterance and the next one. 33 sessions fit into a queue of
-300 s, with the tenth that is kept for those who come back."""
-
+SESSION_AUDIO_S = 5.0
+"""Room in the queue for a session's finals, beside the one that always has it: 54 sessions in a
+queue of 300 s, with the tenth that is kept for those who come back; 36 of one key."""
+LATE_S = 5.0
+"""When a new session's first final would take so long, there are too many sessions already."""
 PLACE_RETRY_S = 10
 TICK_S = 0.5
 """How often the load is measured, and sessions are looked for whose time is over."""
@@ -89,7 +90,11 @@ class LiveSessions:
         if len(self._rooms) >= self.settings.max_sessions:
             raise Overloaded("As many live sessions as the server takes are open.", PLACE_RETRY_S)
         room = self._transcriber.reserve(
-            client, SESSION_AUDIO_S, standing=True, resumed=is_resuming
+            client,
+            SESSION_AUDIO_S,
+            max_wait_s=None if is_resuming else LATE_S,
+            standing=True,
+            resumed=is_resuming,
         )
         self._rooms.add(room)
         return room

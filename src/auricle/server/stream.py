@@ -136,7 +136,8 @@ class _Visit:
         self.note(end)
 
     async def _first_message(self) -> Start | Resume:
-        with anyio.move_on_after(START_S):
+        limit_s = min(START_S, self.server.live.settings.idle_timeout_s)
+        with anyio.move_on_after(limit_s):
             message = await self.websocket.receive()
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
@@ -146,7 +147,7 @@ class _Visit:
             if not isinstance(command, Start | Resume):
                 raise RemoteProtocolError("The first message has to be `start` or `resume`.")
             return command
-        raise IdleTimeout(f"Neither `start` nor `resume` came within {START_S:g} s.")
+        raise IdleTimeout(f"Neither `start` nor `resume` came within {limit_s:g} s.")
 
     async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
         live = self.server.live

@@ -44,7 +44,7 @@ class StreamCounts:
     decode_errors: int = 0
 
 
-class Wire(Protocol):
+class WireFormat(Protocol):
     """Audio in one format: messages in, samples out."""
 
     @property

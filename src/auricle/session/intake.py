@@ -13,11 +13,11 @@ import numpy as np
 
 from auricle.audio.endpointer import Endpointing, EndpointRules
 from auricle.audio.opus import LibOpus
-from auricle.errors import AuricleError, LocalProtocolError, UnsupportedFormat
+from auricle.errors import AuricleError, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
-from auricle.session import heard
-from auricle.session.heard import Audio, Lost, StreamCounts
+from auricle.session.container_wire import ContainerWire
+from auricle.session.heard import Audio, Lost, StreamCounts, WireFormat
 from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
 from auricle.session.opus_wire import OpusWire
@@ -146,14 +146,14 @@ class Intake:
         self.ledger.note(self.hearing.received_sample, now)
         return found
 
-    def _make_wire(self) -> heard.Wire:
+    def _make_wire(self) -> WireFormat:
         match self._parameters.format:
             case Wire.OPUS | Wire.OPUS_MESSAGE:
                 return OpusWire(self._libopus, self._parameters, self.counts)
             case Wire.PCM16:
                 return PcmWire(self._parameters, self.hearing.received_sample)
-            case other:
-                raise UnsupportedFormat(f"format={other.value} is not taken here.")
+            case Wire.OGG | Wire.WEBM:
+                return ContainerWire(self._libopus, self._parameters, self.counts)
 
     def _next_happened(self, now: float) -> Happened | None:
         if self._silence_samples:

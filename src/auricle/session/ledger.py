@@ -41,6 +41,11 @@ class Ledger:
         self._arrivals: deque[Arrival] = deque()
         self._mark = SafeMark(start_sample)
 
+    @property
+    def arrivals(self) -> int:
+        """How many arrivals are written down."""
+        return len(self._arrivals)
+
     def note(self, end_sample: int, at: float, seq: int | None = None) -> None:
         """Write down an arrival."""
         if seq is None and self._arrivals:

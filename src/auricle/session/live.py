@@ -75,7 +75,6 @@ class LiveSession:
 
     Raises:
         BadRequest: The language is unknown.
-        UnsupportedFormat: The format is not taken.
     """
 
     def __init__(
@@ -282,7 +281,8 @@ class LiveSession:
     def _go_on(self, now: float) -> None:
         """Work off a bite of what was sent, and do what is due."""
         self._now = max(now, self._now)
-        until_sample = self.received_sample + BITE_SAMPLES
+        hearing = self._intake.hearing
+        until_sample = hearing.received_sample + BITE_SAMPLES
         self._is_behind = False
         try:
             for _ in range(BITE_STEPS):
@@ -290,7 +290,7 @@ class LiveSession:
                 if happened is None:
                     break
                 self._take(happened, now)
-                if self.received_sample >= until_sample or not self._has_room:
+                if hearing.received_sample >= until_sample or not self._has_room:
                     self._is_behind = True
                     break
             else:
@@ -359,6 +359,9 @@ class LiveSession:
             first_window=self._intake.hearing.first_window_sample,
         )
         self._marked_sample = self.received_sample
+        self._put_marks()
+
+    def _put_marks(self) -> None:
         received_seq = self._intake.received_seq
         safe_seq = None if received_seq is None else self._safe.seq
         self._put(Marks(self.received_sample, self._safe.sample, received_seq, safe_seq))
@@ -370,8 +373,10 @@ class LiveSession:
             return
         for warning in self._warnings.due(inf):
             self._put(warning)
-        counts = self._intake.counts
         self._is_closed = True
+        self._safe = SafeMark(self.received_sample, self._intake.received_seq)
+        self._put_marks()
+        counts = self._intake.counts
         self._put(
             Closed(
                 reason="stop",

@@ -39,7 +39,7 @@ class OpusWire:
         self._has_seq = parameters.seq
         self._is_framed = parameters.format is Wire.OPUS
         self._counts = counts
-        self._receiver = PacketReceiver(libopus, parameters, counts)
+        self._receiver = PacketReceiver(libopus, counts, parameters)
         self._received_seq: int | None = None
         self._waiting: deque[Heard] = deque()
         self._is_catching_up = False
@@ -69,7 +69,7 @@ class OpusWire:
             self._messages.append(data)
 
     def next_heard(self) -> Heard | None:
-        """See :class:`auricle.session.heard.Wire`."""
+        """See :class:`auricle.session.heard.WireFormat`."""
         while not self._waiting:
             numbered = self._next_packet()
             if numbered is None:

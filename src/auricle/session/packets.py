@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
-from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
+import numpy as np
+
+from auricle.audio.opus import LibOpus, OpusPacketDecoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipeline
-from auricle.errors import AudioError, RemoteProtocolError
+from auricle.errors import RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.native import StreamParameters
 from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
@@ -13,6 +15,7 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 FAILURES_IN_A_ROW = 3
 """So many packets that don't decode cost a decoder; so many more, the format."""
+USUAL_PACKET_MS = 20
 
 
 class PacketReceiver:
@@ -20,18 +23,19 @@ class PacketReceiver:
 
     Args:
         libopus: The library.
-        parameters: What the client declared, and the packets are compared with.
         counts: Where packets are counted.
+        declared: What the client said of its packets, to be compared with them.
     """
 
     def __init__(
-        self, libopus: LibOpus, parameters: StreamParameters, counts: StreamCounts
+        self, libopus: LibOpus, counts: StreamCounts, declared: StreamParameters | None = None
     ) -> None:
         self._libopus = libopus
         self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
         self._counts = counts
-        self._declared = parameters
-        self._packet_samples = round(parameters.frame_ms * SAMPLE_RATE_HZ / 1000)
+        self._declared = declared
+        frame_ms = USUAL_PACKET_MS if declared is None else declared.frame_ms
+        self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
         self._told: set[str] = set()
         self._failures_in_a_row = 0
         self._is_rebuilt = False
@@ -48,11 +52,16 @@ class PacketReceiver:
         before = self._pipeline.statistics.failures
         pcm = self._pipeline.receive_packet(packet)
         self._counts.packets += 1
-        if self._pipeline.statistics.failures > before:
-            yield from self._failed()
-        else:
+        if self._pipeline.statistics.failures == before:
             self._failures_in_a_row = 0
-        yield Audio(pcm, seq)
+            self._packet_samples = pcm.size
+            yield Audio(pcm, seq)
+            return
+        yield from self._failed()
+        # What it says of its own length can't be believed; the others' keeps the clock right.
+        fitted = np.zeros(self._packet_samples, np.int16)
+        fitted[: pcm.size] = pcm[: fitted.size]
+        yield Audio(fitted, seq)
 
     def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
         """Return what stands in for packets that didn't come."""
@@ -63,21 +72,23 @@ class PacketReceiver:
 
     def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
         """Say once what isn't as declared."""
+        declared = self._declared
+        if declared is None:
+            return
         try:
             shape = parse_packet(packet)
-            self._packet_samples = packet_samples(packet)
-        except (RemoteProtocolError, AudioError):  # the decoder will say so, too
+        except RemoteProtocolError:  # the decoder will say so, too
             return
         lasts_ms = shape.ticks * 1000 / TICKS_HZ
-        if lasts_ms != self._declared.frame_ms and "frame_ms" not in self._told:
+        if lasts_ms != declared.frame_ms and "frame_ms" not in self._told:
             self._told.add("frame_ms")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,
-                f"frame_ms={self._declared.frame_ms:g} was declared, but packets last "
+                f"frame_ms={declared.frame_ms:g} was declared, but packets last "
                 f"{lasts_ms:g} ms. They are decoded as they are.",
             )
         # The reverse is no fault: an encoder of stereo may send a quiet stretch as mono.
-        if shape.is_stereo and self._declared.channels == 1 and "channels" not in self._told:
+        if shape.is_stereo and declared.channels == 1 and "channels" not in self._told:
             self._told.add("channels")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,

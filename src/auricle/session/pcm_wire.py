@@ -66,7 +66,7 @@ class PcmWire:
             self._buffer += data
 
     def next_heard(self) -> Heard | None:
-        """See :class:`auricle.session.heard.Wire`."""
+        """See :class:`auricle.session.heard.WireFormat`."""
         while not self._waiting:
             if len(self._buffer) < self._frame_bytes:
                 if not self._messages:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, PoisonJob
 from auricle.events import Partial
 from auricle.session.agreement import Agreement
 from auricle.session.output import Cancel, Submit
@@ -100,6 +100,7 @@ class OpenUtterance:
     _guesses: int = 0
     _speculations: int = 0
     _heard_sample: int | None = None
+    _is_poison: bool = False
 
     @property
     def number(self) -> int:
@@ -108,7 +109,7 @@ class OpenUtterance:
 
     def wants_partial(self, received_sample: int) -> bool:
         """Whether there is something new to guess at, once it is time."""
-        if self._guess is not None or self.is_paused:
+        if self._guess is not None or self.is_paused or self._is_poison:
             return False
         if self._heard_sample is None:
             return received_sample - self.speech_sample >= FIRST_PARTIAL_SAMPLES
@@ -158,7 +159,10 @@ class OpenUtterance:
         if guess is None or guess.job_id != job_id:
             return None
         self._guess = None
-        return self._believe(guess, result) if isinstance(result, Transcript) else None
+        if isinstance(result, Transcript):
+            return self._believe(guess, result)
+        self._is_poison |= isinstance(result, PoisonJob)
+        return None
 
     def _believe(self, guess: _Guess, transcript: Transcript) -> Partial | None:
         """Take a hypothesis, if it is in the language that the utterance is in."""
