@@ -156,9 +156,12 @@ class ClientSettings(_Section):
     """How the command line reaches a server that runs."""
 
     url: str | None = Field(
-        None, description="The server that `auricle transcribe` uses; none: workers of its own."
+        None,
+        description="The server of `transcribe` and `live`; none: own workers, or this machine's.",
     )
-    api_key: SecretStr | None = Field(None, description="The key that `auricle transcribe` shows.")
+    api_key: SecretStr | None = Field(
+        None, description="The key that `transcribe` and `live` show."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit
 
-COMMANDS = ("serve", "transcribe", "models", "doctor", "settings")
+COMMANDS = ("serve", "transcribe", "live", "models", "doctor", "settings")
 
 
 def test_the_version_is_the_packages(auricle: Run) -> None:

@@ -1,4 +1,4 @@
-"""The command line: ``auricle serve``, ``transcribe``, ``models``, ``doctor`` and ``settings``.
+"""The command line: ``auricle serve``, ``transcribe``, ``live`` and what helps with them.
 
 One module for each command. What only one of them needs is imported when it runs.
 """
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import doctor, models, serve, settings, transcribe
+from auricle.cli import doctor, live, models, serve, settings, transcribe
 from auricle.cli.console import plain_errors
 
 app = typer.Typer(
@@ -18,7 +18,8 @@ app = typer.Typer(
     help="Self-hosted speech to text that does not go down.\n\n"
     "Every option of [bold]serve[/] is an AURICLE_* variable too; "
     "[bold]auricle settings[/] lists them all.",
-    epilog="Start with [bold]auricle serve[/], or with [bold]auricle transcribe FILE[/]. "
+    epilog="Start with [bold]auricle serve[/] and [bold]auricle live --mic[/], or with "
+    "[bold]auricle transcribe FILE[/]. "
     "When something is amiss: [bold]auricle doctor[/].",
     no_args_is_help=True,
     add_completion=False,
@@ -55,6 +56,7 @@ def _add(command: Callable[..., None]) -> None:
 for _command in (
     serve.serve,
     transcribe.transcribe,
+    live.live,
     models.models,
     doctor.doctor,
     settings.settings,

@@ -1,0 +1,137 @@
+"""Where live speech comes from: a recording, as if it were spoken now, or a microphone."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import anyio
+import numpy as np
+
+from auricle.audio.resample import Resampler
+from auricle.client import LiveClient
+from auricle.errors import AuricleError, RequestError, SetupError
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+STEP_SAMPLES = SAMPLE_RATE_HZ // 20
+"""A recording is played in steps of 50 ms."""
+BLOCK_S = 0.02
+"""A microphone gives so much at a time."""
+MAX_AUDIO_SAMPLES = 24 * 3600 * SAMPLE_RATE_HZ
+
+
+class Source(Protocol):
+    """Gives speech to a client until there is no more, or until it is cancelled."""
+
+    async def play(self, client: LiveClient) -> None:
+        """Send all there is."""
+        ...
+
+
+class FileSource:
+    """A recording, at the pace at which it was spoken, or as fast as the server takes it.
+
+    Args:
+        path: The file.
+        is_fast: Don't wait.
+
+    Raises:
+        RequestError: It can't be read.
+        AudioError: It can't be decoded.
+    """
+
+    def __init__(self, path: Path, *, is_fast: bool) -> None:
+        from auricle.workers.container import ContainerReader
+
+        try:
+            self._reader = ContainerReader(str(path), MAX_AUDIO_SAMPLES)
+        except OSError as exc:
+            raise RequestError(f"{path} can't be read: {exc.strerror or exc}") from exc
+        self._is_fast = is_fast
+
+    async def play(self, client: LiveClient) -> None:
+        """Send the recording."""
+        began_at, sent_samples = anyio.current_time(), 0
+        async for step in self._steps():
+            await client.send(step)
+            sent_samples += step.size
+            if not self._is_fast:
+                await anyio.sleep_until(began_at + sent_samples / SAMPLE_RATE_HZ)
+
+    async def _steps(self) -> AsyncIterator[Pcm16]:
+        try:
+            while (pcm := await anyio.to_thread.run_sync(self._reader.read)) is not None:
+                for at in range(0, pcm.size, STEP_SAMPLES):
+                    yield pcm[at : at + STEP_SAMPLES]
+        finally:
+            self._reader.close()
+
+
+class MicrophoneSource:
+    """The system's microphone, through PortAudio.
+
+    Raises:
+        SetupError: There is none, or the package that reads it is not there.
+    """
+
+    def __init__(self) -> None:
+        try:
+            import sounddevice
+        except (ImportError, OSError) as exc:  # OSError: PortAudio itself is missing
+            raise SetupError(
+                "--mic needs sounddevice and PortAudio: pip install 'auricle[mic]' "
+                "(and on Debian: apt install libportaudio2)."
+            ) from exc
+        self._sounddevice = sounddevice
+        self._rate_hz = self._usable_rate_hz()
+        self._resampler = Resampler(self._rate_hz)
+
+    async def play(self, client: LiveClient) -> None:
+        """Send what is said, until this is cancelled."""
+        loop = asyncio.get_running_loop()
+
+        def take(block: Pcm16) -> None:
+            with contextlib.suppress(AuricleError):  # who listens to the client is told of it
+                client.push(self._resampler.receive(block))
+
+        def heard(block: Any, frames: int, time: Any, status: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(take, np.array(block[:, 0], np.int16))
+
+        with self._opened(heard):
+            await anyio.sleep_forever()
+
+    @contextlib.contextmanager
+    def _opened(self, heard: Any) -> Iterator[None]:
+        try:
+            stream = self._sounddevice.InputStream(
+                samplerate=self._rate_hz,
+                blocksize=int(self._rate_hz * BLOCK_S),
+                channels=1,
+                dtype="int16",
+                callback=heard,
+            )
+        except self._sounddevice.PortAudioError as exc:
+            raise _no_microphone() from exc
+        with stream:
+            yield
+
+    def _usable_rate_hz(self) -> int:
+        """Return our own rate if the microphone has it, else its own."""
+        errors = (self._sounddevice.PortAudioError, ValueError)
+        try:
+            self._sounddevice.check_input_settings(
+                samplerate=SAMPLE_RATE_HZ, channels=1, dtype="int16"
+            )
+        except errors:
+            try:
+                found = self._sounddevice.query_devices(kind="input")
+            except errors as exc:
+                raise _no_microphone() from exc
+            return int(found["default_samplerate"])
+        return SAMPLE_RATE_HZ
+
+
+def _no_microphone() -> SetupError:
+    return SetupError("No microphone can be opened; does the system see one?")
