@@ -1,0 +1,118 @@
+"""Firm words and guesses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.session.agreement import Agreement
+from auricle.types import Segment, Transcript, Word
+
+pytestmark = pytest.mark.unit
+
+SECOND = 16_000
+
+
+def hypothesis(
+    text: str, seconds: float, *, language: str = "en", end_s: float = 0.0
+) -> Transcript:
+    """Return a transcript whose words follow each other evenly until ``end_s`` (or the end)."""
+    parts = text.split(" ") if text else []
+    samples = int(seconds * SECOND)
+    length = int((end_s or seconds) * SECOND) // max(1, len(parts))
+    words = tuple(
+        Word(index * length, (index + 1) * length, f" {part}", 0.9)
+        for index, part in enumerate(parts)
+    )
+    segment = Segment(0, samples, text, words)
+    return Transcript(text, language, 0.99, samples, (segment,))
+
+
+def take(agreement: Agreement, text: str, seconds: float, end_s: float = 0.0) -> tuple[str, str]:
+    agreement.receive(hypothesis(text, seconds, end_s=end_s), int(seconds * SECOND))
+    return agreement.stable, agreement.unstable
+
+
+def test_one_hypothesis_makes_nothing_firm() -> None:
+    assert take(Agreement(), "and so my", 2) == ("", "and so my")
+
+
+def test_what_two_agree_on_is_firm_but_for_the_edge() -> None:
+    agreement = Agreement()
+    take(agreement, "and so my fell", 2)
+    assert take(agreement, "And so my fellow Americans", 3, end_s=2.7) == (
+        "And so my",
+        " fellow Americans",
+    )
+
+
+def test_words_near_the_end_of_the_audio_wait() -> None:
+    agreement = Agreement()
+    take(agreement, "one two", 1)
+    assert take(agreement, "one two", 2, end_s=1.9) == ("one", " two")
+    assert take(agreement, "one two", 3, end_s=1.9) == ("one two", "")
+
+
+def test_hypotheses_of_nearly_the_same_audio_prove_nothing() -> None:
+    agreement = Agreement()
+    take(agreement, "one two", 2, end_s=1)
+    assert take(agreement, "one two", 2.4, end_s=1) == ("", "one two")
+    assert take(agreement, "one two", 2.5, end_s=1) == ("one two", "")
+
+
+def test_case_and_punctuation_are_no_difference() -> None:
+    agreement = Agreement()
+    take(agreement, "hello world", 2)
+    assert take(agreement, "Hello, world! again", 4)[0] == "Hello, world!"
+
+
+def test_firm_words_stay_when_a_later_hypothesis_says_otherwise() -> None:
+    agreement = Agreement()
+    take(agreement, "ill disposed to", 3)
+    take(agreement, "ill disposed to go there", 5)
+    assert (agreement.stable, agreement.unstable) == ("ill disposed to", " go there")
+    # "ill disposed" has become one word; what follows is found by its time, and agreed on.
+    assert take(agreement, "illdisposed to go there now", 6) == ("ill disposed to go there", " now")
+
+
+def test_an_older_answer_that_comes_late_is_ignored() -> None:
+    agreement = Agreement()
+    take(agreement, "one two three", 3)
+    assert take(agreement, "something else", 2) == ("", "one two three")
+
+
+def test_languages_without_spaces_agree_on_characters() -> None:
+    agreement = Agreement()
+    for text, seconds in (("今日は天", 2), ("今日は天気が", 4)):
+        agreement.receive(hypothesis(text, seconds, language="ja"), seconds * SECOND)
+    assert agreement.stable == "今日は天"
+    assert agreement.unstable == "気が"
+
+
+def test_text_without_words_is_only_a_guess() -> None:
+    agreement = Agreement()
+    for seconds in (2, 3, 4):
+        segment = Segment(0, seconds * SECOND, "no times")
+        heard = Transcript("no times", "en", 1.0, seconds * SECOND, (segment,))
+        agreement.receive(heard, seconds * SECOND)
+    assert (agreement.stable, agreement.unstable) == ("", "no times")
+
+
+def test_nothing_heard_is_nothing_shown() -> None:
+    agreement = Agreement()
+    take(agreement, "noise", 1)
+    assert take(agreement, "", 2) == ("", "")
+
+
+TEXTS = st.lists(st.sampled_from(["a", "b", "c", "b.", "A", "!", "dd"]), max_size=8).map(" ".join)
+
+
+@given(steps=st.lists(st.tuples(TEXTS, st.floats(0.1, 2.0)), max_size=12))
+def test_the_firm_part_only_ever_grows(steps: list[tuple[str, float]]) -> None:
+    agreement = Agreement()
+    seconds, before = 0.0, ""
+    for text, more_s in steps:
+        seconds += more_s
+        stable, unstable = take(agreement, text, seconds)
+        assert stable.startswith(before)
+        assert not stable or not unstable or unstable[0].isspace()
+        before = stable
