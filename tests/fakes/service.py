@@ -112,9 +112,11 @@ class Live(Service):
 
 
 @asynccontextmanager
-async def live(spool_dir: Path, **settings: Any) -> AsyncIterator[Live]:
+async def live(
+    spool_dir: Path, live: LiveSettings | None = None, **settings: Any
+) -> AsyncIterator[Live]:
     """Serve on a free loopback port, in this event loop."""
-    service = build(spool_dir, **settings)
+    service = build(spool_dir, live, **settings)
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn_config(service.app))
     async with anyio.create_task_group() as group:
