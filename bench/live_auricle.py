@@ -1,0 +1,115 @@
+"""Auricle as a server of live captions: ``auricle serve`` with its defaults, spoken to in Opus."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from prometheus_client.parser import text_string_to_metric_families
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
+
+from auricle.audio.opus import find_libopus
+from auricle.audio.opus_encoder import OpusPacketEncoder
+from auricle.protocol.framing import LENGTH, SEQ
+from auricle.types import Pcm16
+from bench.live_play import Caption
+from bench.live_server import Running
+from bench.service import serve
+
+FRAME_MS = 20
+SHORT_WINDOW = "auricle.engine.short_window:load"
+NODE_DELAY = "auricle_live_node_delay_seconds_bucket"
+REFUSED = (429, 503)
+
+
+class Auricle:
+    """A client of the native protocol, as the web client speaks it."""
+
+    name = "auricle"
+    step_samples = 16 * FRAME_MS
+
+    def __init__(self, model: Path) -> None:
+        self._model = model
+
+    @contextmanager
+    def running(self, streams: int) -> Iterator[Running]:
+        """Start the server."""
+        del streams  # 64 are let in
+        with serve(engine=SHORT_WINDOW, model=self._model) as service:
+            query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en"
+            url = service.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
+            yield Running(url, service.process, lambda: node_delay(service.url))
+
+    def messages(self, pcm: Pcm16) -> list[bytes]:
+        """Return one framed packet for each 20 ms."""
+        encoder = OpusPacketEncoder(find_libopus(), frame_ms=FRAME_MS)
+        whole = pcm.size - pcm.size % self.step_samples
+        out = []
+        for seq, at in enumerate(range(0, whole, self.step_samples)):
+            packet = encoder.encode(pcm[at : at + self.step_samples])
+            out.append(LENGTH.pack(len(packet)) + packet + SEQ.pack(seq))
+        return out
+
+    async def open(self, url: str) -> ClientConnection | None:
+        """Open a session."""
+        try:
+            connection = await connect(url, compression=None, ping_interval=None)
+        except InvalidStatus as refusal:
+            if refusal.response.status_code in REFUSED:
+                return None
+            raise
+        await asyncio.wait_for(connection.recv(), 10)  # `ready`
+        return connection
+
+    def goodbye(self) -> str | None:
+        """Return the command that ends a session."""
+        return '{"type":"stop"}'
+
+    def is_last(self, message: str) -> bool:
+        """Whether the session is over."""
+        return '"type":"closed"' in message
+
+    def captions(self, received: Sequence[tuple[float, str]]) -> list[Caption]:
+        """Return partials and finals."""
+        out = []
+        for at_s, message in received:
+            event = json.loads(message)
+            match event["type"]:
+                case "partial":
+                    text = event["stable"] + event["unstable"]
+                    out.append(Caption(at_s, False, text, event["start_s"], event["end_s"]))
+                case "final":
+                    span = event["start_s"], event["end_s"]
+                    out.append(Caption(at_s, True, event["text"], *span))
+        return out
+
+    def packets(self, received: Sequence[tuple[float, str]]) -> dict[str, int] | None:
+        """Return what the server says of a stream's packets."""
+        events = [json.loads(message) for _, message in received[-1:]]
+        for event in events:
+            if event["type"] == "closed":
+                names = ("packets", "lost_packets", "decode_errors")
+                return {name: event[name] for name in names}
+        return None
+
+
+def node_delay(url: str) -> dict[str, Any]:
+    """Return from the server's own metrics how long packets take to the voice detector."""
+    body = httpx2.get(f"{url}/metrics", timeout=10).text
+    counts = {
+        float(sample.labels["le"]): sample.value
+        for family in text_string_to_metric_families(body)
+        for sample in family.samples
+        if sample.name == NODE_DELAY
+    }
+    if not (packets := max(counts.values(), default=0)):
+        return {}
+    p99_s = min(bound for bound, count in counts.items() if count >= 0.99 * packets)
+    return {
+        "node_delay_p99_below_ms": p99_s * 1000,
+        "node_delay_over_5_ms_percent": round(100 * (1 - counts[0.005] / packets), 3),
+    }

@@ -1,0 +1,126 @@
+"""From what was played and what came back to figures.
+
+Captions belong to speech by their times, not by their words. A delay runs from the moment the
+word's last sample was sent to the arrival of the caption. What never came counts as infinitely
+late, so that it moves the percentiles.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bench.live_play import Caption, Played
+from bench.live_speech import Said, Spoken, Talk
+from bench.scoring import Errors, total, word_errors, words
+
+NEAR_S = 0.3
+"""Captions' times may be wrong by so much."""
+FIRST_WORDS = 3
+"""A clip's first right word is one of so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamScore:
+    """One stream's figures; delays are one a clip, in seconds."""
+
+    errors: Errors
+    shown: list[bool]
+    final_delays_s: list[float]
+    last_word_delays_s: list[float]
+    first_word_delays_s: list[float]
+    partials: int
+    finals: int
+
+
+def score_stream(talk: Talk, played: Played, captions: Sequence[Caption]) -> StreamScore:
+    finals = [caption for caption in captions if caption.is_final and caption.text.strip()]
+    ordered = sorted(finals, key=lambda final: final.start_s)
+    return StreamScore(
+        errors=word_errors(talk.text, " ".join(final.text for final in ordered)),
+        shown=[any(_touches(final, clip) for final in finals) for clip in talk.spoken],
+        final_delays_s=[_final_delay_s(clip, played, finals) for clip in talk.spoken],
+        last_word_delays_s=[_last_word_delay_s(clip, played, captions) for clip in talk.spoken],
+        first_word_delays_s=[_first_word_delay_s(clip, played, captions) for clip in talk.spoken],
+        partials=sum(not caption.is_final for caption in captions),
+        finals=len(finals),
+    )
+
+
+def _touches(caption: Caption, clip: Spoken) -> bool:
+    return any(_holds(caption, word) for word in clip.words)
+
+
+def _holds(caption: Caption, word: Said) -> bool:
+    return caption.start_s - NEAR_S <= word.middle_s <= caption.end_s + NEAR_S
+
+
+def _final_delay_s(clip: Spoken, played: Played, finals: Sequence[Caption]) -> float:
+    last = clip.words[-1]
+    holding = [final for final in finals if final.start_s <= last.middle_s <= final.end_s]
+    holding = holding or [final for final in finals if _holds(final, last)]
+    return min((final.at_s for final in holding), default=math.inf) - played.sent(last.end_s)
+
+
+def _last_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
+    """Return when a caption of any kind first ended with the clip's last word, or held it."""
+    last = clip.words[-1]
+    wanted = words(last.text)[-1:]
+    showing = (
+        caption.at_s
+        for caption in captions
+        if _holds(caption, last) and set(wanted) & set(words(caption.text)[-FIRST_WORDS:])
+    )
+    return min(showing, default=math.inf) - played.sent(last.end_s)
+
+
+def _first_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
+    first = clip.words[0]
+    wanted = set(words(clip.text)[:FIRST_WORDS])
+    showing = (
+        caption.at_s
+        for caption in captions
+        if _holds(caption, first) and wanted & set(_words_near_start(caption, first))
+    )
+    return min(showing, default=math.inf) - played.sent(first.start_s)
+
+
+def _words_near_start(caption: Caption, first: Said) -> list[str]:
+    """Return where the clip's first words must be: at the start, or anywhere in a long caption."""
+    found = words(caption.text)
+    begins_here = abs(caption.start_s - first.start_s) <= 2 * NEAR_S
+    return found[:FIRST_WORDS] if begins_here else found
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the value that so many percent of all don't exceed; infinity is one of them."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
+
+
+def summary(scores: Sequence[StreamScore], seconds: float) -> dict[str, Any]:
+    """Return the figures of a run; ``None`` stands for never.
+
+    Args:
+        scores: One a stream.
+        seconds: How long all streams together are.
+    """
+    errors = total([score.errors for score in scores])
+    shown = [is_shown for score in scores for is_shown in score.shown]
+    return {
+        "utterances": len(shown),
+        "wer_percent": round(errors.percent, 2),
+        "insertions": errors.insertions,
+        "deletions": errors.deletions,
+        "shown_percent": round(100 * sum(shown) / len(shown), 1),
+        "final_delay_s": _spread([d for s in scores for d in s.final_delays_s]),
+        "last_word_delay_s": _spread([d for s in scores for d in s.last_word_delays_s]),
+        "first_word_delay_s": _spread([d for s in scores for d in s.first_word_delays_s]),
+        "partials_per_s": round(sum(score.partials for score in scores) / seconds, 2),
+        "finals": sum(score.finals for score in scores),
+    }
+
+
+def _spread(delays_s: Sequence[float]) -> dict[str, float | None]:
+    spread = {name: percentile(delays_s, p) for name, p in (("p50", 50), ("p95", 95), ("max", 100))}
+    return {name: round(d, 2) if math.isfinite(d) else None for name, d in spread.items()}

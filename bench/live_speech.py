@@ -1,0 +1,135 @@
+"""What live benches play: read English clips with pauses between them, and when each word is said.
+
+Word times come from faster-whisper (base, beam 5, the full window), once for each clip and model;
+they are kept in ``~/.cache/auricle-bench``. A stream's clips are drawn in an order of its own, the
+same in each run.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from faster_whisper import WhisperModel
+
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from bench.speech import READ, Clip, corpus
+
+CACHE = Path.home() / ".cache" / "auricle-bench"
+PAUSE_S = (0.8, 1.5)
+LAST_PAUSE_S = 1.5
+LEAD_S = 0.5
+ROOM_TONE = 3.0
+"""Standard deviation of the noise in pauses: 80 dB below full scale, a quiet room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word and when it is said."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+    @property
+    def middle_s(self) -> float:
+        """A moment that surely belongs to it."""
+        return (self.start_s + self.end_s) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """One clip as it lies in a stream; times are the stream's."""
+
+    name: str
+    text: str
+    words: tuple[Said, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Talk:
+    """All that one stream plays."""
+
+    pcm: Pcm16
+    spoken: tuple[Spoken, ...]
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.pcm.size / SAMPLE_RATE_HZ
+
+    @property
+    def text(self) -> str:
+        """All that is said."""
+        return " ".join(spoken.text for spoken in self.spoken)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AlignedClip:
+    """A clip and its words' times, from its own start."""
+
+    clip: Clip
+    words: tuple[Said, ...]
+
+
+def aligned_clips(corpus_directory: Path, model: Path) -> list[AlignedClip]:
+    """Return the corpus's read English clips with word times."""
+    clips = [clip for clip in corpus(corpus_directory) if clip.kind == READ]
+    digest = hashlib.sha256(str(model.resolve()).encode())
+    for clip in clips:
+        digest.update(clip.name.encode() + clip.pcm.tobytes())
+    kept = CACHE / f"words-{digest.hexdigest()[:16]}.json"
+    if not kept.is_file():
+        times = _align(clips, model)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        kept.write_text(json.dumps(times))
+    words = json.loads(kept.read_text())
+    return [AlignedClip(clip, tuple(Said(*word) for word in words[clip.name])) for clip in clips]
+
+
+def _align(clips: Sequence[Clip], model: Path) -> dict[str, list[tuple[str, float, float]]]:
+    whisper = WhisperModel(str(model), device="cpu", compute_type="int8")
+    times = {}
+    for clip in clips:
+        segments, _ = whisper.transcribe(
+            clip.pcm.astype(np.float32) / 32768,
+            language="en",
+            beam_size=5,
+            word_timestamps=True,
+            condition_on_previous_text=False,
+        )
+        times[clip.name] = [
+            (word.word.strip(), float(word.start), float(word.end))
+            for segment in segments
+            for word in segment.words or ()
+        ]
+    return times
+
+
+def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
+    """Return what one stream plays: whole clips, ``seconds`` at the least."""
+    chance = random.Random(1000 + stream)
+    noise = np.random.default_rng(1000 + stream)
+    parts = [_tone(LEAD_S, noise)]
+    spoken: list[Spoken] = []
+    samples = parts[0].size
+    deck: list[AlignedClip] = []
+    while samples < seconds * SAMPLE_RATE_HZ:
+        if not deck:
+            deck = list(clips)
+            chance.shuffle(deck)
+        chosen = deck.pop()
+        start_s = samples / SAMPLE_RATE_HZ
+        words = tuple(Said(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words)
+        spoken.append(Spoken(chosen.clip.name, chosen.clip.text, words))
+        parts += [chosen.clip.pcm, _tone(chance.uniform(*PAUSE_S), noise)]
+        samples += parts[-2].size + parts[-1].size
+    parts.append(_tone(LAST_PAUSE_S, noise))
+    return Talk(np.concatenate(parts), tuple(spoken))
+
+
+def _tone(seconds: float, noise: np.random.Generator) -> Pcm16:
+    return noise.normal(0, ROOM_TONE, int(seconds * SAMPLE_RATE_HZ)).astype(np.int16)
