@@ -1,0 +1,424 @@
+"""Live streams while workers die, the network fails and the server restarts: every word, once.
+
+    python -m bench.live_chaos [--seconds 75] [--only workers,network,restarts]
+
+Real speech is spoken into a real server by three clients (Opus, real time). A calm run gives the
+finals. Then the same audio is spoken again while
+
+- *workers*: every 5 s a worker is killed (SIGKILL) or stopped (SIGSTOP), in turn;
+- *network*: every 15 s a proxy of our own takes the network away for 1 to 10 s: connections are
+  reset, or all is held up, or they go silent for ever and nobody is told;
+- *restarts*: the server gets SIGTERM, SIGKILL and SIGTERM, and is started anew each time.
+
+Each time the finals of each stream must be the same, word for word, as in the calm run; each
+utterance comes once, and in order. Where the utterances lie is compared, too. Delays are from when
+the last sample of an utterance (half of the pause after it included) was spoken to its final.
+"""
+
+import argparse
+import asyncio
+import difflib
+import itertools
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import numpy as np
+import psutil
+
+from auricle.client import Disconnected, LiveClient
+from auricle.events import Final
+from auricle.protocol.native import StreamParameters
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from bench.network import Network, Outage, network_to
+from bench.report import Bars, draw, machine, write_json
+from bench.service import CORPUS, ROOT, STOP_LIMIT_S, Service
+from bench.speech import READ, Clip, corpus, pink_noise, spoken
+
+STREAMS = 3
+WORKERS = 2
+CHUNK_S = 0.06
+PAUSES_S = (0.35, 0.8, 1.3, 2.2)
+ROOM_TONE = 12.0
+"""The pauses' noise, as a standard deviation of samples: a quiet room."""
+
+WORKER_FAULT_EACH_S = 5.0
+OUTAGE_EACH_S = 15.0
+OUTAGES_S = (10.0, 1.0, 6.0, 3.0, 8.0)
+FIRST_OUTAGE_S = 4.0
+RESTARTS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)
+PATIENCE_S = 120.0
+"""How long after the last word the last final may come."""
+
+
+class Server:
+    """``auricle serve`` on one port, as often as it is started."""
+
+    def __init__(self, log: Path, **settings: object) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = log
+        given = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
+        self._environment = os.environ | given | {"AURICLE_PORT": str(self.port)}
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def service(self) -> Service:
+        """The process that runs now."""
+        assert self._process is not None
+        return Service(self.url, psutil.Process(self._process.pid), self._log)
+
+    def start(self) -> None:
+        """Start it; it isn't ready at once."""
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "auricle", "serve"],
+                env=self._environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+            )
+
+    def wait_ready(self) -> None:
+        """Wait until all workers are up."""
+        deadline = time.monotonic() + STOP_LIMIT_S
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    break
+            time.sleep(0.05)
+        self.service.wait_ready()
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send a signal and wait for the end."""
+        assert self._process is not None
+        self._process.send_signal(number)
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(log: Path, **settings: object) -> Iterator[Server]:
+    """Run a server whose workers are ready; what it says goes to the file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_bytes(b"")
+    server = Server(log, **settings)
+    server.start()
+    try:
+        server.wait_ready()
+        yield server
+    finally:
+        server.end()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A final as an application sees it, and how long after its last sample was spoken."""
+
+    final: Final
+    delay_s: float
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """Where its utterance lies."""
+        return self.final.start_sample, self.final.end_sample
+
+
+@dataclass
+class Take:
+    """One stream from its first word to its last final."""
+
+    told: list[Told] = field(default_factory=list)
+    reconnects: int = 0
+    dropped_samples: int = 0
+
+    @property
+    def text(self) -> str:
+        """All finals, one after the other."""
+        return " ".join(told.final.text for told in self.told)
+
+
+def speeches(seconds: float) -> list[Pcm16]:
+    """Return different speech of this length for each stream."""
+    if CORPUS.is_dir():
+        clips = [clip for clip in corpus(CORPUS) if clip.kind == READ]
+    else:
+        print(f"{CORPUS} is missing: a synthetic voice speaks")
+        clips = [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
+    return [_speech(clips, seconds, seed) for seed in range(STREAMS)]
+
+
+def _speech(clips: Sequence[Clip], seconds: float, seed: int) -> Pcm16:
+    order = list(clips)
+    random.Random(seed).shuffle(order)
+    pauses_s = itertools.cycle(PAUSES_S[seed % len(PAUSES_S) :] + PAUSES_S[: seed % len(PAUSES_S)])
+    parts: list[Pcm16] = []
+    for clip, pause_s in zip(itertools.cycle(order), pauses_s, strict=False):
+        parts += [np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16), clip.pcm]
+        if sum(part.size for part in parts) >= seconds * SAMPLE_RATE_HZ:
+            break
+    parts.append(np.zeros(SAMPLE_RATE_HZ, np.int16))
+    speech = np.concatenate(parts).astype(np.float64)
+    tone = ROOM_TONE * pink_noise(speech.size, np.random.default_rng(seed))
+    return np.clip(speech + tone, -32768, 32767).astype(np.int16)
+
+
+async def take(url: str, pcm: Pcm16) -> Take:
+    """Speak at real-time pace, as from a microphone, and listen until the last final."""
+    taken = Take()
+    parameters = StreamParameters(language="en")
+    async with LiveClient(url, parameters) as client, anyio.create_task_group() as group:
+        began_at = time.monotonic()
+
+        async def speak() -> None:
+            step = int(CHUNK_S * SAMPLE_RATE_HZ)
+            for at in range(0, pcm.size, step):
+                due_at = began_at + min(at + step, pcm.size) / SAMPLE_RATE_HZ
+                await anyio.sleep(max(0.0, due_at - time.monotonic()))
+                client.push(pcm[at : at + step])
+            client.finish()
+
+        group.start_soon(speak)
+        with anyio.fail_after(pcm.size / SAMPLE_RATE_HZ + PATIENCE_S):
+            async for event in client:
+                if isinstance(event, Final):
+                    spoken_at = began_at + event.end_sample / SAMPLE_RATE_HZ
+                    taken.told.append(Told(event, time.monotonic() - spoken_at))
+                elif isinstance(event, Disconnected):
+                    taken.reconnects += 1
+        taken.dropped_samples = client.dropped_samples
+    return taken
+
+
+Chaos = Callable[[list[str]], Coroutine[Any, Any, None]]
+"""Does harm until it is cancelled, and writes down what it did."""
+
+
+async def take_all(
+    url: str, spoken_by: Sequence[Pcm16], chaos: Chaos | None = None
+) -> tuple[list[Take], list[str]]:
+    """Let all streams speak at once while there is chaos."""
+    takes = [Take() for _ in spoken_by]
+    faults: list[str] = []
+
+    async def one(index: int) -> None:
+        takes[index] = await take(url, spoken_by[index])
+
+    async with anyio.create_task_group() as around:
+        if chaos is not None:
+            around.start_soon(chaos, faults)
+        async with anyio.create_task_group() as streams:
+            for index in range(len(spoken_by)):
+                streams.start_soon(one, index)
+        around.cancel_scope.cancel()
+    return takes, faults
+
+
+def kill_workers(server: Server) -> Chaos:
+    """Kill and stop workers in turn, busy ones if there are any."""
+
+    def hit(number: signal.Signals) -> None:
+        workers = server.service.health()["workers"]
+        hittable = [w for w in workers if w["pid"] and w["state"] in ("busy", "ready")]
+        hittable.sort(key=lambda worker: worker["state"] != "busy")
+        if hittable:
+            os.kill(hittable[0]["pid"], number)
+
+    async def chaos(faults: list[str]) -> None:
+        for number in itertools.cycle((signal.SIGKILL, signal.SIGSTOP)):
+            await asyncio.sleep(WORKER_FAULT_EACH_S)
+            await asyncio.to_thread(hit, number)
+            faults.append(number.name)
+
+    return chaos
+
+
+def fail_network(network: Network) -> Chaos:
+    """Take the network away again and again, in one way after the other."""
+
+    async def chaos(faults: list[str]) -> None:
+        await asyncio.sleep(FIRST_OUTAGE_S)
+        ways = itertools.cycle((Outage.RESET, Outage.LOST, Outage.HELD, Outage.LOST))
+        for outage, seconds in zip(ways, itertools.cycle(OUTAGES_S), strict=False):
+            faults.append(f"{outage} {seconds:g} s")
+            await network.fail(outage, seconds)
+            await asyncio.sleep(OUTAGE_EACH_S - seconds)
+
+    return chaos
+
+
+def restart(server: Server, seconds: float) -> Chaos:
+    """End the server in the middle of it all, and start it again."""
+
+    async def chaos(faults: list[str]) -> None:
+        began_at = time.monotonic()
+        for index, number in enumerate(RESTARTS, 1):
+            due_at = began_at + seconds * index / (len(RESTARTS) + 1)
+            await asyncio.sleep(max(0.0, due_at - time.monotonic()))
+            faults.append(number.name)
+            await asyncio.to_thread(server.end, number)
+            server.start()
+
+    return chaos
+
+
+def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
+    """Return and print how the finals differ from those of the calm run."""
+    differing = [i for i, (a, b) in enumerate(zip(calm, takes, strict=True)) if a.text != b.text]
+    moved = 0
+    for index, (before, after) in enumerate(zip(calm, takes, strict=True)):
+        spans, found = {told.span for told in before.told}, [told.span for told in after.told]
+        moved += sum(span not in spans for span in found)
+        if index in differing or spans != set(found):
+            _print_difference(index, before, after)
+    delays_s = np.array([told.delay_s for taken in takes for told in taken.told] or [0.0])
+    return {
+        "finals": sum(len(taken.told) for taken in takes),
+        "words": sum(len(taken.text.split()) for taken in takes),
+        "streams_with_other_words": len(differing),
+        "finals_with_other_borders": moved,
+        "not_once_and_in_order": sum(not _is_in_order(taken) for taken in takes),
+        "finals_with_errors": sum(t.final.error is not None for taken in takes for t in taken.told),
+        "dropped_samples": sum(taken.dropped_samples for taken in takes),
+        "reconnects": sum(taken.reconnects for taken in takes),
+        "delay_p50_s": round(float(np.percentile(delays_s, 50)), 2),
+        "delay_p95_s": round(float(np.percentile(delays_s, 95)), 2),
+        "delay_max_s": round(float(delays_s.max()), 2),
+    }
+
+
+def _is_in_order(taken: Take) -> bool:
+    finals = [told.final for told in taken.told]
+    numbered = [final.id for final in finals] == list(range(1, len(finals) + 1))
+    pairs = list(itertools.pairwise(finals))
+    later = all(a.utterance < b.utterance for a, b in pairs)
+    return numbered and later and all(a.end_sample <= b.start_sample for a, b in pairs)
+
+
+def _print_difference(index: int, before: Take, after: Take) -> None:
+    calm, faulty = [[_line(told) for told in taken.told] for taken in (before, after)]
+    for line in difflib.unified_diff(calm, faulty, "calm", "under faults", lineterm="", n=0):
+        print(f"  stream {index}: {line}")
+
+
+def _line(told: Told) -> str:
+    start_s, end_s = (sample / SAMPLE_RATE_HZ for sample in told.span)
+    return f"{start_s:8.3f} to {end_s:8.3f} {told.final.text}"
+
+
+def is_whole(figures: dict[str, Any]) -> bool:
+    """Whether every word came, once."""
+    broken = (
+        "streams_with_other_words",
+        "not_once_and_in_order",
+        "finals_with_errors",
+        "dropped_samples",
+    )
+    return not any(figures[name] for name in broken) and figures.get("pid_unchanged", True)
+
+
+def report(name: str, figures: dict[str, Any]) -> None:
+    """Print one scenario."""
+    print(f"\n{name}: {', '.join(figures['faults']) or 'no faults'}")
+    print(
+        f"  {figures['finals']} finals, {figures['words']} words; streams with other words: "
+        f"{figures['streams_with_other_words']}, finals with other borders: "
+        f"{figures['finals_with_other_borders']}, out of order or not once: "
+        f"{figures['not_once_and_in_order']}, with errors: {figures['finals_with_errors']}"
+    )
+    print(
+        f"  delay p50 {figures['delay_p50_s']:.2f} s, p95 {figures['delay_p95_s']:.2f} s, "
+        f"max {figures['delay_max_s']:.2f} s; reconnects {figures['reconnects']}; "
+        f"jobs {figures['jobs']}; pid unchanged: {figures.get('pid_unchanged', 'n/a')}"
+    )
+
+
+async def run(server: Server, seconds: float, only: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Run the scenarios, each against the calm one."""
+    said = speeches(seconds)
+    results: dict[str, dict[str, Any]] = {}
+
+    async def scenario(name: str, url: str, chaos: Chaos | None) -> None:
+        pid = server.service.process.pid
+        takes, faults = await take_all(url, said, chaos)
+        figures = {"faults": faults, "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in said]}
+        figures |= compare(calm or takes, takes)
+        figures["jobs"] = (await asyncio.to_thread(server.service.health))["jobs"]
+        if name != "restarts":
+            now = server.service.process
+            figures["pid_unchanged"] = now.pid == pid and now.is_running()
+        report(name, figures)
+        results[name] = figures
+        calm.extend([] if calm else takes)
+        await asyncio.to_thread(server.service.wait_ready)
+
+    calm: list[Take] = []
+    await scenario("calm", server.url, None)
+    if "calm" in only:
+        await scenario("calm again", server.url, None)
+    if "workers" in only:
+        await scenario("workers", server.url, kill_workers(server))
+    if "network" in only:
+        async with network_to(server.port) as network:
+            await scenario("network", network.url, fail_network(network))
+    if "restarts" in only:
+        await scenario("restarts", server.url, restart(server, seconds))
+    return results
+
+
+def picture(results: dict[str, dict[str, Any]]) -> list[Bars]:
+    """Return the delays as bars."""
+    kinds = {"p50": "delay_p50_s", "p95": "delay_p95_s", "max": "delay_max_s"}
+    series = {kind: [figures[key] for figures in results.values()] for kind, key in kinds.items()}
+    return [Bars("From the last sample of an utterance to its final, s", list(results), series)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=75.0, help="of speech a stream")
+    parser.add_argument("--only", default="workers,network,restarts")
+    parser.add_argument("--out", type=Path, default=ROOT / "bench/results/live_chaos")
+    arguments = parser.parse_args()
+    print(machine())
+    with running(arguments.out.with_suffix(".log"), workers=WORKERS) as server:
+        results = asyncio.run(run(server, arguments.seconds, arguments.only.split(",")))
+    whole = {name: is_whole(figures) for name, figures in results.items()}
+    write_json(
+        arguments.out.with_suffix(".json"),
+        {
+            "machine": machine(),
+            "corpus": CORPUS.is_dir(),
+            "streams": STREAMS,
+            "workers": WORKERS,
+            "scenarios": results,
+            "whole": whole,
+        },
+    )
+    draw(arguments.out.with_suffix(".svg"), "Every word, once, under faults", picture(results))
+    for name, is_good in whole.items():
+        print(f"{name}: {'every word, once' if is_good else 'BROKEN'}")
+    if not all(whole.values()):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
