@@ -340,6 +340,30 @@ def test_any_split_tells_the_same_and_every_speech_is_in_exactly_one_utterance(
         assert run.size <= 2  # clicks
 
 
+@given(script=SCRIPTS, rules=MANY_RULES, data=st.data())
+def test_another_that_goes_on_from_what_is_needed_finds_the_same_utterances(
+    script: Script, rules: EndpointRules, data: st.DataObject
+) -> None:
+    likely = np.array(probabilities(script), np.float32)
+    until = data.draw(st.integers(1, likely.size), label="windows before the first is gone")
+    first = Endpointer(rules)
+    first.receive(np.zeros(until * W, np.int16), likely[:until])
+    border = first.needed_sample
+    expected = first.receive(np.zeros((likely.size - until) * W, np.int16), likely[until:])
+    # It may start at any window from which on it is clear whether somebody speaks.
+    clear = [i for i in range(border // W) if likely[i] >= 0.5 or likely[i] < 0.35]
+    begin = data.draw(st.sampled_from([0, *clear]), label="windows that the second never hears")
+    second = Endpointer(rules, begin * W, border)
+    found = second.receive(np.zeros((likely.size - begin) * W, np.int16), likely[begin:])
+    assert ends(found + second.finish()) == ends(expected + first.finish())
+
+
+def test_what_was_said_before_the_border_is_no_utterance() -> None:
+    endpointer = Endpointer(RULES, start_sample=W, border_sample=40 * W)
+    assert hear([(0.9, 20), (0, 60)], endpointer=endpointer) == []
+    assert Endpointer(RULES, W, 40 * W).needed_sample == 40 * W
+
+
 @given(script=SCRIPTS, rules=MANY_RULES)
 def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> None:
     state, following = "idle", None

@@ -10,7 +10,9 @@
 
 What comes out is a function of the samples and their probabilities alone, however the stream was
 split: so is every utterance's audio, from ``start_sample`` to ``end_sample``. No sample is in two
-utterances, and where speech goes on over a border the two share it.
+utterances, and where speech goes on over a border the two share it. What follows a border depends
+on nothing before it but whether somebody spoke there: so another endpointer that starts anywhere
+before the border, and is told of it, finds the same utterances after it.
 
 Silence of ``endpoint_ms`` ends an utterance. One that is longer than ``soft_limit_s`` ends at any
 dip; one that reaches ``hard_limit_s`` is cut at its best place (:mod:`auricle.audio.cuts`).
@@ -152,14 +154,19 @@ class Endpointer:
     Args:
         rules: What ends an utterance.
         start_sample: Where the first sample that is received lies on the session's clock.
+        border_sample: Where the last utterance ended, if this goes on where another left off: what
+            was said before is no utterance.
     """
 
-    def __init__(self, rules: EndpointRules, start_sample: int = 0) -> None:
+    def __init__(
+        self, rules: EndpointRules, start_sample: int = 0, border_sample: int | None = None
+    ) -> None:
         self._rules = rules
         self._endpoint_samples = rules.endpoint_ms * _SAMPLES_PER_MS
         self._pcm = bytearray()  # of windows whose probability isn't known yet
         self._window_start = start_sample
-        self._floor = start_sample  # no later utterance begins before it
+        # No later utterance begins before it.
+        self._floor = start_sample if border_sample is None else border_sample
         self._is_talking = False
         self._open: _Utterance | None = None
 
@@ -231,23 +238,25 @@ class Endpointer:
         self._is_talking = probability >= threshold
         start_sample = self._window_start
         self._window_start += WINDOW_SAMPLES
-        if self._open is None and not self._is_talking:
+        if self._open is None and (not self._is_talking or self._window_start <= self._floor):
             return []
-        window = _Window(start_sample, probability, self._is_talking, float(loudness(pcm)[0]))
+        loud = float(loudness(pcm)[0])
+        window = _Window(start_sample, probability, self._is_talking, loud)
+        return self._place(window, was_talking=was_talking)
+
+    def _place(self, window: _Window, *, was_talking: bool) -> list[Endpointing]:
+        """Let a window open an utterance, or be part of the open one."""
         if self._open is not None:
             return self._go_on(self._open, window)
-        lead_start = start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
+        if not window.is_voiced:
+            return []
+        lead_start = window.start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
+        start_sample = max(self._floor, lead_start)
         # Speech that goes on over a border needs no proof.
-        return self._begin(max(self._floor, lead_start), [window], is_confirmed=was_talking)
-
-    def _begin(
-        self, start_sample: int, windows: list[_Window], *, is_confirmed: bool
-    ) -> list[Endpointing]:
-        self._open = _Utterance(start_sample, self._endpoint_samples, is_confirmed, [])
-        for window in windows:
-            self._open.add(window)
-        at_sample = next(window.start_sample for window in windows if window.is_voiced)
-        return [SpeechStart(start_sample, max(start_sample, at_sample))] if is_confirmed else []
+        self._open = _Utterance(start_sample, self._endpoint_samples, was_talking, [])
+        self._open.add(window)
+        at_sample = max(start_sample, window.start_sample)
+        return [SpeechStart(start_sample, at_sample)] if was_talking else []
 
     def _go_on(self, utterance: _Utterance, window: _Window) -> list[Endpointing]:
         """Let one window lengthen, pause, end or split the open utterance."""
@@ -310,12 +319,12 @@ class Endpointer:
             windows[0].start_sample - utterance.start_sample,
             int(self._rules.hard_limit_s * SAMPLE_RATE_HZ),
         )
-        rest = windows[at:]
         before = [window for window in windows[:at] if window.is_voiced]
         utterance.speech_end_sample = before[-1].end_sample
-        cut_sample = rest[0].start_sample
-        is_cut = any(window.is_voiced for window in rest)
-        happened: list[Endpointing] = [self._close(cut_sample, is_cut=is_cut)]
-        if is_cut:
-            happened += self._begin(cut_sample, rest, is_confirmed=True)
+        was_talking = windows[at - 1].is_voiced
+        is_cut = was_talking and windows[at].is_voiced
+        happened: list[Endpointing] = [self._close(windows[at].start_sample, is_cut=is_cut)]
+        for window in windows[at:]:
+            happened += self._place(window, was_talking=was_talking)
+            was_talking = window.is_voiced
         return happened
