@@ -462,6 +462,16 @@ def test_partials_of_a_deadly_utterance_stop_and_its_final_is_tried_once_more() 
     assert failures(it) == [("f", PoisonJob)]
 
 
+def test_the_final_of_a_deadly_utterance_runs_alone_though_others_wait() -> None:
+    it = scheduler()
+    it.submit(job("p", kind=JobKind.PARTIAL, utterance="s/1"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.submit(job("f", utterance="s/1"), 2.0)
+    it.submit(job("innocent"), 2.0)
+    assert [run_next(it) for _ in range(2)] == [["f"], ["innocent"]]
+
+
 def test_hanging_up_does_not_launder_poison() -> None:
     it = scheduler()
     poison = job("first")

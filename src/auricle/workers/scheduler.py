@@ -157,7 +157,7 @@ class Scheduler:
             if first is None:
                 continue
             tickets = [first]
-            if not first.alone:
+            if not first.alone and not self._blame.is_suspect(first.job.utterance):
                 tickets += self._companions(first)
             return self._start(worker, kind, tickets, now)
         return None
