@@ -1,5 +1,6 @@
 """Runs a live session by hand: a clock that is a number, and answers as a test wants them."""
 
+import struct
 import zlib
 from collections import deque
 from collections.abc import Callable
@@ -15,7 +16,18 @@ from auricle.events import Event, Final, Marks, Partial, Warned
 from auricle.protocol.framing import pack
 from auricle.protocol.native import StreamParameters
 from auricle.session.live import Cancel, LiveSession, Submit
-from auricle.types import ClientId, Job, JobId, JobKind, OpusPacket, Pcm16, Segment, Transcript
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    OpusPacket,
+    Pcm16,
+    Segment,
+    Transcript,
+    Word,
+)
 
 CLIENT = ClientId("tester")
 Answer = Transcript | AuricleError | None
@@ -42,6 +54,18 @@ def transcript(text: str, job: Job, **changes: Any) -> Transcript:
         "segments": (Segment(0, job.pcm.size, text),),
     }
     return Transcript(**(values | changes))
+
+
+def spoken(text: str, job: Job, **changes: Any) -> Transcript:
+    """Return a transcript whose words follow each other evenly, up to 0.6 s before the end."""
+    parts = text.split(" ") if text else []
+    length = max(1, (job.pcm.size - 9600) // max(1, len(parts)))
+    words = tuple(
+        Word(index * length, (index + 1) * length, f" {part}", 0.9)
+        for index, part in enumerate(parts)
+    )
+    segment = Segment(0, job.pcm.size, text, words)
+    return transcript(text, job, **({"segments": (segment,)} | changes))
 
 
 @dataclass
@@ -135,6 +159,16 @@ class Rig:
             self.wait(frame_ms / 1000)
             self.send(pack(packet, first_seq + index))
 
+    def speak_pcm(
+        self, pcm: Pcm16, position: int | None = None, *, message_samples: int = 320
+    ) -> None:
+        """Send 16 kHz samples at real-time pace; with a position in front of each message."""
+        for at in range(0, pcm.size, message_samples):
+            part = pcm[at : at + message_samples]
+            self.wait(part.size / SAMPLE_RATE_HZ)
+            head = b"" if position is None else struct.pack("<Q", position + at)
+            self.send(head + part.tobytes())
+
     def of(self, kind: type[Any]) -> list[Any]:
         """Return the events of one type."""
         return [event for event in self.events if isinstance(event, kind)]
@@ -157,6 +191,11 @@ class Rig:
 
     def jobs_of(self, kind: JobKind) -> list[Job]:
         return [job for job in self.jobs if job.kind is kind]
+
+
+def utterances(rig: Rig) -> list[tuple[int, int, str]]:
+    """Return what every final is about: its place and its words."""
+    return [(final.start_sample, final.end_sample, final.text) for final in rig.finals]
 
 
 def silence(seconds: float) -> Pcm16:

@@ -10,8 +10,11 @@ from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import LibOpus
 from auricle.events import Wire
 from auricle.protocol.native import StreamParameters
-from auricle.session.heard import Audio, Heard, StreamCounts
+from auricle.session.heard import NO_AUDIO, Audio, Heard, StreamCounts
 from auricle.session.packets import PacketReceiver
+
+SLICE_BYTES = 64
+"""A demuxer gets so much at once: a message may hold half a million elements without a packet."""
 
 
 class ContainerWire:
@@ -46,23 +49,33 @@ class ContainerWire:
         is_ogg = self._parameters.format is Wire.OGG
         self._demuxer = OggDemuxer() if is_ogg else WebmDemuxer()
         self._receiver = PacketReceiver(self._libopus, self._counts)
+        self._message, self._taken_bytes = b"", 0
         self._waiting: deque[Heard] = deque()
 
     def receive_data(self, data: bytes) -> None:
         """Take one message; containers don't care where it begins or ends."""
-        self._demuxer.receive_data(data)
+        self._message, self._taken_bytes = self._message[self._taken_bytes :] + data, 0
 
     def next_heard(self) -> Heard | None:
         """See :class:`auricle.session.heard.WireFormat`."""
         if not self._waiting:
             demuxed = self._demuxer.next_packet()
             if demuxed is None:
-                return None
+                return self._take_slice()
             for heard in self._receiver.receive_packet(demuxed.packet):
                 if isinstance(heard, Audio):
                     heard = Audio(heard.pcm[demuxed.skip_samples :])
                 self._waiting.append(heard)
         return self._waiting.popleft()
+
+    def _take_slice(self) -> Heard | None:
+        """Let the demuxer have more, if there is more."""
+        start = self._taken_bytes
+        if start == len(self._message):
+            return None
+        self._taken_bytes = min(start + SLICE_BYTES, len(self._message))
+        self._demuxer.receive_data(self._message[start : self._taken_bytes])
+        return Audio(NO_AUDIO)
 
     def finish(self) -> Heard | None:
         """Nothing is held back: half a packet is no packet."""

@@ -11,10 +11,12 @@ from math import inf
 from auricle.errors import (
     AudioError,
     AuricleError,
+    DeadlineExceeded,
+    Overloaded,
     PoisonJob,
     RateLimited,
     RequestError,
-    WorkerError,
+    Superseded,
 )
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterance import JobFactory, Speculation
@@ -23,7 +25,7 @@ from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transc
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
 RATE_LIMITED_MAX_S = 30.0
-MAX_WORKER_ERRORS = 5
+MAX_FAILURES = 5
 """The pool retries what workers die of; if it still gives up so often, something is broken."""
 
 PATIENCE_S = 0.5
@@ -60,7 +62,7 @@ class PendingFinal:
     _job_id: JobId | None = None
     _attempts: int = 0
     _refusals: int = 0
-    _worker_errors: int = 0
+    _failures: int = 0
 
     def __post_init__(self) -> None:
         if (early := self.speculation) is None:
@@ -118,12 +120,14 @@ class PendingFinal:
 
     def _is_answer(self, result: Transcript | AuricleError) -> bool:
         """Whether there is nothing more to be had by asking again."""
-        if isinstance(result, RateLimited):
-            return False
-        if isinstance(result, WorkerError) and not isinstance(result, PoisonJob):
-            self._worker_errors += 1
-            return self._worker_errors >= MAX_WORKER_ERRORS
-        return isinstance(result, Transcript | PoisonJob | AudioError | RequestError)
+        match result:
+            case Overloaded() | RateLimited() | Superseded() | DeadlineExceeded():
+                return False
+            case Transcript() | PoisonJob() | AudioError() | RequestError():
+                return True
+            case _:  # a worker's end, or a bug
+                self._failures += 1
+                return self._failures >= MAX_FAILURES
 
     def _delay_s(self, refusal: Transcript | AuricleError) -> float:
         delay_s: float = min(RETRY_FIRST_S * 2**self._refusals, RETRY_MAX_S)

@@ -9,6 +9,7 @@ from auricle.events import SwitchFormat, Warned
 from auricle.types import Pcm16
 
 NO_AUDIO: Pcm16 = np.zeros(0, np.int16)
+NO_AUDIO.setflags(write=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==

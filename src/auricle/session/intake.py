@@ -27,10 +27,12 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 MAX_INBOX_BYTES = 8 * 2**20
 """Several of the largest messages; whoever runs the session stops reading long before."""
+ITEM_BYTES = 200
+"""What a message or a command costs, however small it is."""
 BITE_SAMPLES = SAMPLE_RATE_HZ
 SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Silence that is longer is not listened to."""
-RESENT_S = 40.0
+RESENT_S = 46.0
 """What a client keeps and sends to a new session in the place of one that was forgotten."""
 
 InOrder = Finalize | Configure | Stop
@@ -59,13 +61,15 @@ class Intake:
         self._parameters = parameters
         self._libopus = libopus
         start_sample = parameters.start_sample
-        self.hearing = Hearing(EndpointRules(endpoint_ms=parameters.endpoint_ms), start_sample)
+        rules = EndpointRules(endpoint_ms=parameters.endpoint_ms)
+        self.hearing = Hearing(rules, start_sample, parameters.border_sample)
         self.ledger = Ledger(start_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
         self._inbox: deque[bytes | InOrder] = deque()
         self._inbox_bytes = 0
         self._silence_samples = 0
+        self._silence_seq: int | None = None
         self._is_broken = False
         self._end_sample: int | None = None
 
@@ -87,13 +91,15 @@ class Intake:
         return self._wire.is_resumable
 
     def put(self, item: bytes | InOrder) -> None:
-        """Take a message or a command; nothing is done with it yet."""
-        if self._is_broken:
+        """Take a message or a command; nothing is done with it yet.
+
+        After a fault, or the end, it is ignored.
+        """
+        if self._is_broken or self._end_sample is not None:
             return
-        if isinstance(item, bytes):
-            self._inbox_bytes += len(item)
-            if self._inbox_bytes > MAX_INBOX_BYTES:
-                raise LocalProtocolError("more was read than the session wanted")
+        self._inbox_bytes += _cost_bytes(item)
+        if self._inbox_bytes > MAX_INBOX_BYTES:
+            raise LocalProtocolError("more was read than the session wanted")
         self._inbox.append(item)
 
     def reconnect(self) -> None:
@@ -122,26 +128,23 @@ class Intake:
         found: list[Endpointing] = []
         if command.endpoint_ms is not msgspec.UNSET:
             self.hearing.configure(command.endpoint_ms)
+        before = _kind_of(self._parameters)
         changes = {
             name: value
             for name in ("format", "sample_rate")
             if (value := getattr(command, name)) is not msgspec.UNSET
         }
-        if changes:
-            rest = self._wire.finish()
-            if isinstance(rest, Audio):
-                found += self._hear(rest.pcm, None, now)
-            self._parameters = msgspec.structs.replace(self._parameters, **changes)
+        self._parameters = msgspec.structs.replace(self._parameters, **changes)
+        if _kind_of(self._parameters) != before:  # else its numbers go on
+            found += self._hear_rest(now)
             self._wire = self._make_wire()
         return found
 
     def finish(self, now: float) -> list[Endpointing]:
-        """The stream ends here."""
-        found: list[Endpointing] = []
-        rest = self._wire.finish()
-        if isinstance(rest, Audio):
-            found += self._hear(rest.pcm, None, now)
+        """The stream ends here; what was sent after its end is forgotten."""
+        found = self._hear_rest(now)
         self._end_sample = self.hearing.received_sample
+        self._drop_inbox()
         found += self.hearing.finish()
         self.ledger.note(self.hearing.received_sample, now)
         return found
@@ -181,9 +184,9 @@ class Intake:
         if not self._inbox:
             return None
         item = self._inbox.popleft()
+        self._inbox_bytes -= _cost_bytes(item)
         if not isinstance(item, bytes):
             return Happened(command=item)
-        self._inbox_bytes -= len(item)
         self._wire.receive_data(item)
         return Happened()
 
@@ -200,7 +203,14 @@ class Intake:
         seq = None if self._silence_samples else self._silence_seq
         return self._hear(np.zeros(bite, np.int16), seq, now)
 
+    def _hear_rest(self, now: float) -> list[Endpointing]:
+        """Take what the format held back: it ends here."""
+        rest = self._wire.finish()
+        return self._hear(rest.pcm, None, now) if isinstance(rest, Audio) else []
+
     def _hear(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
+        if not pcm.size:  # a packet that came again: nothing arrived
+            return []
         found = self.hearing.receive(pcm)
         self.ledger.note(self.hearing.received_sample, now, seq)
         return found
@@ -208,3 +218,13 @@ class Intake:
     def _drop_inbox(self) -> None:
         self._inbox.clear()
         self._inbox_bytes = 0
+
+
+def _cost_bytes(item: bytes | InOrder) -> int:
+    return ITEM_BYTES + (len(item) if isinstance(item, bytes) else 0)
+
+
+def _kind_of(parameters: StreamParameters) -> tuple[Wire, int]:
+    """Return what makes another stream of it if it changes; only samples have a rate."""
+    is_pcm = parameters.format is Wire.PCM16
+    return parameters.format, parameters.sample_rate if is_pcm else 0

@@ -4,9 +4,11 @@ from collections import deque
 from dataclasses import dataclass, replace
 
 from auricle.audio.vad import WINDOW_SAMPLES
+from auricle.types import SAMPLE_RATE_HZ
 
-MERGE_S = 0.005
-"""Arrivals that are closer than this are written down as one, where they have no number."""
+MERGE_S, MERGE_SAMPLES = 0.005, SAMPLE_RATE_HZ // 50
+"""Arrivals without numbers that are closer than this, or hold less than 20 ms of audio together,
+are written down as one: a client that sends sample by sample costs no more than others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Ledger:
 
     def __init__(self, start_sample: int) -> None:
         self._arrivals: deque[Arrival] = deque()
+        self._newest_start = start_sample  # of the newest arrival
         self._mark = SafeMark(start_sample)
 
     @property
@@ -48,11 +51,15 @@ class Ledger:
 
     def note(self, end_sample: int, at: float, seq: int | None = None) -> None:
         """Write down an arrival."""
-        if seq is None and self._arrivals:
-            last = self._arrivals[-1]
-            if last.seq is None and at - last.at < MERGE_S:
+        last = self._arrivals[-1] if self._arrivals else None
+        if seq is None and last is not None and last.seq is None:
+            if end_sample - self._newest_start <= MERGE_SAMPLES:
+                self._arrivals[-1] = Arrival(end_sample, at, None)
+                return
+            if at - last.at < MERGE_S:
                 self._arrivals[-1] = replace(last, end_sample=end_sample)
                 return
+        self._newest_start = self._mark.sample if last is None else last.end_sample
         self._arrivals.append(Arrival(end_sample, at, seq))
 
     def arrived_at(self, sample: int) -> float | None:

@@ -56,8 +56,8 @@ MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this waiting for its finals, no more is read."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
-BITE_STEPS = 500
-"""Packets looked at in one go, however little audio is in them."""
+BITE_STEPS = 100
+"""Packets, and pieces of containers, looked at in one go, however little audio is in them."""
 
 
 class LiveSession:
@@ -109,8 +109,8 @@ class LiveSession:
         )
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
-        self._safe = SafeMark(parameters.start_sample)
-        self._finished_sample = parameters.start_sample  # speech before it is in finals
+        self._safe = SafeMark(parameters.border_sample)
+        self._finished_sample = parameters.border_sample  # speech before it is in finals
         self._marked_sample = parameters.start_sample
         self._warnings = _Warnings()
         self._now = now
@@ -301,8 +301,8 @@ class LiveSession:
     def _take(self, happened: Happened, now: float) -> None:
         self._take_found(happened.found, now)
         if isinstance(happened.notice, Warned):
-            for warning in self._warnings.add(happened.notice, self.received_sample):
-                self._put(warning)
+            self._warnings.add(happened.notice)
+            self._warn(self.received_sample)
         elif isinstance(happened.notice, SwitchFormat):
             self._put(happened.notice)
         if happened.command is not None:
@@ -346,18 +346,20 @@ class LiveSession:
             self._mark()
         for submit in self._recognition.poll(self._now, is_ahead=self.is_ahead):
             self._put(submit)
-        for warning in self._warnings.due(self.received_sample):
-            self._put(warning)
+        self._warn(self.received_sample)
         if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
             self._mark()
         self._close_if_done()
 
     def _mark(self) -> None:
-        self._safe = self._intake.ledger.settle(
-            self._recognition.needed_sample,
-            not_before=self._finished_sample,
+        mark = self._intake.ledger.settle(
+            # An utterance may end in the silence that the last window was filled with.
+            min(self._recognition.needed_sample, self.received_sample),
+            not_before=min(self._finished_sample, self.received_sample),
             first_window=self._intake.hearing.first_window_sample,
         )
+        if mark.sample >= self._safe.sample:  # a session may start before its first safe place
+            self._safe = mark
         self._marked_sample = self.received_sample
         self._put_marks()
 
@@ -371,8 +373,7 @@ class LiveSession:
             return
         if not self._recognition.is_done:
             return
-        for warning in self._warnings.due(inf):
-            self._put(warning)
+        self._warn(inf)
         self._is_closed = True
         self._safe = SafeMark(self.received_sample, self._intake.received_seq)
         self._put_marks()
@@ -386,6 +387,12 @@ class LiveSession:
                 decode_errors=counts.decode_errors,
             )
         )
+
+    def _warn(self, until_sample: float) -> None:
+        """Tell the warnings that are due; they wait as long as nobody is there."""
+        if self._is_attached:
+            for warning in self._warnings.due(until_sample):
+                self._put(warning)
 
     def _put(self, output: Output) -> None:
         """Put out a job for the transcriber, or an event if there is anybody to hear it."""
@@ -404,12 +411,11 @@ class _Warnings:
         self._next_at: dict[WarningCode, float] = {}
         self._held: dict[WarningCode, Warned] = {}
 
-    def add(self, warning: Warned, sample: int) -> list[Warned]:
-        """Take a warning; return what may be told now."""
+    def add(self, warning: Warned) -> None:
+        """Take a warning."""
         if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
             warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
         self._held[warning.code] = warning
-        return self.due(sample)
 
     def due(self, sample: float) -> list[Warned]:
         """Return what was held back long enough."""

@@ -18,10 +18,10 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 MAX_GAP_S = 3600
 """A number that lies further ahead is no gap but nonsense."""
-WARN_EVERY_REPEATED = 250
 
 _SERIAL_MODULUS = 2**32
 _SERIAL_HALF = 2**31
+_REPEATED = Warned(WarningCode.AUDIO_DROPPED, "Packets that were already taken came again.")
 
 
 class OpusWire:
@@ -57,6 +57,7 @@ class OpusWire:
 
     def reconnect(self) -> None:
         """Start a new stream of bytes; packets go on with their numbers."""
+        self._receiver.reconnect()
         self._framer = PacketFramer(with_seq=self._has_seq)
         self._messages: deque[bytes] = deque()
         self._is_catching_up = True  # what comes twice now was meant to
@@ -77,8 +78,6 @@ class OpusWire:
             packet, seq = numbered
             if seq is None or self._is_new(seq):
                 self._waiting += self._receiver.receive_packet(packet, seq)
-            elif not self._waiting:
-                return Audio(NO_AUDIO)  # so that nobody has to read many of these in one go
         return self._waiting.popleft()
 
     def finish(self) -> Heard | None:
@@ -127,9 +126,5 @@ class OpusWire:
 
     def _repeated(self) -> None:
         self._counts.repeated_packets += 1
-        if self._is_catching_up:
-            return
-        if self._counts.repeated_packets % WARN_EVERY_REPEATED == 1:
-            self._waiting.append(
-                Warned(WarningCode.AUDIO_DROPPED, "Packets that were already taken came again.")
-            )
+        # One at a time, so that nobody has to read many of these in one go.
+        self._waiting.append(Audio(NO_AUDIO) if self._is_catching_up else _REPEATED)

@@ -46,6 +46,10 @@ class PacketReceiver:
         """How long a packet of this stream is, as far as is known."""
         return self._packet_samples
 
+    def reconnect(self) -> None:
+        """Take note of a new connection: its client may not have been told of the switch."""
+        self._wants_switch = False
+
     def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[Heard]:
         """Return the packet's samples, and what is to be said about it."""
         yield from self._compare(packet)

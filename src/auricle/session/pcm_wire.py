@@ -38,7 +38,7 @@ class PcmWire:
         self._frame_bytes = _SAMPLE_BYTES * self._channels
         self._resampler = Resampler(self._rate_hz)
         self._at_sample = at_sample
-        self._expected = round(at_sample * self._rate_hz / SAMPLE_RATE_HZ)
+        self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)
         self._waiting: deque[Heard] = deque()
         self.reconnect()
 
@@ -124,8 +124,13 @@ class PcmWire:
         if tail is not None:
             self._waiting.append(tail)
         self._resampler = Resampler(self._rate_hz)
-        lost_samples = round(position * SAMPLE_RATE_HZ / self._rate_hz) - self._at_sample
+        lost_samples = _scaled(position, self._rate_hz, SAMPLE_RATE_HZ) - self._at_sample
         if lost_samples > 0:
             self._at_sample += lost_samples
             self._waiting.append(Lost(lost_samples, NO_AUDIO))
         self._expected = position
+
+
+def _scaled(position: int, from_hz: int, to_hz: int) -> int:
+    """Return the nearest position at another rate; exact, however large it is."""
+    return (position * to_hz + from_hz // 2) // from_hz
