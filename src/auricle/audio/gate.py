@@ -8,6 +8,7 @@ windows before, so that it judges as if it had listened all along. (``bench/vad.
 """
 
 from collections import deque
+from math import inf
 
 import numpy as np
 
@@ -17,49 +18,65 @@ from auricle.types import Pcm16
 WARM_UP_WINDOWS = 16
 """Half a second: what Silero hears before the window that opened the gate."""
 
-_OPENING_RATIO = 10**0.25
-"""How much stronger than the floor a window must be: 2.5 dB."""
+_APART_SAMPLES = 6
+"""Differences of samples so far apart are strongest from 0.5 to 2.2 kHz, where speech is."""
+_OPENING_RATIO = 10**0.2
+"""How much stronger than the floor a window must be: 2 dB."""
 _FLOOR_BLOCKS, _BLOCK_WINDOWS = 6, 16
-"""The floor is the quietest of 6 half seconds."""
+"""The floor is the quietest of 6 half seconds, and of the one that has begun."""
 _SMOOTHING = 0.3
 _LEAST_POWER = 8.0
-"""Of neighbouring samples' differences: dither of one bit has 2 or less."""
+"""Of the differences: dither of one bit has 2 or less."""
 _HANGOVER_WINDOWS = 16
 """The gate stays open for half a second after the last window that opened it."""
+
+GRID_SAMPLES = _BLOCK_WINDOWS * WINDOW_SAMPLES
+"""Streams that begin at different places of one clock, on this grid, come to the same judgement
+after some seconds."""
+
+_NONE = np.zeros(0, np.float32)
+_NONE.flags.writeable = False
 
 
 class NoiseGate:
     """Tells which windows of one stream stand out from its background.
 
-    The power is that of the differences between neighbouring samples: it hardly notices hum and
-    rumble. The background is the least smoothed power of the last 3 s, so a lasting noise closes
-    the gate again, whatever its level, and speech doesn't, since it has dips.
+    The power is that of differences between samples that are near each other: it hardly notices hum
+    and rumble, nor much of a hiss. The background is the least smoothed power of the last 3 s, so a
+    lasting noise closes the gate again, whatever its level, and speech doesn't, since it has dips.
     """
 
     def __init__(self) -> None:
         self._smoothed: float | None = None
         self._block_floors: deque[float] = deque(maxlen=_FLOOR_BLOCKS)
-        self._block_floor = np.inf
+        self._floor = inf  # of whole blocks and the one that has begun
+        self._block_floor = inf
         self._block_windows = 0
 
     def passes(self, window: Pcm16) -> bool:
         """Return whether the stream's next window may be speech."""
-        differences = np.diff(window.astype(np.float32))
-        power = float(differences @ differences) / WINDOW_SAMPLES
-        floor = min(self._block_floor, *self._block_floors, np.inf)
+        samples = window.astype(np.float32)
+        differences = samples[_APART_SAMPLES:] - samples[:-_APART_SAMPLES]
+        power = float(differences @ differences) / differences.size
+        floor = self._floor
         self._follow(power)
-        return power > max(floor * _OPENING_RATIO, _LEAST_POWER) or (
-            len(self._block_floors) < 2 and power > _LEAST_POWER  # too early to know the background
-        )
+        if power <= _LEAST_POWER:
+            return False
+        # In the first second it is too early to know the background.
+        return power > floor * _OPENING_RATIO or len(self._block_floors) < 2
 
     def _follow(self, power: float) -> None:
         before = self._smoothed
-        self._smoothed = power if before is None else before + _SMOOTHING * (power - before)
-        self._block_floor = min(self._block_floor, self._smoothed)
+        smoothed = power if before is None else before + _SMOOTHING * (power - before)
+        self._smoothed = smoothed
+        if smoothed < self._block_floor:
+            self._block_floor = smoothed
+            self._floor = min(self._floor, smoothed)
         self._block_windows += 1
         if self._block_windows == _BLOCK_WINDOWS:
             self._block_floors.append(self._block_floor)
-            self._block_floor, self._block_windows = np.inf, 0
+            self._floor = min(self._block_floors)
+            self._block_floor, self._block_windows = inf, 0
 
 
 class VoiceDetector:
@@ -74,13 +91,14 @@ class VoiceDetector:
 
     def __init__(self) -> None:
         self._silero = SpeechDetector()
+        self._held = np.zeros(WINDOW_SAMPLES, np.int16)
         self.reset()
 
     def reset(self) -> None:
         """Forget the stream: the next sample is the first of a new one."""
         self._silero.reset()
         self._gate = NoiseGate()
-        self._pcm = np.zeros(0, np.int16)  # that doesn't fill a window yet
+        self._held_samples = 0  # that don't fill a window yet
         self._before: deque[Pcm16] = deque(maxlen=WARM_UP_WINDOWS)
         self._open_windows = 0
 
@@ -95,18 +113,27 @@ class VoiceDetector:
         Returns:
             float32, shape [windows], in 0..1; empty when no window is complete yet.
         """
-        held = np.concatenate([self._pcm, pcm])
-        whole = held.size - held.size % WINDOW_SAMPLES
-        self._pcm = held[whole:]
-        windows = held[:whole].reshape(-1, WINDOW_SAMPLES)
-        return np.array([self._judge(window) for window in windows], np.float32)
+        already = self._held_samples
+        samples = already + pcm.size
+        if samples < WINDOW_SAMPLES:
+            self._held[already:samples] = pcm
+            self._held_samples = samples
+            return _NONE
+        joined = np.concatenate([self._held[:already], pcm])
+        whole = samples - samples % WINDOW_SAMPLES
+        self._held_samples = samples - whole
+        self._held[: self._held_samples] = joined[whole:]
+        judged = [
+            self._judge(joined[at : at + WINDOW_SAMPLES]) for at in range(0, whole, WINDOW_SAMPLES)
+        ]
+        return np.array(judged, np.float32)
 
     def _judge(self, window: Pcm16) -> float:
         passes = self._gate.passes(window)
-        if not self._open_windows and not passes:
-            self._before.append(window)
-            return 0.0
         if not self._open_windows:
+            if not passes:
+                self._before.append(window)
+                return 0.0
             self._silero.reset()
             for earlier in self._before:
                 self._silero.probabilities(earlier)
@@ -114,6 +141,7 @@ class VoiceDetector:
         probability = float(self._silero.probabilities(window)[0])
         if passes or probability >= SILENCE_THRESHOLD:
             self._open_windows = _HANGOVER_WINDOWS
+            self._before.clear()
         else:
             self._open_windows -= 1
             self._before.append(window)
