@@ -210,6 +210,8 @@ class Endpointer:
             What happened, in order.
         """
         self._pcm += pcm.tobytes()
+        if not len(probabilities):
+            return []
         size_bytes = len(probabilities) * WINDOW_SAMPLES * np.dtype(np.int16).itemsize
         if size_bytes > len(self._pcm):
             raise ValueError("there are probabilities of samples that were never received")

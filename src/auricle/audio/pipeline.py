@@ -64,6 +64,11 @@ class OpusPacketDecodingPipeline:
             failures_in_a_row=self._failures_in_a_row,
         )
 
+    @property
+    def failures(self) -> int:
+        """How many packets could not be decoded so far."""
+        return self._failures
+
     def receive_packet(self, packet: OpusPacket) -> Pcm16:
         """Return the packet's speech.
 

@@ -37,6 +37,7 @@ class PacketReceiver:
         frame_ms = USUAL_PACKET_MS if declared is None else declared.frame_ms
         self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
         self._told: set[str] = set()
+        self._compared_head = b""
         self._failures_in_a_row = 0
         self._is_rebuilt = False
         self._wants_switch = False
@@ -53,10 +54,10 @@ class PacketReceiver:
     def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[Heard]:
         """Return the packet's samples, and what is to be said about it."""
         yield from self._compare(packet)
-        before = self._pipeline.statistics.failures
+        before = self._pipeline.failures
         pcm = self._pipeline.receive_packet(packet)
         self._counts.packets += 1
-        if self._pipeline.statistics.failures == before:
+        if self._pipeline.failures == before:
             self._failures_in_a_row = 0
             self._packet_samples = pcm.size
             yield Audio(pcm, seq)
@@ -77,8 +78,11 @@ class PacketReceiver:
     def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
         """Say once what isn't as declared."""
         declared = self._declared
-        if declared is None:
+        # The first byte tells all, and the second where there may be many frames.
+        head = packet[: 2 if packet and packet[0] & 3 == 3 else 1]
+        if declared is None or head == self._compared_head:
             return
+        self._compared_head = head
         try:
             shape = parse_packet(packet)
         except RemoteProtocolError:  # the decoder will say so, too

@@ -33,7 +33,6 @@ class Outcome:
     text: str
     start_sample: int
     end_sample: int
-    speech_end_sample: int
     language: str | None
     words: tuple[Word, ...] | None
     latency_ms: float
@@ -87,6 +86,8 @@ class Recognition:
     @property
     def unfinished_samples(self) -> int:
         """Audio that is held for utterances whose finals aren't out."""
+        if self.is_done:
+            return 0
         waiting = sum(pending.pcm.size for pending in self._pending)
         started = self._open.start_sample if self._open else self._hearing.received_sample
         return waiting + self._hearing.received_sample - started
@@ -119,6 +120,8 @@ class Recognition:
 
     def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
         """Ask for what is due."""
+        if self.is_done:
+            return []
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
         told = [submit for submit in due if submit is not None]
@@ -128,6 +131,8 @@ class Recognition:
 
     def wake_at(self, *, is_ahead: bool) -> float:
         """When :meth:`poll` has something to do; infinity if never."""
+        if self.is_done:
+            return inf
         finals = min((pending.wake_at for pending in self._pending), default=inf)
         return min(finals, self._partial_due_at(is_ahead=is_ahead))
 
@@ -225,7 +230,6 @@ def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: floa
         text=text,
         start_sample=pending.start_sample,
         end_sample=pending.end_sample,
-        speech_end_sample=pending.speech_end_sample,
         language=heard.language if heard else pending.options.language,
         words=_words(pending, result),
         latency_ms=max(0.0, now - pending.arrived_at) * 1000,

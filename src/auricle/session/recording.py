@@ -19,7 +19,7 @@ class Recording:
     """
 
     def __init__(self, start_sample: int) -> None:
-        self._start = start_sample
+        self._start = self._end = start_sample
         self._bytes = bytearray()  # forgets its front without moving the rest
 
     @property
@@ -30,11 +30,12 @@ class Recording:
     @property
     def end_sample(self) -> int:
         """The position after the newest sample."""
-        return self._start + len(self._bytes) // _SAMPLE_BYTES
+        return self._end
 
     def add(self, pcm: Pcm16) -> None:
         """Add samples at the end."""
         self._bytes += pcm.tobytes()
+        self._end += pcm.size
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
         """Return a copy of the samples between two positions.
@@ -42,16 +43,17 @@ class Recording:
         Raises:
             IndexError: Some of them aren't held.
         """
-        if not self._start <= start_sample <= end_sample <= self.end_sample:
+        if not self._start <= start_sample <= end_sample <= self._end:
             raise IndexError(
-                f"samples {start_sample} to {end_sample} are not in "
-                f"{self._start} to {self.end_sample}"
+                f"samples {start_sample} to {end_sample} are not in {self._start} to {self._end}"
             )
         first, last = ((at - self._start) * _SAMPLE_BYTES for at in (start_sample, end_sample))
         return np.frombuffer(bytes(self._bytes[first:last]), np.int16)
 
     def discard_before(self, sample: int) -> None:
         """Let go of what lies before a position."""
-        gone = min(max(0, sample - self._start), len(self._bytes) // _SAMPLE_BYTES)
+        gone = min(sample, self._end) - self._start
+        if gone <= 0:
+            return
         del self._bytes[: gone * _SAMPLE_BYTES]
         self._start += gone
