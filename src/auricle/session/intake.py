@@ -32,7 +32,7 @@ ITEM_BYTES = 200
 BITE_SAMPLES = SAMPLE_RATE_HZ
 SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Silence that is longer is not listened to."""
-RESENT_S = 46.0
+RESENT_S = 55.0
 """What a client keeps and sends to a new session in the place of one that was forgotten."""
 
 InOrder = Finalize | Configure | Stop
@@ -63,7 +63,7 @@ class Intake:
         start_sample = parameters.start_sample
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms)
         self.hearing = Hearing(rules, start_sample, parameters.border_sample)
-        self.ledger = Ledger(start_sample)
+        self.ledger = Ledger(parameters.border_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
         self._inbox: deque[bytes | InOrder] = deque()
@@ -169,9 +169,9 @@ class Intake:
                 self.pace.receive(pcm.size, now)
                 return Happened(tuple(self._hear(pcm, seq, now)))
             case Lost(samples, pcm, seq):
-                found = self._hear(pcm, None, now)
                 self._silence_samples = samples - pcm.size
                 self._silence_seq = seq
+                found = self._hear(pcm, None if self._silence_samples else seq, now)
                 gap_ms = round(samples * 1000 / SAMPLE_RATE_HZ)
                 warning = Warned(
                     WarningCode.AUDIO_GAP, "Audio is missing; silence keeps the clock.", gap_ms

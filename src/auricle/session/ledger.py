@@ -3,7 +3,6 @@
 from collections import deque
 from dataclasses import dataclass, replace
 
-from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.types import SAMPLE_RATE_HZ
 
 MERGE_S, MERGE_SAMPLES = 0.005, SAMPLE_RATE_HZ // 50
@@ -31,12 +30,10 @@ class SafeMark:
 class Ledger:
     """Arrivals since the last safe mark.
 
-    A mark is moved back a little, to where a packet ends (a client sends whole packets again) and,
-    if one is near, to where the voice detector's windows start too: a new session that begins there
-    sees the very same windows, so it finds the same utterances.
+    A mark lies where a packet ends: a client sends whole packets again.
 
     Args:
-        start_sample: Where the clock starts.
+        start_sample: Where the first mark is: where the clock starts, or later.
     """
 
     def __init__(self, start_sample: int) -> None:
@@ -66,34 +63,18 @@ class Ledger:
         """Return when all audio before a position was there; ``None`` if it isn't."""
         return next((a.at for a in self._arrivals if a.end_sample >= sample), None)
 
-    def settle(self, sample: int, *, not_before: int, first_window: int) -> SafeMark:
+    def settle(self, sample: int) -> SafeMark:
         """Let go of what lies before a position, and return the mark that is safe.
 
         Args:
             sample: Nothing before it is needed any more.
-            not_before: Speech before this position is in a final that is out.
-            first_window: Where the voice detector's windows are counted from.
         """
-        best: Arrival | None = None
-        aligned: Arrival | None = None
-        for arrival in self._arrivals:
-            if arrival.end_sample > sample:
-                break
-            if arrival.seq is not None:
-                best = arrival
-                if (arrival.end_sample - first_window) % WINDOW_SAMPLES == 0:
-                    aligned = arrival
-        if aligned is not None and aligned.end_sample >= not_before:
-            best = aligned
-        if best is not None:
-            self._mark = SafeMark(best.end_sample, best.seq)
-        elif not any(arrival.seq is not None for arrival in self._arrivals):
-            self._mark = self._without_packets(sample, not_before, first_window)
-        while self._arrivals and self._arrivals[0].end_sample <= self._mark.sample:
-            self._arrivals.popleft()
+        at_sample, seq = self._mark.sample, self._mark.seq
+        while self._arrivals and self._arrivals[0].end_sample <= sample:
+            arrival = self._arrivals.popleft()
+            at_sample = arrival.end_sample
+            seq = seq if arrival.seq is None else arrival.seq
+        if self._arrivals and self._arrivals[0].seq is None:
+            at_sample = sample  # samples have no borders
+        self._mark = SafeMark(max(at_sample, self._mark.sample), seq)
         return self._mark
-
-    def _without_packets(self, sample: int, not_before: int, first_window: int) -> SafeMark:
-        aligned = sample - (sample - first_window) % WINDOW_SAMPLES
-        at = aligned if aligned >= max(not_before, self._mark.sample) else sample
-        return SafeMark(max(at, self._mark.sample), self._mark.seq)

@@ -110,7 +110,6 @@ class LiveSession:
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._safe = SafeMark(parameters.border_sample)
-        self._finished_sample = parameters.border_sample  # speech before it is in finals
         self._marked_sample = parameters.start_sample
         self._warnings = _Warnings()
         self._now = now
@@ -296,6 +295,7 @@ class LiveSession:
             else:
                 self._is_behind = True
         finally:
+            hearing.forget()
             self._settle()
 
     def _take(self, happened: Happened, now: float) -> None:
@@ -307,7 +307,6 @@ class LiveSession:
             self._put(happened.notice)
         if happened.command is not None:
             self._do(happened.command, now)
-        self._intake.hearing.forget()
 
     def _take_found(self, found: tuple[Endpointing, ...], now: float) -> None:
         for endpointing in found:
@@ -339,7 +338,6 @@ class LiveSession:
     def _settle(self) -> None:
         """Bring everything up to date after something happened."""
         while outcome := self._recognition.next_outcome(self._now):
-            self._finished_sample = outcome.speech_end_sample
             final = outcome.numbered(self._journal.next_id)
             self._journal.add(final)
             self._put(final)
@@ -354,9 +352,7 @@ class LiveSession:
     def _mark(self) -> None:
         mark = self._intake.ledger.settle(
             # An utterance may end in the silence that the last window was filled with.
-            min(self._recognition.needed_sample, self.received_sample),
-            not_before=min(self._finished_sample, self.received_sample),
-            first_window=self._intake.hearing.first_window_sample,
+            min(self._recognition.needed_sample, self.received_sample)
         )
         if mark.sample >= self._safe.sample:  # a session may start before its first safe place
             self._safe = mark
