@@ -1,0 +1,316 @@
+"""Messages and commands, worked off in order and in bites."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from auricle.audio.endpointer import Endpointing, SpeechStart, UtteranceEnd
+from auricle.audio.opus import find_libopus
+from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
+from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.protocol.framing import pack
+from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
+from auricle.session.intake import (
+    BITE_SAMPLES,
+    ITEM_BYTES,
+    MAX_INBOX_BYTES,
+    SKIP_FROM_SAMPLES,
+    Happened,
+    Intake,
+)
+from auricle.types import OpusPacket, Pcm16
+from tests.fakes.clips import CLIPS
+from tests.fakes.opus import encode_packets, tone
+from tests.fakes.session import silence
+
+pytestmark = pytest.mark.unit
+
+SPEECH = CLIPS["short.wav"].pcm
+PACKETS = encode_packets(tone(300, 16_000))
+PCM = {"format": Wire.PCM16, "seq": True}
+
+
+def intake(**parameters: object) -> Intake:
+    return Intake(StreamParameters(**({"seq": True} | parameters)), find_libopus(), now=0.0)  # type: ignore[arg-type]  # fields by name
+
+
+def drain(it: Intake, now: float = 0.0) -> list[Happened]:
+    happened = []
+    while (next_one := it.next_happened(now)) is not None:
+        happened.append(next_one)
+    return happened
+
+
+def numbered(*numbers: int) -> bytes:
+    return b"".join(pack(PACKETS[number % len(PACKETS)], number) for number in numbers)
+
+
+def at(position: int, pcm: Pcm16) -> bytes:
+    return struct.pack("<Q", position) + pcm.tobytes()
+
+
+def found(happened: list[Happened]) -> list[Endpointing]:
+    return [endpointing for one in happened for endpointing in one.found]
+
+
+def gaps_ms(happened: list[Happened]) -> list[int | None]:
+    return [
+        one.notice.gap_ms
+        for one in happened
+        if isinstance(one.notice, Warned) and one.notice.code is WarningCode.AUDIO_GAP
+    ]
+
+
+def test_commands_wait_for_the_audio_that_came_before_them() -> None:
+    it = intake()
+    finalize, configure = Finalize(), Configure(language="de")
+    for item in (numbered(0, 1), finalize, numbered(2), configure):
+        it.put(item)
+    seen: list[object] = []
+    while (happened := it.next_happened(0.0)) is not None:
+        if happened.command is not None:
+            seen.append((happened.command, it.received_sample))
+    assert seen == [(finalize, 640), (configure, 960)]
+
+
+def test_the_clock_starts_where_it_is_told() -> None:
+    it = intake(start_sample=5000)
+    assert it.received_sample == 5000
+    it.put(numbered(0))
+    drain(it)
+    assert it.received_sample == 5320
+    assert it.received_seq == 0
+
+
+def test_good_packets_before_a_fault_are_heard_and_what_follows_it_is_not() -> None:
+    it = intake()
+    it.put(numbered(0, 1) + b"\0\0")
+    it.put(numbered(2))
+    with pytest.raises(RemoteProtocolError):
+        drain(it)
+    assert it.received_sample == 640
+    it.put(numbered(2))
+    with pytest.raises(RemoteProtocolError):  # it is told for as long as somebody asks
+        drain(it)
+    assert it.received_sample == 640
+
+
+def test_a_new_connection_heals_a_fault_and_goes_on_by_number() -> None:
+    it = intake()
+    it.put(numbered(0, 1) + b"\0\0")
+    with pytest.raises(AuricleError):
+        drain(it)
+    it.reconnect()
+    it.put(numbered(1, 2))
+    assert gaps_ms(drain(it)) == []
+    assert it.received_sample == 960
+    assert it.counts.repeated_packets == 1
+
+
+def test_what_was_not_worked_off_is_forgotten_with_its_connection() -> None:
+    it = intake()
+    it.put(numbered(0, 1, 2))
+    it.put(Stop())
+    it.next_happened(0.0)
+    it.next_happened(0.0)
+    it.reconnect()
+    assert drain(it) == []
+    assert it.received_sample == 320
+
+
+def test_the_inbox_is_bounded_in_bytes() -> None:
+    it = intake()
+    it.put(bytes(MAX_INBOX_BYTES - ITEM_BYTES))
+    with pytest.raises(LocalProtocolError):
+        it.put(b"")
+
+
+def test_the_inbox_is_bounded_in_messages_however_small_they_are() -> None:
+    it = intake()
+    for _ in range(MAX_INBOX_BYTES // ITEM_BYTES):
+        it.put(Finalize())
+    with pytest.raises(LocalProtocolError):
+        it.put(Finalize())
+    assert len(drain(it)) == MAX_INBOX_BYTES // ITEM_BYTES
+    it.put(Finalize())
+
+
+def test_a_gap_is_told_and_filled_so_that_the_clock_is_right() -> None:
+    it = intake()
+    it.put(numbered(0, 26))
+    happened = drain(it)
+    assert gaps_ms(happened) == [500]
+    assert it.received_sample == 27 * 320
+    assert it.hearing.received_sample == it.received_sample
+    assert it.counts.lost_packets == 25
+
+
+def test_after_100_ms_of_concealment_a_gap_is_exact_silence() -> None:
+    it = intake()
+    it.put(numbered(0, 1, 2, 22))
+    drain(it)
+    gap = it.hearing.read(3 * 320, 22 * 320)
+    assert gap[:1600].any()
+    assert not gap[1600:].any()
+
+
+def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
+    it = intake()
+    it.put(numbered(0, 1 + 250))
+    while not gaps_ms([it.next_happened(0.0) or Happened()]):
+        pass
+    assert it.hearing.received_sample == 320 + 1600
+    assert it.received_sample == 251 * 320
+
+
+def test_a_long_gap_is_heard_in_bites() -> None:
+    it = intake()
+    it.put(numbered(0, 1 + SKIP_FROM_SAMPLES // 320))
+    most = 0
+    while True:
+        before = it.hearing.received_sample
+        if it.next_happened(0.0) is None:
+            break
+        most = max(most, it.hearing.received_sample - before)
+    assert most == BITE_SAMPLES
+
+
+def test_a_gap_of_an_hour_is_jumped_over_and_what_follows_is_heard() -> None:
+    it = intake(**PCM)
+    it.put(at(0, silence(1)))
+    it.put(at(3600 * 16_000, SPEECH))
+    happened = drain(it)
+    assert len(happened) < 20
+    assert it.received_sample == 3600 * 16_000 + SPEECH.size
+    (start,) = [event for event in found(happened) if isinstance(event, SpeechStart)]
+    assert 3600 * 16_000 <= start.start_sample < 3600 * 16_000 + SPEECH.size
+
+
+def test_an_utterance_ends_before_a_gap_is_jumped_over() -> None:
+    it = intake(**PCM)
+    it.put(at(0, SPEECH))
+    it.put(at(SPEECH.size + 600 * 16_000, silence(0.1)))
+    events = found(drain(it))
+    assert [type(event) for event in events if isinstance(event, SpeechStart | UtteranceEnd)] == [
+        SpeechStart,
+        UtteranceEnd,
+    ]
+    assert it.received_sample == SPEECH.size + 600 * 16_000 + 1600
+
+
+def test_naming_the_format_that_is_there_changes_nothing() -> None:
+    it = intake()
+    it.put(numbered(0, 1, 2))
+    drain(it)
+    assert it.configure(Configure(format=Wire.OPUS, sample_rate=8000), 0.0) == []
+    it.put(numbered(1, 2, 3))
+    drain(it)
+    assert it.received_sample == 4 * 320
+    assert it.counts.repeated_packets == 2
+
+
+def test_another_format_goes_on_at_the_same_place_of_the_clock() -> None:
+    it = intake()
+    it.put(numbered(0, 1, 2))
+    drain(it)
+    it.configure(Configure(format=Wire.PCM16, sample_rate=48_000), 0.0)
+    assert it.received_seq is None
+    it.put(at(3 * 960, tone(300, 4800)))
+    assert gaps_ms(drain(it)) == []
+    it.configure(Configure(format=Wire.OPUS), 0.0)
+    assert it.received_sample == 3 * 320 + 1600  # what the resampler held back came out, too
+    it.put(numbered(77, 78))
+    assert gaps_ms(drain(it)) == []
+    assert it.received_sample == 5 * 320 + 1600
+    assert it.counts.packets == 5
+
+
+def test_another_rate_is_another_stream_of_samples() -> None:
+    it = intake(**PCM)
+    it.put(at(0, tone(300, 1600)))
+    drain(it)
+    it.configure(Configure(sample_rate=8000), 0.0)
+    it.put(at(800, tone(300, 800)))
+    assert gaps_ms(drain(it)) == []
+    it.finish(0.0)
+    assert it.received_sample == 3200
+
+
+def test_a_container_takes_the_place_of_packets_and_can_not_be_resumed() -> None:
+    it = intake()
+    assert it.is_resumable
+    it.configure(Configure(format=Wire.WEBM), 0.0)
+    assert not it.is_resumable
+
+
+def test_the_stream_ends_with_what_its_format_held_back() -> None:
+    it = intake(format=Wire.PCM16, sample_rate=48_000, seq=False)
+    it.put(tone(300, 48_000).tobytes())
+    drain(it)
+    before = it.received_sample
+    it.finish(0.0)
+    assert before < it.received_sample == 16_000
+
+
+def test_after_the_end_nothing_is_taken_though_it_was_read_before() -> None:
+    it = intake()
+    it.put(Stop())
+    it.put(numbered(0))
+    (happened,) = [it.next_happened(0.0)]
+    assert happened is not None
+    assert happened.command == Stop()
+    it.finish(0.0)
+    assert drain(it) == []
+    it.reconnect()
+    it.put(numbered(0))
+    assert drain(it) == []
+    assert it.received_sample == 0
+    assert it.counts.packets == 0
+
+
+def test_packets_that_come_again_for_ever_cost_no_memory() -> None:
+    it = intake()
+    it.put(numbered(0))
+    drain(it)
+    for number in range(100):
+        it.put(numbered(*[0] * 10))
+        drain(it, now=float(number))
+    assert it.ledger.arrivals == 1
+    assert it.counts.repeated_packets == 1000
+
+
+def test_audio_faster_than_it_is_spoken_is_ahead() -> None:
+    it = intake(format=Wire.PCM16, seq=False)
+    it.put(bytes(2 * 16_000 * 6))
+    drain(it)
+    assert it.pace.is_ahead(0.0)
+    assert not it.pace.is_ahead(1.1)
+
+
+def test_a_gap_brings_nobody_ahead() -> None:
+    it = intake(**PCM)
+    it.put(at(100 * 16_000, silence(0.1)))
+    drain(it)
+    assert not it.pace.is_ahead(0.0)
+
+
+def test_a_session_in_the_place_of_a_forgotten_one_may_begin_with_what_was_kept() -> None:
+    it = intake(format=Wire.PCM16, seq=False, start_sample=16_000)
+    it.put(bytes(2 * 16_000 * 45))
+    drain(it)
+    assert not it.pace.is_ahead(0.0)
+
+
+def test_a_switch_is_passed_on() -> None:
+    it = intake()
+    it.put(b"".join(pack(OpusPacket(b"\x03"), number) for number in range(6)))
+    assert [type(one.notice) for one in drain(it) if one.notice].count(SwitchFormat) == 1
+    assert it.received_sample == 6 * 320
+
+
+def test_what_is_heard_is_what_was_sent() -> None:
+    it = intake(**PCM)
+    it.put(at(0, SPEECH))
+    drain(it)
+    assert np.array_equal(it.hearing.read(0, SPEECH.size), SPEECH)
