@@ -1,6 +1,10 @@
 """The session's ear: samples in, utterances out, and the audio that they are made of.
 
 This is the session's clock: it counts samples and nothing else moves it.
+
+What is heard at a place depends on the audio there and some seconds before it, not on where the
+session began: the detector's windows lie at the same places of the clock in every session. So one
+that goes on for another, with some audio from before its border, finds the same utterances.
 """
 
 from dataclasses import replace
@@ -8,9 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules
-from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
+from auricle.audio.gate import GRID_SAMPLES, VoiceDetector
+from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.recording import Recording
-from auricle.types import Pcm16
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+TUNE_IN_SAMPLES = 6 * SAMPLE_RATE_HZ
+"""The detector knows the background by the quietest of 3.6 s, smoothed over some more."""
 
 
 class Hearing:
@@ -19,17 +27,26 @@ class Hearing:
     Args:
         rules: What ends an utterance.
         start_sample: Where the clock starts.
+        border_sample: Where the last utterance of the session before this one ended, or later:
+            the audio before it is only there to tune in.
     """
 
-    def __init__(self, rules: EndpointRules, start_sample: int) -> None:
+    def __init__(
+        self, rules: EndpointRules, start_sample: int, border_sample: int | None = None
+    ) -> None:
         self._rules = rules
-        self._detector = SpeechDetector()
-        self._start(start_sample)
+        self._detector = VoiceDetector()
+        self._start(start_sample, start_sample if border_sample is None else border_sample)
 
-    def _start(self, sample: int) -> None:
-        self._endpointer = Endpointer(self._rules, sample)
+    def _start(self, sample: int, border_sample: int) -> None:
         self._recording = Recording(sample)
-        self._first_window = sample
+        # What came earlier was for the decoder alone.
+        self._first_sample = max(sample, border_sample - TUNE_IN_SAMPLES)
+        self._first_window = self._first_sample - self._first_sample % GRID_SAMPLES
+        border_sample = max(sample, border_sample)
+        self._endpointer = Endpointer(self._rules, self._first_window, border_sample)
+        silence = np.zeros(self._first_sample - self._first_window, np.int16)
+        self._endpointer.receive(silence, self._detector.probabilities(silence))
 
     @property
     def received_sample(self) -> int:
@@ -40,11 +57,6 @@ class Hearing:
     def needed_sample(self) -> int:
         """No utterance that is open or still to come holds anything before this position."""
         return self._endpointer.needed_sample
-
-    @property
-    def first_window_sample(self) -> int:
-        """Where the detector's windows are counted from."""
-        return self._first_window
 
     @property
     def is_open(self) -> bool:
@@ -60,6 +72,9 @@ class Hearing:
         """Take the next samples; return what happened, in order."""
         if not pcm.size:
             return []
+        if (unheard := self._first_sample - self.received_sample) > 0:
+            self._recording = Recording(self.received_sample + min(pcm.size, unheard))
+            return self.receive(pcm[unheard:])
         self._recording.add(pcm)
         return self._endpointer.receive(pcm, self._detector.probabilities(pcm))
 
@@ -77,7 +92,8 @@ class Hearing:
         if self.is_open:
             raise ValueError("an utterance is open")
         self._detector.reset()
-        self._start(self.received_sample + samples)
+        start_sample = self.received_sample + samples
+        self._start(start_sample, start_sample)
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
         """Return a copy of the audio between two positions."""
