@@ -1,0 +1,232 @@
+"""A final on its way."""
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    BadRequest,
+    DeadlineExceeded,
+    Draining,
+    NoWorkerReady,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+    WorkerError,
+)
+from auricle.session.final import (
+    MAX_FAILURES,
+    PATIENCE_PER_AUDIO_S,
+    PATIENCE_S,
+    RATE_LIMITED_MAX_S,
+    RETRY_FIRST_S,
+    RETRY_MAX_S,
+    PendingFinal,
+)
+from auricle.session.output import Cancel
+from auricle.session.utterance import Caller, JobFactory, Speculation
+from auricle.types import Job, JobId, JobKind, Options
+from tests.fakes.session import CLIENT, transcript
+
+pytestmark = pytest.mark.unit
+
+PCM = np.ones(32_000, np.int16)
+OPTIONS = Options(language="en", beam_size=5, initial_prompt="Names.")
+EARLY = JobId("S:1:s1")
+PATIENCE = PATIENCE_S + 2 * PATIENCE_PER_AUDIO_S
+
+
+def pending(speculation: Speculation | None = None) -> PendingFinal:
+    return PendingFinal(
+        factory=JobFactory(Caller("S", CLIENT, "room-1"), 1),
+        pcm=PCM,
+        start_sample=1000,
+        speech_end_sample=30_000,
+        options=OPTIONS,
+        stable="",
+        arrived_at=5.0,
+        speculation=speculation,
+    )
+
+
+def foretold(submitted_at: float = 10.0) -> PendingFinal:
+    return pending(Speculation(EARLY, 33_000, submitted_at))
+
+
+def ask(it: PendingFinal, now: float = 10.0, kind: JobKind = JobKind.FINAL) -> Job:
+    submit = it.submit(kind, now)
+    assert submit is not None
+    return submit.job
+
+
+def test_it_is_asked_for_at_once_and_once() -> None:
+    it = pending()
+    assert it.wake_at == -inf
+    job = ask(it)
+    assert (job.id, job.kind, job.reservation) == ("S:1:f", JobKind.FINAL, "room-1")
+    assert job.options is OPTIONS
+    assert job.pcm is PCM
+    assert it.wake_at == inf
+    assert it.submit(JobKind.FINAL, 1e9) is None
+    assert it.end_sample == 33_000
+
+
+def test_an_answer_ends_it() -> None:
+    it = pending()
+    job = ask(it)
+    answer = transcript("hello", job)
+    assert it.job_done(job.id, answer, 11.0) is None
+    assert it.result is answer
+    assert it.wake_at == inf
+
+
+def test_answers_to_other_jobs_are_ignored() -> None:
+    it = pending()
+    job = ask(it)
+    assert it.job_done(JobId("S:1:f9"), transcript("other", job), 11.0) is None
+    assert it.job_done(EARLY, transcript("other", job), 11.0) is None
+    assert it.result is None
+    it.job_done(job.id, transcript("hello", job), 11.0)
+    first = it.result
+    it.job_done(job.id, transcript("again", job), 11.0)
+    assert it.result is first
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Overloaded("full", 1),
+        NoWorkerReady("starting", 1),
+        Draining("bye", 1),
+        Superseded("shed"),
+        DeadlineExceeded("late"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_refusal_is_never_the_last_word(refusal: AuricleError) -> None:
+    it = pending()
+    now, waits, ids = 10.0, [], []
+    for _ in range(30):
+        job = ask(it, now)
+        ids.append(job.id)
+        it.job_done(job.id, refusal, now)
+        assert it.submit(JobKind.FINAL, now) is None
+        waits.append(it.wake_at - now)
+        now = it.wake_at
+    assert waits[:4] == pytest.approx([RETRY_FIRST_S * 2**n for n in range(4)])
+    assert waits[-1] == pytest.approx(RETRY_MAX_S)
+    assert len(set(ids)) == 30
+    job = ask(it, now)
+    it.job_done(job.id, transcript("hello", job), now)
+    assert it.result is not None
+
+
+def test_a_key_that_is_shut_out_waits_as_it_was_told_within_reason() -> None:
+    it = pending()
+    it.job_done(ask(it).id, RateLimited("too much", 7), 10.0)
+    assert it.wake_at == 17.0
+    it.job_done(ask(it, 17.0).id, RateLimited("too much", 3600), 17.0)
+    assert it.wake_at == 17.0 + RATE_LIMITED_MAX_S
+
+
+@pytest.mark.parametrize(
+    "error",
+    [PoisonJob("twice"), AudioError("bad"), BadRequest("what")],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_would_fail_again_is_told_at_once(error: AuricleError) -> None:
+    it = pending()
+    it.job_done(ask(it).id, error, 10.0)
+    assert it.result is error
+    assert it.wake_at == inf
+
+
+@pytest.mark.parametrize("error", [WorkerError("gone"), AuricleError("a bug")])
+def test_what_is_broken_is_given_up_after_some_attempts(error: AuricleError) -> None:
+    it = pending()
+    now = 10.0
+    for _ in range(MAX_FAILURES):
+        assert it.result is None
+        it.job_done(ask(it, now).id, error, now)
+        now = min(it.wake_at, now + 100)
+    assert it.result is error
+
+
+def test_refusals_are_no_failures() -> None:
+    it = pending()
+    now = 10.0
+    for error in [WorkerError("gone"), Overloaded("full", 1)] * (MAX_FAILURES - 1):
+        it.job_done(ask(it, now).id, error, now)
+        now = it.wake_at
+    assert it.result is None
+
+
+def test_each_asking_is_of_the_class_that_the_session_is_in_then() -> None:
+    it = pending()
+    job = ask(it, kind=JobKind.FILE)
+    it.job_done(job.id, Superseded("shed"), 10.0)
+    again = ask(it, 20.0, JobKind.FINAL)
+    assert (job.kind, again.kind) == (JobKind.FILE, JobKind.FINAL)
+    assert job.pcm is again.pcm
+    assert job.options is again.options
+
+
+def test_a_final_that_is_there_in_advance_is_not_asked_for() -> None:
+    early = Speculation(EARLY, 33_000, 10.0, transcript("hello", ask(pending())))
+    it = pending(early)
+    assert it.result is early.result
+    assert it.submit(JobKind.FINAL, 1e9) is None
+
+
+def test_one_that_is_on_its_way_gets_some_time_by_its_length() -> None:
+    it = foretold(10.0)
+    assert it.wake_at == pytest.approx(10.0 + PATIENCE)
+    assert it.submit(JobKind.FINAL, 10.0 + PATIENCE - 0.01) is None
+    assert ask(it, 10.0 + PATIENCE).id == "S:1:f"
+
+
+def test_the_first_of_both_answers_counts_and_the_other_is_cancelled() -> None:
+    it = foretold()
+    job = ask(it, 11.0)
+    answer = transcript("early", job)
+    assert it.job_done(EARLY, answer, 11.5) == Cancel(job.id)
+    assert it.result is answer
+    assert it.job_done(job.id, transcript("late", job), 12.0) is None
+    assert it.result is answer
+    other = foretold()
+    job = ask(other, 11.0)
+    assert other.job_done(job.id, answer, 11.5) == Cancel(EARLY)
+    assert other.job_done(EARLY, transcript("late", job), 12.0) is None
+    assert other.result is answer
+
+
+@pytest.mark.parametrize("error", [Overloaded("full", 1), PoisonJob("twice"), Superseded("shed")])
+def test_if_the_one_in_advance_fails_the_final_is_tried(error: AuricleError) -> None:
+    it = foretold()
+    assert it.job_done(EARLY, error, 10.1) is None
+    assert it.result is None
+    job = ask(it, 10.1)
+    it.job_done(job.id, PoisonJob("twice"), 10.2)
+    assert isinstance(it.result, PoisonJob)
+
+
+def test_if_it_fails_while_the_final_is_on_its_way_nothing_changes() -> None:
+    it = foretold()
+    job = ask(it, 11.0)
+    assert it.job_done(EARLY, Superseded("shed"), 11.1) is None
+    assert it.wake_at == inf
+    it.job_done(job.id, transcript("hello", job), 12.0)
+    assert it.result is not None
+
+
+def test_a_final_that_was_refused_may_still_be_answered_by_the_one_in_advance() -> None:
+    it = foretold()
+    it.job_done(ask(it, 11.0).id, Overloaded("full", 1), 11.0)
+    answer = transcript("early", ask(pending()))
+    assert it.job_done(EARLY, answer, 11.1) is None
+    assert it.result is answer
+    assert it.wake_at == inf

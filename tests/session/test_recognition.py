@@ -1,0 +1,369 @@
+"""Which jobs are asked for, and what their answers become; the endpointer is played by hand."""
+
+from math import inf
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auricle.audio.endpointer import (
+    Endpointing,
+    EndpointRules,
+    Pause,
+    Resumed,
+    SpeechStart,
+    UtteranceEnd,
+)
+from auricle.errors import AuricleError, Overloaded, PoisonJob
+from auricle.events import Partial, SpeechEnded, SpeechStarted
+from auricle.session.hearing import Hearing
+from auricle.session.ledger import Ledger
+from auricle.session.output import Cancel, Submit
+from auricle.session.recognition import (
+    NO_PARTIALS_LOAD,
+    NO_SPECULATION_LOAD,
+    PARTIAL_INTERVAL_S,
+    Outcome,
+    Recognition,
+)
+from auricle.session.utterance import Caller
+from auricle.types import Job, JobKind, Options, Segment, Transcript, Word
+from tests.fakes.session import CLIENT, spoken, transcript
+
+pytestmark = pytest.mark.unit
+
+SECOND = 16_000
+
+
+class Stage:
+    """A recognition with a quiet recording; time is audio time."""
+
+    def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
+        self.hearing = Hearing(EndpointRules(), 0)
+        self.ledger = Ledger(0)
+        self.it = Recognition(
+            Caller("S", CLIENT, "room"), self.hearing, self.ledger, wants_partials=wants_partials
+        )
+        self.options = options or Options(language="en")
+        self.is_ahead = False
+        self.told: list[Any] = []
+        self.now = 0.0
+
+    def until(self, seconds: float) -> None:
+        """Hear on to a place, asking for what is due each 20 ms."""
+        while self.now < seconds - 0.001:
+            self.now = round(self.now + 0.02, 2)
+            self.hearing.receive(np.full(320, 3, np.int16))
+            self.ledger.note(self.hearing.received_sample, self.now)
+            self.poll()
+
+    def poll(self) -> None:
+        self.told += self.it.poll(self.now, is_ahead=self.is_ahead)
+
+    def happen(self, *found: Endpointing) -> None:
+        for endpointing in found:
+            self.told += self.it.happened(
+                endpointing, self.options, self.now, is_ahead=self.is_ahead
+            )
+        self.poll()
+
+    def utterance(self, start: float, end: float) -> None:
+        """Let somebody speak from one second to another; the end is noticed 0.5 s later."""
+        self.until(start + 0.3)
+        self.happen(SpeechStart(int(start * SECOND), int((start + 0.1) * SECOND)))
+        self.until(end + 0.5)
+        self.happen(ended(start, end))
+
+    def answer(self, job: Job, result: Transcript | AuricleError) -> None:
+        self.told += self.it.job_done(job.id, result, self.now)
+
+    def outcome(self) -> Outcome:
+        outcome = self.it.next_outcome(self.now)
+        assert outcome is not None
+        return outcome
+
+    def jobs(self, *kinds: JobKind) -> list[Job]:
+        jobs = [told.job for told in self.told if isinstance(told, Submit)]
+        return [job for job in jobs if not kinds or job.kind in kinds]
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [told for told in self.told if isinstance(told, kind)]
+
+
+def ended(start: float, end: float) -> UtteranceEnd:
+    speech_end = int((end - 0.2) * SECOND)
+    return UtteranceEnd(int(start * SECOND), int(end * SECOND), speech_end, is_cut=False)
+
+
+def test_an_utterance_becomes_one_job_with_its_audio_and_one_final() -> None:
+    stage = Stage(wants_partials=False)
+    stage.utterance(1.0, 3.0)
+    assert stage.of(SpeechStarted) == [SpeechStarted(17_600)]
+    assert stage.of(SpeechEnded) == [SpeechEnded(44_800)]
+    (job,) = stage.jobs()
+    assert (job.kind, job.pcm.size, job.options) == (JobKind.FINAL, 2 * SECOND, stage.options)
+    assert stage.it.next_outcome(stage.now) is None
+    stage.answer(job, transcript(" hello ", job))
+    outcome = stage.outcome()
+    assert (outcome.text, outcome.start_sample, outcome.end_sample) == ("hello", 16_000, 48_000)
+    assert (outcome.utterance, outcome.language, outcome.error) == (1, "en", None)
+    assert (outcome.words, outcome.revised) == (None, False)
+    assert stage.it.is_done
+
+
+def test_finals_come_in_the_order_of_their_utterances_whenever_they_are_answered() -> None:
+    stage = Stage(wants_partials=False)
+    stage.utterance(1, 2)
+    stage.utterance(3, 4)
+    first, second = stage.jobs()
+    stage.answer(second, transcript("two", second))
+    assert stage.it.next_outcome(stage.now) is None
+    stage.answer(first, transcript("one", first))
+    assert [stage.outcome().text, stage.outcome().text] == ["one", "two"]
+
+
+def test_silence_costs_nothing() -> None:
+    stage = Stage()
+    stage.until(60)
+    assert stage.told == []
+    assert stage.it.wake_at(is_ahead=False) == inf
+    assert stage.it.unfinished_samples == 0
+
+
+def test_latency_counts_from_the_arrival_of_the_last_speech() -> None:
+    stage = Stage(wants_partials=False)
+    stage.utterance(1.0, 3.0)  # speech ends at 2.8
+    (job,) = stage.jobs()
+    stage.now = 4.0
+    stage.answer(job, transcript("hello", job))
+    assert stage.outcome().latency_ms == pytest.approx(1200)
+
+
+def test_words_get_their_times_in_the_session_if_they_were_asked_for() -> None:
+    stage = Stage(wants_partials=False, options=Options(word_timestamps=True))
+    stage.utterance(1.0, 3.0)
+    (job,) = stage.jobs()
+    words = (Word(0, 8000, " hello", 0.5), Word(8000, 9000, " you", 0.6))
+    segments = (Segment(0, 16_000, "hello you", words), Segment(16_000, 17_000, "none"))
+    stage.answer(job, transcript("hello you none", job, segments=segments))
+    assert stage.outcome().words == (
+        Word(16_000, 24_000, " hello", 0.5),
+        Word(24_000, 25_000, " you", 0.6),
+    )
+
+
+def test_a_final_that_does_not_go_on_from_what_was_firm_is_revised() -> None:
+    for text, revised in (("one two three four", False), ("One two. Three", True), ("", True)):
+        stage = Stage()
+        stage.until(0.3)
+        stage.happen(SpeechStart(0, 1600))
+        for seconds in (1.2, 2.4):
+            stage.until(seconds)
+            (job,) = stage.jobs()[-1:]
+            stage.answer(job, spoken("one two three", job))
+        assert stage.of(Partial)[-1].stable == "one two three"
+        stage.happen(ended(0, 2.4))
+        (final,) = stage.jobs(JobKind.FINAL)
+        stage.answer(final, transcript(text, final))
+        assert stage.outcome().revised is revised
+
+
+def test_a_final_that_failed_is_told_with_its_error_and_its_language() -> None:
+    stage = Stage(wants_partials=False)
+    stage.utterance(1, 2)
+    (job,) = stage.jobs()
+    stage.answer(job, PoisonJob("twice"))
+    outcome = stage.outcome()
+    assert (outcome.text, outcome.error, outcome.language) == ("", "poison_job", "en")
+    assert stage.it.is_done
+
+
+def test_guesses_come_each_second_while_somebody_speaks() -> None:
+    stage = Stage()
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    for end in np.arange(0.5, 6.0, 0.02):
+        stage.until(round(float(end), 2))
+        for job in stage.jobs()[-1:]:
+            stage.answer(job, spoken("word", job))
+    sizes_s = [job.pcm.size / SECOND for job in stage.jobs(JobKind.PARTIAL)]
+    assert sizes_s == pytest.approx([0.7, 1.7, 2.7, 3.7, 4.7, 5.7], abs=0.05)
+
+
+def test_one_guess_at_a_time() -> None:
+    stage = Stage()
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    stage.until(6)
+    (job,) = stage.jobs()
+    assert stage.it.wake_at(is_ahead=False) == inf
+    stage.answer(job, Overloaded("full", 1))
+    assert stage.it.wake_at(is_ahead=False) <= stage.now
+
+
+@pytest.mark.parametrize("load", [0.0, 0.5, 0.75])
+def test_the_busier_the_recognisers_are_the_rarer_guesses_become(load: float) -> None:
+    stage = Stage()
+    stage.it.load = load
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    stage.until(0.7)
+    (job,) = stage.jobs()
+    asked_at = stage.now
+    stage.until(1.5)
+    stage.answer(job, spoken("word", job))
+    due_at = stage.it.wake_at(is_ahead=False)
+    assert due_at == pytest.approx(asked_at + PARTIAL_INTERVAL_S / (1 - load))
+
+
+def test_where_guesses_would_be_in_the_way_there_are_none() -> None:
+    for change in ("load", "ahead", "unwanted"):
+        stage = Stage(wants_partials=change != "unwanted")
+        stage.it.load = NO_PARTIALS_LOAD if change == "load" else 0.0
+        stage.is_ahead = change == "ahead"
+        stage.until(0.3)
+        stage.happen(SpeechStart(0, 1600))
+        stage.until(3)
+        assert stage.jobs() == []
+        assert stage.it.wake_at(is_ahead=stage.is_ahead) == inf
+        stage.happen(ended(0, 2.5))
+        assert len(stage.jobs()) == 1
+
+
+def test_an_end_that_is_likely_is_asked_for_in_advance_and_then_is_the_final() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(2.2)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
+    (job,) = stage.jobs()
+    assert (job.kind, job.pcm.size) == (JobKind.SPECULATIVE, 2 * SECOND)
+    stage.answer(job, transcript("hello", job))
+    stage.happen(ended(0, 2))
+    assert stage.outcome().text == "hello"
+    assert stage.jobs() == [job]
+
+
+def test_the_final_in_advance_hears_just_what_the_final_would_hear() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(2.2)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
+    (early,) = stage.jobs()
+    stage.happen(ended(0, 2))
+    stage.answer(early, Overloaded("full", 1))
+    stage.poll()
+    (_, final) = stage.jobs()
+    assert np.array_equal(final.pcm, early.pcm)
+    assert final.options == early.options
+
+
+def test_if_more_is_said_the_final_in_advance_is_cancelled() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(2.2)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), Resumed())
+    (early,) = stage.jobs()
+    assert stage.of(Cancel) == [Cancel(early.id)]
+    stage.answer(early, transcript("too early", early))
+    stage.until(3.2)
+    stage.happen(Pause(3 * SECOND), ended(0, 3))
+    second = stage.jobs()[-1]
+    stage.answer(second, transcript("all of it", second))
+    assert stage.outcome().text == "all of it"
+
+
+def test_a_final_in_advance_of_another_end_is_of_no_use() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(3.2)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), ended(0, 3))
+    early, final = stage.jobs()
+    assert stage.of(Cancel) == [Cancel(early.id)]
+    assert final.pcm.size == 3 * SECOND
+    stage.answer(early, transcript("too early", early))
+    assert stage.it.next_outcome(stage.now) is None
+
+
+@pytest.mark.parametrize("change", ["load", "ahead"])
+def test_nothing_is_asked_in_advance_where_it_would_be_in_the_way(change: str) -> None:
+    stage = Stage(wants_partials=False)
+    stage.it.load = NO_SPECULATION_LOAD if change == "load" else 0.0
+    stage.is_ahead = change == "ahead"
+    stage.until(2.2)
+    stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
+    assert stage.jobs() == []
+
+
+def test_in_a_pause_nobody_guesses() -> None:
+    stage = Stage()
+    stage.until(0.6)
+    stage.happen(SpeechStart(0, 1600), Pause(9000))
+    stage.until(3)
+    assert stage.jobs(JobKind.PARTIAL) == []
+    stage.happen(Resumed())
+    assert len(stage.jobs(JobKind.PARTIAL)) == 1
+
+
+def test_a_guess_that_is_on_its_way_when_the_utterance_ends_is_cancelled() -> None:
+    stage = Stage()
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    stage.until(2)
+    (guess,) = stage.jobs()
+    stage.happen(ended(0, 1.8))
+    assert stage.of(Cancel) == [Cancel(guess.id)]
+    stage.answer(guess, spoken("late", guess))
+    assert stage.of(Partial) == []
+
+
+def test_a_file_that_is_piped_in_is_asked_for_as_one_until_it_has_caught_up() -> None:
+    stage = Stage(wants_partials=False)
+    stage.is_ahead = True
+    stage.utterance(1, 2)
+    stage.is_ahead = False
+    stage.utterance(3, 4)
+    assert [job.kind for job in stage.jobs()] == [JobKind.FILE, JobKind.FINAL]
+
+
+def test_a_refused_final_comes_again_by_itself() -> None:
+    stage = Stage(wants_partials=False)
+    stage.utterance(1, 2)
+    (job,) = stage.jobs()
+    stage.answer(job, Overloaded("full", 1))
+    due_at = stage.it.wake_at(is_ahead=False)
+    assert due_at > stage.now
+    stage.now = due_at
+    stage.poll()
+    again = stage.jobs()[-1]
+    assert again is not job
+    assert np.array_equal(again.pcm, job.pcm)
+
+
+def test_what_is_held_counts_until_its_final_is_out() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(1.3)
+    stage.happen(SpeechStart(SECOND, SECOND))
+    stage.until(3)
+    assert stage.it.unfinished_samples == 2 * SECOND
+    assert not stage.it.is_done
+    stage.happen(ended(1, 2.5))
+    assert stage.it.unfinished_samples == 1.5 * SECOND
+    assert stage.it.needed_sample == SECOND
+    (job,) = stage.jobs()
+    stage.answer(job, transcript("hello", job))
+    stage.outcome()
+    assert stage.it.unfinished_samples == 0
+    assert stage.it.needed_sample > SECOND
+
+
+def test_what_the_session_spoke_helps_the_next_guess_and_no_final() -> None:
+    stage = Stage(options=Options(language=None))
+    stage.utterance(1, 2)
+    (final,) = stage.jobs(JobKind.FINAL)
+    stage.answer(final, transcript("hallo", final, language="de"))
+    stage.outcome()
+    stage.until(3)
+    stage.happen(SpeechStart(3 * SECOND, 3 * SECOND))
+    stage.until(4)
+    guess = stage.jobs(JobKind.PARTIAL)[-1]
+    stage.answer(guess, spoken("hollo", guess, language="nl", language_probability=0.3))
+    stage.until(5)
+    assert stage.jobs(JobKind.PARTIAL)[-1].options.language == "de"
+    stage.happen(ended(3, 5))
+    assert stage.jobs(JobKind.FINAL)[-1].options.language is None
