@@ -36,6 +36,8 @@ MAX_PROMPT_CHARACTERS = 4000
 MAX_HOTWORDS = 100
 MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
 
+_WARNING_CODES = frozenset(WarningCode)
+
 _Hotword = Annotated[str, Meta(max_length=100)]
 _Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
 _Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
@@ -47,7 +49,9 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     """What a client says of its stream, in the query or in the first text message.
 
     ``sample_rate`` belongs to pcm16 only; ``frame_ms`` and ``channels`` are what Opus packets are
-    checked against. ``start_sample`` is where the session's clock starts.
+    checked against. ``start_sample`` is where the session's clock starts. A session that takes the
+    place of one that is gone is given ``safe_sample``, too: what lies before it is in finals, and
+    some seconds of it are sent again only to tune in.
     """
 
     format: Wire = Wire.OPUS
@@ -63,6 +67,12 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     endpoint_ms: _EndpointMs = 500
     word_timestamps: bool = False
     start_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    safe_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+    @property
+    def border_sample(self) -> int:
+        """Nothing before it is to be told."""
+        return max(self.start_sample, self.safe_sample)
 
 
 class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):
@@ -120,7 +130,7 @@ def decode_command(text: str | bytes) -> Command:
         raise BadRequest(f"A text message holds at most {MAX_TEXT_BYTES} bytes.")
     try:
         return _commands.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"This message can't be read: {_reason(error)}.") from error
 
 
@@ -170,7 +180,7 @@ def decode_event(text: str | bytes) -> Event | None:
 
 
 def _seconds(sample: int) -> float:
-    return round(sample / SAMPLE_RATE_HZ, 3)
+    return round(sample / SAMPLE_RATE_HZ, 5)  # a client finds the very sample again
 
 
 def _samples(seconds: float) -> int:
@@ -286,6 +296,13 @@ def _warned(event: Warned) -> dict[str, Any]:
     }
 
 
+def _read_warned(message: dict[str, Any]) -> Warned | None:
+    """Read a warning; one that only a later version knows is like a type that is not known."""
+    if message["code"] not in _WARNING_CODES:
+        return None
+    return Warned(WarningCode(message["code"]), message["message"], message["gap_ms"])
+
+
 def _closed(event: Closed) -> dict[str, Any]:
     return {
         "type": "closed",
@@ -333,7 +350,7 @@ _READERS: dict[str, Any] = {
     "partial": _read_partial,
     "final": _read_final,
     "progress": lambda m: Marks(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
-    "warning": lambda m: Warned(WarningCode(m["code"]), m["message"], m["gap_ms"]),
+    "warning": _read_warned,
     "switch_format": lambda m: SwitchFormat(Wire(m["format"]), m["reason"]),
     "error": lambda m: Failed(m["code"], m["message"], m["retryable"], m.get("retry_after_s")),
     "closed": _read_closed,
