@@ -6,6 +6,7 @@
   the connection is cut. uvicorn itself would wait for ever for room to write.
 - A peer that still sends when it is told to go (a message of 16 MB) is read until it has seen why:
   closing a socket that holds unread bytes destroys what was sent (see :mod:`.lingering`).
+- Little is read in one go: thousands of tiny messages are parsed without a pause for anybody else.
 
 Nothing is asked of a client's pongs: not reading is our back-pressure, and would starve them.
 """
@@ -18,6 +19,7 @@ from asyncio.transports import BaseTransport
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Scope
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 if TYPE_CHECKING:
@@ -29,6 +31,9 @@ MAX_MESSAGE_BYTES = 2**20
 SEND_BUFFER_BYTES = 32 * 1024
 """Asked of the kernel: some hundred results."""
 
+READ_BYTES = 16 * 1024
+"""Read at once: half a second of PCM16, or some two thousand messages of a byte each (20 ms)."""
+
 WRITE_BUFFER_BYTES = 8 * 1024
 """Above it a sender waits."""
 
@@ -37,8 +42,11 @@ MAX_UNREAD_BYTES = 256 * 1024
 
 LINGER_S = 5.0
 """How long a peer has to answer a close frame."""
+LINGER_PAUSE_S = 0.5
+"""One that broke the protocol and is silent for so long has read why, or never will."""
 
-_EXTENSION = "auricle.peer"
+PEER_EXTENSION = "auricle.peer"
+"""Where in an ASGI scope a route finds its connection."""
 
 
 class Peer(Protocol):
@@ -46,6 +54,13 @@ class Peer(Protocol):
 
     received_at: float
     """Monotonic seconds at which bytes last came."""
+    violation_code: int | None
+    """The code that the peer was closed with for breaking WebSocket itself."""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more messages are here, so that the route would not wait for the next."""
+        ...
 
     def give_up(self, code: int, reason: str) -> None:
         """Close without waiting for room to write."""
@@ -56,28 +71,35 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     """See the module; uvicorn makes one for each connection."""
 
     received_at = 0.0
+    violation_code: int | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Keep the buffers small."""
+        """Keep the buffers small, and reads too."""
         super().connection_made(transport)
         self.received_at = time.monotonic()
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+        if hasattr(transport, "max_size"):  # asyncio's own transports; others read as they like
+            transport.max_size = READ_BYTES
         with contextlib.suppress(OSError, AttributeError):  # not a TCP socket
             found: socket.socket = transport.get_extra_info("socket")
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes; what comes after a violation is thrown away."""
+        """Take in bytes: what comes before a violation counts, what comes after it does not."""
         self.received_at = time.monotonic()
-        if self.conn.parser_exc is None:
-            super().data_received(data)
+        if self.conn.parser_exc is not None:
+            return
+        self.conn.receive_data(data)
+        self.handle_events()
+        if self.conn.parser_exc is not None:
+            self.handle_parser_exception()
 
     def handle_connect(self, event: "Request") -> None:
         """Let the route find this connection."""
         super().handle_connect(event)
         if self.response.status_code == 101:
-            self.scope["extensions"][_EXTENSION] = {"peer": self}
+            self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
 
     def handle_ping(self) -> None:
         """Answer, unless the answers are not read."""
@@ -90,13 +112,28 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Close as the protocol says, and read on until the peer has seen it."""
         close = self.conn.close_sent
         code, reason = (1006, "") if close is None else (close.code, close.reason)
+        self.violation_code = code
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
         self._linger()
+        self._close_when_silent(self.loop.time() + LINGER_S)
+
+    @property
+    def has_more(self) -> bool:
+        """See :class:`Peer`."""
+        return not self.queue.empty()
 
     async def send(self, message: Any) -> None:
-        """Send what the route says; a close is not waited for any longer than ``LINGER_S``."""
+        """Send what the route says; a close is not waited for any longer than ``LINGER_S``.
+
+        Raises:
+            ClientDisconnected: The connection is closed, or about to be for a violation that the
+                route has not been told of yet.
+        """
+        await self.writable.wait()
+        if self.close_sent:
+            raise ClientDisconnected
         await super().send(message)
         if message["type"] == "websocket.close":
             self._linger()
@@ -111,6 +148,13 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.close_sent = True
         self._linger()
 
+    def _close_when_silent(self, until: float) -> None:
+        """Close once a peer has stopped sending; its answer to the close frame isn't parsed."""
+        if time.monotonic() - self.received_at >= LINGER_PAUSE_S:
+            self.transport.close()
+        elif not self.disconnected and self.loop.time() < until:
+            self.loop.call_later(LINGER_PAUSE_S, self._close_when_silent, until)
+
     def _linger(self) -> None:
         if self.close_timer is not None:
             self.close_timer.cancel()
@@ -122,5 +166,5 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
 def peer_of(scope: Scope) -> Peer | None:
     """Return the connection that a request came over; ``None`` under other servers."""
-    found = scope.get("extensions", {}).get(_EXTENSION, {}).get("peer")
-    return found if isinstance(found, WebSocketConnection) else None
+    found: Peer | None = scope.get("extensions", {}).get(PEER_EXTENSION, {}).get("peer")
+    return found
