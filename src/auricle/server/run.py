@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.auth import check_exposure
+from auricle.server.http_connection import HttpConnection
 from auricle.server.state import ServerState
 from auricle.server.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 
@@ -117,7 +118,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     """Return how uvicorn is to be run."""
     return uvicorn.Config(
         app,
-        http="h11",
+        http=HttpConnection,
         ws=WebSocketConnection,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,  # not reading is our back-pressure, and pongs would wait with it
