@@ -1,4 +1,4 @@
-"""Captions on a terminal while they firm up, and what is left of them at the end."""
+"""Captions on a terminal while they firm up."""
 
 from types import TracebackType
 from typing import Self
@@ -10,37 +10,42 @@ from rich.text import Text
 
 from auricle.cli.console import errors, results
 from auricle.client import Connected, Disconnected, LiveEvent
-from auricle.events import Final, Partial, Warned
-from auricle.languages import SPACELESS_LANGUAGES
-from auricle.longform import FileTranscript, Gap
-from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript
+from auricle.events import Final, Partial, SpeechStarted, Warned
+from auricle.types import SAMPLE_RATE_HZ
 
-REFRESHES_PER_S = 10.0
+HEARD = Text("…", style="dim")
+"""Somebody speaks, and there is no guess yet."""
 
 
 class CaptionScreen:
     """Shows finals as lines, and below them the open utterance: firm words bold, guesses dim.
 
-    Where nothing is a terminal, it only writes finals to stdout.
+    It draws on stdout if finals are to be written there and it is a terminal. Is stdout a file or a
+    pipe, finals are plain lines on it and nothing is drawn. If finals go elsewhere, it draws on
+    stderr. It draws when something has changed, and at no other time.
 
     Args:
         is_written: Whether finals are lines on stdout; else they go elsewhere at the end.
+        idle: What stands on the screen while nobody speaks.
     """
 
-    def __init__(self, *, is_written: bool) -> None:
+    def __init__(self, *, is_written: bool, idle: str) -> None:
         self._is_written = is_written
-        self._console = self._find_console()
+        self._idle = Text(idle, style="dim italic")
+        self._console = _drawable(results if is_written else errors)
         self._live = None
         if self._console is not None:
             self._live = Live(
                 console=self._console,
-                refresh_per_second=REFRESHES_PER_S,
+                auto_refresh=False,
                 transient=True,
                 redirect_stdout=False,
                 redirect_stderr=False,
             )
         self._open = Text()
         self._status = Text()
+        self._is_connected = False
+        self._is_told = False
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -54,46 +59,71 @@ class CaptionScreen:
         trace: TracebackType | None,
     ) -> None:
         if self._live is not None:
+            self._live.update(Text(), refresh=True)
             self._live.stop()
 
     def show(self, event: LiveEvent) -> None:
         """Show what came."""
         match event:
+            case SpeechStarted():
+                self._open = self._open or HEARD
             case Partial():
-                self._open = caption(event)
+                self._open = caption(event) or self._open
             case Final():
                 self._open = Text()
+                self._draw(refresh=False)  # or what was open would flash up below its final
                 self._show_final(event)
             case Disconnected():
-                words = f"{event.reason}; back in {event.retry_in_s:.1f} s, nothing is lost"
-                self._status = Text(words, style="yellow italic")
+                self.wait(f"The connection was lost: {event.reason}")
             case Connected():
+                self._is_connected = True
                 self._status = Text()
+                if self._is_told and self._live is None:
+                    errors.print("Connected.", style="yellow")
+                self._is_told = False
             case Warned():
                 self.say(event.message)
             case _:
                 return
-        if self._live is not None:
-            self._live.update(Text("\n").join(filter(None, (self._open, self._status))))
+        self._draw()
+
+    def wait(self, why: str) -> None:
+        """Say that the server is being asked again and again; a log is told once."""
+        self.set_status(f"{why.rstrip('.')}. Trying again…")
+        if self._live is None and not self._is_told:
+            errors.print(self._status)
+        self._is_told = True
+
+    def set_status(self, words: str) -> None:
+        """Say below the captions what is going on."""
+        self._status = Text(words, style="yellow italic")
+        self._draw()
 
     def say(self, words: str) -> None:
-        """Say something that is no caption."""
-        (self._console or errors).print(words, style="yellow", markup=False)
+        """Say something that is no caption, and leave it there."""
+        if self._console is None:
+            errors.print(words, style="yellow", markup=False)
+        else:
+            self._console.print(words, style="yellow", markup=False)
 
-    def _find_console(self) -> Console | None:
-        if self._is_written and results.is_terminal:
-            return results
-        return errors if errors.is_terminal else None
+    def _draw(self, *, refresh: bool = True) -> None:
+        if self._live is None or self._console is None:
+            return
+        shown = Text("\n").join(filter(None, (self._open, self._status)))
+        if not shown and self._is_connected:
+            shown = self._idle
+        self._live.update(_end_of(shown, self._console), refresh=refresh)
 
     def _show_final(self, final: Final) -> None:
         if final.error is not None:
-            self.say(f"{_clock(final.start_sample)} to {_clock(final.end_sample)}: {final.error}")
+            span = f"{_clock(final.start_sample)} to {_clock(final.end_sample)}"
+            self.say(f"{span} could not be recognised ({final.error}).")
         text = final.text.strip()
         if not text:
             return
         if self._console is not None:
             self._console.print(text, markup=False)
-        if self._is_written and self._console is not results:
+        elif self._is_written:
             typer.echo(text)
 
 
@@ -102,30 +132,17 @@ def caption(partial: Partial) -> Text:
     return Text.assemble((partial.stable, "bold"), (partial.unstable, "dim"))
 
 
-def transcript_of(finals: list[Final], duration_samples: int) -> FileTranscript:
-    """Return what was said in all, as ``auricle transcribe`` has it."""
-    heard = [final for final in finals if final.text.strip()]
-    text = ""
-    for final in heard:
-        space = "" if not text or final.language in SPACELESS_LANGUAGES else " "
-        text += space + final.text.strip()
-    languages = [final.language for final in heard if final.language is not None]
-    transcript = Transcript(
-        text=text,
-        language=max(languages, key=languages.count, default=None),
-        language_probability=0.0,
-        duration_samples=duration_samples,
-        segments=tuple(
-            Segment(final.start_sample, final.end_sample, final.text, final.words)
-            for final in heard
-        ),
-    )
-    gaps = tuple(
-        Gap(final.start_sample, final.end_sample, final.error)
-        for final in finals
-        if final.error is not None
-    )
-    return FileTranscript(transcript, gaps)
+def _drawable(console: Console) -> Console | None:
+    """Return a console that breaks lines between words, if this one is a terminal."""
+    if not console.is_terminal or console.is_dumb_terminal:
+        return None
+    return Console(stderr=console.stderr, highlight=False)
+
+
+def _end_of(text: Text, console: Console) -> Text:
+    """Return the end of a text, as much as the screen has room for: the news is there."""
+    lines = text.wrap(console, console.width)
+    return Text("\n").join(lines[-max(1, console.height - 1) :])
 
 
 def _clock(sample: int) -> str:

@@ -1,42 +1,50 @@
 """``auricle live``: captions of a microphone or a recording, from a server, while it is spoken."""
 
 import asyncio
-import signal
-from dataclasses import dataclass, field
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
-import anyio
 import typer
 
-from auricle.cli.captions import CaptionScreen, transcript_of
 from auricle.cli.console import EXIT_INTERRUPTED
+from auricle.cli.live_record import LiveRecord
 from auricle.cli.live_source import FileSource, MicrophoneSource, Source
+from auricle.cli.live_stream import LiveStream
 from auricle.cli.options import setting
-from auricle.cli.output import Format, render, write
+from auricle.cli.output import Format, check_target
 from auricle.client import LiveClient
-from auricle.config import Settings
-from auricle.errors import AuricleError, SetupError
-from auricle.events import Final
-from auricle.groups import first_error
+from auricle.config import Settings, variable
+from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
 from auricle.languages import LANGUAGES
-from auricle.longform import FileTranscript
 from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.types import Task
+
+MIC_IDLE = "Listening; Ctrl-C ends it."
 
 
 def live(
     file: Annotated[
-        Path | None, typer.Argument(help="A recording to play: wav flac mp3 m4a ogg webm.")
+        Path | None,
+        typer.Argument(metavar="[FILE]", help="A recording to play: wav flac mp3 m4a ogg webm."),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone.")] = False,
+    fast: Annotated[
+        bool,
+        typer.Option("--fast", help="Play as fast as the server takes it, not as it was spoken."),
+    ] = False,
     output_format: Annotated[
         Format | None,
         typer.Option("--format", "-f", help="What to write. [dim]\\[text, or -o's ending][/]"),
     ] = None,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="A file: .txt, .json, .srt or .vtt; else stdout."),
+        typer.Option(
+            "--output",
+            "-o",
+            help="A file, kept up to date: .txt, .json, .srt or .vtt. [dim]\\[stdout][/]",
+        ),
     ] = None,
     language: Annotated[
         str | None, typer.Option(help="Its code, as [bold]en[/]; without it, it is detected.")
@@ -56,18 +64,25 @@ def live(
     endpoint_ms: Annotated[
         int,
         typer.Option(
-            min=MIN_ENDPOINT_MS, max=MAX_ENDPOINT_MS, help="So much silence ends an utterance."
+            min=MIN_ENDPOINT_MS,
+            max=MAX_ENDPOINT_MS,
+            help="So many milliseconds of silence end an utterance.",
         ),
     ] = 500,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Play as fast as the server takes it.")
-    ] = False,
-    url: Annotated[str | None, setting("url")] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            help=f"The server. [dim]\\[{variable('url')}, http://127.0.0.1:6007][/]",
+            show_default=False,
+        ),
+    ] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
 ) -> None:
     """Show captions of a microphone (--mic), or of a recording while it plays.
 
-    Words that are firm are bold, guesses are dim; each finished utterance becomes a line. Lost
+    A server has to run: [bold]auricle serve[/] starts one. Words that are firm are bold, guesses
+    are dim; each finished utterance becomes a line. In a pipe there are only those lines. Lost
     connections and restarts of the server cost no word.
 
     Ctrl-C ends the speech, and what was said so far is still written down; a second one leaves at
@@ -82,7 +97,7 @@ def live(
         endpoint_ms=endpoint_ms,
         word_timestamps=word_timestamps,
     )
-    written_as, target = _destination(output, output_format)
+    written_as, target = _destination(file, output, output_format)
     source = _source(file, mic, fast)
     key = settings.client.api_key
     client = LiveClient(
@@ -90,12 +105,20 @@ def live(
         parameters,
         api_key=None if key is None else key.get_secret_value(),
     )
-    stream = _Stream(client, source, is_written=written_as is Format.TEXT and target is None)
-    asyncio.run(stream.run())
-    if stream.finals or stream.problem is None:
-        _write(transcript_of(stream.finals, client.received_sample), written_as, target)
+    record = LiveRecord(client, written_as, target)
+    idle = MIC_IDLE if file is None else f"{file.name} plays; Ctrl-C ends it."
+    stream = LiveStream(client, source, record, idle)
+    try:
+        asyncio.run(stream.run())
+    except KeyboardInterrupt:  # where a signal can't be waited for
+        stream.interrupts = 2
+    if stream.is_unread:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it when it ends
+        raise typer.Exit(1)
+    if record.finals or stream.problem is None:
+        record.finish()
     if stream.problem is not None:
-        raise stream.problem
+        raise _advised(stream.problem)
     if stream.interrupts > (1 if mic else 0):  # one is the usual end of listening
         raise typer.Exit(EXIT_INTERRUPTED)
 
@@ -108,10 +131,15 @@ def _language(code: str | None) -> str | None:
     return code
 
 
-def _destination(output: str | None, wanted: Format | None) -> tuple[Format, Path | None]:
+def _destination(
+    file: Path | None, output: str | None, wanted: Format | None
+) -> tuple[Format, Path | None]:
     """Return what is to be written, and where; a file's ending says what, unless it is given.
 
     The name of a format in the place of a file means stdout.
+
+    Raises:
+        SetupError: It can't be written there, and so much the better if that is known beforehand.
     """
     if output is None:
         return wanted or Format.TEXT, None
@@ -119,6 +147,7 @@ def _destination(output: str | None, wanted: Format | None) -> tuple[Format, Pat
     if output in endings:
         return wanted or endings[output], None
     target = Path(output)
+    check_target(file, target)
     return wanted or endings.get(target.suffix.removeprefix(".").lower(), Format.TEXT), target
 
 
@@ -130,62 +159,14 @@ def _source(file: Path | None, mic: bool, fast: bool) -> Source:
     return FileSource(file, is_fast=fast)
 
 
-def _write(heard: FileTranscript, written_as: Format, target: Path | None) -> None:
-    """Write all that was said, unless it stands on stdout line by line already."""
-    if target is not None:
-        write(render(heard, written_as), target)
-    elif written_as is not Format.TEXT:
-        typer.echo(render(heard, written_as), nl=False)
-
-
-@dataclass
-class _Stream:
-    """One stream from its source to the screen."""
-
-    client: LiveClient
-    source: Source
-    is_written: bool
-    finals: list[Final] = field(default_factory=list)
-    interrupts: int = 0
-    problem: AuricleError | None = None
-
-    _playing: anyio.CancelScope | None = None
-
-    async def run(self) -> None:
-        """Play, and show what comes, to the end; an error ends it and is kept."""
-        try:
-            with CaptionScreen(is_written=self.is_written) as screen:
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._heed_signals, tasks.cancel_scope)
-                    await self._caption(screen)
-                    tasks.cancel_scope.cancel()
-        except* AuricleError as group:
-            error = first_error(group)
-            assert isinstance(error, AuricleError)
-            self.problem = error
-
-    async def _caption(self, screen: CaptionScreen) -> None:
-        async with self.client, anyio.create_task_group() as tasks:
-            self._playing = anyio.CancelScope()
-            tasks.start_soon(self._play, self._playing)
-            async for event in self.client:
-                if isinstance(event, Final):
-                    self.finals.append(event)
-                screen.show(event)
-            tasks.cancel_scope.cancel()
-
-    async def _play(self, until: anyio.CancelScope) -> None:
-        with until:
-            await self.source.play(self.client)
-        self.client.finish()
-
-    async def _heed_signals(self, everything: anyio.CancelScope) -> None:
-        """End the speech at the first Ctrl-C, and everything at the second."""
-        with anyio.open_signal_receiver(signal.SIGINT) as signals:
-            async for _ in signals:
-                self.interrupts += 1
-                if self.interrupts == 1 and self._playing is not None:
-                    self._playing.cancel()
-                else:
-                    self.interrupts = max(2, self.interrupts)
-                    everything.cancel()
+def _advised(problem: AuricleError) -> AuricleError:
+    """Return an error that also says what to do at the command line."""
+    match problem:
+        case Unreachable():
+            return SetupError(f"{problem} `auricle serve` starts a server; --url names another.")
+        case Unauthorized():
+            return SetupError(
+                f"The server wants a key that it knows: --api-key, or {variable('api_key')}."
+            )
+        case _:
+            return problem

@@ -1,11 +1,11 @@
-"""What ``auricle transcribe`` gives for a file, and where it puts it."""
+"""What ``auricle transcribe`` and ``live`` give, and where they put it."""
 
 import contextlib
 import enum
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from auricle.errors import SetupError
@@ -28,8 +28,14 @@ class Format(enum.StrEnum):
         return ".txt" if self is Format.TEXT else f".{self.value}"
 
 
-def render(heard: FileTranscript, output_format: Format) -> str:
-    """Return the transcript in this format, with a line's end at its end."""
+def render(heard: FileTranscript, output_format: Format, without: Collection[str] = ()) -> str:
+    """Return the transcript in this format, with a line's end at its end.
+
+    Args:
+        heard: The transcript.
+        output_format: What it is to be written as.
+        without: Fields of the JSON document that are not known and so left out.
+    """
     match output_format:
         case Format.TEXT:
             return heard.transcript.text + "\n"
@@ -38,13 +44,14 @@ def render(heard: FileTranscript, output_format: Format) -> str:
         case Format.VTT:
             return to_vtt(heard.transcript.segments)
         case Format.JSON:
-            return json.dumps(document(heard), ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(document(heard, without), ensure_ascii=False, indent=2) + "\n"
 
 
-def document(heard: FileTranscript) -> dict[str, object]:
+def document(heard: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
     """Return the transcript in the shape of the server's own answers, without a request's ids."""
     body = transcript_body("", "", heard.transcript, heard.gaps)
-    return {name: value for name, value in body.items() if name not in ("job_id", "trace_id")}
+    left_out = ("job_id", "trace_id", *without)
+    return {name: value for name, value in body.items() if name not in left_out}
 
 
 def destinations(
@@ -75,6 +82,25 @@ def destinations(
     for file, target in zip(files, targets, strict=True):
         _keep_input(file, target)
     return list(targets)
+
+
+def check_target(file: Path | None, target: Path) -> None:
+    """Make sure, as far as can be told, that a transcript can be written there later.
+
+    Args:
+        file: The recording, if there is one.
+        target: The transcript's file.
+
+    Raises:
+        SetupError: It can't.
+    """
+    if target.is_dir():
+        raise SetupError(f"{target} is a folder; give a file: -o {target / 'captions.txt'}")
+    if file is not None:
+        _keep_input(file, target)
+    folder = next(place for place in target.absolute().parents if place.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise SetupError(f"{target} can't be written: there is no way into {folder}.")
 
 
 def _keep_input(file: Path, target: Path) -> None:

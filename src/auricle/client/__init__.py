@@ -10,5 +10,34 @@
 from auricle.client.backoff import ClientRules
 from auricle.client.conversation import Connected, Disconnected, LiveEvent
 from auricle.client.live import LiveClient
+from auricle.events import (
+    Closed,
+    Failed,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    Warned,
+    WarningCode,
+    Wire,
+)
+from auricle.protocol.native import Configure, StreamParameters
 
-__all__ = ["ClientRules", "Connected", "Disconnected", "LiveClient", "LiveEvent"]
+__all__ = [
+    "ClientRules",
+    "Closed",
+    "Configure",
+    "Connected",
+    "Disconnected",
+    "Failed",
+    "Final",
+    "LiveClient",
+    "LiveEvent",
+    "Partial",
+    "SpeechEnded",
+    "SpeechStarted",
+    "StreamParameters",
+    "Warned",
+    "WarningCode",
+    "Wire",
+]

@@ -4,6 +4,8 @@ No pings of the library's own: a server that has enough audio stops reading for 
 it, and is not gone for that. :mod:`auricle.client.live` asks in its own time.
 """
 
+import socket
+import ssl
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -97,7 +99,26 @@ async def open_connection(
     except InvalidStatus as exc:
         raise _refusal(exc.response) from exc
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:
-        raise ConnectionFailed(f"no answer ({type(exc).__name__})") from exc
+        raise ConnectionFailed(_why_not(exc)) from exc
+
+
+def _why_not(error: Exception) -> str:
+    """Return why there is no connection, in words for people."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not to be trusted ({error.verify_message})"
+        case ssl.SSLError():
+            return "what answers there speaks no TLS"
+        case socket.gaierror():
+            return "nobody knows this name"
+        case ConnectionRefusedError():
+            return "nobody listens there"
+        case TimeoutError():
+            return "no answer in time"
+        case InvalidHandshake() | EOFError():
+            return "what answers there speaks no WebSocket"
+        case _:
+            return f"no connection ({getattr(error, 'strerror', None) or type(error).__name__})"
 
 
 def _refusal(response: Response) -> ConnectionFailed | AuricleError:
@@ -107,7 +128,7 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
         error = msgspec.json.decode(response.body or b"", type=_Body).error
         words = f"{error.message} ({error.code})"
     except msgspec.DecodeError:
-        words = f"the answer (HTTP {status}) is not an Auricle server's"
+        words = f"What answers there is no Auricle server (HTTP {status})."
     if status in _FULL:
         return ConnectionFailed(words, asked_s=_retry_after_s(response), is_refusal=True)
     if status >= 500:  # of a proxy whose server is being started, as a rule

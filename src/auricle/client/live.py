@@ -101,6 +101,7 @@ class LiveClient:
         self._heard_at = -math.inf
         self._is_telling = False
         self._has_connected = False
+        self._trouble: str | None = None
         self._failure: AuricleError | None = None
         self._last_failed: Failed | None = None
 
@@ -113,6 +114,11 @@ class LiveClient:
     def safe_sample(self) -> int:
         """Up to where all finals are here."""
         return self._conversation.safe_sample
+
+    @property
+    def trouble(self) -> str | None:
+        """Why there is no connection, in words for people; ``None`` while there is one."""
+        return self._trouble
 
     @property
     def waiting_samples(self) -> int:
@@ -243,13 +249,17 @@ class LiveClient:
         """Return a new connection, however long it takes within the rules."""
         while True:
             if failed is not None:
+                self._trouble = failed.reason
                 await self._wait(failed)
+            query = self._conversation.query()
+            url = f"{self._stream_url}?{urlencode(query)}" if query else self._stream_url
             try:
-                query = self._conversation.query()
-                url = f"{self._stream_url}?{urlencode(query)}" if query else self._stream_url
-                return await open_connection(url, self._api_key, self._rules.connect_limit_s)
+                found = await open_connection(url, self._api_key, self._rules.connect_limit_s)
             except ConnectionFailed as exc:
                 failed = exc
+            else:
+                self._trouble = None
+                return found
 
     async def _wait(self, failed: ConnectionFailed) -> None:
         """Wait before the next attempt.
@@ -264,7 +274,7 @@ class LiveClient:
             failed.asked_s,
         )
         if delay_s is None:
-            raise Unreachable(f"No Auricle server can be used at {self._url}: {failed.reason}.")
+            raise Unreachable(f"{self._url} can't be used: {failed.reason.rstrip('.')}.")
         if self._has_connected:
             await self._told.send(Disconnected(failed.reason, delay_s))
         await anyio.sleep(delay_s)

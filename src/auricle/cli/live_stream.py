@@ -1,0 +1,106 @@
+"""One live stream from its source to the screen and to whoever keeps what was said."""
+
+import os
+import signal
+from dataclasses import dataclass
+
+import anyio
+
+from auricle.cli.captions import CaptionScreen
+from auricle.cli.live_record import LiveRecord
+from auricle.cli.live_source import Source
+from auricle.client import LiveClient
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.groups import first_error
+
+TROUBLE_S = 0.5
+"""How often a client that is not connected yet is asked why."""
+CLOSING_STATUS = "Waiting for the last words; Ctrl-C again leaves at once."
+
+
+@dataclass
+class LiveStream:
+    """Plays a source to a server, and shows what comes back.
+
+    Attributes:
+        client: The server.
+        source: What is said.
+        record: Takes the finals.
+        idle: What the screen shows while nobody speaks.
+        interrupts: How often somebody wanted it to end.
+        problem: The error that ended it.
+        is_unread: Whoever read our lines has gone.
+    """
+
+    client: LiveClient
+    source: Source
+    record: LiveRecord
+    idle: str
+    interrupts: int = 0
+    problem: AuricleError | None = None
+    is_unread: bool = False
+
+    _playing: anyio.CancelScope | None = None
+
+    async def run(self) -> None:
+        """Play, and show what comes, to the end; an error ends it and is kept."""
+        try:
+            with CaptionScreen(is_written=self.record.has_lines, idle=self.idle) as screen:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._heed_signals, tasks.cancel_scope, screen)
+                    tasks.start_soon(self._tell_trouble, screen)
+                    await self._caption(screen)
+                    tasks.cancel_scope.cancel()
+        except* AuricleError as group:
+            error = first_error(group)
+            assert isinstance(error, AuricleError)
+            self.problem = error
+        except* BrokenPipeError:
+            self.is_unread = True
+
+    async def _caption(self, screen: CaptionScreen) -> None:
+        async with self.client, anyio.create_task_group() as tasks:
+            self._playing = anyio.CancelScope()
+            tasks.start_soon(self._play, self._playing)
+            is_told = False
+            async for event in self.client:
+                if isinstance(event, Final):
+                    problem = self.record.add(event)
+                    if problem is not None and not is_told:
+                        screen.say(str(problem))
+                    is_told = problem is not None
+                screen.show(event)
+            tasks.cancel_scope.cancel()
+
+    async def _play(self, until: anyio.CancelScope) -> None:
+        """Send all speech; a recording that breaks off is told once its last words are here."""
+        try:
+            with until:
+                await self.source.play(self.client)
+        except AuricleError as exc:
+            self.problem = exc
+        self.client.finish()
+
+    async def _tell_trouble(self, screen: CaptionScreen) -> None:
+        """Say why it takes long to connect."""
+        while True:
+            await anyio.sleep(TROUBLE_S)
+            if self._playing is not None:
+                return
+            if self.client.trouble is not None:
+                screen.wait(self.client.trouble)
+
+    async def _heed_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
+        """End the speech at the first Ctrl-C, and everything at the second."""
+        if os.name != "posix":
+            return
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                self.interrupts += 1
+                if self.interrupts == 1 and self._playing is not None:
+                    self._playing.cancel()
+                    screen.set_status(CLOSING_STATUS)
+                else:
+                    self.interrupts = max(2, self.interrupts)
+                    everything.cancel()

@@ -1,0 +1,188 @@
+"""How a connection is opened, and what it means when it isn't, or ends; over real sockets."""
+
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+
+import anyio
+import pytest
+from anyio.abc import SocketAttribute, SocketStream
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import Close
+
+from auricle.client.connection import (
+    MAX_RETRY_AFTER_S,
+    ConnectionFailed,
+    open_connection,
+    stream_url,
+    why_closed,
+)
+from auricle.errors import ForbiddenOrigin, RequestError, SetupError, Unauthorized
+from auricle.events import Failed
+from tests.fakes.live_server import live_server, refusal
+
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
+
+LIMIT_S = 30.0
+FULL = '{"error": {"code": "queue_full", "message": "It is full."}}'
+
+
+@contextlib.asynccontextmanager
+async def answering(reply: bytes | None) -> AsyncIterator[str]:
+    """Serve a TCP port that says this to whatever it is asked; nothing at all if ``None``."""
+
+    async def answer(stream: SocketStream) -> None:
+        async with stream:
+            with contextlib.suppress(anyio.EndOfStream, anyio.BrokenResourceError):
+                await stream.receive()
+                await stream.send(reply or b"")
+                while reply is None:
+                    await stream.receive()
+
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    async with listener, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.serve, answer)
+        yield f"127.0.0.1:{listener.extra(SocketAttribute.local_port)}"
+        tasks.cancel_scope.cancel()
+
+
+async def fails(url: str, limit_s: float = LIMIT_S) -> ConnectionFailed:
+    with pytest.raises(ConnectionFailed) as caught:
+        await open_connection(url, None, limit_s)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("http://127.0.0.1:6007", "ws://127.0.0.1:6007/v1/stream"),
+        ("http://127.0.0.1:6007/", "ws://127.0.0.1:6007/v1/stream"),
+        ("https://captions.example", "wss://captions.example/v1/stream"),
+        ("ws://[::1]:80", "ws://[::1]:80/v1/stream"),
+        ("wss://captions.example/v1/stream", "wss://captions.example/v1/stream"),
+        ("https://example.com/auricle/", "wss://example.com/auricle/v1/stream"),
+        ("http://host?token=x#y", "ws://host/v1/stream"),
+    ],
+)
+def test_a_servers_base_says_where_its_streams_are(given: str, found: str) -> None:
+    assert stream_url(given) == found
+
+
+@pytest.mark.parametrize("given", ["", "127.0.0.1:6007", "http://", "http://h:0", "http://h:x"])
+def test_what_is_no_base_is_told(given: str) -> None:
+    with pytest.raises(SetupError, match="not an address"):
+        stream_url(given)
+
+
+async def test_the_key_is_shown() -> None:
+    async with live_server() as server:
+        for key in ("secret-key", None):
+            await (await open_connection(stream_url(server.url), key, LIMIT_S)).close()
+        with_key, without = server.handshakes
+    assert with_key.headers["Authorization"] == "Bearer secret-key"
+    assert "Authorization" not in without.headers
+
+
+async def test_nobody_there_is_told_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    assert (await fails(f"ws://127.0.0.1:{port}")).reason == "nobody listens there"
+
+
+async def test_a_name_that_nobody_knows_is_told_in_words() -> None:
+    assert (await fails("ws://no-such-host.invalid")).reason == "nobody knows this name"
+
+
+async def test_a_server_that_says_nothing_is_not_waited_for_any_longer() -> None:
+    async with answering(None) as place:
+        assert (await fails(f"ws://{place}", 0.2)).reason == "no answer in time"
+
+
+async def test_a_server_without_tls_is_told_in_words() -> None:
+    async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as place:
+        assert (await fails(f"wss://{place}")).reason == "what answers there speaks no TLS"
+
+
+@pytest.mark.parametrize("reply", [b"", b"220 mail.example ESMTP\r\n"])
+async def test_a_server_of_something_else_is_told_in_words(reply: bytes) -> None:
+    async with answering(reply) as place:
+        reason = (await fails(f"ws://{place}")).reason
+    assert reason == "what answers there speaks no WebSocket"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, RequestError), (401, Unauthorized), (403, ForbiddenOrigin), (404, RequestError)],
+)
+async def test_a_refusal_that_would_come_again_is_an_error(
+    status: int, kind: type[RequestError]
+) -> None:
+    async with live_server() as server:
+        server.refusals = [refusal(status, '{"error": {"code": "x", "message": "No."}}')]
+        with pytest.raises(kind, match=r"^No\. \(x\)$"):
+            await open_connection(stream_url(server.url), None, LIMIT_S)
+
+
+async def test_an_answer_that_is_no_auricle_servers_is_told() -> None:
+    async with live_server() as server:
+        server.refusals = [refusal(404, "<html>Not found</html>")]
+        with pytest.raises(RequestError, match=r"no Auricle server \(HTTP 404\)"):
+            await open_connection(stream_url(server.url), None, LIMIT_S)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("said", "waits_s"),
+    [("7", 7.0), ("0", 0.0), ("999999", MAX_RETRY_AFTER_S), ("Wed, 21 Oct", 0.0), ("-1", 0.0)],
+)
+async def test_a_full_server_says_when_to_come_back(status: int, said: str, waits_s: float) -> None:
+    async with live_server() as server:
+        server.refusals = [refusal(status, FULL, Retry_After=said)]
+        failed = await fails(stream_url(server.url))
+    assert (failed.reason, failed.asked_s, failed.is_refusal) == (
+        "It is full. (queue_full)",
+        waits_s,
+        True,
+    )
+
+
+async def test_a_proxy_whose_server_is_away_may_be_asked_again() -> None:
+    async with live_server() as server:
+        server.refusals = [refusal(502, "bad gateway")]
+        failed = await fails(stream_url(server.url))
+    assert not failed.is_refusal
+    assert "HTTP 502" in failed.reason
+
+
+def closed(code: int | None, reason: str = "") -> ConnectionClosed:
+    return ConnectionClosed(None if code is None else Close(code, reason), None)
+
+
+def test_a_connection_that_broke_may_be_made_again() -> None:
+    failed = why_closed(closed(None), None)
+    assert isinstance(failed, ConnectionFailed)
+    assert failed.reason == "the connection was lost"
+
+
+@pytest.mark.parametrize("code", [1000, 1001, 1011, 1012, 1013, 4000])
+def test_an_end_that_passes_leads_to_another_connection(code: int) -> None:
+    failed = why_closed(closed(code, "why"), None)
+    assert isinstance(failed, ConnectionFailed)
+    assert failed.reason == f"why (close code {code})"
+
+
+@pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009, 1010])
+def test_an_end_that_would_come_again_is_one(code: int) -> None:
+    error = why_closed(closed(code, "taken_over"), Failed("taken_over", "It moved.", False))
+    assert isinstance(error, RequestError)
+    assert str(error) == (
+        f"The server ended the stream: It moved. (taken_over) (close code {code})."
+    )
+
+
+def test_what_the_server_calls_passing_is_passing_whatever_the_code() -> None:
+    told = Failed("idle_timeout", "Nothing came for 60 s.", True, 500.0)
+    failed = why_closed(closed(1008), told)
+    assert isinstance(failed, ConnectionFailed)
+    assert failed.reason == "Nothing came for 60 s. (idle_timeout)"
+    assert failed.asked_s == MAX_RETRY_AFTER_S
