@@ -1,0 +1,252 @@
+"""What must hold for a live session whatever happens to it: its finals, each once and in order.
+
+Finals are a pure function of audio and options. How bytes are split, what the transcriber refuses
+or answers late, and how often the connection is lost change nothing about them.
+"""
+
+import functools
+import struct
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from auricle.errors import AuricleError, NoWorkerReady, Overloaded, Superseded, WorkerError
+from auricle.events import Closed, Final, Ready, Wire
+from auricle.protocol.framing import pack
+from auricle.protocol.native import Ack, Stop, StreamParameters
+from auricle.session.final import MAX_FAILURES
+from auricle.types import Job, JobKind
+from tests.fakes.clips import CLIPS
+from tests.fakes.opus import encode_packets
+from tests.fakes.session import Answer, Rig, echo, silence, utterances
+
+pytestmark = pytest.mark.unit
+
+FRAME = 320
+PAIR, SHORT = CLIPS["pair.wav"].pcm, CLIPS["short.wav"].pcm
+SPEECH = np.concatenate([PAIR, silence(0.7), SHORT, silence(0.7)])
+SPEECH = SPEECH[: SPEECH.size // FRAME * FRAME]
+PACKETS = encode_packets(SPEECH)
+FRAMES = len(PACKETS)
+TUNE_IN = 6 * 16_000
+NEARLY = 16_000 // 10
+"""What a detector that is not tuned in may take for speech, or not."""
+
+Spans = list[tuple[int, int, str]]
+
+
+def message(wire: Wire, first: int, last: int) -> bytes:
+    """Return frames as one message."""
+    if wire is Wire.PCM16:
+        return struct.pack("<Q", first * FRAME) + SPEECH[first * FRAME : last * FRAME].tobytes()
+    return b"".join(pack(PACKETS[index], index) for index in range(first, last))
+
+
+def parameters(wire: Wire, start: int = 0, safe: int = 0) -> StreamParameters:
+    return StreamParameters(
+        format=wire, seq=True, language="en", start_sample=start, safe_sample=safe
+    )
+
+
+def play(rig: Rig, wire: Wire, first: int, last: int) -> None:
+    """Send frames at real-time pace, 60 ms a message."""
+    for at in range(first, last, 3):
+        rig.wait(0.06)
+        rig.send(message(wire, at, min(at + 3, last)))
+
+
+@functools.cache
+def expected(wire: Wire) -> Spans:
+    """Return the finals of a session that nothing happens to."""
+    rig = Rig(parameters=parameters(wire))
+    play(rig, wire, 0, FRAMES)
+    rig.command(Stop())
+    assert len(rig.finals) == 3
+    return utterances(rig)
+
+
+@dataclass
+class Client:
+    """Sends all speech over connections that are lost, and keeps each final that it sees."""
+
+    rig: Rig
+    wire: Wire
+    finals: list[Final] = field(default_factory=list)
+    sent: int = 0
+    is_deaf: bool = False
+
+    def listen(self) -> None:
+        """Look at what came, unless it is lost on the way; acknowledge some of it."""
+        events, self.rig.events = self.rig.events, []
+        if self.is_deaf:
+            return
+        for event in events:
+            if isinstance(event, Ready):
+                assert event.safe_sample <= event.received_sample
+                self.sent = event.received_sample // FRAME
+            elif isinstance(event, Final):
+                assert event.id == len(self.finals) + 1
+                self.finals.append(event)
+
+    def send(self, frames: int) -> None:
+        last = min(self.sent + frames, FRAMES)
+        if self.sent < last:
+            self.rig.send(message(self.wire, self.sent, last))
+            self.sent = last
+        self.listen()
+
+    def come_back(self, after_s: float) -> None:
+        self.rig.session.detach(self.rig.now)
+        self.rig.drain()
+        self.rig.wait(after_s)
+        self.listen()
+        self.is_deaf = False
+        self.rig.session.attach(self.rig.now, len(self.finals))
+        self.rig.drain()
+        self.listen()
+
+
+NOW, LATER, NEVER = "now", "later", "never"
+Fate = str | AuricleError
+FATES: st.SearchStrategy[Fate] = st.sampled_from(
+    [
+        NOW,
+        NOW,
+        LATER,
+        NEVER,
+        Overloaded("full", 1),
+        NoWorkerReady("starting", 1),
+        Superseded("shed"),
+        WorkerError("gone"),
+    ]
+)
+STEP = st.tuples(
+    st.integers(1, 40),  # frames in a message
+    st.floats(0.0, 1.0),  # seconds that pass
+    st.sampled_from(["", "", "", "lost", "deaf", "answers", "ack"]),
+    st.floats(0.0, 1.0),  # the load
+)
+
+
+class Transcriber:
+    """Answers each job as fate has it; a final is answered in the end."""
+
+    def __init__(self, fates: list[Fate]) -> None:
+        self._fates = fates
+        self._jobs = 0
+        self._failures: dict[str, int] = {}
+        self.late: list[Job] = []
+
+    def __call__(self, job: Job) -> Answer:
+        fate = self._fates[self._jobs] if self._jobs < len(self._fates) else NOW
+        self._jobs += 1
+        if isinstance(fate, WorkerError):
+            self._failures[job.utterance] = self._failures.get(job.utterance, 0) + 1
+            if self._failures[job.utterance] >= MAX_FAILURES:  # the session would give up, rightly
+                fate = NOW
+        if isinstance(fate, AuricleError):
+            return fate
+        if fate == NOW:
+            return echo(job)
+        if fate == LATER or job.kind in (JobKind.FINAL, JobKind.FILE):
+            self.late.append(job)
+        return None
+
+    def catch_up(self, rig: Rig) -> None:
+        """Give the answers that are late, the newest first."""
+        while self.late:
+            job = self.late.pop()
+            answer = echo(job)
+            assert answer is not None
+            rig.answer(job.id, answer)
+
+
+@pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
+@settings(max_examples=30)
+@given(steps=st.lists(STEP, max_size=40), fates=st.lists(FATES, max_size=40))
+def test_finals_are_a_function_of_the_audio_alone(
+    wire: Wire, steps: list[tuple[int, float, str, float]], fates: list[Fate]
+) -> None:
+    transcriber = Transcriber(fates)
+    client = Client(Rig(parameters=parameters(wire), answer_with=transcriber), wire)
+    client.listen()
+    for frames, seconds, what, load in steps:
+        client.rig.session.set_load(load)
+        client.rig.wait(seconds)
+        match what:
+            case "lost":
+                client.come_back(seconds)
+            case "deaf":
+                client.is_deaf = True
+            case "answers":
+                transcriber.catch_up(client.rig)
+            case "ack":
+                client.rig.command(Ack(len(client.finals)))
+            case _:
+                pass
+        client.send(frames)
+    client.come_back(0.1)
+    client.send(FRAMES)
+    client.rig.command(Stop())
+    for _ in range(300):
+        transcriber.catch_up(client.rig)
+        client.rig.wait(5.0)
+        if client.rig.session.is_closed:
+            break
+    assert isinstance(client.rig.events[-1], Closed)
+    client.listen()
+    assert [(f.start_sample, f.end_sample, f.text) for f in client.finals] == expected(wire)
+    assert all(final.error is None for final in client.finals)
+
+
+@pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
+@settings(max_examples=25)
+@given(cut=st.integers(1, FRAMES), is_busy=st.booleans())
+def test_what_is_not_safe_is_enough_to_make_the_finals_that_are_missing(
+    wire: Wire, cut: int, is_busy: bool
+) -> None:
+    """A server that has forgotten everything hears some seconds before ``safe`` to tune in."""
+    before = Rig(parameters=parameters(wire))
+    if is_busy:  # the newest final is not there when the server goes
+        before.answer_with = lambda job: echo(job) if job.utterance == "S:1" else None
+    play(before, wire, 0, cut)
+    safe = before.session.safe_sample
+    assert safe % FRAME == 0 or wire is Wire.PCM16
+    start = max(0, safe - TUNE_IN) // FRAME * FRAME
+    after = Rig(parameters=parameters(wire, start, safe))
+    play(after, wire, start // FRAME, FRAMES)
+    after.command(Stop())
+    assert utterances(before) + utterances(after) == expected(wire)
+
+
+@pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
+@settings(max_examples=15)
+@given(cut=st.integers(1, FRAMES))
+def test_who_starts_at_the_safe_mark_itself_misses_no_utterance_and_hears_none_twice(
+    wire: Wire, cut: int
+) -> None:
+    before = Rig(parameters=parameters(wire))
+    play(before, wire, 0, cut)
+    first = before.session.safe_sample // FRAME
+    after = Rig(parameters=parameters(wire, first * FRAME))
+    play(after, wire, first, FRAMES)
+    after.command(Stop())
+    places = [span[:2] for span in utterances(before) + utterances(after)]
+    wanted = [span[:2] for span in expected(wire)]
+    assert len(places) == len(wanted)
+    assert np.abs(np.array(places) - np.array(wanted)).max() <= NEARLY
+
+
+@settings(max_examples=25)
+@given(cuts=st.lists(st.integers(0, 2 * SPEECH.size), max_size=60).map(sorted))
+def test_bytes_may_be_split_anywhere_and_come_at_any_pace(cuts: list[int]) -> None:
+    rig = Rig(parameters=StreamParameters(format=Wire.PCM16, language="en"))
+    data = SPEECH.tobytes()
+    for index, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(data)], strict=True)):
+        rig.wait(0.3 * (index % 3))
+        rig.send(data[start:end])
+    rig.command(Stop())
+    assert utterances(rig) == expected(Wire.PCM16)
