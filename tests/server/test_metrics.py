@@ -1,12 +1,16 @@
+import time
 from dataclasses import replace
 
+import anyio
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from auricle.errors import Overloaded
+from auricle.server.metrics import LOOP_EVERY_S, Metrics
 from auricle.transcriber import Stats, WorkerStats
-from tests.fakes.service import InProcess
-from tests.fakes.transcriber import READY
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.service import InProcess, poll_until
+from tests.fakes.transcriber import READY, FakeTranscriber
 
 pytestmark = pytest.mark.unit
 
@@ -94,3 +98,21 @@ def test_two_applications_count_for_themselves(service: InProcess) -> None:
     other = create_app(service.transcriber, service.decoder, Settings())
     service.post()
     assert other.state.auricle.metrics.registry is not service.state.metrics.registry
+
+
+async def test_how_late_the_event_loop_is_can_be_read() -> None:
+    metrics = Metrics(FakeTranscriber(), FakeDecoder())
+
+    def count() -> float:
+        name = "auricle_event_loop_delay_seconds"
+        late = metrics.registry.get_sample_value(f"{name}_sum")
+        assert late is not None
+        return late
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(metrics.watch_loop)
+        await anyio.wait_all_tasks_blocked()
+        time.sleep(LOOP_EVERY_S + 0.2)  # noqa: ASYNC251  # what the metric is there for
+        await poll_until(lambda: count() > 0)
+        assert count() >= 0.2
+        group.cancel_scope.cancel()

@@ -5,8 +5,10 @@ client sends (a path, a key, an id) never becomes one.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator
 
+import anyio
 from fastapi import APIRouter
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -22,11 +24,12 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.server.live_metrics import LiveMetrics
+from auricle.server.live_metrics import NODE_BUCKETS_S, LiveMetrics
 from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import Timing
 
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+LOOP_EVERY_S = 0.1
 _STATES = ("starting", "ready", "busy", "backing_off", "stopping")
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
@@ -60,12 +63,25 @@ class Metrics:
             "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
         )
         self.live = LiveMetrics(self.registry)
+        self.loop_delay = Histogram(
+            "auricle_event_loop_delay_seconds",
+            "How long what has come waits for the event loop, asked ten times a second.",
+            buckets=NODE_BUCKETS_S,
+            registry=self.registry,
+        )
         ProcessCollector(registry=self.registry)
         tasks = Gauge("auricle_asyncio_tasks", "Tasks on the event loop.", registry=self.registry)
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = Gauge(
             "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
         )
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, for ever; an idle one is up to a millisecond late."""
+        while True:
+            due_at = time.monotonic() + LOOP_EVERY_S
+            await anyio.sleep(LOOP_EVERY_S)
+            self.loop_delay.observe(max(0.0, time.monotonic() - due_at))
 
     def count_request(self, method: str, route: str, status: int, code: str | None) -> None:
         """Count one answer; ``route`` is a template, never a path."""

@@ -100,6 +100,7 @@ class ServerState:
             async with anyio.create_task_group() as background:
                 self._running = Running(spool, background)
                 background.start_soon(self.live.watch)
+                background.start_soon(self.metrics.watch_loop)
                 yield
                 background.cancel_scope.cancel()
         finally:
