@@ -39,13 +39,16 @@ READY = Stats(
 class FakeTranscriber:
     """Answers from the script, and then ``hello`` for ever; keeps all that it was asked.
 
-    ``gate`` unset holds every answer back until it is set.
+    ``gate`` unset holds every answer back until it is set, or those to jobs that ``holds`` picks.
+    ``current`` may be an exception: then nobody can ask how it is.
     """
 
     script: list[Answer] = field(default_factory=list)
     refuse: Exception | None = None
     gate: anyio.Event | None = None
-    current: Stats = READY
+    holds: Callable[[Job], bool] = lambda job: True
+    answer_with: Callable[[Job], Transcript] = lambda job: heard("hello", job)
+    current: Stats | Exception = READY
     jobs: list[Job] = field(default_factory=list)
     cancelled: list[Job] = field(default_factory=list)
     reserved: dict[str, float] = field(default_factory=dict)
@@ -55,17 +58,19 @@ class FakeTranscriber:
     """The rooms that were kept for sessions, and whether those came back."""
     in_flight: int = 0
     most_in_flight: int = 0
+    times_asked: int = 0
+    """How often somebody wanted to know how it is."""
     is_closed: bool = False
     _names: Iterable[int] = field(default_factory=itertools.count)
 
     async def transcribe(self, job: Job) -> Transcript:
         self.jobs.append(job)
-        answer: Answer = self.script.pop(0) if self.script else lambda job: heard("hello", job)
+        answer: Answer = self.script.pop(0) if self.script else self.answer_with
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await anyio.lowlevel.checkpoint()
-            if self.gate is not None:
+            if self.gate is not None and self.holds(job):
                 await self.gate.wait()
         except anyio.get_cancelled_exc_class():
             self.cancelled.append(job)
@@ -99,6 +104,9 @@ class FakeTranscriber:
         self.reserved.pop(reservation, None)
 
     def stats(self) -> Stats:
+        self.times_asked += 1
+        if isinstance(self.current, Exception):
+            raise self.current
         return self.current
 
     async def aclose(self) -> None:

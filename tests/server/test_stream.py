@@ -279,6 +279,7 @@ async def test_a_lost_session_goes_on_and_missed_finals_are_told_once_and_in_ord
             again = await caller.until("ready")
             assert (again["session"], again["resumed"]) == (ready["session"], True)
             assert again["received"] == 2 * len(PACKETS) * 320
+            assert len(service.transcriber.reserved) == 1  # the session's own
             assert (await caller.until("final"))["id"] == 2
     async with call(service.port, resume=1) as caller:
         await caller.tell("resume", session=ready["session"], secret=ready["secret"], last_result=2)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 
 import anyio
 from msgspec import structs
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from auricle.errors import (
     AuricleError,
     BadRequest,
     IdleTimeout,
     Overloaded,
+    RemoteProtocolError,
 )
 from auricle.events import Closed, Event, Failed
 from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
@@ -27,6 +28,7 @@ from auricle.server.live_runner import LiveRunner
 from auricle.server.outbox import Outbox
 from auricle.server.request import language_code
 from auricle.server.sessions import LiveSessions
+from auricle.server.time_share import TimeShare
 from auricle.server.websocket import peer_of
 
 GOODBYE_S = 1.0
@@ -49,6 +51,7 @@ class End:
 
 DONE = End("done", 1000)
 CLIENT_LEFT = End("client_left", 1000)
+_VIOLATIONS = {1007: "bad_text", 1009: "too_large"}
 
 
 def end_of(error: BaseException, after_s: float | None = None) -> End:
@@ -68,9 +71,19 @@ def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
     )
 
 
+def departure_of(websocket: WebSocket) -> End:
+    """Return how a connection ended that is gone: its client left, or broke WebSocket itself."""
+    peer = peer_of(websocket.scope)
+    if peer is None or peer.violation_code is None:
+        return CLIENT_LEFT
+    code = peer.violation_code
+    return End(_VIOLATIONS.get(code, RemoteProtocolError.code), code)
+
+
 async def say_goodbye(websocket: WebSocket, end: End, left: Iterable[Event] = ()) -> None:
     """Send what is left and the reason, and close; a client that doesn't read is cut off."""
-    with anyio.move_on_after(GOODBYE_S) as patience, contextlib.suppress(WebSocketDisconnect):
+    gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
+    with anyio.move_on_after(GOODBYE_S) as patience, gone:
         for event in left:
             await websocket.send_text(encode_event(event))
         if end.failed is not None:
@@ -96,11 +109,13 @@ class LiveConnection:
         self._runner = runner
         self._peer = peer_of(websocket.scope)
         self._outbox = Outbox()
+        self._on_its_way: list[Event] = []
         self._news = anyio.Event()
         self._end: End | None = None
         self._tasks = anyio.CancelScope()
         self._reader = anyio.CancelScope()
         self._reading_since: float | None = None
+        self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
 
     async def run(self, last_result: int | None = None) -> End:
@@ -122,7 +137,12 @@ class LiveConnection:
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT
         if end is not CLIENT_LEFT:
-            await say_goodbye(self._websocket, end, iter(self._outbox.next_event, None))
+            # What was on its way goes first: a client that gets the final after a missing one
+            # would acknowledge both.
+            left = self._on_its_way
+            while (event := self._outbox.next_event()) is not None:
+                left.append(event)
+            await say_goodbye(self._websocket, end, left)
         return end
 
     # What the session tells it.
@@ -150,7 +170,7 @@ class LiveConnection:
         try:
             yield
         except WebSocketDisconnect:
-            self._finish(CLIENT_LEFT)
+            self._finish(departure_of(self._websocket))
         except TOLD as error:
             self._finish(end_of(error))
         except Exception as error:
@@ -168,21 +188,28 @@ class LiveConnection:
             while True:
                 self._reading_since = time.monotonic()
                 message = await self._websocket.receive()
-                self._reading_since = None
+                self._reading_since, began_at = None, time.monotonic()
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 if (data := message.get("bytes")) is not None:
-                    await self._take(data)
+                    self._take(data)
                 else:
                     self._take_text(message["text"])
+                await self._give_way(began_at)
 
-    async def _take(self, data: bytes) -> None:
-        """Give a message to the session; not to return is back-pressure."""
+    def _take(self, data: bytes) -> None:
+        """Give a message to the session."""
         arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
         self._runner.receive_data(data)
         if self._runner.session.wants_data:
             self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
-        else:
+
+    async def _give_way(self, began_at: float) -> None:
+        """Let others have their turn, and the session catch up; not reading is back-pressure."""
+        pause_s = self._share.pause_s(began_at, time.monotonic())
+        if pause_s or self._peer is None or self._peer.has_more:
+            await anyio.sleep(pause_s)
+        if not self._runner.session.wants_data:
             await self._runner.until_wanted()
 
     def _take_text(self, text: str) -> None:
@@ -202,7 +229,9 @@ class LiveConnection:
     async def _write(self) -> None:
         while True:
             while (event := self._outbox.next_event()) is not None:
+                self._on_its_way = [event]
                 await self._websocket.send_text(encode_event(event))
+                self._on_its_way = []
                 if isinstance(event, Closed):
                     self._finish(DONE)
             self._news = anyio.Event()

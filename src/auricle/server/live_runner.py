@@ -11,8 +11,9 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
-from auricle.errors import AuricleError, TakenOver
+from auricle.errors import AuricleError, TakenOver, WorkerError
 from auricle.events import Closed, Event, Final
+from auricle.groups import first_error
 from auricle.protocol.native import (
     Ack,
     Configure,
@@ -22,6 +23,7 @@ from auricle.protocol.native import (
 )
 from auricle.server.errors import log_unexpected
 from auricle.server.live_metrics import LiveMetrics
+from auricle.server.time_share import SHARE
 from auricle.session.live import LiveSession
 from auricle.session.output import Cancel, Submit
 from auricle.transcriber import Transcriber
@@ -29,9 +31,6 @@ from auricle.types import ClientId, Job, JobId, JobKind, Transcript
 
 MIN_SLEEP_S = 0.005
 """Timers are no finer than this, so that no timer can keep the event loop busy."""
-
-AHEAD_SHARE = 0.25
-"""How much of the event loop's time a file that is piped in may take: live speakers need it."""
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop
 
@@ -69,6 +68,7 @@ class LiveRunner:
         self.session = session
         self.client = client
         self.detached_at: float | None = time.monotonic()
+        self.was_attached = False
         self._transcriber = transcriber
         self._metrics = metrics
         self._listener: Listener | None = None
@@ -94,8 +94,7 @@ class LiveRunner:
                 await self._over.wait()
                 group.cancel_scope.cancel()
         except Exception as error:
-            log_unexpected(error, session=self.session.id)
-            self.end(AuricleError("the session failed"))
+            self.fail(error)
         finally:
             self._group = None
             self.end()
@@ -107,6 +106,12 @@ class LiveRunner:
         listener, self._listener = self._listener, None
         if listener is not None and error is not None:
             listener.dismiss(error)
+
+    def fail(self, error: Exception) -> None:
+        """Give the session up because of a bug: nobody knows what state it is in."""
+        cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
+        log_unexpected(cause, session=self.session.id)
+        self.end(AuricleError("the session failed"))
 
     @property
     def is_over(self) -> bool:
@@ -134,7 +139,7 @@ class LiveRunner:
             last_result: The last final that its client has, if it comes back.
         """
         former, self._listener = self._listener, listener
-        self.detached_at = None
+        self.detached_at, self.was_attached = None, True
         if former is not None:
             former.dismiss(TakenOver("Another connection goes on with this session."))
         self.session.attach(time.monotonic(), last_result)
@@ -218,7 +223,7 @@ class LiveRunner:
         self._group.start_soon(self._transcribe, job, scope)
 
     async def _transcribe(self, job: Job, scope: anyio.CancelScope) -> None:
-        result: Transcript | AuricleError = AuricleError("the transcriber failed")
+        result: Transcript | AuricleError = WorkerError("the transcriber failed")
         try:
             with scope:
                 result = await self._transcriber.transcribe(job)
@@ -247,7 +252,7 @@ class LiveRunner:
                 self._poll(began_at)
             if self.session.is_ahead:
                 took_s = time.monotonic() - began_at
-                await anyio.sleep(took_s * (1 / AHEAD_SHARE - 1))
+                await anyio.sleep(took_s * (1 / SHARE - 1))
 
     def _poll(self, now: float) -> None:
         try:

@@ -17,6 +17,7 @@ from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
 from auricle.errors import Draining, Overloaded
 from auricle.protocol.native import Resume, StreamParameters
+from auricle.server.errors import log_unexpected
 from auricle.server.live_metrics import LiveMetrics
 from auricle.server.live_runner import LiveRunner
 from auricle.server.load import LoadMeter
@@ -158,11 +159,16 @@ class LiveSessions:
         """Measure the load, and give up sessions whose time is over, for ever."""
         while True:
             await anyio.sleep(TICK_S)
-            if not self._runners:
-                continue
-            load = self._meter.observe(self._transcriber.stats())
+            try:
+                load = self._meter.observe(self._transcriber.stats())
+            except Exception as error:  # sessions do without rather than end with it
+                log_unexpected(error)
+                load = self._meter.load
             for runner in self._runners.values():
-                runner.set_load(load)
+                try:
+                    runner.set_load(load)
+                except Exception as error:
+                    runner.fail(error)
             self._give_up_old(time.monotonic())
 
     def drain(self) -> None:
@@ -190,7 +196,7 @@ class LiveSessions:
             is_resumable = session.is_resumable and not session.is_closed
             if detached_at is None and not session.is_closed:
                 continue
-            if not is_resumable:  # only its last finals can be asked for
+            if not is_resumable and runner.was_attached:  # only its last finals can be asked for
                 self.leave(self._room_of[session.id])
                 kept += 1
             if detached_at is None:

@@ -24,8 +24,14 @@ from auricle.errors import (
     RemoteProtocolError,
 )
 from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
-from auricle.server.errors import error_response, log_unexpected
-from auricle.server.live_connection import CLIENT_LEFT, End, LiveConnection, end_of, say_goodbye
+from auricle.server.errors import TOLD, error_response, log_unexpected
+from auricle.server.live_connection import (
+    End,
+    LiveConnection,
+    departure_of,
+    end_of,
+    say_goodbye,
+)
 from auricle.server.live_runner import LiveRunner
 from auricle.server.logs import request_log
 from auricle.server.request import language_code
@@ -63,7 +69,7 @@ async def stream(websocket: WebSocket) -> None:
         await websocket.accept(SUBPROTOCOL if offered else None)
         await visit.serve()
     except WebSocketDisconnect:
-        visit.note(CLIENT_LEFT)
+        visit.note(departure_of(websocket))
     finally:
         visit.leave()
 
@@ -108,9 +114,10 @@ class _Visit:
     starts_at_once: bool = False
 
     def leave(self) -> None:
-        """Give back the room of a session that never started."""
-        if self.room is not None:
-            self.server.live.leave(self.room)
+        """Give back the room, if no session of this visit's own has it."""
+        room, self.room = self.room, None
+        if room is not None:
+            self.server.live.leave(room)
 
     def note(self, end: End) -> None:
         """Note for metrics and log how it ended."""
@@ -127,7 +134,11 @@ class _Visit:
             if not self.starts_at_once:
                 first = await self._first_message()
             last_result, runner = await self._session(first)
-        except AuricleError as error:
+        except WebSocketDisconnect:
+            raise
+        except Exception as error:
+            if not isinstance(error, TOLD):
+                log_unexpected(error)
             end = end_of(error)
             await say_goodbye(self.websocket, end)
         else:
@@ -154,6 +165,7 @@ class _Visit:
         if isinstance(first, Resume):
             if (found := live.find(self.client, first)) is not None:
                 live.metrics.count_start("resumed")
+                self.leave()  # it has room of its own
                 return first.last_result, found
             live.metrics.count_start("unknown")
         else:

@@ -1,0 +1,53 @@
+"""Live sessions on fakes, without a server around them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+from anyio.abc import TaskGroup
+from prometheus_client import CollectorRegistry
+
+from auricle.audio.opus import find_libopus
+from auricle.config import LiveSettings
+from auricle.events import Wire
+from auricle.protocol.native import StreamParameters
+from auricle.server.live_metrics import LiveMetrics
+from auricle.server.live_runner import LiveRunner
+from auricle.server.sessions import LiveSessions
+from auricle.types import ClientId
+from tests.fakes.transcriber import FakeTranscriber
+
+ALICE = ClientId("alice")
+
+
+@dataclass
+class Sessions:
+    live: LiveSessions
+    transcriber: FakeTranscriber
+    registry: CollectorRegistry
+    group: TaskGroup
+
+    async def open(
+        self, parameters: StreamParameters | None = None, client: ClientId = ALICE
+    ) -> LiveRunner:
+        """Start a session of PCM16 with positions, if nothing else is wanted."""
+        wanted = parameters or StreamParameters(format=Wire.PCM16, seq=True)
+        room = self.live.admit(client, is_resuming=False)
+        return await self.live.open(self.group, client, wanted, room)
+
+    def figure(self, name: str, **labels: str) -> float:
+        """Return one of the metrics."""
+        value = self.registry.get_sample_value(name, labels)
+        return 0.0 if value is None else value
+
+
+@asynccontextmanager
+async def sessions(settings: LiveSettings | None = None) -> AsyncIterator[Sessions]:
+    registry, transcriber = CollectorRegistry(), FakeTranscriber()
+    metrics = LiveMetrics(registry)
+    live = LiveSessions(settings or LiveSettings(), transcriber, find_libopus(), metrics)
+    async with anyio.create_task_group() as group:
+        group.start_soon(live.watch)
+        yield Sessions(live, transcriber, registry, group)
+        group.cancel_scope.cancel()
