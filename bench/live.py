@@ -8,10 +8,11 @@ machine, and each stream plays read sentences at real-time pace with pauses of 0
 in an order of its own. Auricle gets Opus in packets of 20 ms, WhisperLive float32 as its own client
 sends it (:mod:`bench.rivals.whisper_live` says how it is installed and run).
 
-The final delay runs from the aligned end of a sentence's last word, as that sample is sent, to the
-arrival of the final that holds it; the silence that ends an utterance (``endpoint_ms=500``) is in
-it. The first word's runs from the start of speech to the first caption, partial or final, with one
-of its first words. Few streams play longer, so that percentiles mean something.
+The final delay runs from the end of a sentence's last word, as that sample is sent, to the arrival
+of the final that holds it; the silence that ends an utterance (``endpoint_ms=500``) is in it. Where
+a word ends is said in :mod:`bench.live_speech`; the JSON has the delay from Whisper's own end too.
+The first word's delay runs from the start of speech to the first caption, partial or final, with
+one of its first words. Few streams play longer, so that percentiles mean something.
 
 Runs are merged into the JSON that is there, so servers may be measured in calls of their own.
 """

@@ -27,6 +27,8 @@ class StreamScore:
     errors: Errors
     shown: list[bool]
     final_delays_s: list[float]
+    aligned_delays_s: list[float]
+    """The same from Whisper's own end of the last word, which is early."""
     last_word_delays_s: list[float]
     first_word_delays_s: list[float]
     partials: int
@@ -39,7 +41,12 @@ def score_stream(talk: Talk, played: Played, captions: Sequence[Caption]) -> Str
     return StreamScore(
         errors=word_errors(talk.text, " ".join(final.text for final in ordered)),
         shown=[any(_touches(final, clip) for final in finals) for clip in talk.spoken],
-        final_delays_s=[_final_delay_s(clip, played, finals) for clip in talk.spoken],
+        final_delays_s=[
+            _final_at_s(clip, finals) - played.sent(clip.end_s) for clip in talk.spoken
+        ],
+        aligned_delays_s=[
+            _final_at_s(clip, finals) - played.sent(clip.words[-1].end_s) for clip in talk.spoken
+        ],
         last_word_delays_s=[_last_word_delay_s(clip, played, captions) for clip in talk.spoken],
         first_word_delays_s=[_first_word_delay_s(clip, played, captions) for clip in talk.spoken],
         partials=sum(not caption.is_final for caption in captions),
@@ -55,11 +62,12 @@ def _holds(caption: Caption, word: Said) -> bool:
     return caption.start_s - NEAR_S <= word.middle_s <= caption.end_s + NEAR_S
 
 
-def _final_delay_s(clip: Spoken, played: Played, finals: Sequence[Caption]) -> float:
+def _final_at_s(clip: Spoken, finals: Sequence[Caption]) -> float:
+    """Return when the final came that holds the clip's last word."""
     last = clip.words[-1]
     holding = [final for final in finals if final.start_s <= last.middle_s <= final.end_s]
     holding = holding or [final for final in finals if _holds(final, last)]
-    return min((final.at_s for final in holding), default=math.inf) - played.sent(last.end_s)
+    return min((final.at_s for final in holding), default=math.inf)
 
 
 def _last_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
@@ -71,7 +79,7 @@ def _last_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]
         for caption in captions
         if _holds(caption, last) and set(wanted) & set(words(caption.text)[-FIRST_WORDS:])
     )
-    return min(showing, default=math.inf) - played.sent(last.end_s)
+    return min(showing, default=math.inf) - played.sent(clip.end_s)
 
 
 def _first_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
@@ -114,6 +122,7 @@ def summary(scores: Sequence[StreamScore], seconds: float) -> dict[str, Any]:
         "deletions": errors.deletions,
         "shown_percent": round(100 * sum(shown) / len(shown), 1),
         "final_delay_s": _spread([d for s in scores for d in s.final_delays_s]),
+        "final_delay_from_aligned_s": _spread([d for s in scores for d in s.aligned_delays_s]),
         "last_word_delay_s": _spread([d for s in scores for d in s.last_word_delays_s]),
         "first_word_delay_s": _spread([d for s in scores for d in s.first_word_delays_s]),
         "partials_per_s": round(sum(score.partials for score in scores) / seconds, 2),
