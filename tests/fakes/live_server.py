@@ -59,7 +59,8 @@ class Session:
     is_pcm: bool = False
 
     def __post_init__(self) -> None:
-        self.received = self.safe = self.start.start_sample
+        self.received = self.start.start_sample
+        self.safe = self.start.border_sample
         self.is_pcm = self.start.format is Wire.PCM16
         self.decoder = OpusPacketDecoder(find_libopus())
 

@@ -7,8 +7,8 @@ and even a server:
 - A connection begins with ``start``, or with ``resume`` if there is a session to go back to. Audio
   waits for ``ready``, which says where to go on.
 - A session that was resumed goes on with what it has not received. One that is new, because the
-  server has forgotten, starts on the clock where the first audio lies that is not safe, and hears
-  from there on.
+  server has forgotten, is told up to where all is safe, and hears some seconds before that again
+  to tune in: so it finds the utterances that the old one would have found.
 - Each final is passed on once: a session's own are counted by their ``id``, and what they cover is
   never sent to another session. Numbers given to the application count on over all sessions.
 """
@@ -181,7 +181,7 @@ class Conversation:
         if self._session is None:
             return {}
         asked = msgspec.structs.asdict(self._parameters)
-        asked["start_sample"] = self._restart_sample()
+        asked |= self._restart()
         self._is_query_whole = not asked["prompt"] and not asked["hotwords"]
         if not self._is_query_whole:
             return {"resume": "1"}
@@ -196,7 +196,7 @@ class Conversation:
             session = self._session
             return encode_command(Resume(session.session, session.secret, self._last_result))
         parameters = msgspec.structs.asdict(self._parameters)
-        return encode_command(Start(**parameters | {"start_sample": self._restart_sample()}))
+        return encode_command(Start(**parameters | self._restart()))
 
     def disconnected(self) -> None:
         """Take note that the connection is gone, for whatever reason."""
@@ -246,8 +246,9 @@ class Conversation:
         is_lost = self._session is not None and not ready.resumed
         if is_lost:
             self._forget_session()
-        start_sample = self._restart_sample()
-        is_asked = self._is_query_whole and ready.received_sample == start_sample
+        start_sample, safe_sample = self.audio.first_sample, self.audio.safe_sample
+        found = ready.received_sample, ready.safe_sample
+        is_asked = self._is_query_whole and found == (start_sample, safe_sample)
         if is_lost and not is_asked:
             self.state = State.MISPLACED
             return []
@@ -261,15 +262,15 @@ class Conversation:
             self._cues_sent = 0  # what was asked before the connection broke may not have arrived
             self.audio.rewind(ready.received_sample)
         else:
-            told += self._missing(start_sample)
+            told += self._missing()
             self._cues_sent = 0
             self.audio.rewind(start_sample)
-            self.safe_sample = start_sample
+            self.safe_sample = safe_sample
         return told
 
-    def _missing(self, start_sample: int) -> list[LiveEvent]:
+    def _missing(self) -> list[LiveEvent]:
         """Tell of speech that no server has any more, and neither have we."""
-        lost = start_sample - self.safe_sample
+        lost = self.audio.safe_sample - self.safe_sample
         if lost <= 0:
             return []
         gap_ms = lost * 1000 // SAMPLE_RATE_HZ
@@ -304,9 +305,12 @@ class Conversation:
             self._cues.popleft()
             self._cues_sent = max(0, self._cues_sent - 1)
 
-    def _restart_sample(self) -> int:
-        """Return where a session starts that has heard nothing: at the first frame not safe."""
-        return self.audio.first_sample
+    def _restart(self) -> dict[str, int]:
+        """Return where a session starts that has heard nothing, and what it needn't tell."""
+        return {
+            "start_sample": self.audio.first_sample,
+            "safe_sample": self.audio.safe_sample,
+        }
 
     def _switch(self, wire: Wire) -> None:
         if wire is Wire.PCM16:

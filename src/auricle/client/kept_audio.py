@@ -4,8 +4,11 @@ Speech comes in and is cut into frames of 20 ms, each of them one Opus packet, e
 order. A frame's number is the packet's ``seq``, and says where it lies in time. Frames are sent
 from a place that moves on, and that can be set back after a connection was lost::
 
-    forgotten | sent, kept | not yet sent
-              ^ safe       ^ next
+    forgotten | safe, kept | sent, kept | not yet sent
+              ^ first      ^ safe       ^ next
+
+Some seconds before the safe place are kept, too. A server that has forgotten all hears them before
+what it has to tell: then its decoder and its voice detector are in the state in which they were.
 """
 
 from collections import deque
@@ -18,6 +21,10 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 FRAME_MS = 20
 FRAME_SAMPLES = SAMPLE_RATE_HZ * FRAME_MS // 1000
+
+LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ
+"""A decoder that starts in mid-stream gives the very same samples after 0.7 s as a rule, but not
+before 11 s where nobody draws breath (``bench/live_chaos.py``, 2026-11-25)."""
 
 ENCODER_DELAY_SAMPLES = SAMPLE_RATE_HZ * 65 // 10_000
 """libopus gives speech back 6.5 ms late, so that much more silence has to follow the last of it."""
@@ -36,7 +43,7 @@ class Frame:
 
 
 class KeptAudio:
-    """Frames in their order, each kept until it is safe.
+    """Frames in their order, each kept until it has been safe for a while.
 
     Args:
         start_sample: Where the first sample lies on the session's clock.
@@ -44,7 +51,7 @@ class KeptAudio:
     """
 
     def __init__(self, start_sample: int = 0, encode: Encode | None = None) -> None:
-        self._origin = start_sample
+        self._origin = self._safe = start_sample
         self._encode = encode
         self._frames: deque[Frame] = deque()
         self._cut = 0  # how many frames there were in all
@@ -69,9 +76,14 @@ class KeptAudio:
         return self._sample(self._first)
 
     @property
+    def safe_sample(self) -> int:
+        """Nothing before this place has to be heard again; or it is gone."""
+        return max(self._safe, self.first_sample)
+
+    @property
     def kept_samples(self) -> int:
-        """How much speech is kept."""
-        return len(self._frames) * FRAME_SAMPLES
+        """How much speech is kept that is not safe."""
+        return self.end_sample - self.safe_sample
 
     @property
     def unsent_samples(self) -> int:
@@ -116,8 +128,10 @@ class KeptAudio:
         self._next = min(max(self._index_at(sample), self._first), self._cut)
 
     def forget(self, safe_sample: int) -> None:
-        """Let go of frames that end at or before this sample."""
-        while self._frames and self._frames[0].start_sample + FRAME_SAMPLES <= safe_sample:
+        """Take note that all before this sample is safe, and let go of what is so for a while."""
+        self._safe = max(self._safe, min(safe_sample, self.end_sample))
+        until_sample = safe_sample - LEAD_IN_SAMPLES
+        while self._frames and self._frames[0].start_sample + FRAME_SAMPLES <= until_sample:
             self._frames.popleft()
         self._next = max(self._next, self._first)
 
