@@ -6,7 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.audio.gate import GRID_SAMPLES, WARM_UP_WINDOWS, NoiseGate, VoiceDetector
-from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, Probabilities, SpeechDetector
+from auricle.audio.vad import (
+    SILENCE_THRESHOLD,
+    SPEECH_THRESHOLD,
+    WINDOW_SAMPLES,
+    Probabilities,
+    SpeechDetector,
+)
 from auricle.types import Pcm16
 from tests.fakes.clips import CLIPS
 from tests.fakes.opus import tone
@@ -114,6 +120,24 @@ def test_the_gate_stays_open_for_half_a_second_after_the_last_sound() -> None:
     pcm[200 * W : 210 * W] *= 20
     _, listening = stages(pcm)
     assert np.flatnonzero(listening[150:]).tolist() == list(range(50, 60 + HANGOVER_WINDOWS - 1))
+
+
+def test_in_a_noisy_pause_silero_starts_afresh() -> None:
+    chance = np.random.default_rng(5)
+    speech = np.tile(SPEECH, 2)
+    pause = np.zeros(2 * SECOND, np.int16)
+    restless = np.repeat(chance.choice([50, 400], 4 * SECOND // W), W)
+    sound = np.concatenate([speech, pause, pause])
+    sound[speech.size : speech.size + restless.size] = chance.normal(0, restless)
+    sound = np.concatenate([sound, SPEECH])
+    probabilities, listening = stages(sound)
+    pause_windows = (speech.size // W + 40, (speech.size + pause.size) // W)
+    assert all(listening[slice(*pause_windows)])
+    last = int(np.flatnonzero(probabilities[: pause_windows[1]] >= SILENCE_THRESHOLD)[-1])
+    silero = SpeechDetector()
+    expected = silero.probabilities(sound[(last + 1) * W :])
+    after = probabilities[last + 1 + WARM_UP_WINDOWS : last + 90]
+    assert np.array_equal(after, expected[WARM_UP_WINDOWS : WARM_UP_WINDOWS + after.size])
 
 
 def test_long_speech_does_not_become_the_background() -> None:

@@ -3,8 +3,10 @@
 Most streams are silent most of the time, and Silero costs the same whether anybody speaks or not.
 So a window is first weighed: if it is hardly louder than the quietest stretch of the last seconds,
 its probability of speech is 0, and Silero sleeps. When the gate opens, Silero first hears the
-windows before, so that it judges as if it had listened all along. (``bench/vad.py``,
-``docs/decisions/006-a-gate-before-the-voice-detector.md``)
+windows before, so that it judges as if it had listened all along. Where a noise keeps the gate open
+in a pause, Silero starts afresh likewise: else what it remembers of minutes ago would matter, and a
+session that goes on for one that is gone would find other utterances.
+(``bench/vad.py``, ``docs/decisions/006-a-gate-before-the-voice-detector.md``)
 """
 
 from collections import deque
@@ -16,7 +18,8 @@ from auricle.audio.vad import SILENCE_THRESHOLD, WINDOW_SAMPLES, Probabilities, 
 from auricle.types import Pcm16
 
 WARM_UP_WINDOWS = 16
-"""Half a second: what Silero hears before the window that opened the gate."""
+"""Half a second: what Silero hears before the window that opened the gate, and how long a pause is
+after which it starts afresh."""
 
 _APART_SAMPLES = 6
 """Differences of samples so far apart are strongest from 0.5 to 2.2 kHz, where speech is."""
@@ -101,6 +104,7 @@ class VoiceDetector:
         self._held_samples = 0  # that don't fill a window yet
         self._before: deque[Pcm16] = deque(maxlen=WARM_UP_WINDOWS)
         self._open_windows = 0
+        self._quiet_windows = 0  # that Silero judged since it last took one for speech
 
     @property
     def is_listening(self) -> bool:
@@ -130,19 +134,20 @@ class VoiceDetector:
 
     def _judge(self, window: Pcm16) -> float:
         passes = self._gate.passes(window)
-        if not self._open_windows:
-            if not passes:
-                self._before.append(window)
-                return 0.0
-            self._silero.reset()
-            for earlier in self._before:
-                self._silero.probabilities(earlier)
-            self._before.clear()
+        if not self._open_windows and passes:
+            self._start_silero()
+        self._before.append(window)
+        if not self._open_windows and not passes:
+            return 0.0
         probability = float(self._silero.probabilities(window)[0])
-        if passes or probability >= SILENCE_THRESHOLD:
-            self._open_windows = _HANGOVER_WINDOWS
-            self._before.clear()
-        else:
-            self._open_windows -= 1
-            self._before.append(window)
+        is_voiced = probability >= SILENCE_THRESHOLD
+        self._open_windows = _HANGOVER_WINDOWS if passes or is_voiced else self._open_windows - 1
+        self._quiet_windows = 0 if is_voiced else self._quiet_windows + 1
+        if self._quiet_windows == WARM_UP_WINDOWS and self._open_windows:
+            self._start_silero()
         return probability
+
+    def _start_silero(self) -> None:
+        self._silero.reset()
+        for window in self._before:
+            self._silero.probabilities(window)
