@@ -768,7 +768,11 @@ def test_what_a_new_session_hears_only_to_tune_in_is_not_told() -> None:
     assert rig.of(Ready)[0].safe_sample == border
     rig.speak_pcm(PAIR_AND_SILENCE, 0)
     assert utterances(rig) == utterances(clean)[1:]
-    assert all(mark.safe_sample >= border for mark in rig.marks)
+    short = pcm_rig(seq=True, safe_sample=border)
+    short.speak_pcm(PAIR_AND_SILENCE[: border // 2], 0)
+    short.command(Stop())
+    assert utterances(short) == []
+    assert all(mark.safe_sample >= border for mark in [*rig.marks, *short.marks])
 
 
 # Load, files and bounds.

@@ -7,6 +7,7 @@ from auricle.errors import Overloaded, PoisonJob, Superseded
 from auricle.events import Partial
 from auricle.session.utterance import (
     FIRST_PARTIAL_SAMPLES,
+    FIRST_RETRY_SAMPLES,
     MIN_NEW_SAMPLES,
     SURE_PROBABILITY,
     Caller,
@@ -98,6 +99,26 @@ def test_a_guess_that_was_refused_costs_a_turn_and_nothing_more() -> None:
         assert it.job_done(guess(it, 1).id, error) is None
     assert it.wants_partial(START + 16_000 + MIN_NEW_SAMPLES)
     assert hear(it, 2, "and so") is not None
+
+
+def test_a_first_guess_that_found_no_room_is_made_again_soon_and_a_later_one_in_its_turn() -> None:
+    it = utterance()
+    it.job_done(it.start_partial(audio(1), next_at=99.0).job.id, Superseded("others wait"))
+    again = START + 16_000 + FIRST_RETRY_SAMPLES
+    assert not it.wants_partial(again - 1)
+    assert it.wants_partial(again)
+    assert it.next_partial_at < 99
+    assert hear(it, 2, "and so") is not None
+    it.job_done(it.start_partial(audio(3), next_at=99.0).job.id, Superseded("others wait"))
+    assert not it.wants_partial(START + 48_000 + MIN_NEW_SAMPLES - 1)
+    assert it.next_partial_at == 99
+
+
+def test_a_guess_that_was_refused_does_not_make_the_next_one_sure_of_its_language() -> None:
+    it = utterance(language=None)
+    it.job_done(guess(it, 1).id, Superseded("others wait"))
+    assert hear(it, 2, "und so", **unsure("de")) is None
+    assert hear(it, 3, "und so", **unsure("de")) is not None
 
 
 def test_no_more_guesses_are_made_at_what_kills_the_engine() -> None:

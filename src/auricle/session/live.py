@@ -371,7 +371,8 @@ class LiveSession:
             return
         self._warn(inf)
         self._is_closed = True
-        self._safe = SafeMark(self.received_sample, self._intake.received_seq)
+        safe_sample = max(self.received_sample, self._safe.sample)
+        self._safe = SafeMark(safe_sample, self._intake.received_seq)
         self._put_marks()
         counts = self._intake.counts
         self._put(
