@@ -8,7 +8,7 @@ from auricle.engine.loading import load_model
 from auricle.engine.prompt import Prompt, prefix_tokens
 from auricle.engine.whisper import Encoded, WhisperBackend
 from auricle.engine.window import MAX_NEW_TOKENS, padded, silence_of
-from auricle.types import Task
+from auricle.types import SAMPLE_RATE_HZ, Task
 from tests.fakes.clips import CLIPS
 from tests.fakes.model import bundled_model
 
@@ -116,6 +116,35 @@ def test_prompts_of_one_length_with_and_without_a_prefix_go_together(
     alone = [backend.generate(encoded, [each], 1, 100)[0].tokens for each in (given, prompt)]
     together = backend.generate(both, [given, prompt], 1, 100)
     assert [found.tokens for found in together] == alone
+
+
+@pytest.mark.parametrize(("rows", "beam_size"), [(8, 1), (4, 5)])
+def test_a_row_is_decoded_alike_alone_and_in_every_place_of_a_batch(
+    backend: WhisperBackend, prompt: Prompt, rows: int, beam_size: int
+) -> None:
+    short, pair = CLIPS["short.wav"].pcm, CLIPS["pair.wav"].pcm
+    noise = np.random.default_rng(5).normal(0, 400, short.size)
+    clips = [
+        FELLOW.pcm,
+        short,
+        (short + noise).astype(np.int16),
+        pair[-2 * SAMPLE_RATE_HZ :],
+        pair,
+        FELLOW.pcm[: 3 * SAMPLE_RATE_HZ],
+        FELLOW.pcm[2 * SAMPLE_RATE_HZ :],
+        (short // 40).astype(np.int16),
+    ][:rows]
+    spectra = [backend.features(clip) for clip in clips]
+    windows = backend.encode([padded(each, FRAMES, silence_of(each)) for each in spectra])
+    alone = [
+        backend.generate(windows[row : row + 1], [prompt], beam_size, MAX_NEW_TOKENS)[0]
+        for row in range(rows)
+    ]
+    assert len(set(alone)) == rows
+    for shift in range(rows):
+        order = np.roll(np.arange(rows), shift)
+        together = backend.generate(windows[order], [prompt] * rows, beam_size, MAX_NEW_TOKENS)
+        assert together == [alone[row] for row in order]
 
 
 def test_the_language_comes_without_its_marks(backend: WhisperBackend, encoded: Encoded) -> None:
