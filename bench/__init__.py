@@ -1,0 +1,8 @@
+"""Programs that measure what is claimed; each says in its first lines how it is run.
+
+numpy's matrix products keep to one thread: more would wait busily, and that would count as CPU time.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
