@@ -18,7 +18,7 @@ from auricle.errors import (
 )
 from auricle.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.backlog import Ticket
-from auricle.workers.scheduler import Scheduler
+from auricle.workers.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS, Scheduler
 from auricle.workers.speed import MAX_RETRY_AFTER_S, Speed, Workers, whole_seconds
 
 pytestmark = pytest.mark.unit
@@ -106,9 +106,9 @@ def test_a_batch_has_one_class() -> None:
 
 def test_partials_with_different_prefixes_share_a_batch() -> None:
     it = scheduler(batch=8)
-    for n in range(3):
+    for n in range(2):
         it.submit(job(f"p{n}", kind=JobKind.PARTIAL, options=Options(prefix_tokens=(n,))), 0.0)
-    assert run_next(it) == ["p0", "p1", "p2"]
+    assert run_next(it) == ["p0", "p1"]
 
 
 def test_the_oldest_piece_of_a_file_takes_those_nearest_in_length_with_it() -> None:
@@ -143,11 +143,37 @@ def test_the_most_urgent_kind_goes_first() -> None:
     assert [run_next(it)[0] for _ in range(4)] == ["final", "speculative", "partial", "file"]
 
 
-def test_partials_run_in_small_batches() -> None:
-    it = scheduler(batch=8)
-    for n in range(6):
-        it.submit(job(f"p{n}", kind=JobKind.PARTIAL), 0.0)
-    assert len(run_next(it)) == 4
+@pytest.mark.parametrize(
+    ("kind", "jobs"),
+    [
+        (JobKind.FINAL, MAX_FINAL_BATCH_JOBS),
+        (JobKind.SPECULATIVE, MAX_SMALL_BATCH_JOBS),
+        (JobKind.PARTIAL, MAX_SMALL_BATCH_JOBS),
+        (JobKind.FILE, 8),
+    ],
+)
+def test_live_jobs_run_in_small_batches(kind: JobKind, jobs: int) -> None:
+    it = scheduler(size=5, batch=8)
+    for n in range(9):
+        it.submit(job(f"j{n}", kind=kind), 0.0)
+    assert len(run_next(it)) == jobs
+
+
+def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
+    workers = Workers(2, ready=2)
+    it = scheduler(workers=workers)
+    room = 2 * MAX_SMALL_BATCH_JOBS
+    for n in range(room):
+        it.submit(job(f"p{n}", kind=JobKind.PARTIAL, utterance=f"u{n}"), 0.0)
+    with pytest.raises(Superseded):
+        it.submit(job("late", kind=JobKind.PARTIAL, utterance="other"), 0.0)
+    it.submit(job("newer", kind=JobKind.PARTIAL, utterance="u1"), 0.0)  # in the older one's place
+    it.submit(job("final"), 0.0)
+    assert it.backlog.waiting_jobs == room + 1
+    assert it.counters.refused == 0
+    assert run_next(it) == ["final"]
+    it.next_batch("w1", 0.0)
+    it.submit(job("late", kind=JobKind.PARTIAL, utterance="other"), 0.0)
 
 
 def test_a_newer_partial_takes_the_older_ones_place() -> None:

@@ -1,8 +1,9 @@
 """An utterance that is open: guesses at it, and a final in advance when its end is likely."""
 
 from dataclasses import dataclass, field, replace
+from math import inf
 
-from auricle.errors import AuricleError, PoisonJob
+from auricle.errors import AuricleError, PoisonJob, Superseded
 from auricle.events import Partial
 from auricle.session.agreement import Agreement
 from auricle.session.output import Cancel, Submit
@@ -19,6 +20,8 @@ from auricle.types import (
 
 FIRST_PARTIAL_SAMPLES = SAMPLE_RATE_HZ * 6 // 10
 """Speech that the first guess needs: a word or two."""
+FIRST_RETRY_SAMPLES = SAMPLE_RATE_HZ // 5
+"""Where others were before it, the first guess asks again so soon; later ones lose their turn."""
 MIN_NEW_SAMPLES = SAMPLE_RATE_HZ // 2
 SURE_PROBABILITY = 0.6
 """A language that was found with at least this probability is believed."""
@@ -98,8 +101,10 @@ class OpenUtterance:
     _language: str | None = None
     _guess: _Guess | None = None
     _guesses: int = 0
+    _answers: int = 0
     _speculations: int = 0
     _heard_sample: int | None = None
+    _retry_sample: int = 0
     _is_poison: bool = False
 
     @property
@@ -112,7 +117,8 @@ class OpenUtterance:
         if self._guess is not None or self.is_paused or self._is_poison:
             return False
         if self._heard_sample is None:
-            return received_sample - self.speech_sample >= FIRST_PARTIAL_SAMPLES
+            first_sample = self.speech_sample + FIRST_PARTIAL_SAMPLES
+            return received_sample >= max(first_sample, self._retry_sample)
         return received_sample - self._heard_sample >= MIN_NEW_SAMPLES
 
     def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
@@ -160,8 +166,12 @@ class OpenUtterance:
             return None
         self._guess = None
         if isinstance(result, Transcript):
+            self._answers += 1
             return self._believe(guess, result)
         self._is_poison |= isinstance(result, PoisonJob)
+        if isinstance(result, Superseded) and not self._answers:
+            self._heard_sample, self.next_partial_at = None, -inf
+            self._retry_sample = guess.end_sample + FIRST_RETRY_SAMPLES
         return None
 
     def _believe(self, guess: _Guess, transcript: Transcript) -> Partial | None:
@@ -185,5 +195,5 @@ class OpenUtterance:
         if found is None or not transcript.text:
             return False
         is_sure = transcript.language_probability >= SURE_PROBABILITY
-        self._language = found if is_sure or self._guesses > 1 else self.prior_language
+        self._language = found if is_sure or self._answers > 1 else self.prior_language
         return self._language == found
