@@ -90,7 +90,7 @@ def _first_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption
         for caption in captions
         if _holds(caption, first) and wanted & set(_words_near_start(caption, first))
     )
-    return min(showing, default=math.inf) - played.sent(first.start_s)
+    return min(showing, default=math.inf) - played.sent(clip.start_s)
 
 
 def _words_near_start(caption: Caption, first: Said) -> list[str]:

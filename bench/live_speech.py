@@ -3,8 +3,9 @@
 Word times come from faster-whisper (base, beam 5, the full window), once for each clip and model;
 they are kept in ``~/.cache/auricle-bench``. Whisper lets a clip's last word end while it is still
 being said (on this corpus 0.2 s early in the middle, 0.5 s at worst: "themselves" at its second
-syllable), so the end of speech is moved to where the word's sound dies away. A stream's clips are
-drawn in an order of its own, the same in each run.
+syllable), so the end of speech is moved to where the word's sound dies away; so is its start over a
+silence before the first word. A stream's clips are drawn in an order of its own, the same in each
+run.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from faster_whisper import WhisperModel
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
@@ -26,6 +28,8 @@ LAST_PAUSE_S = 1.5
 LEAD_S = 0.5
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
 QUIETER_DB = 20.0
+SILENT_DB = 30.0
+MOST_SILENT_FRAMES = 30
 MOST_CLOSURE_S = 0.18
 ROOM_TONE = 3.0
 """Standard deviation of the noise in pauses: 80 dB below full scale, a quiet room."""
@@ -52,6 +56,8 @@ class Spoken:
     name: str
     text: str
     words: tuple[Said, ...]
+    start_s: float
+    """Where the sound of the first word begins."""
     end_s: float
     """Where the sound of the last word dies away."""
 
@@ -131,12 +137,36 @@ def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
         chosen = deck.pop()
         start_s = samples / SAMPLE_RATE_HZ
         words = tuple(Said(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words)
-        end_s = start_s + sound_end_s(chosen.clip.pcm, chosen.words[-1].end_s)
-        spoken.append(Spoken(chosen.clip.name, chosen.clip.text, words, end_s))
+        spoken.append(
+            Spoken(
+                chosen.clip.name,
+                chosen.clip.text,
+                words,
+                start_s + sound_start_s(chosen.clip.pcm, chosen.words[0].start_s),
+                start_s + sound_end_s(chosen.clip.pcm, chosen.words[-1].end_s),
+            )
+        )
         parts += [chosen.clip.pcm, _tone(chance.uniform(*PAUSE_S), noise)]
         samples += parts[-2].size + parts[-1].size
     parts.append(_tone(LAST_PAUSE_S, noise))
     return Talk(np.concatenate(parts), tuple(spoken))
+
+
+def sound_start_s(pcm: Pcm16, word_start_s: float) -> float:
+    """Return where the sound of a clip's first word begins: some clips begin with a silence.
+
+    That is its first frame no more than 30 dB below the clip's loud ones.
+    """
+    first = int(word_start_s * SAMPLE_RATE_HZ) // FRAME_SAMPLES
+    heard = np.flatnonzero(_level_db(pcm)[first : first + MOST_SILENT_FRAMES] >= -SILENT_DB)
+    return word_start_s + (int(heard[0]) * FRAME_SAMPLES / SAMPLE_RATE_HZ if heard.size else 0.0)
+
+
+def _level_db(pcm: Pcm16) -> npt.NDArray[np.float64]:
+    """Return how loud each frame is against the clip's loud ones."""
+    frames = pcm[: pcm.size // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
+    level_db = 10 * np.log10(np.mean(frames.astype(np.float64) ** 2, axis=1) + 1)
+    return np.asarray(level_db - np.percentile(level_db, 95), np.float64)
 
 
 def sound_end_s(pcm: Pcm16, word_end_s: float) -> float:
@@ -145,12 +175,10 @@ def sound_end_s(pcm: Pcm16, word_end_s: float) -> float:
     That is its last frame no more than 20 dB below the clip's loud ones; a silence longer than a
     consonant's ends it.
     """
-    frames = pcm[: pcm.size // FRAME_SAMPLES * FRAME_SAMPLES].reshape(-1, FRAME_SAMPLES)
-    level_db = 10 * np.log10(np.mean(frames.astype(np.float64) ** 2, axis=1) + 1)
-    is_loud = level_db >= np.percentile(level_db, 95) - QUIETER_DB
+    is_loud = _level_db(pcm) >= -QUIETER_DB
     end = int(word_end_s * SAMPLE_RATE_HZ) // FRAME_SAMPLES
     longest_gap = int(MOST_CLOSURE_S * SAMPLE_RATE_HZ) // FRAME_SAMPLES
-    for frame in range(end, len(frames)):
+    for frame in range(end, len(is_loud)):
         if frame > end + longest_gap:
             break
         if is_loud[frame]:
