@@ -1,10 +1,11 @@
-"""Is the text through the service the text of faster-whisper itself, clip by clip?
+"""Does the service pass on faster-whisper's own text, clip by clip?
 
-Each clip is posted as it is (FLAC body, ``POST /utterance``) to a real server whose workers run
-faster-whisper, and given as a path to ``faster_whisper.WhisperModel`` in this process: the same
-model directory, int8, one thread, the same beam, and no context from earlier text (the engine's
-one choice of its own). One pass names the language, for each beam; one more leaves it out, on a
-part of the clips.
+This is about the service, not about its engine: the workers are told to run the engine that hands
+each job to faster-whisper (``bench.engine`` compares the default engine with it). Each clip is
+posted as it is (FLAC body, ``POST /utterance``) to a real server, and given as a path to
+``faster_whisper.WhisperModel`` in this process: the same model directory, int8, one thread, the
+same beam, and no context from earlier text (the engine's one choice of its own). One pass names
+the language, for each beam; one more leaves it out, on a part of the clips.
 
 A difference is explained only by what can be shown: "sampled" when faster-whisper, called again,
 doesn't give its own text again (above temperature 0 it draws at random); "no speech" when the
@@ -239,6 +240,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=ROOT / "bench/results/accuracy.json")
     arguments = parser.parse_args()
     print(machine())
+    print(f"engine of the service: {ENGINE}")
     directory = folder()
     clips = clips_in(directory)
     if arguments.short and directory == CORPUS:
@@ -258,6 +260,7 @@ def main() -> None:
         arguments.json,
         {
             "machine": machine(),
+            "engine": ENGINE,
             "is_short": arguments.short,
             "corpus": directory == CORPUS,
             "served_s": served_s,

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auricle.engine import EngineSettings
-from auricle.engine.faster_whisper import FasterWhisperEngine
-from auricle.engine.faster_whisper import load as load_engine
+from auricle.engine.short_window import ShortWindowEngine
+from auricle.engine.short_window import load as load_engine
 from auricle.errors import AudioError
 from auricle.types import Job, Transcript
 
@@ -25,7 +25,7 @@ def load(settings: EngineSettings) -> "FaultyEngine":
 class FaultyEngine:
     """An engine that crashes or eats memory on demand."""
 
-    def __init__(self, engine: FasterWhisperEngine) -> None:
+    def __init__(self, engine: ShortWindowEngine) -> None:
         self._engine = engine
         self.name = engine.name
         self.max_batch_jobs = engine.max_batch_jobs

@@ -10,12 +10,14 @@ import pytest
 from auricle.config import (
     SECRET_VARIABLES,
     SECTIONS,
+    CrewSize,
     Settings,
     WorkerSettings,
+    crew_size,
     fields,
+    memory_per_worker_mb,
     unknown_variables,
     variable,
-    worker_count,
     worker_environment,
 )
 from auricle.errors import SetupError
@@ -110,8 +112,8 @@ def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_wrong_option_is_told_by_its_own_name() -> None:
-    with pytest.raises(SetupError, match="--worker-threads: .*greater than or equal to 1"):
-        Settings.load({"worker_threads": 0})
+    with pytest.raises(SetupError, match="--worker-threads: .*greater than or equal to 0"):
+        Settings.load({"worker_threads": -1})
 
 
 def test_a_refusal_never_repeats_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,19 +138,52 @@ def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> No
     ]
 
 
-def test_there_are_two_workers_at_the_least() -> None:
-    assert worker_count(WorkerSettings(workers=0), cores=1) == 2
+@pytest.mark.parametrize(
+    ("cores", "memory_mb", "model_mb", "workers", "threads"),
+    [
+        (1, 4_000, 145, 2, 1),  # two at the least: one's death never stops the service
+        (2, 8_000, 145, 2, 1),
+        (8, 32_000, 145, 8, 1),
+        (8, 2_000, 145, 3, 2),  # few fit: they share the cores
+        (64, 256_000, 145, 16, 4),  # so many, and no more
+        (8, 16_000, 3087, 2, 4),  # a large model
+        (64, 16_000, 3087, 2, 8),
+        (8, 700, 145, 2, 4),  # what is counted for one holds two
+        (8, 6_000, 3087, 1, 8),
+        (8, 100, 145, 1, 8),
+    ],
+)
+def test_as_many_workers_run_as_cores_and_memory_hold(
+    cores: int, memory_mb: float, model_mb: float, workers: int, threads: int
+) -> None:
+    size = crew_size(WorkerSettings(), cores=cores, memory_mb=memory_mb, model_mb=model_mb)
+    assert size == CrewSize(workers, threads)
 
 
-def test_a_worker_with_more_threads_takes_more_cores() -> None:
-    one = worker_count(WorkerSettings(workers=0, worker_threads=1), cores=8)
-    four = worker_count(WorkerSettings(workers=0, worker_threads=4), cores=8)
-    assert four == 2
-    assert one >= four
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        ({"workers": 1}, CrewSize(1, 8)),  # all cores are its own
+        ({"workers": 3}, CrewSize(3, 2)),
+        ({"workers": 40}, CrewSize(40, 1)),
+        ({"worker_threads": 4}, CrewSize(2, 4)),
+        ({"worker_threads": 16}, CrewSize(2, 16)),
+        ({"workers": 5, "worker_threads": 3}, CrewSize(5, 3)),
+    ],
+    ids=str,
+)
+def test_numbers_that_were_asked_for_are_taken_as_they_are(
+    asked: dict[str, int], expected: CrewSize
+) -> None:
+    size = crew_size(WorkerSettings.model_validate(asked), cores=8, memory_mb=32_000)
+    assert size == expected
+    settled = WorkerSettings(workers=size.workers, worker_threads=size.threads)
+    assert crew_size(settled, cores=1, memory_mb=0) == expected
 
 
-def test_a_number_that_was_asked_for_is_taken_as_it_is() -> None:
-    assert worker_count(WorkerSettings(workers=1), cores=64) == 1
+def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
+    assert memory_per_worker_mb() == 590
+    assert memory_per_worker_mb(3087) > 6_000
 
 
 def test_a_worker_is_given_no_key_and_its_number_of_threads() -> None:

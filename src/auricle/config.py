@@ -81,13 +81,17 @@ class ModelSettings(_Section):
     device: Literal["cpu", "cuda", "auto"] = Field(
         "cpu", description="Where the model runs: `cpu`, `cuda` or `auto`."
     )
-    compute_type: str = Field("default", description="CTranslate2 type; int8 on a CPU by default.")
+    gpus: int = Field(0, ge=0, description="GPUs that the workers are spread over; 0: all.")
+    compute_type: str = Field(
+        "default",
+        description="CTranslate2 type; `default`: int8 on a CPU, float16 on a GPU that has room.",
+    )
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
         description="Where the bundled model is put together.",
     )
     engine: str = Field(
-        "auricle.engine.faster_whisper:load",
+        "auricle.engine.short_window:load",
         description="The engine's factory as module:function; runs inside each worker.",
     )
 
@@ -98,7 +102,9 @@ class WorkerSettings(_Section):
     workers: int = Field(
         0, ge=0, le=256, description="Worker processes; 0 counts cores and memory."
     )
-    worker_threads: int = Field(1, ge=1, le=64, description="Threads in each worker.")
+    worker_threads: int = Field(
+        0, ge=0, le=64, description="Threads in each worker; 0: the cores, shared out."
+    )
     batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
     start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
     attempt_floor_s: float = Field(10, gt=0, description="A batch has at least so long.")
@@ -238,18 +244,51 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in meant.items()]
 
 
-MEMORY_PER_WORKER_MB = 600
-"""Whisper base in int8 takes 270 MB (measured 2026-11-25); twice that is kept free."""
+BASE_MODEL_MB = 145
+MOST_WORKERS = 16
+"""On larger machines workers get more threads instead: each holds the model once."""
+MOST_THREADS = 8
 
 
-def worker_count(settings: WorkerSettings, cores: int | None = None) -> int:
-    """Return how many one-thread workers fit: by cores and free memory, two at the least."""
-    if settings.workers:
-        return settings.workers
-    cores = cores or usable_cores()
-    by_cores = max(1, cores // settings.worker_threads)
-    by_memory = int(available_memory_bytes() / (MEMORY_PER_WORKER_MB * 1e6))
-    return max(2, min(by_cores, by_memory))
+@dataclass(frozen=True, slots=True)
+class CrewSize:
+    """How many workers, and how many threads in each."""
+
+    workers: int
+    threads: int
+
+
+def memory_per_worker_mb(model_mb: float = BASE_MODEL_MB) -> float:
+    """Return what is counted for a worker on a CPU: about twice what it takes in int8.
+
+    Whisper base, a file of 145 MB, takes 250 MB once ready and 350 MB while it is loaded
+    (measured 2026-11-25).
+    """
+    return 300 + 2 * model_mb
+
+
+def crew_size(
+    settings: WorkerSettings,
+    *,
+    cores: int | None = None,
+    memory_mb: float | None = None,
+    model_mb: float = BASE_MODEL_MB,
+) -> CrewSize:
+    """Return how many workers fit onto the cores and into the memory, if the settings don't say.
+
+    One-thread workers do most work on given cores (``docs/benchmarks/threads.json``), so there is
+    one for each. Two are the least, so that one's death never stops the service, unless memory
+    can't hold them. Where memory holds fewer workers than there are cores, they share the cores as
+    threads.
+    """
+    cores = usable_cores() if cores is None else cores
+    memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
+    each_mb = memory_per_worker_mb(model_mb)
+    least = 2 if memory_mb >= each_mb else 1  # twice the need of one
+    fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MOST_WORKERS)
+    workers = settings.workers or max(least, fitting)
+    threads = settings.worker_threads or min(MOST_THREADS, max(1, cores // workers))
+    return CrewSize(workers, threads)
 
 
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:

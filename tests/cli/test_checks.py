@@ -81,8 +81,16 @@ def test_more_threads_than_cores_are_worth_a_word() -> None:
 
 
 def test_more_workers_than_memory_are_worth_a_word() -> None:
-    assert check_memory(settings(workers=2)).text.endswith("(of Whisper base)")
-    assert "1200 MB for the workers" in check_memory(settings(workers=2)).text
+    assert "1200 MB for workers of a model of 150 MB" in check_memory(settings(workers=2)).text
+    finding = check_memory(settings(workers=256, model="large-v3"))
+    assert finding.level is Level.WARNING
+    assert "AURICLE_WORKERS" in finding.advice
+
+
+def test_workers_for_a_gpu_are_not_counted_against_cores_and_memory() -> None:
+    crowded = settings(device="cuda", workers=256, worker_threads=64)
+    assert check_processors(crowded).level is Level.OK
+    assert check_memory(crowded).level is Level.OK
 
 
 def test_a_free_port_is_well() -> None:
@@ -123,6 +131,7 @@ def test_without_a_gpu_the_doctor_says_what_is_missing() -> None:
         pytest.skip("this machine has a GPU")
     assert finding.level is Level.WRONG
     assert finding.advice
+    assert check_gpu(settings(device="auto")).level is Level.WARNING  # the CPU will do
 
 
 def test_the_doctor_prints_a_line_for_each_check(

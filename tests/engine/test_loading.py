@@ -3,31 +3,10 @@ from pathlib import Path
 import pytest
 
 from auricle.engine import EngineSettings
-from auricle.engine.loading import compute_type_for, device_for, load_model
+from auricle.engine.loading import device_for, load_model
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
-
-CPU = {"int8", "int8_float32", "float32"}
-GPU = {"int8", "int8_float16", "float16", "float32"}
-
-
-@pytest.mark.parametrize(
-    ("device", "requested", "supported", "expected"),
-    [
-        ("cpu", "default", CPU, "int8"),
-        ("cpu", "float32", CPU, "float32"),
-        ("cpu", "default", {"float32"}, "default"),
-        ("cuda", "default", GPU, "float16"),
-        ("cuda", "int8_float16", GPU, "int8_float16"),
-        ("cuda", "default", {"int8_float32", "float32"}, "int8_float32"),
-        ("cuda", "default", set(), "default"),
-    ],
-)
-def test_numbers_are_as_small_as_the_device_likes(
-    device: str, requested: str, supported: set[str], expected: str
-) -> None:
-    assert compute_type_for(device, requested, supported) == expected
 
 
 @pytest.mark.parametrize(

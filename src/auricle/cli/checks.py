@@ -17,14 +17,16 @@ from pathlib import Path
 
 from auricle.audio.opus import find_libopus
 from auricle.config import (
-    MEMORY_PER_WORKER_MB,
+    BASE_MODEL_MB,
     Settings,
+    memory_per_worker_mb,
     unknown_variables,
-    worker_count,
     worker_environment,
 )
 from auricle.engine.fetch import HUB_NAME, known_models
-from auricle.engine.model_files import check_model_directory
+from auricle.engine.gpu import look, trouble_of
+from auricle.engine.model_files import check_model_directory, model_mb
+from auricle.engine.placement import on_cpu
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.auth import check_exposure
@@ -128,9 +130,11 @@ def check_model(settings: Settings) -> Finding:
 
 def check_processors(settings: Settings) -> Finding:
     """Cores against the workers that will run on them."""
-    cores, workers = usable_cores(), worker_count(settings.worker)
-    threads = settings.worker.worker_threads
-    text = f"{cores} to use; {workers} workers of {threads} thread{'s' * (threads > 1)}"
+    if settings.model.device == "cuda":
+        return Finding("cores", Level.OK, f"{usable_cores()} to use; the workers are for the GPU")
+    worker, _ = on_cpu(settings.worker, settings.model, _model_mb(settings))
+    cores, workers, threads = usable_cores(), worker.workers, worker.worker_threads
+    text = f"{cores} to use; {_number(workers, 'worker')} of {_number(threads, 'thread')}"
     if workers == 1:
         advice = "One worker: its death stops the service for a moment. AURICLE_WORKERS=2 doesn't."
         return Finding("cores", Level.WARNING, text, advice)
@@ -140,15 +144,33 @@ def check_processors(settings: Settings) -> Finding:
     return Finding("cores", Level.OK, text)
 
 
+def _number(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count > 1)}"
+
+
 def check_memory(settings: Settings) -> Finding:
     """Free memory against what the workers will want."""
+    size_mb = _model_mb(settings)
+    worker, _ = on_cpu(settings.worker, settings.model, size_mb)
     free_mb = available_memory_bytes() / 1e6
-    wanted_mb = worker_count(settings.worker) * MEMORY_PER_WORKER_MB
-    text = f"{free_mb:.0f} MB free, {wanted_mb} MB for the workers (of Whisper base)"
+    if settings.model.device == "cuda":
+        return Finding("memory", Level.OK, f"{free_mb:.0f} MB free; the workers are for the GPU")
+    wanted_mb = worker.workers * memory_per_worker_mb(size_mb)
+    text = f"{free_mb:.0f} MB free, {wanted_mb:.0f} MB for workers of a model of {size_mb:.0f} MB"
     if free_mb < wanted_mb:
         advice = "Close something, or set AURICLE_WORKERS or AURICLE_MODEL to something smaller."
         return Finding("memory", Level.WARNING, text, advice)
     return Finding("memory", Level.OK, text)
+
+
+def _model_mb(settings: Settings) -> float:
+    """Return the size of the model's file, known or read; that of Whisper base if it is neither."""
+    name = settings.model.model
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return model_mb(str(path))
+    known = {model.name: model.size_mb for model in known_models(settings.model.cache_dir)}
+    return known.get(name, BASE_MODEL_MB)
 
 
 def check_address(settings: Settings) -> Finding:
@@ -188,22 +210,13 @@ def check_disk(settings: Settings) -> Finding:
 
 def check_gpu(settings: Settings) -> Finding:
     """Whether CTranslate2 sees a GPU and finds CUDA's libraries, tried in a child."""
-    code = (
-        "import ctypes, ctranslate2\n"
-        "n = ctranslate2.get_cuda_device_count()\n"
-        "assert n, 'no GPU is seen; is its driver installed?'\n"
-        "for name in ('libcublas.so.12', 'libcudnn_ops.so.9', 'libcudnn_cnn.so.9'):\n"
-        "    ctypes.CDLL(name)\n"
-        "print(n, 'GPU' if n == 1 else 'GPUs', 'with cuBLAS 12 and cuDNN 9')"
-    )
-    done = _probe(code)
-    if done is None:
-        return Finding("GPU", Level.WRONG, f"no answer in {PROBE_LIMIT_S:.0f} s", "Is it stuck?")
-    if done.returncode:
-        text = _last_line(done)
-        advice = "Install the driver, and CUDA's libraries: pip install 'auricle[cuda]'"
-        return Finding("GPU", Level.WRONG, text, advice)
-    return Finding("GPU", Level.OK, done.stdout.strip())
+    report = look()
+    trouble = trouble_of(report)
+    if trouble is not None:
+        level = Level.WARNING if settings.model.device == "auto" else Level.WRONG
+        return Finding("GPU", level, trouble.text, trouble.advice)
+    text = f"{report.count} x {report.names[0]}, {report.memory_mb:.0f} MB each at least"
+    return Finding("GPU", Level.OK, text)
 
 
 def _probe(code: str) -> subprocess.CompletedProcess[str] | None:

@@ -11,8 +11,9 @@ import anyio
 
 from auricle.cli.console import errors
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
-from auricle.config import Settings, worker_count
+from auricle.config import Settings
 from auricle.engine.fetch import resolve
+from auricle.engine.placement import settle
 from auricle.errors import RequestError
 from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
 from auricle.transcriber import Decoder, Progress
@@ -26,8 +27,8 @@ class LocalRecogniser:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lane = open_lane(worker_count(settings.worker))
         self._closing = contextlib.AsyncExitStack()
+        self._lane: anyio.CapacityLimiter
         self._decoder: DecodePool
         self._transcriber: WorkerPool
 
@@ -39,10 +40,12 @@ class LocalRecogniser:
         """
         settings = self._settings
         model_path = await anyio.to_thread.run_sync(resolve, settings.model)
+        place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
+        workers = place.worker.workers
+        self._lane = open_lane(workers)
         self._decoder = DecodePool(settings.worker, settings.decode)
-        workers = worker_count(settings.worker)
         queue = settings.queue.model_copy(update={"file_workers": workers})  # nobody else is here
-        self._transcriber = WorkerPool(settings.worker, queue, settings.model, str(model_path))
+        self._transcriber = WorkerPool(place.worker, queue, place.model, model_path)
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)

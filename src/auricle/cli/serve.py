@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import anyio
 
-from auricle.cli.console import results
+from auricle.cli.console import errors, results
 from auricle.cli.options import setting
 from auricle.cli.settings import warn_of_unknown_variables
-from auricle.config import Settings, worker_count
+from auricle.config import Settings
 from auricle.errors import SetupError
 
 if TYPE_CHECKING:
+    from auricle.engine.placement import Placement
     from auricle.workers.pool import WorkerPool
 
 CLIP = Path("testdata/fellow.wav")
@@ -72,6 +73,7 @@ async def _serve(settings: Settings) -> None:
         SetupError: Something of that can't be; it says what to do.
     """
     from auricle.engine.fetch import resolve
+    from auricle.engine.placement import settle
     from auricle.server.app import create_app
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
@@ -82,7 +84,10 @@ async def _serve(settings: Settings) -> None:
     for found in listen(settings.server):  # a port in use is told before a model is fetched
         found.close()
     model_path = await anyio.to_thread.run_sync(resolve, settings.model)
-    pool = WorkerPool(settings.worker, settings.queue, settings.model, model_path)
+    place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
+    if place.trouble is not None:
+        errors.print(f"auricle: no GPU is used: {place.trouble.text}.", style="yellow")
+    pool = WorkerPool(place.worker, settings.queue, place.model, model_path)
     decoder = DecodePool(settings.worker, settings.decode)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
@@ -93,7 +98,7 @@ async def _serve(settings: Settings) -> None:
             await started.start()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
-            beside.start_soon(_announce, settings, url, pool, problems)
+            beside.start_soon(_announce, settings, place, url, pool, problems)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # out of a task group it would come as a group
@@ -104,11 +109,15 @@ async def _serve(settings: Settings) -> None:
 
 
 async def _announce(
-    settings: Settings, url: str, pool: "WorkerPool", problems: list[SetupError]
+    settings: Settings,
+    place: "Placement",
+    url: str,
+    pool: "WorkerPool",
+    problems: list[SetupError],
 ) -> None:
     """Tell where the service is and when it is ready; end it if the model can't be loaded."""
     began_at = time.monotonic()
-    workers = worker_count(settings.worker)
+    workers = place.worker.workers
     results.print(
         f"Auricle serves on [bold]{url}[/] and loads {settings.model.model} "
         f"in {workers} worker{'s' * (workers > 1)}…"

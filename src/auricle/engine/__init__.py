@@ -16,6 +16,8 @@ class EngineSettings:
     device: str
     compute_type: str
     threads: int
+    device_index: int = 0
+    """Which of several GPUs."""
 
 
 class Engine(Protocol):

@@ -1,23 +1,11 @@
 """Loads a Whisper model for CTranslate2, and says in plain words why it can't."""
 
-from collections.abc import Collection
-
 import ctranslate2
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
+from auricle.engine.placement import compute_type_for
 from auricle.errors import SetupError
-
-CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")
-
-
-def compute_type_for(device: str, requested: str, supported: Collection[str]) -> str:
-    """Return the number type to compute in: int8 on a CPU, float16 on a GPU that has it."""
-    if requested != "default":
-        return requested
-    if device == "cpu":
-        return "int8" if "int8" in supported else "default"
-    return next((kind for kind in CUDA_PREFERENCE if kind in supported), "default")
 
 
 def device_for(requested: str, gpu_count: int) -> str:
@@ -28,8 +16,8 @@ def device_for(requested: str, gpu_count: int) -> str:
     """
     if requested == "cuda" and not gpu_count:
         raise SetupError(
-            "AURICLE_DEVICE is cuda, but CTranslate2 finds no GPU: check nvidia-smi and install "
-            "auricle[cuda], or set AURICLE_DEVICE=cpu."
+            "AURICLE_DEVICE is cuda, but CTranslate2 finds no GPU: `auricle doctor --gpu` says "
+            "why. Or set AURICLE_DEVICE=cpu."
         )
     return requested if requested != "auto" else ("cuda" if gpu_count else "cpu")
 
@@ -45,7 +33,11 @@ def load_model(settings: EngineSettings, path: str) -> WhisperModel:
     compute_type = compute_type_for(device, settings.compute_type, supported)
     try:
         return WhisperModel(
-            path, device=device, compute_type=compute_type, cpu_threads=settings.threads
+            path,
+            device=device,
+            device_index=settings.device_index,
+            compute_type=compute_type,
+            cpu_threads=settings.threads,
         )
     except (RuntimeError, ValueError, OSError) as exc:
         raise SetupError(

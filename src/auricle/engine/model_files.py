@@ -6,6 +6,7 @@ Standard library only: the command line and the workers both ask.
 from pathlib import Path
 from struct import Struct
 
+from auricle.config import BASE_MODEL_MB
 from auricle.errors import SetupError
 
 REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")
@@ -35,6 +36,14 @@ def check_model_directory(path: Path) -> None:
         raise SetupError(
             f"{path / 'model.bin'} is not a Whisper model for CTranslate2. {_how_to_convert(path)}"
         )
+
+
+def model_mb(path: str) -> float:
+    """Return the size of a model's file in MB; that of Whisper base where there is none."""
+    try:
+        return (Path(path) / "model.bin").stat().st_size / 1e6
+    except OSError:
+        return BASE_MODEL_MB
 
 
 def display_name(model: str) -> str:

@@ -75,7 +75,11 @@ def serve(channel: Channel) -> int:
 
 def _load(start: StartAsr) -> tuple[Engine, float]:
     factory = _find_factory(start.factory)
-    engine = factory(EngineSettings(start.model, start.device, start.compute_type, start.threads))
+    engine = factory(
+        EngineSettings(
+            start.model, start.device, start.compute_type, start.threads, start.device_index
+        )
+    )
     started_s = time.perf_counter()
     engine.warm_up()
     return engine, time.perf_counter() - started_s

@@ -50,8 +50,8 @@ class Assignment:
 class Shift(Protocol):
     """The crew's owner. None of these may wait."""
 
-    def start_message(self) -> Message:
-        """Return the first message to a new worker."""
+    def start_message(self, slot: int) -> Message:
+        """Return the first message to a new worker; its successor has the same slot, from 0."""
         ...
 
     def workers_changed(self, ready: int) -> None:
@@ -86,6 +86,7 @@ class Shift(Protocol):
 @dataclass(slots=True)
 class _Worker:
     id: str
+    slot: int
     policy: WorkerPolicy
     replaces: "str | None" = None
     process: WorkerProcess | None = None
@@ -126,7 +127,7 @@ class Crew:
         self._environment = environment
         self._shift = shift
         self._ids = itertools.count(1)
-        self._workers = [self._new_worker() for _ in range(size)]
+        self._workers = [self._new_worker(slot) for slot in range(size)]
         self._changed = asyncio.Event()
         self._looked_at = 0.0
         self.replaced = 0
@@ -193,12 +194,12 @@ class Crew:
                     await self._stop_all()
                 lives.cancel_scope.cancel()
 
-    def _new_worker(self, replaces: str | None = None) -> _Worker:
+    def _new_worker(self, slot: int, replaces: str | None = None) -> _Worker:
         settings = self._settings
         policy = WorkerPolicy(
             settings.start_budget_s, settings.backoff_first_s, settings.backoff_max_s
         )
-        return _Worker(f"{self._name}-{next(self._ids)}", policy, replaces)
+        return _Worker(f"{self._name}-{next(self._ids)}", slot, policy, replaces)
 
     def _step(self, lives: anyio.abc.TaskGroup, now: float) -> float:
         """Do everything that is due; return when something is due next."""
@@ -261,7 +262,7 @@ class Crew:
             process = await WorkerProcess.spawn(self._module, self._environment)
         worker.process = process
         try:
-            process.send(self._shift.start_message())
+            process.send(self._shift.start_message(worker.slot))
         except Exception as exc:  # such as a model's path that is no Unicode
             _say(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
             process.kill()
@@ -358,7 +359,7 @@ class Crew:
                 continue
             soft_bytes = settings.worker_soft_mb * 1e6 or worker.ready_rss_bytes + SOFT_MEMORY_BYTES
             if worker.jobs_since_start >= settings.worker_max_jobs or worker.rss_bytes > soft_bytes:
-                self._workers.append(self._new_worker(replaces=worker.id))
+                self._workers.append(self._new_worker(worker.slot, replaces=worker.id))
                 self.wake()
                 return
 

@@ -147,7 +147,7 @@ class DecodePool:
 
     # What the crew asks of its owner (crew.Shift).
 
-    def start_message(self) -> Message:
+    def start_message(self, slot: int) -> Message:
         """Tell a new worker its limits."""
         return StartDecode(
             max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),

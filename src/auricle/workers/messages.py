@@ -29,6 +29,7 @@ class StartAsr(Message, frozen=True):
     threads: int
     hard_limit_bytes: int
     """Allowed above the memory in use once ready; 0 sets no limit."""
+    device_index: int = 0
 
 
 class StartDecode(Message, frozen=True):

@@ -17,7 +17,7 @@ from auricle.config import (
     ModelSettings,
     QueueSettings,
     WorkerSettings,
-    worker_count,
+    crew_size,
     worker_environment,
 )
 from auricle.errors import (
@@ -78,8 +78,9 @@ class WorkerPool:
         self._model = model
         self._model_path = model_path
         self._model_name = model.model
-        size = worker_count(worker)
-        self._counts = Workers(size)
+        size = crew_size(worker)
+        self._threads = size.threads
+        self._counts = Workers(size.workers)
         self._scheduler = Scheduler(
             queue,
             max_batch_jobs=1,
@@ -87,7 +88,7 @@ class WorkerPool:
             speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
         )
         self._crew = Crew(
-            "asr", CHILD, size, worker, worker_environment(worker.worker_threads), self
+            "asr", CHILD, size.workers, worker, worker_environment(size.threads), self
         )
         self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
         self._batches: dict[str, tuple[int, Batch | None]] = {}
@@ -200,7 +201,7 @@ class WorkerPool:
 
     # What the crew asks of its owner (crew.Shift).
 
-    def start_message(self) -> Message:
+    def start_message(self, slot: int) -> Message:
         """Tell a new worker what to load."""
         worker = self._worker
         return StartAsr(
@@ -208,8 +209,9 @@ class WorkerPool:
             model=self._model_path,
             device=self._model.device,
             compute_type=self._model.compute_type,
-            threads=worker.worker_threads,
+            threads=self._threads,
             hard_limit_bytes=int(worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            device_index=slot % max(1, self._model.gpus),
         )
 
     def workers_changed(self, ready: int) -> None:
@@ -312,4 +314,9 @@ class WorkerPool:
         log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
 
 
-_SELF_TEST = Job(JobId("self-test"), np.zeros(SAMPLE_RATE_HZ, np.int16), SELF_TEST_OPTIONS)
+_SELF_TEST = Job(
+    JobId("self-test"),
+    # Faint noise: an engine may answer silence without asking its model.
+    np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16),
+    SELF_TEST_OPTIONS,
+)

@@ -1,0 +1,188 @@
+"""Which GPUs there are, and whether CTranslate2 can use them: ``python -m auricle.engine.gpu``.
+
+A driver or a CUDA library that doesn't fit can crash whoever loads it. So a program of its own
+does, and answers in one line of JSON; nobody else loads them, nor CTranslate2, by importing this.
+Nobody has run this on a GPU yet: what follows from a report is tested with reports made by hand.
+"""
+
+import ctypes
+import mmap
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from auricle.config import worker_environment
+
+PROGRAM = (sys.executable, "-m", "auricle.engine.gpu")
+LOOK_LIMIT_S = 60.0
+DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+CUBLAS = "cublas64_12.dll" if sys.platform == "win32" else "libcublas.so.12"
+CUDNN = "cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9"
+"""Needed by older versions of CTranslate2 only: 4.8 has a convolution of its own."""
+PACKAGES = {CUBLAS: "'auricle[cuda]'", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
+LEAST_DRIVER_CUDA = 12000
+"""As ``cuDriverGetVersion`` says it, 1000 * major + 10 * minor. CTranslate2 4 is for CUDA 12."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReport:
+    """What the program found.
+
+    Attributes:
+        driver_cuda: The CUDA version that the driver is for; 0 without a driver.
+        names: The GPUs that the driver shows.
+        memory_mb: All memory of the smallest of them; 0 if unknown.
+        count: The GPUs that CTranslate2 sees.
+        compute_types: What CTranslate2 can compute in there.
+        missing: Libraries that can't be loaded.
+        problem: Why there is no report.
+    """
+
+    driver_cuda: int = 0
+    names: tuple[str, ...] = ()
+    memory_mb: float = 0.0
+    count: int = 0
+    compute_types: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What keeps the GPUs from being used, and what to do."""
+
+    text: str
+    advice: str
+
+
+def trouble_of(report: GpuReport) -> Trouble | None:
+    """Return what is amiss, the first thing first; ``None`` if the GPUs can be used."""
+    if report.problem:
+        return Trouble(
+            report.problem, "Reinstall NVIDIA's driver, and pip install 'auricle[cuda]'."
+        )
+    if not report.driver_cuda:
+        return Trouble(
+            f"there is no NVIDIA driver ({DRIVER} can't be loaded)",
+            "Install the driver; for a container, pass the GPU on: docker run --gpus all.",
+        )
+    if report.driver_cuda < LEAST_DRIVER_CUDA:
+        version = f"{report.driver_cuda // 1000}.{report.driver_cuda % 1000 // 10}"
+        return Trouble(
+            f"the driver is for CUDA {version}, and CTranslate2 needs 12",
+            "Update NVIDIA's driver to 525 or newer.",
+        )
+    if not report.names:
+        return Trouble(
+            "the driver shows no GPU",
+            "See what nvidia-smi lists, and whether CUDA_VISIBLE_DEVICES hides it.",
+        )
+    if not report.count:
+        return Trouble(
+            f"CTranslate2 can't use {report.names[0]}",
+            "It may be too old, or this CTranslate2 was built without CUDA: see `pip show "
+            "ctranslate2`.",
+        )
+    if report.missing:
+        packages = " ".join(PACKAGES[name] for name in report.missing)
+        return Trouble(
+            f"{' and '.join(report.missing)} can't be loaded",
+            f"Run: pip install {packages} (Linux), or put it where the loader looks.",
+        )
+    return None
+
+
+def look(command: Sequence[str] = PROGRAM, limit_s: float = LOOK_LIMIT_S) -> GpuReport:
+    """Run the program, set up as a worker is, and return its report."""
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            env=worker_environment(1),
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return GpuReport(problem=f"looking for GPUs took more than {limit_s:.0f} s")
+    try:
+        return msgspec.json.decode(done.stdout, type=GpuReport)
+    except msgspec.DecodeError:
+        return GpuReport(problem=f"looking for GPUs ended with exit code {done.returncode}")
+
+
+def _report() -> GpuReport:
+    """Look at everything; runs in the program only."""
+    driver_cuda, names, memory_mb = _ask_driver()
+    import ctranslate2
+
+    count = ctranslate2.get_cuda_device_count()
+    return GpuReport(
+        driver_cuda,
+        names,
+        memory_mb,
+        count,
+        tuple(sorted(ctranslate2.get_supported_compute_types("cuda"))) if count else (),
+        missing_libraries(wanted_libraries(Path(ctranslate2.__file__).parents[1])),
+    )
+
+
+def _ask_driver() -> tuple[int, tuple[str, ...], float]:
+    """Return the driver's CUDA version, the GPUs' names, and the memory of the smallest in MB."""
+    try:
+        driver = ctypes.CDLL(DRIVER)
+    except OSError:
+        return 0, (), 0.0
+    number = ctypes.c_int(0)
+    driver.cuDriverGetVersion(ctypes.byref(number))
+    version = number.value
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(number)) != 0:
+        return version, (), 0.0
+    names, sizes_mb = [], []
+    for index in range(number.value):
+        device, size, name = ctypes.c_int(0), ctypes.c_size_t(0), ctypes.create_string_buffer(100)
+        driver.cuDeviceGet(ctypes.byref(device), index)
+        driver.cuDeviceGetName(name, len(name), device)
+        driver.cuDeviceTotalMem_v2(ctypes.byref(size), device)
+        names.append(name.value.decode(errors="replace"))
+        sizes_mb.append(size.value / 1e6)
+    return version, tuple(names), min(sizes_mb, default=0.0)
+
+
+def wanted_libraries(site_packages: Path) -> tuple[str, ...]:
+    """Return the CUDA libraries that the installed CTranslate2 loads when it first needs them.
+
+    Whether cuDNN is one of them stands in the library itself.
+    """
+    wanted = [CUBLAS]
+    for file in site_packages.glob("ctranslate2*/*ctranslate2*[.0-9]"):
+        if file.is_file() and _mentions(file, b"cudnn"):
+            wanted.append(CUDNN)
+            break
+    return tuple(wanted)
+
+
+def _mentions(file: Path, word: bytes) -> bool:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.find(word) >= 0
+
+
+def missing_libraries(
+    names: Sequence[str], load: Callable[[str], object] = ctypes.CDLL
+) -> tuple[str, ...]:
+    """Return those that can't be loaded."""
+    missing = []
+    for name in names:
+        try:
+            load(name)
+        except OSError:
+            missing.append(name)
+    return tuple(missing)
+
+
+if __name__ == "__main__":
+    print(msgspec.json.encode(_report()).decode())
