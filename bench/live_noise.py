@@ -1,0 +1,152 @@
+"""Words that a live session hears where nobody speaks: silence, hum, noise, clicks, music.
+
+    python -m bench.live_noise --model DIR [--minutes 10] [--out docs/benchmarks/live_noise]
+
+Each sound is sent as Opus packets through a live session of its own, with the real detector and
+the real engine; a clock that is a number stands in for real time, so nothing is waited for. Every
+guess is asked for that a server with nothing else to do would ask for. Utterances are counted, and
+words, in finals and in what was shown meanwhile: all of them are wrong.
+"""
+
+import argparse
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from auricle.audio.opus import find_libopus
+from auricle.audio.opus_encoder import OpusPacketEncoder
+from auricle.config import LiveSettings
+from auricle.engine import EngineSettings
+from auricle.engine.loading import load_model
+from auricle.engine.short_window import ShortWindowEngine
+from auricle.engine.whisper import WhisperBackend
+from auricle.events import Final, Partial, SpeechStarted
+from auricle.protocol.framing import pack
+from auricle.protocol.native import Stop, StreamParameters
+from auricle.session.live import LiveSession
+from auricle.session.output import Submit
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16
+from bench.hallucination import sounds
+from bench.report import Bars, draw, machine, write_json
+
+PACKET_SAMPLES = SAMPLE_RATE_HZ // 50
+
+
+@dataclass(slots=True)
+class Heard:
+    """What a session made of a sound."""
+
+    utterances: int = 0
+    jobs: int = 0
+    shown: int = 0
+    """Words of the longest guess at each utterance."""
+    words: int = 0
+    """Words of finals."""
+    texts: tuple[str, ...] = ()
+    cpu_s: float = 0.0
+    engine_cpu_s: float = 0.0
+
+
+class Listener:
+    """A live session, the engine behind it, and a clock that is a number."""
+
+    def __init__(self, engine: ShortWindowEngine) -> None:
+        self._engine = engine
+        self._now = 0.0
+        self._longest: dict[int, int] = {}
+        self.heard = Heard()
+        self._session = LiveSession(
+            StreamParameters(seq=True),
+            LiveSettings(),
+            find_libopus(),
+            id="noise",
+            secret="",
+            client=ClientId("bench"),
+            reservation=None,
+            now=0.0,
+        )
+        self._session.attach(0.0)
+
+    def listen(self, pcm: Pcm16) -> Heard:
+        """Send it all, and stop."""
+        encoder = OpusPacketEncoder(find_libopus())
+        packets = [
+            pack(encoder.encode(pcm[at : at + PACKET_SAMPLES]), at // PACKET_SAMPLES)
+            for at in range(0, pcm.size - PACKET_SAMPLES + 1, PACKET_SAMPLES)
+        ]
+        started_s = time.process_time()
+        for packet in packets:
+            self._now += PACKET_SAMPLES / SAMPLE_RATE_HZ
+            self._session.receive_data(packet, self._now)
+            self._work_off()
+        self._session.receive_command(Stop(), self._now)
+        self._work_off()
+        if not self._session.is_closed:
+            raise SystemExit("the session has not told all of its finals")
+        self.heard.cpu_s = round(time.process_time() - started_s, 1)
+        self.heard.engine_cpu_s = round(self.heard.engine_cpu_s, 1)
+        self.heard.shown = sum(self._longest.values())
+        return self.heard
+
+    def _work_off(self) -> None:
+        """Do what the session asks for, until it has nothing more to ask."""
+        while True:
+            for job in self._jobs():
+                started_s = time.process_time()
+                (result,) = self._engine.transcribe([job])
+                self.heard.engine_cpu_s += time.process_time() - started_s
+                self.heard.jobs += 1
+                self._session.job_done(job.id, result, self._now)
+            if self._session.wake_at > self._now:
+                return
+            self._session.poll(self._now)
+
+    def _jobs(self) -> Iterator[Job]:
+        while (output := self._session.next_output()) is not None:
+            match output:
+                case Submit(job):
+                    yield job
+                case SpeechStarted():
+                    self.heard.utterances += 1
+                case Partial():
+                    words = len(f"{output.stable}{output.unstable}".split())
+                    before = self._longest.get(output.utterance, 0)
+                    self._longest[output.utterance] = max(before, words)
+                case Final():
+                    self.heard.words += len(output.text.split())
+                    self.heard.texts += (output.text,)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--minutes", type=float, default=10, help="of each sound")
+    parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
+    arguments = parser.parse_args()
+    settings = EngineSettings(arguments.model, "cpu", "int8", 1)
+    backend = WhisperBackend(load_model(settings, arguments.model))
+    engine = ShortWindowEngine(backend, "base")
+    heard: dict[str, Heard] = {}
+    for name, pcm in sounds(arguments.minutes).items():
+        heard[name] = Listener(engine).listen(pcm)
+        print(name, asdict(heard[name]), flush=True)
+    result = {
+        "machine": machine(),
+        "minutes_each": arguments.minutes,
+        "sounds": {name: asdict(of) for name, of in heard.items()},
+    }
+    print(result["machine"])
+    if arguments.out:
+        write_json(arguments.out.with_suffix(".json"), result)
+        title = f"Words heard live in {arguments.minutes:g} minutes of each sound"
+        series = {
+            "in finals": [of.words for of in heard.values()],
+            "shown meanwhile": [of.shown for of in heard.values()],
+            "utterances": [of.utterances for of in heard.values()],
+        }
+        draw(arguments.out.with_suffix(".svg"), title, [Bars("Words", tuple(heard), series)])
+
+
+if __name__ == "__main__":
+    main()
