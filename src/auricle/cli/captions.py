@@ -71,10 +71,13 @@ class CaptionScreen:
                 self._open = caption(event) or self._open
             case Final():
                 self._open = Text()
-                self._draw(refresh=False)  # or what was open would flash up below its final
-                self._show_final(event)
+                with self._console or errors:  # drawn in one go
+                    self._draw()
+                    self._show_final(event)
+                return
             case Disconnected():
                 self.wait(f"The connection was lost: {event.reason}")
+                return
             case Connected():
                 self._is_connected = True
                 self._status = Text()
@@ -89,14 +92,15 @@ class CaptionScreen:
 
     def wait(self, why: str) -> None:
         """Say that the server is being asked again and again; a log is told once."""
-        self.set_status(f"{why.rstrip('.')}. Trying again…")
-        if self._live is None and not self._is_told:
-            errors.print(self._status)
+        if self._live is not None or not self._is_told:
+            self.set_status(f"{why.rstrip('.')}. Trying again…")
         self._is_told = True
 
     def set_status(self, words: str) -> None:
-        """Say below the captions what is going on."""
+        """Say below the captions what is going on; where nothing is drawn, say it once."""
         self._status = Text(words, style="yellow italic")
+        if self._live is None:
+            errors.print(self._status)
         self._draw()
 
     def say(self, words: str) -> None:
@@ -106,13 +110,13 @@ class CaptionScreen:
         else:
             self._console.print(words, style="yellow", markup=False)
 
-    def _draw(self, *, refresh: bool = True) -> None:
+    def _draw(self) -> None:
         if self._live is None or self._console is None:
             return
         shown = Text("\n").join(filter(None, (self._open, self._status)))
         if not shown and self._is_connected:
             shown = self._idle
-        self._live.update(_end_of(shown, self._console), refresh=refresh)
+        self._live.update(_end_of(shown, self._console), refresh=True)
 
     def _show_final(self, final: Final) -> None:
         if final.error is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,8 @@ STEP_SAMPLES = SAMPLE_RATE_HZ // 20
 """A recording is played in steps of 50 ms."""
 BLOCK_S = 0.02
 """A microphone gives so much at a time."""
+MAX_BLOCKS = 500
+"""So many blocks, 10 s, wait for a program that is held up."""
 MAX_AUDIO_SAMPLES = 24 * 3600 * SAMPLE_RATE_HZ
 
 
@@ -88,22 +91,38 @@ class MicrophoneSource:
         self._resampler = Resampler(self._rate_hz)
 
     async def play(self, client: LiveClient) -> None:
-        """Send what is said, until this is cancelled."""
-        loop = asyncio.get_running_loop()
+        """Send what is said, until this is cancelled.
 
-        def take(block: Pcm16) -> None:
+        Raises:
+            SetupError: The microphone can't be opened, or is gone.
+        """
+        loop, gone = asyncio.get_running_loop(), anyio.Event()
+        waiting: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # the oldest give way
+
+        def take() -> None:
             with contextlib.suppress(AuricleError):  # who listens to the client is told of it
-                client.push(self._resampler.receive(block))
+                for _ in range(len(waiting)):
+                    client.push(self._resampler.receive(waiting.popleft()))
+                if waiting:
+                    loop.call_soon(take)
 
         def heard(block: Any, frames: int, time: Any, status: Any) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(take, np.array(block[:, 0], np.int16))
+            """Take a block in PortAudio's own thread; its memory is used again."""
+            waiting.append(np.array(block[:, 0], np.int16))
+            if len(waiting) == 1:  # else the loop knows already
+                with contextlib.suppress(RuntimeError):  # it has ended
+                    loop.call_soon_threadsafe(take)
 
-        with self._opened(heard):
-            await anyio.sleep_forever()
+        def ended() -> None:
+            with contextlib.suppress(RuntimeError):  # as above
+                loop.call_soon_threadsafe(gone.set)
+
+        with self._opened(heard, ended):
+            await gone.wait()
+            raise SetupError("The microphone is gone.")
 
     @contextlib.contextmanager
-    def _opened(self, heard: Any) -> Iterator[None]:
+    def _opened(self, heard: Any, ended: Any) -> Iterator[None]:
         try:
             stream = self._sounddevice.InputStream(
                 samplerate=self._rate_hz,
@@ -111,6 +130,7 @@ class MicrophoneSource:
                 channels=1,
                 dtype="int16",
                 callback=heard,
+                finished_callback=ended,
             )
         except self._sounddevice.PortAudioError as exc:
             raise _no_microphone() from exc

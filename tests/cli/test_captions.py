@@ -1,0 +1,215 @@
+"""What stands on the screen while words firm up, and what a pipe gets."""
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from auricle.cli import captions
+from auricle.cli.captions import CaptionScreen, caption
+from auricle.client import Connected, Disconnected, Final, Partial, Warned, WarningCode
+from auricle.events import SpeechStarted
+
+pytestmark = pytest.mark.unit
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+BOLD, DIM = "\x1b[1m", "\x1b[2m"
+
+
+class Screen:
+    """Both outputs of the command line, terminals or not."""
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, *, out: bool, err: bool, width: int, height: int
+    ) -> None:
+        self.written, self.said = io.StringIO(), io.StringIO()
+        self._width, self._height = width, height
+        monkeypatch.setattr(captions, "results", self._console(self.written, out, False))
+        monkeypatch.setattr(captions, "errors", self._console(self.said, err, True))
+        monkeypatch.setattr(captions, "Console", self._drawing)
+
+    def _console(self, file: io.StringIO, is_terminal: bool, stderr: bool) -> Console:
+        return Console(
+            file=file,
+            force_terminal=is_terminal,
+            stderr=stderr,
+            highlight=False,
+            soft_wrap=True,
+            width=self._width,
+            height=self._height,
+        )
+
+    def _drawing(self, *, stderr: bool, highlight: bool) -> Console:
+        file = self.said if stderr else self.written
+        return Console(
+            file=file,
+            force_terminal=True,
+            highlight=highlight,
+            width=self._width,
+            height=self._height,
+        )
+
+    @property
+    def drawn(self) -> str:
+        return self.written.getvalue()
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    monkeypatch.setenv("TERM", "xterm")
+    return Screen(monkeypatch, out=True, err=True, width=40, height=6)
+
+
+def plain(text: str) -> str:
+    return ESCAPE.sub("", text).replace("\r", "")
+
+
+def partial(stable: str, unstable: str, utterance: int = 1) -> Partial:
+    return Partial(utterance, stable, unstable, 0, 16_000)
+
+
+def final(text: str, error: str | None = None) -> Final:
+    return Final(1, 1, text, 16_000, 80_000, "en", None, 1.0, False, error)
+
+
+def test_firm_words_are_bold_and_guesses_dim() -> None:
+    spans = {(span.start, span.end): span.style for span in caption(partial("And so", " my")).spans}
+    assert spans == {(0, 6): "bold", (6, 9): "dim"}
+
+
+def test_words_are_drawn_as_they_firm_up_and_end_as_a_line(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(Connected(False))
+        screen.show(partial("", "and so"))
+        assert terminal.drawn.endswith(f"{DIM}and so\x1b[0m")
+        screen.show(partial("And so", " my"))
+        assert f"{BOLD}And so\x1b[0m{DIM} my" in terminal.drawn
+        before = len(terminal.drawn)
+        screen.show(final("And so, my fellow."))
+        assert "And so, my fellow.\n" in plain(terminal.drawn[before:])
+        assert " my\x1b" not in terminal.drawn[before:]  # the guess is gone before the line comes
+    assert plain(terminal.drawn).rstrip().endswith("my fellow.\nidle")
+    assert terminal.said.getvalue() == ""
+
+
+def test_nothing_is_drawn_without_news(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(partial("And so", " my"))
+        thread = screen._live
+        assert thread is not None
+        assert not thread.auto_refresh
+
+
+def test_lines_break_between_words(terminal: Screen) -> None:
+    words = "ask not what your country can do for you ask what"
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(partial(words, ""))
+        assert plain(terminal.drawn) == "ask not what your country can do for you\nask what"
+        screen.show(final(words))
+    assert plain(terminal.drawn).count("for you\nask what") == 2
+
+
+def test_of_a_long_utterance_the_end_is_seen(terminal: Screen) -> None:
+    long = " ".join(f"word{number}" for number in range(100))
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(partial(long, " last"))
+        seen = plain(terminal.drawn)
+    assert "word99 last" in seen
+    assert "word0 " not in seen
+    assert seen.count("\n") <= 5
+
+
+def test_somebody_who_begins_to_speak_is_seen_at_once(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(Connected(False))
+        assert "idle" in terminal.drawn
+        screen.show(SpeechStarted(0))
+        assert plain(terminal.drawn).endswith("…")
+
+
+def test_an_utterance_without_words_leaves_no_line(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(SpeechStarted(0))
+        screen.show(final(" "))
+    assert plain(terminal.drawn).strip(" …\n") == ""
+
+
+def test_a_lost_connection_is_a_status_and_no_line(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(Connected(False))
+        screen.show(Disconnected("nobody listens there", 2.0))
+        assert plain(terminal.drawn).endswith("lost: nobody listens \nthere. Trying again…")
+        screen.show(Connected(True))
+    assert plain(terminal.drawn).rstrip().endswith("idle")
+
+
+def test_captions_go_to_stderr_if_stdout_gets_something_else(terminal: Screen) -> None:
+    with CaptionScreen(is_written=False, idle="") as screen:
+        screen.show(partial("And so", " my"))
+        screen.show(final("And so my fellow."))
+    assert terminal.drawn == ""
+    assert "And so my fellow.\n" in plain(terminal.said.getvalue())
+
+
+@pytest.fixture
+def pipe(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    return Screen(monkeypatch, out=False, err=False, width=40, height=6)
+
+
+def test_a_pipe_gets_lines_and_nothing_else(
+    pipe: Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
+    long = "ask not what your country can do for you, ask what you can do"
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(Connected(False))
+        screen.show(partial("And", " so"))
+        screen.show(final(long))
+    assert capsys.readouterr().out == f"{long}\n"
+    assert pipe.written.getvalue() == pipe.said.getvalue() == ""
+
+
+def test_nothing_is_drawn_beside_a_pipe_even_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = Screen(monkeypatch, out=False, err=True, width=40, height=6)
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(partial("And", " so"))
+        screen.show(final("And so."))
+    assert capsys.readouterr().out == "And so.\n"
+    assert pipe.said.getvalue() == ""
+
+
+def test_a_log_hears_of_a_lost_connection_once(pipe: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(Connected(False))
+        for _ in range(5):
+            screen.show(Disconnected("nobody listens there", 2.0))
+        screen.show(Connected(True))
+        screen.show(Connected(True))
+    assert pipe.said.getvalue() == (
+        "The connection was lost: nobody listens there. Trying again…\nConnected.\n"
+    )
+
+
+def test_warnings_are_said_and_stay(pipe: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(Warned(WarningCode.AUDIO_GAP, "Audio is missing [40 ms].", 40))
+    assert pipe.said.getvalue() == "Audio is missing [40 ms].\n"
+
+
+def test_speech_that_was_not_recognised_is_told_with_its_time(pipe: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        screen.show(final("", error="poison_job"))
+    assert pipe.said.getvalue() == "0:01.0 to 0:05.0 could not be recognised (poison_job).\n"
+
+
+def test_a_terminal_that_can_draw_nothing_is_treated_as_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    Screen(monkeypatch, out=True, err=True, width=40, height=6)
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(partial("And", " so"))
+        screen.show(final("And so."))
+    assert capsys.readouterr().out == "And so.\n"

@@ -1,0 +1,122 @@
+"""What is kept of a live stream, and where it is written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from auricle.cli.live_record import LiveRecord, lines_of, transcript_of
+from auricle.cli.output import Format
+from auricle.client import Final, LiveClient
+from auricle.errors import SetupError
+from auricle.types import Word
+
+pytestmark = pytest.mark.unit
+
+WORDS = (Word(16_000, 20_000, " Good", 0.5),)
+
+
+def final(id: int, text: str, language: str | None = "en", error: str | None = None) -> Final:
+    start = id * 16_000
+    return Final(id, id, text, start, start + 8000, language, WORDS, 1.0, False, error)
+
+
+def record(written_as: Format, target: Path | None = None) -> LiveRecord:
+    return LiveRecord(LiveClient("http://127.0.0.1:9"), written_as, target)
+
+
+def test_finals_become_a_transcript() -> None:
+    finals = [final(1, " Good day. "), final(2, ""), final(3, "Bye.")]
+    heard = transcript_of(finals, 80_000)
+    assert heard.transcript.text == "Good day. Bye."
+    assert heard.transcript.duration_samples == 80_000
+    assert [(s.start_sample, s.end_sample) for s in heard.transcript.segments] == [
+        (16_000, 24_000),
+        (48_000, 56_000),
+    ]
+    assert heard.transcript.segments[0].words == WORDS
+    assert heard.gaps == ()
+
+
+def test_its_language_is_the_most_frequent_one() -> None:
+    finals = [final(1, "a", "de"), final(2, "b", "en"), final(3, "c", "en"), final(4, "d", None)]
+    assert transcript_of(finals, 0).transcript.language == "en"
+    assert transcript_of([final(1, "", "de")], 0).transcript.language is None
+
+
+def test_languages_without_spaces_get_none() -> None:
+    finals = [final(1, "今日", "ja"), final(2, "は", "ja"), final(3, "Yes.", "en")]
+    assert transcript_of(finals, 0).transcript.text == "今日は Yes."
+
+
+def test_what_could_not_be_recognised_is_a_gap() -> None:
+    [gap] = transcript_of([final(1, "", error="poison_job"), final(2, "Bye.")], 0).gaps
+    assert (gap.start_sample, gap.end_sample, gap.code) == (16_000, 24_000, "poison_job")
+
+
+def test_each_utterance_is_a_line() -> None:
+    assert lines_of([final(1, " Good day."), final(2, " "), final(3, "Bye. ")]) == (
+        "Good day.\nBye.\n"
+    )
+
+
+def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "captions.srt"
+    kept = record(Format.SRT, target)
+    assert kept.add(final(1, "Good day.")) is None
+    first = target.read_text()
+    assert first == "1\n00:00:01,000 --> 00:00:01,500\nGood day.\n"
+    assert kept.add(final(2, "Bye.")) is None
+    assert target.read_text().startswith(first)
+    assert target.read_text().endswith("Bye.\n")
+
+
+def test_text_in_a_file_has_the_lines_of_stdout(tmp_path: Path) -> None:
+    kept = record(Format.TEXT, tmp_path / "a.txt")
+    for one in (final(1, "Good day."), final(2, "Bye.")):
+        kept.add(one)
+    assert (tmp_path / "a.txt").read_text() == "Good day.\nBye.\n"
+    assert not kept.has_lines
+
+
+def test_json_leaves_out_what_nobody_knows(tmp_path: Path) -> None:
+    kept = record(Format.JSON, tmp_path / "a.json")
+    kept.add(final(1, "Good day."))
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert set(document) == {"text", "language", "duration_ms", "segments", "error"}
+    assert document["segments"][0]["words"][0]["word"] == " Good"
+
+
+def test_a_stream_without_words_gives_an_empty_file(tmp_path: Path) -> None:
+    record(Format.VTT, tmp_path / "a.vtt").finish()
+    assert (tmp_path / "a.vtt").read_text() == "WEBVTT\n"
+
+
+def test_lines_on_stdout_are_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = record(Format.TEXT)
+    assert kept.has_lines
+    kept.add(final(1, "Good day."))
+    kept.finish()
+    assert capsys.readouterr().out == ""
+
+
+def test_other_formats_go_to_stdout_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    kept = record(Format.VTT)
+    kept.add(final(1, "Good day."))
+    assert capsys.readouterr().out == ""
+    kept.finish()
+    assert capsys.readouterr().out.endswith("Good day.\n")
+
+
+def test_what_a_file_has_no_room_for_is_not_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "a.txt"
+    target.mkdir()
+    (target / "in the way").touch()
+    kept = record(Format.TEXT, target)
+    assert isinstance(kept.add(final(1, "Good day.")), SetupError)
+    assert isinstance(kept.add(final(2, "Bye.")), SetupError)
+    with pytest.raises(SetupError, match="can't be written"):
+        kept.finish()
+    assert capsys.readouterr().out == "Good day.\nBye.\n"

@@ -1,0 +1,199 @@
+"""Where live speech comes from: recordings at their own pace, and microphones."""
+
+import sys
+import time
+import wave
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import anyio
+import numpy as np
+import pytest
+
+from auricle.cli.live_source import STEP_SAMPLES, FileSource, MicrophoneSource
+from auricle.client import LiveClient, StreamParameters, Wire
+from auricle.errors import AudioError, RequestError, SetupError, UnsupportedFormat
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from tests.fakes.clips import CLIPS
+from tests.fakes.poll import poll_until
+
+pytestmark = [pytest.mark.unit, pytest.mark.anyio]
+
+SHORT = CLIPS["short.wav"]
+
+
+class Ear(LiveClient):
+    """A client that keeps what it is to send, and sends nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("http://127.0.0.1:9", StreamParameters(format=Wire.PCM16))
+        self.steps: list[Pcm16] = []
+
+    async def send(self, pcm: Pcm16) -> None:
+        self.steps.append(pcm)
+
+    def push(self, pcm: Pcm16) -> None:
+        self.steps.append(pcm)
+
+    @property
+    def heard(self) -> Pcm16:
+        return np.concatenate([np.zeros(0, np.int16), *self.steps])
+
+
+def recording(folder: Path, seconds: float) -> Path:
+    with wave.open(str(folder / "a.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE_HZ)
+        file.writeframes(bytes(int(2 * seconds * SAMPLE_RATE_HZ)))
+    return folder / "a.wav"
+
+
+async def test_a_recording_is_sent_sample_by_sample() -> None:
+    ear = Ear()
+    await FileSource(SHORT.path, is_fast=True).play(ear)
+    assert np.array_equal(ear.heard, SHORT.pcm)
+    assert max(step.size for step in ear.steps) == STEP_SAMPLES
+
+
+@pytest.mark.parametrize("name", ["fellow.mp3", "fellow.m4a", "fellow.webm", "fellow.flac"])
+async def test_any_container_will_do(name: str) -> None:
+    ear = Ear()
+    await FileSource(CLIPS[name].path, is_fast=True).play(ear)
+    assert ear.heard.size == pytest.approx(CLIPS[name].samples, abs=3000)
+    assert np.abs(ear.heard).max() > 3000
+
+
+async def test_it_takes_as_long_as_it_took_to_say(tmp_path: Path) -> None:
+    source = FileSource(recording(tmp_path, 0.4), is_fast=False)
+    began_at = time.monotonic()
+    await source.play(Ear())
+    assert time.monotonic() - began_at >= 0.4
+
+
+async def test_a_file_that_is_no_recording_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "notes.wav").write_text("no recording at all")
+    with pytest.raises(UnsupportedFormat):
+        FileSource(tmp_path / "notes.wav", is_fast=True)
+    with pytest.raises(RequestError, match=r"gone\.wav can't be read: No such file"):
+        FileSource(tmp_path / "gone.wav", is_fast=True)
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(AudioError):
+        FileSource(tmp_path / "empty.wav", is_fast=True)
+
+
+class PortAudioError(Exception):
+    pass
+
+
+class FakeSoundDevice(ModuleType):
+    """The package ``sounddevice``, with one microphone that a test speaks into."""
+
+    PortAudioError = PortAudioError
+
+    def __init__(self, rate_hz: int = SAMPLE_RATE_HZ) -> None:
+        super().__init__("sounddevice")
+        self.rate_hz = rate_hz
+        self.is_there = True
+        self.is_taken = False
+        self.opened: dict[str, Any] | None = None
+        self.is_closed = False
+
+    def check_input_settings(self, *, samplerate: int, **_: object) -> None:
+        if not self.is_there or samplerate != self.rate_hz:
+            raise PortAudioError("Invalid sample rate")
+
+    def query_devices(self, *, kind: str) -> dict[str, float]:
+        if not self.is_there:
+            raise PortAudioError("No default input device")
+        return {"default_samplerate": float(self.rate_hz)}
+
+    def InputStream(self, **asked: object) -> "FakeSoundDevice":  # its own name
+        if self.is_taken:
+            raise PortAudioError("Device unavailable")
+        self.opened = asked
+        return self
+
+    def __enter__(self) -> "FakeSoundDevice":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.is_closed = True
+
+    def speak(self, pcm: Pcm16) -> None:
+        """Do what PortAudio's thread does: the block is its own and is used again."""
+        assert self.opened
+        block = pcm.reshape(-1, 1).copy()
+        self.opened["callback"](block, len(block), None, None)
+        block[:] = 0
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
+    device = FakeSoundDevice()
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    return device
+
+
+async def test_what_is_said_into_a_microphone_is_pushed(device: FakeSoundDevice) -> None:
+    ear, said = Ear(), np.arange(960, dtype=np.int16)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(MicrophoneSource().play, ear)
+        await poll_until(lambda: device.opened is not None)
+        for at in range(0, said.size, 320):
+            await anyio.to_thread.run_sync(device.speak, said[at : at + 320])
+        await poll_until(lambda: ear.heard.size == said.size)
+        tasks.cancel_scope.cancel()
+    assert np.array_equal(ear.heard, said)
+    assert device.is_closed
+    assert device.opened is not None
+    assert (device.opened["samplerate"], device.opened["blocksize"]) == (16_000, 320)
+
+
+async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice) -> None:
+    device.rate_hz = 48_000
+    ear = Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(MicrophoneSource().play, ear)
+        await poll_until(lambda: device.opened is not None)
+        for _ in range(50):
+            device.speak(np.full(960, 1000, np.int16))
+        await poll_until(lambda: len(ear.steps) == 50)
+        tasks.cancel_scope.cancel()
+    assert 15_000 <= ear.heard.size <= 16_000
+    assert abs(int(ear.heard[8000]) - 1000) <= 2
+
+
+async def test_no_microphone_is_told(device: FakeSoundDevice) -> None:
+    device.is_there = False
+    with pytest.raises(SetupError, match="No microphone"):
+        MicrophoneSource()
+
+
+async def test_a_microphone_that_is_taken_is_told(device: FakeSoundDevice) -> None:
+    source = MicrophoneSource()
+    device.is_taken = True
+    with pytest.raises(SetupError, match="No microphone"):
+        await source.play(Ear())
+
+
+async def test_a_microphone_that_is_pulled_out_ends_the_speech(device: FakeSoundDevice) -> None:
+    async with anyio.create_task_group() as tasks:
+
+        async def play() -> None:
+            with pytest.raises(SetupError, match="The microphone is gone"):
+                await MicrophoneSource().play(Ear())
+
+        tasks.start_soon(play)
+        await poll_until(lambda: device.opened is not None)
+        assert device.opened
+        device.opened["finished_callback"]()
+
+
+async def test_without_the_package_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(SetupError, match=r"pip install 'auricle\[mic\]'"):
+        MicrophoneSource()

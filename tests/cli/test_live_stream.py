@@ -1,0 +1,191 @@
+"""``auricle live`` with a real server, whose engine is the scripted one."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.fakes.clips import CLIPS
+from tests.fakes.command import LIMIT_S, ROOT, Command, command, environment, serving, until
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal"),
+]
+
+PAIR, STORY = CLIPS["pair.wav"], CLIPS["story.ogg"]
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run one server for the tests that leave it as it was."""
+    with serving(tmp_path_factory.mktemp("server")) as (_, found):
+        yield found
+
+
+@pytest.fixture(scope="module")
+def lines(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Return what the pair's two utterances become."""
+    done = live(tmp_path_factory.mktemp("first"), PAIR.path, "--fast", url=url)
+    assert done.process.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def live(folder: Path, *arguments: object, **settings: object) -> Command:
+    """Run the command to its end."""
+    given = [str(argument) for argument in arguments]
+    with command("live", *given, environ=environment(folder, **settings)) as running:
+        running.wait()
+    return running
+
+
+def test_each_utterance_is_a_line(lines: list[str]) -> None:
+    assert len(lines) == 2
+    assert all(line.count(" ") == 1 for line in lines)  # as the engine answers
+
+
+def test_a_file_holds_them_all(tmp_path: Path, url: str, lines: list[str]) -> None:
+    done = live(tmp_path, PAIR.path, "--fast", "-o", tmp_path / "a.srt", url=url)
+    assert done.process.returncode == 0, done.stderr
+    assert (done.stdout, done.stderr) == ("", "")
+    cues = (tmp_path / "a.srt").read_text().strip().split("\n\n")
+    assert [cue.splitlines()[2] for cue in cues] == lines
+
+
+def test_json_comes_at_the_end(tmp_path: Path, url: str, lines: list[str]) -> None:
+    done = live(tmp_path, PAIR.path, "--fast", "-f", "json", "--word-timestamps", url=url)
+    document = json.loads(done.stdout)
+    assert [segment["text"] for segment in document["segments"]] == lines
+    assert document["text"] == " ".join(lines)
+    assert document["duration_ms"] == pytest.approx(PAIR.samples / 16, abs=40)
+    first, second = document["segments"]
+    assert first["words"]
+    assert first["end"] < second["start"]
+
+
+def test_what_was_said_until_ctrl_c_is_written_down(tmp_path: Path, url: str) -> None:
+    target = tmp_path / "a.txt"
+    arguments = [str(STORY.path), "-o", str(target)]
+    with command("live", *arguments, environ=environment(tmp_path, url=url)) as running:
+        until(target.exists, running)
+        early = target.read_text()
+        running.interrupt()
+        assert running.wait() == 130
+    assert target.read_text().startswith(early)
+    assert running.stderr == "Waiting for the last words; Ctrl-C again leaves at once.\n"
+
+
+def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) -> None:
+    with serving(tmp_path) as (server, found):
+        arguments = [str(STORY.path), "-f", "vtt"]
+        with command("live", *arguments, environ=environment(tmp_path, url=found)) as running:
+            until(lambda: connected(found) == 1, running)
+            server.process.send_signal(signal.SIGSTOP)
+            try:
+                running.interrupt()
+                running.line_with("Ctrl-C again leaves at once.")
+                running.interrupt()
+                assert running.wait() == 130
+            finally:
+                server.process.send_signal(signal.SIGCONT)
+    assert running.stdout.startswith("WEBVTT")
+    assert running.stderr.count("\n") == 1
+
+
+def connected(url: str) -> int:
+    return int(httpx2.get(f"{url}/health").json()["sessions"]["connected"])
+
+
+def test_a_server_that_is_killed_and_started_anew_costs_no_word(
+    tmp_path: Path, lines: list[str]
+) -> None:
+    with serving(tmp_path) as (first, url):
+        port = int(url.rsplit(":", 1)[1])
+        with command("live", str(PAIR.path), environ=environment(tmp_path, url=url)) as running:
+            until(lambda: bool(running.stdout), running)
+            first.process.kill()
+            first.wait()
+            with serving(tmp_path, port=port):
+                assert running.wait() == 0
+    assert running.stdout.splitlines() == lines
+    assert running.stderr.startswith("The connection was lost: ")
+    assert running.stderr.endswith("Connected.\n")
+
+
+def test_whoever_reads_its_lines_may_leave(tmp_path: Path, url: str, lines: list[str]) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "auricle", "live", str(STORY.path), "--fast"],
+        env=environment(tmp_path, url=url),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    ) as running:
+        assert running.stdout
+        assert running.stderr
+        assert running.stdout.readline()
+        running.stdout.close()
+        assert running.stderr.read() == ""
+        assert running.wait(LIMIT_S) == 1
+
+
+def test_a_server_with_keys_wants_one(tmp_path: Path, lines: list[str]) -> None:
+    with serving(tmp_path, api_keys="anna:secret-key") as (_, url):
+        without = live(tmp_path, PAIR.path, "--fast", url=url)
+        assert without.process.returncode == 2
+        assert without.stderr == (
+            "auricle: The server wants a key that it knows: --api-key, or AURICLE_API_KEY.\n"
+        )
+        with_key = live(tmp_path, PAIR.path, "--fast", url=url, api_key="secret-key")
+    assert with_key.stdout.splitlines() == lines
+
+
+def test_a_full_server_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
+    with serving(tmp_path, max_sessions=1) as (_, url):
+        environ = environment(tmp_path, url=url)
+        with command("live", str(STORY.path), environ=environ) as first:
+            until(lambda: connected(url) == 1, first)
+            with command("live", str(PAIR.path), "--fast", environ=environ) as second:
+                second.line_with("are open. (queue_full). Trying again…")
+                first.interrupt()
+                assert second.wait() == 0
+    assert second.stdout.splitlines() == lines
+    assert second.stderr.endswith("Connected.\n")
+
+
+def test_captions_are_drawn_on_a_terminal(tmp_path: Path, url: str, lines: list[str]) -> None:
+    import pty
+
+    master, slave = pty.openpty()
+    environ = environment(tmp_path, url=url) | {"TERM": "xterm", "COLUMNS": "80"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "auricle", "live", str(PAIR.path)],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    os.close(slave)
+    drawn = b""
+    with contextlib.suppress(OSError):  # EIO: its end
+        while chunk := os.read(master, 65_536):
+            drawn += chunk
+    os.close(master)
+    assert process.stderr
+    with process.stderr:
+        assert process.stderr.read() == b""
+    assert process.wait(LIMIT_S) == 0
+    text = drawn.decode()
+    assert "pair.wav plays" in text
+    assert "\x1b[2m" in text  # a guess
+    for line in lines:
+        assert f"{line}\r\n" in text
