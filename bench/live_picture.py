@@ -8,6 +8,8 @@ from typing import Any
 
 COLORS = {"auricle": "#2f6f4f", "whisper-live": "#c2703d", "whisper-live-batch": "#8a5a9e"}
 WIDTH, LEFT, RIGHT, HEAD, HEIGHT, GAP = 760, 60, 30, 70, 190, 62
+LABELS = {"auricle": (-8, -7), "whisper-live": (8, -1), "whisper-live-batch": (8, 11)}
+"""Where a point's figure stands beside it, so that those of several servers can be read."""
 NEVER = "never"
 
 Value = Callable[[dict[str, Any]], float | None]
@@ -40,6 +42,12 @@ CHARTS = (
         lambda run: run["final_delay_s"]["p95"],
         lambda run: run["final_delay_s"]["p50"],
         (Target(1, 1.0), Target(24, 2.0)),
+    ),
+    Chart(
+        "delay from the end of speech until its last word is seen, final or not, s",
+        6.0,
+        lambda run: run["last_word_delay_s"]["p95"],
+        lambda run: run["last_word_delay_s"]["p50"],
     ),
     Chart(
         "delay from the start of speech to its first right word, s: 95 % (thick), half (thin)",
@@ -123,15 +131,15 @@ def _draw(
                 f'stroke-width="{width}"/>'
             )
             if width > 1:
-                parts += [_point(x, y_of(value), value, COLORS[name]) for x, value in points]
+                parts += [_point(x, y_of(value), value, name) for x, value in points]
     return parts
 
 
-def _point(x: float, y: float, value: float | None, color: str) -> str:
+def _point(x: float, y: float, value: float | None, server: str) -> str:
     label = NEVER if value is None else f"{value:.3g}"
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{color}"/>' + _text(
-        x - 8, y - 7, label, 10
-    )
+    right, down = LABELS[server]
+    circle = f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{COLORS[server]}"/>'
+    return circle + _text(x + right, y + down, label, 10)
 
 
 def _text(x: float, y: float, text: str, size: int, weight: str = "normal") -> str:

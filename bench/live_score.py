@@ -17,7 +17,9 @@ from bench.scoring import Errors, total, word_errors, words
 NEAR_S = 0.3
 """Captions' times may be wrong by so much."""
 FIRST_WORDS = 3
-"""A clip's first right word is one of so many."""
+"""A clip's first right word is one of so many; its last one is among so many at a caption's end."""
+LONG_S = 1.0
+"""A caption that ends so much later goes on to the next clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,13 @@ def _final_at_s(clip: Spoken, finals: Sequence[Caption]) -> float:
 
 
 def _last_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
-    """Return when a caption of any kind first ended with the clip's last word, or held it."""
+    """Return when a caption of any kind first showed the clip's last word."""
     last = clip.words[-1]
-    wanted = words(last.text)[-1:]
+    wanted = set(words(last.text)[-1:])
     showing = (
         caption.at_s
         for caption in captions
-        if _holds(caption, last) and set(wanted) & set(words(caption.text)[-FIRST_WORDS:])
+        if _holds(caption, last) and wanted & set(_words_near_end(caption, clip))
     )
     return min(showing, default=math.inf) - played.sent(clip.end_s)
 
@@ -98,6 +100,12 @@ def _words_near_start(caption: Caption, first: Said) -> list[str]:
     found = words(caption.text)
     begins_here = abs(caption.start_s - first.start_s) <= 2 * NEAR_S
     return found[:FIRST_WORDS] if begins_here else found
+
+
+def _words_near_end(caption: Caption, clip: Spoken) -> list[str]:
+    """Return where the clip's last word must be: at the end, or anywhere in a long caption."""
+    found = words(caption.text)
+    return found if caption.end_s > clip.end_s + LONG_S else found[-FIRST_WORDS:]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
