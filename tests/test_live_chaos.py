@@ -1,0 +1,195 @@
+"""Every word, once: a real server, its workers and its network fail in the middle of speech.
+
+The engine answers with the samples that it was given, so a final that is made of any others shows.
+The long form, with the real model, is ``bench/live_chaos.py``.
+"""
+
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import anyio
+import httpx2
+import numpy as np
+import pytest
+
+from auricle.client import ClientRules, LiveClient
+from auricle.events import Final
+from auricle.protocol.native import StreamParameters
+from auricle.types import Pcm16
+from tests.fakes.clips import CLIPS
+from tests.fakes.command import Command, command, environment
+from tests.fakes.poll import poll_until
+from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+
+pytestmark = pytest.mark.process
+
+SECOND = 16_000
+STEP = SECOND // 5
+LAG = 2 * SECOND  # how far the server may be behind what was said: it tells once a second
+RULES = ClientRules(first_delay_s=0.05, max_delay_s=0.5, silence_s=0.4, keepalive_s=1.0)
+ASKED = StreamParameters(language="en", prompt="scripted:sleep:0.3")
+ORDERS = (("fellow.wav", "short.wav", "pair.wav"), ("pair.wav", "fellow.wav", "short.wav"))
+Told = list[tuple[int, int, int, int, str, str | None]]
+Fault = Callable[[], Awaitable[None]]
+
+
+def speech(names: Sequence[str], seed: int) -> Pcm16:
+    """Return clips with pauses between them, in a quiet room."""
+    parts = [np.zeros(SECOND // 2, np.int16)]
+    for name in names:
+        parts += [CLIPS[name].pcm, np.zeros(SECOND, np.int16)]
+    said = np.concatenate(parts)
+    room = np.random.default_rng(seed).normal(0, 4, said.size)
+    return np.clip(said + room, -32768, 32767).astype(np.int16)
+
+
+SPEECHES = [speech(names, seed) for seed, names in enumerate(ORDERS)]
+
+
+@dataclass
+class Service:
+    """A server that can be started again where it was."""
+
+    folder: Path
+    stack: ExitStack = field(default_factory=ExitStack)
+
+    def __post_init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as found:
+            self.port = found.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.running = self._start()
+
+    def _start(self) -> Command:
+        environ = environment(self.folder, port=self.port, workers=2, attempt_floor_s=2)
+        return self.stack.enter_context(command("serve", environ=environ))
+
+    async def restart(self, number: signal.Signals) -> None:
+        """End it, and start another at once."""
+        children = self.running.children()
+        self.running.process.send_signal(number)
+        await anyio.to_thread.run_sync(self.running.wait)
+        await poll_until(lambda: not any(child.is_running() for child in children))
+        self.running = self._start()
+
+    async def hit_worker(self, number: signal.Signals) -> None:
+        """Send a signal to a worker, to a busy one if any is soon."""
+        pids: list[int] = []
+        async with httpx2.AsyncClient() as client:
+            with anyio.move_on_after(3):
+                while not pids:
+                    workers = (await client.get(f"{self.url}/health")).json()["workers"]
+                    pids = [worker["pid"] for worker in workers if worker["state"] == "busy"]
+        os.kill(pids[0] if pids else workers[0]["pid"], number)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    found = Service(tmp_path_factory.mktemp("chaos"))
+    with found.stack:
+        found.running.line_with("Ready after")
+        yield found
+
+
+async def say(url: str, pcm: Pcm16, faults: Mapping[int, Fault] | None = None) -> Told:
+    """Speak as fast as the server hears, and return what it tells; faults come at samples."""
+    told: Told = []
+    due = dict(faults or {})
+    async with LiveClient(url, ASKED, rules=RULES) as client, anyio.create_task_group() as group:
+
+        async def speak() -> None:
+            for at in range(0, pcm.size, STEP):
+                client.push(pcm[at : at + STEP])
+                for sample in [sample for sample in due if sample <= at]:
+                    await due.pop(sample)()
+                await poll_until(lambda at=at: client.received_sample >= at - LAG)  # type: ignore[misc]
+            client.finish()
+
+        group.start_soon(speak)
+        async for event in client:
+            if isinstance(event, Final):
+                span = event.start_sample, event.end_sample
+                told.append((event.id, event.utterance, *span, event.text, event.error))
+        assert client.dropped_samples == 0
+    assert not due
+    return told
+
+
+async def say_all(url: str, faults: Mapping[int, Fault] | None = None) -> list[Told]:
+    """Speak all at once; faults come at samples of the first."""
+    told: list[Told] = [[] for _ in SPEECHES]
+
+    async def one(index: int) -> None:
+        told[index] = await say(url, SPEECHES[index], None if index else faults)
+
+    async with anyio.create_task_group() as group:
+        for index in range(len(SPEECHES)):
+            group.start_soon(one, index)
+    return told
+
+
+@pytest.fixture(scope="module")
+async def calm(service: Service) -> list[Told]:
+    """What the server tells when nothing happens."""
+    told = await say_all(service.url)
+    for stream in told:
+        assert len(stream) >= 3
+        assert [final[0] for final in stream] == list(range(1, len(stream) + 1))
+        assert all(final[-1] is None for final in stream)
+    return told
+
+
+async def test_finals_are_the_same_while_workers_are_killed_and_stopped(
+    service: Service, calm: list[Told]
+) -> None:
+    pid = service.running.process.pid
+    kill = partial(service.hit_worker, signal.SIGKILL)
+    stop = partial(service.hit_worker, signal.SIGSTOP)  # in speech and behind it, in turn
+    faults = {3 * SECOND: kill, 7 * SECOND: stop, 10 * SECOND: kill, 12 * SECOND: stop}
+    assert await say_all(service.url, faults) == calm
+    assert service.running.process.poll() is None
+    health = httpx2.get(f"{service.url}/health").json()
+    assert sum(worker["restarts"] for worker in health["workers"]) >= 2
+    assert service.running.process.pid == pid
+
+
+async def test_finals_are_the_same_while_connections_are_lost(
+    service: Service, calm: list[Told]
+) -> None:
+    async with proxy_to(service.port) as proxy:
+        cut, fade = partial(lose, proxy), partial(fall_silent, proxy)
+        faults = {3 * SECOND: cut, 5 * SECOND: fade, 9 * SECOND: cut, 13 * SECOND: fade}
+        assert await say_all(proxy.url, faults) == calm
+        assert proxy.connections >= 5 * len(SPEECHES)
+
+
+async def lose(proxy: TcpProxy) -> None:
+    """Cut all connections, and let nobody come back at first."""
+    proxy.is_refusing = True
+    before = proxy.connections
+    proxy.cut()
+    await poll_until(lambda: proxy.connections > before)
+    proxy.is_refusing = False
+
+
+async def fall_silent(proxy: TcpProxy) -> None:
+    """Hand nothing on, and tell nobody, until both have given their connections up."""
+    before = proxy.connections
+    proxy.freeze()
+    await poll_until(lambda: proxy.connections >= before + len(SPEECHES))
+    proxy.thaw()
+
+
+async def test_finals_are_the_same_when_the_server_is_started_anew(
+    service: Service, calm: list[Told]
+) -> None:
+    faults = {
+        4 * SECOND: partial(service.restart, signal.SIGTERM),
+        12 * SECOND: partial(service.restart, signal.SIGKILL),
+    }
+    assert await say_all(service.url, faults) == calm
