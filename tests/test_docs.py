@@ -51,8 +51,8 @@ def page() -> str:
     return PROTOCOL.read_text()
 
 
-def blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", page(), re.DOTALL)
+def blocks(kind: str, text: str | None = None) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", page() if text is None else text, re.DOTALL)
 
 
 def table(heading: str) -> dict[str, list[str]]:
@@ -246,9 +246,14 @@ def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: lis
 @pytest.mark.model
 def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
     bundled_model()
+    [readme] = blocks("python", (ROOT / "README.md").read_text())
     real = {"engine": "auricle.engine.short_window:load", "model": "base", "cache_dir": CACHE_DIR}
     with serving(tmp_path, **real) as (_, url):
         for name, address in (("stream.py", url.replace("http", "ws")), ("live.py", url)):
             done = run(name, PAIR.path, address)
             assert done.returncode == 0, done.stderr
             assert words(done.stdout) == words(PAIR.text), name
+        assert "http://127.0.0.1:6007" in readme
+        program = readme.replace("http://127.0.0.1:6007", url)
+        told = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
+    assert words(told) == words(CLIPS["fellow.wav"].text)
