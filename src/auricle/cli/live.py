@@ -27,7 +27,7 @@ MIC_IDLE = "Listening; Ctrl-C ends it."
 def live(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="[FILE]", help="A recording to play: wav flac mp3 m4a ogg webm."),
+        typer.Argument(metavar="FILE", help="A recording to play: wav flac mp3 m4a ogg webm."),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone.")] = False,
     fast: Annotated[
@@ -81,7 +81,10 @@ def live(
 ) -> None:
     """Show captions of a microphone (--mic), or of a recording while it plays.
 
-    A server has to run: [bold]auricle serve[/] starts one. Words that are firm are bold, guesses
+    A server has to run: [bold]auricle serve[/] starts one. Then [bold]auricle live talk.mp3[/], or
+    [bold]auricle live --mic -o captions.srt[/].
+
+    Words that are firm are bold, guesses
     are dim; each finished utterance becomes a line. In a pipe there are only those lines. Lost
     connections and restarts of the server cost no word.
 
