@@ -144,11 +144,11 @@ def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> No
         (1, 4_000, 145, 2, 1),  # two at the least: one's death never stops the service
         (2, 8_000, 145, 2, 1),
         (8, 32_000, 145, 8, 1),
-        (8, 2_000, 145, 3, 2),  # few fit: they share the cores
+        (8, 2_300, 145, 3, 2),  # few fit: they share the cores
         (64, 256_000, 145, 16, 4),  # so many, and no more
-        (8, 16_000, 3087, 2, 4),  # a large model
-        (64, 16_000, 3087, 2, 8),
-        (8, 700, 145, 2, 4),  # what is counted for one holds two
+        (8, 24_000, 3087, 2, 4),  # a large model
+        (64, 24_000, 3087, 2, 8),
+        (8, 800, 145, 2, 4),  # what is counted for one holds two at rest
         (8, 6_000, 3087, 1, 8),
         (8, 100, 145, 1, 8),
     ],
@@ -182,7 +182,7 @@ def test_numbers_that_were_asked_for_are_taken_as_they_are(
 
 
 def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
-    assert memory_per_worker_mb() == 590
+    assert memory_per_worker_mb() == 735
     assert memory_per_worker_mb(3087) > 6_000
 
 

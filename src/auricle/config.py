@@ -108,12 +108,14 @@ class WorkerSettings(_Section):
     batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
     start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
     attempt_floor_s: float = Field(10, gt=0, description="A batch has at least so long.")
-    attempt_factor: float = Field(6, ge=1, description="A batch has so many times its usual time.")
+    attempt_factor: float = Field(
+        20, ge=1, description="A batch has so many times its usual time: noise takes 10 times."
+    )
     backoff_first_s: float = Field(0.5, gt=0, description="Wait after a second death in a row.")
     backoff_max_s: float = Field(30, gt=0, description="Longest wait between two starts.")
     worker_max_jobs: int = Field(10_000, ge=1, description="A worker is replaced after so many.")
     worker_soft_mb: float = Field(
-        0, ge=0, description="Replaced above this memory; 0: start + 500."
+        0, ge=0, description="Replaced above this memory; 0: start + 700."
     )
     worker_hard_mb: float = Field(0, ge=0, description="Killed above this memory; 0: start + 2000.")
     self_test_s: float = Field(300, gt=0, description="An idle worker is tried out so often.")
@@ -259,12 +261,12 @@ class CrewSize:
 
 
 def memory_per_worker_mb(model_mb: float = BASE_MODEL_MB) -> float:
-    """Return what is counted for a worker on a CPU: about twice what it takes in int8.
+    """Return what is counted for a worker on a CPU in int8: what it takes at its most.
 
-    Whisper base, a file of 145 MB, takes 250 MB once ready and 350 MB while it is loaded
-    (measured 2026-11-25).
+    Whisper base, a file of 145 MB, takes 250 MB once ready, 350 MB while it is loaded, 460 MB for
+    8 jobs of 5 s, and 730 MB (for a moment 790) for 8 of 25 s (measured 2026-11-25).
     """
-    return 300 + 2 * model_mb
+    return 300 + 3 * model_mb
 
 
 def crew_size(
@@ -284,7 +286,7 @@ def crew_size(
     cores = usable_cores() if cores is None else cores
     memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
     each_mb = memory_per_worker_mb(model_mb)
-    least = 2 if memory_mb >= each_mb else 1  # twice the need of one
+    least = 2 if memory_mb >= each_mb else 1  # two that are at rest take no more
     fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MOST_WORKERS)
     workers = settings.workers or max(least, fitting)
     threads = settings.worker_threads or min(MOST_THREADS, max(1, cores // workers))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config import ModelSettings, WorkerSettings
+from auricle.config import ModelSettings, WorkerSettings, memory_per_worker_mb
 from auricle.engine.gpu import CUBLAS, GpuReport
-from auricle.engine.placement import compute_type_for, on_gpus, settle
+from auricle.engine.placement import compute_type_for, on_cpu, on_gpus, settle
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -97,6 +97,18 @@ def test_a_model_that_fills_the_memory_gets_one_worker(tmp_path: Path) -> None:
         file.truncate(10**12)  # a hole: nothing is written
     settled = settle(WorkerSettings(), ModelSettings(), str(tmp_path), no_look)
     assert settled.worker.workers == 1
+
+
+def test_workers_of_a_larger_model_may_take_more_memory() -> None:
+    base, _ = on_cpu(WorkerSettings(), ModelSettings(), BASE_MB)
+    assert (base.worker_soft_mb, base.worker_hard_mb) == (0, 0)  # the crew's own
+    large, _ = on_cpu(WorkerSettings(), ModelSettings(), LARGE_MB)
+    assert large.worker_soft_mb > memory_per_worker_mb(LARGE_MB)
+    assert large.worker_hard_mb > large.worker_soft_mb
+    asked, _ = on_cpu(
+        WorkerSettings(worker_soft_mb=9, worker_hard_mb=10), ModelSettings(), LARGE_MB
+    )
+    assert (asked.worker_soft_mb, asked.worker_hard_mb) == (9, 10)
 
 
 def test_auto_takes_the_gpu_that_can_be_used(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_busy_workers_with_nothing_waiting_are_some_load() -> None:
 
 
 def test_work_that_waits_makes_it_full() -> None:
-    half = settled(stats("ready", "ready", waiting_jobs=1, waiting_audio_s=7))
+    half = settled(stats("ready", "ready", waiting_jobs=1, waiting_audio_s=5))
     assert half == pytest.approx(0.5)
     assert settled(stats("busy", "busy", waiting_jobs=4, waiting_audio_s=28)) == 1
 

@@ -176,6 +176,35 @@ def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
     it.submit(job("late", kind=JobKind.PARTIAL, utterance="other"), 0.0)
 
 
+def test_the_longest_partial_gives_way_to_who_has_just_begun_to_speak() -> None:
+    it = scheduler(size=1)
+    for seconds in range(2, 2 + MAX_SMALL_BATCH_JOBS):
+        it.submit(job(f"{seconds} s", seconds, JobKind.PARTIAL, utterance=f"u{seconds}"), 0.0)
+    longest = f"{1 + MAX_SMALL_BATCH_JOBS} s"
+    it.submit(job("short", 1.0, JobKind.PARTIAL, utterance="new"), 0.0)
+    assert failures(it) == [(longest, Superseded)]
+    assert "short" in run_next(it)
+
+
+def test_partials_leave_one_worker_of_several_to_finals() -> None:
+    it = scheduler(size=3, batch=1)
+    for n in range(4):
+        it.submit(job(f"p{n}", kind=JobKind.PARTIAL, utterance=f"u{n}"), 0.0)
+    assert it.next_batch("w1", 0.0) is not None
+    assert it.next_batch("w2", 0.0) is not None
+    assert it.next_batch("w3", 0.0) is None
+    it.submit(job("final"), 0.0)
+    assert run_next(it, "w3") == ["final"]
+    it.batch_done("w1", 1.0)
+    assert run_next(it, "w3") == ["p2"]
+
+
+def test_a_lone_worker_runs_partials_too() -> None:
+    it = scheduler(size=1)
+    it.submit(job("partial", kind=JobKind.PARTIAL), 0.0)
+    assert run_next(it) == ["partial"]
+
+
 def test_a_newer_partial_takes_the_older_ones_place() -> None:
     it = scheduler(batch=1)
     it.submit(job("p1", kind=JobKind.PARTIAL, utterance="u"), 0.0)
@@ -289,9 +318,9 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
     with pytest.raises(Overloaded) as caught:
         it.submit(job("late", max_wait_s=20.0), 0.0)
     assert (
-        caught.value.retry_after_s == 19
-    )  # 25 s ahead and 5 s of its own, with margin 39, less 20 s
-    it.submit(job("patient", max_wait_s=39.5), 0.0)
+        caught.value.retry_after_s == 35
+    )  # 35 s ahead and 7 s of its own, with margin 55, less 20 s
+    it.submit(job("patient", max_wait_s=55.0), 0.0)
 
 
 def test_another_keys_backlog_counts_only_as_turns() -> None:
@@ -299,7 +328,7 @@ def test_another_keys_backlog_counts_only_as_turns() -> None:
     it.speed.observe(1.0)
     for n in range(10):
         it.submit(job(f"g{n}", client="greedy"), 0.0)
-    it.submit(job("m", client="modest", max_wait_s=14.0), 0.0)
+    it.submit(job("m", client="modest", max_wait_s=18.0), 0.0)
 
 
 def test_with_nothing_ahead_a_slow_job_is_tried() -> None:

@@ -8,12 +8,16 @@ those for GPUs were written without one (``docs/decisions/008``).
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from auricle.config import ModelSettings, WorkerSettings, crew_size
+from auricle.config import ModelSettings, WorkerSettings, crew_size, memory_per_worker_mb
 from auricle.engine.gpu import GpuReport, Trouble, look, trouble_of
 from auricle.engine.model_files import model_mb
 from auricle.errors import SetupError
 
 CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")
+LARGER_THAN_MB = 200.0
+"""Up to Whisper base the crew's own limits on memory fit."""
+SOFT_SHARE, HARD_SHARE = 1.5, 3.0
+"""A worker is replaced, and killed, above so much of what is counted for it."""
 GPU_CONTEXT_MB = 500
 """What CUDA takes for each process, about, whatever the model."""
 FLOAT16_SHARE, INT8_SHARE = 3.0, 2.0
@@ -60,7 +64,11 @@ def on_cpu(
 ) -> tuple[WorkerSettings, ModelSettings]:
     """Return the settings for workers on this machine's cores."""
     size = crew_size(worker, model_mb=size_mb)
-    settled = {"workers": size.workers, "worker_threads": size.threads}
+    settled: dict[str, float] = {"workers": size.workers, "worker_threads": size.threads}
+    if size_mb > LARGER_THAN_MB:  # batches of a larger model take more above its start
+        each_mb = memory_per_worker_mb(size_mb)
+        settled["worker_soft_mb"] = worker.worker_soft_mb or SOFT_SHARE * each_mb
+        settled["worker_hard_mb"] = worker.worker_hard_mb or HARD_SHARE * each_mb
     return worker.model_copy(update=settled), model.model_copy(update={"device": "cpu"})
 
 

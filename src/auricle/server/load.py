@@ -15,7 +15,7 @@ BUSY_LOAD = 0.6
 SMOOTHING = 0.25
 """Weight of the newest look at who is busy: one look sees a worker as busy or idle only."""
 
-_JOB_OVERHEAD_S = 3.0  # what a job costs besides its audio, as the scheduler counts it
+_JOB_OVERHEAD_S = 5.0  # what a job costs besides its audio, as the scheduler counts it
 
 
 class LoadMeter:

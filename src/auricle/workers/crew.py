@@ -30,7 +30,7 @@ TICK_S = 1.0
 """How often memory is looked at and the policies are asked, at the least."""
 STOP_GRACE_S = 5.0
 """From the order to stop to the kill."""
-SOFT_MEMORY_BYTES = 500 * 10**6
+SOFT_MEMORY_BYTES = 700 * 10**6
 HARD_MEMORY_BYTES = 2000 * 10**6
 """Growth over the memory in use once ready: replaced above the first, killed above the second."""
 DUMP_MARGIN = 0.9
