@@ -219,7 +219,7 @@ def test_if_it_fails_while_the_final_is_on_its_way_nothing_changes() -> None:
     job = ask(it, 11.0)
     assert it.job_done(EARLY, Superseded("shed"), 11.1) is None
     assert it.wake_at == inf
-    it.job_done(job.id, transcript("hello", job), 12.0)
+    assert it.job_done(job.id, transcript("hello", job), 12.0) is None  # there is nothing to cancel
     assert it.result is not None
 
 

@@ -19,6 +19,7 @@ from auricle.session.intake import (
     Happened,
     Intake,
 )
+from auricle.session.ledger import SafeMark
 from auricle.types import OpusPacket, Pcm16
 from tests.fakes.clips import CLIPS
 from tests.fakes.opus import encode_packets, tone
@@ -153,6 +154,15 @@ def test_after_100_ms_of_concealment_a_gap_is_exact_silence() -> None:
     gap = it.hearing.read(3 * 320, 22 * 320)
     assert gap[:1600].any()
     assert not gap[1600:].any()
+
+
+def test_a_gap_that_is_all_concealed_is_safe_with_its_last_packet() -> None:
+    it = intake()
+    it.put(numbered(0, 3))
+    while not gaps_ms([it.next_happened(0.0) or Happened()]):
+        pass
+    assert it.received_sample == 960
+    assert it.ledger.settle(960) == SafeMark(960, 2)
 
 
 def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:

@@ -713,6 +713,15 @@ def test_a_second_connection_takes_over_in_the_middle_of_a_packet() -> None:
     assert utterances(rig) == utterances(clean)
 
 
+def test_what_the_old_connection_was_not_told_yet_is_not_told_to_the_new_one() -> None:
+    rig = Rig()
+    rig.session.receive_data(pack(PAIR_PACKETS[0], 0), rig.now)
+    rig.session.receive_command(Finalize(), rig.now)  # puts out marks
+    rig.session.attach(rig.now, 0)
+    assert isinstance(rig.session.next_output(), Ready)
+    assert rig.session.next_output() is None
+
+
 def test_what_was_not_worked_off_is_asked_for_again() -> None:
     rig = Rig()
     rig.session.receive_data(
@@ -828,6 +837,10 @@ def test_unfinished_audio_is_bounded_by_not_reading_on() -> None:
     held = sum(job.pcm.size for job in rig.open_jobs.values() if job.kind is not JobKind.PARTIAL)
     assert held <= MAX_UNFINISHED_SAMPLES + 30 * SECOND
     assert rig.session.wake_at > rig.now  # nothing spins meanwhile
+    taken = rig.session.received_sample
+    for _ in range(20):
+        rig.command(Keepalive())
+    assert rig.session.received_sample == taken  # nor do commands move it on
     rig.answer_with = echo
     for job in list(rig.open_jobs.values()):
         rig.answer(job.id, transcript("late", job))

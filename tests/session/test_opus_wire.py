@@ -161,9 +161,15 @@ def test_numbers_wrap_round() -> None:
 
 def test_a_gap_may_lie_over_the_wrap() -> None:
     it = wire()
-    _, lost, _ = take(it, 2**32 - 2, 1)
+    _, lost, _, other, _ = take(it, 2**32 - 4, 2**32 - 1, 5)
     assert isinstance(lost, Lost)
-    assert (lost.samples, lost.seq) == (2 * 320, 0)
+    assert isinstance(other, Lost)
+    assert (lost.samples, lost.seq) == (2 * 320, 2**32 - 2)
+    assert (other.samples, other.seq) == (5 * 320, 4)
+    it = wire()
+    _, lost, _ = take(it, 2**32 - 3, 0)
+    assert isinstance(lost, Lost)
+    assert (lost.samples, lost.seq) == (2 * 320, 2**32 - 1)
 
 
 def test_half_the_numbers_are_behind_and_the_others_ahead() -> None:

@@ -118,6 +118,9 @@ def test_a_position_that_jumps_is_a_gap_of_that_length() -> None:
     assert isinstance(lost, Lost)
     assert (lost.samples, lost.pcm.size, lost.seq) == (1000, 0, None)
     assert isinstance(second, Audio)
+    (another, _) = take(it, message(3200, RAMP[:100]))
+    assert isinstance(another, Lost)
+    assert another.samples == 2000
 
 
 @pytest.mark.parametrize("jump", [1, 2, 3, 1000, 48_001])

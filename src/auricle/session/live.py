@@ -222,8 +222,7 @@ class LiveSession:
             AudioError: So did the file in it.
             UnsupportedFormat: It holds something else than was named.
         """
-        if not self._is_stopping:
-            self._intake.put(data)
+        self._intake.put(data)
         self._go_on(now)
 
     def receive_command(
@@ -279,19 +278,19 @@ class LiveSession:
 
     def _go_on(self, now: float) -> None:
         """Work off a bite of what was sent, and do what is due."""
-        self._now = max(now, self._now)
+        self._now = now
         hearing = self._intake.hearing
         until_sample = hearing.received_sample + BITE_SAMPLES
         self._is_behind = False
         try:
             for _ in range(BITE_STEPS):
+                if hearing.received_sample >= until_sample or not self._has_room:
+                    self._is_behind = True
+                    break
                 happened = self._intake.next_happened(now)
                 if happened is None:
                     break
                 self._take(happened, now)
-                if hearing.received_sample >= until_sample or not self._has_room:
-                    self._is_behind = True
-                    break
             else:
                 self._is_behind = True
         finally:
