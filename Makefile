@@ -80,6 +80,14 @@ bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 		"$(BIN)/python" -m "bench.$$bench" || exit 1; \
 	done
 
+.PHONY: chaos-live
+chaos-live: setup ## Let workers, network and server fail while people speak: is every word there?
+	@"$(BIN)/python" -m bench.live_chaos $(ARGS)
+
+.PHONY: soak-live
+soak-live: setup ## Watch the server's memory over 20 minutes of live streams (ARGS="--minutes 2")
+	@"$(BIN)/python" -m bench.live_soak $(ARGS)
+
 .PHONY: wheel
 wheel: setup ## Build the wheel into dist/
 	@rm -rf dist

@@ -157,14 +157,14 @@ class Take:
         return " ".join(told.final.text for told in self.told)
 
 
-def speeches(seconds: float) -> list[Pcm16]:
+def speeches(seconds: float, streams: int = STREAMS) -> list[Pcm16]:
     """Return different speech of this length for each stream."""
     if CORPUS.is_dir():
         clips = [clip for clip in corpus(CORPUS) if clip.kind == READ]
     else:
         print(f"{CORPUS} is missing: a synthetic voice speaks")
         clips = [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
-    return [_speech(clips, seconds, seed) for seed in range(STREAMS)]
+    return [_speech(clips, seconds, seed) for seed in range(streams)]
 
 
 def _speech(clips: Sequence[Clip], seconds: float, seed: int) -> Pcm16:
