@@ -157,7 +157,7 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
 
 
 def test_a_model_that_cant_be_loaded_ends_in_one_line(tmp_path: Path) -> None:
-    environ = environment(tmp_path, engine="auricle.engine.faster_whisper:load")
+    environ = environment(tmp_path, engine="auricle.engine.short_window:load")
     with command("serve", environ=environ) as server:
         assert server.wait() == 2
     lines = [line for line in server.stderr.splitlines() if not line.startswith("{")]

@@ -13,6 +13,7 @@ import psutil
 import pytest
 import structlog
 
+from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import (
     AudioError,
     BadRequest,
@@ -25,6 +26,7 @@ from auricle.errors import (
     Superseded,
 )
 from auricle.types import ClientId, Job, JobId, JobKind, Options, Transcript
+from auricle.workers.messages import StartAsr
 from auricle.workers.pool import WorkerPool
 from tests.fakes.poll import poll_until
 from tests.fakes.scripted_engine import SECRET, answer
@@ -344,6 +346,13 @@ async def test_a_worker_that_never_gets_ready_is_killed_and_started_again(
         last = pool.stats().workers[0].last_exit
         assert last is not None
         assert last.reason == "start"
+
+
+async def test_workers_are_dealt_out_to_the_gpus() -> None:
+    model = ModelSettings(device="cuda", gpus=2)
+    pool = WorkerPool(WorkerSettings(workers=4), QueueSettings(), model, "scripted")
+    dealt = [pool.start_message(slot) for slot in range(4)]
+    assert [m.device_index for m in dealt if isinstance(m, StartAsr)] == [0, 1, 0, 1]
 
 
 async def test_an_idle_worker_is_tried_out(open_pool: PoolFactory) -> None:
