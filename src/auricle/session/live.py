@@ -31,7 +31,6 @@ from auricle.events import (
     Ready,
     SwitchFormat,
     Warned,
-    WarningCode,
 )
 from auricle.languages import LANGUAGES
 from auricle.protocol.native import (
@@ -48,6 +47,7 @@ from auricle.session.ledger import SafeMark
 from auricle.session.output import Cancel, Output, Submit
 from auricle.session.recognition import Recognition
 from auricle.session.utterance import Caller
+from auricle.session.warnings import HeldWarnings
 from auricle.types import SAMPLE_RATE_HZ, ClientId, JobId, Options, Transcript
 
 __all__ = ["Cancel", "LiveSession", "Output", "Submit"]
@@ -55,7 +55,6 @@ __all__ = ["Cancel", "LiveSession", "Output", "Submit"]
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this waiting for its finals, no more is read."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
-WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Packets, and pieces of containers, looked at in one go, however little audio is in them."""
 
@@ -111,7 +110,7 @@ class LiveSession:
         self._outputs: deque[Output] = deque()
         self._safe = SafeMark(parameters.border_sample)
         self._marked_sample = parameters.start_sample
-        self._warnings = _Warnings()
+        self._warnings = HeldWarnings()
         self._now = now
         self._is_attached = self._was_attached = False
         self._is_behind = False
@@ -398,27 +397,6 @@ class LiveSession:
     def _drop_events(self) -> None:
         """Forget events of an old connection: finals are in the journal."""
         self._outputs = deque(o for o in self._outputs if isinstance(o, Submit | Cancel))
-
-
-class _Warnings:
-    """Keeps warnings from becoming a flood: each kind once a second of audio, gaps added up."""
-
-    def __init__(self) -> None:
-        self._next_at: dict[WarningCode, float] = {}
-        self._held: dict[WarningCode, Warned] = {}
-
-    def add(self, warning: Warned) -> None:
-        """Take a warning."""
-        if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
-            warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
-        self._held[warning.code] = warning
-
-    def due(self, sample: float) -> list[Warned]:
-        """Return what was held back long enough."""
-        codes = [code for code in self._held if self._next_at.get(code, -inf) <= sample]
-        for code in codes:
-            self._next_at[code] = sample + WARN_EVERY_SAMPLES
-        return [self._held.pop(code) for code in codes]
 
 
 def _known(language: str | None) -> str | None:

@@ -1,0 +1,34 @@
+"""Keeps warnings from becoming a flood: each kind once a second of audio, gaps added up."""
+
+from dataclasses import replace
+from math import inf
+
+from auricle.events import Warned, WarningCode
+from auricle.types import SAMPLE_RATE_HZ
+
+WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
+
+
+class HeldWarnings:
+    """Warnings that were not told yet: at most one of each kind, the newest."""
+
+    def __init__(self) -> None:
+        self._next_at: dict[WarningCode, float] = {}
+        self._held: dict[WarningCode, Warned] = {}
+
+    def add(self, warning: Warned) -> None:
+        """Take a warning."""
+        if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
+            warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
+        self._held[warning.code] = warning
+
+    def due(self, sample: float) -> list[Warned]:
+        """Return what may be told now, and forget it.
+
+        Args:
+            sample: Where the session's clock is; infinity if nothing may be held back any more.
+        """
+        codes = [code for code in self._held if self._next_at.get(code, -inf) <= sample]
+        for code in codes:
+            self._next_at[code] = sample + WARN_EVERY_SAMPLES
+        return [self._held.pop(code) for code in codes]
