@@ -135,9 +135,16 @@ def test_the_shortest_speech_is_an_utterance() -> None:
     assert len(ends(hear([(0, 100), (0.9, 3), (0, 100)]))) == 1
 
 
-def test_a_click_shortly_before_speech_belongs_to_it() -> None:
-    (start, *_) = hear([(0, 50), (0.9, 1), (0, 8), (0.9, 20)])
-    assert start == SpeechStart(50 * W - LEAD, 50 * W)
+@pytest.mark.parametrize("apart", [8, 31])
+def test_a_sound_within_a_second_before_speech_belongs_to_it(apart: int) -> None:
+    happened = hear([(0, 50), (0.9, 1), (0, apart), (0.9, 20)])
+    assert happened[0] == SpeechStart(50 * W - LEAD, 50 * W)
+    assert len(ends(happened)) == 1
+
+
+def test_an_earlier_sound_does_not() -> None:
+    (start, *_) = hear([(0, 50), (0.9, 1), (0, 32), (0.9, 20)])
+    assert start == SpeechStart(83 * W - LEAD, 83 * W)
 
 
 def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:

@@ -36,6 +36,9 @@ MAX_UTTERANCE_S = 30
 """Whisper's window."""
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+_DOUBT_SAMPLES = SAMPLE_RATE_HZ
+"""A sound too short to be told from a click belongs to speech that comes within a second: a soft
+"ask" before a pause was lost otherwise (``bench/vad.py``, 2026-11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +290,8 @@ class Endpointer:
         return happened
 
     def _ending_silence(self, utterance: _Utterance, length_samples: int) -> int:
+        if not utterance.is_confirmed:
+            return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
             return min(utterance.endpoint_samples, self._rules.dip_ms * _SAMPLES_PER_MS)
         return utterance.endpoint_samples
