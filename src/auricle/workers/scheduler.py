@@ -140,7 +140,7 @@ class Scheduler:
                 self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
                 self._fail(older, Superseded("a newer partial took its place"))
                 return ticket
-            self._refuse_stale_partial()
+            self._make_room_for_partial(job)
         if not self.admission.claim(job.reservation, job.audio_s):
             self._refuse_banned(job.client, now)
             self._make_room(job.client, job.kind, job.audio_s, ticket.load_s, job.max_wait_s)
@@ -293,15 +293,22 @@ class Scheduler:
             self.backlog.remove(ticket)
             self._fail(ticket, Superseded("more urgent work took its place"))
 
-    def _refuse_stale_partial(self) -> None:
-        """A guess that waits long is out of date: ask again with newer audio.
+    def _make_room_for_partial(self, job: Job) -> None:
+        """Keep few partials waiting: a guess that waits long is out of date.
+
+        The longest gives way: who has just begun to speak has seen nothing yet.
 
         Raises:
-            Superseded: A small batch of partials waits for each worker already.
+            Superseded: It is this one; ask again with newer audio.
         """
-        most = MAX_SMALL_BATCH_JOBS * max(1, self._workers.ready)
-        if len(self.backlog.queues[JobKind.PARTIAL]) >= most:
+        partials = self.backlog.queues[JobKind.PARTIAL]
+        if len(partials) < MAX_SMALL_BATCH_JOBS * max(1, self._workers.ready):
+            return
+        longest = max(partials, key=lambda ticket: ticket.audio_s)
+        if longest.audio_s <= job.audio_s:
             raise Superseded("enough partials wait; ask again with newer audio")
+        self.backlog.remove(longest)
+        self._fail(longest, Superseded("a shorter partial took its place"))
 
     def _waiting_partial(self, newer: Job) -> Ticket | None:
         wanted = newer.client, newer.utterance
@@ -309,20 +316,27 @@ class Scheduler:
         return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
 
     def _kinds_in_turn(self) -> list[JobKind]:
-        """Most urgent first; files come first when their share is due, and only so many run."""
+        """Most urgent first; files come first when their share is due.
+
+        Only so many workers run partials or files, so that the next final finds one soon.
+        """
         kinds: list[JobKind] = [kind for kind in _LIVE if self.backlog.queues[kind]]
+        all_but_one = max(1, self._workers.ready - 1)
+        if JobKind.PARTIAL in kinds and self._running(JobKind.PARTIAL) >= all_but_one:
+            kinds.remove(JobKind.PARTIAL)
         files = self.backlog.queues[JobKind.FILE]
         if not files:
             self._file_credit_s = 0.0
             return kinds
-        running_files = sum(
-            batch.tickets[0].job.kind is JobKind.FILE for batch in self.backlog.running.values()
-        )
-        if running_files >= (self._settings.file_workers or max(1, self._workers.ready - 1)):
+        if self._running(JobKind.FILE) >= (self._settings.file_workers or all_but_one):
             return kinds
         if self._file_credit_s >= min(ticket.load_s for ticket in files):
             return [JobKind.FILE, *kinds]
         return [*kinds, JobKind.FILE]
+
+    def _running(self, kind: JobKind) -> int:
+        """Return how many workers do such jobs."""
+        return sum(batch.tickets[0].job.kind is kind for batch in self.backlog.running.values())
 
     def _may_run(self, now: float, ticket: Ticket) -> bool:
         """Whether a suspect would leave at least one ready worker of several untouched."""
