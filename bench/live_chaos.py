@@ -399,7 +399,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/live_chaos")
     arguments = parser.parse_args()
     print(machine())
-    with running(arguments.out.with_suffix(".log"), workers=WORKERS) as server:
+    with running(ROOT / "bench/results/live_chaos.log", workers=WORKERS) as server:
         results = asyncio.run(run(server, arguments.seconds, arguments.only.split(",")))
     whole = {name: is_whole(figures) for name, figures in results.items()}
     write_json(
