@@ -117,13 +117,19 @@ async def live(
 ) -> AsyncIterator[Live]:
     """Serve on a free loopback port, in this event loop."""
     service = build(spool_dir, live, **settings)
+    async with listening(service.app) as port:
+        yield Live(service.app, service.transcriber, service.decoder, port=port)
+
+
+@asynccontextmanager
+async def listening(app: FastAPI) -> AsyncIterator[int]:
+    """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn_config(service.app))
+    server = uvicorn.Server(uvicorn_config(app))
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started)
-        port = listener.getsockname()[1]
-        yield Live(service.app, service.transcriber, service.decoder, port=port)
+        yield listener.getsockname()[1]
         server.should_exit = True
 
 

@@ -18,6 +18,7 @@ from auricle.server.app import create_app
 from auricle.server.run import base_url, listen, serve
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.service import keys, poll_until, speech_json
+from tests.fakes.stream import call
 from tests.fakes.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.process
@@ -241,3 +242,29 @@ async def test_what_is_left_when_the_time_is_over_or_a_second_signal_comes_is_to
         with anyio.fail_after(30):
             assert await server.process.wait() == 0
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_live_clients_are_told_to_come_back_and_nobody_is_waited_for(
+    tmp_path: Path, signals: int
+) -> None:
+    async with program(tmp_path, AURICLE_DRAIN_S="1000") as server:
+        port = int(server.url.rpartition(":")[2])
+        async with (
+            call(port, format="opus", seq=1) as caller,
+            call(port) as waiting,  # has not said yet what it wants
+        ):
+            await caller.until("ready")
+            for _ in range(signals):
+                server.process.send_signal(signal.SIGTERM)
+                await server.until_draining()
+            code, reason = await caller.until_closed()
+            assert (code, reason) in {(1012, "draining"), (1012, "")}
+            if signals == 1:
+                assert caller.of("error")[0]["code"] == "draining"
+                assert caller.of("error")[0]["retry_after_s"] > 0
+            assert (await waiting.until_closed())[0] == 1012
+        await server.let_answer()
+        assert (await server.line()).startswith("stopped")
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0

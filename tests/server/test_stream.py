@@ -4,19 +4,21 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from struct import pack
 from typing import Any
 
 import anyio
+import numpy as np
 import pytest
 from structlog.testing import LogCapture
 from websockets.exceptions import InvalidStatus
 
 from auricle.config import LiveSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
-from auricle.server.sessions import LATE_S, SESSION_AUDIO_S
+from auricle.server.sessions import FIRST_RETURN_S, LATE_S, SESSION_AUDIO_S
 from auricle.types import JobKind
 from tests.fakes.service import Live, keys, live, poll_until
-from tests.fakes.stream import PACKETS, SPEECH, Caller, call, framed, pcm
+from tests.fakes.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
 
 pytestmark = pytest.mark.unit
 
@@ -69,6 +71,7 @@ async def test_opus_packets_become_captions(service: Live, logged: LogCapture) -
     assert (line["route"], line["status"], line["end"]) == ("/v1/stream", 101, "done")
     assert line["session"] == ready["session"]
     assert ready["secret"] not in str(logged.entries)
+    assert "hello" not in str(logged.entries)
 
 
 async def test_the_parameters_may_come_in_a_first_message(service: Live) -> None:
@@ -410,3 +413,62 @@ async def test_speech_that_cannot_go_on_keeps_its_finals_but_no_room(service: Li
         await caller.send(pcm(SPEECH))
         await caller.tell("stop")
         assert (await caller.until("final"))["id"] == 2
+
+
+# The server goes.
+
+
+async def test_a_restart_of_the_server_loses_no_word(tmp_path: Path) -> None:
+    speech, chunk = np.concatenate([SPEECH, SPEECH]), 1600
+    messages = [
+        pack("<Q", at) + pcm(speech[at : at + chunk]) for at in range(0, speech.size, chunk)
+    ]
+    uninterrupted, first, second = [], [], []
+    async with echoing(tmp_path) as service:
+        async with call(service.port, format="pcm16", seq=1, endpoint_ms=200) as caller:
+            for message in messages:
+                await caller.send(message)
+            uninterrupted = await finals_of(caller)
+        async with call(service.port, format="pcm16", seq=1, endpoint_ms=200) as caller:
+            ready = await caller.until("ready")
+            for message in messages[: len(messages) * 2 // 3]:
+                await caller.send(message)
+            await caller.until("final")
+            service.state.drain()
+            assert await caller.until_closed() == (1012, "draining")
+            assert caller.of("error")[-1]["retry_after_s"] >= FIRST_RETURN_S
+            first = [told_of(final) for final in caller.of("final")]
+            safe = caller.of("progress")[-1]["safe"]
+            assert (await refused(service, **START))[1]["code"] == "draining"
+    async with echoing(tmp_path) as service:
+        query = {"format": "pcm16", "seq": 1, "endpoint_ms": 200, "start_sample": safe}
+        async with call(service.port, resume=1, **query) as caller:
+            secret = {"session": ready["session"], "secret": ready["secret"]}
+            await caller.tell("resume", **secret, last_result=len(first))
+            again = await caller.until("ready")
+            assert (again["resumed"], again["received"], again["safe"]) == (False, safe, safe)
+            for message in messages[safe // chunk :]:
+                await caller.send(message)
+            second = await finals_of(caller)
+    assert len(first) >= 1
+    assert len(second) >= 1
+    assert first + second == uninterrupted
+
+
+@asynccontextmanager
+async def echoing(folder: Path) -> AsyncIterator[Live]:
+    """Serve with a transcriber that tells which samples it heard."""
+    async with live(folder) as service:
+        service.transcriber.answer_with = echo
+        yield service
+
+
+async def finals_of(caller: Caller) -> list[dict[str, Any]]:
+    await caller.tell("stop")
+    assert await caller.until_closed() == (1000, "done")
+    return [told_of(final) for final in caller.of("final")]
+
+
+def told_of(final: dict[str, Any]) -> dict[str, Any]:
+    """Return what doesn't depend on how often the client had to begin."""
+    return {name: final[name] for name in ("text", "start_s", "end_s", "error")}

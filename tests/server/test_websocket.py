@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -10,14 +9,12 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from auricle.server.run import uvicorn_config
 from auricle.server.websocket import (
     MAX_MESSAGE_BYTES,
     MAX_UNREAD_BYTES,
@@ -26,7 +23,7 @@ from auricle.server.websocket import (
     WebSocketConnection,
     peer_of,
 )
-from tests.fakes.service import poll_until
+from tests.fakes.service import listening, poll_until
 
 pytestmark = pytest.mark.unit
 
@@ -48,15 +45,8 @@ async def serving(route: Route) -> AsyncIterator[int]:
         except Exception as error:
             errors.append(error)
 
-    config = uvicorn_config(app)
-    assert config.ws is WebSocketConnection
-    server = uvicorn.Server(config)
-    listener = socket.create_server(("127.0.0.1", 0))
-    async with anyio.create_task_group() as group:
-        group.start_soon(server._serve, [listener])
-        await poll_until(lambda: server.started)
-        yield listener.getsockname()[1]
-        server.should_exit = True
+    async with listening(app) as port:
+        yield port
     assert errors == []
 
 

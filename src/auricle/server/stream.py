@@ -12,13 +12,14 @@ that its old one is gone, and lets it into the room that is kept for those who c
 from dataclasses import dataclass
 
 import anyio
-import structlog
 from fastapi import APIRouter
 from msgspec import structs
+from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.errors import (
     AuricleError,
+    Draining,
     IdleTimeout,
     Overloaded,
     RemoteProtocolError,
@@ -35,7 +36,7 @@ from auricle.server.live_connection import (
 from auricle.server.live_runner import LiveRunner
 from auricle.server.logs import request_log
 from auricle.server.request import language_code
-from auricle.server.state import ServerState
+from auricle.server.state import RETRY_S, ServerState
 from auricle.types import ClientId
 
 SUBPROTOCOL = "auricle"
@@ -43,8 +44,6 @@ START_S = 10.0
 """How long a client has for its first text message, if it gave no parameters in the query."""
 
 _PARAMETERS = frozenset(StreamParameters.__struct_fields__)
-
-_log = structlog.get_logger("auricle.server")
 
 router = APIRouter()
 
@@ -139,7 +138,8 @@ class _Visit:
         except Exception as error:
             if not isinstance(error, TOLD):
                 log_unexpected(error)
-            end = end_of(error)
+            is_drained = isinstance(error, Draining)
+            end = end_of(*self.server.live.farewell()) if is_drained else end_of(error)
             await say_goodbye(self.websocket, end)
         else:
             request_log(self.websocket.scope).details["session"] = runner.session.id
@@ -149,7 +149,8 @@ class _Visit:
     async def _first_message(self) -> Start | Resume:
         limit_s = min(START_S, self.server.live.settings.idle_timeout_s)
         with anyio.move_on_after(limit_s):
-            message = await self.websocket.receive()
+            if (message := await self._receive()) is None:
+                raise Draining("The service is shutting down; try again.", RETRY_S)
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             if (text := message.get("text")) is None:
@@ -159,6 +160,20 @@ class _Visit:
                 raise RemoteProtocolError("The first message has to be `start` or `resume`.")
             return command
         raise IdleTimeout(f"Neither `start` nor `resume` came within {limit_s:g} s.")
+
+    async def _receive(self) -> Message | None:
+        """Return the next message; ``None`` if the server goes before it comes."""
+        message: Message | None = None
+
+        async def watch_drain() -> None:
+            await self.server.live.draining.wait()
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch_drain)
+            message = await self.websocket.receive()
+            group.cancel_scope.cancel()
+        return message
 
     async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
         live = self.server.live
