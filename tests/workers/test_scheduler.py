@@ -86,7 +86,7 @@ def failures(it: Scheduler) -> list[tuple[str, type[AuricleError]]]:
 
 
 def test_an_idle_worker_takes_all_that_fit_in_one_batch() -> None:
-    it = scheduler(batch=3)
+    it = scheduler(size=1, batch=3)
     for n in range(4):
         it.submit(job(f"j{n}"), 0.0)
     assert run_next(it) == ["j0", "j1", "j2"]
@@ -153,10 +153,20 @@ def test_the_most_urgent_kind_goes_first() -> None:
     ],
 )
 def test_live_jobs_run_in_small_batches(kind: JobKind, jobs: int) -> None:
-    it = scheduler(size=5, batch=8)
+    workers = Workers(5, ready=5)  # so that partials find room
+    it = scheduler(workers=workers, batch=8)
     for n in range(9):
         it.submit(job(f"j{n}", kind=kind), 0.0)
+    workers.ready = 1
     assert len(run_next(it)) == jobs
+
+
+@pytest.mark.parametrize(("finals", "taken"), [(1, 1), (4, 2), (6, 3), (9, MAX_FINAL_BATCH_JOBS)])
+def test_a_worker_leaves_finals_to_the_others(finals: int, taken: int) -> None:
+    it = scheduler(size=2, batch=8)
+    for n in range(finals):
+        it.submit(job(f"j{n}"), 0.0)
+    assert len(run_next(it)) == taken
 
 
 def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
@@ -184,25 +194,6 @@ def test_the_longest_partial_gives_way_to_who_has_just_begun_to_speak() -> None:
     it.submit(job("short", 1.0, JobKind.PARTIAL, utterance="new"), 0.0)
     assert failures(it) == [(longest, Superseded)]
     assert "short" in run_next(it)
-
-
-def test_partials_leave_one_worker_of_several_to_finals() -> None:
-    it = scheduler(size=3, batch=1)
-    for n in range(4):
-        it.submit(job(f"p{n}", kind=JobKind.PARTIAL, utterance=f"u{n}"), 0.0)
-    assert it.next_batch("w1", 0.0) is not None
-    assert it.next_batch("w2", 0.0) is not None
-    assert it.next_batch("w3", 0.0) is None
-    it.submit(job("final"), 0.0)
-    assert run_next(it, "w3") == ["final"]
-    it.batch_done("w1", 1.0)
-    assert run_next(it, "w3") == ["p2"]
-
-
-def test_a_lone_worker_runs_partials_too() -> None:
-    it = scheduler(size=1)
-    it.submit(job("partial", kind=JobKind.PARTIAL), 0.0)
-    assert run_next(it) == ["partial"]
 
 
 def test_a_newer_partial_takes_the_older_ones_place() -> None:
@@ -408,7 +399,7 @@ def test_resumed_sessions_are_let_in_before_new_ones() -> None:
 
 
 def test_a_batch_that_dies_runs_again_one_by_one_at_the_head_of_the_queue() -> None:
-    it = scheduler(batch=3)
+    it = scheduler(size=1, batch=3)
     for n in range(3):
         it.submit(job(f"j{n}"), 0.0)
     it.next_batch("w1", 0.0)
