@@ -151,6 +151,22 @@ async def test_what_is_said_into_a_microphone_is_pushed(device: FakeSoundDevice)
     assert (device.opened["samplerate"], device.opened["blocksize"]) == (16_000, 320)
 
 
+async def test_what_was_said_last_comes_before_the_end_and_nothing_after_it(
+    device: FakeSoundDevice,
+) -> None:
+    ear = Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(MicrophoneSource().play, ear)
+        await poll_until(lambda: device.opened is not None)
+        device.speak(np.ones(320, np.int16))
+        tasks.cancel_scope.cancel()
+        device.speak(np.ones(320, np.int16))
+    steps = len(ear.steps)
+    assert ear.heard.size == 640
+    await anyio.lowlevel.checkpoint()
+    assert len(ear.steps) == steps
+
+
 async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice) -> None:
     device.rate_hz = 48_000
     ear = Ear()

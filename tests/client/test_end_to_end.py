@@ -40,10 +40,11 @@ async def speak(client: LiveClient, pcm: Pcm16, proxy: TcpProxy | None) -> None:
 
 
 async def hear(url: str, pcm: Pcm16, proxy: TcpProxy | None = None) -> list[LiveEvent]:
-    client = LiveClient(url, rules=QUICK)
-    async with client, anyio.create_task_group() as tasks:
+    events: list[LiveEvent] = []
+    async with LiveClient(url, rules=QUICK) as client, anyio.create_task_group() as tasks:
         tasks.start_soon(speak, client, pcm, proxy)
-        return [event async for event in client]
+        events += [event async for event in client]
+    return events
 
 
 def finals(events: list[LiveEvent]) -> list[Final]:

@@ -117,9 +117,12 @@ class MicrophoneSource:
             with contextlib.suppress(RuntimeError):  # as above
                 loop.call_soon_threadsafe(gone.set)
 
-        with self._opened(heard, ended):
-            await gone.wait()
-            raise SetupError("The microphone is gone.")
+        try:
+            with self._opened(heard, ended):
+                await gone.wait()
+        finally:
+            take()  # the last of it, and nothing comes after
+        raise SetupError("The microphone is gone.")
 
     @contextlib.contextmanager
     def _opened(self, heard: Any, ended: Any) -> Iterator[None]:
