@@ -40,6 +40,8 @@ LOOK_EACH_S = 5.0
 SETTLE_S = 30.0
 """What a part's memory is compared with is taken so long after its start."""
 REST_S = 10.0
+FORGET_S = 120.0
+"""The server keeps sessions whose clients vanished for a minute; then nothing may be left."""
 MAX_GROWTH_MB = 20.0
 ROOM_S = 5.0 / 0.9
 """Of the queue, for each session."""
@@ -144,13 +146,18 @@ async def soak(service: Service, minutes: float, quiet: int) -> dict[str, Any]:
         lost, invented = streams.lost, streams.finals
         watch.part = "after"
         streams.close()
-        await asyncio.sleep(REST_S)
+        deadline = time.monotonic() + FORGET_S
+        while time.monotonic() < deadline and not is_at_rest(await watch.look(), before):
+            await asyncio.sleep(LOOK_EACH_S)
         around.cancel_scope.cancel()
     after = await watch.look()
     return {
         "before": asdict(before),
         "after": asdict(after),
         "growth_mb": round(after.server_mb - before.server_mb, 2),
+        "kb_for_each_quiet_stream": round(
+            1000 * (mean_mb(watch.looks, "silence") - mean_mb(watch.looks, "between")) / quiet
+        ),
         "speech": {"streams": TALKERS, "finals": finals} | part_figures(watch.looks, "speech"),
         "silence": {
             "streams": quiet,
@@ -162,6 +169,17 @@ async def soak(service: Service, minutes: float, quiet: int) -> dict[str, Any]:
         | part_figures(watch.looks, "silence"),
         "looks": [asdict(look) for look in watch.looks],
     }
+
+
+def is_at_rest(look: Look, before: Look) -> bool:
+    """Return whether nothing of any stream is left."""
+    return look.tasks <= before.tasks and look.descriptors <= before.descriptors
+
+
+def mean_mb(looks: Sequence[Look], part: str) -> float:
+    """Return what the server took on average in a part."""
+    own = [look.server_mb for look in looks if look.part == part]
+    return sum(own) / max(1, len(own))
 
 
 def part_figures(looks: Sequence[Look], part: str) -> dict[str, float]:
@@ -200,6 +218,7 @@ def verdicts(figures: dict[str, Any], quiet: int) -> dict[str, bool]:
             f"a core; descriptors {shown['descriptors_growth']:+d}, "
             f"tasks {shown['tasks_growth']:+d}"
         )
+    print(f"  each quiet stream takes {figures['kb_for_each_quiet_stream']} KB while it is open")
     print(
         f"  finals in silence {silence['finals']}; frames late by {silence['generator_late_ms']} ms"
     )
@@ -210,8 +229,7 @@ def verdicts(figures: dict[str, Any], quiet: int) -> dict[str, bool]:
         f"{quiet} silent streams are let in and kept": not silence["refused"]
         and not silence["hung_up"],
         "nothing is heard in silence": not silence["finals"],
-        "no descriptor and no task is left": after["descriptors"] <= before["descriptors"]
-        and after["tasks"] <= before["tasks"],
+        "no descriptor and no task is left": is_at_rest(Look(**after), Look(**before)),
     }
     for name, is_reached in reached.items():
         print(f"target, {name}: {'reached' if is_reached else 'NOT reached'}")
