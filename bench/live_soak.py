@@ -146,8 +146,9 @@ async def soak(service: Service, minutes: float, quiet: int) -> dict[str, Any]:
         lost, invented = streams.lost, streams.finals
         watch.part = "after"
         streams.close()
-        deadline = time.monotonic() + FORGET_S
-        while time.monotonic() < deadline and not is_at_rest(await watch.look(), before):
+        for _ in range(int(FORGET_S / LOOK_EACH_S)):
+            if is_at_rest(await watch.look(), before):
+                break
             await asyncio.sleep(LOOK_EACH_S)
         around.cancel_scope.cancel()
     after = await watch.look()
