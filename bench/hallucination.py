@@ -8,6 +8,7 @@ faster-whisper with and without its own voice filter. What is counted is words, 
 """
 
 import argparse
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -102,10 +103,20 @@ def theirs(whisper: WhisperModel, pcm: Pcm16, *, vad_filter: bool) -> int:
     return heard
 
 
+def known(out: Path | None, minutes: float) -> dict[str, dict[str, Any]]:
+    """Return what an earlier run has measured."""
+    path = out and out.with_suffix(".json")
+    result = json.loads(path.read_text()) if path and path.exists() else {}
+    return dict(result["sounds"]) if result.get("minutes_each") == minutes else {}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--minutes", type=float, default=10, help="of each sound")
+    parser.add_argument(
+        "--only", nargs="+", help="some sounds; others stay as they are in the JSON"
+    )
     parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
@@ -120,9 +131,10 @@ def main() -> None:
         "faster-whisper": lambda pcm: theirs(whisper, pcm, vad_filter=False),
         "faster-whisper with its filter": lambda pcm: theirs(whisper, pcm, vad_filter=True),
     }
-    words: dict[str, dict[str, Any]] = {}
-    for name, pcm in sounds(arguments.minutes).items():
-        words[name] = {}
+    made = sounds(arguments.minutes)
+    words = known(arguments.out, arguments.minutes) if arguments.only else {}
+    for name in arguments.only or made:
+        pcm, words[name] = made[name], {}
         for way, hear in ways.items():
             started_s = time.process_time()
             words[name][way] = {
@@ -132,6 +144,7 @@ def main() -> None:
         print(
             name, {way: (of["words"], of["cpu_s"]) for way, of in words[name].items()}, flush=True
         )
+    words = {name: words[name] for name in made if name in words}
     result = {"machine": machine(), "minutes_each": arguments.minutes, "sounds": words}
     print(result["machine"])
     if arguments.out:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from auricle.engine.window import TokenLimit
 from auricle.types import Pcm16
 
 QUIET_PEAK = 8
@@ -43,6 +44,7 @@ class Attempt:
         no_speech_prob: The model's own guess that nobody speaks.
         temperature: 0 unless it was sampled.
         is_cut: Generation met its limit instead of an end.
+        prefix_tokens: How many of the tokens were given, not generated.
     """
 
     tokens: tuple[int, ...]
@@ -51,6 +53,12 @@ class Attempt:
     no_speech_prob: float
     temperature: float = 0.0
     is_cut: bool = False
+    prefix_tokens: int = 0
+
+    @property
+    def logprob(self) -> float:
+        """Log-probability of all generated tokens together, the end among them."""
+        return self.avg_logprob * (len(self.tokens) - self.prefix_tokens + 1)
 
     @property
     def compression_ratio(self) -> float:
@@ -61,14 +69,25 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """Where doubt begins: faster-whisper's own defaults.
+    """Where doubt begins: faster-whisper's own defaults, and one more for the short window.
 
-    With silence as padding the short window needs no stricter threshold: at -0.6 a third of the
-    spelled clips fall back, which doubles their CPU time for 2 characters of 883
-    (``bench/context_sweep.py``, 2026-11-25).
+    Attributes:
+        short_min_logprob: Least mean log-probability of the short window's tokens.
+        brief_up_to_frames: Sound up to this length is brief.
+        brief_min_logprob: Least log-probability of the whole text of brief sound: all its tokens
+            together. From -7 to -8 a sixth of spelled clips is decoded again, and a quarter of
+            their errors at beam 5 goes; of sentences next to none are
+            (``bench/context_sweep.py``, 2026-11-25).
+        full_min_logprob: Least mean log-probability of the full window's tokens.
+        max_compression_ratio: What zlib makes of the text at most.
+        silent_min_prob: A larger ``no_speech_prob`` says that nobody speaks.
+        temperatures: What the full window is sampled at.
+        samples_a_temperature: How often.
     """
 
     short_min_logprob: float = -1.0
+    brief_up_to_frames: int = 600
+    brief_min_logprob: float = -7.5
     full_min_logprob: float = -1.0
     max_compression_ratio: float = 2.4
     silent_min_prob: float = 0.6
@@ -76,12 +95,15 @@ class GuardPolicy:
     samples_a_temperature: int = 5
 
 
-def is_silent(attempt: Attempt, policy: GuardPolicy) -> bool:
-    """Tell whether the model thinks that nobody speaks and isn't sure of its words either."""
-    return (
-        attempt.no_speech_prob > policy.silent_min_prob
-        and attempt.avg_logprob <= policy.full_min_logprob
-    )
+def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> bool:
+    """Tell whether the model thinks that nobody speaks and was once unsure of its words.
+
+    The full window's "you" and "Thank you." for hum are likelier than the short one's text. Of 291
+    clips of speech none has a ``no_speech_prob`` above 0.5 in the full window
+    (``bench/context_sweep.py``, 2026-11-25).
+    """
+    least = min(each.avg_logprob for each in (attempt, *earlier))
+    return attempt.no_speech_prob > policy.silent_min_prob and least <= policy.full_min_logprob
 
 
 def is_looping(attempt: Attempt, policy: GuardPolicy) -> bool:
@@ -89,19 +111,40 @@ def is_looping(attempt: Attempt, policy: GuardPolicy) -> bool:
     return attempt.compression_ratio > policy.max_compression_ratio or has_repeats(attempt.tokens)
 
 
-def judge_short(attempt: Attempt, token_limit: int, policy: GuardPolicy) -> Verdict:
-    """Judge what a short window gave; ``token_limit`` is what its sound may hold.
+def judge_short(
+    attempt: Attempt, content_frames: int, limit: TokenLimit, policy: GuardPolicy
+) -> Verdict:
+    """Judge what a short window gave.
 
     It is never believed that nobody speaks: in a short window the model says so of speech, too.
+
+    Args:
+        attempt: The decoding to judge.
+        content_frames: How much sound the window had.
+        limit: How many tokens so much sound may hold.
+        policy: Where doubt begins.
     """
-    if attempt.is_cut or len(attempt.tokens) > token_limit or is_looping(attempt, policy):
-        return Verdict.DOUBT
-    return Verdict.ACCEPT if attempt.avg_logprob >= policy.short_min_logprob else Verdict.DOUBT
+    is_brief = content_frames <= policy.brief_up_to_frames
+    is_doubtful = (
+        attempt.is_cut
+        or len(attempt.tokens) > limit.tokens_for(content_frames)
+        or is_looping(attempt, policy)
+        or has_echo(attempt.tokens)
+        or attempt.avg_logprob < policy.short_min_logprob
+        or (is_brief and attempt.logprob < policy.brief_min_logprob)
+    )
+    return Verdict.DOUBT if is_doubtful else Verdict.ACCEPT
 
 
-def judge_full(attempt: Attempt, policy: GuardPolicy) -> Verdict:
-    """Judge what a full window gave, as faster-whisper does, and look for loops besides."""
-    if is_silent(attempt, policy):
+def judge_full(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> Verdict:
+    """Judge what a full window gave, as faster-whisper does, and look for loops besides.
+
+    Args:
+        attempt: The decoding to judge.
+        policy: Where doubt begins.
+        earlier: What else the same sound has given, in the short window and the full one.
+    """
+    if is_silent(attempt, policy, earlier):
         return Verdict.SILENT
     if is_looping(attempt, policy) or attempt.avg_logprob < policy.full_min_logprob:
         return Verdict.DOUBT
@@ -112,6 +155,23 @@ def best_of(attempts: Sequence[Attempt], policy: GuardPolicy) -> Attempt:
     """Return the likeliest of doubtful attempts, a loop only if there is nothing else."""
     sound = [attempt for attempt in attempts if not is_looping(attempt, policy)]
     return max(sound or attempts, key=lambda attempt: attempt.avg_logprob)
+
+
+ECHO_TOKENS = 8
+
+
+def has_echo(tokens: Sequence[int]) -> bool:
+    """Tell whether a phrase of 8 tokens comes twice.
+
+    A speaker may say a sentence again; a short window sometimes makes one up after it has heard
+    the other. Only the full window is believed.
+    """
+    seen: dict[tuple[int, ...], int] = {}
+    for at in range(len(tokens) - ECHO_TOKENS + 1):
+        first = seen.setdefault(tuple(tokens[at : at + ECHO_TOKENS]), at)
+        if at - first >= ECHO_TOKENS:
+            return True
+    return False
 
 
 MIN_REPEATS = 4

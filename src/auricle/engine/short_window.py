@@ -231,15 +231,16 @@ class ShortWindowEngine:
             hypothesis.no_speech_prob,
             temperature,
             is_cut=len(hypothesis.tokens) >= new_tokens,
+            prefix_tokens=len(window.prompt.prefix) if temperature == 0.0 else 0,
         )
 
     def _judge(self, window: _Window, attempt: Attempt) -> Verdict:
         if self._policy.guard is None:
             return Verdict.ACCEPT
         if window.frames == FULL_FRAMES:
-            return judge_full(attempt, self._policy.guard)
-        limit = self._policy.tokens.tokens_for(window.decoding.content_frames)
-        return judge_short(attempt, limit, self._policy.guard)
+            return judge_full(attempt, self._policy.guard, window.attempts)
+        content_frames = window.decoding.content_frames
+        return judge_short(attempt, content_frames, self._policy.tokens, self._policy.guard)
 
     def _sample(
         self, window: _Window, encoded: Encoded, guard: GuardPolicy
@@ -253,7 +254,7 @@ class ShortWindowEngine:
             )
             attempt = self._attempt(window, hypothesis, temperature, MAX_NEW_TOKENS)
             window.attempts.append(attempt)
-            verdict = judge_full(attempt, guard)
+            verdict = judge_full(attempt, guard, window.attempts)
             if verdict is not Verdict.DOUBT:
                 return attempt, verdict
         return best_of(window.attempts, guard), Verdict.ACCEPT
