@@ -1,6 +1,7 @@
 """Programs that measure what is claimed; each says in its first lines how it is run.
 
-numpy's matrix products keep to one thread: more would wait busily, and that would count as CPU time.
+numpy's matrix products keep to one thread: more would wait busily, and that would count as CPU
+time.
 """
 
 import os
