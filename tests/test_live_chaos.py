@@ -193,3 +193,6 @@ async def test_finals_are_the_same_when_the_server_is_started_anew(
         12 * SECOND: partial(service.restart, signal.SIGKILL),
     }
     assert await say_all(service.url, faults) == calm
+    told = service.running.stderr  # to come back too early is no error of the server's
+    assert '"code": "no_worker_ready"' in told
+    assert '"level": "error"' not in told

@@ -137,6 +137,9 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.close":
             self._linger()
+        elif message["type"] == "websocket.http.response.body":
+            # A refusal completes the handshake, too: uvicorn would log it as an error of ours.
+            self.handshake_complete = not message.get("more_body", False)
 
     def give_up(self, code: int, reason: str) -> None:
         """See :class:`Peer`."""
