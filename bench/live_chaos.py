@@ -53,6 +53,7 @@ ROOM_TONE = 12.0
 """The pauses' noise, as a standard deviation of samples: a quiet room."""
 
 WORKER_FAULT_EACH_S = 5.0
+BUSY_LIMIT_S = 2.0
 OUTAGE_EACH_S = 15.0
 OUTAGES_S = (10.0, 1.0, 6.0, 3.0, 8.0)
 FIRST_OUTAGE_S = 4.0
@@ -234,20 +235,33 @@ async def take_all(
 
 
 def kill_workers(server: Server) -> Chaos:
-    """Kill and stop workers in turn, busy ones if there are any."""
+    """Kill and stop workers in turn; those that are stopped are left to the server."""
+    stopped: set[int] = set()
 
-    def hit(number: signal.Signals) -> None:
-        workers = server.service.health()["workers"]
-        hittable = [w for w in workers if w["pid"] and w["state"] in ("busy", "ready")]
-        hittable.sort(key=lambda worker: worker["state"] != "busy")
-        if hittable:
-            os.kill(hittable[0]["pid"], number)
+    def hit(number: signal.Signals) -> str:
+        """Hit a worker, and return what it did: a busy one if any is before long."""
+        deadline = time.monotonic() + BUSY_LIMIT_S
+        while True:
+            workers = server.service.health()["workers"]
+            found: dict[int, str] = {
+                w["pid"]: w["state"] for w in workers if w["pid"] and w["pid"] not in stopped
+            }
+            busy = [pid for pid, state in found.items() if state == "busy"]
+            if busy or time.monotonic() > deadline:
+                break
+            time.sleep(0.01)
+        if not found:
+            return "no worker there"
+        pid = (busy or list(found))[0]
+        os.kill(pid, number)
+        if number is signal.SIGSTOP:
+            stopped.add(pid)
+        return found[pid]
 
     async def chaos(faults: list[str]) -> None:
         for number in itertools.cycle((signal.SIGKILL, signal.SIGSTOP)):
             await asyncio.sleep(WORKER_FAULT_EACH_S)
-            await asyncio.to_thread(hit, number)
-            faults.append(number.name)
+            faults.append(f"{number.name} ({await asyncio.to_thread(hit, number)})")
 
     return chaos
 
