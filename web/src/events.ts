@@ -1,0 +1,271 @@
+/**
+ * What the server says, as typed values. Pure.
+ *
+ * Types keep their names of the wire; fields are spelled out. Types and fields that this version doesn't know are
+ * passed over, so that a newer server can say more.
+ */
+
+import { AuricleError } from './errors.js';
+
+/** The session is there. The secret proves that it is ours: it is never shown or logged. */
+export interface Ready {
+	readonly type: 'ready';
+	readonly session: string;
+	readonly secret: string;
+	/** Whether it is the session that was asked for. */
+	readonly resumed: boolean;
+	readonly resumable: boolean;
+	/** The next sample that is wanted. */
+	readonly receivedSample: number;
+	readonly safeSample: number;
+}
+
+/** Somebody began to speak. */
+export interface SpeechStarted {
+	readonly type: 'speech_started';
+	readonly atSeconds: number;
+}
+
+/** An utterance is over; its final follows. */
+export interface SpeechEnded {
+	readonly type: 'speech_ended';
+	readonly atSeconds: number;
+}
+
+/** What an open utterance says so far. Show both texts, one after the other, in the place of the partial before. */
+export interface Partial {
+	readonly type: 'partial';
+	readonly utterance: number;
+	/** Only grows while the utterance is open. */
+	readonly stable: string;
+	/** A guess. */
+	readonly unstable: string;
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+}
+
+/** A word and its time in the stream. */
+export interface Word {
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	/** With the space before it, if there is one. */
+	readonly text: string;
+	readonly probability: number;
+}
+
+/** What an utterance said, in the place of its partials. Each comes once, whatever happened to connections. */
+export interface Final {
+	readonly type: 'final';
+	/** Counts from 1, without a gap. */
+	readonly id: number;
+	readonly utterance: number;
+	/** Empty if there were no words in it, or if it could not be recognised. */
+	readonly text: string;
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly language: string | null;
+	/** If they were asked for. */
+	readonly words: readonly Word[] | null;
+	/** From the arrival of the last sample to this event, within the server. */
+	readonly latencyMilliseconds: number;
+	/** Whether the text is no continuation of the last `stable`. */
+	readonly revised: boolean;
+	/** The code of the error if this utterance could not be recognised; the stream goes on. */
+	readonly error: string | null;
+}
+
+/** How far audio was taken, and up to where it may be forgotten. */
+export interface Progress {
+	readonly type: 'progress';
+	readonly receivedSample: number;
+	readonly safeSample: number;
+}
+
+/** Something is not as it should be; the stream goes on. */
+export interface Warning {
+	readonly type: 'warning';
+	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`; ours: `encoder_failed`. */
+	readonly code: string;
+	/** A sentence. */
+	readonly message: string;
+	readonly gapMilliseconds: number | null;
+}
+
+/** The server asks for another format. */
+export interface SwitchFormat {
+	readonly type: 'switch_format';
+	readonly format: string;
+	readonly reason: string;
+}
+
+/** A message of ours was wrong, or the connection ends. */
+export interface Failed {
+	readonly type: 'error';
+	readonly code: string;
+	readonly message: string;
+	readonly retryable: boolean;
+	readonly retryAfterSeconds: number | null;
+}
+
+/** The last session is over and every final is here. */
+export interface Closed {
+	readonly type: 'closed';
+	readonly reason: string;
+	/** All of these: of the last session. */
+	readonly audioSeconds: number;
+	readonly packets: number;
+	readonly lostPackets: number;
+	readonly decodeErrors: number;
+}
+
+/** All that a server says. */
+export type ServerEvent =
+	Ready | SpeechStarted | SpeechEnded | Partial | Final | Progress | Warning | SwitchFormat | Failed | Closed;
+
+/**
+ * Reads a server's message; `null` for a type that this version doesn't know.
+ *
+ * @throws {@link AuricleError} `bad_message`: it is none.
+ */
+export function parseEvent(text: string): ServerEvent | null {
+	const message = new Fields(parsed(text));
+	const type = message.string('type');
+	switch (type) {
+		case 'ready':
+			return {
+				type,
+				session: message.string('session'),
+				secret: message.string('secret'),
+				resumed: message.boolean('resumed'),
+				resumable: message.boolean('resumable'),
+				receivedSample: message.number('received'),
+				safeSample: message.number('safe'),
+			};
+		case 'speech_started':
+		case 'speech_ended':
+			return { type, atSeconds: message.number('at_s') };
+		case 'partial':
+			return {
+				type,
+				utterance: message.number('utterance'),
+				stable: message.string('stable'),
+				unstable: message.string('unstable'),
+				startSeconds: message.number('start_s'),
+				endSeconds: message.number('end_s'),
+			};
+		case 'final':
+			return {
+				type,
+				id: message.number('id'),
+				utterance: message.number('utterance'),
+				text: message.string('text'),
+				startSeconds: message.number('start_s'),
+				endSeconds: message.number('end_s'),
+				language: message.stringOrNull('language'),
+				words: message.listOrNull('words')?.map(word) ?? null,
+				latencyMilliseconds: message.number('latency_ms'),
+				revised: message.boolean('revised'),
+				error: message.stringOrNull('error'),
+			};
+		case 'progress':
+			return { type, receivedSample: message.number('received'), safeSample: message.number('safe') };
+		case 'warning':
+			return {
+				type,
+				code: message.string('code'),
+				message: message.string('message'),
+				gapMilliseconds: message.numberOrNull('gap_ms'),
+			};
+		case 'switch_format':
+			return { type, format: message.string('format'), reason: message.string('reason') };
+		case 'error':
+			return {
+				type,
+				code: message.string('code'),
+				message: message.string('message'),
+				retryable: message.boolean('retryable'),
+				retryAfterSeconds: message.numberOrNull('retry_after_s'),
+			};
+		case 'closed':
+			return {
+				type,
+				reason: message.string('reason'),
+				audioSeconds: message.number('audio_s'),
+				packets: message.number('packets'),
+				lostPackets: message.number('lost_packets'),
+				decodeErrors: message.number('decode_errors'),
+			};
+		default:
+			return null;
+	}
+}
+
+function word(value: unknown): Word {
+	const fields = new Fields(value);
+	return {
+		startSeconds: fields.number('start'),
+		endSeconds: fields.number('end'),
+		text: fields.string('word'),
+		probability: fields.number('probability'),
+	};
+}
+
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		throw badMessage();
+	}
+}
+
+function badMessage(): AuricleError {
+	return new AuricleError('bad_message', 'The server sent something that is not a message.');
+}
+
+/** Reads an object's fields and lets nothing through that is of another type. */
+class Fields {
+	readonly #fields: Readonly<Record<string, unknown>>;
+
+	constructor(value: unknown) {
+		if (typeof value !== 'object' || value === null) {
+			throw badMessage();
+		}
+		this.#fields = value as Record<string, unknown>;
+	}
+
+	string(name: string): string {
+		const value = this.stringOrNull(name);
+		if (value === null) throw badMessage();
+		return value;
+	}
+
+	stringOrNull(name: string): string | null {
+		const value = this.#fields[name] ?? null;
+		if (value !== null && typeof value !== 'string') throw badMessage();
+		return value;
+	}
+
+	number(name: string): number {
+		const value = this.numberOrNull(name);
+		if (value === null) throw badMessage();
+		return value;
+	}
+
+	numberOrNull(name: string): number | null {
+		const value = this.#fields[name] ?? null;
+		if (value !== null && typeof value !== 'number') throw badMessage();
+		return value;
+	}
+
+	boolean(name: string): boolean {
+		const value = this.#fields[name];
+		if (typeof value !== 'boolean') throw badMessage();
+		return value;
+	}
+
+	listOrNull(name: string): readonly unknown[] | null {
+		const value = this.#fields[name] ?? null;
+		if (value !== null && !Array.isArray(value)) throw badMessage();
+		return value;
+	}
+}

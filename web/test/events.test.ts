@@ -1,0 +1,150 @@
+import { expect, test } from 'vitest';
+import { parseEvent } from '../src/events.js';
+
+// Messages as docs/protocol.md shows them.
+const FINAL = {
+	type: 'final',
+	id: 3,
+	utterance: 4,
+	text: 'And so',
+	start_s: 0.4,
+	end_s: 11.0,
+	language: 'en',
+	words: null,
+	latency_ms: 240,
+	revised: false,
+	error: null,
+};
+const READY = {
+	type: 'ready',
+	session: '5e1a',
+	secret: 'kX3v',
+	sample_rate: 16000,
+	resumed: false,
+	resumable: true,
+	received: 7,
+	safe: 5,
+};
+
+const read = (message: unknown) => parseEvent(JSON.stringify(message));
+
+test('ready', () => {
+	expect(read(READY)).toEqual({
+		type: 'ready',
+		session: '5e1a',
+		secret: 'kX3v',
+		resumed: false,
+		resumable: true,
+		receivedSample: 7,
+		safeSample: 5,
+	});
+});
+
+test.each(['speech_started', 'speech_ended'])('%s', type => {
+	expect(read({ type, at_s: 0.42 })).toEqual({ type, atSeconds: 0.42 });
+});
+
+test('a partial', () => {
+	const message = { type: 'partial', utterance: 3, stable: 'a', unstable: ' b', start_s: 0.4, end_s: 2.1 };
+	expect(read(message)).toEqual({
+		type: 'partial',
+		utterance: 3,
+		stable: 'a',
+		unstable: ' b',
+		startSeconds: 0.4,
+		endSeconds: 2.1,
+	});
+});
+
+test('a final', () => {
+	expect(read(FINAL)).toEqual({
+		type: 'final',
+		id: 3,
+		utterance: 4,
+		text: 'And so',
+		startSeconds: 0.4,
+		endSeconds: 11,
+		language: 'en',
+		words: null,
+		latencyMilliseconds: 240,
+		revised: false,
+		error: null,
+	});
+});
+
+test('a final with words, in no language, that failed', () => {
+	const words = [{ start: 0.52, end: 0.71, word: ' And', probability: 0.98 }];
+	expect(read({ ...FINAL, words, language: null, error: 'poison_job' })).toMatchObject({
+		words: [{ startSeconds: 0.52, endSeconds: 0.71, text: ' And', probability: 0.98 }],
+		language: null,
+		error: 'poison_job',
+	});
+});
+
+test('progress', () => {
+	const message = { type: 'progress', received: 182400, safe: 176000, received_seq: 571, safe_seq: null };
+	expect(read(message)).toEqual({ type: 'progress', receivedSample: 182400, safeSample: 176000 });
+});
+
+test('a warning, of a code that is known or not', () => {
+	const message = { type: 'warning', code: 'audio_gap', message: 'Gone.', gap_ms: 40 };
+	const warning = { type: 'warning', code: 'audio_gap', message: 'Gone.', gapMilliseconds: 40 };
+	expect(read(message)).toEqual(warning);
+	expect(read({ ...message, code: 'new', gap_ms: null })).toEqual({
+		...warning,
+		code: 'new',
+		gapMilliseconds: null,
+	});
+});
+
+test('another format is asked for', () => {
+	const message = { type: 'switch_format', format: 'pcm16', reason: 'why' };
+	expect(read(message)).toEqual(message);
+});
+
+test('an error, with or without a time to come back', () => {
+	const message = { type: 'error', code: 'queue_full', message: 'Full.', retryable: true };
+	const error = { ...message, retryAfterSeconds: null };
+	expect(read(message)).toEqual(error);
+	expect(read({ ...message, retry_after_s: 2 })).toEqual({ ...error, retryAfterSeconds: 2 });
+});
+
+test('closed', () => {
+	const message = {
+		type: 'closed',
+		reason: 'stop',
+		audio_s: 11.2,
+		packets: 560,
+		lost_packets: 1,
+		decode_errors: 2,
+	};
+	expect(read(message)).toEqual({
+		type: 'closed',
+		reason: 'stop',
+		audioSeconds: 11.2,
+		packets: 560,
+		lostPackets: 1,
+		decodeErrors: 2,
+	});
+});
+
+test('what a later version says is passed over', () => {
+	expect(read({ type: 'applause' })).toBeNull();
+	expect(read({ ...FINAL, mood: 'good' })).not.toHaveProperty('mood');
+});
+
+test.each([
+	['no JSON', '{'],
+	['no object', '3'],
+	['null', 'null'],
+	['no type', '{}'],
+	['a field that is missing', JSON.stringify({ ...READY, secret: undefined })],
+	['a number that is none', JSON.stringify({ ...READY, received: '7' })],
+	['a flag that is none', JSON.stringify({ ...READY, resumed: 1 })],
+	['a text that is none', JSON.stringify({ ...FINAL, text: 3 })],
+	['null where a text has to be', JSON.stringify({ ...FINAL, text: null })],
+	['words that are no list', JSON.stringify({ ...FINAL, words: {} })],
+	['a word that is none', JSON.stringify({ ...FINAL, words: [null] })],
+])('what is not a message is refused: %s', (_, text) => {
+	expect(() => parseEvent(text)).toThrow(expect.objectContaining({ code: 'bad_message' }));
+});
