@@ -1,0 +1,464 @@
+/** A conversation by hand: what a connection brings goes in, what it is to be sent comes out. */
+
+import { describe, expect, test } from 'vitest';
+import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from '../src/audio-format.js';
+import {
+	Conversation,
+	type Format,
+	MESSAGE_FRAMES,
+	type Told,
+	UNMARKED_SAMPLES,
+} from '../src/conversation.js';
+import type { Closed, Final, Progress, Ready } from '../src/events.js';
+import { LEAD_IN_SAMPLES } from '../src/kept-audio.js';
+import type { StreamParameters } from '../src/parameters.js';
+
+const SECOND = SAMPLE_RATE_HZ;
+const CLOSED: Closed = {
+	type: 'closed',
+	reason: 'stop',
+	audioSeconds: 0,
+	packets: 0,
+	lostPackets: 0,
+	decodeErrors: 0,
+};
+
+type Span = readonly [start: number, end: number];
+type Command = Readonly<Record<string, unknown>>;
+
+function speak(talk: Conversation, seconds: number): void {
+	for (let frame = 0; frame < Math.round((seconds * SECOND) / FRAME_SAMPLES); frame++) {
+		const packet = talk.format === 'opus' ? new Uint8Array([7]) : null;
+		talk.audio.append(new Int16Array(FRAME_SAMPLES), packet);
+	}
+}
+
+function ready(receivedSample = 0, more: Partial<Ready> = {}): Ready {
+	return {
+		type: 'ready',
+		session: 'A',
+		secret: 'secret of A',
+		resumed: false,
+		resumable: true,
+		receivedSample,
+		safeSample: receivedSample,
+		...more,
+	};
+}
+
+function progress(receivedSample: number, safeSample = 0): Progress {
+	return { type: 'progress', receivedSample, safeSample };
+}
+
+function final(id: number, start: number, end: number): Final {
+	return {
+		type: 'final',
+		id,
+		utterance: id,
+		text: `${start}-${end}`,
+		startSeconds: start / SECOND,
+		endSeconds: end / SECOND,
+		language: 'en',
+		words: null,
+		latencyMilliseconds: 1,
+		revised: false,
+		error: null,
+	};
+}
+
+function opened(asked: StreamParameters = {}, format: Format = 'pcm16'): Conversation {
+	const talk = new Conversation(asked, format);
+	talk.connected();
+	talk.receiveEvent(ready());
+	return talk;
+}
+
+/** Returns all that is to be sent: commands, and where PCM starts and ends. */
+function messages(talk: Conversation): (Command | Span)[] {
+	const found: (Command | Span)[] = [];
+	for (let message = talk.nextMessage(); message !== null; message = talk.nextMessage()) {
+		if (typeof message === 'string') {
+			found.push(JSON.parse(message) as Command);
+		} else {
+			const at = Number(new DataView(message.buffer).getBigUint64(0, true));
+			found.push([at, at + (message.length - 8) / 2]);
+		}
+	}
+	return found;
+}
+
+const spans = (talk: Conversation): Span[] =>
+	messages(talk).filter((message): message is Span => Array.isArray(message));
+const commands = (talk: Conversation): Command[] =>
+	messages(talk).filter((message): message is Command => !Array.isArray(message));
+const opening = (talk: Conversation): Command => JSON.parse(talk.connected()) as Command;
+
+/** Comes back to a server that knows nothing any more and starts where it was asked to. */
+function forgotten(talk: Conversation, receivedSample: number): Told[] {
+	talk.disconnected();
+	talk.query();
+	talk.connected();
+	return talk.receiveEvent(ready(receivedSample, { session: 'B', safeSample: talk.audio.safeSample }));
+}
+
+describe('the first session', () => {
+	test('begins with what is asked', () => {
+		const talk = new Conversation(
+			{ language: 'de', endpointMilliseconds: 300, prompt: 'Of birds.', hotwords: ['Opus'] },
+			'opus',
+		);
+		expect(talk.query()).toEqual({});
+		expect(opening(talk)).toEqual({
+			type: 'start',
+			format: 'opus',
+			sample_rate: SAMPLE_RATE_HZ,
+			channels: 1,
+			frame_ms: 20,
+			seq: true,
+			language: 'de',
+			prompt: 'Of birds.',
+			hotwords: ['Opus'],
+			endpoint_ms: 300,
+			start_sample: 0,
+			safe_sample: 0,
+		});
+	});
+
+	test('is sent nothing before the server is ready', () => {
+		const talk = new Conversation({}, 'pcm16');
+		speak(talk, 1);
+		talk.finalize();
+		talk.connected();
+		expect(talk.isWaiting).toBe(true);
+		expect(messages(talk)).toEqual([]);
+		expect(talk.receiveEvent(ready())).toEqual([{ type: 'connected', resumed: false }]);
+		expect(spans(talk)).toEqual([[0, SECOND]]);
+	});
+
+	test('gets a backlog in messages of a second', () => {
+		const talk = opened();
+		speak(talk, 2.5);
+		const step = MESSAGE_FRAMES * FRAME_SAMPLES;
+		expect(spans(talk)).toEqual([
+			[0, step],
+			[step, 2 * step],
+			[2 * step, 2 * step + 8000],
+		]);
+	});
+
+	test('gets Opus packets framed and numbered', () => {
+		const talk = opened({}, 'opus');
+		speak(talk, 0.04);
+		expect(talk.nextMessage()).toEqual(new Uint8Array([1, 0, 7, 0, 0, 0, 0, 1, 0, 7, 1, 0, 0, 0]));
+	});
+
+	test('has its marks for us alone', () => {
+		const talk = opened();
+		speak(talk, 3);
+		messages(talk);
+		expect(talk.receiveEvent(progress(2 * SECOND, SECOND))).toEqual([]);
+		expect([talk.furthestSample, talk.safeSample]).toEqual([2 * SECOND, SECOND]);
+	});
+
+	test('may not call safe what was not sent', () => {
+		const talk = opened();
+		speak(talk, 3);
+		talk.receiveEvent(progress(0, 10 * SECOND));
+		expect(talk.safeSample).toBe(0);
+		expect(spans(talk)[0]?.[0]).toBe(0);
+	});
+
+	test('has each final acknowledged before more is said', () => {
+		const talk = opened();
+		speak(talk, 1);
+		expect(talk.receiveEvent(final(1, 0, 100))).toEqual([final(1, 0, 100)]);
+		expect(messages(talk)[0]).toEqual({ type: 'ack', result: 1 });
+	});
+
+	test('is waited for if it owes marks', () => {
+		const talk = opened();
+		speak(talk, UNMARKED_SAMPLES / SECOND);
+		messages(talk);
+		expect(talk.isWaiting).toBe(false);
+		speak(talk, 0.02);
+		messages(talk);
+		expect(talk.isWaiting).toBe(true);
+		talk.receiveEvent(progress(UNMARKED_SAMPLES));
+		expect(talk.isWaiting).toBe(false);
+	});
+});
+
+describe('the end', () => {
+	test('stop follows the last audio and is said once', () => {
+		const talk = opened();
+		speak(talk, 0.5);
+		talk.finish();
+		talk.finish();
+		expect(messages(talk)).toEqual([[0, 8000], { type: 'stop' }]);
+		expect(talk.isWaiting).toBe(true);
+		expect(talk.receiveEvent(CLOSED)).toEqual([CLOSED]);
+		expect(talk.state).toBe('over');
+	});
+
+	test('nothing is acknowledged after stop', () => {
+		const talk = opened();
+		talk.finish();
+		messages(talk);
+		expect(talk.receiveEvent(final(1, 0, 1))).toHaveLength(1);
+		expect(messages(talk)).toEqual([]);
+	});
+
+	test('a session that the server ends early is followed by another', () => {
+		const talk = opened();
+		speak(talk, 1);
+		messages(talk);
+		expect(talk.receiveEvent(CLOSED)).toEqual([]);
+		expect(talk.state).toBe('waiting');
+		talk.disconnected();
+		expect(opening(talk)['type']).toBe('start');
+	});
+});
+
+describe('finals where the application asks for them', () => {
+	test('finalize is said at its place', () => {
+		const talk = opened();
+		speak(talk, 0.5);
+		talk.finalize();
+		talk.finalize();
+		speak(talk, 0.5);
+		expect(messages(talk)).toEqual([[0, 8000], { type: 'finalize' }, [8000, 16_000]]);
+	});
+
+	test('finalize is said again at its place until its final is there', () => {
+		const talk = opened();
+		speak(talk, 0.5);
+		talk.finalize();
+		speak(talk, 0.5);
+		messages(talk);
+		talk.disconnected();
+		talk.connected();
+		talk.receiveEvent(ready(4800, { resumed: true }));
+		expect(messages(talk)).toEqual([[4800, 8000], { type: 'finalize' }, [8000, 16_000]]);
+		talk.receiveEvent(final(1, 0, 8000));
+		talk.disconnected();
+		talk.connected();
+		talk.receiveEvent(ready(16_000, { resumed: true }));
+		expect(commands(talk)).not.toContainEqual({ type: 'finalize' });
+	});
+});
+
+describe('coming back', () => {
+	test('we say what proves the session ours, and what we have', () => {
+		const talk = opened({ language: 'de', wordTimestamps: true });
+		speak(talk, 4);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 2 * SECOND));
+		talk.disconnected();
+		expect(talk.query()).toEqual({
+			resume: '1',
+			format: 'pcm16',
+			sample_rate: '16000',
+			channels: '1',
+			frame_ms: '20',
+			seq: '1',
+			language: 'de',
+			word_timestamps: '1',
+			start_sample: '0',
+			safe_sample: String(2 * SECOND),
+		});
+		expect(opening(talk)).toEqual({
+			type: 'resume',
+			session: 'A',
+			secret: 'secret of A',
+			last_result: 1,
+		});
+	});
+
+	test('we go on where the server is', () => {
+		const talk = opened();
+		speak(talk, 2);
+		messages(talk);
+		talk.disconnected();
+		speak(talk, 1);
+		talk.connected();
+		const told = talk.receiveEvent(ready(SECOND + 320, { resumed: true }));
+		expect(told).toEqual([{ type: 'connected', resumed: true }]);
+		expect(spans(talk)[0]?.[0]).toBe(SECOND + 320);
+		expect(talk.audio.nextSample).toBe(3 * SECOND);
+	});
+
+	test('a final that comes again is passed on once', () => {
+		const talk = opened();
+		speak(talk, 3);
+		messages(talk);
+		expect(talk.receiveEvent(final(1, 0, SECOND))).toHaveLength(1);
+		talk.disconnected();
+		talk.connected();
+		talk.receiveEvent(ready(SECOND, { resumed: true }));
+		expect(talk.receiveEvent(final(1, 0, SECOND))).toEqual([]);
+		expect(talk.receiveEvent(final(2, SECOND, 2 * SECOND))).toHaveLength(1);
+	});
+
+	test('a new session hears again what is not safe, and the time to tune in', () => {
+		const talk = opened();
+		speak(talk, 40);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 30 * SECOND));
+		const told = forgotten(talk, 30 * SECOND - LEAD_IN_SAMPLES);
+		expect(told).toEqual([{ type: 'connected', resumed: false }]);
+		expect(spans(talk)[0]?.[0]).toBe(30 * SECOND - LEAD_IN_SAMPLES);
+		expect(talk.safeSample).toBe(30 * SECOND);
+	});
+
+	test('numbers count on over all sessions', () => {
+		const talk = opened();
+		speak(talk, 10);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, SECOND));
+		talk.receiveEvent(final(2, SECOND, 2 * SECOND));
+		forgotten(talk, 0);
+		messages(talk);
+		const partial = {
+			type: 'partial',
+			utterance: 1,
+			stable: '',
+			unstable: 'x',
+			startSeconds: 2,
+			endSeconds: 3,
+		} as const;
+		expect(talk.receiveEvent(partial)).toEqual([{ ...partial, utterance: 3 }]);
+		expect(talk.receiveEvent(final(1, 2 * SECOND, 3 * SECOND))).toMatchObject([{ id: 3, utterance: 3 }]);
+		expect(commands(talk)).toEqual([{ type: 'ack', result: 1 }]); // in the session's own numbers
+	});
+
+	test.each<StreamParameters>([{ prompt: 'Of birds.' }, { hotwords: ['Opus'] }])(
+		"words of somebody's stay out of the address: %o",
+		asked => {
+			const talk = opened(asked);
+			speak(talk, 5);
+			messages(talk);
+			talk.receiveEvent(final(1, 0, 2 * SECOND));
+			talk.disconnected();
+			expect(talk.query()).toEqual({ resume: '1' });
+			talk.connected();
+			// So the new session is not what is wanted: it is stopped, and another one asked for.
+			expect(talk.receiveEvent(ready(0, { session: 'B' }))).toEqual([]);
+			expect(talk.state).toBe('misplaced');
+			expect(messages(talk)).toEqual([{ type: 'stop' }]);
+			expect(talk.receiveEvent(CLOSED)).toEqual([]);
+			talk.disconnected();
+			expect(talk.query()).toEqual({});
+			expect(opening(talk)).toMatchObject({
+				type: 'start',
+				start_sample: 0,
+				safe_sample: 2 * SECOND,
+				...asked,
+			});
+		},
+	);
+
+	test('a server that starts elsewhere than asked is asked again', () => {
+		const talk = opened();
+		speak(talk, 40);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 30 * SECOND));
+		expect(forgotten(talk, 0)).toEqual([]);
+		expect(talk.state).toBe('misplaced');
+	});
+
+	test("a session that can't be resumed is not asked for", () => {
+		const talk = new Conversation({}, 'pcm16');
+		talk.connected();
+		talk.receiveEvent(ready(0, { resumable: false }));
+		talk.disconnected();
+		expect(opening(talk)['type']).toBe('start');
+	});
+
+	test('speech that is gone for good is told', () => {
+		const talk = opened();
+		speak(talk, 2);
+		messages(talk);
+		talk.disconnected();
+		speak(talk, 8);
+		talk.audio.dropAbove(3 * SECOND);
+		const [connected, warning] = forgotten(talk, 7 * SECOND);
+		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(warning).toMatchObject({ type: 'warning', code: 'audio_dropped', gapMilliseconds: 7000 });
+		expect(spans(talk)[0]?.[0]).toBe(7 * SECOND);
+	});
+
+	test('stop is said again to a server that may not have heard it', () => {
+		const talk = opened();
+		speak(talk, 1);
+		talk.finish();
+		expect(commands(talk)).toContainEqual({ type: 'stop' });
+		talk.disconnected();
+		talk.connected();
+		talk.receiveEvent(ready(SECOND, { resumed: true }));
+		expect(messages(talk)).toEqual([{ type: 'stop' }]);
+	});
+});
+
+describe('changes on the way', () => {
+	test('a change is told at once, and again after a return', () => {
+		const talk = opened();
+		talk.configure({ language: 'fr' });
+		const told = commands(talk);
+		expect(told).toEqual([
+			{ type: 'configure', language: 'fr', prompt: null, format: 'pcm16', sample_rate: SAMPLE_RATE_HZ },
+		]);
+		talk.disconnected();
+		talk.connected();
+		talk.receiveEvent(ready(0, { resumed: true }));
+		expect(commands(talk)).toEqual(told);
+	});
+
+	test('a change holds for a new session too', () => {
+		const talk = opened({ language: 'en' });
+		speak(talk, 1);
+		messages(talk);
+		talk.configure({ language: null, endpointMilliseconds: 900 });
+		forgotten(talk, 0);
+		expect(talk.query()['endpoint_ms']).toBe('900');
+		expect(talk.query()).not.toHaveProperty('language');
+	});
+
+	test('a change that the server would refuse changes nothing', () => {
+		const talk = opened();
+		expect(() => talk.configure({ endpointMilliseconds: 9 })).toThrow(
+			expect.objectContaining({ code: 'bad_parameters' }),
+		);
+		expect(commands(talk)).toEqual([]);
+	});
+
+	test('a change says nothing of the format while that is Opus', () => {
+		const talk = opened({}, 'opus');
+		talk.configure({ language: 'fr' });
+		expect(commands(talk)).toEqual([{ type: 'configure', language: 'fr', prompt: null }]);
+	});
+
+	test('PCM follows once the server asks for it, from the next frame on', () => {
+		const talk = opened({}, 'opus');
+		speak(talk, 0.04);
+		expect(talk.nextMessage()).toHaveLength(14);
+		talk.receiveEvent({ type: 'switch_format', format: 'pcm16', reason: 'why' });
+		expect(talk.format).toBe('pcm16');
+		speak(talk, 0.02);
+		const [told, span] = messages(talk);
+		expect(told).toMatchObject({ type: 'configure', format: 'pcm16', sample_rate: SAMPLE_RATE_HZ });
+		expect(span).toEqual([640, 960]);
+	});
+
+	test('a new session after that is asked for in PCM', () => {
+		const talk = opened({}, 'opus');
+		talk.switchToPcm();
+		forgotten(talk, 0);
+		expect(talk.query()['format']).toBe('pcm16');
+	});
+
+	test('another format than PCM is not what we can send', () => {
+		const talk = opened({}, 'opus');
+		talk.receiveEvent({ type: 'switch_format', format: 'webm', reason: 'why' });
+		expect(commands(talk)).toEqual([]);
+	});
+});

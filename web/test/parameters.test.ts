@@ -1,0 +1,41 @@
+import { expect, test } from 'vitest';
+import { checkParameters, streamUrl, type StreamParameters } from '../src/parameters.js';
+
+const BAD = expect.objectContaining({ code: 'bad_parameters' }) as Error;
+
+test.each<StreamParameters>([
+	{},
+	{ prompt: 'x'.repeat(4000) },
+	{ prompt: null, language: null },
+	{ hotwords: Array<string>(100).fill('y'.repeat(100)) },
+	{ endpointMilliseconds: 100 },
+	{ endpointMilliseconds: 5000 },
+])('what the server takes is taken (%#)', asked => {
+	expect(() => checkParameters(asked)).not.toThrow();
+});
+
+test.each<StreamParameters>([
+	{ prompt: 'x'.repeat(4001) },
+	{ hotwords: Array<string>(101).fill('y') },
+	{ hotwords: ['y'.repeat(101)] },
+	{ endpointMilliseconds: 99 },
+	{ endpointMilliseconds: 5001 },
+	{ endpointMilliseconds: 500.5 },
+	{ endpointMilliseconds: NaN },
+])('what it would refuse is refused at once (%#)', asked => {
+	expect(() => checkParameters(asked)).toThrow(BAD);
+});
+
+test.each([
+	['http://127.0.0.1:6007', 'ws://127.0.0.1:6007/v1/stream'],
+	['https://captions.example/', 'wss://captions.example/v1/stream'],
+	['https://captions.example/here/', 'wss://captions.example/here/v1/stream'],
+	['wss://captions.example/v1/stream', 'wss://captions.example/v1/stream'],
+	['ws://localhost:1/?x=1#y', 'ws://localhost:1/v1/stream'],
+])('%s is where %s is', (base, stream) => {
+	expect(streamUrl(base).href).toBe(stream);
+});
+
+test.each(['', 'captions.example', 'ftp://captions.example', '/v1/stream'])('"%s" is no address', url => {
+	expect(() => streamUrl(url)).toThrow(BAD);
+});
