@@ -55,6 +55,7 @@ class Options:
         word_timestamps: Whether segments carry words with their times.
         prefix_tokens: The model's own tokens that the text is to begin with; a doubtful result
             drops them. For partials; a final has none.
+        is_guess: Of unfinished speech: what is unlikely is not decoded again, only what loops is.
     """
 
     language: str | None = None
@@ -64,6 +65,7 @@ class Options:
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = False
     prefix_tokens: tuple[int, ...] = ()
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==

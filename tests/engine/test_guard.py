@@ -80,6 +80,15 @@ def test_likely_words_over_no_speech_are_dropped_if_others_were_unlikely_before(
     assert judge_full(attempt, POLICY, earlier) is verdict
 
 
+def test_a_guess_is_believed_however_unlikely_it_is_unless_it_loops() -> None:
+    policy = POLICY.for_guesses()
+    for unlikely in (replace(GOOD, avg_logprob=-3.0), replace(GOOD, no_speech_prob=0.9)):
+        assert judge_short(unlikely, FRAMES, LIMIT, policy) is Verdict.ACCEPT
+        assert judge_full(unlikely, policy) is Verdict.ACCEPT
+    assert judge_short(replace(GOOD, is_cut=True), FRAMES, LIMIT, policy) is Verdict.DOUBT
+    assert judge_short(replace(GOOD, avg_logprob=-3.0), 100, LIMIT, policy) is Verdict.ACCEPT
+
+
 def test_only_the_full_window_may_say_that_nobody_speaks() -> None:
     attempt = replace(GOOD, avg_logprob=-1.2, no_speech_prob=0.7)
     assert judge_short(attempt, FRAMES, LIMIT, POLICY) is Verdict.DOUBT

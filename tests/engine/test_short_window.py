@@ -179,6 +179,13 @@ def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
     assert texts == [words(FELLOW.text), words(SHORT.text)]
 
 
+def test_an_unlikely_guess_is_not_decoded_again(backend: WhisperBackend) -> None:
+    engine = engine_that_doubts(backend)
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_guess=True))
+    assert engine.counts.fallbacks == 0
+    assert words(heard.text) == words(FELLOW.text)
+
+
 def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
     backend: WhisperBackend,
 ) -> None:

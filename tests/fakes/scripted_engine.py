@@ -75,7 +75,8 @@ class ScriptedEngine:
         text = "x" * HUGE_CHARACTERS if name == "huge" else answer(job.pcm)
         words = None
         if job.options.word_timestamps:
-            words = (Word(0, job.pcm.size, text, 0.5, job.options.prefix_tokens),)
+            probability = 0.25 if job.options.is_guess else 0.5
+            words = (Word(0, job.pcm.size, text, probability, job.options.prefix_tokens),)
         segment = Segment(0, job.pcm.size, text, words, avg_logprob=-0.25)
         language = job.options.language or "en"
         return Transcript(text, language, 1.0, job.pcm.size, (segment,))

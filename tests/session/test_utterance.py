@@ -75,6 +75,7 @@ def test_the_first_guess_waits_for_a_word_and_the_next_for_something_new() -> No
 def test_a_guess_is_greedy_and_asks_for_times() -> None:
     options = guess(utterance(), 1).options
     assert (options.beam_size, options.word_timestamps, options.language) == (1, True, "en")
+    assert options.is_guess
     assert options.initial_prompt == "Names."
 
 

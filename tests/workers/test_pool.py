@@ -463,11 +463,12 @@ async def test_a_reservation_is_no_way_into_a_closed_pool(open_pool: PoolFactory
 
 async def test_prefix_and_tokens_travel_with_the_job(open_pool: PoolFactory) -> None:
     async with open_pool() as pool:
-        options = Options(word_timestamps=True, prefix_tokens=(7, 8))
+        options = Options(word_timestamps=True, prefix_tokens=(7, 8), is_guess=True)
         transcript = await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
         (segment,) = transcript.segments
         assert segment.words is not None
         assert segment.words[0].tokens == (7, 8)
+        assert segment.words[0].probability == 0.25  # what the fake gives a guess
 
 
 async def test_a_slow_model_has_time_for_its_self_test(open_pool: PoolFactory) -> None:

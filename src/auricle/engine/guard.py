@@ -9,7 +9,8 @@ on the result, so all of it can be tested with numbers.
 import enum
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 
 from auricle.engine.window import TokenLimit
 from auricle.types import Pcm16
@@ -93,6 +94,13 @@ class GuardPolicy:
     silent_min_prob: float = 0.6
     temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
     samples_a_temperature: int = 5
+
+    def for_guesses(self) -> "GuardPolicy":
+        """Return what speech that is cut in mid-word is judged by: its last words are unlikely.
+
+        Decoding a guess again takes four times as long as the guess and finals wait for it.
+        """
+        return replace(self, short_min_logprob=-inf, brief_min_logprob=-inf, full_min_logprob=-inf)
 
 
 def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> bool:

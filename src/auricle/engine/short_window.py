@@ -235,12 +235,15 @@ class ShortWindowEngine:
         )
 
     def _judge(self, window: _Window, attempt: Attempt) -> Verdict:
-        if self._policy.guard is None:
+        guard = self._policy.guard
+        if guard is None:
             return Verdict.ACCEPT
+        if window.decoding.job.options.is_guess:
+            guard = guard.for_guesses()
         if window.frames == FULL_FRAMES:
-            return judge_full(attempt, self._policy.guard, window.attempts)
+            return judge_full(attempt, guard, window.attempts)
         content_frames = window.decoding.content_frames
-        return judge_short(attempt, content_frames, self._policy.tokens, self._policy.guard)
+        return judge_short(attempt, content_frames, self._policy.tokens, guard)
 
     def _sample(
         self, window: _Window, encoded: Encoded, guard: GuardPolicy

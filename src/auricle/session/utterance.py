@@ -127,7 +127,9 @@ class OpenUtterance:
         self.next_partial_at = next_at
         self._heard_sample = self.start_sample + pcm.size
         language = self.options.language or self._language
-        options = replace(self.options, beam_size=1, word_timestamps=True, language=language)
+        options = replace(
+            self.options, beam_size=1, word_timestamps=True, language=language, is_guess=True
+        )
         job = self.factory.job(f"p{self._guesses}", pcm, options, JobKind.PARTIAL)
         self._guess = _Guess(job.id, self._heard_sample, language)
         return Submit(job)

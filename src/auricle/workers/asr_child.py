@@ -114,6 +114,7 @@ def _job(message: JobMessage) -> Job:
         hotwords=message.hotwords,
         word_timestamps=message.word_timestamps,
         prefix_tokens=message.prefix_tokens,
+        is_guess=message.is_guess,
     )
     return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
 

@@ -26,6 +26,7 @@ def job_message(job: Job) -> JobMessage:
         hotwords=options.hotwords,
         word_timestamps=options.word_timestamps,
         prefix_tokens=options.prefix_tokens,
+        is_guess=options.is_guess,
     )
 
 

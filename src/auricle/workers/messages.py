@@ -52,6 +52,7 @@ class JobMessage(Message, frozen=True):
     hotwords: tuple[str, ...]
     word_timestamps: bool
     prefix_tokens: tuple[int, ...] = ()
+    is_guess: bool = False
 
 
 class RunBatch(Message, frozen=True):
