@@ -169,6 +169,15 @@ async def test_another_connection_takes_over(line: Line) -> None:
     assert line.runner.detached_at is None
 
 
+async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Line) -> None:
+    socket = FakeWebSocket()
+    second = LiveConnection(await socket.accept(), line.fakes.live, line.runner)
+    line.socket.send(b"half a sample and more of what nobody will complete")
+    line.runner.attach(second)  # before the reader of the first has its turn
+    assert (await line.ended()).how == "taken_over"
+    assert line.runner.session.received_sample == 0
+
+
 # A client that reads slowly, or not at all.
 
 

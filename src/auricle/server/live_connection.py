@@ -188,6 +188,8 @@ class LiveConnection:
             while True:
                 self._reading_since = time.monotonic()
                 message = await self._websocket.receive()
+                if self._end is not None:  # it woke us before we were cancelled: another may have
+                    return  # the session by now, and a message of ours would garble its stream
                 self._reading_since, began_at = None, time.monotonic()
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
