@@ -329,6 +329,15 @@ async def test_what_is_not_read_can_t_be_missed() -> None:
         assert (await line.ended()).how == "done"
 
 
+async def test_one_that_never_reads_the_end_is_not_kept_for_ever() -> None:
+    async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
+        line.socket.stop_reading()
+        line.socket.tell("stop")
+        end = await line.ended()
+        assert end.how == "idle_timeout"
+        assert line.runner.session.is_closed
+
+
 # The server goes.
 
 

@@ -243,8 +243,9 @@ class LiveConnection:
         limit_s = self._live.settings.idle_timeout_s
         while True:
             idle_s = time.monotonic() - self._idle_since()
-            is_awaited = self._reading_since is not None and not self._runner.session.is_stopping
-            if is_awaited and idle_s >= limit_s:
+            session = self._runner.session
+            owes_finals = session.is_stopping and not session.is_closed
+            if self._reading_since is not None and not owes_finals and idle_s >= limit_s:
                 raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
             await anyio.sleep(max(limit_s - idle_s, limit_s / 10))
 
