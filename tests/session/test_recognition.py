@@ -20,9 +20,9 @@ from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
 from auricle.session.recognition import (
+    EARLY_INTERVAL_S,
     NO_PARTIALS_LOAD,
     NO_SPECULATION_LOAD,
-    PARTIAL_INTERVAL_S,
     Outcome,
     Recognition,
 )
@@ -178,7 +178,7 @@ def test_a_final_that_failed_is_told_with_its_error_and_its_language() -> None:
     assert stage.it.is_done
 
 
-def test_guesses_come_each_second_while_somebody_speaks() -> None:
+def test_guesses_come_fast_until_words_are_firm_and_then_each_second() -> None:
     stage = Stage()
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
@@ -187,7 +187,7 @@ def test_guesses_come_each_second_while_somebody_speaks() -> None:
         for job in stage.jobs()[-1:]:
             stage.answer(job, spoken("word", job))
     sizes_s = [job.pcm.size / SECOND for job in stage.jobs(JobKind.PARTIAL)]
-    assert sizes_s == pytest.approx([0.7, 1.7, 2.7, 3.7, 4.7, 5.7], abs=0.05)
+    assert sizes_s == pytest.approx([0.6, 0.9, 1.2, 1.7, 2.7, 3.7, 4.7, 5.7], abs=0.05)
 
 
 def test_one_guess_at_a_time() -> None:
@@ -201,19 +201,24 @@ def test_one_guess_at_a_time() -> None:
     assert stage.it.wake_at(is_ahead=False) <= stage.now
 
 
-@pytest.mark.parametrize("load", [0.0, 0.5, 0.75])
-def test_the_busier_the_recognisers_are_the_rarer_guesses_become(load: float) -> None:
+@pytest.mark.parametrize(
+    ("load", "interval_s"),
+    [(0.0, EARLY_INTERVAL_S), (0.25, EARLY_INTERVAL_S / 0.75), (0.5, 2.0), (0.75, 4.0)],
+)
+def test_the_busier_the_recognisers_are_the_rarer_guesses_become(
+    load: float, interval_s: float
+) -> None:
     stage = Stage()
     stage.it.load = load
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
-    stage.until(0.7)
+    stage.until(0.6)
     (job,) = stage.jobs()
     asked_at = stage.now
     stage.until(1.5)
     stage.answer(job, spoken("word", job))
     due_at = stage.it.wake_at(is_ahead=False)
-    assert due_at == pytest.approx(asked_at + PARTIAL_INTERVAL_S / (1 - load))
+    assert due_at == pytest.approx(asked_at + interval_s)
 
 
 def test_where_guesses_would_be_in_the_way_there_are_none() -> None:

@@ -8,6 +8,7 @@ from auricle.events import Partial
 from auricle.session.utterance import (
     FIRST_PARTIAL_SAMPLES,
     FIRST_RETRY_SAMPLES,
+    MIN_EARLY_SAMPLES,
     MIN_NEW_SAMPLES,
     SURE_PROBABILITY,
     Caller,
@@ -64,12 +65,21 @@ def test_the_first_guess_waits_for_a_word_and_the_next_for_something_new() -> No
     assert it.wants_partial(SPEECH + FIRST_PARTIAL_SAMPLES)
     job = guess(it, 1)
     heard = START + job.pcm.size
-    assert not it.wants_partial(heard + MIN_NEW_SAMPLES)  # one at a time
+    assert not it.wants_partial(heard + MIN_EARLY_SAMPLES)  # one at a time
     it.job_done(job.id, spoken("one", job))
-    assert not it.wants_partial(heard + MIN_NEW_SAMPLES - 1)
-    assert it.wants_partial(heard + MIN_NEW_SAMPLES)
+    assert not it.wants_partial(heard + MIN_EARLY_SAMPLES - 1)
+    assert it.wants_partial(heard + MIN_EARLY_SAMPLES)
     it.is_paused = True
-    assert not it.wants_partial(heard + MIN_NEW_SAMPLES)
+    assert not it.wants_partial(heard + MIN_EARLY_SAMPLES)
+
+
+def test_once_words_are_firm_a_guess_waits_for_more() -> None:
+    it = utterance()
+    hear(it, 2, "and so my")
+    hear(it, 3, "and so my")
+    assert it.agreement.stable
+    assert not it.wants_partial(START + 48_000 + MIN_NEW_SAMPLES - 1)
+    assert it.wants_partial(START + 48_000 + MIN_NEW_SAMPLES)
 
 
 def test_a_guess_is_greedy_and_asks_for_times() -> None:
@@ -111,7 +121,7 @@ def test_a_first_guess_that_found_no_room_is_made_again_soon_and_a_later_one_in_
     assert it.next_partial_at < 99
     assert hear(it, 2, "and so") is not None
     it.job_done(it.start_partial(audio(3), next_at=99.0).job.id, Superseded("others wait"))
-    assert not it.wants_partial(START + 48_000 + MIN_NEW_SAMPLES - 1)
+    assert not it.wants_partial(START + 48_000 + MIN_EARLY_SAMPLES - 1)
     assert it.next_partial_at == 99
 
 

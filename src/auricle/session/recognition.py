@@ -19,6 +19,8 @@ from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, Open
 from auricle.types import JobId, JobKind, Options, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
+EARLY_INTERVAL_S = 0.3
+"""Until the first words are firm, while there is room for every guess."""
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 
@@ -82,6 +84,11 @@ class Recognition:
     def is_done(self) -> bool:
         """Whether no utterance is open and no final is missing."""
         return self._open is None and not self._pending
+
+    @property
+    def owes_finals(self) -> bool:
+        """Whether the final of an utterance that has ended is missing."""
+        return bool(self._pending)
 
     @property
     def unfinished_samples(self) -> int:
@@ -215,7 +222,9 @@ class Recognition:
         utterance = self._open
         assert utterance is not None
         pcm = self._hearing.read(utterance.start_sample, self._hearing.received_sample)
-        return utterance.start_partial(pcm, now + PARTIAL_INTERVAL_S / (1 - self.load))
+        is_early = not utterance.agreement.stable and self.load < NO_SPECULATION_LOAD
+        interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
+        return utterance.start_partial(pcm, now + interval_s / (1 - self.load))
 
     def _learn_language(self, transcript: Transcript) -> None:
         if transcript.text and transcript.language_probability >= SURE_PROBABILITY:

@@ -18,8 +18,10 @@ from auricle.types import (
     Transcript,
 )
 
-FIRST_PARTIAL_SAMPLES = SAMPLE_RATE_HZ * 6 // 10
+FIRST_PARTIAL_SAMPLES = SAMPLE_RATE_HZ // 2
 """Speech that the first guess needs: a word or two."""
+MIN_EARLY_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
+"""What a guess must hear anew as long as no word is firm: whoever speaks waits for the first."""
 FIRST_RETRY_SAMPLES = SAMPLE_RATE_HZ // 5
 """Where others were before it, the first guess asks again so soon; later ones lose their turn."""
 MIN_NEW_SAMPLES = SAMPLE_RATE_HZ // 2
@@ -119,7 +121,8 @@ class OpenUtterance:
         if self._heard_sample is None:
             first_sample = self.speech_sample + FIRST_PARTIAL_SAMPLES
             return received_sample >= max(first_sample, self._retry_sample)
-        return received_sample - self._heard_sample >= MIN_NEW_SAMPLES
+        least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
+        return received_sample - self._heard_sample >= least
 
     def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
         """Ask for a guess at the utterance so far."""
