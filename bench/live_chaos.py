@@ -244,14 +244,16 @@ def kill_workers(server: Server) -> Chaos:
         while True:
             workers = server.service.health()["workers"]
             found: dict[int, str] = {
-                w["pid"]: w["state"] for w in workers if w["pid"] and w["pid"] not in stopped
+                worker["pid"]: worker["state"]
+                for worker in workers
+                if worker["state"] in ("ready", "busy") and worker["pid"] not in stopped
             }
             busy = [pid for pid, state in found.items() if state == "busy"]
             if busy or time.monotonic() > deadline:
                 break
             time.sleep(0.01)
         if not found:
-            return "no worker there"
+            return "none up"
         pid = (busy or list(found))[0]
         os.kill(pid, number)
         if number is signal.SIGSTOP:
