@@ -346,7 +346,7 @@ async def test_when_the_server_goes_finals_that_are_near_are_told_first(line: Li
     line.fakes.transcriber.gate = anyio.Event()
     line.socket.send(pcm(SPEECH[:16_000]))
     line.socket.tell("finalize")
-    await poll_until(lambda: line.runner.has_finals_in_flight)
+    await poll_until(lambda: line.runner.session.owes_finals)
     line.fakes.live.drain()
     await anyio.wait_all_tasks_blocked()
     line.socket.send(pcm(SPEECH[16_000:]))  # too late: it is sent again to the next server

@@ -206,7 +206,7 @@ async def test_who_waits_for_it_learns_that_it_is_over(fakes: Sessions) -> None:
     runner.set_load(0.9)  # no final in advance
     speak(runner)
     runner.receive_command(Finalize())
-    await poll_until(lambda: runner.has_finals_in_flight)
+    await poll_until(lambda: runner.session.owes_finals)
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
@@ -223,11 +223,25 @@ async def test_finals_in_flight_settle_with_their_answers(fakes: Sessions) -> No
         await runner.until_settled()  # there are none
     speak(runner)
     runner.receive_command(Finalize())
-    await poll_until(lambda: runner.has_finals_in_flight)
+    await poll_until(lambda: runner.session.owes_finals)
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
         await anyio.wait_all_tasks_blocked()
         assert ear.finals == []
+        fakes.transcriber.gate.set()
+    assert len(ear.finals) == 1
+
+
+async def test_a_final_that_was_asked_for_in_advance_is_waited_for_too(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, ear = await opened(fakes)
+    speak(runner)
+    runner.receive_data(pcm(np.zeros(5_000, np.int16)))
+    runner.receive_command(Finalize())
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.until_settled)
+        await anyio.wait_all_tasks_blocked()
+        assert JobKind.FINAL not in [job.kind for job in fakes.transcriber.jobs]
         fakes.transcriber.gate.set()
     assert len(ear.finals) == 1
 

@@ -27,7 +27,7 @@ from auricle.server.time_share import SHARE
 from auricle.session.live import LiveSession
 from auricle.session.output import Cancel, Submit
 from auricle.transcriber import Transcriber
-from auricle.types import ClientId, Job, JobId, JobKind, Transcript
+from auricle.types import ClientId, Job, JobId, Transcript
 
 MIN_SLEEP_S = 0.005
 """Timers are no finer than this, so that no timer can keep the event loop busy."""
@@ -72,7 +72,7 @@ class LiveRunner:
         self._transcriber = transcriber
         self._metrics = metrics
         self._listener: Listener | None = None
-        self._jobs: dict[JobId, tuple[Job, anyio.CancelScope]] = {}
+        self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
         self._last_final = 0
         self._is_counted = False
@@ -118,14 +118,9 @@ class LiveRunner:
         """Whether it was given up."""
         return self._over.is_set()
 
-    @property
-    def has_finals_in_flight(self) -> bool:
-        """Whether an utterance that has ended is being recognised."""
-        return any(job.kind in (JobKind.FINAL, JobKind.FILE) for job, _ in self._jobs.values())
-
     async def until_settled(self) -> None:
-        """Wait until no final is in flight."""
-        while self.has_finals_in_flight and not self.is_over:
+        """Wait until every utterance that has ended has its final."""
+        while self.session.owes_finals and not self.is_over:
             self._settled = anyio.Event()
             await self._settled.wait()
 
@@ -195,8 +190,7 @@ class LiveRunner:
                 case Submit():
                     self._submit(output.job)
                 case Cancel():
-                    _, scope = self._jobs.get(output.job_id, (None, None))
-                    if scope is not None:
+                    if (scope := self._jobs.get(output.job_id)) is not None:
                         scope.cancel()
                 case _:
                     self._tell(output)
@@ -219,7 +213,7 @@ class LiveRunner:
         if self._group is None or self.is_over:
             return
         scope = anyio.CancelScope()
-        self._jobs[job.id] = job, scope
+        self._jobs[job.id] = scope
         self._group.start_soon(self._transcribe, job, scope)
 
     async def _transcribe(self, job: Job, scope: anyio.CancelScope) -> None:
@@ -236,7 +230,7 @@ class LiveRunner:
         if not scope.cancelled_caught:
             self.session.job_done(job.id, result, time.monotonic())
             self._carry_out()
-        if not self.has_finals_in_flight:
+        if not self.session.owes_finals:
             self._settled.set()
 
     async def _keep_time(self) -> None:

@@ -129,6 +129,11 @@ class LiveSession:
         return self._is_stopping
 
     @property
+    def owes_finals(self) -> bool:
+        """Whether the final of an utterance that has ended is missing."""
+        return self._recognition.owes_finals
+
+    @property
     def is_closed(self) -> bool:
         """Whether every final was told and then the end."""
         return self._is_closed
