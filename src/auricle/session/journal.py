@@ -4,9 +4,9 @@ from collections import deque
 
 from auricle.events import Final
 
-MAX_FINALS = 200
-"""A client that acknowledges nothing keeps so many: minutes of speech, far more than it can have
-missed, for a session that is lost is not kept for longer than its grace time."""
+MAX_FINALS = 400
+"""A client that acknowledges nothing keeps so many: more than an outbox and the buffers of a
+connection hold (some 250), so none that was sent to a client that doesn't read is forgotten."""
 
 
 class Journal:
