@@ -25,13 +25,10 @@ CHOSEN = "as chosen"
 GUARDS: Mapping[str, GuardPolicy | None] = {
     "none": None,
     "mean -1": MEAN_ONLY,
-    "mean -0.8": replace(MEAN_ONLY, short_min_logprob=-0.8),
     "mean -0.7": replace(MEAN_ONLY, short_min_logprob=-0.7),
-    "mean -0.6": replace(MEAN_ONLY, short_min_logprob=-0.6),
     "whole -9": GuardPolicy(brief_min_logprob=-9),
     "whole -8": GuardPolicy(brief_min_logprob=-8),
     "whole -7": GuardPolicy(brief_min_logprob=-7),
-    "whole -6": GuardPolicy(brief_min_logprob=-6),
     CHOSEN: GuardPolicy(),
 }
 LOOP_INSERTIONS = 10
@@ -147,7 +144,7 @@ def summary(rows: Sequence[Row], setting: Setting) -> dict[str, Any]:
 
 
 def report(decodings: Sequence[Decoded], show: Callable[[str], None]) -> dict[str, Any]:
-    """Return the figures of all settings by beam size and kind; show them as a table."""
+    """Show all settings by beam size and kind; return those that are near the engine's."""
     rows = rows_of(decodings)
     table: dict[str, Any] = {}
     for beam_size in sorted({row.any.beam_size for row in rows}):
@@ -165,7 +162,13 @@ def report(decodings: Sequence[Decoded], show: Callable[[str], None]) -> dict[st
                 for of in of_kinds.values()
             )
             show(f"{setting.name:46}" + "".join(f"{cell:>23}" for cell in cells))
-    return {"settings": table}
+    near = {name for column in _columns().values() for name in column.values()}
+    return {
+        "settings": {
+            beam: {name: of_kinds for name, of_kinds in of_beam.items() if name in near}
+            for beam, of_beam in table.items()
+        }
+    }
 
 
 GROUPS: Mapping[str, Callable[[str], bool]] = {
@@ -178,29 +181,37 @@ GROUPS: Mapping[str, Callable[[str], bool]] = {
 
 
 def pictures(result: Mapping[str, Any]) -> list[Bars]:
-    """Return charts of errors and CPU time against the floor, the tail and the guard."""
+    """Return charts of errors and CPU time against floor, tail, lead and guard."""
     charts = []
     for beam, table in result["settings"].items():
-        by_floor = {
-            GREY: table[GREY],
-            WHOLE: table[f"{WHOLE}, lead 0"],
-            **{f"floor {floor}": table[_chosen(floor=floor)] for floor in FLOORS},
-        }
-        by_tail = {f"tail {tail}": table[_chosen(tail=tail)] for tail in TAILS}
-        by_guard = {f"guard {guard}": table[_chosen(guard=guard)] for guard in GUARDS}
-        for what, column in (("floor", by_floor), ("tail", by_tail), ("guard", by_guard)):
+        for what, names in _columns().items():
+            if what == "lead":  # two bars; they are in the JSON
+                continue
+            column = {label: table[name] for label, name in names.items()}
             charts.append(_bars(f"{beam}: errors in percent by {what}", column, _percent))
             charts.append(_bars(f"{beam}: CPU s for a s of sound by {what}", column, _cpu_share))
     return charts
 
 
+def _columns() -> dict[str, dict[str, str]]:
+    """Return the settings that differ from the engine's in one thing: labels and names."""
+    whole = {GREY: GREY, WHOLE: f"{WHOLE}, lead 0"}
+    return {
+        "floor": whole | {f"floor {floor}": _chosen(floor=floor) for floor in FLOORS},
+        "tail": {f"tail {tail}": _chosen(tail=tail) for tail in TAILS},
+        "lead": {f"lead {lead}": _chosen(lead=lead) for lead in LEADS},
+        "guard": {f"guard {guard}": _chosen(guard=guard) for guard in GUARDS},
+    }
+
+
 def _chosen(
     floor: int = WindowPolicy().classes[0],
     tail: int = WindowPolicy().tail_frames,
+    lead: int = WindowPolicy().lead_frames,
     guard: str = CHOSEN,
 ) -> str:
     """Return the name of the setting that the engine has, but for one thing."""
-    return setting(floor, tail, WindowPolicy().lead_frames, guard).name
+    return setting(floor, tail, lead, guard).name
 
 
 def _bars(title: str, column: Mapping[str, Any], value: Callable[[list[Any]], float]) -> Bars:
