@@ -29,7 +29,7 @@ from bench.report import Bars, draw, machine, write_json
 from bench.scoring import word_errors
 from bench.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
 
-PIECE_S = 10
+PIECE_S = 11
 PAUSES_S = (0.4, 0.7, 0.3, 1.2, 0.5, 2.5)
 LEAST_SPEED_UP = 1.5
 MOST_POINTS_WORSE = 0.3
