@@ -235,35 +235,40 @@ async def take_all(
 
 
 def kill_workers(server: Server) -> Chaos:
-    """Kill and stop workers in turn; those that are stopped are left to the server."""
+    """Kill and stop workers in turn; one that is stopped is left to the server, which has to see it.
+
+    No second one is stopped meanwhile, or nobody would be there to work: it is killed instead.
+    """
     stopped: set[int] = set()
 
     def hit(number: signal.Signals) -> str:
-        """Hit a worker, and return what it did: a busy one if any is before long."""
+        """Hit a worker, a busy one if any is before long; return what was done."""
         deadline = time.monotonic() + BUSY_LIMIT_S
         while True:
             workers = server.service.health()["workers"]
-            found: dict[int, str] = {
+            up: dict[int, str] = {
                 worker["pid"]: worker["state"]
                 for worker in workers
                 if worker["state"] in ("ready", "busy") and worker["pid"] not in stopped
             }
-            busy = [pid for pid, state in found.items() if state == "busy"]
+            busy = [pid for pid, state in up.items() if state == "busy"]
             if busy or time.monotonic() > deadline:
                 break
             time.sleep(0.01)
-        if not found:
-            return "none up"
-        pid = (busy or list(found))[0]
+        if not up:
+            return "none is up"
+        pid = (busy or list(up))[0]
+        if stopped & {worker["pid"] for worker in workers}:
+            number = signal.SIGKILL
         os.kill(pid, number)
         if number is signal.SIGSTOP:
             stopped.add(pid)
-        return found[pid]
+        return f"{number.name} ({up[pid]})"
 
     async def chaos(faults: list[str]) -> None:
         for number in itertools.cycle((signal.SIGKILL, signal.SIGSTOP)):
             await asyncio.sleep(WORKER_FAULT_EACH_S)
-            faults.append(f"{number.name} ({await asyncio.to_thread(hit, number)})")
+            faults.append(await asyncio.to_thread(hit, number))
 
     return chaos
 
