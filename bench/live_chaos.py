@@ -235,7 +235,7 @@ async def take_all(
 
 
 def kill_workers(server: Server) -> Chaos:
-    """Kill and stop workers in turn; one that is stopped is left to the server, which has to see it.
+    """Kill and stop workers in turn; that one is stopped is for the server to notice.
 
     No second one is stopped meanwhile, or nobody would be there to work: it is killed instead.
     """
