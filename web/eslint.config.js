@@ -27,7 +27,7 @@ export default defineConfig(
 					contexts: ['TSInterfaceDeclaration', 'TSTypeAliasDeclaration'],
 				},
 			],
-			'jsdoc/require-description': 'error',
+			'jsdoc/require-description': ['error', { checkConstructors: false }],
 		},
 	},
 );

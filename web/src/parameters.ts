@@ -29,7 +29,11 @@ const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
 
-/** @throws {@link AuricleError} `bad_parameters`: the server would not take them. */
+/**
+ * Lets through what the server takes.
+ *
+ * @throws {@link AuricleError} `bad_parameters`: it would not take that.
+ */
 export function checkParameters(asked: StreamParameters): void {
 	const { prompt, hotwords = [], endpointMilliseconds: endpoint } = asked;
 	if ((prompt?.length ?? 0) > MAX_PROMPT_CHARACTERS) {

@@ -148,14 +148,14 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))('every word is there on
 	const live = new LiveSession(seed % 2 ? { prompt: 'Of birds.' } : {}, 'pcm16', RULES, random);
 	const server = new FakeServer();
 	const finals: { id: number; text: string }[] = [];
-	let isOpen = false;
+	const connection = { isOpen: false };
 	let frame = 0;
 	let breaks = 0;
 
 	const act = (now: number): void => {
 		for (let action = live.poll(now); action !== null; action = live.poll(now)) {
 			if (action.kind === 'drop') {
-				isOpen = false;
+				connection.isOpen = false;
 			} else if (action.kind === 'connect') {
 				if (random() < 0.2) {
 					live.refused({ cause: 'busy', message: 'Full.', retryAfterSeconds: 1 }, now);
@@ -163,18 +163,18 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))('every word is there on
 				}
 				server.connect(action.query);
 				live.opened(now);
-				isOpen = true;
+				connection.isOpen = true;
 			} else {
 				for (const answer of server.take(action.data)) {
 					if (random() < 0.02) {
 						breaks++;
-						isOpen = false; // this answer, and all after it, are lost with the connection
+						connection.isOpen = false; // this answer, and all after it, are lost with the connection
 						live.lost(1006, '', now);
 						break;
 					}
 					live.received(answer, now);
 				}
-				if (!isOpen) {
+				if (!connection.isOpen) {
 					break;
 				}
 			}
@@ -194,8 +194,8 @@ test.each(Array.from({ length: 12 }, (_, seed) => seed))('every word is there on
 		}
 		if (random() < 0.002) {
 			server.session = null; // it was killed
-			if (isOpen) {
-				isOpen = false;
+			if (connection.isOpen) {
+				connection.isOpen = false;
 				live.lost(1006, '', now);
 			}
 		}

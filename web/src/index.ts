@@ -1,0 +1,24 @@
+/**
+ * Live captions in the browser from an Auricle server.
+ *
+ * @packageDocumentation
+ */
+
+export type { ClientRules } from './backoff.js';
+export type { Connected, Format } from './conversation.js';
+export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
+export { AuricleError, type ErrorCode } from './errors.js';
+export type { Closed, Failed, Final, Partial, SpeechEnded, SpeechStarted, Warning, Word } from './events.js';
+export { type EventOf, LiveClient, type LiveClientOptions, type LiveEvent } from './live-client.js';
+export type { Cause, Disconnected } from './live-session.js';
+export {
+	type MicrophoneOptions,
+	openMicrophone,
+	type PageState,
+	type SoundState,
+	type SourceEvent,
+	type SourceLost,
+	type SourceMuted,
+} from './microphone.js';
+export type { Change, StreamParameters } from './parameters.js';
+export { createPacketFormatData, type FormatOptions } from './wire.js';

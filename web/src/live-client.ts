@@ -1,0 +1,318 @@
+/** The page's part: opens sound, tells events. Encoder and network are in the worker. */
+
+import { SAMPLE_RATE_HZ } from './audio-format.js';
+import { type ClientRules, DEFAULT_RULES } from './backoff.js';
+import type { Format } from './conversation.js';
+import { AuricleError } from './errors.js';
+import { EventQueue } from './event-queue.js';
+import type { Closed } from './events.js';
+import type { SessionEvent } from './live-session.js';
+import type { FromWorker, ToWorker } from './messages.js';
+import {
+	Capture,
+	type MicrophoneOptions,
+	openMicrophone,
+	type PageState,
+	type SourceEvent,
+} from './microphone.js';
+import { type Change, checkParameters, streamUrl, type StreamParameters } from './parameters.js';
+import { Resampler } from './resampler.js';
+
+/** Where to connect to, and what to ask. */
+export interface LiveClientOptions extends StreamParameters {
+	/** The server's base, as `https://captions.example`; this page's own origin if left out. */
+	readonly url?: string;
+	/** The key to show, if the server has keys. It travels as a WebSocket subprotocol. */
+	readonly apiKey?: string;
+	/** A short-lived token in the place of a key, or what gets a fresh one before each connection. */
+	readonly token?: string | (() => string | Promise<string>);
+	/** `pcm16` sends samples even where there is an Opus encoder: 256 kbit/s. */
+	readonly format?: Format;
+	/** How patient to be. */
+	readonly rules?: Partial<ClientRules>;
+	/** Where `worker.js` of this package lies, if not beside this module. Has to be of the page's origin. */
+	readonly workerUrl?: string | URL;
+	/** Where `worklet.js` of this package lies, if not beside this module. */
+	readonly workletUrl?: string | URL;
+}
+
+/** All that a live stream tells. */
+export type LiveEvent = SessionEvent | SourceEvent;
+
+/** The event of a type. */
+export type EventOf<T extends LiveEvent['type']> = Extract<LiveEvent, { readonly type: T }>;
+
+type Listener = (event: LiveEvent) => void;
+
+/**
+ * A live stream: speech goes up, captions come down, whatever the network does.
+ *
+ * ```ts
+ * const client = new LiveClient({ language: 'en' });
+ * client.on('partial', ({ stable, unstable }) => show(stable, unstable));
+ * client.on('final', ({ text }) => keep(text));
+ * await client.useMicrophone(); // in the handler of a click
+ * …
+ * await client.finish();
+ * ```
+ *
+ * Or `for await (const event of client)`. Lost connections and servers that restart are no events of note: finals come
+ * once and in order all the same.
+ */
+export class LiveClient implements AsyncIterable<LiveEvent> {
+	/** Resolves when every final is here; rejects if the stream ends before, with an {@link AuricleError}. */
+	readonly closed: Promise<Closed>;
+
+	#resolveClosed!: (closed: Closed) => void;
+	#rejectClosed!: (error: AuricleError) => void;
+	readonly #worker: Worker;
+	readonly #workletUrl: URL;
+	readonly #token: LiveClientOptions['token'];
+	readonly #listeners = new Map<string, Set<Listener>>();
+	readonly #queues = new Set<EventQueue<LiveEvent>>();
+	#capture: { readonly capture: Capture; readonly isOurs: boolean } | null = null;
+	#lastClosed: Closed | null = null;
+	#isFinished = false;
+	#failure: AuricleError | null = null;
+	#isEnded = false;
+
+	/** @throws {@link AuricleError} `bad_parameters`: what is asked makes no sense. `unsupported`. */
+	constructor(options: LiveClientOptions = {}) {
+		const { url = location.href, apiKey, token, format = 'opus', rules } = options;
+		checkParameters(options);
+		const base = options.url === undefined ? new URL(url).origin : url;
+		streamUrl(base);
+		if (apiKey !== undefined && token !== undefined) {
+			throw new AuricleError('bad_parameters', 'A stream shows a key or a token, not both.');
+		}
+		if (typeof AudioWorkletNode === 'undefined' || typeof Worker === 'undefined') {
+			throw new AuricleError('unsupported', 'This browser is too old, or the page is not of https://.');
+		}
+		this.closed = new Promise((resolve, reject) => {
+			this.#resolveClosed = resolve;
+			this.#rejectClosed = reject;
+		});
+		this.closed.catch(() => undefined); // who does not look at it hears of errors from the iterator
+		this.#token = token;
+		this.#workletUrl =
+			options.workletUrl === undefined
+				? new URL(/* @vite-ignore */ './worklet.js', import.meta.url)
+				: new URL(options.workletUrl, location.href);
+		this.#worker =
+			options.workerUrl === undefined
+				? new Worker(new URL(/* @vite-ignore */ './worker.js', import.meta.url), { type: 'module' })
+				: new Worker(options.workerUrl, { type: 'module' });
+		this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
+		this.#worker.onerror = ({ message }) => {
+			this.#end(new AuricleError('unsupported', `The worker does not run: ${message || 'not found'}`));
+		};
+		document.addEventListener('visibilitychange', this.#onVisibility);
+		this.#post({
+			kind: 'begin',
+			url: base,
+			apiKey,
+			hasToken: token !== undefined,
+			parameters: plain(options),
+			rules: { ...DEFAULT_RULES, ...rules },
+			format,
+		});
+	}
+
+	/**
+	 * Listens to a microphone, in the place of what was listened to before.
+	 *
+	 * @throws {@link AuricleError} `microphone_denied`, `no_microphone`, `microphone_busy`, `unsupported`.
+	 */
+	async useMicrophone(options: MicrophoneOptions = {}): Promise<MediaStream> {
+		this.#check();
+		const media = await openMicrophone(options);
+		await this.#use(media, true);
+		return media;
+	}
+
+	/**
+	 * Listens to any stream with sound in it: a tab's, a call's. Its tracks stay the caller's.
+	 *
+	 * @throws {@link AuricleError} `no_microphone`: there is no sound in it. `unsupported`.
+	 */
+	async useStream(media: MediaStream): Promise<void> {
+		this.#check();
+		await this.#use(media, false);
+	}
+
+	/** Listens to nothing, until there is something else to listen to: a pause. */
+	async detach(): Promise<void> {
+		const used = this.#capture;
+		this.#capture = null;
+		await used?.capture.stop(used.isOurs);
+	}
+
+	/**
+	 * Sends samples from -1 to 1 that come from elsewhere.
+	 *
+	 * @throws {@link AuricleError} `bad_parameters`: nobody records at this rate.
+	 */
+	push(samples: Float32Array, sampleRate = SAMPLE_RATE_HZ): void {
+		this.#check();
+		if (sampleRate !== SAMPLE_RATE_HZ) {
+			new Resampler(sampleRate); // throws here, where the mistake is
+		}
+		this.#post({ kind: 'push', samples, rateHz: sampleRate });
+	}
+
+	/** Asks for the final of what was said so far, without waiting for silence. */
+	finalize(): void {
+		this.#check();
+		this.#post({ kind: 'finalize' });
+	}
+
+	/** Changes the language, prompt or `endpointMilliseconds`, from the next utterance on. */
+	configure(change: Change): void {
+		this.#check();
+		checkParameters(change);
+		this.#post({ kind: 'configure', change });
+	}
+
+	/** Stops listening; resolves when the last final is here. */
+	async finish(): Promise<Closed> {
+		if (!this.#isFinished && !this.#isEnded) {
+			this.#isFinished = true;
+			await this.detach();
+			this.#post({ kind: 'finish' });
+		}
+		return this.closed;
+	}
+
+	/** Ends at once, and iteration with it; what is not here yet is lost. */
+	close(): void {
+		for (const queue of this.#queues) {
+			queue.end(null);
+		}
+		this.#end(new AuricleError('aborted', 'The stream was closed.'));
+	}
+
+	/** Calls back for each event of a type; returns what ends that. */
+	on<T extends LiveEvent['type']>(type: T, listener: (event: EventOf<T>) => void): () => void {
+		const listeners = this.#listeners.get(type) ?? new Set<Listener>();
+		this.#listeners.set(type, listeners);
+		const added = listener as Listener; // it is given events of its type only
+		listeners.add(added);
+		return () => void listeners.delete(added);
+	}
+
+	/** Returns all events from now on. Iteration ends once the last final is there, or throws why it won't come. */
+	[Symbol.asyncIterator](): AsyncIterator<LiveEvent, undefined> {
+		const queue = new EventQueue<LiveEvent>();
+		this.#queues.add(queue);
+		if (this.#isEnded) {
+			queue.end(this.#failure);
+		}
+		return queue;
+	}
+
+	async #use(media: MediaStream, isOurs: boolean): Promise<void> {
+		await this.detach();
+		const { port1, port2 } = new MessageChannel();
+		try {
+			const capture = await Capture.start(media, port1, this.#workletUrl, event => this.#tell(event));
+			this.#capture = { capture, isOurs };
+			this.#post({ kind: 'listen', port: port2, rateHz: capture.rateHz }, [port2]);
+		} catch (error) {
+			if (isOurs) {
+				media.getTracks().forEach(track => track.stop());
+			}
+			throw error;
+		}
+		if (this.#isEnded || this.#isFinished) {
+			await this.detach(); // it came too late
+		}
+	}
+
+	#take(message: FromWorker): void {
+		switch (message.kind) {
+			case 'event':
+				if (message.event.type === 'closed') {
+					this.#lastClosed = message.event;
+				}
+				this.#tell(message.event);
+				break;
+			case 'token':
+				void this.#giveToken();
+				break;
+			case 'over':
+				this.#end(null);
+				break;
+			case 'failed':
+				this.#end(new AuricleError(message.code, message.message));
+		}
+	}
+
+	async #giveToken(): Promise<void> {
+		let token: string | null = null;
+		try {
+			token = typeof this.#token === 'function' ? await this.#token() : (this.#token ?? null);
+		} catch {
+			// The worker says that there is none.
+		}
+		this.#post({ kind: 'token', token });
+	}
+
+	#tell(event: LiveEvent): void {
+		for (const queue of this.#queues) {
+			queue.push(event);
+		}
+		for (const listener of this.#listeners.get(event.type) ?? []) {
+			try {
+				listener(event);
+			} catch (error) {
+				reportError(error); // one that throws must not keep events from the others
+			}
+		}
+	}
+
+	readonly #onVisibility = (): void => {
+		const state: PageState = document.hidden
+			? { type: 'page_hidden', message: 'The page is hidden; captions go on.' }
+			: { type: 'page_visible', message: 'The page is seen again.' };
+		this.#tell(state);
+	};
+
+	#end(failure: AuricleError | null): void {
+		if (this.#isEnded) {
+			return;
+		}
+		this.#isEnded = true;
+		this.#failure = failure;
+		this.#worker.terminate();
+		document.removeEventListener('visibilitychange', this.#onVisibility);
+		void this.detach();
+		for (const queue of this.#queues) {
+			queue.end(failure);
+		}
+		if (failure === null && this.#lastClosed !== null) {
+			this.#resolveClosed(this.#lastClosed);
+		} else {
+			this.#rejectClosed(failure ?? new AuricleError('bad_message', 'The stream ended without a word.'));
+		}
+	}
+
+	#check(): void {
+		if (this.#failure !== null) {
+			throw this.#failure;
+		}
+		if (this.#isEnded || this.#isFinished) {
+			throw new AuricleError('finished', 'This stream is finished: start another.');
+		}
+	}
+
+	#post(message: ToWorker, transfer: Transferable[] = []): void {
+		this.#worker.postMessage(message, transfer);
+	}
+}
+
+/** Returns the parameters alone: what else is in the options can't be sent to a worker. */
+function plain(asked: StreamParameters): StreamParameters {
+	const { language, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } = asked;
+	const all = { language, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps };
+	return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

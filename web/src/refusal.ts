@@ -1,0 +1,81 @@
+/**
+ * Why a WebSocket could not be opened. A browser says nothing of that: neither the status nor Retry-After. So the server
+ * is asked over HTTP what is wrong.
+ */
+
+import { AuricleError } from './errors.js';
+import type { Refusal } from './live-session.js';
+
+/** The answer to that is waited for no longer. */
+const LIMIT_MILLISECONDS = 5000;
+const FULL_RETRY_SECONDS = 2;
+
+/** Asks with a URL and headers; `fetch` itself, as a rule. */
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+/**
+ * Returns why a connection was refused: a {@link Refusal} if another attempt may help, an error if none will.
+ *
+ * @param stream - The WebSocket's address.
+ * @param apiKey - The key that was shown, if it was one.
+ * @param ask - What asks.
+ */
+export async function whyRefused(
+	stream: URL,
+	apiKey: string | undefined,
+	ask: Fetch = fetch,
+): Promise<Refusal | AuricleError> {
+	const base = `${stream.protocol === 'wss:' ? 'https' : 'http'}://${stream.host}`;
+	const root = base + stream.pathname.replace(/\/v1\/stream$/, '');
+	const headers: Record<string, string> = apiKey === undefined ? {} : { Authorization: `Bearer ${apiKey}` };
+	const get = (path: string): Promise<Response> =>
+		ask(root + path, { headers, cache: 'no-store', signal: AbortSignal.timeout(LIMIT_MILLISECONDS) });
+	try {
+		const readiness = await get('/readyz');
+		if (!readiness.ok) {
+			return notReady(readiness, await codeOf(readiness));
+		}
+		const key = await get('/jobs/-'); // there is no such job; but who asks has to show a key
+		if (key.status === 401) {
+			return new AuricleError('unauthorized', 'The server does not know this key.');
+		}
+		if (key.status === 403) {
+			return new AuricleError('forbidden_origin', 'The server is not for pages of this site.');
+		}
+		return (await isFull(await get('/health')))
+			? busy('The server is full.')
+			: busy('The server lets nobody in at the moment.');
+	} catch {
+		return { cause: 'network', message: 'The server can not be reached.', retryAfterSeconds: 0 };
+	}
+}
+
+function notReady(response: Response, code: string): Refusal {
+	const asked = Number(response.headers.get('Retry-After') ?? 0);
+	const retryAfterSeconds = Number.isFinite(asked) && asked > 0 ? asked : 0;
+	if (code === 'draining') {
+		return { cause: 'restarting', message: 'The server restarts.', retryAfterSeconds };
+	}
+	if (code === 'no_worker_ready') {
+		return { cause: 'busy', message: 'The server is not ready yet.', retryAfterSeconds };
+	}
+	return { cause: 'network', message: `The server answers with ${response.status}.`, retryAfterSeconds };
+}
+
+function busy(message: string): Refusal {
+	return { cause: 'busy', message, retryAfterSeconds: FULL_RETRY_SECONDS };
+}
+
+async function codeOf(response: Response): Promise<string> {
+	const body = (await response.json().catch(() => null)) as { error?: { code?: unknown } } | null;
+	const code = body?.error?.code;
+	return typeof code === 'string' ? code : '';
+}
+
+async function isFull(health: Response): Promise<boolean> {
+	const body = (await health.json().catch(() => null)) as {
+		sessions?: { connected?: number; waiting?: number; max?: number };
+	} | null;
+	const { connected = 0, waiting = 0, max = Infinity } = body?.sessions ?? {};
+	return connected + waiting >= max;
+}

@@ -1,0 +1,141 @@
+/** The worker: encoder and WebSocket, away from the page, so that a busy page never breaks the sound. */
+
+import { Driver } from './driver.js';
+import { AuricleError } from './errors.js';
+import { LiveSession } from './live-session.js';
+import type { Begin, FromWorker, FromWorklet, ToWorker } from './messages.js';
+import { OpusEncoder } from './opus-encoder.js';
+import { streamUrl } from './parameters.js';
+import { Uplink } from './uplink.js';
+
+/** A worklet has so long for its last sound. */
+const LAST_SOUND_MILLISECONDS = 500;
+
+/** All but the first message. */
+type Later = Exclude<ToWorker, Begin>;
+
+// What we need of this scope; TypeScript's library for it can't be had beside the page's.
+const scope = globalThis as unknown as {
+	onmessage: (event: MessageEvent<ToWorker>) => void;
+	postMessage(message: FromWorker): void;
+};
+
+let stream: Stream | null = null;
+const early: Later[] = []; // what came while the encoder was looked for
+
+scope.onmessage = ({ data }) => {
+	if (data.kind === 'begin') {
+		void begin(data);
+	} else if (stream === null) {
+		early.push(data);
+	} else {
+		stream.take(data);
+	}
+};
+
+async function begin(asked: Begin): Promise<void> {
+	try {
+		const format = asked.format === 'opus' && (await OpusEncoder.isSupported()) ? 'opus' : 'pcm16';
+		stream = new Stream(asked, new LiveSession(asked.parameters, format, asked.rules));
+		for (const message of early.splice(0)) {
+			stream.take(message);
+		}
+	} catch (error) {
+		fail(error);
+	}
+}
+
+function fail(error: unknown): void {
+	const code = error instanceof AuricleError ? error.code : 'internal';
+	const message = error instanceof Error ? error.message : String(error);
+	scope.postMessage({ kind: 'failed', code, message });
+}
+
+/** A session, what goes up in it, and what drives it. */
+class Stream {
+	readonly #session: LiveSession;
+	readonly #driver: Driver;
+	readonly #uplink: Uplink;
+	#port: MessagePort | null = null;
+	#onSilence: (() => void) | null = null; // when the port has brought its last
+	#onToken: ((token: string | null) => void) | null = null;
+
+	constructor(asked: Begin, session: LiveSession) {
+		this.#session = session;
+		this.#driver = new Driver(session, {
+			url: streamUrl(asked.url),
+			apiKey: asked.apiKey,
+			token: asked.hasToken ? () => this.#token() : null,
+			onEvent: event => scope.postMessage({ kind: 'event', event }),
+			onEnd: failure => {
+				if (failure === null) {
+					scope.postMessage({ kind: 'over' });
+				} else {
+					fail(failure);
+				}
+			},
+		});
+		this.#uplink = new Uplink(session, () => this.#driver.turn());
+		this.#driver.turn();
+	}
+
+	take(message: Later): void {
+		switch (message.kind) {
+			case 'listen':
+				this.#listen(message.port, message.rateHz);
+				break;
+			case 'push':
+				this.#uplink.push(message.samples, message.rateHz);
+				break;
+			case 'token':
+				this.#onToken?.(message.token);
+				break;
+			case 'finalize':
+				this.#session.finalize();
+				break;
+			case 'configure':
+				this.#session.configure(message.change);
+				break;
+			case 'finish':
+				void this.#finish();
+		}
+		this.#driver.turn();
+	}
+
+	#listen(port: MessagePort, rateHz: number): void {
+		this.#port?.close();
+		this.#port = port;
+		port.onmessage = ({ data }: MessageEvent<FromWorklet>) => {
+			if (data !== null) {
+				this.#uplink.push(data, rateHz);
+			} else if (this.#port === port) {
+				this.#port = null;
+				port.close();
+				this.#onSilence?.();
+			}
+		};
+	}
+
+	async #finish(): Promise<void> {
+		if (this.#port !== null) {
+			await new Promise<void>(resolve => {
+				this.#onSilence = resolve;
+				setTimeout(resolve, LAST_SOUND_MILLISECONDS);
+			});
+		}
+		await this.#uplink.finish();
+	}
+
+	#token(): Promise<string> {
+		return new Promise((resolve, reject) => {
+			this.#onToken = token => {
+				if (token === null) {
+					reject(new Error('there is none'));
+				} else {
+					resolve(token);
+				}
+			};
+			scope.postMessage({ kind: 'token' });
+		});
+	}
+}

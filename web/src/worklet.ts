@@ -1,0 +1,57 @@
+/** The audio thread's part: gathers 20 ms of sound and hands it to the worker, past the page. */
+
+import { type FromWorklet, PROCESSOR_NAME, type ToWorklet } from './messages.js';
+
+// What TypeScript's libraries don't know of this scope.
+declare class AudioWorkletProcessor {
+	readonly port: MessagePort;
+}
+declare const sampleRate: number;
+declare function registerProcessor(name: string, processor: typeof AudioWorkletProcessor): void;
+
+const BLOCK_SAMPLES = Math.round(sampleRate / 50);
+
+class Capture extends AudioWorkletProcessor {
+	#target: MessagePort | null = null;
+	#block = new Float32Array(BLOCK_SAMPLES);
+	#filled = 0;
+	#isStopped = false;
+
+	constructor() {
+		super();
+		this.port.onmessage = ({ data }: MessageEvent<ToWorklet>) => {
+			if (data.kind === 'send') {
+				this.#target = data.port;
+			} else {
+				this.#stop();
+			}
+		};
+	}
+
+	/** Is called by the browser for each 128 samples. */
+	process(inputs: readonly (readonly Float32Array[])[]): boolean {
+		for (const sample of inputs[0]?.[0] ?? []) {
+			this.#block[this.#filled++] = sample;
+			if (this.#filled === BLOCK_SAMPLES) {
+				this.#send(this.#block);
+				this.#block = new Float32Array(BLOCK_SAMPLES); // the other is the worker's now
+				this.#filled = 0;
+			}
+		}
+		return !this.#isStopped;
+	}
+
+	#stop(): void {
+		this.#isStopped = true;
+		this.#send(this.#block.slice(0, this.#filled));
+		this.#target?.postMessage(null satisfies FromWorklet);
+		this.#target = null;
+		this.port.postMessage(null);
+	}
+
+	#send(block: Float32Array<ArrayBuffer>): void {
+		this.#target?.postMessage(block satisfies FromWorklet, [block.buffer]);
+	}
+}
+
+registerProcessor(PROCESSOR_NAME, Capture);

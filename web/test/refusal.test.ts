@@ -1,0 +1,84 @@
+import { expect, test } from 'vitest';
+import { type Fetch, whyRefused } from '../src/refusal.js';
+
+const STREAM = new URL('ws://captions.example:6007/here/v1/stream');
+
+interface Answer {
+	readonly status?: number;
+	readonly body?: unknown;
+	readonly retryAfter?: string;
+}
+
+/** A server that is well and knows the key, but for what is said. */
+function server(answers: Readonly<Record<string, Answer>>, asked: string[] = []): Fetch {
+	const well: Readonly<Record<string, Answer>> = {
+		'/readyz': {},
+		'/jobs/-': { status: 404 },
+		'/health': { body: { sessions: { connected: 1, waiting: 1, max: 4 } } },
+	};
+	return (url, init) => {
+		const path = url.replace('http://captions.example:6007/here', '');
+		const key = (init.headers as Record<string, string>)['Authorization'];
+		asked.push(`${path} ${key ?? ''}`);
+		const { status = 200, body = {}, retryAfter } = { ...well, ...answers }[path] ?? {};
+		const headers = retryAfter === undefined ? {} : { 'Retry-After': retryAfter };
+		return Promise.resolve(new Response(JSON.stringify(body), { status, headers }));
+	};
+}
+
+const error = (code: string) => ({ error: { code, message: 'x', retryable: true } });
+
+test('a server that starts is busy, for as long as it says', async () => {
+	const ask = server({ '/readyz': { status: 503, body: error('no_worker_ready'), retryAfter: '3' } });
+	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ cause: 'busy', retryAfterSeconds: 3 });
+});
+
+test('a server that goes restarts', async () => {
+	const ask = server({ '/readyz': { status: 503, body: error('draining'), retryAfter: '2' } });
+	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({
+		cause: 'restarting',
+		retryAfterSeconds: 2,
+	});
+});
+
+test('a proxy that has no server behind it counts as nobody', async () => {
+	const ask = server({ '/readyz': { status: 502, retryAfter: 'Wed, 21 Oct' } });
+	expect(await whyRefused(STREAM, undefined, ask)).toEqual({
+		cause: 'network',
+		message: 'The server answers with 502.',
+		retryAfterSeconds: 0,
+	});
+});
+
+test('a wrong key is for good', async () => {
+	const asked: string[] = [];
+	const ask = server({ '/jobs/-': { status: 401 } }, asked);
+	expect(await whyRefused(STREAM, 'secret', ask)).toMatchObject({ code: 'unauthorized' });
+	expect(asked).toContain('/jobs/- Bearer secret');
+});
+
+test('a page of another site is for good', async () => {
+	const ask = server({ '/jobs/-': { status: 403 } });
+	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ code: 'forbidden_origin' });
+});
+
+test('a server without room is full', async () => {
+	const ask = server({ '/health': { body: { sessions: { connected: 3, waiting: 1, max: 4 } } } });
+	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({
+		cause: 'busy',
+		message: 'The server is full.',
+		retryAfterSeconds: 2,
+	});
+});
+
+test('one that says nothing of itself is busy', async () => {
+	expect(await whyRefused(STREAM, undefined, server({}))).toMatchObject({
+		cause: 'busy',
+		message: 'The server lets nobody in at the moment.',
+	});
+});
+
+test('nobody is nobody', async () => {
+	const ask: Fetch = () => Promise.reject(new TypeError('Failed to fetch'));
+	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ cause: 'network', retryAfterSeconds: 0 });
+});
