@@ -1,0 +1,116 @@
+/** The client in a page: what it does without a word being said. */
+
+import type { LiveClient, LiveEvent } from '../src/index.js';
+import { API_KEY } from './auricle.js';
+import { expect, test } from './fixtures.js';
+
+declare global {
+	var client: LiveClient;
+	var events: LiveEvent[];
+}
+
+const PACKETS_A_SECOND = 50;
+
+test.beforeEach(async ({ client: page }) => {
+	await page.evaluate(apiKey => {
+		const client = new globalThis.auricle.LiveClient({ apiKey });
+		globalThis.client = client;
+		globalThis.events = [];
+		void (async () => {
+			for await (const event of client) {
+				globalThis.events.push(event);
+			}
+		})();
+	}, API_KEY);
+});
+
+test('a page that is busy does not break the sound', async ({ client: page, gateway }) => {
+	await page.evaluate(async () => {
+		await globalThis.client.useMicrophone();
+	});
+	await expect.poll(() => gateway.packets.length).toBeGreaterThan(0);
+	const before = gateway.packets.length;
+	await page.evaluate(() => {
+		const end = performance.now() + 2000;
+		while (performance.now() < end); // nothing else gets a turn on the page
+	});
+	expect(gateway.packets.length - before).toBeGreaterThan(1.5 * PACKETS_A_SECOND);
+});
+
+test('samples from elsewhere are taken', async ({ client: page, gateway }) => {
+	const closed = await page.evaluate(() => {
+		globalThis.client.push(new Float32Array(48_000), 48_000);
+		return globalThis.client.finish();
+	});
+	expect(closed.packets).toBe(PACKETS_A_SECOND + 1); // the last brings the end out of the decoder
+	expect(gateway.packets.length).toBe(closed.packets);
+});
+
+test('a stream without sound is refused', async ({ client: page }) => {
+	await expect(page.evaluate(() => globalThis.client.useStream(new MediaStream()))).rejects.toThrow(
+		'This stream has no sound.',
+	);
+});
+
+test('what happens to page and microphone is told', async ({ client: page }) => {
+	const told = await page.evaluate(async () => {
+		const media = await globalThis.client.useMicrophone();
+		const [track] = media.getAudioTracks();
+		track?.dispatchEvent(new Event('mute'));
+		track?.dispatchEvent(new Event('unmute'));
+		track?.dispatchEvent(new Event('ended')); // as if it were unplugged
+		Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+		document.dispatchEvent(new Event('visibilitychange'));
+		Object.defineProperty(document, 'hidden', { value: false });
+		document.dispatchEvent(new Event('visibilitychange'));
+		await new Promise(resolve => setTimeout(resolve, 100));
+		return globalThis.events.map(event => ('cause' in event ? `${event.type} ${event.cause}` : event.type));
+	});
+	for (const event of [
+		'source_muted',
+		'source_unmuted',
+		'source_lost unplugged',
+		'page_hidden',
+		'page_visible',
+	]) {
+		expect(told).toContain(event);
+	}
+});
+
+test('a stream that is closed ends at once, and takes nothing more', async ({ client: page }) => {
+	const [how, then] = await page.evaluate(async () => {
+		const { client } = globalThis;
+		const media = await client.useMicrophone();
+		client.close();
+		const how = await client.closed.catch((error: unknown) => (error as { code: string }).code);
+		const ended = await client[Symbol.asyncIterator]()
+			.next()
+			.catch((error: unknown) => (error as { code: string }).code);
+		await new Promise(resolve => setTimeout(resolve, 600)); // the microphone's last sound may take so long
+		return [how, [ended, media.getAudioTracks()[0]?.readyState]];
+	});
+	expect(how).toBe('aborted');
+	expect(then).toEqual(['aborted', 'ended']);
+});
+
+test('what makes no sense is refused where it is asked for', async ({ client: page }) => {
+	const codes = await page.evaluate(() => {
+		const { LiveClient } = globalThis.auricle;
+		const attempts = [
+			() => new LiveClient({ url: 'nowhere' }),
+			() => new LiveClient({ apiKey: 'a', token: 'b' }),
+			() => new LiveClient({ endpointMilliseconds: 1 }),
+			() => globalThis.client.push(new Float32Array(1), 1),
+			() => globalThis.client.configure({ endpointMilliseconds: 1 }),
+		];
+		return attempts.map(attempt => {
+			try {
+				attempt();
+				return null;
+			} catch (error) {
+				return (error as { code: string }).code;
+			}
+		});
+	});
+	expect(codes).toEqual(Array<string>(5).fill('bad_parameters'));
+});

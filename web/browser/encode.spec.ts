@@ -1,0 +1,31 @@
+/** A recording becomes packets in a browser, and packets become text on a server. */
+
+import { API_KEY } from './auricle.js';
+import { CLIP_SECONDS, TEXT, words } from './clip.js';
+import { expect, test } from './fixtures.js';
+
+const PACKETS_A_SECOND = 50;
+
+test('a recording is encoded to packets that the server reads', async ({ client }) => {
+	const { packets, answer } = await client.evaluate(async apiKey => {
+		const { createPacketFormatData, encodeToPackets } = globalThis.auricle;
+		const file = await (await fetch('/clip.wav')).arrayBuffer();
+		const audio = await new OfflineAudioContext(2, 1, 44_100).decodeAudioData(file); // so it is resampled twice
+		const packets = await encodeToPackets(audio);
+		const response = await fetch('/utterance?audio_format=opus&language=en', {
+			method: 'POST',
+			headers: { Authorization: `Bearer ${apiKey}`, 'Content-Type': 'application/octet-stream' },
+			body: createPacketFormatData(packets),
+		});
+		return { packets: packets.length, answer: (await response.json()) as { text: string } };
+	}, API_KEY);
+	expect(words(answer.text)).toEqual(words(TEXT));
+	expect(packets).toBe(Math.ceil((CLIP_SECONDS + 0.0065) * PACKETS_A_SECOND));
+});
+
+test('nothing becomes no packets', async ({ client }) => {
+	const packets = await client.evaluate(() =>
+		globalThis.auricle.encodeToPackets({ samples: new Float32Array(), sampleRate: 16_000 }),
+	);
+	expect(packets).toEqual([]);
+});

@@ -1,0 +1,27 @@
+import { defineConfig } from '@playwright/test';
+import { FAKE_MICROPHONE, writeFakeMicrophone } from './browser/clip.js';
+
+writeFakeMicrophone();
+
+export default defineConfig({
+	testDir: 'browser',
+	outputDir: 'test-results/browser',
+	workers: 1, // they share a server, and listen in real time
+	timeout: 90_000,
+	expect: { timeout: 20_000 },
+	forbidOnly: true,
+	reporter: 'list',
+	use: {
+		browserName: 'chromium',
+		launchOptions: {
+			executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+			args: [
+				'--no-sandbox',
+				'--disable-gpu',
+				'--use-fake-ui-for-media-stream',
+				'--use-fake-device-for-media-stream',
+				`--use-file-for-fake-audio-capture=${FAKE_MICROPHONE}%noloop`,
+			],
+		},
+	},
+});
