@@ -181,7 +181,7 @@ def test_files_are_read_side_by_side(shared: Child) -> None:
 
 def test_a_file_goes_on_in_another_worker_where_this_one_died(shared: Child) -> None:
     expected = spans(read_all(shared, STORY))
-    assert len(expected) == 2
+    assert len(expected) > 2
     with started() as first:
         answer = done(first, step(STORY))
         first.process.kill()
@@ -193,9 +193,10 @@ def test_a_file_goes_on_in_another_worker_where_this_one_died(shared: Child) -> 
         if last.done:
             break
     assert spans([answer]) == expected[:1]
-    ((start, samples),) = rest
-    assert start == expected[1][0]
-    assert abs(samples - expected[1][1]) < 600  # the last windows lie otherwise
+    assert len(rest) == len(expected) - 1
+    assert rest[0][0] == expected[1][0]
+    for found, wanted in zip(rest, expected[1:], strict=True):
+        assert found == pytest.approx(wanted, abs=600)  # windows lie otherwise
     assert last.duration_samples == 556_778
 
 
