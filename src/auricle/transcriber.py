@@ -10,6 +10,12 @@ from typing import Protocol
 
 from auricle.types import ClientId, Job, Piece, Source, Transcript
 
+JOB_OVERHEAD_S = 5.0
+"""A job costs as much as its audio and so much more, so cost is counted in `load` = audio + this.
+
+A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread; in a full
+batch short jobs cost more beside their audio (5.5 and 12 s fit best, ``bench/threads.py``)."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:

@@ -14,10 +14,18 @@ from auricle.cli.live_source import FileSource, MicrophoneSource, Source
 from auricle.cli.live_stream import LiveStream
 from auricle.cli.options import setting
 from auricle.cli.output import Format, check_target
+from auricle.cli.speech import (
+    Hotwords,
+    Language,
+    Prompt,
+    TaskChoice,
+    WordTimestamps,
+    language_of,
+    words_of,
+)
 from auricle.client import LiveClient
 from auricle.config import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
-from auricle.languages import LANGUAGES
 from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.types import Task
 
@@ -46,21 +54,11 @@ def live(
             help="A file, kept up to date: .txt, .json, .srt or .vtt. [dim]\\[stdout][/]",
         ),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Its code, as [bold]en[/]; without it, it is detected.")
-    ] = None,
-    task: Annotated[
-        Task, typer.Option(help="Write what is said, or translate it to English.")
-    ] = Task.TRANSCRIBE,
-    word_timestamps: Annotated[
-        bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")
-    ] = False,
-    prompt: Annotated[
-        str | None, typer.Option(help="Text that came before, for names and style.")
-    ] = None,
-    hotwords: Annotated[
-        str | None, typer.Option(help="Words to expect, separated by commas.")
-    ] = None,
+    language: Language = None,
+    task: TaskChoice = Task.TRANSCRIBE,
+    word_timestamps: WordTimestamps = False,
+    prompt: Prompt = None,
+    hotwords: Hotwords = None,
     endpoint_ms: Annotated[
         int,
         typer.Option(
@@ -84,19 +82,18 @@ def live(
     A server has to run: [bold]auricle serve[/] starts one. Then [bold]auricle live talk.mp3[/], or
     [bold]auricle live --mic -o captions.srt[/].
 
-    Words that are firm are bold, guesses
-    are dim; each finished utterance becomes a line. In a pipe there are only those lines. Lost
-    connections and restarts of the server cost no word.
+    Words that are firm are bold, guesses are dim; each finished utterance becomes a line. In a pipe
+    there are only those lines. Lost connections and restarts of the server cost no word.
 
     Ctrl-C ends the speech, and what was said so far is still written down; a second one leaves at
     once.
     """
     settings = Settings.load({"url": url, "api_key": api_key})
     parameters = StreamParameters(
-        language=_language(language),
+        language=language_of(language),
         task=task,
         prompt=prompt,
-        hotwords=tuple(word for raw in (hotwords or "").split(",") if (word := raw.strip())),
+        hotwords=words_of(hotwords),
         endpoint_ms=endpoint_ms,
         word_timestamps=word_timestamps,
     )
@@ -124,14 +121,6 @@ def live(
         raise _advised(stream.problem)
     if stream.interrupts > (1 if mic else 0):  # one is the usual end of listening
         raise typer.Exit(EXIT_INTERRUPTED)
-
-
-def _language(code: str | None) -> str | None:
-    if code in (None, "auto"):
-        return None
-    if code not in LANGUAGES:
-        raise SetupError(f"There is no language {code!r}; codes are like en, de, fr or zh.")
-    return code
 
 
 def _destination(

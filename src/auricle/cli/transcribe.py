@@ -14,9 +14,17 @@ from auricle.cli.options import setting
 from auricle.cli.output import Format, destinations, render, write
 from auricle.cli.progress import FileProgressBars
 from auricle.cli.recogniser import Recogniser, RecogniserRequest
+from auricle.cli.speech import (
+    Hotwords,
+    Language,
+    Prompt,
+    TaskChoice,
+    WordTimestamps,
+    language_of,
+    words_of,
+)
 from auricle.config import Settings
 from auricle.errors import AuricleError, SetupError
-from auricle.languages import LANGUAGES
 from auricle.longform import FileTranscript
 from auricle.server.logs import configure_logging
 from auricle.types import SAMPLE_RATE_HZ, Options, Task
@@ -37,24 +45,14 @@ def transcribe(
         str | None,
         typer.Option("--output", "-o", help="A file, or a folder for several; else stdout."),
     ] = None,
-    language: Annotated[
-        str | None, typer.Option(help="Its code, as [bold]en[/]; without it, it is detected.")
-    ] = None,
-    task: Annotated[
-        Task, typer.Option(help="Write what is said, or translate it to English.")
-    ] = Task.TRANSCRIBE,
+    language: Language = None,
+    task: TaskChoice = Task.TRANSCRIBE,
     beam_size: Annotated[
         int, typer.Option(min=1, max=20, help="1 is quickest; 5 is a little more exact.")
     ] = 5,
-    word_timestamps: Annotated[
-        bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")
-    ] = False,
-    initial_prompt: Annotated[
-        str | None, typer.Option(help="Text that came before, for names and style.")
-    ] = None,
-    hotwords: Annotated[
-        str | None, typer.Option(help="Words to expect, separated by commas.")
-    ] = None,
+    word_timestamps: WordTimestamps = False,
+    initial_prompt: Prompt = None,
+    hotwords: Hotwords = None,
     url: Annotated[str | None, setting("url")] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     model: Annotated[str | None, setting("model")] = None,
@@ -68,11 +66,11 @@ def transcribe(
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     options = Options(
-        language=_language(language),
+        language=language_of(language),
         task=task,
         beam_size=beam_size,
         initial_prompt=initial_prompt,
-        hotwords=tuple(word for raw in (hotwords or "").split(",") if (word := raw.strip())),
+        hotwords=words_of(hotwords),
         word_timestamps=word_timestamps,
     )
     targets = destinations(files, output, output_format)
@@ -95,14 +93,6 @@ class _Recording:
     is_done: anyio.Event = field(default_factory=anyio.Event)
     heard: FileTranscript | None = None
     problem: str = ""
-
-
-def _language(code: str | None) -> str | None:
-    if code in (None, "auto"):
-        return None
-    if code not in LANGUAGES:
-        raise SetupError(f"There is no language {code!r}; codes are like en, de, fr or zh.")
-    return code
 
 
 def _recogniser(settings: Settings) -> Recogniser:

@@ -4,7 +4,7 @@ Guesses (partials, speculation) are what a busy service leaves out first: sessio
 them as the load goes up, and none when it is full.
 """
 
-from auricle.transcriber import Stats
+from auricle.transcriber import JOB_OVERHEAD_S, Stats
 
 FULL_WAIT_S = 1.0
 """With so much work waiting for each worker, a final would be late: no more guesses."""
@@ -14,8 +14,6 @@ BUSY_LOAD = 0.6
 """The load when all workers are busy and nothing waits."""
 SMOOTHING = 0.25
 """Weight of the newest look at who is busy: one look sees a worker as busy or idle only."""
-
-_JOB_OVERHEAD_S = 5.0  # what a job costs besides its audio, as the scheduler counts it
 
 
 class LoadMeter:
@@ -33,7 +31,7 @@ class LoadMeter:
             return self.load
         busy_share = sum(worker.state == "busy" for worker in alive) / len(alive)
         self._busy_share += SMOOTHING * (busy_share - self._busy_share)
-        waiting_s = stats.waiting_audio_s + stats.waiting_jobs * _JOB_OVERHEAD_S
+        waiting_s = stats.waiting_audio_s + stats.waiting_jobs * JOB_OVERHEAD_S
         wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
         is_hard = max(0.0, self._busy_share - EASY_SHARE) / (1 - EASY_SHARE)
         self.load = min(1.0, max(is_hard * BUSY_LOAD, wait_s / FULL_WAIT_S))

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from auricle.config import QueueSettings
 from auricle.errors import Overloaded
+from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, JobKind
-from auricle.workers.backlog import JOB_OVERHEAD_S, Backlog, Ticket
+from auricle.workers.backlog import Backlog, Ticket
 from auricle.workers.speed import Speed, whole_seconds
 
 FILE_QUEUE_SHARE = 0.5

@@ -4,14 +4,10 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobKind, Options
 from auricle.workers.fair_queue import FairQueue
 
-JOB_OVERHEAD_S = 5.0
-"""A job costs as much as its audio and so much more, so cost is counted in `load` = audio + this.
-
-A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread; in a full
-batch short jobs cost more beside their audio (5.5 and 12 s fit best, ``bench/threads.py``)."""
 BATCH_CLASS_STEP_S = 5.0
 """Jobs within one such step of length go together: a short one doesn't wait for a long one."""
 

@@ -27,7 +27,7 @@ from auricle.errors import (
     SetupError,
     WorkerError,
 )
-from auricle.transcriber import Stats
+from auricle.transcriber import JOB_OVERHEAD_S, Stats
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -36,7 +36,7 @@ from auricle.types import (
     Options,
     Transcript,
 )
-from auricle.workers.backlog import JOB_OVERHEAD_S, Batch, Ticket
+from auricle.workers.backlog import Batch, Ticket
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (

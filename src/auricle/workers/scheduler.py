@@ -20,9 +20,10 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
+from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, Job, JobKind
 from auricle.workers.admission import SHEDDABLE, Admission
-from auricle.workers.backlog import JOB_OVERHEAD_S, Backlog, Batch, Ticket, batch_class
+from auricle.workers.backlog import Backlog, Batch, Ticket, batch_class
 from auricle.workers.blame import Blame, fingerprint
 from auricle.workers.speed import Speed, Workers
 
