@@ -123,5 +123,6 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
 	rm -rf "$(VENV)" dist build htmlcov .coverage .coverage.* bench/results
+	rm -rf web/node_modules web/dist web/test-results
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench testdata -name __pycache__ -type d -prune -exec rm -rf {} +
