@@ -88,18 +88,23 @@ chaos-live: setup ## Let workers, network and server fail while people speak: is
 soak-live: setup ## Watch the server's memory over 20 minutes of live streams (ARGS="--minutes 2")
 	@"$(BIN)/python" -m bench.live_soak $(ARGS)
 
-# Needs Node 20 or newer; the tests in a browser are left out where there is no Chromium.
+# Needs Node 20 or newer; without Chromium nothing is tried in a browser, which CI does not put up with.
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-web
-test-web: setup ## Check, build and test the browser's client library
-	@command -v npm >/dev/null || { echo "test-web: npm is missing. Install Node 20 or newer." >&2; exit 1; }
-	@cd web && npm ci --silent && npm run --silent check && npm run --silent build && npm test --silent
+test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser's client library
+	@cd web && npm run --silent check && npm run --silent build && npm test --silent
 	@if [ -x "$(CHROMIUM)" ]; then \
 		cd web && CHROMIUM="$(CHROMIUM)" AURICLE_TEST_PYTHON="$(abspath $(BIN)/python)" \
-			npm run --silent test:browser; \
+			npm run --silent test:browser -- $(ARGS); \
 	else \
-		echo "test-web: no Chromium at $(CHROMIUM), so nothing was tried in a browser (Debian: apt-get install chromium)"; \
+		echo "test-web: no Chromium at $(CHROMIUM), so nothing was tried in a browser." >&2; \
+		echo "test-web: install it (Debian: apt-get install chromium), or set CHROMIUM=/path/to/it." >&2; \
+		test -z "$$CI"; \
 	fi
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	@command -v npm >/dev/null || { echo "web: npm is missing. Install Node 20 or newer." >&2; exit 1; }
+	@cd web && npm ci --silent
 
 .PHONY: wheel
 wheel: setup ## Build the wheel into dist/
