@@ -14,7 +14,7 @@ class AuricleError(Exception):
         * LocalProtocolError      our own code broke a protocol: a bug
         * RemoteProtocolError     the peer broke it: close the connection
     * RequestError                the caller asked for something that can't be
-        * BadRequest, Unauthorized, ForbiddenOrigin, NotFound, TooLarge, TooLong,
+        * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, NotFound, TooLarge, TooLong,
           UnsupportedFormat, RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
@@ -70,6 +70,13 @@ class Unauthorized(RequestError):
     """No key, or a key that is not known: the answer is the same for both."""
 
     code = "unauthorized"
+    http_status = 401
+
+
+class TokenExpired(RequestError):
+    """A short-lived token came too late; its holder needs a new one."""
+
+    code = "token_expired"
     http_status = 401
 
 

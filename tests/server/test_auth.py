@@ -4,12 +4,14 @@ import pytest
 from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
-from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.errors import ForbiddenOrigin, SetupError, TokenExpired, Unauthorized
 from auricle.server.auth import Keyring, check_exposure, check_origin, is_loopback
 from auricle.types import ANONYMOUS
 from tests.fakes.service import keys
 
 pytestmark = pytest.mark.unit
+
+NOW = 1_700_000_000.0
 
 
 def bearer(key: str) -> Headers:
@@ -19,31 +21,31 @@ def bearer(key: str) -> Headers:
 def test_without_keys_everybody_is_anonymous() -> None:
     ring = Keyring(())
     assert not ring.has_keys
-    assert ring.identify(Headers({})) == ANONYMOUS
-    assert ring.identify(bearer("whatever")) == ANONYMOUS
+    assert ring.identify(Headers({}), now=NOW) == ANONYMOUS
+    assert ring.identify(bearer("whatever"), now=NOW) == ANONYMOUS
 
 
 def test_a_key_with_a_name_gives_the_client_that_name() -> None:
     ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
-    assert ring.identify(bearer("secret-b")) == "bob"
+    assert ring.identify(bearer("secret-b"), now=NOW) == "bob"
 
 
 def test_the_scheme_is_read_without_regard_to_case() -> None:
     ring = Keyring(keys("alice:secret"))
-    assert ring.identify(Headers({"authorization": "bearer  secret"})) == "alice"
+    assert ring.identify(Headers({"authorization": "bearer  secret"}), now=NOW) == "alice"
 
 
 def test_a_key_may_hold_a_colon_after_its_name() -> None:
-    assert Keyring(keys("alice:a:b")).identify(bearer("a:b")) == "alice"
+    assert Keyring(keys("alice:a:b")).identify(bearer("a:b"), now=NOW) == "alice"
 
 
 def test_a_key_may_hold_any_character() -> None:
     sent = "ключ".encode().decode("latin-1")
-    assert Keyring(keys("alice:ключ")).identify(bearer(sent)) == "alice"
+    assert Keyring(keys("alice:ключ")).identify(bearer(sent), now=NOW) == "alice"
 
 
 def test_a_key_without_a_name_gets_one_that_does_not_tell_the_key() -> None:
-    client = Keyring(keys("topsecret")).identify(bearer("topsecret"))
+    client = Keyring(keys("topsecret")).identify(bearer("topsecret"), now=NOW)
     assert client.startswith("key-")
     assert "topsecret" not in client
 
@@ -56,13 +58,15 @@ def test_a_key_without_a_name_gets_one_that_does_not_tell_the_key() -> None:
         bearer(""),
         bearer("alice:secret"),
         bearer("clé"),
+        bearer("tok1.1700000060.c2VjcmV0"),
+        bearer("tok1."),
         Headers({"authorization": "Basic c2VjcmV0"}),
         Headers({"authorization": "secret"}),
     ],
 )
 def test_no_key_and_a_wrong_key_get_the_same_answer(headers: Headers) -> None:
     with pytest.raises(Unauthorized) as caught:
-        Keyring(keys("alice:secret")).identify(headers)
+        Keyring(keys("alice:secret")).identify(headers, now=NOW)
     assert str(caught.value) == "Send a valid key: `Authorization: Bearer KEY`."
 
 
@@ -78,7 +82,57 @@ def test_only_the_operators_key_is_the_operators() -> None:
     assert not ring.is_operator(bearer("secret"))
     assert not Keyring(()).is_operator(bearer(""))
     with pytest.raises(Unauthorized):
-        ring.identify(bearer("root"))
+        ring.identify(bearer("root"), now=NOW)
+
+
+def test_a_token_does_in_the_place_of_its_key() -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    token = ring.issue_token(bearer("secret-a"), 60, now=NOW)
+    assert ring.identify(bearer(token), now=NOW + 59) == "alice"
+    assert ring.identify(Headers({}), ["auricle", f"key.{token}"], now=NOW) == "alice"
+    assert ring.identify(Headers({}), (), token, now=NOW) == "alice"
+
+
+def test_deepgrams_name_of_the_scheme_is_known() -> None:
+    ring = Keyring(keys("alice:secret"))
+    assert ring.identify(Headers({"authorization": "Token secret"}), now=NOW) == "alice"
+
+
+def test_a_key_does_not_do_where_addresses_are_logged() -> None:
+    with pytest.raises(Unauthorized):
+        Keyring(keys("alice:secret")).identify(Headers({}), (), "secret", now=NOW)
+
+
+def test_a_token_that_has_expired_is_told_from_a_wrong_one() -> None:
+    ring = Keyring(keys("alice:secret"))
+    token = ring.issue_token(bearer("secret"), 60, now=NOW)
+    with pytest.raises(TokenExpired):
+        ring.identify(bearer(token), now=NOW + 60)
+    with pytest.raises(Unauthorized):
+        ring.identify(bearer(token + "x"), now=NOW + 60)
+
+
+def test_a_token_is_good_for_each_server_with_its_key_and_dies_with_it() -> None:
+    token = Keyring(keys("alice:secret")).issue_token(bearer("secret"), 60, now=NOW)
+    assert Keyring(keys("bob:other", "al:secret")).identify(bearer(token), now=NOW) == "al"
+    with pytest.raises(Unauthorized):
+        Keyring(keys("alice:rotated")).identify(bearer(token), now=NOW)
+
+
+def test_a_token_gets_no_other_and_is_not_the_operators() -> None:
+    ring = Keyring(keys("alice:secret"), keys("root")[0])
+    token = ring.issue_token(bearer("secret"), 60, now=NOW)
+    for presented in (token, "root", "wrong", ""):
+        with pytest.raises(Unauthorized):
+            ring.issue_token(bearer(presented), 60, now=NOW)
+    assert not ring.is_operator(bearer(token))
+
+
+def test_without_keys_there_are_tokens_that_no_key_has_made() -> None:
+    token = Keyring(()).issue_token(Headers({}), 60, now=NOW)
+    assert Keyring(()).identify(bearer(token), now=NOW) == ANONYMOUS
+    with pytest.raises(Unauthorized):
+        Keyring(keys("alice:secret")).identify(bearer(token), now=NOW)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

@@ -1,6 +1,7 @@
 """The handshake, the first message, and coming back."""
 
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import anyio
 import numpy as np
 import pytest
+from starlette.datastructures import Headers
 from structlog.testing import LogCapture
 from websockets.exceptions import InvalidStatus
 
@@ -149,6 +151,23 @@ async def test_a_key_comes_in_a_header_or_as_a_subprotocol_that_is_not_echoed(
         assert caller.connection.subprotocol == expected
         await caller.caption()
         assert {job.client for job in service.transcriber.jobs} == {"alice"}
+
+
+async def test_a_token_comes_in_the_address_too(tmp_path: Path) -> None:
+    async with live(tmp_path, api_keys=keys("alice:secret")) as service:
+        headers, now = Headers({"authorization": "Bearer secret"}), time.time()
+        ring = service.state.keyring
+        token = ring.issue_token(headers, 60, now=now)
+        for how in ({"token": token}, {"subprotocols": ["auricle", f"key.{token}"]}):
+            async with call(service.port, **START, **how) as caller:
+                await caller.until("ready")
+                await caller.caption()
+        assert {job.client for job in service.transcriber.jobs} == {"alice"}
+        late = ring.issue_token(headers, 1, now=now - 60)
+        status, error, _ = await refused(service, token=late)
+        assert (status, error["code"]) == (401, "token_expired")
+        status, error, _ = await refused(service, token="secret")
+        assert (status, error["code"]) == (401, "unauthorized")
 
 
 async def test_a_page_of_another_origin_is_refused(service: Live) -> None:

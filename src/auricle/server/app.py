@@ -20,7 +20,7 @@ from fastapi import FastAPI
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server import health, jobs, metrics, stream, utterance
+from auricle.server import grants, health, jobs, metrics, stream, utterance
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
@@ -47,7 +47,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
-    for module in (utterance, jobs, stream, health, metrics):
+    for module in (utterance, jobs, stream, grants, health, metrics):
         app.include_router(module.router)
     # The last one added is the outermost.
     app.add_middleware(Shield)

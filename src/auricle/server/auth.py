@@ -3,13 +3,16 @@
 Speech comes in with a key once any is configured; without one the server binds to loopback only.
 ``/livez``, ``/readyz``, ``/health``, ``/metrics`` and ``/openapi.json`` are open: probes carry no
 key, and nothing there tells what anybody said. Crash stacks are shown to the operator's key only.
+A short-lived token (:mod:`.tokens`) does wherever its key does, but gets no other token.
 """
 
 import hashlib
 import hmac
 import ipaddress
+import secrets
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -17,20 +20,28 @@ from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
 from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.server.tokens import TokenSigner, check_time, is_token
 from auricle.types import ANONYMOUS, ClientId
 
-_SCHEME = "bearer "
+_SCHEMES = ("bearer ", "token ")
 _KEY = "key."
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HTTP = {"ws": "http", "wss": "https"}
 """What a page's own scheme is, if its WebSocket has this one."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    hash: bytes
+    client: ClientId
+    tokens: TokenSigner
+
+
 class Keyring:
     """The keys that are known, by their hashes; comparing takes the same time for each."""
 
     def __init__(self, keys: Sequence[SecretStr], operator_key: SecretStr | None = None) -> None:
-        self._clients = [_named(key.get_secret_value()) for key in keys]
+        self._keys = [_parsed(key.get_secret_value()) for key in keys]
         self._operator = (
             None if operator_key is None else _hashed(operator_key.get_secret_value().encode())
         )
@@ -38,28 +49,55 @@ class Keyring:
     @property
     def has_keys(self) -> bool:
         """Whether a key is asked for at all."""
-        return bool(self._clients)
+        return bool(self._keys)
 
-    def identify(self, headers: Headers, subprotocols: Sequence[str] = ()) -> ClientId:
-        """Return whose key came with a request.
+    def identify(
+        self, headers: Headers, subprotocols: Sequence[str] = (), token: str = "", *, now: float
+    ) -> ClientId:
+        """Return whose key or token came with a request.
 
         Args:
             headers: The request's.
             subprotocols: Those that a WebSocket offers: a browser, which can't set headers there,
                 gives its key as ``key.KEY``.
+            token: What came in a WebSocket's address; a key doesn't do there, as addresses are
+                logged.
+            now: Seconds since 1970.
 
         Raises:
-            Unauthorized: No key, or one that isn't known.
+            Unauthorized: No key or token, or one that isn't known.
+            TokenExpired: A token that was good once.
         """
-        if not self._clients:
+        if not self._keys:
             return ANONYMOUS
-        presented, found = _hashed(_bearer(headers) or _offered(subprotocols)), None
-        for known, client in self._clients:
-            if hmac.compare_digest(presented, known):
-                found = client
-        if found is None:
+        presented = _bearer(headers) or _offered(subprotocols)
+        if (key := self._known(presented)) is not None:
+            return key.client
+        token = presented.decode("latin-1") or token
+        author = None
+        if is_token(token):
+            for key in self._keys:
+                if key.tokens.is_author(token):
+                    author = key.client
+        if author is None:
             raise Unauthorized("Send a valid key: `Authorization: Bearer KEY`.")
-        return found
+        check_time(token, now)
+        return author
+
+    def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
+        """Return a token that stands for the key in a request.
+
+        Without keys anything does, and so does this one: a program that asks for tokens works there
+        as well.
+
+        Raises:
+            Unauthorized: No key, or one that isn't known; a token is none.
+        """
+        if not self._keys:
+            return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
+        if (key := self._known(_bearer(headers))) is None:
+            raise Unauthorized("A token is given for a key: `Authorization: Bearer KEY`.")
+        return key.tokens.issue(now, ttl_s)
 
     def is_operator(self, headers: Headers) -> bool:
         """Return whether the operator's key came with a request."""
@@ -67,10 +105,18 @@ class Keyring:
             return False
         return hmac.compare_digest(_hashed(_bearer(headers)), self._operator)
 
+    def _known(self, presented: bytes) -> _Key | None:
+        digest, found = _hashed(presented), None
+        for key in self._keys:
+            if hmac.compare_digest(digest, key.hash):
+                found = key
+        return found
+
 
 def _bearer(headers: Headers) -> bytes:
     value = headers.get("authorization", "")
-    key = value[len(_SCHEME) :].strip() if value.lower().startswith(_SCHEME) else ""
+    scheme = next((name for name in _SCHEMES if value.lower().startswith(name)), None)
+    key = "" if scheme is None else value[len(scheme) :].strip()
     return key.encode("latin-1")  # the bytes as they came
 
 
@@ -79,15 +125,16 @@ def _offered(subprotocols: Sequence[str]) -> bytes:
     return next(keys, "").encode("latin-1")  # as above
 
 
-def _named(setting: str) -> tuple[bytes, ClientId]:
-    """Return the hash and the client's name of ``key`` or ``name:key``."""
+def _parsed(setting: str) -> _Key:
+    """Return what ``key`` or ``name:key`` means."""
     name, colon, key = setting.partition(":")
     if not colon:
         digest = _hashed(setting.encode())
-        return digest, ClientId(f"key-{digest.hex()[:8]}")
+        return _Key(digest, ClientId(f"key-{digest.hex()[:8]}"), TokenSigner(digest))
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS holds an empty name or key; write `key` or `name:key`.")
-    return _hashed(key.encode()), ClientId(name)
+    digest = _hashed(key.encode())
+    return _Key(digest, ClientId(name), TokenSigner(digest))
 
 
 def _hashed(key: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """What the routes of one application share."""
 
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -126,7 +127,8 @@ class ServerState:
         """Return whose request this is, if it may do anything at all.
 
         Raises:
-            Unauthorized: No key, or one that isn't known.
+            Unauthorized: No key or token, or one that isn't known.
+            TokenExpired: A token came too late.
             ForbiddenOrigin: A page of another site sent it.
         """
         client = self._identify(request)
@@ -138,15 +140,20 @@ class ServerState:
         """Return whose WebSocket this is, if it may do anything at all.
 
         Raises:
-            Unauthorized: No key, or one that isn't known.
+            Unauthorized: No key or token, or one that isn't known.
+            TokenExpired: A token came too late.
             ForbiddenOrigin: A page of another site opened it.
         """
-        client = self._identify(websocket, websocket.scope.get("subprotocols", []))
+        subprotocols = websocket.scope.get("subprotocols", [])
+        token = websocket.query_params.get("token", "")
+        client = self._identify(websocket, subprotocols, token)
         self._check_origin(websocket)
         return client
 
-    def _identify(self, request: HTTPConnection, subprotocols: Sequence[str] = ()) -> ClientId:
-        client = self.keyring.identify(request.headers, subprotocols)
+    def _identify(
+        self, request: HTTPConnection, subprotocols: Sequence[str] = (), token: str = ""
+    ) -> ClientId:
+        client = self.keyring.identify(request.headers, subprotocols, token, now=time.time())
         request_log(request.scope).client = client
         return client
 
