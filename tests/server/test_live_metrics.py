@@ -60,6 +60,8 @@ def test_finals_are_counted_by_what_they_hold(
     assert counted == {"text": 2, "empty": 1, "failed": 1}
     name = "auricle_live_final_delay_seconds"
     assert registry.get_sample_value(f"{name}_sum") == pytest.approx(1.7)
+    assert metrics.take_final_delays() == (0.3, 0.3, 0.3, 0.8)
+    assert metrics.take_final_delays() == ()
 
 
 def test_packets_of_finished_sessions_are_counted_by_what_became_of_them(

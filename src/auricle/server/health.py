@@ -1,5 +1,6 @@
 """``/livez`` (the event loop answers), ``/readyz`` (speech can be recognised now), ``/health``."""
 
+import time
 from importlib.metadata import version
 
 from fastapi import APIRouter
@@ -8,6 +9,7 @@ from starlette.responses import Response
 
 from auricle.errors import Draining, NoWorkerReady
 from auricle.server.errors import error_response
+from auricle.server.history import exit_body
 from auricle.server.results import json_response
 from auricle.server.state import RETRY_S, ServerState, state_of
 from auricle.transcriber import Stats, WorkerStats
@@ -43,6 +45,14 @@ async def get_health(request: Request) -> Response:
     """Return the state of workers, queue and jobs; with the operator's key also crash stacks."""
     server = state_of(request)
     return json_response(health_body(server, server.keyring.is_operator(request.headers)))
+
+
+@router.get("/health/history", summary="How was it lately?", response_class=Response)
+async def get_history(request: Request) -> Response:
+    """Return the figures of the last 15 minutes; with the operator's key also crash stacks."""
+    server = state_of(request)
+    is_operator = server.keyring.is_operator(request.headers)
+    return json_response(server.history.body(time.time(), with_stacks=is_operator))
 
 
 def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
@@ -84,6 +94,7 @@ def _status(asr: Stats, decode: Stats, is_draining: bool) -> str:
 
 
 def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
+    last = worker.last_exit
     return {
         "id": worker.id,
         "pid": worker.pid,
@@ -91,14 +102,5 @@ def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
         "restarts": worker.restarts,
         "jobs_done": worker.jobs_done,
         "rss_mb": round(worker.rss_bytes / 1e6, 1),
-        "last_exit": _last_exit(worker, with_stacks),
+        "last_exit": None if last is None else exit_body(last, with_stacks),
     }
-
-
-def _last_exit(worker: WorkerStats, with_stacks: bool) -> dict[str, object] | None:
-    last = worker.last_exit
-    if last is None:
-        return None
-    how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
-    stack = {"stack": list(last.stack)} if with_stacks else {}
-    return {**how, "reason": last.reason, "at": last.at, **stack}

@@ -1,10 +1,14 @@
 """What live sessions are counted by."""
 
+from collections import deque
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from auricle.events import Closed, Final
 
 _FINAL_BUCKETS_S = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60)
+_MAX_RECENT = 1000
 NODE_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.01),
     *(0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1),
@@ -49,6 +53,7 @@ class LiveMetrics:
             buckets=_FINAL_BUCKETS_S,
             registry=registry,
         )
+        self._recent_delays_s: deque[float] = deque(maxlen=_MAX_RECENT)
         node_delay = Histogram(
             "auricle_live_node_delay_seconds",
             "From a packet's arrival until its samples went through the voice detector; how long a "
@@ -88,6 +93,13 @@ class LiveMetrics:
         outcome = "failed" if final.error is not None else "text" if final.text else "empty"
         self._finals[outcome].inc()
         self._final_delay.observe(final.latency_ms / 1000)
+        self._recent_delays_s.append(final.latency_ms / 1000)
+
+    def take_final_delays(self) -> Sequence[float]:
+        """Return the delays, in seconds, of the finals since the last call; one reader only."""
+        taken = tuple(self._recent_delays_s)
+        self._recent_delays_s.clear()
+        return taken
 
     def count_closed(self, closed: Closed) -> None:
         """Count the packets of a session that is over."""

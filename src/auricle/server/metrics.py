@@ -6,6 +6,7 @@ client sends (a path, a key, an id) never becomes one.
 
 import asyncio
 import time
+from collections import Counter as Counts
 from collections.abc import Iterator
 
 import anyio
@@ -42,6 +43,8 @@ class Metrics:
 
     def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
         self.registry = CollectorRegistry()
+        self.errors: Counts[str] = Counts()
+        """How often each error's code was told."""
         self.registry.register(_WorkerMetrics(transcriber, decoder))
         self._requests = Counter(
             "auricle_http_requests",
@@ -89,6 +92,7 @@ class Metrics:
         self._requests.labels(known, route, str(status)).inc()
         if code is not None:
             self._refusals.labels(code).inc()
+            self.errors[code] += 1
 
     def count_answer(self, timing: Timing, total_s: float, audio_s: float) -> None:
         """Count one transcript."""

@@ -11,7 +11,7 @@ from auricle.server.logs import request_log
 from auricle.server.state import RETRY_S, ServerState
 
 _UNMATCHED = "unmatched"
-_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
 
 _log = structlog.get_logger("auricle.server")
 

@@ -18,6 +18,7 @@ from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, SetupError
 from auricle.longform import lane_width, open_lane
 from auricle.server.auth import Keyring, check_origin
+from auricle.server.history import History, Look, keep
 from auricle.server.job_store import JobStore
 from auricle.server.limits import FilePlaces
 from auricle.server.logs import request_log
@@ -52,6 +53,7 @@ class ServerState:
     places: FilePlaces
     lane: anyio.CapacityLimiter
     live: LiveSessions
+    history: History = field(default_factory=History)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
     setup_error: SetupError | None = None
@@ -102,11 +104,22 @@ class ServerState:
                 self._running = Running(spool, background)
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
+                background.start_soon(keep, self.history, self._look)
                 yield
                 background.cancel_scope.cancel()
         finally:
             self._running = None
             spool.close()
+
+    def _look(self) -> Look:
+        return Look(
+            asr=self.transcriber.stats(),
+            decode=self.decoder.stats(),
+            connected=self.live.connected,
+            waiting=self.live.waiting,
+            errors=self.metrics.errors.copy(),
+            final_delays_s=self.metrics.live.take_final_delays(),
+        )
 
     @contextmanager
     def request_scope(self) -> Iterator[anyio.CancelScope]:
