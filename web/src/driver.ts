@@ -14,9 +14,8 @@ const SUBPROTOCOL = 'auricle';
 /** Where a driver connects to, and whom it tells. */
 export interface DriverOptions {
 	readonly url: URL;
-	readonly apiKey: string | undefined;
-	/** Is asked before each connection; `null` if there are no tokens. */
-	readonly token: (() => Promise<string>) | null;
+	/** A key or a token, or what is asked for one before each connection. */
+	readonly apiKey: string | (() => Promise<string>) | undefined;
 	readonly onEvent: (event: SessionEvent) => void;
 	/** Is called once: with `null` when every final is here. */
 	readonly onEnd: (failure: AuricleError | null) => void;
@@ -86,34 +85,30 @@ export class Driver {
 		this.#attempt = attempt;
 		const url = new URL(this.#options.url);
 		url.search = new URLSearchParams(query).toString();
-		try {
-			const token = await this.#options.token?.();
-			if (token !== undefined) {
-				url.searchParams.set('token', token);
+		let { apiKey } = this.#options;
+		if (typeof apiKey === 'function') {
+			try {
+				apiKey = await apiKey();
+			} catch {
+				// As a rule it comes over the same network that has just failed.
+				const message = 'There is no key to show: the page could not get one.';
+				const refusal = { cause: 'network', message, retryAfterSeconds: 0 } as const;
+				this.#ifCurrent(attempt, () => this.#session.refused(refusal, now()));
+				return;
 			}
-		} catch {
-			// As a rule it comes over the same network that has just failed.
-			const refusal = {
-				cause: 'network',
-				message: 'There is no token to show.',
-				retryAfterSeconds: 0,
-			} as const;
-			this.#ifCurrent(attempt, () => this.#session.refused(refusal, now()));
-			return;
-		}
-		if (this.#attempt !== attempt) {
-			return;
+			if (this.#attempt !== attempt) {
+				return;
+			}
 		}
 		try {
-			this.#open(attempt, url);
+			this.#open(attempt, url, apiKey);
 		} catch {
 			const error = new AuricleError('bad_parameters', "The key holds characters that a browser can't send.");
 			this.#ifCurrent(attempt, () => this.#session.failed(error));
 		}
 	}
 
-	#open(attempt: Attempt, url: URL): void {
-		const { apiKey } = this.#options;
+	#open(attempt: Attempt, url: URL, apiKey: string | undefined): void {
 		const socket = new WebSocket(url, [SUBPROTOCOL, ...(apiKey === undefined ? [] : [`key.${apiKey}`])]);
 		attempt.socket = socket;
 		let isOpen = false;
@@ -128,21 +123,24 @@ export class Driver {
 			if (isOpen) {
 				this.#ifCurrent(attempt, () => this.#session.lost(code, reason, now()));
 			} else {
-				void this.#refused(attempt);
+				void this.#refused(attempt, apiKey);
 			}
 		};
 	}
 
-	async #refused(attempt: Attempt): Promise<void> {
+	async #refused(attempt: Attempt, apiKey: string | undefined): Promise<void> {
 		if (this.#attempt !== attempt) {
 			return;
 		}
-		const why = await whyRefused(this.#options.url, this.#options.apiKey);
+		const why = await whyRefused(this.#options.url, apiKey);
 		this.#ifCurrent(attempt, () => {
-			if (why instanceof AuricleError) {
-				this.#session.failed(why);
-			} else {
+			if (!(why instanceof AuricleError)) {
 				this.#session.refused(why, now());
+			} else if (why.code === 'token_expired' && typeof this.#options.apiKey === 'function') {
+				const { message } = why; // it grew old on its way; the next one may not
+				this.#session.refused({ cause: 'network', message, retryAfterSeconds: 0 }, now());
+			} else {
+				this.#session.failed(why);
 			}
 		});
 	}

@@ -16,16 +16,17 @@ import {
 	type SourceEvent,
 } from './microphone.js';
 import { type Change, checkParameters, streamUrl, type StreamParameters } from './parameters.js';
-import { Resampler } from './resampler.js';
+import { checkRate } from './resampler.js';
 
 /** Where to connect to, and what to ask. */
 export interface LiveClientOptions extends StreamParameters {
 	/** The server's base, as `https://captions.example`; this page's own origin if left out. */
 	readonly url?: string;
-	/** The key to show, if the server has keys. It travels as a WebSocket subprotocol. */
-	readonly apiKey?: string;
-	/** A short-lived token in the place of a key, or what gets a fresh one before each connection. */
-	readonly token?: string | (() => string | Promise<string>);
+	/**
+	 * What to show a server that has keys: a key, a short-lived token, or a function that is asked for a fresh one before
+	 * each connection. It travels as a WebSocket subprotocol, never in an address.
+	 */
+	readonly apiKey?: string | (() => string | Promise<string>);
 	/** `pcm16` sends samples even where there is an Opus encoder: 256 kbit/s. */
 	readonly format?: Format;
 	/** How patient to be. */
@@ -67,7 +68,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	#rejectClosed!: (error: AuricleError) => void;
 	readonly #worker: Worker;
 	readonly #workletUrl: URL;
-	readonly #token: LiveClientOptions['token'];
+	readonly #apiKey: LiveClientOptions['apiKey'];
 	readonly #listeners = new Map<string, Set<Listener>>();
 	readonly #queues = new Set<EventQueue<LiveEvent>>();
 	#capture: { readonly capture: Capture; readonly isOurs: boolean } | null = null;
@@ -78,13 +79,10 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 
 	/** @throws {@link AuricleError} `bad_parameters`: what is asked makes no sense. `unsupported`. */
 	constructor(options: LiveClientOptions = {}) {
-		const { url = location.href, apiKey, token, format = 'opus', rules } = options;
+		const { url = location.href, apiKey, format = 'opus', rules } = options;
 		checkParameters(options);
 		const base = options.url === undefined ? new URL(url).origin : url;
 		streamUrl(base);
-		if (apiKey !== undefined && token !== undefined) {
-			throw new AuricleError('bad_parameters', 'A stream shows a key or a token, not both.');
-		}
 		if (typeof AudioWorkletNode === 'undefined' || typeof Worker === 'undefined') {
 			throw new AuricleError('unsupported', 'This browser is too old, or the page is not of https://.');
 		}
@@ -93,7 +91,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 			this.#rejectClosed = reject;
 		});
 		this.closed.catch(() => undefined); // who does not look at it hears of errors from the iterator
-		this.#token = token;
+		this.#apiKey = apiKey;
 		this.#workletUrl =
 			options.workletUrl === undefined
 				? new URL(/* @vite-ignore */ './worklet.js', import.meta.url)
@@ -110,8 +108,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		this.#post({
 			kind: 'begin',
 			url: base,
-			apiKey,
-			hasToken: token !== undefined,
+			apiKey: typeof apiKey === 'function' ? null : apiKey,
 			parameters: plain(options),
 			rules: { ...DEFAULT_RULES, ...rules },
 			format,
@@ -154,9 +151,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	 */
 	push(samples: Float32Array, sampleRate = SAMPLE_RATE_HZ): void {
 		this.#check();
-		if (sampleRate !== SAMPLE_RATE_HZ) {
-			new Resampler(sampleRate); // throws here, where the mistake is
-		}
+		checkRate(sampleRate); // here, where the mistake is
 		this.#post({ kind: 'push', samples, rateHz: sampleRate });
 	}
 
@@ -236,8 +231,8 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 				}
 				this.#tell(message.event);
 				break;
-			case 'token':
-				void this.#giveToken();
+			case 'key':
+				void this.#giveKey();
 				break;
 			case 'over':
 				this.#end(null);
@@ -247,14 +242,14 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		}
 	}
 
-	async #giveToken(): Promise<void> {
-		let token: string | null = null;
+	async #giveKey(): Promise<void> {
+		let key: string | null = null;
 		try {
-			token = typeof this.#token === 'function' ? await this.#token() : (this.#token ?? null);
-		} catch {
-			// The worker says that there is none.
+			key = typeof this.#apiKey === 'function' ? await this.#apiKey() : null;
+		} catch (error) {
+			reportError(error); // the application's; the worker tries again
 		}
-		this.#post({ kind: 'token', token });
+		this.#post({ kind: 'key', key });
 	}
 
 	#tell(event: LiveEvent): void {

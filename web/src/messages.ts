@@ -9,9 +9,8 @@ import type { Change, StreamParameters } from './parameters.js';
 export interface Begin {
 	readonly kind: 'begin';
 	readonly url: string;
-	readonly apiKey: string | undefined;
-	/** Whether a token is to be asked for before each connection. */
-	readonly hasToken: boolean;
+	/** `null`: the page is to be asked for one before each connection. */
+	readonly apiKey: string | null | undefined;
 	readonly parameters: StreamParameters;
 	readonly rules: ClientRules;
 	/** Opus gives way to PCM where there is no encoder. */
@@ -24,7 +23,7 @@ export type ToWorker =
 	/** Sound comes on this port from now on, as {@link FromWorklet}. */
 	| { readonly kind: 'listen'; readonly port: MessagePort; readonly rateHz: number }
 	| { readonly kind: 'push'; readonly samples: Float32Array; readonly rateHz: number }
-	| { readonly kind: 'token'; readonly token: string | null }
+	| { readonly kind: 'key'; readonly key: string | null }
 	| { readonly kind: 'finalize' }
 	| { readonly kind: 'configure'; readonly change: Change }
 	| { readonly kind: 'finish' };
@@ -32,7 +31,7 @@ export type ToWorker =
 /** Worker to page. */
 export type FromWorker =
 	| { readonly kind: 'event'; readonly event: SessionEvent }
-	| { readonly kind: 'token' }
+	| { readonly kind: 'key' }
 	| { readonly kind: 'over' }
 	| { readonly kind: 'failed'; readonly code: string; readonly message: string };
 

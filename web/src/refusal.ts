@@ -17,7 +17,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  * Returns why a connection was refused: a {@link Refusal} if another attempt may help, an error if none will.
  *
  * @param stream - The WebSocket's address.
- * @param apiKey - The key that was shown, if it was one.
+ * @param apiKey - The key or token that was shown, if any was.
  * @param ask - What asks.
  */
 export async function whyRefused(
@@ -37,7 +37,9 @@ export async function whyRefused(
 		}
 		const key = await get('/jobs/-'); // there is no such job; but who asks has to show a key
 		if (key.status === 401) {
-			return new AuricleError('unauthorized', 'The server does not know this key.');
+			return (await codeOf(key)) === 'token_expired'
+				? new AuricleError('token_expired', 'This token has expired: get a new one.')
+				: new AuricleError('unauthorized', 'The server does not know this key.');
 		}
 		if (key.status === 403) {
 			return new AuricleError('forbidden_origin', 'The server is not for pages of this site.');

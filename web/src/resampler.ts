@@ -10,6 +10,20 @@ const CROSSINGS = 16;
 /** How much of the band is kept; the rest is where the filter falls off. */
 const ROLL_OFF = 0.92;
 
+/**
+ * Lets through the rates that there are.
+ *
+ * @throws {@link AuricleError} `bad_parameters`: nobody records at this rate.
+ */
+export function checkRate(rateHz: number): void {
+	if (!Number.isInteger(rateHz) || rateHz < MIN_RATE_HZ || rateHz > MAX_RATE_HZ) {
+		throw new AuricleError(
+			'bad_parameters',
+			`Audio has a whole rate of ${MIN_RATE_HZ} to ${MAX_RATE_HZ} Hz, not ${rateHz}.`,
+		);
+	}
+}
+
 /** Turns samples of one rate into samples of 16 kHz; what it holds back comes with the next piece. */
 export class Resampler {
 	readonly #step: number; // input samples for each phase's turn of output
@@ -21,12 +35,7 @@ export class Resampler {
 
 	/** @throws {@link AuricleError} `bad_parameters`: nobody records at this rate. */
 	constructor(rateHz: number) {
-		if (!Number.isInteger(rateHz) || rateHz < MIN_RATE_HZ || rateHz > MAX_RATE_HZ) {
-			throw new AuricleError(
-				'bad_parameters',
-				`Audio has a whole rate of ${MIN_RATE_HZ} to ${MAX_RATE_HZ} Hz, not ${rateHz}.`,
-			);
-		}
+		checkRate(rateHz);
 		const common = greatestCommonDivisor(rateHz, SAMPLE_RATE_HZ);
 		this.#phases = SAMPLE_RATE_HZ / common;
 		this.#step = rateHz / common;

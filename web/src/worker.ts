@@ -58,14 +58,13 @@ class Stream {
 	readonly #uplink: Uplink;
 	#port: MessagePort | null = null;
 	#onSilence: (() => void) | null = null; // when the port has brought its last
-	#onToken: ((token: string | null) => void) | null = null;
+	#onKey: ((key: string | null) => void) | null = null;
 
 	constructor(asked: Begin, session: LiveSession) {
 		this.#session = session;
 		this.#driver = new Driver(session, {
 			url: streamUrl(asked.url),
-			apiKey: asked.apiKey,
-			token: asked.hasToken ? () => this.#token() : null,
+			apiKey: asked.apiKey === null ? () => this.#askForKey() : asked.apiKey,
 			onEvent: event => scope.postMessage({ kind: 'event', event }),
 			onEnd: failure => {
 				if (failure === null) {
@@ -87,8 +86,8 @@ class Stream {
 			case 'push':
 				this.#uplink.push(message.samples, message.rateHz);
 				break;
-			case 'token':
-				this.#onToken?.(message.token);
+			case 'key':
+				this.#onKey?.(message.key);
 				break;
 			case 'finalize':
 				this.#session.finalize();
@@ -126,16 +125,16 @@ class Stream {
 		await this.#uplink.finish();
 	}
 
-	#token(): Promise<string> {
+	#askForKey(): Promise<string> {
 		return new Promise((resolve, reject) => {
-			this.#onToken = token => {
-				if (token === null) {
+			this.#onKey = key => {
+				if (key === null) {
 					reject(new Error('there is none'));
 				} else {
-					resolve(token);
+					resolve(key);
 				}
 			};
-			scope.postMessage({ kind: 'token' });
+			scope.postMessage({ kind: 'key' });
 		});
 	}
 }

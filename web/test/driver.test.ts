@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FRAME_SAMPLES } from '../src/audio-format.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
 import { Driver, type DriverOptions } from '../src/driver.js';
@@ -35,7 +35,6 @@ async function driving(more: Partial<DriverOptions> = {}) {
 	const driver = new Driver(session, {
 		url: new URL('ws://captions.example/v1/stream'),
 		apiKey: undefined,
-		token: null,
 		onEvent,
 		onEnd,
 		...more,
@@ -86,29 +85,30 @@ test("a key that can't travel so is told", async () => {
 	expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'bad_parameters' }));
 });
 
-test('each connection shows a fresh token', async () => {
+test('each connection shows a fresh token, where there is something to ask for one', async () => {
 	let tokens = 0;
-	await driving({ token: () => Promise.resolve(`t${++tokens}`) });
-	expect(socket().url.searchParams.get('token')).toBe('t1');
+	await driving({ apiKey: () => Promise.resolve(`t${++tokens}`) });
+	expect(socket().protocols).toEqual(['auricle', 'key.t1']);
 	socket().onopen?.();
 	socket().say(READY);
 	socket().onclose?.({ code: 1006, reason: '' });
 	await vi.advanceTimersByTimeAsync(1000);
 	expect(FakeWebSocket.all).toHaveLength(2);
-	expect(socket().url.searchParams.get('token')).toBe('t2');
+	expect(socket().protocols).toEqual(['auricle', 'key.t2']);
 	expect(socket().url.searchParams.get('resume')).toBe('1');
 });
 
 test('without a token there is no connection, but there may be one later', async () => {
 	let hasToken = true;
-	const token = () => (hasToken ? Promise.resolve('t') : Promise.reject(new Error('offline')));
-	const { onEnd } = await driving({ token });
+	const apiKey = () => (hasToken ? Promise.resolve('t') : Promise.reject(new Error('offline')));
+	const { onEnd, onEvent } = await driving({ apiKey });
 	socket().onopen?.();
 	socket().say(READY);
 	hasToken = false;
 	socket().onclose?.({ code: 1006, reason: '' });
 	await vi.advanceTimersByTimeAsync(5000);
 	expect(FakeWebSocket.all).toHaveLength(1);
+	expect(onEvent.mock.lastCall).toMatchObject([{ type: 'disconnected', cause: 'network' }]);
 	hasToken = true;
 	await vi.advanceTimersByTimeAsync(10_000);
 	expect(FakeWebSocket.all).toHaveLength(2);
@@ -149,4 +149,39 @@ test('a server that can not be had at first is told', async () => {
 	socket().onclose?.({ code: 1006, reason: '' });
 	await vi.advanceTimersByTimeAsync(0);
 	expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'unreachable' }));
+});
+
+describe('a token that has expired on its way', () => {
+	beforeEach(() => {
+		vi.stubGlobal('fetch', (url: string) =>
+			Promise.resolve(
+				url.endsWith('/readyz')
+					? new Response('{}')
+					: new Response('{"error": {"code": "token_expired"}}', { status: 401 }),
+			),
+		);
+	});
+
+	async function refusedOnReturn(apiKey: DriverOptions['apiKey']) {
+		const all = await driving({ apiKey });
+		socket().onopen?.();
+		socket().say(READY);
+		socket().onclose?.({ code: 1006, reason: '' });
+		await vi.advanceTimersByTimeAsync(1000);
+		socket().onclose?.({ code: 1006, reason: '' });
+		await vi.advanceTimersByTimeAsync(0);
+		return all;
+	}
+
+	test('is followed by the next', async () => {
+		const { onEnd } = await refusedOnReturn(() => Promise.resolve('t'));
+		await vi.advanceTimersByTimeAsync(1000);
+		expect(FakeWebSocket.all).toHaveLength(3);
+		expect(onEnd).not.toHaveBeenCalled();
+	});
+
+	test('is the end where there is no other', async () => {
+		const { onEnd } = await refusedOnReturn('t');
+		expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'token_expired' }));
+	});
 });

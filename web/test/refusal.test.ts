@@ -57,6 +57,11 @@ test('a wrong key is for good', async () => {
 	expect(asked).toContain('/jobs/- Bearer secret');
 });
 
+test('a token whose time is over is told from one that is wrong', async () => {
+	const ask = server({ '/jobs/-': { status: 401, body: error('token_expired') } });
+	expect(await whyRefused(STREAM, 'tok1.1.x', ask)).toMatchObject({ code: 'token_expired' });
+});
+
 test('a page of another site is for good', async () => {
 	const ask = server({ '/jobs/-': { status: 403 } });
 	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ code: 'forbidden_origin' });
