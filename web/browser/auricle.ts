@@ -2,19 +2,41 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ROOT } from './clip.js';
 
 export const API_KEY = 'let-me-in';
+/** One that no session waits for. */
+export const OTHER_KEY = 'me-too';
 
 const PYTHON = process.env['AURICLE_TEST_PYTHON'] ?? `${ROOT}/.venv/bin/python`;
 const START_LIMIT_MILLISECONDS = 150_000;
 const STOP_LIMIT_MILLISECONDS = 10_000;
+/** Enough for those that wait in vain for pages of tests before to come back. */
+const MAX_SESSIONS = 16;
+
+/** A worker process, as `/health` tells of it. */
+export interface WorkerHealth {
+	readonly pid: number | null;
+	readonly state: string;
+	readonly restarts: number;
+}
+
+/** A server that takes no more live sessions. */
+export interface Full {
+	/** What it says to the next. */
+	readonly status: number | undefined;
+	readonly retryAfterSeconds: number;
+	/** Makes room. */
+	leave(): void;
+}
 
 /** A server that runs. */
 export class Auricle {
 	readonly port: number;
-	readonly #process: ChildProcess;
+	#process: ChildProcess;
 
 	private constructor(process: ChildProcess, port: number) {
 		this.#process = process;
@@ -23,29 +45,14 @@ export class Auricle {
 
 	/** Starts one on a port of its own; it is ready when this resolves. */
 	static async start(): Promise<Auricle> {
-		const isOurs = (name: string): boolean => name.startsWith('AURICLE_') || name === 'FORCE_COLOR';
-		const kept = Object.entries(process.env).filter(([name]) => !isOurs(name));
-		const child = spawn(PYTHON, ['-m', 'auricle', 'serve'], {
-			cwd: ROOT,
-			stdio: ['ignore', 'pipe', 'inherit'],
-			env: {
-				...Object.fromEntries(kept),
-				PYTHONUNBUFFERED: '1',
-				COLUMNS: '200',
-				NO_COLOR: '1',
-				AURICLE_PORT: '0',
-				AURICLE_API_KEYS: `browser:${API_KEY}`,
-				AURICLE_WORKERS: '1',
-				AURICLE_LOG_LEVEL: 'error',
-				AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
-			},
-		});
-		try {
-			return new Auricle(child, await portOf(child));
-		} catch (error) {
-			child.kill('SIGKILL');
-			throw error;
-		}
+		return new Auricle(...(await launch(0)));
+	}
+
+	/** Stops it kindly, and starts another in its place; `whileGone` is called in between. */
+	async restart(whileGone: () => void = () => undefined): Promise<void> {
+		await this.stop();
+		whileGone();
+		[this.#process] = await launch(this.port);
 	}
 
 	/** Stops it, kindly first. */
@@ -60,6 +67,83 @@ export class Auricle {
 			this.#process.kill('SIGKILL');
 			await gone;
 		}
+	}
+
+	/** Returns its worker, of which it has one. */
+	async worker(): Promise<WorkerHealth> {
+		const answer = await fetch(`http://127.0.0.1:${this.port}/health`);
+		const { workers } = (await answer.json()) as { workers: WorkerHealth[] };
+		const [worker] = workers;
+		if (worker === undefined) throw new Error('there is no worker');
+		return worker;
+	}
+
+	/** Kills its worker. */
+	async killWorker(): Promise<void> {
+		const { pid } = await this.worker();
+		if (pid === null) throw new Error('the worker does not run');
+		process.kill(pid, 'SIGKILL');
+	}
+
+	/** Opens live sessions until it takes no more. */
+	async fill(): Promise<Full> {
+		const open: Socket[] = [];
+		for (;;) {
+			const found = await this.#enter();
+			if (!(found instanceof Socket)) {
+				return {
+					status: found.statusCode,
+					retryAfterSeconds: Number(found.headers['retry-after']),
+					leave: () => open.forEach(socket => socket.destroy()),
+				};
+			}
+			open.push(found);
+		}
+	}
+
+	/** Returns the connection of a live session, or why there is none. */
+	#enter(): Promise<Socket | IncomingMessage> {
+		return new Promise((resolve, reject) => {
+			const headers = {
+				Authorization: `Bearer ${API_KEY}`,
+				Connection: 'Upgrade',
+				Upgrade: 'websocket',
+				'Sec-WebSocket-Version': '13',
+				'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+			};
+			request({ port: this.port, host: '127.0.0.1', path: '/v1/stream?format=pcm16', headers })
+				.on('upgrade', (_, socket: Socket) => resolve(socket.on('error', () => undefined)))
+				.on('response', answer => resolve(answer.resume()))
+				.on('error', reject)
+				.end();
+		});
+	}
+}
+
+async function launch(port: number): Promise<[ChildProcess, number]> {
+	const isOurs = (name: string): boolean => name.startsWith('AURICLE_') || name === 'FORCE_COLOR';
+	const kept = Object.entries(process.env).filter(([name]) => !isOurs(name));
+	const child = spawn(PYTHON, ['-m', 'auricle', 'serve'], {
+		cwd: ROOT,
+		stdio: ['ignore', 'pipe', 'inherit'],
+		env: {
+			...Object.fromEntries(kept),
+			PYTHONUNBUFFERED: '1',
+			COLUMNS: '200',
+			NO_COLOR: '1',
+			AURICLE_PORT: String(port),
+			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY}`,
+			AURICLE_WORKERS: '1',
+			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
+			AURICLE_LOG_LEVEL: 'error',
+			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
+		},
+	});
+	try {
+		return [child, await portOf(child)];
+	} catch (error) {
+		child.kill('SIGKILL');
+		throw error;
 	}
 }
 

@@ -1,4 +1,4 @@
-/** The clip that Chromium's fake microphone plays: a sentence with silence around it. */
+/** What is spoken into Chromium: a sentence for its fake microphone, and a story that lasts longer. */
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 export const ROOT = here('../..').replace(/\/$/, '');
-export const CLIP = here('../../testdata/fellow.wav');
+export const TESTDATA = new URL('../../testdata/', import.meta.url);
 export const FAKE_MICROPHONE = here('../test-results/fake-microphone.wav');
 
 /** Chromium takes a moment to open the device; what is played until then is lost. */
@@ -17,23 +17,46 @@ const RATE_HZ = 16_000;
 const HEADER_BYTES = 44;
 const BYTES_A_SECOND = RATE_HZ * Int16Array.BYTES_PER_ELEMENT;
 
-/** How long the fake microphone has something to say. */
-export const CLIP_SECONDS = samplesOf(readFileSync(CLIP)).length / BYTES_A_SECOND;
-export const FAKE_MICROPHONE_SECONDS = SILENCE_BEFORE_SECONDS + CLIP_SECONDS + SILENCE_AFTER_SECONDS;
+/** A recording of testdata, and what is said in it. */
+export interface Clip {
+	readonly file: string;
+	readonly text: string;
+	readonly seconds: number;
+}
 
-/** What is said in it. */
-export const TEXT = (
-	JSON.parse(readFileSync(here('../../testdata/manifest.json'), 'utf8')) as { file: string; text: string }[]
-).find(({ file }) => file === 'fellow.wav')?.text as string;
+/** The sentence that the fake microphone plays. */
+export const SENTENCE = clip('fellow.wav');
+/** Eight sentences; of a ninth the model hears other words than were said. */
+export const STORY = beginningOf(clip('story.ogg'), 8, 31.5);
+
+/** How long the fake microphone has something to say. */
+export const FAKE_MICROPHONE_SECONDS = SILENCE_BEFORE_SECONDS + SENTENCE.seconds + SILENCE_AFTER_SECONDS;
+
+function clip(wanted: string): Clip {
+	const manifest = JSON.parse(readFileSync(new URL('manifest.json', TESTDATA), 'utf8')) as {
+		file: string;
+		name: string;
+		text: string;
+		samples: number;
+	}[];
+	const found = manifest.find(({ file }) => file === wanted);
+	if (found === undefined) throw new Error(`testdata has no ${wanted}`);
+	return { file: wanted, text: found.text, seconds: found.samples / RATE_HZ };
+}
+
+function beginningOf(whole: Clip, sentences: number, seconds: number): Clip {
+	const text = whole.text.split(/(?<=\.) /).slice(0, sentences);
+	return { ...whole, text: text.join(' '), seconds };
+}
 
 /** Returns a text's words: how a sentence is spelled may vary, what is said may not. */
 export function words(text: string): string[] {
 	return text.toLowerCase().match(/[a-z']+/g) ?? [];
 }
 
-/** Writes the clip with silence around it. */
+/** Writes the sentence with silence around it. */
 export function writeFakeMicrophone(): void {
-	const samples = samplesOf(readFileSync(CLIP));
+	const samples = samplesOf(readFileSync(new URL(SENTENCE.file, TESTDATA)));
 	const data = Buffer.concat([
 		Buffer.alloc(SILENCE_BEFORE_SECONDS * BYTES_A_SECOND),
 		samples,

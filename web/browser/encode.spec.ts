@@ -1,7 +1,7 @@
 /** A recording becomes packets in a browser, and packets become text on a server. */
 
 import { API_KEY } from './auricle.js';
-import { CLIP_SECONDS, TEXT, words } from './clip.js';
+import { SENTENCE, words } from './clip.js';
 import { expect, test } from './fixtures.js';
 
 const PACKETS_A_SECOND = 50;
@@ -9,7 +9,7 @@ const PACKETS_A_SECOND = 50;
 test('a recording is encoded to packets that the server reads', async ({ client }) => {
 	const { packets, answer } = await client.evaluate(async apiKey => {
 		const { createPacketFormatData, encodeToPackets } = globalThis.auricle;
-		const file = await (await fetch('/clip.wav')).arrayBuffer();
+		const file = await (await fetch('testdata/fellow.wav')).arrayBuffer();
 		const audio = await new OfflineAudioContext(2, 1, 44_100).decodeAudioData(file); // so it is resampled twice
 		const packets = await encodeToPackets(audio);
 		const response = await fetch('/utterance?audio_format=opus&language=en', {
@@ -19,8 +19,8 @@ test('a recording is encoded to packets that the server reads', async ({ client 
 		});
 		return { packets: packets.length, answer: (await response.json()) as { text: string } };
 	}, API_KEY);
-	expect(words(answer.text)).toEqual(words(TEXT));
-	expect(packets).toBe(Math.ceil((CLIP_SECONDS + 0.0065) * PACKETS_A_SECOND));
+	expect(words(answer.text)).toEqual(words(SENTENCE.text));
+	expect(packets).toBe(Math.ceil((SENTENCE.seconds + 0.0065) * PACKETS_A_SECOND));
 });
 
 test('nothing becomes no packets', async ({ client }) => {

@@ -3,12 +3,14 @@
 import { type Page, test as base } from '@playwright/test';
 import type * as auricleClient from '../src/index.js';
 import { API_KEY, Auricle } from './auricle.js';
-import { FAKE_MICROPHONE_SECONDS } from './clip.js';
+import { type Clip, FAKE_MICROPHONE_SECONDS } from './clip.js';
 import { Gateway } from './gateway.js';
 
 declare global {
-	// The page sets it.
+	// The library's page sets it.
 	var auricle: typeof auricleClient;
+	/** All events of the stream that {@link listen} has begun. */
+	var heard: auricleClient.LiveEvent[] | undefined;
 }
 
 /** What came of a stream. */
@@ -16,6 +18,16 @@ export interface Heard {
 	readonly text: string;
 	readonly events: readonly auricleClient.LiveEvent[];
 	readonly closed: auricleClient.Closed;
+	/** From the last loud sample to the final after it, in the page. */
+	readonly delayMilliseconds: number;
+}
+
+/** What is listened to, and how. */
+export interface Listening extends auricleClient.LiveClientOptions {
+	/** A recording, as fast as it is spoken; the fake microphone if left out. */
+	readonly clip?: Clip;
+	/** The page is busy for so long in each second. */
+	readonly busyMilliseconds?: number;
 }
 
 interface Own {
@@ -44,7 +56,7 @@ export const test = base.extend<Own, Shared>({
 	client: async ({ gateway, page }, use) => {
 		const problems: string[] = [];
 		page.on('pageerror', error => problems.push(error.message));
-		await page.goto(gateway.url);
+		await page.goto(gateway.libraryPage);
 		await page.waitForFunction(() => 'auricle' in globalThis);
 		await use(page);
 		base.expect(problems).toEqual([]);
@@ -53,26 +65,71 @@ export const test = base.extend<Own, Shared>({
 
 export const { expect } = base;
 
-/** Lets the fake microphone speak to the end; returns what was heard. */
-export async function listen(page: Page, options: auricleClient.LiveClientOptions = {}): Promise<Heard> {
+const SILENCE_AFTER_CLIP_SECONDS = 1;
+
+/** Lets the fake microphone or a recording speak to the end; returns what was heard. */
+export async function listen(page: Page, listening: Listening = {}): Promise<Heard> {
+	const { clip, busyMilliseconds = 0, ...options } = listening;
 	return page.evaluate(
-		async ({ asked, seconds }) => {
+		async ({ asked, file, spokenSeconds, seconds, busyMilliseconds }) => {
 			const client = new globalThis.auricle.LiveClient(asked);
-			const events: auricleClient.LiveEvent[] = [];
+			const events: auricleClient.LiveEvent[] = (globalThis.heard = []);
 			const finals: string[] = [];
-			client.on('final', ({ text }) => finals.push(text));
+			let loudAt = 0;
+			let delayMilliseconds = 0;
+			client.on('final', ({ text }) => {
+				finals.push(text);
+				delayMilliseconds = performance.now() - loudAt;
+			});
 			const reading = (async () => {
 				for await (const event of client) {
 					events.push(event);
 				}
 			})();
 			reading.catch(() => undefined); // it fails when the stream does, and that is seen below
-			await client.useMicrophone();
+
+			const context = new AudioContext();
+			let media: MediaStream;
+			if (file === undefined) {
+				media = await client.useMicrophone();
+			} else {
+				const recording = await (await fetch(`testdata/${file}`)).arrayBuffer();
+				const speaker = context.createBufferSource();
+				speaker.buffer = await context.decodeAudioData(recording);
+				const sink = context.createMediaStreamDestination();
+				speaker.connect(sink);
+				media = sink.stream;
+				await client.useStream(media);
+				speaker.start(0, 0, spokenSeconds);
+			}
+			const meter = context.createAnalyser();
+			meter.fftSize = 1024;
+			context.createMediaStreamSource(media).connect(meter);
+			const samples = new Float32Array(meter.fftSize);
+			const metering = setInterval(() => {
+				meter.getFloatTimeDomainData(samples);
+				if (samples.some(sample => Math.abs(sample) > 0.01)) {
+					loudAt = performance.now();
+				}
+			}, 10);
+			const blocking = setInterval(() => {
+				const end = performance.now() + busyMilliseconds;
+				while (performance.now() < end); // nothing else gets a turn on the page
+			}, 1000);
+
 			await Promise.race([client.closed, new Promise(resolve => setTimeout(resolve, seconds * 1000))]);
+			clearInterval(blocking);
+			clearInterval(metering);
 			const closed = await client.finish();
 			await reading;
-			return { text: finals.join(' '), events, closed };
+			return { text: finals.join(' '), events, closed, delayMilliseconds };
 		},
-		{ asked: { language: 'en', apiKey: API_KEY, ...options }, seconds: FAKE_MICROPHONE_SECONDS },
+		{
+			asked: { language: 'en', apiKey: API_KEY, ...options },
+			file: clip?.file,
+			spokenSeconds: clip?.seconds,
+			seconds: clip === undefined ? FAKE_MICROPHONE_SECONDS : clip.seconds + SILENCE_AFTER_CLIP_SECONDS,
+			busyMilliseconds,
+		},
 	);
 }

@@ -1,28 +1,32 @@
 /**
- * What the browser talks to: serves a page, hands all else on to the server, and counts the audio that passes.
+ * What the browser talks to: serves pages for the tests under `/_test/`, hands all else on to the server, and counts the
+ * audio that passes.
  *
- * Server and page have one origin by this, as they will have for users. The network can be broken here.
+ * Server and page have one origin by this, as they have for users. The network can be broken here.
  */
 
 import { readFile } from 'node:fs/promises';
 import { createServer, request, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { CLIP } from './clip.js';
+import { TESTDATA } from './clip.js';
 import { ClientFrames } from './frames.js';
 
-const dist = (name: string): URL => new URL(`../dist/${name}`, import.meta.url);
+const HERE = '/_test/';
+const DIST = new URL('../dist/', import.meta.url);
 
 const PAGE = `<!doctype html>
 <title>A page that uses the client library</title>
 <script type="module">
-	globalThis.auricle = await import('/dist/index.js');
+	globalThis.auricle = await import('${HERE}dist/index.js');
 </script>`;
+
+const TYPES: Readonly<Record<string, string>> = { js: 'text/javascript', wav: 'audio/wav', ogg: 'audio/ogg' };
 
 /** What stands before the worker's own script: each a browser that can do less. */
 const POORER_WORKERS: Readonly<Record<string, string>> = {
-	'/worker-without-encoder.js': 'delete globalThis.AudioEncoder;',
-	'/worker-with-dying-encoder.js': `
+	'worker-without-encoder.js': 'delete globalThis.AudioEncoder;',
+	'worker-with-dying-encoder.js': `
 		let frames = 0;
 		const encode = AudioEncoder.prototype.encode;
 		AudioEncoder.prototype.encode = function (audio) {
@@ -31,10 +35,17 @@ const POORER_WORKERS: Readonly<Record<string, string>> = {
 		};`,
 };
 
+/** A packet that went up. */
+export interface Arrival {
+	readonly seq: number;
+	/** By the clock of {@link performance}. */
+	readonly atMilliseconds: number;
+}
+
 /** A gateway to a server. */
 export class Gateway {
-	/** The numbers of all packets that went up, in order, those sent again too. */
-	readonly packets: number[] = [];
+	/** All packets that went up, in order, those sent again too. */
+	readonly arrivals: Arrival[] = [];
 	/** The samples of PCM that went up. */
 	pcmSamples = 0;
 	/** WebSockets that were opened. */
@@ -59,9 +70,19 @@ export class Gateway {
 		return gateway;
 	}
 
-	/** The page's address. */
+	/** The address of the server's own page, as it is seen through here. */
 	get url(): string {
 		return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
+	}
+
+	/** The address of a page with nothing but the client library, as `globalThis.auricle`. */
+	get libraryPage(): string {
+		return this.url + HERE.slice(1);
+	}
+
+	/** The numbers of all packets that went up, in order, those sent again too. */
+	get packets(): number[] {
+		return this.arrivals.map(({ seq }) => seq);
 	}
 
 	/** Breaks all connections to the server; new ones fail. */
@@ -91,16 +112,9 @@ export class Gateway {
 
 	async #answer(asked: IncomingMessage, answer: ServerResponse): Promise<void> {
 		const path = asked.url ?? '/';
-		const script = { 'Content-Type': 'text/javascript' };
-		if (path === '/') {
-			answer.writeHead(200, { 'Content-Type': 'text/html' }).end(PAGE);
-		} else if (path.startsWith('/dist/')) {
-			answer.writeHead(200, script).end(await readFile(dist(path.slice('/dist/'.length))));
-		} else if (path in POORER_WORKERS) {
-			const worker = await readFile(dist('worker.js'), 'utf8');
-			answer.writeHead(200, script).end(`${POORER_WORKERS[path] ?? ''}\n${worker}`);
-		} else if (path === '/clip.wav') {
-			answer.writeHead(200, { 'Content-Type': 'audio/wav' }).end(await readFile(CLIP));
+		if (path.startsWith(HERE)) {
+			const [type, body] = await ownFile(path.slice(HERE.length));
+			answer.writeHead(200, { 'Content-Type': type }).end(body);
 		} else if (this.#isCut) {
 			answer.destroy();
 		} else {
@@ -134,7 +148,8 @@ export class Gateway {
 		const frames = new ClientFrames();
 		socket.on('data', (data: Buffer) => {
 			for (const { packets, pcmSamples } of frames.take(data)) {
-				this.packets.push(...packets);
+				const atMilliseconds = performance.now();
+				this.arrivals.push(...packets.map(seq => ({ seq, atMilliseconds })));
 				this.pcmSamples += pcmSamples;
 			}
 		});
@@ -149,4 +164,18 @@ export class Gateway {
 			});
 		}
 	}
+}
+
+/** Returns the type and text of something that is served here. */
+async function ownFile(name: string): Promise<[string, string | Buffer]> {
+	if (name === '') {
+		return ['text/html', PAGE];
+	}
+	const type = TYPES[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
+	const poorer = POORER_WORKERS[name];
+	if (poorer !== undefined) {
+		return [type, `${poorer}\n${await readFile(new URL('worker.js', DIST), 'utf8')}`];
+	}
+	const [folder, file = ''] = name.split('/');
+	return [type, await readFile(new URL(file, folder === 'dist' ? DIST : TESTDATA))];
 }

@@ -1,60 +1,128 @@
-/** A real browser, a fake microphone, a real server with a real model. */
+/** A real browser, real speech, a real server with a real model. */
 
-import { CLIP_SECONDS, FAKE_MICROPHONE_SECONDS, TEXT, words } from './clip.js';
+import { API_KEY } from './auricle.js';
+import { SENTENCE, STORY, words } from './clip.js';
 import { expect, listen, test } from './fixtures.js';
+import type { Arrival } from './gateway.js';
 
 const PACKETS_A_SECOND = 50;
 
 test('what is said is what is read, and every packet arrives', async ({ client, gateway }) => {
-	const { text, events, closed } = await listen(client);
-	expect(words(text)).toEqual(words(TEXT));
+	const { text, events, closed, delayMilliseconds } = await listen(client);
+	console.log(`from the last word's sample to its final: ${Math.round(delayMilliseconds)} ms`);
+	expect(words(text)).toEqual(words(SENTENCE.text));
 	const sent = new Set(gateway.packets).size;
 	expect(sent).toBe(gateway.packets.length); // none twice
 	expect(closed.packets).toBe(sent);
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
-	expect(sent).toBeGreaterThan(CLIP_SECONDS * PACKETS_A_SECOND);
+	expect(sent).toBeGreaterThan(SENTENCE.seconds * PACKETS_A_SECOND);
 	expect(gateway.connections).toBe(1);
 	expect(events.map(event => event.type)).toContain('partial');
 	expect(events.at(-1)).toEqual(closed);
 	expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
 });
 
+test('a page that is busy 400 ms of each second makes no packet late', async ({ client, gateway }) => {
+	const { text, closed } = await listen(client, { busyMilliseconds: 400 });
+	expect(words(text)).toEqual(words(SENTENCE.text));
+	expect(closed.packets).toBe(gateway.packets.length);
+	const late = worstOfEachSecond(gateway.arrivals);
+	const worst = Math.round(Math.max(...late));
+	const median = Math.round(late.sort((a, b) => a - b)[Math.floor(late.length / 2)] ?? Infinity);
+	console.log(
+		`page busy 400 ms of each second: packets at most ${worst} ms late, in most seconds ${median} ms`,
+	);
+	expect(late.length).toBeGreaterThan(SENTENCE.seconds);
+	expect(median).toBeLessThan(100); // another program on the machine may spoil a second
+});
+
+test('whatever breaks while somebody speaks, each word is there once', async ({
+	client,
+	gateway,
+	server,
+}) => {
+	test.setTimeout(180_000);
+	const count = (type: string): Promise<number> =>
+		client.evaluate(type => globalThis.heard?.filter(event => event.type === type).length ?? 0, type);
+	let restartedAt = 0;
+	const listening = listen(client, { clip: STORY });
+
+	await client.waitForFunction(() => globalThis.heard?.some(({ type }) => type === 'speech_ended'));
+	await server.killWorker(); // it is about to recognise that
+	await expect.poll(async () => (await server.worker()).state).not.toBe('ready');
+	await expect.poll(async () => (await server.worker()).state, { timeout: 60_000 }).toBe('ready');
+
+	await server.restart(() => (restartedAt = gateway.arrivals.length));
+	await expect.poll(() => count('connected'), { timeout: 60_000 }).toBe(2);
+
+	const before = gateway.arrivals.length;
+	await expect.poll(() => gateway.arrivals.length).toBeGreaterThan(before + PACKETS_A_SECOND);
+	gateway.cut();
+	await client.waitForTimeout(5000);
+	gateway.mend();
+
+	const { text, events, closed } = await listening;
+	expect(words(text)).toEqual(words(STORY.text));
+	const finals = events.filter(event => event.type === 'final');
+	expect(finals.map(({ id }) => id)).toEqual(finals.map((_, index) => index + 1));
+	expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
+	const breaks = events.filter(({ type }) => type === 'connected' || type === 'disconnected');
+	expect(breaks[0]).toEqual({ type: 'connected', resumed: false });
+	expect(breaks[1]).toMatchObject({ cause: 'restarting', message: 'The server restarts.' });
+	expect(breaks.filter(({ type }) => type === 'connected')[1]).toEqual({ type: 'connected', resumed: false });
+	expect(breaks.at(-2)).toMatchObject({ type: 'disconnected', cause: 'network' });
+	expect(breaks.at(-1)).toEqual({ type: 'connected', resumed: true });
+	expect(closed.packets).toBe(new Set(gateway.packets.slice(restartedAt)).size);
+	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
+});
+
 test('without an Opus encoder samples are sent', async ({ client, gateway }) => {
-	const { text, closed } = await listen(client, { workerUrl: '/worker-without-encoder.js' });
-	expect(words(text)).toEqual(words(TEXT));
+	const { text, closed } = await listen(client, { workerUrl: 'worker-without-encoder.js' });
+	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(gateway.packets).toEqual([]);
 	expect(gateway.pcmSamples).toBe(closed.audioSeconds * 16_000);
 });
 
 test('an encoder that dies on the way costs no word', async ({ client, gateway }) => {
-	const { text, events } = await listen(client, { workerUrl: '/worker-with-dying-encoder.js' });
-	expect(words(text)).toEqual(words(TEXT));
+	const { text, warnings } = await client.evaluate(
+		async ({ apiKey, file }) => {
+			const workerUrl = 'worker-with-dying-encoder.js';
+			const client = new globalThis.auricle.LiveClient({ apiKey, workerUrl, language: 'en' });
+			const said: string[] = [];
+			const warnings: string[] = [];
+			client.on('final', ({ text }) => said.push(text));
+			client.on('warning', ({ code }) => warnings.push(code));
+			const recording = await (await fetch(`testdata/${file}`)).arrayBuffer();
+			const audio = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(recording);
+			const samples = audio.getChannelData(0);
+			for (let at = 0; at < samples.length; at += 4800) {
+				client.push(samples.slice(at, at + 4800), 48_000);
+				await new Promise(resolve => setTimeout(resolve, 10)); // ten times as fast as it was spoken
+			}
+			await client.finish();
+			return { text: said.join(' '), warnings };
+		},
+		{ apiKey: API_KEY, file: SENTENCE.file },
+	);
+	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(gateway.packets.length).toBeGreaterThan(0);
 	expect(gateway.pcmSamples).toBeGreaterThan(0);
-	expect(events.filter(({ type }) => type === 'warning')).toMatchObject([{ code: 'encoder_failed' }]);
+	expect(warnings).toEqual(['encoder_failed']);
 });
 
-test('a connection that is gone for 5 s costs no word, and says none twice', async ({ client, gateway }) => {
-	const listening = listen(client);
-	await expect.poll(() => gateway.packets.length).toBeGreaterThan(3 * PACKETS_A_SECOND); // in mid-sentence
-	gateway.cut();
-	await client.waitForTimeout(5000);
-	gateway.mend();
-	const { text, events, closed } = await listening;
-	expect(words(text)).toEqual(words(TEXT));
-	expect(closed.packets).toBe(new Set(gateway.packets).size);
-	const told = events.filter(({ type }) => type === 'connected' || type === 'disconnected');
-	expect(told[0]).toEqual({ type: 'connected', resumed: false });
-	expect(told[1]).toMatchObject({ type: 'disconnected', cause: 'network' });
-	expect(told.at(-1)).toEqual({ type: 'connected', resumed: true });
-	expect(closed.audioSeconds).toBeGreaterThan(FAKE_MICROPHONE_SECONDS - 1);
-});
-
-test('a wrong key is told as what it is', async ({ client }) => {
-	await expect(listen(client, { apiKey: 'wrong' })).rejects.toThrow('The server does not know this key.');
-});
-
-test('a server that is not there is told as what it is', async ({ client, gateway }) => {
-	gateway.cut();
-	await expect(listen(client)).rejects.toThrow('The server can not be reached.');
-});
+/** Returns how late the latest packet of each second is, after the first: packets were kept while it connected. */
+function worstOfEachSecond(arrivals: readonly Arrival[]): number[] {
+	const first = arrivals[0]?.seq ?? 0;
+	const lags = arrivals
+		.map(({ seq, atMilliseconds }) => ({
+			second: Math.floor((seq - first) / PACKETS_A_SECOND),
+			lag: atMilliseconds - (seq * 1000) / PACKETS_A_SECOND,
+		}))
+		.filter(({ second }) => second > 0);
+	const best = Math.min(...lags.map(({ lag }) => lag));
+	const worst: number[] = [];
+	for (const { second, lag } of lags) {
+		worst[second - 1] = Math.max(worst[second - 1] ?? 0, lag - best);
+	}
+	return worst;
+}

@@ -1,32 +1,64 @@
 /** A browser that has no microphone, or may not use it. No server is needed for that. */
 
-import { expect, test } from '@playwright/test';
+import { expect, type Page, test } from '@playwright/test';
 import { Gateway } from './gateway.js';
 
-test.use({
-	launchOptions: {
-		executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
-		args: ['--no-sandbox', '--disable-gpu', '--use-fake-device-for-media-stream'],
-	},
-});
+const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+const ARGS = ['--no-sandbox', '--disable-gpu'];
+
+test.use({ launchOptions: { executablePath, args: [...ARGS, '--use-fake-device-for-media-stream'] } });
 
 let gateway: Gateway;
 
-test.beforeEach(async ({ page }) => {
+test.beforeEach(async () => {
 	gateway = await Gateway.open(0);
-	await page.goto(gateway.url);
-	await page.waitForFunction(() => 'auricle' in globalThis);
 });
 
 test.afterEach(() => gateway.close());
 
+async function openMicrophone(page: Page, deviceId?: string): Promise<void> {
+	await page.goto(gateway.libraryPage);
+	await page.waitForFunction(() => 'auricle' in globalThis);
+	await page.evaluate(async deviceId => {
+		await globalThis.auricle.openMicrophone(deviceId === undefined ? {} : { deviceId });
+	}, deviceId);
+}
+
 test('a microphone that is denied is told as what it is', async ({ page }) => {
-	const opening = page.evaluate(() => globalThis.auricle.openMicrophone());
-	await expect(opening).rejects.toThrow('The microphone is not allowed to this page');
+	await expect(openMicrophone(page)).rejects.toThrow('The microphone is not allowed to this page');
 });
 
 test('a microphone that is not there is told as what it is', async ({ page, context }) => {
 	await context.grantPermissions(['microphone']);
-	const opening = page.evaluate(() => globalThis.auricle.openMicrophone({ deviceId: 'none' }));
-	await expect(opening).rejects.toThrow('The chosen microphone is not there.');
+	await expect(openMicrophone(page, 'none')).rejects.toThrow('The chosen microphone is not there.');
+});
+
+test('a machine without any is told as what it is', async ({ playwright }) => {
+	const args = [...ARGS, '--disable-audio-input'];
+	const browser = await playwright.chromium.launch({ executablePath, args });
+	const page = await browser.newPage({ permissions: ['microphone'] });
+	await expect(openMicrophone(page)).rejects.toThrow('There is no microphone.');
+	await browser.close();
+});
+
+test('permission that is withdrawn is told as what it is', async ({ page, context }) => {
+	await context.grantPermissions(['microphone']);
+	await page.goto(gateway.libraryPage);
+	await page.waitForFunction(() => 'auricle' in globalThis);
+	const told = await page.evaluateHandle(async () => {
+		const client = new globalThis.auricle.LiveClient({ rules: { firstPatienceSeconds: 60 } });
+		const told: string[] = [];
+		client.on('source_lost', ({ cause }) => told.push(cause));
+		await client.useMicrophone();
+		return told;
+	});
+	const devtools = await context.newCDPSession(page);
+	const { browserContextId } = (await devtools.send('Target.getTargetInfo')).targetInfo;
+	await devtools.send('Browser.setPermission', {
+		origin: new URL(gateway.url).origin,
+		permission: { name: 'microphone' },
+		setting: 'denied',
+		...(browserContextId === undefined ? {} : { browserContextId }),
+	});
+	await expect.poll(() => told.jsonValue()).toEqual(['permission']);
 });

@@ -1,0 +1,56 @@
+/** The examples of the README, just as they stand there. */
+
+import { readFile } from 'node:fs/promises';
+import type { Page } from '@playwright/test';
+import { API_KEY } from './auricle.js';
+import { SENTENCE, words } from './clip.js';
+import { expect, test } from './fixtures.js';
+
+declare global {
+	var said: string[];
+}
+
+/** Runs an example in the page: its address and key are the test's. */
+async function run(page: Page, example: number): Promise<void> {
+	const readme = await readFile(new URL('../README.md', import.meta.url), 'utf8');
+	const [, code = ''] = [...readme.matchAll(/^```js\n([^]*?)^```$/gm)][example] ?? [];
+	const content = code
+		.replace("'https://captions.example'", 'location.origin')
+		.replace(/\bKEY\b/, API_KEY)
+		.replace("'auricle-client'", "'/_test/dist/index.js'");
+	await page.addScriptTag({ type: 'module', content });
+}
+
+test('the first example shows captions', async ({ client: page }) => {
+	await page.evaluate(() => {
+		globalThis.said = [];
+		const button = (): HTMLButtonElement => document.body.appendChild(document.createElement('button'));
+		Object.assign(globalThis, {
+			show: (stable: string, unstable: string) => globalThis.said.push(stable + unstable),
+			keep: (text: string) => globalThis.said.push(text),
+			tell: (message: string) => globalThis.said.push(message),
+			startButton: button(),
+			stopButton: button(),
+		});
+	});
+	await run(page, 0);
+	await page.click('button >> nth=0');
+	await expect.poll(() => page.evaluate(() => globalThis.said.join(' '))).toContain('fellow');
+	await page.click('button >> nth=1');
+	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so my fellow.*[.,]$/i);
+});
+
+test('the second example sends a recording', async ({ client: page }) => {
+	const file = SENTENCE.file;
+	const [answer] = await Promise.all([
+		page.waitForResponse(/utterance/),
+		page
+			.evaluate(async file => {
+				const recording = await (await fetch(`testdata/${file}`)).arrayBuffer();
+				const audioBuffer = await new OfflineAudioContext(1, 1, 48_000).decodeAudioData(recording);
+				Object.assign(globalThis, { audioBuffer });
+			}, file)
+			.then(() => run(page, 1)),
+	]);
+	expect(words(((await answer.json()) as { text: string }).text)).toEqual(words(SENTENCE.text));
+});

@@ -1,0 +1,69 @@
+/** Servers that can't be had, for each of the reasons. */
+
+import { API_KEY, OTHER_KEY } from './auricle.js';
+import { expect, listen, test } from './fixtures.js';
+
+declare global {
+	/** What happened, in order. */
+	var tokens: string[];
+}
+
+test('a wrong key is told as what it is', async ({ client }) => {
+	await expect(listen(client, { apiKey: 'wrong' })).rejects.toThrow('The server does not know this key.');
+});
+
+test('a server that is not there is told as what it is', async ({ client, gateway }) => {
+	gateway.cut();
+	await expect(listen(client)).rejects.toThrow('The server can not be reached.');
+});
+
+test('a server that is full is told as what it is, and is tried again', async ({ client, server }) => {
+	const full = await server.fill();
+	expect(full.status).toBe(503);
+	expect(full.retryAfterSeconds).toBeGreaterThan(0);
+	const told = await client.evaluateHandle(apiKey => {
+		const client = new globalThis.auricle.LiveClient({ apiKey });
+		const told: unknown[] = [];
+		client.on('disconnected', event => told.push(event));
+		client.on('connected', event => {
+			told.push(event);
+			void client.finish();
+		});
+		return told;
+	}, OTHER_KEY);
+	await expect.poll(() => told.jsonValue()).toHaveLength(1);
+	full.leave();
+	await expect
+		.poll(() => told.jsonValue())
+		.toMatchObject([
+			{ type: 'disconnected', cause: 'busy', message: 'The server is full.' },
+			{ type: 'connected', resumed: false },
+		]);
+});
+
+test('a token does for the key, a fresh one for each connection', async ({ client, gateway }) => {
+	await client.evaluate(key => {
+		globalThis.tokens = [];
+		const apiKey = async (): Promise<string> => {
+			const headers = { Authorization: `Bearer ${key}` };
+			const answer = await fetch('/v1/auth/token', { method: 'POST', headers, body: '{"ttl_s": 1}' });
+			const { token } = (await answer.json()) as { token: string };
+			globalThis.tokens.push(token);
+			return token;
+		};
+		globalThis.client = new globalThis.auricle.LiveClient({ apiKey });
+		globalThis.client.on('connected', ({ resumed }) => globalThis.tokens.push(resumed ? 'resumed' : 'new'));
+	}, API_KEY);
+	await expect.poll(() => client.evaluate(() => globalThis.tokens.length)).toBe(2);
+	await client.waitForTimeout(1000); // the token's time is over, and the stream goes on
+	gateway.cut();
+	gateway.mend();
+	await expect.poll(() => client.evaluate(() => globalThis.tokens.length)).toBe(4);
+	const [first = '', isNew, second, isResumed] = await client.evaluate(async () => {
+		await globalThis.client.finish();
+		return globalThis.tokens;
+	});
+	expect([isNew, isResumed]).toEqual(['new', 'resumed']);
+	expect(second).not.toBe(first);
+	await expect(listen(client, { apiKey: first })).rejects.toThrow('This token has expired: get a new one.');
+});
