@@ -103,7 +103,8 @@ test-web: setup web/node_modules/.package-lock.json ## Check, build and test the
 	fi
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	@command -v npm >/dev/null || { echo "web: npm is missing. Install Node 20 or newer." >&2; exit 1; }
+	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null || \
+		{ echo "web: Node 20 or newer and npm are needed (Debian: apt-get install nodejs npm)." >&2; exit 1; }
 	@cd web && npm ci --silent
 
 .PHONY: wheel
