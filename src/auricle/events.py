@@ -162,6 +162,36 @@ class Closed:
     decode_errors: int
 
 
+@dataclass(frozen=True, slots=True)
+class Flushed:
+    """The answer to a dialect's ``Flush``: no utterance is open, and none starts before this place.
+
+    Attributes:
+        at_sample: How far audio was taken.
+        ended_utterance: Whether one was open until now; its ``SpeechEnded`` came right before.
+    """
+
+    at_sample: int
+    ended_utterance: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finalized:
+    """Every final of what came before a ``Flush`` is out; ``at_sample`` as its ``Flushed`` said."""
+
+    at_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The answer to a dialect's ``Discard``: nothing before this place becomes part of a final.
+
+    Finals of utterances that had ended before still come.
+    """
+
+    at_sample: int
+
+
 Event = (
     Ready
     | SpeechStarted
@@ -174,3 +204,7 @@ Event = (
     | Failed
     | Closed
 )
+"""What the native protocol has messages for."""
+
+SessionEvent = Event | Flushed | Finalized | Discarded
+"""All that a session tells: the last three only to a dialect that asks for them."""

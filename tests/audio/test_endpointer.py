@@ -396,3 +396,16 @@ def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> Non
                     assert event.end_sample == foretold
                 state, following = "idle", event.end_sample if event.is_cut else None
     assert state == "idle"
+
+
+def test_what_is_discarded_is_no_utterance_and_speech_that_goes_on_is_one_at_once() -> None:
+    endpointer = Endpointer(RULES)
+    likely = np.array(probabilities([(0, 10), (0.9, 20)]), np.float32)
+    endpointer.receive(np.zeros(30 * W, np.int16), likely)
+    assert endpointer.is_open
+    endpointer.discard()
+    assert not endpointer.is_open
+    assert endpointer.needed_sample == 30 * W
+    start, *_, end = hear([(0.9, 1), (0, 60)], endpointer=endpointer)
+    assert start == SpeechStart(30 * W, 30 * W)
+    assert isinstance(end, UtteranceEnd)

@@ -12,7 +12,7 @@ import numpy as np
 from auricle.audio.opus import find_libopus
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError
-from auricle.events import Event, Final, Marks, Partial, Warned
+from auricle.events import Final, Marks, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.protocol.native import StreamParameters
 from auricle.session.live import Cancel, LiveSession, Submit
@@ -78,7 +78,7 @@ class Rig:
     answer_with: Callable[[Job], Answer] = echo
     now: float = 100.0
     name: str = "S"
-    events: list[Event] = field(default_factory=list)
+    events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
     cancelled: list[JobId] = field(default_factory=list)

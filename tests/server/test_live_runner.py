@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
-from auricle.events import Closed, Event, Final, Ready, SpeechStarted, Wire
+from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wire
 from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
 from auricle.server.live_runner import LiveRunner
 from auricle.types import JobKind
@@ -25,11 +25,11 @@ class Ear:
     """A listener that keeps what it hears."""
 
     def __init__(self, fails_at: type | None = None) -> None:
-        self.heard: list[Event] = []
+        self.heard: list[SessionEvent] = []
         self.dismissals: list[AuricleError] = []
         self.fails_at = fails_at
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: SessionEvent) -> None:
         self.heard.append(event)
         if self.fails_at is not None and isinstance(event, self.fails_at):
             raise RuntimeError(SAID)

@@ -10,6 +10,7 @@ from auricle.events import (
     SwitchFormat,
     Wire,
 )
+from auricle.protocol.dialect import Reply, Said
 from auricle.server.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
 
 pytestmark = pytest.mark.unit
@@ -23,7 +24,7 @@ def partial(utterance: int, text: str = "so") -> Partial:
     return Partial(utterance, text, "", 0, 16_000)
 
 
-def drained(outbox: Outbox) -> list[Event]:
+def drained(outbox: Outbox) -> list[Said]:
     return list(iter(outbox.next_event, None))
 
 
@@ -37,7 +38,7 @@ def filled(*events: Event) -> Outbox:
 def test_events_come_out_in_their_order() -> None:
     events: list[Event] = [SpeechStarted(0), partial(1), SpeechEnded(9), final(1), Marks(10, 9)]
     outbox = Outbox()
-    told: list[Event] = []
+    told: list[Said] = []
     for event in events:
         outbox.put(event)
         told += drained(outbox)
@@ -87,3 +88,12 @@ def test_finals_that_are_told_again_don_t_count() -> None:
     for number in range(MAX_EVENTS + 1):
         outbox.put(final(number))
     assert outbox.is_overrun
+
+
+def test_news_is_kept_for_clients_who_cannot_do_without() -> None:
+    outbox = Outbox(keeps_news=True)
+    events = [SpeechStarted(number) for number in range(MAX_NEWS + 10)]
+    for event in events:
+        outbox.put(event)
+    outbox.put(Reply(("text",)))
+    assert drained(outbox) == [*events, Reply(("text",))]

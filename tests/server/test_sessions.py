@@ -6,7 +6,7 @@ from structlog.testing import LogCapture
 
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError, BadRequest, Draining, Overloaded
-from auricle.events import Event, Wire
+from auricle.events import SessionEvent, Wire
 from auricle.protocol.native import Finalize, Resume, Stop, StreamParameters
 from auricle.server.live_runner import LiveRunner
 from auricle.server.sessions import (
@@ -32,7 +32,7 @@ class Ear:
         self.fails = fails
         self.dismissals: list[AuricleError] = []
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: SessionEvent) -> None:
         if self.fails:
             raise RuntimeError
 

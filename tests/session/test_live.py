@@ -22,6 +22,11 @@ from auricle.errors import (
 )
 from auricle.events import (
     Closed,
+    Discarded,
+    Event,
+    Final,
+    Finalized,
+    Flushed,
     Ready,
     SpeechEnded,
     SpeechStarted,
@@ -29,6 +34,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
+from auricle.protocol.dialect import Discard, Flush, Tune
 from auricle.protocol.framing import pack
 from auricle.protocol.native import (
     Ack,
@@ -40,7 +46,7 @@ from auricle.protocol.native import (
     encode_event,
 )
 from auricle.session.journal import MAX_FINALS
-from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
+from auricle.session.live import BITE_STEPS, MAX_FLUSHES, MAX_UNFINISHED_SAMPLES
 from auricle.types import Job, JobKind, OpusPacket
 from tests.fakes.clips import CLIPS
 from tests.fakes.containers import ogg_stream, webm_stream
@@ -133,7 +139,9 @@ def test_every_event_of_a_session_can_be_told() -> None:
     rig.speak(PAIR_PACKETS[150:], 170)
     rig.speak([DAMAGED] * 6, 1000)
     rig.command(Stop())
-    kinds = {json.loads(encode_event(event))["type"] for event in rig.events}
+    told = [encode_event(event) for event in rig.events if isinstance(event, Event)]
+    kinds = {json.loads(text)["type"] for text in told}
+    assert len(told) == len(rig.events)
     assert kinds == {
         "ready",
         "speech_started",
@@ -972,3 +980,121 @@ def test_time_that_goes_back_is_no_trouble() -> None:
         rig.now = 100.0 + index * 0.02
         rig.drain()
     assert len(rig.finals) == 2
+
+
+# What only dialects ask for.
+
+
+def story(rig: Rig) -> list[type]:
+    """Return the kinds of events about utterances, in order."""
+    kinds = (SpeechStarted, SpeechEnded, Final, Flushed, Finalized, Discarded)
+    return [type(event) for event in rig.events if isinstance(event, kinds)]
+
+
+def test_a_flush_ends_the_utterance_and_says_when_its_words_are_out() -> None:
+    rig = pcm_rig()
+    rig.answer_with = lambda job: None
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    rig.command(Flush())
+    assert story(rig) == [SpeechStarted, SpeechEnded, Flushed]
+    assert rig.of(Flushed) == [Flushed(2 * SECOND, ended_utterance=True)]
+    rig.speak_pcm(FELLOW[2 * SECOND : 4 * SECOND])  # the next one is open by then
+    (job,) = rig.jobs_of(JobKind.FINAL)
+    rig.answer(job.id, transcript("words", job))
+    assert story(rig)[-3:] == [SpeechStarted, Final, Finalized]
+    assert rig.of(Finalized) == [Finalized(2 * SECOND)]
+
+
+def test_a_flush_waits_for_finals_of_utterances_that_had_ended_before() -> None:
+    rig = pcm_rig()
+    rig.answer_with = lambda job: None
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    assert story(rig).count(SpeechEnded) == 2
+    rig.command(Flush())
+    assert rig.of(Flushed) == [Flushed(PAIR_AND_SILENCE.size, ended_utterance=False)]
+    early = rig.jobs_of(JobKind.SPECULATIVE)
+    for job in reversed(early):
+        assert not rig.of(Finalized)
+        rig.answer(job.id, transcript("words", job))
+    assert story(rig)[-3:] == [Final, Final, Finalized]
+
+
+def test_every_flush_is_answered_in_turn_also_when_nothing_was_said() -> None:
+    rig = pcm_rig()
+    rig.command(Flush())
+    rig.speak_pcm(silence(1))
+    rig.command(Flush())
+    rig.command(Flush())
+    assert story(rig) == [Flushed, Finalized] * 3
+    assert [event.at_sample for event in rig.of(Finalized)] == [0, SECOND, SECOND]
+
+
+def test_a_client_that_flushes_without_end_is_not_read() -> None:
+    rig = pcm_rig()
+    rig.answer_with = lambda job: None
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    for _ in range(MAX_FLUSHES):
+        assert rig.session.wants_data
+        rig.command(Flush())
+    assert not rig.session.wants_data
+    (job,) = rig.jobs_of(JobKind.FINAL)
+    rig.answer(job.id, transcript("words", job))
+    assert rig.session.wants_data
+    assert len(rig.of(Finalized)) == MAX_FLUSHES
+
+
+def test_what_is_discarded_is_never_told_and_what_follows_is() -> None:
+    rig = pcm_rig()
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    assert story(rig) == [SpeechStarted]
+    rig.command(Discard())
+    assert story(rig) == [SpeechStarted, Discarded]
+    assert rig.of(Discarded) == [Discarded(2 * SECOND)]
+    rig.speak_pcm(FELLOW[2 * SECOND :])
+    rig.command(Flush())
+    assert story(rig)[2:] == [SpeechStarted, SpeechEnded, Flushed, Final, Finalized]
+    (final,) = rig.finals
+    assert final.start_sample >= 2 * SECOND
+
+
+def test_discarding_gives_up_guesses_and_keeps_finals_of_what_had_ended() -> None:
+    rig = pcm_rig()
+    rig.answer_with = lambda job: None
+    rig.speak_pcm(PAIR_AND_SILENCE[: PAIR_AND_SILENCE.size - 2 * SECOND])
+    ended = story(rig).count(SpeechEnded)
+    assert ended == 1
+    guesses = [job.id for job in rig.open_jobs.values() if job.kind is JobKind.PARTIAL]
+    rig.command(Discard())
+    assert guesses
+    assert set(guesses) <= set(rig.cancelled)
+    for job in rig.jobs_of(JobKind.SPECULATIVE):
+        rig.answer(job.id, transcript("words", job))
+    rig.wait(5)
+    for job in rig.jobs_of(JobKind.FINAL):
+        rig.answer(job.id, transcript("words", job))
+    assert [final.utterance for final in rig.finals] == [1]
+
+
+def test_hotwords_can_change_from_the_next_utterance_on() -> None:
+    rig = pcm_rig(hotwords=("Auricle",))
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    rig.command(Tune(hotwords=("Whisper",), prompt="before"))
+    rig.command(Flush())
+    rig.speak_pcm(FELLOW[2 * SECOND :])
+    rig.command(Flush())
+    assert len(rig.finals) == 2
+    first, last = rig.jobs_of(JobKind.FINAL)[0].options, rig.jobs[-1].options
+    assert (first.hotwords, last.hotwords) == (("Auricle",), ("Whisper",))
+    assert (first.initial_prompt, last.initial_prompt) == (None, "before")
+
+
+def test_a_flush_hears_what_the_resampler_held_back_and_the_clock_stays_exact() -> None:
+    rig = pcm_rig(sample_rate=8000)
+    for _ in range(3):
+        rig.send(bytes(2 * 8000 + 1))  # half a sample stays with what follows
+        rig.command(Flush())
+    assert [event.at_sample for event in rig.of(Flushed)] == [
+        SECOND,
+        2 * SECOND + 2,
+        3 * SECOND + 2,
+    ]

@@ -237,6 +237,10 @@ class Endpointer:
         trail_end = utterance.speech_end_sample + self._rules.trail_ms * _SAMPLES_PER_MS
         return [self._close(utterance.foretold_end or min(trail_end, self.received_sample))]
 
+    def discard(self) -> None:
+        """Forget the open utterance: what is said from now on is heard as if it had ended here."""
+        self._open, self._floor = None, self.received_sample
+
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_talking = self._is_talking
         threshold = SILENCE_THRESHOLD if was_talking else SPEECH_THRESHOLD

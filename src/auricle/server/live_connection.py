@@ -1,19 +1,21 @@
 """One WebSocket of a live session: bytes in, events out, until one side has had enough.
 
 Four tasks: one reads, one writes, one watches the clock, one waits for the server to go. The first
-that finds a reason ends the connection, and the reason is told to the client: an ``error`` event,
-and the close code of that error. The session outlives the connection.
+that finds a reason ends the connection, and the reason is told to the client in the words of its
+dialect. The session outlives the connection if the dialect lets clients come back.
 """
 
 import contextlib
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import Protocol
 
 import anyio
-from msgspec import structs
-from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocketDisconnect, WebSocketDisconnected
 
+from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import (
     AuricleError,
     BadRequest,
@@ -21,15 +23,19 @@ from auricle.errors import (
     Overloaded,
     RemoteProtocolError,
 )
-from auricle.events import Closed, Event, Failed
-from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
+from auricle.events import Closed, Failed, SessionEvent
+from auricle.protocol.dialect import Companded, Dialect, End, Law, Reply, Said, Step
+from auricle.protocol.native import Finalize
 from auricle.server.errors import TOLD, error_body, log_unexpected, retry_after_s
 from auricle.server.live_runner import LiveRunner
+from auricle.server.logs import request_log
+from auricle.server.native_dialect import NativeDialect
 from auricle.server.outbox import Outbox
-from auricle.server.request import language_code
 from auricle.server.sessions import LiveSessions
 from auricle.server.time_share import TimeShare
 from auricle.server.websocket import peer_of
+
+__all__ = ["End", "LiveConnection", "Socket"]
 
 GOODBYE_S = 1.0
 """How long what is left may take to be sent when a connection ends."""
@@ -40,18 +46,35 @@ MAX_BAD_MESSAGES = 10
 SLOW_RETRY_S = 1
 
 
-@dataclass(frozen=True, slots=True)
-class End:
-    """Why a connection ends: ``how`` is an error's code or a few words, for metrics and logs."""
-
-    how: str
-    close_code: int
-    failed: Failed | None = None
-
-
 DONE = End("done", 1000)
 CLIENT_LEFT = End("client_left", 1000)
 _VIOLATIONS = {1007: "bad_text", 1009: "too_large"}
+_EXPAND = {Law.MU: mulaw_to_pcm16, Law.A: alaw_to_pcm16}
+
+
+class Socket(Protocol):
+    """What is needed of a WebSocket, or of whatever else passes messages on as one does (ASGI)."""
+
+    @property
+    def scope(self) -> Scope:
+        """The connection's."""
+        ...
+
+    async def receive(self) -> Message:
+        """Return the next message: ``text`` or ``bytes``, or ``websocket.disconnect``."""
+        ...
+
+    async def send_text(self, data: str) -> None:
+        """Send a message.
+
+        Raises:
+            WebSocketDisconnect: The client has left.
+        """
+        ...
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Close the connection."""
+        ...
 
 
 def end_of(error: BaseException, after_s: float | None = None) -> End:
@@ -71,7 +94,7 @@ def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
     )
 
 
-def departure_of(websocket: WebSocket) -> End:
+def departure_of(websocket: Socket) -> End:
     """Return how a connection ended that is gone: its client left, or broke WebSocket itself."""
     peer = peer_of(websocket.scope)
     if peer is None or peer.violation_code is None:
@@ -80,18 +103,34 @@ def departure_of(websocket: WebSocket) -> End:
     return End(_VIOLATIONS.get(code, RemoteProtocolError.code), code)
 
 
-async def say_goodbye(websocket: WebSocket, end: End, left: Iterable[Event] = ()) -> None:
+def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
+    """Note for metrics and the log how a connection ended."""
+    log = request_log(websocket.scope)
+    log.details["end"] = end.how
+    if end.failed is not None:
+        log.code = end.how
+    live.metrics.count_end(end.how)
+
+
+async def say_goodbye(
+    websocket: Socket, end: End, left: Iterable[Said] = (), dialect: Dialect | None = None
+) -> None:
     """Send what is left and the reason, and close; a client that doesn't read is cut off."""
+    dialect = dialect or NativeDialect()
+    texts = [text for said in left for text in _texts(dialect, said)]
+    farewell = dialect.farewell(end)
     gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
     with anyio.move_on_after(GOODBYE_S) as patience, gone:
-        for event in left:
-            await websocket.send_text(encode_event(event))
-        if end.failed is not None:
-            await websocket.send_text(encode_event(end.failed))
-        await websocket.close(end.close_code, end.how)
+        for text in (*texts, *farewell.texts):
+            await websocket.send_text(text)
+        await websocket.close(farewell.close_code, farewell.reason)
     peer = peer_of(websocket.scope)
     if patience.cancelled_caught and peer is not None:
-        peer.give_up(end.close_code, end.how)
+        peer.give_up(farewell.close_code, farewell.reason)
+
+
+def _texts(dialect: Dialect, said: Said) -> Iterable[str]:
+    return said.texts if isinstance(said, Reply) else dialect.encode(said)
 
 
 class LiveConnection:
@@ -101,15 +140,23 @@ class LiveConnection:
         websocket: Accepted.
         live: Where its session is.
         runner: Its session.
+        dialect: How its client talks; the native protocol if there is none.
     """
 
-    def __init__(self, websocket: WebSocket, live: LiveSessions, runner: LiveRunner) -> None:
+    def __init__(
+        self,
+        websocket: Socket,
+        live: LiveSessions,
+        runner: LiveRunner,
+        dialect: Dialect | None = None,
+    ) -> None:
         self._websocket = websocket
         self._live = live
         self._runner = runner
+        self._dialect = dialect or NativeDialect()
         self._peer = peer_of(websocket.scope)
-        self._outbox = Outbox()
-        self._on_its_way: list[Event] = []
+        self._outbox = Outbox(keeps_news=not self._dialect.is_resumable)
+        self._on_its_way: deque[str] = deque()
         self._news = anyio.Event()
         self._end: End | None = None
         self._tasks = anyio.CancelScope()
@@ -134,29 +181,34 @@ class LiveConnection:
                         group.start_soon(self._run_task, task)
         finally:
             self._runner.detach(self)
+            if not self._dialect.is_resumable:
+                self._runner.end()
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT
         if end is not CLIENT_LEFT:
             # What was on its way goes first: a client that gets the final after a missing one
             # would acknowledge both.
-            left = self._on_its_way
-            while (event := self._outbox.next_event()) is not None:
-                left.append(event)
-            await say_goodbye(self._websocket, end, left)
+            left: list[Said] = [Reply(tuple(self._on_its_way))]
+            while (said := self._outbox.next_event()) is not None:
+                left.append(said)
+            await say_goodbye(self._websocket, end, left, self._dialect)
         return end
 
     # What the session tells it.
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: SessionEvent) -> None:
         """Take an event; see :class:`auricle.server.live_runner.Listener`."""
-        self._outbox.put(event)
-        self._news.set()
-        if self._outbox.is_overrun:
-            self.dismiss(Overloaded("You read too slowly: results don't fit.", SLOW_RETRY_S))
+        self._put(event)
 
     def dismiss(self, error: AuricleError) -> None:
         """End the connection; see :class:`auricle.server.live_runner.Listener`."""
         self._finish(end_of(error))
+
+    def _put(self, said: Said) -> None:
+        self._outbox.put(said)
+        self._news.set()
+        if self._outbox.is_overrun:
+            self.dismiss(Overloaded("You read too slowly: results don't fit.", SLOW_RETRY_S))
 
     # Its tasks.
 
@@ -190,57 +242,77 @@ class LiveConnection:
                 message = await self._websocket.receive()
                 if self._end is not None:  # it woke us before we were cancelled: another may have
                     return  # the session by now, and a message of ours would garble its stream
-                self._reading_since, began_at = None, time.monotonic()
+                self._reading_since = None
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
-                if (data := message.get("bytes")) is not None:
-                    self._take(data)
-                else:
-                    self._take_text(message["text"])
-                await self._give_way(began_at)
+                await self._work_off(message)
+                if self._end is not None:
+                    return  # as above
 
-    def _take(self, data: bytes) -> None:
-        """Give a message to the session."""
-        arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
-        self._runner.receive_data(data)
-        if self._runner.session.wants_data:
-            self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
-
-    async def _give_way(self, began_at: float) -> None:
-        """Let others have their turn, and the session catch up; not reading is back-pressure."""
-        pause_s = self._share.pause_s(began_at, time.monotonic())
-        if pause_s or self._peer is None or self._peer.has_more:
-            await anyio.sleep(pause_s)
-        if not self._runner.session.wants_data:
-            await self._runner.until_wanted()
-
-    def _take_text(self, text: str) -> None:
+    async def _work_off(self, message: Message) -> None:
+        """Do what a message asks for, with a pause after each step."""
+        began_at, taken = time.monotonic(), 0
         try:
-            command = decode_command(text)
-            if isinstance(command, Start | Resume):
-                raise BadRequest("The session has started: open another connection for this.")
-            if isinstance(command, Configure) and isinstance(command.language, str):
-                command = structs.replace(command, language=language_code(command.language))
-            self._runner.receive_command(command)
+            for step in self._steps_of(message):
+                if taken:
+                    await self._give_way(began_at, has_more=True)
+                    if self._end is not None:
+                        return
+                    began_at = time.monotonic()
+                self._take(step)
+                taken += 1
         except BadRequest as error:
             self._bad_messages += 1
             if self._bad_messages >= MAX_BAD_MESSAGES:
                 raise
             self.deliver(failed_of(error))
+        await self._give_way(began_at, has_more=self._peer is None or self._peer.has_more)
+
+    def _steps_of(self, message: Message) -> Iterable[Step]:
+        if (data := message.get("bytes")) is not None:
+            return self._dialect.receive_bytes(data)
+        return self._dialect.receive_text(message["text"])
+
+    def _take(self, step: Step) -> None:
+        match step:
+            case bytes():
+                self._take_audio(step)
+            case Companded(data, law):
+                self._take_audio(_EXPAND[law](data))
+            case Reply():
+                self._put(step)
+            case _:
+                self._runner.receive_command(step)
+
+    def _take_audio(self, data: bytes) -> None:
+        """Give a binary message to the session."""
+        arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
+        self._runner.receive_data(data)
+        if self._runner.session.wants_data:
+            self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
+
+    async def _give_way(self, began_at: float, *, has_more: bool) -> None:
+        """Let others have their turn, and the session catch up; not reading is back-pressure."""
+        pause_s = self._share.pause_s(began_at, time.monotonic())
+        if pause_s or has_more:
+            await anyio.sleep(pause_s)
+        if not self._runner.session.wants_data:
+            await self._runner.until_wanted()
 
     async def _write(self) -> None:
         while True:
-            while (event := self._outbox.next_event()) is not None:
-                self._on_its_way = [event]
-                await self._websocket.send_text(encode_event(event))
-                self._on_its_way = []
-                if isinstance(event, Closed):
+            while (said := self._outbox.next_event()) is not None:
+                self._on_its_way.extend(_texts(self._dialect, said))
+                while self._on_its_way:
+                    await self._websocket.send_text(self._on_its_way[0])
+                    self._on_its_way.popleft()
+                if isinstance(said, Closed):
                     self._finish(DONE)
             self._news = anyio.Event()
             await self._news.wait()
 
     async def _watch_idle(self) -> None:
-        limit_s = self._live.settings.idle_timeout_s
+        limit_s = self._dialect.idle_timeout_s or self._live.settings.idle_timeout_s
         while True:
             idle_s = time.monotonic() - self._idle_since()
             session = self._runner.session
@@ -257,6 +329,8 @@ class LiveConnection:
     async def _watch_drain(self) -> None:
         await self._live.draining.wait()
         self._reader.cancel()  # what comes now is sent again to the next server
+        if not self._dialect.is_resumable:
+            self._runner.receive_command(Finalize())  # nobody could say the rest of it later
         with anyio.move_on_after(DRAIN_S):
             await self._runner.until_settled()
         self._finish(end_of(*self._live.farewell()))

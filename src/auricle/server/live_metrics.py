@@ -40,6 +40,12 @@ class LiveMetrics:
             ("how",),
             registry=registry,
         )
+        self._guests = Counter(
+            "auricle_live_guests",
+            "Sessions of clients that speak another dialect than the native protocol.",
+            ("dialect",),
+            registry=registry,
+        )
         finals = Counter(
             "auricle_live_finals",
             "Finals by outcome.",
@@ -83,6 +89,10 @@ class LiveMetrics:
     def count_start(self, how: str) -> None:
         """Count a connection's beginning: ``new``, ``resumed`` or ``unknown``."""
         self._starts.labels(how).inc()
+
+    def count_guest(self, dialect: str) -> None:
+        """Count a new session of another dialect."""
+        self._guests.labels(dialect).inc()
 
     def count_end(self, how: str) -> None:
         """Count a connection's end; ``how`` is an error's code or one of a few words."""

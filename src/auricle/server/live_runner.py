@@ -12,15 +12,9 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
 from auricle.errors import AuricleError, TakenOver, WorkerError
-from auricle.events import Closed, Event, Final
+from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
-from auricle.protocol.native import (
-    Ack,
-    Configure,
-    Finalize,
-    Keepalive,
-    Stop,
-)
+from auricle.protocol.dialect import SessionCommand
 from auricle.server.errors import log_unexpected
 from auricle.server.live_metrics import LiveMetrics
 from auricle.server.time_share import SHARE
@@ -32,13 +26,11 @@ from auricle.types import ClientId, Job, JobId, Transcript
 MIN_SLEEP_S = 0.005
 """Timers are no finer than this, so that no timer can keep the event loop busy."""
 
-SessionCommand = Finalize | Keepalive | Configure | Ack | Stop
-
 
 class Listener(Protocol):
     """A connection, as its session sees it; nothing here waits."""
 
-    def deliver(self, event: Event) -> None:
+    def deliver(self, event: SessionEvent) -> None:
         """Take an event."""
         ...
 
@@ -199,7 +191,7 @@ class LiveRunner:
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
 
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:
             self._last_final = event.id
             self._metrics.count_final(event)

@@ -9,7 +9,6 @@ import math
 from collections import deque
 
 from auricle.events import (
-    Event,
     Final,
     Marks,
     Partial,
@@ -18,6 +17,7 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
+from auricle.protocol.dialect import Said
 
 MAX_NEWS = 64
 """So many events may wait before news that can be done without is left out."""
@@ -28,10 +28,15 @@ SLOW = Warned(WarningCode.SLOW, "You read too slowly: only the newest guess is s
 
 
 class Outbox:
-    """The events of one connection, in order."""
+    """The events of one connection, in order, and replies between them.
 
-    def __init__(self) -> None:
-        self._waiting: deque[Event] = deque()
+    Args:
+        keeps_news: Only guesses are left out: for clients who can't do without the rest.
+    """
+
+    def __init__(self, *, keeps_news: bool = False) -> None:
+        self._keeps_news = keeps_news
+        self._waiting: deque[Said] = deque()
         self._is_slow = False
         self._limit = math.inf
         self.dropped_partials = 0
@@ -48,7 +53,7 @@ class Outbox:
         """Bound what waits from now on; what waits already, finals told again, is not counted."""
         self._limit = len(self._waiting) + MAX_EVENTS
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Said) -> None:
         """Add an event; an older one that it makes useless goes."""
         match event:
             case Partial():
@@ -59,14 +64,14 @@ class Outbox:
             case Marks():
                 self._drop_marks()
             case SpeechStarted() | SpeechEnded() | Warned():
-                if len(self._waiting) >= MAX_NEWS:
+                if len(self._waiting) >= MAX_NEWS and not self._keeps_news:
                     return
             case _:
                 pass
         if not self.is_overrun:
             self._waiting.append(event)
 
-    def next_event(self) -> Event | None:
+    def next_event(self) -> Said | None:
         """Return the next event to send, or ``None``."""
         if not self._waiting:
             self._is_slow = False  # it has caught up

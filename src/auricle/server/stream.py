@@ -27,10 +27,10 @@ from auricle.errors import (
 from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
 from auricle.server.errors import TOLD, error_response, log_unexpected
 from auricle.server.live_connection import (
-    End,
     LiveConnection,
     departure_of,
     end_of,
+    note_end,
     say_goodbye,
 )
 from auricle.server.live_runner import LiveRunner
@@ -68,7 +68,7 @@ async def stream(websocket: WebSocket) -> None:
         await websocket.accept(SUBPROTOCOL if offered else None)
         await visit.serve()
     except WebSocketDisconnect:
-        visit.note(departure_of(websocket))
+        note_end(websocket, server.live, departure_of(websocket))
     finally:
         visit.leave()
 
@@ -118,14 +118,6 @@ class _Visit:
         if room is not None:
             self.server.live.leave(room)
 
-    def note(self, end: End) -> None:
-        """Note for metrics and log how it ended."""
-        log = request_log(self.websocket.scope)
-        log.details["end"] = end.how
-        if end.failed is not None:
-            log.code = end.how
-        self.server.live.metrics.count_end(end.how)
-
     async def serve(self) -> None:
         """Find or start the session, and serve it."""
         first: Start | Resume | None = None
@@ -144,7 +136,7 @@ class _Visit:
         else:
             request_log(self.websocket.scope).details["session"] = runner.session.id
             end = await LiveConnection(self.websocket, self.server.live, runner).run(last_result)
-        self.note(end)
+        note_end(self.websocket, self.server.live, end)
 
     async def _first_message(self) -> Start | Resume:
         limit_s = min(START_S, self.server.live.settings.idle_timeout_s)

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 MAX_MESSAGE_BYTES = 2**20
 """Half a minute of PCM16, minutes of Opus; larger messages are refused with 1009."""
 
+MAX_JSON_AUDIO_BYTES = 16 * 2**20
+"""A message at a path where audio travels in JSON: OpenAI allows 15 MiB of base64 in one."""
+
+_MAX_BYTES_AT = {"/v1/realtime": MAX_JSON_AUDIO_BYTES}
+
 SEND_BUFFER_BYTES = 32 * 1024
 """Asked of the kernel: some hundred results."""
 
@@ -96,9 +101,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     def handle_connect(self, event: "Request") -> None:
-        """Let the route find this connection."""
+        """Let the route find this connection, and its path say how large messages may be."""
         super().handle_connect(event)
         if self.response.status_code == 101:
+            path = self.scope["path"]
+            self.conn.max_message_size = _MAX_BYTES_AT.get(path, self.conn.max_message_size)
             self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
 
     def handle_ping(self) -> None:

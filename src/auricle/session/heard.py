@@ -78,5 +78,5 @@ class WireFormat(Protocol):
         ...
 
     def finish(self) -> Heard | None:
-        """The format ends here; return what was held back."""
+        """Nothing more comes, or not for a while; return what was held back."""
         ...

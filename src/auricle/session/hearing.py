@@ -82,6 +82,10 @@ class Hearing:
         """End the open utterance now; the stream may go on."""
         return self._endpointer.finish()
 
+    def discard(self) -> None:
+        """Forget the open utterance; whoever asked for it doesn't want what was said so far."""
+        self._endpointer.discard()
+
     def finish(self) -> list[Endpointing]:
         """End the stream: its last, incomplete window is filled with silence and judged too."""
         missing = -(self.received_sample - self._first_window) % WINDOW_SAMPLES

@@ -15,6 +15,7 @@ from auricle.audio.endpointer import Endpointing, EndpointRules
 from auricle.audio.opus import LibOpus
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.protocol.dialect import Discard, Flush
 from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
 from auricle.session.container_wire import ContainerWire
 from auricle.session.heard import Audio, Lost, StreamCounts, WireFormat
@@ -35,7 +36,7 @@ SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
 RESENT_S = 55.0
 """What a client keeps and sends to a new session in the place of one that was forgotten."""
 
-InOrder = Finalize | Configure | Stop
+InOrder = Finalize | Configure | Stop | Flush | Discard
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +140,10 @@ class Intake:
             found += self._hear_rest(now)
             self._wire = self._make_wire()
         return found
+
+    def flush(self, now: float) -> list[Endpointing]:
+        """End the open utterance, with all that was sent; the stream may go on."""
+        return self._hear_rest(now) + self.hearing.finalize()
 
     def finish(self, now: float) -> list[Endpointing]:
         """The stream ends here; what was sent after its end is forgotten."""

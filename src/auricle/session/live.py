@@ -20,19 +20,23 @@ from math import inf
 
 from msgspec import UNSET
 
-from auricle.audio.endpointer import Endpointing
+from auricle.audio.endpointer import Endpointing, UtteranceEnd
 from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError, BadRequest
 from auricle.events import (
     Closed,
+    Discarded,
     Final,
+    Finalized,
+    Flushed,
     Marks,
     Ready,
     SwitchFormat,
     Warned,
 )
 from auricle.languages import LANGUAGES
+from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
 from auricle.protocol.native import (
     Ack,
     Configure,
@@ -54,6 +58,8 @@ __all__ = ["Cancel", "LiveSession", "Output", "Submit"]
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
 """With more audio than this waiting for its finals, no more is read."""
+MAX_FLUSHES = 100
+"""So many of them may wait for their finals; then no more is read either."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
 """Packets, and pieces of containers, looked at in one go, however little audio is in them."""
@@ -108,6 +114,7 @@ class LiveSession:
         )
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
+        self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
         self._safe = SafeMark(parameters.border_sample)
         self._marked_sample = parameters.start_sample
         self._warnings = HeldWarnings()
@@ -229,9 +236,7 @@ class LiveSession:
         self._intake.put(data)
         self._go_on(now)
 
-    def receive_command(
-        self, command: Finalize | Keepalive | Configure | Ack | Stop, now: float
-    ) -> None:
+    def receive_command(self, command: SessionCommand, now: float) -> None:
         """Take a command; those that concern the audio wait for what was sent before them.
 
         Raises:
@@ -247,7 +252,7 @@ class LiveSession:
                 if command.language is not UNSET:
                     _known(command.language)
                 self._intake.put(command)
-            case Finalize() | Stop():
+            case Finalize() | Stop() | Flush() | Discard():
                 self._intake.put(command)
         self._go_on(now)
 
@@ -278,7 +283,8 @@ class LiveSession:
 
     @property
     def _has_room(self) -> bool:
-        return self._recognition.unfinished_samples <= MAX_UNFINISHED_SAMPLES
+        is_full = self._recognition.unfinished_samples > MAX_UNFINISHED_SAMPLES
+        return not is_full and len(self._flushes) < MAX_FLUSHES
 
     def _go_on(self, now: float) -> None:
         """Work off a bite of what was sent, and do what is due."""
@@ -325,11 +331,30 @@ class LiveSession:
             case Finalize():
                 self._take_found(tuple(self._intake.hearing.finalize()), now)
                 self._mark()
+            case Flush():
+                self._flush(now)
+            case Discard():
+                self._discard()
             case Configure():
                 self._configure(command, now)
             case Stop():
                 self._is_stopping = True
                 self._take_found(tuple(self._intake.finish(now)), now)
+
+    def _flush(self, now: float) -> None:
+        found = tuple(self._intake.flush(now))
+        self._take_found(found, now)
+        self._mark()
+        ended = bool(found) and isinstance(found[-1], UtteranceEnd)
+        self._put(Flushed(self.received_sample, ended))
+        self._flushes.append((Finalized(self.received_sample), self._recognition.utterances))
+
+    def _discard(self) -> None:
+        self._intake.hearing.discard()
+        for cancel in self._recognition.discard():
+            self._put(cancel)
+        self._mark()
+        self._put(Discarded(self.received_sample))
 
     def _configure(self, command: Configure, now: float) -> None:
         self._take_found(tuple(self._intake.configure(command, now)), now)
@@ -337,20 +362,28 @@ class LiveSession:
             self._options = replace(self._options, language=command.language)
         if command.prompt is not UNSET:
             self._options = replace(self._options, initial_prompt=command.prompt or None)
+        if isinstance(command, Tune) and command.hotwords is not UNSET:
+            self._options = replace(self._options, hotwords=command.hotwords)
 
     def _settle(self) -> None:
         """Bring everything up to date after something happened."""
+        self._tell_finalized()
         while outcome := self._recognition.next_outcome(self._now):
             final = outcome.numbered(self._journal.next_id)
             self._journal.add(final)
             self._put(final)
             self._mark()
+            self._tell_finalized()
         for submit in self._recognition.poll(self._now, is_ahead=self.is_ahead):
             self._put(submit)
         self._warn(self.received_sample)
         if self.received_sample - self._marked_sample >= MARK_EVERY_SAMPLES:
             self._mark()
         self._close_if_done()
+
+    def _tell_finalized(self) -> None:
+        while self._flushes and not self._recognition.owes(self._flushes[0][1]):
+            self._put(self._flushes.popleft()[0])
 
     def _mark(self) -> None:
         mark = self._intake.ledger.settle(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from auricle.events import Event
+from auricle.events import SessionEvent
 from auricle.types import Job, JobId
 
 
@@ -20,4 +20,4 @@ class Cancel:
     job_id: JobId
 
 
-Output = Event | Submit | Cancel
+Output = SessionEvent | Submit | Cancel

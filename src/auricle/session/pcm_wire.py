@@ -77,8 +77,10 @@ class PcmWire:
         return self._waiting.popleft()
 
     def finish(self) -> Heard | None:
-        """Return the last milliseconds, which the resampler held back."""
-        return self._emit(self._resampler.finish())
+        """Return the last milliseconds, which the resampler held back; it starts afresh."""
+        rest = self._resampler.finish()
+        self._resampler = Resampler(self._rate_hz)
+        return self._emit(rest)
 
     def _take_samples(self) -> None:
         """Bring at most a second of what is buffered to 16 kHz."""
@@ -120,10 +122,9 @@ class PcmWire:
         """Tell the gap; the filter starts afresh behind it, so that the clock is exact."""
         if position - self._expected > MAX_GAP_S * self._rate_hz:
             raise RemoteProtocolError("A position lies more than an hour ahead of the last one.")
-        tail = self._emit(self._resampler.finish())
+        tail = self.finish()
         if tail is not None:
             self._waiting.append(tail)
-        self._resampler = Resampler(self._rate_hz)
         lost_samples = _scaled(position, self._rate_hz, SAMPLE_RATE_HZ) - self._at_sample
         if lost_samples > 0:
             self._at_sample += lost_samples

@@ -91,6 +91,15 @@ class Recognition:
         return bool(self._pending)
 
     @property
+    def utterances(self) -> int:
+        """How many utterances there were; the open one has this number."""
+        return self._utterances
+
+    def owes(self, utterance: int) -> bool:
+        """Whether a final up to that of an utterance that has ended is missing."""
+        return bool(self._pending) and self._pending[0].factory.number <= utterance
+
+    @property
     def unfinished_samples(self) -> int:
         """Audio that is held for utterances whose finals aren't out."""
         if self.is_done:
@@ -164,6 +173,14 @@ class Recognition:
         if isinstance(result, Transcript):
             self._learn_language(result)
         return _outcome(pending, result, now)
+
+    def discard(self) -> list[Cancel]:
+        """Forget the open utterance, as if nothing had been said."""
+        utterance, self._open = self._open, None
+        if utterance is None:
+            return []
+        cancels = (utterance.drop_speculation(), utterance.drop_partial())
+        return [cancel for cancel in cancels if cancel is not None]
 
     def _pause(self, end_sample: int, now: float, *, is_ahead: bool) -> list[Told]:
         utterance = self._open

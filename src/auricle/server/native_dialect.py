@@ -1,0 +1,44 @@
+"""The native protocol as a dialect: events as they are, binary messages untouched."""
+
+from collections.abc import Iterable
+
+from msgspec import structs
+
+from auricle.errors import BadRequest
+from auricle.events import Event, SessionEvent
+from auricle.protocol.dialect import End, Farewell, Step
+from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
+from auricle.server.request import language_code
+
+
+class NativeDialect:
+    """See :class:`auricle.protocol.dialect.Dialect`."""
+
+    is_resumable = True
+    idle_timeout_s = None
+
+    def receive_text(self, text: str) -> Iterable[Step]:
+        """Read a command.
+
+        Raises:
+            BadRequest: It isn't one, or comes too late.
+        """
+        command = decode_command(text)
+        if isinstance(command, Start | Resume):
+            raise BadRequest("The session has started: open another connection for this.")
+        if isinstance(command, Configure) and isinstance(command.language, str):
+            command = structs.replace(command, language=language_code(command.language))
+        return (command,)
+
+    def receive_bytes(self, data: bytes) -> Iterable[Step]:
+        """Pass audio on."""
+        return (data,)
+
+    def encode(self, event: SessionEvent) -> Iterable[str]:
+        """Return the one message that tells an event, if the protocol has one."""
+        return (encode_event(event),) if isinstance(event, Event) else ()
+
+    def farewell(self, end: End) -> Farewell:
+        """Tell the error, if there is one, and close with its code."""
+        texts = () if end.failed is None else tuple(self.encode(end.failed))
+        return Farewell(texts, end.close_code, end.how)
