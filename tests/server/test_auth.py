@@ -98,6 +98,31 @@ def test_deepgrams_name_of_the_scheme_is_known() -> None:
     assert ring.identify(Headers({"authorization": "Token secret"}), now=NOW) == "alice"
 
 
+@pytest.mark.parametrize(
+    "offered",
+    [
+        ["realtime", "openai-insecure-api-key.{}"],
+        ["realtime", "openai-insecure-api-key.ek_{}", "openai-beta.realtime-v1"],
+        ["token", "{}"],
+        ["bearer", "{}"],
+    ],
+)
+def test_browsers_of_other_services_give_keys_and_tokens_as_they_are_used_to(
+    offered: list[str],
+) -> None:
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"))
+    token = ring.issue_token(bearer("secret-a"), 60, now=NOW)
+    protocols = [name.format(token) for name in offered]
+    assert ring.identify(Headers({}), protocols, now=NOW) == "alice"
+    if "ek_" not in "".join(offered):
+        protocols = [name.format("secret-b") for name in offered]
+        assert ring.identify(Headers({}), protocols, now=NOW) == "bob"
+    with pytest.raises(Unauthorized):
+        ring.identify(Headers({}), [name.format("nope") for name in offered], now=NOW)
+    with pytest.raises(Unauthorized):
+        ring.identify(Headers({}), offered[:1], now=NOW)
+
+
 def test_a_key_does_not_do_where_addresses_are_logged() -> None:
     with pytest.raises(Unauthorized):
         Keyring(keys("alice:secret")).identify(Headers({}), (), "secret", now=NOW)

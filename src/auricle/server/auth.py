@@ -24,7 +24,12 @@ from auricle.server.tokens import TokenSigner, check_time, is_token
 from auricle.types import ANONYMOUS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
-_KEY = "key."
+_KEYS = ("key.", "openai-insecure-api-key.")
+"""What a subprotocol begins with that is a key; the second is OpenAI's."""
+_INTRODUCTIONS = ("token", "bearer")
+"""Subprotocols after which a key comes as the next one, as Deepgram has it."""
+_EPHEMERAL = "ek_"
+"""OpenAI's short-lived keys begin so: our tokens do where a client of theirs gets one."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HTTP = {"ws": "http", "wss": "https"}
 """What a page's own scheme is, if its WebSocket has this one."""
@@ -59,7 +64,7 @@ class Keyring:
         Args:
             headers: The request's.
             subprotocols: Those that a WebSocket offers: a browser, which can't set headers there,
-                gives its key as ``key.KEY``.
+                gives its key as ``key.KEY``, or as OpenAI's and Deepgram's clients do.
             token: What came in a WebSocket's address; a key doesn't do there, as addresses are
                 logged.
             now: Seconds since 1970.
@@ -73,7 +78,7 @@ class Keyring:
         presented = _bearer(headers) or _offered(subprotocols)
         if (key := self._known(presented)) is not None:
             return key.client
-        token = presented.decode("latin-1") or token
+        token = (presented.decode("latin-1") or token).removeprefix(_EPHEMERAL)
         author = None
         if is_token(token):
             for key in self._keys:
@@ -121,8 +126,15 @@ def _bearer(headers: Headers) -> bytes:
 
 
 def _offered(subprotocols: Sequence[str]) -> bytes:
-    keys = (name[len(_KEY) :] for name in subprotocols if name.startswith(_KEY))
-    return next(keys, "").encode("latin-1")  # as above
+    keys = [
+        name.removeprefix(start)
+        for name in subprotocols
+        for start in _KEYS
+        if name.startswith(start)
+    ]
+    if len(subprotocols) > 1 and subprotocols[0].lower() in _INTRODUCTIONS:
+        keys.append(subprotocols[1])
+    return next(iter(keys), "").encode("latin-1")  # as above
 
 
 def _parsed(setting: str) -> _Key:
