@@ -1,5 +1,9 @@
 """The languages that Whisper knows, and nothing of any engine: the server has to know them too."""
 
+import re
+
+from auricle.errors import BadRequest
+
 LANGUAGE_NAMES: dict[str, str] = {
     "af": "afrikaans",
     "am": "amharic",
@@ -109,3 +113,17 @@ LANGUAGES = frozenset(LANGUAGE_NAMES)
 
 SPACELESS_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 """Written without spaces between words: stretches of text are joined with nothing."""
+
+
+def language_code(named: str | None) -> str | None:
+    """Return a code that Whisper knows, ``None`` to detect it; a region (``pt-BR``) is let go.
+
+    Raises:
+        BadRequest: Whisper doesn't know it.
+    """
+    if not named or named.lower() == "auto":
+        return None
+    code = re.split("[-_]", named.lower(), maxsplit=1)[0]
+    if code not in LANGUAGES:
+        raise BadRequest("language must be a code that Whisper knows, as `en`, or `auto`.")
+    return code

@@ -6,9 +6,9 @@ from msgspec import structs
 
 from auricle.errors import BadRequest
 from auricle.events import Event, SessionEvent
+from auricle.languages import language_code
 from auricle.protocol.dialect import End, Farewell, Step
 from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
-from auricle.server.request import language_code
 
 
 class NativeDialect:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
-from auricle.languages import LANGUAGES
+from auricle.languages import language_code
 from auricle.types import SAMPLE_RATE_HZ, Options, Task
 
 CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
@@ -150,20 +150,6 @@ def _options(fields: Fields) -> Options:
         hotwords=hotwords,
         word_timestamps=bool(fields.word_timestamps),
     )
-
-
-def language_code(named: str | None) -> str | None:
-    """Return a code that Whisper knows, ``None`` to detect it; a region (``pt-BR``) is let go.
-
-    Raises:
-        BadRequest: Whisper doesn't know it.
-    """
-    if not named or named.lower() == "auto":
-        return None
-    code = re.split("[-_]", named.lower(), maxsplit=1)[0]
-    if code not in LANGUAGES:
-        raise BadRequest("language must be a code that Whisper knows, as `en`, or `auto`.")
-    return code
 
 
 def _whole(name: str, value: Number | None, default: int, least: int, most: int) -> int:

@@ -24,6 +24,7 @@ from auricle.errors import (
     Overloaded,
     RemoteProtocolError,
 )
+from auricle.languages import language_code
 from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
 from auricle.server.errors import TOLD, error_response, log_unexpected
 from auricle.server.live_connection import (
@@ -35,7 +36,6 @@ from auricle.server.live_connection import (
 )
 from auricle.server.live_runner import LiveRunner
 from auricle.server.logs import request_log
-from auricle.server.request import language_code
 from auricle.server.state import RETRY_S, ServerState
 from auricle.types import ClientId
 
