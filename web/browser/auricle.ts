@@ -10,6 +10,8 @@ import { ROOT } from './clip.js';
 export const API_KEY = 'let-me-in';
 /** One that no session waits for. */
 export const OTHER_KEY = 'me-too';
+/** Shows stacks. */
+export const OPERATOR_KEY = 'let-me-see';
 
 const PYTHON = process.env['AURICLE_TEST_PYTHON'] ?? `${ROOT}/.venv/bin/python`;
 const START_LIMIT_MILLISECONDS = 150_000;
@@ -33,26 +35,31 @@ export interface Full {
 	leave(): void;
 }
 
+/** Variables of its environment beside or in the place of those of all tests. */
+export type Settings = Readonly<Record<string, string>>;
+
 /** A server that runs. */
 export class Auricle {
 	readonly port: number;
 	#process: ChildProcess;
+	readonly #settings: Settings;
 
-	private constructor(process: ChildProcess, port: number) {
+	private constructor(process: ChildProcess, port: number, settings: Settings) {
 		this.#process = process;
 		this.port = port;
+		this.#settings = settings;
 	}
 
 	/** Starts one on a port of its own; it is ready when this resolves. */
-	static async start(): Promise<Auricle> {
-		return new Auricle(...(await launch(0)));
+	static async start(settings: Settings = {}): Promise<Auricle> {
+		return new Auricle(...(await launch(0, settings)), settings);
 	}
 
 	/** Stops it kindly, and starts another in its place; `whileGone` is called in between. */
 	async restart(whileGone: () => void = () => undefined): Promise<void> {
 		await this.stop();
 		whileGone();
-		[this.#process] = await launch(this.port);
+		[this.#process] = await launch(this.port, this.#settings);
 	}
 
 	/** Stops it, kindly first. */
@@ -69,7 +76,7 @@ export class Auricle {
 		}
 	}
 
-	/** Returns its worker, of which it has one. */
+	/** Returns its first worker, which is its only one as a rule. */
 	async worker(): Promise<WorkerHealth> {
 		const answer = await fetch(`http://127.0.0.1:${this.port}/health`);
 		const { workers } = (await answer.json()) as { workers: WorkerHealth[] };
@@ -78,11 +85,11 @@ export class Auricle {
 		return worker;
 	}
 
-	/** Kills its worker. */
-	async killWorker(): Promise<void> {
+	/** Kills that worker. */
+	async killWorker(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
 		const { pid } = await this.worker();
 		if (pid === null) throw new Error('the worker does not run');
-		process.kill(pid, 'SIGKILL');
+		process.kill(pid, signal);
 	}
 
 	/** Opens live sessions until it takes no more. */
@@ -120,7 +127,7 @@ export class Auricle {
 	}
 }
 
-async function launch(port: number): Promise<[ChildProcess, number]> {
+async function launch(port: number, settings: Settings): Promise<[ChildProcess, number]> {
 	const isOurs = (name: string): boolean => name.startsWith('AURICLE_') || name === 'FORCE_COLOR';
 	const kept = Object.entries(process.env).filter(([name]) => !isOurs(name));
 	const child = spawn(PYTHON, ['-m', 'auricle', 'serve'], {
@@ -137,6 +144,8 @@ async function launch(port: number): Promise<[ChildProcess, number]> {
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
 			AURICLE_LOG_LEVEL: 'error',
 			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
+			AURICLE_OPERATOR_KEY: OPERATOR_KEY,
+			...settings,
 		},
 	});
 	try {
