@@ -197,6 +197,8 @@ class _Item:
 
     place: Place
     piece: Piece
+    is_whole: bool = False
+    """It is all of its file."""
 
 
 class _FileWork:
@@ -261,6 +263,7 @@ class _FileWork:
 
     async def _run_only(self, pieces: TaskGroup, item: _Item) -> None:
         """Run the only piece of a file, urgently if somebody waits for it."""
+        item = replace(item, is_whole=True)
         if not self._request.is_urgent:
             await self._start(pieces, item)
             return
@@ -346,7 +349,7 @@ class _FileWork:
 
     def _job(self, item: _Item, kind: JobKind) -> Job:
         request, is_final = self._request, kind is JobKind.FINAL
-        options = replace(request.options, language=self._vote.language)
+        options = replace(request.options, language=self._vote.language, is_piece=not item.is_whole)
         if request.condition_on_previous_text:
             prompt = self._stitching.prompt(item.place.index, options.initial_prompt)
             options = replace(options, initial_prompt=prompt)

@@ -87,14 +87,15 @@ class JobDecoding:
             attempt: The decoding that is believed.
             split: Its segments.
             texts: Their texts.
-            words: Their words, if the job wants any.
+            words: Their words, if the job needs any.
         """
         offset = self.seek_frames * SAMPLES_PER_FRAME
         consumed = split.consumed_frames
         for i, (span, text) in enumerate(zip(split.spans, texts, strict=True)):
             aligned = words[i] if words is not None else None
             source = aligned or span
-            if text.strip() and source.start_sample < source.end_sample:
+            has_length = source.start_sample < source.end_sample
+            if text.strip() and (has_length or self.job.options.is_piece):
                 self.segments.append(self._segment(source, text, offset, attempt))
         if words and any(span.words for span in words):
             end_sample = max(span.end_sample for span in words if span.words)
@@ -107,7 +108,7 @@ class JobDecoding:
         self, source: TokenSpan | AlignedSpan, text: str, offset: int, attempt: Attempt
     ) -> Segment:
         words = None
-        if isinstance(source, AlignedSpan):
+        if isinstance(source, AlignedSpan) and self.job.options.word_timestamps:
             words = tuple(self._moved(word, offset) for word in source.words)
         return Segment(
             start_sample=self._within(offset + source.start_sample),

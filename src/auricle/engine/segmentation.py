@@ -3,8 +3,11 @@
 Whisper writes ``<|0.00|> text <|4.38|><|4.38|> text <|9.72|>``. Two timestamps in a row end one
 segment and start the next. A single one at the end means that nothing follows it; a pair at the end
 means that the model stopped in the middle of the window, which goes on from there.
+
+A text that was written without timestamps is cut at the ends of its sentences.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,6 +64,44 @@ def split_at_timestamps(tokens: Sequence[int], timestamp_begin: int, content_fra
         whole = _whole_span(tokens, timestamp_begin, content_frames)
         return Split((whole,), content_frames, True)
     return Split(spans, min(consumed, content_frames), False)
+
+
+_SENTENCE_END = re.compile(r"""[.!?…][)\]}"'”’]*$""")
+_SPACELESS_END = re.compile(r"[。！？][」』”）]*$")
+_SHORT_END = re.compile(r"(^|[\s.])[A-Z][a-z]{0,2}\.$")
+"""Mr., Dr., U.S.: no sentence ends there; or a very short one (Yes.), which the next may follow."""
+
+
+def split_at_sentences(
+    parts: Sequence[str], part_tokens: Sequence[Sequence[int]], content_frames: int
+) -> Split:
+    """Return a text's sentences; each may lie anywhere in the window.
+
+    Args:
+        parts: The text as the tokenizer parts it: words with their leading space, and marks.
+        part_tokens: Each part's tokens.
+        content_frames: The window's frames of sound, padding not counted.
+    """
+    sentences: list[tuple[int, ...]] = []
+    text, tokens = "", tuple[int, ...]()
+    for part, own_tokens in zip(parts, part_tokens, strict=True):
+        if _ends_before(text, part):
+            sentences.append(tokens)
+            text, tokens = "", ()
+        text += part
+        tokens += tuple(own_tokens)
+    end_sample = content_frames * SAMPLES_PER_FRAME
+    spans = tuple(TokenSpan(each, 0, end_sample) for each in (*sentences, tokens))
+    return Split(spans, content_frames, True)
+
+
+def _ends_before(text: str, following: str) -> bool:
+    """Tell whether a sentence ends between a text and what follows it."""
+    if _SPACELESS_END.search(text):
+        return _SPACELESS_END.search(text + following) is None  # its marks may be several parts
+    first = following.strip()[:1]
+    is_start = following[:1].isspace() and first != "" and not first.islower()
+    return bool(is_start and _SENTENCE_END.search(text) and not _SHORT_END.search(text))
 
 
 def _whole_span(tokens: Sequence[int], timestamp_begin: int, content_frames: int) -> TokenSpan:

@@ -29,7 +29,7 @@ from auricle.engine.guard import (
 from auricle.engine.loading import load_model
 from auricle.engine.model_files import check_model_directory, display_name
 from auricle.engine.prompt import MAX_PREFIX_TOKENS, Prompt, context_tokens, prefix_tokens
-from auricle.engine.segmentation import Split, split_at_timestamps
+from auricle.engine.segmentation import Split, split_at_sentences, split_at_timestamps
 from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.window import (
     FULL_FRAMES,
@@ -76,6 +76,7 @@ class _BatchKey:
     beam_size: int
     prompt_tokens: int
     has_prefix: bool
+    is_piece: bool
 
 
 @dataclass(slots=True)
@@ -91,7 +92,11 @@ class _Window:
     def key(self) -> _BatchKey:
         options = self.decoding.job.options
         return _BatchKey(
-            self.frames, options.beam_size, self.prompt.length, bool(self.prompt.prefix)
+            self.frames,
+            options.beam_size,
+            self.prompt.length,
+            bool(self.prompt.prefix),
+            options.is_piece,
         )
 
 
@@ -156,7 +161,7 @@ class ShortWindowEngine:
         hotwords = options.hotwords and tokenizer.encode(" " + ", ".join(options.hotwords).strip())
         return Prompt(
             context_tokens(previous or (), hotwords or (), tokenizer.sot_prev),
-            tuple(tokenizer.sot_sequence),
+            (*tokenizer.sot_sequence, *((tokenizer.no_timestamps,) if options.is_piece else ())),
             prefix_tokens(prefix, tokenizer.timestamp_begin),
         )
 
@@ -266,11 +271,18 @@ class ShortWindowEngine:
         """Hand an accepted decoding to its job, with words if those are wanted."""
         decoding = window.decoding
         tokenizer = self._tokenizer(decoding)
-        split = split_at_timestamps(
-            attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
-        )
+        options = decoding.job.options
+        wants_sentences = options.is_piece and options.sentence_times
+        if wants_sentences:
+            tokens = [token for token in attempt.tokens if token < tokenizer.eot]
+            parts = tokenizer.split_to_word_tokens(tokens)
+            split = split_at_sentences(*parts, decoding.content_frames)
+        else:
+            split = split_at_timestamps(
+                attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
+            )
         texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
-        wants_words = decoding.job.options.word_timestamps
+        wants_words = options.word_timestamps or wants_sentences
         words = self._align(window, split, encoded) if wants_words else None
         decoding.accept(attempt, split, texts, words)
 
@@ -285,7 +297,7 @@ class ShortWindowEngine:
         if not tokens:
             return align_spans(split.spans, [], tokenizer.eot, 0.0)
         alignment = self._backend.align(
-            encoded, window.prompt.start, tokens, decoding.content_frames
+            encoded, tokenizer.sot_sequence, tokens, decoding.content_frames
         )
         parts, part_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
         words = timed_words(parts, part_tokens, alignment)

@@ -115,6 +115,8 @@ def _job(message: JobMessage) -> Job:
         word_timestamps=message.word_timestamps,
         prefix_tokens=message.prefix_tokens,
         is_guess=message.is_guess,
+        is_piece=message.is_piece,
+        sentence_times=message.sentence_times,
     )
     return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
 

@@ -27,6 +27,8 @@ def job_message(job: Job) -> JobMessage:
         word_timestamps=options.word_timestamps,
         prefix_tokens=options.prefix_tokens,
         is_guess=options.is_guess,
+        is_piece=options.is_piece,
+        sentence_times=options.sentence_times,
     )
 
 

@@ -53,6 +53,8 @@ class JobMessage(Message, frozen=True):
     word_timestamps: bool
     prefix_tokens: tuple[int, ...] = ()
     is_guess: bool = False
+    is_piece: bool = False
+    sentence_times: bool = True
 
 
 class RunBatch(Message, frozen=True):
