@@ -91,8 +91,9 @@ soak-live: setup ## Watch the server's memory over 20 minutes of live streams (A
 # Needs Node 20 or newer; without Chromium nothing is tried in a browser, which CI does not put up with.
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-web
-test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser's client library
-	@cd web && npm run --silent check && npm run --silent build && npm test --silent
+test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser's client library and the pages
+	@cd web && npm run --silent check && npm run --silent build && \
+		npm run --silent build:page && npm test --silent
 	@if [ -x "$(CHROMIUM)" ]; then \
 		cd web && CHROMIUM="$(CHROMIUM)" AURICLE_TEST_PYTHON="$(abspath $(BIN)/python)" \
 			npm run --silent test:browser -- $(ARGS); \
@@ -107,8 +108,33 @@ web/node_modules/.package-lock.json: web/package-lock.json
 		{ echo "web: Node 20 or newer and npm are needed (Debian: apt-get install nodejs npm)." >&2; exit 1; }
 	@cd web && npm ci --silent
 
+# The clients that people have, unmodified: each in an environment of its own below .cache/clients.
+CLIENTS := .cache/clients
+CLIENT_ENVIRONMENTS := \
+	$(patsubst tests/clients/requirements-%.txt,$(CLIENTS)/%/ready,$(wildcard tests/clients/requirements-*.txt)) \
+	$(patsubst tests/clients/%/package-lock.json,$(CLIENTS)/%/ready,$(wildcard tests/clients/npm-*/package-lock.json))
+.PHONY: test-clients
+test-clients: setup $(CLIENT_ENVIRONMENTS) ## Try the server with other people's clients: SDKs, agents
+	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
+
+$(CLIENTS)/npm-%/ready: tests/clients/npm-%/package-lock.json
+	@echo "test-clients: installing npm-$*"
+	@rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $(<D)/package*.json "$(@D)"
+	@cd "$(@D)" && npm ci --silent --no-audit --no-fund && touch ready
+
+$(CLIENTS)/%/ready: tests/clients/requirements-%.txt
+	@echo "test-clients: installing $*"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
+	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $< && touch $@
+
+.PHONY: web
+web: web/node_modules/.package-lock.json ## Build the pages that the server shows (needs Node 20 and npm)
+	@cd web && npm run --silent build:page
+
 .PHONY: wheel
-wheel: setup ## Build the wheel into dist/
+wheel: setup ## Build the wheel into dist/, with the pages if npm is there
+	@if command -v npm >/dev/null; then $(MAKE) web; else echo "wheel: no npm, so no pages" >&2; fi
 	@rm -rf dist
 	@"$(BIN)/hatchling" build -t wheel
 
@@ -119,16 +145,19 @@ test-wheel: wheel ## Install the wheel into an environment of its own, and use i
 # uv is needed here only, and only by those who change the dependencies.
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet \
 	--universal --python-version 3.11 --generate-hashes --no-annotate \
-	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade) --extra bundled-model
+	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
 .PHONY: lock
 lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
-	$(LOCK) --group build pyproject.toml -o requirements.lock
-	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
+	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	for client in tests/clients/requirements-*.in; do \
+		$(LOCK) $$client -o $${client%.in}.txt || exit 1; \
+	done
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
 	rm -rf "$(VENV)" dist build htmlcov .coverage .coverage.* bench/results
-	rm -rf web/node_modules web/dist web/test-results
+	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench testdata -name __pycache__ -type d -prune -exec rm -rf {} +

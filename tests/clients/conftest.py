@@ -1,0 +1,39 @@
+"""What the tests with real clients share: one server with the real model, and one table at the end.
+
+Not collected by ``make test``: ``make test-clients`` makes the clients' environments first.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.clients.scores import Scores
+from tests.clients.server import RealServer, real_server
+
+_SCORES = pytest.StashKey[Scores]()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """The server that all share; tests that must spoil one start their own."""
+    with real_server(tmp_path_factory.mktemp("server")) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def scores(pytestconfig: pytest.Config) -> Scores:
+    """Where each client's text is held against what was said."""
+    return pytestconfig.stash[_SCORES]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_SCORES] = Scores()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if lines := config.stash[_SCORES].table():
+        terminalreporter.section("what the clients heard")
+        for line in lines:
+            terminalreporter.write_line(line)
