@@ -12,7 +12,6 @@ pytestmark = pytest.mark.unit
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing", 404, "not_found"),
-        ("GET", "/", 404, "not_found"),
         ("POST", "/utterance/", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/redoc", 404, "not_found"),

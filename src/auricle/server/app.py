@@ -20,10 +20,11 @@ from fastapi import FastAPI
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server import grants, health, jobs, metrics, stream, utterance
+from auricle.server import grants, health, jobs, metrics, realtime, stream, utterance
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
+from auricle.server.pages import pages_router
 from auricle.server.state import ServerState
 from auricle.transcriber import Decoder, Transcriber
 
@@ -47,8 +48,9 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
-    for module in (utterance, jobs, stream, grants, health, metrics):
+    for module in (utterance, jobs, stream, realtime, grants, health, metrics):
         app.include_router(module.router)
+    app.include_router(pages_router())
     # The last one added is the outermost.
     app.add_middleware(Shield)
     app.add_middleware(LingeringClose)

@@ -1,0 +1,61 @@
+/** English or Chinese, for all pages: as the browser asks for, until somebody chooses. */
+
+/** The languages that the pages speak. */
+export type Language = 'en' | 'zh';
+
+const KEPT = 'auricle.language';
+const NAMES: Readonly<Record<Language, string>> = { en: 'English', zh: '中文' };
+
+/** Returns the language to begin with. */
+export function preferredLanguage(): Language {
+	const chosen = localStorage.getItem(KEPT);
+	if (chosen === 'en' || chosen === 'zh') {
+		return chosen;
+	}
+	return navigator.language.toLowerCase().startsWith('zh') ? 'zh' : 'en';
+}
+
+/**
+ * Shows the page in the preferred language now, and in the other one whenever `button` is pressed.
+ *
+ * @param button - Is given the other language's name.
+ * @param speak - Puts the page's texts in place.
+ */
+export function speakLanguages(button: HTMLElement, speak: (language: Language) => void): void {
+	const use = (language: Language): void => {
+		const other = language === 'en' ? 'zh' : 'en';
+		document.documentElement.lang = language;
+		button.lang = other;
+		button.textContent = NAMES[other];
+		button.onclick = () => {
+			localStorage.setItem(KEPT, other);
+			use(other);
+		};
+		speak(language);
+	};
+	use(preferredLanguage());
+}
+
+/**
+ * Puts texts into all elements that name one, by its path: `data-text` (their text), `data-label` (what a screen reader
+ * calls them).
+ */
+export function showTexts(texts: object): void {
+	for (const element of document.querySelectorAll<HTMLElement>('[data-text], [data-label]')) {
+		const { text, label } = element.dataset;
+		if (text !== undefined) {
+			element.textContent = find(texts, text);
+		}
+		if (label !== undefined) {
+			element.setAttribute('aria-label', find(texts, label));
+		}
+	}
+}
+
+function find(texts: object, path: string): string {
+	let found: unknown = texts;
+	for (const name of path.split('.')) {
+		found = (found as Readonly<Record<string, unknown>>)[name];
+	}
+	return String(found);
+}
