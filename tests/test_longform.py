@@ -1,4 +1,5 @@
 from collections.abc import AsyncIterator, Sequence
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -48,17 +49,18 @@ async def run(
     seen: list[FileProgress] | None = None,
 ) -> FileTranscript:
     decoder = FakeDecoder(script)
+    told: list[FileProgress] = [] if seen is None else seen
     try:
-        return await transcribe_file(
-            transcriber,
-            decoder,
-            request,
-            lane=open_lane(2),
-            on_progress=None if seen is None else seen.append,
+        result = await transcribe_file(
+            transcriber, decoder, request, lane=open_lane(2), on_progress=told.append
         )
     finally:
         assert decoder.open_readings == 0
         assert transcriber.in_flight == 0
+    firm = [*(progress.firm_text for progress in told), result.transcript.text]
+    assert all(later.startswith(earlier) for earlier, later in pairwise(firm))
+    assert not told or told[-1].firm_text == result.transcript.text
+    return result
 
 
 def replies(*answers: Answer) -> FakeTranscriber:
@@ -434,7 +436,8 @@ async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane
 async def test_progress_grows_and_ends_with_the_text() -> None:
     seen: list[FileProgress] = []
     await run(FakeTranscriber(script=[text_of_length] * 3), file_of(9, 9, 9), seen=seen)
-    assert [progress.text for progress in seen] == ["9s", "9s 9s", "9s 9s 9s"]
+    assert list(dict.fromkeys(progress.text for progress in seen)) == ["9s", "9s 9s", "9s 9s 9s"]
+    assert seen[-1].firm_text == "9s 9s 9s"
     fractions = [progress.fraction for progress in seen]
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0

@@ -22,8 +22,23 @@ def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
     assert seen == []
     stitching.add(place(0), heard("a"))
     stitching.add(place(2), heard("c"))
-    assert seen == [FileProgress(0.5, "a b"), FileProgress(0.75, "a b c")]
+    assert seen == [FileProgress(0.5, "a b", "a b"), FileProgress(0.75, "a b c", "a b c")]
     assert result(stitching) == "a b c"
+
+
+def test_text_in_a_doubtful_language_is_not_firm_until_it_is_trusted_or_corrected() -> None:
+    seen: list[FileProgress] = []
+    stitching = Stitching(seen.append)
+    for index in (0, 1):
+        stitching.doubt(index)
+    for index, text in enumerate("xbc"):
+        stitching.add(place(index), heard(text))
+    assert {progress.firm_text for progress in seen} == {""}
+    stitching.trust(1)  # nothing before it is firm yet
+    stitching.add(place(0), heard("a"))
+    stitching.trust(0)
+    assert [progress.firm_text for progress in seen][3:] == ["", "a b c"]
+    assert seen[-1] == FileProgress(0.75, "a b c", "a b c")
 
 
 def test_a_later_text_takes_the_place_of_an_earlier_one() -> None:

@@ -285,6 +285,7 @@ class _FileWork:
         self._in_lane.add(item)
         if not self._vote.is_settled:
             self._listening.add(item)
+            self._stitching.doubt(item.place.index)
         if self._request.condition_on_previous_text:
             await self._run(item)
         else:
@@ -315,6 +316,8 @@ class _FileWork:
             self._next_voter += 1
             if transcript is not None and self._vote.add(transcript, item.place.audio_s):
                 self._voters.append((item, transcript))
+            else:
+                self._stitching.trust(item.place.index)
 
     async def _correct(self) -> None:
         """Recognise again what was taken for a language that the file turned out not to be in."""
@@ -325,6 +328,7 @@ class _FileWork:
         for item, transcript in heard:
             if transcript and transcript.text and transcript.language != self._vote.language:
                 await self._recognise(item)
+            self._stitching.trust(item.place.index)
 
     async def _recognise(self, item: _Item) -> Transcript | None:
         """Return a piece's transcript, or ``None`` if it left a gap; it has its place already."""

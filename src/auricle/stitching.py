@@ -29,10 +29,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """How much of a file is recognised, 0 to 1, and the text of all before that."""
+    """How much of a file is recognised, and the text of it.
+
+    Attributes:
+        fraction: From 0 to 1.
+        text: Of all before that; what was taken for another language may still be corrected.
+        firm_text: The beginning that no correction will touch: it only grows.
+    """
 
     fraction: float
     text: str
+    firm_text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +117,19 @@ class Stitching:
     def __init__(self, on_progress: OnProgress | None) -> None:
         self._on_progress = on_progress
         self._results: dict[int, tuple[Place, Transcript | AuricleError]] = {}
-        self._next_index = 0
-        self._text = ""
+        self._next_index = self._firm_index = 0
+        self._text = self._firm_text = ""
+        self._doubtful: set[int] = set()
+
+    def doubt(self, index: int) -> None:
+        """Say, before its result comes, that a piece may have to be corrected."""
+        self._doubtful.add(index)
+
+    def trust(self, index: int) -> None:
+        """Say that a piece's result will not be corrected any more."""
+        self._doubtful.discard(index)
+        if index == self._firm_index < self._next_index:
+            self._report()
 
     def add(self, place: Place, result: Transcript | AuricleError) -> None:
         """Take one piece's result."""
@@ -127,9 +145,19 @@ class Stitching:
                 self._text = _join(self._text, found[1])
             self._next_index += 1
             advanced = True
-        if advanced and self._on_progress is not None:
-            last = self._results[self._next_index - 1][0]
-            self._on_progress(FileProgress(last.fraction, self._text))
+        if advanced:
+            self._report()
+
+    def _report(self) -> None:
+        if self._on_progress is None:
+            return
+        while self._firm_index < self._next_index and self._firm_index not in self._doubtful:
+            found = self._results[self._firm_index][1]
+            if isinstance(found, Transcript):
+                self._firm_text = _join(self._firm_text, found)
+            self._firm_index += 1
+        last = self._results[self._next_index - 1][0]
+        self._on_progress(FileProgress(last.fraction, self._text, self._firm_text))
 
     def prompt(self, index: int, initial_prompt: str | None) -> str | None:
         """Return what came before a piece, to be the model's prompt."""
