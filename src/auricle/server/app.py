@@ -20,7 +20,17 @@ from fastapi import FastAPI
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server import grants, health, jobs, metrics, realtime, stream, utterance
+from auricle.server import (
+    deepgram,
+    deepgram_file,
+    grants,
+    health,
+    jobs,
+    metrics,
+    realtime,
+    stream,
+    utterance,
+)
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
@@ -48,7 +58,17 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
-    for module in (utterance, jobs, stream, realtime, grants, health, metrics):
+    for module in (
+        utterance,
+        jobs,
+        stream,
+        deepgram,
+        deepgram_file,
+        realtime,
+        grants,
+        health,
+        metrics,
+    ):
         app.include_router(module.router)
     app.include_router(pages_router())
     # The last one added is the outermost.

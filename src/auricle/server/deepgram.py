@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from fastapi import APIRouter
-from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from auricle.protocol.deepgram import DeepgramDialect, parameters_of
@@ -23,31 +22,21 @@ router = APIRouter()
 @router.websocket("/v1/listen")
 async def listen(websocket: WebSocket) -> None:
     """Let a client in, and serve it until one side has had enough."""
-    request_id = str(uuid.uuid4())
-
-    def read(websocket: WebSocket) -> Welcome:
-        asked = parse_listen(websocket.query_params.multi_items())
-        dialect = DeepgramDialect(
-            asked, request_id=request_id, created=now(), model=model_of(state(websocket))
-        )
-        return Welcome(dialect, parameters_of(asked), _subprotocol(websocket))
-
-    def refuse(error: BaseException) -> Response:
-        return refusal(error, request_id)
-
-    await serve_guest(websocket, "deepgram", read, refuse)
+    await serve_guest(websocket, "deepgram", _read, refusal)
 
 
-def _subprotocol(websocket: WebSocket) -> str | None:
-    """Return what a browser has to be answered that gave its key as the second one."""
+def _read(websocket: WebSocket) -> Welcome:
+    asked = parse_listen(websocket.query_params.multi_items())
+    dialect = DeepgramDialect(
+        asked,
+        request_id=str(uuid.uuid4()),
+        created=utc_now(),
+        model=model_of(websocket.app.state.auricle),
+    )
     offered = websocket.scope.get("subprotocols", [])
-    return offered[0] if offered and offered[0].lower() in _INTRODUCTIONS else None
-
-
-def state(websocket: WebSocket) -> ServerState:
-    """Return the application's parts."""
-    server: ServerState = websocket.app.state.auricle
-    return server
+    # A browser gives its key as the second one, and wants to be answered the first.
+    is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
+    return Welcome(dialect, parameters_of(asked), offered[0] if is_introduced else None)
 
 
 def model_of(server: ServerState) -> Model:
@@ -55,6 +44,6 @@ def model_of(server: ServerState) -> Model:
     return Model(server.transcriber.stats().model, version("auricle"))
 
 
-def now() -> str:
-    """Return the time as Deepgram has it."""
+def utc_now() -> str:
+    """Return the time as Deepgram's answers have it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,15 +4,15 @@ Their SDKs try again at a 429 and from 500 on, after ``Retry-After``; at other s
 up. ``dg-error`` is where agents look for the reason, as a WebSocket's client can't see the body.
 """
 
+import uuid
 from collections.abc import Mapping
 
-import msgspec
 from starlette.responses import Response
 
 from auricle.server.errors import error_body, error_response
+from auricle.server.results import json_response
 
 _WORDS: Mapping[int, str] = {
-    400: "Bad Request",
     401: "INVALID_AUTH",
     403: "INSUFFICIENT_PERMISSIONS",
     413: "PAYLOAD_TOO_LARGE",
@@ -22,23 +22,24 @@ _WORDS: Mapping[int, str] = {
     504: "GATEWAY_TIMEOUT",
 }
 _BAD_AUDIO = frozenset({415, 422})
-"""Ours alone: to Deepgram all that can't be read is a bad request."""
+"""To Deepgram all that can't be read is a bad request."""
 
 
-def refusal(error: BaseException, request_id: str) -> Response:
+def refusal(error: BaseException) -> Response:
     """Return the HTTP answer for an error in Deepgram's shape, with our own code beside it."""
     native, told = error_response(error), error_body(error)
     status = 400 if native.status_code in _BAD_AUDIO else native.status_code
-    body = {
-        "err_code": _WORDS.get(status, "Bad Request"),
-        "err_msg": told["message"],
-        "request_id": request_id,
-        "code": told["code"],
-    }
+    request_id = str(uuid.uuid4())
     reason = str(told["message"]).encode("ascii", "replace").decode()
     headers = {"dg-request-id": request_id, "dg-error": reason}
     if (after_s := native.headers.get("retry-after")) is not None:
         headers["retry-after"] = after_s
     if status == 401:
         headers["www-authenticate"] = "Token"
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    body = {
+        "err_code": _WORDS.get(status, "Bad Request"),
+        "err_msg": told["message"],
+        "request_id": request_id,
+        "code": told["code"],
+    }
+    return json_response(body, status, headers)

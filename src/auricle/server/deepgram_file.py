@@ -1,0 +1,104 @@
+"""``POST /v1/listen``: the text of a file for Deepgram's clients.
+
+The body is the file. ``{"url": …}`` is refused: the server fetches nothing, as whoever may send it
+a URL could make it read what only it can reach.
+"""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
+from auricle.errors import BadRequest
+from auricle.longform import Gap
+from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
+from auricle.protocol.deepgram_results import Metadata, file_body, seconds
+from auricle.server.body import check_length
+from auricle.server.deepgram import model_of, utc_now
+from auricle.server.limits import estimate_s
+from auricle.server.logs import request_log
+from auricle.server.reception import Reception
+from auricle.server.recognition import while_connected
+from auricle.server.request import Ask
+from auricle.server.results import json_response
+from auricle.server.speech import audio_format_of
+from auricle.server.upload import Upload
+from auricle.types import Options
+
+_EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
+
+router = APIRouter()
+
+
+@router.post("/v1/listen", summary="Turn a file into text, as Deepgram does")
+async def post_listen(request: Request) -> Response:
+    """Return the transcript of the file in the body."""
+    request_log(request.scope).details["dialect"] = "deepgram"
+    async with Reception(request) as reception:
+        asked = parse_listen(request.query_params.multi_items())
+        _check(request, asked)
+        return await _answer(reception, asked)
+
+
+def _check(request: Request, asked: Listen) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        raise BadRequest("This server fetches no URLs: send the audio itself as the body.")
+    if asked.encoding == OPUS:
+        raise BadRequest("Packets of Opus have no boundaries in a file: send Ogg or WebM.")
+    if asked.channels > 1 and asked.encoding in (LINEAR16, *_EXPAND):
+        raise BadRequest("Samples without a header have one channel; or send a WAV.")
+
+
+async def _answer(reception: Reception, asked: Listen) -> Response:
+    request, created, request_id = reception.request, utc_now(), str(uuid.uuid4())
+    ask = _ask(asked, request_id)
+    length = check_length(request.headers, reception.max_upload_bytes)
+    if length is not None and asked.encoding in _EXPAND:
+        length *= 2
+    reception.note(ask, length or 0)
+    reception.enter(estimate_s(length, ask.audio_format, ask.sample_rate_hz))
+    spool, sha256 = await reception.new_file(), hashlib.sha256()
+    async for chunk in reception.body(reception.max_upload_bytes):
+        sha256.update(chunk)
+        await spool.write(_EXPAND.get(asked.encoding, bytes)(chunk))
+    await spool.flush()
+    reception.note(ask, spool.size_bytes)
+    upload = Upload(spool)
+    audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+    work = partial(reception.recognise, ask, upload, audio_format)
+    result = await while_connected(request.receive, work)
+    reception.count(result)
+    metadata = Metadata(
+        request_id,
+        sha256.hexdigest(),
+        created,
+        model_of(reception.server),
+        tuple(map(_warning, result.gaps)),
+    )
+    body = file_body(result.transcript, asked, metadata)
+    return json_response(body, headers={"dg-request-id": request_id})
+
+
+def _ask(asked: Listen, request_id: str) -> Ask:
+    is_raw = asked.encoding in (LINEAR16, *_EXPAND)
+    return Ask(
+        job_id=request_id,
+        trace_id=request_id,
+        audio_format="pcm16" if is_raw else "auto",
+        sample_rate_hz=asked.sample_rate_hz,
+        options=Options(language=asked.language, hotwords=asked.hotwords, word_timestamps=True),
+        condition_on_previous_text=False,
+        max_wait_s=None,
+        opus_packet_bytes=None,
+    )
+
+
+def _warning(gap: Gap) -> str:
+    start, end = seconds(gap.start_sample), seconds(gap.end_sample)
+    return f"From {start:g} to {end:g} s nothing could be recognised ({gap.code})."
