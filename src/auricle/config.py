@@ -48,6 +48,19 @@ class ServerSettings(_Section):
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Keys, separated by commas; each `key` or `name:key`. None: no check."
     )
+    openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
+        (
+            "whisper-1",
+            "gpt-transcribe",
+            "gpt-4o-transcribe",
+            "gpt-4o-mini-transcribe",
+            "gpt-4o-mini-transcribe-2025-12-15",
+        ),
+        description="Names by which OpenAI's clients find the model, separated by commas.",
+    )
+    openai_strict_models: bool = Field(
+        False, description="Whether OpenAI's clients get a 404 for any other name."
+    )
     max_json_mb: float = Field(25, gt=0, description="Largest JSON body, in MB of 10^6 bytes.")
     max_upload_mb: float = Field(2000, gt=0, description="Largest audio body, in MB.")
     spool_dir: Path | None = Field(None, description="Where uploads are spooled; the system's own.")
@@ -64,7 +77,7 @@ class ServerSettings(_Section):
         None, description="The key that sees crash stacks in /health; none: nobody does."
     )
 
-    @field_validator("api_keys", mode="before")
+    @field_validator("api_keys", "openai_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

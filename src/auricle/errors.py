@@ -14,8 +14,8 @@ class AuricleError(Exception):
         * LocalProtocolError      our own code broke a protocol: a bug
         * RemoteProtocolError     the peer broke it: close the connection
     * RequestError                the caller asked for something that can't be
-        * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, NotFound, TooLarge, TooLong,
-          UnsupportedFormat, RateLimited, IdleTimeout, TakenOver
+        * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, NotFound, UnknownModel,
+          TooLarge, TooLong, UnsupportedFormat, RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: come back later
@@ -63,7 +63,14 @@ class RequestError(AuricleError):
 
 
 class BadRequest(RequestError):
-    """JSON, types or ranges are wrong, or the language or task is unknown."""
+    """JSON, types or ranges are wrong, or the language or task is unknown.
+
+    ``field`` is the one that is to blame, where a dialect has a place to tell it.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class Unauthorized(RequestError):
@@ -91,6 +98,13 @@ class NotFound(RequestError):
     """There is no such job or path."""
 
     code = "not_found"
+    http_status = 404
+
+
+class UnknownModel(RequestError):
+    """The model that was named is not served here, and the operator wants that told."""
+
+    code = "model_not_found"
     http_status = 404
 
 

@@ -1,8 +1,10 @@
 import json
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import LogCapture
 
@@ -18,8 +20,10 @@ SECRET = "what somebody said"
 TABLE = {
     errors.BadRequest: (400, "bad_request"),
     errors.Unauthorized: (401, "unauthorized"),
+    errors.TokenExpired: (401, "token_expired"),
     errors.ForbiddenOrigin: (403, "forbidden_origin"),
     errors.NotFound: (404, "not_found"),
+    errors.UnknownModel: (404, "model_not_found"),
     errors.IdleTimeout: (408, "idle_timeout"),
     errors.TakenOver: (409, "taken_over"),
     errors.TooLarge: (413, "too_large"),
@@ -79,7 +83,16 @@ def test_an_error_that_does_not_pass_says_nothing_about_coming_back() -> None:
     assert json.loads(bytes(response.body))["error"]["retry_after_s"] is None
 
 
-async def through_shield(error: BaseException | None, *, starts: bool = False) -> list[Message]:
+def foreign(error: BaseException) -> Response:
+    return Response(type(error).__name__, 418)
+
+
+REFUSALS = {"/foreign/": foreign}
+
+
+async def through_shield(
+    error: BaseException | None, *, starts: bool = False, path: str = "/native"
+) -> list[Message]:
     sent: list[Message] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,7 +107,9 @@ async def through_shield(error: BaseException | None, *, starts: bool = False) -
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Shield(app)({"type": "http", "headers": []}, receive, send)
+    application = SimpleNamespace(state=SimpleNamespace(refusals=REFUSALS))
+    scope = {"type": "http", "headers": [], "path": path, "app": application}
+    await Shield(app)(scope, receive, send)
     return sent
 
 
@@ -112,6 +127,11 @@ async def test_a_bug_is_answered_as_internal_and_logged_without_its_message(
 async def test_an_error_of_ours_in_a_group_is_answered_as_itself() -> None:
     sent = await through_shield(ExceptionGroup("", [KeyError(SECRET), Overloaded("full", 3)]))
     assert sent[0]["status"] == 503
+
+
+async def test_a_dialect_gets_errors_in_its_own_shape() -> None:
+    sent = await through_shield(Overloaded("full", 3), path="/foreign/path")
+    assert (sent[0]["status"], sent[1]["body"]) == (418, b"Overloaded")
 
 
 async def test_a_client_that_left_gets_no_error_in_the_logs(logged: LogCapture) -> None:

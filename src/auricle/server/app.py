@@ -27,6 +27,7 @@ from auricle.server import (
     health,
     jobs,
     metrics,
+    openai,
     realtime,
     stream,
     utterance,
@@ -34,6 +35,7 @@ from auricle.server import (
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
+from auricle.server.openai_errors import openai_refusal
 from auricle.server.pages import pages_router
 from auricle.server.state import ServerState
 from auricle.transcriber import Decoder, Transcriber
@@ -58,12 +60,14 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
+    app.state.refusals = {"/v1/audio/": openai_refusal, "/v1/models": openai_refusal}
     for module in (
         utterance,
         jobs,
         stream,
         deepgram,
         deepgram_file,
+        openai,
         realtime,
         grants,
         health,

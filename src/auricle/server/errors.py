@@ -1,4 +1,4 @@
-"""Errors become HTTP answers here, in one function, and nowhere else.
+"""Errors become HTTP answers here and nowhere else; dialects only give them another shape.
 
 An answer tells what the error class says of itself: a stable code, whether to try again and when,
 and, for errors that are the caller's or the load's, the sentence that says what to do. All else is
@@ -79,8 +79,23 @@ def retry_after_s(error: BaseException) -> int | None:
     return None
 
 
+Refusal = Callable[[BaseException], Response]
+"""Makes the HTTP answer for an error, in one dialect's shape."""
+
+
+def refuse(scope: Scope, error: BaseException) -> Response:
+    """Return the HTTP answer for an error in the shape of the dialect that was spoken to.
+
+    ``app.state.refusals`` names the dialects by the beginnings of their paths.
+    """
+    refusals: Mapping[str, Refusal] = scope["app"].state.refusals
+    path: str = scope["path"]
+    found = (refusal for start, refusal in refusals.items() if path.startswith(start))
+    return next(found, error_response)(error)
+
+
 def error_response(error: BaseException) -> Response:
-    """Return the HTTP answer for an error: the only place that knows."""
+    """Return the HTTP answer for an error in the native shape; others are made from it."""
     status = error.http_status if isinstance(error, TOLD) else AuricleError.http_status
     headers: dict[str, str] = {}
     if (after_s := retry_after_s(error)) is not None:
@@ -111,11 +126,11 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
     record.code = error.code if isinstance(error, AuricleError) else AuricleError.code
     if not isinstance(error, TOLD):
         log_unexpected(error, **record.ids())
-    return error_response(error)
+    return refuse(request.scope, error)
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """Answer what the framework found wrong (no such path, no such method) in our own shape."""
+    """Answer what the framework found wrong (no such path, no such method) as ours."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers: Mapping[str, str] = (isinstance(error, HTTPException) and error.headers) or {}
     ours: AuricleError

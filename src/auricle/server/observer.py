@@ -6,7 +6,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.errors import Draining
-from auricle.server.errors import CLIENT_LEFT_STATUS, error_response
+from auricle.server.errors import CLIENT_LEFT_STATUS, refuse
 from auricle.server.logs import request_log
 from auricle.server.state import RETRY_S, ServerState
 
@@ -45,7 +45,7 @@ class Observer:
                 await self._app(scope, receive, noting_send)
             if time_is_up.cancelled_caught and status == CLIENT_LEFT_STATUS:
                 request_log(scope).code = Draining.code
-                response = error_response(Draining("The service is shutting down.", RETRY_S))
+                response = refuse(scope, Draining("The service is shutting down.", RETRY_S))
                 response.headers["connection"] = "close"
                 await response(scope, receive, noting_send)
         finally:

@@ -62,11 +62,16 @@ def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
         "message": "Some stretches could not be recognised; all others are in the text.",
         "retryable": False,
         "retry_after_s": None,
-        "gaps": [
-            {"start": _seconds(gap.start_sample), "end": _seconds(gap.end_sample), "code": gap.code}
-            for gap in gaps
-        ],
+        "gaps": gap_fields(gaps),
     }
+
+
+def gap_fields(gaps: tuple[Gap, ...]) -> list[dict[str, object]]:
+    """Return where stretches are missing, in seconds, and why."""
+    return [
+        {"start": _seconds(gap.start_sample), "end": _seconds(gap.end_sample), "code": gap.code}
+        for gap in gaps
+    ]
 
 
 def _seconds(samples: int) -> float:

@@ -1,0 +1,303 @@
+"""OpenAI's REST API for speech, as pure shapes: form fields in, answers out.
+
+https://platform.openai.com/docs/api-reference/audio. Every field is taken that OpenAI takes; what
+the model has no use for is left alone: ``temperature`` (decoding goes up by itself where text is
+doubtful), ``chunking_strategy`` (there is always a voice detector), ``include`` and the known
+speakers. Figures are the model's own or left out, never made up.
+"""
+
+import enum
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from auricle.errors import BadRequest
+from auricle.languages import LANGUAGE_NAMES, language_code
+from auricle.protocol.subtitles import to_srt, to_vtt
+from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Task, Transcript, Word
+
+Fields = Mapping[str, Sequence[str]]
+"""A form's values by name, in their order; ``x[]`` and ``x[y]`` are ``x``."""
+
+FIELDS = frozenset(
+    {
+        "model",
+        "language",
+        "languages",
+        "prompt",
+        "keywords",
+        "response_format",
+        "temperature",
+        "timestamp_granularities",
+        "stream",
+    }
+)
+"""Those that are read."""
+
+MAX_PROMPT_CHARACTERS = 10_000
+"""The model reads the end only, some 1000 characters, as at OpenAI."""
+MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
+
+FRAMES_PER_SECOND = 100
+"""Whisper's frames, in which ``seek`` is counted."""
+UNKNOWN_LANGUAGE = "unknown"
+"""Of audio without speech, whose language nobody gave."""
+
+_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
+
+
+class Format(enum.StrEnum):
+    """What an answer looks like."""
+
+    JSON = "json"
+    TEXT = "text"
+    SRT = "srt"
+    VERBOSE_JSON = "verbose_json"
+    VTT = "vtt"
+
+    @property
+    def media_type(self) -> str:
+        """What the answer's ``Content-Type`` is."""
+        match self:
+            case Format.JSON | Format.VERBOSE_JSON:
+                return "application/json"
+            case Format.VTT:
+                return "text/vtt"
+            case _:
+                return "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """What a form asks for.
+
+    Attributes:
+        model: The name that was given; may be empty.
+        options: What may change the text.
+        format: What the answer looks like, if it isn't streamed.
+        has_segments: Whether ``verbose_json`` tells segments.
+        is_streamed: The answer comes as events.
+    """
+
+    model: str
+    options: Options
+    format: Format
+    has_segments: bool
+    is_streamed: bool
+
+
+Gaps = Sequence[Mapping[str, object]]
+"""Stretches that could not be recognised: ``start``, ``end``, ``code``. Our own addition."""
+
+
+def read_form(fields: Fields, task: Task) -> SpeechRequest:
+    """Return what a form asks for.
+
+    Raises:
+        BadRequest: A field can't be used; the error names it.
+    """
+    response_format = _format(fields)
+    granularities = _granularities(fields)
+    _temperature(fields)
+    return SpeechRequest(
+        model=_last(fields, "model"),
+        options=Options(
+            language=_language(fields),
+            task=task,
+            initial_prompt=_last(fields, "prompt")[-MAX_PROMPT_CHARACTERS:] or None,
+            hotwords=_keywords(fields),
+            word_timestamps=response_format is Format.VERBOSE_JSON and "word" in granularities,
+        ),
+        format=response_format,
+        has_segments="segment" in granularities or not granularities,
+        is_streamed=task is Task.TRANSCRIBE and _is_streamed(fields),
+    )
+
+
+def _last(fields: Fields, name: str) -> str:
+    values = fields.get(name, ())
+    return values[-1].strip() if values else ""
+
+
+def _format(fields: Fields) -> Format:
+    named = _last(fields, "response_format") or Format.JSON.value
+    if named == "diarized_json":
+        raise BadRequest(
+            "This server does not tell speakers apart, so there is no diarized_json.",
+            "response_format",
+        )
+    try:
+        return Format(named)
+    except ValueError:
+        raise BadRequest(
+            f"response_format must be one of {', '.join(Format)}.", "response_format"
+        ) from None
+
+
+def _granularities(fields: Fields) -> frozenset[str]:
+    found = frozenset(value for value in fields.get("timestamp_granularities", ()) if value)
+    if not found <= {"word", "segment"}:
+        raise BadRequest(
+            "timestamp_granularities may hold `word` and `segment`.", "timestamp_granularities"
+        )
+    return found
+
+
+def _temperature(fields: Fields) -> None:
+    """Refuse what makes no sense; the value itself isn't needed."""
+    try:
+        is_good = 0 <= float(_last(fields, "temperature") or 0) <= 1
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise BadRequest("temperature must be a number from 0 to 1.", "temperature")
+
+
+def _language(fields: Fields) -> str | None:
+    """Return the language; of several possible ones none, as the model can't choose among them."""
+    field, named = "language", _last(fields, "language")
+    hints = [hint for hint in fields.get("languages", ()) if hint]
+    if not named and len(hints) == 1:
+        field, named = "languages", hints[0]
+    try:
+        return language_code(named)
+    except BadRequest as error:
+        raise BadRequest(str(error), field) from None
+
+
+def _keywords(fields: Fields) -> tuple[str, ...]:
+    words = tuple(word for value in fields.get("keywords", ()) if (word := value.strip()))
+    if len(words) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in words):
+        raise BadRequest(
+            f"keywords may hold {MAX_KEYWORDS} of {MAX_KEYWORD_CHARACTERS} characters.", "keywords"
+        )
+    return words
+
+
+def _is_streamed(fields: Fields) -> bool:
+    named = _last(fields, "stream").lower()
+    if named not in _TRUE + _FALSE:
+        raise BadRequest("stream must be `true` or `false`.", "stream")
+    return named in _TRUE
+
+
+def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = ()) -> bytes:
+    """Return an answer's body in the format that was asked for."""
+    match request.format:
+        case Format.JSON:
+            return msgspec.json.encode(_told(transcript, gaps))
+        case Format.VERBOSE_JSON:
+            return msgspec.json.encode(_verbose(request, transcript, gaps))
+        case Format.TEXT:
+            return f"{transcript.text}\n".encode()
+        case Format.SRT:
+            return to_srt(transcript.segments).encode()
+        case Format.VTT:
+            return to_vtt(transcript.segments).encode()
+
+
+def _told(transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
+    """Return the fields of ``json``; ``gaps`` only where there are any."""
+    told: dict[str, Any] = {
+        "text": transcript.text,
+        "languages": [{"code": transcript.language}] if transcript.language else [],
+        "usage": _usage(transcript),
+    }
+    return told | ({"gaps": gaps} if gaps else {})
+
+
+def _usage(transcript: Transcript) -> dict[str, Any]:
+    return {
+        "type": "duration",
+        "seconds": math.ceil(transcript.duration_samples / SAMPLE_RATE_HZ),
+    }
+
+
+def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
+    task = request.options.task
+    code = "en" if task is Task.TRANSLATE else transcript.language
+    verbose: dict[str, Any] = {
+        "task": f"{task}",
+        "language": LANGUAGE_NAMES.get(code or "", UNKNOWN_LANGUAGE),
+        "duration": _seconds(transcript.duration_samples),
+        "text": transcript.text,
+        "usage": _usage(transcript),
+    }
+    if request.has_segments:
+        verbose["segments"] = [_segment(i, s) for i, s in enumerate(transcript.segments)]
+    if request.options.word_timestamps:
+        verbose["words"] = [_word(word) for s in transcript.segments for word in s.words or ()]
+    return verbose | ({"gaps": gaps} if gaps else {})
+
+
+def _segment(number: int, segment: Segment) -> dict[str, Any]:
+    """Return a segment; its tokens are known only where words were asked for."""
+    return {
+        "id": number,
+        "seek": segment.start_sample * FRAMES_PER_SECOND // SAMPLE_RATE_HZ,
+        "start": _seconds(segment.start_sample),
+        "end": _seconds(segment.end_sample),
+        "text": segment.text,
+        "tokens": [token for word in segment.words or () for token in word.tokens],
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {
+        "word": word.text.strip(),
+        "start": _seconds(word.start_sample),
+        "end": _seconds(word.end_sample),
+    }
+
+
+def _seconds(samples: int) -> float:
+    return round(samples / SAMPLE_RATE_HZ, 3)
+
+
+def delta_event(delta: str) -> bytes:
+    """Return the event that tells more of the text."""
+    return _event({"type": "transcript.text.delta", "delta": delta})
+
+
+def done_event(transcript: Transcript, gaps: Gaps = ()) -> bytes:
+    """Return the last event, with all of the text.
+
+    It has no ``usage``: here OpenAI's is in tokens, which nobody counts or bills.
+    """
+    told = {"type": "transcript.text.done"} | _told(transcript, gaps)
+    del told["usage"]
+    return _event(told)
+
+
+def error_event(error: Mapping[str, Any]) -> bytes:
+    """Return the event that ends a stream that has begun and can't be finished."""
+    return _event({"error": error})
+
+
+def _event(data: Mapping[str, Any]) -> bytes:
+    return b"data: " + msgspec.json.encode(data) + b"\n\n"
+
+
+def error_fields(
+    message: str, *, status: int, code: str, param: str | None = None
+) -> dict[str, Any]:
+    """Return what stands below ``error`` in an answer."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    return {"message": message, "type": kind, "param": param, "code": code}
+
+
+def model_fields(name: str, created: int) -> dict[str, Any]:
+    """Return a model as ``/v1/models`` lists it.
+
+    Args:
+        name: Its id.
+        created: Seconds since 1970.
+    """
+    return {"id": name, "object": "model", "created": created, "owned_by": "auricle"}

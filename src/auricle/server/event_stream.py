@@ -1,0 +1,134 @@
+"""A transcript as server-sent events (WHATWG HTML §9.2), while a file is still worked on.
+
+The answer begins with its first event. Until then an error is an answer of its own, with its
+status; afterwards it is the last event. Text is told as it gets firm, each bit once; whoever reads
+slowly gets fewer and longer bits, so nothing piles up.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import anyio
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from auricle.errors import AuricleError
+from auricle.groups import first_error
+from auricle.longform import FileProgress, FileTranscript, OnProgress
+from auricle.server.errors import TOLD, log_unexpected
+from auricle.server.logs import request_log
+from auricle.server.reception import Reception
+from auricle.server.recognition import while_connected
+
+KEEP_ALIVE_S = 15.0
+"""Between two signs of life: proxies give up after 60 s of silence."""
+_COMMENT = b": still working\n\n"
+
+
+class EventStream(Response):
+    """See the module.
+
+    Args:
+        reception: The request; what it holds is given back when the stream ends.
+        recognise: Does the work.
+        encode_delta: Returns the event that tells more text.
+        encode_done: Returns the last event.
+        encode_error: Returns the event that tells an error.
+    """
+
+    media_type = "text/event-stream"
+    charset = "utf-8"
+
+    def __init__(
+        self,
+        reception: Reception,
+        recognise: Callable[[OnProgress], Awaitable[FileTranscript]],
+        *,
+        encode_delta: Callable[[str], bytes],
+        encode_done: Callable[[FileTranscript], bytes],
+        encode_error: Callable[[BaseException], bytes],
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+        self._reception = reception
+        self._held = reception.held.pop_all()
+        self._recognise = recognise
+        self._encode_delta = encode_delta
+        self._encode_done = encode_done
+        self._encode_error = encode_error
+        self._firm_text = self._told_text = ""
+        self._news = anyio.Event()
+        self._has_begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Work, and tell what comes of it."""
+        async with self._held:
+            try:
+                await while_connected(receive, partial(self._run, send))
+            except Exception as error:
+                if not self._has_begun:
+                    raise
+                await self._break_off(scope, send, error)
+
+    async def _break_off(self, scope: Scope, send: Send, error: Exception) -> None:
+        """End a stream that has begun with the error."""
+        log = request_log(scope)
+        if isinstance(error, ClientDisconnect):
+            log.code = "client_left"
+            return
+        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        if not isinstance(error, TOLD):
+            log_unexpected(error, **log.ids())
+        await self._send(send, self._encode_error(error), is_last=True)
+
+    async def _run(self, send: Send) -> None:
+        result = await self._work(send)
+        self._reception.count(result)
+        await self._tell(send, result.transcript.text)
+        await self._send(send, self._encode_done(result), is_last=True)
+
+    async def _work(self, send: Send) -> FileTranscript:
+        """Do the work, and tell text and signs of life meanwhile."""
+        results: list[FileTranscript] = []
+
+        async def recognise() -> None:
+            results.append(await self._recognise(self._note))
+            self._news.set()
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(recognise)
+                while not results:
+                    with anyio.move_on_after(KEEP_ALIVE_S) as pause:
+                        await self._news.wait()
+                    self._news = anyio.Event()
+                    if pause.cancelled_caught:
+                        await self._send(send, _COMMENT)
+                    await self._tell(send, self._firm_text)
+        except BaseExceptionGroup as errors:
+            raise first_error(errors) from errors
+        return results[0]
+
+    def _note(self, progress: FileProgress) -> None:
+        self._firm_text = progress.firm_text
+        self._news.set()
+
+    async def _tell(self, send: Send, text: str) -> None:
+        """Tell what text has got longer by."""
+        delta, self._told_text = text[len(self._told_text) :], text
+        if delta:
+            await self._send(send, self._encode_delta(delta))
+
+    async def _send(self, send: Send, body: bytes, *, is_last: bool = False) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+        await send({"type": "http.response.body", "body": body, "more_body": not is_last})

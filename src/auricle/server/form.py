@@ -1,0 +1,106 @@
+"""``multipart/form-data``, taken apart as it comes in: the file goes to disk, fields are few.
+
+The parser holds no more than a header line and a boundary's length; of a form's fields those that
+are wanted are kept, within bounds, and all others are dropped as they come (RFC 7578).
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from auricle.errors import BadRequest
+from auricle.server.spool import SpoolFile
+
+FILE_FIELD = "file"
+
+MAX_FIELD_BYTES = 256 * 1024
+"""All fields together: the longest prompt and keywords that make sense, thrice."""
+MAX_PARTS = 2000
+MAX_BOUNDARY_CHARACTERS = 200  # RFC 2046 §5.1.1 allows 70
+
+
+def boundary_of(content_type: str) -> str:
+    """Return what separates a form's parts.
+
+    Raises:
+        BadRequest: It isn't a form.
+    """
+    kind, options = parse_options_header(content_type)
+    boundary: str = options.get("boundary", "")
+    if kind != "multipart/form-data" or not 0 < len(boundary) <= MAX_BOUNDARY_CHARACTERS:
+        raise BadRequest("Send a form: `Content-Type: multipart/form-data; boundary=…`.")
+    return boundary
+
+
+async def read_form_parts(
+    boundary: str, body: AsyncIterator[bytes], file: SpoolFile, wanted: Collection[str]
+) -> dict[str, list[str]]:
+    """Return a form's fields by name, ``x[]`` and ``x[y]`` as ``x``; the file is written out.
+
+    Args:
+        boundary: From :func:`boundary_of`.
+        body: Chunk by chunk; it is read to its end.
+        file: Takes the bytes of the part named ``file``.
+        wanted: The fields that are kept.
+
+    Raises:
+        BadRequest: It is no form, it breaks off, or there is no file or more than one.
+        Overloaded: The disk is full.
+    """
+    form = _Form(file, frozenset(wanted))
+    try:
+        # A boundary or a name that isn't ASCII comes as it was sent.
+        parser = PushMultipartParser(
+            boundary.encode("latin-1", "replace"), max_segment_count=MAX_PARTS
+        )
+        async for chunk in body:
+            for event in parser.parse(chunk):
+                await form.receive(event)
+        parser.close()
+    except (MultipartError, UnicodeError):
+        raise BadRequest("The form can't be read, or it breaks off.") from None
+    return form.result()
+
+
+class _Form:
+    """What has come of one form."""
+
+    def __init__(self, file: SpoolFile, wanted: frozenset[str]) -> None:
+        self._file = file
+        self._wanted = wanted
+        self._fields: dict[str, list[str]] = defaultdict(list)
+        self._name = ""
+        self._value = bytearray()
+        self._kept_bytes = self._files = 0
+
+    async def receive(self, event: MultipartSegment | bytes | None) -> None:
+        """Take a part's head, some of its bytes, or its end."""
+        if isinstance(event, MultipartSegment):
+            self._name = (event.name or "").partition("[")[0]
+            self._files += self._name == FILE_FIELD
+            if self._files > 1:
+                raise BadRequest("There is more than one file in the form.", FILE_FIELD)
+        elif event is None:
+            self._end_part()
+        elif self._name == FILE_FIELD:
+            await self._file.write(event)
+        elif self._name in self._wanted:
+            self._kept_bytes += len(event)
+            if self._kept_bytes > MAX_FIELD_BYTES:
+                raise BadRequest("The form's fields are too long.", self._name)
+            self._value += event
+
+    def _end_part(self) -> None:
+        if self._name in self._wanted:
+            try:
+                self._fields[self._name].append(self._value.decode())
+            except UnicodeDecodeError:
+                raise BadRequest(f"{self._name} is not UTF-8.", self._name) from None
+        self._value = bytearray()
+
+    def result(self) -> dict[str, list[str]]:
+        """Return the fields."""
+        if not self._files:
+            raise BadRequest("There is no file in the form.", FILE_FIELD)
+        return dict(self._fields)

@@ -1,0 +1,146 @@
+"""OpenAI's REST API for speech: ``/v1/audio/transcriptions``, ``/v1/audio/translations``, models.
+
+Another shape of ``POST /utterance``, and nothing else: the same room before the body, the same
+spool, deadlines and workers. What its clients name as a model is the one that is loaded, whatever
+they call it, unless the operator asks for strictness.
+"""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import UnknownModel
+from auricle.longform import FileTranscript
+from auricle.protocol.openai_rest import (
+    FIELDS,
+    SpeechRequest,
+    delta_event,
+    done_event,
+    encode_answer,
+    error_event,
+    model_fields,
+    read_form,
+)
+from auricle.server.body import check_length
+from auricle.server.event_stream import EventStream
+from auricle.server.form import boundary_of, read_form_parts
+from auricle.server.limits import estimate_s
+from auricle.server.logs import request_log
+from auricle.server.openai_errors import openai_error
+from auricle.server.openai_openapi import OPENAI_OPENAPI, OPENAI_RESPONSES
+from auricle.server.reception import Reception
+from auricle.server.recognition import while_connected
+from auricle.server.request import Fields, check
+from auricle.server.results import gap_fields, json_response
+from auricle.server.speech import audio_format_of
+from auricle.server.state import ServerState, state_of
+from auricle.server.upload import Upload
+from auricle.types import Task
+
+GAPS_HEADER = "x-auricle-gaps"
+"""How many stretches are missing in an answer that has no place to say so."""
+
+_SINCE = int(time.time())
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/audio/transcriptions",
+    summary="Turn speech into text, as OpenAI has it",
+    response_class=Response,
+    responses=OPENAI_RESPONSES,
+    openapi_extra=OPENAI_OPENAPI,
+)
+async def post_transcription(request: Request) -> Response:
+    """Return the text of a file in the format that the form asks for, or stream it."""
+    return await _answer(request, Task.TRANSCRIBE)
+
+
+@router.post(
+    "/v1/audio/translations",
+    summary="Turn speech into English text, as OpenAI has it",
+    response_class=Response,
+    responses=OPENAI_RESPONSES,
+    openapi_extra=OPENAI_OPENAPI,
+)
+async def post_translation(request: Request) -> Response:
+    """Return the English text of a file in any language."""
+    return await _answer(request, Task.TRANSLATE)
+
+
+@router.get("/v1/models", summary="The models, as OpenAI has it", response_class=Response)
+async def get_models(request: Request) -> Response:
+    """Return the loaded model under its own name, and under those that it goes by."""
+    server = state_of(request)
+    server.admit(request)
+    models = [model_fields(name, _SINCE) for name in _model_names(server)]
+    return json_response({"object": "list", "data": models})
+
+
+@router.get("/v1/models/{name:path}", summary="A model, as OpenAI has it", response_class=Response)
+async def get_model(request: Request, name: str) -> Response:
+    """Return a model that may be named in requests."""
+    server = state_of(request)
+    server.admit(request)
+    _check_model(server, name)
+    return json_response(model_fields(name, _SINCE))
+
+
+def _model_names(server: ServerState) -> list[str]:
+    return list(dict.fromkeys((server.transcriber.stats().model, *server.settings.openai_models)))
+
+
+def _check_model(server: ServerState, name: str) -> None:
+    if server.settings.openai_strict_models and name not in _model_names(server):
+        raise UnknownModel("This server has no such model; GET /v1/models lists what it has.")
+
+
+async def _answer(request: Request, task: Task) -> Response:
+    async with Reception(request) as reception:
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        length = check_length(request.headers, reception.max_upload_bytes)
+        reception.enter(estimate_s(length))
+        spool = await reception.new_file()
+        body = reception.body(reception.max_upload_bytes)
+        asked = read_form(await read_form_parts(boundary, body, spool, FIELDS), task)
+        _check_model(reception.server, asked.model)
+        await spool.flush()
+        ask = replace(check(Fields()), options=asked.options)
+        reception.note(ask, spool.size_bytes)
+        request_log(request.scope).details["answer"] = (
+            "events" if asked.is_streamed else asked.format.value
+        )
+        upload = Upload(spool)
+        audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+        work = partial(reception.recognise, ask, upload, audio_format)
+        if asked.is_streamed:
+            return EventStream(
+                reception,
+                work,
+                encode_delta=delta_event,
+                encode_done=_done,
+                encode_error=_broken,
+            )
+        result = await while_connected(request.receive, work)
+        reception.count(result)
+        return _response(asked, result)
+
+
+def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
+    headers = {GAPS_HEADER: str(len(result.gaps))} if result.gaps else None
+    body = encode_answer(asked, result.transcript, gap_fields(result.gaps))
+    return Response(body, headers=headers, media_type=asked.format.media_type)
+
+
+def _done(result: FileTranscript) -> bytes:
+    return done_event(result.transcript, gap_fields(result.gaps))
+
+
+def _broken(error: BaseException) -> bytes:
+    _, fields = openai_error(error)
+    return error_event(fields)
