@@ -1,10 +1,12 @@
 from pathlib import Path
 
+import anyio
 import pytest
 
 from auricle.config import worker_environment
 from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, Ready, ToParent, pack
 from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess, crash_frames
+from tests.fakes.poll import poll_until
 
 pytestmark = pytest.mark.process
 
@@ -134,3 +136,30 @@ def test_the_main_thread_is_taken_from_a_dump_after_a_timeout() -> None:
         '  File "C:\\\\x\\\\engine.py", line 9 in decode',
     ]
     assert crash_frames(stderr)[0].endswith("engine.py:9 decode")
+
+
+@pytest.mark.parametrize(
+    ("begin", "stack"),
+    [
+        pytest.param("Fatal Python error: Segmentation fault", ("a/b.py:3 decode",), id="death"),
+        pytest.param("Timeout (0:00:09)!", (), id="slowness"),
+    ],
+)
+async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begin: str, stack: tuple[str, ...]
+) -> None:
+    dump = f'{begin}\nCurrent thread 0x1 (most recent call first):\n  File "a/b.py", line 3 in decode\n'
+    source = f"import sys; print({dump!r}, file=sys.stderr); sys.stdin.read()"
+    (tmp_path / "child_under_test.py").write_text(source)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = await WorkerProcess.spawn("child_under_test", worker_environment(1))
+
+    async def give_work() -> None:
+        await poll_until(lambda: any("decode" in line for line in process.stderr_tail))
+        process.forget_stderr()
+        process.kill()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(give_work)
+        exit = await process.run(lambda message: None)
+    assert exit.stack == stack

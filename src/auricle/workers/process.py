@@ -38,6 +38,8 @@ MAX_STACK_FRAMES = 30
 EXIT_GRACE_S = 2.0
 """From the end of a child's stdout to its kill: time for it to exit and for stderr to be read."""
 
+_FATAL = "Fatal Python error: "
+"""How faulthandler begins the dump of a process that dies."""
 _DUMP_HEADERS = (
     "Current thread 0x",
     "Thread 0x",
@@ -108,8 +110,12 @@ class WorkerProcess:
         return tuple(self._stderr)
 
     def forget_stderr(self) -> None:
-        """Drop what it wrote so far: that doesn't explain what happens from now on."""
-        self._stderr.clear()
+        """Drop what it wrote so far: that doesn't explain what happens from now on.
+
+        Unless it is dying just now, and only its end has not come yet.
+        """
+        if not any(line.startswith(_FATAL) for line in self._stderr):
+            self._stderr.clear()
 
     def send(self, message: Message) -> None:
         """Hand over a message without waiting; one batch at a time bounds what is buffered."""
