@@ -49,17 +49,11 @@ class ServerSettings(_Section):
         (), description="Keys, separated by commas; each `key` or `name:key`. None: no check."
     )
     openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
-        (
-            "whisper-1",
-            "gpt-transcribe",
-            "gpt-4o-transcribe",
-            "gpt-4o-mini-transcribe",
-            "gpt-4o-mini-transcribe-2025-12-15",
-        ),
-        description="Names by which OpenAI's clients find the model, separated by commas.",
+        (),
+        description="What OpenAI's clients may call the model, with commas; none: as OpenAI does.",
     )
     openai_strict_models: bool = Field(
-        False, description="Whether OpenAI's clients get a 404 for any other name."
+        False, description="Give OpenAI's clients a 404 for any other name of a model."
     )
     max_json_mb: float = Field(25, gt=0, description="Largest JSON body, in MB of 10^6 bytes.")
     max_upload_mb: float = Field(2000, gt=0, description="Largest audio body, in MB.")

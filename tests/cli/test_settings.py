@@ -37,6 +37,11 @@ def test_keys_are_counted_and_never_shown(auricle: Run, monkeypatch: pytest.Monk
     assert "-key" not in result.output
 
 
+def test_names_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AURICLE_OPENAI_MODELS", "ears, whisper-1")
+    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in auricle("settings").stdout
+
+
 def test_a_misspelled_variable_is_told(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_WORKER", "2")
     stderr = auricle("settings").stderr

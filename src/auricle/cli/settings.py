@@ -42,6 +42,8 @@ def value_text(value: object) -> str:
             return ""
         case SecretStr():
             return "set"
+        case tuple() if all(isinstance(part, str) for part in value):
+            return ",".join(value)
         case tuple():
             return f"{len(value)} set"
         case float():

@@ -37,6 +37,15 @@ FIELDS = frozenset(
 )
 """Those that are read."""
 
+MODELS = (
+    "whisper-1",
+    "gpt-transcribe",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+)
+"""OpenAI's names for what we can do: each is the model that is loaded."""
+
 MAX_PROMPT_CHARACTERS = 10_000
 """The model reads the end only, some 1000 characters, as at OpenAI."""
 MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100

@@ -17,6 +17,7 @@ from auricle.errors import UnknownModel
 from auricle.longform import FileTranscript
 from auricle.protocol.openai_rest import (
     FIELDS,
+    MODELS,
     SpeechRequest,
     delta_event,
     done_event,
@@ -92,7 +93,8 @@ async def get_model(request: Request, name: str) -> Response:
 
 
 def _model_names(server: ServerState) -> list[str]:
-    return list(dict.fromkeys((server.transcriber.stats().model, *server.settings.openai_models)))
+    others = server.settings.openai_models or MODELS
+    return list(dict.fromkeys((server.transcriber.stats().model, *others)))
 
 
 def _check_model(server: ServerState, name: str) -> None:
