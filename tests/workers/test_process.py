@@ -148,8 +148,10 @@ def test_the_main_thread_is_taken_from_a_dump_after_a_timeout() -> None:
 async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begin: str, stack: tuple[str, ...]
 ) -> None:
-    dump = f'{begin}\nCurrent thread 0x1 (most recent call first):\n  File "a/b.py", line 3 in decode\n'
-    source = f"import sys; print({dump!r}, file=sys.stderr); sys.stdin.read()"
+    dump = (
+        f'{begin}\nCurrent thread 0x1 (most recent call first):\n  File "a/b.py", line 3 in decode'
+    )
+    source = f"import sys; print({dump!r}, file=sys.stderr, flush=True); sys.stdin.read()"
     (tmp_path / "child_under_test.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     process = await WorkerProcess.spawn("child_under_test", worker_environment(1))
