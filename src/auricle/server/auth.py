@@ -29,7 +29,8 @@ _KEYS = ("key.", "openai-insecure-api-key.")
 _INTRODUCTIONS = ("token", "bearer")
 """Subprotocols after which a key comes as the next one, as Deepgram has it."""
 _EPHEMERAL = "ek_"
-"""OpenAI's short-lived keys begin so: our tokens do where a client of theirs gets one."""
+"""OpenAI's short-lived keys begin so: our tokens do where a client of theirs gets one, and behind a
+``~`` is more (:mod:`.realtime`)."""
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _HTTP = {"ws": "http", "wss": "https"}
 """What a page's own scheme is, if its WebSocket has this one."""
@@ -75,10 +76,10 @@ class Keyring:
         """
         if not self._keys:
             return ANONYMOUS
-        presented = _bearer(headers) or _offered(subprotocols)
-        if (key := self._known(presented)) is not None:
+        presented = presented_key(headers, subprotocols)
+        if (key := self._known(presented.encode("latin-1"))) is not None:
             return key.client
-        token = (presented.decode("latin-1") or token).removeprefix(_EPHEMERAL)
+        token = (presented or token).removeprefix(_EPHEMERAL).partition("~")[0]
         author = None
         if is_token(token):
             for key in self._keys:
@@ -116,6 +117,11 @@ class Keyring:
             if hmac.compare_digest(digest, key.hash):
                 found = key
         return found
+
+
+def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
+    """Return the key or token that came with a request, right or wrong; empty if there is none."""
+    return (_bearer(headers) or _offered(subprotocols)).decode("latin-1")
 
 
 def _bearer(headers: Headers) -> bytes:

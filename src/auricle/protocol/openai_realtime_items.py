@@ -1,0 +1,199 @@
+"""The items of an OpenAI Realtime session: which utterance belongs to which, and what of it is out.
+
+With turn detection each utterance is an item, committed when it ends. Without it an item is what
+was said between two commits, and may have many utterances: their finals are joined. An item is
+complete once it is committed and no final of it is missing.
+
+Clients add deltas up and can't take anything back. So a delta holds what is firm, and the
+utterances of an item are told one after another; what a final says differently stands in
+``completed``, which has the last word.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
+from auricle.languages import SPACELESS_LANGUAGES
+from auricle.types import SAMPLE_RATE_HZ
+
+Told = dict[str, Any]
+"""A server's event without its id."""
+
+_TRANSCRIPTION = "conversation.item.input_audio_transcription"
+
+
+@dataclass(slots=True)
+class _Item:
+    """What will be, or was, committed as one."""
+
+    id: str
+    text: str = ""
+    owed: int = 0
+    samples: int = 0
+    error: str | None = None
+    glue: str = ""
+    is_committed: bool = False
+    is_dropped: bool = False
+
+    def add(self, final: Final, *, has_deltas: bool) -> None:
+        """Take what an utterance said in the end."""
+        self.owed -= 1
+        self.samples += final.end_sample - final.start_sample
+        self.error = self.error or final.error
+        if final.text:
+            self.text += self.glue * bool(self.text) + final.text
+        if final.text or has_deltas:
+            self.glue = "" if final.language in SPACELESS_LANGUAGES else " "
+
+
+@dataclass(slots=True)
+class _Utterance:
+    """Between its start and its final: what is firm, and what of that was told."""
+
+    item: _Item
+    stable: str = ""
+    told: str = ""
+
+
+class Items:
+    """See the module. All it does is told as events.
+
+    Args:
+        name: Of the session; part of the items' names.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._count = 0
+        self._previous: str | None = None
+        self._current: _Item | None = None
+        self._utterances: deque[_Utterance] = deque()  # whose finals are to come
+        self._is_talking = False
+
+    def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[Told]:
+        """Somebody speaks."""
+        self._is_talking = True
+        item = self._open()
+        item.owed += 1
+        self._utterances.append(_Utterance(item))
+        if not detects_turns:
+            return []
+        told = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
+        return [{"type": "input_audio_buffer.speech_started", **told}]
+
+    def ended(self, event: SpeechEnded, *, detects_turns: bool) -> list[Told]:
+        """An utterance is over, and a turn with it if turns are detected."""
+        self._is_talking = False
+        item = self._current
+        if not detects_turns or item is None:
+            return []
+        told = {"audio_end_ms": _ms(event.at_sample), "item_id": item.id}
+        return [{"type": "input_audio_buffer.speech_stopped", **told}, *self._commit(item)]
+
+    def flushed(self, event: Flushed) -> list[Told]:
+        """The client committed: also silence is an item then."""
+        if self._current is None and event.ended_utterance:
+            return []  # its end was its commit
+        return self._commit(self._open())
+
+    def discarded(self) -> list[Told]:
+        """What wasn't committed is forgotten."""
+        if self._is_talking:
+            self._utterances.pop()  # there will be no final of it
+        self._is_talking = False
+        if self._current is not None:
+            self._current.is_dropped = True
+            self._current = None
+        return [{"type": "input_audio_buffer.cleared"}]
+
+    def partial(self, event: Partial) -> list[Told]:
+        """The open utterance may be known better."""
+        utterance = self._utterances[-1]
+        utterance.stable = event.stable
+        return self._deltas(utterance)
+
+    def final(self, event: Final) -> list[Told]:
+        """The oldest utterance is known."""
+        utterance = self._utterances[0]
+        told: list[Told] = []
+        if event.text.startswith(utterance.told):
+            utterance.stable = event.text
+            told += self._deltas(utterance)
+        self._utterances.popleft()
+        utterance.item.add(event, has_deltas=bool(utterance.told))
+        told += self._completion(utterance.item)
+        if self._utterances:
+            told += self._deltas(self._utterances[0])
+        return told
+
+    def close(self) -> list[Told]:
+        """Complete what was said and never committed: nobody will do it any more."""
+        item = self._current
+        if item is None or not item.text:
+            return []
+        item.owed = 0
+        return self._commit(item)
+
+    def _open(self) -> _Item:
+        if self._current is None:
+            self._count += 1
+            self._current = _Item(f"item_{self._name}_{self._count}")
+        return self._current
+
+    def _deltas(self, utterance: _Utterance) -> list[Told]:
+        item = utterance.item
+        first = next(other for other in self._utterances if other.item is item)
+        is_growing = utterance.stable.startswith(utterance.told)
+        if item.is_dropped or first is not utterance or not is_growing:
+            return []
+        delta = utterance.stable[len(utterance.told) :]
+        if not delta:
+            return []
+        if not utterance.told:
+            delta = item.glue + delta
+        utterance.told = utterance.stable
+        return [_about(item, "delta", delta=delta)]
+
+    def _commit(self, item: _Item) -> list[Told]:
+        self._current = None
+        item.is_committed = True
+        previous, self._previous = self._previous, item.id
+        message = {
+            "id": item.id,
+            "object": "realtime.item",
+            "type": "message",
+            "status": "completed",
+            "role": "user",
+            "content": [{"type": "input_audio", "transcript": None}],
+        }
+        place = {"previous_item_id": previous}
+        return [
+            {"type": "input_audio_buffer.committed", "item_id": item.id, **place},
+            {"type": "conversation.item.added", "item": message, **place},
+            {"type": "conversation.item.done", "item": message, **place},
+            *self._completion(item),
+        ]
+
+    def _completion(self, item: _Item) -> list[Told]:
+        """Tell the words once all are there; some are better than none."""
+        if item.is_dropped or not item.is_committed or item.owed:
+            return []
+        if item.error is not None and not item.text:
+            error = {
+                "type": "server_error",
+                "code": item.error,
+                "message": "This audio could not be transcribed.",
+                "param": None,
+            }
+            return [_about(item, "failed", error=error)]
+        usage = {"type": "duration", "seconds": round(item.samples / SAMPLE_RATE_HZ, 2)}
+        return [_about(item, "completed", transcript=item.text, usage=usage)]
+
+
+def _about(item: _Item, what: str, **fields: Any) -> Told:
+    return {"type": f"{_TRANSCRIPTION}.{what}", "item_id": item.id, "content_index": 0, **fields}
+
+
+def _ms(sample: int) -> int:
+    return sample * 1000 // SAMPLE_RATE_HZ
