@@ -32,6 +32,7 @@ from auricle.server import (
     stream,
     utterance,
 )
+from auricle.server.deepgram_errors import refusal as deepgram_refusal
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
@@ -60,7 +61,12 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server
-    app.state.refusals = {"/v1/audio/": openai_refusal, "/v1/models": openai_refusal}
+    app.state.refusals = {
+        "/v1/audio/": openai_refusal,
+        "/v1/models": openai_refusal,
+        "/v1/listen": deepgram_refusal,
+        "/v1/auth/grant": deepgram_refusal,
+    }
     for module in (
         utterance,
         jobs,
