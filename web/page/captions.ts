@@ -1,3 +1,119 @@
-import workerUrl from '../src/worker.ts?worker&url';
-import workletUrl from '../src/worklet.ts?worker&url';
-console.log(workerUrl, workletUrl);
+/** The captions' page: puts its parts together. */
+
+import { CAPTION_TEXTS, problem, type Sentence } from './caption-texts.js';
+import { CaptionView } from './caption-view.js';
+import { byId, setText } from './dom.js';
+import { type Language, showTexts, speakLanguages } from './i18n.js';
+import { Key } from './key.js';
+import { namedLanguages } from './languages.js';
+import { LevelMeter } from './level-meter.js';
+import { Live, type LiveState } from './live.js';
+import { Recordings } from './recordings.js';
+import { SourceChoice } from './source.js';
+
+const SPOKEN = 'auricle.spoken';
+
+const start = byId('start', HTMLButtonElement);
+const pause = byId('pause', HTMLButtonElement);
+const spoken = byId('spoken', HTMLSelectElement);
+const notice = byId('notice', HTMLElement);
+const level = byId('level', HTMLElement);
+
+let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
+let told: Sentence | null = null;
+let delayMilliseconds: number | null = null;
+let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
+
+const key = new Key();
+const source = new SourceChoice(texts, () => void live.changeSource());
+const captions = new CaptionView(texts);
+const recordings = new Recordings(texts, key, spokenLanguage, tell);
+const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent => {
+	tell(isSilent ? problem('silent') : null);
+});
+const live = new Live(
+	{
+		showState,
+		showDelay,
+		showPartial: partial => captions.showPartial(partial),
+		showFinal: final => captions.showFinal(final),
+		begin: () => captions.begin(),
+		end: () => captions.dropGuesses(),
+		showMedia: media => meter.watch(media),
+		tell,
+	},
+	source,
+	key,
+	spokenLanguage,
+);
+
+speakLanguages(byId('language', HTMLButtonElement), speak);
+start.addEventListener('click', () => void live.startOrStop());
+pause.addEventListener('click', () => void live.pauseOrGoOn());
+spoken.addEventListener('change', () => {
+	localStorage.setItem(SPOKEN, spoken.value);
+	live.changeLanguage();
+});
+window.addEventListener('beforeunload', event => {
+	if (live.state !== 'idle') {
+		event.preventDefault(); // the browser asks whether to leave
+	}
+});
+if (!isSecureContext) {
+	tell(problem('insecure'));
+	start.disabled = true;
+}
+
+function spokenLanguage(): string | null {
+	return spoken.value === '' ? null : spoken.value;
+}
+
+function speak(language: Language): void {
+	texts = CAPTION_TEXTS[language];
+	showTexts(texts);
+	document.title = `Auricle: ${texts.title}`;
+	const chosen = spoken.options.length > 1 ? spoken.value : (localStorage.getItem(SPOKEN) ?? '');
+	const auto = new Option(texts.spoken.auto, '');
+	spoken.replaceChildren(auto, ...namedLanguages(language).map(([code, name]) => new Option(name, code)));
+	spoken.value = chosen;
+	source.speak(texts);
+	captions.speak(texts);
+	recordings.speak(texts);
+	showState(live.state);
+	showDelay(delayMilliseconds);
+	tell(told);
+}
+
+function showState(state: LiveState): void {
+	const isOn = state !== 'idle';
+	setText(start, isOn ? texts.stop : texts.start);
+	start.classList.toggle('on', isOn);
+	pause.hidden = !['connecting', 'listening', 'reconnecting', 'paused'].includes(state);
+	setText(pause, state === 'paused' ? texts.resume : texts.pause);
+	const standing = byId('state', HTMLElement);
+	standing.dataset['state'] = state;
+	setText(standing, texts.states[state]);
+	keepScreenOn(isOn);
+}
+
+function showDelay(milliseconds: number | null): void {
+	delayMilliseconds = milliseconds;
+	const text = milliseconds === null ? '' : texts.delay((milliseconds / 1000).toFixed(1));
+	byId('delay', HTMLElement).textContent = text;
+}
+
+function tell(sentence: Sentence | null): void {
+	told = sentence;
+	notice.hidden = sentence === null;
+	setText(notice, sentence?.(texts) ?? '');
+}
+
+/** Keeps a phone's screen on while it shows captions, where that can be had. */
+function keepScreenOn(isOn: boolean): void {
+	if (isOn && 'wakeLock' in navigator) {
+		screenLock ??= navigator.wakeLock.request('screen').catch(() => undefined);
+	} else if (screenLock !== null) {
+		void screenLock.then(lock => lock?.release());
+		screenLock = null;
+	}
+}

@@ -1,0 +1,31 @@
+/** One line of captions: its time, and its words. */
+
+import { clock } from './transcript.js';
+
+/** Returns a line that says `words`, elements or text. */
+export function captionLine(
+	startSeconds: number,
+	language: string | null,
+	...words: (Node | string)[]
+): HTMLElement {
+	const line = document.createElement('p');
+	line.className = 'line';
+	const time = document.createElement('time');
+	time.textContent = clock(startSeconds);
+	const text = document.createElement('span');
+	text.className = 'words';
+	if (language !== null) {
+		text.lang = language;
+	}
+	text.append(...words);
+	line.append(time, ' ', text);
+	return line;
+}
+
+/** Returns words that look as they are: `firm`, `guess` or `lost`. */
+export function wordsThatAre(look: 'firm' | 'guess' | 'lost', text: string): HTMLElement {
+	const words = document.createElement('span');
+	words.className = look;
+	words.textContent = text;
+	return words;
+}

@@ -1,0 +1,171 @@
+/** The captions on the page: firm ones in a log that screen readers read out, guesses beside it that they don't. */
+
+import type { Final, Partial } from '../src/index.js';
+import { captionLine, wordsThatAre } from './caption-line.js';
+import type { CaptionTexts } from './caption-texts.js';
+import { byId } from './dom.js';
+import { TakeHome } from './take-home.js';
+import type { Line } from './transcript.js';
+
+/** Who has scrolled up by more than that wants to read there. */
+const NEAR_PIXELS = 64;
+
+/** What was said since the page was opened, or cleared. */
+export class CaptionView {
+	readonly lines: Line[] = [];
+	readonly #section = byId('captions', HTMLElement);
+	readonly #scroll = byId('scroll', HTMLElement);
+	readonly #empty = byId('empty', HTMLElement);
+	readonly #log = byId('lines', HTMLElement);
+	readonly #guesses = byId('guesses', HTMLElement);
+	readonly #newest = byId('newest', HTMLButtonElement);
+	readonly #beamer = byId('beamer', HTMLButtonElement);
+	readonly #clear = document.createElement('button');
+	readonly #open = new Map<number, Partial>();
+	readonly #takeHome: TakeHome;
+	#texts: CaptionTexts;
+	#offsetSeconds = 0;
+	#isAtEnd = true;
+
+	constructor(texts: CaptionTexts) {
+		this.#texts = texts;
+		this.#takeHome = new TakeHome(texts, () => this.lines, fileName);
+		this.#clear.type = 'button';
+		this.#clear.className = 'small';
+		this.#clear.addEventListener('click', () => this.clear());
+		byId('captions-tools', HTMLElement).append(this.#takeHome.element, this.#clear);
+		this.#scroll.addEventListener('scroll', () => {
+			const { scrollTop, clientHeight, scrollHeight } = this.#scroll;
+			this.#isAtEnd = scrollTop + clientHeight > scrollHeight - NEAR_PIXELS;
+			this.#newest.hidden = this.#isAtEnd;
+		});
+		this.#newest.addEventListener('click', () => {
+			this.#isAtEnd = true;
+			this.#follow();
+			this.#scroll.focus();
+		});
+		this.#beamer.addEventListener('click', () => this.#project(!this.#isProjecting));
+		document.addEventListener('fullscreenchange', () => {
+			if (document.fullscreenElement === null) {
+				this.#project(false);
+			}
+		});
+		document.addEventListener('keydown', ({ key }) => {
+			if (key === 'Escape' && this.#isProjecting) {
+				this.#project(false);
+			}
+		});
+		this.speak(texts);
+		this.#show();
+	}
+
+	/** Says the same in another language. */
+	speak(texts: CaptionTexts): void {
+		this.#texts = texts;
+		this.#takeHome.speak(texts);
+		this.#clear.textContent = texts.captions.clear;
+		this.#beamer.textContent = this.#isProjecting ? texts.captions.leave : texts.captions.beamer;
+	}
+
+	/** Takes note that another stream begins: its clock goes on after what is there. */
+	begin(): void {
+		this.#offsetSeconds = Math.ceil(this.lines.at(-1)?.endSeconds ?? 0);
+	}
+
+	/** Shows what may have been said. */
+	showPartial(partial: Partial): void {
+		this.#open.set(partial.utterance, partial);
+		this.#show();
+	}
+
+	/** Keeps what was said. */
+	showFinal({ utterance, text, startSeconds, endSeconds, language, error }: Final): void {
+		for (const open of this.#open.keys()) {
+			if (open <= utterance) {
+				this.#open.delete(open);
+			}
+		}
+		const line = {
+			startSeconds: startSeconds + this.#offsetSeconds,
+			endSeconds: endSeconds + this.#offsetSeconds,
+			text: text.trim(),
+			language,
+		};
+		if (error !== null) {
+			const sorry = wordsThatAre('lost', this.#texts.captions.lost);
+			this.#log.append(captionLine(line.startSeconds, null, sorry));
+		} else if (line.text !== '') {
+			this.lines.push(line);
+			this.#log.append(captionLine(line.startSeconds, language, line.text));
+		}
+		this.#show();
+	}
+
+	/** Drops guesses: there will be no finals for them. */
+	dropGuesses(): void {
+		this.#open.clear();
+		this.#show();
+	}
+
+	/** Drops what was said. */
+	clear(): void {
+		this.lines.length = 0;
+		this.#log.replaceChildren();
+		this.#show();
+	}
+
+	#show(): void {
+		const guesses = [...this.#open.values()].map(({ startSeconds, stable, unstable }) =>
+			captionLine(
+				startSeconds + this.#offsetSeconds,
+				null,
+				wordsThatAre('firm', stable),
+				wordsThatAre('guess', unstable),
+			),
+		);
+		this.#guesses.replaceChildren(...guesses);
+		const hasLines = this.#log.childElementCount > 0;
+		this.#empty.hidden = hasLines || guesses.length > 0;
+		this.#clear.disabled = !hasLines;
+		this.#takeHome.enabled = this.lines.length > 0;
+		this.#follow();
+	}
+
+	#follow(): void {
+		if (this.#isAtEnd) {
+			this.#scroll.scrollTop = this.#scroll.scrollHeight;
+		}
+	}
+
+	get #isProjecting(): boolean {
+		return this.#section.classList.contains('projected');
+	}
+
+	/** Fills the screen with the newest lines; where the browser has no full screen, the window. */
+	#project(isOn: boolean): void {
+		if (isOn === this.#isProjecting) {
+			return;
+		}
+		this.#section.classList.toggle('projected', isOn);
+		for (const beside of document.querySelectorAll<HTMLElement>('[data-beside]')) {
+			beside.inert = isOn;
+		}
+		if (isOn && document.fullscreenEnabled) {
+			// Phones have none, and a browser may refuse: the window is filled all the same.
+			void this.#section.requestFullscreen().catch(() => undefined);
+		} else if (document.fullscreenElement !== null) {
+			void document.exitFullscreen();
+		}
+		this.#isAtEnd = true;
+		this.#newest.hidden = true;
+		this.speak(this.#texts);
+		this.#follow();
+	}
+}
+
+function fileName(): string {
+	const now = new Date();
+	const two = (value: number): string => String(value).padStart(2, '0');
+	const date = [now.getFullYear(), two(now.getMonth() + 1), two(now.getDate())].join('-');
+	return `captions-${date}-${two(now.getHours())}${two(now.getMinutes())}`;
+}

@@ -1,0 +1,249 @@
+/**
+ * A recording on its way through the server: uploaded as a job, asked for until it is done.
+ *
+ * A full server, a lost connection and one that was restarted (and has forgotten the job) cost time only: it is tried
+ * again, since the file is still here.
+ */
+
+import { AuricleError } from '../src/index.js';
+import type { Line } from './transcript.js';
+
+const ASK_EVERY_MILLISECONDS = 700;
+const FIRST_DELAY_MILLISECONDS = 1000;
+const MAX_DELAY_MILLISECONDS = 15_000;
+/** A server with which nothing was to be had for so long is given up. */
+const PATIENCE_MILLISECONDS = 900_000;
+
+/** How far it is. */
+export interface FileProgress {
+	readonly phase: 'uploading' | 'running';
+	/** Of this phase, 0 to 1. */
+	readonly share: number;
+	/** So far. */
+	readonly text: string;
+	/** The code of what has gone wrong for now; it is tried again. */
+	readonly trouble: string | null;
+}
+
+/** What it came to. */
+export interface FileTranscript {
+	readonly lines: readonly Line[];
+	/** Whether some of it could not be recognised. */
+	readonly hasGaps: boolean;
+}
+
+/** What to do, and whom to tell. */
+export interface FileJob {
+	readonly file: File;
+	readonly language: string | null;
+	readonly key: string | undefined;
+	readonly signal: AbortSignal;
+	readonly tell: (progress: FileProgress) => void;
+}
+
+interface Answer {
+	readonly status: number;
+	readonly body: unknown;
+}
+
+/** Nothing came back. */
+const NO_ANSWER: Answer = { status: 0, body: null };
+
+/**
+ * Returns a recording's text.
+ *
+ * @throws AuricleError with the server's code; `aborted` if the signal says so.
+ */
+export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
+	const patience = new Patience(job.signal);
+	for (;;) {
+		const id = await uploaded(job, patience);
+		const result = await outcome(job, id, patience);
+		if (result !== null) {
+			return result;
+		}
+	}
+}
+
+/** Returns the id of the job that the server has made of it. */
+async function uploaded(job: FileJob, patience: Patience): Promise<string> {
+	for (;;) {
+		const answer = await post(job);
+		if (answer.status === 202) {
+			patience.worked();
+			return (answer.body as { job_id: string }).job_id;
+		}
+		job.tell({ phase: 'uploading', share: 0, text: '', trouble: patience.trouble(answer) });
+		await patience.wait();
+	}
+}
+
+/** Returns what came of a job, `null` if the server does not know it any more. */
+async function outcome(job: FileJob, id: string, patience: Patience): Promise<FileTranscript | null> {
+	const address = `jobs/${encodeURIComponent(id)}`;
+	let seen: FileProgress = { phase: 'running', share: 0, text: '', trouble: null };
+	try {
+		for (;;) {
+			job.tell(seen);
+			await pause(ASK_EVERY_MILLISECONDS, job.signal);
+			const answer = await ask(address, job, 'GET');
+			if (answer.status === 404) {
+				return null;
+			}
+			if (answer.status !== 200) {
+				seen = { ...seen, trouble: patience.trouble(answer) };
+				job.tell(seen);
+				await patience.wait();
+				continue;
+			}
+			patience.worked();
+			const state = answer.body as JobBody;
+			if (state.result !== null) {
+				void ask(address, job, 'DELETE'); // nobody else has to find it there
+				return transcript(state.result);
+			}
+			if (state.error !== null) {
+				throw new AuricleError(state.error.code, state.error.message);
+			}
+			seen = { phase: 'running', share: state.progress, text: state.text, trouble: null };
+		}
+	} catch (error) {
+		if (job.signal.aborted) {
+			void ask(address, { key: job.key }, 'DELETE');
+		}
+		throw error;
+	}
+}
+
+interface JobBody {
+	readonly progress: number;
+	readonly text: string;
+	readonly result: ResultBody | null;
+	readonly error: { readonly code: string; readonly message: string } | null;
+}
+
+interface ResultBody {
+	readonly language: string | null;
+	readonly segments: readonly { readonly start: number; readonly end: number; readonly text: string }[];
+	readonly error: unknown;
+}
+
+function transcript({ language, segments, error }: ResultBody): FileTranscript {
+	const lines = segments.map(({ start, end, text }) => ({
+		startSeconds: start,
+		endSeconds: end,
+		text: text.trim(),
+		language,
+	}));
+	return { lines, hasGaps: error !== null };
+}
+
+/** Uploads; `fetch` can't tell how far it is. */
+function post({ file, language, key, signal, tell }: FileJob): Promise<Answer> {
+	return new Promise((resolve, reject) => {
+		const request = new XMLHttpRequest();
+		const query = new URLSearchParams({ wait: '0', ...(language === null ? {} : { language }) });
+		request.open('POST', `utterance?${query}`);
+		const isMedia = /^(audio|video)\//.test(file.type);
+		request.setRequestHeader('Content-Type', isMedia ? file.type : 'application/octet-stream');
+		if (key !== undefined) {
+			request.setRequestHeader('Authorization', `Bearer ${key}`);
+		}
+		request.upload.onprogress = ({ loaded, total }) => {
+			tell({ phase: 'uploading', share: total > 0 ? loaded / total : 0, text: '', trouble: null });
+		};
+		request.onload = () => resolve({ status: request.status, body: parsed(request.responseText) });
+		request.onerror = () => resolve(NO_ANSWER);
+		request.onabort = () => reject(aborted());
+		signal.addEventListener('abort', () => request.abort(), { once: true });
+		if (signal.aborted) {
+			reject(aborted());
+		} else {
+			request.send(file);
+		}
+	});
+}
+
+async function ask(address: string, { key, signal }: Partial<FileJob>, method: string): Promise<Answer> {
+	const headers: Record<string, string> = key === undefined ? {} : { Authorization: `Bearer ${key}` };
+	try {
+		const answer = await fetch(address, { method, headers, signal: signal ?? null, cache: 'no-store' });
+		return { status: answer.status, body: parsed(await answer.text()) };
+	} catch {
+		return NO_ANSWER;
+	}
+}
+
+function parsed(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return null;
+	}
+}
+
+/** How long to wait before it is tried again, a little longer each time; and when it is enough. */
+class Patience {
+	readonly #signal: AbortSignal;
+	#since = performance.now();
+	#delayMilliseconds = FIRST_DELAY_MILLISECONDS;
+	#askedMilliseconds = 0;
+
+	constructor(signal: AbortSignal) {
+		this.#signal = signal;
+	}
+
+	/** Takes note that the server does its work. */
+	worked(): void {
+		this.#since = performance.now();
+		this.#delayMilliseconds = FIRST_DELAY_MILLISECONDS;
+	}
+
+	/**
+	 * Returns the code of what went wrong, if trying again may help.
+	 *
+	 * @throws AuricleError with that code if it won't.
+	 */
+	trouble({ status, body }: Answer): string {
+		if (this.#signal.aborted) {
+			throw aborted();
+		}
+		const { error } = (body ?? {}) as {
+			error?: { code: string; retryable: boolean; retry_after_s: number | null };
+		};
+		const code = error?.code ?? (status === 0 ? 'offline' : 'internal');
+		const mayHelp = error?.retryable ?? (status === 0 || status >= 500);
+		if (!mayHelp || performance.now() - this.#since > PATIENCE_MILLISECONDS) {
+			throw new AuricleError(code, `The server answers with ${status}.`);
+		}
+		this.#askedMilliseconds = (error?.retry_after_s ?? 0) * 1000;
+		return code;
+	}
+
+	/** Waits. */
+	async wait(): Promise<void> {
+		await pause(this.#askedMilliseconds + this.#delayMilliseconds * (0.5 + Math.random() / 2), this.#signal);
+		this.#delayMilliseconds = Math.min(2 * this.#delayMilliseconds, MAX_DELAY_MILLISECONDS);
+	}
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+	return new Promise((resolve, reject) => {
+		const stop = (): void => {
+			clearTimeout(timer);
+			reject(aborted());
+		};
+		const timer = setTimeout(() => {
+			signal.removeEventListener('abort', stop);
+			resolve();
+		}, milliseconds);
+		if (signal.aborted) {
+			stop();
+		}
+		signal.addEventListener('abort', stop, { once: true });
+	});
+}
+
+function aborted(): AuricleError {
+	return new AuricleError('aborted', 'It was cancelled.');
+}

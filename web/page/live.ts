@@ -1,0 +1,272 @@
+/** Live captions from the start button to the last word: what to listen to, and the client that does. */
+
+import { AuricleError, type Final, LiveClient, type LiveEvent, type Partial } from '../src/index.js';
+import workerUrl from '../src/worker.ts?worker&url';
+import workletUrl from '../src/worklet.ts?worker&url';
+import { problem, type Sentence } from './caption-texts.js';
+import { asksForKey, type Key } from './key.js';
+import { release, type SourceChoice } from './source.js';
+
+/** Where it stands. */
+export type LiveState =
+	'idle' | 'asking' | 'connecting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
+
+/** What shows it. */
+export interface LiveView {
+	showState(state: LiveState): void;
+	/** From the end of an utterance to its text. */
+	showDelay(milliseconds: number | null): void;
+	showPartial(partial: Partial): void;
+	showFinal(final: Final): void;
+	/** A stream begins, or has ended. */
+	begin(): void;
+	end(): void;
+	/** What is listened to. */
+	showMedia(media: MediaStream | null): void;
+	/** Says what is wrong, or that nothing is any more. */
+	tell(sentence: Sentence | null): void;
+}
+
+/** One stream at a time. */
+export class Live {
+	#state: LiveState = 'idle';
+	#client: LiveClient | null = null;
+	#media: MediaStream | null = null;
+	readonly #view: LiveView;
+	readonly #source: SourceChoice;
+	readonly #key: Key;
+	readonly #language: () => string | null;
+
+	/**
+	 * @param view - What shows it.
+	 * @param source - What to listen to.
+	 * @param key - What to show the server.
+	 * @param language - Gives what is spoken; `null` to find out.
+	 */
+	constructor(view: LiveView, source: SourceChoice, key: Key, language: () => string | null) {
+		this.#view = view;
+		this.#source = source;
+		this.#key = key;
+		this.#language = language;
+	}
+
+	/** Where it stands. */
+	get state(): LiveState {
+		return this.#state;
+	}
+
+	/** Begins, or ends; a second end does not wait for the last words. */
+	async startOrStop(): Promise<void> {
+		if (this.#state === 'idle') {
+			await this.#start();
+		} else if (this.#client === null || this.#state === 'finishing') {
+			this.#end(this.#client);
+		} else {
+			const client = this.#client;
+			this.#enter('finishing');
+			await client.detach(); // the last sound goes up before the microphone's light goes off
+			this.#release();
+			await client.finish().catch(() => undefined); // #follow sees how it ends
+		}
+	}
+
+	/** Stops listening for a while, or goes on. */
+	async pauseOrGoOn(): Promise<void> {
+		if (this.#state === 'paused') {
+			await this.#listen();
+		} else if (this.#client !== null && this.#state !== 'finishing') {
+			this.#enter('paused');
+			await this.#client.detach();
+			this.#release();
+			this.#say(client => client.finalize());
+		}
+	}
+
+	/** Listens to what is chosen now. */
+	async changeSource(): Promise<void> {
+		if (this.#client !== null && this.#state !== 'paused' && this.#state !== 'finishing') {
+			await this.#listen();
+		}
+	}
+
+	/** Asks for another language from the next utterance on. */
+	changeLanguage(): void {
+		this.#say(client => client.configure({ language: this.#language() }));
+	}
+
+	async #start(): Promise<void> {
+		this.#view.tell(null);
+		this.#enter('asking');
+		const media = await this.#open();
+		if (media === null) {
+			this.#end(null);
+			return;
+		}
+		if (this.#state !== 'asking') {
+			release(media); // it was stopped meanwhile
+			return;
+		}
+		this.#take(media);
+		this.#enter('connecting');
+		try {
+			const apiKey = this.#key.value;
+			const client = new LiveClient({
+				url: new URL('.', location.href).href,
+				language: this.#language(),
+				workerUrl,
+				workletUrl,
+				...(apiKey === undefined ? {} : { apiKey }),
+			});
+			this.#client = client;
+			this.#view.begin();
+			void this.#follow(client);
+			await client.useStream(media);
+		} catch (error) {
+			this.#fail(this.#client, error);
+		}
+	}
+
+	async #listen(): Promise<void> {
+		const client = this.#client;
+		this.#view.tell(null);
+		const media = await this.#open();
+		if (media === null || client === null || client !== this.#client || this.#state === 'finishing') {
+			if (media !== null) {
+				release(media);
+			} else if (client === this.#client && this.#media === null && client !== null) {
+				this.#enter('paused');
+			}
+			return;
+		}
+		this.#release();
+		this.#take(media);
+		this.#enter('listening');
+		await client.useStream(media).catch((error: unknown) => this.#fail(client, error));
+	}
+
+	async #open(): Promise<MediaStream | null> {
+		try {
+			return await this.#source.open();
+		} catch (error) {
+			const code = error instanceof AuricleError ? error.code : 'unsupported';
+			this.#view.tell(problem(code === 'unsupported' && !isSecureContext ? 'insecure' : code));
+			return null;
+		}
+	}
+
+	/** Shows all that a stream tells, to its end. */
+	async #follow(client: LiveClient): Promise<void> {
+		try {
+			for await (const event of client) {
+				if (client === this.#client) {
+					this.#show(event);
+				}
+			}
+			this.#end(client);
+		} catch (error) {
+			this.#fail(client, error);
+		}
+	}
+
+	#show(event: LiveEvent): void {
+		switch (event.type) {
+			case 'connected':
+				this.#view.tell(null);
+				if (this.#state === 'connecting' || this.#state === 'reconnecting') {
+					this.#enter('listening');
+				}
+				break;
+			case 'disconnected':
+				this.#view.tell(problem(event.cause));
+				if (this.#state === 'listening') {
+					this.#enter('reconnecting');
+				}
+				break;
+			case 'partial':
+				this.#view.showPartial(event);
+				break;
+			case 'final':
+				this.#view.showFinal(event);
+				this.#view.showDelay(event.latencyMilliseconds);
+				break;
+			case 'source_lost':
+				this.#release();
+				this.#enter('paused');
+				this.#view.tell(problem(this.#source.isTab ? 'source_ended' : event.cause));
+				break;
+			case 'warning':
+				this.#view.tell(problem(event.code));
+				break;
+			case 'source_muted':
+			case 'sound_suspended':
+				this.#view.tell(problem(event.type));
+				break;
+			case 'source_unmuted':
+			case 'sound_running':
+				this.#view.tell(null);
+				break;
+			case 'error': // if it ends the stream, that is told next
+			case 'closed':
+			case 'speech_started':
+			case 'speech_ended':
+			case 'page_hidden':
+			case 'page_visible':
+				break;
+		}
+	}
+
+	#fail(client: LiveClient | null, error: unknown): void {
+		if (client !== this.#client) {
+			return;
+		}
+		const code = error instanceof AuricleError ? error.code : 'unsupported';
+		this.#end(client);
+		if (asksForKey(code)) {
+			this.#view.tell(this.#key.ask(code, () => void this.startOrStop()));
+		} else if (code !== 'aborted') {
+			this.#view.tell(problem(code));
+		}
+	}
+
+	#end(client: LiveClient | null): void {
+		if (client !== this.#client) {
+			return;
+		}
+		this.#client = null;
+		client?.close();
+		this.#release();
+		this.#view.showDelay(null);
+		this.#view.end();
+		this.#enter('idle');
+	}
+
+	#say(what: (client: LiveClient) => void): void {
+		if (this.#client === null || this.#state === 'finishing') {
+			return;
+		}
+		try {
+			what(this.#client);
+		} catch (error) {
+			this.#fail(this.#client, error);
+		}
+	}
+
+	#take(media: MediaStream): void {
+		this.#media = media;
+		this.#view.showMedia(media);
+	}
+
+	/** Lets the microphone's light go off. */
+	#release(): void {
+		if (this.#media !== null) {
+			release(this.#media);
+			this.#media = null;
+			this.#view.showMedia(null);
+		}
+	}
+
+	#enter(state: LiveState): void {
+		this.#state = state;
+		this.#view.showState(state);
+	}
+}

@@ -1,0 +1,229 @@
+/** Recordings that were dropped or chosen, one after another: each with its progress, its text, and what to take home. */
+
+import { AuricleError } from '../src/index.js';
+import { captionLine } from './caption-line.js';
+import { type CaptionTexts, problem, type Sentence } from './caption-texts.js';
+import { byId, setText } from './dom.js';
+import { type FileProgress, type FileTranscript, transcribeFile } from './file-job.js';
+import { asksForKey, type Key } from './key.js';
+import { TakeHome } from './take-home.js';
+import type { Line } from './transcript.js';
+
+/** All of them. */
+export class Recordings {
+	readonly #place = byId('recordings', HTMLElement);
+	readonly #shown = new Set<Recording>();
+	readonly #key: Key;
+	readonly #language: () => string | null;
+	readonly #tell: (sentence: Sentence | null) => void;
+	#texts: CaptionTexts;
+	#isWorking = false;
+
+	/**
+	 * @param texts - Their words.
+	 * @param key - What to show the server.
+	 * @param language - Gives what is spoken; `null` to find out.
+	 * @param tell - Says that a key is needed.
+	 */
+	constructor(
+		texts: CaptionTexts,
+		key: Key,
+		language: () => string | null,
+		tell: (sentence: Sentence | null) => void,
+	) {
+		this.#texts = texts;
+		this.#key = key;
+		this.#language = language;
+		this.#tell = tell;
+		const chooser = byId('file', HTMLInputElement);
+		chooser.addEventListener('change', () => {
+			this.add([...(chooser.files ?? [])]);
+			chooser.value = ''; // the same file may be chosen again
+		});
+		this.#takeDrops();
+	}
+
+	/** Says the same in another language. */
+	speak(texts: CaptionTexts): void {
+		this.#texts = texts;
+		this.#shown.forEach(recording => recording.speak(texts));
+	}
+
+	/** Transcribes files, after those that wait. */
+	add(files: readonly File[]): void {
+		for (const file of files) {
+			const recording = new Recording(file, this.#texts, () => this.#shown.delete(recording));
+			this.#shown.add(recording);
+			this.#place.prepend(recording.element);
+		}
+		void this.#work();
+	}
+
+	async #work(): Promise<void> {
+		if (this.#isWorking) {
+			return;
+		}
+		this.#isWorking = true;
+		for (const recording of this.#shown) {
+			// Those that are added meanwhile come at the end.
+			if (recording.isWaiting) {
+				const code = await recording.work(this.#key.value, this.#language());
+				if (asksForKey(code ?? '')) {
+					this.#tell(
+						this.#key.ask(code ?? '', () => {
+							this.#tell(null);
+							void this.#work();
+						}),
+					);
+					break;
+				}
+			}
+		}
+		this.#isWorking = false;
+	}
+
+	#takeDrops(): void {
+		const look = document.body.classList;
+		const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes('Files') ?? false;
+		document.addEventListener('dragover', event => {
+			if (hasFiles(event)) {
+				event.preventDefault();
+				look.add('dropping');
+			}
+		});
+		document.addEventListener('dragleave', event => {
+			if (event.relatedTarget === null) {
+				look.remove('dropping');
+			}
+		});
+		document.addEventListener('drop', event => {
+			look.remove('dropping');
+			if (hasFiles(event)) {
+				event.preventDefault();
+				this.add([...(event.dataTransfer?.files ?? [])]);
+			}
+		});
+	}
+}
+
+/** One of them. */
+class Recording {
+	readonly element = document.createElement('article');
+	readonly #file: File;
+	readonly #state = document.createElement('p');
+	readonly #progress = document.createElement('progress');
+	readonly #text = document.createElement('div');
+	readonly #remove = document.createElement('button');
+	readonly #takeHome: TakeHome;
+	readonly #abort = new AbortController();
+	#lines: readonly Line[] = [];
+	#texts: CaptionTexts;
+	#sentence: Sentence = texts => texts.files.waiting;
+	#isWaiting = true;
+	#isOver = false;
+
+	constructor(file: File, texts: CaptionTexts, whenRemoved: () => void) {
+		this.#file = file;
+		this.#texts = texts;
+		const name = document.createElement('h3');
+		name.textContent = file.name;
+		this.#state.className = 'note';
+		this.#state.setAttribute('role', 'status');
+		this.#text.className = 'lines';
+		this.#remove.type = 'button';
+		this.#remove.className = 'small';
+		this.#remove.addEventListener('click', () => {
+			this.#abort.abort();
+			this.#isWaiting = false;
+			this.element.remove();
+			whenRemoved();
+		});
+		this.#takeHome = new TakeHome(
+			texts,
+			() => this.#lines,
+			() => file.name.replace(/\.[^.]*$/, ''),
+		);
+		this.#takeHome.element.hidden = true;
+		const head = document.createElement('div');
+		head.className = 'bar';
+		head.append(name, this.#remove);
+		this.element.className = 'recording';
+		this.element.append(head, this.#state, this.#progress, this.#text, this.#takeHome.element);
+		this.speak(texts);
+	}
+
+	/** Whether nothing has been done for it yet. */
+	get isWaiting(): boolean {
+		return this.#isWaiting;
+	}
+
+	/** Says the same in another language. */
+	speak(texts: CaptionTexts): void {
+		this.#texts = texts;
+		this.#takeHome.speak(texts);
+		const { files } = texts;
+		const { name } = this.#file;
+		this.#remove.textContent = this.#isOver ? files.remove : files.cancel;
+		this.#remove.setAttribute('aria-label', this.#isOver ? files.removeNamed(name) : files.cancelNamed(name));
+		this.#progress.setAttribute('aria-label', files.progress(name));
+		setText(this.#state, this.#sentence(texts));
+	}
+
+	/** Transcribes it; returns the code of what kept it from being done. */
+	async work(key: string | undefined, language: string | null): Promise<string | null> {
+		this.#isWaiting = false;
+		try {
+			const { signal } = this.#abort;
+			const tell = (progress: FileProgress): void => this.#showProgress(progress);
+			this.#finish(await transcribeFile({ file: this.#file, language, key, signal, tell }));
+			return null;
+		} catch (error) {
+			const code = error instanceof AuricleError ? error.code : 'internal';
+			if (asksForKey(code)) {
+				this.#isWaiting = true;
+				this.#say(texts => texts.files.waiting);
+			} else {
+				this.#end(problem(code));
+			}
+			return code;
+		}
+	}
+
+	#showProgress({ phase, share, text, trouble }: FileProgress): void {
+		if (trouble === null) {
+			this.#say(texts => texts.files[phase]);
+		} else {
+			this.#say(texts => texts.files.again(problem(trouble)(texts)));
+		}
+		this.#progress.value = share;
+		if (this.#text.textContent !== text) {
+			this.#text.textContent = text;
+			this.#text.scrollTop = this.#text.scrollHeight;
+		}
+	}
+
+	#finish({ lines, hasGaps }: FileTranscript): void {
+		this.#lines = lines;
+		this.#text.replaceChildren(
+			...lines.map(({ startSeconds, language, text }) => captionLine(startSeconds, language, text)),
+		);
+		this.#text.tabIndex = 0;
+		this.#text.setAttribute('role', 'region');
+		this.#text.setAttribute('aria-label', this.#file.name);
+		this.#takeHome.element.hidden = lines.length === 0;
+		const done = lines.length === 0 ? 'empty' : 'done';
+		this.#end(texts => texts.files[hasGaps ? 'gaps' : done]);
+	}
+
+	#end(sentence: Sentence): void {
+		this.#isOver = true;
+		this.#progress.hidden = true;
+		this.#say(sentence);
+		this.speak(this.#texts);
+	}
+
+	#say(sentence: Sentence): void {
+		this.#sentence = sentence;
+		setText(this.#state, sentence(this.#texts));
+	}
+}

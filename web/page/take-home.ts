@@ -1,0 +1,75 @@
+/** Buttons that copy a transcript, or save it as a file. */
+
+import type { CaptionTexts } from './caption-texts.js';
+import { FILE_FORMATS, type Line, MEDIA_TYPES, written } from './transcript.js';
+
+const COPIED_MILLISECONDS = 2000;
+
+/** The buttons of one transcript. */
+export class TakeHome {
+	readonly element = document.createElement('div');
+	readonly #copy = button();
+	readonly #saves = FILE_FORMATS.map(format => [format, button(format.toUpperCase())] as const);
+	#texts: CaptionTexts;
+
+	/**
+	 * @param texts - Their words.
+	 * @param lines - Gives what is to be taken home.
+	 * @param name - Gives what the file is called, without its ending.
+	 */
+	constructor(texts: CaptionTexts, lines: () => readonly Line[], name: () => string) {
+		this.#texts = texts;
+		this.element.className = 'tools';
+		const saves = document.createElement('div');
+		saves.className = 'saves';
+		saves.setAttribute('role', 'group');
+		saves.append(...this.#saves.map(([, save]) => save));
+		this.element.append(this.#copy, saves);
+		this.#copy.hidden = !('clipboard' in navigator); // as over plain http
+		this.#copy.addEventListener('click', () => {
+			void navigator.clipboard.writeText(written(lines(), 'txt')).then(() => {
+				this.#copy.textContent = this.#texts.tools.copied;
+				setTimeout(() => this.speak(this.#texts), COPIED_MILLISECONDS);
+			});
+		});
+		for (const [format, save] of this.#saves) {
+			save.addEventListener('click', () => {
+				saveFile(new Blob([written(lines(), format)], { type: MEDIA_TYPES[format] }), `${name()}.${format}`);
+			});
+		}
+		this.speak(texts);
+	}
+
+	/** Whether there is anything to take. */
+	set enabled(isEnabled: boolean) {
+		for (const each of [this.#copy, ...this.#saves.map(([, save]) => save)]) {
+			each.disabled = !isEnabled;
+		}
+	}
+
+	/** Says the same in another language. */
+	speak(texts: CaptionTexts): void {
+		this.#texts = texts;
+		this.#copy.textContent = texts.tools.copy;
+		this.#saves[0]?.[1].parentElement?.setAttribute('aria-label', texts.tools.download);
+		for (const [format, save] of this.#saves) {
+			save.title = texts.tools.downloadAs(format.toUpperCase());
+		}
+	}
+}
+
+function button(text = ''): HTMLButtonElement {
+	const made = document.createElement('button');
+	made.type = 'button';
+	made.className = 'small';
+	made.textContent = text;
+	return made;
+}
+
+function saveFile(content: Blob, name: string): void {
+	const link = document.createElement('a');
+	link.href = URL.createObjectURL(content);
+	link.download = name;
+	link.click();
+	setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari fetches it later
+}
