@@ -89,8 +89,8 @@ class Caller:
         assert (await self.until("final"))["text"] == text
 
 
-def stream_url(port: int, **query: object) -> str:
-    return f"ws://127.0.0.1:{port}/v1/stream" + (f"?{urlencode(query)}" if query else "")
+def stream_url(port: int, path: str = "/v1/stream", **query: object) -> str:
+    return f"ws://127.0.0.1:{port}{path}" + (f"?{urlencode(query, True)}" if query else "")
 
 
 @asynccontextmanager
@@ -100,11 +100,12 @@ async def call(
     headers: Mapping[str, str] | None = None,
     subprotocols: Sequence[Any] | None = None,
     max_queue: int | None = 16,
+    path: str = "/v1/stream",
     **query: object,
 ) -> AsyncIterator[Caller]:
     """Connect, without any pings of the client's own."""
     async with connect(
-        stream_url(port, **query),
+        stream_url(port, path, **query),
         additional_headers=headers,
         subprotocols=subprotocols,
         compression=None,

@@ -1,0 +1,53 @@
+import json
+import uuid
+
+import pytest
+
+from auricle.errors import (
+    AudioError,
+    DeadlineExceeded,
+    LocalProtocolError,
+    Overloaded,
+    PoisonJob,
+    TooLong,
+    Unauthorized,
+    UnsupportedFormat,
+)
+from auricle.server.deepgram_errors import refusal
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words", "code"),
+    [
+        (AudioError("why"), 400, "Bad Request", "bad_audio"),
+        (UnsupportedFormat("why"), 400, "Bad Request", "unsupported_format"),
+        (Unauthorized("why"), 401, "INVALID_AUTH", "unauthorized"),
+        (TooLong("why"), 413, "PAYLOAD_TOO_LARGE", "too_long"),
+        (Overloaded("why", 3), 503, "SERVICE_UNAVAILABLE", "queue_full"),
+        (DeadlineExceeded("why"), 504, "GATEWAY_TIMEOUT", "deadline_exceeded"),
+        (PoisonJob("why"), 500, "INTERNAL_SERVER_ERROR", "poison_job"),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_deepgram_and_ours(
+    error: Exception, status: int, words: str, code: str
+) -> None:
+    response = refusal(error)
+    body = json.loads(bytes(response.body))
+    assert response.status_code == status
+    assert (body["err_code"], body["err_msg"], body["code"]) == (words, "why", code)
+    assert uuid.UUID(body["request_id"])
+    assert response.headers["dg-request-id"] == body["request_id"]
+    assert response.headers["dg-error"] == "why"
+
+
+def test_overload_says_when_to_come_back() -> None:
+    assert refusal(Overloaded("why", 3)).headers["retry-after"] == "3"
+    assert "retry-after" not in refusal(AudioError("why")).headers
+
+
+def test_bugs_tell_nothing_and_a_reason_may_have_any_letters() -> None:
+    response = refusal(LocalProtocolError("what somebody said"))
+    assert b"somebody" not in response.body
+    assert refusal(AudioError("µ-law")).headers["dg-error"] == "?-law"
