@@ -70,7 +70,9 @@ def test_a_token_gets_no_other(locked: InProcess, path: str) -> None:
     token = locked.client.post(TOKEN, headers=bearer("secret")).json()["token"]
     for presented in (token, "wrong"):
         answer = locked.client.post(path, headers=bearer(presented))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized")
+        body = answer.json()
+        told = body if path == GRANT else body["error"]  # Deepgram's clients have a shape of theirs
+        assert (answer.status_code, told["code"]) == (401, "unauthorized")
 
 
 def test_a_page_of_another_site_gets_none(locked: InProcess) -> None:

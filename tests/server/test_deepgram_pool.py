@@ -1,0 +1,147 @@
+"""Deepgram's clients over real workers: what a full queue and a dying worker mean to them."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import httpx2
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
+from auricle.server.app import create_app
+from auricle.types import ANONYMOUS
+from auricle.workers.pool import WorkerPool
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.service import CLIP, listening, poll_until
+from tests.fakes.stream import SPEECH, Caller, call, pcm
+
+pytestmark = pytest.mark.process
+
+QUEUE_AUDIO_S = 60.0
+LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000}
+
+
+@dataclass
+class Served:
+    pool: WorkerPool
+    port: int
+
+    def listen(self, **query: Any) -> AbstractAsyncContextManager[Caller]:
+        return call(self.port, path="/v1/listen", **query)
+
+    def client(self) -> httpx2.AsyncClient:
+        return httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+
+    async def kill_who_works(self) -> None:
+        await poll_until(lambda: bool(self._busy()))
+        os.kill(self._busy()[0], signal.SIGKILL)
+
+    def _busy(self) -> list[int]:
+        workers = self.pool.stats().workers
+        return [worker.pid for worker in workers if worker.state == "busy" and worker.pid]
+
+    @property
+    def restarts(self) -> int:
+        return sum(worker.restarts for worker in self.pool.stats().workers)
+
+
+@pytest.fixture(scope="module")
+async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
+    pool = WorkerPool(
+        WorkerSettings(workers=2, attempt_floor_s=60, backoff_first_s=0.01),
+        QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
+        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        "scripted:slow:0.2",
+    )
+    await pool.start()
+    try:
+        await pool.wait_ready(60)
+        settings = Settings(server=ServerSettings(spool_dir=tmp_path_factory.mktemp("spool")))
+        app = create_app(pool, FakeDecoder(), settings)
+        async with listening(app) as port:
+            yield Served(pool, port)
+    finally:
+        await pool.aclose()
+
+
+async def say(served: Served) -> list[dict[str, Any]]:
+    """Return the results of a stream, without what is different each time."""
+    async with served.listen(**LINEAR) as caller:
+        for _ in range(2):
+            await caller.send(pcm(SPEECH))
+            await caller.tell("Finalize")
+        await caller.tell("CloseStream")
+        assert await caller.until_closed() == (1000, "")
+    results = caller.of("Results")
+    for result in results:
+        del result["metadata"]
+    return results
+
+
+async def test_a_worker_s_death_in_mid_stream_is_invisible(served: Served) -> None:
+    expected = await say(served)
+    assert all(result["channel"]["alternatives"][0]["transcript"] for result in expected)
+    restarts = served.restarts
+    found: list[dict[str, Any]] = []
+
+    async def again() -> None:
+        found.extend(await say(served))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(again)
+        await served.kill_who_works()
+    assert found == expected
+    await poll_until(lambda: served.restarts > restarts)
+
+
+async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> None:
+    async def text(client: httpx2.AsyncClient) -> str:
+        answer = await client.post(
+            "/v1/listen", content=CLIP.path.read_bytes(), headers={"content-type": "audio/wav"}
+        )
+        assert answer.status_code == 200
+        found: str = answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"]
+        return found
+
+    restarts, found = served.restarts, []
+    async with served.client() as client:
+        expected = await text(client)
+
+        async def again() -> None:
+            found.append(await text(client))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(again)
+            await served.kill_who_works()
+    assert found == [expected]
+    await poll_until(lambda: served.restarts > restarts)
+
+
+async def test_a_full_queue_says_when_to_come_back(served: Served) -> None:
+    await poll_until(lambda: not served.pool.stats().reserved_audio_s)
+    room = served.pool.reserve(ANONYMOUS, QUEUE_AUDIO_S)
+    try:
+        with pytest.raises(InvalidStatus) as caught:
+            async with served.listen(**LINEAR):
+                pass
+        response = caught.value.response
+        async with served.client() as client:
+            answer = await client.post("/v1/listen", content=CLIP.path.read_bytes())
+        for status, body, headers in (
+            (response.status_code, json.loads(response.body or b""), response.headers),
+            (answer.status_code, answer.json(), answer.headers),
+        ):
+            assert (status, body["err_code"], body["code"]) == (
+                503,
+                "SERVICE_UNAVAILABLE",
+                "queue_full",
+            )
+            assert int(headers["retry-after"]) >= 1
+    finally:
+        served.pool.release(room)
