@@ -398,7 +398,7 @@ def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> Non
     assert state == "idle"
 
 
-def test_what_is_discarded_is_no_utterance_and_speech_that_goes_on_is_one_at_once() -> None:
+def test_what_is_discarded_is_no_utterance_and_what_follows_has_to_be_speech() -> None:
     endpointer = Endpointer(RULES)
     likely = np.array(probabilities([(0, 10), (0.9, 20)]), np.float32)
     endpointer.receive(np.zeros(30 * W, np.int16), likely)
@@ -406,6 +406,18 @@ def test_what_is_discarded_is_no_utterance_and_speech_that_goes_on_is_one_at_onc
     endpointer.discard()
     assert not endpointer.is_open
     assert endpointer.needed_sample == 30 * W
-    start, *_, end = hear([(0.9, 1), (0, 60)], endpointer=endpointer)
-    assert start == SpeechStart(30 * W, 30 * W)
+    assert hear([(0.9, 2), (0, 60)], endpointer=endpointer) == []
+    start, *_, end = hear([(0.9, 10), (0, 60)], endpointer=endpointer)
+    assert isinstance(start, SpeechStart)
     assert isinstance(end, UtteranceEnd)
+
+
+def test_speech_that_goes_on_after_a_hush_is_whole_once_it_has_shown_itself() -> None:
+    endpointer = Endpointer(RULES)
+    likely = np.array(probabilities([(0, 10), (0.9, 20)]), np.float32)
+    endpointer.receive(np.zeros(30 * W, np.int16), likely)
+    (end,) = endpointer.finish()
+    assert isinstance(end, UtteranceEnd)
+    endpointer.hush()
+    start, *_ = hear([(0.9, 10), (0, 60)], endpointer=endpointer)
+    assert start == SpeechStart(end.end_sample, 30 * W)

@@ -178,7 +178,7 @@ def test_what_we_cannot_do_is_taken_silently() -> None:
 def test_what_cannot_be_is_told_with_its_place(session: object, param: str, reason: str) -> None:
     with pytest.raises(ConfigError) as caught:
         merged(session)
-    assert (caught.value.param, caught.value.reason) == (param, reason)
+    assert (caught.value.field, caught.value.reason) == (param, reason)
 
 
 def test_a_session_that_is_not_json() -> None:

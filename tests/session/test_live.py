@@ -1098,3 +1098,13 @@ def test_a_flush_hears_what_the_resampler_held_back_and_the_clock_stays_exact() 
         2 * SECOND + 2,
         3 * SECOND + 2,
     ]
+
+
+def test_what_rings_after_a_flush_is_no_utterance() -> None:
+    rig = pcm_rig()
+    rig.speak_pcm(FELLOW[: 2 * SECOND])
+    rig.command(Flush())
+    rig.speak_pcm(silence(3))
+    rig.command(Flush())
+    assert len(rig.finals) == 1
+    assert story(rig)[-2:] == [Flushed, Finalized]

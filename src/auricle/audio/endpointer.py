@@ -237,9 +237,14 @@ class Endpointer:
         trail_end = utterance.speech_end_sample + self._rules.trail_ms * _SAMPLES_PER_MS
         return [self._close(utterance.foretold_end or min(trail_end, self.received_sample))]
 
+    def hush(self) -> None:
+        """Take nothing for speech that goes on: what is heard now may be what rings after."""
+        self._is_talking = False
+
     def discard(self) -> None:
-        """Forget the open utterance: what is said from now on is heard as if it had ended here."""
+        """Forget the open utterance, and all that was said until now."""
         self._open, self._floor = None, self.received_sample
+        self.hush()
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_talking = self._is_talking

@@ -158,7 +158,7 @@ class RealtimeDialect:
         try:
             config = self._config.merged(decode_session(event.session))
         except ConfigError as error:
-            yield self._error(error.reason, str(error), event, error.param)
+            yield self._error(error.reason, str(error), event, error.field)
             return
         self._config = config
         yield config.tune()

@@ -35,11 +35,10 @@ Number = int | float
 
 
 class ConfigError(BadRequest):
-    """A session can't be set so; ``param`` says which field is meant."""
+    """A session can't be set so; ``reason`` is OpenAI's word for it."""
 
-    def __init__(self, message: str, param: str, reason: str = "invalid_value") -> None:
-        super().__init__(message)
-        self.param = param
+    def __init__(self, message: str, field: str, reason: str = "invalid_value") -> None:
+        super().__init__(message, field)
         self.reason = reason
 
 

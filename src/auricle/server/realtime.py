@@ -21,12 +21,13 @@ from starlette.websockets import WebSocket
 
 from auricle.errors import AuricleError, BadRequest
 from auricle.protocol.openai_realtime import RealtimeDialect
-from auricle.protocol.openai_realtime_config import ConfigError, RealtimeConfig, decode_session
+from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
 from auricle.server.auth import presented_key
 from auricle.server.body import read_body
-from auricle.server.errors import TOLD, error_body, error_response, log_unexpected
+from auricle.server.errors import TOLD, log_unexpected
 from auricle.server.guest import Welcome, serve_guest
 from auricle.server.logs import request_log
+from auricle.server.openai_errors import openai_refusal
 from auricle.server.results import json_response
 from auricle.server.state import state_of
 
@@ -67,7 +68,7 @@ _Fields = TypeVar("_Fields", _SecretFields, _BetaFields)
 @router.websocket("/v1/realtime")
 async def realtime(websocket: WebSocket) -> None:
     """Serve a client of OpenAI's; ``intent`` may be there, and ``model``, and much else."""
-    await serve_guest(websocket, "openai-realtime", _read, refusal)
+    await serve_guest(websocket, "openai-realtime", _read, openai_refusal)
 
 
 @router.post(
@@ -88,20 +89,6 @@ async def post_client_secret(request: Request) -> Response:
 async def post_transcription_session(request: Request) -> Response:
     """Return a session with its secret."""
     return await _answered(request, _transcription_session)
-
-
-def refusal(error: BaseException) -> Response:
-    """Return an error in OpenAI's shape, with the status and headers that it always has."""
-    response, body = error_response(error), error_body(error)
-    kind = "invalid_request_error" if response.status_code < 500 else "server_error"
-    param = error.param if isinstance(error, ConfigError) else None
-    told = {"message": body["message"], "type": kind, "param": param, "code": body["code"]}
-    headers = {
-        name: value
-        for name, value in response.headers.items()
-        if name in ("retry-after", "www-authenticate")
-    }
-    return json_response({"error": told}, response.status_code, headers)
 
 
 def _read(websocket: WebSocket) -> Welcome:
@@ -126,7 +113,7 @@ async def _answered(
         request_log(request.scope).code = error.code
         if not isinstance(error, TOLD):
             log_unexpected(error)
-        return refusal(error)
+        return openai_refusal(error)
 
 
 async def _client_secret(request: Request) -> dict[str, Any]:

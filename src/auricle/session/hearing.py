@@ -82,6 +82,13 @@ class Hearing:
         """End the open utterance now; the stream may go on."""
         return self._endpointer.finish()
 
+    def flush(self) -> list[Endpointing]:
+        """End the open utterance now; what follows has to show that it is speech."""
+        ended = self._endpointer.finish()
+        if ended:
+            self._endpointer.hush()
+        return ended
+
     def discard(self) -> None:
         """Forget the open utterance; whoever asked for it doesn't want what was said so far."""
         self._endpointer.discard()

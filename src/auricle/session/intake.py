@@ -143,7 +143,7 @@ class Intake:
 
     def flush(self, now: float) -> list[Endpointing]:
         """End the open utterance, with all that was sent; the stream may go on."""
-        return self._hear_rest(now) + self.hearing.finalize()
+        return self._hear_rest(now) + self.hearing.flush()
 
     def finish(self, now: float) -> list[Endpointing]:
         """The stream ends here; what was sent after its end is forgotten."""
