@@ -26,8 +26,10 @@ START = 1_700_000_000.0
 CRASH = WorkerExit(START + 3, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))
 
 
-def worker(name: str, state: str = "ready", last_exit: WorkerExit | None = None) -> WorkerStats:
-    return WorkerStats(name, 4711, state, 0, 0, 0, last_exit)
+def worker(
+    name: str, state: str = "ready", last_exit: WorkerExit | None = None, restarts: int = 0
+) -> WorkerStats:
+    return WorkerStats(name, 4711, state, restarts, 0, 0, last_exit)
 
 
 def look(
@@ -108,7 +110,7 @@ def test_delays_of_finals_are_told_exactly_and_once() -> None:
 
 def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -> None:
     late = WorkerExit(START + 7, None, 3, "start")
-    dead, reader = worker("asr-1", "starting", CRASH), worker("decode-1", "starting", late)
+    dead, reader = worker("asr-1", "starting", CRASH, 1), worker("decode-1", "starting", late, 1)
     history = observed(
         *[look()] * 3, *[look(dead)] * 4, *[look(replace(dead, state="ready"), decode=[reader])] * 5
     )
@@ -128,6 +130,19 @@ def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -
     public = told(history)
     assert public["with_stacks"] is False
     assert all("stack" not in each for each in public["exits"])
+
+
+def test_deaths_between_two_looks_are_all_counted() -> None:
+    twice = worker("asr-1", "backing_off", CRASH, restarts=1)
+    body = told(
+        observed(
+            *[look()] * 3,
+            *[look(twice)] * 3,
+            *[look(replace(twice, state="starting", restarts=2))] * 5,
+        )
+    )
+    assert body["samples"]["crashes"] == [2, 0]
+    assert len(body["exits"]) == 1
 
 
 def test_what_is_kept_is_bounded() -> None:

@@ -81,7 +81,7 @@ class History:
         self._started_at: float | None = None
         self._samples: deque[_Sample] = deque(maxlen=int(SPAN_S / SAMPLE_EVERY_S))
         self._exits: deque[Exit] = deque(maxlen=MAX_EXITS)
-        self._last_exits: dict[str, WorkerExit | None] = {}
+        self._seen: dict[str, tuple[int, WorkerExit | None]] = {}
         self._looks: list[Look] = []
         self._began_at = 0.0
         self._crashes = 0
@@ -94,7 +94,7 @@ class History:
             now: Monotonic seconds.
             at: Seconds since 1970, for people.
         """
-        self._crashes += self._note_exits(look)
+        self._crashes += self._note_deaths(look)
         self._looks.append(look)
         if self._started_at is None:
             self._started_at, self._began_at = at, now
@@ -141,15 +141,20 @@ class History:
             ],
         }
 
-    def _note_exits(self, look: Look) -> int:
-        """Note deaths that are new; a worker that is replaced leaves the crew with its last one."""
-        before, count = self._last_exits, 0
-        self._last_exits = {}
+    def _note_deaths(self, look: Look) -> int:
+        """Return how many were new; of several of one worker, how the last one ended is kept.
+
+        A worker that is replaced on purpose leaves the crew when it ends, and isn't counted.
+        """
+        before, self._seen = self._seen, {}
+        count = 0
         for worker in (*look.asr.workers, *look.decode.workers):
-            self._last_exits[worker.id] = last = worker.last_exit
-            if last is not None and last != before.get(worker.id):
+            deaths, last = worker.restarts + (worker.state == "backing_off"), worker.last_exit
+            deaths_before, last_before = before.get(worker.id, (0, None))
+            self._seen[worker.id] = deaths, last
+            count += max(0, deaths - deaths_before)
+            if last is not None and last != last_before:
                 self._exits.append(Exit(worker.id, last))
-                count += 1
         return count
 
 
