@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,31 +47,44 @@ class RealServer:
         """Return what ``/health`` says."""
         return httpx2.get(f"{self.url}/health").json()
 
+    def until(self, holds: Callable[[Any], object]) -> None:
+        """Return once ``/health`` says what is waited for."""
+        until(lambda: holds(self.health()), self.command)
+
+    def kill_worker(self, state: str) -> None:
+        """Kill a recogniser with SIGKILL, as soon as one is in this state, and see it gone."""
+        killed: list[int] = []
+
+        def kill(health: Any) -> bool:
+            killed.extend(_pids(health, state)[:1])
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+            return bool(killed)
+
+        self.until(kill)
+        self.until(lambda health: killed[0] not in _pids(health))
+
     def kill_busy_worker(self) -> None:
-        """Kill a recogniser with SIGKILL as soon as one has work, and see the work done again.
+        """Kill a recogniser while it works, and see that its work was given to another.
 
         Nothing else may be going on; the caller then looks whether its client noticed.
         """
         retried = self.health()["jobs"]["retried"]
-        until(self._kill_one, self.command)
-        until(lambda: self.health()["jobs"]["retried"] > retried, self.command)
-
-    def _kill_one(self) -> bool:
-        busy = [w["pid"] for w in self.health()["workers"] if w["state"] == "busy"]
-        if busy:
-            os.kill(busy[0], signal.SIGKILL)
-        return bool(busy)
+        while self.health()["jobs"]["retried"] == retried:  # it may have been done just before
+            self.kill_worker("busy")
 
     def until_at_rest(self) -> None:
         """Return once no work is left and every worker is ready again."""
-        until(self._is_at_rest, self.command)
+        self.until(_is_at_rest)
 
-    def _is_at_rest(self) -> bool:
-        health = self.health()
-        states = {worker["state"] for worker in health["workers"]}
-        return (
-            not health["queue"]["jobs"] and not health["files"]["working"] and states == {"ready"}
-        )
+
+def _pids(health: Any, state: str | None = None) -> list[int]:
+    return [worker["pid"] for worker in health["workers"] if state in (None, worker["state"])]
+
+
+def _is_at_rest(health: Any) -> bool:
+    states = {worker["state"] for worker in health["workers"]}
+    return not health["queue"]["jobs"] and not health["files"]["working"] and states == {"ready"}
 
 
 @contextmanager
