@@ -37,8 +37,8 @@ def answers(server: RealServer) -> Any:
 
 @pytest.fixture(scope="module")
 def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """Return two minutes of speech, made of the clips."""
-    parts = [CLIPS[name] for name in ("fellow.wav", "pair.wav", "short.wav")] * 9
+    """Return a minute and a half of speech, made of the clips."""
+    parts = [CLIPS[name] for name in ("fellow.wav", "pair.wav", "short.wav")] * 6
     pause = np.zeros(8_000, np.int16)
     pcm = np.concatenate([array for clip in parts for array in (clip.pcm, pause)])
     path = tmp_path_factory.mktemp("long") / "long.wav"
@@ -120,7 +120,7 @@ def test_deltas_come_while_the_file_is_worked_on(
     )
     *deltas, done = events
     assert {event["type"] for event in deltas} == {"transcript.text.delta"}
-    assert len(deltas) > 2
+    assert len(deltas) > 1
     assert "".join(event["delta"] for event in deltas) == done["text"]
     first_s, last_s = deltas[0]["at_s"], done["at_s"]
     figures = f"{len(deltas)} deltas, first at {first_s:.1f} s, done at {last_s:.1f} s"
@@ -129,16 +129,16 @@ def test_deltas_come_while_the_file_is_worked_on(
 
 
 def test_a_worker_that_is_killed_in_mid_request_is_not_noticed(
-    server: RealServer, scores: Scores, long_clip: Clip
+    server: RealServer, scores: Scores
 ) -> None:
-    url = f"{server.url}/v1"
     server.until_at_rest()
-    with PYTHON.start(program("openai_stream.py"), url, server.key, str(long_clip.path)) as process:
+    arguments = (f"{server.url}/v1", server.key, str(STORY.path))
+    with PYTHON.start(program("openai_stream.py"), *arguments) as process:
         server.kill_busy_worker()
         *deltas, done = json.loads(printed(process))
     assert "".join(event["delta"] for event in deltas) == done["text"]
-    found = scores.add(named(PYTHON), "stream, worker killed", long_clip, done["text"])
-    assert found.percent < 3
+    way = "stream, worker killed"
+    assert scores.add(named(PYTHON), way, STORY, done["text"]).total == 0
     server.until_at_rest()
 
 
@@ -253,7 +253,7 @@ def test_the_page_for_python(server: RealServer, scores: Scores) -> None:
     subtitles = cues("vtt", python_page(server, "Subtitles"))
     heard = {
         ("page, mp3", FELLOW): python_page(server, "The text of a file"),
-        ("page, vtt", STORY): " ".join(text for _, _, text in subtitles),
+        ("page, vtt", PAIR): " ".join(text for _, _, text in subtitles),
         ("page, words", FELLOW): timed_words(python_page(server, "When each word was said")),
         ("page, stream", STORY): python_page(server, "Text while the file is still worked on"),
         ("page, translation", FELLOW): python_page(server, "Into English"),
@@ -278,7 +278,7 @@ def test_the_page_for_curl(server: RealServer, scores: Scores) -> None:
     subtitles = cues("srt", curl(server, "Subtitles"))
     heard = {
         ("page, text", FELLOW): curl(server, "The text of a file"),
-        ("page, srt", STORY): " ".join(text for _, _, text in subtitles),
+        ("page, srt", PAIR): " ".join(text for _, _, text in subtitles),
         ("page, words", FELLOW): " ".join(word["word"] for word in verbose["words"]),
         ("page, stream", STORY): text_of_events(
             curl(server, "Text while the file is still worked on")
