@@ -1,0 +1,168 @@
+/** The page of whoever runs the server, while its workers crash. */
+
+import { readFileSync } from 'node:fs';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { API_KEY, Auricle, OPERATOR_KEY } from './auricle.js';
+import { SENTENCE, TESTDATA, words } from './clip.js';
+import { expect, test as base } from './fixtures.js';
+
+/** Where pictures for the docs go; none are made otherwise. */
+const FOLDER = process.env['AURICLE_SCREENSHOTS'];
+/** So long is a worker away that has died twice in a row, at the least half of it. */
+const BACK_OFF_SECONDS = 8;
+
+/** A worker's start takes 3 s on a quiet machine. */
+const RECOVERY = { timeout: 60_000 };
+
+const test = base.extend<{ status: Page }, { server: Auricle }>({
+	server: [
+		async ({}, use) => {
+			const server = await Auricle.start({
+				AURICLE_WORKERS: '2',
+				AURICLE_BACKOFF_FIRST_S: `${BACK_OFF_SECONDS}`,
+			});
+			await use(server);
+			await server.stop();
+		},
+		{ scope: 'worker', timeout: 180_000 },
+	],
+	status: async ({ page, server }, use) => {
+		const problems: string[] = [];
+		page.on('pageerror', error => problems.push(error.message));
+		page.on('console', message => {
+			if (message.type() === 'error' && !message.text().includes('ERR_INTERNET_DISCONNECTED')) {
+				problems.push(message.text()); // what the policy forbids, for one
+			}
+		});
+		await page.goto(`http://127.0.0.1:${server.port}/status`);
+		await expect(page.locator('#state')).toHaveText('All is well');
+		await use(page);
+		expect(problems).toEqual([]);
+	},
+});
+
+/** Returns the cells of a worker's row. */
+async function cells(page: Page, worker: string): Promise<string[]> {
+	const row = page.locator('#workers tr', {
+		has: page.getByRole('rowheader', { name: worker, exact: true }),
+	});
+	return row.locator('th, td').allTextContents();
+}
+
+/** Asks for text again and again until it is told to stop; returns how often, if every answer was right. */
+function load(port: number): () => Promise<number> {
+	const audio = readFileSync(new URL(SENTENCE.file, TESTDATA));
+	const headers = { Authorization: `Bearer ${API_KEY}`, 'Content-Type': 'audio/wav' };
+	const over = new AbortController();
+	const asking = (async () => {
+		let count = 0;
+		while (!over.signal.aborted) {
+			const url = `http://127.0.0.1:${port}/utterance?language=en`;
+			const answer = await fetch(url, { method: 'POST', headers, body: audio });
+			const { text } = (await answer.json()) as { text: string };
+			expect(words(text)).toEqual(words(SENTENCE.text));
+			count += 1;
+		}
+		return count;
+	})();
+	asking.catch(() => undefined); // it is awaited below
+	return () => {
+		over.abort();
+		return asking;
+	};
+}
+
+test('a crash and its recovery are seen, and nobody else notices', async ({ status: page, server }) => {
+	test.setTimeout(FOLDER === undefined ? 180_000 : 480_000);
+	const stop = load(server.port);
+	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
+	await page.getByRole('button', { name: 'Show stacks' }).click();
+
+	if (FOLDER !== undefined) {
+		await page.getByText('The same as a table').click();
+		await expect(page.locator('#minutes tr')).toHaveCount(5, { timeout: 300_000 }); // something to see
+		await page.getByText('The same as a table').click();
+	}
+	await server.killWorker('SIGSEGV');
+	const crash = page.locator('#crashes li').first();
+	await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
+	await crash.getByText('Where it was').click();
+	await expect(crash.locator('pre')).toContainText('workers/asr_child.py');
+	await expect.poll(async () => (await cells(page, 'asr-1'))[3]).toBe('1'); // restarts
+	await expect(page.locator('#state')).toHaveText('All is well', RECOVERY);
+
+	const before = (await server.worker()).pid;
+	await server.killWorker('SIGKILL');
+	await expect.poll(async () => (await server.worker()).pid ?? before, RECOVERY).not.toBe(before);
+	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
+	await expect(page.locator('#state')).toHaveText('It works, but some workers are away');
+	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waits to start again');
+	await expect(page.locator('.card-workers .figure')).toHaveText('1');
+	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
+	await expect(page.locator('.card-workers')).toContainText('3 crashes');
+	await expect(page.locator('.card-workers .chart-mark')).toHaveCount(1); // one path for all of them
+	if (FOLDER !== undefined) {
+		await page.screenshot({ path: `${FOLDER}/status-crash.png`, fullPage: true });
+	}
+
+	await expect(page.locator('#state')).toHaveText('All is well', RECOVERY);
+	expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([
+		'asr-1',
+		expect.stringMatching('ready|busy'),
+		`${(await server.worker()).pid ?? ''}`,
+		'3',
+	]);
+	await expect(crash).toBeVisible(); // it is kept
+	expect(await stop()).toBeGreaterThan(1);
+});
+
+test('what a page shows stays while the server is away, and goes on afterwards', async ({ status: page }) => {
+	await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
+	await page.context().setOffline(true);
+	await expect(page.locator('#state')).toHaveText(/^Not reachable since \d\d:\d\d:\d\d\. /);
+	await expect(page.locator('#workers tr')).toHaveCount(4);
+	await page.context().setOffline(false);
+	await expect(page.locator('#state')).toHaveText('All is well');
+});
+
+test('stacks are for the operator, for as long as the tab is open', async ({ status: page, server }) => {
+	await server.killWorker('SIGSEGV');
+	const crash = page.locator('#crashes li').first();
+	await expect(crash).toContainText('The operator’s key shows where it was.');
+	const field = page.getByLabel('Operator’s key');
+	await field.fill('ключ');
+	await field.press('Enter');
+	await expect(page.getByRole('alert')).toHaveText('The server has no such operator’s key.');
+	await field.fill(OPERATOR_KEY);
+	await field.press('Enter');
+	await expect(page.locator('#operator-wrong')).toBeEmpty();
+	await expect(crash.getByText('Where it was')).toBeVisible();
+	await page.reload();
+	await expect(crash.getByText('Where it was')).toBeVisible();
+	await page.getByRole('button', { name: 'Forget the key' }).click();
+	await expect(crash).toContainText('The operator’s key shows where it was.');
+	expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+	test(`nobody is shut out, with ${colorScheme} colours`, async ({ status: page }) => {
+		await page.emulateMedia({ colorScheme });
+		await page.getByText('The same as a table').click();
+		await expect(page.locator('#minutes tr').first()).toBeVisible();
+		const chart = page.getByRole('img', { name: 'Workers: The last 15 minutes' });
+		await expect(chart).toHaveAccessibleDescription(/2 of 2 ready; /);
+		const { violations } = await new AxeBuilder({ page }).analyze();
+		expect(violations).toEqual([]);
+	});
+}
+
+test.describe('in Chinese', () => {
+	test.use({ locale: 'zh-CN' });
+
+	test('the page speaks it', async ({ page, server }) => {
+		await page.goto(`http://127.0.0.1:${server.port}/status`);
+		await expect(page.locator('#state')).toHaveText('一切正常');
+		await expect(page.locator('html')).toHaveAttribute('lang', 'zh');
+	});
+});

@@ -1,0 +1,111 @@
+/** Small charts of the last minutes: silhouettes of steps, each as long as its sample, without any library. */
+
+const SVG = 'http://www.w3.org/2000/svg';
+const WIDTH = 300;
+const HEIGHT = 60;
+
+/** A figure over time; `null` where there is none. */
+export interface Series {
+	/** How it looks: a class of the style sheet. */
+	readonly look: string;
+	readonly values: readonly (number | null)[];
+}
+
+/** What a chart shows. */
+export interface Figures {
+	readonly at: readonly number[];
+	readonly everySeconds: number;
+	readonly nowSeconds: number;
+	readonly spanSeconds: number;
+	/** The top of the scale. */
+	readonly most: number;
+	/** Drawn one over the other. */
+	readonly series: readonly Series[];
+	/** Where something happened: drawn from top to bottom. */
+	readonly marks?: readonly number[];
+	/** The same in a sentence. */
+	readonly inWords: string;
+}
+
+let charts = 0;
+
+/** A chart that is drawn anew as figures come. */
+export class Chart {
+	readonly element = svg('svg');
+	readonly #title = svg('title');
+	readonly #words = svg('desc');
+	readonly #drawing = svg('g');
+
+	constructor() {
+		charts += 1;
+		this.#title.id = `chart-${charts}`;
+		this.#words.id = `chart-${charts}-words`;
+		const attributes = {
+			viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+			preserveAspectRatio: 'none',
+			role: 'img',
+			class: 'chart',
+			'aria-labelledby': this.#title.id,
+			'aria-describedby': this.#words.id,
+		};
+		for (const [name, value] of Object.entries(attributes)) {
+			this.element.setAttribute(name, value);
+		}
+		this.element.append(this.#title, this.#words, this.#drawing);
+	}
+
+	/** Draws figures; `title` says whose they are. */
+	draw(title: string, figures: Figures): void {
+		this.#title.textContent = title;
+		this.#words.textContent = figures.inWords;
+		const { at, everySeconds, marks = [] } = figures;
+		const x = (seconds: number): number =>
+			round(WIDTH + ((seconds - figures.nowSeconds) / figures.spanSeconds) * WIDTH);
+		const drawn = figures.series.map(({ look, values }) =>
+			path(look, silhouette(at, values, everySeconds, x, figures.most)),
+		);
+		const crossed = marks.map(seconds => `M${x(seconds)} 0V${HEIGHT}`).join('');
+		this.#drawing.replaceChildren(...drawn, ...(crossed === '' ? [] : [path('chart-mark', crossed)]));
+	}
+}
+
+/** Returns the outline of steps: what follows without a gap is one shape, so that no seams show. */
+export function silhouette(
+	at: readonly number[],
+	values: readonly (number | null)[],
+	everySeconds: number,
+	x: (seconds: number) => number,
+	most: number,
+): string {
+	let drawn = '';
+	let end = -Infinity; // of the step before, in seconds
+	at.forEach((seconds, index) => {
+		const value = values[index] ?? null;
+		if (value === null || value === 0) {
+			return;
+		}
+		const begin = Math.max(end, seconds - everySeconds);
+		const isContinued = begin - end < everySeconds / 2;
+		if (!isContinued) {
+			drawn += `${drawn === '' ? '' : `V${HEIGHT}Z`}M${x(begin)} ${HEIGHT}`;
+		}
+		drawn += `V${round(HEIGHT - (Math.min(value, most) / most) * HEIGHT)}H${x(seconds)}`;
+		end = seconds;
+	});
+	return drawn === '' ? '' : `${drawn}V${HEIGHT}Z`;
+}
+
+function path(look: string, d: string): SVGElement {
+	const element = svg('path');
+	element.setAttribute('class', look);
+	element.setAttribute('d', d);
+	return element;
+}
+
+function svg(name: string): SVGElement {
+	return document.createElementNS(SVG, name);
+}
+
+function round(value: number): number {
+	return Math.round(value * 10) / 10;
+}

@@ -1,0 +1,169 @@
+/** What the server tells of itself, as /health and /health/history have it, and what the page keeps of it. */
+
+const MAX_CRASHES = 50;
+
+/** How a worker ended; `stack` is there for the operator only. */
+export interface WorkerExit {
+	readonly signal?: string;
+	readonly code?: number | null;
+	readonly reason: string;
+	/** Seconds since 1970. */
+	readonly at: number;
+	readonly stack?: readonly string[];
+}
+
+/** A worker now. */
+export interface WorkerNow {
+	readonly id: string;
+	readonly pid: number | null;
+	readonly state: string;
+	readonly restarts: number;
+	readonly jobs_done: number;
+	readonly rss_mb: number;
+	readonly last_exit: WorkerExit | null;
+}
+
+/** `GET /health`. */
+export interface Health {
+	readonly status: 'ok' | 'degraded' | 'down';
+	readonly version: string;
+	readonly model: string;
+	readonly workers: readonly WorkerNow[];
+	readonly decode_workers: readonly WorkerNow[];
+	readonly queue: { readonly jobs: number; readonly audio_s: number; readonly max_audio_s: number };
+	readonly sessions: { readonly connected: number; readonly waiting: number; readonly max: number };
+}
+
+/** A list for each figure, oldest first. */
+export interface Columns {
+	readonly at: readonly number[];
+	readonly workers: readonly number[];
+	readonly ready: readonly number[];
+	readonly crashes: readonly number[];
+	readonly queue_audio_s: readonly number[];
+	readonly connected: readonly number[];
+	readonly waiting: readonly number[];
+	readonly done: readonly number[];
+	readonly retried: readonly number[];
+	readonly final_p50_ms: readonly (number | null)[];
+	readonly final_p95_ms: readonly (number | null)[];
+	readonly refusals: Readonly<Record<string, readonly number[]>>;
+}
+
+/** An end of a worker. */
+export interface Crash extends WorkerExit {
+	readonly worker: string;
+}
+
+/** `GET /health/history`. */
+export interface History {
+	readonly now: number;
+	readonly started_at: number | null;
+	readonly every_s: number;
+	readonly span_s: number;
+	readonly with_stacks: boolean;
+	readonly samples: Columns;
+	readonly exits: readonly Crash[];
+}
+
+/** Some seconds of the server: the worst of them. */
+export interface Sample {
+	readonly at: number;
+	readonly workers: number;
+	readonly ready: number;
+	readonly crashes: number;
+	readonly queueSeconds: number;
+	readonly connected: number;
+	readonly waiting: number;
+	readonly done: number;
+	readonly retried: number;
+	readonly p50: number | null;
+	readonly p95: number | null;
+	readonly refusals: ReadonlyMap<string, number>;
+}
+
+/** What is known of the last minutes. */
+export interface Past {
+	/** Seconds since 1970, by the server's clock. */
+	readonly now: number;
+	readonly startedAt: number;
+	readonly spanSeconds: number;
+	readonly everySeconds: number;
+	readonly withStacks: boolean;
+	readonly samples: readonly Sample[];
+	/** The newest first. */
+	readonly crashes: readonly Crash[];
+}
+
+/**
+ * Adds what the server tells to what is known. A server that has started anew knows nothing of before; the page still
+ * does, if it was open.
+ */
+export function remember(known: Past | null, told: History): Past {
+	const begin = told.started_at ?? told.now;
+	const oldest = told.now - told.span_s;
+	const earlier = (known?.samples ?? []).filter(({ at }) => at < begin && at > oldest);
+	const earlierCrashes = (known?.crashes ?? []).filter(({ at }) => at < begin);
+	return {
+		now: told.now,
+		startedAt: begin,
+		spanSeconds: told.span_s,
+		everySeconds: told.every_s,
+		withStacks: told.with_stacks,
+		samples: [...earlier, ...rows(told.samples)],
+		crashes: [...[...told.exits].sort((one, other) => other.at - one.at), ...earlierCrashes].slice(
+			0,
+			MAX_CRASHES,
+		),
+	};
+}
+
+function rows(columns: Columns): Sample[] {
+	const refusals = Object.entries(columns.refusals);
+	return columns.at.map((at, index) => ({
+		at,
+		workers: columns.workers[index] ?? 0,
+		ready: columns.ready[index] ?? 0,
+		crashes: columns.crashes[index] ?? 0,
+		queueSeconds: columns.queue_audio_s[index] ?? 0,
+		connected: columns.connected[index] ?? 0,
+		waiting: columns.waiting[index] ?? 0,
+		done: columns.done[index] ?? 0,
+		retried: columns.retried[index] ?? 0,
+		p50: columns.final_p50_ms[index] ?? null,
+		p95: columns.final_p95_ms[index] ?? null,
+		refusals: new Map(refusals.map(([code, counts]) => [code, counts[index] ?? 0])),
+	}));
+}
+
+/** Returns how often each code was told in all samples, the most frequent first. */
+export function refusalsByReason(samples: readonly Sample[]): [code: string, count: number][] {
+	const counts = new Map<string, number>();
+	for (const { refusals } of samples) {
+		for (const [code, count] of refusals) {
+			counts.set(code, (counts.get(code) ?? 0) + count);
+		}
+	}
+	return [...counts].filter(([, count]) => count > 0).sort(([, one], [, other]) => other - one);
+}
+
+/** Returns a sum of figures. */
+export function sum(values: readonly number[]): number {
+	return values.reduce((all, value) => all + value, 0);
+}
+
+/** Returns how many were refused, for whatever reason. */
+export function refused({ refusals }: Sample): number {
+	return sum([...refusals.values()]);
+}
+
+/** Returns the highest of some figures; `least` if they are all lower. */
+export function highest(values: readonly (number | null)[], least = 0): number {
+	return values.reduce<number>((most, value) => Math.max(most, value ?? 0), least);
+}
+
+/** Returns a round number that is at least so large: where a scale may end. */
+export function roundUp(value: number): number {
+	const power = 10 ** Math.floor(Math.log10(value));
+	return ([1, 2, 5, 10].find(step => step * power >= value - 1e-9) ?? 10) * power;
+}

@@ -1,0 +1,82 @@
+/** Asks the server how it is, each 2 seconds while the page can be seen. */
+
+import { type Health, type History, type Past, remember } from './status-data.js';
+
+const EVERY_MILLISECONDS = 2000;
+const LIMIT_MILLISECONDS = 5000;
+
+/** What the page knows. */
+export interface Known {
+	readonly health: Health;
+	readonly past: Past;
+}
+
+/** Asks for ever. */
+export class Poll {
+	/** Shows stacks, if it is the operator's. */
+	operatorKey = '';
+	#known: Known | null = null;
+	#awaySince: number | null = null;
+	#asked = 0;
+	#timer: ReturnType<typeof setTimeout> | undefined;
+	readonly #onAnswer: (known: Known | null, awaySince: number | null) => void;
+
+	/** @param onAnswer - Is told what is known after each attempt. */
+	constructor(onAnswer: (known: Known | null, awaySince: number | null) => void) {
+		this.#onAnswer = onAnswer;
+		document.addEventListener('visibilitychange', () => void this.ask());
+	}
+
+	/** Asks now, and again later. */
+	async ask(): Promise<void> {
+		clearTimeout(this.#timer);
+		if (document.hidden) {
+			return;
+		}
+		const turn = ++this.#asked;
+		let answers: [Health, History] | null = null;
+		try {
+			answers = await Promise.all([this.#get<Health>('health'), this.#get<History>('health/history')]);
+		} catch {
+			// It is away, or as good as away.
+		}
+		if (turn !== this.#asked) {
+			return; // with another key, since
+		}
+		if (answers === null) {
+			this.#awaySince ??= Date.now();
+		} else {
+			const [health, history] = answers;
+			this.#awaySince = null;
+			this.#known = { health, past: remember(this.#known?.past ?? null, history) };
+		}
+		this.#onAnswer(this.#known, this.#awaySince);
+		this.#timer = setTimeout(() => void this.ask(), EVERY_MILLISECONDS);
+	}
+
+	/** Tells what is known once more. */
+	showAgain(): void {
+		if (this.#known !== null || this.#awaySince !== null) {
+			this.#onAnswer(this.#known, this.#awaySince);
+		}
+	}
+
+	async #get<Answer>(path: string): Promise<Answer> {
+		const headers: Record<string, string> =
+			this.operatorKey === '' ? {} : { Authorization: `Bearer ${asBytes(this.operatorKey)}` };
+		const answer = await fetch(path, {
+			headers,
+			cache: 'no-store',
+			signal: AbortSignal.timeout(LIMIT_MILLISECONDS),
+		});
+		if (!answer.ok) {
+			throw new Error(`the server answers with ${answer.status}`);
+		}
+		return (await answer.json()) as Answer;
+	}
+}
+
+/** Returns text as headers take it: a character for each byte. */
+function asBytes(text: string): string {
+	return String.fromCharCode(...new TextEncoder().encode(text));
+}

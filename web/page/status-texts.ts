@@ -1,0 +1,330 @@
+/** What the status page says, in each language. */
+
+import type { WorkerExit } from './status-data.js';
+
+/** All its words. */
+export interface StatusTexts {
+	readonly nav: { readonly label: string; readonly captions: string; readonly status: string };
+	readonly title: string;
+	readonly asking: string;
+	readonly states: Readonly<Record<'ok' | 'degraded' | 'down', string>>;
+	readonly away: (since: string) => string;
+	readonly about: (version: string, model: string, since: string) => string;
+	readonly lately: string;
+	readonly begin: (minutes: number) => string;
+	readonly now: string;
+	readonly noFigures: string;
+	readonly cards: {
+		readonly workers: Card<{ ready: number; all: number; crashes: number }>;
+		readonly queue: Card<{ seconds: string; bound: string; most: string }>;
+		readonly sessions: Card<{ connected: number; waiting: number; max: number; most: number }>;
+		readonly delays: Card<{ p50: string; p95: string; most: string } | null>;
+		readonly jobs: Card<{ lately: number; retried: number }>;
+		readonly refusals: Card<{ count: number; lately: number }>;
+	};
+	readonly table: {
+		readonly open: string;
+		readonly columns: readonly [string, string, string, string, string, string, string];
+	};
+	readonly workers: {
+		readonly title: string;
+		readonly columns: readonly [string, string, string, string, string, string, string];
+		readonly states: Readonly<Record<string, string>>;
+		readonly never: string;
+	};
+	readonly crashes: {
+		readonly title: string;
+		readonly none: string;
+		readonly how: (exit: WorkerExit) => string;
+		readonly stack: string;
+		readonly noStack: string;
+		/** For SIGKILL, which leaves none either. */
+		readonly killed: string;
+		readonly hidden: string;
+	};
+	readonly operator: {
+		readonly label: string;
+		readonly hint: string;
+		readonly show: string;
+		readonly forget: string;
+		readonly wrong: string;
+	};
+	readonly refusals: {
+		readonly title: string;
+		readonly none: string;
+		readonly columns: readonly [string, string, string];
+		readonly reasons: Readonly<Record<string, string>>;
+	};
+}
+
+/** A small chart with its figures. */
+export interface Card<Values> {
+	readonly title: string;
+	/** The large figure. */
+	readonly figure: (values: Values) => string;
+	/** What it is. */
+	readonly unit: (values: Values) => string;
+	/** What was, below it. */
+	readonly note: (values: Values) => string;
+}
+
+const SIGNALS_ENGLISH: Readonly<Record<string, string>> = {
+	SIGKILL: 'was killed (SIGKILL)',
+	SIGTERM: 'was told to end (SIGTERM)',
+};
+
+const english: StatusTexts = {
+	nav: { label: 'Pages', captions: 'Captions', status: 'Status' },
+	title: 'Status',
+	asking: 'Asking the server …',
+	states: {
+		ok: 'All is well',
+		degraded: 'It works, but some workers are away',
+		down: 'No worker is ready',
+	},
+	away: since => `Not reachable since ${since}. Trying again each 2 seconds.`,
+	about: (version, model, since) => `Auricle ${version} · model ${model} · running since ${since}`,
+	lately: 'The last 15 minutes',
+	begin: minutes => `${minutes} min ago`,
+	now: 'now',
+	noFigures: 'No figures yet: the first come after 5 seconds.',
+	cards: {
+		workers: {
+			title: 'Workers',
+			figure: ({ ready }) => `${ready}`,
+			unit: ({ all }) => `of ${all} ready`,
+			note: ({ crashes }) =>
+				crashes === 0 ? 'no crash' : `${crashes} ${crashes === 1 ? 'crash' : 'crashes'}`,
+		},
+		queue: {
+			title: 'Queue',
+			figure: ({ seconds }) => `${seconds} s`,
+			unit: ({ bound }) => `of ${bound} s of audio`,
+			note: ({ most }) => `highest ${most} s`,
+		},
+		sessions: {
+			title: 'Live sessions',
+			figure: ({ connected }) => `${connected}`,
+			unit: ({ max }) => `of ${max} places`,
+			note: ({ waiting, most }) =>
+				waiting === 0 ? `highest ${most}` : `highest ${most} · ${waiting} may come back`,
+		},
+		delays: {
+			title: 'Delay of captions',
+			figure: values => (values === null ? '–' : `${values.p50} ms`),
+			unit: values => (values === null ? 'nobody has spoken' : `median; 95 % within ${values.p95} ms`),
+			note: values =>
+				values === null ? 'after the last word' : `highest ${values.most} ms after the last word`,
+		},
+		jobs: {
+			title: 'Jobs done',
+			figure: ({ lately }) => `${lately}`,
+			unit: () => 'in the last minute',
+			note: ({ retried }) =>
+				retried === 0 ? 'none had to be done again' : `${retried} done again after a crash`,
+		},
+		refusals: {
+			title: 'Refused or failed',
+			figure: ({ lately }) => `${lately}`,
+			unit: () => 'in the last minute',
+			note: ({ count }) => `${count} in 15 minutes`,
+		},
+	},
+	table: {
+		open: 'The same as a table',
+		columns: [
+			'Minute',
+			'Workers ready, fewest',
+			'Queue, s',
+			'Sessions',
+			'Delay, 95 %, ms',
+			'Refused or failed',
+			'Crashes',
+		],
+	},
+	workers: {
+		title: 'Workers',
+		columns: ['Worker', 'State', 'Process', 'Restarts', 'Jobs done', 'Memory', 'Last end'],
+		states: {
+			starting: 'starting',
+			ready: 'ready',
+			busy: 'busy',
+			backing_off: 'waits to start again',
+			stopping: 'stopping',
+		},
+		never: 'none',
+	},
+	crashes: {
+		title: 'Crashes',
+		none: 'No worker has crashed since the server started.',
+		how: ({ reason, signal, code }) => {
+			const end = signal ?? (code === null || code === undefined ? null : `code ${code}`);
+			switch (reason) {
+				case 'exited':
+					return SIGNALS_ENGLISH[signal ?? ''] ?? `crashed (${end ?? 'unknown'})`;
+				case 'hung':
+					return 'hung, and was killed';
+				case 'start':
+					return `could not start (${end ?? 'unknown'})`;
+				case 'protocol':
+					return 'sent nonsense, and was killed';
+				case 'memory':
+					return 'took too much memory, and was killed';
+				default:
+					return `${reason} (${end ?? 'unknown'})`;
+			}
+		},
+		stack: 'Where it was',
+		noStack: 'It left no stack.',
+		killed: 'Somebody killed it, or the system did for want of memory; that leaves no stack.',
+		hidden: 'The operator’s key shows where it was.',
+	},
+	operator: {
+		label: 'Operator’s key',
+		hint: 'AURICLE_OPERATOR_KEY shows where workers were when they crashed. It is kept in this tab only.',
+		show: 'Show stacks',
+		forget: 'Forget the key',
+		wrong: 'The server has no such operator’s key.',
+	},
+	refusals: {
+		title: 'Refused or failed, by reason',
+		none: 'Nothing in the last 15 minutes.',
+		columns: ['Code', 'Meaning', 'How often'],
+		reasons: {
+			queue_full: 'the queue, a key’s share of it or all places were full',
+			no_worker_ready: 'no worker was ready',
+			draining: 'the server was shutting down',
+			rate_limited: 'a key’s audio had killed too many workers',
+			unauthorized: 'no key, or a wrong one',
+			token_expired: 'a token had expired',
+			forbidden_origin: 'a page of another site asked',
+			deadline_exceeded: 'the answer would have come, or came, too late',
+			poison_job: 'audio that kills workers',
+			internal: 'a bug of the server; its log says where',
+		},
+	},
+};
+
+const SIGNALS_CHINESE: Readonly<Record<string, string>> = {
+	SIGKILL: '被终止（SIGKILL）',
+	SIGTERM: '被要求退出（SIGTERM）',
+};
+
+const chinese: StatusTexts = {
+	nav: { label: '页面', captions: '字幕', status: '状态' },
+	title: '状态',
+	asking: '正在查询服务器……',
+	states: { ok: '一切正常', degraded: '服务可用，但部分工作进程不在', down: '没有可用的工作进程' },
+	away: since => `自 ${since} 起无法连接服务器，每 2 秒重试一次。`,
+	about: (version, model, since) => `Auricle ${version} · 模型 ${model} · 自 ${since} 起运行`,
+	lately: '最近 15 分钟',
+	begin: minutes => `${minutes} 分钟前`,
+	now: '现在',
+	noFigures: '暂无数据：5 秒后出现第一批。',
+	cards: {
+		workers: {
+			title: '工作进程',
+			figure: ({ ready }) => `${ready}`,
+			unit: ({ all }) => `个就绪，共 ${all} 个`,
+			note: ({ crashes }) => (crashes === 0 ? '没有崩溃' : `崩溃 ${crashes} 次`),
+		},
+		queue: {
+			title: '队列',
+			figure: ({ seconds }) => `${seconds} 秒`,
+			unit: ({ bound }) => `音频，上限 ${bound} 秒`,
+			note: ({ most }) => `最高 ${most} 秒`,
+		},
+		sessions: {
+			title: '实时会话',
+			figure: ({ connected }) => `${connected}`,
+			unit: ({ max }) => `个，上限 ${max} 个`,
+			note: ({ waiting, most }) =>
+				waiting === 0 ? `最高 ${most} 个` : `最高 ${most} 个 · 等待重连 ${waiting} 个`,
+		},
+		delays: {
+			title: '字幕延迟',
+			figure: values => (values === null ? '–' : `${values.p50} 毫秒`),
+			unit: values => (values === null ? '无人说话' : `中位数；95% 在 ${values.p95} 毫秒以内`),
+			note: values => (values === null ? '从最后一个词算起' : `最高 ${values.most} 毫秒，从最后一个词算起`),
+		},
+		jobs: {
+			title: '完成的任务',
+			figure: ({ lately }) => `${lately}`,
+			unit: () => '个，最近一分钟',
+			note: ({ retried }) => (retried === 0 ? '没有重做' : `崩溃后重做 ${retried} 个`),
+		},
+		refusals: {
+			title: '拒绝与失败',
+			figure: ({ lately }) => `${lately}`,
+			unit: () => '次，最近一分钟',
+			note: ({ count }) => `15 分钟内 ${count} 次`,
+		},
+	},
+	table: {
+		open: '以表格显示',
+		columns: ['时间', '就绪工作进程（最少）', '队列（秒）', '会话', '延迟 95%（毫秒）', '拒绝与失败', '崩溃'],
+	},
+	workers: {
+		title: '工作进程',
+		columns: ['名称', '状态', '进程号', '重启次数', '完成任务', '内存', '上次退出'],
+		states: {
+			starting: '启动中',
+			ready: '就绪',
+			busy: '忙碌',
+			backing_off: '等待重启',
+			stopping: '停止中',
+		},
+		never: '无',
+	},
+	crashes: {
+		title: '崩溃记录',
+		none: '服务器启动以来没有工作进程崩溃。',
+		how: ({ reason, signal, code }) => {
+			const end = signal ?? (code === null || code === undefined ? '原因不明' : `代码 ${code}`);
+			switch (reason) {
+				case 'exited':
+					return SIGNALS_CHINESE[signal ?? ''] ?? `崩溃（${end}）`;
+				case 'hung':
+					return '卡死，已被终止';
+				case 'start':
+					return `无法启动（${end}）`;
+				case 'protocol':
+					return '输出无法识别，已被终止';
+				case 'memory':
+					return '占用内存过多，已被终止';
+				default:
+					return `${reason}（${end}）`;
+			}
+		},
+		stack: '当时所在位置',
+		noStack: '没有留下调用栈。',
+		killed: '由人终止，或因系统内存不足被终止；不会留下调用栈。',
+		hidden: '输入运维密钥可查看当时所在位置。',
+	},
+	operator: {
+		label: '运维密钥',
+		hint: 'AURICLE_OPERATOR_KEY 可显示工作进程崩溃时所在位置。密钥只保存在本标签页。',
+		show: '显示调用栈',
+		forget: '清除密钥',
+		wrong: '服务器没有这个运维密钥。',
+	},
+	refusals: {
+		title: '拒绝与失败的原因',
+		none: '最近 15 分钟没有。',
+		columns: ['代码', '含义', '次数'],
+		reasons: {
+			queue_full: '队列、某个密钥的份额或会话名额已满',
+			no_worker_ready: '没有就绪的工作进程',
+			draining: '服务器正在关闭',
+			rate_limited: '某个密钥的音频导致过多工作进程崩溃',
+			unauthorized: '没有密钥，或密钥错误',
+			token_expired: '令牌已过期',
+			forbidden_origin: '来自其他网站的页面',
+			deadline_exceeded: '结果来得太晚',
+			poison_job: '会使工作进程崩溃的音频',
+			internal: '服务器自身的错误，详见日志',
+		},
+	},
+};
+
+export const STATUS_TEXTS = { en: english, zh: chinese } as const;

@@ -1,0 +1,179 @@
+/** Shows what is known of the server. */
+
+import { Cards } from './status-cards.js';
+import {
+	type Crash,
+	type Past,
+	type Sample,
+	type WorkerNow,
+	highest,
+	refusalsByReason,
+	refused,
+	sum,
+} from './status-data.js';
+import { byId, setText } from './dom.js';
+import { type Cell, Rows, element } from './status-dom.js';
+import type { Known } from './status-poll.js';
+import { STATUS_TEXTS, type StatusTexts } from './status-texts.js';
+
+const MINUTE_SECONDS = 60;
+
+/** The parts of the page that change. */
+export class StatusView {
+	readonly #cards = new Cards(byId('cards', HTMLElement));
+	readonly #workers = new Rows(byId('workers', HTMLElement));
+	readonly #refusals = new Rows(byId('refusals', HTMLElement));
+	readonly #minutes = new Rows(byId('minutes', HTMLElement));
+	readonly #crashes = new Map<string, HTMLElement>();
+	#texts: StatusTexts = STATUS_TEXTS.en;
+	#language = 'en';
+
+	/** Says everything in this language from the next {@link show} on. */
+	speak(texts: StatusTexts, language: string): void {
+		this.#texts = texts;
+		this.#language = language;
+		byId('crashes', HTMLElement).replaceChildren();
+		this.#crashes.clear();
+	}
+
+	/** Shows all that is known; `awaySince` says since when the server does not answer. */
+	show(known: Known | null, awaySince: number | null): void {
+		this.#showState(known, awaySince);
+		document.body.classList.toggle('away', awaySince !== null);
+		if (known === null) {
+			return;
+		}
+		const { health, past } = known;
+		this.#cards.show(health, past, this.#texts);
+		this.#workers.show(
+			[...health.workers, ...health.decode_workers].map(worker => [worker.id, this.#worker(worker)]),
+		);
+		this.#showCrashes(past);
+		this.#showRefusals(past);
+		if (byId('figures', HTMLElement).hasAttribute('open')) {
+			this.#showMinutes(past);
+		}
+	}
+
+	#showState(known: Known | null, awaySince: number | null): void {
+		const { states, away, asking, about } = this.#texts;
+		const state = byId('state', HTMLElement);
+		const status = awaySince === null ? (known?.health.status ?? 'asking') : 'away';
+		let text = asking;
+		if (awaySince !== null) {
+			text = away(this.#time(awaySince / 1000));
+		} else if (known !== null) {
+			text = states[known.health.status];
+		}
+		setText(state, text);
+		state.className = `state state-${status}`;
+		if (known !== null) {
+			const { version, model } = known.health;
+			byId('about', HTMLElement).textContent = about(version, model, this.#time(known.past.startedAt));
+		}
+	}
+
+	#worker({ id, state, pid, restarts, jobs_done, rss_mb, last_exit }: WorkerNow): Cell[] {
+		const { workers, crashes } = this.#texts;
+		return [
+			id,
+			{ text: workers.states[state] ?? state, look: `worker worker-${state}` },
+			number(pid === null ? '–' : `${pid}`),
+			number(`${restarts}`),
+			number(jobs_done.toLocaleString(this.#language)),
+			number(pid === null ? '–' : `${Math.round(rss_mb)} MB`),
+			last_exit === null ? workers.never : `${this.#time(last_exit.at)} ${crashes.how(last_exit)}`,
+		];
+	}
+
+	/** Crashes stay as they are once shown: somebody may be reading a stack. */
+	#showCrashes({ crashes, withStacks }: Past): void {
+		byId('no-crash', HTMLElement).hidden = crashes.length > 0;
+		const list = byId('crashes', HTMLElement);
+		const wanted = new Map(crashes.map(crash => [`${crash.worker} ${crash.at} ${withStacks}`, crash]));
+		for (const [key, shown] of this.#crashes) {
+			if (!wanted.has(key)) {
+				shown.remove();
+				this.#crashes.delete(key);
+			}
+		}
+		[...wanted].forEach(([key, crash], index) => {
+			if (!this.#crashes.has(key)) {
+				const shown = this.#crash(crash);
+				this.#crashes.set(key, shown);
+				list.insertBefore(shown, list.children[index] ?? null);
+			}
+		});
+	}
+
+	#crash(crash: Crash): HTMLElement {
+		const texts = this.#texts.crashes;
+		const item = element('li', 'crash');
+		const time = element('time', '', this.#time(crash.at));
+		time.dateTime = new Date(crash.at * 1000).toISOString();
+		const what = element('p');
+		what.append(time, ' ', element('strong', '', crash.worker), ` ${texts.how(crash)}`);
+		item.append(what);
+		if (crash.signal === 'SIGKILL' && crash.reason === 'exited') {
+			item.append(element('p', 'note', texts.killed));
+		} else if (crash.stack === undefined) {
+			item.append(element('p', 'note', texts.hidden));
+		} else if (crash.stack.length === 0) {
+			item.append(element('p', 'note', texts.noStack));
+		} else {
+			const details = element('details');
+			const stack = element('pre', '', crash.stack.join('\n'));
+			stack.tabIndex = 0; // it may have to be scrolled
+			details.append(element('summary', '', texts.stack), stack);
+			item.append(details);
+		}
+		return item;
+	}
+
+	#showRefusals({ samples }: Past): void {
+		const { reasons } = this.#texts.refusals;
+		const found = refusalsByReason(samples);
+		byId('no-refusal', HTMLElement).hidden = found.length > 0;
+		byId('refusal-table', HTMLElement).hidden = found.length === 0;
+		this.#refusals.show(
+			found.map(([code, count]) => [code, [code, reasons[code] ?? code, number(`${count}`)]]),
+		);
+	}
+
+	#showMinutes({ samples }: Past): void {
+		const minutes = new Map<number, Sample[]>();
+		for (const sample of samples) {
+			const minute = Math.floor(sample.at / MINUTE_SECONDS);
+			minutes.set(minute, [...(minutes.get(minute) ?? []), sample]);
+		}
+		const rows = [...minutes].reverse().map(([minute, inIt]): [string, Cell[]] => {
+			const delays = inIt.map(({ p95 }) => p95).filter(value => value !== null);
+			return [
+				`${minute}`,
+				[
+					this.#time(minute * MINUTE_SECONDS, { hour: '2-digit', minute: '2-digit' }),
+					number(`${Math.min(...inIt.map(({ ready }) => ready))}`),
+					number(highest(inIt.map(({ queueSeconds }) => queueSeconds)).toFixed(1)),
+					number(`${highest(inIt.map(({ connected }) => connected))}`),
+					number(delays.length === 0 ? '–' : `${highest(delays)}`),
+					number(`${sum(inIt.map(refused))}`),
+					number(`${sum(inIt.map(({ crashes }) => crashes))}`),
+				],
+			];
+		});
+		this.#minutes.show(rows);
+	}
+
+	#time(seconds: number, how: Intl.DateTimeFormatOptions = TO_THE_SECOND): string {
+		const time = new Date(seconds * 1000);
+		const isToday = time.toDateString() === new Date().toDateString();
+		const day: Intl.DateTimeFormatOptions = isToday ? {} : { month: 'short', day: 'numeric' };
+		return time.toLocaleString(this.#language, { ...day, ...how, hourCycle: 'h23' });
+	}
+}
+
+const TO_THE_SECOND: Intl.DateTimeFormatOptions = { hour: '2-digit', minute: '2-digit', second: '2-digit' };
+
+function number(text: string): Cell {
+	return { text, look: 'number' };
+}

@@ -1,0 +1,68 @@
+/** The page for whoever runs the server: how it is, how it was, and who crashed where. */
+
+import { byId, setText } from './dom.js';
+import { type Language, showTexts, speakLanguages } from './i18n.js';
+import { element } from './status-dom.js';
+import { type Known, Poll } from './status-poll.js';
+import { STATUS_TEXTS } from './status-texts.js';
+import { StatusView } from './status-view.js';
+
+const KEPT = 'auricle.operator-key';
+
+const field = byId('operator-key', HTMLInputElement);
+const view = new StatusView();
+const poll = new Poll(show);
+let language: Language = 'en';
+
+byId('operator', HTMLFormElement).addEventListener('submit', event => {
+	event.preventDefault();
+	useKey(field.value.trim());
+});
+byId('forget', HTMLButtonElement).addEventListener('click', () => {
+	field.value = '';
+	useKey('');
+});
+byId('figures', HTMLDetailsElement).addEventListener('toggle', () => void poll.ask());
+
+speakLanguages(byId('language', HTMLButtonElement), speak);
+field.value = sessionStorage.getItem(KEPT) ?? '';
+useKey(field.value);
+
+/** Shows what the operator may see, from now on and until the tab is closed. */
+function useKey(key: string): void {
+	poll.operatorKey = key;
+	if (key === '') {
+		sessionStorage.removeItem(KEPT);
+	} else {
+		sessionStorage.setItem(KEPT, key);
+	}
+	byId('forget', HTMLButtonElement).hidden = key === '';
+	void poll.ask();
+}
+
+function show(known: Known | null, awaySince: number | null): void {
+	view.show(known, awaySince);
+	const isWrong = poll.operatorKey !== '' && awaySince === null && known?.past.withStacks === false;
+	setText(byId('operator-wrong', HTMLElement), isWrong ? STATUS_TEXTS[language].operator.wrong : '');
+}
+
+function speak(chosen: Language): void {
+	language = chosen;
+	const texts = STATUS_TEXTS[language];
+	document.title = `Auricle: ${texts.title}`;
+	showTexts(texts);
+	showColumns('minutes-columns', texts.table.columns);
+	showColumns('workers-columns', texts.workers.columns);
+	showColumns('refusals-columns', texts.refusals.columns);
+	view.speak(texts, language);
+	poll.showAgain();
+}
+
+function showColumns(id: string, names: readonly string[]): void {
+	const headings = names.map(name => {
+		const heading = element('th', '', name);
+		heading.scope = 'col';
+		return heading;
+	});
+	byId(id, HTMLTableRowElement).replaceChildren(...headings);
+}

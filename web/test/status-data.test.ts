@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest';
+import {
+	type Columns,
+	type Crash,
+	type History,
+	type Past,
+	highest,
+	refusalsByReason,
+	refused,
+	remember,
+	roundUp,
+} from '../page/status-data.js';
+
+const START = 1_700_000_000;
+const CRASH: Crash = { worker: 'asr-1', signal: 'SIGSEGV', reason: 'exited', at: START + 3 };
+
+function columns(at: readonly number[], more: Partial<Columns> = {}): Columns {
+	const zeros = at.map(() => 0);
+	const nothing = at.map(() => null);
+	return {
+		at,
+		workers: zeros,
+		ready: zeros,
+		crashes: zeros,
+		queue_audio_s: zeros,
+		connected: zeros,
+		waiting: zeros,
+		done: zeros,
+		retried: zeros,
+		final_p50_ms: nothing,
+		final_p95_ms: nothing,
+		refusals: {},
+		...more,
+	};
+}
+
+function history(more: Partial<History> = {}): History {
+	return {
+		now: START + 20,
+		started_at: START,
+		every_s: 5,
+		span_s: 900,
+		with_stacks: false,
+		samples: columns([START + 5, START + 10]),
+		exits: [],
+		...more,
+	};
+}
+
+const times = (past: Past): number[] => past.samples.map(({ at }) => at - START);
+
+test('columns become samples', () => {
+	const { samples } = remember(
+		null,
+		history({
+			samples: columns([START + 5, START + 10], {
+				ready: [1, 2],
+				final_p95_ms: [null, 320],
+				refusals: { queue_full: [0, 3], rate_limited: [1, 0] },
+			}),
+		}),
+	);
+	expect(samples.map(({ at, ready, p95 }) => [at - START, ready, p95])).toEqual([
+		[5, 1, null],
+		[10, 2, 320],
+	]);
+	expect(samples.map(refused)).toEqual([1, 3]);
+	expect(refusalsByReason(samples)).toEqual([
+		['queue_full', 3],
+		['rate_limited', 1],
+	]);
+});
+
+test('what is told again is known once', () => {
+	const known = remember(null, history({ exits: [CRASH] }));
+	const told = history({ samples: columns([START + 5, START + 10, START + 15]), exits: [CRASH] });
+	const past = remember(known, told);
+	expect(times(past)).toEqual([5, 10, 15]);
+	expect(past.crashes).toEqual([CRASH]);
+});
+
+test('the newest crash comes first', () => {
+	const later = { ...CRASH, at: START + 9 };
+	expect(remember(null, history({ exits: [CRASH, later] })).crashes).toEqual([later, CRASH]);
+});
+
+test('what was before the server started anew is still known, for as long as the rest', () => {
+	const known = remember(null, history({ exits: [CRASH] }));
+	const restart = { started_at: START + 30, exits: [] };
+	const anew = { ...restart, now: START + 36, samples: columns([START + 35]) };
+	const past = remember(known, history(anew));
+	expect(times(past)).toEqual([5, 10, 35]);
+	expect(past.crashes).toEqual([CRASH]);
+	expect(past.startedAt).toBe(START + 30);
+	expect(times(remember(past, history({ ...restart, now: START + 908, samples: columns([]) })))).toEqual([
+		10,
+	]);
+});
+
+test('a server that has not looked at itself yet is not taken for one from before', () => {
+	const known = remember(null, history());
+	const past = remember(known, history({ started_at: null, samples: columns([]) }));
+	expect(times(past)).toEqual([5, 10]);
+});
+
+test('scales end at round numbers', () => {
+	expect([0.3, 1, 1.1, 4, 9, 10, 11, 260, 7000].map(roundUp)).toEqual([
+		0.5, 1, 2, 5, 10, 10, 20, 500, 10_000,
+	]);
+	expect(highest([null, 3, 1])).toBe(3);
+	expect(highest([], 2)).toBe(2);
+});
