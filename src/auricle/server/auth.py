@@ -1,8 +1,9 @@
 """Who may use the service.
 
 Speech comes in with a key once any is configured; without one the server binds to loopback only.
-``/livez``, ``/readyz``, ``/health``, ``/metrics`` and ``/openapi.json`` are open: probes carry no
-key, and nothing there tells what anybody said. Crash stacks are shown to the operator's key only.
+``/livez``, ``/readyz``, ``/health`` with its history, ``/metrics``, ``/openapi.json`` and the pages
+are open: probes carry no key, and nothing there tells what anybody said. Crash stacks are shown to
+the operator's key only.
 A short-lived token (:mod:`.tokens`) does wherever its key does, but gets no other token.
 """
 
@@ -172,8 +173,12 @@ def check_exposure(settings: ServerSettings) -> None:
         )
 
 
-def is_loopback(host: str) -> bool:
+def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
     """Return whether a name or address is reachable from this machine alone.
+
+    Args:
+        host: The name or address.
+        variable: Where it is from, for the error.
 
     Raises:
         SetupError: The name is unknown.
@@ -183,7 +188,7 @@ def is_loopback(host: str) -> bool:
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise SetupError(f"AURICLE_HOST={host} is not an address of this machine.") from error
+        raise SetupError(f"{variable}={host} is not an address of this machine.") from error
     return all(ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in found)
 
 
