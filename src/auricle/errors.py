@@ -55,18 +55,19 @@ class RemoteProtocolError(ProtocolError):
 
 
 class RequestError(AuricleError):
-    """The caller asked for something that can't be done as asked."""
+    """The caller asked for something that can't be done as asked.
+
+    ``field`` is the one that is to blame, where a dialect has a place to tell it.
+    """
 
     code = "bad_request"
     http_status = 400
     close_code = 1008
+    field: str | None = None
 
 
 class BadRequest(RequestError):
-    """JSON, types or ranges are wrong, or the language or task is unknown.
-
-    ``field`` is the one that is to blame, where a dialect has a place to tell it.
-    """
+    """JSON, types or ranges are wrong, or the language or task is unknown."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -106,6 +107,7 @@ class UnknownModel(RequestError):
 
     code = "model_not_found"
     http_status = 404
+    field = "model"
 
 
 class TooLarge(RequestError):

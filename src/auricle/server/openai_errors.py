@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from auricle.errors import BadRequest
+from auricle.errors import RequestError
 from auricle.protocol.openai_rest import error_fields
 from auricle.server.errors import error_body, error_response
 
@@ -28,7 +28,7 @@ def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
     status, told = error_response(error).status_code, error_body(error)
     status = 400 if status in _BAD_AUDIO else status
     code = str(told["code"])
-    param = error.field if isinstance(error, BadRequest) else None
+    param = error.field if isinstance(error, RequestError) else None
     message = str(told["message"])
     return status, error_fields(message, status=status, code=_CODES.get(code, code), param=param)
 
