@@ -11,6 +11,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,16 +77,17 @@ def _pcm(sound: Sound) -> Pcm16:
 def straight(engine: ShortWindowEngine, pcm: Pcm16) -> int:
     """Return how many words the engine hears in jobs of 10 s."""
     pieces = [pcm[at : at + JOB_SAMPLES] for at in range(0, pcm.size, JOB_SAMPLES)]
-    return _words_in(engine, pieces)
+    return _words_in(engine, pieces, OPTIONS)
 
 
 def through_files(engine: ShortWindowEngine, pcm: Pcm16) -> int:
     """Return how many words the file path hears."""
-    return _words_in(engine, [piece.pcm for piece in cut(pcm, PIECE_S)])
+    pieces = [piece.pcm for piece in cut(pcm, PIECE_S)]
+    return _words_in(engine, pieces, replace(OPTIONS, is_piece=True))
 
 
-def _words_in(engine: ShortWindowEngine, pieces: list[Pcm16]) -> int:
-    jobs = [Job(JobId(str(i)), piece.copy(), OPTIONS) for i, piece in enumerate(pieces)]
+def _words_in(engine: ShortWindowEngine, pieces: list[Pcm16], options: Options) -> int:
+    jobs = [Job(JobId(str(i)), piece.copy(), options) for i, piece in enumerate(pieces)]
     results = transcribe_sorted(engine, jobs)
     return sum(len(result.text.split()) for result in results if isinstance(result, Transcript))
 

@@ -75,6 +75,13 @@ async def test_a_short_file_is_one_file_job() -> None:
     assert [(job.kind, job.max_wait_s) for job in transcriber.jobs] == [(JobKind.FILE, None)]
 
 
+async def test_only_what_was_cut_out_of_a_longer_file_is_a_piece() -> None:
+    for lengths_s, are_pieces in (((5,), [False]), ((20, 20), [True, True])):
+        transcriber = FakeTranscriber()
+        await run(transcriber, file_of(*lengths_s), FileRequest(SOURCE, "f", options=ENGLISH))
+        assert [job.options.is_piece for job in transcriber.jobs] == are_pieces
+
+
 async def test_a_short_file_that_somebody_waits_for_is_a_final_with_his_deadline_and_room() -> None:
     transcriber = FakeTranscriber()
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")

@@ -53,9 +53,10 @@ class Options:
         initial_prompt: Text that the model takes as having come before.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments carry words with their times.
-        is_piece: Cut out of a longer recording: the text is written without Whisper's timestamps,
-            and segments are sentences with the times of their words.
-        sentence_times: ``False`` leaves a piece one segment: less work where only the text counts.
+        is_piece: Cut out of a longer recording, some 10 s long. Beams write its text without
+            Whisper's timestamps; its segments are sentences with the times of their words.
+        sentence_times: ``False`` leaves such a piece one segment: less work if only the text
+            counts, which is the same.
         prefix_tokens: The model's own tokens that the text is to begin with; a doubtful result
             drops them. For partials; a final has none.
         is_guess: Of unfinished speech: what is unlikely is not decoded again, only what loops is.

@@ -5,15 +5,16 @@ from auricle.engine.alignment import AlignedSpan
 from auricle.engine.decoding import MIN_REST_FRAMES, JobDecoding
 from auricle.engine.guard import Attempt
 from auricle.engine.segmentation import Split, TokenSpan
-from auricle.types import Job, JobId, Word
+from auricle.types import Job, JobId, Options, Word
 
 pytestmark = pytest.mark.unit
 
+PLAIN = Options()
 ATTEMPT = Attempt((1, 2), " hello there", -0.2, 0.1)
 
 
-def decoding(frames: int, lead: int = 0) -> JobDecoding:
-    job = Job(JobId("a"), np.zeros((frames - lead) * 160, np.int16))
+def decoding(frames: int, lead: int = 0, options: Options = PLAIN) -> JobDecoding:
+    job = Job(JobId("a"), np.zeros((frames - lead) * 160, np.int16), options)
     features = np.arange(frames, dtype=np.float32)[None, :].repeat(2, axis=0)
     return JobDecoding(job, features, "en", lead)
 
@@ -95,7 +96,7 @@ def test_a_segment_without_text_is_left_out(text: str) -> None:
 
 
 def test_words_move_with_their_window_and_say_where_to_go_on() -> None:
-    job = decoding(900)
+    job = decoding(900, options=Options(word_timestamps=True))
     job.seek_frames = 300
     words = (AlignedSpan(1_600, 32_000, (Word(1_600, 32_000, " hello", 0.9),)),)
     job.accept(ATTEMPT, split(250, 250, is_whole=False), [" hello"], words)
@@ -104,3 +105,19 @@ def test_words_move_with_their_window_and_say_where_to_go_on() -> None:
     assert (segment.start_sample, segment.end_sample) == (49_600, 80_000)
     assert job.seek_frames == 500
     assert job.last_speech_s == 5.0
+
+
+def test_a_sentence_takes_its_times_from_words_that_nobody_asked_for() -> None:
+    job = decoding(500, options=Options(is_piece=True))
+    words = (AlignedSpan(1_600, 32_000, (Word(1_600, 32_000, " hello", 0.9),)),)
+    job.accept(ATTEMPT, split(500, 500), [" hello"], words)
+    (segment,) = job.transcript().segments
+    assert (segment.start_sample, segment.end_sample, segment.words) == (1_600, 32_000, None)
+
+
+def test_a_segment_without_length_is_dropped_unless_its_times_were_not_written() -> None:
+    nowhere = (AlignedSpan(1_600, 1_600, (Word(1_600, 1_600, " hello", 0.9),)),)
+    for options, text in ((Options(), ""), (Options(is_piece=True), "hello")):
+        job = decoding(500, options=options)
+        job.accept(ATTEMPT, split(500, 500), [" hello"], nowhere)
+        assert job.transcript().text == text

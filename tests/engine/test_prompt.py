@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.prompt import MAX_PREFIX_TOKENS, Prompt, context_tokens, prefix_tokens
+from auricle.engine.prompt import (
+    MAX_PREFIX_TOKENS,
+    Prompt,
+    context_tokens,
+    is_untimed,
+    prefix_tokens,
+)
+from auricle.types import Options
 
 pytestmark = pytest.mark.unit
 
@@ -43,3 +50,9 @@ def test_a_prompts_length_leaves_the_prefix_out() -> None:
     prompt = Prompt((SOT_PREV, 1), (901, 902), (BEGIN, 5))
     assert prompt.tokens == [SOT_PREV, 1, 901, 902, BEGIN, 5]
     assert prompt.length == 4
+
+
+def test_only_beams_write_pieces_without_timestamps() -> None:
+    given = [(is_piece, beams) for is_piece in (False, True) for beams in (1, 2, 5)]
+    untimed = [each for each in given if is_untimed(Options(is_piece=each[0], beam_size=each[1]))]
+    assert untimed == [(True, 2), (True, 5)]

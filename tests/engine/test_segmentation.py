@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.segmentation import TokenSpan, split_at_timestamps
+from auricle.engine.segmentation import TokenSpan, split_at_sentences, split_at_timestamps
 
 pytestmark = pytest.mark.unit
 
@@ -73,3 +73,48 @@ def test_whatever_is_generated_the_window_moves_on_and_stays_inside(
     flat = [token for span in split.spans for token in span.tokens]
     assert flat == tokens[: len(flat)]
     assert not split.is_whole or flat == tokens
+
+
+def sentences(*parts: str) -> list[str]:
+    split = split_at_sentences(parts, [[i] for i in range(len(parts))], 250)
+    assert (split.consumed_frames, split.is_whole) == (250, True)
+    assert {(span.start_sample, span.end_sample) for span in split.spans} == {(0, 40_000)}
+    assert [token for span in split.spans for token in span.tokens] == list(range(len(parts)))
+    return ["".join(parts[token] for token in span.tokens) for span in split.spans]
+
+
+def test_a_text_is_cut_behind_each_sentence() -> None:
+    found = sentences(" Come", " in", ".", " Where", " is", " it", "?", " Here", "!")
+    assert found == [" Come in.", " Where is it?", " Here!"]
+
+
+def test_closing_marks_stay_with_their_sentence() -> None:
+    assert sentences(' "', "Stop", "!", '"', " he", " said") == [' "Stop!" he said']
+    assert sentences(' "', "Stop", "!", '"', " She", " ran") == [' "Stop!"', " She ran"]
+    assert sentences(" Is", " it", "?", "!", " Yes") == [" Is it?!", " Yes"]
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (" Mr", ".", " Smith"),
+        (" I", " know", " Dr", ".", " No"),
+        (" U", ".", "S", ".", " Army"),
+        (" about", " 3", ".", "14", " or"),
+        (" well", "...", " perhaps"),
+        (" Yes", ".", " That", " is", " it"),
+        (" The", " end", ".", " "),
+    ],
+    ids="".join,
+)
+def test_what_only_looks_like_the_end_of_a_sentence_is_none(parts: tuple[str, ...]) -> None:
+    assert sentences(*parts) == ["".join(parts)]
+
+
+def test_languages_without_spaces_are_cut_at_their_own_marks() -> None:
+    found = sentences("你", "好", "。", "」", "再", "见", "！", "好")
+    assert found == ["你好。」", "再见！", "好"]
+
+
+def test_nothing_written_is_one_empty_sentence() -> None:
+    assert sentences() == [""]

@@ -104,6 +104,7 @@ def test_text_does_not_depend_on_the_neighbours_in_a_batch(engine: ShortWindowEn
     for options in (
         Options(language=None, beam_size=1, word_timestamps=True),
         Options(language="en", beam_size=5),
+        Options(language="en", beam_size=5, is_piece=True),
     ):
         jobs = [job(pcm, options, str(i)) for i, pcm in enumerate(clips)]
         alone = [engine.transcribe([each])[0] for each in jobs]
@@ -120,6 +121,7 @@ def test_jobs_of_any_options_can_be_given_together(engine: ShortWindowEngine) ->
         job(SHORT.pcm, Options(language=None, beam_size=5, initial_prompt="Trains."), "2"),
         job(PAIR.pcm, Options(language="de", task=Task.TRANSLATE, beam_size=1), "3"),
         job(SHORT.pcm, Options(language="en", hotwords=("noon",), word_timestamps=True), "4"),
+        job(SHORT.pcm, Options(language="en", is_piece=True), "5"),
         *[job(SHORT.pcm, GREEDY, f"n{i}") for i in range(MAX_BATCH_JOBS + 1)],
     ]
     assert engine.transcribe(jobs) == [engine.transcribe([each])[0] for each in jobs]
@@ -151,6 +153,38 @@ def test_words_have_times_and_the_tokens_that_a_prefix_is_made_of(
     prefix = tuple(token for word in found[:5] for token in word.tokens)
     again = hear(engine, FELLOW.pcm, replace(GREEDY, prefix_tokens=prefix))
     assert again.text == heard.text
+
+
+def test_a_piece_is_cut_into_sentences_with_times_of_their_own(engine: ShortWindowEngine) -> None:
+    options = Options(language="en", is_piece=True)
+    heard = hear(engine, PAIR.pcm, options)
+    assert [words(each.text) for each in heard.segments] == [
+        words("Please close the window."),
+        words("Dinner is on the table."),
+    ]
+    first, second = heard.segments
+    assert first.words is None
+    assert first.start_sample < 8_000
+    assert first.end_sample < second.start_sample  # the pause is nobody's
+    assert second.end_sample <= PAIR.pcm.size
+    with_words = hear(engine, PAIR.pcm, replace(options, word_timestamps=True))
+    assert [replace(each, words=None) for each in with_words.segments] == list(heard.segments)
+    assert with_words.segments[1].words
+
+
+def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
+    engine: ShortWindowEngine,
+) -> None:
+    options = Options(language="en", is_piece=True, sentence_times=False)
+    heard = hear(engine, PAIR.pcm, options)
+    (segment,) = heard.segments
+    assert segment.start_sample == 0
+    assert 0 <= PAIR.pcm.size - segment.end_sample < 160  # less than a frame
+    assert heard.text == hear(engine, PAIR.pcm, replace(options, sentence_times=True)).text
+
+
+def test_greedy_pieces_are_decoded_like_any_other_job(engine: ShortWindowEngine) -> None:
+    assert hear(engine, FELLOW.pcm, replace(GREEDY, is_piece=True)) == hear(engine, FELLOW.pcm)
 
 
 def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend) -> None:

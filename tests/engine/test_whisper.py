@@ -39,6 +39,7 @@ def test_the_tokenizer_has_the_special_tokens_that_are_used(backend: WhisperBack
     tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
     assert tokenizer.sot_prev == 50361
     assert tokenizer.eot == 50257
+    assert tokenizer.no_timestamps == 50363
     assert tokenizer.timestamp_begin == 50364
     assert tokenizer.sot_sequence == [50258, 50259, 50359]
     assert backend.tokenizer("de", Task.TRANSLATE).sot_sequence == [50258, 50261, 50358]
@@ -145,6 +146,16 @@ def test_a_row_is_decoded_alike_alone_and_in_every_place_of_a_batch(
         order = np.roll(np.arange(rows), shift)
         together = backend.generate(windows[order], [prompt] * rows, beam_size, MAX_NEW_TOKENS)
         assert together == [alone[row] for row in order]
+
+
+def test_a_prompt_can_ask_for_text_without_timestamps(
+    backend: WhisperBackend, encoded: Encoded, prompt: Prompt
+) -> None:
+    tokenizer = backend.tokenizer("en", Task.TRANSCRIBE)
+    untimed = Prompt((), (*prompt.start, tokenizer.no_timestamps))
+    (found,) = backend.generate(encoded, [untimed], 5, MAX_NEW_TOKENS)
+    assert max(found.tokens) < tokenizer.eot
+    assert tokenizer.decode(list(found.tokens)).startswith(" And so my fellow Americans")
 
 
 def test_the_language_comes_without_its_marks(backend: WhisperBackend, encoded: Encoded) -> None:

@@ -471,6 +471,15 @@ async def test_prefix_and_tokens_travel_with_the_job(open_pool: PoolFactory) -> 
         assert segment.words[0].probability == 0.25  # what the fake gives a guess
 
 
+async def test_what_a_piece_wants_travels_with_the_job(open_pool: PoolFactory) -> None:
+    async with open_pool() as pool:
+        starts = []
+        for options in (Options(is_piece=True), Options(is_piece=True, sentence_times=False)):
+            transcript = await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
+            starts.append(transcript.segments[0].start_sample)
+        assert starts == [1, 0]  # what the fake makes of them
+
+
 async def test_a_slow_model_has_time_for_its_self_test(open_pool: PoolFactory) -> None:
     async with open_pool(
         "scripted:slow:0.5", workers=1, self_test_s=0.1, attempt_floor_s=0.1

@@ -72,6 +72,7 @@ def transcribe(
         initial_prompt=initial_prompt,
         hotwords=words_of(hotwords),
         word_timestamps=word_timestamps,
+        sentence_times=output_format is not Format.TEXT,
     )
     targets = destinations(files, output, output_format)
     recordings = [

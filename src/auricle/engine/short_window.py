@@ -28,7 +28,13 @@ from auricle.engine.guard import (
 )
 from auricle.engine.loading import load_model
 from auricle.engine.model_files import check_model_directory, display_name
-from auricle.engine.prompt import MAX_PREFIX_TOKENS, Prompt, context_tokens, prefix_tokens
+from auricle.engine.prompt import (
+    MAX_PREFIX_TOKENS,
+    Prompt,
+    context_tokens,
+    is_untimed,
+    prefix_tokens,
+)
 from auricle.engine.segmentation import Split, split_at_sentences, split_at_timestamps
 from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.window import (
@@ -76,7 +82,7 @@ class _BatchKey:
     beam_size: int
     prompt_tokens: int
     has_prefix: bool
-    is_piece: bool
+    is_untimed: bool
 
 
 @dataclass(slots=True)
@@ -96,7 +102,7 @@ class _Window:
             options.beam_size,
             self.prompt.length,
             bool(self.prompt.prefix),
-            options.is_piece,
+            is_untimed(options),
         )
 
 
@@ -159,9 +165,10 @@ class ShortWindowEngine:
         tokenizer = self._tokenizer(decoding)
         previous = options.initial_prompt and tokenizer.encode(" " + options.initial_prompt.strip())
         hotwords = options.hotwords and tokenizer.encode(" " + ", ".join(options.hotwords).strip())
+        untimed = (tokenizer.no_timestamps,) if is_untimed(options) else ()
         return Prompt(
             context_tokens(previous or (), hotwords or (), tokenizer.sot_prev),
-            (*tokenizer.sot_sequence, *((tokenizer.no_timestamps,) if options.is_piece else ())),
+            (*tokenizer.sot_sequence, *untimed),
             prefix_tokens(prefix, tokenizer.timestamp_begin),
         )
 
@@ -270,19 +277,18 @@ class ShortWindowEngine:
     def _accept(self, window: _Window, attempt: Attempt, encoded: Encoded) -> None:
         """Hand an accepted decoding to its job, with words if those are wanted."""
         decoding = window.decoding
-        tokenizer = self._tokenizer(decoding)
-        options = decoding.job.options
-        wants_sentences = options.is_piece and options.sentence_times
-        if wants_sentences:
-            tokens = [token for token in attempt.tokens if token < tokenizer.eot]
-            parts = tokenizer.split_to_word_tokens(tokens)
+        tokenizer, options = self._tokenizer(decoding), decoding.job.options
+        has_sentences = is_untimed(options) and options.sentence_times
+        if has_sentences:
+            text_tokens = [token for token in attempt.tokens if token < tokenizer.eot]
+            parts = tokenizer.split_to_word_tokens(text_tokens)
             split = split_at_sentences(*parts, decoding.content_frames)
         else:
             split = split_at_timestamps(
                 attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
             )
         texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
-        wants_words = options.word_timestamps or wants_sentences
+        wants_words = options.word_timestamps or has_sentences
         words = self._align(window, split, encoded) if wants_words else None
         decoding.accept(attempt, split, texts, words)
 
