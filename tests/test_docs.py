@@ -161,7 +161,13 @@ def test_an_example_needs_one_package_only(name: str) -> None:
     assert foreign == {"websockets"}
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/protocol.md", "docs/http-api.md"])
+PAGES = [
+    *("README.md", "docs/protocol.md", "docs/http-api.md"),
+    *(f"docs/clients/{path.name}" for path in sorted((ROOT / "docs" / "clients").glob("*.md"))),
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
     for target in re.findall(r"\]\((?!http)([^)#]*)(?:#[^)]*)?\)", path.read_text()):

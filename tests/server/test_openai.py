@@ -50,7 +50,7 @@ def body(content: bytes = CLIP_BYTES, **fields: str) -> bytes:
 
 
 def post(
-    service: InProcess, path: str = TRANSCRIPTIONS, content: bytes = CLIP_BYTES, **fields: str
+    service: InProcess, path: str = TRANSCRIPTIONS, content: bytes = CLIP_BYTES, **fields: Any
 ) -> Any:
     return service.client.post(
         path, content=body(content, **fields), headers={"content-type": TYPE}
