@@ -103,6 +103,10 @@ test-web: setup web/node_modules/.package-lock.json ## Check, build and test the
 		test -z "$$CI"; \
 	fi
 
+.PHONY: screenshots
+screenshots: ## Make the pictures in docs/images anew (needs Chromium)
+	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page status -g 'pictures|a crash'"
+
 web/node_modules/.package-lock.json: web/package-lock.json
 	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null || \
 		{ echo "web: Node 20 or newer and npm are needed (Debian: apt-get install nodejs npm)." >&2; exit 1; }

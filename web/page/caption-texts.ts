@@ -13,7 +13,7 @@ const english = {
 		tab: 'The sound of a tab',
 		unnamed: (number: number): string => `Microphone ${number}`,
 	},
-	spoken: { label: 'Spoken language', auto: 'Find out by itself' },
+	spoken: { label: 'Spoken language', auto: 'Automatic' },
 	states: {
 		idle: 'Not listening',
 		asking: 'Waiting for your permission',

@@ -115,14 +115,12 @@ export class CaptionView {
 	}
 
 	#show(): void {
-		const guesses = [...this.#open.values()].map(({ startSeconds, stable, unstable }) =>
-			captionLine(
-				startSeconds + this.#offsetSeconds,
-				null,
-				wordsThatAre('firm', stable),
-				wordsThatAre('guess', unstable),
-			),
-		);
+		const guesses = [...this.#open.values()].map(({ startSeconds, stable, unstable }) => {
+			const guess = unstable.trimStart();
+			const space = unstable.slice(0, unstable.length - guess.length); // it would be underlined, too
+			const words = [wordsThatAre('firm', stable), space, wordsThatAre('guess', guess)];
+			return captionLine(startSeconds + this.#offsetSeconds, null, ...words);
+		});
 		this.#guesses.replaceChildren(...guesses);
 		const hasLines = this.#log.childElementCount > 0;
 		this.#empty.hidden = hasLines || guesses.length > 0;

@@ -12,6 +12,7 @@ import { Recordings } from './recordings.js';
 import { SourceChoice } from './source.js';
 
 const SPOKEN = 'auricle.spoken';
+const SILENT = problem('silent');
 
 const start = byId('start', HTMLButtonElement);
 const pause = byId('pause', HTMLButtonElement);
@@ -24,12 +25,14 @@ let told: Sentence | null = null;
 let delayMilliseconds: number | null = null;
 let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
 
-const key = new Key();
+const key = new Key(tell);
 const source = new SourceChoice(texts, () => void live.changeSource());
 const captions = new CaptionView(texts);
 const recordings = new Recordings(texts, key, spokenLanguage, tell);
 const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent => {
-	tell(isSilent ? problem('silent') : null);
+	if (told === (isSilent ? null : SILENT)) {
+		tell(isSilent ? SILENT : null); // whatever else is told matters more
+	}
 });
 const live = new Live(
 	{

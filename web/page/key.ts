@@ -4,6 +4,12 @@ import { problem, type Sentence } from './caption-texts.js';
 import { byId } from './dom.js';
 
 const KEPT = 'auricle.key';
+/** What a header may hold. */
+const SENDABLE = /^[!-~]+$/;
+/** RFC 9110 §5.6.2: what the name of a subprotocol may hold, as which a browser shows a key to a WebSocket. */
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+/** A key that no server knows. */
+const NONE = 'none';
 
 /** The key, and the field for it. */
 export class Key {
@@ -11,11 +17,14 @@ export class Key {
 	readonly #field = byId('key', HTMLInputElement);
 	#then: (() => void) | null = null;
 
-	constructor() {
+	/** @param tell - Says what is wrong with a key. */
+	constructor(tell: (sentence: Sentence) => void) {
 		this.#form.addEventListener('submit', event => {
 			event.preventDefault();
 			const key = this.#field.value.trim();
-			if (key === '') {
+			if (!SENDABLE.test(key)) {
+				tell(problem(key === '' ? 'unauthorized' : 'wrong_key'));
+				this.#field.focus();
 				return;
 			}
 			sessionStorage.setItem(KEPT, key);
@@ -27,6 +36,12 @@ export class Key {
 	/** What to show the server. */
 	get value(): string | undefined {
 		return sessionStorage.getItem(KEPT) ?? undefined;
+	}
+
+	/** The same for the live client: a key that can't be a subprotocol's name sends a token in its place. */
+	get forSocket(): string | (() => Promise<string>) | undefined {
+		const key = this.value;
+		return key === undefined || TOKEN.test(key) ? key : () => token(key);
 	}
 
 	/** Asks for it because the server did with this code; returns what to say. */
@@ -44,4 +59,11 @@ export class Key {
 /** Whether a code means that a key is needed. */
 export function asksForKey(code: string): boolean {
 	return code === 'unauthorized' || code === 'token_expired';
+}
+
+/** Returns a token that stands for a key. */
+async function token(key: string): Promise<string> {
+	const headers = { Authorization: `Bearer ${key}` };
+	const answer = await fetch('v1/auth/token', { method: 'POST', headers });
+	return answer.status === 401 ? NONE : ((await answer.json()) as { token: string }).token;
 }

@@ -7,6 +7,10 @@ import { problem, type Sentence } from './caption-texts.js';
 import { asksForKey, type Key } from './key.js';
 import { release, type SourceChoice } from './source.js';
 
+for (const url of [workerUrl, workletUrl]) {
+	fetch(url).catch(() => undefined); // the browser keeps them: a start finds them also when the server is gone
+}
+
 /** Where it stands. */
 export type LiveState =
 	'idle' | 'asking' | 'connecting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
@@ -109,7 +113,7 @@ export class Live {
 		this.#take(media);
 		this.#enter('connecting');
 		try {
-			const apiKey = this.#key.value;
+			const apiKey = this.#key.forSocket;
 			const client = new LiveClient({
 				url: new URL('.', location.href).href,
 				language: this.#language(),

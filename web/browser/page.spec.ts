@@ -1,0 +1,506 @@
+/** The captions' page, as the server serves it. */
+
+import { readFile } from 'node:fs/promises';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { API_KEY, OTHER_KEY } from './auricle.js';
+import { SENTENCE, TESTDATA, words } from './clip.js';
+import { expect, test as base } from './fixtures.js';
+
+declare global {
+	/** From the last loud sample of the microphone to each line of captions since. */
+	var delays: number[] | undefined;
+	/** What {@link speakFrom} gives. */
+	var shared: MediaStream | undefined;
+}
+
+const MAX_VISIT_BYTES = 100_000;
+const FOLDER = process.env['AURICLE_SCREENSHOTS'];
+
+interface Own {
+	/** The page, with a key; whatever it asks elsewhere, and whatever its policy forbids, fails the test. */
+	readonly captions: Page;
+	/** Whether the page has a key. */
+	readonly key: string | null;
+}
+
+const test = base.extend<Own>({
+	key: [API_KEY, { option: true }],
+	captions: async ({ page, gateway, key }, use) => {
+		const problems = await watched(page, gateway.url);
+		await page.addInitScript(key => {
+			if (key !== null && sessionStorage.getItem('auricle.key') === null) {
+				sessionStorage.setItem('auricle.key', key);
+			}
+		}, key);
+		await page.goto(gateway.url);
+		await use(page);
+		expect(problems).toEqual([]);
+	},
+});
+
+/** Returns what goes wrong on a page from now on: errors, forbidden things, requests that leave its origin. */
+async function watched(page: Page, url: string): Promise<string[]> {
+	const problems: string[] = [];
+	const { host } = new URL(url);
+	page.on('pageerror', error => problems.push(error.message));
+	page.on('console', message => {
+		if (/policy|deprecat/i.test(message.text())) {
+			problems.push(message.text());
+		}
+	});
+	page.context().on('request', request => {
+		const asked = new URL(request.url());
+		if (asked.host !== host && asked.protocol !== 'blob:') {
+			problems.push(request.url());
+		}
+	});
+	await page.exposeFunction('onViolation', (what: string) => problems.push(what));
+	await page.addInitScript(() => {
+		document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+			(globalThis as unknown as { onViolation(what: string): void }).onViolation(
+				`${violatedDirective} forbids ${blockedURI}`,
+			);
+		});
+	});
+	return problems;
+}
+
+/** Measures in the page how long after the last loud sample each line is there. */
+async function measureDelays(page: Page): Promise<void> {
+	await page.addInitScript(() => {
+		const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+		navigator.mediaDevices.getUserMedia = async constraints => {
+			const media = await open(constraints);
+			const context = new AudioContext();
+			const meter = context.createAnalyser();
+			meter.fftSize = 1024;
+			context.createMediaStreamSource(media).connect(meter);
+			const samples = new Float32Array(meter.fftSize);
+			let loudAt = 0;
+			setInterval(() => {
+				meter.getFloatTimeDomainData(samples);
+				if (samples.some(sample => Math.abs(sample) > 0.01)) {
+					loudAt = performance.now();
+				}
+			}, 10);
+			const delays: number[] = (globalThis.delays = []);
+			new MutationObserver(() => {
+				requestAnimationFrame(() => delays.push(performance.now() - loudAt)); // it is painted next
+			}).observe(document.querySelector('#lines') as Element, { childList: true });
+			return media;
+		};
+	});
+}
+
+/** Returns how many packets the server has counted in sessions that are over. */
+async function packetsCounted(port: number): Promise<number> {
+	const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+	return Number(/^auricle_live_packets_total\{outcome="received"\} (\S+)$/m.exec(text)?.[1]);
+}
+
+async function saved(
+	page: Page,
+	button: string,
+	within = '#captions',
+): Promise<[name: string, text: string]> {
+	const [download] = await Promise.all([
+		page.waitForEvent('download'),
+		page.locator(within).getByRole('button', { name: button, exact: true }).click(),
+	]);
+	return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')];
+}
+
+/** Returns the texts of the cues in a file of subtitles. */
+function cues(file: string, point: string): (string | undefined)[] {
+	const time = `\\d\\d:\\d\\d:\\d\\d\\${point}\\d{3}`;
+	const cue = new RegExp(`^${time} --> ${time}\n(.+)\n(?:\n|$)`, 'gm');
+	return [...file.matchAll(cue)].map(([, text]) => text);
+}
+
+async function expectNobodyShutOut(page: Page): Promise<void> {
+	for (const colorScheme of ['light', 'dark'] as const) {
+		await page.emulateMedia({ colorScheme });
+		const { violations } = await new AxeBuilder({ page }).analyze();
+		expect(violations).toEqual([]);
+	}
+}
+
+/** Drops a file of testdata, or bytes, onto the page. */
+async function drop(page: Page, name: string, content?: Buffer): Promise<void> {
+	const bytes = content ?? (await readFile(new URL(name, TESTDATA)));
+	const dropped = await page.evaluateHandle(
+		({ name, base64 }) => {
+			const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+			const dropped = new DataTransfer();
+			dropped.items.add(new File([bytes], name));
+			return dropped;
+		},
+		{ name, base64: bytes.toString('base64') },
+	);
+	await page.dispatchEvent('main', 'dragover', { dataTransfer: dropped });
+	await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
+}
+
+test('what is said is read on the page, can be taken home, and every packet is counted', async ({
+	page,
+	captions,
+	gateway,
+	server,
+}) => {
+	await measureDelays(page);
+	await page.reload();
+	const before = await packetsCounted(server.port);
+	await captions.getByLabel('Spoken language').selectOption('English');
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await expect(captions.locator('#state')).toHaveText('Listening');
+	await expect(captions.locator('#guesses .guess')).toContainText(/\w/);
+	await expect
+		.poll(() => captions.locator('.level i').evaluate(bar => bar.getBoundingClientRect().width))
+		.toBeGreaterThan(10);
+	await expect(captions.locator('#lines')).toContainText(/your country\.$/);
+	const [delay = NaN] = await page.evaluate(() => globalThis.delays ?? []);
+	console.log(`from the last word's sample to its final on the screen: ${Math.round(delay)} ms`);
+	await expect(captions.locator('#guesses')).toBeEmpty();
+	await expect(captions.locator('#delay')).toHaveText(/^words firm after \d+\.\d s$/);
+	await captions.getByRole('button', { name: 'Stop' }).click();
+	await expect(captions.locator('#state')).toHaveText('Not listening');
+
+	const said = await captions.locator('#lines .words').allTextContents();
+	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
+	const sent = new Set(gateway.packets).size;
+	expect(sent).toBeGreaterThan(SENTENCE.seconds * 50);
+	expect((await packetsCounted(server.port)) - before).toBe(sent);
+
+	const [name, txt] = await saved(captions, 'TXT');
+	expect(name).toMatch(/^captions-\d{4}-\d\d-\d\d-\d{4}\.txt$/);
+	expect(txt).toBe(said.map(line => `${line}\n`).join(''));
+	const [, srt] = await saved(captions, 'SRT');
+	expect(cues(srt, ',')).toEqual(said);
+	expect(srt).toMatch(/^1\n/);
+	const [, vtt] = await saved(captions, 'VTT');
+	expect(cues(vtt, '.')).toEqual(said);
+	expect(vtt).toMatch(/^WEBVTT\n\n/);
+	const [, json] = await saved(captions, 'JSON');
+	expect(JSON.parse(json)).toMatchObject({
+		text: said.join(' '),
+		segments: said.map(text => ({ text, language: 'en' })),
+	});
+
+	await expectNobodyShutOut(captions);
+	await captions.getByRole('button', { name: 'Clear' }).click();
+	await expect(captions.locator('#empty')).toBeVisible();
+	await expect(captions.getByRole('button', { name: 'TXT' }).first()).toBeDisabled();
+});
+
+test('nobody is shut out before anything is said', async ({ captions }) => {
+	await expectNobodyShutOut(captions);
+});
+
+test('hands that use keys only start, pause, project and stop', async ({ captions: page }) => {
+	const focused = page.locator(':focus');
+	const tabTo = async (name: string, key = 'Tab'): Promise<void> => {
+		for (let presses = 0; presses < 30; presses++) {
+			if ((await focused.count()) > 0 && (await focused.textContent()) === name) {
+				return;
+			}
+			await page.keyboard.press(key);
+		}
+		throw new Error(`there is no way to ${name}`);
+	};
+	await tabTo('Start');
+	await page.keyboard.press('Enter');
+	await expect(page.locator('#state')).toHaveText('Listening');
+	await tabTo('Pause');
+	await page.keyboard.press('Space');
+	await expect(page.locator('#state')).toHaveText('Paused');
+	await page.keyboard.press('Space');
+	await expect(page.locator('#state')).toHaveText('Listening');
+	await tabTo('Full screen');
+	await page.keyboard.press('Enter');
+	await expect(page.getByRole('button', { name: 'Leave full screen' })).toBeFocused();
+	expect(await page.evaluate(() => document.fullscreenElement?.id)).toBe('captions');
+	const beside = page.locator('[data-beside]');
+	expect(await beside.evaluateAll(all => all.filter(one => !(one as HTMLElement).inert))).toEqual([]);
+	await page.keyboard.press('Escape');
+	await expect(page.getByRole('button', { name: 'Full screen' })).toBeFocused();
+	await tabTo('Stop', 'Shift+Tab');
+	await page.keyboard.press('Enter');
+	await expect(page.locator('#state')).toHaveText('Not listening');
+});
+
+test('a connection that breaks is told, and told no more once it is back', async ({
+	captions: page,
+	gateway,
+}) => {
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	gateway.cut();
+	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
+	await expect(page.locator('#state')).toHaveText('Connecting again');
+	gateway.mend();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	await expect(page.locator('#notice')).toBeHidden();
+});
+
+test('a server that can not be reached is told as what it is', async ({ captions: page, gateway }) => {
+	gateway.cut();
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#notice')).toHaveText(/^The server can’t be reached\./);
+	await expect(page.locator('#state')).toHaveText('Not listening');
+});
+
+test.describe('without the right key', () => {
+	test.use({ key: null });
+
+	test('the page asks for one, for captions and for files', async ({ captions: page }) => {
+		const [field, use] = [
+			page.getByLabel('Key for this server'),
+			page.getByRole('button', { name: 'Use this key' }),
+		];
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#notice')).toHaveText('The server asks for a key.');
+		await expectNobodyShutOut(page);
+		for (const wrong of ['wrong', 'wrong/as+Base64==', 'ключ']) {
+			await field.fill(wrong);
+			await use.click();
+			await expect(page.locator('#notice')).toHaveText('The server does not know this key.');
+			await expect(field).toBeFocused();
+		}
+		await field.fill(API_KEY);
+		await field.press('Enter');
+		await expect(page.locator('#state')).toHaveText('Listening');
+		await expect(field).toBeHidden();
+		await expect(page.locator('#notice')).toBeHidden();
+		await page.getByRole('button', { name: 'Stop' }).click();
+		await expect(page.locator('#state')).toHaveText('Not listening');
+
+		await page.evaluate(() => sessionStorage.clear());
+		await drop(page, 'short.wav');
+		await expect(page.locator('#notice')).toHaveText('The server asks for a key.');
+		await field.fill(API_KEY);
+		await use.click();
+		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+	});
+});
+
+test.describe('of somebody else', () => {
+	test.use({ key: OTHER_KEY });
+
+	test('a server that is full is told as what it is, and has room later', async ({
+		captions: page,
+		server,
+	}) => {
+		const full = await server.fill();
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#notice')).toHaveText(/^The server is full\./);
+		full.leave();
+		await expect(page.locator('#state')).toHaveText('Listening');
+		await expect(page.locator('#notice')).toBeHidden();
+	});
+});
+
+test('a file that is dropped is transcribed, whatever happens meanwhile', async ({
+	captions: page,
+	gateway,
+}) => {
+	const headers = { Authorization: `Bearer ${API_KEY}` };
+	const accepted = page.waitForResponse(answer => answer.status() === 202);
+	await drop(page, 'fellow.wav');
+	const { job_id: job } = (await (await accepted).json()) as { job_id: string };
+	const forgotten = await fetch(`${gateway.url}jobs/${job}`, { method: 'DELETE', headers });
+	expect(forgotten.status).toBe(200);
+	await page.waitForResponse(answer => answer.status() === 202); // the page sends it again
+	gateway.cut();
+	const recording = page.getByRole('article');
+	await expect(recording.getByRole('status')).toHaveText(
+		'The server can’t be reached. Trying again by itself.',
+	);
+	gateway.mend();
+	await expect(recording.getByRole('status')).toHaveText('Done');
+	const said = await recording.locator('.words').allTextContents();
+	expect(words(said.join(' '))).toEqual(words(SENTENCE.text));
+	const [name, vtt] = await saved(page, 'VTT', '.recording');
+	expect(name).toBe('fellow.vtt');
+	expect(cues(vtt, '.')).toEqual(said);
+	await expectNobodyShutOut(page);
+});
+
+test('files are taken one after another, and one that is none is told as what it is', async ({
+	captions: page,
+}) => {
+	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
+	await page.locator('#file').setInputFiles([new URL('short.wav', TESTDATA).pathname]);
+	const state = (name: string): ReturnType<Page['locator']> =>
+		page.getByRole('article').filter({ hasText: name }).getByRole('status');
+	await expect(state('notes.txt')).toHaveText('This is no recording that the server can read.');
+	await expect(state('short.wav')).toHaveText('Done');
+	await page.getByRole('button', { name: 'Remove notes.txt' }).click();
+	await expect(page.getByRole('article')).toHaveCount(1);
+	await page.locator('#file').setInputFiles([new URL('story.ogg', TESTDATA).pathname]);
+	await page.getByRole('button', { name: 'Cancel story.ogg' }).click();
+	await expect(page.getByRole('article')).toHaveCount(1);
+});
+
+test.describe('in Chinese', () => {
+	test.use({ locale: 'zh-CN' });
+
+	test('the page speaks it, until somebody wants another', async ({ captions: page, gateway }) => {
+		await expect(page.locator('html')).toHaveAttribute('lang', 'zh');
+		await expect(page.getByRole('heading', { level: 1 })).toHaveText('实时字幕');
+		await expect(page.getByLabel('所说语言').getByRole('option', { name: '法语' })).toBeAttached();
+		gateway.cut();
+		await page.getByRole('button', { name: '开始' }).click();
+		await expect(page.locator('#notice')).toHaveText('无法连接服务器。请检查网络，然后按“开始”。');
+		await page.getByRole('button', { name: 'English' }).click();
+		await expect(page.locator('html')).toHaveAttribute('lang', 'en');
+		await expect(page.locator('#notice')).toHaveText(/^The server can’t be reached\./);
+		await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+		gateway.mend();
+		await page.reload();
+		await expect(page.locator('html')).toHaveAttribute('lang', 'en');
+		await expectNobodyShutOut(page);
+	});
+});
+
+test('the first answer is enough to paint, and a visit is cheap', async ({ page, gateway }) => {
+	const problems = await watched(page, gateway.url);
+	let letThrough = (): void => undefined;
+	const late = new Promise<void>(resolve => (letThrough = resolve));
+	await page.route('**/assets/**', async route => {
+		await late;
+		await route.continue();
+	});
+	const sizes: Promise<{ responseBodySize: number; responseHeadersSize: number }>[] = [];
+	page.on('requestfinished', request => sizes.push(request.sizes()));
+	await page.goto(gateway.url, { waitUntil: 'commit' });
+	const painted = await page.evaluate(
+		() =>
+			new Promise<number>(resolve => {
+				new PerformanceObserver(list => {
+					const [first] = list.getEntriesByName('first-contentful-paint');
+					if (first !== undefined) resolve(first.startTime);
+				}).observe({ type: 'paint', buffered: true });
+			}),
+	);
+	await expect(page.getByRole('button', { name: 'Start' })).toBeVisible();
+	expect(await page.locator('#start').evaluate(start => getComputedStyle(start).borderTopLeftRadius)).toBe(
+		'32px',
+	);
+	console.log(`first paint after ${Math.round(painted)} ms, with no script or picture there yet`);
+	letThrough();
+	await page
+		.getByLabel('Spoken language')
+		.getByRole('option', { name: 'French' })
+		.waitFor({ state: 'attached' });
+	await page.waitForLoadState('networkidle');
+	const bytes = (await Promise.all(sizes)).reduce(
+		(sum, { responseBodySize, responseHeadersSize }) => sum + responseBodySize + responseHeadersSize,
+		0,
+	);
+	console.log(`a visit: ${bytes} bytes in ${sizes.length} answers`);
+	expect(sizes.length).toBeGreaterThan(1);
+	expect(bytes).toBeLessThan(MAX_VISIT_BYTES);
+	expect(problems).toEqual([]);
+});
+
+test('the sound of a tab is listened to, and what is chosen can be changed meanwhile', async ({
+	page,
+	captions,
+}) => {
+	await page.addInitScript(speakFrom, { where: 'getDisplayMedia', file: SENTENCE.file } as const);
+	await page.reload();
+	await captions.getByLabel('Spoken language').selectOption('English');
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await expect(captions.locator('#state')).toHaveText('Listening');
+	await captions.getByLabel('Listen to').selectOption('The sound of a tab');
+	await expect(captions.locator('#guesses .guess')).toContainText(/\w/);
+	await page.evaluate(() => globalThis.shared?.getAudioTracks()[0]?.dispatchEvent(new Event('ended')));
+	await expect(captions.locator('#notice')).toHaveText(/^The tab is not shared any more\./);
+	await expect(captions.locator('#state')).toHaveText('Paused');
+	await expect(captions.locator('#lines')).toContainText(/And so/i); // what was said is finished all the same
+	await captions.getByRole('button', { name: 'Stop' }).click();
+	await expect(captions.locator('#state')).toHaveText('Not listening');
+});
+
+test.describe('in a browser', () => {
+	const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+	const args = ['--no-sandbox', '--disable-gpu'];
+
+	test('that denies the microphone, or has none, the page says so', async ({ playwright, gateway }) => {
+		const denying = await playwright.chromium.launch({
+			executablePath,
+			args: [...args, '--use-fake-device-for-media-stream'],
+		});
+		const page = await denying.newPage();
+		await page.goto(gateway.url);
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#notice')).toHaveText(/^The microphone is not allowed to this page\./);
+		await expect(page.locator('#state')).toHaveText('Not listening');
+		await denying.close();
+
+		const deaf = await playwright.chromium.launch({
+			executablePath,
+			args: [...args, '--disable-audio-input'],
+		});
+		const other = await deaf.newPage({ permissions: ['microphone'] });
+		await other.goto(gateway.url);
+		await other.getByRole('button', { name: 'Start' }).click();
+		await expect(other.locator('#notice')).toHaveText(/^There is no microphone\./);
+		await deaf.close();
+	});
+
+	test('that got the page over plain http, it says what is needed, and takes recordings', async ({
+		playwright,
+		gateway,
+	}) => {
+		const rules = '--host-resolver-rules=MAP captions.example 127.0.0.1';
+		const browser = await playwright.chromium.launch({ executablePath, args: [...args, rules] });
+		const page = await browser.newPage();
+		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
+		await page.goto(gateway.url.replace('127.0.0.1', 'captions.example'));
+		await expect(page.locator('#notice')).toHaveText(/only over https:\/\/ or on the server’s own machine/);
+		await expect(page.getByRole('button', { name: 'Start' })).toBeDisabled();
+		await drop(page, 'short.wav');
+		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
+		await browser.close();
+	});
+});
+
+test('pictures for the documentation', async ({ page, captions }) => {
+	test.skip(FOLDER === undefined, 'make screenshots');
+	const picture = async (name: string): Promise<void> => {
+		await page.screenshot({ path: `${FOLDER ?? ''}/${name}.png` });
+	};
+	await page.addInitScript(speakFrom, { where: 'getUserMedia', file: 'story.ogg' } as const);
+	await page.setViewportSize({ width: 1280, height: 800 });
+	await page.reload();
+	await drop(page, 'fellow.wav');
+	await expect(page.getByText('Done', { exact: true })).toBeVisible();
+	await captions.getByLabel('Spoken language').selectOption('English');
+	await captions.getByRole('button', { name: 'Start' }).click();
+	await expect(captions.locator('#lines .line')).toHaveCount(4, { timeout: 60_000 });
+	await expect(captions.locator('#guesses .guess')).toContainText(/\w+ \w+ \w+/);
+	await picture('captions-light');
+	await page.emulateMedia({ colorScheme: 'dark' });
+	await picture('captions-dark');
+	await page.setViewportSize({ width: 390, height: 844 });
+	await picture('captions-phone');
+	await page.setViewportSize({ width: 1280, height: 720 });
+	await page.getByRole('button', { name: 'Full screen' }).click();
+	await picture('captions-beamer');
+});
+
+/** Lets a page hear a recording of testdata in the place of a microphone or a tab; runs in the page. */
+function speakFrom({ where, file }: { where: 'getUserMedia' | 'getDisplayMedia'; file: string }): void {
+	navigator.mediaDevices[where] = async () => {
+		const context = new AudioContext();
+		const recording = await (await fetch(`_test/testdata/${file}`)).arrayBuffer();
+		const speaker = context.createBufferSource();
+		speaker.buffer = await context.decodeAudioData(recording);
+		const sink = context.createMediaStreamDestination();
+		speaker.connect(sink);
+		speaker.start();
+		return (globalThis.shared = sink.stream);
+	};
+}

@@ -1,0 +1,59 @@
+/** What the captions' page says, and what it knows of the server. */
+
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { CAPTION_TEXTS } from '../page/caption-texts.js';
+import { LANGUAGE_CODES, namedLanguages } from '../page/languages.js';
+
+const read = (path: string): string => readFileSync(new URL(path, import.meta.url), 'utf8');
+
+/** Returns all texts by their paths. */
+function flat(texts: object, path = ''): Map<string, unknown> {
+	const found = new Map<string, unknown>();
+	for (const [name, value] of Object.entries(texts) as [string, unknown][]) {
+		if (typeof value === 'object' && value !== null) {
+			flat(value, `${path}${name}.`).forEach((text, at) => found.set(at, text));
+		} else {
+			found.set(path + name, value);
+		}
+	}
+	return found;
+}
+
+describe('the page', () => {
+	const { en, zh } = CAPTION_TEXTS;
+
+	it('says the same in English before and after its script has come', () => {
+		const texts = flat(en);
+		const shown = [...read('../page/index.html').matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)];
+		expect(shown.length).toBeGreaterThan(15);
+		for (const [, path = '', text = ''] of shown) {
+			expect([path, text.trim().replace(/\s+/g, ' ')]).toEqual([path, texts.get(path)]);
+		}
+	});
+
+	it('has a sentence in each language for each problem', () => {
+		expect([...flat(zh).keys()]).toEqual([...flat(en).keys()]);
+		for (const [name, sentence] of Object.entries(en.problems)) {
+			expect(sentence).toMatch(/[.?]$/);
+			expect(zh.problems[name]).toMatch(/[。？]$/);
+		}
+	});
+
+	it('has one for each error of the server that a page can meet', () => {
+		const codes = [...read('../../docs/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
+			.flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code))
+			.filter(code => code !== 'bad_request' && code !== 'opus_without_boundaries'); // bugs of the page's
+		expect(codes).toContain('queue_full');
+		expect(codes.filter(code => !(code in en.problems))).toEqual([]);
+	});
+
+	it('knows the languages that the server knows, and their names', () => {
+		const table = /LANGUAGE_NAMES[^{]+\{([^}]+)\}/.exec(read('../../src/auricle/languages.py'))?.[1] ?? '';
+		expect(LANGUAGE_CODES).toEqual([...table.matchAll(/"(\w+)": "/g)].map(([, code]) => code));
+		const names = new Map(namedLanguages('en'));
+		expect(names.get('jw')).toBe('Javanese');
+		expect(names.size).toBe(LANGUAGE_CODES.length);
+		expect(new Map(namedLanguages('zh')).get('de')).toBe('德语');
+	});
+});

@@ -1,0 +1,79 @@
+import { describe, expect, it } from 'vitest';
+import { clock, type FileFormat, type Line, written } from '../page/transcript.js';
+
+const line = (startSeconds: number, endSeconds: number, text: string): Line => ({
+	startSeconds,
+	endSeconds,
+	text,
+	language: 'en',
+});
+
+const LINES = [line(0.4, 2.1, ' And so,'), line(2.5, 3723.0015, 'my fellow Americans.')];
+
+describe('a transcript', () => {
+	it('is text, a line each', () => {
+		expect(written(LINES, 'txt')).toBe('And so,\nmy fellow Americans.\n');
+	});
+
+	it('is SubRip', () => {
+		expect(written(LINES, 'srt')).toBe(
+			'1\n00:00:00,400 --> 00:00:02,100\nAnd so,\n\n' +
+				'2\n00:00:02,500 --> 01:02:03,002\nmy fellow Americans.\n',
+		);
+	});
+
+	it('is WebVTT', () => {
+		expect(written(LINES, 'vtt')).toBe(
+			'WEBVTT\n\n00:00:00.400 --> 00:00:02.100\nAnd so,\n\n' +
+				'00:00:02.500 --> 01:02:03.002\nmy fellow Americans.\n',
+		);
+	});
+
+	it('is JSON', () => {
+		expect(JSON.parse(written(LINES, 'json'))).toEqual({
+			text: 'And so, my fellow Americans.',
+			segments: [
+				{ start: 0.4, end: 2.1, text: 'And so,', language: 'en' },
+				{ start: 2.5, end: 3723.002, text: 'my fellow Americans.', language: 'en' },
+			],
+		});
+	});
+
+	it.each<[FileFormat, string]>([
+		['txt', ''],
+		['srt', ''],
+		['vtt', 'WEBVTT\n'],
+	])('of nothing is an empty %s', (format, empty) => {
+		expect(written([], format)).toBe(empty);
+		expect(written([line(0, 1, ' \n')], format)).toBe(empty);
+	});
+
+	it('has cues in order, none over another, and none without length', () => {
+		const lines = [line(2, 3, 'two'), line(0, 2.5, 'one'), line(2, 2, 'three')];
+		expect([...written(lines, 'vtt').matchAll(/(\S+) --> (\S+)\n(\w+)/g)].map(([, ...cue]) => cue)).toEqual([
+			['00:00:00.000', '00:00:02.000', 'one'],
+			['00:00:02.000', '00:00:02.001', 'two'],
+			['00:00:02.001', '00:00:02.002', 'three'],
+		]);
+	});
+
+	it('can not be broken by what is said', () => {
+		const lines = [line(0, 1, 'a\n\n1\u2028--> <b>&')];
+		expect(written(lines, 'srt')).toBe('1\n00:00:00,000 --> 00:00:01,000\na\n1\n-> <b>&\n');
+		expect(written(lines, 'vtt')).toBe(
+			'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na\n1\n--&gt; &lt;b&gt;&amp;\n',
+		);
+	});
+});
+
+describe('a clock', () => {
+	it.each([
+		[0, '0:00'],
+		[59.9, '0:59'],
+		[61, '1:01'],
+		[3723, '1:02:03'],
+		[-1, '0:00'],
+	])('shows %d seconds as %s', (seconds, shown) => {
+		expect(clock(seconds)).toBe(shown);
+	});
+});
