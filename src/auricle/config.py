@@ -55,6 +55,18 @@ class ServerSettings(_Section):
     openai_strict_models: bool = Field(
         False, description="Give OpenAI's clients a 404 for any other name of a model."
     )
+    wyoming: bool = Field(
+        False, description="Whether Wyoming's clients, as Home Assistant, are served, too."
+    )
+    wyoming_host: str = Field(
+        "127.0.0.1", description="Address for Wyoming; others than loopback need wyoming_open."
+    )
+    wyoming_port: int = Field(
+        10300, ge=0, le=65535, description="Port for Wyoming; 0 picks a free one."
+    )
+    wyoming_open: bool = Field(
+        False, description="Whether other machines may use Wyoming, which knows no keys."
+    )
     max_json_mb: float = Field(25, gt=0, description="Largest JSON body, in MB of 10^6 bytes.")
     max_upload_mb: float = Field(2000, gt=0, description="Largest audio body, in MB.")
     spool_dir: Path | None = Field(None, description="Where uploads are spooled; the system's own.")

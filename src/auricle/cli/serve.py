@@ -5,6 +5,7 @@ import contextlib
 import math
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ import anyio
 from auricle.cli.console import errors, results
 from auricle.cli.options import setting
 from auricle.cli.settings import warn_of_unknown_variables
-from auricle.config import Settings
+from auricle.config import ServerSettings, Settings
 from auricle.errors import SetupError
 
 if TYPE_CHECKING:
@@ -27,6 +28,10 @@ CLIP = Path("testdata/fellow.wav")
 def serve(
     host: Annotated[str | None, setting("host")] = None,
     port: Annotated[int | None, setting("port")] = None,
+    wyoming: Annotated[bool | None, setting("wyoming")] = None,
+    wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
+    wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
+    wyoming_open: Annotated[bool | None, setting("wyoming_open")] = None,
     model: Annotated[str | None, setting("model")] = None,
     device: Annotated[str | None, setting("device")] = None,
     compute_type: Annotated[str | None, setting("compute_type")] = None,
@@ -50,6 +55,10 @@ def serve(
         {
             "host": host,
             "port": port,
+            "wyoming": wyoming,
+            "wyoming_host": wyoming_host,
+            "wyoming_port": wyoming_port,
+            "wyoming_open": wyoming_open,
             "model": model,
             "device": device,
             "compute_type": compute_type,
@@ -74,6 +83,7 @@ async def _serve(settings: Settings) -> None:
     """
     from auricle.engine.fetch import resolve
     from auricle.engine.placement import settle
+    from auricle.server import wyoming
     from auricle.server.app import create_app
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
@@ -81,7 +91,8 @@ async def _serve(settings: Settings) -> None:
     from auricle.workers.pool import WorkerPool
 
     configure_logging(settings.server.log_level)
-    for found in listen(settings.server):  # a port in use is told before a model is fetched
+    # A port in use is told before a model is fetched.
+    for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     model_path = await anyio.to_thread.run_sync(resolve, settings.model)
     place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
@@ -92,6 +103,10 @@ async def _serve(settings: Settings) -> None:
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
     url = base_url(settings.server, sockets)
+    if wyoming_sockets := wyoming.listen(settings.server):
+        guests = wyoming.WyomingServer(app.state.auricle, Path(settings.model.model).name)
+        app.state.auricle.beside.append(partial(guests.serve, wyoming_sockets))
+        _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
         for started in (pool, decoder):
             stack.push_async_callback(started.aclose)
@@ -106,6 +121,18 @@ async def _serve(settings: Settings) -> None:
             beside.cancel_scope.cancel()
     if problems:
         raise problems[0]
+
+
+def _announce_wyoming(settings: ServerSettings, port: int) -> None:
+    """Tell where Wyoming's clients find it, and that they need no keys."""
+    from auricle.server.wyoming import is_exposed
+
+    where = f"{settings.wyoming_host} port {port}"
+    results.print(f"Home Assistant finds it on {where} (Wyoming).", markup=False)
+    if is_exposed(settings):
+        errors.print(
+            f"auricle: Wyoming knows no keys: whoever reaches {where} can use it.", style="yellow"
+        )
 
 
 async def _announce(

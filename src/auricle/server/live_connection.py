@@ -141,6 +141,8 @@ class LiveConnection:
         live: Where its session is.
         runner: Its session.
         dialect: How its client talks; the native protocol if there is none.
+        outlasts_drain: Whoever serves it sees to its end when the server goes: the client neither
+            comes back nor can do with half of what it says.
     """
 
     def __init__(
@@ -149,7 +151,10 @@ class LiveConnection:
         live: LiveSessions,
         runner: LiveRunner,
         dialect: Dialect | None = None,
+        *,
+        outlasts_drain: bool = False,
     ) -> None:
+        self._outlasts_drain = outlasts_drain
         self._websocket = websocket
         self._live = live
         self._runner = runner
@@ -327,6 +332,8 @@ class LiveConnection:
         return since if self._peer is None else max(since, self._peer.received_at)
 
     async def _watch_drain(self) -> None:
+        if self._outlasts_drain:
+            return
         await self._live.draining.wait()
         self._reader.cancel()  # what comes now is sent again to the next server
         if not self._dialect.is_resumable:

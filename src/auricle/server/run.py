@@ -38,10 +38,18 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         SetupError: The port is in use, the host is unknown, or it needs keys.
     """
     check_exposure(settings)
+    return open_sockets(settings.host, settings.port, "AURICLE_PORT")
+
+
+def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
+    """Return sockets that listen on all addresses of a host.
+
+    Raises:
+        SetupError: The port is in use, or the host is unknown; ``variable`` is what sets the port.
+    """
     sockets: list[socket.socket] = []
-    port = settings.port
     try:
-        for family, address in _addresses(settings.host, port):
+        for family, address in _addresses(host, port):
             found = _listen(family, address, port)
             port = port or found.getsockname()[1]  # 0 picks one, for all addresses the same
             sockets.append(found)
@@ -49,8 +57,8 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
         for opened in sockets:
             opened.close()
         raise SetupError(
-            f"Port {port} on {settings.host} can't be used ({error.strerror}): stop what listens "
-            "there, or set AURICLE_PORT to another one."
+            f"Port {port} on {host} can't be used ({error.strerror}): stop what listens "
+            f"there, or set {variable} to another one."
         ) from error
     return sockets
 

@@ -1,9 +1,10 @@
 """What the routes of one application share."""
 
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import anyio
 import numpy as np
@@ -41,7 +42,7 @@ class Running:
 
 @dataclass(slots=True)
 class ServerState:
-    """The application's parts."""
+    """The application's parts; what is in ``beside`` runs while the application does."""
 
     transcriber: Transcriber
     decoder: Decoder
@@ -56,6 +57,7 @@ class ServerState:
     history: History = field(default_factory=History)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
+    beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
     _running: Running | None = None
 
@@ -105,6 +107,8 @@ class ServerState:
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
                 background.start_soon(keep, self.history, self._look)
+                for work in self.beside:
+                    background.start_soon(work)
                 yield
                 background.cancel_scope.cancel()
         finally:

@@ -1,0 +1,113 @@
+"""How Wyoming's events travel over a byte stream. Pure.
+
+::
+
+    {"type": "audio-chunk", "data": {…}, "data_length": n, "payload_length": m} LF
+    [n bytes of JSON, laid over "data"][m bytes, as PCM]
+
+All but the type may be missing. What a client says of lengths is checked before anything is waited
+for, so that nobody makes us buffer more than one event of the largest kind.
+"""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from auricle.errors import RemoteProtocolError, TooLarge
+
+MAX_LINE_BYTES = 64 * 1024
+MAX_DATA_BYTES = 64 * 1024
+MAX_PAYLOAD_BYTES = 2**20
+"""Half a minute of PCM16 in one event; clients send tens of milliseconds."""
+
+_Length = Annotated[int, Meta(ge=0)] | None
+
+
+class _Header(msgspec.Struct, frozen=True):
+    type: str
+    data: dict[str, Any] | None = None
+    data_length: _Length = None
+    payload_length: _Length = None
+
+
+class WyomingEvent(msgspec.Struct, frozen=True):
+    """What either side says."""
+
+    type: str
+    data: dict[str, Any] = {}
+    payload: bytes = b""
+
+
+_read_header = msgspec.json.Decoder(_Header).decode
+_read_data = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class EventFramer:
+    """Takes bytes as they come and gives whole events."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched_bytes = 0
+        self._header: _Header | None = None
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes."""
+        self._buffer += data
+
+    def next_event(self) -> WyomingEvent | None:
+        """Return the next event, ``None`` if it is not all here.
+
+        Raises:
+            RemoteProtocolError: It isn't one, and so nobody knows where the next one begins.
+            TooLarge: It holds more than an event may.
+        """
+        header = self._header = self._header or self._next_header()
+        if header is None:
+            return None
+        data_bytes, payload_bytes = header.data_length or 0, header.payload_length or 0
+        end = data_bytes + payload_bytes
+        if len(self._buffer) < end:
+            return None
+        taken = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        self._header = None
+        data = header.data or {}
+        if data_bytes:
+            data = data | _parsed(_read_data, taken[:data_bytes])
+        return WyomingEvent(header.type, data, taken[data_bytes:])
+
+    def _next_header(self) -> _Header | None:
+        end = self._buffer.find(b"\n", self._searched_bytes)
+        if (len(self._buffer) if end < 0 else end) > MAX_LINE_BYTES:
+            raise TooLarge(f"The line of an event holds at most {MAX_LINE_BYTES} bytes.")
+        if end < 0:
+            self._searched_bytes = len(self._buffer)
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched_bytes = 0
+        header: _Header = _parsed(_read_header, line)
+        if (header.data_length or 0) > MAX_DATA_BYTES:
+            raise TooLarge(f"data_length is at most {MAX_DATA_BYTES}.")
+        if (header.payload_length or 0) > MAX_PAYLOAD_BYTES:
+            raise TooLarge(f"payload_length is at most {MAX_PAYLOAD_BYTES}: send smaller chunks.")
+        return header
+
+
+def _parsed(read: Any, text: bytes) -> Any:
+    try:
+        return read(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise RemoteProtocolError(
+            "This is not an event of Wyoming: a line with a JSON object that has a `type`."
+        ) from error
+
+
+def pack_event(type: str, data: dict[str, Any] | None = None) -> str:
+    """Return an event without payload as it travels: data behind the line, as Wyoming's own do."""
+    if not data:
+        return msgspec.json.encode({"type": type}).decode() + "\n"
+    body = msgspec.json.encode(data)
+    head = msgspec.json.encode({"type": type, "data_length": len(body)})
+    return (head + b"\n" + body).decode()

@@ -1,0 +1,130 @@
+"""A client of Wyoming that does just what a test tells it to, right or wrong."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+from anyio.abc import SocketStream
+
+from auricle.config import LiveSettings
+from auricle.protocol.wyoming_framing import EventFramer, WyomingEvent
+from auricle.server.run import open_sockets
+from auricle.server.state import ServerState
+from auricle.server.wyoming import WyomingServer
+from auricle.types import Pcm16
+from tests.fakes.service import Service, build, listening
+from tests.fakes.stream import SPEECH
+
+LIMIT_S = 30.0
+MONO_16 = {"rate": 16_000, "width": 2, "channels": 1}
+CHUNK_BYTES = 2048
+
+
+def event(type: str, data: dict[str, Any] | None = None, payload: bytes = b"") -> bytes:
+    """Return an event as Wyoming's own client writes it."""
+    body = json.dumps(data, ensure_ascii=False).encode() if data else b""
+    lengths = {"data_length": len(body)} if body else {}
+    lengths |= {"payload_length": len(payload)} if payload else {}
+    return (
+        json.dumps({"type": type, "version": "1.10.0", **lengths}).encode() + b"\n" + body + payload
+    )
+
+
+def spoken(pcm: Pcm16 = SPEECH, **transcribe: Any) -> bytes:
+    """Return all that Home Assistant sends of a command."""
+    wire = event("transcribe", transcribe) + event("audio-start", MONO_16 | {"timestamp": None})
+    audio = pcm.tobytes()
+    for at in range(0, len(audio), CHUNK_BYTES):
+        chunk = audio[at : at + CHUNK_BYTES]
+        wire += event("audio-chunk", MONO_16 | {"timestamp": None}, chunk)
+    return wire + event("audio-stop", {"timestamp": None})
+
+
+def read(text: str | bytes) -> list[WyomingEvent]:
+    """Return the events of a wire, which must end with the last."""
+    framer = EventFramer()
+    framer.receive_data(text.encode() if isinstance(text, str) else text)
+    events = list(iter(framer.next_event, None))
+    framer.receive_data(event("probe"))
+    assert framer.next_event() == WyomingEvent("probe")
+    return events
+
+
+@dataclass
+class WyomingCaller:
+    """One connection and all that was received over it."""
+
+    stream: SocketStream
+    received: list[WyomingEvent] = field(default_factory=list)
+    _framer: EventFramer = field(default_factory=EventFramer)
+
+    async def send(self, wire: bytes) -> None:
+        await self.stream.send(wire)
+
+    async def next(self) -> WyomingEvent | None:
+        """Return the next event; ``None`` when the server has closed."""
+        with anyio.fail_after(LIMIT_S):
+            while (found := self._framer.next_event()) is None:
+                try:
+                    self._framer.receive_data(await self.stream.receive())
+                except (anyio.EndOfStream, anyio.BrokenResourceError):
+                    return None
+        self.received.append(found)
+        return found
+
+    async def until(self, type: str) -> WyomingEvent:
+        """Return the next event of a type; the server must not close before."""
+        while (found := await self.next()) is not None:
+            if found.type == type:
+                return found
+        raise AssertionError([event.type for event in self.received])
+
+    async def until_closed(self) -> list[WyomingEvent]:
+        """Read on to the end; return all that was received."""
+        while await self.next() is not None:
+            pass
+        return self.received
+
+    async def ask(self, pcm: Pcm16 = SPEECH, **transcribe: Any) -> str:
+        """Say something and return what was heard."""
+        await self.send(spoken(pcm, **transcribe))
+        text = (await self.until("transcript")).data["text"]
+        await self.until("transcript-stop")
+        assert isinstance(text, str)
+        return text
+
+    def of(self, type: str) -> list[dict[str, Any]]:
+        return [event.data for event in self.received if event.type == type]
+
+
+@asynccontextmanager
+async def wyoming_port(state: ServerState) -> AsyncIterator[int]:
+    """Let an application that does not run yet serve Wyoming on a free loopback port."""
+    sockets = open_sockets("127.0.0.1", 0, "AURICLE_WYOMING_PORT")
+    state.beside.append(partial(WyomingServer(state, "base").serve, sockets))
+    yield sockets[0].getsockname()[1]
+
+
+@dataclass
+class WyomingService(Service):
+    port: int = field(kw_only=True)
+
+    @asynccontextmanager
+    async def call(self) -> AsyncIterator[WyomingCaller]:
+        async with await anyio.connect_tcp("127.0.0.1", self.port) as stream:
+            yield WyomingCaller(stream)
+
+
+@asynccontextmanager
+async def wyoming(
+    spool_dir: Path, live: LiveSettings | None = None, **settings: Any
+) -> AsyncIterator[WyomingService]:
+    """Serve on fakes, in this event loop."""
+    service = build(spool_dir, live, **settings)
+    async with wyoming_port(service.state) as port, listening(service.app):
+        yield WyomingService(service.app, service.transcriber, service.decoder, port=port)
