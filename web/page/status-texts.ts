@@ -80,7 +80,7 @@ const english: StatusTexts = {
 	states: {
 		ok: 'All is well',
 		degraded: 'It works, but some workers are away',
-		down: 'No worker is ready',
+		down: 'It can’t work now: no worker is ready, or it is shutting down',
 	},
 	away: since => `Not reachable since ${since}. Trying again each 2 seconds.`,
 	about: (version, model, since) => `Auricle ${version} · model ${model} · running since ${since}`,
@@ -214,7 +214,11 @@ const chinese: StatusTexts = {
 	nav: { label: '页面', captions: '字幕', status: '状态' },
 	title: '状态',
 	asking: '正在查询服务器……',
-	states: { ok: '一切正常', degraded: '服务可用，但部分工作进程不在', down: '没有可用的工作进程' },
+	states: {
+		ok: '一切正常',
+		degraded: '服务可用，但部分工作进程不在',
+		down: '暂不可用：没有就绪的工作进程，或正在关闭',
+	},
 	away: since => `自 ${since} 起无法连接服务器，每 2 秒重试一次。`,
 	about: (version, model, since) => `Auricle ${version} · 模型 ${model} · 自 ${since} 起运行`,
 	lately: '最近 15 分钟',

@@ -40,6 +40,7 @@ export class StatusView {
 	show(known: Known | null, awaySince: number | null): void {
 		this.#showState(known, awaySince);
 		document.body.classList.toggle('away', awaySince !== null);
+		byId('known', HTMLElement).hidden = known === null;
 		if (known === null) {
 			return;
 		}
