@@ -171,7 +171,7 @@ def test_what_can_not_be_done_raises_the_class_for_it(strict: RealServer) -> Non
     bad = "BadRequestError"
     assert raised == {
         "wrong key": ["AuthenticationError", 401, "invalid_api_key", None],
-        "unknown model": ["NotFoundError", 404, "model_not_found", None],
+        "unknown model": ["NotFoundError", 404, "model_not_found", "model"],
         "unknown format": [bad, 400, "bad_request", "response_format"],
         "speakers": [bad, 400, "bad_request", "response_format"],
         "wrong type": [bad, 400, "bad_request", "temperature"],
@@ -183,7 +183,7 @@ def test_what_can_not_be_done_raises_the_class_for_it(strict: RealServer) -> Non
         "26 MB": ["APIStatusError", 413, "too_large", None],
         "no file": [bad, 400, "bad_request", "file"],
         "stream of noise": [bad, 400, "unsupported_format", None],
-        "model": ["NotFoundError", 404, "model_not_found", None],
+        "model": ["NotFoundError", 404, "model_not_found", "model"],
         "no such path": ["NotFoundError", 404, "not_found", None],
         "good": None,
     }
@@ -204,18 +204,14 @@ def test_a_refusal_is_tried_again_by_the_package_itself(strict: RealServer) -> N
 # The pages.
 
 
-def python_page(server: RealServer, heading: str) -> str:
-    return page(server, PYTHON, "openai-python.md", "python", heading)
-
-
-def node_page(server: RealServer, heading: str) -> str:
-    return page(server, NODE, "openai-node.md", "js", heading)
-
-
-def page(server: RealServer, client: Client, name: str, kind: str, heading: str) -> str:
-    """Run a page's snippet, behind the one that makes the client, and return what it prints."""
+def page(server: RealServer, client: Client, headings: list[str]) -> list[str]:
+    """Run a page's snippets behind the one that makes the client, and return what each prints."""
+    name, kind, mark = ("openai-python.md", "python", "print('=====')\n")
+    if client.is_node:
+        name, kind, mark = ("openai-node.md", "js", "console.log('=====');\n")
     start = server.fill(snippet(name, "The client", kind))
-    return client.run(start + snippet(name, heading, kind))
+    parts = [snippet(name, heading, kind) for heading in headings]
+    return client.run(start + mark.join(parts)).split("=====\n")
 
 
 def curl(server: RealServer, heading: str) -> str:
@@ -250,26 +246,45 @@ def test_the_pages_name_the_versions_that_are_tested() -> None:
 
 
 def test_the_page_for_python(server: RealServer, scores: Scores) -> None:
-    subtitles = cues("vtt", python_page(server, "Subtitles"))
+    text, subtitles, words, stream, english = page(
+        server,
+        PYTHON,
+        [
+            "The text of a file",
+            "Subtitles",
+            "When each word was said",
+            "Text while the file is still worked on",
+            "Into English",
+        ],
+    )
     heard = {
-        ("page, mp3", FELLOW): python_page(server, "The text of a file"),
-        ("page, vtt", PAIR): " ".join(text for _, _, text in subtitles),
-        ("page, words", FELLOW): timed_words(python_page(server, "When each word was said")),
-        ("page, stream", STORY): python_page(server, "Text while the file is still worked on"),
-        ("page, translation", FELLOW): python_page(server, "Into English"),
+        ("page, mp3", FELLOW): text,
+        ("page, vtt", PAIR): " ".join(cue[2] for cue in cues("vtt", subtitles)),
+        ("page, words", FELLOW): timed_words(words),
+        ("page, stream", STORY): stream,
+        ("page, translation", FELLOW): english,
     }
-    for (way, clip), text in heard.items():
-        assert scores.add(named(PYTHON), way, clip, text).total == 0, way
+    for (way, clip), said in heard.items():
+        assert scores.add(named(PYTHON), way, clip, said).total == 0, way
 
 
 def test_the_page_for_node(server: RealServer, scores: Scores) -> None:
+    text, words, stream = page(
+        server,
+        NODE,
+        [
+            "The text of a file",
+            "When each word was said",
+            "Text while the file is still worked on",
+        ],
+    )
     heard = {
-        ("page, mp3", FELLOW): node_page(server, "The text of a file"),
-        ("page, words", FELLOW): timed_words(node_page(server, "When each word was said")),
-        ("page, stream", STORY): node_page(server, "Text while the file is still worked on"),
+        ("page, mp3", FELLOW): text,
+        ("page, words", FELLOW): timed_words(words),
+        ("page, stream", STORY): stream,
     }
-    for (way, clip), text in heard.items():
-        assert scores.add(named(NODE), way, clip, text).total == 0, way
+    for (way, clip), said in heard.items():
+        assert scores.add(named(NODE), way, clip, said).total == 0, way
 
 
 def test_the_page_for_curl(server: RealServer, scores: Scores) -> None:
