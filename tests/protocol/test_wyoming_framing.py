@@ -30,7 +30,8 @@ EVENTS = st.lists(
 
 def received(chunks: list[bytes]) -> tuple[list[WyomingEvent], str | None]:
     """Feed the chunks; return the events and the fault's code."""
-    framer, events = EventFramer(), []
+    framer = EventFramer()
+    events: list[WyomingEvent] = []
     try:
         for chunk in chunks:
             framer.receive_data(chunk)

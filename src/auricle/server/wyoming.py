@@ -251,7 +251,7 @@ class _Connection:
             status = CLIENT_LEFT_STATUS
             raise
         finally:
-            self._server.metrics.count_request("OTHER", "wyoming", status, log.code)
+            self._server.metrics.count_request("TCP", "wyoming", status, log.code)
             duration_ms = round((time.monotonic() - began_at) * 1000, 1)
             _log.info(
                 "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()

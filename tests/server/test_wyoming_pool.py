@@ -1,0 +1,101 @@
+"""Wyoming over real workers: what a full queue and a dying worker mean to Home Assistant."""
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
+from auricle.server.app import create_app
+from auricle.types import ANONYMOUS
+from auricle.workers.pool import WorkerPool
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.poll import poll_until
+from tests.fakes.service import listening
+from tests.fakes.stream import SPEECH
+from tests.fakes.wyoming import WyomingService, event, spoken, wyoming_port
+
+pytestmark = pytest.mark.process
+
+QUEUE_AUDIO_S = 30.0
+BATCH_S = 0.3
+"""Long enough for a kill to hit a worker while it works."""
+
+
+@dataclass
+class Served:
+    pool: WorkerPool
+    service: WyomingService
+
+    def kill_busy(self) -> bool:
+        """Kill whoever works; return whether any work has to be done again.
+
+        What a worker has in hand may be a guess that nobody waits for any more.
+        """
+        stats = self.pool.stats()
+        for worker in stats.workers:
+            if worker.state == "busy" and worker.pid is not None and not stats.retried:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker.pid, signal.SIGKILL)
+        return stats.retried > 0
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
+    pool = WorkerPool(
+        WorkerSettings(workers=2, attempt_floor_s=60, backoff_first_s=0.01),
+        QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
+        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        f"scripted:slow:{BATCH_S}",
+    )
+    settings = Settings(server=ServerSettings(spool_dir=tmp_path))
+    app = create_app(pool, FakeDecoder(), settings)
+    async with wyoming_port(app.state.auricle) as port, listening(app):
+        try:
+            yield Served(pool, WyomingService(app, None, None, port=port))  # type: ignore[arg-type]  # no fakes here
+        finally:
+            await pool.aclose()
+
+
+async def test_worker_deaths_cost_no_word_and_no_worker_at_all_is_no_reason_to_be_silent(
+    served: Served,
+) -> None:
+    async with served.service.call() as caller:
+        await caller.send(event("describe"))
+        await caller.until("info")
+        await caller.send(spoken())
+        assert [found.type for found in await caller.until_closed()] == ["info", "error"]
+        assert caller.of("error")[0]["code"] == "no_worker_ready"
+    await served.pool.start()
+    await served.pool.wait_ready(60)
+    async with served.service.call() as caller:
+        heard = await caller.ask()
+        assert heard
+        await caller.send(spoken())
+        await poll_until(served.kill_busy)
+        assert (await caller.until("transcript")).data["text"] == heard
+        assert caller.of("error") == []
+
+
+async def test_a_full_queue_says_so_and_never_to_those_that_are_in(served: Served) -> None:
+    await served.pool.start()
+    await served.pool.wait_ready(60)
+    first, last = spoken()[:200_000], spoken()[200_000:]
+    async with served.service.call() as within:
+        await within.send(first)
+        await within.until("voice-started")
+        left_s = QUEUE_AUDIO_S - served.pool.stats().reserved_audio_s
+        room = served.pool.reserve(ANONYMOUS, left_s - 4)
+        async with served.service.call() as refused:
+            await refused.send(spoken(SPEECH[:16_000]))
+            await refused.until_closed()
+            assert [error["code"] for error in refused.of("error")] == ["queue_full"]
+        await within.send(last)
+        assert (await within.until("transcript")).data["text"]
+        served.pool.release(room)
+    async with served.service.call() as again:
+        assert await again.ask()
