@@ -20,7 +20,7 @@ from tests.fakes.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 
-OPENAI = Client("openai")
+OPENAI, LIVEKIT, PIPECAT = Client("openai"), Client("livekit"), Client("pipecat")
 FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 PCM = {"type": "audio/pcm", "rate": 24_000}
@@ -159,3 +159,39 @@ def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
     secret = OPENAI.run(server.fill(snippet("realtime.md", "From a page", "python")))
     assert secret.startswith("ek_")
     assert f"`openai`\n{OPENAI.version('openai')}" in (PAGES / "realtime.md").read_text()
+
+
+# Agents.
+
+
+def with_service(server: RealServer, heading: str, name: str) -> str:
+    """Return a program behind the page's snippet, which makes the service that it uses."""
+    return server.fill(snippet("realtime.md", heading, "python")) + program(name)
+
+
+def test_livekit_s_plugin(server: RealServer, scores: Scores) -> None:
+    said = LIVEKIT.run(with_service(server, "LiveKit Agents", "livekit_openai.py"), str(PAIR.path))
+    told = json.loads(said.splitlines()[-1])
+    kinds = [kind for kind, _ in told]
+    assert kinds[0] == "start_of_speech"
+    assert "interim_transcript" in kinds
+    assert kinds.count("end_of_speech") == kinds.count("start_of_speech")
+    assert kinds.count("recognition_usage") == kinds.count("final_transcript")
+    text = " ".join(text for kind, text in told if kind == "final_transcript")
+    version = LIVEKIT.version("livekit-plugins-openai")
+    name = f"livekit-plugins-openai {version}"
+    assert scores.add(name, "realtime", PAIR, text).total == 0
+    assert f"`livekit-plugins-openai` {version}" in (PAGES / "realtime.md").read_text()
+
+
+def test_pipecat_s_service(server: RealServer, scores: Scores) -> None:
+    said = PIPECAT.run(with_service(server, "Pipecat", "pipecat_openai.py"), str(PAIR.path))
+    told = json.loads(said.splitlines()[-1])
+    assert not [text for kind, text in told if kind == "error"]
+    finals = [text for kind, text in told if kind == "final"]
+    assert len(finals) == 2
+    assert "interim" in [kind for kind, _ in told]
+    version = PIPECAT.version("pipecat-ai")
+    for text in finals:
+        assert scores.add(f"pipecat-ai {version}", "OpenAI, realtime", PAIR, text).total == 0
+    assert f"`pipecat-ai` {version}" in (PAGES / "realtime.md").read_text()

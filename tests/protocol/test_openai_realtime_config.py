@@ -200,3 +200,15 @@ def test_what_is_told_of_a_session_means_the_same_session() -> None:
         assert (told["id"], told["type"]) == ("sess_1", "transcription")
         assert merged(told) == each
         assert merged(each.beta_session("sess_1")) == each
+
+
+@pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe-2026"])
+def test_models_that_find_no_turns_at_openai_find_none_here_unless_told_to(model: str) -> None:
+    config = merged(of_input(transcription={"model": model}))
+    assert config.turn_detection is None
+    assert DEFAULT.with_model(model).turn_detection is None
+    assert config.with_model("whisper-1").turn_detection == "server_vad"
+    turns = {"type": "semantic_vad"}
+    chosen = merged(of_input(transcription={"model": model}, turn_detection=turns))
+    assert chosen.turn_detection == "semantic_vad"
+    assert chosen.with_model(model).turn_detection == "semantic_vad"

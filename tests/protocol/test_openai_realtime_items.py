@@ -75,6 +75,7 @@ def test_an_utterance_is_an_item_from_its_start_to_its_words() -> None:
     (completed,) = talk.of("completed")
     assert completed["transcript"] == "".join(talk.deltas()) == "And so my fellow"
     assert completed["usage"] == {"type": "duration", "seconds": 2.0}
+    assert completed["languages"] == [{"code": "en"}]
 
 
 def test_deltas_hold_only_what_is_new_and_firm() -> None:
@@ -101,6 +102,7 @@ def test_words_may_come_after_later_items_have_begun() -> None:
     talk.end()
     talk.start()
     talk.guess("second")
+    assert talk.deltas(2) == []  # whoever doesn't look at items would mix them up
     talk.end()
     talk.final("First.")
     talk.final("second.")

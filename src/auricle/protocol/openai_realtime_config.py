@@ -6,7 +6,7 @@ under either name of the event. What we can't do (noise reduction, logprobs, del
 silently: there are clients who hang up at any error. So numbers out of range are brought into it.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ DEFAULT_SILENCE_MS = 500
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
 """Silence that ends a turn of ``semantic_vad``: we have no model of what was meant."""
+_WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Models that find no turns at OpenAI: their clients commit, and don't even say so."""
 _LAWS = {"audio/pcm": None, "audio/pcmu": Law.MU, "audio/pcma": Law.A}
 _BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_NAMES = {name: beta for beta, name in _BETA_FORMATS.items()}
@@ -94,6 +96,7 @@ class RealtimeConfig:
         turn_detection: ``server_vad``, ``semantic_vad``, or ``None``: the client commits.
         silence_ms: Silence that ends a turn.
         eagerness: As it was named; part of ``semantic_vad``.
+        has_chosen_turns: Whether the client said anything of turns.
     """
 
     format: str = "audio/pcm"
@@ -105,6 +108,7 @@ class RealtimeConfig:
     turn_detection: str | None = "server_vad"
     silence_ms: int = DEFAULT_SILENCE_MS
     eagerness: str = "auto"
+    has_chosen_turns: bool = field(default=False, compare=False)
 
     @property
     def law(self) -> Law | None:
@@ -170,6 +174,14 @@ class RealtimeConfig:
             return config._with_turns(fields.turn_detection, "turn_detection")
         return config
 
+    def with_model(self, model: str) -> "RealtimeConfig":
+        """Return this with another model, and with what is usual for it."""
+        config = replace(self, model=model[:200])
+        if self.has_chosen_turns:
+            return config
+        has_turns = not model.startswith(_WITHOUT_TURNS)
+        return replace(config, turn_detection="server_vad" if has_turns else None)
+
     def _with_format(self, given: _Format, param: str) -> "RealtimeConfig":
         if given.type not in _LAWS:
             raise ConfigError(f"The format must be one of {', '.join(_LAWS)}.", f"{param}.type")
@@ -189,7 +201,7 @@ class RealtimeConfig:
         given = given or _Transcription(None, None, None, None, None)
         config = self
         if given.model is not UNSET:
-            config = replace(config, model=(given.model or DEFAULT_MODEL)[:200])
+            config = config.with_model(given.model or DEFAULT_MODEL)
         if given.language is not UNSET or given.languages is not UNSET:
             config = replace(config, language=_language(given, param))
         if given.prompt is not UNSET:
@@ -206,13 +218,13 @@ class RealtimeConfig:
 
     def _with_turns(self, given: _TurnDetection | None | UnsetType, param: str) -> "RealtimeConfig":
         if not given:
-            return replace(self, turn_detection=None)
+            return replace(self, turn_detection=None, has_chosen_turns=True)
         kind = given.type or self.turn_detection or "server_vad"
         if kind not in ("server_vad", "semantic_vad"):
             raise ConfigError(
                 "Turn detection must be server_vad, semantic_vad or null.", f"{param}.type"
             )
-        config = replace(self, turn_detection=kind)
+        config = replace(self, turn_detection=kind, has_chosen_turns=True)
         if given.silence_duration_ms is not UNSET:
             wanted = given.silence_duration_ms
             silence_ms = DEFAULT_SILENCE_MS if wanted is None else wanted

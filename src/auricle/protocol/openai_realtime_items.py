@@ -4,13 +4,13 @@ With turn detection each utterance is an item, committed when it ends. Without i
 was said between two commits, and may have many utterances: their finals are joined. An item is
 complete once it is committed and no final of it is missing.
 
-Clients add deltas up and can't take anything back. So a delta holds what is firm, and the
-utterances of an item are told one after another; what a final says differently stands in
-``completed``, which has the last word.
+Clients add deltas up, many without a look at the item, and can't take anything back. So a delta
+holds what is firm, and utterances are told one after another; what a final says differently stands
+in ``completed``, which has the last word.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
@@ -31,6 +31,7 @@ class _Item:
     text: str = ""
     owed: int = 0
     samples: int = 0
+    languages: list[str] = field(default_factory=list)
     error: str | None = None
     glue: str = ""
     is_committed: bool = False
@@ -43,6 +44,8 @@ class _Item:
         self.error = self.error or final.error
         if final.text:
             self.text += self.glue * bool(self.text) + final.text
+            if final.language is not None and final.language not in self.languages:
+                self.languages.append(final.language)
         if final.text or has_deltas:
             self.glue = "" if final.language in SPACELESS_LANGUAGES else " "
 
@@ -143,9 +146,8 @@ class Items:
 
     def _deltas(self, utterance: _Utterance) -> list[Told]:
         item = utterance.item
-        first = next(other for other in self._utterances if other.item is item)
         is_growing = utterance.stable.startswith(utterance.told)
-        if item.is_dropped or first is not utterance or not is_growing:
+        if item.is_dropped or self._utterances[0] is not utterance or not is_growing:
             return []
         delta = utterance.stable[len(utterance.told) :]
         if not delta:
@@ -188,7 +190,9 @@ class Items:
             }
             return [_about(item, "failed", error=error)]
         usage = {"type": "duration", "seconds": round(item.samples / SAMPLE_RATE_HZ, 2)}
-        return [_about(item, "completed", transcript=item.text, usage=usage)]
+        languages = [{"code": code} for code in item.languages]
+        completed = {"transcript": item.text, "usage": usage, "languages": languages}
+        return [_about(item, "completed", **completed)]
 
 
 def _about(item: _Item, what: str, **fields: Any) -> Told:

@@ -10,7 +10,6 @@ import binascii
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -95,7 +94,7 @@ def _read(websocket: WebSocket) -> Welcome:
     offered = websocket.scope.get("subprotocols", [])
     config = _config_of(presented_key(websocket.headers, offered))
     if model := websocket.query_params.get("model"):
-        config = replace(config, model=model[:200])
+        config = config.with_model(model)
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
