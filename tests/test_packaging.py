@@ -1,5 +1,6 @@
 """The wheel: what is in it and what is not, built as a release would be."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,18 +16,21 @@ pytestmark = pytest.mark.process
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, in a folder of its own."""
-    folder = tmp_path_factory.mktemp("dist")
+def build(source: Path, folder: Path) -> Path:
+    """Build the wheel of some sources, in a folder of its own."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
+        cwd=source,
         check=True,
         capture_output=True,
     )
     [built] = folder.glob("*.whl")
     return built
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +47,23 @@ def test_every_module_is_in_it(names: set[str]) -> None:
     modules = {path.relative_to(ROOT / "src").as_posix() for path in ROOT.glob("src/**/*.py")}
     assert modules <= names
     assert {"auricle/workers/asr_child.py", "auricle/workers/decode_child.py"} <= names
+
+
+def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    static = source / "src/auricle/server/static"
+    for name in ("pyproject.toml", "README.md", "LICENSE", ".gitignore", "src/auricle/__init__.py"):
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, source / name)
+    for page in ("index.html", "assets/index-abc.js"):  # git ignores them
+        (static / page).parent.mkdir(parents=True, exist_ok=True)
+        (static / page).touch()
+    with zipfile.ZipFile(build(source, tmp_path / "dist")) as archive:
+        names = set(archive.namelist())
+    assert {
+        "auricle/server/static/index.html",
+        "auricle/server/static/assets/index-abc.js",
+    } <= names
 
 
 def test_it_says_that_it_is_typed(names: set[str]) -> None:

@@ -24,6 +24,7 @@ SCRIPT = "export {};" * 100
 @contextmanager
 def serving(folder: Path) -> Iterator[TestClient]:
     app = FastAPI(exception_handlers=EXCEPTION_HANDLERS, openapi_url=None, redirect_slashes=False)
+    app.state.refusals = {}
     app.include_router(pages_router(folder))
     with TestClient(app) as client:
         yield client

@@ -23,7 +23,7 @@ const english = {
 		paused: 'Paused',
 		finishing: 'Waiting for the last words',
 	},
-	delay: (seconds: string): string => `words firm after ${seconds} s`,
+	delay: (seconds: string): string => `firm after ${seconds} s`,
 	key: {
 		label: 'Key for this server',
 		use: 'Use this key',
@@ -107,6 +107,9 @@ const english = {
 		not_found: 'The server has forgotten this recording.',
 		deadline_exceeded: 'It took too long.',
 		internal: 'Something went wrong in the server. Its log says what.',
+		bad_message:
+			'The server and this page don’t understand each other. Reload the page: it may be an old one.',
+		refused: 'The server has ended the captions. Press Start to begin anew.',
 	} as Readonly<Record<string, string>>,
 	unknownProblem: (code: string): string => `Something went wrong (${code}).`,
 };
@@ -216,6 +219,8 @@ const chinese: CaptionTexts = {
 		not_found: '服务器已不记得这个录音。',
 		deadline_exceeded: '耗时过长。',
 		internal: '服务器内部出错，详见其日志。',
+		bad_message: '服务器与本页面互不理解。请重新加载：页面可能已过时。',
+		refused: '服务器结束了字幕。请按“开始”重新开始。',
 	},
 	unknownProblem: code => `出错了（${code}）。`,
 };

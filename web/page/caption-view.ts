@@ -150,7 +150,7 @@ export class CaptionView {
 		}
 		if (isOn && document.fullscreenEnabled) {
 			// Phones have none, and a browser may refuse: the window is filled all the same.
-			void this.#section.requestFullscreen().catch(() => undefined);
+			void document.documentElement.requestFullscreen().catch(() => undefined);
 		} else if (document.fullscreenElement !== null) {
 			void document.exitFullscreen();
 		}
