@@ -281,8 +281,8 @@ class ShortWindowEngine:
         has_sentences = is_untimed(options) and options.sentence_times
         if has_sentences:
             text_tokens = [token for token in attempt.tokens if token < tokenizer.eot]
-            parts = tokenizer.split_to_word_tokens(text_tokens)
-            split = split_at_sentences(*parts, decoding.content_frames)
+            parts, part_tokens = tokenizer.split_to_word_tokens(text_tokens)
+            split = split_at_sentences(parts, part_tokens, decoding.content_frames)
         else:
             split = split_at_timestamps(
                 attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
