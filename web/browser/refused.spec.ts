@@ -55,7 +55,7 @@ test('a token does for the key, a fresh one for each connection', async ({ clien
 		globalThis.client.on('connected', ({ resumed }) => globalThis.tokens.push(resumed ? 'resumed' : 'new'));
 	}, API_KEY);
 	await expect.poll(() => client.evaluate(() => globalThis.tokens.length)).toBe(2);
-	await client.waitForTimeout(1000); // the token's time is over, and the stream goes on
+	await client.waitForTimeout(2000); // the token's second, rounded up, is over, and the stream goes on
 	gateway.cut();
 	gateway.mend();
 	await expect.poll(() => client.evaluate(() => globalThis.tokens.length)).toBe(4);
