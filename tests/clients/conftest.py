@@ -16,7 +16,7 @@ _SCORES = pytest.StashKey[Scores]()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """The server that all share; tests that must spoil one start their own."""
-    with real_server(tmp_path_factory.mktemp("server")) as started:
+    with real_server(tmp_path_factory.mktemp("server"), wyoming=1, wyoming_port=0) as started:
         yield started
 
 
