@@ -229,7 +229,7 @@ async def test_a_client_of_the_beta_is_known_by_its_header(service: Live) -> Non
 
 
 async def test_nothing_that_a_client_says_wrongly_ends_its_session(service: Live) -> None:
-    wrong = [
+    wrong: list[str | bytes] = [
         "{",
         "[]",
         '{"type": "response.create"}',
