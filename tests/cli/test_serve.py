@@ -16,6 +16,7 @@ from auricle.cli.serve import curl_line
 from tests.fakes.clips import CLIPS
 from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, until
 from tests.fakes.scripted_engine import answer
+from tests.fakes.wyoming import spoken
 
 pytestmark = pytest.mark.process
 
@@ -117,6 +118,24 @@ def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
         assert answered == [False]
 
 
+def test_home_assistant_is_heard_out_after_ctrl_c(tmp_path: Path) -> None:
+    options = ("--wyoming", "--wyoming-host", "0.0.0.0", "--wyoming-port", "0", "--wyoming-open")
+    with serving(tmp_path, *options, drain_s=LIMIT_S) as (server, _):
+        port = int(server.stdout.split("finds it on 0.0.0.0 port ")[1].split()[0])
+        assert f"whoever reaches 0.0.0.0 port {port} can use it" in server.stderr
+        with socket.create_connection(("127.0.0.1", port), LIMIT_S) as home:
+            said = spoken()
+            home.sendall(said[: len(said) // 2])
+            assert "voice-started" in home.makefile().readline()
+            server.interrupt()
+            server.line_with("draining")
+            home.sendall(said[len(said) // 2 :])
+            home.shutdown(socket.SHUT_WR)
+            assert '"transcript-stop"' in home.makefile().read()
+        assert server.wait() == 0
+    assert "Traceback" not in server.stderr
+
+
 def _is_answered(url: str) -> bool:
     try:
         answered = post(url, initial_prompt="scripted:sleep:1000", max_wait_s="2000")
@@ -133,6 +152,7 @@ def _is_answered(url: str) -> bool:
         ({"model": "no-such-model"}, "auricle models"),
         ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
         ({"spool_dir": __file__}, "AURICLE_SPOOL_DIR"),
+        ({"wyoming": 1, "wyoming_host": "0.0.0.0"}, "AURICLE_WYOMING_OPEN"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
