@@ -104,7 +104,6 @@ def test_text_does_not_depend_on_the_neighbours_in_a_batch(engine: ShortWindowEn
     for options in (
         Options(language=None, beam_size=1, word_timestamps=True),
         Options(language="en", beam_size=5),
-        Options(language="en", beam_size=5, is_piece=True),
     ):
         jobs = [job(pcm, options, str(i)) for i, pcm in enumerate(clips)]
         alone = [engine.transcribe([each])[0] for each in jobs]
@@ -181,6 +180,15 @@ def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
     assert segment.start_sample == 0
     assert 0 <= PAIR.pcm.size - segment.end_sample < 160  # less than a frame
     assert heard.text == hear(engine, PAIR.pcm, replace(options, sentence_times=True)).text
+
+
+def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWindowEngine) -> None:
+    clips = [PAIR.pcm, SHORT.pcm, FELLOW.pcm[: 3 * 16_000]]
+    jobs = [job(pcm, Options(language="en", is_piece=True), str(i)) for i, pcm in enumerate(clips)]
+    alone = [engine.transcribe([each])[0] for each in jobs]
+    for shift in range(len(jobs)):
+        turned = jobs[shift:] + jobs[:shift]
+        assert engine.transcribe(turned) == alone[shift:] + alone[:shift]
 
 
 def test_greedy_pieces_are_decoded_like_any_other_job(engine: ShortWindowEngine) -> None:
