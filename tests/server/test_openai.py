@@ -81,12 +81,13 @@ def test_a_file_comes_back_as_text(service: InProcess) -> None:
 
 
 def test_what_the_form_asks_for_reaches_the_job(service: InProcess) -> None:
+    lists: dict[str, Any] = {"keywords[]": "Auricle", "timestamp_granularities[]": "word"}
     post(
         service,
         language="de",
         prompt="Namen: Anna.",
         response_format="verbose_json",
-        **{"keywords[]": "Auricle", "timestamp_granularities[]": "word"},
+        **lists,
     )
     assert service.transcriber.jobs[0].options == Options(
         "de", initial_prompt="Namen: Anna.", hotwords=("Auricle",), word_timestamps=True
@@ -204,7 +205,7 @@ async def test_a_long_wait_is_filled_with_comments(
     ],
 )
 def test_a_field_that_can_not_be_used_is_named(
-    service: InProcess, fields: dict[str, str], param: str
+    service: InProcess, fields: dict[str, Any], param: str
 ) -> None:
     assert_error(post(service, **fields), 400, "bad_request", param)
     assert service.transcriber.jobs == []
