@@ -73,8 +73,8 @@ def test_telephones_have_8_khz_if_nothing_else_is_said(encoding: str) -> None:
 
 
 def test_the_rate_of_packets_and_containers_is_theirs() -> None:
-    assert listen("encoding=opus&sample_rate=1")
-    assert listen("sample_rate=1")
+    assert listen("encoding=opus&sample_rate=1").sample_rate_hz == listen().sample_rate_hz
+    assert listen("sample_rate=1") == listen()
 
 
 def test_features_that_we_lack_and_names_that_nobody_knows_are_ignored() -> None:

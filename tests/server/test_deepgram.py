@@ -107,7 +107,7 @@ def companded(samples: Pcm16, expand: Any) -> bytes:
     values = np.frombuffer(expand(bytes(range(256))), "<i2").astype(int)
     order = np.argsort(values)
     places = np.searchsorted(values[order], samples).clip(0, 255)
-    return order[places].astype(np.uint8).tobytes()
+    return bytes(order[places].astype(np.uint8))
 
 
 def in_messages(data: bytes, size_bytes: int = 3200) -> list[bytes]:
@@ -178,16 +178,14 @@ async def test_the_start_of_speech_and_the_end_of_words_are_told(service: Live) 
 
 async def test_keyterms_reach_the_recogniser_and_can_be_changed(service: Live) -> None:
     async with listen(service, **LINEAR, keyterm=["Auricle", "pre-roll"]) as caller:
-        await caller.send(pcm(SPEECH[:16_000]))
-        await caller.tell("Finalize")
-        await caller.until("Results", from_finalize=True)
-        assert service.transcriber.jobs[-1].options.hotwords == ("Auricle", "pre-roll")
-        await caller.tell("Configure", keyterms=["fellow"])
-        assert (await caller.until("ConfigureSuccess"))["keyterms"] == ["fellow"]
-        await caller.send(pcm(SPEECH[:16_000]))
-        await caller.tell("Finalize")
-        await caller.until("Results", from_finalize=True)
-        assert service.transcriber.jobs[-1].options.hotwords == ("fellow",)
+        for _ in range(2):
+            await caller.send(pcm(SPEECH[:16_000]))
+            await caller.tell("Finalize")
+            await caller.until("Results", from_finalize=True)
+            await caller.tell("Configure", keyterms=["fellow"])
+            assert (await caller.until("ConfigureSuccess"))["keyterms"] == ["fellow"]
+    heard_with = [job.options.hotwords for job in service.transcriber.jobs]
+    assert list(dict.fromkeys(heard_with)) == [("Auricle", "pre-roll"), ("fellow",)]
 
 
 # Finalize, KeepAlive, CloseStream.

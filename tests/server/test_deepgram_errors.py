@@ -37,7 +37,7 @@ def test_an_error_is_told_in_the_words_of_deepgram_and_ours(
     body = json.loads(bytes(response.body))
     assert response.status_code == status
     assert (body["err_code"], body["err_msg"], body["code"]) == (words, "why", code)
-    assert uuid.UUID(body["request_id"])
+    assert str(uuid.UUID(body["request_id"])) == body["request_id"]
     assert response.headers["dg-request-id"] == body["request_id"]
     assert response.headers["dg-error"] == "why"
 

@@ -1,4 +1,5 @@
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,21 @@ pytestmark = pytest.mark.unit
 
 FILE = CLIP.path.read_bytes()
 
+Headers = Mapping[str, str]
+
 
 def ask_not(job: Job) -> Transcript:
     words = (Word(1600, 8000, " Ask", 0.9), Word(8000, 16_000, " not.", 0.7))
     return heard("Ask not.", job, segments=(Segment(0, 16_000, "Ask not.", words=words),))
 
 
-def post(service: InProcess, content: bytes = FILE, query: str = "", **headers: str) -> Any:
-    given = {name.replace("_", "-"): value for name, value in headers.items()} or WAV
-    return service.client.post(f"/v1/listen?{query}", content=content, headers=given)
+def post(service: InProcess, content: bytes = FILE, query: str = "", headers: Headers = WAV) -> Any:
+    return service.client.post(f"/v1/listen?{query}", content=content, headers=headers)
 
 
-def refused(service: InProcess, *how: Any, **headers: str) -> tuple[int, str, str]:
+def refused(service: InProcess, content: bytes = FILE, query: str = "") -> tuple[int, str, str]:
     """Return status, words and code of an answer that is an error; the next one is good."""
-    answer = post(service, *how, **headers)
+    answer = post(service, content, query)
     body = answer.json()
     assert set(body) == {"err_code", "err_msg", "request_id", "code"}
     service.assert_works()
@@ -65,7 +67,7 @@ def test_a_file_comes_back_as_text_with_words(service: InProcess, logged: LogCap
 @pytest.mark.parametrize("content_type", ["audio/*", "application/octet-stream", "", "video/mp4"])
 @pytest.mark.parametrize("name", ["fellow.mp3", "fellow.ogg"])
 def test_the_content_says_what_a_file_is(service: InProcess, name: str, content_type: str) -> None:
-    answer = post(service, CLIPS[name].path.read_bytes(), content_type=content_type)
+    answer = post(service, CLIPS[name].path.read_bytes(), headers={"content-type": content_type})
     assert answer.status_code == 200
     assert service.decoder.sources[0].audio_format == name.partition(".")[2]
 
@@ -100,7 +102,7 @@ def test_what_could_not_be_recognised_in_a_long_file_is_a_warning(service: InPro
 
 def test_urls_are_not_fetched(service: InProcess) -> None:
     for body in (b'{"url":"http://169.254.169.254/"}', b"no JSON", b""):
-        answer = post(service, body, content_type="application/json; charset=utf-8")
+        answer = post(service, body, headers={"content-type": "application/json; charset=utf-8"})
         assert answer.status_code == 400
         assert "fetches no URLs" in answer.json()["err_msg"]
     service.assert_works()
@@ -176,15 +178,15 @@ def test_a_bug_of_ours_has_the_same_shape_and_tells_nothing(service: InProcess) 
 
 def test_keys_come_as_clients_of_deepgram_send_them(tmp_path: Path) -> None:
     with in_process(tmp_path, api_keys=keys("alice:secret")) as service:
-        assert post(service, authorization="Token secret").status_code == 200
-        assert post(service, authorization="Bearer secret").status_code == 200
-        for how in ({}, {"authorization": "Token nope"}):
-            answer = post(service, **how)
+        assert post(service, headers={"authorization": "Token secret"}).status_code == 200
+        assert post(service, headers={"authorization": "Bearer secret"}).status_code == 200
+        for headers in (WAV, {"authorization": "Token nope"}):
+            answer = post(service, headers=headers)
             assert answer.status_code == 401
             assert answer.json()["err_code"] == "INVALID_AUTH"
         grant = service.client.post("/v1/auth/grant", headers={"authorization": "Token secret"})
         token = grant.json()["access_token"]
-        assert post(service, authorization=f"Bearer {token}").status_code == 200
+        assert post(service, headers={"authorization": f"Bearer {token}"}).status_code == 200
         assert {job.client for job in service.transcriber.jobs} == {"alice"}
         assert service.client.post("/v1/auth/grant").json()["err_code"] == "INVALID_AUTH"
 
