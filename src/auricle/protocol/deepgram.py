@@ -98,6 +98,10 @@ class _Message(msgspec.Struct):
 
 
 _messages = msgspec.json.Decoder(_Message)
+_HOW_TO_ASK = (
+    "A text message is JSON with a type: KeepAlive, Finalize, CloseStream, or Configure, where "
+    "keyterms are a list of strings."
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -157,9 +161,7 @@ class DeepgramDialect:
         try:
             message = _messages.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            is_json = isinstance(error, msgspec.ValidationError)
-            reason = str(error) if is_json else "it is not JSON"
-            raise BadRequest(f"This message can't be read: {reason}.") from error
+            raise BadRequest(_HOW_TO_ASK) from error
         match message.type:
             case "KeepAlive":
                 return (Keepalive(),)

@@ -31,11 +31,23 @@ from auricle.server.upload import Upload
 from auricle.types import Options
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
+_OPENAPI = {
+    "requestBody": {
+        "required": True,
+        "description": "The audio itself; all else is in the query.",
+        "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
 
 router = APIRouter()
 
 
-@router.post("/v1/listen", summary="Turn a file into text, as Deepgram does")
+@router.post(
+    "/v1/listen",
+    summary="Turn a file into text, as Deepgram does",
+    response_class=Response,
+    openapi_extra=_OPENAPI,
+)
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""
     request_log(request.scope).details["dialect"] = "deepgram"
