@@ -316,11 +316,15 @@ async def test_who_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
 async def test_who_does_not_read_holds_nobody_up(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
-    async with service.call() as deaf:
-        with anyio.move_on_after(0.5):
-            while True:
-                await deaf.send(event("describe") * 500)
-        await assert_alive(caller)
+    async def ask_on(deaf: WyomingCaller) -> None:
+        while True:
+            await deaf.send(event("describe") * 500)
+
+    async with service.call() as deaf, anyio.create_task_group() as group:
+        group.start_soon(ask_on, deaf)
+        for _ in range(3):
+            await assert_alive(caller)
+        group.cancel_scope.cancel()
 
 
 async def test_an_open_utterance_is_finished_when_the_server_goes(
