@@ -1,6 +1,6 @@
 /** Servers that can't be had, for each of the reasons. */
 
-import { API_KEY, OTHER_KEY } from './auricle.js';
+import { API_KEY, THIRD_KEY } from './auricle.js';
 import { expect, listen, test } from './fixtures.js';
 
 declare global {
@@ -30,7 +30,7 @@ test('a server that is full is told as what it is, and is tried again', async ({
 			void client.finish();
 		});
 		return told;
-	}, OTHER_KEY);
+	}, THIRD_KEY);
 	await expect.poll(() => told.jsonValue()).toHaveLength(1);
 	full.leave();
 	await expect
