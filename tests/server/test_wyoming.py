@@ -313,18 +313,35 @@ async def test_who_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
             assert (await caller.until("transcript")).data["text"] == "hello"
 
 
+async def ask_on(deaf: WyomingCaller) -> None:
+    """Ask and ask, and never read."""
+    while True:
+        await deaf.send(event("describe") * 500)
+
+
 async def test_who_does_not_read_holds_nobody_up(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
-    async def ask_on(deaf: WyomingCaller) -> None:
-        while True:
-            await deaf.send(event("describe") * 500)
-
     async with service.call() as deaf, anyio.create_task_group() as group:
         group.start_soon(ask_on, deaf)
         for _ in range(3):
             await assert_alive(caller)
         group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("first", [b"", CHUNK], ids=["between utterances", "in an utterance"])
+async def test_who_never_reads_is_cut_off(
+    service: WyomingService, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    for patience in ("SEND_S", "LINGER_S"):
+        monkeypatch.setattr(wyoming_server, patience, 0.1)
+    async with service.call() as deaf:
+        await deaf.send(first)
+        with pytest.raises(anyio.BrokenResourceError), anyio.fail_after(30):
+            await ask_on(deaf)
+    await assert_at_rest(service)
+    async with service.call() as caller:
+        await assert_alive(caller)
 
 
 async def test_an_open_utterance_is_finished_when_the_server_goes(
