@@ -37,12 +37,14 @@ TRANSCRIPT = Transcript("Good day. Yes & no.", "en", 0.98, 41_000, SEGMENTS)
 GAPS = [{"start": 1.0, "end": 2.0, "code": "poison_job"}]
 
 
-def read(task: Task = Task.TRANSCRIBE, **fields: str | list[str]) -> SpeechRequest:
+def read(task: Task = Task.TRANSCRIBE, /, **fields: str | list[str]) -> SpeechRequest:
     values = {name: [value] if isinstance(value, str) else value for name, value in fields.items()}
     return read_form(values, task)
 
 
-def answer(transcript: Transcript = TRANSCRIPT, gaps: Any = (), **fields: str | list[str]) -> str:
+def answer(
+    transcript: Transcript = TRANSCRIPT, /, gaps: Any = (), **fields: str | list[str]
+) -> str:
     return encode_answer(read(**fields), transcript, gaps).decode()
 
 
@@ -129,7 +131,10 @@ def test_json_has_text_language_and_duration() -> None:
 
 
 def test_verbose_json_has_the_models_own_figures() -> None:
-    fields = {"response_format": "verbose_json", "timestamp_granularities": ["segment", "word"]}
+    fields: dict[str, str | list[str]] = {
+        "response_format": "verbose_json",
+        "timestamp_granularities": ["segment", "word"],
+    }
     assert json.loads(answer(**fields)) == {
         "task": "transcribe",
         "language": "english",
