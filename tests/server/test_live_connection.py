@@ -492,6 +492,34 @@ async def test_what_was_said_is_told_before_the_server_goes() -> None:
         assert line.socket.sent[-1] == {"type": "draining"}
 
 
+async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() -> None:
+    async with sessions() as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        toy = Toy()
+        toy.idle_timeout_s = 0.05
+        line, mute = [
+            Line(
+                fakes,
+                runner,
+                socket,
+                LiveConnection(await socket.accept(), fakes.live, runner, toy),
+            )
+            for socket in (FakeWebSocket(), FakeWebSocket())
+            for runner in [await fakes.open(PLAIN)]
+        ]
+        line.socket.send(pcm(SPEECH[:16_000]))
+        line.socket.tell("flush")
+        fakes.group.start_soon(line.serve)
+        await poll_until(lambda: line.runner.session.owes_finals)
+        await mute.serve()  # longer than that
+        assert mute.end is not None
+        assert mute.end.how == "idle_timeout"
+        assert line.end is None
+        fakes.transcriber.gate.set()
+        assert (await line.ended()).how == "idle_timeout"
+        assert line.socket.of("Finalized")
+
+
 async def test_a_dialect_may_be_more_patient_or_less_than_the_operator() -> None:
     async with sessions() as fakes:
         toy = Toy()

@@ -6,6 +6,7 @@ dialect. The session outlives the connection if the dialect lets clients come ba
 """
 
 import contextlib
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -318,13 +319,23 @@ class LiveConnection:
 
     async def _watch_idle(self) -> None:
         limit_s = self._dialect.idle_timeout_s or self._live.settings.idle_timeout_s
+        owed_at = -math.inf
         while True:
-            idle_s = time.monotonic() - self._idle_since()
-            session = self._runner.session
-            owes_finals = session.is_stopping and not session.is_closed
-            if self._reading_since is not None and not owes_finals and idle_s >= limit_s:
+            now = time.monotonic()
+            if is_owing := self._is_owing:
+                owed_at = now
+            idle_s = now - max(self._idle_since(), owed_at)
+            if self._reading_since is not None and idle_s >= limit_s:
                 raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
-            await anyio.sleep(max(limit_s - idle_s, limit_s / 10))
+            await anyio.sleep(limit_s / 10 if is_owing else max(limit_s - idle_s, limit_s / 10))
+
+    @property
+    def _is_owing(self) -> bool:
+        """Whether it is we who are waited for: a client that can't come back would lose words."""
+        session = self._runner.session
+        if session.is_stopping:
+            return not session.is_closed
+        return session.owes_finals and not self._dialect.is_resumable
 
     def _idle_since(self) -> float:
         """When bytes last came, or since when we read: what we don't read doesn't come."""
