@@ -204,7 +204,7 @@ async def test_finalize_is_answered_with_text_and_without(service: Live) -> None
         await caller.tell("Finalize")
         silent = await caller.until("Results", from_finalize=True)
         assert text_of(silent) == ""
-        assert silent["start"] + silent["duration"] == pytest.approx(3.0)
+        assert 2.5 < silent["start"] + silent["duration"] <= 3.0  # a word may begin before it shows
     assert len([result for result in caller.of("Results") if result["from_finalize"]]) == 3
 
 

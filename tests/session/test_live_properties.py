@@ -5,8 +5,10 @@ or answers late, and how often the connection is lost change nothing about them.
 """
 
 import functools
+import json
 import struct
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,9 +16,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from auricle.errors import AuricleError, NoWorkerReady, Overloaded, Superseded, WorkerError
-from auricle.events import Closed, Final, Ready, Wire
+from auricle.events import (
+    Closed,
+    Discarded,
+    Final,
+    Finalized,
+    Flushed,
+    Ready,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Wire,
+)
+from auricle.protocol.deepgram import DeepgramDialect
+from auricle.protocol.deepgram_query import parse_listen
+from auricle.protocol.deepgram_results import Model
+from auricle.protocol.dialect import Discard, End, Flush
 from auricle.protocol.framing import pack
 from auricle.protocol.native import Ack, Stop, StreamParameters
+from auricle.protocol.openai_realtime import RealtimeDialect
+from auricle.protocol.openai_realtime_config import RealtimeConfig
 from auricle.session.final import MAX_FAILURES
 from auricle.types import Job, JobKind
 from tests.fakes.clips import CLIPS
@@ -250,3 +269,116 @@ def test_bytes_may_be_split_anywhere_and_come_at_any_pace(cuts: list[int]) -> No
         rig.send(data[start:end])
     rig.command(Stop())
     assert utterances(rig) == expected(Wire.PCM16)
+
+
+ORDERS = st.lists(
+    st.tuples(
+        st.floats(0.0, 2.0),  # seconds of speech
+        st.sampled_from(["flush", "flush", "discard", "answers", "", ""]),
+    ),
+    max_size=30,
+)
+
+
+def obey(orders: list[tuple[float, str]], fates: list[Fate]) -> list[SessionEvent]:
+    """Return all that a session tells whose client does this and then stops."""
+    transcriber = Transcriber(fates)
+    plain = StreamParameters(format=Wire.PCM16, language="en")
+    rig = Rig(parameters=plain, answer_with=transcriber)
+    sent = 0
+    for seconds, what in orders:
+        size = int(seconds * 16_000)
+        rig.wait(seconds)
+        rig.send(np.take(SPEECH, range(sent, sent + size), mode="wrap").tobytes())
+        sent += size
+        match what:
+            case "flush":
+                rig.command(Flush())
+            case "discard":
+                rig.command(Discard())
+            case "answers":
+                transcriber.catch_up(rig)
+            case _:
+                pass
+    rig.command(Stop())
+    for _ in range(300):
+        transcriber.catch_up(rig)
+        rig.wait(5.0)
+        if rig.session.is_closed:
+            break
+    assert isinstance(rig.events[-1], Closed)
+    return rig.events
+
+
+@settings(max_examples=40)
+@given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
+def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
+    orders: list[tuple[float, str]], fates: list[Fate]
+) -> None:
+    started = ended = told = answered = 0
+    waiting: list[int] = []
+    for event in obey(orders, fates):
+        match event:
+            case SpeechStarted():
+                started += 1
+            case SpeechEnded():
+                ended += 1
+            case Discarded():
+                started = ended  # of what was open there is no final
+            case Flushed():
+                assert started == ended
+                waiting.append(ended)
+            case Final():
+                told += 1
+                assert all(told <= wanted for wanted in waiting)
+            case Finalized():
+                answered += 1
+                assert told >= waiting.pop(0)
+            case _:
+                pass
+    assert told == ended == started
+    assert answered == [what for _, what in orders].count("flush")
+
+
+@settings(max_examples=40)
+@given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
+def test_dialects_tell_every_word_once_and_answer_every_flush(
+    orders: list[tuple[float, str]], fates: list[Fate]
+) -> None:
+    events = obey(orders, fates)
+    words = [event.text for event in events if isinstance(event, Final)]
+    flushes = [what for _, what in orders].count("flush")
+    asked = parse_listen({"punctuate": "true"}.items())
+    deepgram = DeepgramDialect(asked, request_id="", created="", model=Model("base", "1"))
+    results = [
+        message
+        for event in events
+        for message in map(json.loads, deepgram.encode(event))
+        if message["type"] == "Results" and message["is_final"]
+    ]
+    texts = [result["channel"]["alternatives"][0]["transcript"] for result in results]
+    assert [text for text in texts if text] == words
+    assert sum(result["from_finalize"] for result in results) == flushes
+    for one, next_one in pairwise(results):
+        assert one["start"] + one["duration"] <= next_one["start"] + 0.001
+
+    realtime = RealtimeDialect("name", RealtimeConfig(turn_detection=None))
+    told = [message for event in events for message in map(json.loads, realtime.encode(event))]
+    told += map(json.loads, realtime.farewell(End("done", 1000)).texts)
+    ids: dict[str, list[str]] = {"committed": [], "completed": []}
+    deltas: dict[str, str] = {}
+    said: list[str] = []
+    for message in told:
+        verb = message["type"].rpartition(".")[2]
+        if verb in ids:
+            ids[verb].append(message["item_id"])
+        if verb == "delta":
+            item = message["item_id"]
+            deltas[item] = deltas.get(item, "") + message["delta"]
+        if verb == "completed":
+            assert message["transcript"] == deltas.get(message["item_id"], "")
+            said += message["transcript"].split()
+    assert sorted(ids["completed"]) == sorted(ids["committed"])  # silence is known at once
+    assert len(ids["committed"]) in (flushes, flushes + 1)  # what nobody committed comes last
+    has_discards = "discard" in [what for _, what in orders]  # of ended utterances, too
+    assert has_discards or said == words

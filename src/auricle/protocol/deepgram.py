@@ -145,7 +145,7 @@ class DeepgramDialect:
         self._is_speaking = False
         self._owed: deque[_Utterance] = deque()
         self._finalizes: deque[_Finalize] = deque()
-        self._told_sample = 0
+        self._told_sample = self._safe_sample = 0
         self._last_word_sample: int | None = None
 
     # What the client says.
@@ -267,6 +267,7 @@ class DeepgramDialect:
             case Finalized(at_sample):
                 return self._finalized(at_sample)
             case Marks():
+                self._safe_sample = event.safe_sample
                 return self._utterance_end(event.received_sample)
             case SwitchFormat():
                 self._is_undecodable = True
@@ -318,10 +319,11 @@ class DeepgramDialect:
         )
 
     def _finalized(self, at_sample: int) -> Iterable[Json]:
-        """Answer a ``Finalize`` that no result has answered."""
+        """Answer a ``Finalize`` that no result has answered; the next word begins behind that."""
         if self._finalizes.popleft().is_answered:
             return
-        start_sample, self._told_sample = self._told_sample, max(self._told_sample, at_sample)
+        start_sample, end_sample = self._told_sample, min(at_sample, self._safe_sample)
+        self._told_sample = max(start_sample, end_sample)
         yield self._results(
             start_sample,
             self._told_sample,
