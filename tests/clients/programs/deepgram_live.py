@@ -36,11 +36,14 @@ async def main():
 
         async def until(number):
             while sum(bool(message.get("from_finalize")) for message in told) < number:
+                if listening.done():
+                    sys.exit(f"the connection ended before answer {number} to a Finalize")
                 await news.wait()
                 news.clear()
 
         connection.on(EventType.MESSAGE, keep)
         listening = asyncio.create_task(connection.start_listening())
+        listening.add_done_callback(lambda _: news.set())
         await connection.send_keep_alive()
         await connection.send_finalize()
         await until(1)
