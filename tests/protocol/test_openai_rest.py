@@ -49,7 +49,8 @@ def answer(
 
 
 def test_a_form_without_any_field_asks_for_json() -> None:
-    assert read() == SpeechRequest("", Options(), Format.JSON, True, False)
+    options = Options(sentence_times=False)
+    assert read() == SpeechRequest("", options, Format.JSON, True, False)
 
 
 def test_every_field_is_read() -> None:
@@ -61,12 +62,12 @@ def test_every_field_is_read() -> None:
         response_format="verbose_json",
         temperature="0.4",
         timestamp_granularities=["word", "segment"],
-        stream="true",
     )
     options = Options(
         "pt", initial_prompt="Names: Ana.", hotwords=("Auricle", "Opus"), word_timestamps=True
     )
-    assert asked == SpeechRequest("whisper-1", options, Format.VERBOSE_JSON, True, True)
+    assert asked == SpeechRequest("whisper-1", options, Format.VERBOSE_JSON, True, False)
+    assert read(stream="true").is_streamed
 
 
 def test_what_is_empty_is_left_out() -> None:
@@ -97,6 +98,16 @@ def test_words_are_looked_for_only_where_they_can_be_told() -> None:
     assert not read(timestamp_granularities="word").options.word_timestamps
     asked = read(timestamp_granularities="word", response_format="verbose_json")
     assert (asked.options.word_timestamps, asked.has_segments) == (True, False)
+
+
+@pytest.mark.parametrize("named", list(Format))
+def test_times_are_looked_for_only_where_they_can_be_told(named: Format) -> None:
+    has_times = named in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
+    assert read(response_format=named.value).options.sentence_times is has_times
+    streamed = read(
+        response_format=named.value, timestamp_granularities=["word", "segment"], stream="true"
+    )
+    assert streamed.options == Options(sentence_times=False)
 
 
 @pytest.mark.parametrize(

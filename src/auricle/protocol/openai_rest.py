@@ -78,6 +78,11 @@ class Format(enum.StrEnum):
             case _:
                 return "text/plain"
 
+    @property
+    def has_times(self) -> bool:
+        """Whether it says when something was said."""
+        return self not in (Format.JSON, Format.TEXT)
+
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
@@ -111,6 +116,7 @@ def read_form(fields: Fields, task: Task) -> SpeechRequest:
     response_format = _format(fields)
     granularities = _granularities(fields)
     _temperature(fields)
+    is_streamed = task is Task.TRANSCRIBE and _is_streamed(fields)
     return SpeechRequest(
         model=_last(fields, "model"),
         options=Options(
@@ -118,11 +124,14 @@ def read_form(fields: Fields, task: Task) -> SpeechRequest:
             task=task,
             initial_prompt=_last(fields, "prompt")[-MAX_PROMPT_CHARACTERS:] or None,
             hotwords=_keywords(fields),
-            word_timestamps=response_format is Format.VERBOSE_JSON and "word" in granularities,
+            word_timestamps=response_format is Format.VERBOSE_JSON
+            and "word" in granularities
+            and not is_streamed,
+            sentence_times=response_format.has_times and not is_streamed,
         ),
         format=response_format,
         has_segments="segment" in granularities or not granularities,
-        is_streamed=task is Task.TRANSCRIBE and _is_streamed(fields),
+        is_streamed=is_streamed,
     )
 
 
