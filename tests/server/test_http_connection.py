@@ -1,3 +1,4 @@
+import contextlib
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,8 +18,12 @@ from tests.fakes.service import head, poll_until, read_answer
 pytestmark = pytest.mark.unit
 
 
+LARGE_BYTES = 30_000_000  # more than the system buffers
+
+
 class Impatient(HttpConnection):
     head_s = 0.05
+    stall_s = 0.3
 
 
 @asynccontextmanager
@@ -29,6 +34,10 @@ async def serving() -> AsyncIterator[int]:
     @app.post("/")
     async def answer(request: Request) -> PlainTextResponse:
         return PlainTextResponse((await request.body()).decode())
+
+    @app.get("/large")
+    async def large() -> PlainTextResponse:
+        return PlainTextResponse("x" * LARGE_BYTES)
 
     config = uvicorn_config(app)
     assert config.http is HttpConnection
@@ -49,6 +58,15 @@ async def connect(port: int) -> SocketStream:
 async def assert_is_cut(stream: SocketStream) -> None:
     with anyio.fail_after(30), pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
         await stream.receive()
+
+
+async def rest_of(stream: SocketStream) -> int:
+    """Return how many bytes come until the server closes."""
+    received = 0
+    with anyio.fail_after(30), contextlib.suppress(anyio.BrokenResourceError):
+        async for part in stream:
+            received += len(part)
+    return received
 
 
 async def test_a_client_that_never_asks_is_cut_off() -> None:
@@ -77,3 +95,16 @@ async def test_a_body_may_take_longer() -> None:
             await assert_is_cut(silent)
         await asking.send(b"i")
         assert (await read_answer(asking))[2] == b"hi"
+
+
+async def test_who_reads_nothing_of_an_answer_is_cut_off_and_who_reads_slowly_is_not() -> None:
+    async with serving() as port, await connect(port) as idle, await connect(port) as slow:
+        for asking in (idle, slow):
+            await asking.send(head("/large", "Connection: close", method="GET"))
+        received, ends_at = 0, anyio.current_time() + 3 * Impatient.stall_s
+        while anyio.current_time() < ends_at:
+            received += len(await slow.receive())
+            await anyio.sleep(0.005)
+        assert received < LARGE_BYTES
+        assert received + await rest_of(slow) > LARGE_BYTES  # with its head
+        assert await rest_of(idle) < LARGE_BYTES
