@@ -64,6 +64,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     app.state.refusals = {
         "/v1/audio/": openai_refusal,
         "/v1/models": openai_refusal,
+        "/v1/realtime": openai_refusal,
         "/v1/listen": deepgram_refusal,
         "/v1/auth/grant": deepgram_refusal,
     }

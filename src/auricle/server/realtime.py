@@ -18,14 +18,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from auricle.errors import AuricleError, BadRequest
+from auricle.errors import BadRequest
 from auricle.protocol.openai_realtime import RealtimeDialect
 from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
 from auricle.server.auth import presented_key
 from auricle.server.body import read_body
-from auricle.server.errors import TOLD, log_unexpected
 from auricle.server.guest import Welcome, serve_guest
-from auricle.server.logs import request_log
 from auricle.server.openai_errors import openai_refusal
 from auricle.server.results import json_response
 from auricle.server.state import state_of
@@ -104,15 +102,9 @@ def _read(websocket: WebSocket) -> Welcome:
 async def _answered(
     request: Request, answer: Callable[[Request], Awaitable[dict[str, Any]]]
 ) -> Response:
-    """Return an answer that no cache may keep, or the error in OpenAI's shape."""
-    try:
-        state_of(request).admit(request)
-        return json_response(await answer(request), headers={"cache-control": "no-store"})
-    except AuricleError as error:
-        request_log(request.scope).code = error.code
-        if not isinstance(error, TOLD):
-            log_unexpected(error)
-        return openai_refusal(error)
+    """Return an answer that no cache may keep."""
+    state_of(request).admit(request)
+    return json_response(await answer(request), headers={"cache-control": "no-store"})
 
 
 async def _client_secret(request: Request) -> dict[str, Any]:
