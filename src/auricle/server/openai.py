@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from functools import partial
 
+from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -130,7 +131,7 @@ async def _answer(request: Request, task: Task) -> Response:
             )
         result = await while_connected(request.receive, work)
         reception.count(result)
-        return _response(asked, result)
+        return await to_thread.run_sync(_response, asked, result)  # hours have many words
 
 
 def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
