@@ -73,7 +73,8 @@ def test_a_file_comes_back_as_text(service: InProcess) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json()["text"] == "hello"
     (job,) = service.transcriber.jobs
-    assert (job.kind, job.options, job.client) == (JobKind.FINAL, Options(), ANONYMOUS)
+    options = Options(sentence_times=False)
+    assert (job.kind, job.options, job.client) == (JobKind.FINAL, options, ANONYMOUS)
     assert job.reservation == "room-0"
     assert service.decoder.contents == [CLIP_BYTES[:100]]
     assert service.decoder.left_behind() == []
@@ -293,6 +294,7 @@ def test_pages_of_other_sites_are_refused(service: InProcess) -> None:
 def test_paths_and_methods_that_are_not_there_are_told_in_openais_shape(service: InProcess) -> None:
     assert_error(service.client.get(TRANSCRIPTIONS), 405, "bad_request")
     assert_error(service.client.post("/v1/audio/speech"), 404, "not_found")
+    assert_error(service.client.get("/v1/realtime/client_secrets"), 405, "bad_request")
     assert "retryable" in service.client.get("/v1/nothing").json()["error"]
 
 
@@ -368,6 +370,15 @@ async def test_a_caller_that_hangs_up_after_some_text_cancels_the_rest(running: 
             received += await stream.receive()
     await running.until_at_rest()
     assert running.transcriber.cancelled
+
+
+async def test_a_caller_that_reads_nothing_keeps_no_place(running: Live) -> None:
+    running.decoder.script = file_of(20, 20)
+    running.transcriber.answer_with = lambda job: heard("x" * 20_000_000, job)
+    async with await running.connect() as stream:
+        await stream.send(request_bytes(body(stream="true", language="en")))
+        await poll_until(lambda: running.transcriber.jobs)
+        await running.until_at_rest()
 
 
 async def test_a_caller_that_hangs_up_in_the_middle_of_its_form_leaves_nothing(

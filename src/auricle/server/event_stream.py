@@ -30,7 +30,8 @@ class EventStream(Response):
     """See the module.
 
     Args:
-        reception: The request; what it holds is given back when the stream ends.
+        reception: The request; what it holds is given back when the work ends, even if the client
+            doesn't read what came of it.
         recognise: Does the work.
         encode_delta: Returns the event that tells more text.
         encode_done: Returns the last event.
@@ -94,7 +95,8 @@ class EventStream(Response):
         results: list[FileTranscript] = []
 
         async def recognise() -> None:
-            results.append(await self._recognise(self._note))
+            async with self._held:
+                results.append(await self._recognise(self._note))
             self._news.set()
 
         try:
