@@ -108,7 +108,7 @@ screenshots: ## Make the pictures in docs/images anew (needs Chromium)
 	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page status -g 'pictures|a crash'"
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20)' 2>/dev/null && command -v npm >/dev/null || \
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
 		{ echo "web: Node 20 or newer and npm are needed (Debian: apt-get install nodejs npm)." >&2; exit 1; }
 	@cd web && npm ci --silent
 
