@@ -247,6 +247,18 @@ def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> No
     assert talk.begin()[0] == StreamParameters(format=Wire.PCM16, language="de")
 
 
+def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk) -> None:
+    wire = STOP + event("ping") + event("describe") + event("ping", {"text": "last"})
+    steps = iter(speaking.dialect.receive_bytes(wire))
+    assert [next(steps), next(steps)] == [Stop(), Reply(('{"type":"pong"}\n',))]
+    next(steps)  # the transcript was there before this could be answered
+    speaking.dialect.put(CHUNK)
+    speaking.tell(CLOSED)
+    speaking.dialect.finish()
+    assert [told.type for told in speaking.reply()] == ["info", "pong"]
+    assert speaking.dialect.wanted is not None
+
+
 def test_what_was_said_of_one_utterance_does_not_hold_for_the_next(talk: Talk) -> None:
     first, _ = talk.begin(event("transcribe", {"language": "de"}), CHUNK)
     talk.hear(STOP)

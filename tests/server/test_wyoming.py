@@ -158,6 +158,19 @@ async def test_pings_are_answered_while_a_transcript_is_owed(
     await caller.until("transcript")
 
 
+async def test_all_that_was_asked_is_answered_whenever_the_transcript_comes(
+    service: WyomingService,
+) -> None:
+    for number in range(1, 5):
+        asked = (event("describe") + event("ping")) * number
+        async with service.call() as caller:
+            await caller.send(spoken(SPEECH[:16_000]) + asked + spoken(SPEECH[:16_000]))
+            await caller.stream.send_eof()
+            await caller.until_closed()
+        assert caller.of("transcript") == [{"text": "hello", "language": "en"}] * 2
+        assert len(caller.of("info")) == len(caller.of("pong")) == number
+
+
 @pytest.mark.parametrize(
     "refused",
     [NoWorkerReady("No worker is ready.", 2), Overloaded("The queue is full.", 3)],

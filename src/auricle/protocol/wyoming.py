@@ -50,6 +50,8 @@ MAX_COMPLAINTS = 10
 """So many events of one connection may make no sense; then it is closed."""
 MAX_WORD_CHARACTERS = 100
 
+_OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
+
 
 class AudioFormat(msgspec.Struct, frozen=True):
     """How the samples of a chunk are packed; ``width`` is in bytes."""
@@ -151,6 +153,10 @@ class WyomingDialect:
         self.is_owing, self._format = False, None
         self._request, self._started_with, self._words = Transcribe(), {}, _Words()
 
+    def put(self, data: bytes) -> None:
+        """Take what came over the wire; nothing is done with it before ``receive_bytes``."""
+        self._framer.receive_data(data)
+
     def receive_text(self, text: str) -> Iterable[Step]:
         """Refuse a message: a byte stream has none."""
         raise RemoteProtocolError("Wyoming is a stream of bytes.")
@@ -161,14 +167,14 @@ class WyomingDialect:
         Raises:
             AuricleError: Nothing more can be taken over this connection.
         """
-        self._framer.receive_data(data)
+        self.put(data)
         while self.wanted is None:
-            event, self._held = self._held or self._framer.next_event(), None
-            if event is None:
+            event = self._held = self._held or self._framer.next_event()
+            if event is None or (self.is_owing and event.type in _OF_UTTERANCES):
                 return
-            yield from self._take(event)
-            if self._held is not None:
-                return
+            yield from self._take(event)  # if nobody comes back for more, its step was not taken
+            if self.wanted is None:
+                self._held = None
 
     def _take(self, event: WyomingEvent) -> Iterable[Step]:
         match event.type:
@@ -177,8 +183,6 @@ class WyomingDialect:
             case "ping":
                 text = event.data.get("text")
                 yield Reply((pack_event("pong", {"text": text} if isinstance(text, str) else {}),))
-            case "transcribe" | "audio-start" | "audio-chunk" | "audio-stop" if self.is_owing:
-                self._held = event
             case "transcribe":
                 yield from self._take_request(event)
             case "audio-start":
@@ -221,7 +225,7 @@ class WyomingDialect:
 
     def _want(self, found: AudioFormat, event: WyomingEvent) -> None:
         """Ask for a session; the chunk is taken once it is there."""
-        self._format, self._held = found, event
+        self._format = found
         given_ms = event.data.get("timestamp")
         self._first_ms = given_ms if isinstance(given_ms, int) and abs(given_ms) < 2**53 else 0
         self.wanted = StreamParameters(

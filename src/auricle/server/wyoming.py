@@ -206,10 +206,12 @@ class _Connection:
                 if isinstance(step, Reply):  # outside of an utterance there is nothing else
                     await self._answer(step)
             if self._dialect.wanted is not None:
-                if not await self._serve_utterance(self._dialect.wanted) or self.has_ended:
+                if not await self._serve_utterance(self._dialect.wanted):
                     return
                 data = b""
                 continue
+            if self.has_ended:
+                return
             await anyio.sleep(self._share.pause_s(began_at, time.monotonic()))
             data = await self._next_data()
             if not data:
@@ -290,18 +292,20 @@ class _Utterance:
 
     async def receive(self) -> Message:
         """Return what came, at first what is here already."""
-        data = b""
         if self._has_begun:
-            if self._dialect.is_holding or self._connection.has_ended:
+            if self._dialect.is_holding:
                 await anyio.sleep_forever()
-            data = await self._pipe.receive()
-            self._connection.has_ended = not data
-            if not data and self._dialect.is_owing:  # it may have closed its side only
-                await anyio.sleep_forever()
-            if not data:
+            if not self._connection.has_ended:
+                data = await self._pipe.receive()
+                # The utterance may be over by now: what came belongs to the connection.
+                self._dialect.put(data)
+                self._connection.has_ended = not data
+            if self._connection.has_ended and self._dialect.is_owing:
+                await anyio.sleep_forever()  # it may have closed its side only
+            if self._connection.has_ended:
                 return {"type": "websocket.disconnect", "code": 1005}
         self._has_begun = True
-        return {"type": "websocket.receive", "bytes": data}
+        return {"type": "websocket.receive", "bytes": b""}
 
     async def send_text(self, data: str) -> None:
         """Send an event.
