@@ -26,8 +26,10 @@ class File(SpoolFile):
         self.largest = max(self.largest, len(chunk))
 
 
-def part(name: str, value: bytes, filename: str | None = None) -> bytes:
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"'
+def part(name: str, value: bytes, filename: str | None = None, encoding: str = "") -> bytes:
+    head = f"--{BOUNDARY}\r\n"
+    head += f"Content-Transfer-Encoding: {encoding}\r\n" if encoding else ""
+    head += f'Content-Disposition: form-data; name="{name}"'
     head += "" if filename is None else f'; filename="{filename}"\r\nContent-Type: audio/wav'
     return head.encode() + b"\r\n\r\n" + value + b"\r\n"
 
@@ -97,8 +99,10 @@ async def test_rubbish_is_the_senders_fault(rubbish: bytes, at: int) -> None:
         (form(*[part("x", b"")] * (MAX_PARTS + 1), part("file", b"a")), None),
         (form(part("x" * 10_000, b""), part("file", b"a")), None),
         (form(b"--b0undary\r\nno header\r\n\r\n"), None),
+        (form(part("file", b"UklGRg==", "a.wav", "Base64")), "file"),
+        (form(part("model", b"=61", encoding="quoted-printable"), part("file", b"a")), "model"),
     ],
-    ids=["no file", "two", "no text", "long", "many long", "many", "long name", "no header"],
+    ids=("no file,two,no text,long,many long,many,long name,no header,base64,quoted".split(",")),
 )
 async def test_a_form_that_can_not_be_used_is_told_with_the_field(
     body: bytes, field: str | None
@@ -113,6 +117,13 @@ async def test_what_is_not_wanted_costs_no_memory() -> None:
         [form(part("speakers", bytes(9 * MAX_FIELD_BYTES)), part("file", b"a"))]
     )
     assert (fields, file.content) == ({}, b"a")
+
+
+@pytest.mark.parametrize("encoding", ["binary", "8BIT", "7bit"])
+async def test_bytes_may_be_called_what_they_are(encoding: str) -> None:
+    assert (await read([form(part("file", AUDIO, "a.wav", encoding))]))[1].content == AUDIO
+    ignored = part("speakers", b"YQ==", encoding="base64")
+    assert (await read([form(ignored, part("file", b"a"))]))[1].content == b"a"
 
 
 @pytest.mark.parametrize("boundary", ["x", "a'b(c)d+e_f,g-h./:=?", "b" * 200])

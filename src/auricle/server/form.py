@@ -19,6 +19,9 @@ MAX_FIELD_BYTES = 256 * 1024
 MAX_PARTS = 2000
 MAX_BOUNDARY_CHARACTERS = 200  # RFC 2046 §5.1.1 allows 70
 
+_AS_THEY_ARE = frozenset({"7bit", "8bit", "binary"})
+"""Names for bytes that aren't encoded; all others are deprecated in forms (RFC 7578 §4.7)."""
+
 
 def boundary_of(content_type: str) -> str:
     """Return what separates a form's parts.
@@ -77,10 +80,7 @@ class _Form:
     async def receive(self, event: MultipartSegment | bytes | None) -> None:
         """Take a part's head, some of its bytes, or its end."""
         if isinstance(event, MultipartSegment):
-            self._name = (event.name or "").partition("[")[0]
-            self._files += self._name == FILE_FIELD
-            if self._files > 1:
-                raise BadRequest("There is more than one file in the form.", FILE_FIELD)
+            self._begin_part(event)
         elif event is None:
             self._end_part()
         elif self._name == FILE_FIELD:
@@ -90,6 +90,18 @@ class _Form:
             if self._kept_bytes > MAX_FIELD_BYTES:
                 raise BadRequest("The form's fields are too long.", self._name)
             self._value += event
+
+    def _begin_part(self, part: MultipartSegment) -> None:
+        self._name = (part.name or "").partition("[")[0]
+        self._files += self._name == FILE_FIELD
+        if self._files > 1:
+            raise BadRequest("There is more than one file in the form.", FILE_FIELD)
+        encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
+        if encoding not in _AS_THEY_ARE and self._name in self._wanted | {FILE_FIELD}:
+            raise BadRequest(
+                "Send the parts of a form as they are, without Content-Transfer-Encoding.",
+                self._name,
+            )
 
     def _end_part(self) -> None:
         if self._name in self._wanted:
