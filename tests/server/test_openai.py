@@ -306,6 +306,7 @@ def test_any_name_is_the_model_that_is_loaded(service: InProcess) -> None:
     assert listed["object"] == "list"
     assert {"fake", "whisper-1"} <= {model["id"] for model in listed["data"]}
     assert {model["object"] for model in listed["data"]} == {"model"}
+    assert service.client.get("/v1/models/").json() == listed
     assert post(service, model="Systran/faster-whisper-large-v3").status_code == 200
     named = service.client.get("/v1/models/Systran/faster-whisper-large-v3").json()
     assert named["id"] == "Systran/faster-whisper-large-v3"

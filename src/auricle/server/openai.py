@@ -75,6 +75,7 @@ async def post_translation(request: Request) -> Response:
     return await _answer(request, Task.TRANSLATE)
 
 
+@router.get("/v1/models/", include_in_schema=False)
 @router.get("/v1/models", summary="The models, as OpenAI has it", response_class=Response)
 async def get_models(request: Request) -> Response:
     """Return the loaded model under its own name, and under those that it goes by."""
