@@ -7,11 +7,13 @@ PCM16 and framed Opus are decoded here; all else goes through a file and a decod
 
 from functools import partial
 
+from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import UnsupportedFormat
+from auricle.longform import FileTranscript
 from auricle.server.background import start_job
 from auricle.server.body import check_length, read_body
 from auricle.server.limits import estimate_json_s, estimate_s
@@ -93,6 +95,10 @@ async def _answer(reception: Reception, ask: Ask, upload: Upload) -> Response:
     work = partial(reception.recognise, ask, upload, audio_format)
     result = await while_connected(reception.request.receive, work)
     reception.count(result)
+    return await to_thread.run_sync(_response, ask, result)  # hours have many words
+
+
+def _response(ask: Ask, result: FileTranscript) -> Response:
     return json_response(transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps))
 
 
