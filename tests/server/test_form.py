@@ -102,7 +102,18 @@ async def test_rubbish_is_the_senders_fault(rubbish: bytes, at: int) -> None:
         (form(part("file", b"UklGRg==", "a.wav", "Base64")), "file"),
         (form(part("model", b"=61", encoding="quoted-printable"), part("file", b"a")), "model"),
     ],
-    ids=("no file,two,no text,long,many long,many,long name,no header,base64,quoted".split(",")),
+    ids=[
+        "no file",
+        "two",
+        "no text",
+        "long",
+        "many long",
+        "many",
+        "long name",
+        "no header",
+        "base64",
+        "quoted",
+    ],
 )
 async def test_a_form_that_can_not_be_used_is_told_with_the_field(
     body: bytes, field: str | None
