@@ -11,6 +11,8 @@ export const API_KEY = 'let-me-in';
 /** Keys of one test each: no session of another's waits for them. */
 export const OTHER_KEY = 'me-too';
 export const THIRD_KEY = 'me-three';
+/** As no WebSocket's subprotocol may be called. */
+export const UNUSUAL_KEY = 'Schlüssel/5';
 /** Shows stacks. */
 export const OPERATOR_KEY = 'let-me-see';
 
@@ -140,7 +142,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			COLUMNS: '200',
 			NO_COLOR: '1',
 			AURICLE_PORT: String(port),
-			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY}`,
+			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY},unusual:${UNUSUAL_KEY}`,
 			AURICLE_WORKERS: '1',
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
 			AURICLE_LOG_LEVEL: 'error',

@@ -53,6 +53,43 @@ test('any stream will do, and a pause is a pause', async ({ client: page, gatewa
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
 });
 
+test('what is wished last counts, however fast that is', async ({ client: page, gateway }) => {
+	const { isOpen, contexts } = await page.evaluate(async () => {
+		const { client } = globalThis;
+		const opened: AudioContext[] = [];
+		const Real = AudioContext;
+		globalThis.AudioContext = class extends Real {
+			constructor(options?: AudioContextOptions) {
+				super(options);
+				opened.push(this);
+			}
+		};
+		const pausing = client.useMicrophone();
+		await client.detach();
+		const media = await pausing;
+		const sink = new Real().createMediaStreamDestination();
+		await Promise.all([client.useStream(sink.stream), client.useStream(sink.stream)]);
+		return {
+			isOpen: media.getAudioTracks()[0]?.readyState,
+			contexts: opened.map(({ state }) => state),
+		};
+	});
+	expect(isOpen).toBe('ended');
+	expect(contexts).toEqual(['closed', 'closed', 'running']);
+	await expect.poll(() => gateway.packets.length).toBeGreaterThan(0);
+});
+
+test('of a source that is not listened to any more nothing is told', async ({ client: page }) => {
+	const told = await page.evaluate(async () => {
+		const media = await globalThis.client.useMicrophone();
+		media.getAudioTracks()[0]?.dispatchEvent(new Event('ended'));
+		await globalThis.client.detach();
+		await new Promise(resolve => setTimeout(resolve, 100));
+		return globalThis.events.map(({ type }) => type);
+	});
+	expect(told).not.toContain('source_lost');
+});
+
 test('a stream without sound is refused', async ({ client: page }) => {
 	await expect(page.evaluate(() => globalThis.client.useStream(new MediaStream()))).rejects.toThrow(
 		'This stream has no sound.',

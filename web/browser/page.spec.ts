@@ -1,9 +1,9 @@
 /** The captions' page, as the server serves it. */
 
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile, unlink } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { API_KEY, OTHER_KEY } from './auricle.js';
+import { API_KEY, OTHER_KEY, UNUSUAL_KEY } from './auricle.js';
 import { SENTENCE, TESTDATA, words } from './clip.js';
 import { expect, test as base } from './fixtures.js';
 
@@ -12,6 +12,8 @@ declare global {
 	var delays: number[] | undefined;
 	/** What {@link speakFrom} gives. */
 	var shared: MediaStream | undefined;
+	/** All that the page was given to listen to. */
+	var opened: MediaStream[];
 }
 
 const MAX_VISIT_BYTES = 100_000;
@@ -187,14 +189,23 @@ test('what is said is read on the page, can be taken home, and every packet is c
 		segments: said.map(text => ({ text, language: 'en' })),
 	});
 
+	await page.context().grantPermissions(['microphone', 'clipboard-read', 'clipboard-write']);
+	await captions.getByRole('button', { name: 'Copy' }).click();
+	await expect(captions.getByRole('button', { name: 'Copied' })).toBeVisible();
+	expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(txt);
+
 	await expectNobodyShutOut(captions);
 	await captions.getByRole('button', { name: 'Clear' }).click();
 	await expect(captions.locator('#empty')).toBeVisible();
 	await expect(captions.getByRole('button', { name: 'TXT' }).first()).toBeDisabled();
 });
 
-test('nobody is shut out before anything is said', async ({ captions }) => {
-	await expectNobodyShutOut(captions);
+test('nobody is shut out before anything is said, not on the smallest phone either', async ({
+	captions: page,
+}) => {
+	await expectNobodyShutOut(page);
+	await page.setViewportSize({ width: 320, height: 568 });
+	expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
 });
 
 test('hands that use keys only start, pause, project and stop', async ({ captions: page }) => {
@@ -240,9 +251,63 @@ test('a connection that breaks is told, and told no more once it is back', async
 	gateway.cut();
 	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
 	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await page.getByRole('button', { name: 'Pause' }).click();
+	await page.getByRole('button', { name: 'Go on' }).click();
+	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
 	gateway.mend();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await expect(page.locator('#notice')).toBeHidden();
+});
+
+test('what is pressed last counts, however fast that is, and no microphone stays on', async ({
+	captions: page,
+	gateway,
+}) => {
+	await page.addInitScript(() => {
+		const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+		let first: Promise<MediaStream> | undefined;
+		globalThis.opened = [];
+		navigator.mediaDevices.getUserMedia = async constraints => {
+			const media = (await (first ??= open(constraints))).clone(); // at once, after the first
+			globalThis.opened.push(media);
+			return media;
+		};
+		navigator.mediaDevices.getDisplayMedia = () => Promise.reject(new DOMException('', 'NotAllowedError'));
+	});
+	await page.reload();
+	const press = (id: string, times: number): Promise<void> =>
+		page.locator(id).evaluate((button, times) => {
+			for (let time = 0; time < times; time++) (button as HTMLButtonElement).click();
+		}, times);
+	const live = (): Promise<number> =>
+		page.evaluate(
+			() => globalThis.opened.filter(media => media.getAudioTracks()[0]?.readyState === 'live').length,
+		);
+	const expectListening = async (): Promise<void> => {
+		await expect(page.locator('#state')).toHaveText('Listening');
+		await expect.poll(live).toBe(1);
+		const before = gateway.packets.length;
+		await expect.poll(() => gateway.packets.length).toBeGreaterThan(before + 50);
+		expect(await live()).toBe(1);
+	};
+	await press('#start', 3); // starts, stops, starts
+	await expectListening();
+	await press('#pause', 2); // pauses, goes on
+	await expectListening();
+	await press('#pause', 1);
+	await expect(page.locator('#state')).toHaveText('Paused');
+	await press('#pause', 2); // goes on, twice
+	await expectListening();
+	await page.getByLabel('Listen to').selectOption('The sound of a tab');
+	await expect(page.locator('#notice')).toHaveText('No tab was chosen to listen to.');
+	await expect(page.getByLabel('Listen to')).toHaveValue('');
+	await expectListening();
+	await press('#start', 3); // stops, at once, starts
+	await expectListening();
+	await press('#start', 2);
+	await expect(page.locator('#state')).toHaveText('Not listening');
+	await expect.poll(live).toBe(0);
 });
 
 test('a server that can not be reached is told as what it is', async ({ captions: page, gateway }) => {
@@ -280,8 +345,12 @@ test.describe('without the right key', () => {
 		await page.evaluate(() => sessionStorage.clear());
 		await drop(page, 'short.wav');
 		await expect(page.locator('#notice')).toHaveText('The server asks for a key.');
-		await field.fill(API_KEY);
+		await page.getByRole('button', { name: 'Start' }).click();
+		await expect(page.locator('#state')).toHaveText('Connecting');
+		await expect(page.locator('#state')).toHaveText('Not listening');
+		await field.fill(UNUSUAL_KEY);
 		await use.click();
+		await expect(page.locator('#state')).toHaveText('Listening'); // both go on
 		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');
 	});
 });
@@ -330,14 +399,21 @@ test('a file that is dropped is transcribed, whatever happens meanwhile', async 
 
 test('files are taken one after another, and one that is none is told as what it is', async ({
 	captions: page,
-}) => {
+}, testInfo) => {
 	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
-	await page.locator('#file').setInputFiles([new URL('short.wav', TESTDATA).pathname]);
+	const short = new URL('short.wav', TESTDATA).pathname;
+	const moved = testInfo.outputPath('moved.wav');
+	await copyFile(short, moved);
+	await page.locator('#file').setInputFiles([short, moved]);
+	await unlink(moved);
 	const state = (name: string): ReturnType<Page['locator']> =>
 		page.getByRole('article').filter({ hasText: name }).getByRole('status');
 	await expect(state('notes.txt')).toHaveText('This is no recording that the server can read.');
 	await expect(state('short.wav')).toHaveText('Done');
+	await expect(state('moved.wav')).toHaveText(/^The file can’t be read\./);
+	await page.getByRole('button', { name: 'Remove moved.wav' }).click();
 	await page.getByRole('button', { name: 'Remove notes.txt' }).click();
+	await expect(page.getByLabel('Choose a file')).toBeFocused();
 	await expect(page.getByRole('article')).toHaveCount(1);
 	await page.locator('#file').setInputFiles([new URL('story.ogg', TESTDATA).pathname]);
 	await page.getByRole('button', { name: 'Cancel story.ogg' }).click();

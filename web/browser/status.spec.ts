@@ -154,6 +154,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
 		await expect(chart).toHaveAccessibleDescription(/2 of 2 ready; /);
 		const { violations } = await new AxeBuilder({ page }).analyze();
 		expect(violations).toEqual([]);
+		await page.setViewportSize({ width: 320, height: 568 });
+		expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
 	});
 }
 

@@ -57,6 +57,12 @@ spoken.addEventListener('change', () => {
 	localStorage.setItem(SPOKEN, spoken.value);
 	live.changeLanguage();
 });
+document.addEventListener('visibilitychange', () => {
+	if (!document.hidden) {
+		keepScreenOn(false); // the browser has let it go when the page was hidden
+		keepScreenOn(live.state !== 'idle');
+	}
+});
 window.addEventListener('beforeunload', event => {
 	if (live.state !== 'idle') {
 		event.preventDefault(); // the browser asks whether to leave

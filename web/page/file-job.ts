@@ -68,6 +68,7 @@ export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 /** Returns the id of the job that the server has made of it. */
 async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 	for (;;) {
+		await checkReadable(job.file);
 		const answer = await post(job);
 		if (answer.status === 202) {
 			patience.worked();
@@ -136,6 +137,21 @@ function transcript({ language, segments, error }: ResultBody): FileTranscript {
 		language,
 	}));
 	return { lines, hasGaps: error !== null };
+}
+
+/**
+ * Looks whether a file is one and still there: an upload that fails for that looks like a server that can't be reached.
+ *
+ * @throws AuricleError `unreadable`.
+ */
+async function checkReadable(file: File): Promise<void> {
+	try {
+		const reader = file.stream().getReader(); // a slice of one that is gone is but empty
+		await reader.read();
+		await reader.cancel();
+	} catch (error) {
+		throw new AuricleError('unreadable', String(error));
+	}
 }
 
 /** Uploads; `fetch` can't tell how far it is. */

@@ -34,6 +34,10 @@ export interface LiveView {
 /** One stream at a time. */
 export class Live {
 	#state: LiveState = 'idle';
+	/** The same of the connection, whether paused or not; and what is wrong with it. */
+	#connection: 'connecting' | 'listening' | 'reconnecting' = 'connecting';
+	#trouble: Sentence | null = null;
+	#turn = 0; // grows with each wish to listen, or to pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
 	readonly #view: LiveView;
@@ -68,8 +72,7 @@ export class Live {
 		} else {
 			const client = this.#client;
 			this.#enter('finishing');
-			await client.detach(); // the last sound goes up before the microphone's light goes off
-			this.#release();
+			await this.#hush(client);
 			await client.finish().catch(() => undefined); // #follow sees how it ends
 		}
 	}
@@ -79,9 +82,9 @@ export class Live {
 		if (this.#state === 'paused') {
 			await this.#listen();
 		} else if (this.#client !== null && this.#state !== 'finishing') {
+			this.#turn++;
 			this.#enter('paused');
-			await this.#client.detach();
-			this.#release();
+			await this.#hush(this.#client);
 			this.#say(client => client.finalize());
 		}
 	}
@@ -111,7 +114,7 @@ export class Live {
 			return;
 		}
 		this.#take(media);
-		this.#enter('connecting');
+		this.#connected('connecting', null);
 		try {
 			const apiKey = this.#key.forSocket;
 			const client = new LiveClient({
@@ -132,19 +135,22 @@ export class Live {
 
 	async #listen(): Promise<void> {
 		const client = this.#client;
-		this.#view.tell(null);
+		const turn = ++this.#turn;
+		this.#view.tell(this.#trouble);
 		const media = await this.#open();
-		if (media === null || client === null || client !== this.#client || this.#state === 'finishing') {
-			if (media !== null) {
-				release(media);
-			} else if (client === this.#client && this.#media === null && client !== null) {
-				this.#enter('paused');
+		if (media === null) {
+			if (this.#media !== null) {
+				this.#source.goBack(); // it goes on with what it listened to before
 			}
+			return;
+		}
+		if (client === null || client !== this.#client || turn !== this.#turn || this.#state === 'finishing') {
+			release(media); // something else is wanted by now
 			return;
 		}
 		this.#release();
 		this.#take(media);
-		this.#enter('listening');
+		this.#enter(this.#connection);
 		await client.useStream(media).catch((error: unknown) => this.#fail(client, error));
 	}
 
@@ -175,16 +181,13 @@ export class Live {
 	#show(event: LiveEvent): void {
 		switch (event.type) {
 			case 'connected':
-				this.#view.tell(null);
-				if (this.#state === 'connecting' || this.#state === 'reconnecting') {
-					this.#enter('listening');
-				}
+				this.#connected('listening', null);
 				break;
 			case 'disconnected':
-				this.#view.tell(problem(event.cause));
-				if (this.#state === 'listening') {
-					this.#enter('reconnecting');
-				}
+				this.#connected(
+					this.#connection === 'connecting' ? 'connecting' : 'reconnecting',
+					problem(event.cause),
+				);
 				break;
 			case 'partial':
 				this.#view.showPartial(event);
@@ -207,7 +210,7 @@ export class Live {
 				break;
 			case 'source_unmuted':
 			case 'sound_running':
-				this.#view.tell(null);
+				this.#view.tell(this.#trouble);
 				break;
 			case 'error': // if it ends the stream, that is told next
 			case 'closed':
@@ -219,6 +222,16 @@ export class Live {
 		}
 	}
 
+	/** Takes note of how the connection is. */
+	#connected(how: 'connecting' | 'listening' | 'reconnecting', trouble: Sentence | null): void {
+		this.#connection = how;
+		this.#trouble = trouble;
+		this.#view.tell(trouble);
+		if (this.#state !== 'paused' && this.#state !== 'finishing') {
+			this.#enter(how);
+		}
+	}
+
 	#fail(client: LiveClient | null, error: unknown): void {
 		if (client !== this.#client) {
 			return;
@@ -226,7 +239,7 @@ export class Live {
 		const code = error instanceof AuricleError ? error.code : 'unsupported';
 		this.#end(client);
 		if (asksForKey(code)) {
-			this.#view.tell(this.#key.ask(code, () => void this.startOrStop()));
+			this.#view.tell(this.#key.ask(code, this.#startAgain));
 		} else if (code !== 'aborted') {
 			this.#view.tell(problem(code));
 		}
@@ -255,9 +268,26 @@ export class Live {
 		}
 	}
 
+	readonly #startAgain = (): void => {
+		if (this.#state === 'idle') {
+			void this.#start();
+		}
+	};
+
 	#take(media: MediaStream): void {
 		this.#media = media;
 		this.#view.showMedia(media);
+	}
+
+	/** Lets the last sound go up before the microphone's light goes off: of this one, whatever is opened meanwhile. */
+	async #hush(client: LiveClient): Promise<void> {
+		const media = this.#media;
+		this.#media = null;
+		this.#view.showMedia(null);
+		await client.detach();
+		if (media !== null) {
+			release(media);
+		}
 	}
 
 	/** Lets the microphone's light go off. */

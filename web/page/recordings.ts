@@ -136,6 +136,7 @@ class Recording {
 			this.#abort.abort();
 			this.#isWaiting = false;
 			this.element.remove();
+			byId('file', HTMLInputElement).focus(); // its button had the focus
 			whenRemoved();
 		});
 		this.#takeHome = new TakeHome(

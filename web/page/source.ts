@@ -14,6 +14,7 @@ const canShare = devices !== undefined && 'getDisplayMedia' in devices;
 /** The choice of what to listen to. */
 export class SourceChoice {
 	readonly #select = byId('source', HTMLSelectElement);
+	#opened = '';
 	#texts: CaptionTexts;
 
 	/**
@@ -26,9 +27,14 @@ export class SourceChoice {
 		devices?.addEventListener('devicechange', () => void this.list());
 	}
 
-	/** Whether it is a tab. */
+	/** Whether what was opened last is a tab. */
 	get isTab(): boolean {
-		return this.#select.value === TAB;
+		return this.#opened === TAB;
+	}
+
+	/** Shows what was opened last: something else could not be had. */
+	goBack(): void {
+		this.#select.value = this.#opened;
 	}
 
 	/** Says the same in another language. */
@@ -43,11 +49,10 @@ export class SourceChoice {
 	 * @throws AuricleError with a code of `problems`.
 	 */
 	async open(): Promise<MediaStream> {
-		if (this.isTab) {
-			return openTab();
-		}
-		const deviceId = this.#select.value;
-		const media = await openMicrophone(deviceId === '' ? {} : { deviceId });
+		const chosen = this.#select.value;
+		const media =
+			chosen === TAB ? await openTab() : await openMicrophone(chosen === '' ? {} : { deviceId: chosen });
+		this.#opened = chosen;
 		void this.list(); // now they have names
 		return media;
 	}

@@ -1,5 +1,6 @@
 /** Asks the server how it is, each 2 seconds while the page can be seen. */
 
+import { asBytes } from './bytes.js';
 import { type Health, type History, type Past, remember } from './status-data.js';
 
 const EVERY_MILLISECONDS = 2000;
@@ -74,9 +75,4 @@ export class Poll {
 		}
 		return (await answer.json()) as Answer;
 	}
-}
-
-/** Returns text as headers take it: a character for each byte. */
-function asBytes(text: string): string {
-	return String.fromCharCode(...new TextEncoder().encode(text));
 }

@@ -72,6 +72,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	readonly #listeners = new Map<string, Set<Listener>>();
 	readonly #queues = new Set<EventQueue<LiveEvent>>();
 	#capture: { readonly capture: Capture; readonly isOurs: boolean } | null = null;
+	#turn = 0; // grows with each wish to listen to something, or to nothing
 	#lastClosed: Closed | null = null;
 	#isFinished = false;
 	#failure: AuricleError | null = null;
@@ -122,8 +123,9 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	 */
 	async useMicrophone(options: MicrophoneOptions = {}): Promise<MediaStream> {
 		this.#check();
+		const turn = ++this.#turn;
 		const media = await openMicrophone(options);
-		await this.#use(media, true);
+		await this.#use(media, true, turn);
 		return media;
 	}
 
@@ -134,11 +136,16 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	 */
 	async useStream(media: MediaStream): Promise<void> {
 		this.#check();
-		await this.#use(media, false);
+		await this.#use(media, false, ++this.#turn);
 	}
 
 	/** Listens to nothing, until there is something else to listen to: a pause. */
 	async detach(): Promise<void> {
+		this.#turn++;
+		await this.#stopCapture();
+	}
+
+	async #stopCapture(): Promise<void> {
 		const used = this.#capture;
 		this.#capture = null;
 		await used?.capture.stop(used.isOurs);
@@ -205,11 +212,15 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		return queue;
 	}
 
-	async #use(media: MediaStream, isOurs: boolean): Promise<void> {
-		await this.detach();
+	async #use(media: MediaStream, isOurs: boolean, turn: number): Promise<void> {
+		await this.#stopCapture();
 		const { port1, port2 } = new MessageChannel();
 		try {
 			const capture = await Capture.start(media, port1, this.#workletUrl, event => this.#tell(event));
+			if (turn !== this.#turn) {
+				await capture.stop(isOurs); // something else is wanted by now
+				return;
+			}
 			this.#capture = { capture, isOurs };
 			this.#post({ kind: 'listen', port: port2, rateHz: capture.rateHz }, [port2]);
 		} catch (error) {
@@ -217,9 +228,6 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 				media.getTracks().forEach(track => track.stop());
 			}
 			throw error;
-		}
-		if (this.#isEnded || this.#isFinished) {
-			await this.detach(); // it came too late
 		}
 	}
 

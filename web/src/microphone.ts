@@ -155,7 +155,13 @@ export class Capture {
 		const { signal } = this.#stopListening;
 		const listen = (target: EventTarget, name: string, then: () => void): void =>
 			target.addEventListener(name, then, { signal });
-		listen(track, 'ended', () => void whyEnded().then(tell));
+		listen(track, 'ended', () => {
+			void whyEnded().then(event => {
+				if (!signal.aborted) {
+					tell(event); // of a source that is still listened to
+				}
+			});
+		});
 		listen(track, 'mute', () => tell({ type: 'source_muted', message: 'The microphone is muted.' }));
 		listen(track, 'unmute', () => tell({ type: 'source_unmuted', message: 'The microphone is on again.' }));
 		listen(context, 'statechange', () => tell(soundState(context)));
