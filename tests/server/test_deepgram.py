@@ -254,6 +254,17 @@ async def test_it_is_told_when_the_server_goes(service: Live) -> None:
     assert texts(caller) == ["hello"]
 
 
+async def test_words_are_waited_for_no_longer_than_the_server_may(tmp_path: Path) -> None:
+    async with live(tmp_path, drain_s=1.0) as service, listen(service, **LINEAR) as caller:
+        service.transcriber.gate = anyio.Event()
+        await caller.send(pcm(SPEECH[:16_000]))
+        await caller.tell("Finalize")
+        await poll_until(lambda: service.transcriber.in_flight > 0)
+        service.state.live.drain()
+        assert (await caller.until_closed())[0] == 1012
+    assert not texts(caller)
+
+
 # Bad input.
 
 

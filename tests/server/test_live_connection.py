@@ -520,6 +520,33 @@ async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() ->
         assert line.socket.of("Finalized")
 
 
+async def test_words_are_waited_for_as_long_as_it_may_take_and_no_longer() -> None:
+    async with sessions() as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        patient, other = [
+            Line(
+                fakes,
+                runner,
+                socket,
+                LiveConnection(await socket.accept(), fakes.live, runner, Toy(), drain_s=drain_s),
+            )
+            for socket, drain_s in ((FakeWebSocket(), 1000.0), (FakeWebSocket(), 0.05))
+            for runner in [await fakes.open(PLAIN)]
+        ]
+        for line in (patient, other):
+            line.socket.send(pcm(SPEECH[:16_000]))
+            line.socket.tell("flush")
+            fakes.group.start_soon(line.serve)
+            await poll_until(lambda line=line: line.runner.session.owes_finals)
+        fakes.live.drain()
+        assert (await other.ended()).how == "draining"
+        assert not other.socket.of("Final")
+        assert patient.end is None
+        fakes.transcriber.gate.set()
+        assert (await patient.ended()).how == "draining"
+        assert patient.socket.of("Final")
+
+
 async def test_a_dialect_may_be_more_patient_or_less_than_the_operator() -> None:
     async with sessions() as fakes:
         toy = Toy()

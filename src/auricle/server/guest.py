@@ -14,7 +14,7 @@ from auricle.errors import AuricleError
 from auricle.protocol.dialect import Dialect
 from auricle.protocol.native import StreamParameters
 from auricle.server.errors import log_unexpected
-from auricle.server.live_connection import LiveConnection, departure_of, note_end
+from auricle.server.live_connection import GOODBYE_S, LiveConnection, departure_of, note_end
 from auricle.server.logs import request_log
 from auricle.server.state import ServerState
 
@@ -68,7 +68,10 @@ async def serve_guest(
     log.details["session"] = runner.session.id
     try:
         await websocket.accept(welcome.subprotocol)
-        end = await LiveConnection(websocket, server.live, runner, welcome.dialect).run()
+        drain_s = server.settings.drain_s - GOODBYE_S  # nobody could say the words later
+        end = await LiveConnection(
+            websocket, server.live, runner, welcome.dialect, drain_s=max(0.0, drain_s)
+        ).run()
     except WebSocketDisconnect:
         end = departure_of(websocket)
     finally:

@@ -41,7 +41,8 @@ __all__ = ["End", "LiveConnection", "Socket"]
 GOODBYE_S = 1.0
 """How long what is left may take to be sent when a connection ends."""
 DRAIN_S = 2.0
-"""How long finals of utterances that have ended are waited for when the server goes."""
+"""How long finals of utterances that have ended are waited for when the server goes: a client that
+comes back gets them from the next one."""
 MAX_BAD_MESSAGES = 10
 """So many text messages of one connection may be wrong; then it is closed."""
 SLOW_RETRY_S = 1
@@ -142,8 +143,8 @@ class LiveConnection:
         live: Where its session is.
         runner: Its session.
         dialect: How its client talks; the native protocol if there is none.
-        outlasts_drain: Whoever serves it sees to its end when the server goes: the client neither
-            comes back nor can do with half of what it says.
+        drain_s: How long finals are waited for when the server goes; ``None`` if whoever serves it
+            sees to its end, for a client that can't do with half of what it says.
     """
 
     def __init__(
@@ -153,9 +154,9 @@ class LiveConnection:
         runner: LiveRunner,
         dialect: Dialect | None = None,
         *,
-        outlasts_drain: bool = False,
+        drain_s: float | None = DRAIN_S,
     ) -> None:
-        self._outlasts_drain = outlasts_drain
+        self._drain_s = drain_s
         self._websocket = websocket
         self._live = live
         self._runner = runner
@@ -343,12 +344,12 @@ class LiveConnection:
         return since if self._peer is None else max(since, self._peer.received_at)
 
     async def _watch_drain(self) -> None:
-        if self._outlasts_drain:
+        if self._drain_s is None:
             return
         await self._live.draining.wait()
         self._reader.cancel()  # what comes now is sent again to the next server
         if not self._dialect.is_resumable:
             self._runner.receive_command(Finalize())  # nobody could say the rest of it later
-        with anyio.move_on_after(DRAIN_S):
+        with anyio.move_on_after(self._drain_s):
             await self._runner.until_settled()
         self._finish(end_of(*self._live.farewell()))

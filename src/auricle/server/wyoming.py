@@ -268,9 +268,7 @@ class _Connection:
         log.details["session"] = runner.session.id
         self._dialect.begin()
         try:
-            end = await LiveConnection(
-                utterance, live, runner, self._dialect, outlasts_drain=True
-            ).run()
+            end = await LiveConnection(utterance, live, runner, self._dialect, drain_s=None).run()
         finally:
             runner.end()
         note_end(utterance, live, end)
