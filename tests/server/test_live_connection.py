@@ -520,6 +520,17 @@ async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() ->
         assert line.socket.of("Finalized")
 
 
+async def test_a_message_that_was_read_is_heard_out_before_the_server_goes() -> None:
+    async with toy_line() as line:
+        line.socket.send(pcm(SPEECH))
+        while line.socket.unread or line.runner.session.wants_data:
+            await anyio.lowlevel.checkpoint()
+        line.fakes.live.drain()
+        assert (await line.ended()).how == "draining"
+        assert line.runner.session.received_sample == SPEECH.size
+        assert len(line.socket.of("Final")) == len(line.socket.of("SpeechStarted")) > 0
+
+
 async def test_words_are_waited_for_as_long_as_it_may_take_and_no_longer() -> None:
     async with sessions() as fakes:
         fakes.transcriber.gate = anyio.Event()

@@ -348,8 +348,9 @@ class LiveConnection:
             return
         await self._live.draining.wait()
         self._reader.cancel()  # what comes now is sent again to the next server
-        if not self._dialect.is_resumable:
-            self._runner.receive_command(Finalize())  # nobody could say the rest of it later
         with anyio.move_on_after(self._drain_s):
+            if not self._dialect.is_resumable:  # nobody could say the rest of it later
+                self._runner.receive_command(Finalize())
+                await self._runner.until_wanted()  # behind what was read already
             await self._runner.until_settled()
         self._finish(end_of(*self._live.farewell()))
