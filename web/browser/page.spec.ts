@@ -251,9 +251,14 @@ test('a connection that breaks is told, and told no more once it is back', async
 	gateway.cut();
 	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
 	await expect(page.locator('#state')).toHaveText('Connecting again');
+	const states = await page.locator('#state').evaluateHandle(state => {
+		const seen: string[] = [];
+		new MutationObserver(() => seen.push(state.textContent)).observe(state, { childList: true });
+		return seen;
+	});
 	await page.getByRole('button', { name: 'Pause' }).click();
 	await page.getByRole('button', { name: 'Go on' }).click();
-	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await expect.poll(() => states.jsonValue()).toEqual(['Paused', 'Connecting again']);
 	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
 	gateway.mend();
 	await expect(page.locator('#state')).toHaveText('Listening');
