@@ -178,6 +178,23 @@ async def test_an_error_after_the_first_event_is_the_last_event(
     await running.until_at_rest()
 
 
+async def test_a_server_that_shuts_down_says_so_in_a_stream_that_has_begun(running: Live) -> None:
+    running.decoder.script = file_of(20, 20)
+    running.transcriber.gate = anyio.Event()
+    running.transcriber.holds = lambda job: job.id.endswith(":1")
+    async with await running.connect() as stream:
+        await stream.send(request_bytes(body(stream="true", language="en")))
+        received = b""
+        while b"transcript.text.delta" not in received:
+            received += await stream.receive()
+        running.state.end_requests()
+        async for part in stream:
+            received += part
+    assert b'"code":"draining"' in received.split(b"data: ")[-1]
+    assert received.endswith(b"0\r\n\r\n")
+    await running.until_at_rest()
+
+
 async def test_a_long_wait_is_filled_with_comments(
     running: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:

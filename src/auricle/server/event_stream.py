@@ -13,17 +13,19 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, Draining
 from auricle.groups import first_error
 from auricle.longform import FileProgress, FileTranscript, OnProgress
 from auricle.server.errors import TOLD, log_unexpected
 from auricle.server.logs import request_log
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
+from auricle.server.state import RETRY_S
 
 KEEP_ALIVE_S = 15.0
 """Between two signs of life: proxies give up after 60 s of silence."""
 _COMMENT = b": still working\n\n"
+_FAREWELL_S = 1.0
 
 
 class EventStream(Response):
@@ -72,6 +74,12 @@ class EventStream(Response):
                 if not self._has_begun:
                     raise
                 await self._break_off(scope, send, error)
+            except anyio.get_cancelled_exc_class():  # time is up
+                if self._has_begun:
+                    with anyio.move_on_after(_FAREWELL_S, shield=True):
+                        error = Draining("The service is shutting down.", RETRY_S)
+                        await self._break_off(scope, send, error)
+                raise
 
     async def _break_off(self, scope: Scope, send: Send, error: Exception) -> None:
         """End a stream that has begun with the error."""
