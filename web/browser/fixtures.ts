@@ -71,7 +71,7 @@ const SILENCE_AFTER_CLIP_SECONDS = 1;
 export async function listen(page: Page, listening: Listening = {}): Promise<Heard> {
 	const { clip, busyMilliseconds = 0, ...options } = listening;
 	return page.evaluate(
-		async ({ asked, file, spokenSeconds, seconds, busyMilliseconds }) => {
+		async ({ asked, file, parts, seconds, busyMilliseconds }) => {
 			const client = new globalThis.auricle.LiveClient(asked);
 			const events: auricleClient.LiveEvent[] = (globalThis.heard = []);
 			const finals: string[] = [];
@@ -94,13 +94,17 @@ export async function listen(page: Page, listening: Listening = {}): Promise<Hea
 				media = await client.useMicrophone();
 			} else {
 				const recording = await (await fetch(`testdata/${file}`)).arrayBuffer();
-				const speaker = context.createBufferSource();
-				speaker.buffer = await context.decodeAudioData(recording);
+				const buffer = await context.decodeAudioData(recording);
 				const sink = context.createMediaStreamDestination();
-				speaker.connect(sink);
 				media = sink.stream;
 				await client.useStream(media);
-				speaker.start(0, 0, spokenSeconds);
+				let startsAt = context.currentTime;
+				for (const [from, to] of parts ?? [[0, buffer.duration]]) {
+					const speaker = new AudioBufferSourceNode(context, { buffer });
+					speaker.connect(sink);
+					speaker.start(startsAt, from, to - from);
+					startsAt += to - from;
+				}
 			}
 			const meter = context.createAnalyser();
 			meter.fftSize = 1024;
@@ -127,7 +131,7 @@ export async function listen(page: Page, listening: Listening = {}): Promise<Hea
 		{
 			asked: { language: 'en', apiKey: API_KEY, ...options },
 			file: clip?.file,
-			spokenSeconds: clip?.seconds,
+			parts: clip?.parts,
 			seconds: clip === undefined ? FAKE_MICROPHONE_SECONDS : clip.seconds + SILENCE_AFTER_CLIP_SECONDS,
 			busyMilliseconds,
 		},
