@@ -23,7 +23,9 @@ from auricle.machine import available_memory_bytes, usable_cores
 
 PREFIX = "AURICLE_"
 
-SECRET_VARIABLES = frozenset({"AURICLE_API_KEYS", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"})
+SECRET_VARIABLES = frozenset(
+    {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
+)
 """Never handed to a worker."""
 
 
@@ -47,6 +49,9 @@ class ServerSettings(_Section):
     port: int = Field(6007, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Keys, separated by commas; each `key` or `name:key`. None: no check."
+    )
+    keys_file: Path | None = Field(
+        None, description="File with the hashes of more keys, which `auricle keys` writes."
     )
     openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -82,6 +87,11 @@ class ServerSettings(_Section):
     operator_key: SecretStr | None = Field(
         None, description="The key that sees crash stacks in /health; none: nobody does."
     )
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether a key is asked for; a file of keys that is empty lets nobody in."""
+        return bool(self.api_keys) or self.keys_file is not None
 
     @field_validator("api_keys", "openai_models", mode="before")
     @classmethod

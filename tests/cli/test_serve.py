@@ -151,6 +151,7 @@ def _is_answered(url: str) -> bool:
         ({"model": "/nowhere/at/all"}, "AURICLE_MODEL"),
         ({"model": "no-such-model"}, "auricle models"),
         ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
+        ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
         ({"spool_dir": __file__}, "AURICLE_SPOOL_DIR"),
         ({"wyoming": 1, "wyoming_host": "0.0.0.0"}, "AURICLE_WYOMING_OPEN"),
     ],

@@ -1,4 +1,5 @@
 import socket
+from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
@@ -6,6 +7,7 @@ from starlette.datastructures import Headers
 from auricle.config import ServerSettings
 from auricle.errors import ForbiddenOrigin, SetupError, TokenExpired, Unauthorized
 from auricle.server.auth import Keyring, check_exposure, check_origin, is_loopback
+from auricle.server.keys import StoredKey, hashed
 from auricle.types import ANONYMOUS
 from tests.fakes.service import keys
 
@@ -16,6 +18,10 @@ NOW = 1_700_000_000.0
 
 def bearer(key: str) -> Headers:
     return Headers({"Authorization": f"Bearer {key}"})
+
+
+def stored(name: str, key: str) -> StoredKey:
+    return StoredKey(name, hashed(key.encode()))
 
 
 def test_without_keys_everybody_is_anonymous() -> None:
@@ -160,6 +166,49 @@ def test_without_keys_there_are_tokens_that_no_key_has_made() -> None:
         Keyring(keys("alice:secret")).identify(bearer(token), now=NOW)
 
 
+def test_a_key_of_the_file_does_as_one_of_the_settings_does() -> None:
+    ring = Keyring(keys("alice:secret-a"), stored=[stored("bob", "secret-b")])
+    assert ring.identify(bearer("secret-a"), now=NOW) == "alice"
+    assert ring.identify(bearer("secret-b"), now=NOW) == "bob"
+    token = ring.issue_token(bearer("secret-b"), 60, now=NOW)
+    assert ring.identify(bearer(token), now=NOW) == "bob"
+    assert Keyring(keys("b:secret-b")).identify(bearer(token), now=NOW) == "b"
+
+
+def test_a_hash_is_no_key() -> None:
+    bob = stored("bob", "secret-b")
+    ring = Keyring((), stored=[bob])
+    for presented in ("", "bob", bob.hash.hex(), bob.hash.decode("latin-1"), "sha256:"):
+        with pytest.raises(Unauthorized, match="Send a valid key"):
+            ring.identify(Headers({"Authorization": f"Bearer {presented}"}), now=NOW)
+
+
+def test_a_file_without_keys_lets_nobody_in() -> None:
+    ring = Keyring((), stored=[])
+    assert ring.has_keys
+    with pytest.raises(Unauthorized):
+        ring.identify(Headers({}), now=NOW)
+    with pytest.raises(Unauthorized):
+        ring.issue_token(Headers({}), 60, now=NOW)
+
+
+def test_a_key_that_left_the_file_is_unknown_and_so_are_its_tokens() -> None:
+    alice, bob = stored("alice", "secret-a"), stored("bob", "secret-b")
+    ring = Keyring(keys("carol:secret-c"), stored=[alice, bob])
+    of_alice, of_bob = (
+        bearer(ring.issue_token(bearer(key), 60, now=NOW)) for key in ("secret-a", "secret-b")
+    )
+    ring.replace_stored([bob])
+    for headers in (bearer("secret-a"), of_alice):
+        with pytest.raises(Unauthorized):
+            ring.identify(headers, now=NOW)
+    assert ring.identify(bearer("secret-b"), now=NOW) == "bob"
+    assert ring.identify(of_bob, now=NOW) == "bob"
+    assert ring.identify(bearer("secret-c"), now=NOW) == "carol"
+    ring.replace_stored([alice])
+    assert ring.identify(of_alice, now=NOW) == "alice"
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
 def test_loopback_needs_no_keys(host: str) -> None:
     if host == "::1" and not socket.has_ipv6:
@@ -172,6 +221,7 @@ def test_any_other_address_needs_keys(host: str) -> None:
     with pytest.raises(SetupError, match="AURICLE_API_KEYS"):
         check_exposure(ServerSettings(host=host))
     check_exposure(ServerSettings(host=host, api_keys=keys("k")))
+    check_exposure(ServerSettings(host=host, keys_file=Path("keys")))
 
 
 def test_a_host_that_is_no_host_is_a_setup_error() -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import doctor, live, models, serve, settings, transcribe
+from auricle.cli import doctor, keys, live, models, serve, settings, transcribe
 from auricle.cli.console import plain_errors
 
 app = typer.Typer(
@@ -46,11 +46,11 @@ def _main(
 ) -> None: ...
 
 
-def _add(command: Callable[..., None]) -> None:
+def _add(command: Callable[..., None], to: typer.Typer = app, name: str | None = None) -> None:
     """Add a command; its docstring is its help, with lines joined that belong together."""
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
-    app.command(help=flowing)(plain_errors(command))
+    to.command(name, help=flowing)(plain_errors(command))
 
 
 for _command in (
@@ -62,3 +62,13 @@ for _command in (
     settings.settings,
 ):
     _add(_command)
+
+_keys = typer.Typer(
+    help="Make, list and remove the keys of a file: AURICLE_KEYS_FILE.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_add(keys.add, _keys)
+_add(keys.list_keys, _keys, "list")
+_add(keys.remove, _keys)
+app.add_typer(_keys, name="keys")

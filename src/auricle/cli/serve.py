@@ -28,6 +28,7 @@ CLIP = Path("testdata/fellow.wav")
 def serve(
     host: Annotated[str | None, setting("host")] = None,
     port: Annotated[int | None, setting("port")] = None,
+    keys_file: Annotated[str | None, setting("keys_file")] = None,
     wyoming: Annotated[bool | None, setting("wyoming")] = None,
     wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
     wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
@@ -46,8 +47,8 @@ def serve(
     """Serve speech to text over HTTP.
 
     The port answers at once; until the first worker is ready, requests get 503 with Retry-After.
-    Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key. They are no
-    option, since others can read a command line.
+    Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key, or a file that
+    `auricle keys add` writes. Keys themselves are no option, since others can read a command line.
 
     Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
     """
@@ -55,6 +56,7 @@ def serve(
         {
             "host": host,
             "port": port,
+            "keys_file": keys_file,
             "wyoming": wyoming,
             "wyoming_host": wyoming_host,
             "wyoming_port": wyoming_port,
@@ -85,13 +87,16 @@ async def _serve(settings: Settings) -> None:
     from auricle.engine.placement import settle
     from auricle.server import wyoming
     from auricle.server.app import create_app
+    from auricle.server.keys import read_keys
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
     from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
     configure_logging(settings.server.log_level)
-    # A port in use is told before a model is fetched.
+    # A port in use or a bad file of keys is told before a model is fetched.
+    if settings.server.keys_file is not None:
+        read_keys(settings.server.keys_file)
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     model_path = await anyio.to_thread.run_sync(resolve, settings.model)
@@ -156,7 +161,7 @@ async def _announce(
         signal.raise_signal(signal.SIGTERM)  # the one way in which the server ends
         return
     results.print(f"Ready after {time.monotonic() - began_at:.1f} s. Try it:")
-    results.print(f"  {curl_line(url, has_keys=bool(settings.server.api_keys))}", markup=False)
+    results.print(f"  {curl_line(url, has_keys=settings.server.has_keys)}", markup=False)
 
 
 def curl_line(url: str, *, has_keys: bool) -> str:

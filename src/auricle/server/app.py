@@ -46,7 +46,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     """Return the application; it uses both pools and neither starts nor stops them.
 
     Raises:
-        SetupError: A key or the libopus in the settings can't be used.
+        SetupError: A key, the file of keys or the libopus in the settings can't be used.
     """
     libopus = find_libopus(settings.decode.libopus)
     server = ServerState.build(transcriber, decoder, settings.server, settings.live, libopus)

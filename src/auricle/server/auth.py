@@ -4,10 +4,10 @@ Speech comes in with a key once any is configured; without one the server binds 
 ``/livez``, ``/readyz``, ``/health`` with its history, ``/metrics``, ``/openapi.json`` and the pages
 are open: probes carry no key, and nothing there tells what anybody said. Crash stacks are shown to
 the operator's key only.
+Keys are told in the settings, in a file (:mod:`.keys`), or in both.
 A short-lived token (:mod:`.tokens`) does wherever its key does, but gets no other token.
 """
 
-import hashlib
 import hmac
 import ipaddress
 import secrets
@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
 from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.server.keys import StoredKey, hashed
 from auricle.server.tokens import TokenSigner, check_time, is_token
 from auricle.types import ANONYMOUS, ClientId
 
@@ -47,16 +48,37 @@ class _Key:
 class Keyring:
     """The keys that are known, by their hashes; comparing takes the same time for each."""
 
-    def __init__(self, keys: Sequence[SecretStr], operator_key: SecretStr | None = None) -> None:
-        self._keys = [_parsed(key.get_secret_value()) for key in keys]
+    def __init__(
+        self,
+        keys: Sequence[SecretStr],
+        operator_key: SecretStr | None = None,
+        stored: Sequence[StoredKey] | None = None,
+    ) -> None:
+        """Take the keys of the settings, and those of the file of keys if there is one."""
+        self._own = tuple(_parsed(key.get_secret_value()) for key in keys)
+        self._keys = self._own
+        self._is_open = not keys and stored is None
         self._operator = (
-            None if operator_key is None else _hashed(operator_key.get_secret_value().encode())
+            None if operator_key is None else hashed(operator_key.get_secret_value().encode())
         )
+        if stored is not None:
+            self.replace_stored(stored)
 
     @property
     def has_keys(self) -> bool:
-        """Whether a key is asked for at all."""
-        return bool(self._keys)
+        """Whether a key is asked for at all; a file of keys that is empty lets nobody in."""
+        return not self._is_open
+
+    def replace_stored(self, stored: Sequence[StoredKey]) -> None:
+        """Know these from the file of keys, and no others; takes 9 ms for each new one.
+
+        May be called in any thread.
+        """
+        known = {key.hash: key.tokens for key in self._keys}
+        self._keys = self._own + tuple(
+            _Key(key.hash, ClientId(key.name), known.get(key.hash) or TokenSigner(key.hash))
+            for key in stored
+        )
 
     def identify(
         self, headers: Headers, subprotocols: Sequence[str] = (), token: str = "", *, now: float
@@ -75,7 +97,7 @@ class Keyring:
             Unauthorized: No key or token, or one that isn't known.
             TokenExpired: A token that was good once.
         """
-        if not self._keys:
+        if self._is_open:
             return ANONYMOUS
         presented = presented_key(headers, subprotocols)
         if (key := self._known(presented.encode("latin-1"))) is not None:
@@ -100,7 +122,7 @@ class Keyring:
         Raises:
             Unauthorized: No key, or one that isn't known; a token is none.
         """
-        if not self._keys:
+        if self._is_open:
             return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
         if (key := self._known(_bearer(headers))) is None:
             raise Unauthorized("A token is given for a key: `Authorization: Bearer KEY`.")
@@ -110,10 +132,10 @@ class Keyring:
         """Return whether the operator's key came with a request."""
         if self._operator is None:
             return False
-        return hmac.compare_digest(_hashed(_bearer(headers)), self._operator)
+        return hmac.compare_digest(hashed(_bearer(headers)), self._operator)
 
     def _known(self, presented: bytes) -> _Key | None:
-        digest, found = _hashed(presented), None
+        digest, found = hashed(presented), None
         for key in self._keys:
             if hmac.compare_digest(digest, key.hash):
                 found = key
@@ -148,16 +170,12 @@ def _parsed(setting: str) -> _Key:
     """Return what ``key`` or ``name:key`` means."""
     name, colon, key = setting.partition(":")
     if not colon:
-        digest = _hashed(setting.encode())
+        digest = hashed(setting.encode())
         return _Key(digest, ClientId(f"key-{digest.hex()[:8]}"), TokenSigner(digest))
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS holds an empty name or key; write `key` or `name:key`.")
-    digest = _hashed(key.encode())
+    digest = hashed(key.encode())
     return _Key(digest, ClientId(name), TokenSigner(digest))
-
-
-def _hashed(key: bytes) -> bytes:
-    return hashlib.sha256(key).digest()
 
 
 def check_exposure(settings: ServerSettings) -> None:
@@ -166,10 +184,10 @@ def check_exposure(settings: ServerSettings) -> None:
     Raises:
         SetupError: The host isn't loopback and there are no keys, or the host is unknown.
     """
-    if not settings.api_keys and not is_loopback(settings.host):
+    if not settings.has_keys and not is_loopback(settings.host):
         raise SetupError(
             f"Listening on {settings.host} lets other machines in, so keys are needed: set "
-            "AURICLE_API_KEYS=name:key, or keep AURICLE_HOST=127.0.0.1."
+            "AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1."
         )
 
 

@@ -21,6 +21,7 @@ from auricle.longform import lane_width, open_lane
 from auricle.server.auth import Keyring, check_origin
 from auricle.server.history import History, Look, keep
 from auricle.server.job_store import JobStore
+from auricle.server.keys import follow_keys, read_keys
 from auricle.server.limits import FilePlaces
 from auricle.server.logs import request_log
 from auricle.server.metrics import Metrics
@@ -70,14 +71,20 @@ class ServerState:
         live_settings: LiveSettings,
         libopus: LibOpus,
     ) -> "ServerState":
-        """Put the parts together."""
+        """Put the parts together.
+
+        Raises:
+            SetupError: A key or the file of keys can't be used.
+        """
+        keys_file = settings.keys_file
+        stored = None if keys_file is None else read_keys(keys_file)
         metrics = Metrics(transcriber, decoder)
         return cls(
             transcriber=transcriber,
             decoder=decoder,
             settings=settings,
             libopus=libopus,
-            keyring=Keyring(settings.api_keys, settings.operator_key),
+            keyring=Keyring(settings.api_keys, settings.operator_key, stored),
             metrics=metrics,
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
             places=FilePlaces(settings.max_file_jobs),
@@ -107,6 +114,8 @@ class ServerState:
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
                 background.start_soon(keep, self.history, self._look)
+                if (keys_file := self.settings.keys_file) is not None:
+                    background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
                 for work in self.beside:
                     background.start_soon(work)
                 yield
