@@ -377,6 +377,17 @@ async def test_a_caller_that_hangs_up_cancels_its_work(running: Live, is_streame
     assert len(running.transcriber.cancelled) == 1
 
 
+async def test_a_file_that_turns_out_to_be_long_keeps_no_place(running: Live) -> None:
+    mp3 = (CLIP.path.parent / "fellow.mp3").read_bytes() + bytes(300_000)
+    running.decoder.script = file_of(20, 20)
+    running.transcriber.gate = anyio.Event()
+    async with await running.connect() as stream:
+        await stream.send(request_bytes(body(mp3, stream="true", language="en")))
+        await poll_until(lambda: running.transcriber.in_flight)
+        assert (running.state.places.taken, running.transcriber.reserved) == (1, {})
+    await running.until_at_rest()
+
+
 async def test_a_caller_that_hangs_up_after_some_text_cancels_the_rest(running: Live) -> None:
     running.decoder.script = file_of(20, 20, 20)
     running.transcriber.gate = anyio.Event()

@@ -56,7 +56,7 @@ class EventStream(Response):
         self.background = None
         self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
         self._reception = reception
-        self._held = reception.held.pop_all()
+        self._kept = reception.held.pop_all()
         self._recognise = recognise
         self._encode_delta = encode_delta
         self._encode_done = encode_done
@@ -67,7 +67,8 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Work, and tell what comes of it."""
-        async with self._held:
+        async with self._reception.held as held:  # which the work may add to
+            await held.enter_async_context(self._kept)
             try:
                 await while_connected(receive, partial(self._run, send))
             except Exception as error:
@@ -77,8 +78,8 @@ class EventStream(Response):
             except anyio.get_cancelled_exc_class():  # time is up
                 if self._has_begun:
                     with anyio.move_on_after(_FAREWELL_S, shield=True):
-                        error = Draining("The service is shutting down.", RETRY_S)
-                        await self._break_off(scope, send, error)
+                        draining = Draining("The service is shutting down.", RETRY_S)
+                        await self._break_off(scope, send, draining)
                 raise
 
     async def _break_off(self, scope: Scope, send: Send, error: Exception) -> None:
@@ -103,7 +104,7 @@ class EventStream(Response):
         results: list[FileTranscript] = []
 
         async def recognise() -> None:
-            async with self._held:
+            async with self._reception.held:
                 results.append(await self._recognise(self._note))
             self._news.set()
 
