@@ -360,7 +360,7 @@ def test_dialects_tell_every_word_once_and_answer_every_flush(
     assert [text for text in texts if text] == words
     assert sum(result["from_finalize"] for result in results) == flushes
     for one, next_one in pairwise(results):
-        assert one["start"] + one["duration"] <= next_one["start"] + 0.001
+        assert one["start"] + one["duration"] <= next_one["start"] + 0.002  # all three are rounded
 
     realtime = RealtimeDialect("name", RealtimeConfig(turn_detection=None))
     told = [message for event in events for message in map(json.loads, realtime.encode(event))]
