@@ -265,6 +265,13 @@ def test_segments_lie_inside_of_the_audio(engine: ShortWindowEngine) -> None:
     assert heard.duration_samples == 2 * 16_000
 
 
+def test_hot_words_silence_nobody(engine: ShortWindowEngine) -> None:
+    hotwords = tuple(f"Wort{i}" for i in range(400))  # behind these the model says nothing at all
+    for language in ("en", None):
+        options = Options(language, hotwords=hotwords)
+        assert words(hear(engine, SHORT.pcm, options).text) == words(SHORT.text)
+
+
 def test_a_prompt_sets_the_spelling(engine: ShortWindowEngine) -> None:
     prompted = hear(engine, SHORT.pcm, replace(GREEDY, initial_prompt="THE BUS LEAVES AT TEN."))
     assert words(prompted.text) == words(SHORT.text)

@@ -105,6 +105,18 @@ class _Window:
             is_untimed(options),
         )
 
+    @property
+    def is_hushed(self) -> bool:
+        """Whether nothing was heard behind earlier text and hot words; they may be why."""
+        return bool(self.prompt.context and self.attempts and not self.attempts[-1].text.strip())
+
+    @property
+    def next_prompt(self) -> Prompt:
+        """What the sound is tried again with."""
+        return replace(
+            self.prompt, prefix=(), context=() if self.is_hushed else self.prompt.context
+        )
+
 
 class ShortWindowEngine:
     """An :class:`auricle.engine.Engine` over CTranslate2's Whisper."""
@@ -156,9 +168,8 @@ class ShortWindowEngine:
 
     def _full_window(self, window: _Window) -> _Window:
         """Return the window as it is tried again: whole, and without a prefix."""
-        prompt = replace(window.prompt, prefix=())
-        attempts = [] if window.prompt.prefix else window.attempts
-        return _Window(window.decoding, FULL_FRAMES, prompt, attempts)
+        attempts = [] if window.prompt.prefix or window.is_hushed else window.attempts
+        return _Window(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
 
     def _prompt(self, decoding: JobDecoding, prefix: Sequence[int]) -> Prompt:
         options = decoding.job.options
@@ -231,7 +242,8 @@ class ShortWindowEngine:
             window = batch[row]
             window.decoding.language = language
             window.decoding.language_probability = probability
-            window.prompt = self._prompt(window.decoding, window.prompt.prefix)
+            prompt = self._prompt(window.decoding, window.prompt.prefix)
+            window.prompt = replace(prompt, context=window.prompt.context)
 
     def _attempt(
         self, window: _Window, hypothesis: Hypothesis, temperature: float, new_tokens: int
@@ -252,6 +264,8 @@ class ShortWindowEngine:
             return Verdict.ACCEPT
         if window.decoding.job.options.is_guess:
             guard = guard.for_guesses()
+        elif window.is_hushed:
+            return Verdict.DOUBT
         if window.frames == FULL_FRAMES:
             return judge_full(attempt, guard, window.attempts)
         content_frames = window.decoding.content_frames
@@ -262,7 +276,7 @@ class ShortWindowEngine:
     ) -> tuple[Attempt, Verdict]:
         """Go down the temperatures, alone; return the first that is good, or the likeliest."""
         self.counts.sampled += 1
-        prompt = replace(window.prompt, prefix=())
+        prompt = window.next_prompt
         for temperature in guard.temperatures:
             hypothesis = self._backend.sample(
                 encoded, prompt, temperature, guard.samples_a_temperature, MAX_NEW_TOKENS
