@@ -14,6 +14,8 @@ declare global {
 	var shared: MediaStream | undefined;
 	/** All that the page was given to listen to. */
 	var opened: MediaStream[];
+	/** What keeps the screen on. */
+	var locks: Set<unknown>;
 }
 
 const MAX_VISIT_BYTES = 100_000;
@@ -220,7 +222,9 @@ test('hands that use keys only start, pause, project and stop', async ({ caption
 		throw new Error(`there is no way to ${name}`);
 	};
 	await tabTo('Start');
-	await page.keyboard.press('Enter');
+	await page.keyboard.down('Enter');
+	await page.keyboard.down('Enter'); // is held
+	await page.keyboard.up('Enter');
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await tabTo('Pause');
 	await page.keyboard.press('Space');
@@ -313,6 +317,37 @@ test('what is pressed last counts, however fast that is, and no microphone stays
 	await press('#start', 2);
 	await expect(page.locator('#state')).toHaveText('Not listening');
 	await expect.poll(live).toBe(0);
+});
+
+test('a microphone from which nothing comes is told while it is listened to, and the screen stays on', async ({
+	captions: page,
+}) => {
+	await page.addInitScript(() => {
+		navigator.mediaDevices.getUserMedia = () =>
+			Promise.resolve(new AudioContext().createMediaStreamDestination().stream);
+		globalThis.locks = new Set();
+		navigator.wakeLock.request = () => {
+			const release = (): Promise<void> => Promise.resolve(void globalThis.locks.delete(release));
+			globalThis.locks.add(release);
+			return Promise.resolve({ release } as WakeLockSentinel);
+		};
+	});
+	await page.reload();
+	const locks = (): Promise<number> => page.evaluate(() => globalThis.locks.size);
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	expect(await locks()).toBe(1);
+	await page.evaluate(() => {
+		globalThis.locks.clear(); // as a browser does when the page is hidden
+		document.dispatchEvent(new Event('visibilitychange'));
+	});
+	await expect(page.locator('#notice')).toHaveText(/^Not a sound comes in\./);
+	expect(await locks()).toBe(1);
+	await page.getByRole('button', { name: 'Pause' }).click();
+	await expect(page.locator('#notice')).toBeHidden();
+	await page.getByRole('button', { name: 'Stop' }).click();
+	await expect(page.locator('#state')).toHaveText('Not listening');
+	await expect.poll(locks).toBe(0);
 });
 
 test('a server that can not be reached is told as what it is', async ({ captions: page, gateway }) => {

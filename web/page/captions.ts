@@ -53,6 +53,13 @@ const live = new Live(
 speakLanguages(byId('language', HTMLButtonElement), speak);
 start.addEventListener('click', () => void live.startOrStop());
 pause.addEventListener('click', () => void live.pauseOrGoOn());
+for (const button of [start, pause]) {
+	button.addEventListener('keydown', event => {
+		if (event.repeat) {
+			event.preventDefault(); // a key that is held presses once
+		}
+	});
+}
 spoken.addEventListener('change', () => {
 	localStorage.setItem(SPOKEN, spoken.value);
 	live.changeLanguage();

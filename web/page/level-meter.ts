@@ -14,10 +14,11 @@ export class LevelMeter {
 	readonly #calm = matchMedia('(prefers-reduced-motion: reduce)');
 	#context: AudioContext | null = null;
 	#timer: ReturnType<typeof setInterval> | undefined;
+	#isSilent = false;
 
 	/**
 	 * @param bar - Is as wide as it is loud.
-	 * @param whenSilent - Is told when there has been no sound for a while, and when there is again.
+	 * @param whenSilent - Is told when there has been no sound for a while, and when that is over.
 	 */
 	constructor(bar: HTMLElement, whenSilent: (isSilent: boolean) => void) {
 		this.#bar = bar;
@@ -30,6 +31,7 @@ export class LevelMeter {
 		void this.#context?.close();
 		this.#context = null;
 		this.#bar.style.transform = 'scaleX(0)';
+		this.#note(false);
 		if (media === null) {
 			return;
 		}
@@ -38,7 +40,6 @@ export class LevelMeter {
 		context.createMediaStreamSource(media).connect(analyser);
 		const samples = new Float32Array(analyser.fftSize);
 		let soundAt = performance.now();
-		let isSilent = false;
 		const look = (): void => {
 			analyser.getFloatTimeDomainData(samples);
 			const peak = samples.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
@@ -49,11 +50,15 @@ export class LevelMeter {
 			if (peak > SILENCE_PEAK || context.state !== 'running') {
 				soundAt = now;
 			}
-			if (isSilent !== now - soundAt > SILENCE_MILLISECONDS) {
-				isSilent = !isSilent;
-				this.#whenSilent(isSilent);
-			}
+			this.#note(now - soundAt > SILENCE_MILLISECONDS);
 		};
 		this.#timer = setInterval(look, this.#calm.matches ? CALM_EVERY_MILLISECONDS : EVERY_MILLISECONDS);
+	}
+
+	#note(isSilent: boolean): void {
+		if (isSilent !== this.#isSilent) {
+			this.#isSilent = isSilent;
+			this.#whenSilent(isSilent);
+		}
 	}
 }

@@ -68,6 +68,7 @@ export class Live {
 		if (this.#state === 'idle') {
 			await this.#start();
 		} else if (this.#client === null || this.#state === 'finishing') {
+			this.#view.tell(null);
 			this.#end(this.#client);
 		} else {
 			const client = this.#client;
