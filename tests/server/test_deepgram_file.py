@@ -12,7 +12,17 @@ from auricle.errors import AudioError, NoWorkerReady, Overloaded, PoisonJob, Rat
 from auricle.types import Job, Segment, Transcript, Word
 from tests.fakes.clips import CLIPS
 from tests.fakes.decoder import file_of
-from tests.fakes.service import CLIP, WAV, InProcess, head, in_process, keys, live, poll_until
+from tests.fakes.service import (
+    CLIP,
+    WAV,
+    InProcess,
+    head,
+    in_process,
+    keys,
+    live,
+    poll_until,
+    read_answer,
+)
 from tests.fakes.transcriber import heard
 
 pytestmark = pytest.mark.unit
@@ -201,3 +211,19 @@ async def test_a_client_that_hangs_up_cancels_its_work(tmp_path: Path) -> None:
         await stream.aclose()
         await service.until_at_rest()
         assert len(service.transcriber.cancelled) == 1
+
+
+async def test_a_body_that_breaks_off_or_stops_coming_in_leaves_nothing(tmp_path: Path) -> None:
+    async with live(tmp_path, body_timeout_s=0.2) as service:
+        lines = ("Content-Type: audio/wav", f"Content-Length: {len(FILE)}")
+        async with await service.connect() as leaving:
+            await leaving.send(head("/v1/listen", *lines) + FILE[:-1000])
+            await poll_until(lambda: not service.is_at_rest())
+        await service.until_at_rest()
+        async with await service.connect() as slow:
+            await slow.send(head("/v1/listen", *lines) + FILE[:-1000])
+            status, headers, told = await read_answer(slow)
+        assert (status, b'"err_msg":"The body stopped' in told) == (400, True)
+        assert headers["dg-error"].startswith("The body stopped")
+        await service.until_at_rest()
+        assert service.transcriber.jobs == []

@@ -420,6 +420,15 @@ async def test_a_caller_that_hangs_up_in_the_middle_of_its_form_leaves_nothing(
     assert running.transcriber.jobs == []
 
 
+async def test_a_form_that_stops_coming_in_is_given_up(tmp_path: Path) -> None:
+    async with live(tmp_path, body_timeout_s=0.2) as impatient:
+        async with await impatient.connect() as stream:
+            await stream.send(request_bytes(body())[:-1000])
+            status, _, told = await read_answer(stream)
+        assert (status, b'"type":"invalid_request_error"' in told) == (400, True)
+        await impatient.until_at_rest()
+
+
 async def test_a_large_form_is_never_whole_in_memory(running: Live) -> None:
     size, before = 60_000_000, memory_bytes()
     start, end = body(b"|").split(b"|")
