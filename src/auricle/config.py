@@ -87,6 +87,15 @@ class ServerSettings(_Section):
     operator_key: SecretStr | None = Field(
         None, description="The key that sees crash stacks in /health; none: nobody does."
     )
+    key_sessions: int = Field(
+        0, ge=0, description="Live sessions of a key at once; 0: no limit but that of all."
+    )
+    key_audio_s: int = Field(
+        0, ge=0, description="Seconds of audio that a key may send a minute; 0: no limit."
+    )
+    key_requests: int = Field(
+        0, ge=0, description="Requests that a key may make a minute; 0: no limit."
+    )
 
     @property
     def has_keys(self) -> bool:

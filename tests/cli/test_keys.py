@@ -27,11 +27,13 @@ def test_a_new_key_is_all_that_goes_to_stdout(auricle: Run, path: Path) -> None:
 
 
 def test_keys_are_listed_by_their_names(auricle: Run, path: Path) -> None:
-    keys = [auricle("keys", "add", name).stdout.strip() for name in ("anna", "ben")]
+    keys = [
+        auricle("keys", "add", name, "--requests", "60").stdout.strip() for name in ("anna", "ben")
+    ]
     header, *lines = auricle("keys", "list").stdout.splitlines()
-    assert header.split() == ["name", "hash"]
+    assert header.split() == ["name", "hash", "limits"]
     assert [line.split() for line in lines] == [
-        [key.name, f"{key.hash.hex()[:8]}…"] for key in read_keys(path)
+        [key.name, f"{key.hash.hex()[:8]}…", "requests=60"] for key in read_keys(path)
     ]
     assert not any(key in "".join(lines) for key in keys)
 

@@ -12,6 +12,7 @@ from auricle.audio.opus import find_libopus
 from auricle.config import LiveSettings
 from auricle.events import Wire
 from auricle.protocol.native import StreamParameters
+from auricle.server.allowance import NO_OWN_LIMITS, Allowances, KeyLimits
 from auricle.server.live_metrics import LiveMetrics
 from auricle.server.live_runner import LiveRunner
 from auricle.server.sessions import LiveSessions
@@ -43,10 +44,15 @@ class Sessions:
 
 
 @asynccontextmanager
-async def sessions(settings: LiveSettings | None = None) -> AsyncIterator[Sessions]:
+async def sessions(
+    settings: LiveSettings | None = None, limits: KeyLimits = NO_OWN_LIMITS
+) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
-    live = LiveSessions(settings or LiveSettings(), transcriber, find_libopus(), metrics)
+    allowances = Allowances(limits, lambda client: NO_OWN_LIMITS)
+    live = LiveSessions(
+        settings or LiveSettings(), transcriber, find_libopus(), metrics, allowances
+    )
     async with anyio.create_task_group() as group:
         group.start_soon(live.watch)
         yield Sessions(live, transcriber, registry, group)

@@ -6,9 +6,10 @@ from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
 from auricle.errors import ForbiddenOrigin, SetupError, TokenExpired, Unauthorized
+from auricle.server.allowance import KeyLimits
 from auricle.server.auth import Keyring, check_exposure, check_origin, is_loopback
 from auricle.server.keys import StoredKey, hashed
-from auricle.types import ANONYMOUS
+from auricle.types import ANONYMOUS, ClientId
 from tests.fakes.service import keys
 
 pytestmark = pytest.mark.unit
@@ -207,6 +208,15 @@ def test_a_key_that_left_the_file_is_unknown_and_so_are_its_tokens() -> None:
     assert ring.identify(bearer("secret-c"), now=NOW) == "carol"
     ring.replace_stored([alice])
     assert ring.identify(of_alice, now=NOW) == "alice"
+
+
+def test_a_keys_limits_are_those_of_its_line() -> None:
+    limits = KeyLimits(requests=5)
+    bob = StoredKey("bob", hashed(b"new"), limits)
+    ring = Keyring(keys("alice:secret-a", "bob:secret-b"), stored=[bob])
+    assert ring.limits_of(ClientId("bob")) == limits
+    assert ring.limits_of(ClientId("alice")) == KeyLimits()
+    assert ring.limits_of(ANONYMOUS) is None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])

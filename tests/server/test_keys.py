@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.errors import SetupError
+from auricle.server.allowance import KeyLimits
 from auricle.server.keys import (
     MAX_FILE_BYTES,
     StoredKey,
@@ -57,6 +58,7 @@ def test_each_line_is_a_name_and_a_hash() -> None:
         f"{ANNA}0",
         ANNA.upper(),
         f"{ANNA} more",
+        f"{ANNA} requests=-1",
         f"an,na {ANNA.split()[1]}",
         f"{'a' * 65} {ANNA.split()[1]}",
         ANNA.split()[1],
@@ -66,6 +68,15 @@ def test_a_line_that_is_none_is_told_by_its_number_and_never_shown(line: str) ->
     with pytest.raises(SetupError, match=r"keys, line 2 is not .*auricle keys add") as caught:
         parse_keys(f"{BEN}\n{line}\n", "keys")
     assert "secret-key" not in str(caught.value)
+
+
+def test_limits_stand_behind_the_hash_and_are_kept_when_others_change(path: Path) -> None:
+    add_key(path, "anna", KeyLimits(sessions=2, audio_s=600, requests=0))
+    add_key(path, "ben")
+    add_key(path, "carl")
+    remove_key(path, "ben")
+    assert path.read_text().split("\n")[0].endswith(" sessions=2 audio_s=600 requests=0")
+    assert [key.limits for key in read_keys(path)] == [KeyLimits(2, 600, 0), KeyLimits()]
 
 
 @pytest.mark.parametrize("line", [f"anna sha256:{'c' * 64}", f"carl sha256:{'a' * 64}"])

@@ -5,9 +5,10 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.config import LiveSettings
-from auricle.errors import AuricleError, BadRequest, Draining, Overloaded
+from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
 from auricle.events import SessionEvent, Wire
 from auricle.protocol.native import Finalize, Resume, Stop, StreamParameters
+from auricle.server.allowance import SESSION_RETRY_S, KeyLimits
 from auricle.server.live_runner import LiveRunner
 from auricle.server.sessions import (
     FIRST_RETURN_S,
@@ -79,6 +80,34 @@ async def test_a_place_is_free_again_once_its_room_is_given_back(fakes: Sessions
     fakes.live.admit(ALICE, is_resuming=False)
     with pytest.raises(Overloaded):
         fakes.live.admit(ALICE, is_resuming=False)
+
+
+async def test_a_key_has_so_many_sessions_and_others_have_theirs() -> None:
+    async with sessions(limits=KeyLimits(sessions=1)) as fakes:
+        runner = await fakes.open()
+        with pytest.raises(RateLimited, match="1 live sessions") as caught:
+            await fakes.open()
+        assert caught.value.retry_after_s == SESSION_RETRY_S
+        other = await fakes.open(client=ClientId("bob"))
+        runner.end()
+        await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
+        await fakes.open()
+        assert not other.is_over
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_speech_is_charged_while_it_comes_and_cut_off_for_nothing(ends: bool) -> None:
+    async with sessions(limits=KeyLimits(audio_s=1)) as fakes:
+        runner = await fakes.open()
+        runner.receive_data(bytes(8) + pcm(SPEECH[:48_000]))
+        if ends:
+            runner.end()
+        await looks(fakes, 1)
+        assert runner.is_over is ends
+        with pytest.raises(RateLimited, match="1 seconds of audio") as caught:
+            await fakes.open()
+        assert caught.value.retry_after_s > 1
+        await fakes.open(client=ClientId("bob"))
 
 
 async def test_parameters_that_make_no_session_leave_no_room_behind(fakes: Sessions) -> None:

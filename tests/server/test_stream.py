@@ -170,6 +170,23 @@ async def test_a_token_comes_in_the_address_too(tmp_path: Path) -> None:
         assert (status, error["code"]) == (401, "unauthorized")
 
 
+async def test_who_has_used_up_its_limits_is_refused_at_the_handshake_but_comes_back_to_its_session(
+    tmp_path: Path,
+) -> None:
+    limits: dict[str, Any] = {"key_sessions": 1, "key_requests": 2}
+    headers = {"authorization": "Bearer secret"}
+    async with live(tmp_path, api_keys=keys("alice:secret"), **limits) as service:
+        async with started(service, seq=1, headers=headers) as (_, ready):
+            status, error, retry_after = await refused(service, **START, headers=headers)
+            assert (status, error["code"], retry_after) == (429, "rate_limited", "10")
+            status, error, retry_after = await refused(service, **START, headers=headers)
+            assert (status, error["code"], retry_after) == (429, "rate_limited", "30")
+        async with call(service.port, resume=1, headers=headers) as caller:
+            await caller.tell("resume", session=ready["session"], secret=ready["secret"])
+            assert (await caller.until("ready"))["resumed"] is True
+            await caller.caption()
+
+
 async def test_a_page_of_another_origin_is_refused(service: Live) -> None:
     status, error, _ = await refused(service, headers={"origin": "https://evil.example"})
     assert (status, error["code"]) == (403, "forbidden_origin")

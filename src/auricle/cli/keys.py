@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import typer.models
 from rich.table import Table
 
 from auricle.cli.console import errors, results
@@ -15,27 +16,42 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="Who the key is for; 
 _File = Annotated[str | None, setting("keys_file")]
 
 
-def add(name: _Name, keys_file: _File = None) -> None:
+def _limit(what: str) -> typer.models.OptionInfo:
+    """Return the option of a limit, which the file holds and no setting."""
+    option: typer.models.OptionInfo = typer.Option(
+        min=0, max=999_999_999, help=f"{what}; 0: no limit. Left out: as the settings say."
+    )
+    return option
+
+
+def add(
+    name: _Name,
+    sessions: Annotated[int | None, _limit("Most live sessions at once")] = None,
+    audio_s: Annotated[int | None, _limit("Most seconds of audio a minute")] = None,
+    requests: Annotated[int | None, _limit("Most requests a minute")] = None,
+    keys_file: _File = None,
+) -> None:
     """Make a key and show it, once.
 
     The file keeps its hash only. A server that runs with the file takes the key within a second or
     two.
     """
+    from auricle.server.allowance import KeyLimits
     from auricle.server.keys import add_key
 
     path = _path(keys_file)
-    key = add_key(path, name)
+    key = add_key(path, name, KeyLimits(sessions, audio_s, requests))
     errors.print(f"{path} has the hash of {name}'s key. This is the key:", markup=False)
     results.print(key, markup=False)
 
 
 def list_keys(keys_file: _File = None) -> None:
-    """List the names of the keys, with the beginnings of their hashes."""
+    """List the names of the keys, with the beginnings of their hashes, and their own limits."""
     from auricle.server.keys import read_keys
 
-    table = Table("name", "hash", box=None, pad_edge=False)
+    table = Table("name", "hash", "limits", box=None, pad_edge=False)
     for key in read_keys(_path(keys_file)):
-        table.add_row(key.name, f"{key.hash.hex()[:8]}…")
+        table.add_row(key.name, f"{key.hash.hex()[:8]}…", key.limits.text())
     results.print(table)
 
 

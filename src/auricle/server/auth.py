@@ -21,6 +21,7 @@ from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
 from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.server.allowance import NO_OWN_LIMITS, KeyLimits
 from auricle.server.keys import StoredKey, hashed
 from auricle.server.tokens import TokenSigner, check_time, is_token
 from auricle.types import ANONYMOUS, ClientId
@@ -43,6 +44,7 @@ class _Key:
     hash: bytes
     client: ClientId
     tokens: TokenSigner
+    limits: KeyLimits = NO_OWN_LIMITS
 
 
 class Keyring:
@@ -76,9 +78,18 @@ class Keyring:
         """
         known = {key.hash: key.tokens for key in self._keys}
         self._keys = self._own + tuple(
-            _Key(key.hash, ClientId(key.name), known.get(key.hash) or TokenSigner(key.hash))
+            _Key(
+                key.hash,
+                ClientId(key.name),
+                known.get(key.hash) or TokenSigner(key.hash),
+                key.limits,
+            )
             for key in stored
         )
+
+    def limits_of(self, client: ClientId) -> KeyLimits | None:
+        """Return the limits of a key; ``None`` for who has none. The file's count before others."""
+        return next((key.limits for key in reversed(self._keys) if key.client == client), None)
 
     def identify(
         self, headers: Headers, subprotocols: Sequence[str] = (), token: str = "", *, now: float

@@ -1,9 +1,9 @@
-"""The file of keys: a line for each, with a name and a hash, changed while the server runs.
+"""The file of keys: a line for each with name, hash and limits, changed while the server runs.
 
 ::
 
     # who    what
-    anna     sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8
+    anna     sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 requests=60
 
 The hash is plain SHA-256. A key of ``auricle keys add`` has 256 random bits: nobody guesses those,
 however fast the hash is, so neither salt nor slowness would add anything, and the same key makes
@@ -26,6 +26,7 @@ import structlog
 from anyio import to_thread
 
 from auricle.errors import SetupError
+from auricle.server.allowance import NO_OWN_LIMITS, KeyLimits, parse_limits
 
 LOOK_S = 1.0
 """How often the file is looked at."""
@@ -46,6 +47,7 @@ class StoredKey:
 
     name: str
     hash: bytes
+    limits: KeyLimits = NO_OWN_LIMITS
 
 
 def hashed(key: bytes) -> bytes:
@@ -68,13 +70,14 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        digest = _HASH.fullmatch(words[-1])
-        if len(words) != 2 or digest is None or not _NAME.fullmatch(words[0]):
+        digest = _HASH.fullmatch(words[1]) if len(words) > 1 else None
+        limits = parse_limits(words[2:])
+        if digest is None or limits is None or not _NAME.fullmatch(words[0]):
             raise SetupError(
-                f"{source}, line {number} is not `NAME sha256:HASH`: remove it, and make a key "
-                "with `auricle keys add NAME`."
+                f"{source}, line {number} is not `NAME sha256:HASH`, with limits behind it if any: "
+                "mend it, or remove it and make a key with `auricle keys add NAME`."
             )
-        key = StoredKey(words[0], bytes.fromhex(digest.group(1)))
+        key = StoredKey(words[0], bytes.fromhex(digest.group(1)), limits)
         if any(key.name == other.name or key.hash == other.hash for other in found):
             raise SetupError(f"{source}, line {number} has a name or key for the second time.")
         found.append(key)
@@ -103,7 +106,7 @@ def read_keys(path: Path) -> tuple[StoredKey, ...]:
         raise SetupError(f"{path} is not text; that is no file of keys.") from error
 
 
-def add_key(path: Path, name: str) -> str:
+def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
     """Make a key, append its hash to the file, and return the key, which is nowhere else.
 
     The file is made for its owner's eyes only if it is not there.
@@ -114,7 +117,7 @@ def add_key(path: Path, name: str) -> str:
     if not _NAME.fullmatch(name):
         raise SetupError("A key's name is 1 to 64 letters, digits, dots, hyphens or underscores.")
     key = _PREFIX + secrets.token_urlsafe(32)
-    line = f"{name} sha256:{hashed(key.encode()).hex()}\n"
+    line = f"{name} sha256:{hashed(key.encode()).hex()} {limits.text()}".rstrip() + "\n"
     try:
         if path.exists() and any(known.name == name for known in read_keys(path)):
             raise SetupError(f"{path} has a key {name} already: remove it, or take another name.")

@@ -47,6 +47,7 @@ class Reception:
             Unauthorized: No key or token, or one that isn't known.
             TokenExpired: A token came too late.
             ForbiddenOrigin: A page of another site sent it.
+            RateLimited: The key has made too many requests.
             Draining: The service shuts down.
         """
         self._began_at = time.monotonic()
@@ -85,9 +86,10 @@ class Reception:
 
         Raises:
             Overloaded: There is no room, no worker is ready, or the service is draining.
-            RateLimited: The client's budget of crashes is used up.
+            RateLimited: The client's budget of crashes, or its allowance of audio, is used up.
         """
         server = self.server
+        server.allowances.check_audio(self.client, time.monotonic())
         if is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
             check_open(server.transcriber, self.client)
             self.held.enter_context(server.places.take())

@@ -178,9 +178,11 @@ async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
 def note_answer(
     server: ServerState, log: RequestLog, transcript: Transcript, total_s: float
 ) -> None:
-    """Count an answer and note its figures for the log: never its text."""
+    """Count an answer, charge its audio, and note its figures for the log: never its text."""
     audio_s = transcript.duration_samples / SAMPLE_RATE_HZ
     server.metrics.count_answer(transcript.timing, total_s, audio_s)
+    if log.client is not None:
+        server.allowances.charge_audio(ClientId(log.client), audio_s, time.monotonic())
     log.details |= {
         "audio_s": round(audio_s, 3),
         "segments": len(transcript.segments),

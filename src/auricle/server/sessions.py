@@ -17,13 +17,14 @@ from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
 from auricle.errors import Draining, Overloaded
 from auricle.protocol.native import Resume, StreamParameters
+from auricle.server.allowance import Allowances
 from auricle.server.errors import log_unexpected
 from auricle.server.live_metrics import LiveMetrics
 from auricle.server.live_runner import LiveRunner
 from auricle.server.load import LoadMeter
 from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
-from auricle.types import ClientId
+from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 SESSION_AUDIO_S = 5.0
 """Room in the queue for a session's finals, beside the one that always has it: 54 sessions in a
@@ -47,6 +48,7 @@ class LiveSessions:
         transcriber: Does their jobs, and keeps room for them.
         libopus: Decodes their packets.
         metrics: Counts.
+        allowances: What each key may use.
     """
 
     def __init__(
@@ -55,15 +57,18 @@ class LiveSessions:
         transcriber: Transcriber,
         libopus: LibOpus,
         metrics: LiveMetrics,
+        allowances: Allowances,
     ) -> None:
         self.settings = settings
         self.metrics = metrics
         self.draining = anyio.Event()
         self._transcriber = transcriber
         self._libopus = libopus
-        self._rooms: set[str] = set()
+        self._allowances = allowances
+        self._rooms: dict[str, ClientId] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._room_of: dict[str, str] = {}
+        self._charged_samples: dict[str, int] = {}
         self._meter = LoadMeter()
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
@@ -86,8 +91,11 @@ class LiveSessions:
 
         Raises:
             Overloaded: There is no place or no room, or no worker is ready.
-            RateLimited: The client's budget of crashes is used up.
+            RateLimited: The client's budget of crashes, or its allowance of audio or sessions, is
+                used up.
         """
+        self._allowances.check_sessions(client, list(self._rooms.values()).count(client))
+        self._allowances.check_audio(client, time.monotonic())
         if len(self._rooms) >= self.settings.max_sessions:
             raise Overloaded("As many live sessions as the server takes are open.", PLACE_RETRY_S)
         room = self._transcriber.reserve(
@@ -97,12 +105,12 @@ class LiveSessions:
             standing=True,
             resumed=is_resuming,
         )
-        self._rooms.add(room)
+        self._rooms[room] = client
         return room
 
     def leave(self, room: str) -> None:
         """Give a room back; again does no harm."""
-        self._rooms.discard(room)
+        self._rooms.pop(room, None)
         self._transcriber.release(room)
 
     def may_return(self, client: ClientId) -> bool:
@@ -138,6 +146,7 @@ class LiveSessions:
             session, client=client, transcriber=self._transcriber, metrics=self.metrics
         )
         self._runners[session.id], self._room_of[session.id] = runner, room
+        self._charged_samples[session.id] = session.received_sample
         await group.start(self._run, runner)
         return runner
 
@@ -169,6 +178,7 @@ class LiveSessions:
                     runner.set_load(load)
                 except Exception as error:
                     runner.fail(error)
+                self._charge(runner)
             self._give_up_old(time.monotonic())
 
     def drain(self) -> None:
@@ -185,8 +195,17 @@ class LiveSessions:
         try:
             await runner.run(task_status=task_status)
         finally:
+            self._charge(runner)
+            del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
             self.leave(self._room_of.pop(runner.session.id))
+
+    def _charge(self, runner: LiveRunner) -> None:
+        """Charge what was taken since the last time."""
+        session = runner.session
+        samples = session.received_sample - self._charged_samples[session.id]
+        self._charged_samples[session.id] += samples
+        self._allowances.charge_audio(runner.client, samples / SAMPLE_RATE_HZ, time.monotonic())
 
     def _give_up_old(self, now: float) -> None:
         """End sessions whose time is over, and give back rooms where no audio comes any more."""

@@ -16,8 +16,9 @@ from starlette.websockets import WebSocket
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config import LiveSettings, ServerSettings
-from auricle.errors import Draining, SetupError
+from auricle.errors import Draining, RateLimited, SetupError
 from auricle.longform import lane_width, open_lane
+from auricle.server.allowance import Allowances, KeyLimits
 from auricle.server.auth import Keyring, check_origin
 from auricle.server.history import History, Look, keep
 from auricle.server.job_store import JobStore
@@ -50,6 +51,7 @@ class ServerState:
     settings: ServerSettings
     libopus: LibOpus
     keyring: Keyring
+    allowances: Allowances
     metrics: Metrics
     jobs: JobStore
     places: FilePlaces
@@ -78,18 +80,22 @@ class ServerState:
         """
         keys_file = settings.keys_file
         stored = None if keys_file is None else read_keys(keys_file)
+        keyring = Keyring(settings.api_keys, settings.operator_key, stored)
+        limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
+        allowances = Allowances(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
         return cls(
             transcriber=transcriber,
             decoder=decoder,
             settings=settings,
             libopus=libopus,
-            keyring=Keyring(settings.api_keys, settings.operator_key, stored),
+            keyring=keyring,
+            allowances=allowances,
             metrics=metrics,
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
             places=FilePlaces(settings.max_file_jobs),
             lane=open_lane(0),  # until the workers are known
-            live=LiveSessions(live_settings, transcriber, libopus, metrics.live),
+            live=LiveSessions(live_settings, transcriber, libopus, metrics.live, allowances),
         )
 
     @property
@@ -156,10 +162,12 @@ class ServerState:
             Unauthorized: No key or token, or one that isn't known.
             TokenExpired: A token came too late.
             ForbiddenOrigin: A page of another site sent it.
+            RateLimited: The key has made too many requests.
         """
         client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
             self._check_origin(request)
+        self.allowances.take_request(client, time.monotonic())
         return client
 
     def admit_socket(self, websocket: WebSocket) -> ClientId:
@@ -169,11 +177,18 @@ class ServerState:
             Unauthorized: No key or token, or one that isn't known.
             TokenExpired: A token came too late.
             ForbiddenOrigin: A page of another site opened it.
+            RateLimited: The key has made too many requests.
         """
         subprotocols = websocket.scope.get("subprotocols", [])
         token = websocket.query_params.get("token", "")
         client = self._identify(websocket, subprotocols, token)
         self._check_origin(websocket)
+        try:
+            self.allowances.take_request(client, time.monotonic())
+        except RateLimited:
+            # Who comes back to a session would lose its words.
+            if websocket.query_params.get("resume") != "1" or not self.live.may_return(client):
+                raise
         return client
 
     def _identify(

@@ -22,6 +22,7 @@ from auricle.errors import (
     Draining,
     IdleTimeout,
     Overloaded,
+    RateLimited,
     RemoteProtocolError,
 )
 from auricle.languages import language_code
@@ -88,7 +89,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
     visit = _Visit(server, websocket, client, parameters, is_resuming)
     try:
         visit.room = server.live.admit(client, is_resuming=is_resuming)
-    except Overloaded:
+    except (Overloaded, RateLimited):
         # A session that waits for this client has room already: let it say what it wants.
         if starts_at_once or not server.live.may_return(client):
             raise
