@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import platformdirs
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -52,6 +52,9 @@ class ServerSettings(_Section):
     )
     keys_file: Path | None = Field(
         None, description="File with the hashes of more keys, which `auricle keys` writes."
+    )
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        (), description="Addresses or networks, with commas, whose X-Forwarded-* is believed."
     )
     openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -102,7 +105,7 @@ class ServerSettings(_Section):
         """Whether a key is asked for; a file of keys that is empty lets nobody in."""
         return bool(self.api_keys) or self.keys_file is not None
 
-    @field_validator("api_keys", "openai_models", mode="before")
+    @field_validator("api_keys", "trusted_proxies", "openai_models", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):

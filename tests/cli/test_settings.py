@@ -37,9 +37,12 @@ def test_keys_are_counted_and_never_shown(auricle: Run, monkeypatch: pytest.Monk
     assert "-key" not in result.output
 
 
-def test_names_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_names_and_networks_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_OPENAI_MODELS", "ears, whisper-1")
-    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in auricle("settings").stdout
+    monkeypatch.setenv("AURICLE_TRUSTED_PROXIES", "::1, 10.0.0.0/8")
+    shown = auricle("settings").stdout
+    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in shown
+    assert "AURICLE_TRUSTED_PROXIES=::1/128,10.0.0.0/8" in shown
 
 
 def test_a_misspelled_variable_is_told(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,10 +42,10 @@ def value_text(value: object) -> str:
             return ""
         case SecretStr():
             return "set"
-        case tuple() if all(isinstance(part, str) for part in value):
-            return ",".join(value)
-        case tuple():
+        case tuple() if any(isinstance(part, SecretStr) for part in value):
             return f"{len(value)} set"
+        case tuple():
+            return ",".join(str(part) for part in value)
         case float():
             return f"{value:g}"
         case _:

@@ -2,13 +2,14 @@
 
 ::
 
-    Observer        counts and logs
-      LingeringClose  lets an answer reach a client that is still sending
-        Shield          answers ``internal`` for what nobody expected
-          errors.py       our errors, 404 and 405, as JSON
-            routes
+    TrustedProxies  finds out whose request it is
+      Observer        counts and logs
+        LingeringClose  lets an answer reach a client that is still sending
+          Shield          answers ``internal`` for what nobody expected
+            errors.py       our errors, 404 and 405, as JSON
+              routes
 
-A WebSocket passes the middle three untouched: it tells its errors itself.
+A WebSocket passes LingeringClose, Shield and errors.py untouched: it tells its errors itself.
 """
 
 from collections.abc import AsyncIterator
@@ -38,6 +39,7 @@ from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
 from auricle.server.pages import pages_router
+from auricle.server.proxies import TrustedProxies
 from auricle.server.state import ServerState
 from auricle.transcriber import Decoder, Transcriber
 
@@ -86,6 +88,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     app.add_middleware(Shield)
     app.add_middleware(LingeringClose)
     app.add_middleware(Observer, server=server)
+    app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)
     return app
 
 
