@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -6,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import IO
 
 import anyio
 import httpx2
@@ -176,7 +178,9 @@ async def read_line(process: Process) -> str:
 
 
 @asynccontextmanager
-async def program(tmp_path: Path, **settings: str) -> AsyncIterator[Program]:
+async def program(
+    tmp_path: Path, stderr: IO[bytes] | None = None, **settings: str
+) -> AsyncIterator[Program]:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join(["src", "."]),
@@ -185,7 +189,10 @@ async def program(tmp_path: Path, **settings: str) -> AsyncIterator[Program]:
         **settings,
     }
     process = await anyio.open_process(
-        [sys.executable, "-c", PROGRAM], env=environment, stderr=None, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        stderr=stderr,
+        cwd=Path(__file__).parents[2],
     )
     async with process:
         try:
@@ -268,3 +275,29 @@ async def test_live_clients_are_told_to_come_back_and_nobody_is_waited_for(
         assert (await server.line()).startswith("stopped")
         with anyio.fail_after(30):
             assert await server.process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
+async def test_without_descriptors_the_server_goes_on_and_says_so_now_and_then(
+    tmp_path: Path,
+) -> None:
+    import resource
+
+    log = tmp_path / "log"
+    with log.open("wb") as stderr, contextlib.ExitStack() as stack:
+        async with program(tmp_path, stderr) as server, httpx2.AsyncClient() as client:
+            port, pid = int(server.url.rpartition(":")[2]), server.process.pid
+            assert (await client.get(f"{server.url}/livez")).status_code == 200
+            used = len(os.listdir(f"/proc/{pid}/fd"))
+            limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+            for _ in range(20):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            await poll_until(lambda: b"out of system resource" in log.read_bytes())
+            for _ in range(20):  # over the connection that there is
+                assert (await client.get(f"{server.url}/livez")).status_code == 200
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+            await server.until("/livez", 200)  # by a new one
+            await server.let_answer()
+    told = log.read_bytes().count(b"out of system resource")
+    assert 1 <= told < 200

@@ -19,11 +19,16 @@ from fastapi import FastAPI
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.auth import check_exposure
-from auricle.server.http_connection import HttpConnection
+from auricle.server.gate import GatedSocket
+from auricle.server.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.state import ServerState
 from auricle.server.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 
 BACKLOG = 1024
+ACCEPTS_AT_ONCE = 16
+"""asyncio accepts up to its backlog in a row. Without a file descriptor left it fails as often, and
+logs and sets a timer each time (CPython 3.11 to 3.14, ``_accept_connection``): with uvicorn's 2048
+that held the event loop up for half a second, once a second."""
 KEEP_ALIVE_S = 65  # longer than load balancers keep theirs (60 s), so that they close first
 CLOSE_S = 2
 """How long connections have to close once nothing is in progress, or the drain time is over."""
@@ -112,7 +117,9 @@ async def serve(
     """
     if sockets is None:
         sockets = listen(settings)
-    server = _Server(uvicorn_config(app), app.state.auricle, settings.drain_s)
+    state: ServerState = app.state.auricle
+    server = _Server(uvicorn_config(app), state, settings.drain_s)
+    sockets = [GatedSocket.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn's way to say that the application did not start
@@ -127,6 +134,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpConnection,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws=WebSocketConnection,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,  # not reading is our back-pressure, and pongs would wait with it
@@ -138,6 +146,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=CLOSE_S,
+        backlog=ACCEPTS_AT_ONCE,
     )
 
 
@@ -150,6 +159,13 @@ class _Server(uvicorn.Server):
         self._drain_s = drain_s
         self._signals = 0
         self._drain_until: float | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and let more connections wait than are accepted at once."""
+        await super().startup(sockets=sockets)
+        if not self.should_exit:
+            for found in sockets or ():
+                found.listen(BACKLOG)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal: it interrupts anything, so no more than that."""

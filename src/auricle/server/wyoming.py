@@ -31,7 +31,7 @@ from auricle.server.auth import is_loopback
 from auricle.server.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
 from auricle.server.live_connection import CLIENT_LEFT, DONE, LiveConnection, end_of, note_end
 from auricle.server.logs import request_log
-from auricle.server.run import open_sockets
+from auricle.server.run import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.state import RETRY_S, ServerState
 from auricle.server.time_share import TimeShare
 from auricle.server.websocket import PEER_EXTENSION, READ_BYTES, WRITE_BUFFER_BYTES
@@ -95,7 +95,10 @@ class WyomingServer:
                 self._accept(_Pipe(reader, writer), group)
 
             for found in sockets:
-                listener = await asyncio.start_server(accept, sock=found, limit=READ_BYTES)
+                listener = await asyncio.start_server(
+                    accept, sock=found, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
+                )
+                found.listen(BACKLOG)
                 stack.callback(listener.close)
             await anyio.sleep_forever()
 
