@@ -192,6 +192,10 @@ def test_a_message_of_a_later_version_is_none_of_ours() -> None:
         '{"type":"speech_ended","at_s":"soon"}',
         '{"type":"final","id":1}',
         '{"type":"switch_format","format":"smoke","reason":""}',
+        '{"type":"speech_started","at_s":1e308}',
+        '{"type":"progress","received":"all","safe":0,"received_seq":null,"safe_seq":null}',
+        '{"type":"error","code":"internal","message":5,"retryable":false}',
+        "[" * 5000,
         b"\xff\xfe",
     ],
 )

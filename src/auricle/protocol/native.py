@@ -37,6 +37,10 @@ MAX_HOTWORDS = 100
 MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
 
 _WARNING_CODES = frozenset(WarningCode)
+_NO_MESSAGE = (
+    *(msgspec.MsgspecError, RecursionError),  # no JSON, or too deep
+    *(LookupError, TypeError, ValueError, OverflowError),  # what readers make of it
+)
 
 _Hotword = Annotated[str, Meta(max_length=100)]
 _Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
@@ -174,8 +178,10 @@ def decode_event(text: str | bytes) -> Event | None:
     try:
         message = msgspec.json.decode(text)
         read = _READERS.get(message["type"])
-        return None if read is None else read(message)
-    except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        event = None if read is None else read(message)
+        # Each field is what the event's class says, or this raises.
+        return event and msgspec.convert(msgspec.to_builtins(event), type(event))
+    except _NO_MESSAGE as error:
         raise BadRequest("The server sent something that is not a message.") from error
 
 

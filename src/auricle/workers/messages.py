@@ -203,7 +203,10 @@ def parse_from_child(body: bytes) -> ToParent:
     Raises:
         msgspec.DecodeError: It isn't one of the messages, or not msgpack at all.
     """
-    return _from_child.decode(body)
+    try:
+        return _from_child.decode(body)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError("text that is no UTF-8, or too deep") from error
 
 
 def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:
