@@ -7,6 +7,7 @@ room sees only what is its own.
 import difflib
 import importlib.util
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,11 @@ from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
 
 PREFIX = "AURICLE_"
+
+ORIGIN = re.compile(
+    r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", re.ASCII
+)
+"""Scheme, host and port of an origin as a browser writes it (RFC 6454 §6.2)."""
 
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
@@ -40,6 +46,13 @@ class _Section(BaseSettings):
     )
 
 
+def _parts(value: object) -> object:
+    """Split what stands in a variable at its commas."""
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
 class ServerSettings(_Section):
     """Where the server listens and who may use it."""
 
@@ -52,6 +65,13 @@ class ServerSettings(_Section):
     )
     keys_file: Path | None = Field(
         None, description="File with the hashes of more keys, which `auricle keys` writes."
+    )
+    insecure_no_auth: bool = Field(
+        False, description="Whether other machines may use it without keys: all that reach it."
+    )
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Other sites whose pages may use it, with commas, as https://app.example.",
     )
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (), description="Addresses or networks, with commas, whose X-Forwarded-* is believed."
@@ -105,12 +125,21 @@ class ServerSettings(_Section):
         """Whether a key is asked for; a file of keys that is empty lets nobody in."""
         return bool(self.api_keys) or self.keys_file is not None
 
-    @field_validator("api_keys", "trusted_proxies", "openai_models", mode="before")
+    @field_validator(
+        "api_keys", "allowed_origins", "trusted_proxies", "openai_models", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
+        return _parts(value)
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _as_browsers_write_them(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        matches = [match for origin in origins if (match := ORIGIN.fullmatch(origin.lower()))]
+        if len(matches) < len(origins):
+            raise ValueError("write each as scheme://host or scheme://host:port, without a path")
+        ports = {"http": ":80", "https": ":443"}
+        return tuple(match[0].removesuffix(ports.get(match[1], "/")) for match in matches)
 
 
 class ModelSettings(_Section):

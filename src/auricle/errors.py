@@ -14,8 +14,9 @@ class AuricleError(Exception):
         * LocalProtocolError      our own code broke a protocol: a bug
         * RemoteProtocolError     the peer broke it: close the connection
     * RequestError                the caller asked for something that can't be
-        * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, NotFound, UnknownModel,
-          TooLarge, TooLong, UnsupportedFormat, RateLimited, IdleTimeout, TakenOver
+        * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
+          UnknownModel, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat, RateLimited,
+          IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: come back later
@@ -93,6 +94,13 @@ class ForbiddenOrigin(RequestError):
 
     code = "forbidden_origin"
     http_status = 403
+
+
+class ForbiddenHost(RequestError):
+    """A server without keys was asked for by a name that is not its own."""
+
+    code = "forbidden_host"
+    http_status = 421  # RFC 9110 §15.5.20: misdirected request
 
 
 class NotFound(RequestError):

@@ -81,6 +81,12 @@ def test_options_win_over_variables(tmp_path: Path) -> None:
         assert len(health["workers"]) == len(health["decode_workers"]) == 1
 
 
+def test_it_serves_other_machines_without_keys_if_told_so_and_warns(tmp_path: Path) -> None:
+    with serving(tmp_path, "--insecure-no-auth", host="0.0.0.0") as (server, url):
+        assert httpx2.get(f"{url}/health").status_code == 200
+        assert "whoever reaches this machine can use it" in server.stderr
+
+
 def test_a_misspelled_variable_is_told_at_the_start(tmp_path: Path) -> None:
     environ = environment(tmp_path) | {"AURICLE_WORKER": "2"}
     with command("serve", environ=environ) as server:
@@ -148,6 +154,8 @@ def _is_answered(url: str) -> bool:
     ("settings", "said"),
     [
         ({"host": "0.0.0.0"}, "AURICLE_API_KEYS"),
+        ({"host": "0.0.0.0"}, "--insecure-no-auth"),
+        ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
         ({"model": "/nowhere/at/all"}, "AURICLE_MODEL"),
         ({"model": "no-such-model"}, "auricle models"),
         ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),

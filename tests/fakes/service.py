@@ -96,7 +96,7 @@ class InProcess(Service):
 @contextmanager
 def in_process(spool_dir: Path, **settings: Any) -> Iterator[InProcess]:
     service = build(spool_dir, **settings)
-    with TestClient(service.app) as client:
+    with TestClient(service.app, base_url="http://127.0.0.1") as client:
         yield InProcess(service.app, service.transcriber, service.decoder, client=client)
 
 

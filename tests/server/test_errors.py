@@ -22,6 +22,7 @@ TABLE = {
     errors.Unauthorized: (401, "unauthorized"),
     errors.TokenExpired: (401, "token_expired"),
     errors.ForbiddenOrigin: (403, "forbidden_origin"),
+    errors.ForbiddenHost: (421, "forbidden_host"),
     errors.NotFound: (404, "not_found"),
     errors.UnknownModel: (404, "model_not_found"),
     errors.IdleTimeout: (408, "idle_timeout"),

@@ -29,7 +29,7 @@ from auricle.engine.model_files import check_model_directory, model_mb
 from auricle.engine.placement import on_cpu
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
-from auricle.server.auth import check_exposure
+from auricle.server.auth import check_exposure, is_exposed
 from auricle.server.run import listen
 
 PROBE_LIMIT_S = 60.0
@@ -186,6 +186,9 @@ def check_address(settings: Settings) -> Finding:
             found.close()
     except SetupError as exc:  # a server that runs already is the usual reason
         return Finding("address", Level.WARNING, f"{where} can't be used now", str(exc))
+    if is_exposed(server):
+        advice = "Whoever reaches it can use it: set AURICLE_API_KEYS or AURICLE_KEYS_FILE."
+        return Finding("address", Level.WARNING, f"{where} is free, and open without keys", advice)
     return Finding("address", Level.OK, f"{where} is free")
 
 

@@ -29,6 +29,7 @@ def serve(
     host: Annotated[str | None, setting("host")] = None,
     port: Annotated[int | None, setting("port")] = None,
     keys_file: Annotated[str | None, setting("keys_file")] = None,
+    insecure_no_auth: Annotated[bool | None, setting("insecure_no_auth")] = None,
     wyoming: Annotated[bool | None, setting("wyoming")] = None,
     wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
     wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
@@ -49,6 +50,7 @@ def serve(
     The port answers at once; until the first worker is ready, requests get 503 with Retry-After.
     Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key, or a file that
     `auricle keys add` writes. Keys themselves are no option, since others can read a command line.
+    `--insecure-no-auth` does without.
 
     Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
     """
@@ -57,6 +59,7 @@ def serve(
             "host": host,
             "port": port,
             "keys_file": keys_file,
+            "insecure_no_auth": insecure_no_auth,
             "wyoming": wyoming,
             "wyoming_host": wyoming_host,
             "wyoming_port": wyoming_port,
@@ -87,6 +90,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.engine.placement import settle
     from auricle.server import wyoming
     from auricle.server.app import create_app
+    from auricle.server.auth import is_exposed
     from auricle.server.keys import read_keys
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
@@ -107,6 +111,10 @@ async def _serve(settings: Settings) -> None:
     decoder = DecodePool(settings.worker, settings.decode)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
+    if is_exposed(settings.server):
+        errors.print(
+            "auricle: there are no keys: whoever reaches this machine can use it.", style="yellow"
+        )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
         guests = wyoming.WyomingServer(app.state.auricle, Path(settings.model.model).name)

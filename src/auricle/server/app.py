@@ -5,11 +5,14 @@
     TrustedProxies  finds out whose request it is
       Observer        counts and logs
         LingeringClose  lets an answer reach a client that is still sending
-          Shield          answers ``internal`` for what nobody expected
-            errors.py       our errors, 404 and 405, as JSON
-              routes
+          Door            refuses those that are too many
+            OwnNames        refuses other names than the server's own, if there are no keys
+              cross_origin    tells browsers which pages of other sites may use it
+                Shield          answers ``internal`` for what nobody expected
+                  errors.py       our errors, 404 and 405, as JSON
+                    routes
 
-A WebSocket passes LingeringClose, Shield and errors.py untouched: it tells its errors itself.
+A WebSocket passes LingeringClose and the last three untouched: it tells its errors itself.
 """
 
 from collections.abc import AsyncIterator
@@ -35,9 +38,11 @@ from auricle.server import (
 )
 from auricle.server.deepgram_errors import refusal as deepgram_refusal
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
+from auricle.server.gate import Door
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
+from auricle.server.origins import OwnNames, cross_origin
 from auricle.server.pages import pages_router
 from auricle.server.proxies import TrustedProxies
 from auricle.server.state import ServerState
@@ -86,6 +91,9 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     app.include_router(pages_router())
     # The last one added is the outermost.
     app.add_middleware(Shield)
+    app.add_middleware(cross_origin, allowed=server.origins.allowed)
+    app.add_middleware(OwnNames, origins=server.origins)
+    app.add_middleware(Door, gate=server.gate)
     app.add_middleware(LingeringClose)
     app.add_middleware(Observer, server=server)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)

@@ -1,6 +1,7 @@
 """Who may use the service.
 
-Speech comes in with a key once any is configured; without one the server binds to loopback only.
+Speech comes in with a key once any is configured; without one the server binds to loopback only,
+unless the operator insists.
 ``/livez``, ``/readyz``, ``/health`` with its history, ``/metrics``, ``/openapi.json`` and the pages
 are open: probes carry no key, and nothing there tells what anybody said. Crash stacks are shown to
 the operator's key only.
@@ -14,13 +15,12 @@ import secrets
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
 from auricle.config import ServerSettings
-from auricle.errors import ForbiddenOrigin, SetupError, Unauthorized
+from auricle.errors import SetupError, Unauthorized
 from auricle.server.allowance import NO_OWN_LIMITS, KeyLimits
 from auricle.server.keys import StoredKey, hashed
 from auricle.server.tokens import TokenSigner, check_time, is_token
@@ -34,9 +34,6 @@ _INTRODUCTIONS = ("token", "bearer")
 _EPHEMERAL = "ek_"
 """OpenAI's short-lived keys begin so: our tokens do where a client of theirs gets one, and behind a
 ``~`` is more (:mod:`.realtime`)."""
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_HTTP = {"ws": "http", "wss": "https"}
-"""What a page's own scheme is, if its WebSocket has this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +187,26 @@ def _parsed(setting: str) -> _Key:
 
 
 def check_exposure(settings: ServerSettings) -> None:
-    """Refuse to be reachable from other machines without keys.
+    """Refuse to be reachable from other machines without keys, unless that is wanted.
 
     Raises:
         SetupError: The host isn't loopback and there are no keys, or the host is unknown.
     """
-    if not settings.has_keys and not is_loopback(settings.host):
+    if is_exposed(settings) and not settings.insecure_no_auth:
         raise SetupError(
             f"Listening on {settings.host} lets other machines in, so keys are needed: set "
-            "AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1."
+            "AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1. "
+            "If whoever reaches it may use it, say --insecure-no-auth."
         )
+
+
+def is_exposed(settings: ServerSettings) -> bool:
+    """Return whether other machines can use the service without keys.
+
+    Raises:
+        SetupError: The host is unknown.
+    """
+    return not settings.has_keys and not is_loopback(settings.host)
 
 
 def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
@@ -219,44 +226,3 @@ def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
     except (OSError, UnicodeError) as error:
         raise SetupError(f"{variable}={host} is not an address of this machine.") from error
     return all(ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in found)
-
-
-def check_origin(headers: Headers, scheme: str, *, has_keys: bool) -> None:
-    """Refuse what a page of another origin makes a browser send.
-
-    Without keys the page has to be a local one as well: else any site could point its own name at
-    this machine (DNS rebinding), and then its origin and the host asked for would be the same.
-
-    Raises:
-        ForbiddenOrigin: The request comes from such a page.
-    """
-    origin = headers.get("origin")
-    if origin is None:
-        return  # not a browser, or a page of our own that only reads
-    there = _host_and_port(origin)
-    here = _host_and_port(f"{scheme}://{headers.get('host', '')}")
-    # Behind a proxy that ends TLS the schemes differ, and so may a port that is left out.
-    is_same = there is not None and here is not None and there[0] == here[0]
-    is_same = is_same and (there == here or _HTTP.get(scheme, scheme) != urlsplit(origin).scheme)
-    if not is_same or (not has_keys and there is not None and not _is_local_name(there[0])):
-        raise ForbiddenOrigin("Pages of other sites may not use this service.")
-
-
-def _host_and_port(url: str) -> tuple[str, int | None] | None:
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.hostname is None:
-        return None
-    return parts.hostname, port or _DEFAULT_PORTS.get(parts.scheme)
-
-
-def _is_local_name(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 §6.3
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

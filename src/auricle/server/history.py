@@ -22,7 +22,7 @@ SPAN_S = 900.0
 MAX_EXITS = 50
 REFUSALS = (
     *("queue_full", "no_worker_ready", "draining", "rate_limited"),
-    *("unauthorized", "token_expired", "forbidden_origin"),
+    *("unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
     *("deadline_exceeded", "poison_job", "internal"),
 )
 """Codes of errors that whoever runs the server can do something about."""

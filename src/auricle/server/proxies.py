@@ -6,9 +6,9 @@ nobody else: anybody can send these headers. Each proxy adds at the right whom i
 read from there for as long as the one who wrote is trusted; what stands further left is hearsay,
 and so is what is left of something that is no address.
 
-To ask in a route or a middleware: :func:`client_address`, or ``scope["client"][0]``, which holds the
-same as text; ``scope["scheme"]`` is ``https`` or ``wss`` if the client speaks TLS with us or with a
-trusted proxy.
+To ask in a route or a middleware: :func:`client_address`, or ``scope["client"][0]``, which holds
+the same as text; ``scope["scheme"]`` is ``https`` or ``wss`` if the client speaks TLS with us or
+with a trusted proxy.
 
 uvicorn's own middleware isn't used: it takes whatever a trusted proxy tells for an address, any
 string among it, and knows an IPv4 address in IPv6's clothes for another one.

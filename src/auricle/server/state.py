@@ -19,13 +19,14 @@ from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.longform import lane_width, open_lane
 from auricle.server.allowance import Allowances, KeyLimits
-from auricle.server.auth import Keyring, check_origin
+from auricle.server.auth import Keyring
 from auricle.server.history import History, Look, keep
 from auricle.server.job_store import JobStore
 from auricle.server.keys import follow_keys, read_keys
 from auricle.server.limits import FilePlaces
 from auricle.server.logs import request_log
 from auricle.server.metrics import Metrics
+from auricle.server.origins import Origins
 from auricle.server.sessions import LiveSessions
 from auricle.server.spool import SpoolDirectory
 from auricle.transcriber import Decoder, Transcriber
@@ -51,6 +52,7 @@ class ServerState:
     settings: ServerSettings
     libopus: LibOpus
     keyring: Keyring
+    origins: Origins
     allowances: Allowances
     metrics: Metrics
     jobs: JobStore
@@ -90,6 +92,7 @@ class ServerState:
             settings=settings,
             libopus=libopus,
             keyring=keyring,
+            origins=Origins.of(settings),
             allowances=allowances,
             metrics=metrics,
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
@@ -166,7 +169,7 @@ class ServerState:
         """
         client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
-            self._check_origin(request)
+            self.origins.check_origin(request.headers, request.scope["scheme"])
         self.allowances.take_request(client, time.monotonic())
         return client
 
@@ -182,7 +185,7 @@ class ServerState:
         subprotocols = websocket.scope.get("subprotocols", [])
         token = websocket.query_params.get("token", "")
         client = self._identify(websocket, subprotocols, token)
-        self._check_origin(websocket)
+        self.origins.check_origin(websocket.headers, websocket.scope["scheme"])
         try:
             self.allowances.take_request(client, time.monotonic())
         except RateLimited:
@@ -197,10 +200,6 @@ class ServerState:
         client = self.keyring.identify(request.headers, subprotocols, token, now=time.time())
         request_log(request.scope).client = client
         return client
-
-    def _check_origin(self, request: HTTPConnection) -> None:
-        scheme, has_keys = request.scope["scheme"], self.keyring.has_keys
-        check_origin(request.headers, scheme, has_keys=has_keys)
 
     def drain(self) -> None:
         """Refuse new work from now on, and tell live clients to come back to the next server."""
