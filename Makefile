@@ -9,7 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
-PYTHON_CODE := src tests bench testdata
+PYTHON_CODE := src tests bench supply testdata
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -132,6 +132,31 @@ $(CLIENTS)/%/ready: tests/clients/requirements-%.txt
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
 
+# What the packages are that the lock files pin: their flaws, a list of them, their licences.
+SUPPLY := .cache/supply
+.PHONY: audit
+audit: setup $(SUPPLY)/ready ## Look up known vulnerabilities of all that is pinned (ARGS=--skips-are-fine)
+	@"$(BIN)/python" -m supply.audit "$(SUPPLY)/bin/pip-audit" $(ARGS)
+
+.PHONY: sbom
+sbom: setup $(SUPPLY)/ready ## List all that is pinned in dist/, as CycloneDX (needs npm)
+	@mkdir -p dist
+	@PYTHONWARNINGS=ignore "$(SUPPLY)/bin/cyclonedx-py" requirements requirements.lock \
+		--pyproject pyproject.toml --output-reproducible -o dist/auricle.cdx.json
+	@cd web && npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
+	@ls dist/*.cdx.json
+
+.PHONY: licences
+licences: setup ## Check the licences of all that Auricle runs with, and list them in docs/licences.md
+	@"$(BIN)/python" -m supply.licences >docs/licences.md.new || { rm docs/licences.md.new; exit 1; }
+	@mv docs/licences.md.new docs/licences.md
+
+$(SUPPLY)/ready: supply/requirements-tools.txt
+	@echo "supply: installing the tools"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
+	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $< && touch $@
+
 .PHONY: web
 web: web/node_modules/.package-lock.json ## Build the pages that the server shows (needs Node 20 and npm)
 	@cd web && npm run --silent build:page
@@ -155,13 +180,13 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
 	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for client in tests/clients/requirements-*.in; do \
-		$(LOCK) $$client -o $${client%.in}.txt || exit 1; \
+	for tools in */requirements-*.in tests/clients/requirements-*.in; do \
+		$(LOCK) $$tools -o $${tools%.in}.txt || exit 1; \
 	done
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
-	rm -rf "$(VENV)" dist build htmlcov .coverage .coverage.* bench/results
+	rm -rf "$(VENV)" dist build htmlcov $(SUPPLY) .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench testdata -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -66,6 +66,10 @@ def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:
     } <= names
 
 
+def test_a_second_build_gives_the_same_bytes(wheel: Path, tmp_path: Path) -> None:
+    assert build(ROOT, tmp_path).read_bytes() == wheel.read_bytes()
+
+
 def test_it_says_that_it_is_typed(names: set[str]) -> None:
     assert "auricle/py.typed" in names
 
@@ -89,18 +93,6 @@ def test_its_metadata_name_the_extras_and_the_oldest_python(wheel: Path) -> None
     metadata = Parser().parsestr(text)
     assert metadata["Requires-Python"] == ">=3.11"
     assert {"bundled-model", "cuda", "mic"} <= set(metadata.get_all("Provides-Extra") or [])
-
-
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
-def test_a_lock_holds_hashes_and_no_addresses(lock: str) -> None:
-    text = (ROOT / lock).read_text()
-    pinned = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
-    assert len(pinned) > 40
-    assert all(line.endswith("\\") for line in pinned), "each pin goes on with its hashes"
-    assert "://" not in text
-    assert "file:" not in text
-    assert "--index" not in text
-    assert "--find-links" not in text
 
 
 def test_the_development_lock_pins_all_that_the_other_one_does() -> None:
