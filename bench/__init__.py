@@ -5,5 +5,7 @@ time.
 """
 
 import os
+import tempfile
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("AURICLE_SANDBOX_FOLDERS", tempfile.gettempdir())  # faults leave marks there

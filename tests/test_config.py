@@ -16,6 +16,7 @@ from auricle.config import (
     crew_size,
     fields,
     memory_per_worker_mb,
+    other_environment,
     unknown_variables,
     variable,
     worker_environment,
@@ -186,12 +187,32 @@ def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
     assert memory_per_worker_mb(3087) > 6_000
 
 
-def test_a_worker_is_given_no_key_and_its_number_of_threads() -> None:
-    environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HOME": "/home/anna"}
-    given = worker_environment(4, environ)
-    assert "a-key" not in given.values()
-    assert given["HOME"] == "/home/anna"
+def test_a_worker_is_given_what_it_needs_and_its_number_of_threads() -> None:
+    others = (
+        "AWS_SECRET_ACCESS_KEY",
+        "HF_TOKEN",
+        "DATABASE_URL",
+        "AURICLE_MODEL",
+        "AURICLE_APIKEY",
+    )
+    secret = dict.fromkeys([*SECRET_VARIABLES, *others], "a-secret")
+    needed = {"HOME": "/home/anna", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "1", "AURICLE_MINE": "x"}
+    given = worker_environment(4, secret | needed)
+    assert "a-secret" not in given.values()
+    assert given.items() >= needed.items()
     assert given["OMP_NUM_THREADS"] == "4"
+
+
+def test_every_setting_that_is_a_key_is_known_as_one() -> None:
+    keys = {variable(name) for name, field in fields() if "SecretStr" in str(field.annotation)}
+    assert keys <= SECRET_VARIABLES
+
+
+def test_other_programs_get_the_environment_without_our_keys() -> None:
+    environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HF_TOKEN": "for the hub"}
+    given = other_environment(environ)
+    assert "a-key" not in given.values()
+    assert given["HF_TOKEN"] == "for the hub"
 
 
 def test_no_setting_is_endless_by_default() -> None:

@@ -32,7 +32,21 @@ ORIGIN = re.compile(
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
 )
-"""Never handed to a worker."""
+"""Handed to no other program."""
+
+WORKER_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
+    | {"SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "APPDATA"}
+    | {"LOCALAPPDATA", "PROGRAMDATA", "PATHEXT", "COMSPEC", "NUMBER_OF_PROCESSORS"}
+)
+WORKER_PREFIXES = (
+    *("LC_", "LD_", "DYLD_", "MALLOC_", "PYTHON"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
+    "COVERAGE_",  # tests measure what workers run
+)
+"""All that a worker gets of the server's environment: what may hold anything, as other services'
+passwords and tokens, stays out. Names that begin with ``AURICLE_`` and are no settings are for an
+engine of one's own."""
 
 
 class _Section(BaseSettings):
@@ -190,6 +204,17 @@ class WorkerSettings(_Section):
     worker_hard_mb: float = Field(0, ge=0, description="Killed above this memory; 0: start + 2000.")
     self_test_s: float = Field(300, gt=0, description="An idle worker is tried out so often.")
     decode_workers: int = Field(2, ge=1, le=64, description="Processes that read audio files.")
+    sandbox: Literal["auto", "off"] = Field(
+        "auto", description="`auto` keeps workers from what they don't need; `off` doesn't."
+    )
+    sandbox_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
+        (), description="Folders, with commas, that workers may read and write all the same."
+    )
+
+    @field_validator("sandbox_folders", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value)
 
 
 class QueueSettings(_Section):
@@ -363,18 +388,39 @@ def crew_size(
     return CrewSize(workers, threads)
 
 
+def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return what a program that isn't a worker gets: our environment, without Auricle's keys."""
+    source = os.environ if environ is None else environ
+    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
+    return kept | _FIXED_VARIABLES
+
+
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a worker's environment holds: ours, without keys, with threads pinned.
+    """Return what a worker's environment holds: the little that it needs, and threads pinned.
 
     CUDA's libraries, where the extra ``cuda`` brought them, are put where the loader looks.
     """
     source = os.environ if environ is None else environ
-    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
-    kept |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", "PYTHONIOENCODING": "utf-8"}
+    kept = {name: value for name, value in source.items() if _is_for_workers(name)}
+    kept |= {"OMP_NUM_THREADS": str(threads), **_FIXED_VARIABLES}
     if folders := _cuda_library_folders():
         before = kept.get("LD_LIBRARY_PATH")
         kept["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
     return kept
+
+
+_FIXED_VARIABLES = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "ORT_DISABLE_TELEMETRY": "1",  # see auricle.audio.vad
+}
+
+
+def _is_for_workers(name: str) -> bool:
+    if name.startswith(PREFIX):
+        is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
+        return not is_setting and "KEY" not in name  # a misspelled one may hold keys
+    return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
 
 
 def _cuda_library_folders() -> list[str]:

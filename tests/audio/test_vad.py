@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,3 +145,16 @@ def test_speech_is_a_least_number_of_windows(windows: int) -> None:
     probabilities = np.zeros(20, np.float32)
     probabilities[5 : 5 + windows] = SPEECH_THRESHOLD
     assert is_speech(probabilities) == (windows == MIN_SPEECH_WINDOWS)
+
+
+def test_its_runtime_keeps_no_diary(tmp_path: Path) -> None:
+    """Left to itself, onnxruntime 1.32 writes into the user's cache and calls its maker."""
+    code = (
+        "import numpy as np\n"
+        "from auricle.audio.vad import has_speech\n"
+        "has_speech(np.zeros(16_000, np.int16))\n"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    environ = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True)
+    assert list(tmp_path.iterdir()) == []

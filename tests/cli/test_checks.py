@@ -1,6 +1,7 @@
 """The doctor's checks: what each says when all is well, and when it is not."""
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ from auricle.cli.checks import (
     check_model,
     check_processors,
     check_python,
+    check_sandbox,
     check_variables,
 )
 from auricle.config import Settings
 from auricle.engine.fetch import known_models
 from tests.cli.conftest import Run
+from tests.fakes.older_kernel import LANDLOCK, interpreter
 
 pytestmark = pytest.mark.process
 
@@ -67,6 +70,21 @@ def test_a_model_that_has_to_be_fetched_is_told_before(tmp_path: Path) -> None:
 
 def test_a_model_that_nobody_knows_is_wrong() -> None:
     assert check_model(settings(model="basse")).level is Level.WRONG
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_what_workers_are_kept_from_is_tried_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", interpreter(tmp_path, LANDLOCK))
+    finding = check_sandbox(settings())
+    assert finding.level is Level.WARNING
+    assert "files" in finding.text
+    assert "Linux" in finding.advice
+
+
+def test_a_sandbox_that_is_turned_off_is_worth_a_word() -> None:
+    assert check_sandbox(settings(sandbox="off")).level is Level.WARNING
 
 
 def test_one_worker_is_worth_a_word() -> None:

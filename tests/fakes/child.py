@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from auricle.workers.confinement import Policy, program
 from auricle.workers.messages import LENGTH, Message, ToParent, pack, parse_from_child
 
 ROOT = Path(__file__).parents[2]
@@ -18,12 +19,12 @@ POLL_S = 0.02
 
 
 class Child:
-    """``python -m MODULE``; a watchdog kills it after ``LIMIT_S``, so that no read hangs."""
+    """The worker of MODULE; a watchdog kills it after ``LIMIT_S``, so that no read hangs."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, policy: Policy | None = None) -> None:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", *program(module, policy)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

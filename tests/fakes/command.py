@@ -42,6 +42,7 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
         "model": model_directory(folder / "model"),
         "cache_dir": folder / "cache",
         "spool_dir": folder / "spool",
+        "sandbox_folders": f"{folder},{ROOT}",
         "port": 0,
     }
     given = {variable(name): str(value) for name, value in (defaults | settings).items()}

@@ -1,10 +1,13 @@
 """The child's end of the wire, in processes of its own where it changes the process."""
 
 import os
+import resource
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -167,6 +170,41 @@ def test_memory_beyond_the_limit_is_refused() -> None:
         "    print('refused')\n"
     )
     assert done.stdout.strip() == b"refused", done.stderr
+
+
+CRASH = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+os.chdir(sys.argv[1])
+from auricle.workers.channel import keep_memory_private
+if sys.argv[2] == "private":
+    keep_memory_private()
+    assert resource.getrlimit(resource.RLIMIT_CORE) == (0, 0)
+os.abort()
+"""
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+@pytest.mark.parametrize("wish", ["private", "not"])
+def test_what_was_said_is_in_no_core_file(tmp_path: Path, wish: str) -> None:
+    if resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY:
+        pytest.skip("no core files can be had here")
+    if not Path("/proc/sys/kernel/core_pattern").read_text().startswith("core"):
+        pytest.skip("core files go elsewhere")
+    done = subprocess.run([sys.executable, "-c", CRASH, tmp_path, wish], check=False)
+    assert done.returncode == -signal.SIGABRT
+    assert bool(list(tmp_path.iterdir())) == (wish == "not")
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_no_program_of_the_system_gets_its_memory_when_it_dies() -> None:
+    done = run(
+        "import ctypes\n"
+        "from auricle.workers.channel import prepare_process\n"
+        "prepare_process()\n"
+        "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))\n"  # PR_GET_DUMPABLE
+    )
+    assert done.stdout.strip() == b"0"
 
 
 def test_no_limit_is_no_limit() -> None:

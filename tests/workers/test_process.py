@@ -17,7 +17,7 @@ async def run_script(
     """Run a child program made of this source; return what came of it."""
     (tmp_path / "child_under_test.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = await WorkerProcess.spawn("child_under_test", worker_environment(1))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
     received: list[ToParent] = []
     exit = await process.run(received.append)
     return process, received, exit.signal, exit.code, exit.stack
@@ -154,7 +154,7 @@ async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
     source = f"import sys; print({dump!r}, file=sys.stderr, flush=True); sys.stdin.read()"
     (tmp_path / "child_under_test.py").write_text(source)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    process = await WorkerProcess.spawn("child_under_test", worker_environment(1))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
 
     async def give_work() -> None:
         await poll_until(lambda: any("decode" in line for line in process.stderr_tail))

@@ -8,10 +8,15 @@ stream, and writes zeros over the last 4 ms of the array that it is given.)
 
 import functools
 import importlib.util
+import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+# From its import on, onnxruntime 1.32 (Linux) gives the machine a number, keeps a diary in ~/.cache
+# and looks for mobile.events.data.microsoft.com to send it to.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from auricle.errors import SetupError

@@ -5,6 +5,7 @@ their own.
 """
 
 import enum
+import json
 import os
 import platform
 import shutil
@@ -36,6 +37,10 @@ PROBE_LIMIT_S = 60.0
 MODEL_DISK_MB = 300
 """The bundled model takes 145 MB once joined; twice that while it is."""
 SPOOL_DISK_MB = 2000
+SANDBOX_ADVICE = (
+    "Run the server as a user that can read nothing else. All of it needs Linux 6.2 or newer with "
+    "Landlock, on x86-64 or ARM64, and a container that permits it."
+)
 
 
 class Level(enum.Enum):
@@ -96,7 +101,7 @@ def check_engine(settings: Settings) -> Finding:
         "PyAV {av.__version__}')"
     )
     advice = "Install Auricle's packages again: pip install --force-reinstall auricle"
-    done = _probe(code)
+    done = _run("-c", code)
     if done is None:
         return Finding("engine", Level.WRONG, f"not loaded after {PROBE_LIMIT_S:.0f} s", advice)
     if done.returncode:
@@ -173,6 +178,25 @@ def _model_mb(settings: Settings) -> float:
     return known.get(name, BASE_MODEL_MB)
 
 
+def check_sandbox(settings: Settings) -> Finding:
+    """What workers are kept from here, tried by a process of its own."""
+    if settings.worker.sandbox == "off":
+        advice = "Unset AURICLE_SANDBOX, unless workers don't start without it."
+        return Finding("sandbox", Level.WARNING, "turned off: workers may do all", advice)
+    done = _run("-m", "auricle.workers.confinement")
+    try:
+        lacking: list[str] = json.loads(done.stdout if done else "")
+    except ValueError:
+        return Finding(
+            "sandbox", Level.WRONG, "can't be tried out", done and _last_line(done) or ""
+        )
+    if lacking:
+        text = f"workers aren't kept from {', nor from '.join(lacking)}"
+        return Finding("sandbox", Level.WARNING, text, SANDBOX_ADVICE)
+    text = "workers have no network, no programs, no signals, and no files but the model's"
+    return Finding("sandbox", Level.OK, text)
+
+
 def check_address(settings: Settings) -> Finding:
     """Whether the server could listen where it is told to."""
     server = settings.server
@@ -222,11 +246,11 @@ def check_gpu(settings: Settings) -> Finding:
     return Finding("GPU", Level.OK, text)
 
 
-def _probe(code: str) -> subprocess.CompletedProcess[str] | None:
-    """Run code in a Python of its own, set up as a worker's; ``None`` if it doesn't end."""
+def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
+    """Run a Python of its own, set up as a worker's; ``None`` if it doesn't end."""
     try:
         return subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, *arguments],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -253,6 +277,7 @@ CHECKS: tuple[Check, ...] = (
     check_model,
     check_processors,
     check_memory,
+    check_sandbox,
     check_address,
     check_disk,
 )

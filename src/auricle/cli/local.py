@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -23,10 +23,16 @@ from auricle.workers.pool import WorkerPool
 
 
 class LocalRecogniser:
-    """Workers that live as long as the command; use it as a context."""
+    """Workers that live as long as the command; use it as a context.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        settings: All of them.
+        files: What will be asked for: the workers can read nothing else.
+    """
+
+    def __init__(self, settings: Settings, files: Sequence[Path]) -> None:
         self._settings = settings
+        self._files = [file.absolute() for file in files]
         self._closing = contextlib.AsyncExitStack()
         self._lane: anyio.CapacityLimiter
         self._decoder: DecodePool
@@ -49,7 +55,8 @@ class LocalRecogniser:
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
-                await pool.start()
+            await self._decoder.start(self._files)
+            await self._transcriber.start()
             with errors.status("Starting the workers…"):  # shows on terminals only
                 await self._transcriber.wait_ready(settings.worker.start_budget_s)
             self._closing = stack.pop_all()

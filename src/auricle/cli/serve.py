@@ -19,6 +19,8 @@ from auricle.errors import SetupError
 
 if TYPE_CHECKING:
     from auricle.engine.placement import Placement
+    from auricle.server.state import ServerState
+    from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
 CLIP = Path("testdata/fellow.wav")
@@ -94,9 +96,11 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.keys import read_keys
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
+    from auricle.workers.channel import keep_memory_private
     from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
+    keep_memory_private()
     configure_logging(settings.server.log_level)
     # A port in use or a bad file of keys is told before a model is fetched.
     if settings.server.keys_file is not None:
@@ -120,10 +124,11 @@ async def _serve(settings: Settings) -> None:
         guests = wyoming.WyomingServer(app.state.auricle, Path(settings.model.model).name)
         app.state.auricle.beside.append(partial(guests.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
+    app.state.auricle.beside.append(partial(_start_decoder, decoder, app.state.auricle))
     async with contextlib.AsyncExitStack() as stack:
-        for started in (pool, decoder):
-            stack.push_async_callback(started.aclose)
-            await started.start()
+        for used in (pool, decoder):
+            stack.push_async_callback(used.aclose)
+        await pool.start()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
             beside.start_soon(_announce, settings, place, url, pool, problems)
@@ -134,6 +139,11 @@ async def _serve(settings: Settings) -> None:
             beside.cancel_scope.cancel()
     if problems:
         raise problems[0]
+
+
+async def _start_decoder(decoder: "DecodePool", server: "ServerState") -> None:
+    """Start the decode workers once it is known where uploads lie: they see nothing else."""
+    await decoder.start([server.running.spool.path])
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

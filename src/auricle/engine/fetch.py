@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from auricle.config import ModelSettings, worker_environment
+from auricle.config import ModelSettings, other_environment
 from auricle.engine.bundled import (
     OUT_OF_SPACE,
     SIZE_BYTES,
@@ -132,7 +132,7 @@ def _fetch(name: str) -> str:
         [sys.executable, "-m", "auricle.engine.fetch", name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        env=worker_environment(1),
+        env=other_environment(),
         check=False,
     )
     try:

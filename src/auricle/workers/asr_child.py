@@ -1,4 +1,4 @@
-"""An ASR worker: ``python -m auricle.workers.asr_child``, started and spoken to by the pool.
+"""An ASR worker, run by :mod:`auricle.workers.child`, started and spoken to by the pool.
 
 It loads one engine, warms it up, says ``Ready``, and then answers each ``RunBatch`` with one
 ``BatchDone``. A job whose input is to blame is answered as ``JobFailed``; any exception ends the
@@ -8,6 +8,7 @@ process, because the model's state is unknown after it.
 import importlib
 import os
 import time
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
@@ -24,7 +25,6 @@ from auricle.workers.channel import (
     dump_frames,
     limit_memory,
     rss_bytes,
-    run_child,
 )
 from auricle.workers.messages import (
     BatchDone,
@@ -42,8 +42,11 @@ from auricle.workers.messages import (
 )
 
 
-def serve(channel: Channel) -> int:
-    """Load the engine and run batches until told to stop; return the exit code."""
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load the engine and run batches until told to stop; return the exit code.
+
+    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    """
     start = parse_for_asr(channel.receive_body())
     if not isinstance(start, StartAsr):
         raise WireBroken
@@ -57,7 +60,7 @@ def serve(channel: Channel) -> int:
         channel.send(StartFailed(f"The engine can't be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    ready = Ready(os.getpid(), engine.name, rss_bytes(), engine.max_batch_jobs, warm_up_s)
+    ready = Ready(os.getpid(), engine.name, rss_bytes(), engine.max_batch_jobs, warm_up_s, seal())
     channel.send(ready)
     while True:
         match parse_for_asr(channel.receive_body()):
@@ -145,7 +148,3 @@ def _segment(segment: Segment) -> SegmentMessage:
         segment.compression_ratio,
         segment.temperature,
     )
-
-
-if __name__ == "__main__":
-    run_child(serve)

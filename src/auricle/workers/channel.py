@@ -37,7 +37,7 @@ NICENESS = 5
 OOM_SCORE_ADJ = 500
 """Half of memory on top of what is really used: the kernel takes a worker before the server."""
 
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 
 
 class ParentGone(Exception):
@@ -174,10 +174,25 @@ def prepare_process() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     _lower_priority()
-    _refuse_core_files()
     if sys.platform == "linux":
         _offer_to_oom_killer()
         _die_with_parent()
+    keep_memory_private()  # which makes files in /proc root's: after what writes to them
+
+
+def keep_memory_private() -> None:
+    """Keep what this process holds, which is speech, out of core files and from its neighbours.
+
+    On Linux no other process of the user can look into it, either, nor at its environment.
+    """
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        # A core that goes to a program, such as systemd's, isn't held to that limit (core(5)).
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def limit_memory(allowed_bytes: int) -> bool:
@@ -210,15 +225,6 @@ def _lower_priority() -> None:
             psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             os.nice(NICENESS)
-
-
-def _refuse_core_files() -> None:
-    # A core file would hold speech, and half a gigabyte of it delays the restart.
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
 
 
 def _offer_to_oom_killer() -> None:

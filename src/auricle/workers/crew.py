@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -49,6 +49,10 @@ class Assignment:
 
 class Shift(Protocol):
     """The crew's owner. None of these may wait."""
+
+    def program(self) -> Sequence[str]:
+        """Return the module of a new worker and its arguments."""
+        ...
 
     def start_message(self, slot: int) -> Message:
         """Return the first message to a new worker; its successor has the same slot, from 0."""
@@ -101,11 +105,10 @@ class _Worker:
 
 
 class Crew:
-    """Keeps ``size`` workers running ``module`` and gives them work from ``shift``.
+    """Keeps ``size`` workers running and gives them work from ``shift``.
 
     Args:
         name: Prefix of the workers' ids.
-        module: The child program.
         size: How many.
         settings: Budgets, limits and pauses.
         environment: The children's environment.
@@ -115,14 +118,12 @@ class Crew:
     def __init__(
         self,
         name: str,
-        module: str,
         size: int,
         settings: WorkerSettings,
         environment: Mapping[str, str],
         shift: Shift,
     ) -> None:
         self._name = name
-        self._module = module
         self._settings = settings
         self._environment = environment
         self._shift = shift
@@ -131,6 +132,7 @@ class Crew:
         self._changed = asyncio.Event()
         self._looked_at = 0.0
         self.replaced = 0
+        self._unconfined: tuple[str, ...] = ()
         self.start_error: str | None = None
         """Why the latest start failed, in words for the operator; ``None`` once one succeeds."""
 
@@ -259,7 +261,7 @@ class Crew:
 
     async def _run(self, worker: _Worker) -> ProcessExit:
         with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
-            process = await WorkerProcess.spawn(self._module, self._environment)
+            process = await WorkerProcess.spawn(self._shift.program(), self._environment)
         worker.process = process
         try:
             process.send(self._shift.start_message(worker.slot))
@@ -307,6 +309,9 @@ class Crew:
             self.replaced += 1
         self._shift.workers_changed(self.ready)
         self._shift.became_ready(worker.id, message, now)
+        if message.unconfined not in ((), self._unconfined):  # once, not at each start
+            self._unconfined = message.unconfined
+            _say(log.warning, "workers_not_kept_from", what=list(message.unconfined))
         _say(
             log.info,
             "worker_ready",

@@ -1,4 +1,4 @@
-"""A decode worker: ``python -m auricle.workers.decode_child``, started and spoken to by its pool.
+"""A decode worker, run by :mod:`auricle.workers.child`, started and spoken to by its pool.
 
 The only process that opens strangers' audio files. Each ``DecodeStep`` is answered by exactly one
 ``StepDone`` or ``StepFailed``. Files stay open between steps, by the name of their stream; a step
@@ -8,6 +8,7 @@ unknown exception ends the process: the pool goes on elsewhere, and counts.
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import assert_never
 
 import numpy as np
@@ -24,7 +25,6 @@ from auricle.workers.channel import (
     armed,
     limit_memory,
     rss_bytes,
-    run_child,
 )
 from auricle.workers.file_stream import FileStream
 from auricle.workers.messages import (
@@ -110,8 +110,11 @@ class OpenStreams:
         return StepFailed(step.id, code, message)
 
 
-def serve(channel: Channel) -> int:
-    """Load what decoding needs and work step by step until told to stop; return the exit code."""
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load what decoding needs and work step by step until told to stop; return the exit code.
+
+    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    """
     start = parse_for_decode(channel.receive_body())
     if not isinstance(start, StartDecode):
         raise WireBroken
@@ -122,7 +125,7 @@ def serve(channel: Channel) -> int:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    channel.send(Ready(os.getpid(), model="", rss_bytes=rss_bytes(), max_batch_jobs=1))
+    channel.send(Ready(os.getpid(), "", rss_bytes(), max_batch_jobs=1, unconfined=seal()))
     while True:
         match parse_for_decode(channel.receive_body()):
             case DecodeStep() as step:
@@ -137,7 +140,3 @@ def serve(channel: Channel) -> int:
                 raise WireBroken
             case other:
                 assert_never(other)
-
-
-if __name__ == "__main__":
-    run_child(serve)

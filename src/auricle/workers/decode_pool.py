@@ -10,8 +10,9 @@ import asyncio
 import itertools
 import os
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from auricle.errors import (
 from auricle.transcriber import Progress, Stats
 from auricle.types import SAMPLE_RATE_HZ, Piece, Source
 from auricle.workers.blame import Blame
+from auricle.workers.confinement import Policy, program
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.messages import (
     CloseStream,
@@ -80,8 +82,9 @@ class DecodePool:
         self._worker = worker
         self._decode = decode
         self._crew = Crew(
-            "decode", CHILD, worker.decode_workers, worker, worker_environment(threads=1), self
+            "decode", worker.decode_workers, worker, worker_environment(threads=1), self
         )
+        self._readable: Sequence[Path] = ()
         # Bounded by `open_files`: a stream waits for one step at a time.
         self._waiting: deque[_Stream] = deque()
         self._streams: set[_Stream] = set()
@@ -92,8 +95,14 @@ class DecodePool:
         self._is_closing = False
         self._counters = Counters()
 
-    async def start(self) -> None:
-        """Start the workers; returns at once."""
+    async def start(self, readable: Sequence[Path] = (Path("/"),)) -> None:
+        """Start the workers; returns at once.
+
+        Args:
+            readable: The files that the workers may read, and the folders whose files they may
+                read if they are told the name.
+        """
+        self._readable = readable
         self._driver = asyncio.create_task(self._crew.run(), name="decode pool")
         self._driver.add_done_callback(lambda _: self._fail_all())
 
@@ -146,6 +155,14 @@ class DecodePool:
         )
 
     # What the crew asks of its owner (crew.Shift).
+
+    def program(self) -> Sequence[str]:
+        """Confine a worker to the files that it is to read."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        read = filter(None, [self._decode.libopus])
+        write = map(str, self._worker.sandbox_folders)
+        return program(CHILD, Policy(tuple(read), tuple(map(str, self._readable)), tuple(write)))
 
     def start_message(self, slot: int) -> Message:
         """Tell a new worker its limits."""

@@ -103,6 +103,8 @@ class Ready(Message, frozen=True):
     """Most jobs that this engine gains from having together."""
     warm_up_s: float = 0.0
     """How long the warm-up transcription took: the first guess at this machine's speed."""
+    unconfined: tuple[str, ...] = ()
+    """What the system doesn't keep this worker from, though it should."""
 
 
 class StartFailed(Message, frozen=True):

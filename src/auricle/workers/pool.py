@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import math
 import time
+from collections.abc import Sequence
 
 import anyio
 import numpy as np
@@ -37,6 +38,7 @@ from auricle.types import (
     Transcript,
 )
 from auricle.workers.backlog import Batch, Ticket
+from auricle.workers.confinement import Policy, folder_of_engine, program, readable_model
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (
@@ -87,9 +89,7 @@ class WorkerPool:
             workers=self._counts,
             speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
         )
-        self._crew = Crew(
-            "asr", CHILD, size.workers, worker, worker_environment(size.threads), self
-        )
+        self._crew = Crew("asr", size.workers, worker, worker_environment(size.threads), self)
         self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
         self._batches: dict[str, tuple[int, Batch | None]] = {}
         self._batch_ids = itertools.count(1)
@@ -200,6 +200,15 @@ class WorkerPool:
         )
 
     # What the crew asks of its owner (crew.Shift).
+
+    def program(self) -> Sequence[str]:
+        """Confine a worker to the model."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
+        write = map(str, self._worker.sandbox_folders)
+        has_gpu = self._model.device != "cpu"
+        return program(CHILD, Policy(tuple(read), (), tuple(write), has_gpu))
 
     def start_message(self, slot: int) -> Message:
         """Tell a new worker what to load."""

@@ -13,7 +13,7 @@ import signal
 import sys
 from asyncio.subprocess import PIPE
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -81,15 +81,15 @@ class WorkerProcess:
         """Set when the child was killed because it sent nonsense."""
 
     @classmethod
-    async def spawn(cls, module: str, environment: Mapping[str, str]) -> Self:
-        """Start ``python -m module``.
+    async def spawn(cls, program: Sequence[str], environment: Mapping[str, str]) -> Self:
+        """Start ``python -m PROGRAM``: a module, and its arguments.
 
         Raises:
             OSError: The system can't start a process now.
         """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", module),
+            *("-m", *program),
             stdin=PIPE,
             stdout=PIPE,
             stderr=PIPE,

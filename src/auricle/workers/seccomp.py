@@ -1,0 +1,145 @@
+"""seccomp: takes system calls away from this process, all its threads, for good. Linux.
+
+A filter is a small program that the kernel runs before each call
+(https://docs.kernel.org/userspace-api/seccomp_filter.html). This one refuses what a recogniser or
+decoder never needs once it is loaded and somebody who has taken it over would want: the network,
+other programs and processes, the rights of files. Everything else goes on as before: a list of what
+is allowed would break with each version of the C library and of CUDA's.
+
+Written out because the libraries for it need libseccomp, which not every system has, and the one
+for Python has had no release since 2021.
+"""
+
+import ctypes
+import errno
+import os
+import platform
+import struct
+from collections.abc import Sequence
+
+_SET_MODE_FILTER, _ALL_THREADS = 1, 1  # linux/seccomp.h; the latter is SECCOMP_FILTER_FLAG_TSYNC
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+# Classic BPF, linux/filter.h: load a word, jump if equal, if greater or equal, if a bit is set.
+_LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16  # struct seccomp_data
+_X32_BIT = 0x40000000  # calls of the x32 ABI, which have numbers of their own
+_CLONE_THREAD = 0x00010000  # linux/sched.h
+_AF_UNIX = 1
+
+ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
+"""``AUDIT_ARCH_*`` (linux/audit.h) and the column below."""
+
+# arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
+_FORBIDDEN: dict[str, tuple[int, int]] = {
+    "socketpair": (53, 199),
+    "io_uring_setup": (425, 425),  # it opens sockets and files past this filter
+    "execve": (59, 221),
+    "execveat": (322, 281),
+    "tkill": (200, 130),
+    "pidfd_send_signal": (424, 424),
+    "pidfd_getfd": (438, 438),
+    "ptrace": (101, 117),
+    "process_vm_readv": (310, 270),
+    "process_vm_writev": (311, 271),
+    "process_madvise": (440, 440),
+    "setpriority": (141, 140),
+    "ioprio_set": (251, 30),
+    "unshare": (272, 97),
+    "setns": (308, 268),
+    "bpf": (321, 280),
+    "perf_event_open": (298, 241),
+    "userfaultfd": (323, 282),
+    "keyctl": (250, 219),
+    "add_key": (248, 217),
+    "request_key": (249, 218),
+    "open_by_handle_at": (304, 265),
+    "fchmod": (91, 52),
+    "fchmodat": (268, 53),
+    "fchmodat2": (452, 452),
+    "fchown": (93, 55),
+    "fchownat": (260, 54),
+    "setxattr": (188, 5),
+    "lsetxattr": (189, 6),
+    "fsetxattr": (190, 7),
+}
+_FORBIDDEN_ON_X86 = {"fork": 57, "vfork": 58, "chmod": 90, "chown": 92, "lchown": 94}
+_OF_ITSELF_ONLY: dict[str, tuple[int, int]] = {
+    "kill": (62, 129),
+    "tgkill": (234, 131),
+    "rt_sigqueueinfo": (129, 138),
+    "rt_tgsigqueueinfo": (297, 240),
+}
+_PRLIMIT = (302, 261)
+_SOCKET = (41, 198)
+_CLONE = (56, 220)
+_CLONE3 = 435
+_SECCOMP = (317, 277)
+
+
+def forbid_calls(*, local_sockets: bool = False) -> None:
+    """Refuse the calls from now on, in all threads.
+
+    Args:
+        local_sockets: Whether sockets within this machine may be opened: NVIDIA's driver does.
+
+    Raises:
+        OSError: The kernel refuses, or the processor is of another kind.
+    """
+    machine = platform.machine()
+    if machine not in ARCHITECTURES or ctypes.sizeof(ctypes.c_void_p) != 8:
+        raise OSError(errno.ENOSYS, "no table for this processor")
+    column = ARCHITECTURES[machine][1]
+    program = _program(machine, os.getpid(), local_sockets)
+    code = ctypes.create_string_buffer(b"".join(program))
+    head = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))  # struct sock_fprog
+    call = ctypes.CDLL(None, use_errno=True).syscall
+    call.restype = ctypes.c_long
+    # A positive answer names a thread that can't be taken along.
+    if call(ctypes.c_long(_SECCOMP[column]), _SET_MODE_FILTER, _ALL_THREADS, head):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def _program(machine: str, pid: int, local_sockets: bool) -> list[bytes]:
+    architecture, column = ARCHITECTURES[machine]
+    refuse = _step(_RETURN, _ERRNO | errno.EPERM)
+    program = [
+        _step(_LOAD, _ARCHITECTURE_AT),
+        _step(_IF_EQUAL, architecture, 1, 0),
+        refuse,
+        _step(_LOAD, _NUMBER_AT),
+    ]
+    forbidden = [numbers[column] for numbers in _FORBIDDEN.values()]
+    if machine == "x86_64":
+        program += [_step(_IF_AT_LEAST, _X32_BIT, 0, 1), refuse]
+        forbidden += _FORBIDDEN_ON_X86.values()
+    for number in forbidden:
+        program += [_step(_IF_EQUAL, number, 0, 1), refuse]
+    for numbers in _OF_ITSELF_ONLY.values():
+        program += _only_with(numbers[column], 0, [pid])
+    program += _only_with(_PRLIMIT[column], 0, [0, pid])
+    program += _only_with(_SOCKET[column], 0, [_AF_UNIX] if local_sockets else [])
+    # Threads are made with clone, or with clone3, whose flags can't be seen: without the latter
+    # the C library takes the former.
+    program += [_step(_IF_EQUAL, _CLONE3, 0, 1), _step(_RETURN, _ERRNO | errno.ENOSYS)]
+    program += [
+        _step(_IF_EQUAL, _CLONE[column], 0, 4),
+        _step(_LOAD, _ARGUMENTS_AT),
+        _step(_IF_SET, _CLONE_THREAD, 0, 1),
+        _step(_RETURN, _ALLOW),
+        refuse,
+    ]
+    return [*program, _step(_RETURN, _ALLOW)]
+
+
+def _only_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]:
+    """Allow a call only with one of these values, of which the lower 32 bits count."""
+    allowed = [
+        step for value in values for step in (_step(_IF_EQUAL, value, 0, 1), _step(_RETURN, _ALLOW))
+    ]
+    block = [_step(_LOAD, _ARGUMENTS_AT + 8 * argument), *allowed]
+    block.append(_step(_RETURN, _ERRNO | errno.EPERM))
+    return [_step(_IF_EQUAL, number, 0, len(block)), *block]
+
+
+def _step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
+    return struct.pack("=HBBI", code, if_true, if_false, value)  # struct sock_filter
