@@ -9,7 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
-PYTHON_CODE := src tests bench supply testdata
+PYTHON_CODE := src tests bench fuzz supply testdata
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -132,6 +132,27 @@ $(CLIENTS)/%/ready: tests/clients/requirements-%.txt
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
 
+# What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.
+FUZZ := .cache/fuzz
+.PHONY: fuzz
+fuzz: setup $(FUZZ)/atheris/ready ## Feed wrong bytes to all that parses (ARGS="--runs 100000 --target ogg")
+	@PYTHONPATH="$(FUZZ)/atheris" "$(BIN)/python" -m fuzz $(ARGS)
+
+.PHONY: fuzz-api
+fuzz-api: setup $(FUZZ)/api/ready ## Send a real server whatever its OpenAPI document allows, and forbids
+	@"$(BIN)/python" -m fuzz.api "$(FUZZ)/api/bin/schemathesis" $(ARGS)
+
+$(FUZZ)/atheris/ready: fuzz/requirements-atheris.txt
+	@echo "fuzz: installing atheris"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps --target "$(@D)" -r $< && touch $@
+
+$(FUZZ)/api/ready: fuzz/requirements-api.txt
+	@echo "fuzz-api: installing schemathesis"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
+	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $< && touch $@
+
 # What the packages are that the lock files pin: their flaws, a list of them, their licences.
 SUPPLY := .cache/supply
 .PHONY: audit
@@ -186,7 +207,7 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
-	rm -rf "$(VENV)" dist build htmlcov $(SUPPLY) .coverage .coverage.* bench/results
+	rm -rf "$(VENV)" dist build htmlcov $(FUZZ) $(SUPPLY) .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests bench testdata -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src tests bench fuzz supply testdata -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,164 @@
+"""Fuzz all targets, each in a process of its own: ``make fuzz ARGS="--runs 2000000"``.
+
+The corpus lies in ``.cache/fuzz/corpus`` and grows from run to run; an input that breaks a target
+is left in ``.cache/fuzz/found``. For each target it prints how many inputs were tried, how fast,
+how many showed something new, and how many lines of the target's modules all of them reach.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.report import machine, write_json
+from fuzz.target import TARGETS, inputs, load
+
+CACHE = Path(".cache/fuzz")
+RESULTS = Path("bench/results/fuzz.json")
+
+INPUT_LIMIT_S = 20
+"""One input takes a millisecond; so much longer is a hang, on any machine."""
+RSS_LIMIT_MB = 1024
+
+_STAT = re.compile(r"^stat::(\w+): +(\d+)$", re.MULTILINE)
+_COVERAGE = re.compile(r" cov: (\d+) ft: (\d+) corp: (\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of one target.
+
+    Attributes:
+        target: Its name.
+        executions: How many inputs it was fed.
+        wall_s: How long that took, on a machine that others may have used too.
+        new: Inputs that reached something that none had reached before.
+        edges: Branches reached, as libFuzzer counts them.
+        lines: Lines of its modules.
+        reached: How many of them the whole corpus reaches.
+        failure: The last lines that it left if it broke; the input is in ``.cache/fuzz/found``.
+    """
+
+    target: str
+    executions: int
+    wall_s: float
+    new: int
+    edges: int
+    lines: int
+    reached: int
+    failure: str | None
+
+
+def main() -> int:
+    """Run what was asked for."""
+    asked = _arguments()
+    for folder in ("corpus", "found"):
+        (CACHE / folder).mkdir(parents=True, exist_ok=True)
+    print(f"{'target':16} {'executions':>10} {'per s':>7} {'new':>6} {'edges':>6}  lines reached")
+    results = []
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        for result in pool.map(lambda name: _fuzz(name, asked.runs, asked.seconds), asked.target):
+            results.append(result)
+            _show(result)
+    broken = [result.target for result in results if result.failure is not None]
+    executions = sum(result.executions for result in results)
+    print(f"{executions} executions, {len(broken)} of {len(results)} targets broken")
+    write_json(RESULTS, {"machine": machine(), "targets": [asdict(result) for result in results]})
+    return bool(broken)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make fuzz", description="Feed wrong bytes to all targets."
+    )
+    parser.add_argument("--target", nargs="+", choices=TARGETS, default=list(TARGETS))
+    parser.add_argument("--runs", type=int, default=2_000_000, help="inputs for each (2000000)")
+    parser.add_argument("--seconds", type=int, default=0, help="stop each after so long (never)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")
+    return parser.parse_args()
+
+
+def _fuzz(name: str, runs: int, seconds: int) -> Result:
+    corpus = CACHE / "corpus" / name
+    _plant(name, corpus)
+    began_at = time.monotonic()
+    worker = subprocess.run(
+        [
+            *(sys.executable, "-m", "fuzz.worker", name, str(corpus)),
+            *(f"-runs={runs}", f"-max_total_time={seconds}", f"-timeout={INPUT_LIMIT_S}"),
+            *(f"-rss_limit_mb={RSS_LIMIT_MB}", f"-artifact_prefix={CACHE}/found/{name}-"),
+            *("-print_final_stats=1", "-len_control=100", *_dictionary(name)),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    wall_s = time.monotonic() - began_at
+    stats = {key: int(value) for key, value in _STAT.findall(worker.stdout)}
+    seen = _COVERAGE.findall(worker.stdout)
+    failure = None if worker.returncode == 0 else _last_words(worker.stdout)
+    reached = {"lines": 0, "reached": 0} if failure is not None else _lines(name, corpus)
+    return Result(
+        target=name,
+        executions=stats.get("number_of_executed_units", 0),
+        wall_s=round(wall_s, 1),
+        new=stats.get("new_units_added", 0),
+        edges=int(seen[-1][0]) if seen else 0,
+        lines=reached["lines"],
+        reached=reached["reached"],
+        failure=failure,
+    )
+
+
+def _plant(name: str, corpus: Path) -> None:
+    """Write the seeds."""
+    corpus.mkdir(exist_ok=True)
+    for data in inputs(name, load(name)):
+        (corpus / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+def _dictionary(name: str) -> list[str]:
+    """Return what lets libFuzzer know the format's words."""
+    words = ["".join(f"\\x{byte:02x}" for byte in word) for word in load(name).words]
+    path = CACHE / f"{name}.dict"
+    path.write_text("".join(f'"{word}"\n' for word in words))
+    return [f"-dict={path}"] if words else []
+
+
+def _lines(name: str, corpus: Path) -> dict[str, int]:
+    found = subprocess.run(
+        [sys.executable, "-m", "fuzz.lines", name, str(corpus)],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    reached: dict[str, int] = json.loads(found.stdout)
+    return reached
+
+
+def _last_words(output: str, lines: int = 40) -> str:
+    kept = [
+        line for line in output.splitlines() if not line.startswith(("#", "INFO", "stat::", "0x"))
+    ]
+    return "\n".join(kept[-lines:])
+
+
+def _show(result: Result) -> None:
+    share = f"{result.reached} of {result.lines}" if result.lines else ""
+    rate = round(result.executions / result.wall_s) if result.wall_s else 0
+    figures = f"{result.executions:10} {rate:7} {result.new:6} {result.edges:6}"
+    print(f"{result.target:16} {figures}  {share}", flush=True)
+    if result.failure is not None:
+        print(f"{result.target} is broken:\n{result.failure}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""What must hold for whatever comes, however it comes."""
+
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_CHUNK_BYTES = (1, 2, 3, 5, 8, 21, 64, 700)
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Cut data at places that follow from the data, so that a failure can be repeated."""
+    state, at = zlib.crc32(data), 0
+    while at < len(data):
+        state = (state * 1_103_515_245 + 12_345) & 0xFFFFFFFF
+        end = at + _CHUNK_BYTES[state >> 29]
+        yield data[at:end]
+        at = end
+
+
+def same_in_any_split(outcome: Callable[[Iterator[bytes]], Any], data: bytes) -> Any:
+    """Feed data whole and in pieces; return what came of it, which must be the same."""
+    whole = outcome(iter((data,)))
+    parted = outcome(pieces(data))
+    assert whole == parted, "another split gives something else"
+    return whole

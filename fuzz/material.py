@@ -1,0 +1,11 @@
+"""What seeds are made of."""
+
+from auricle.types import OpusPacket
+from fuzz.grammars import split_packets
+from tests.fakes.clips import TESTDATA
+
+PACKETS = [
+    OpusPacket(packet)
+    for packet in split_packets((TESTDATA / "fellow.opus-packets").read_bytes())[60:66]
+]
+"""Speech, 20 ms each."""

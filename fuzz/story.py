@@ -1,0 +1,157 @@
+"""What a live session tells, in an order that it may tell it in, as bytes would have it."""
+
+from collections import deque
+from collections.abc import Iterator
+
+from auricle.events import (
+    Closed,
+    Discarded,
+    Failed,
+    Final,
+    Finalized,
+    Flushed,
+    Marks,
+    Partial,
+    Ready,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    SwitchFormat,
+    Warned,
+    WarningCode,
+    Wire,
+)
+from auricle.types import Word
+
+_WORDS = ("One", " two", ", three.", "四", " ", "", "'n'", " 5.5", "\u0301", ' "q"', "\n", " ß")
+_STEP_SAMPLES = 4000
+_LANGUAGES = ("en", "ja", None, "de")
+
+
+class Story:
+    """A session that says things; see :mod:`auricle.protocol.dialect` for the order of them."""
+
+    def __init__(self) -> None:
+        self._sample = 0
+        self._utterances = self._finals = 0
+        self._open: tuple[int, int, str] | None = None  # number, start, what is stable
+        self._owed: deque[tuple[int, int, int, str]] = deque()
+        self._flushes: deque[tuple[int, int]] = deque()  # place, last utterance before it
+        self._is_stopping = False
+        self.is_closed = False
+        self.told_finals = 0
+
+    @property
+    def is_owing(self) -> bool:
+        """Whether something is to come by itself."""
+        return bool(self._owed or self._flushes) or self._is_stopping
+
+    def ready(self) -> SessionEvent:
+        """Return the first event."""
+        return Ready("session", "secret", False, False, 0, 0)
+
+    def hear(self, size_bytes: int) -> None:
+        """Let time pass."""
+        self._sample += size_bytes // 2
+
+    def go_on(self, choice: int) -> Iterator[SessionEvent]:
+        """Let something happen, if it may now."""
+        if self.is_closed:
+            return
+        self._sample += _STEP_SAMPLES
+        match choice % 8:
+            case 0 if self._open is None and not self._is_stopping:
+                self._utterances += 1
+                self._open = (self._utterances, self._sample, "")
+                yield SpeechStarted(self._sample)
+            case 1 | 2 if self._open is not None:
+                yield self._partial(choice)
+            case 3:
+                yield from self._end()
+            case 4 | 5:
+                yield from self._final(choice)
+            case 6:
+                yield Marks(self._sample, min([self._sample, *(o[1] for o in self._owed)]))
+            case 7:
+                yield self._oddity(choice)
+            case _:
+                pass
+
+    def flush(self) -> Iterator[SessionEvent]:
+        """Answer a ``Flush``."""
+        if self._is_stopping:
+            return
+        was_open = self._open is not None
+        yield from self._end()
+        yield Flushed(self._sample, was_open)
+        self._flushes.append((self._sample, self._utterances))
+        yield from self._settle()
+
+    def discard(self) -> Iterator[SessionEvent]:
+        """Answer a ``Discard``."""
+        if not self._is_stopping:
+            self._open = None
+            yield Discarded(self._sample)
+
+    def stop(self) -> Iterator[SessionEvent]:
+        """Answer a ``Stop``."""
+        yield from self._end()
+        self._is_stopping = True
+        yield from self._settle()
+
+    def finish(self) -> Iterator[SessionEvent]:
+        """Say all that is still to come."""
+        while self._owed:
+            yield from self._final(4)
+        yield from self._settle()
+
+    def _partial(self, choice: int) -> SessionEvent:
+        assert self._open is not None
+        number, start, stable = self._open
+        if choice % 8 == 1:
+            stable += _WORDS[choice // 8 % len(_WORDS)]
+        self._open = number, start, stable
+        return Partial(number, stable, _WORDS[choice % len(_WORDS)], start, self._sample)
+
+    def _end(self) -> Iterator[SessionEvent]:
+        if self._open is not None:
+            number, start, stable = self._open
+            self._open = None
+            self._owed.append((number, start, self._sample, stable))
+            yield SpeechEnded(self._sample)
+
+    def _final(self, choice: int) -> Iterator[SessionEvent]:
+        if not self._owed:
+            return
+        number, start, end, stable = self._owed.popleft()
+        self._finals += 1
+        self.told_finals += 1
+        error = "poison_job" if choice & 0x80 else None
+        text = "" if error else stable if choice & 8 else stable + _WORDS[choice // 16 % 8]
+        if choice & 0x48 == 0x40:
+            text = "Something else."
+        words = tuple(Word(start, end, word, 0.5) for word in text.split()) if choice & 16 else None
+        language = _LANGUAGES[choice // 32 % 4]
+        yield Final(
+            self._finals, number, text.strip(), start, end, language, words, 1.0, False, error
+        )
+        yield from self._settle()
+
+    def _settle(self) -> Iterator[SessionEvent]:
+        owed = self._owed[0][0] if self._owed else self._utterances + 1
+        if self._open is not None:
+            owed = min(owed, self._open[0])
+        while self._flushes and self._flushes[0][1] < owed:
+            yield Finalized(self._flushes.popleft()[0])
+        if self._is_stopping and not self._owed and not self.is_closed:
+            self.is_closed = True
+            yield Closed("stop", self._sample, 5, 0, 0)
+
+    def _oddity(self, choice: int) -> SessionEvent:
+        match choice // 8 % 3:
+            case 0:
+                return Warned(WarningCode.AUDIO_GAP, "Audio is missing.", 20)
+            case 1:
+                return SwitchFormat(Wire.PCM16, "3 packets in a row could not be decoded")
+            case _:
+                return Failed("bad_request", "This makes no sense.", False)

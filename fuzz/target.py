@@ -1,0 +1,80 @@
+"""What a target is, and the table of all of them. Imports nothing of what is fuzzed."""
+
+import importlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+CASES = Path(__file__).parent / "cases"
+"""Inputs that once broke something, a folder for each target."""
+
+Blind = Callable[[bytes], bytes]
+"""The fuzzer's own mutations, which know no format."""
+
+Mutate = Callable[[bytes, Random, Blind], bytes]
+"""A mutation that keeps a format's shape: the input, a source of chance, and the fuzzer's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Something that takes any bytes, and what is known about good ones.
+
+    Attributes:
+        run: Feeds it; raises whatever is not documented, and ``AssertionError`` for a promise that
+            is broken.
+        seeds: Inputs to begin with, good and bad.
+        mutate: Keeps the format's shape most of the time; ``None``: the fuzzer's own will do.
+        words: What stands in the format: names, signatures.
+        max_bytes: No input is longer.
+    """
+
+    run: Callable[[bytes], None]
+    seeds: Callable[[], Iterable[bytes]]
+    mutate: Mutate | None = None
+    words: tuple[bytes, ...] = ()
+    max_bytes: int = 1000
+
+
+TARGETS: dict[str, tuple[str, ...]] = {
+    "framing": ("auricle.protocol.framing",),
+    "detect": ("auricle.protocol.detect", "auricle.protocol.opus_packet"),
+    "ogg": ("auricle.audio.demux",),
+    "webm": ("auricle.audio.demux",),
+    "wav_head": ("auricle.protocol.wav_head",),
+    "native": ("auricle.protocol.native",),
+    "worker_messages": ("auricle.workers.messages", "auricle.workers.job_wire"),
+    "form": ("auricle.server.form",),
+    "openai_rest": ("auricle.protocol.openai_rest", "auricle.protocol.subtitles"),
+    "openai_realtime": (
+        "auricle.protocol.openai_realtime",
+        "auricle.protocol.openai_realtime_config",
+        "auricle.protocol.openai_realtime_items",
+    ),
+    "deepgram_query": ("auricle.protocol.deepgram_query",),
+    "deepgram": ("auricle.protocol.deepgram", "auricle.protocol.deepgram_results"),
+    "wyoming": ("auricle.protocol.wyoming", "auricle.protocol.wyoming_framing"),
+    "opus_packet": ("auricle.protocol.opus_packet",),
+    "opus": ("auricle.audio.opus", "auricle.audio.pipeline"),
+    "wires": (
+        "auricle.session.opus_wire",
+        "auricle.session.container_wire",
+        "auricle.session.pcm_wire",
+        "auricle.session.packets",
+    ),
+    "session": ("auricle.session",),
+}
+"""Each target's name, which is that of its module in :mod:`fuzz.targets`, and the modules whose
+lines it is to reach."""
+
+
+def load(name: str) -> Target:
+    """Return a target."""
+    target: Target = importlib.import_module(f"fuzz.targets.{name}").TARGET
+    return target
+
+
+def inputs(name: str, target: Target) -> list[bytes]:
+    """Return a target's seeds, and all that once broke it."""
+    cases = sorted((CASES / name).glob("*"))
+    return [*target.seeds(), *(case.read_bytes() for case in cases)]

@@ -1,0 +1,57 @@
+"""What kind of audio some bytes are, and how far they are framed packets."""
+
+from collections.abc import Iterator
+
+from auricle.errors import RemoteProtocolError
+from auricle.protocol.detect import AudioFormat, detect, walk_packets
+from auricle.protocol.framing import PacketFramer
+from auricle.protocol.opus_packet import MAX_PACKET_TICKS
+from fuzz.grammars import join_packets, split_packets
+from fuzz.material import PACKETS
+from fuzz.mutation import Grammar
+from fuzz.target import Target
+from tests.fakes.clips import TESTDATA
+
+_HEAD_BYTES = 600
+
+
+def run(data: bytes) -> None:
+    """Detect; a framer must find the same packets."""
+    found = detect(data)
+    assert detect(memoryview(data)) is found, "a view is something else than its bytes"
+    cut = detect(data, len(data) + 1)
+    assert isinstance(found, AudioFormat)
+    assert cut is found or AudioFormat.UNKNOWN in (cut, found), "more bytes make it another format"
+
+    walk = walk_packets(data)
+    assert walk.good_bytes <= len(data)
+    assert all(0 < ticks <= MAX_PACKET_TICKS for ticks in walk.ticks)
+    assert (walk.fault is None) or not walk.is_cut
+    assert walk.is_cut or walk.fault or walk.good_bytes == len(data), "bytes are not accounted for"
+
+    framer = PacketFramer()
+    framer.receive_data(data[: walk.good_bytes])
+    framer.receive_eof()
+    try:
+        packets = sum(1 for _ in iter(framer.next_packet, None))
+    except RemoteProtocolError as error:
+        raise AssertionError("a framer refuses what was found to be good") from error
+    assert packets == len(walk.ticks), "a framer finds other packets"
+
+
+def seeds() -> Iterator[bytes]:
+    """Give the first bytes of each format."""
+    for path in sorted(TESTDATA.glob("fellow.*")):
+        yield path.read_bytes()[:_HEAD_BYTES]
+    yield join_packets(PACKETS[:3])
+    yield join_packets(PACKETS[:1])
+    yield bytes.fromhex("fff15c4001fffc2100fff15c4001fffc")
+    yield b"\0\1" * 60
+
+
+TARGET = Target(
+    run,
+    seeds,
+    Grammar(split_packets, join_packets).mutate,
+    words=(b"OggS", b"fLaC", b"\x1a\x45\xdf\xa3", b"RIFF", b"RF64", b"WAVE", b"ftyp", b"ID3"),
+)

@@ -1,0 +1,108 @@
+"""OpenAI's form fields, as a query ``name=value&…``, and answers in all formats."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from auricle.errors import BadRequest
+from auricle.languages import LANGUAGES
+from auricle.protocol.openai_rest import (
+    FIELDS,
+    MAX_KEYWORD_CHARACTERS,
+    MAX_KEYWORDS,
+    MAX_PROMPT_CHARACTERS,
+    Format,
+    SpeechRequest,
+    delta_event,
+    done_event,
+    encode_answer,
+    read_form,
+)
+from auricle.types import Segment, Task, Transcript, Word
+from fuzz.mutation import query_mutation
+from fuzz.target import Target
+
+_WORDS = (
+    *sorted(FIELDS),
+    *("text", "pieces", "starts", "json", "srt", "vtt", "verbose_json", "diarized_json"),
+    *("word", "segment", "en", "de", "auto", "german", "yes", "no", "-->", "<", "&amp;"),
+)
+_GAPS = ({"start": 0.0, "end": 1.0, "code": "poison_job"},)
+
+
+def run(data: bytes) -> None:
+    """Read a form, and answer it with a text that is in it, too."""
+    fields: dict[str, list[str]] = defaultdict(list)
+    for name, value in parse_qsl(data.decode(errors="replace"), keep_blank_values=True):
+        fields[name].append(value)
+    for task in Task:
+        try:
+            request = read_form(fields, task)
+        except BadRequest as error:
+            assert error.field in FIELDS, "nobody knows which field is to blame"
+            continue
+        _check(request)
+        _answer(request, fields)
+
+
+def _check(request: SpeechRequest) -> None:
+    options = request.options
+    assert options.language is None or options.language in LANGUAGES
+    assert len(options.initial_prompt or "") <= MAX_PROMPT_CHARACTERS
+    assert len(options.hotwords) <= MAX_KEYWORDS
+    assert all(len(word) <= MAX_KEYWORD_CHARACTERS for word in options.hotwords)
+
+
+def _answer(request: SpeechRequest, fields: dict[str, list[str]]) -> None:
+    transcript = _transcript(fields)
+    body = encode_answer(request, transcript, _GAPS)
+    match request.format:
+        case Format.JSON | Format.VERBOSE_JSON:
+            assert msgspec.json.decode(body)["text"] == transcript.text
+        case Format.SRT | Format.VTT:
+            text = body.decode()
+            times = sum(" --> " in line for line in text.split("\n"))
+            blocks = [block for block in text.split("\n\n") if " --> " in block]
+            assert times == len(blocks), "a text makes cues"
+        case Format.TEXT:
+            body.decode()
+    for event in (delta_event(transcript.text), done_event(transcript, _GAPS)):
+        assert event.count(b"\n") == 2, "an event breaks off"
+
+
+def _transcript(fields: dict[str, list[str]]) -> Transcript:
+    """Return a transcript as the fields ``text``, ``pieces`` (words or none) and ``starts`` say."""
+    texts = fields.get("text", [])[:20] or ["Hello"]
+    starts = [
+        int(s) for s in fields.get("starts", []) if s.isascii() and s.isdigit() and len(s) < 9
+    ]
+    segments = []
+    for number, text in enumerate(texts):
+        start = starts[number] if number < len(starts) else number * 16_000
+        end = start + 8000
+        words = None
+        if fields.get("pieces"):
+            words = tuple(Word(start, end, word, 0.5, (1, 2)) for word in text.split())
+        segments.append(Segment(start, end, text, words, -0.2, 0.1, 1.5, 0.0))
+    return Transcript(
+        "".join(texts).strip(),
+        fields["language"][0] if fields.get("language") else None,
+        0.5,
+        480_000,
+        tuple(segments),
+    )
+
+
+def seeds() -> Iterator[bytes]:
+    """Give forms with each field."""
+    yield b"model=whisper-1&language=en&prompt=Hello&response_format=json&temperature=0.2"
+    yield b"response_format=verbose_json&timestamp_granularities=word&pieces=1&text=Hello there"
+    yield b"response_format=srt&text=One.&text=Two --> three&pieces=1&starts=0&starts=99999999"
+    yield b"response_format=vtt&text=a %26 <b>&text=&keywords=x&keywords=y&language=japanese"
+    yield b"stream=true&languages=en&languages=de&timestamp_granularities=segment"
+    yield b"response_format=text&stream=no&languages=fr"
+
+
+TARGET = Target(run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS))

@@ -1,0 +1,108 @@
+"""What a child sends to its parent: msgpack, and the numbers in it."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from auricle.errors import WorkerError
+from auricle.types import Job, JobId, Transcript
+from auricle.workers.backlog import Ticket
+from auricle.workers.job_wire import MAX_TEXT_CHARS, read_outcome
+from auricle.workers.messages import (
+    LENGTH,
+    BatchDone,
+    JobDone,
+    JobFailed,
+    Ready,
+    SegmentMessage,
+    StartFailed,
+    StepDone,
+    StepFailed,
+    WordMessage,
+    pack,
+    parse_from_child,
+)
+from fuzz.mutation import changed_document
+from fuzz.target import Blind, Target
+
+_SAMPLES = 16_000
+_TICKET = Ticket(Job(JobId("a"), np.zeros(_SAMPLES, np.int16)), 1.0, 9.0, 1, 2.0)
+_WORDS = (
+    *(
+        "type",
+        "Ready",
+        "StartFailed",
+        "BatchDone",
+        "StepDone",
+        "StepFailed",
+        "JobDone",
+        "JobFailed",
+    ),
+    *("id", "results", "asr_s", "language", "language_probability", "segments", "code", "message"),
+    *("pid", "model", "rss_bytes", "max_batch_jobs", "warm_up_s", "fraction", "pcm", "done"),
+    *("duration_samples", "next_sample", "start_sample", "empty_audio"),
+)
+
+
+def run(data: bytes) -> None:
+    """Parse, send again, and believe only what can be."""
+    try:
+        message = parse_from_child(data)
+    except msgspec.DecodeError:
+        return
+    again = parse_from_child(pack(message)[LENGTH.size :])
+    assert repr(again) == repr(message), "it changes on its way"  # NaN is not equal to itself
+    if isinstance(message, BatchDone):
+        for result in message.results:
+            _read(result, message.asr_s)
+
+
+def _read(result: JobDone | JobFailed, asr_s: float) -> None:
+    try:
+        outcome = read_outcome(_TICKET, result, 3.0, asr_s)
+    except WorkerError:
+        return
+    if isinstance(outcome, Transcript):
+        assert len(outcome.text) <= MAX_TEXT_CHARS
+        assert 0 <= outcome.language_probability <= 1
+        assert 0 <= outcome.timing.asr_ms <= 2000
+        for segment in outcome.segments:
+            assert 0 <= segment.start_sample <= segment.end_sample <= _SAMPLES
+            for word in segment.words or ():
+                assert 0 <= word.start_sample <= word.end_sample <= _SAMPLES
+
+
+def seeds() -> Iterator[bytes]:
+    """Give every message that a child sends."""
+    word = WordMessage(0, 800, " Hi", 0.9, (5, 6))
+    segments = (
+        SegmentMessage(0, 8000, " Hi", (word,), -0.1, 0.0, 1.0, 0.0),
+        SegmentMessage(8000, 16_000, " there", None, -0.1, 0.0, 1.0, 0.2),
+    )
+    results = (JobDone("a", "en", 0.9, segments), JobFailed("b", "empty_audio"))
+    for message in (
+        BatchDone(1, results, 0.5),
+        BatchDone(1, (JobDone("a", None, 0.0, ()),), 0.5),
+        Ready(5, "base", 10**9, 8, 0.3),
+        StartFailed("no model"),
+        StepDone(1, 0.5, 16_000, 16_000, 0, bytes(20), False),
+        StepFailed(1, "bad_audio", "broken"),
+    ):
+        yield pack(message)[LENGTH.size :]
+    yield pack(BatchDone(1, results[:1], 0.5))[LENGTH.size : -30] + b"\x91" * 900
+
+
+def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:
+    if rng.random() < 0.3:
+        return change(data)
+    try:
+        document: Any = msgspec.msgpack.decode(data, strict=False)
+        return msgspec.msgpack.encode(changed_document(document, rng, _WORDS))
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError):
+        return change(data)
+
+
+TARGET = Target(run, seeds, _mutate, words=tuple(word.encode() for word in _WORDS))

@@ -1,0 +1,54 @@
+"""One target in one process under atheris: ``python -m fuzz.worker NAME [libFuzzer's arguments]``.
+
+Only the modules that a target is to reach are instrumented: all else would cost speed, and lead the
+fuzzer astray. It has to be done before anything imports them.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from random import Random
+
+import atheris
+
+from fuzz.mutation import blind
+from fuzz.target import TARGETS, Target, inputs, load
+
+_FRESH_SHARE = 0.1
+"""So many mutations begin with a seed: what C code parses looks all the same to the fuzzer, and it
+forgets inputs that show it nothing new."""
+
+
+def main() -> None:
+    """Fuzz until libFuzzer ends."""
+    name, arguments = sys.argv[1], sys.argv[2:]
+    with atheris.instrument_imports(include=[*TARGETS[name], f"fuzz.targets.{name}"]):
+        target = load(name)
+    known = inputs(name, target)
+    for data in known:
+        target.run(data)
+    atheris.Setup(
+        [sys.argv[0], f"-max_len={target.max_bytes}", *arguments],
+        target.run,
+        custom_mutator=_mutator(target, known),
+    )
+    atheris.Fuzz()
+
+
+def _mutator(target: Target, known: Sequence[bytes]) -> Callable[[bytes, int, int], bytes]:
+    mutate = target.mutate or blind
+
+    def custom(data: bytes, max_bytes: int, seed: int) -> bytes:
+        def change(record: bytes) -> bytes:
+            changed: bytes = atheris.Mutate(record, max_bytes)
+            return changed
+
+        rng = Random(seed)
+        if rng.random() < _FRESH_SHARE:
+            data = rng.choice(known)
+        return mutate(bytes(data), rng, change)[:max_bytes]
+
+    return custom
+
+
+if __name__ == "__main__":
+    main()

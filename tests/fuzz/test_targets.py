@@ -1,0 +1,32 @@
+"""Each target's seeds and once-broken inputs, and some mutations of them, without the fuzzer."""
+
+from random import Random
+
+import pytest
+
+from fuzz.target import TARGETS, inputs, load
+
+pytestmark = pytest.mark.unit
+
+MUTATIONS = 60
+
+
+def with_a_byte_changed(data: bytes, rng: Random) -> bytes:
+    changed = bytearray(data)
+    if changed:
+        changed[rng.randrange(len(changed))] = rng.randrange(256)
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_a_target_takes_what_is_known_and_what_is_near_it(name: str) -> None:
+    target, rng = load(name), Random(name)
+    known = inputs(name, target)
+    assert known
+    for data in known:
+        target.run(data)
+    for _ in range(MUTATIONS):
+        data = rng.choice(known)
+        if target.mutate is not None:
+            data = target.mutate(data, rng, lambda record: with_a_byte_changed(record, rng))
+        target.run(with_a_byte_changed(data, rng)[: target.max_bytes])
