@@ -44,6 +44,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "wav_head": ("auricle.protocol.wav_head",),
     "native": ("auricle.protocol.native",),
     "worker_messages": ("auricle.workers.messages", "auricle.workers.job_wire"),
+    "utterance": ("auricle.server.payload", "auricle.server.request"),
     "form": ("auricle.server.form",),
     "openai_rest": ("auricle.protocol.openai_rest", "auricle.protocol.subtitles"),
     "openai_realtime": (

@@ -53,7 +53,16 @@ def test_how_long_a_token_lives_may_be_said(locked: InProcess, ttl_s: int) -> No
 
 @pytest.mark.parametrize(
     "body",
-    ['{"ttl_s": 0}', '{"ttl_s": 3601}', '{"ttl_s": 1.5}', '{"ttl_s": []}', "ttl", "[]", b"\xff"],
+    [
+        '{"ttl_s": 0}',
+        '{"ttl_s": 3601}',
+        '{"ttl_s": 1.5}',
+        '{"ttl_s": []}',
+        "ttl",
+        "[]",
+        b"\xff",
+        '{"a": ' + "[" * 3000,
+    ],
 )
 def test_a_body_that_makes_no_sense_is_refused(locked: InProcess, body: Any) -> None:
     answer = locked.client.post(TOKEN, headers=bearer("secret"), content=body)

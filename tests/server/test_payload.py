@@ -79,6 +79,7 @@ async def test_audio_that_is_no_string_is_refused(audio: object) -> None:
         b'{"audio": "YWJj", "hotwords": "a"}',
         b'{"audio": "YWJj", "task": 5}',
         b'{"audio": "\xff\xfe"}',
+        b'{"audio": "\xff\\/"}',
         b'{"sample_rate": 16000}',
         b'{"audio": "YWJj", "x": ' + b"[" * 100_000,
     ],

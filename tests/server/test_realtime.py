@@ -323,6 +323,7 @@ async def test_secrets_are_refused_in_openai_s_shape(tmp_path: Path, path: str) 
     beta_long = {"input_audio_transcription": {"prompt": "x" * 9000}}
     wrong: list[object] = [
         b"{",
+        b'{"new": ' + b"[" * 5000,
         [],
         {"expires_after": {"seconds": 5}, "client_secret": {"expires_at": {"seconds": 5}}},
         {"session": {"audio": {"input": {"format": {"type": "x"}}}}, "input_audio_format": "x"},

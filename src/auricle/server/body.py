@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import AsyncIterator
+from typing import TypeVar
 
 import anyio
+import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -14,6 +16,8 @@ MIN_BYTES_PER_S = 1000
 """A body that comes more slowly, a pause aside, holds a place that others could use."""
 
 _MB = 1_000_000
+
+_Fields = TypeVar("_Fields")
 
 
 def content_length(headers: Headers) -> int | None:
@@ -86,3 +90,22 @@ async def read_body(receive: Receive, *, max_bytes: int, pause_s: float) -> byte
     async for chunk in body_chunks(receive, max_bytes=max_bytes, pause_s=pause_s):
         body += chunk
     return body
+
+
+def parse_json(body: bytes | bytearray, fields: type[_Fields], *, strict: bool = True) -> _Fields:
+    """Return the fields of a small JSON body, which may be empty.
+
+    Args:
+        body: All of it.
+        fields: What it holds.
+        strict: ``False`` takes 30.0 and "30" for 30.
+
+    Raises:
+        BadRequest: It is not JSON, or a field has the wrong type.
+    """
+    try:
+        return msgspec.json.decode(body or b"{}", type=fields, strict=strict)
+    except msgspec.ValidationError as error:
+        raise BadRequest(f"The body can't be used: {str(error).rstrip('.')}.") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise BadRequest("The body can't be used: it is not JSON.") from None

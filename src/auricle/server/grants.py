@@ -11,8 +11,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.errors import BadRequest
-from auricle.server.body import read_body
+from auricle.server.body import parse_json, read_body
 from auricle.server.results import json_response
 from auricle.server.state import state_of
 
@@ -67,8 +66,4 @@ async def _read(request: Request, fields: type[_Fields]) -> _Fields:
         max_bytes=_MAX_BODY_BYTES,
         pause_s=state_of(request).settings.body_timeout_s,
     )
-    try:
-        return msgspec.json.decode(body or b"{}", type=fields, strict=False)  # 30.0 is whole, too
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
-        raise BadRequest(f"The body can't be used: {reason}.") from None
+    return parse_json(body, fields, strict=False)  # 30.0 is whole, too

@@ -55,7 +55,10 @@ def _audio(raw: msgspec.Raw) -> bytes:
     except BadRequest:
         if b"\\" not in bytes(view):
             raise
-    text: str = msgspec.json.decode(raw, type=str)  # PHP, for one, writes `/` as `\/`
+    try:
+        text: str = msgspec.json.decode(raw, type=str)  # PHP, for one, writes `/` as `\/`
+    except UnicodeDecodeError:
+        raise BadRequest(_NOT_BASE64) from None
     return _decode_base64(memoryview(text.encode("utf-8")))
 
 

@@ -10,7 +10,7 @@ import binascii
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter
@@ -22,7 +22,7 @@ from auricle.errors import BadRequest
 from auricle.protocol.openai_realtime import RealtimeDialect
 from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
 from auricle.server.auth import presented_key
-from auricle.server.body import read_body
+from auricle.server.body import parse_json, read_body
 from auricle.server.guest import Welcome, serve_guest
 from auricle.server.openai_errors import openai_refusal
 from auricle.server.results import json_response
@@ -57,9 +57,6 @@ class _BetaSecret(msgspec.Struct):
 
 class _BetaFields(msgspec.Struct):
     client_secret: _BetaSecret | None = None
-
-
-_Fields = TypeVar("_Fields", _SecretFields, _BetaFields)
 
 
 @router.websocket("/v1/realtime")
@@ -108,7 +105,7 @@ async def _answered(
 
 
 async def _client_secret(request: Request) -> dict[str, Any]:
-    fields = _decoded(await _body(request), _SecretFields)
+    fields = parse_json(await _body(request), _SecretFields)
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
     config = _merged(fields.session)
     value, expires_at = _secret(request, config, ttl_s)
@@ -118,7 +115,7 @@ async def _client_secret(request: Request) -> dict[str, Any]:
 
 async def _transcription_session(request: Request) -> dict[str, Any]:
     body = await _body(request)
-    fields = _decoded(body, _BetaFields)
+    fields = parse_json(body, _BetaFields)
     expiry = fields.client_secret and fields.client_secret.expires_at
     config = _merged(body)
     value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
@@ -130,14 +127,6 @@ async def _body(request: Request) -> bytes:
     pause_s = state_of(request).settings.body_timeout_s
     body = await read_body(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
     return bytes(body) or b"{}"
-
-
-def _decoded(body: bytes, fields: type[_Fields]) -> _Fields:
-    try:
-        return msgspec.json.decode(body, type=fields)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        reason = str(error) if isinstance(error, msgspec.ValidationError) else "it is not JSON"
-        raise BadRequest(f"The body can't be used: {reason.rstrip('.')}.") from None
 
 
 def _merged(session: bytes | msgspec.Raw) -> RealtimeConfig:

@@ -3,7 +3,6 @@
 Messages name the field and what it may be, and never repeat what was sent.
 """
 
-import math
 import re
 import secrets
 from dataclasses import dataclass
@@ -155,7 +154,7 @@ def _options(fields: Fields) -> Options:
 def _whole(name: str, value: Number | None, default: int, least: int, most: int) -> int:
     if value is None:
         return default
-    if not math.isfinite(value) or value != int(value) or not least <= value <= most:
+    if not least <= value <= most or value != int(value):  # NaN is not within them either
         raise BadRequest(f"{name} must be a whole number from {least} to {most}.")
     return int(value)
 
