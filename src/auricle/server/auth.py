@@ -179,7 +179,8 @@ def _parsed(setting: str) -> _Key:
     name, colon, key = setting.partition(":")
     if not colon:
         digest = hashed(setting.encode())
-        return _Key(digest, ClientId(f"key-{digest.hex()[:8]}"), TokenSigner(digest))
+        signer = TokenSigner(digest)
+        return _Key(digest, ClientId(signer.key_name), signer)
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS holds an empty name or key; write `key` or `name:key`.")
     digest = hashed(key.encode())

@@ -28,6 +28,15 @@ class TokenSigner:
     def __init__(self, key_hash: bytes) -> None:
         self._secret = hashlib.scrypt(key_hash, salt=_SALT, **_COST, dklen=32)
 
+    @property
+    def key_name(self) -> str:
+        """What a key without a name is called in logs, which others may read.
+
+        Guessed keys can be tried on it as slowly as on a token; on a part of its hash, they could
+        be by the million.
+        """
+        return f"key-{hmac.digest(self._secret, b'name', 'sha256').hex()[:8]}"
+
     def issue(self, now: float, ttl_s: int) -> str:
         """Return a token; ``now`` is seconds since 1970."""
         claim = f"{_VERSION}.{math.ceil(now) + ttl_s}"
