@@ -1,11 +1,7 @@
-import contextlib
 import math
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from auricle.config import QueueSettings
 from auricle.errors import (
@@ -214,6 +210,14 @@ def test_files_leave_one_worker_to_live_speech() -> None:
     assert it.next_batch("w3", 0.0) is None
     it.submit(job("live"), 0.0)
     assert run_next(it, "w3") == ["live"]
+
+
+def test_keys_with_pieces_of_the_same_length_share_each_batch_of_files() -> None:
+    it = scheduler(batch=8, queue_audio_s=1000)
+    for client in ("a", "b"):
+        for n in range(20):
+            it.submit(job(f"{client}{n}", kind=JobKind.FILE, client=client), 0.0)
+    assert sorted(run_next(it)) == ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3"]
 
 
 def test_files_get_their_small_share_under_live_load() -> None:
@@ -590,93 +594,3 @@ def test_draining_fails_everything_once() -> None:
     it.submit(job("b"), 0.0)
     it.drain(lambda: AuricleError("over"))
     assert sorted(failures(it)) == [("a", AuricleError), ("b", AuricleError)]
-
-
-class Pool(RuleBasedStateMachine):
-    """Whatever happens in whatever order, an accepted job ends exactly once."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = 0.0
-        self.workers = Workers(3, ready=3)
-        speed = Speed(attempt_floor_s=10, attempt_factor=8, workers=self.workers)
-        queue = QueueSettings.model_validate({"queue_audio_s": 60, "queue_jobs": 12})
-        self.it = Scheduler(queue, max_batch_jobs=3, workers=self.workers, speed=speed)
-        self.open: dict[Ticket, None] = {}
-        self.busy: set[str] = set()
-
-    @rule(
-        kind=st.sampled_from(JobKind),
-        client=st.sampled_from(["a", "b"]),
-        seconds=st.floats(0.1, 30),
-        utterance=st.sampled_from(["", "u", "v"]),
-        max_wait_s=st.sampled_from([None, 5.0, 60.0]),
-    )
-    def submit(
-        self, kind: JobKind, client: str, seconds: float, utterance: str, max_wait_s: float | None
-    ) -> None:
-        made = job(f"j{next(_serial)}", seconds, kind, client, utterance, max_wait_s)
-        with contextlib.suppress(Overloaded, Superseded, PoisonJob, RateLimited):
-            self.open[self.it.submit(made, self.now)] = None
-        self.collect()
-
-    @rule(worker=st.sampled_from(["w1", "w2", "w3"]))
-    def work(self, worker: str) -> None:
-        if worker not in self.busy and self.it.next_batch(worker, self.now):
-            self.busy.add(worker)
-
-    @rule(worker=st.sampled_from(["w1", "w2", "w3"]))
-    def finish(self, worker: str) -> None:
-        if worker in self.busy:
-            self.busy.remove(worker)
-            for ticket in self.it.batch_done(worker, self.now).tickets:
-                if self.it.settle(ticket):
-                    del self.open[ticket]
-
-    @rule(worker=st.sampled_from(["w1", "w2", "w3"]), signature=st.sampled_from([None, SEGV]))
-    def die(self, worker: str, signature: str | None) -> None:
-        self.it.worker_died(worker, signature, self.now)
-        self.busy.discard(worker)
-        self.collect()
-
-    @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        if self.open:
-            ticket = data.draw(st.sampled_from(list(self.open)))
-            self.it.cancel(ticket)
-            del self.open[ticket]
-
-    @rule(seconds=st.floats(0.1, 20))
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-        self.it.poll(self.now)
-        self.collect()
-
-    @rule(ready=st.integers(0, 3))
-    def count_ready(self, ready: int) -> None:
-        self.workers.ready = ready
-
-    def collect(self) -> None:
-        while failure := self.it.next_failure():
-            del self.open[failure.ticket]  # a KeyError would be a second ending
-
-    @invariant()
-    def what_is_open_is_known(self) -> None:
-        known = {*self.it.backlog.waiting(), *self.it.backlog.in_flight()}
-        assert set(self.open) <= known
-        assert all(not ticket.is_settled for ticket in self.open)
-
-    def teardown(self) -> None:
-        self.workers.ready = 3
-        for worker in list(self.busy):
-            self.finish(worker)
-        for _ in range(200):
-            for worker in ("w1", "w2", "w3"):
-                self.work(worker)
-            for worker in list(self.busy):
-                self.finish(worker)
-        assert not self.open
-
-
-TestPool = Pool.TestCase
-TestPool.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

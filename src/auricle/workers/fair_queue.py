@@ -1,18 +1,16 @@
-"""A queue that its clients share by deficit round robin, counted in seconds of audio.
+"""A queue that its clients share evenly, counted in seconds of audio.
 
-Shreedhar & Varghese, "Efficient fair queueing using deficit round robin" (SIGCOMM 1995). Bounds
-are the scheduler's: it asks before it pushes.
+Goyal, Vin & Cheng, "Start-time fair queueing" (SIGCOMM 1996): whoever has been served least is
+next. While two clients wait, neither gets ahead of the other by more than its longest item. Where
+only some items fit, whoever has one may get ahead; the others are next until that is made up for.
+Bounds are the scheduler's: it asks before it pushes.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
 from auricle.types import ClientId
-
-QUANTUM_S = 5.0
-"""Audio seconds that a client gains each round; a longer job waits for several rounds."""
 
 
 class Queued(Protocol):
@@ -32,84 +30,81 @@ class Queued(Protocol):
 T = TypeVar("T", bound=Queued)
 
 
-@dataclass(slots=True)
-class _Line(Generic[T]):
-    waiting: deque[T] = field(default_factory=deque)
-    deficit_s: float = 0.0
-
-
 class FairQueue(Generic[T]):
     """First come, first served for each client; the clients take turns."""
 
     def __init__(self) -> None:
-        self._lines: dict[ClientId, _Line[T]] = {}
-        self._ring: deque[ClientId] = deque()
-        self._is_served = False  # whether the ring's first has had this round's quantum
+        self._lines: dict[ClientId, deque[T]] = {}
+        self._served_s: dict[ClientId, float] = {}
+        self._level_s = 0.0  # what the client that was served last had had before
 
     def __len__(self) -> int:
-        return sum(len(line.waiting) for line in self._lines.values())
+        return sum(map(len, self._lines.values()))
 
     def __iter__(self) -> Iterator[T]:
         for line in self._lines.values():
-            yield from line.waiting
+            yield from line
 
     def push(self, item: T) -> None:
         """Add at the end of its client's line."""
-        self._line(item.client).waiting.append(item)
+        self._line(item.client).append(item)
 
     def push_front(self, item: T) -> None:
-        """Put back at the head of its client's line, and give back what it had paid."""
-        line = self._line(item.client)
-        line.waiting.appendleft(item)
-        line.deficit_s += item.audio_s
+        """Put back at the head of its client's line, and give back what it had cost."""
+        self._line(item.client).appendleft(item)
+        self._served_s[item.client] -= item.audio_s
 
     def replace(self, old: T, new: T) -> None:
         """Put ``new`` in the place of ``old``, which must be waiting."""
-        waiting = self._lines[old.client].waiting
-        waiting[waiting.index(old)] = new
+        line = self._lines[old.client]
+        line[line.index(old)] = new
 
     def remove(self, item: T) -> bool:
         """Take out; return whether it was waiting."""
         line = self._lines.get(item.client)
-        if line is None or item not in line.waiting:
+        if line is None or item not in line:
             return False
-        line.waiting.remove(item)
-        self._drop_if_empty(item.client)
+        line.remove(item)
+        if not line:
+            del self._lines[item.client]
+            self._forget()
         return True
 
-    def take(self, fits: Callable[[T], bool]) -> T | None:
-        """Take the next item whose turn it is among those that fit, or ``None``."""
-        candidates = {
-            client: item
-            for client, line in self._lines.items()
-            if (item := next(filter(fits, line.waiting), None)) is not None
-        }
+    def take(self, fits: Callable[[T], bool], rank: Callable[[T], float] | None = None) -> T | None:
+        """Take the next item whose turn it is among those that fit, or ``None``.
+
+        Args:
+            fits: What may be taken.
+            rank: Which of a client's items is taken, the lowest; without it the first.
+        """
+        candidates: dict[ClientId, T] = {}
+        for client, line in self._lines.items():
+            fitting = filter(fits, line)
+            item = min(fitting, key=rank, default=None) if rank else next(fitting, None)
+            if item is not None:
+                candidates[client] = item
         if not candidates:
             return None
-        while True:
-            client = self._ring[0]
-            if (item := candidates.get(client)) is not None:
-                line = self._lines[client]
-                if not self._is_served:
-                    line.deficit_s += QUANTUM_S
-                    self._is_served = True
-                if line.deficit_s >= item.audio_s:
-                    line.deficit_s -= item.audio_s
-                    line.waiting.remove(item)
-                    self._drop_if_empty(client)
-                    return item
-            self._ring.rotate(-1)
-            self._is_served = False
+        client = min(candidates, key=self._served_s.__getitem__)
+        item = candidates[client]
+        self._level_s = max(self._level_s, self._served_s[client])
+        self._served_s[client] += item.audio_s
+        self.remove(item)
+        return item
 
-    def _line(self, client: ClientId) -> _Line[T]:
+    def _line(self, client: ClientId) -> deque[T]:
+        """Return a client's line; who joins can't claim what others got before."""
         if client not in self._lines:
-            self._lines[client] = _Line()
-            self._ring.append(client)
+            self._lines[client] = deque()
+            had_s = self._served_s.get(client, self._level_s)
+            self._served_s[client] = max(self._level_s, had_s)
         return self._lines[client]
 
-    def _drop_if_empty(self, client: ClientId) -> None:
-        if not self._lines[client].waiting:
-            del self._lines[client]
-            if self._ring[0] == client:
-                self._is_served = False
-            self._ring.remove(client)
+    def _forget(self) -> None:
+        """Forget the clients that could come back as if they were new; all, if nobody waits."""
+        level_s = self._level_s
+        self._served_s = {
+            client: served_s
+            for client, served_s in self._served_s.items()
+            if client in self._lines or (self._lines and served_s > level_s)
+        }

@@ -6,7 +6,6 @@ seconds where a name ends in ``_at`` or an argument is called ``now``.
 """
 
 import math
-import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -361,22 +360,12 @@ class Scheduler:
                 and batch_class(ticket.job) == wanted
             )
 
-        if kind is JobKind.FILE:
-            return self._nearest_in_length(first, fits, limit - 1)
+        # Pieces of files go by length: a batch decodes best when all are padded alike.
+        rank = _distance_from(first) if kind is JobKind.FILE else None
         taken: list[Ticket] = []
-        while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits)):
+        while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits, rank)):
             taken.append(ticket)
         return taken
-
-    def _nearest_in_length(
-        self, first: Ticket, fits: Callable[[Ticket], bool], count: int
-    ) -> list[Ticket]:
-        """Take pieces of files by length: a batch decodes best when all are padded alike."""
-        queue = self.backlog.queues[JobKind.FILE]
-        nearest = sorted(filter(fits, queue), key=lambda t: abs(t.audio_s - first.audio_s))[:count]
-        for ticket in nearest:
-            queue.take(partial(operator.is_, ticket))
-        return nearest
 
     def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
         load_s = sum(ticket.load_s for ticket in tickets)
@@ -391,3 +380,7 @@ class Scheduler:
             ticket.started_at = now
         self.backlog.running[worker] = batch
         return batch
+
+
+def _distance_from(first: Ticket) -> Callable[[Ticket], float]:
+    return lambda ticket: abs(ticket.audio_s - first.audio_s)
