@@ -101,30 +101,17 @@ class Admission:
         Raises:
             Overloaded: They don't fit, whatever leaves.
         """
-        settings = self._settings
-        share = 1.0 if client == ANONYMOUS else settings.key_share
-        share_s, share_jobs = settings.queue_audio_s * share, settings.queue_jobs * share
-        own_jobs, jobs = self._occupied_jobs(client), self._occupied_jobs()
-        own_s, all_s = self._occupied_s(client), self._occupied_s()
-        wanted_s = audio_s + spare_s
+        own = (client, self._settings.key_share, audio_s, "this key's share of the queue is full")
+        all_of_it = (None, 1.0, audio_s + spare_s, "the queue is full")
+        bounds = [all_of_it] if client == ANONYMOUS else [own, all_of_it]
         shed: list[Ticket] = []
-        for ticket in [*self._sheddable(), None]:
-            # An empty queue takes any job, however small the bound was set.
-            share_is_full = own_s > 0 and own_s + audio_s > share_s
-            share_is_full |= own_jobs > 0 and own_jobs + 1 > share_jobs
-            queue_is_full = all_s > 0 and all_s + wanted_s > settings.queue_audio_s
-            if not share_is_full and not queue_is_full and jobs < settings.queue_jobs:
-                return shed
-            if ticket is None or (share_is_full and ticket.client != client):
-                continue
-            shed.append(ticket)
-            jobs -= 1
-            all_s -= ticket.audio_s
-            if ticket.client == client:
-                own_jobs -= 1
-                own_s -= ticket.audio_s
-        which = "this key's share of the queue is full" if share_is_full else "the queue is full"
-        raise Overloaded(which, self._full_retry_s())
+        for owner, share, wanted_s, why in bounds:
+            left = [t for t in self._sheddable(owner) if t not in shed]
+            while not self._has_room(owner, share, wanted_s, shed):
+                if not left:
+                    raise Overloaded(why, self._full_retry_s())
+                shed.append(left.pop(0))
+        return shed
 
     def refuse_late(
         self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
@@ -143,34 +130,36 @@ class Admission:
         if late_s > 0 and ahead_s > 0:
             raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
 
-    def _sheddable(self) -> list[Ticket]:
-        """Return what may be shed, the newest of the least needed first."""
+    def _sheddable(self, client: ClientId | None) -> list[Ticket]:
+        """Return what may be shed of one client or of all, the newest of the least needed first."""
         queues = self._backlog.queues
-        return [ticket for kind in SHEDDABLE for ticket in reversed(list(queues[kind]))]
+        newest_first = (t for kind in SHEDDABLE for t in reversed(list(queues[kind])))
+        return [ticket for ticket in newest_first if client in (None, ticket.client)]
 
-    def _occupied_s(self, client: ClientId | None = None) -> float:
-        """Seconds of audio that wait or have room kept, of one client or of all."""
-        waiting_s = 0.0
-        waiting_in_s = dict.fromkeys(self._reservations, 0.0)
+    def _has_room(
+        self, client: ClientId | None, share: float, audio_s: float, shed: list[Ticket]
+    ) -> bool:
+        """Whether another job fits; an empty queue takes any, however small the bound was set."""
+        occupied_s, jobs = self._occupied(client, shed)
+        fits_s = not occupied_s or occupied_s + audio_s <= self._settings.queue_audio_s * share
+        return fits_s and (not jobs or jobs + 1 <= self._settings.queue_jobs * share)
+
+    def _occupied(self, client: ClientId | None, shed: list[Ticket]) -> tuple[float, int]:
+        """Seconds and jobs that wait or have room kept, of one client or of all."""
+        rooms = {n: r for n, r in self._reservations.items() if client in (None, r.client)}
+        waiting_in_s = dict.fromkeys(rooms, 0.0)
+        occupied_s, jobs = 0.0, sum(not room.standing for room in rooms.values())
         for ticket in self._backlog.waiting():
+            if client not in (None, ticket.client) or ticket in shed:
+                continue
+            jobs += 1
             if (name := ticket.job.reservation) in waiting_in_s:
                 waiting_in_s[name] += ticket.audio_s
-            elif client in (None, ticket.client):
-                waiting_s += ticket.audio_s
+            else:
+                occupied_s += ticket.audio_s
         # A standing reservation may have more waiting than it keeps room for: all of it counts.
-        return waiting_s + sum(
-            max(reservation.audio_s, waiting_in_s[name])
-            for name, reservation in self._reservations.items()
-            if client in (None, reservation.client)
-        )
-
-    def _occupied_jobs(self, client: ClientId | None = None) -> int:
-        """Jobs that wait or have room kept, of one client or of all."""
-        waiting = sum(client in (None, ticket.client) for ticket in self._backlog.waiting())
-        return waiting + sum(
-            client in (None, reservation.client) and not reservation.standing
-            for reservation in self._reservations.values()
-        )
+        occupied_s += sum(max(room.audio_s, waiting_in_s[name]) for name, room in rooms.items())
+        return occupied_s, jobs
 
     def _full_retry_s(self) -> int:
         return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))

@@ -1,0 +1,560 @@
+"""The scheduler against a simple model of the whole pool, whatever happens in whatever order.
+
+Audio is told apart by its length and its voice; some of it kills any worker that hears it. The
+model keeps lists of what waits and runs, and writes down every death, so that it knows who may be
+blamed.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from auricle.config import QueueSettings
+from auricle.errors import (
+    AuricleError,
+    DeadlineExceeded,
+    Draining,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
+from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Pcm16
+from auricle.workers.backlog import Batch, Ticket
+from auricle.workers.scheduler import (
+    MAX_FINAL_BATCH_JOBS,
+    MAX_SMALL_BATCH_JOBS,
+    SUSPECT_PATIENCE_S,
+    Scheduler,
+)
+from auricle.workers.speed import Speed, Workers
+
+pytestmark = pytest.mark.unit
+
+SIZE, MAX_BATCH_JOBS, FLOOR_S = 3, 6, 10.0
+QUEUE_S, QUEUE_JOBS, KEY_SHARE = 60.0, 12, 0.6
+ATTEMPTS, WINDOW_S, POISON_S = 4, 100.0, 150.0
+KEYS = [ClientId("alice"), ClientId("bob"), ANONYMOUS]
+LIVE = [JobKind.FINAL, JobKind.SPECULATIVE, JobKind.PARTIAL]
+SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
+DEADLY = 3
+"""The voice that kills."""
+VOICES = st.sampled_from([0, 0, 1, 1, 2, DEADLY])
+LENGTHS_S = st.sampled_from([0.5, 2.0, 4.9, 7.0, 12.0, 25.0])
+WORKERS = [f"w{n}" for n in range(1, SIZE + 1)]
+
+
+@cache
+def speech(seconds: float, voice: int) -> Pcm16:
+    return np.full(int(16_000 * seconds), voice, np.int16)
+
+
+@dataclass
+class Death:
+    """A worker died of one job that it held alone."""
+
+    utterance: str
+    audio: bytes
+    signature: str | None
+
+
+@dataclass(eq=False)
+class Room:
+    client: ClientId
+    audio_s: float
+    standing: bool
+
+
+@dataclass
+class Model:
+    """What should be true of the pool."""
+
+    waiting: list[Ticket] = field(default_factory=list)
+    running: dict[str, list[Ticket]] = field(default_factory=dict)
+    open: set[Ticket] = field(default_factory=set)
+    rooms: dict[str, Room] = field(default_factory=dict)
+    deaths: list[Death] = field(default_factory=list)
+    died_with_others: set[Ticket] = field(default_factory=set)
+    suspects: set[str] = field(default_factory=set)
+    """Utterances that a worker died of and that got through nowhere since."""
+    banned_until: dict[ClientId, float] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def occupied(
+        self, client: ClientId | None = None, without: Collection[Ticket] = ()
+    ) -> tuple[float, int]:
+        """Return the seconds and the jobs that wait or have room kept, of one or of all."""
+        waiting = [t for t in self.waiting if client in (None, t.client) and t not in without]
+        rooms = {n: room for n, room in self.rooms.items() if client in (None, room.client)}
+        in_rooms = dict.fromkeys(rooms, 0.0)
+        seconds = 0.0
+        for ticket in waiting:
+            if ticket.job.reservation in in_rooms:
+                in_rooms[ticket.job.reservation] += ticket.audio_s
+            else:
+                seconds += ticket.audio_s
+        seconds += sum(max(room.audio_s, in_rooms[name]) for name, room in rooms.items())
+        return seconds, len(waiting) + sum(not room.standing for room in rooms.values())
+
+    def sheddable(self, client: ClientId | None = None) -> list[Ticket]:
+        """Return what may make room for others, of one or of all."""
+        kinds = (JobKind.SPECULATIVE, JobKind.PARTIAL)
+        return [t for t in self.waiting if t.job.kind in kinds and client in (None, t.client)]
+
+
+class Pool(RuleBasedStateMachine):
+    """Workers that start, work, answer in part, hang and die, and callers that come and go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.names = iter(range(10**9))
+        self.model = Model()
+        self.workers = Workers(SIZE)
+        self.up: set[str] = set()
+        self.it = Scheduler(
+            QueueSettings(
+                queue_audio_s=QUEUE_S,
+                queue_jobs=QUEUE_JOBS,
+                key_share=KEY_SHARE,
+                poison_attempts=ATTEMPTS,
+                poison_ttl_s=POISON_S,
+                key_crashes=1,
+                crash_window_s=WINDOW_S,
+            ),
+            max_batch_jobs=MAX_BATCH_JOBS,
+            workers=self.workers,
+            speed=Speed(FLOOR_S, attempt_factor=8, workers=self.workers),
+        )
+
+    @initialize(up=st.sets(st.sampled_from(WORKERS), min_size=1), ends_with_shutdown=st.booleans())
+    def begin(self, up: set[str], ends_with_shutdown: bool) -> None:
+        self.ends_with_shutdown = ends_with_shutdown
+        for worker in up:
+            self.become_ready(worker)
+
+    # What callers do.
+
+    @rule(
+        kind=st.sampled_from([JobKind.FINAL, *JobKind]),
+        client=st.sampled_from(KEYS),
+        seconds=LENGTHS_S,
+        voice=VOICES,
+        utterance=st.sampled_from(["", "", "u", "v"]),
+        max_wait_s=st.sampled_from([None, None, 5.0, 60.0]),
+        language=st.sampled_from(["en", "en", "de"]),
+        data=st.data(),
+    )
+    def submit(
+        self,
+        kind: JobKind,
+        client: ClientId,
+        seconds: float,
+        voice: int,
+        utterance: str,
+        max_wait_s: float | None,
+        language: str,
+        data: st.DataObject,
+    ) -> None:
+        own = [name for name, room in self.model.rooms.items() if room.client == client]
+        room = data.draw(st.sampled_from([None, *own])) if kind is JobKind.FINAL else None
+        job = Job(
+            JobId(f"j{next(self.names)}"),
+            speech(seconds, voice),
+            Options(language=language),
+            kind=kind,
+            client=client,
+            utterance=f"{client} {utterance}" if utterance else "",
+            max_wait_s=max_wait_s,
+            reservation=room,
+        )
+        before = list(self.model.waiting)
+        try:
+            ticket = self.it.submit(job, self.now)
+        except (Overloaded, RateLimited, PoisonJob) as error:
+            self.collect(Superseded)
+            assert self.model.waiting == before or kind is JobKind.PARTIAL
+            self.refused(error, job.client, seconds, kind)
+            if isinstance(error, PoisonJob):
+                self.check_guilt(job)
+            return
+        except Superseded:
+            self.collect()
+            assert kind in SHEDDABLE
+            partials = [t for t in before if t.job.kind is JobKind.PARTIAL]
+            room_for = MAX_SMALL_BATCH_JOBS * max(1, len(self.up))
+            assert job.utterance in self.model.suspects or len(partials) >= room_for
+            assert self.model.waiting == before
+            return
+        assert kind not in SHEDDABLE or job.utterance not in self.model.suspects
+        shed = self.collect(Superseded)
+        self.model.open.add(ticket)
+        self.model.waiting.append(ticket)
+        was_replaced = kind is JobKind.PARTIAL and any(
+            old.job.kind is kind and old.job.utterance == job.utterance for old in shed
+        )
+        uses_room = room is not None and room in self.model.rooms
+        if was_replaced:
+            assert len(shed) == 1
+            index = before.index(shed[0])  # it has the place of the older one
+            self.model.waiting = [*before[:index], ticket, *before[index + 1 :]]
+        elif uses_room and room is not None and not self.model.rooms[room].standing:
+            del self.model.rooms[room]
+            assert not shed
+        elif not uses_room:
+            assert self.model.banned_until.get(client, 0.0) <= self.now
+            self.check_bounds(ticket.audio_s, 1, client)
+            if kind is not JobKind.PARTIAL:  # which also gives way to shorter ones
+                self.check_shed(shed, client, ticket)
+
+    @rule(
+        client=st.sampled_from(KEYS),
+        seconds=LENGTHS_S,
+        standing=st.booleans(),
+        resumed=st.booleans(),
+        max_wait_s=st.sampled_from([None, 30.0]),
+    )
+    def reserve(
+        self,
+        client: ClientId,
+        seconds: float,
+        standing: bool,
+        resumed: bool,
+        max_wait_s: float | None,
+    ) -> None:
+        try:
+            name = self.it.reserve(
+                client,
+                seconds,
+                self.now,
+                max_wait_s=max_wait_s,
+                standing=standing,
+                resumed=resumed,
+            )
+        except (Overloaded, RateLimited) as error:
+            assert not self.collect()
+            self.refused(error, client, seconds, JobKind.FINAL, standing and not resumed)
+            return
+        shed = self.collect(Superseded)
+        assert name not in self.model.rooms
+        self.model.rooms[name] = Room(client, seconds, standing)
+        self.check_bounds(seconds, 0 if standing else 1, client)
+        if standing and not resumed and seconds > QUEUE_S / 10:
+            occupied_s, _ = self.model.occupied()
+            assert occupied_s <= max(seconds, QUEUE_S * 0.9)
+        assert self.model.banned_until.get(client, 0.0) <= self.now
+        if not standing:
+            self.check_shed(shed, client)
+
+    @precondition(lambda self: self.model.rooms)
+    @rule(data=st.data())
+    def release(self, data: st.DataObject) -> None:
+        name = data.draw(st.sampled_from(sorted(self.model.rooms)))
+        self.it.admission.release(name)
+        del self.model.rooms[name]
+
+    @precondition(lambda self: self.model.open)
+    @rule(data=st.data())
+    def leave(self, data: st.DataObject) -> None:
+        by_name = {str(ticket.job.id): ticket for ticket in self.model.open}
+        ticket = by_name[data.draw(st.sampled_from(sorted(by_name)))]
+        self.it.cancel(ticket)
+        self.leave_behind(ticket)
+        self.end(ticket)
+        assert not self.collect()
+
+    # What workers do.
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def become_ready(self, worker: str) -> None:
+        self.up.add(worker)
+        self.workers.ready = len(self.up)
+
+    @rule(worker=st.sampled_from(WORKERS))
+    def work(self, worker: str) -> None:
+        if worker not in self.up or worker in self.model.running:
+            return
+        able = {ticket for ticket in self.model.waiting if self.may_be_risked(ticket)}
+        batch = self.it.next_batch(worker, self.now)
+        if batch is None:
+            self.check_that_nothing_could_run(able)
+            return
+        tickets = list(batch.tickets)
+        self.check_batch(batch, able)
+        for ticket in tickets:
+            self.model.waiting.remove(ticket)
+        self.model.running[worker] = tickets
+
+    @rule(worker=st.sampled_from(WORKERS), broken=st.sampled_from([0, 0, 1, 2]))
+    def finish(self, worker: str, broken: int) -> None:
+        """Answer, unless what it hears kills it; audio may be no good, which is an answer, too."""
+        if worker not in self.model.running:
+            return
+        if any(self.kills(ticket) for ticket in self.model.running[worker]):
+            self.die(worker, "SIGSEGV model.py:7 decode")
+            return
+        tickets = self.model.running.pop(worker)
+        assert list(self.it.batch_done(worker, self.now).tickets) == tickets
+        for index, ticket in enumerate(tickets):
+            is_awaited = ticket in self.model.open
+            assert self.it.settle(ticket, failed=index < broken) == is_awaited
+            if is_awaited:
+                self.model.counts["failed" if index < broken else "done"] += 1
+                self.end(ticket)
+            self.model.suspects.discard(ticket.job.utterance)
+        assert not self.collect()
+
+    @rule(
+        worker=st.sampled_from(WORKERS),
+        signature=st.sampled_from([None, None, "SIGSEGV other.py:1 f", "hung model.py:2 g"]),
+    )
+    def die(self, worker: str, signature: str | None) -> None:
+        """For whatever reason: killed by somebody, out of memory, hung and given up, crashed."""
+        held = self.model.running.pop(worker, [])
+        self.up.discard(worker)
+        self.workers.ready = len(self.up)
+        back = [ticket for ticket in held if ticket in self.model.open]
+        alone = held[0] if len(held) == 1 else None
+        if alone is not None:
+            utterance = alone.job.utterance if back else ""
+            self.model.deaths.append(Death(utterance, alone.job.pcm.tobytes(), signature))
+        self.it.worker_died(worker, signature, self.now)
+        failed = self.collect(PoisonJob, Superseded)
+        returned = [ticket for ticket in back if ticket not in failed]
+        self.model.waiting = [*returned, *self.model.waiting]
+        self.model.counts["retried"] += len(returned)
+        if alone is None:
+            assert not failed
+            self.model.died_with_others |= set(returned)
+            return
+        if self.it.counters.poison > self.model.counts["poison"]:
+            self.model.counts["poison"] += 1
+            self.check_guilt(alone.job)
+            if alone.client != ANONYMOUS:
+                self.model.banned_until[alone.client] = self.now + WINDOW_S
+        if back and (returned or self.died_as(alone, Superseded)):
+            self.model.suspects.add(alone.job.utterance)
+        elif back:
+            self.model.suspects.discard(alone.job.utterance)
+            assert alone in failed
+
+    # What time does.
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 6.0, 61.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+        self.it.poll(self.now)
+        late = {ticket for ticket in self.model.open if ticket.deadline_at <= self.now}
+        for ticket in late:
+            self.leave_behind(ticket)
+        assert set(self.collect(DeadlineExceeded)) == late
+        assert self.it.wake_at > self.now
+
+    # What must hold.
+
+    @invariant()
+    def nothing_is_lost_or_doubled(self) -> None:
+        waiting, running = list(self.it.backlog.waiting()), list(self.it.backlog.in_flight())
+        assert len(set(waiting)) == len(waiting)
+        assert set(waiting) == set(self.model.waiting)
+        assert set(running) == {t for held in self.model.running.values() for t in held}
+        assert self.model.open <= {*waiting, *running}
+        assert self.it.backlog.waiting_jobs == len(waiting)
+        assert self.it.backlog.waiting_audio_s == pytest.approx(sum(t.audio_s for t in waiting))
+
+    @invariant()
+    def rooms_are_kept_and_given_back(self) -> None:
+        kept_s = sum(room.audio_s for room in self.model.rooms.values())
+        assert self.it.admission.reserved_audio_s == pytest.approx(kept_s)
+
+    @invariant()
+    def the_next_deadline_is_known(self) -> None:
+        deadlines = [ticket.deadline_at for ticket in self.model.open]
+        assert self.it.wake_at == min(deadlines, default=math.inf)
+
+    @invariant()
+    def counters_tell_what_happened(self) -> None:
+        told = {name: getattr(self.it.counters, name) for name in self.model.counts}
+        assert told == dict(self.model.counts)
+
+    def teardown(self) -> None:
+        """Whatever waits gets its answer once workers come back, and all room is given back."""
+        if self.ends_with_shutdown:
+            unanswered = set(self.model.open)
+            self.it.drain(lambda: Draining("closing", 5))
+            assert set(self.collect(Draining)) == unanswered
+        for _ in range(60):
+            if not self.model.waiting and not self.model.running:
+                break
+            for worker in WORKERS:
+                self.become_ready(worker)
+                self.work(worker)
+            for worker in WORKERS:
+                self.finish(worker, broken=0)
+            self.nothing_is_lost_or_doubled()
+        assert not self.model.open
+        assert not self.model.waiting
+        for name in self.model.rooms:
+            self.it.admission.release(name)
+        assert self.it.admission.reserved_audio_s == 0
+
+    # How the model judges.
+
+    def kills(self, ticket: Ticket) -> bool:
+        return int(ticket.job.pcm[0]) == DEADLY
+
+    def end(self, ticket: Ticket) -> None:
+        self.model.open.remove(ticket)  # a KeyError would be a second ending
+        if ticket in self.model.waiting:
+            self.model.waiting.remove(ticket)
+
+    def leave_behind(self, ticket: Ticket) -> None:
+        if ticket in self.model.waiting:
+            self.model.suspects.discard(ticket.job.utterance)
+
+    def collect(self, *expected: type[AuricleError]) -> list[Ticket]:
+        """Take what has failed; each must have had a reason."""
+        failed = []
+        self.errors: dict[Ticket, AuricleError] = {}
+        while (failure := self.it.next_failure()) is not None:
+            ticket, error = failure.ticket, failure.error
+            assert isinstance(error, expected), error
+            if isinstance(error, PoisonJob):
+                self.check_guilt(ticket.job)
+            if isinstance(error, Superseded):
+                assert ticket.job.kind in SHEDDABLE  # what is accepted is never dropped for load
+            else:
+                self.model.counts["failed"] += 1
+            self.end(ticket)
+            failed.append(ticket)
+            self.errors[ticket] = error
+        return failed
+
+    def died_as(self, ticket: Ticket, error: type[AuricleError]) -> bool:
+        return isinstance(self.errors.get(ticket), error)
+
+    def refused(
+        self,
+        error: AuricleError,
+        client: ClientId,
+        seconds: float,
+        kind: JobKind,
+        is_new_session: bool = False,
+    ) -> None:
+        """Whoever is refused for want of room would have none, whatever else left the queue."""
+        self.model.counts["refused"] += 1
+        if isinstance(error, RateLimited):
+            left_s = self.model.banned_until[client] - self.now
+            assert error.retry_after_s == math.ceil(left_s) > 0
+        if not isinstance(error, Overloaded):
+            return
+        assert error.retry_after_s >= 1
+        all_s, all_jobs = self.model.occupied(without=self.model.sheddable())
+        own_s, own_jobs = self.model.occupied(client, without=self.model.sheddable(client))
+        if "share" in str(error):
+            assert client != ANONYMOUS
+            is_full = own_jobs and own_jobs + 1 > QUEUE_JOBS * KEY_SHARE
+            assert is_full or (own_s and own_s + seconds > QUEUE_S * KEY_SHARE)
+        elif "files" in str(error):
+            files_s = sum(t.audio_s for t in self.model.waiting if t.job.kind is JobKind.FILE)
+            assert kind is JobKind.FILE
+            assert files_s
+            assert files_s + seconds > QUEUE_S / 2
+        elif "deadline" in str(error):
+            running = [t for held in self.model.running.values() for t in held]
+            assert running or self.model.waiting or self.model.rooms
+        else:
+            wanted_s = seconds + is_new_session * QUEUE_S / 10
+            assert all_jobs >= QUEUE_JOBS or (all_s and all_s + wanted_s > QUEUE_S)
+
+    def check_guilt(self, job: Job) -> None:
+        """Nobody is convicted who wasn't alone with workers that died."""
+        audio = job.pcm.tobytes()
+        of_audio = [death for death in self.model.deaths if death.audio == audio]
+        assert of_audio
+        utterances = {death.utterance for death in of_audio}
+        strikes = [
+            death
+            for death in self.model.deaths
+            if death.audio == audio or death.utterance in utterances
+        ]
+        signatures = Counter(death.signature for death in strikes if death.signature)
+        assert len(strikes) >= ATTEMPTS or max(signatures.values(), default=0) >= 2
+
+    def check_bounds(self, seconds: float, jobs: int, client: ClientId) -> None:
+        """Of what was let in there is no more than is allowed, or nothing but it."""
+        all_s, all_jobs = self.model.occupied()
+        assert all_s <= QUEUE_S + 1e-6 or all_s == pytest.approx(seconds)
+        assert all_jobs <= QUEUE_JOBS
+        if client != ANONYMOUS:
+            own_s, own_jobs = self.model.occupied(client)
+            assert own_s <= KEY_SHARE * QUEUE_S + 1e-6 or own_s == pytest.approx(seconds)
+            assert own_jobs <= KEY_SHARE * QUEUE_JOBS or own_jobs == jobs
+
+    def check_shed(self, shed: list[Ticket], client: ClientId, new: Ticket | None = None) -> None:
+        """Without the last of them there was no room; and guesses go before partials."""
+        if not shed:
+            return
+        all_s, all_jobs = self.model.occupied()
+        own_s, own_jobs = self.model.occupied(client)
+        last = shed[-1]
+        is_full = all_s + last.audio_s > QUEUE_S or all_jobs + 1 > QUEUE_JOBS
+        if client != ANONYMOUS and last.client == client:
+            is_full |= own_s + last.audio_s > QUEUE_S * KEY_SHARE
+            is_full |= own_jobs + 1 > QUEUE_JOBS * KEY_SHARE
+        assert is_full
+        for ticket in shed:
+            if ticket.job.kind is JobKind.PARTIAL:
+                left = self.model.sheddable(ticket.client)
+                assert all(t is new or t.job.kind is JobKind.PARTIAL for t in left)
+
+    def check_batch(self, batch: Batch, able: set[Ticket]) -> None:
+        tickets = list(batch.tickets)
+        first, kind = tickets[0], tickets[0].job.kind
+        most = {JobKind.FINAL: MAX_FINAL_BATCH_JOBS, JobKind.FILE: MAX_BATCH_JOBS}
+        assert len(tickets) <= most.get(kind, MAX_SMALL_BATCH_JOBS)
+        assert batch.budget_s >= FLOOR_S * 2 ** (max(t.attempts for t in tickets) - 1)
+        for ticket in tickets:
+            assert ticket in able
+            assert ticket.job.kind is kind
+            assert ticket.job.options == first.job.options
+            assert kind is JobKind.FILE or ticket.audio_s // 5 == first.audio_s // 5
+            is_suspect = ticket.job.utterance in self.model.suspects
+            assert len(tickets) == 1 or not is_suspect
+            assert len(tickets) == 1 or ticket not in self.model.died_with_others
+        for other in self.model.waiting[: self.model.waiting.index(first)]:
+            if (other.client, other.job.kind) == (first.client, kind):  # first come, first served
+                assert other in tickets or other not in able
+        if kind is not JobKind.FILE:
+            for other in self.model.waiting:
+                if other.job.kind in LIVE[: LIVE.index(kind)]:
+                    assert other not in able
+
+    def may_be_risked(self, ticket: Ticket) -> bool:
+        """A suspect takes the last ready worker only when a minute of waiting hasn't helped."""
+        if ticket.job.utterance not in self.model.suspects:
+            return True
+        running = [t for held in self.model.running.values() for t in held]
+        at_risk = sum(t.job.utterance in self.model.suspects for t in running)
+        waited_s = self.now - max(ticket.submitted_at, ticket.started_at)
+        if at_risk + 1 < len(self.up):
+            return True
+        return not at_risk and waited_s >= SUSPECT_PATIENCE_S
+
+    def check_that_nothing_could_run(self, able: set[Ticket]) -> None:
+        """A free worker and a waiting job never coexist, but for suspects and files."""
+        files_run = sum(held[0].job.kind is JobKind.FILE for held in self.model.running.values())
+        assert all(ticket.job.kind is JobKind.FILE for ticket in able)
+        assert not able or files_run >= max(1, len(self.up) - 1)
+
+
+TestPool = Pool.TestCase
+TestPool.settings = settings(max_examples=60, stateful_step_count=40)

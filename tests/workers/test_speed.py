@@ -1,0 +1,57 @@
+"""What is measured of the workers, and what follows from it."""
+
+import numpy as np
+import pytest
+
+from auricle.transcriber import JOB_OVERHEAD_S
+from auricle.types import Job, JobId
+from auricle.workers.backlog import Ticket
+from auricle.workers.speed import FIRST_SECONDS_PER_LOAD, Speed, Workers, whole_seconds
+
+pytestmark = pytest.mark.unit
+
+
+def speed(ready: int = 1) -> Speed:
+    return Speed(attempt_floor_s=10, attempt_factor=8, workers=Workers(4, ready=ready))
+
+
+def ticket(seconds: float, attempts: int = 0) -> Ticket:
+    return Ticket(Job(JobId("j"), np.ones(int(16_000 * seconds), np.int16)), 0, 0, attempts)
+
+
+def test_the_first_ten_measurements_are_averaged_and_then_the_newest_weigh_a_tenth() -> None:
+    it = speed()
+    assert (it.is_measured, it.seconds_per_load) == (False, FIRST_SECONDS_PER_LOAD)
+    for n in range(1, 11):
+        it.observe(float(n))
+        assert it.is_measured
+        assert it.seconds_per_load == pytest.approx((1 + n) / 2)
+    for _ in range(5):
+        it.observe(25.5)
+    assert it.seconds_per_load == pytest.approx(25.5 - 20 * 0.9**5)
+
+
+def test_a_wait_is_shared_by_the_workers_that_are_ready() -> None:
+    it = speed(ready=4)
+    it.observe(0.5)
+    assert it.wait_s(80) == 10.0
+    assert it.retry_after_s(81) == 11
+    assert speed(ready=0).wait_s(10) == pytest.approx(3.0)
+
+
+def test_a_budget_is_many_times_the_usual_time_but_never_very_short() -> None:
+    it = speed()
+    it.observe(0.5)
+    assert it.budget_s([ticket(5), ticket(15)]) == 8 * 0.5 * (20 + 2 * JOB_OVERHEAD_S)
+    it.observe(0.0)
+    it.observe(0.0)
+    assert it.budget_s([ticket(0.5)]) == 10.0
+
+
+def test_each_earlier_attempt_of_one_of_them_doubles_the_budget() -> None:
+    it = speed()
+    assert it.budget_s([ticket(0.5), ticket(0.5, attempts=3)]) == 8 * it.budget_s([ticket(0.5)] * 2)
+
+
+def test_a_wait_is_told_in_whole_seconds_from_one_to_sixty() -> None:
+    assert [whole_seconds(wait_s) for wait_s in (0.0, 1.0, 1.1, 60.0, 61.0)] == [1, 1, 2, 60, 60]
