@@ -162,16 +162,24 @@ def test_an_example_needs_one_package_only(name: str) -> None:
 
 
 PAGES = [
-    *("README.md", "docs/protocol.md", "docs/http-api.md"),
-    *(f"docs/clients/{path.name}" for path in sorted((ROOT / "docs" / "clients").glob("*.md"))),
+    path.relative_to(ROOT).as_posix()
+    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 ]
+
+
+def anchors(text: str) -> set[str]:
+    """Return what a link may name after ``#``: the headings, written as forges do."""
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     path = ROOT / page
-    for target in re.findall(r"\]\((?!http)([^)#]*)(?:#[^)]*)?\)", path.read_text()):
-        assert not target or (path.parent / target).exists(), target
+    for target, place in re.findall(r"\]\((?!http)([^)#\s]*)(?:#([^)]*))?\)", path.read_text()):
+        there = path.parent / target if target else path
+        assert there.exists(), target
+        assert not place or place in anchors(there.read_text()), f"{target}#{place}"
 
 
 # The examples.
