@@ -42,4 +42,33 @@ def test_the_document_describes_both_bodies_and_every_field(service: InProcess) 
 
 
 def test_the_document_leads_nowhere_else(service: InProcess) -> None:
-    assert "http" not in json.dumps(service.client.get("/openapi.json").json())
+    assert "://" not in json.dumps(service.client.get("/openapi.json").json())
+
+
+def test_the_document_tells_of_every_refusal_and_of_none_that_never_comes(
+    service: InProcess,
+) -> None:
+    document = service.client.get("/openapi.json").json()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            refused = {status for status in operation["responses"] if status >= "400"}
+            assert refused >= {"429", "500", "503"}, path
+            assert ("security" in operation) == ("401" in refused), path
+    assert "422" not in document["paths"]["/jobs/{job_id}"]["get"]["responses"]
+    assert set(document["components"]) == {"securitySchemes"}
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/auth/token", "ttl_s"),
+        ("/v1/auth/grant", "ttl_seconds"),
+        ("/v1/realtime/client_secrets", "expires_after"),
+        ("/v1/realtime/transcription_sessions", "client_secret"),
+    ],
+)
+def test_the_document_describes_what_may_be_posted(
+    service: InProcess, path: str, field: str
+) -> None:
+    post = service.client.get("/openapi.json").json()["paths"][path]["post"]
+    assert field in post["requestBody"]["content"]["application/json"]["schema"]["properties"]

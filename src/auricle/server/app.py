@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+from typing import Any
 from fastapi import FastAPI
 
 from auricle.audio.opus import find_libopus
@@ -43,6 +44,7 @@ from auricle.server.openai_errors import openai_refusal
 from auricle.server.origins import OwnNames, cross_origin
 from auricle.server.pages import pages_router
 from auricle.server.proxies import TrustedProxies
+from auricle.server.openapi_answers import complete
 from auricle.server.state import ServerState
 from auricle.transcriber import Decoder, Transcriber
 
@@ -50,12 +52,18 @@ from auricle.transcriber import Decoder, Transcriber
 def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
     """Return the application; it uses both pools and neither starts nor stops them.
 
+class _Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Return the document of all routes; it is made when it is asked for."""
+        return self.openapi_schema or complete(super().openapi())
+
+
     Raises:
         SetupError: A key, the file of keys or the libopus in the settings can't be used.
     """
     libopus = find_libopus(settings.decode.libopus)
     server = ServerState.build(transcriber, decoder, settings.server, settings.live, libopus)
-    app = FastAPI(
+    app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
         version=version("auricle"),

@@ -23,6 +23,14 @@ from auricle.server.body import check_length
 from auricle.server.deepgram import model_of, utc_now
 from auricle.server.limits import estimate_s
 from auricle.server.logs import request_log
+from auricle.server.openapi_answers import (
+    DEEPGRAM_ERROR,
+    POSTED,
+    Answers,
+    answer,
+    fields,
+    refusals,
+)
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
 from auricle.server.request import Ask
@@ -39,6 +47,10 @@ _OPENAPI = {
         "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
+_RESPONSES: Answers = {
+    200: answer("The text.", fields(metadata={"type": "object"}, results={"type": "object"})),
+    **refusals(DEEPGRAM_ERROR, *POSTED, 504),
+}
 
 router = APIRouter()
 
@@ -47,6 +59,7 @@ router = APIRouter()
     "/v1/listen",
     summary="Turn a file into text, as Deepgram does",
     response_class=Response,
+    responses=_RESPONSES,
     openapi_extra=_OPENAPI,
 )
 async def post_listen(request: Request) -> Response:

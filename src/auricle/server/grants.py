@@ -12,6 +12,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.server.body import parse_json, read_body
+from auricle.server.openapi_answers import (
+    DEEPGRAM_ERROR,
+    NATIVE_ERROR,
+    POSTED,
+    TEXT,
+    WHOLE,
+    answer,
+    fields,
+    json_body,
+    refusals,
+)
 from auricle.server.results import json_response
 from auricle.server.state import state_of
 
@@ -20,6 +31,8 @@ DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
 _MAX_BODY_BYTES = 4096
 
 _Ttl = Annotated[int, msgspec.Meta(ge=1, le=MAX_TTL_S)]
+
+_TTL_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_TTL_S}
 
 router = APIRouter()
 
@@ -35,7 +48,16 @@ class _GrantFields(msgspec.Struct):
 _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
 
 
-@router.post("/v1/auth/token", summary="A short-lived token for a key", response_class=Response)
+@router.post(
+    "/v1/auth/token",
+    summary="A short-lived token for a key",
+    response_class=Response,
+    responses={
+        200: answer("The token.", fields(token=TEXT, expires_in_s=WHOLE)),
+        **refusals(NATIVE_ERROR, *POSTED),
+    },
+    openapi_extra=json_body({"type": "object", "properties": {"ttl_s": _TTL_SCHEMA}}),
+)
 async def post_token(request: Request) -> Response:
     """Return a token that does in the place of the request's key, for ``ttl_s`` seconds."""
     state_of(request).admit(request)
@@ -43,7 +65,16 @@ async def post_token(request: Request) -> Response:
     return _answer({"token": _issue(request, ttl_s), "expires_in_s": ttl_s})
 
 
-@router.post("/v1/auth/grant", summary="The same, as Deepgram has it", response_class=Response)
+@router.post(
+    "/v1/auth/grant",
+    summary="The same, as Deepgram has it",
+    response_class=Response,
+    responses={
+        200: answer("The token.", fields(access_token=TEXT, expires_in=WHOLE)),
+        **refusals(DEEPGRAM_ERROR, *POSTED),
+    },
+    openapi_extra=json_body({"type": "object", "properties": {"ttl_seconds": _TTL_SCHEMA}}),
+)
 async def post_grant(request: Request) -> Response:
     """Return a token that does in the place of the request's key, for ``ttl_seconds``."""
     state_of(request).admit(request)

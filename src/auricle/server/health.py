@@ -10,6 +10,7 @@ from starlette.responses import Response
 from auricle.errors import Draining, NoWorkerReady
 from auricle.server.errors import error_response
 from auricle.server.history import exit_body
+from auricle.server.openapi_answers import NATIVE_ERROR, answer, fields, refusals
 from auricle.server.results import json_response
 from auricle.server.state import RETRY_S, ServerState, state_of
 from auricle.transcriber import Stats, WorkerStats
@@ -17,18 +18,30 @@ from auricle.transcriber import Stats, WorkerStats
 _WELL = frozenset({"ready", "busy"})
 _VERSION = version("auricle")
 
+_REFUSALS = refusals(NATIVE_ERROR)
+
 router = APIRouter()
 
 
 @router.head("/livez", include_in_schema=False)
-@router.get("/livez", summary="Is the server alive?", response_class=Response)
+@router.get(
+    "/livez",
+    summary="Is the server alive?",
+    response_class=Response,
+    responses={200: answer("It is.", fields(alive={"type": "boolean"})), **_REFUSALS},
+)
 async def get_livez() -> Response:
     """Answer: that is the whole point."""
     return json_response({"alive": True})
 
 
 @router.head("/readyz", include_in_schema=False)
-@router.get("/readyz", summary="Can it work now?", response_class=Response)
+@router.get(
+    "/readyz",
+    summary="Can it work now?",
+    response_class=Response,
+    responses={200: answer("It can.", fields(ready={"type": "boolean"})), **_REFUSALS},
+)
 async def get_readyz(request: Request) -> Response:
     """Answer 200 only while a worker is ready and has worked, or passed a self-test, lately."""
     server = state_of(request)
@@ -40,14 +53,24 @@ async def get_readyz(request: Request) -> Response:
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health", summary="How is everything?", response_class=Response)
+@router.get(
+    "/health",
+    summary="How is everything?",
+    response_class=Response,
+    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+)
 async def get_health(request: Request) -> Response:
     """Return the state of workers, queue and jobs; with the operator's key also crash stacks."""
     server = state_of(request)
     return json_response(health_body(server, server.keyring.is_operator(request.headers)))
 
 
-@router.get("/health/history", summary="How was it lately?", response_class=Response)
+@router.get(
+    "/health/history",
+    summary="How was it lately?",
+    response_class=Response,
+    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+)
 async def get_history(request: Request) -> Response:
     """Return the figures of the last 15 minutes; with the operator's key also crash stacks."""
     server = state_of(request)

@@ -12,13 +12,19 @@ from starlette.responses import Response
 
 from auricle.server.job_store import JobRecord, JobState
 from auricle.server.logs import request_log
+from auricle.server.openapi import JOB_RESPONSES
 from auricle.server.results import json_response
 from auricle.server.state import state_of
 
 router = APIRouter()
 
 
-@router.get("/jobs/{job_id}", summary="How far a job is, and its result", response_class=Response)
+@router.get(
+    "/jobs/{job_id}",
+    summary="How far a job is, and its result",
+    response_class=Response,
+    responses=JOB_RESPONSES,
+)
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the state of a job, its progress (0..1) and the text so far."""
     server = state_of(request)
@@ -27,7 +33,12 @@ async def get_job(request: Request, job_id: str) -> Response:
     return json_response(record.body())
 
 
-@router.delete("/jobs/{job_id}", summary="Cancel or forget a job", response_class=Response)
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Cancel or forget a job",
+    response_class=Response,
+    responses=JOB_RESPONSES,
+)
 async def delete_job(request: Request, job_id: str) -> Response:
     """Cancel a job that is being worked on; forget one that is finished."""
     server = state_of(request)

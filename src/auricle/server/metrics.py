@@ -26,6 +26,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.server.live_metrics import NODE_BUCKETS_S, LiveMetrics
+from auricle.server.openapi_answers import NATIVE_ERROR, TEXT, answer, refusals
 from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import Timing
 
@@ -156,7 +157,12 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
         yield GaugeMetricFamily(name, text, value=value)
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: answer("All figures.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
+)
 async def get_metrics(request: Request) -> Response:
     """Return all figures in Prometheus' text format."""
     metrics: Metrics = request.app.state.auricle.metrics

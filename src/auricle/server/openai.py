@@ -33,7 +33,12 @@ from auricle.server.form import boundary_of, read_form_parts
 from auricle.server.limits import estimate_s
 from auricle.server.logs import request_log
 from auricle.server.openai_errors import openai_error
-from auricle.server.openai_openapi import OPENAI_OPENAPI, OPENAI_RESPONSES
+from auricle.server.openai_openapi import (
+    MODEL_RESPONSES,
+    MODELS_RESPONSES,
+    OPENAI_OPENAPI,
+    OPENAI_RESPONSES,
+)
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
 from auricle.server.request import Fields, check
@@ -76,7 +81,12 @@ async def post_translation(request: Request) -> Response:
 
 
 @router.get("/v1/models/", include_in_schema=False)
-@router.get("/v1/models", summary="The models, as OpenAI has it", response_class=Response)
+@router.get(
+    "/v1/models",
+    summary="The models, as OpenAI has it",
+    response_class=Response,
+    responses=MODELS_RESPONSES,
+)
 async def get_models(request: Request) -> Response:
     """Return the loaded model under its own name, and under those that it goes by."""
     server = state_of(request)
@@ -85,7 +95,12 @@ async def get_models(request: Request) -> Response:
     return json_response({"object": "list", "data": models})
 
 
-@router.get("/v1/models/{name:path}", summary="A model, as OpenAI has it", response_class=Response)
+@router.get(
+    "/v1/models/{name:path}",
+    summary="A model, as OpenAI has it",
+    response_class=Response,
+    responses=MODEL_RESPONSES,
+)
 async def get_model(request: Request, name: str) -> Response:
     """Return a model that may be named in requests."""
     server = state_of(request)

@@ -3,19 +3,31 @@
 from typing import Any
 
 from auricle.protocol.openai_rest import Format
+from auricle.server.openapi_answers import (
+    KEYED,
+    OPENAI_ERROR,
+    POSTED,
+    TEXT,
+    WHOLE,
+    Answers,
+    Schema,
+    answer,
+    fields,
+    json_body,
+    refusals,
+)
 
-_TEXT = {"type": "string"}
-_LIST = {"type": "array", "items": _TEXT}
+_LIST = {"type": "array", "items": TEXT}
 
 _FORM = {
     "type": "object",
     "required": ["file"],
     "properties": {
         "file": {"type": "string", "format": "binary", "description": "The audio."},
-        "model": {**_TEXT, "description": "Any name, unless the server is strict about it."},
-        "language": {**_TEXT, "description": "A Whisper language code; left out: detected."},
+        "model": {**TEXT, "description": "Any name, unless the server is strict about it."},
+        "language": {**TEXT, "description": "A Whisper language code; left out: detected."},
         "languages[]": {**_LIST, "description": "A single one is taken as `language`."},
-        "prompt": {**_TEXT, "description": "Text that the model takes as having come before."},
+        "prompt": {**TEXT, "description": "Text that the model takes as having come before."},
         "keywords[]": {**_LIST, "description": "Words that the model should expect."},
         "response_format": {"type": "string", "enum": list(Format), "default": "json"},
         "temperature": {"type": "number", "minimum": 0, "maximum": 1},
@@ -32,46 +44,53 @@ OPENAI_OPENAPI: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}
 }
 
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "message": _TEXT,
-                "type": _TEXT,
-                "param": {"type": ["string", "null"]},
-                "code": _TEXT,
-            },
-        }
+_MEDIA_TYPES = ("application/json", "text/plain", "text/vtt", "text/event-stream")
+
+OPENAI_RESPONSES: Answers = {
+    200: {
+        "description": "The text, in the format that was asked for.",
+        "content": {
+            media_type: {"schema": {"type": "object"} if "json" in media_type else TEXT}
+            for media_type in _MEDIA_TYPES
+        },
     },
+    **refusals(OPENAI_ERROR, *POSTED, 404, 504),
 }
 
+_MODEL = fields(id=TEXT, object=TEXT, created=WHOLE, owned_by=TEXT)
+MODEL_RESPONSES: Answers = {
+    200: answer("The model.", _MODEL),
+    **refusals(OPENAI_ERROR, *KEYED, 404),
+}
+MODELS_RESPONSES: Answers = {
+    200: answer("All of them.", fields(object=TEXT, data={"type": "array", "items": _MODEL})),
+    **refusals(OPENAI_ERROR, *KEYED),
+}
 
-_JSON, _PLAIN, _EVENTS = "application/json", "text/plain", "text/event-stream"
+_SESSION: Schema = {"type": "object", "description": "As in `session.update`."}
+_SECONDS: Schema = {"type": "integer", "minimum": 10, "maximum": 7200}
+_BETA_SECRET: Schema = {
+    "type": "object",
+    "properties": {"expires_at": {"type": "object", "properties": {"seconds": _SECONDS}}},
+}
 
-
-def _answer(description: str, schemas: dict[str, Any]) -> dict[str, Any]:
-    content = {media_type: {"schema": schema} for media_type, schema in schemas.items()}
-    return {"description": description, "content": content}
-
-
-def _error(description: str) -> dict[str, Any]:
-    return _answer(description, {_JSON: _ERROR})
-
-
-OPENAI_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: _answer(
-        "The text.",
-        {_JSON: {"type": "object"}, _PLAIN: _TEXT, "text/vtt": _TEXT, _EVENTS: _TEXT},
+SECRET_OPENAPI = json_body(
+    {
+        "type": "object",
+        "properties": {
+            "expires_after": {"type": "object", "properties": {"seconds": _SECONDS}},
+            "session": _SESSION,
+        },
+    }
+)
+SECRET_RESPONSES: Answers = {
+    200: answer("The secret.", fields(value=TEXT, expires_at=WHOLE, session=_SESSION)),
+    **refusals(OPENAI_ERROR, *POSTED),
+}
+BETA_SECRET_OPENAPI = json_body({**_SESSION, "properties": {"client_secret": _BETA_SECRET}})
+BETA_SECRET_RESPONSES: Answers = {
+    200: answer(
+        "The session.", fields(id=TEXT, client_secret=fields(value=TEXT, expires_at=WHOLE))
     ),
-    400: _error("A field can't be used, or the file can't be decoded."),
-    401: _error("No valid key."),
-    403: _error("A page of another site."),
-    404: _error("No such model, where the server is strict."),
-    413: _error("Too many bytes, or too long."),
-    429: _error("This key has used up its allowance; see Retry-After."),
-    500: _error("This audio killed the engine repeatedly, or a bug."),
-    503: _error("No room, no worker, or shutting down; see Retry-After."),
-    504: _error("Not done in time."),
+    **refusals(OPENAI_ERROR, *POSTED),
 }

@@ -1,7 +1,8 @@
-"""What the OpenAPI document says of ``POST /utterance``, which reads its body by itself."""
+"""What the OpenAPI document says of ``/utterance``, which reads its body by itself, and of jobs."""
 
 from typing import Any
 
+from auricle.server.openapi_answers import KEYED, NATIVE_ERROR, POSTED, Answers, answer, refusals
 from auricle.server.request import AUDIO_FORMATS, MAX_BEAM_SIZE, MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.types import Task
 
@@ -91,21 +92,6 @@ UTTERANCE_OPENAPI: dict[str, Any] = {
     ],
 }
 
-_ERROR = {
-    "type": "object",
-    "properties": {
-        "error": {
-            "type": "object",
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "retryable": {"type": "boolean"},
-                "retry_after_s": {"type": ["integer", "null"]},
-            },
-        }
-    },
-}
-
 _WORD = {
     "type": "object",
     "properties": {
@@ -156,21 +142,12 @@ _JOB = {
 }
 
 
-def _answer(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
-
-
-UTTERANCE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: _answer("The text.", _RESULT),
-    202: _answer("A job (`wait=0`).", _JOB),
-    400: _answer("JSON, types or ranges are wrong; unknown language or task.", _ERROR),
-    401: _answer("No valid key.", _ERROR),
-    403: _answer("A page of another site.", _ERROR),
-    413: _answer("Too many bytes, or too long.", _ERROR),
-    415: _answer("Unknown format.", _ERROR),
-    422: _answer("Audio that can't be decoded, or none.", _ERROR),
-    429: _answer("This key has used up its allowance; see Retry-After.", _ERROR),
-    500: _answer("This audio killed the engine repeatedly, or a bug.", _ERROR),
-    503: _answer("No room, no worker, or shutting down; see Retry-After.", _ERROR),
-    504: _answer("Not done within max_wait_s.", _ERROR),
+UTTERANCE_RESPONSES: Answers = {
+    200: answer("The text.", _RESULT),
+    202: answer("A job (`wait=0`).", _JOB),
+    **refusals(NATIVE_ERROR, *POSTED, 415, 422, 504),
+}
+JOB_RESPONSES: Answers = {
+    200: answer("The job.", _JOB),
+    **refusals(NATIVE_ERROR, *KEYED, 404),
 }

@@ -25,6 +25,12 @@ from auricle.server.auth import presented_key
 from auricle.server.body import parse_json, read_body
 from auricle.server.guest import Welcome, serve_guest
 from auricle.server.openai_errors import openai_refusal
+from auricle.server.openai_openapi import (
+    BETA_SECRET_OPENAPI,
+    BETA_SECRET_RESPONSES,
+    SECRET_OPENAPI,
+    SECRET_RESPONSES,
+)
 from auricle.server.results import json_response
 from auricle.server.state import state_of
 
@@ -69,6 +75,8 @@ async def realtime(websocket: WebSocket) -> None:
     "/v1/realtime/client_secrets",
     summary="A short-lived secret for OpenAI's Realtime transcription",
     response_class=Response,
+    responses=SECRET_RESPONSES,
+    openapi_extra=SECRET_OPENAPI,
 )
 async def post_client_secret(request: Request) -> Response:
     """Return a secret with which a page can open ``/v1/realtime``."""
@@ -79,6 +87,8 @@ async def post_client_secret(request: Request) -> Response:
     "/v1/realtime/transcription_sessions",
     summary="The same, as it was in OpenAI's beta",
     response_class=Response,
+    responses=BETA_SECRET_RESPONSES,
+    openapi_extra=BETA_SECRET_OPENAPI,
 )
 async def post_transcription_session(request: Request) -> Response:
     """Return a session with its secret."""
