@@ -1,35 +1,40 @@
-"""The real engine with real faults inside: ``bench.faults:load`` as AURICLE_ENGINE.
+"""An engine with real faults inside: ``bench.faults:load`` as AURICLE_ENGINE.
 
 A file of a fault's name in the folder AURICLE_BENCH_FAULTS makes it happen once, in whichever
-worker removes the file first, in the middle of a batch.
+worker removes the file first, in the middle of a batch. AURICLE_BENCH_ENGINE names the engine that
+does the work, the real one if it is not set; AURICLE_BENCH_PACE makes it take so many seconds more
+for each second of speech.
 """
 
 import ctypes
+import importlib
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from auricle.engine import EngineSettings
-from auricle.engine.short_window import ShortWindowEngine
-from auricle.engine.short_window import load as load_engine
+from auricle.engine import Engine, EngineSettings
 from auricle.errors import AudioError
-from auricle.types import Job, Transcript
+from auricle.types import SAMPLE_RATE_HZ, Job, Transcript
 
 CHUNK_BYTES = 64 * 2**20
+REAL = "auricle.engine.short_window:load"
 
 
 def load(settings: EngineSettings) -> "FaultyEngine":
-    return FaultyEngine(load_engine(settings))
+    module, _, factory = os.environ.get("AURICLE_BENCH_ENGINE", REAL).partition(":")
+    return FaultyEngine(getattr(importlib.import_module(module), factory)(settings))
 
 
 class FaultyEngine:
-    """An engine that crashes or eats memory on demand."""
+    """An engine that crashes, eats memory or takes its time on demand."""
 
-    def __init__(self, engine: ShortWindowEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.name = engine.name
         self.max_batch_jobs = engine.max_batch_jobs
         self._faults = Path(os.environ["AURICLE_BENCH_FAULTS"])
+        self._pace = float(os.environ.get("AURICLE_BENCH_PACE", "0"))
 
     def warm_up(self) -> None:
         """Warm the real one up."""
@@ -43,6 +48,7 @@ class FaultyEngine:
             eaten = []
             while True:
                 eaten.append(b"\x01" * CHUNK_BYTES)
+        time.sleep(self._pace * sum(job.pcm.size for job in jobs) / SAMPLE_RATE_HZ)
         return self._engine.transcribe(jobs)
 
     def _is_due(self, fault: str) -> bool:

@@ -22,19 +22,14 @@ import itertools
 import os
 import random
 import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
 import numpy as np
-import psutil
 
 from auricle.client import Disconnected, LiveClient
 from auricle.events import Final
@@ -42,7 +37,7 @@ from auricle.protocol.native import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.network import Network, Outage, network_to
 from bench.report import Bars, draw, machine, write_json
-from bench.service import CORPUS, ROOT, STOP_LIMIT_S, Service
+from bench.service import CORPUS, ROOT, Server, running
 from bench.speech import READ, Clip, corpus, pink_noise, spoken
 
 STREAMS = 3
@@ -60,75 +55,6 @@ FIRST_OUTAGE_S = 4.0
 RESTARTS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)
 PATIENCE_S = 120.0
 """How long after the last word the last final may come."""
-
-
-class Server:
-    """``auricle serve`` on one port, as often as it is started."""
-
-    def __init__(self, log: Path, **settings: object) -> None:
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._log = log
-        given = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
-        self._environment = os.environ | given | {"AURICLE_PORT": str(self.port)}
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def service(self) -> Service:
-        """The process that runs now."""
-        assert self._process is not None
-        return Service(self.url, psutil.Process(self._process.pid), self._log)
-
-    def start(self) -> None:
-        """Start it; it isn't ready at once."""
-        with self._log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "auricle", "serve"],
-                env=self._environment,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-            )
-
-    def wait_ready(self) -> None:
-        """Wait until all workers are up."""
-        deadline = time.monotonic() + STOP_LIMIT_S
-        while time.monotonic() < deadline:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    break
-            time.sleep(0.05)
-        self.service.wait_ready()
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Send a signal and wait for the end."""
-        assert self._process is not None
-        self._process.send_signal(number)
-        try:
-            self._process.wait(STOP_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-    return port
-
-
-@contextmanager
-def running(log: Path, **settings: object) -> Iterator[Server]:
-    """Run a server whose workers are ready; what it says goes to the file."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_bytes(b"")
-    server = Server(log, **settings)
-    server.start()
-    try:
-        server.wait_ready()
-        yield server
-    finally:
-        server.end()
 
 
 @dataclass(frozen=True)
