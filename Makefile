@@ -80,6 +80,10 @@ bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 		"$(BIN)/python" -m "bench.$$bench" || exit 1; \
 	done
 
+.PHONY: chaos
+chaos: setup ## Let everything fail at once for 10 minutes, under every kind of client (ARGS="--form model --seed 7")
+	@"$(BIN)/python" -m bench.chaos $(ARGS)
+
 .PHONY: chaos-live
 chaos-live: setup ## Let workers, network and server fail while people speak: is every word there?
 	@"$(BIN)/python" -m bench.live_chaos $(ARGS)

@@ -1,0 +1,36 @@
+"""A long file as a job: uploaded, asked for until it is done, and looked at once more."""
+
+import asyncio
+import uuid
+
+from bench.chaos.clients.site import Broken, Site
+from bench.chaos.said import Said
+
+KIND = "job"
+POLL_S = 0.5
+
+
+async def ask(site: Site, said: Said) -> str:
+    """Return the result's text.
+
+    Raises:
+        Broken: It failed, was forgotten, or has gaps.
+    """
+    name = uuid.uuid4().hex
+    await site.post(
+        KIND,
+        "/utterance",
+        params={"wait": 0, "job_id": name, "language": "en", "beam_size": 1},
+        headers={"content-type": "audio/ogg"},
+        content=said.opus,
+    )
+    while True:
+        job = (await site.get(KIND, f"/jobs/{name}")).json()
+        if job["state"] not in ("queued", "running"):
+            break
+        await asyncio.sleep(POLL_S)
+    if job["state"] != "done" or job["result"]["error"] is not None:
+        raise Broken(f"the job ended as {job['state']}: {job['error'] or job['result']['error']}")
+    if (await site.get(KIND, f"/jobs/{name}")).json() != job:
+        raise Broken("the job changed after its end")
+    return str(job["result"]["text"])

@@ -1,0 +1,45 @@
+"""Live captions by our own client, which resumes: over a network that fails."""
+
+import anyio
+
+from auricle.client import ClientRules, Final, LiveClient, StreamParameters
+from auricle.errors import AuricleError
+from bench.chaos.clients.site import Broken, Site, chunks, paced
+from bench.chaos.said import Said
+
+KIND = "native"
+RULES = ClientRules(max_delay_s=2.0, first_patience_s=60.0, patience_s=120.0, silence_s=2.0)
+
+
+async def ask(site: Site, said: Said) -> str:
+    """Speak, and return all finals.
+
+    Raises:
+        Broken: One came twice, too early, with an error, or never.
+    """
+    finals: list[Final] = []
+    asked = StreamParameters(language="en")
+    try:
+        async with (
+            LiveClient(site.network_url, asked, api_key=site.keys[KIND], rules=RULES) as client,
+            anyio.create_task_group() as group,
+        ):
+
+            async def speak() -> None:
+                async for part in paced(chunks(said.pcm)):
+                    client.push(part)
+                client.finish()
+
+            group.start_soon(speak)
+            async for event in client:
+                if isinstance(event, Final):
+                    finals.append(event)
+            if client.dropped_samples:
+                raise Broken("the client gave up audio")
+    except* AuricleError as group_:
+        raise Broken(f"the stream ended: {group_.exceptions[0]!r}") from None
+    if [final.id for final in finals] != list(range(1, len(finals) + 1)):
+        raise Broken(f"finals came as {[final.id for final in finals]}")
+    if errors := [final.error for final in finals if final.error]:
+        raise Broken(f"finals with errors: {errors}")
+    return " ".join(final.text for final in finals)

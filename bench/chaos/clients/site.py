@@ -1,0 +1,171 @@
+"""Where the server is, how a client shows who it is, and what can become of asking."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+CHUNK_S = 0.1
+CONNECT_LIMIT_S = 30.0
+MOST_RETRY_AFTER_S = 10.0
+"""Nobody stays away for longer, whatever the server says: the run would be over."""
+
+
+class Refused(Exception):
+    """Nothing was accepted; it may be later."""
+
+    def __init__(self, code: str, retry_after_s: float) -> None:
+        super().__init__(code)
+        self.code, self.retry_after_s = code, min(retry_after_s, MOST_RETRY_AFTER_S)
+
+
+class Broken(Exception):
+    """What was accepted came to an end that it must not have."""
+
+
+@dataclass
+class Site:
+    """The server, as clients see it; each kind of client has a key of its own.
+
+    Attributes:
+        port: Of HTTP and WebSockets.
+        wyoming_port: Of Wyoming.
+        network_url: The server behind a network that fails.
+        keys: By kind of client.
+    """
+
+    port: int
+    wyoming_port: int
+    network_url: str
+    keys: dict[str, str]
+    _tokens: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The server itself."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def http(self, secret: str) -> httpx2.AsyncClient:
+        """Return a client that uses each connection once: none is closed under a request."""
+        return httpx2.AsyncClient(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {secret}"},
+            timeout=httpx2.Timeout(None, connect=CONNECT_LIMIT_S),
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+
+    async def post(
+        self, kind: str, path: str, *, secret: str | None = None, **request: Any
+    ) -> httpx2.Response:
+        """Post something and return the answer, which is a good one.
+
+        Raises:
+            Refused: It was not accepted.
+            Broken: It ended otherwise.
+        """
+        return await self._once(secret or self.keys[kind], "POST", path, **request)
+
+    async def get(self, kind: str, path: str) -> httpx2.Response:
+        """Ask for something, as often as it takes until an answer comes."""
+        while True:
+            try:
+                return await self._once(self.keys[kind], "GET", path)
+            except Refused as refused:
+                await asyncio.sleep(refused.retry_after_s)
+
+    async def _once(self, secret: str, method: str, path: str, **request: Any) -> httpx2.Response:
+        try:
+            async with self.http(secret) as client:
+                answer = await client.request(method, path, **request)
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise Refused("no_connection", 0.5) from None
+        except httpx2.TransportError as error:
+            raise Broken(f"{method} {path}: {type(error).__name__} {error}") from error
+        check(answer.status_code, answer.headers, answer.text if answer.is_error else "")
+        return answer
+
+    async def with_token(self, kind: str, path: str, **request: Any) -> httpx2.Response:
+        """Post something with a short-lived token, and get a new one when it has expired."""
+        if kind not in self._tokens:
+            answer = await self.post(kind, "/v1/auth/token", json={"ttl_s": 3600})
+            self._tokens[kind] = answer.json()["token"]
+        try:
+            return await self.post(kind, path, secret=self._tokens[kind], **request)
+        except Refused as refused:
+            if refused.code == "token_expired":
+                self._tokens.pop(kind, None)
+            raise
+
+    @asynccontextmanager
+    async def socket(self, kind: str, path: str) -> AsyncIterator[ClientConnection]:
+        """Give a WebSocket; who leaves it by a cancellation is gone without a word.
+
+        Raises:
+            Refused: The handshake failed.
+        """
+        try:
+            connection = await connect(
+                f"ws://127.0.0.1:{self.port}{path}",
+                additional_headers={"authorization": f"Bearer {self.keys[kind]}"},
+                compression=None,
+                ping_interval=None,
+                proxy=None,
+                max_size=None,
+                open_timeout=CONNECT_LIMIT_S,
+                close_timeout=5,
+            )
+        except InvalidStatus as refused:
+            answer = refused.response
+            check(answer.status_code, answer.headers, (answer.body or b"").decode())
+            raise Broken(f"{path}: {answer.status_code}") from refused
+        except (OSError, TimeoutError, EOFError, InvalidHandshake):
+            raise Refused("no_connection", 0.5) from None
+        try:
+            yield connection
+        except BaseException:
+            connection.transport.abort()
+            raise
+        await connection.close()
+
+
+def check(status: int, headers: Any, body: str) -> None:
+    """Raise what an answer means, unless it is a good one.
+
+    Raises:
+        Refused: It may be accepted later.
+        Broken: It never will.
+    """
+    if status < 400:
+        return
+    if status in (429, 503):
+        raise Refused(_code_in(body), float(headers.get("retry-after", "1")))
+    if status == 401 and "token_expired" in body:
+        raise Refused("token_expired", 0.0)
+    raise Broken(f"status {status}: {_code_in(body)}")
+
+
+def _code_in(body: str) -> str:
+    codes = ("queue_full", "no_worker_ready", "draining", "rate_limited", "poison_job")
+    return next((code for code in codes if code in body), body[:200])
+
+
+def chunks(pcm: Pcm16, rate_hz: int = SAMPLE_RATE_HZ) -> Sequence[Pcm16]:
+    """Cut speech into what is sent together."""
+    step = int(CHUNK_S * rate_hz)
+    return [pcm[at : at + step] for at in range(0, pcm.size, step)]
+
+
+async def paced(parts: Sequence[Pcm16]) -> AsyncIterator[Pcm16]:
+    """Give the parts as they are spoken."""
+    began_at = time.monotonic()
+    for count, part in enumerate(parts, 1):
+        await asyncio.sleep(max(0.0, began_at + count * CHUNK_S - time.monotonic()))
+        yield part

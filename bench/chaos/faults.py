@@ -1,0 +1,254 @@
+"""What goes wrong: each class of fault, and the seeded schedule that they come by.
+
+A fault takes what it needs from outside: signals, limits, a full disk, a jumping clock. Only a
+segfault and a worker that eats memory happen inside (:mod:`bench.faults`), since nobody else can.
+"""
+
+import asyncio
+import contextlib
+import random
+import resource
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import anyio
+import psutil
+
+from bench.chaos.load import Load
+from bench.network import Network, Outage
+from bench.service import Service
+
+ASR, DECODE = "asr_child", "decode_child"
+SLOW_S = (0.2, 1.0)
+OUTAGE_S = (0.3, 2.0)
+FULL_S = (0.5, 2.0)
+JUMPS_S = (1, -1, 60, -60, 3600, -3600, 12 * 3600, -12 * 3600)
+SPARE_DESCRIPTORS = 4
+HOLDERS = 40
+"""Connections that take the descriptors that there are, and say nothing."""
+BLOCK = bytes(2**18)
+MOST_BLOCKS = 1000
+
+
+@dataclass
+class World:
+    """All that can go wrong.
+
+    Attributes:
+        service: The server.
+        load: Its clients.
+        network: What those who can resume come through.
+        marks: The folder of :mod:`bench.faults`.
+        disk: Where the server keeps uploads, if that is a file system of its own.
+        clock: The file that says how far the server's clock is off, if it has one of its own.
+    """
+
+    service: Service
+    load: Load
+    network: Network
+    marks: Path
+    disk: Path | None
+    clock: Path | None
+    offset_s: int = 0
+    inflicted: list[tuple[float, str, str]] = field(default_factory=list)
+    _going_on: set[str] = field(default_factory=set)
+
+    def workers(self, program: str) -> list[psutil.Process]:
+        """Return the server's workers of a kind, in the order of their start."""
+        found = []
+        for child in self.service.process.children():
+            with contextlib.suppress(psutil.Error):
+                if any(program in argument for argument in child.cmdline()):
+                    found.append(child)
+        return sorted(found, key=lambda child: child.pid)
+
+    async def strike(self, fault: "Fault", dice: random.Random, at: float) -> None:
+        """Let something go wrong, unless the same is going on, and note what."""
+        if fault.name in self._going_on:
+            return
+        self._going_on.add(fault.name)
+        try:
+            told = await fault.inflict(self, dice)
+        finally:
+            self._going_on.discard(fault.name)
+        if told is not None:
+            self.inflicted.append((at, fault.name, told))
+
+    def relieve(self) -> None:
+        """Let those go on that are still stopped: an idle one would be noticed in minutes only."""
+        for program in (ASR, DECODE):
+            for worker in self.workers(program):
+                _signal(worker, signal.SIGCONT)
+        for mark in self.marks.iterdir():
+            mark.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A class of fault; ``inflict`` says what it did, or ``None`` if there was nothing to do."""
+
+    name: str
+    weight: int
+    inflict: Callable[[World, random.Random], Awaitable[str | None]]
+    kills: bool = False
+
+
+def _signal(process: psutil.Process, number: signal.Signals) -> bool:
+    try:
+        process.send_signal(number)
+    except psutil.Error:
+        return False
+    return True
+
+
+def _sender(
+    program: str, number: signal.Signals
+) -> Callable[[World, random.Random], Awaitable[str | None]]:
+    async def inflict(world: World, dice: random.Random) -> str | None:
+        workers = world.workers(program)
+        if not workers or not _signal(dice.choice(workers), number):
+            return None
+        return number.name
+
+    return inflict
+
+
+def _slower(program: str) -> Callable[[World, random.Random], Awaitable[str | None]]:
+    async def inflict(world: World, dice: random.Random) -> str | None:
+        workers, seconds = world.workers(program), dice.uniform(*SLOW_S)
+        if not workers:
+            return None
+        victim = dice.choice(workers)
+        if not _signal(victim, signal.SIGSTOP):
+            return None
+        await asyncio.sleep(seconds)
+        _signal(victim, signal.SIGCONT)
+        return f"{seconds:.1f} s"
+
+    return inflict
+
+
+def _marker(name: str) -> Callable[[World, random.Random], Awaitable[str | None]]:
+    async def inflict(world: World, dice: random.Random) -> str | None:
+        mark = world.marks / name
+        if mark.exists():  # nobody has worked since the last one
+            return None
+        mark.touch()
+        return "in the next batch"
+
+    return inflict
+
+
+async def _vanish(world: World, dice: random.Random) -> str:
+    return world.load.vanish(dice)
+
+
+async def _fail_network(world: World, dice: random.Random) -> str:
+    outage, seconds = dice.choice(list(Outage)), dice.uniform(*OUTAGE_S)
+    await world.network.fail(outage, seconds)
+    return f"{outage} {seconds:.1f} s"
+
+
+async def _jump(world: World, dice: random.Random) -> str | None:
+    if world.clock is None:
+        return None
+    jump_s = dice.choice(JUMPS_S)
+    world.offset_s += jump_s
+    world.clock.write_text(f"{world.offset_s:+d}\n")
+    return f"{jump_s:+d} s"
+
+
+async def _fill(world: World, dice: random.Random) -> str | None:
+    if world.disk is None:
+        return None
+    seconds, filler = dice.uniform(*FULL_S), world.disk / "filler"
+    try:
+        with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+            for _ in range(MOST_BLOCKS):  # far more than there is room for
+                file.write(BLOCK)
+                await asyncio.sleep(0)
+        await asyncio.sleep(seconds)
+    finally:
+        filler.unlink(missing_ok=True)
+    return f"{seconds:.1f} s"
+
+
+async def _take_descriptors(world: World, dice: random.Random) -> str:
+    process, seconds = world.service.process, dice.uniform(*FULL_S)
+    limits = process.rlimit(resource.RLIMIT_NOFILE)
+    holders: list[socket.socket] = []
+    process.rlimit(resource.RLIMIT_NOFILE, (process.num_fds() + SPARE_DESCRIPTORS, limits[1]))
+    try:
+        for _ in range(HOLDERS):
+            holder = socket.socket()
+            holders.append(holder)
+            holder.setblocking(False)
+            holder.connect_ex(("127.0.0.1", world.load.site.port))
+        await asyncio.sleep(seconds)
+    finally:
+        for holder in holders:
+            holder.close()
+        process.rlimit(resource.RLIMIT_NOFILE, limits)
+    return f"{seconds:.1f} s"
+
+
+FAULTS = (
+    Fault("worker killed", 4, _sender(ASR, signal.SIGKILL), kills=True),
+    Fault("worker stopped", 2, _sender(ASR, signal.SIGSTOP), kills=True),
+    Fault("worker segfaults", 1, _marker("segfault"), kills=True),
+    Fault("worker eats memory", 1, _marker("memory"), kills=True),
+    Fault("worker slowed", 2, _slower(ASR)),
+    Fault("decoder killed", 2, _sender(DECODE, signal.SIGKILL)),
+    Fault("decoder stopped", 1, _sender(DECODE, signal.SIGSTOP)),
+    Fault("decoder slowed", 1, _slower(DECODE)),
+    Fault("client vanishes", 3, _vanish),
+    Fault("network fails", 1, _fail_network),
+    Fault("clock jumps", 2, _jump),
+    Fault("disk fills", 1, _fill),
+    Fault("descriptors run out", 1, _take_descriptors),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """One fault to come, and the seed of what it still has to decide."""
+
+    at_s: float
+    fault: Fault
+    seed: int
+
+
+def schedule(
+    dice: random.Random, seconds: float, each_s: float, faults: Mapping[Fault, int] | None = None
+) -> list[Stroke]:
+    """Return what goes wrong when: on average each ``each_s``, each class as often as its weight.
+
+    Args:
+        dice: The same dice give the same schedule.
+        seconds: How long.
+        each_s: From one to the next.
+        faults: Which ones, and their weights; all.
+    """
+    weights = faults or {fault: fault.weight for fault in FAULTS}
+    strokes: list[Stroke] = []
+    deck: list[Fault] = []
+    for index in range(int(seconds / each_s)):
+        if not deck:
+            deck = [fault for fault, weight in weights.items() for _ in range(weight)]
+            dice.shuffle(deck)
+        at_s = (index + dice.random()) * each_s
+        strokes.append(Stroke(at_s, deck.pop(), dice.getrandbits(32)))
+    return strokes
+
+
+async def carry_out(world: World, strokes: list[Stroke]) -> None:
+    """Let everything go wrong when it is due; returns when the last one is over."""
+    loop = asyncio.get_running_loop()
+    began_at = loop.time()
+    async with anyio.create_task_group() as group:
+        for stroke in strokes:
+            await asyncio.sleep(max(0.0, began_at + stroke.at_s - loop.time()))
+            group.start_soon(world.strike, stroke.fault, random.Random(stroke.seed), loop.time())

@@ -1,0 +1,47 @@
+"""Tells what a run has shown, in words and as a picture."""
+
+from typing import Any
+
+from bench.report import Bars
+
+
+def show(told: dict[str, Any]) -> None:
+    """Print the figures."""
+    print(f"\n{told['faults']} faults in {told['took_s']:.0f} s: {told['faults_by_kind']}")
+    for name, why in told["not_tried"].items():
+        print(f"  not tried: {name}: {why}")
+    for kind, one in told["clients"].items():
+        late = one["later_than_in_peace_s"]
+        print(
+            f"  {kind:16} accepted {one['accepted']:4}, done {one['done']:4}, "
+            f"left {one['vanished']:3}, broken {one['broken']}, other text {one['other_text']}; "
+            f"later than in peace p50 {late['p50']}, p95 {late['p95']}, max {late['max']} s"
+        )
+    print(f"  refused {told['refused']}, unsent {told['unsent']}")
+    looks = told["watched"]
+    print(f"  /livez {looks['livez_ms']} ms, unanswered {looks['livez_unanswered']}")
+    print(
+        f"  at most {looks['most_descriptors']} descriptors, {looks['most_tasks']} tasks; server "
+        f"{looks['server_mb'][0]:.0f} to {looks['server_mb'][-1]:.0f} MB"
+    )
+    print(f"  before {told['before']}\n  after  {told['after']}\n  left {told['left_over']}")
+    print(f"  jobs {told['jobs']}, restarts {told['restarts']}; log {told['log']}")
+    if "words" in told:
+        print(f"  words {told['words']}")
+    for line in told["wrong"]:
+        print(f"  WRONG: {line[:2000]}")
+
+
+def picture(told: dict[str, Any]) -> list[Bars]:
+    """Return the faults, and the delays that they made."""
+    faults = told["faults_by_kind"]
+    kinds = list(told["clients"])
+    late = [told["clients"][kind]["later_than_in_peace_s"] for kind in kinds]
+    return [
+        Bars("How often each went wrong", list(faults), {"faults": list(faults.values())}),
+        Bars(
+            "Answers later than in peace, s",
+            kinds,
+            {name: [max(0.0, one[name]) for one in late] for name in ("p50", "p95", "max")},
+        ),
+    ]

@@ -1,0 +1,118 @@
+"""What is said: the same few recordings again and again, so that what has to come back is known."""
+
+import itertools
+import random
+import wave
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from bench.service import CORPUS, ROOT
+from bench.speech import READ, Clip, corpus, load_audio, pink_noise, spoken
+from tests.fakes.containers import muxed
+
+PAUSES_S = (0.8, 1.3, 0.9)
+EDGE_S = 0.5
+ROOM_TONE = 8.0
+"""The pauses' noise, as a standard deviation of samples: a quiet room."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """Some speech, as each kind of client needs it.
+
+    Attributes:
+        name: Which it is.
+        pcm: All of it, with pauses.
+        parts: The same cut in the pauses.
+        text: What is said.
+        wav: It as a file.
+        opus: It as a file in Ogg.
+    """
+
+    name: str
+    pcm: Pcm16
+    parts: tuple[Pcm16, ...]
+    text: str
+    wav: bytes
+    opus: bytes
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return self.pcm.size / SAMPLE_RATE_HZ
+
+
+@dataclass(frozen=True, slots=True)
+class Repertoire:
+    """All that is said."""
+
+    live: tuple[Said, ...]
+    short: tuple[Said, ...]
+    long: tuple[Said, ...]
+
+
+def repertoire(*, is_brief: bool, with_real_speech: bool) -> Repertoire:
+    """Return what is said.
+
+    Args:
+        is_brief: Little of it, for a run of seconds.
+        with_real_speech: From the corpus or a synthetic voice, or else from ``testdata``.
+    """
+    clips = _real_clips() if with_real_speech else _test_clips()
+    live_s, long_s, count = (7.0, 12.0, 1) if is_brief else (14.0, 40.0, 3)
+    return Repertoire(
+        tuple(_said(f"live {i}", clips, live_s, i) for i in range(count)),
+        tuple(_said(f"short {i}", clips, 2.0 + i, 10 + i) for i in range(count + 1)),
+        tuple(_said(f"long {i}", clips, long_s, 20 + i) for i in range(count)),
+    )
+
+
+def _test_clips() -> list[Clip]:
+    names = ("fellow.wav", "short.wav", "pair.wav")
+    return [Clip(name, READ, load_audio(ROOT / "testdata" / name), "") for name in names]
+
+
+def _real_clips() -> list[Clip]:
+    if CORPUS.is_dir():
+        return [clip for clip in corpus(CORPUS) if clip.kind == READ and clip.seconds < 12]
+    print(f"{CORPUS} is missing: a synthetic voice speaks")
+    return [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
+
+
+def _said(name: str, clips: Sequence[Clip], least_s: float, seed: int) -> Said:
+    order = list(clips)
+    random.Random(seed).shuffle(order)
+    chosen: list[Clip] = []
+    for clip in itertools.cycle(order):
+        chosen.append(clip)
+        if sum(one.seconds for one in chosen) >= least_s:
+            break
+    noise = np.random.default_rng(seed)
+    parts = tuple(
+        _in_a_room(clip.pcm, pause_s, noise)
+        for clip, pause_s in zip(chosen, itertools.cycle(PAUSES_S), strict=False)
+    )
+    pcm = np.concatenate(parts)
+    text = " ".join(clip.text for clip in chosen)
+    return Said(name, pcm, parts, text, _wav(pcm), muxed(pcm, "ogg", is_live=False))
+
+
+def _in_a_room(pcm: Pcm16, pause_s: float, noise: np.random.Generator) -> Pcm16:
+    """Return speech with silence around that is no digital one."""
+    edge = np.zeros(int(EDGE_S * SAMPLE_RATE_HZ), np.int16)
+    pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16)
+    speech = np.concatenate([edge, pcm, pause]).astype(np.float64)
+    tone = ROOM_TONE * pink_noise(speech.size, noise)
+    return np.clip(speech + tone, -32768, 32767).astype(np.int16)
+
+
+def _wav(pcm: Pcm16) -> bytes:
+    out = BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
+        file.writeframes(pcm.tobytes())
+    return out.getvalue()

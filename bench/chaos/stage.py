@@ -1,0 +1,140 @@
+"""Sets the server up so that everything can fail: a disk, a clock and workers of its own."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.chaos.load import KINDS
+from bench.service import Server, free_port, running
+from tests.fakes.command import model_directory
+
+SCRIPTED = "tests.fakes.scripted_engine:load"
+LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
+"""Where Debian's and Ubuntu's package ``faketime`` puts it."""
+DISK_MB = 48
+SCRIPTED_SETTINGS: dict[str, object] = {
+    "workers": 3,
+    "batch_jobs": 4,
+    "attempt_floor_s": 4,
+    "decode_budget_s": 6,
+    "worker_hard_mb": 500,
+}
+"""Budgets are short, so that many workers can be stopped; the others are as they come."""
+SETTINGS: dict[str, object] = {"max_wait_s": 120, "resume_grace_s": 8}
+PACE = 0.1
+"""A scripted worker takes so many seconds for a second of speech."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where it all takes place.
+
+    Attributes:
+        server: It runs.
+        keys: By kind of client.
+        wyoming_port: Where Wyoming is.
+        marks: The folder of :mod:`bench.faults`.
+        spool: Where uploads are.
+        disk: The same, if that is a file system of its own.
+        clock: The file that says how far the clock is off, if there is one.
+        missing: What can't be tried here, and why.
+    """
+
+    server: Server
+    keys: dict[str, str]
+    wyoming_port: int
+    marks: Path
+    spool: Path
+    disk: Path | None
+    clock: Path | None
+    missing: dict[str, str]
+
+
+@contextmanager
+def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
+    """Run a server on a disk and by a clock of its own, where the machine allows that."""
+    keys = {kind: f"bench-chaos-{kind}" for kind in KINDS}
+    missing: dict[str, str] = {}
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        marks, spool, clock = folder / "faults", folder / "spool", folder / "clock"
+        marks.mkdir()
+        spool.mkdir()
+        clock.write_text("+0\n")
+        environment = {"AURICLE_BENCH_FAULTS": str(marks)}
+        settings = SETTINGS | {
+            "engine": "bench.faults:load",
+            "spool_dir": spool,
+            "api_keys": ",".join(f"{kind}:{key}" for kind, key in keys.items()),
+            "wyoming": 1,
+            "wyoming_port": free_port(),
+        }
+        if is_scripted:
+            environment |= {"AURICLE_BENCH_ENGINE": SCRIPTED, "AURICLE_BENCH_PACE": str(PACE)}
+            settings |= SCRIPTED_SETTINGS | {"model": model_directory(folder / "model")}
+        if why := _why_no_disk(spool, stack):
+            missing["disk fills"] = why
+        if why := _why_no_clock():
+            missing["clock jumps"] = why
+        else:
+            environment |= _clock_environment(clock)
+        server = stack.enter_context(running(log, environment, **settings))
+        yield Stage(
+            server,
+            keys,
+            int(str(settings["wyoming_port"])),
+            marks,
+            spool,
+            None if "disk fills" in missing else spool,
+            None if "clock jumps" in missing else clock,
+            missing,
+        )
+
+
+def _why_no_disk(spool: Path, stack: ExitStack) -> str | None:
+    """Put a small file system there, until the stack unwinds; return why that can't be."""
+    options = f"size={DISK_MB}m,mode=700"
+    try:
+        mount = ["mount", "-t", "tmpfs", "-o", options, "auricle-chaos", str(spool)]
+        subprocess.run(mount, check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        return f"no small disk can be mounted: {said.strip()}"
+    stack.callback(subprocess.run, ["umount", "--lazy", str(spool)], check=False)
+    return None
+
+
+def _why_no_clock() -> str | None:
+    if LIBFAKETIME.is_file():
+        return None
+    return f"{LIBFAKETIME} is missing: install faketime"
+
+
+def _clock_environment(clock: Path) -> dict[str, str]:
+    """Return what gives a process a wall clock of its own; its other clocks stay true."""
+    preloaded = filter(None, [os.environ.get("LD_PRELOAD"), str(LIBFAKETIME)])
+    return {
+        "LD_PRELOAD": ":".join(preloaded),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_DISABLE_SHM": "1",
+        "NO_FAKE_STAT": "1",
+    }
+
+
+def orphans(log_pids: set[int]) -> list[int]:
+    """Return which of these processes are workers that outlived their server."""
+    found = []
+    for pid in log_pids:
+        try:
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"auricle.workers" in command:
+            found.append(pid)
+    return found

@@ -1,0 +1,108 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.chaos.load import Outcome
+from bench.chaos.said import Said
+from bench.chaos.verdict import by_kind, differences, log_figures, verdicts, watched, word_figures
+
+pytestmark = pytest.mark.unit
+
+SAID = Said("live 0", np.zeros(16_000, np.int16), (), "one two three", b"", b"")
+PEACE = {("native", "live 0"): Outcome("native", SAID, 0.0, 2.0, "done", "one two three")}
+
+
+def outcome(end: str = "done", text: str = "one two three", took_s: float = 3.0) -> Outcome:
+    return Outcome("native", SAID, 10.0, took_s, end, text, "why" if end == "broken" else "")
+
+
+@pytest.mark.parametrize("text", ["one three", "one two two three", "two one three", ""])
+def test_a_word_that_is_missing_doubled_or_moved_shows(text: str) -> None:
+    figures = by_kind([outcome(), outcome(text=text)], PEACE)["native"]
+    assert (figures["done"], figures["other_text"]) == (2, 1)
+    assert len(differences([outcome(text=text)], PEACE)) == 1
+
+
+def test_words_are_counted_against_what_came_in_peace() -> None:
+    figures = word_figures([outcome(text="one three"), outcome(text="one two two three")], PEACE)
+    assert (figures["words"], figures["missing"], figures["doubled_or_invented"]) == (6, 1, 1)
+    assert figures["wrong_percent_in_peace"] == 0
+
+
+def test_each_end_is_counted_and_delays_are_those_beyond_peace() -> None:
+    ends = [outcome(), outcome("vanished"), outcome("broken"), outcome(took_s=5.0)]
+    figures = by_kind(ends, PEACE)["native"]
+    assert [figures[name] for name in ("accepted", "done", "vanished", "broken")] == [4, 2, 1, 1]
+    assert figures["later_than_in_peace_s"]["max"] == 3.0
+
+
+def test_a_log_that_tells_what_was_said_is_found_out() -> None:
+    peace = {("native", "live 0"): Outcome("native", SAID, 0.0, 2.0, "done", "96000 3735928559")}
+    lines = [json.dumps({"event": "request", "code": "queue_full"}), "heard 3735928559"]
+    figures = log_figures(lines, peace)
+    assert (figures["transcripts_in_log"], figures["codes"]) == (1, {"queue_full": 1})
+    assert log_figures(lines[:1], peace)["transcripts_in_log"] == 0
+
+
+def test_what_the_watcher_saw_is_summed_up(tmp_path: Path) -> None:
+    looks: list[dict[str, Any]] = [{"livez_ms": ms, "late_ms": 0.0} for ms in (1.0, 250.0, None)]
+    looks[0] |= {"children": [7, 9], "descriptors": 20, "mb": 100.0, "tasks": 5}
+    (tmp_path / "looks").write_text("\n".join(map(json.dumps, looks)))
+    seen = watched(tmp_path / "looks")
+    assert (seen["livez_ms"]["max"], seen["livez_unanswered"]) == (250.0, 1)
+    assert seen["pids"] == [7, 9]
+
+
+def told(**changes: Any) -> dict[str, Any]:
+    """Return the figures of a run in which all went well, but for these."""
+    good = {
+        "clients": by_kind([outcome()], PEACE),
+        "watched": {
+            "livez_ms": {"max": 20.0},
+            "livez_unanswered": 0,
+            "server_mb": [100.0, 101.0, 102.0, 103.0],
+        },
+        "log": {"unexpected_errors": 0, "transcripts_in_log": 0},
+        "jobs": {"poison": 0},
+        "is_running": True,
+        "before": {"tasks": 1},
+        "after": {"tasks": 1},
+        "left_over": {},
+        "spooled": [],
+    }
+    return good | changes
+
+
+def held(figures: dict[str, Any], left_processes: list[int] | None = None) -> list[str]:
+    """Return what did not hold."""
+    found = verdicts(figures, left_processes or [], is_scripted=True, is_brief=False)
+    return [name for name, is_held in found.items() if not is_held]
+
+
+def test_a_good_run_holds_everything() -> None:
+    assert held(told()) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"clients": by_kind([outcome("broken")], PEACE)},
+        {"clients": by_kind([outcome(text="one")], PEACE)},
+        {"jobs": {"poison": 1}},
+        {"is_running": False},
+        {"after": {"tasks": 2}},
+        {"left_over": {"auricle_waiting_jobs": 1.0}},
+        {"spooled": ["upload"]},
+        {"log": {"unexpected_errors": 1, "transcripts_in_log": 0}},
+        {"log": {"unexpected_errors": 0, "transcripts_in_log": 1}},
+    ],
+)
+def test_each_thing_that_goes_wrong_fails_the_run(changes: dict[str, Any]) -> None:
+    assert len(held(told(**changes))) == 1
+
+
+def test_a_process_that_outlives_the_server_fails_the_run() -> None:
+    assert held(told(), [4711]) == ["no process outlived the server"]
