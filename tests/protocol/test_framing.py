@@ -135,7 +135,7 @@ def test_lengths_beyond_the_limits_are_refused_without_waiting_for_the_payload(l
 
 @pytest.mark.parametrize("length", [0, MAX_PACKET_BYTES + 1])
 def test_packing_refuses_what_a_framer_would_refuse(length: int) -> None:
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(LocalProtocolError, match=f"^A packet of {length} bytes"):
         pack(OpusPacket(bytes(length)))
 
 
@@ -176,12 +176,12 @@ def test_data_after_the_end_is_our_own_mistake() -> None:
     framer = PacketFramer()
     framer.receive_eof()
     framer.receive_eof()
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(LocalProtocolError, match="^receive_data.. after receive_eof..$"):
         framer.receive_data(b"")
 
 
 def test_numbers_are_only_there_when_the_stream_has_them() -> None:
-    with pytest.raises(LocalProtocolError):
+    with pytest.raises(LocalProtocolError, match="^next_numbered_packet.. without with_seq$"):
         PacketFramer().next_numbered_packet()
 
 

@@ -1,6 +1,8 @@
 """Finals until they are acknowledged."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auricle.events import Final
 from auricle.session.journal import MAX_FINALS, Journal
@@ -50,3 +52,30 @@ def test_a_number_that_is_not_the_next_is_our_bug() -> None:
     journal = journal_of(2)
     with pytest.raises(ValueError, match="not number 3"):
         journal.add(final(2))
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.just("final"),
+            st.tuples(st.just("ack"), st.integers(0, 500)),
+            st.just("many finals"),
+        ),
+        max_size=40,
+    )
+)
+def test_what_is_told_again_is_what_was_told_and_not_acknowledged_each_once_and_in_order(
+    steps: list[str | tuple[str, int]],
+) -> None:
+    journal, told, acknowledged = Journal(), 0, 0
+    for step in steps:
+        if isinstance(step, tuple):
+            journal.acknowledge(step[1])
+            acknowledged = max(acknowledged, min(step[1], told))
+        else:
+            for _ in range(150 if step == "many finals" else 1):
+                told += 1
+                journal.add(final(told))
+        oldest = max(acknowledged, told - MAX_FINALS)
+        assert ids(journal) == list(range(oldest + 1, told + 1))
+        assert journal.next_id == told + 1

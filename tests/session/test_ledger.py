@@ -1,8 +1,11 @@
 """Arrivals and safe marks."""
 
 import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from auricle.session.ledger import Ledger, SafeMark
+from auricle.session.ledger import MERGE_S, MERGE_SAMPLES, Ledger, SafeMark
 
 pytestmark = pytest.mark.unit
 
@@ -97,7 +100,88 @@ def test_a_message_of_many_parts_is_one_arrival() -> None:
     assert ledger.arrivals == 1
 
 
+def test_what_comes_five_milliseconds_later_is_another_arrival() -> None:
+    ledger = Ledger(0)
+    ledger.note(1000, at=0.0)
+    ledger.note(2000, at=0.004)
+    assert ledger.arrivals == 1
+    ledger.note(3000, at=MERGE_S)
+    assert ledger.arrivals == 2
+    assert (ledger.arrived_at(2000), ledger.arrived_at(2001)) == (0.0, MERGE_S)
+
+
 def test_what_is_safe_is_forgotten() -> None:
     ledger = ledger_of(100)
     ledger.settle(100 * PACKET)
     assert ledger.arrivals == 0
+
+
+class Arrivals(RuleBasedStateMachine):
+    """Against a list of everything that ever arrived, of which nothing is forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now, self.end, self.seq = 0.0, 0, 0
+        self.all: list[tuple[int, float, int | None]] = []  # end, at, seq
+        self.needed = 0
+
+    @initialize(start=st.integers(0, 5000))
+    def begin(self, start: int) -> None:
+        self.ledger = Ledger(start)
+        self.start = self.end = self.needed = start
+        self.mark = SafeMark(start)
+
+    @rule(samples=st.sampled_from([1, 100, 319, 320, 321, 960, 5000]), is_numbered=st.booleans())
+    def arrive(self, samples: int, is_numbered: bool) -> None:
+        self.end += samples
+        seq = self.seq if is_numbered else None
+        self.seq += is_numbered
+        self.ledger.note(self.end, self.now, seq)
+        self.all.append((self.end, self.now, seq))
+
+    @rule(seconds=st.sampled_from([0.001, 0.0049, 0.02, 1.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(part=st.floats(0, 1))
+    def settle(self, part: float) -> None:
+        """What is needed goes on, up to what has arrived."""
+        self.needed += round(part * (self.end - self.needed))
+        mark = self.ledger.settle(self.needed)
+        assert self.mark.sample <= mark.sample <= self.needed  # never back, never too far
+        numbered = [(end, seq) for end, _, seq in self.all if seq is not None]
+        gone = [seq for end, seq in numbered if end <= self.needed]
+        assert mark.seq == (gone[-1] if gone else None)  # what it must send again begins behind it
+        following = next((a for a in self.all if a[0] > self.needed), None)
+        if following is not None and following[2] is None:
+            assert mark.sample == self.needed
+        elif gone:
+            assert mark.sample >= max(end for end, seq in numbered if end <= self.needed)
+        self.mark = mark
+
+    @invariant()
+    def it_knows_when_audio_was_there(self) -> None:
+        if not self.all or self.end <= self.needed:
+            return
+        for sample in {self.needed + 1, (self.needed + self.end) // 2 + 1, self.end}:
+            if not self.needed < sample <= self.end:
+                continue
+            at = self.ledger.arrived_at(sample)
+            truth = next(at for end, at, _ in self.all if end >= sample)
+            later = [at for end, at, _ in self.all if end <= sample + MERGE_SAMPLES]
+            assert at is not None
+            assert truth - 0.005 < at <= max([truth, *later])
+        assert self.ledger.arrived_at(self.end + 1) is None
+
+    @invariant()
+    def it_holds_little(self) -> None:
+        """What has no number costs at most one entry for each 20 ms of audio, and 5 ms of time."""
+        kept = [(end, at, seq) for end, at, seq in self.all if end > self.needed]
+        numbered = sum(seq is not None for _, _, seq in kept)
+        assert self.ledger.arrivals <= len(kept)
+        moments = len({at for _, at, seq in kept if seq is None})
+        assert self.ledger.arrivals <= numbered + moments + numbered + 1
+
+
+TestArrivals = Arrivals.TestCase
+TestArrivals.settings = settings(max_examples=60, stateful_step_count=40)

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from auricle.session.recording import Recording
 from auricle.types import Pcm16
@@ -48,3 +50,34 @@ def test_a_copy_stays_as_it_was() -> None:
     recording.discard_before(100)
     recording.add(ramp(0, 100))
     assert copy.tolist() == list(range(100))
+
+
+def test_the_edges_and_nothing_beyond_them_can_be_read() -> None:
+    recording = Recording(500)
+    recording.add(ramp(0, 100))
+    assert recording.read(500, 600).tolist() == list(range(100))
+    assert recording.read(600, 600).size == recording.read(550, 550).size == 0
+    for start, end in ((499, 510), (590, 601), (560, 550)):
+        with pytest.raises(IndexError, match=f"samples {start} to {end} are not in 500 to 600"):
+            recording.read(start, end)
+
+
+@given(
+    start=st.integers(0, 2000),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=30),
+)
+def test_each_sample_has_one_place_whatever_was_forgotten(
+    start: int, steps: list[tuple[bool, int]]
+) -> None:
+    recording, everything, first = Recording(start), [0] * start, start
+    for is_added, count in steps:
+        end = len(everything)
+        if is_added:
+            recording.add(ramp(end, end + count))
+            everything += range(end, end + count)
+        else:
+            forgotten = first + count - 100
+            recording.discard_before(forgotten)
+            first = max(first, min(forgotten, end))
+        assert (recording.start_sample, recording.end_sample) == (first, len(everything))
+        assert recording.read(first, len(everything)).tolist() == everything[first:]

@@ -47,6 +47,9 @@ class Desk:
         self.backlog.queues[kind].push(ticket)
         return ticket
 
+    def to_shed(self, client: ClientId, seconds: float, spare_s: float = 0.0) -> list[Ticket]:
+        return self.it.to_shed(client, seconds, spare_s)
+
     def refusal_s(self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float) -> int:
         with pytest.raises(Overloaded, match="deadline") as caught:
             self.it.refuse_late(client, kind, load_s, max_wait_s)
@@ -59,7 +62,7 @@ def test_what_others_guess_makes_room_when_ones_own_guesses_were_not_enough() ->
     theirs = desk.wait(4, B, JobKind.SPECULATIVE)
     desk.wait(5, A)
     ours = desk.wait(3, A, JobKind.PARTIAL)
-    assert desk.it.to_shed(A, 5.0) == [ours, theirs]
+    assert desk.to_shed(A, 5.0) == [ours, theirs]
 
 
 def test_no_more_is_shed_than_is_needed_and_the_newest_guess_goes_first() -> None:
@@ -67,22 +70,40 @@ def test_no_more_is_shed_than_is_needed_and_the_newest_guess_goes_first() -> Non
     partial = desk.wait(5, A, JobKind.PARTIAL)
     desk.wait(5, A, JobKind.SPECULATIVE)
     newest = desk.wait(5, B, JobKind.SPECULATIVE)
-    assert desk.it.to_shed(A, 5.0) == []
-    assert desk.it.to_shed(A, 5.1) == [newest]
-    assert desk.it.to_shed(ANONYMOUS, 20.0)[-1] is partial
+    assert desk.to_shed(A, 5.0) == []
+    assert desk.to_shed(A, 5.1) == [newest]
+    assert desk.to_shed(ANONYMOUS, 20.0)[-1] is partial
 
 
 def test_guesses_make_room_where_jobs_are_too_many() -> None:
     desk = Desk(queue_jobs=4, key_share=0.5)
     first, second = (desk.wait(1, A, JobKind.PARTIAL) for _ in range(2))
-    assert desk.it.to_shed(A, 1.0) == [second]
+    assert desk.to_shed(A, 1.0) == [second]
     others = [desk.wait(1, B, JobKind.SPECULATIVE) for _ in range(2)]
-    assert desk.it.to_shed(A, 1.0) == [second]
-    assert desk.it.to_shed(ANONYMOUS, 1.0) == [others[1]]
+    assert desk.to_shed(A, 1.0) == [second]
+    assert desk.to_shed(ANONYMOUS, 1.0) == [others[1]]
     desk.it.keep(A, 1.0, standing=False)
-    assert desk.it.to_shed(A, 1.0) == [second, first]
+    assert desk.to_shed(A, 1.0) == [second, first]
     desk.it.keep(B, 1.0, standing=True)  # a session waits for nothing
-    assert desk.it.to_shed(A, 1.0) == [second, first]
+    assert desk.to_shed(A, 1.0) == [second, first]
+
+
+def test_room_that_is_to_stay_free_is_the_whole_queues_and_not_the_shares() -> None:
+    desk = Desk(queue_audio_s=20, key_share=0.5)
+    desk.wait(5, A)
+    desk.wait(5, B)
+    assert desk.to_shed(A, 5.0, spare_s=5.0) == []
+    with pytest.raises(Overloaded, match="the queue is full"):
+        desk.to_shed(A, 5.0, spare_s=5.1)
+
+
+def test_however_little_waits_the_bound_holds_and_an_empty_queue_takes_anything() -> None:
+    desk = Desk(queue_audio_s=2, queue_jobs=1, key_share=0.5)
+    assert desk.to_shed(A, 30.0) == []
+    desk.wait(0.5, A)
+    for client, why in ((A, "share"), (B, "the queue is full")):
+        with pytest.raises(Overloaded, match=why):
+            desk.to_shed(client, 30.0)
 
 
 def test_a_share_is_counted_for_each_key_and_none_for_who_has_no_key() -> None:
@@ -90,11 +111,11 @@ def test_a_share_is_counted_for_each_key_and_none_for_who_has_no_key() -> None:
     desk.wait(10, A)
     desk.wait(5, ANONYMOUS)
     with pytest.raises(Overloaded, match="share"):
-        desk.it.to_shed(A, 0.1)
-    desk.it.to_shed(B, 5.0)
-    desk.it.to_shed(ANONYMOUS, 5.0)
+        desk.to_shed(A, 0.1)
+    desk.to_shed(B, 5.0)
+    desk.to_shed(ANONYMOUS, 5.0)
     with pytest.raises(Overloaded, match="^the queue is full$"):
-        desk.it.to_shed(ANONYMOUS, 5.1)
+        desk.to_shed(ANONYMOUS, 5.1)
 
 
 def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
@@ -102,21 +123,21 @@ def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
     room = desk.it.keep(A, 5.0, standing=False)
     desk.wait(1, B)
     with pytest.raises(Overloaded, match="the queue is full"):
-        desk.it.to_shed(B, 1.0)
+        desk.to_shed(B, 1.0)
     assert desk.it.claim(room, 9.0)
     assert not desk.it.claim(room, 9.0)
-    assert desk.it.to_shed(B, 1.0) == []
+    assert desk.to_shed(B, 1.0) == []
 
 
 def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
     desk = Desk(queue_audio_s=30)
     room = desk.it.keep(A, 10.0, standing=True)
     desk.wait(8, A, room=room)
-    desk.it.to_shed(B, 20.0)
+    desk.to_shed(B, 20.0)
     desk.wait(12, A, room=room)
-    desk.it.to_shed(B, 10.0)
+    desk.to_shed(B, 10.0)
     with pytest.raises(Overloaded):
-        desk.it.to_shed(B, 10.1)
+        desk.to_shed(B, 10.1)
 
 
 def test_no_name_and_unknown_names_claim_nothing() -> None:
@@ -135,11 +156,14 @@ def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
 def test_files_may_fill_half_of_the_queue_to_the_edge() -> None:
     desk = Desk(queue_audio_s=20)
     desk.it.refuse_full_of_files(50.0)  # the first may be however long
-    desk.wait(6, A, JobKind.FILE)
+    desk.wait(0.5, A, JobKind.FILE)
+    with pytest.raises(Overloaded):
+        desk.it.refuse_full_of_files(9.6)
+    desk.wait(5.5, A, JobKind.FILE)
     desk.it.refuse_full_of_files(4.0)
     with pytest.raises(Overloaded, match="files") as caught:
         desk.it.refuse_full_of_files(4.1)
-    assert caught.value.retry_after_s == 11  # 6 s and the overhead
+    assert caught.value.retry_after_s == 16  # 6 s and the overhead of two
 
 
 def test_who_is_refused_is_told_when_the_queue_will_be_empty() -> None:
@@ -150,7 +174,7 @@ def test_who_is_refused_is_told_when_the_queue_will_be_empty() -> None:
     desk.it.keep(A, 30.0, standing=True)
     desk.backlog.running["w1"] = Batch((desk.ticket(7),), 1.0)
     with pytest.raises(Overloaded) as caught:
-        desk.it.to_shed(B, 1.0)
+        desk.to_shed(B, 1.0)
     # 10 s, 20 s and 8 s of load, and half of 12 s that run, by two workers.
     assert caught.value.retry_after_s == 22
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from auricle.types import ClientId
-from auricle.workers.blame import MAX_REMEMBERED, Blame
+from auricle.workers.blame import MAX_REMEMBERED, Blame, fingerprint
 
 pytestmark = pytest.mark.unit
 
@@ -66,7 +66,34 @@ def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
 
 def test_what_is_remembered_is_bounded() -> None:
     it = blame()
-    for n in range(MAX_REMEMBERED + 10):
+    for n in range(MAX_REMEMBERED):
         it.strike(f"u{n}", SEGV)
+    assert it.is_suspect("u0")
+    it.strike("one more", SEGV)
     assert not it.is_suspect("u0")
-    assert it.is_suspect(f"u{MAX_REMEMBERED}")
+    assert it.is_suspect("u1")
+
+
+def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() -> None:
+    it = blame()
+    for now in (0.0, 100.0, 200.0, 300.0):
+        it.convict(ALICE, np.full(10, now, np.int16), now)
+    assert it.banned_for_s(ALICE, now=300.0) == 400.0
+    assert it.banned_for_s(ALICE, now=699.5) == 0.5
+
+
+def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:
+    it = blame()
+    pcm = np.arange(50, dtype=np.int16)
+    it.strike("u", SEGV)
+    it.carry_over("u", pcm)
+    assert not it.is_suspect("u")
+    assert it.strike(fingerprint(pcm.copy()).hex(), SEGV)
+    it.carry_over("unknown", pcm + 1)
+    assert not it.is_suspect(fingerprint(pcm + 1).hex())
+
+
+def test_audio_has_a_short_name_that_tells_it_from_other_audio() -> None:
+    pcm = np.arange(50, dtype=np.int16)
+    assert len(fingerprint(pcm)) == 16
+    assert fingerprint(pcm) == fingerprint(pcm.copy()) != fingerprint(pcm + 1)

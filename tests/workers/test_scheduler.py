@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import numpy as np
@@ -220,16 +221,23 @@ def test_keys_with_pieces_of_the_same_length_share_each_batch_of_files() -> None
     assert sorted(run_next(it)) == ["a0", "a1", "a2", "a3", "b0", "b1", "b2", "b3"]
 
 
-def test_files_get_their_small_share_under_live_load() -> None:
-    it = scheduler(size=1, batch=1, file_share=0.1)
-    served = []
-    for n in range(60):
-        it.submit(job(f"live{n}"), 0.0)
-        if len(it.backlog.queues[JobKind.FILE]) == 0:
-            it.submit(job(f"file{n}", kind=JobKind.FILE), 0.0)
-        served += run_next(it)
-    files = sum(name.startswith("file") for name in served)
-    assert 4 <= files <= 7
+def test_files_get_exactly_their_share_under_live_load() -> None:
+    it = scheduler(size=1, batch=1, file_share=0.125)
+
+    def live_before_the_file() -> int:
+        for n in itertools.count():
+            it.submit(job("live", 3.0), 0.0)
+            if run_next(it) == ["file"]:
+                return n
+        raise AssertionError
+
+    it.submit(job("file", 3.0, JobKind.FILE), 0.0)
+    it.submit(job("file", 3.0, JobKind.FILE), 0.0)
+    assert [live_before_the_file() for _ in range(2)] == [8, 8]
+    for _ in range(5):  # what is earned while no file waits is nobody's
+        run_next(it)
+    it.submit(job("file", 3.0, JobKind.FILE), 0.0)
+    assert live_before_the_file() == 8
 
 
 # Bounds.
@@ -316,6 +324,24 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
         caught.value.retry_after_s == 35
     )  # 35 s ahead and 7 s of its own, with margin 55, less 20 s
     it.submit(job("patient", max_wait_s=55.0), 0.0)
+
+
+def test_room_that_would_be_used_too_late_is_refused_at_once() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    it.submit(job("ahead"), 0.0)
+    with pytest.raises(Overloaded, match="deadline"):
+        it.reserve(ClientId("anonymous"), 5.0, 0.0, max_wait_s=22.0)  # 7 and 10 s, with margin
+    it.reserve(ClientId("anonymous"), 5.0, 0.0, max_wait_s=22.2)
+
+
+def test_what_a_batch_took_is_how_fast_a_worker_is() -> None:
+    it = scheduler(size=1)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    it.next_batch("w1", 10.0)
+    it.batch_done("w1", 17.0)
+    assert it.speed.seconds_per_load == pytest.approx(0.5)
 
 
 def test_another_keys_backlog_counts_only_as_turns() -> None:
@@ -537,6 +563,48 @@ def test_hanging_up_does_not_launder_poison() -> None:
         it.submit(Job(JobId("third"), poison.pcm.copy()), 4.0)
 
 
+@pytest.mark.parametrize("ends", ["with its caller", "too late"])
+def test_nor_does_hanging_up_while_it_waits_to_be_tried_again(ends: str) -> None:
+    it = scheduler()
+    poison = job("first", max_wait_s=5.0)
+    ticket = it.submit(poison, 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    if ends == "too late":
+        it.poll(5.0)
+    else:
+        it.cancel(ticket)
+    gone = it.submit(Job(JobId("second"), poison.pcm.copy()), 6.0)
+    it.next_batch("w1", 6.0)
+    it.cancel(gone)
+    it.worker_died("w1", SEGV, 7.0)
+    with pytest.raises(PoisonJob):
+        it.submit(Job(JobId("third"), poison.pcm.copy()), 8.0)
+
+
+def test_those_who_hang_up_are_not_blamed_for_each_other() -> None:
+    it = scheduler()
+    jobs = [job("a"), job("b")]
+    for each in jobs:
+        ticket = it.submit(each, 0.0)
+        it.next_batch("w1", 0.0)
+        it.cancel(ticket)
+        it.worker_died("w1", SEGV, 1.0)
+    for each in jobs:
+        it.submit(Job(JobId("again"), each.pcm.copy()), 2.0)
+
+
+def test_an_utterance_that_got_through_is_guessed_at_again() -> None:
+    it = scheduler()
+    it.submit(job("p", kind=JobKind.PARTIAL, utterance="s/1"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.submit(job("f", utterance="s/1"), 2.0)
+    assert run_next(it) == ["f"]
+    it.submit(job("p2", kind=JobKind.PARTIAL, utterance="s/1"), 3.0)
+    assert run_next(it) == ["p2"]
+
+
 def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -> None:
     it = scheduler(key_crashes=2, crash_window_s=100, poison_attempts=1)
     for n in range(2):
@@ -548,6 +616,8 @@ def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -
     assert caught.value.retry_after_s == 90
     with pytest.raises(RateLimited):
         it.reserve(ClientId("mallory"), 1.0, 10.0)
+    with pytest.raises(RateLimited):
+        it.submit(job("x", client="mallory"), 99.5)
     it.submit(job("y", client="alice"), 10.0)
     it.submit(job("z", client="mallory"), 101.0)
 

@@ -83,6 +83,7 @@ class Model:
     rooms: dict[str, Room] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
     died_with_others: set[Ticket] = field(default_factory=set)
+    attempts: Counter[Ticket] = field(default_factory=Counter)
     suspects: set[str] = field(default_factory=set)
     """Utterances that a worker died of and that got through nowhere since."""
     banned_until: dict[ClientId, float] = field(default_factory=dict)
@@ -291,6 +292,7 @@ class Pool(RuleBasedStateMachine):
         self.check_batch(batch, able)
         for ticket in tickets:
             self.model.waiting.remove(ticket)
+            self.model.attempts[ticket] += 1
         self.model.running[worker] = tickets
 
     @rule(worker=st.sampled_from(WORKERS), broken=st.sampled_from([0, 0, 1, 2]))
@@ -309,6 +311,7 @@ class Pool(RuleBasedStateMachine):
             if is_awaited:
                 self.model.counts["failed" if index < broken else "done"] += 1
                 self.end(ticket)
+            assert not self.it.settle(ticket)
             self.model.suspects.discard(ticket.job.utterance)
         assert not self.collect()
 
@@ -521,7 +524,7 @@ class Pool(RuleBasedStateMachine):
         first, kind = tickets[0], tickets[0].job.kind
         most = {JobKind.FINAL: MAX_FINAL_BATCH_JOBS, JobKind.FILE: MAX_BATCH_JOBS}
         assert len(tickets) <= most.get(kind, MAX_SMALL_BATCH_JOBS)
-        assert batch.budget_s >= FLOOR_S * 2 ** (max(t.attempts for t in tickets) - 1)
+        assert batch.budget_s >= FLOOR_S * 2 ** max(self.model.attempts[t] for t in tickets)
         for ticket in tickets:
             assert ticket in able
             assert ticket.job.kind is kind
@@ -533,10 +536,15 @@ class Pool(RuleBasedStateMachine):
         for other in self.model.waiting[: self.model.waiting.index(first)]:
             if (other.client, other.job.kind) == (first.client, kind):  # first come, first served
                 assert other in tickets or other not in able
-        if kind is not JobKind.FILE:
-            for other in self.model.waiting:
-                if other.job.kind in LIVE[: LIVE.index(kind)]:
-                    assert other not in able
+        if kind is JobKind.FILE:
+            assert self.running_files() < max(1, len(self.up) - 1)
+            return
+        for other in self.model.waiting:
+            if other.job.kind in LIVE[: LIVE.index(kind)]:
+                assert other not in able
+
+    def running_files(self) -> int:
+        return sum(held[0].job.kind is JobKind.FILE for held in self.model.running.values())
 
     def may_be_risked(self, ticket: Ticket) -> bool:
         """A suspect takes the last ready worker only when a minute of waiting hasn't helped."""
@@ -551,9 +559,8 @@ class Pool(RuleBasedStateMachine):
 
     def check_that_nothing_could_run(self, able: set[Ticket]) -> None:
         """A free worker and a waiting job never coexist, but for suspects and files."""
-        files_run = sum(held[0].job.kind is JobKind.FILE for held in self.model.running.values())
         assert all(ticket.job.kind is JobKind.FILE for ticket in able)
-        assert not able or files_run >= max(1, len(self.up) - 1)
+        assert not able or self.running_files() >= max(1, len(self.up) - 1)
 
 
 TestPool = Pool.TestCase

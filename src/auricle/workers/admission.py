@@ -69,8 +69,7 @@ class Admission:
 
     def claim(self, name: str | None, audio_s: float) -> bool:
         """Return whether a job of this length may use the reservation, and use it up."""
-        reservation = self._reservations.get(name or "")
-        if reservation is None or name is None:
+        if name is None or (reservation := self._reservations.get(name)) is None:
             return False
         if not reservation.standing:
             del self._reservations[name]
@@ -95,7 +94,7 @@ class Admission:
         if waiting_s > 0 and waiting_s + audio_s > most_s:
             raise Overloaded("the files' part of the queue is full", self._full_retry_s())
 
-    def to_shed(self, client: ClientId, audio_s: float, spare_s: float = 0.0) -> list[Ticket]:
+    def to_shed(self, client: ClientId, audio_s: float, spare_s: float) -> list[Ticket]:
         """Return what must leave the queue so that ``audio_s`` fit.
 
         Raises:

@@ -34,7 +34,7 @@ class Blame:
         attempts: Deaths of any kind that convict.
         ttl_s: How long convicted audio stays refused.
         client_budget: Convictions within the window that use up a client's budget.
-        window_s: How long a conviction counts for a client, and a strike for an utterance.
+        window_s: How long a conviction counts for a client.
     """
 
     def __init__(self, attempts: int, ttl_s: float, client_budget: int, window_s: float) -> None:
@@ -57,7 +57,7 @@ class Blame:
         if signature is not None:
             record.signatures.append(signature)
         _forget_oldest(self._records)
-        same = record.signatures.count(signature) if signature is not None else 0
+        same = record.signatures.count(signature or "")
         return same >= SAME_SIGNATURE_CONVICTS or record.deaths >= self._attempts
 
     def is_suspect(self, utterance: str) -> bool:
