@@ -64,7 +64,7 @@ def main() -> int:
     print(f"{'target':16} {'executions':>10} {'per s':>7} {'new':>6} {'edges':>6}  lines reached")
     results = []
     with ThreadPoolExecutor(asked.jobs) as pool:
-        for result in pool.map(lambda name: _fuzz(name, asked.runs, asked.seconds), asked.target):
+        for result in pool.map(lambda name: _fuzz(name, asked), asked.target):
             results.append(result)
             _show(result)
     broken = [result.target for result in results if result.failure is not None]
@@ -81,18 +81,23 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--target", nargs="+", choices=TARGETS, default=list(TARGETS))
     parser.add_argument("--runs", type=int, default=2_000_000, help="inputs for each (2000000)")
     parser.add_argument("--seconds", type=int, default=0, help="stop each after so long (never)")
+    parser.add_argument("--no-lines", dest="lines", action="store_false", help="don't count lines")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="so many at once")
     return parser.parse_args()
 
 
-def _fuzz(name: str, runs: int, seconds: int) -> Result:
+def _fuzz(name: str, asked: argparse.Namespace) -> Result:
     corpus = CACHE / "corpus" / name
     _plant(name, corpus)
     began_at = time.monotonic()
     worker = subprocess.run(
         [
             *(sys.executable, "-m", "fuzz.worker", name, str(corpus)),
-            *(f"-runs={runs}", f"-max_total_time={seconds}", f"-timeout={INPUT_LIMIT_S}"),
+            *(
+                f"-runs={asked.runs}",
+                f"-max_total_time={asked.seconds}",
+                f"-timeout={INPUT_LIMIT_S}",
+            ),
             *(f"-rss_limit_mb={RSS_LIMIT_MB}", f"-artifact_prefix={CACHE}/found/{name}-"),
             *("-print_final_stats=1", "-len_control=100", *_dictionary(name)),
         ],
@@ -106,7 +111,8 @@ def _fuzz(name: str, runs: int, seconds: int) -> Result:
     stats = {key: int(value) for key, value in _STAT.findall(worker.stdout)}
     seen = _COVERAGE.findall(worker.stdout)
     failure = None if worker.returncode == 0 else _last_words(worker.stdout)
-    reached = {"lines": 0, "reached": 0} if failure is not None else _lines(name, corpus)
+    wants_lines = asked.lines and failure is None
+    reached = _lines(name, corpus) if wants_lines else {"lines": 0, "reached": 0}
     return Result(
         target=name,
         executions=stats.get("number_of_executed_units", 0),

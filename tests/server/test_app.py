@@ -1,9 +1,10 @@
 import json
+from pathlib import Path
 
 import pytest
 
 from auricle.server.request import AUDIO_FORMATS, Fields
-from tests.fakes.service import InProcess
+from tests.fakes.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.unit
 
@@ -53,9 +54,18 @@ def test_the_document_tells_of_every_refusal_and_of_none_that_never_comes(
         for operation in operations.values():
             refused = {status for status in operation["responses"] if status >= "400"}
             assert refused >= {"429", "500", "503"}, path
-            assert ("security" in operation) == ("401" in refused), path
+            assert "security" not in operation, path
     assert "422" not in document["paths"]["/jobs/{job_id}"]["get"]["responses"]
-    assert set(document["components"]) == {"securitySchemes"}
+
+
+def test_the_document_tells_where_a_key_is_wanted(tmp_path: Path) -> None:
+    with in_process(tmp_path, api_keys=keys("alice:secret")) as service:
+        document = service.client.get("/openapi.json").json()
+    assert set(document["components"]["securitySchemes"]) == {"key"}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert ("security" in operation) == ("401" in operation["responses"]), path
+    assert "security" in document["paths"]["/utterance"]["post"]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the document of all routes; it is made when it is asked for."""
-        return self.openapi_schema or complete(super().openapi())
+        server: ServerState = self.state.auricle
+        return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
+
 
 
     Raises:

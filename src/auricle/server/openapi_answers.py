@@ -65,23 +65,24 @@ def json_body(schema: Schema) -> dict[str, Any]:
 
 
 _SCHEMES: Mapping[str, Schema] = {
-    "key": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A key of the server, if it has any.",
-    }
+    "key": {"type": "http", "scheme": "bearer", "description": "A key, or a token for one."}
 }
 _INVALID = "HTTPValidationError"
 
 
-def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add how a key is shown, and take away what FastAPI thinks that it answers by itself."""
+def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
+    """Add how a key is shown, and take away what FastAPI thinks that it answers by itself.
+
+    Args:
+        document: As FastAPI made it; it is changed.
+        has_keys: Whether this server asks for a key.
+    """
     for operations in document["paths"].values():
         for operation in operations.values():
             answers = operation["responses"]
             if _INVALID in str(answers.get("422")):
                 del answers["422"]
-            if "401" in answers:
-                operation["security"] = [{"key": []}, {}]
-    document["components"] = {"securitySchemes": _SCHEMES}
+            if has_keys and "401" in answers:
+                operation["security"] = [{"key": []}]
+    document["components"] = {"securitySchemes": _SCHEMES} if has_keys else {}
     return document
