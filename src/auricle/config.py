@@ -117,6 +117,9 @@ class ServerSettings(_Section):
     max_file_jobs: int = Field(16, ge=1, description="Files worked on at once; more get a 503.")
     keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
     max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
+    keep_audio: Path | None = Field(
+        None, description="Folder for audio that ends a worker; none: no speech is kept."
+    )
     drain_s: float = Field(20, ge=0, description="Longest wait for accepted work at shutdown.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged: `debug`, `info`, `warning` or `error`."

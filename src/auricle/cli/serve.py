@@ -45,6 +45,7 @@ def serve(
     queue_audio_s: Annotated[float | None, setting("queue_audio_s")] = None,
     max_audio_s: Annotated[float | None, setting("max_audio_s")] = None,
     drain_s: Annotated[float | None, setting("drain_s")] = None,
+    keep_audio: Annotated[str | None, setting("keep_audio")] = None,
     log_level: Annotated[str | None, setting("log_level")] = None,
 ) -> None:
     """Serve speech to text over HTTP.
@@ -75,6 +76,7 @@ def serve(
             "queue_audio_s": queue_audio_s,
             "max_audio_s": max_audio_s,
             "drain_s": drain_s,
+            "keep_audio": keep_audio,
             "log_level": log_level,
         }
     )
@@ -97,6 +99,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
     from auricle.workers.channel import keep_memory_private
+    from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
@@ -111,8 +114,9 @@ async def _serve(settings: Settings) -> None:
     place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
     if place.trouble is not None:
         errors.print(f"auricle: no GPU is used: {place.trouble.text}.", style="yellow")
-    pool = WorkerPool(place.worker, settings.queue, place.model, model_path)
-    decoder = DecodePool(settings.worker, settings.decode)
+    kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
+    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept)
+    decoder = DecodePool(settings.worker, settings.decode, kept)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -126,6 +130,9 @@ async def _serve(settings: Settings) -> None:
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     app.state.auricle.beside.append(partial(_start_decoder, decoder, app.state.auricle))
     async with contextlib.AsyncExitStack() as stack:
+        if kept is not None:
+            stack.push_async_callback(kept.aclose)
+            errors.print(f"auricle: speech that ends a worker is kept in {folder}.", style="yellow")
         for used in (pool, decoder):
             stack.push_async_callback(used.aclose)
         await pool.start()

@@ -33,6 +33,7 @@ from auricle.transcriber import Progress, Stats
 from auricle.types import SAMPLE_RATE_HZ, Piece, Source
 from auricle.workers.blame import Blame
 from auricle.workers.confinement import Policy, program
+from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.messages import (
     CloseStream,
@@ -76,9 +77,16 @@ class DecodePool:
     Args:
         worker: Budgets of starts, memory limits, and how many decode workers.
         decode: Limits on files.
+        crash_audio: Where files that end a worker are kept; ``None`` keeps none.
     """
 
-    def __init__(self, worker: WorkerSettings, decode: DecodeSettings) -> None:
+    def __init__(
+        self,
+        worker: WorkerSettings,
+        decode: DecodeSettings,
+        crash_audio: CrashAudio | None = None,
+    ) -> None:
+        self._crash_audio = crash_audio
         self._worker = worker
         self._decode = decode
         self._crew = Crew(
@@ -230,7 +238,17 @@ class DecodePool:
         if culprit is None or culprit not in self._streams:
             return
         signature = exit.signature and f"{reason} {exit.signature}"
-        if self._blame.strike(culprit.id, signature):
+        is_convicted = self._blame.strike(culprit.id, signature)
+        if self._crash_audio is not None and reason != "replaced":
+            self._crash_audio.keep_file(
+                worker,
+                culprit.source,
+                exit,
+                reason,
+                from_sample=culprit.from_sample,
+                is_convicted=is_convicted,
+            )
+        if is_convicted:
             self._counters.poison += 1
             self._blame.acquit(culprit.id)
             self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))

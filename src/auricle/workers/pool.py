@@ -39,6 +39,7 @@ from auricle.types import (
 )
 from auricle.workers.backlog import Batch, Ticket
 from auricle.workers.confinement import Policy, folder_of_engine, program, readable_model
+from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
 from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (
@@ -70,11 +71,18 @@ class WorkerPool:
         queue: What may wait.
         model: Which engine and device.
         model_path: The model's directory, or its name, as the engine is to load it.
+        crash_audio: Where jobs that end a worker are kept; ``None`` keeps none.
     """
 
     def __init__(
-        self, worker: WorkerSettings, queue: QueueSettings, model: ModelSettings, model_path: str
+        self,
+        worker: WorkerSettings,
+        queue: QueueSettings,
+        model: ModelSettings,
+        model_path: str,
+        crash_audio: CrashAudio | None = None,
     ) -> None:
+        self._crash_audio = crash_audio
         self._worker = worker
         self._queue = queue
         self._model = model
@@ -277,11 +285,15 @@ class WorkerPool:
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
         """Put back or convict what the worker held."""
-        self._batches.pop(worker, None)
+        _, batch = self._batches.pop(worker, (0, None))
         signature = exit.signature
         if signature is not None and reason == "hung":
             signature = f"hung {signature}"
+        convicted = self._scheduler.counters.poison
         self._scheduler.worker_died(worker, signature, now)
+        if batch is not None and len(batch.tickets) == 1 and reason != "replaced":
+            convicted = self._scheduler.counters.poison - convicted
+            self._keep_audio(worker, batch.tickets[0], exit, reason, is_convicted=convicted > 0)
         self._deliver_failures()
 
     def poll(self, now: float) -> float:
@@ -306,6 +318,24 @@ class WorkerPool:
         number = next(self._batch_ids)
         self._batches[worker] = number, batch
         return Assignment(RunBatch(number, jobs, budget_s * DUMP_MARGIN), budget_s)
+
+    def _keep_audio(
+        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool
+    ) -> None:
+        if self._crash_audio is not None:
+            self._crash_audio.keep_job(
+                worker,
+                ticket.job,
+                exit,
+                reason,
+                engine=self._model.engine,
+                model=self._model_name,
+                device=self._model.device,
+                compute_type=self._model.compute_type,
+                threads=self._threads,
+                attempts=ticket.attempts,
+                is_convicted=is_convicted,
+            )
 
     def _deliver_failures(self) -> None:
         while failure := self._scheduler.next_failure():

@@ -1,0 +1,204 @@
+"""The audio of crashes, for whoever hunts them down: kept only where the operator asks for it.
+
+A job is kept when it was alone in the worker that died of it, hung or broke the protocol; of a
+batch nobody is to blame, and its jobs run alone next. Each leaves a WAV and a JSON of the same name
+that says how it ended; a file that ended a decode worker is kept as it came. Names are made of the
+time and a random number; nothing of a request is in them. Prompts, hot words and text are never
+kept.
+
+The folder is bounded: the oldest make room for the newest, which is what is looked for after an
+update. All is written by one thread; what can't be written is dropped and told, without its words.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import stat
+import time
+import wave
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from auricle.errors import SetupError
+from auricle.types import SAMPLE_RATE_HZ, Job, Source
+from auricle.workers.process import ProcessExit
+
+MOST_KEPT = 50
+MOST_BYTES = 200 * 10**6
+MOST_FILE_BYTES = MOST_BYTES // 4
+"""Uploads that are larger leave their JSON only."""
+MOST_WAITING = 8
+CLOSE_LIMIT_S = 5.0
+COPY_BYTES = 2**20
+
+_NAME = re.compile(r"(crash-\d{8}T\d{6}Z-[0-9a-f]{8})\.(?:wav|bin|json)")
+
+log = structlog.get_logger(__name__)
+
+
+class CrashAudio:
+    """A folder of crashes; made by :meth:`open`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="crash audio")
+        self._waiting: set[Future[None]] = set()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Return the folder, which is made if it isn't there.
+
+        Raises:
+            SetupError: It can't be written to, or others may look into it.
+        """
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
+                raise SetupError(f"AURICLE_KEEP_AUDIO: others may enter {folder}: chmod 700 it.")
+            probe = folder / f".probe-{secrets.token_hex(4)}"
+            _create(probe).close()
+            probe.unlink()
+        except OSError as exc:
+            raise SetupError(
+                f"AURICLE_KEEP_AUDIO: nothing can be kept in {folder} ({exc.strerror})."
+            ) from exc
+        return cls(folder)
+
+    def keep_job(
+        self, worker: str, job: Job, exit: ProcessExit, reason: str, **details: object
+    ) -> None:
+        """Keep a job that was alone in a worker when that died; returns at once.
+
+        Args:
+            worker: The worker's name.
+            job: Its audio and options; what of them may hold words is only counted.
+            exit: How the worker ended.
+            reason: Why.
+            details: More for the JSON.
+        """
+        options = job.options
+        told = _told(worker, exit, reason) | {
+            "job": job.id,
+            "kind": job.kind.value,
+            "samples": job.pcm.size,
+            "language": options.language,
+            "task": options.task.value,
+            "beam_size": options.beam_size,
+            "word_timestamps": options.word_timestamps,
+            "is_guess": options.is_guess,
+            "is_piece": options.is_piece,
+            "sentence_times": options.sentence_times,
+            "prompt_characters": len(options.initial_prompt or ""),
+            "hotwords": len(options.hotwords),
+            "prefix_tokens": len(options.prefix_tokens),
+            **details,
+        }
+
+        def write(file: BinaryIO) -> None:
+            with wave.open(file, "wb") as recording:
+                recording.setnchannels(1)
+                recording.setsampwidth(2)
+                recording.setframerate(SAMPLE_RATE_HZ)
+                recording.writeframes(job.pcm.astype("<i2", copy=False).tobytes())
+
+        self._submit(told, "wav", job.pcm.nbytes, write)
+
+    def keep_file(
+        self, worker: str, source: Source, exit: ProcessExit, reason: str, **details: object
+    ) -> None:
+        """Keep a file that was being read when a decode worker died; returns at once."""
+        told = _told(worker, exit, reason) | {
+            "audio_format": source.audio_format,
+            "sample_rate_hz": source.sample_rate_hz,
+            "opus_packet_bytes": source.opus_packet_bytes,
+            **details,
+        }
+        try:
+            upload = Path(source.path).open("rb")  # noqa: SIM115  # its request may end before us
+            size_bytes = os.fstat(upload.fileno()).st_size
+        except OSError:
+            return
+        told["bytes"] = size_bytes
+
+        def write(file: BinaryIO) -> None:
+            with upload:
+                while chunk := upload.read(COPY_BYTES):
+                    file.write(chunk)
+
+        if size_bytes > MOST_FILE_BYTES or not self._submit(told, "bin", size_bytes, write):
+            upload.close()
+
+    async def aclose(self) -> None:
+        """Wait a moment for what is being written."""
+        with anyio.move_on_after(CLOSE_LIMIT_S):
+            await to_thread.run_sync(self._writer.shutdown, abandon_on_cancel=True)
+
+    def _submit(
+        self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
+    ) -> bool:
+        self._waiting = {future for future in self._waiting if not future.done()}
+        if len(self._waiting) >= MOST_WAITING:
+            log.warning("crash_audio_not_kept", error="too many at once")
+            return False
+        self._waiting.add(self._writer.submit(self._keep, told, ending, size_bytes, write))
+        return True
+
+    def _keep(
+        self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
+    ) -> None:
+        """Write both files, or neither; runs in the writing thread."""
+        name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
+        audio, words = self._folder / f"{name}.{ending}", self._folder / f"{name}.json"
+        try:
+            self._make_room(size_bytes)
+            with _create(audio) as file:
+                write(file)
+            with _create(words) as file:
+                file.write(json.dumps(told, indent=2).encode())
+        except OSError as exc:
+            for path in (audio, words):
+                with contextlib.suppress(OSError):
+                    path.unlink(missing_ok=True)
+            log.warning("crash_audio_not_kept", error=type(exc).__name__)
+            return
+        log.warning("crash_audio_kept", file=audio.name)
+
+    def _make_room(self, size_bytes: int) -> None:
+        """Remove the oldest that we left here, until one more fits."""
+        kept: dict[str, list[Path]] = {}
+        for path in sorted(self._folder.iterdir()):
+            if match := _NAME.fullmatch(path.name):
+                kept.setdefault(match[1], []).append(path)
+        sizes = {name: sum(p.lstat().st_size for p in paths) for name, paths in kept.items()}
+        while kept and (len(kept) >= MOST_KEPT or sum(sizes.values()) + size_bytes > MOST_BYTES):
+            oldest = min(kept)
+            for path in kept.pop(oldest):
+                path.unlink(missing_ok=True)
+            del sizes[oldest]
+
+
+def _told(worker: str, exit: ProcessExit, reason: str) -> dict[str, Any]:
+    return {
+        "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "auricle": version("auricle"),
+        "worker": worker,
+        "reason": reason,
+        "signal": exit.signal,
+        "code": exit.code,
+        "frames": list(exit.stack),
+    }
+
+
+def _create(path: Path) -> BinaryIO:
+    """Make a file that only its user may read; it must not be there yet."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
