@@ -114,6 +114,12 @@ class ServerSettings(_Section):
     spool_dir: Path | None = Field(None, description="Where uploads are spooled; the system's own.")
     max_wait_s: float = Field(30, gt=0, description="Deadline of a request that names none.")
     body_timeout_s: float = Field(30, gt=0, description="Longest pause while a body comes in.")
+    max_connections: int = Field(
+        4096, ge=1, description="Connections at once, as far as open files suffice; more get a 503."
+    )
+    address_connections: int = Field(
+        128, ge=0, description="Connections of an address at once; more get a 429. 0: no limit."
+    )
     max_file_jobs: int = Field(16, ge=1, description="Files worked on at once; more get a 503.")
     keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
     max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
@@ -253,6 +259,9 @@ class LiveSettings(_Section):
     """Live sessions: how many, how long they are kept, how often they guess."""
 
     max_sessions: int = Field(64, ge=1, description="Live sessions at once; more get a 503.")
+    address_sessions: int = Field(
+        32, ge=0, description="Live sessions of an address at once; more get a 429. 0: no limit."
+    )
     live_beam_size: int = Field(1, ge=1, le=10, description="Beam of live results; 1 is greedy.")
     idle_timeout_s: float = Field(60, gt=0, description="A connection without a byte ends.")
     resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")

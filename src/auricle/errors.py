@@ -126,6 +126,13 @@ class TooLarge(RequestError):
     close_code = 1009
 
 
+class HeadTooLarge(RequestError):
+    """The request line and headers have more bytes than a server takes."""
+
+    code = "head_too_large"
+    http_status = 431  # RFC 6585 §5: request header fields too large
+
+
 class TooLong(RequestError):
     """The audio lasts longer than the settings allow."""
 

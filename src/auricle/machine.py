@@ -5,6 +5,8 @@ Linux control groups, version 2 (https://docs.kernel.org/admin-guide/cgroup-v2.h
 limits and to those of all groups above it. Elsewhere the system's own figures are all there is.
 """
 
+import contextlib
+import importlib
 import math
 import os
 from collections.abc import Iterator
@@ -35,6 +37,27 @@ def available_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSH
         if limit.isdecimal() and used.isdecimal():
             available = min(available, int(limit) - int(used) + _reclaimable_bytes(group))
     return max(0, available)
+
+
+def raise_open_files(wanted: int) -> int:
+    """Return how many files this process may have open, after asking for as many as are wanted.
+
+    Linux gives 1024 unless asked, and then up to its hard limit.
+    """
+    try:
+        resource = importlib.import_module("resource")
+    except ModuleNotFoundError:  # Windows, which has no such limit
+        return wanted
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    if files == unlimited:
+        return wanted
+    if files < wanted:
+        with contextlib.suppress(OSError, ValueError):  # macOS may want less than it says
+            raised = wanted if most == unlimited else min(wanted, most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
+            return raised
+    return int(files)
 
 
 def _reclaimable_bytes(group: Path) -> int:

@@ -34,7 +34,7 @@ class Sessions:
     ) -> LiveRunner:
         """Start a session of PCM16 with positions, if nothing else is wanted."""
         wanted = parameters or StreamParameters(format=Wire.PCM16, seq=True)
-        room = self.live.admit(client, is_resuming=False)
+        room = self.live.admit(client, None, is_resuming=False)
         return await self.live.open(self.group, client, wanted, room)
 
     def figure(self, name: str, **labels: str) -> float:

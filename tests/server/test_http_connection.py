@@ -1,4 +1,6 @@
 import contextlib
+import json
+import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +13,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from auricle.server.http_connection import HttpConnection
+from auricle.server.http_connection import MAX_HEAD_BYTES, READ_BYTES, HttpConnection
 from auricle.server.run import uvicorn_config
 from tests.fakes.service import head, poll_until, read_answer
 
@@ -27,7 +29,7 @@ class Impatient(HttpConnection):
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[int]:
+async def serving(connection: type[HttpConnection] = Impatient) -> AsyncIterator[int]:
     """Serve an application that sends back what it got, to clients that have little time."""
     app = FastAPI()
 
@@ -41,7 +43,7 @@ async def serving() -> AsyncIterator[int]:
 
     config = uvicorn_config(app)
     assert config.http is HttpConnection
-    config.http = Impatient
+    config.http = connection
     server = uvicorn.Server(config)
     listener = socket.create_server(("127.0.0.1", 0))
     async with anyio.create_task_group() as group:
@@ -74,10 +76,18 @@ async def test_a_client_that_never_asks_is_cut_off() -> None:
         await assert_is_cut(silent)
 
 
-async def test_so_is_one_that_stops_in_the_middle_of_a_head() -> None:
+async def assert_is_told(stream: SocketStream, status: int, code: str) -> None:
+    """Check that an error comes, and then the end."""
+    found, headers, body = await read_answer(stream)
+    assert (found, headers["connection"]) == (status, "close")
+    assert json.loads(body)["error"]["code"] == code
+    await assert_is_cut(stream)
+
+
+async def test_one_that_stops_in_the_middle_of_a_head_is_told_so() -> None:
     async with serving() as port, await connect(port) as slow:
         await slow.send(head("/", "Content-Length: 2")[:-4])
-        await assert_is_cut(slow)
+        await assert_is_told(slow, 408, "idle_timeout")
 
 
 async def test_and_one_that_does_so_after_an_answer() -> None:
@@ -85,7 +95,90 @@ async def test_and_one_that_does_so_after_an_answer() -> None:
         await slow.send(head("/", "Content-Length: 2") + b"hi")
         assert (await read_answer(slow))[2] == b"hi"
         await slow.send(b"POST / HT")
-        await assert_is_cut(slow)
+        await assert_is_told(slow, 408, "idle_timeout")
+
+
+async def test_a_byte_now_and_then_gains_no_time() -> None:
+    async with serving() as port, await connect(port) as slow, anyio.create_task_group() as group:
+
+        async def drip() -> None:
+            await slow.send(b"GET / HTTP/1.1\r\n")
+            while True:
+                with contextlib.suppress(anyio.BrokenResourceError):
+                    await slow.send(b"a:\r\n")
+                await anyio.sleep(Impatient.head_s / 10)
+
+        group.start_soon(drip)
+        await assert_is_told(slow, 408, "idle_timeout")
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        b"GET /" + b"a" * 2 * MAX_HEAD_BYTES,
+        b"GET / HTTP/1.1\r\ncookie: " + b"a" * 2 * MAX_HEAD_BYTES,
+        b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (MAX_HEAD_BYTES // 2),
+        b"GET / HTTP/1.1\r\ncookie: " + b"a" * 3_000_000,  # more than the system takes in
+    ],
+    ids=["line", "header", "headers", "flood"],
+)
+async def test_a_head_that_is_too_long_is_refused_with_431(long: bytes) -> None:
+    async with serving() as port, await connect(port) as asking, anyio.create_task_group() as group:
+
+        async def send() -> None:
+            with contextlib.suppress(anyio.BrokenResourceError):
+                await asking.send(long)
+
+        group.start_soon(send)
+        await assert_is_told(asking, 431, "head_too_large")
+
+
+async def test_a_head_of_the_usual_size_is_not() -> None:
+    async with serving() as port, await connect(port) as asking:
+        cookie = "cookie: " + "a" * (MAX_HEAD_BYTES - 200)
+        await asking.send(head("/", "Content-Length: 2", cookie) + b"hi")
+        assert (await read_answer(asking))[2] == b"hi"
+
+
+async def test_what_is_not_http_is_told_so() -> None:
+    async with serving() as port, await connect(port) as lost:
+        await lost.send(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
+        await assert_is_told(lost, 400, "protocol_error")
+
+
+async def test_so_is_a_body_that_breaks_and_nobody_takes_it_for_a_bug_of_ours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving() as port, await connect(port) as broken:
+        await broken.send(head("/", "Transfer-Encoding: chunked") + b"2\r\nhi\r\nnonsense\r\n")
+        await assert_is_told(broken, 400, "protocol_error")
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_little_is_read_at_once_so_that_a_flood_of_chunks_lets_others_in() -> None:
+    reads: list[int] = []
+
+    class Counting(Impatient):
+        def data_received(self, data: bytes) -> None:
+            reads.append(len(data))
+            super().data_received(data)
+
+    async with serving(Counting) as port, await connect(port) as flood:
+        await flood.send(head("/", "Transfer-Encoding: chunked"))
+        async with anyio.create_task_group() as group:
+
+            async def send() -> None:
+                while True:
+                    await flood.send(b"1\r\na\r\n" * 100_000)
+
+            group.start_soon(send)
+            await poll_until(lambda: sum(reads) > 3 * READ_BYTES)
+            async with await connect(port) as asking:
+                await asking.send(head("/", "Content-Length: 2") + b"hi")
+                assert (await read_answer(asking))[2] == b"hi"
+            group.cancel_scope.cancel()
+    assert max(reads) <= READ_BYTES
 
 
 async def test_a_body_may_take_longer() -> None:

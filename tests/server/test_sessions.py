@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from ipaddress import ip_address
 
 import pytest
 from structlog.testing import LogCapture
@@ -63,23 +64,43 @@ def resume_of(runner: LiveRunner, secret: str | None = None) -> Resume:
 async def test_a_new_session_is_admitted_only_if_its_finals_would_be_in_time(
     fakes: Sessions,
 ) -> None:
-    fakes.live.admit(ALICE, is_resuming=False)
-    fakes.live.admit(ALICE, is_resuming=True)
+    fakes.live.admit(ALICE, None, is_resuming=False)
+    fakes.live.admit(ALICE, None, is_resuming=True)
     assert fakes.transcriber.reservations == [(ALICE, SESSION_AUDIO_S)] * 2
     assert fakes.transcriber.patience_s == [LATE_S, None]
     assert list(fakes.transcriber.standing.values()) == [False, True]
 
 
 async def test_a_place_is_free_again_once_its_room_is_given_back(fakes: Sessions) -> None:
-    rooms = [fakes.live.admit(ALICE, is_resuming=False) for _ in range(64)]
+    rooms = [fakes.live.admit(ALICE, None, is_resuming=False) for _ in range(64)]
     with pytest.raises(Overloaded) as caught:
-        fakes.live.admit(ALICE, is_resuming=True)
+        fakes.live.admit(ALICE, None, is_resuming=True)
     assert caught.value.retry_after_s == PLACE_RETRY_S
     fakes.live.leave(rooms[0])
     fakes.live.leave(rooms[0])
-    fakes.live.admit(ALICE, is_resuming=False)
+    fakes.live.admit(ALICE, None, is_resuming=False)
     with pytest.raises(Overloaded):
-        fakes.live.admit(ALICE, is_resuming=False)
+        fakes.live.admit(ALICE, None, is_resuming=False)
+
+
+async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_has_no_limit() -> (
+    None
+):
+    async with sessions(LiveSettings(address_sessions=2)) as fakes:
+        here, neighbour, local = map(ip_address, ("192.0.2.1", "192.0.2.2", "127.0.0.1"))
+        room = fakes.live.admit(ALICE, here, is_resuming=False)
+        fakes.live.admit(ClientId("bob"), here, is_resuming=False)
+        with pytest.raises(RateLimited, match="2 live sessions") as caught:
+            fakes.live.admit(ALICE, here, is_resuming=True)
+        assert caught.value.retry_after_s == PLACE_RETRY_S
+        fakes.live.admit(ALICE, neighbour, is_resuming=False)
+        for _ in range(3):
+            fakes.live.admit(ALICE, local, is_resuming=False)
+        fakes.live.leave(room)
+        fakes.live.admit(ALICE, here, is_resuming=False)
+    async with sessions(LiveSettings(address_sessions=0)) as fakes:
+        for _ in range(40):
+            fakes.live.admit(ALICE, here, is_resuming=False)
 
 
 async def test_a_key_has_so_many_sessions_and_others_have_theirs() -> None:

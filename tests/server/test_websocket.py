@@ -1,6 +1,7 @@
 """The connection itself, under applications of a few lines."""
 
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +10,7 @@ from typing import Any
 import anyio
 import anyio.lowlevel
 import pytest
+from anyio.abc import TaskGroup
 from fastapi import FastAPI
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, connect
@@ -23,7 +25,7 @@ from auricle.server.websocket import (
     WebSocketConnection,
     peer_of,
 )
-from tests.fakes.service import listening, poll_until
+from tests.fakes.service import listening, poll_until, read_answer
 
 pytestmark = pytest.mark.unit
 
@@ -252,3 +254,58 @@ async def test_little_is_read_at_once_however_much_is_there() -> None:
         connection.transport.write(frame * 10_000)
         await poll_until(lambda: sum(counted) >= 10_000)
     assert max(counted) <= READ_BYTES // len(frame) + 1
+
+
+async def test_a_message_in_a_great_many_pieces_arrives_and_takes_no_more_than_its_bytes() -> None:
+    received: list[Any] = []
+    pieces: list[int] = []
+
+    async def route(websocket: WebSocket, peer: Peer) -> None:
+        assert isinstance(peer, WebSocketConnection)
+        for _ in range(2):
+            async with anyio.create_task_group() as group:
+
+                async def look(group: TaskGroup = group) -> None:
+                    while True:
+                        pieces.append(len(peer.frames))
+                        await anyio.sleep(0.001)
+
+                group.start_soon(look)
+                received.append(await websocket.receive())
+                group.cancel_scope.cancel()
+        await until_told(websocket)
+
+    async with serving(route) as port, dialled(port) as connection:
+        for number, kind in enumerate((b"\x02", b"\x01"), 1):
+            connection.transport.write(kind + b"\x81\0\0\0\0x")
+            connection.transport.write(b"\x00\x80\0\0\0\0" * 2_000)  # empty ones
+            connection.transport.write(b"\x00\x81\0\0\0\0x" * 2_000)
+            connection.transport.write(b"\x80\x81\0\0\0\0x")
+            await poll_until(lambda number=number: len(received) == number)
+    assert received[0]["bytes"] == b"x" * 2_002
+    assert received[1]["text"] == "x" * 2_002
+    assert max(pieces) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET / HTTP/1.1\r\nx: " + b"x" * 9000,
+        b"GET /?" + b"x" * 9000 + b" HTTP/1.1",
+        b"GET / HTTP/1.1" + b"\r\nx: x" * 200,
+    ],
+    ids=["header", "target", "headers"],
+)
+async def test_a_handshake_with_too_long_a_head_is_refused_and_not_waited_for(line: bytes) -> None:
+    async def route(websocket: WebSocket, peer: Peer) -> None:
+        raise AssertionError
+
+    async with serving(route) as port, await anyio.connect_tcp("127.0.0.1", port) as asking:
+        await asking.send(
+            line + b"\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        )
+        status, _, body = await read_answer(asking)
+        assert (status, json.loads(body)["error"]["code"]) == (431, "head_too_large")
+        with anyio.fail_after(30), pytest.raises(anyio.EndOfStream):
+            await asking.receive()

@@ -5,6 +5,7 @@
     TrustedProxies  finds out whose request it is
       Observer        counts and logs
         LingeringClose  lets an answer reach a client that is still sending
+          Door            refuses those that are too many
             OwnNames        refuses other names than the server's own, if there are no keys
               cross_origin    tells browsers which pages of other sites may use it
                 Shield          answers ``internal`` for what nobody expected
@@ -38,6 +39,7 @@ from auricle.server import (
 )
 from auricle.server.deepgram_errors import refusal as deepgram_refusal
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
+from auricle.server.gate import Door
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
@@ -101,6 +103,7 @@ class _Application(FastAPI):
     app.add_middleware(Shield)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
     app.add_middleware(OwnNames, origins=server.origins)
+    app.add_middleware(Door, gate=server.gate)
     app.add_middleware(LingeringClose)
     app.add_middleware(Observer, server=server)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)

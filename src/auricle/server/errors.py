@@ -5,6 +5,7 @@ and, for errors that are the caller's or the load's, the sentence that says what
 ``internal`` and tells nothing: an exception's message may hold what somebody said.
 """
 
+import http
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -108,6 +109,16 @@ def error_response(error: BaseException) -> Response:
         headers,
         media_type="application/json",
     )
+
+
+def last_words(error: BaseException) -> bytes:
+    """Return the HTTP answer for an error as bytes, where there is no ASGI; the connection ends."""
+    response = error_response(error)
+    status = http.HTTPStatus(response.status_code)
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
+    lines += [name + b": " + value for name, value in headers]
+    return b"\r\n".join([*lines, b"", bytes(response.body)])
 
 
 def log_unexpected(error: BaseException, **context: object) -> None:

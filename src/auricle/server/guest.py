@@ -16,6 +16,7 @@ from auricle.protocol.native import StreamParameters
 from auricle.server.errors import log_unexpected
 from auricle.server.live_connection import GOODBYE_S, LiveConnection, departure_of, note_end
 from auricle.server.logs import request_log
+from auricle.server.proxies import client_address
 from auricle.server.state import ServerState
 
 
@@ -55,7 +56,7 @@ async def serve_guest(
         client = server.admit_socket(websocket)
         server.check_serving()
         welcome = read(websocket)
-        room = server.live.admit(client, is_resuming=False)
+        room = server.live.admit(client, client_address(websocket.scope), is_resuming=False)
         group = server.running.background
         runner = await server.live.open(group, client, welcome.parameters, room)
     except Exception as error:

@@ -2,18 +2,31 @@
 
 uvicorn closes a connection that is silent after an answer, but not one that never asks, nor one
 that sends half of a request's head, nor one that doesn't read its answer: a few thousand of them
-would use up all file descriptors.
+would use up all file descriptors. Nor does it say what is wrong with a request that isn't HTTP, or
+too long; and a body in chunks of a byte each would stop everybody else (see :mod:`.pacing`).
 """
 
 import asyncio
+import sys
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+
+from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
+from auricle.server.errors import last_words
+from auricle.server.pacing import PacedReading
 
 HEAD_S = 30.0
 """How long a client may take for the head of its next request, the first one from the start."""
 STALL_S = 60.0
 """How long a client may read nothing of an answer that waits for it."""
+MAX_HEAD_BYTES = 16 * 1024
+"""A head that isn't whole after so many bytes is refused; what other servers take is half of it."""
+READ_BYTES = 16 * 1024
+"""Read at once: 2,700 chunks of a byte each (14 ms), or the lines of two heads (6 ms each)."""
+LINGER_S = 2.0
+"""How long a client whose request can't be read has to read why."""
 
 
 class HttpConnection(H11Protocol):
@@ -22,16 +35,30 @@ class HttpConnection(H11Protocol):
     head_s, stall_s = HEAD_S, STALL_S
     _deadline: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
+    _is_given_up = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
         super().connection_made(transport)
+        self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
+        self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # nothing else is asked of it
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
         """Take in bytes."""
-        super().data_received(data)
+        if self._is_given_up:
+            return
+        with self._reading.parsing():
+            super().data_received(data)
         self._await_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong with what came, instead of uvicorn's few words."""
+        error = sys.exception()
+        if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
+            self._refuse(HeadTooLarge(f"The request's head is longer than {MAX_HEAD_BYTES} bytes."))
+        else:
+            self._refuse(RemoteProtocolError("This can't be read as HTTP/1.1."))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the deadlines."""
@@ -74,8 +101,30 @@ class HttpConnection(H11Protocol):
 
     def _give_up(self) -> None:
         self._deadline = None
-        if self.conn.their_state is h11.IDLE:
+        if self.conn.their_state is not h11.IDLE:
+            return
+        if self.conn.trailing_data[0]:
+            self._refuse(IdleTimeout(f"The request's head took longer than {self.head_s:g} s."))
+        else:
             self.transport.abort()
+
+    def _refuse(self, error: AuricleError) -> None:
+        """Answer what will not be read any further, and wait for the client to see it.
+
+        Closing a socket that holds unread bytes would destroy the answer (see :mod:`.lingering`).
+        """
+        self._is_given_up = True
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is not None and not cycle.response_complete:
+            cycle.disconnected = True  # the application's own answer comes too late
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.abort()
+                return
+        self.transport.write(last_words(error))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_S, self.transport.close)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:

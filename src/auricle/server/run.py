@@ -19,7 +19,8 @@ from fastapi import FastAPI
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.auth import check_exposure
-from auricle.server.http_connection import HttpConnection
+from auricle.server.gate import GatedSocket
+from auricle.server.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.state import ServerState
 from auricle.server.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 
@@ -116,7 +117,9 @@ async def serve(
     """
     if sockets is None:
         sockets = listen(settings)
-    server = _Server(uvicorn_config(app), app.state.auricle, settings.drain_s)
+    state: ServerState = app.state.auricle
+    server = _Server(uvicorn_config(app), state, settings.drain_s)
+    sockets = [GatedSocket.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn's way to say that the application did not start
@@ -131,6 +134,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=HttpConnection,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws=WebSocketConnection,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_ping_interval=None,  # not reading is our back-pressure, and pongs would wait with it

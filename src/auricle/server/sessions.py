@@ -9,19 +9,22 @@ import hmac
 import random
 import secrets
 import time
+from dataclasses import dataclass
 
 import anyio
 from anyio.abc import TaskGroup
 
 from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
-from auricle.errors import Draining, Overloaded
+from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.protocol.native import Resume, StreamParameters
 from auricle.server.allowance import Allowances
 from auricle.server.errors import log_unexpected
+from auricle.server.gate import network_of
 from auricle.server.live_metrics import LiveMetrics
 from auricle.server.live_runner import LiveRunner
 from auricle.server.load import LoadMeter
+from auricle.server.proxies import Address, Network
 from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
@@ -38,6 +41,14 @@ TICK_S = 0.5
 FIRST_RETURN_S = 0.5
 RETURNS_PER_S = 20
 """When the server restarts, its clients come back at times that are spread: so many a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Who holds one."""
+
+    client: ClientId
+    network: Network | None
 
 
 class LiveSessions:
@@ -65,7 +76,7 @@ class LiveSessions:
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = allowances
-        self._rooms: dict[str, ClientId] = {}
+        self._rooms: dict[str, _Room] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._room_of: dict[str, str] = {}
         self._charged_samples: dict[str, int] = {}
@@ -86,16 +97,20 @@ class LiveSessions:
 
     # Admission.
 
-    def admit(self, client: ClientId, *, is_resuming: bool) -> str:
+    def admit(self, client: ClientId, address: Address | None, *, is_resuming: bool) -> str:
         """Return a new session's room; to be given to :meth:`open` or :meth:`leave`.
 
         Raises:
             Overloaded: There is no place or no room, or no worker is ready.
             RateLimited: The client's budget of crashes, or its allowance of audio or sessions, is
-                used up.
+                used up, or its address has too many sessions.
         """
-        self._allowances.check_sessions(client, list(self._rooms.values()).count(client))
+        network, rooms = network_of(address), self._rooms.values()
+        self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
+        most = self.settings.address_sessions
+        if network and most and sum(room.network == network for room in rooms) >= most:
+            raise RateLimited(f"An address may have {most} live sessions at once.", PLACE_RETRY_S)
         if len(self._rooms) >= self.settings.max_sessions:
             raise Overloaded("As many live sessions as the server takes are open.", PLACE_RETRY_S)
         room = self._transcriber.reserve(
@@ -105,7 +120,7 @@ class LiveSessions:
             standing=True,
             resumed=is_resuming,
         )
-        self._rooms[room] = client
+        self._rooms[room] = _Room(client, network)
         return room
 
     def leave(self, room: str) -> None:

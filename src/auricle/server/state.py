@@ -20,6 +20,7 @@ from auricle.errors import Draining, RateLimited, SetupError
 from auricle.longform import lane_width, open_lane
 from auricle.server.allowance import Allowances, KeyLimits
 from auricle.server.auth import Keyring
+from auricle.server.gate import Gate
 from auricle.server.history import History, Look, keep
 from auricle.server.job_store import JobStore
 from auricle.server.keys import follow_keys, read_keys
@@ -56,6 +57,7 @@ class ServerState:
     allowances: Allowances
     metrics: Metrics
     jobs: JobStore
+    gate: Gate
     places: FilePlaces
     lane: anyio.CapacityLimiter
     live: LiveSessions
@@ -96,6 +98,7 @@ class ServerState:
             allowances=allowances,
             metrics=metrics,
             jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
+            gate=Gate.of(settings),
             places=FilePlaces(settings.max_file_jobs),
             lane=open_lane(0),  # until the workers are known
             live=LiveSessions(live_settings, transcriber, libopus, metrics.live, allowances),

@@ -37,6 +37,7 @@ from auricle.server.live_connection import (
 )
 from auricle.server.live_runner import LiveRunner
 from auricle.server.logs import request_log
+from auricle.server.proxies import Address, client_address
 from auricle.server.state import RETRY_S, ServerState
 from auricle.types import ClientId
 
@@ -88,7 +89,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
     starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
     visit = _Visit(server, websocket, client, parameters, is_resuming)
     try:
-        visit.room = server.live.admit(client, is_resuming=is_resuming)
+        visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
     except (Overloaded, RateLimited):
         # A session that waits for this client has room already: let it say what it wants.
         if starts_at_once or not server.live.may_return(client):
@@ -112,6 +113,11 @@ class _Visit:
     is_resuming: bool
     room: str | None = None
     starts_at_once: bool = False
+
+    @property
+    def address(self) -> Address | None:
+        """Where the client is."""
+        return client_address(self.websocket.scope)
 
     def leave(self) -> None:
         """Give back the room, if no session of this visit's own has it."""
@@ -183,7 +189,8 @@ class _Visit:
             fields = {name: getattr(first, name) for name in _PARAMETERS}
             parameters = _checked(StreamParameters(**fields))
         if self.room is None:
-            self.room = live.admit(self.client, is_resuming=isinstance(first, Resume))
+            is_resuming = isinstance(first, Resume)
+            self.room = live.admit(self.client, self.address, is_resuming=is_resuming)
         room, self.room = self.room, None
         group = self.server.running.background
         return None, await live.open(group, self.client, parameters, room)

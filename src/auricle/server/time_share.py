@@ -18,9 +18,11 @@ class TimeShare:
 
     Args:
         now: Monotonic seconds.
+        burst_s: So much may be taken at once.
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, burst_s: float = BURST_S) -> None:
+        self._burst_s = burst_s
         self._used_s = 0.0
         self._at = now
 
@@ -28,5 +30,5 @@ class TimeShare:
         """Take note of work from ``began_at`` until now; return how long to pause after it."""
         left_s = max(0.0, self._used_s - (now - self._at) * SHARE)
         self._used_s, self._at = left_s + now - began_at, now
-        pause_s = (self._used_s - BURST_S) / SHARE
+        pause_s = (self._used_s - self._burst_s) / SHARE
         return pause_s if pause_s >= MIN_PAUSE_S else 0.0

@@ -6,7 +6,9 @@
   the connection is cut. uvicorn itself would wait for ever for room to write.
 - A peer that still sends when it is told to go (a message of 16 MB) is read until it has seen why:
   closing a socket that holds unread bytes destroys what was sent (see :mod:`.lingering`).
-- Little is read in one go: thousands of tiny messages are parsed without a pause for anybody else.
+- Little is read in one go, and not from who takes more than a share of the loop's time by pings,
+  pongs or tiny pieces of messages, which no route ever sees (see :mod:`.pacing`).
+- A message in a million pieces takes no more memory than its bytes.
 
 Nothing is asked of a client's pongs: not reading is our back-pressure, and would starve them.
 """
@@ -21,8 +23,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import SecurityError
+
+from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
+from auricle.server.errors import last_words
+from auricle.server.pacing import PacedReading
 
 if TYPE_CHECKING:
+    from websockets.frames import Frame
     from websockets.http11 import Request
 
 MAX_MESSAGE_BYTES = 2**20
@@ -36,8 +44,8 @@ _MAX_BYTES_AT = {"/v1/realtime": MAX_JSON_AUDIO_BYTES}
 SEND_BUFFER_BYTES = 32 * 1024
 """Asked of the kernel: some hundred results."""
 
-READ_BYTES = 16 * 1024
-"""Read at once: half a second of PCM16, or some two thousand messages of a byte each (20 ms)."""
+READ_BYTES = 4 * 1024
+"""Read at once: an eighth of a second of PCM16, or 680 pings (20 ms; each is answered at once)."""
 
 WRITE_BUFFER_BYTES = 8 * 1024
 """Above it a sender waits."""
@@ -84,8 +92,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.received_at = time.monotonic()
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
-        if hasattr(transport, "max_size"):  # asyncio's own transports; others read as they like
-            transport.max_size = READ_BYTES
+        self._reading = PacedReading(transport, READ_BYTES, lambda: not self.read_paused)
         with contextlib.suppress(OSError, AttributeError):  # not a TCP socket
             found: socket.socket = transport.get_extra_info("socket")
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
@@ -95,8 +102,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.received_at = time.monotonic()
         if self.conn.parser_exc is not None:
             return
-        self.conn.receive_data(data)
-        self.handle_events()
+        with self._reading.parsing():
+            self.conn.receive_data(data)
+            self.handle_events()
+        if not self.handshake_initiated:
+            self._refuse_handshake()
         if self.conn.parser_exc is not None:
             self.handle_parser_exception()
 
@@ -107,6 +117,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             path = self.scope["path"]
             self.conn.max_message_size = _MAX_BYTES_AT.get(path, self.conn.max_message_size)
             self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
+
+    def handle_cont(self, event: "Frame") -> None:
+        """Add a piece to its message."""
+        if isinstance(self.frames[0], bytes):
+            self.frames = [bytearray(self.frames[0])]  # type: ignore[list-item]
+        self.frames[0] += event.data
+        if event.fin:
+            self.frames = [bytes(self.frames[0])]
+            self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
         """Answer, unless the answers are not read."""
@@ -131,6 +150,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """See :class:`Peer`."""
         return not self.queue.empty()
 
+    async def receive(self) -> Any:
+        """Return the next message, and read on after the last one."""
+        message = await self.queue.get()
+        if self.read_paused and self.queue.empty():
+            self.read_paused = False
+            self._reading.resume_reading()
+        return message
+
     async def send(self, message: Any) -> None:
         """Send what the route says; a close is not waited for any longer than ``LINGER_S``.
 
@@ -147,6 +174,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         elif message["type"] == "websocket.http.response.body":
             # A refusal completes the handshake, too: uvicorn would log it as an error of ours.
             self.handshake_complete = not message.get("more_body", False)
+
+    def _refuse_handshake(self) -> None:
+        """Say why a head that is good HTTP is no handshake: uvicorn would wait for ever."""
+        error: AuricleError = RemoteProtocolError("This is no WebSocket handshake.")
+        if isinstance(self.conn.handshake_exc, SecurityError):
+            error = HeadTooLarge("A line of the request's head is too long, or there are too many.")
+        self.transport.write(last_words(error))
+        self.transport.close()
 
     def give_up(self, code: int, reason: str) -> None:
         """See :class:`Peer`."""

@@ -29,8 +29,10 @@ from auricle.protocol.native import StreamParameters
 from auricle.protocol.wyoming import WyomingDialect, error_event, info_event
 from auricle.server.auth import is_loopback
 from auricle.server.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
+from auricle.server.gate import GatedSocket, Peer
 from auricle.server.live_connection import CLIENT_LEFT, DONE, LiveConnection, end_of, note_end
 from auricle.server.logs import request_log
+from auricle.server.proxies import client_address
 from auricle.server.run import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.state import RETRY_S, ServerState
 from auricle.server.time_share import TimeShare
@@ -94,7 +96,8 @@ class WyomingServer:
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 self._accept(_Pipe(reader, writer), group)
 
-            for found in sockets:
+            for plain in sockets:
+                found = GatedSocket.around(plain, self._server.gate)
                 listener = await asyncio.start_server(
                     accept, sock=found, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
                 )
@@ -103,8 +106,11 @@ class WyomingServer:
             await anyio.sleep_forever()
 
     def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
+        error = self._server.gate.refusal(pipe.peer)
         if self._connections >= MAX_CONNECTIONS:
-            pipe.refuse(Overloaded("As many connections as the server takes are open.", RETRY_S))
+            error = Overloaded("As many connections as the server takes are open.", RETRY_S)
+        if error is not None:
+            pipe.refuse(error)
             return
         self._connections += 1
         group.start_soon(self._serve, pipe)
@@ -128,6 +134,7 @@ class _Pipe:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self.peer: Peer = tuple((writer.get_extra_info("peername") or ("", 0))[:2])
         self.received_at = time.monotonic()
         writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
@@ -265,7 +272,8 @@ class _Connection:
     async def _listen(self, wanted: StreamParameters, utterance: "_Utterance") -> bool:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
-        room = live.admit(WYOMING, is_resuming=False)
+        address = client_address({"client": self._pipe.peer})
+        room = live.admit(WYOMING, address, is_resuming=False)
         runner = await live.open(self._server.running.background, WYOMING, wanted, room)
         live.metrics.count_guest("wyoming")
         log.details["session"] = runner.session.id
