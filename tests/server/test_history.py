@@ -54,7 +54,7 @@ def observed(*looks: Look) -> History:
 
 
 def told(history: History, *, with_stacks: bool = False) -> Any:
-    return history.body(START + 60, with_stacks=with_stacks)
+    return history.body(60.0, START + 60, with_stacks=with_stacks)
 
 
 def test_before_the_first_sample_there_is_nothing_to_tell() -> None:
@@ -150,11 +150,26 @@ def test_what_is_kept_is_bounded() -> None:
     for second in range(int(2 * SPAN_S)):
         crash = replace(CRASH, at=START + second)
         history.observe(look(worker("asr-1", "ready", crash)), second, START + second)
-    body = told(history)
+    body: Any = history.body(2 * SPAN_S, START + 2 * SPAN_S, with_stacks=False)
     assert len(body["samples"]["at"]) == SPAN_S / SAMPLE_EVERY_S
     assert body["samples"]["at"][-1] - body["samples"]["at"][0] <= SPAN_S
     assert len(body["exits"]) == MAX_EXITS
     assert body["exits"][-1]["at"] == START + 2 * SPAN_S - 1
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_what_was_a_while_ago_still_was_when_the_clock_is_set(jump_s: float) -> None:
+    history, dead = History(), worker("asr-1", "starting", CRASH, 1)
+    for second in range(11):
+        at = START + second + (jump_s if second > 7 else 0.0)
+        history.observe(look(dead) if second > 2 else look(), float(second), at)
+    body: Any = history.body(60.0, START + jump_s + 60, with_stacks=False)
+    assert body["started_at"] == START + jump_s
+    assert told_times(body) == [START + jump_s + second for second in (5, 10, 3)]
+
+
+def told_times(body: Any) -> list[float]:
+    return [*body["samples"]["at"], *(exit["at"] for exit in body["exits"])]
 
 
 async def test_a_bug_costs_the_history_only_and_is_logged_once(logged: LogCapture) -> None:

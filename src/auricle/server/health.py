@@ -75,7 +75,9 @@ async def get_history(request: Request) -> Response:
     """Return the figures of the last 15 minutes; with the operator's key also crash stacks."""
     server = state_of(request)
     is_operator = server.keyring.is_operator(request.headers)
-    return json_response(server.history.body(time.time(), with_stacks=is_operator))
+    return json_response(
+        server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
+    )
 
 
 def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:

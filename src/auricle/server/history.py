@@ -2,7 +2,9 @@
 
 A look is taken each second, and from the looks of 5 s a sample is made. It holds the worst of them
 (fewest workers ready, most in the queue), so that a worker that was away for two seconds shows.
-:class:`History` does no I/O and knows no clock; all of it is bounded and ends with the server.
+Times are kept on a clock that nobody sets, and told by the one that people read: when that is set
+right, what was two minutes ago still was. :class:`History` does no I/O and knows no clock; all of
+it is bounded and ends with the server.
 """
 
 import math
@@ -55,6 +57,7 @@ class Exit:
 
     worker: str
     how: WorkerExit
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,31 +97,36 @@ class History:
             now: Monotonic seconds.
             at: Seconds since 1970, for people.
         """
-        self._crashes += self._note_deaths(look)
+        self._crashes += self._note_deaths(look, now, at)
         self._looks.append(look)
         if self._started_at is None:
-            self._started_at, self._began_at = at, now
+            self._started_at = self._began_at = now
         elif now - self._began_at >= SAMPLE_EVERY_S:
             looks, crashes = self._looks, self._crashes
             self._looks, self._began_at, self._crashes = [look], now, 0
-            self._samples.append(_sample(looks, crashes, at))
+            self._samples.append(_sample(looks, crashes, now))
 
-    def body(self, now: float, *, with_stacks: bool) -> dict[str, object]:
+    def body(self, now: float, at: float, *, with_stacks: bool) -> dict[str, object]:
         """Return what ``/health/history`` answers: a list for each figure, oldest first.
 
         Args:
-            now: Seconds since 1970, so that a page needs no clock that agrees with ours.
+            now: Monotonic seconds.
+            at: Seconds since 1970, so that a page needs no clock that agrees with ours.
             with_stacks: For the operator only.
         """
         samples = self._samples
+
+        def told(moment: float) -> float:
+            return round(at - (now - moment), 3)
+
         return {
-            "now": round(now, 3),
-            "started_at": self._started_at,
+            "now": round(at, 3),
+            "started_at": None if self._started_at is None else told(self._started_at),
             "every_s": SAMPLE_EVERY_S,
             "span_s": SPAN_S,
             "with_stacks": with_stacks,
             "samples": {
-                "at": [round(sample.at, 3) for sample in samples],
+                "at": [told(sample.at) for sample in samples],
                 "workers": [sample.workers for sample in samples],
                 "ready": [sample.ready for sample in samples],
                 "crashes": [sample.crashes for sample in samples],
@@ -137,11 +145,12 @@ class History:
                 },
             },
             "exits": [
-                {"worker": exit.worker, **exit_body(exit.how, with_stacks)} for exit in self._exits
+                {"worker": exit.worker, **exit_body(exit.how, with_stacks), "at": told(exit.at)}
+                for exit in self._exits
             ],
         }
 
-    def _note_deaths(self, look: Look) -> int:
+    def _note_deaths(self, look: Look, now: float, at: float) -> int:
         """Return how many were new; of several of one worker, how the last one ended is kept.
 
         A worker that is replaced on purpose leaves the crew when it ends, and isn't counted.
@@ -154,7 +163,8 @@ class History:
             self._seen[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
             if last is not None and last != last_before:
-                self._exits.append(Exit(worker.id, last))
+                ago_s = min(max(0.0, at - last.at), LOOK_EVERY_S)  # or the clock was set between
+                self._exits.append(Exit(worker.id, last, now - ago_s))
         return count
 
 
@@ -171,13 +181,13 @@ async def keep(history: History, look: Callable[[], Look], every_s: float = LOOK
         await anyio.sleep(every_s)
 
 
-def _sample(looks: Sequence[Look], crashes: int, at: float) -> _Sample:
+def _sample(looks: Sequence[Look], crashes: int, now: float) -> _Sample:
     """Return what happened from the first look, which was the last sample's last, to the last."""
     first, last = looks[0], looks[-1]
     delays_s = sorted(delay_s for look in looks[1:] for delay_s in look.final_delays_s)
     refusals = {code: last.errors.get(code, 0) - first.errors.get(code, 0) for code in REFUSALS}
     return _Sample(
-        at=at,
+        at=now,
         workers=len(last.asr.workers),
         ready=min(_ready(look.asr) for look in looks),
         queue_audio_s=max(look.asr.waiting_audio_s for look in looks),
