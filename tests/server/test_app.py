@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from auricle.protocol.deepgram_query import parse_listen
 from auricle.server.request import AUDIO_FORMATS, Fields
 from tests.fakes.service import InProcess, in_process, keys
 
@@ -53,7 +54,7 @@ def test_the_document_tells_of_every_refusal_and_of_none_that_never_comes(
     for path, operations in document["paths"].items():
         for operation in operations.values():
             refused = {status for status in operation["responses"] if status >= "400"}
-            assert refused >= {"429", "500", "503"}, path
+            assert refused >= {"421", "429", "500", "503"}, path
             assert "security" not in operation, path
     assert "422" not in document["paths"]["/jobs/{job_id}"]["get"]["responses"]
 
@@ -82,3 +83,14 @@ def test_the_document_describes_what_may_be_posted(
 ) -> None:
     post = service.client.get("/openapi.json").json()["paths"][path]["post"]
     assert field in post["requestBody"]["content"]["application/json"]["schema"]["properties"]
+
+
+def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InProcess) -> None:
+    post = service.client.get("/openapi.json").json()["paths"]["/v1/listen"]["post"]
+    given = {found["name"]: found["schema"] for found in post["parameters"]}
+    values = {"boolean": "true", "integer": "9000", "number": "0.5", "string": "de", "array": "x"}
+    raw = ("encoding", "mulaw")
+    for name, schema in given.items():
+        value = str(schema["enum"][-1] if "enum" in schema else values[schema["type"]])
+        beside = [raw] if name == "sample_rate" else []
+        assert parse_listen([(name, value), *beside]) != parse_listen(beside), name

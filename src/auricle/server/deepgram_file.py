@@ -21,16 +21,9 @@ from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen,
 from auricle.protocol.deepgram_results import Metadata, file_body, seconds
 from auricle.server.body import check_length
 from auricle.server.deepgram import model_of, utc_now
+from auricle.server.deepgram_openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
 from auricle.server.limits import estimate_s
 from auricle.server.logs import request_log
-from auricle.server.openapi_answers import (
-    DEEPGRAM_ERROR,
-    POSTED,
-    Answers,
-    answer,
-    fields,
-    refusals,
-)
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
 from auricle.server.request import Ask
@@ -40,17 +33,6 @@ from auricle.server.upload import Upload
 from auricle.types import Options, Transcript
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
-_OPENAPI = {
-    "requestBody": {
-        "required": True,
-        "description": "The audio itself; all else is in the query.",
-        "content": {"audio/*": {"schema": {"type": "string", "format": "binary"}}},
-    }
-}
-_RESPONSES: Answers = {
-    200: answer("The text.", fields(metadata={"type": "object"}, results={"type": "object"})),
-    **refusals(DEEPGRAM_ERROR, *POSTED, 504),
-}
 
 router = APIRouter()
 
@@ -59,8 +41,8 @@ router = APIRouter()
     "/v1/listen",
     summary="Turn a file into text, as Deepgram does",
     response_class=Response,
-    responses=_RESPONSES,
-    openapi_extra=_OPENAPI,
+    responses=LISTEN_RESPONSES,
+    openapi_extra=LISTEN_OPENAPI,
 )
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""

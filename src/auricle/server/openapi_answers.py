@@ -18,14 +18,15 @@ _MEANINGS = {
     404: "There is no such thing.",
     413: "Too many bytes, or too long.",
     415: "Unknown format.",
+    421: "This server has no keys, and does not answer to that name.",
     422: "Audio that can't be decoded, or none.",
     429: "This key, or this address, has used up its allowance; see Retry-After.",
     500: "This audio killed the engine repeatedly, or a bug.",
     503: "No room, no worker, or shutting down; see Retry-After.",
     504: "Not done in time.",
 }
-_ALWAYS = (429, 500, 503)
-"""A server that has no room for another connection answers so at any path."""
+_ALWAYS = (421, 429, 500, 503)
+"""These may come at any path: the last and 429 also where no connection more has room."""
 
 KEYED = (401, 403)
 POSTED = (400, *KEYED, 413)
