@@ -182,6 +182,11 @@ $(SUPPLY)/ready: supply/requirements-tools.txt
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
 
+.PHONY: dev-cert
+dev-cert: ## Make a certificate of your own, so that phones give the page the microphone (ARGS="NAME")
+	@$(SETUP) requirements.lock
+	@"$(BIN)/auricle" dev-cert $(ARGS)
+
 .PHONY: web
 web: web/node_modules/.package-lock.json ## Build the pages that the server shows (needs Node 20 and npm)
 	@cd web && npm run --silent build:page

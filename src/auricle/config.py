@@ -31,6 +31,7 @@ ORIGIN = re.compile(
 
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
+    | {"AURICLE_TLS_KEY"}
 )
 """Handed to no other program."""
 
@@ -86,6 +87,13 @@ class ServerSettings(_Section):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Other sites whose pages may use it, with commas, as https://app.example.",
+    )
+    tls_cert: Path | None = Field(
+        None, description="File of the certificate, and those that vouch for it; serves https."
+    )
+    tls_key: Path | None = Field(None, description="File of the certificate's private key.")
+    hsts_s: int = Field(
+        0, ge=0, description="For how long browsers shall take https only (HSTS); 0: not told."
     )
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
         (), description="Addresses or networks, with commas, whose X-Forwarded-* is believed."

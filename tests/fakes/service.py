@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import uvicorn
 from anyio.abc import SocketStream
 from fastapi import FastAPI
 from pydantic import SecretStr
@@ -17,8 +16,9 @@ from starlette.testclient import TestClient
 
 from auricle.config import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
-from auricle.server.run import uvicorn_config
+from auricle.server.run import Server, uvicorn_config
 from auricle.server.state import ServerState
+from auricle.server.tls import Certificate
 from tests.fakes.clips import CLIPS
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.transcriber import FakeTranscriber
@@ -122,13 +122,14 @@ async def live(
 
 
 @asynccontextmanager
-async def listening(app: FastAPI) -> AsyncIterator[int]:
+async def listening(app: FastAPI, certificate: Certificate | None = None) -> AsyncIterator[int]:
     """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn_config(app))
+    state: Any = getattr(app.state, "auricle", None)  # of some tests there is none
+    server = Server(uvicorn_config(app), state, 0, certificate)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
-        await poll_until(lambda: server.started)
+        await poll_until(lambda: server.started and server.servers)
         yield listener.getsockname()[1]
         server.should_exit = True
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import doctor, keys, live, models, serve, settings, transcribe
+from auricle.cli import dev_cert, doctor, keys, live, models, serve, settings, transcribe
 from auricle.cli.console import plain_errors
 
 app = typer.Typer(
@@ -60,6 +60,7 @@ for _command in (
     models.models,
     doctor.doctor,
     settings.settings,
+    dev_cert.dev_cert,
 ):
     _add(_command)
 

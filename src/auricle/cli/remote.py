@@ -4,6 +4,7 @@ A server that is full is asked again when it says so. One that vanishes is waite
 forgotten the job when it is back, the file is uploaded again.
 """
 
+import ssl
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import httpx2 as httpx
 import msgspec
 
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
+from auricle.client.connection import why_not
 from auricle.config import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
 from auricle.longform import FileTranscript, Gap
@@ -101,6 +103,8 @@ class RemoteRecogniser:
             (await self._http.get("/livez")).raise_for_status()
         except httpx.HTTPError as exc:
             await self._http.aclose()
+            if isinstance(cause := _first_cause(exc), ssl.SSLError):
+                raise SetupError(f"{self._url} can't be used: {why_not(cause)}.") from exc
             raise SetupError(
                 f"No Auricle server answers at {self._url}: start one with `auricle serve`, "
                 "or leave --url out."
@@ -195,6 +199,12 @@ class RemoteRecogniser:
                 await self._http.delete(f"/jobs/{job_id}")
             except httpx.HTTPError:
                 return
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def _checked(url: str) -> str:

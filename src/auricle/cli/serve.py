@@ -32,6 +32,8 @@ def serve(
     port: Annotated[int | None, setting("port")] = None,
     keys_file: Annotated[str | None, setting("keys_file")] = None,
     insecure_no_auth: Annotated[bool | None, setting("insecure_no_auth")] = None,
+    tls_cert: Annotated[str | None, setting("tls_cert")] = None,
+    tls_key: Annotated[str | None, setting("tls_key")] = None,
     wyoming: Annotated[bool | None, setting("wyoming")] = None,
     wyoming_host: Annotated[str | None, setting("wyoming_host")] = None,
     wyoming_port: Annotated[int | None, setting("wyoming_port")] = None,
@@ -63,6 +65,8 @@ def serve(
             "port": port,
             "keys_file": keys_file,
             "insecure_no_auth": insecure_no_auth,
+            "tls_cert": tls_cert,
+            "tls_key": tls_key,
             "wyoming": wyoming,
             "wyoming_host": wyoming_host,
             "wyoming_port": wyoming_port,
@@ -98,6 +102,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.keys import read_keys
     from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
+    from auricle.server.tls import Certificate
     from auricle.workers.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
@@ -105,9 +110,10 @@ async def _serve(settings: Settings) -> None:
 
     keep_memory_private()
     configure_logging(settings.server.log_level)
-    # A port in use or a bad file of keys is told before a model is fetched.
+    # A port in use, a bad file of keys or certificate is told before a model is fetched.
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
+    Certificate.of(settings.server)
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     model_path = await anyio.to_thread.run_sync(resolve, settings.model)

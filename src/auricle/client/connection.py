@@ -99,14 +99,17 @@ async def open_connection(
     except InvalidStatus as exc:
         raise _refusal(exc.response) from exc
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:
-        raise ConnectionFailed(_why_not(exc)) from exc
+        raise ConnectionFailed(why_not(exc)) from exc
 
 
-def _why_not(error: Exception) -> str:
+def why_not(error: BaseException) -> str:
     """Return why there is no connection, in words for people."""
     match error:
         case ssl.SSLCertVerificationError():
-            return f"its certificate is not to be trusted ({error.verify_message})"
+            why = error.verify_message
+            return (
+                f"its certificate is not to be trusted ({why}); SSL_CERT_FILE=FILE names another CA"
+            )
         case ssl.SSLError():
             return "what answers there speaks no TLS"
         case socket.gaierror():

@@ -2,7 +2,7 @@
 
 ::
 
-    TrustedProxies  finds out whose request it is
+    TrustedProxies  finds out whose request it is (and StrictTransport tells of https)
       Observer        counts and logs
         LingeringClose  lets an answer reach a client that is still sending
           Door            refuses those that are too many
@@ -40,6 +40,7 @@ from auricle.server import (
 from auricle.server.deepgram_errors import refusal as deepgram_refusal
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.gate import Door
+from auricle.server.hsts import StrictTransport
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
@@ -106,6 +107,8 @@ class _Application(FastAPI):
     app.add_middleware(Door, gate=server.gate)
     app.add_middleware(LingeringClose)
     app.add_middleware(Observer, server=server)
+    if settings.server.hsts_s:
+        app.add_middleware(StrictTransport, max_age_s=settings.server.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)
     return app
 

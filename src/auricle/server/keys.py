@@ -19,24 +19,21 @@ import stat
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import anyio
 import structlog
-from anyio import to_thread
 
 from auricle.errors import SetupError
 from auricle.server.allowance import NO_OWN_LIMITS, KeyLimits, parse_limits
+from auricle.server.following import LOOK_S, follow, is_open_to_others
 
-LOOK_S = 1.0
-"""How often the file is looked at."""
 MAX_FILE_BYTES = 2**20
 
 _PREFIX = "aur_"
 """So that programs that look for lost keys know ours."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
-_OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
 _log = structlog.get_logger("auricle.server")
 
@@ -180,36 +177,16 @@ async def follow_keys(
         use: What takes the keys; called in a thread.
         look_s: Seconds between two looks.
     """
-    seen: tuple[int, ...] = ()
-    while True:
-        seen = await to_thread.run_sync(_refresh, path, use, seen, abandon_on_cancel=True)
-        await anyio.sleep(look_s)
+    await follow((path,), partial(_refresh, path, use), look_s=look_s)
 
 
-def _refresh(
-    path: Path, use: Callable[[Sequence[StoredKey]], None], seen: tuple[int, ...]
-) -> tuple[int, ...]:
-    mode, *_ = now = _signature(
-        path
-    )  # before it is read: what changes meanwhile is seen at the next look
-    if now == seen:
-        return seen
+def _refresh(path: Path, use: Callable[[Sequence[StoredKey]], None]) -> None:
     try:
         found = read_keys(path)
     except SetupError as error:
         _log.warning("keys_file_unusable", reason=str(error), keys="as before")
-        return now
+        return
     use(found)
     _log.info("keys_read", keys=len(found))
-    if os.name == "posix" and mode & _OTHERS:
+    if is_open_to_others(path):
         _log.warning("keys_file_open_to_others", advice=f"chmod 600 {path}")
-    return now
-
-
-def _signature(path: Path) -> tuple[int, ...]:
-    """Return the file's mode, and what is another once the file is."""
-    try:
-        found = path.stat()
-    except OSError as error:
-        return (0, error.errno or 0)
-    return (found.st_mode, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

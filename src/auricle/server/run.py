@@ -7,10 +7,12 @@ signal does not wait. The signal is not raised again afterwards, as uvicorn woul
 has its workers to stop.
 """
 
+import asyncio
 import socket
 import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 import structlog
 import uvicorn
@@ -22,6 +24,7 @@ from auricle.server.auth import check_exposure
 from auricle.server.gate import GatedSocket
 from auricle.server.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.state import ServerState
+from auricle.server.tls import HANDSHAKE_S, SHUTDOWN_S, Certificate
 from auricle.server.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 
 BACKLOG = 1024
@@ -99,7 +102,8 @@ def base_url(settings: ServerSettings, sockets: Sequence[socket.socket]) -> str:
     if host in ("", "0.0.0.0", "::"):
         host = "127.0.0.1"
     port = sockets[0].getsockname()[1]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if settings.tls_cert is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def serve(
@@ -113,12 +117,15 @@ async def serve(
         sockets: From :func:`listen`; they are closed at the end.
 
     Raises:
-        SetupError: The sockets can't be had, or the application can't start.
+        SetupError: The sockets or the certificate can't be had, or the application can't start.
     """
+    state: ServerState = app.state.auricle
+    certificate = Certificate.of(settings)
+    if certificate is not None:
+        state.beside.append(certificate.follow)
     if sockets is None:
         sockets = listen(settings)
-    state: ServerState = app.state.auricle
-    server = _Server(uvicorn_config(app), state, settings.drain_s)
+    server = Server(uvicorn_config(app), state, settings.drain_s, certificate)
     sockets = [GatedSocket.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
@@ -150,22 +157,46 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server, which drains before it stops."""
+class Server(uvicorn.Server):
+    """uvicorn's server, which drains before it stops, and waits for no handshake of TLS."""
 
-    def __init__(self, config: uvicorn.Config, state: ServerState, drain_s: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        state: ServerState,
+        drain_s: float,
+        certificate: Certificate | None,
+    ) -> None:
         super().__init__(config)
         self._state = state
         self._drain_s = drain_s
+        self._certificate = certificate
         self._signals = 0
         self._drain_until: float | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and let more connections wait than are accepted at once."""
-        await super().startup(sockets=sockets)
-        if not self.should_exit:
-            for found in sockets or ():
-                found.listen(BACKLOG)
+        """Start the application, then listen: uvicorn can't say how long TLS may take.
+
+        More connections may wait than are accepted at once.
+        """
+        await super().startup(sockets=[])
+        tls: dict[str, Any] = {}
+        if self._certificate is not None:
+            tls["ssl"] = self._certificate.context
+            tls["ssl_handshake_timeout"] = HANDSHAKE_S
+            tls["ssl_shutdown_timeout"] = SHUTDOWN_S
+        loop = asyncio.get_running_loop()
+        for found in sockets or ():
+            listener = await loop.create_server(
+                self._connection, sock=found, backlog=self.config.backlog, **tls
+            )
+            self.servers.append(listener)
+            found.listen(BACKLOG)
+
+    def _connection(self) -> asyncio.Protocol:
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn's own
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Note a signal: it interrupts anything, so no more than that."""

@@ -1,0 +1,201 @@
+"""``auricle dev-cert``: a certificate of one's own, so that browsers give the microphone."""
+
+import ipaddress
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+import typer
+
+from auricle.cli.console import results
+from auricle.errors import SetupError
+
+CA_DAYS = 3650
+CERTIFICATE_DAYS = 397
+"""Apple's devices take no more than 825 (support.apple.com/103769), public CAs give no more."""
+
+_PRIVATE = (
+    *("DNS:localhost", "DNS:local", "DNS:internal", "DNS:home.arpa", "DNS:lan"),
+    *("IP:127.0.0.0/255.0.0.0", "IP:10.0.0.0/255.0.0.0", "IP:172.16.0.0/255.240.0.0"),
+    *("IP:192.168.0.0/255.255.0.0", "IP:169.254.0.0/255.255.0.0"),
+    *("IP:fc00::/fe00::", "IP:fe80::/ffc0::"),
+)
+"""All that the CA may vouch for, beside the names and addresses that it was made for."""
+
+_OPENSSL_CONFIG = """
+[req]
+distinguished_name = subject
+[subject]
+[ca]
+basicConstraints = critical, CA:TRUE, pathlen:0
+keyUsage = critical, keyCertSign
+subjectKeyIdentifier = hash
+nameConstraints = critical, {permitted}
+[server]
+basicConstraints = critical, CA:FALSE
+keyUsage = critical, digitalSignature
+extendedKeyUsage = serverAuth
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
+subjectAltName = {names}
+"""
+_NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+
+
+def dev_cert(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names and addresses beside this machine's own.", show_default=False),
+    ] = None,
+    directory: Annotated[
+        Path | None, typer.Option(help="Where to put them.", show_default="the user's settings")
+    ] = None,
+) -> None:
+    """Make a certificate for this machine, and a CA of your own that vouches for it.
+
+    For trying things out in your own network: whoever is to trust it has to install the CA, which
+    can vouch for private names and addresses only. Asked again, the CA stays, and the certificate
+    is made anew for the addresses of the day; a server that runs takes it within a second.
+    """
+    folder = directory or platformdirs.user_config_path("auricle") / "tls"
+    own = [*machine_names(), *(names or [])]
+    made = make_certificate(folder, own)
+    results.print(_advice(folder, made), markup=False, soft_wrap=True)
+
+
+def make_certificate(folder: Path, names: list[str]) -> list[str]:
+    """Put ``ca.crt``, ``ca.key``, ``server.crt`` and ``server.key`` into a folder.
+
+    Returns:
+        The names and addresses that the certificate is for, in the order given, each once.
+
+    Raises:
+        SetupError: There is no openssl, or it can't make one; the message says what to do.
+    """
+    wanted = list(dict.fromkeys(_alternative(name) for name in names))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            _make(folder, Path(name), wanted)
+    except OSError as error:
+        raise SetupError(f"{folder} can't be written ({error.strerror}).") from error
+    return [name.partition(":")[2] for name in wanted]
+
+
+def machine_names() -> list[str]:
+    """Return the names and addresses under which a network may know this machine."""
+    import psutil
+
+    host = socket.gethostname()
+    found = ["localhost", host, *([] if "." in host else [f"{host}.local"])]  # mDNS's, RFC 6762
+    for addresses in psutil.net_if_addrs().values():
+        for entry in addresses:
+            if entry.family in (socket.AF_INET, socket.AF_INET6) and "%" not in entry.address:
+                found.append(entry.address)
+    return found
+
+
+def _make(folder: Path, workshop: Path, wanted: list[str]) -> None:
+    permitted = [*_PRIVATE, *(name if name[:3] == "DNS" else _alone(name) for name in wanted)]
+    config = workshop / "config"
+    config.write_text(
+        _OPENSSL_CONFIG.format(
+            names=", ".join(wanted),
+            permitted=", ".join(f"permitted;{name}" for name in permitted),
+        )
+    )
+    request, answer = workshop / "request", workshop / "server.crt"
+    ca, ca_key = folder / "ca.crt", folder / "ca.key"
+    key = workshop / "server.key"
+    if not ca.exists():
+        made, made_key = workshop / "ca.crt", workshop / "ca.key"
+        _openssl(
+            *("req", "-x509", "-config", config, "-extensions", "ca", *_NEW_KEY),
+            *("-subj", f"/CN=Auricle CA of {socket.gethostname()}"[:64]),
+            *("-keyout", made_key, "-out", made, "-days", CA_DAYS),
+        )
+        made_key.replace(ca_key)
+        made.replace(ca)
+    _openssl(
+        *("req", "-new", "-config", config, *_NEW_KEY, "-subj", "/CN=Auricle"),
+        *("-keyout", key, "-out", request),
+    )
+    _openssl(
+        *("x509", "-req", "-in", request, "-CA", ca, "-CAkey", ca_key, "-out", answer),
+        *("-days", CERTIFICATE_DAYS, "-set_serial", f"0x{os.urandom(16).hex()}"),
+        *("-extfile", config, "-extensions", "server"),
+    )
+    try:
+        _openssl("verify", "-CAfile", ca, answer)
+    except SetupError as error:
+        raise SetupError(
+            f"The CA in {folder} was not made for all of these names: remove the folder to make a "
+            "new one, and install that anew."
+        ) from error
+    key.replace(folder / "server.key")
+    answer.replace(folder / "server.crt")
+
+
+def _openssl(*arguments: object) -> None:
+    program = shutil.which("openssl")
+    if program is None:
+        raise SetupError("This takes the program openssl (Debian: apt-get install openssl).")
+    done = subprocess.run(
+        [program, *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        umask=0o077 if os.name == "posix" else -1,
+    )
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
+        raise SetupError(f"openssl {arguments[0]} failed: {last}")
+
+
+def _alternative(name: str) -> str:
+    """Return a name or address as openssl writes it into a certificate."""
+    try:
+        return f"IP:{ipaddress.ip_address(name)}"
+    except ValueError:
+        if not all(c.isalnum() or c in "-._" for c in name) or not name.isascii() or not name:
+            raise SetupError(f"{name!r} is neither a name nor an address.") from None
+        return f"DNS:{name.lower()}"
+
+
+def _alone(address: str) -> str:
+    """Return what permits one address."""
+    is_six = address.count(":") > 1
+    mask = ":".join(["ffff"] * 8) if is_six else "255.255.255.255"
+    return f"{address}/{mask}"
+
+
+def _advice(folder: Path, names: list[str]) -> str:
+    reachable = [name for name in names if name not in ("localhost", "127.0.0.1", "::1")]
+    lan = next((name for name in reachable if name.count(".") == 3), names[0])
+    ca, key, certificate = folder / "ca.crt", folder / "server.key", folder / "server.crt"
+    return f"""\
+Made in {folder}, for {", ".join(names)}.
+
+Serve (other machines need a key: AURICLE_API_KEYS=name:key):
+  auricle serve --host 0.0.0.0 --tls-cert {certificate} --tls-key {key}
+
+From the command line:
+  SSL_CERT_FILE={ca} auricle live --url https://localhost:6007 --mic
+  curl --cacert {ca} https://localhost:6007/livez
+
+In browsers, so that the page gets the microphone: take {ca}, and no other file, to the
+phone or computer, and let it be trusted there:
+  Android  Settings > Security > Encryption & credentials > Install a certificate > CA certificate
+  iPhone   open the file, install it in Settings > General > VPN & Device Management, then switch it
+           on in Settings > General > About > Certificate Trust Settings
+  desktop  the browser's settings, under certificates: authorities
+Then open https://{lan}:6007 there.
+
+The CA can vouch for these and private networks only. Keep its key to yourself all the same:
+{folder / "ca.key"}
+"""

@@ -1,0 +1,125 @@
+"""``auricle dev-cert``, and a server that serves with what it makes."""
+
+import os
+import socket
+import ssl
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from auricle.cli.dev_cert import machine_names, make_certificate
+from auricle.errors import SetupError
+from tests.cli.conftest import Run
+from tests.fakes.clips import CLIPS
+from tests.fakes.command import command, environment, serving
+from tests.fakes.service import WAV
+
+pytestmark = pytest.mark.process
+
+LIMIT_S = 120
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "tls"
+    make_certificate(folder, [*machine_names(), "captions.example", "203.0.113.9", "2001:db8::9"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server with that certificate: its address."""
+    files = ("--tls-cert", str(made / "server.crt"), "--tls-key", str(made / "server.key"))
+    with serving(tmp_path_factory.mktemp("served"), *files, host="localhost") as (server, url):
+        assert url.startswith("https://localhost:")
+        assert server.line_with("curl ").strip().endswith(f" {url}/utterance")
+        yield url
+
+
+def test_it_prints_what_to_run_and_what_to_do_on_the_phone(auricle: Run, tmp_path: Path) -> None:
+    told = auricle("dev-cert", "--directory", str(tmp_path / "tls"), "captions.example")
+    assert told.exit_code == 0
+    for part in (
+        f"--tls-cert {tmp_path}/tls/server.crt --tls-key {tmp_path}/tls/server.key",
+        f"SSL_CERT_FILE={tmp_path}/tls/ca.crt",
+        "captions.example",
+        socket.gethostname(),
+        "Android",
+        "iPhone",
+    ):
+        assert part in told.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+def test_nobody_else_can_read_the_keys(made: Path) -> None:
+    assert {path.name for path in made.iterdir()} == {
+        "ca.crt",
+        "ca.key",
+        "server.crt",
+        "server.key",
+    }
+    for name in ("ca.key", "server.key"):
+        assert stat.S_IMODE((made / name).stat().st_mode) == 0o600
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+
+
+def test_asked_again_the_ca_stays_and_the_certificate_is_made_anew(tmp_path: Path) -> None:
+    make_certificate(tmp_path, ["localhost", "captions.example"])
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    make_certificate(tmp_path, ["localhost", "10.1.2.3", "nas.local"])
+    after = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"server.crt", "server.key"}
+
+
+def test_the_ca_can_vouch_for_nobody_elses_names(tmp_path: Path) -> None:
+    make_certificate(tmp_path, ["localhost", "captions.example"])
+    before = (tmp_path / "server.crt").read_bytes()
+    for other in ("bank.example", "203.0.113.9", "2001:db8::9"):
+        with pytest.raises(SetupError, match="was not made for all of these names"):
+            make_certificate(tmp_path, ["localhost", other])
+    assert (tmp_path / "server.crt").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "a,DNS:b", "a b", "ä.example", "https://a", "a/CN=b", "*"])
+def test_what_is_no_name_is_told(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SetupError, match="neither a name nor an address"):
+        make_certificate(tmp_path, [name])
+
+
+def test_without_openssl_it_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match="openssl"):
+        make_certificate(tmp_path / "tls", ["localhost"])
+
+
+def test_who_trusts_the_ca_is_served_over_https(served: str, made: Path) -> None:
+    context = ssl.create_default_context(cafile=made / "ca.crt")
+    clip = CLIPS["fellow.wav"].path.read_bytes()
+    answer = httpx2.post(
+        f"{served}/utterance", content=clip, headers=WAV, verify=context, timeout=LIMIT_S
+    )
+    assert answer.status_code == 200
+    with pytest.raises(httpx2.ConnectError, match="certificate"):
+        httpx2.get(f"{served}/livez")
+
+
+@pytest.mark.parametrize("asked", ["transcribe", "live"])
+def test_the_commands_trust_what_ssl_cert_file_names(
+    served: str, made: Path, tmp_path: Path, asked: str
+) -> None:
+    arguments = (asked, "--url", served, *(["--fast"] if asked == "live" else []))
+    arguments = (*arguments, str(CLIPS["fellow.wav"].path))
+    environ = environment(tmp_path)
+    environ.pop("SSL_CERT_FILE", None)
+    with command(*arguments, environ=environ) as stranger:
+        assert stranger.wait() == 2
+        assert "SSL_CERT_FILE" in stranger.stderr
+    with command(*arguments, environ=environ | {"SSL_CERT_FILE": str(made / "ca.crt")}) as friend:
+        assert friend.wait() == 0
+        assert friend.stdout.strip()
