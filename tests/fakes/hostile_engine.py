@@ -106,6 +106,23 @@ def limit_parent(_: str) -> None:
     resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (999, 1000))
 
 
+def idle_parent(_: str) -> None:
+    os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0))
+
+
+def pin_parent(_: str) -> None:
+    os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid()))
+
+
+def memory_for_ever(_: str) -> None:
+    """Take memory that stays when this process is gone, and give it back."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    segment = libc.shmget(0, 100, 0o600)
+    if segment < 0:
+        raise OSError(ctypes.get_errno(), "shmget")
+    libc.shmctl(segment, 0, None)  # IPC_RMID
+
+
 def fork(_: str) -> None:
     if pid := os.fork():
         os.waitpid(pid, 0)
@@ -141,6 +158,9 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "parent-memory": lambda _: Path(f"/proc/{os.getppid()}/mem").open("rb").close(),
     "limit-parent": limit_parent,
     "renice-parent": lambda _: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19),
+    "idle-parent": idle_parent,
+    "pin-parent": pin_parent,
+    "memory-for-ever": memory_for_ever,
     "thread": lambda _: threading.Thread(target=int).start(),
     "signal-itself": lambda _: os.kill(os.getpid(), 0),
     "eat": eat,

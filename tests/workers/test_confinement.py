@@ -124,6 +124,9 @@ def attempts(ours: Path, tcp_port: int, udp_port: int) -> dict[str, str]:
         "parent-memory:": refused,
         "limit-parent:": refused,
         "renice-parent:": refused,
+        "idle-parent:": refused,
+        "pin-parent:": refused,
+        "memory-for-ever:": refused,
         "signal:": refused,
         "thread-signal:": refused,
         "signal-group:": refused,
@@ -149,7 +152,7 @@ async def test_a_worker_that_was_taken_over_gets_nowhere(ours: Path, signals: li
 
 async def test_without_confinement_it_would(ours: Path, signals: list[int]) -> None:
     """Nothing else stops these attempts; those that would harm this process are left out."""
-    left_out = ("trace", "limit-parent", "renice-parent", "signal-group")
+    left_out = ("trace", "limit-parent", "renice-parent", "idle-parent", "signal-group")
     with listener(socket.SOCK_STREAM) as tcp_port, listener(socket.SOCK_DGRAM) as udp_port:
         asked = [
             what
@@ -171,7 +174,8 @@ async def test_a_worker_knows_no_secrets(ours: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_memory_taken_at_once_ends_the_worker_and_no_job_of_others(ours: Path) -> None:
-    async with hostile_pool(ours / "model", worker_hard_mb=300, workers=2) as pool:
+    quick = {"workers": 2, "backoff_max_s": 0.05}
+    async with hostile_pool(ours / "model", worker_hard_mb=300, **quick) as pool:
         eater = asyncio.create_task(tried(pool, "eat:"))
         others = await asyncio.gather(*(tried(pool, "nothing:") for _ in range(8)))
         assert others == ["done"] * 8

@@ -22,6 +22,9 @@ def met(action: str, **options: bool) -> str:
     code = (
         "import ctypes, os, signal, socket, threading\n"
         "from auricle.workers.seccomp import forbid_calls\n"
+        "def for_ever(name, *arguments):\n"
+        "    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:\n"
+        "        raise OSError(ctypes.get_errno(), name)\n"
         "ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)\n"
         f"forbid_calls(**{options!r})\n"
         f"try:\n    {action}\nexcept OSError as exc:\n    print(type(exc).__name__)\n"
@@ -48,6 +51,14 @@ REFUSED = "PermissionError"
         ("os.kill(1, 0)", REFUSED),
         ("os.kill(os.getpid(), 0)", "0"),
         ("os.chmod('/', 0o777)", REFUSED),
+        ("os.utime('/')", REFUSED),
+        ("os.sched_setaffinity(os.getppid(), {0})", REFUSED),
+        ("os.sched_setaffinity(0, os.sched_getaffinity(0))", "0"),
+        ("os.sched_setscheduler(os.getppid(), os.SCHED_IDLE, os.sched_param(0))", REFUSED),
+        ("os.sched_setparam(os.getppid(), os.sched_param(0))", REFUSED),
+        ("for_ever('shmget', 1, 100, 0o1600)", REFUSED),
+        ("for_ever('semget', 1, 1, 0o1600)", REFUSED),
+        ("for_ever('msgget', 1, 0o1600)", REFUSED),
         ("threading.Thread(target=int).start()", "0"),
         ("os.pipe(); open('/dev/null').read()", "0"),
         ("signal.raise_signal(signal.SIGTERM)", "-15"),

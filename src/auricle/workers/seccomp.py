@@ -3,8 +3,8 @@
 A filter is a small program that the kernel runs before each call
 (https://docs.kernel.org/userspace-api/seccomp_filter.html). This one refuses what a recogniser or
 decoder never needs once it is loaded and somebody who has taken it over would want: the network,
-other programs and processes, the rights of files. Everything else goes on as before: a list of what
-is allowed would break with each version of the C library and of CUDA's.
+other programs and processes, memory that outlives it, the rights of files. Everything else goes on
+as before: a list of what is allowed would break with each version of the C library and of CUDA's.
 
 Written out because the libraries for it need libseccomp, which not every system has, and the one
 for Python has had no release since 2021.
@@ -44,6 +44,13 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
     "process_madvise": (440, 440),
     "setpriority": (141, 140),
     "ioprio_set": (251, 30),
+    "sched_setparam": (142, 118),
+    "sched_setscheduler": (144, 119),
+    "sched_setattr": (314, 274),
+    "shmget": (29, 194),  # memory that stays when the process is gone
+    "semget": (64, 190),
+    "msgget": (68, 186),
+    "mq_open": (240, 180),
     "unshare": (272, 97),
     "setns": (308, 268),
     "bpf": (321, 280),
@@ -61,15 +68,22 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
     "setxattr": (188, 5),
     "lsetxattr": (189, 6),
     "fsetxattr": (190, 7),
+    "utimensat": (280, 88),
 }
-_FORBIDDEN_ON_X86 = {"fork": 57, "vfork": 58, "chmod": 90, "chown": 92, "lchown": 94}
+_FORBIDDEN_ON_X86 = {
+    **{"fork": 57, "vfork": 58, "chmod": 90, "chown": 92, "lchown": 94},
+    **{"utime": 132, "utimes": 235, "futimesat": 261},
+}
 _OF_ITSELF_ONLY: dict[str, tuple[int, int]] = {
     "kill": (62, 129),
     "tgkill": (234, 131),
     "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240),
 }
-_PRLIMIT = (302, 261)
+_OF_ITSELF_OR_0: dict[str, tuple[int, int]] = {
+    "prlimit64": (302, 261),
+    "sched_setaffinity": (203, 122),
+}
 _SOCKET = (41, 198)
 _CLONE = (56, 220)
 _CLONE3 = 435
@@ -116,7 +130,8 @@ def _program(machine: str, pid: int, local_sockets: bool) -> list[bytes]:
         program += [_step(_IF_EQUAL, number, 0, 1), refuse]
     for numbers in _OF_ITSELF_ONLY.values():
         program += _only_with(numbers[column], 0, [pid])
-    program += _only_with(_PRLIMIT[column], 0, [0, pid])
+    for numbers in _OF_ITSELF_OR_0.values():
+        program += _only_with(numbers[column], 0, [0, pid])
     program += _only_with(_SOCKET[column], 0, [_AF_UNIX] if local_sockets else [])
     # Threads are made with clone, or with clone3, whose flags can't be seen: without the latter
     # the C library takes the former.
