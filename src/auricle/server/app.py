@@ -18,8 +18,8 @@ A WebSocket passes LingeringClose and the last three untouched: it tells its err
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-
 from typing import Any
+
 from fastapi import FastAPI
 
 from auricle.audio.opus import find_libopus
@@ -44,16 +44,13 @@ from auricle.server.hsts import StrictTransport
 from auricle.server.lingering import LingeringClose
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
+from auricle.server.openapi_answers import complete
 from auricle.server.origins import OwnNames, cross_origin
 from auricle.server.pages import pages_router
 from auricle.server.proxies import TrustedProxies
-from auricle.server.openapi_answers import complete
 from auricle.server.state import ServerState
 from auricle.transcriber import Decoder, Transcriber
 
-
-def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
-    """Return the application; it uses both pools and neither starts nor stops them.
 
 class _Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
@@ -62,6 +59,8 @@ class _Application(FastAPI):
         return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
 
 
+def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
+    """Return the application; it uses both pools and neither starts nor stops them.
 
     Raises:
         SetupError: A key, the file of keys or the libopus in the settings can't be used.
