@@ -4,7 +4,7 @@ import pytest
 
 from auricle.errors import NoWorkerReady, Overloaded
 from auricle.server.limits import FilePlaces, check_open, estimate_json_s, estimate_s, reserved
-from auricle.types import ANONYMOUS
+from auricle.types import ANONYMOUS, ClientId
 from tests.fakes.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit
@@ -54,9 +54,22 @@ def test_a_service_that_is_not_open_refuses_files_too() -> None:
 
 def test_only_so_many_files_are_taken_at_once() -> None:
     places = FilePlaces(2)
-    with places.take():
-        with places.take(), pytest.raises(Overloaded), places.take():
+    with places.take(ANONYMOUS):
+        with places.take(ANONYMOUS), pytest.raises(Overloaded), places.take(ANONYMOUS):
             pass
-        with places.take():
+        with places.take(ANONYMOUS):
             assert places.taken == 2
     assert places.taken == 0
+
+
+def test_one_key_leaves_places_to_others() -> None:
+    places, alice, bob = FilePlaces(4), ClientId("alice"), ClientId("bob")
+    with contextlib.ExitStack() as held:
+        for _ in range(3):
+            held.enter_context(places.take(alice))
+        with pytest.raises(Overloaded, match="of one key"), places.take(alice):
+            pass
+        with places.take(bob), pytest.raises(Overloaded), places.take(ClientId("carol")):
+            pass
+    with places.take(alice), FilePlaces(1).take(bob):
+        assert places.taken == 1

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import shutil
 import signal
@@ -13,8 +14,9 @@ import pytest
 from auricle.config import DecodeSettings, WorkerSettings
 from auricle.errors import AudioError, Draining, Overloaded, TooLong, UnsupportedFormat
 from auricle.transcriber import Progress
-from auricle.types import Source
-from auricle.workers.decode_pool import DecodePool
+from auricle.types import SAMPLE_RATE_HZ, Source
+from auricle.workers.decode_pool import SLOW_S, DecodePool
+from auricle.workers.messages import DecodeStep, StepDone
 from tests.fakes.clips import CLIPS
 from tests.fakes.poll import poll_until
 
@@ -165,3 +167,59 @@ async def test_closing_fails_the_readers_and_leaves_no_child(tmp_path: Path) -> 
             await anext(reader)
         assert children
         assert not any(child.is_running() for child in children)
+
+
+async def first_of(pool: DecodePool, path: str) -> "asyncio.Task[Progress]":
+    """Ask for a file, and return what comes first of it; nobody but the test does the work."""
+    reading = pool.decode(Source(path))
+    asked = asyncio.create_task(anext(reading))
+    waiting = pool.stats().waiting_jobs
+    await poll_until(lambda: pool.stats().waiting_jobs == waiting + 1)
+    return asked
+
+
+def given(pool: DecodePool, worker: str, now: float) -> DecodeStep:
+    assignment = pool.next_assignment(worker, now)
+    assert assignment is not None
+    step = assignment.message
+    assert isinstance(step, DecodeStep)
+    return step
+
+
+def done(step: DecodeStep, decoded_s: float) -> StepDone:
+    return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
+
+
+@pytest.mark.parametrize(("decoded_s", "took_s"), [(0.0, SLOW_S + 1), (100.0, SLOW_S + 101)])
+async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
+    decoded_s: float, took_s: float
+) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    slow = await first_of(pool, "/slow")
+    step = given(pool, "one", 10.0)
+    pool.received("one", done(step, decoded_s), 10.0 + took_s)
+    with pytest.raises(AudioError, match="too long"):
+        await slow
+    well = await first_of(pool, "/well")
+    step = given(pool, "one", 500.0)
+    pool.received("one", done(step, decoded_s), 500.0 + took_s - 2)
+    assert (await well).duration_samples == decoded_s * SAMPLE_RATE_HZ
+
+
+async def test_the_file_that_took_least_goes_on_first() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    reading = pool.decode(Source("/slow"))
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    pool.received("one", done(given(pool, "one", 0.0), 1.0), 30.0)
+    await slow
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    quick = await first_of(pool, "/quick")
+    step = given(pool, "one", 30.0)
+    assert step.path == b"/quick"
+    pool.received("one", done(step, 1.0), 31.0)
+    await quick
+    assert given(pool, "one", 31.0).path == b"/slow"
+    slow.cancel()
+    await asyncio.wait([slow])

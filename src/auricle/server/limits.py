@@ -5,12 +5,13 @@ one of a few places for files. What a request holds is given back when it ends, 
 """
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from auricle.errors import Overloaded
 from auricle.transcriber import Transcriber
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
 
 MAX_UTTERANCE_S = 30.0
 """Whisper's window: longer audio is a file."""
@@ -32,6 +33,8 @@ _BYTES_PER_S = {
 _BASE64_GROWTH = 4 / 3
 
 FILE_RETRY_S = 10
+KEY_FILE_SHARE = 0.75
+"""Most of the places that one key may hold, however slowly its uploads come in."""
 """A place for a file comes free in minutes rather than seconds; nobody is to wait for all of it."""
 
 
@@ -82,24 +85,30 @@ def check_open(transcriber: Transcriber, client: ClientId) -> None:
 
 @dataclass(slots=True)
 class FilePlaces:
-    """The bound on files that are received or worked on at once."""
+    """The bound on files that are received or worked on at once, and on one key's share of them."""
 
     total: int
     taken: int = 0
+    _taken_by: Counter[ClientId] = field(default_factory=Counter)
 
     @contextlib.contextmanager
-    def take(self) -> Iterator[None]:
+    def take(self, client: ClientId) -> Iterator[None]:
         """Hold a place.
 
         Raises:
-            Overloaded: All are taken.
+            Overloaded: All are taken, or as many as a key may have.
         """
-        if self.taken >= self.total:
+        is_greedy = client != ANONYMOUS and self._taken_by[client] >= self.total * KEY_FILE_SHARE
+        if self.taken >= self.total or is_greedy:
+            whose = "of one key " if is_greedy else ""
             raise Overloaded(
-                "As many files as the server takes at once are being worked on.", FILE_RETRY_S
+                f"As many files {whose}as the server takes at once are being worked on.",
+                FILE_RETRY_S,
             )
         self.taken += 1
+        self._taken_by[client] += 1
         try:
             yield
         finally:
             self.taken -= 1
+            self._taken_by[client] -= 1

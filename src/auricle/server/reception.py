@@ -92,7 +92,7 @@ class Reception:
         server.allowances.check_audio(self.client, time.monotonic())
         if is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
             check_open(server.transcriber, self.client)
-            self.held.enter_context(server.places.take())
+            self.held.enter_context(server.places.take(self.client))
             return
         patience_s = max_wait_s or server.settings.max_wait_s
         room = reserved(server.transcriber, self.client, audio_s, patience_s)
@@ -158,7 +158,7 @@ class Reception:
         """Take a place for files after all, when it turns out to be a long one."""
         audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz)
         if self._reservation is not None and audio_s is not None and audio_s > MAX_UTTERANCE_S:
-            self.held.enter_context(self.server.places.take())
+            self.held.enter_context(self.server.places.take(self.client))
             self.server.transcriber.release(self._reservation)
 
     def note(self, ask: Ask, size_bytes: int) -> None:

@@ -52,6 +52,10 @@ CHILD = "auricle.workers.decode_child"
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 POISON_DEATHS = 4
 """Deaths of any kind in one step that convict a file; two of one signature do as well."""
+SLOW_S = 60.0
+"""A file may take so long to read, and as long again as it lasts. Speech takes a hundredth of that;
+what was made to be slow, or has no samples in it however much is read, takes a worker from others.
+"""
 RETRY_AFTER_S = 5
 _BLAMED = {
     kind.code: kind
@@ -65,8 +69,17 @@ class _Stream:
     source: Source
     whole_up_to_samples: int
     from_sample: int = 0
+    decoded_samples: int = 0
+    spent_s: float = 0.0
     worker: str | None = None
     answer: "asyncio.Future[StepDone] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    number: int
+    stream: _Stream
+    began_at: float
 
 
 class DecodePool:
@@ -96,7 +109,7 @@ class DecodePool:
         # Bounded by `open_files`: a stream waits for one step at a time.
         self._waiting: deque[_Stream] = deque()
         self._streams: set[_Stream] = set()
-        self._steps: dict[str, tuple[int, _Stream]] = {}
+        self._steps: dict[str, _Step] = {}
         self._ids = itertools.count(1)
         self._blame = Blame(POISON_DEATHS, ttl_s=0, client_budget=1, window_s=0)
         self._driver: asyncio.Task[None] | None = None
@@ -187,16 +200,19 @@ class DecodePool:
         """Nothing is measured."""
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
-        """Give an idle worker the first step that waits for it, or for anybody."""
-        for stream in self._waiting:
-            if stream.worker in (None, worker) and self._may_run(stream):
-                break
-        else:
+        """Give an idle worker a step that waits for it, or for anybody: of the quickest file."""
+        may_run = [
+            stream
+            for stream in self._waiting
+            if stream.worker in (None, worker) and self._may_run(stream)
+        ]
+        if not may_run:
             return None
+        stream = min(may_run, key=lambda stream: stream.spent_s)
         self._waiting.remove(stream)
         stream.worker = worker
         number = next(self._ids)
-        self._steps[worker] = number, stream
+        self._steps[worker] = _Step(number, stream, now)
         budget_s = self._decode.decode_budget_s
         source = stream.source
         step = DecodeStep(
@@ -214,8 +230,9 @@ class DecodePool:
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a step's result and hand it to its reader."""
-        number, stream = self._steps[worker]
-        if not isinstance(message, StepDone | StepFailed) or message.id != number:
+        step = self._steps[worker]
+        stream = step.stream
+        if not isinstance(message, StepDone | StepFailed) or message.id != step.number:
             raise WorkerError("not the answer to this step")
         if isinstance(message, StepDone):
             self._check(stream, message)
@@ -226,6 +243,11 @@ class DecodePool:
             self._fail(stream, kind(message.message[:500]))
             return
         stream.from_sample = message.next_sample
+        stream.decoded_samples = max(stream.decoded_samples, message.duration_samples)
+        stream.spent_s += now - step.began_at
+        if stream.spent_s > SLOW_S + stream.decoded_samples / SAMPLE_RATE_HZ:
+            self._fail(stream, AudioError("The file takes far too long to decode."))
+            return
         if stream.answer is not None and not stream.answer.done():
             stream.answer.set_result(message)
 
@@ -234,9 +256,10 @@ class DecodePool:
         for stream in self._streams:
             if stream.worker == worker:
                 stream.worker = None
-        _, culprit = self._steps.pop(worker, (0, None))
-        if culprit is None or culprit not in self._streams:
+        step = self._steps.pop(worker, None)
+        if step is None or step.stream not in self._streams:
             return
+        culprit = step.stream
         signature = exit.signature and f"{reason} {exit.signature}"
         is_convicted = self._blame.strike(culprit.id, signature)
         if self._crash_audio is not None and reason != "replaced":
@@ -274,7 +297,7 @@ class DecodePool:
         """Whether a suspect would leave one ready worker of several untouched."""
         if not self._blame.is_suspect(stream.id) or self._worker.decode_workers == 1:
             return True
-        at_risk = sum(self._blame.is_suspect(running.id) for _, running in self._steps.values())
+        at_risk = sum(self._blame.is_suspect(step.stream.id) for step in self._steps.values())
         return at_risk + 1 < self._crew.ready
 
     def _check(self, stream: _Stream, message: StepDone) -> None:
