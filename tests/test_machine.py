@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auricle.machine import available_memory_bytes, usable_cores
+from auricle.machine import available_memory_bytes, raise_open_files, usable_cores
 
 pytestmark = pytest.mark.unit
 
@@ -63,3 +63,17 @@ def test_files_in_memory_that_nobody_uses_are_room(tmp_path: Path, membership: P
     assert available_memory_bytes(tmp_path, membership) == 0
     (group / "memory.stat").write_text(f"anon 5\ninactive_file {20 * MB}\nactive_file 7\n")
     assert available_memory_bytes(tmp_path, membership) == 20 * MB
+
+
+def test_as_many_files_may_be_open_as_are_wanted_and_the_system_lets() -> None:
+    resource = pytest.importorskip("resource")
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (200, most))
+        assert raise_open_files(100) == 200
+        assert raise_open_files(300) == 300
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 300
+        if most != resource.RLIM_INFINITY:
+            assert raise_open_files(most + 1) == most
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
