@@ -36,11 +36,13 @@ class Target:
     max_bytes: int = 1000
 
 
+_DEMUXING = ("auricle.audio.demux.feed", "auricle.audio.demux.track")
+
 TARGETS: dict[str, tuple[str, ...]] = {
     "framing": ("auricle.protocol.framing",),
     "detect": ("auricle.protocol.detect", "auricle.protocol.opus_packet"),
-    "ogg": ("auricle.audio.demux",),
-    "webm": ("auricle.audio.demux",),
+    "ogg": ("auricle.audio.demux.ogg", *_DEMUXING),
+    "webm": ("auricle.audio.demux.webm", *_DEMUXING),
     "wav_head": ("auricle.protocol.wav_head",),
     "native": ("auricle.protocol.native",),
     "worker_messages": ("auricle.workers.messages", "auricle.workers.job_wire"),

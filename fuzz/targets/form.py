@@ -105,6 +105,8 @@ def seeds() -> Iterator[bytes]:
     yield b"\0" + form
     yield b"\0" + _join([b"", file, file, b"--\r\n"])
     yield b"\0" + _join([b"", _part("model", b"x"), b"--"])
+    yield b"\0" + _join([b"", _part("model", b"\xff"), file, b"--\r\n"])
+    yield b"\0" + _join([b"", b"\r\nContent-Disposition: form-data; name=\xff\r\n\r\n\r\n", b"--"])
     head = b'multipart/form-data; boundary="XyZ"'
     yield bytes([len(head)]) + head + form
 

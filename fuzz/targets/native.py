@@ -107,8 +107,7 @@ def seeds() -> Iterator[bytes]:
     yield b"\1format=pcm16&sample_rate=48000&channels=2&frame_ms=60&seq=1&hotwords=a,b&partials=0"
     yield b"\1language=de&task=translate&prompt=x&endpoint_ms=300&start_sample=5&safe_sample=9"
     yield from (b"\2" + encode_event(event).encode() for event in _EVENTS)
-    yield b"\0" + b'{"type":' * 100
-    yield b"\2" + b"[" * 900
+    yield from (kind + b'{"type":"stop","x":' + b"[" * 2000 for kind in (b"\0", b"\2"))
 
 
 TARGET = Target(

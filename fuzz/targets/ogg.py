@@ -39,6 +39,7 @@ def seeds() -> Iterator[bytes]:
     )
     yield ogg_page([opus_head(channels=2, mapping=b"\1\1\1\0\1")], flags=FIRST) + tags
     yield ogg_page([opus_head(version=16)], flags=FIRST)
+    yield head + tags + ogg_page([bytes(4001)], number=2)
 
 
 TARGET = Target(

@@ -49,6 +49,10 @@ def seeds() -> Iterator[bytes]:
     yield webm_head() + cluster(*blocks)
     yield webm_head(track_entry(2, b"V_VP8"), track_entry()) + cluster(*blocks)
     yield webm_head(track_entry(2, b"V_VP8"))
+    for lacing in (FIXED, XIPH, EBML_LACING):
+        yield webm_head() + cluster(simple_block(b"", lacing=lacing))
+        yield webm_head() + cluster(simple_block(b"\2\xff", lacing=lacing))
+    yield webm_head() + cluster(simple_block(bytes(4001)))
     yield webm_head(track_entry(more=element(0x6D80, b"")))
     yield webm_head(doc_type=b"matroska") + element(0xEC, bytes(100)) + cluster(blocks[0])
 

@@ -8,7 +8,7 @@ from fuzz.target import TARGETS, inputs, load
 
 pytestmark = pytest.mark.unit
 
-MUTATIONS = 60
+MUTATIONS = 150
 
 
 def with_a_byte_changed(data: bytes, rng: Random) -> bytes:
