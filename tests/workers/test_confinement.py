@@ -35,6 +35,7 @@ pytestmark = [
     ),
 ]
 
+HOSTILE = "tests.fakes.hostile_engine:load"
 KEY = "a-key-that-no-worker-sees"
 
 
@@ -50,7 +51,7 @@ def ours(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def hostile_pool(
-    model: Path, engine: str = "tests.fakes.hostile_engine:load", **settings: object
+    model: Path, engine: str = HOSTILE, **settings: object
 ) -> AsyncIterator[WorkerPool]:
     given = {"workers": 1, "attempt_floor_s": 60.0, "sandbox_folders": (), **settings}
     pool = WorkerPool(
@@ -137,7 +138,10 @@ def attempts(ours: Path, tcp_port: int, udp_port: int) -> dict[str, str]:
     }
 
 
-async def test_a_worker_that_was_taken_over_gets_nowhere(ours: Path, signals: list[int]) -> None:
+async def test_a_worker_that_was_taken_over_gets_nowhere(
+    ours: Path, signals: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ours)  # where the server is started may lie anything
     with listener(socket.SOCK_STREAM) as tcp_port, listener(socket.SOCK_DGRAM) as udp_port:
         expected = attempts(ours, tcp_port, udp_port)
         async with hostile_pool(ours / "model") as pool:
@@ -174,8 +178,8 @@ async def test_a_worker_knows_no_secrets(ours: Path, monkeypatch: pytest.MonkeyP
 
 
 async def test_memory_taken_at_once_ends_the_worker_and_no_job_of_others(ours: Path) -> None:
-    quick = {"workers": 2, "backoff_max_s": 0.05}
-    async with hostile_pool(ours / "model", worker_hard_mb=300, **quick) as pool:
+    settings = {"worker_hard_mb": 300, "workers": 2, "backoff_max_s": 0.05}
+    async with hostile_pool(ours / "model", HOSTILE, **settings) as pool:
         eater = asyncio.create_task(tried(pool, "eat:"))
         others = await asyncio.gather(*(tried(pool, "nothing:") for _ in range(8)))
         assert others == ["done"] * 8

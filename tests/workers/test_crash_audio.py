@@ -34,7 +34,7 @@ EXIT = ProcessExit("SIGSEGV", None, ("file.py:1 function",))
 @asynccontextmanager
 async def crashing_pool(folder: Path, **settings: float) -> AsyncIterator[WorkerPool]:
     kept = CrashAudio.open(folder)
-    given = {"workers": 2, "attempt_floor_s": 60.0, **settings}
+    given = {"workers": 2, "attempt_floor_s": 60.0, "backoff_max_s": 0.05, **settings}
     pool = WorkerPool(
         WorkerSettings.model_validate(given),
         QueueSettings(),
@@ -116,7 +116,7 @@ async def test_a_file_that_ends_a_decoder_is_kept_as_it_came(tmp_path: Path) -> 
     upload = tmp_path / "name that was given.wav"
     upload.write_bytes(CLIPS["pair.wav"].path.read_bytes())
     limits = DecodeSettings(decode_budget_s=0.001)  # no step is done so soon: each one hangs
-    pool = DecodePool(WorkerSettings(decode_workers=1), limits, kept)
+    pool = DecodePool(WorkerSettings(decode_workers=1, backoff_max_s=0.05), limits, kept)
     await pool.start()
     try:
         with pytest.raises(AuricleError):

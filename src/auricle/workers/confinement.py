@@ -97,9 +97,8 @@ def readable_model(path: str) -> list[str]:
 def folder_of_engine(name: str) -> list[str]:
     """Return the folder in which the server was started, if an engine of one's own lies there."""
     top = name.partition(":")[0].partition(".")[0]
-    here = Path.cwd()
-    is_here = top != "auricle" and ((here / top).is_dir() or (here / f"{top}.py").is_file())
-    return [str(here)] if is_here else []
+    is_here = top != "auricle" and (Path(top).is_dir() or Path(f"{top}.py").is_file())
+    return ["."] if is_here else []
 
 
 def enter(policy: Policy) -> tuple[str, ...]:
@@ -110,9 +109,9 @@ def enter(policy: Policy) -> tuple[str, ...]:
     if sys.platform != "linux":
         return (FILES,)
     try:
+        _give_up_privileges()
         if len(os.listdir("/proc/self/task")) > 1:
             return (FILES,)
-        _give_up_privileges()
         landlock.restrict_files(_rules(policy))
     except (OSError, AttributeError):
         return (FILES,)
