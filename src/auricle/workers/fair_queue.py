@@ -52,7 +52,8 @@ class FairQueue(Generic[T]):
     def push_front(self, item: T) -> None:
         """Put back at the head of its client's line, and give back what it had cost."""
         self._line(item.client).appendleft(item)
-        self._served_s[item.client] -= item.audio_s
+        had_s = self._served_s[item.client] - item.audio_s
+        self._served_s[item.client] = max(self._level_s, had_s)  # what it cost may be forgotten
 
     def replace(self, old: T, new: T) -> None:
         """Put ``new`` in the place of ``old``, which must be waiting."""
