@@ -26,6 +26,8 @@ def test_it_reads_what_it_was_given_at_its_place() -> None:
 def test_what_is_let_go_of_is_gone() -> None:
     recording = Recording(0)
     recording.add(ramp(0, 100))
+    recording.discard_before(1)
+    assert recording.start_sample == 1
     recording.discard_before(40)
     recording.discard_before(10)
     assert (recording.start_sample, recording.end_sample) == (40, 100)

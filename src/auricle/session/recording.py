@@ -52,8 +52,6 @@ class Recording:
 
     def discard_before(self, sample: int) -> None:
         """Let go of what lies before a position."""
-        gone = min(sample, self._end) - self._start
-        if gone <= 0:
-            return
+        gone = max(0, min(sample, self._end) - self._start)
         del self._bytes[: gone * _SAMPLE_BYTES]
         self._start += gone
