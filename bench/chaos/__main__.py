@@ -42,16 +42,19 @@ from bench.chaos.clients.site import Site
 from bench.chaos.faults import FAULTS, Stroke, World, carry_out, schedule
 from bench.chaos.load import Load, Outcome
 from bench.chaos.said import repertoire
-from bench.chaos.stage import PACE, SCRIPTED_SETTINGS, Stage, orphans, staged
+from bench.chaos.stage import Stage, orphans, staged
 from bench.network import network_to
 from bench.recovery import Count, count, settle
 from bench.report import draw, machine, write_json
-from bench.service import ROOT
+from bench.service import READY_LIMIT_S, ROOT
 
 SHARE = 0.8
 FAULT_EACH_S = 1.1
 DEATH_EACH_S, OTHER_EACH_S = 5.0, 9.0
-CALIBRATION_SHARE, MOST_CALIBRATION_S = 0.1, 60.0
+CALIBRATION_S = 60.0
+BRIEF_AUDIO_S_PER_S = 15.0
+"""Half of what the scripted workers could do, were they left alone: so little is left by as many
+faults."""
 BRIEF_S = 60.0
 """A shorter run says less, takes its capacity as given, and promises nothing about delays."""
 
@@ -63,6 +66,7 @@ class Plan:
     form: str
     seconds: float
     seed: int
+    is_calm: bool = False
 
     @property
     def is_scripted(self) -> bool:
@@ -74,13 +78,10 @@ class Plan:
         """Whether it is a check rather than a measurement."""
         return self.seconds < BRIEF_S
 
-    @property
-    def calibration_s(self) -> float:
-        """How long the capacity is measured."""
-        return min(MOST_CALIBRATION_S, CALIBRATION_SHARE * self.seconds)
-
     def strokes(self, seconds: float, purpose: str, missing: dict[str, str]) -> list[Stroke]:
         """Return the faults of a part of the run; those that can't be tried here are left out."""
+        if self.is_calm:
+            return []
         dice = random.Random(f"{self.seed} {purpose}")
         possible = {fault: fault.weight for fault in FAULTS if fault.name not in missing}
         if self.is_brief:
@@ -108,9 +109,10 @@ async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
         check_peace(expected)
         watcher = Watching(stage, folder / "looks")
         try:
+            await asyncio.to_thread(watcher.begin)
             before = await rest(service, None)
             print(f"in peace: {len(expected)} texts; {before}", flush=True)
-            capacity = await measure(plan, world)
+            capacity = await measure(plan, world, stage.missing)
             calibrated = len(load.outcomes)
             offered = SHARE * capacity
             print(f"capacity {capacity:.1f} s of speech a second; offered {offered:.1f}")
@@ -141,15 +143,14 @@ def check_peace(expected: dict[tuple[str, str], Outcome]) -> None:
             raise SystemExit(f"{outcome.kind} is broken in peace: {outcome}")
 
 
-async def measure(plan: Plan, world: World) -> float:
+async def measure(plan: Plan, world: World, missing: dict[str, str]) -> float:
     """Return how much speech the server works off under such faults."""
-    nominal = int(str(SCRIPTED_SETTINGS["workers"])) / PACE
-    if plan.is_brief and plan.is_scripted:
-        return nominal / 2  # so little is left by as many faults
-    strokes = plan.strokes(plan.calibration_s, "calibration", {})
+    if plan.is_brief:
+        return BRIEF_AUDIO_S_PER_S
+    strokes = plan.strokes(CALIBRATION_S, "calibration", missing)
     async with anyio.create_task_group() as group:
         group.start_soon(carry_out, world, strokes)
-        capacity = await world.load.flat_out(plan.calibration_s)
+        capacity = await world.load.flat_out(CALIBRATION_S)
     return round(capacity, 2)
 
 
@@ -203,6 +204,14 @@ class Watching:
         pid = str(stage.server.service.process.pid)
         self._process = subprocess.Popen([*command, pid, str(path)], cwd=ROOT)
 
+    def begin(self) -> None:
+        """Wait for its first look: its connection is one of the descriptors."""
+        deadline = time.monotonic() + READY_LIMIT_S
+        while not self._path.is_file() or not self._path.stat().st_size:
+            if time.monotonic() > deadline:
+                raise SystemExit("the watcher does not start")
+            time.sleep(0.1)
+
     def end(self) -> dict[str, Any]:
         """Stop it, and return what it saw."""
         self._process.terminate()
@@ -255,9 +264,10 @@ def main() -> None:
     parser.add_argument("--form", choices=("scripted", "model"), default="scripted")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--calm", action="store_true", help="the same load without any fault")
     parser.add_argument("--out", type=Path, help="bench/results/chaos_FORM")
     arguments = parser.parse_args()
-    plan = Plan(arguments.form, arguments.minutes * 60, arguments.seed)
+    plan = Plan(arguments.form, arguments.minutes * 60, arguments.seed, arguments.calm)
     out = arguments.out or ROOT / f"bench/results/chaos_{plan.form}"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that nothing is left behind
     print(machine())
@@ -271,9 +281,7 @@ def main() -> None:
     held = verdict.verdicts(told, left, is_scripted=plan.is_scripted, is_brief=plan.is_brief)
     write_json(
         out.with_suffix(".json"),
-        {"machine": machine(), "form": plan.form, "minutes": arguments.minutes, "seed": plan.seed}
-        | told
-        | {"held": held},
+        {"machine": machine(), "plan": asdict(plan)} | told | {"held": held},
     )
     draw(out.with_suffix(".svg"), f"Everything fails at once ({plan.form})", report.picture(told))
     for name, is_held in held.items():

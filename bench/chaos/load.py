@@ -156,9 +156,9 @@ class Load:
         """Yield what callers ask for, for ever."""
         kinds, long = itertools.cycle(CALLERS), itertools.cycle(self.said.long)
         while True:
+            yield next(iter(JOBS)), next(long)
             for _ in range(CALLS_A_JOB):
                 yield next(kinds), self.dice.choice(self.said.short)
-            yield next(iter(JOBS)), next(long)
 
     @property
     def mean_call_s(self) -> float:
