@@ -23,6 +23,7 @@ from tests.fakes.scripted_engine import SECRET, answer
 
 pytestmark = [
     pytest.mark.process,
+    pytest.mark.timeout(600),  # many workers die and start anew, on machines that are busy
     pytest.mark.skipif(sys.platform == "win32", reason="limits of core files are POSIX"),
 ]
 
@@ -79,7 +80,8 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
     before = set(ROOT.iterdir())
     word = f"word{secrets.token_hex(8)}"
     clips = [spoken(number) for number in range(len(FAULTS))]
-    settings = {"log_level": "debug", "attempt_floor_s": 1, "operator_key": "operator"}
+    quick = {"attempt_floor_s": 1, "poison_attempts": 2, "backoff_max_s": 0.05}
+    settings = {"log_level": "debug", "operator_key": "operator", **quick}
     with serving(tmp_path, **settings) as (server, url):
         for fault, (speech, _) in zip(FAULTS, clips, strict=True):
             script = f"scripted:{fault}:{word}"
