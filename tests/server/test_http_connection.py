@@ -1,6 +1,5 @@
 import contextlib
 import json
-import logging
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -153,7 +152,7 @@ async def test_so_is_a_body_that_breaks_and_nobody_takes_it_for_a_bug_of_ours(
     async with serving() as port, await connect(port) as broken:
         await broken.send(head("/", "Transfer-Encoding: chunked") + b"2\r\nhi\r\nnonsense\r\n")
         await assert_is_told(broken, 400, "protocol_error")
-    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert "LocalProtocolError" not in caplog.text  # uvicorn would answer twice
 
 
 async def test_little_is_read_at_once_so_that_a_flood_of_chunks_lets_others_in() -> None:
