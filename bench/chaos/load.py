@@ -45,7 +45,7 @@ KINDS = SPEAKERS | CALLERS | JOBS
 
 CALLS_A_JOB = 9
 CALLS_IN_PEACE = 3
-PATIENCE_S = 240.0
+PATIENCE_S = 700.0
 """What was accepted and has not ended after so long, never will."""
 MOST_CALLS = 150
 CLOSED_LOOP_CLIENTS = 24

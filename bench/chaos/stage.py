@@ -24,7 +24,7 @@ SCRIPTED_SETTINGS: dict[str, object] = {
     "worker_hard_mb": 500,
 }
 """Budgets are short, so that many workers can be stopped; the others are as they come."""
-SETTINGS: dict[str, object] = {"max_wait_s": 120, "resume_grace_s": 8}
+SETTINGS: dict[str, object] = {"max_wait_s": 600, "resume_grace_s": 8}
 PACE = 0.1
 """A scripted worker takes so many seconds for a second of speech."""
 

@@ -34,10 +34,11 @@ async def ask(site: Site, said: Said) -> str:
             async for event in client:
                 if isinstance(event, Final):
                     finals.append(event)
-            if client.dropped_samples:
-                raise Broken("the client gave up audio")
-    except* AuricleError as group_:
-        raise Broken(f"the stream ended: {group_.exceptions[0]!r}") from None
+            dropped_samples = client.dropped_samples
+    except* AuricleError as failed:
+        raise Broken(f"the stream ended: {failed.exceptions[0]!r}") from None
+    if dropped_samples:
+        raise Broken(f"the client gave up {dropped_samples} samples")
     if [final.id for final in finals] != list(range(1, len(finals) + 1)):
         raise Broken(f"finals came as {[final.id for final in finals]}")
     if errors := [final.error for final in finals if final.error]:

@@ -39,13 +39,13 @@ async def ask_stream(site: Site, said: Said) -> str:
                 if not line.startswith("data: {"):
                     continue
                 event = json.loads(line.removeprefix("data: "))
-                match event["type"]:
+                match event.get("type"):
                     case "transcript.text.delta":
                         deltas.append(event["delta"])
                     case "transcript.text.done":
                         ends.append(event["text"])
-                    case other:
-                        raise Broken(f"the stream said {other}: {line[:300]}")
+                    case _:
+                        raise Broken(f"the stream said {line[:300]}")
     except (httpx2.ConnectError, httpx2.ConnectTimeout):
         raise Refused("no_connection", 0.5) from None
     except httpx2.TransportError as error:
