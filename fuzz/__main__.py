@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.report import machine, write_json
 from fuzz.target import TARGETS, inputs, load
@@ -43,6 +44,7 @@ class Result:
         edges: Branches reached, as libFuzzer counts them.
         lines: Lines of its modules.
         reached: How many of them the whole corpus reaches.
+        missed: The others, by file.
         failure: The last lines that it left if it broke; the input is in ``.cache/fuzz/found``.
     """
 
@@ -53,6 +55,7 @@ class Result:
     edges: int
     lines: int
     reached: int
+    missed: dict[str, list[int]]
     failure: str | None
 
 
@@ -112,7 +115,8 @@ def _fuzz(name: str, asked: argparse.Namespace) -> Result:
     seen = _COVERAGE.findall(worker.stdout)
     failure = None if worker.returncode == 0 else _last_words(worker.stdout)
     wants_lines = asked.lines and failure is None
-    reached = _lines(name, corpus) if wants_lines else {"lines": 0, "reached": 0}
+    none: dict[str, Any] = {"lines": 0, "reached": 0, "missed": {}}
+    reached = _lines(name, corpus) if wants_lines else none
     return Result(
         target=name,
         executions=stats.get("number_of_executed_units", 0),
@@ -121,6 +125,7 @@ def _fuzz(name: str, asked: argparse.Namespace) -> Result:
         edges=int(seen[-1][0]) if seen else 0,
         lines=reached["lines"],
         reached=reached["reached"],
+        missed=reached["missed"],
         failure=failure,
     )
 
@@ -140,13 +145,13 @@ def _dictionary(name: str) -> list[str]:
     return [f"-dict={path}"] if words else []
 
 
-def _lines(name: str, corpus: Path) -> dict[str, int]:
+def _lines(name: str, corpus: Path) -> dict[str, Any]:
     found = subprocess.run(
         [sys.executable, "-m", "fuzz.lines", name, str(corpus)],
         stdout=subprocess.PIPE,
         check=True,
     )
-    reached: dict[str, int] = json.loads(found.stdout)
+    reached: dict[str, Any] = json.loads(found.stdout)
     return reached
 
 

@@ -125,16 +125,3 @@ def _sized(element: bytes) -> bytes:
     id_bytes = 9 - element[0].bit_length() if element and element[0] >= 0x10 else 1
     content = element[id_bytes:]
     return element[:id_bytes] + (1 << 28 | len(content)).to_bytes(4, "big") + content
-
-
-# Wyoming: a line of JSON that tells the lengths of what follows.
-
-
-def split_lines(data: bytes) -> list[bytes]:
-    """Return lines, each with its end."""
-    return data.splitlines(keepends=True)
-
-
-def join_lines(lines: Sequence[bytes]) -> bytes:
-    """Put them together."""
-    return b"".join(lines)

@@ -101,18 +101,14 @@ def json_mutation(words: Sequence[str]) -> Mutate:
             document = json.loads(data)
         except (ValueError, RecursionError):
             return change(data)
-        changed = _changed(document, rng, words)
+        changed = changed_document(document, rng, words)
         return json.dumps(changed, ensure_ascii=rng.random() < 0.3).encode("utf-8", "replace")
 
     return mutate
 
 
-def changed_document(document: Any, rng: Random, words: Sequence[str]) -> Any:
+def changed_document(node: Any, rng: Random, words: Sequence[str]) -> Any:
     """Return a document of lists, dicts and scalars with something in it changed."""
-    return _changed(document, rng, words)
-
-
-def _changed(node: Any, rng: Random, words: Sequence[str]) -> Any:
     if isinstance(node, dict):
         return _changed_object(dict(node), rng, words)
     if isinstance(node, list | tuple) and rng.random() < 0.9:
@@ -134,7 +130,7 @@ def _changed_object(node: dict[Any, Any], rng: Random, words: Sequence[str]) -> 
     elif choice == 4 and words:
         node[rng.choice(words)] = node.pop(key)
     else:
-        node[key] = _changed(node[key], rng, words)
+        node[key] = changed_document(node[key], rng, words)
     return node
 
 
@@ -149,7 +145,7 @@ def _changed_array(node: list[Any], rng: Random, words: Sequence[str]) -> Any:
     elif choice == 2:
         node[at:at] = [node[at]] * rng.choice((1, 2, _MOST_REPEATS))
     else:
-        node[at] = _changed(node[at], rng, words)
+        node[at] = changed_document(node[at], rng, words)
     return node
 
 

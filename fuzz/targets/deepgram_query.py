@@ -1,12 +1,15 @@
-"""The query of ``/v1/listen``."""
+"""The query of ``/v1/listen``, and what is answered to it for a file that says its tags."""
 
 from collections.abc import Iterator
 from urllib.parse import parse_qsl
 
+import msgspec
+
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
 from auricle.protocol.deepgram import parameters_of
-from auricle.protocol.deepgram_query import ENCODINGS, MAX_UTT_SPLIT_S, parse_listen
+from auricle.protocol.deepgram_query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
+from auricle.protocol.deepgram_results import Metadata, Model, file_body, plain
 from auricle.protocol.native import (
     MAX_ENDPOINT_MS,
     MAX_HOTWORDS,
@@ -14,9 +17,12 @@ from auricle.protocol.native import (
     decode_command,
     encode_command,
 )
+from auricle.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target
 
+_ID = "5b1d2a8e-0000-4000-8000-000000000000"
+_METADATA = Metadata(_ID, "0" * 64, "now", Model("base", "1"))
 _WORDS = (
     *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
     *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms", "vad_events"),
@@ -37,9 +43,26 @@ def run(data: bytes) -> None:
     assert len(asked.hotwords) <= MAX_HOTWORDS
     assert 0 < asked.endpoint_ms <= MAX_ENDPOINT_MS
     assert 0 < asked.utt_split_s <= MAX_UTT_SPLIT_S
+    _answer(asked)
     parameters = parameters_of(asked)
     start = Start(**{name: getattr(parameters, name) for name in parameters.__struct_fields__})
     assert decode_command(encode_command(start)) == start, "a session is asked for that can't be"
+
+
+def _answer(asked: Listen) -> None:
+    segments = []
+    for number, text in enumerate(asked.tags):
+        start, end = number * 20_000, number * 20_000 + 16_000
+        words = tuple(Word(start, end, f" {word}", 0.5) for word in text.split())
+        segments.append(Segment(start, end, text, words if number % 4 else None))
+    text = " ".join(asked.tags)
+    transcript = Transcript(text, "en", 0.5, 480_000, tuple(segments))
+    body = msgspec.json.decode(msgspec.json.encode(file_body(transcript, asked, _METADATA)))
+    found = body["results"]["channels"][0]["alternatives"][0]
+    shown = text.strip() if asked.punctuates else plain(text)
+    assert found["transcript"] == shown
+    assert all(word["word"] for word in found["words"]), "a word without letters"
+    assert all(("punctuated_word" in word) == asked.punctuates for word in found["words"])
 
 
 def seeds() -> Iterator[bytes]:
@@ -48,6 +71,8 @@ def seeds() -> Iterator[bytes]:
     yield b"model=nova-3&language=multi&smart_format=true&keyterm=a&keyterm=b&utterance_end_ms=1000"
     yield b"encoding=mulaw&keywords=hello:2&keywords=there:-1&vad_events=1&punctuate=yes"
     yield b"endpointing=false&utt_split=0.5&utterances=true&paragraphs=true&tag=x&redact=pci"
+    yield b"tag=One two.&tag=Three%21&tag=&tag='n' 3.5&tag=four&utterances=1&smart_format=1"
+    yield b"tag=One two.&tag=%22Three%22&utterances=1&utt_split=0.1&detect_language=true"
 
 
 TARGET = Target(run, seeds, query_mutation(_WORDS), words=tuple(w.encode() for w in _WORDS))

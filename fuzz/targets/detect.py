@@ -56,6 +56,7 @@ def seeds() -> Iterator[bytes]:
     yield join_packets(PACKETS[:3])
     yield join_packets(PACKETS[:1])
     yield bytes.fromhex("fff15c4001fffc2100fff15c4001fffc")
+    yield (b"\xff\xf3\x14\x00" + bytes(20)) * 2  # MP3 of 8 kbit/s
     yield b"\0\1" * 60
 
 

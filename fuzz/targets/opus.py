@@ -21,7 +21,7 @@ from fuzz.target import Target
 
 _DECODE, _GAP, _RECOVER, _CONCEAL = range(4)
 _MOST_STEPS = 8
-_LIMIT_SAMPLES = 30 * SAMPLE_RATE_HZ
+_LIMIT_SAMPLES = 3 * SAMPLE_RATE_HZ
 
 _LIBRARY = find_libopus()
 _GOOD = PACKETS[:4]
