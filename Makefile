@@ -88,9 +88,13 @@ chaos: setup ## Let everything fail at once for 10 minutes, under every kind of 
 chaos-live: setup ## Let workers, network and server fail while people speak: is every word there?
 	@"$(BIN)/python" -m bench.live_chaos $(ARGS)
 
-.PHONY: soak-live
-soak-live: setup ## Watch the server's memory over 20 minutes of live streams (ARGS="--minutes 2")
-	@"$(BIN)/python" -m bench.live_soak $(ARGS)
+.PHONY: soak
+soak: setup ## An hour of load, 400 silent streams, a day in half an hour: what grows? (ARGS="--only day")
+	@"$(BIN)/python" -m bench.soak $(ARGS)
+
+.PHONY: overload
+overload: setup ## Offer 1 to 20 times what can be done: what is refused, who is served? (ARGS="--short")
+	@"$(BIN)/python" -m bench.overload $(ARGS)
 
 # Needs Node 20 or newer; without Chromium nothing is tried in a browser, which CI does not put up with.
 CHROMIUM ?= /usr/bin/chromium

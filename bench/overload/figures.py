@@ -1,0 +1,145 @@
+"""What a flood showed, in numbers; and whether that is as it should be."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.overload.flood import Flood
+from bench.overload.work import Work, other_text
+from bench.posting import Outcome, percentiles_ms, statuses
+
+LEAST_OVERLOAD = 2
+TARGET_REFUSAL_P99_MS = 100.0
+TARGET_GOODPUT_SHARE = 0.9
+TARGET_MODEST_SHARE = 0.99
+TARGET_LIVEZ_P99_MS = 250.0
+MOST_EXTRA_DELAY = 5.0
+"""Times the delay that the modest key has alone: it waits its turn, and for nobody's backlog."""
+
+
+def goodput_audio_s_per_s(load: Flood, settle_s: float, key: str | None = None) -> float:
+    """Return the seconds of audio done in a second, while there was too much to do."""
+    begins_at, ends_at = load.began_at + settle_s, load.began_at + load.seconds
+    done = [
+        outcome.audio_s
+        for outcome in load.outcomes
+        if outcome.is_done and begins_at <= outcome.ended_at < ends_at
+        if key is None or outcome.key == key
+    ]
+    return sum(done) / (ends_at - begins_at)
+
+
+def level_figures(load: Flood, work: Work, capacity: float, level: float) -> dict[str, Any]:
+    """Return what one level of load shows.
+
+    Args:
+        load: What happened.
+        work: Of what kind.
+        capacity: Seconds of audio a second.
+        level: Times of it that were offered.
+    """
+    refused = [outcome for outcome in load.outcomes if outcome.is_refused]
+    done = [outcome for outcome in load.outcomes if outcome.is_done]
+    good = goodput_audio_s_per_s(load, work.settle_s)
+    retries_s = [outcome.retry_after_s for outcome in refused if outcome.retry_after_s]
+    answered = [probe for probe in load.probes if probe.status]
+    return {
+        "level": level,
+        "seconds": load.seconds,
+        "offered": load.offered,
+        "unsent": load.unsent,
+        "statuses": statuses(load.outcomes),
+        "goodput_audio_s_per_s": round(good, 2),
+        "goodput_share": round(good / capacity, 3),
+        "refused_share": round(len(refused) / max(1, len(load.outcomes)), 3),
+        "refusal_ms": percentiles_ms([outcome.took_s for outcome in refused]),
+        "retry_after_s": [min(retries_s), max(retries_s)] if retries_s else None,
+        "refused_without_retry_after": len(refused) - len(retries_s),
+        "delay_ms": delays_ms(done),
+        "other_text": other_text(done, work.expected),
+        "patient": patient_figures(load),
+        "livez_ms": percentiles_ms(load.livez_s),
+        "generator_late_ms": percentiles_ms(load.lags_s),
+        "headers_alone": statuses(load.probes),
+        "headers_alone_ms": percentiles_ms([probe.took_s for probe in answered]),
+    }
+
+
+def delays_ms(done: Sequence[Outcome]) -> dict[str, float] | None:
+    """Return what had to be waited for: answers, or finals of live speech."""
+    return percentiles_ms([delay_s for outcome in done for delay_s in outcome.delays_s])
+
+
+def patient_figures(load: Flood) -> dict[str, Any] | None:
+    """Return how those fared who came back when they were told to."""
+    if not load.patient:
+        return None
+    return {
+        "clients": len(load.patient),
+        "let_in": sum(one.last.is_done for one in load.patient),
+        "tries": [one.tries for one in load.patient],
+        "waited_s": [round(one.waited_s, 1) for one in load.patient],
+    }
+
+
+def key_figures(load: Flood, work: Work, key: str) -> dict[str, Any]:
+    """Return how one key fared."""
+    own = [outcome for outcome in load.outcomes if outcome.key == key]
+    done = [outcome for outcome in own if outcome.is_done]
+    return {
+        "offered": len(own),
+        "statuses": statuses(own),
+        "answered_share": round(len(done) / max(1, len(own)), 4),
+        "goodput_audio_s_per_s": round(goodput_audio_s_per_s(load, work.settle_s, key), 2),
+        "delay_ms": delays_ms(done),
+        "other_text": other_text(done, work.expected),
+    }
+
+
+def level_targets(levels: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
+    """Return what one kind of work reaches, over all its levels."""
+    over = [level for level in levels if level["level"] >= LEAST_OVERLOAD]
+    patient = [level["patient"] for level in levels if level["patient"]]
+    probed = [level["headers_alone"] for level in levels if level["headers_alone"]]
+    found = {
+        "all is done or refused, nothing breaks": all(
+            set(level["statuses"]) <= _KNOWN for level in levels
+        )
+        and not any(level["unsent"] for level in levels),
+        "every refusal has Retry-After": not any(
+            level["refused_without_retry_after"] for level in levels
+        ),
+        f"refused within {TARGET_REFUSAL_P99_MS:g} ms (p99)": all(
+            level["refusal_ms"] is None or level["refusal_ms"]["p99"] <= TARGET_REFUSAL_P99_MS
+            for level in levels
+        ),
+        f"goodput at least {TARGET_GOODPUT_SHARE:.0%} of capacity under overload": all(
+            level["goodput_share"] >= TARGET_GOODPUT_SHARE for level in over
+        ),
+        "what is done has the text that it has without load": not any(
+            level["other_text"] for level in levels
+        ),
+        "who comes back as told gets in": all(one["let_in"] == one["clients"] for one in patient),
+        f"/livez within {TARGET_LIVEZ_P99_MS:g} ms (p99)": all(
+            level["livez_ms"]["p99"] <= TARGET_LIVEZ_P99_MS for level in levels
+        ),
+    }
+    if probed:
+        found["refused before the body is read"] = all(set(one) == {"503"} for one in probed)
+    return found
+
+
+_KNOWN = {"200", "503 queue_full"}
+
+
+def fairness_targets(shown: Mapping[str, Any]) -> dict[str, bool]:
+    """Return whether a modest key is served as if a greedy one were not there."""
+    alone, beside = shown["modest_alone"], shown["modest_beside_greedy"]
+    return {
+        f"the modest key gets at least {TARGET_MODEST_SHARE:.0%}": beside["answered_share"]
+        >= TARGET_MODEST_SHARE,
+        f"and waits at most {MOST_EXTRA_DELAY:g} times as long (p50)": bool(
+            alone["delay_ms"]
+            and beside["delay_ms"]
+            and beside["delay_ms"]["p50"] <= MOST_EXTRA_DELAY * alone["delay_ms"]["p50"]
+        ),
+    }

@@ -1,0 +1,199 @@
+"""Utterances and files at random times, as many people post them: an open loop.
+
+Files are what people have: FLAC, MP3 and Opus in Ogg, of half a minute to five. Every other one
+becomes a job that is asked for until it is done; the rest wait for their text.
+"""
+
+import asyncio
+import io
+import itertools
+import random
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import av
+import httpx2
+
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from bench.live_chaos import speeches
+from bench.posting import Body, Client, Outcome
+
+FILE_S = (30.0, 45.0, 60.0, 90.0, 120.0, 300.0)
+FILE_KINDS = (
+    ("flac", "flac", "audio/flac"),
+    ("mp3", "libmp3lame", "audio/mpeg"),
+    ("ogg", "libopus", "audio/ogg"),
+)
+MAX_WAIT_S = 600.0
+ASK_EACH_S = 1.0
+MAX_AT_ONCE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What is offered: seconds of audio a second as utterances and as files, and live streams."""
+
+    utterances: float
+    files: float
+    streams: int
+
+
+@dataclass(slots=True)
+class Posted:
+    """What became of everything that was posted."""
+
+    utterances: list[Outcome] = field(default_factory=list)
+    files: list[Outcome] = field(default_factory=list)
+    unsent: int = 0
+    broken: list[str] = field(default_factory=list)
+
+
+def files(lengths_s: Sequence[float] = FILE_S) -> list[Body]:
+    """Return a file of each length, in each format in turn."""
+    kinds = itertools.cycle(FILE_KINDS)
+    spoken = [speeches(seconds, 1)[0] for seconds in lengths_s]
+    return [
+        Body(
+            f"{seconds:g} s of {container}",
+            pcm.size / SAMPLE_RATE_HZ,
+            media_type,
+            f"/utterance?language=en&beam_size=1&max_wait_s={MAX_WAIT_S:g}",
+            encoded(pcm, container, codec),
+        )
+        for seconds, pcm, (container, codec, media_type) in zip(
+            lengths_s, spoken, kinds, strict=False
+        )
+    ]
+
+
+def encoded(pcm: Pcm16, container: str, codec: str) -> bytes:
+    """Return speech as a file."""
+    out = io.BytesIO()
+    rate_hz = 48_000 if codec == "libopus" else SAMPLE_RATE_HZ
+    with av.open(out, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=rate_hz)
+        assert isinstance(stream, av.AudioStream)
+        stream.layout = "mono"
+        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate = SAMPLE_RATE_HZ
+        resampler = av.AudioResampler(stream.format, "mono", rate_hz, stream.frame_size or 4096)
+        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
+            target.mux(stream.encode(part))
+    return out.getvalue()
+
+
+class Mix:
+    """Posts until it is cancelled, or until a time.
+
+    Args:
+        url: The server.
+        utterances: Bodies to post in turn.
+        long: Files to choose from.
+        rates: How much of each is offered.
+        seed: Of the times.
+    """
+
+    def __init__(
+        self, url: str, utterances: Sequence[Body], long: Sequence[Body], rates: Rates, seed: int
+    ) -> None:
+        self._url = url
+        self._client = Client(url)
+        self._utterances, self._long, self._rates = utterances, long, rates
+        self._chance = random.Random(seed)
+        self._running: set[asyncio.Task[None]] = set()
+        self.posted = Posted()
+
+    async def run(self, until: float) -> None:
+        """Post at random times, then wait for the last answers."""
+        async with httpx2.AsyncClient(base_url=self._url, timeout=MAX_WAIT_S + 30) as web:
+            self._web = web
+            await asyncio.gather(
+                self._post_utterances(until), self._post_files(until), return_exceptions=False
+            )
+            await asyncio.gather(*self._running)
+
+    async def _post_utterances(self, until: float) -> None:
+        mean_s = sum(body.audio_s for body in self._utterances) / len(self._utterances)
+        for body in itertools.cycle(self._utterances):
+            if not await self._wait(self._rates.utterances / mean_s, until):
+                return
+            self._start(self._utterance(body))
+
+    async def _post_files(self, until: float) -> None:
+        # As much audio of each length: many short files, few long ones.
+        weights = [1 / body.audio_s for body in self._long]
+        mean_s = len(self._long) / sum(weights)
+        for is_job in itertools.cycle((False, True)):
+            if not await self._wait(self._rates.files / mean_s, until):
+                return
+            [body] = self._chance.choices(self._long, weights)
+            self._start(self._file(body, is_job=is_job))
+
+    async def _wait(self, rate_per_s: float, until: float) -> bool:
+        due_at = time.monotonic() + self._chance.expovariate(rate_per_s)
+        await asyncio.sleep(max(0.0, min(due_at, until) - time.monotonic()))
+        return due_at < until
+
+    def _start(self, posting: Coroutine[Any, Any, None]) -> None:
+        if len(self._running) >= MAX_AT_ONCE:
+            self.posted.unsent += 1
+            posting.close()
+            return
+        task = asyncio.create_task(self._guarded(posting))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _guarded(self, posting: Coroutine[Any, Any, None]) -> None:
+        try:
+            await posting
+        except (OSError, EOFError, httpx2.HTTPError) as error:
+            self.posted.broken.append(repr(error))
+
+    async def _utterance(self, body: Body) -> None:
+        self.posted.utterances.append(await self._client.post(body))
+
+    async def _file(self, body: Body, *, is_job: bool) -> None:
+        sent_at = time.monotonic()
+        answer = await self._web.post(
+            body.path + ("&wait=0" if is_job else ""),
+            content=body.content,
+            headers={"content-type": body.media_type},
+        )
+        found = answer.json()
+        status, code = answer.status_code, (found.get("error") or {}).get("code", "")
+        if status == 202:
+            status, code = await self._ask_for(found["job_id"])
+        took_s = time.monotonic() - sent_at
+        self.posted.files.append(
+            Outcome(body.clip, body.audio_s, None, sent_at, took_s, status, code=code)
+        )
+
+    async def _ask_for(self, job_id: str) -> tuple[int, str]:
+        """Ask for a job until it is over; a failed one has the status 500 here."""
+        while True:
+            await asyncio.sleep(ASK_EACH_S)
+            answer = await self._web.get(f"/jobs/{job_id}")
+            found = answer.json()
+            if answer.status_code != 200:
+                return answer.status_code, found["error"]["code"]
+            if found["state"] == "done":
+                return 200, ""
+            if found["state"] in ("failed", "cancelled"):
+                return 500, (found["error"] or {}).get("code", found["state"])
+
+
+async def closed_loop(url: str, bodies: Sequence[Body], clients: int, seconds: float) -> float:
+    """Post with so many clients that never wait; return the seconds of audio that were done."""
+    client, source, done_s = Client(url), itertools.cycle(bodies), 0.0
+    ends_at = time.monotonic() + seconds
+
+    async def one() -> None:
+        nonlocal done_s
+        while time.monotonic() < ends_at:
+            outcome = await client.post(next(source))
+            done_s += outcome.audio_s if outcome.is_done else 0.0
+
+    await asyncio.gather(*(one() for _ in range(clients)))
+    return done_s

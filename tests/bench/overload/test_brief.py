@@ -1,0 +1,109 @@
+"""The short form of ``make overload``: seconds, with a scripted engine; what holds at any speed."""
+
+import asyncio
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from auricle.types import SAMPLE_RATE_HZ
+from bench.overload.figures import key_figures, level_figures
+from bench.overload.flood import Flood, flood
+from bench.overload.live import Sessions, talk
+from bench.overload.work import Posting, Work
+from bench.posting import WAV_PATH, WAV_TYPE, Body, Client, as_wav
+from bench.service import Service, serve
+from tests.fakes.clips import CLIPS
+
+pytestmark = pytest.mark.process
+
+PCM = CLIPS["short.wav"].pcm
+AUDIO_S = PCM.size / SAMPLE_RATE_HZ
+WORK_S = 0.25
+SCRIPT = f"scripted:sleep:{WORK_S}"
+GREEDY, MODEST = "key-of-greedy", "key-of-modest"
+SECONDS = 3.0
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with serve(
+        1,
+        engine="tests.fakes.scripted_engine:load",
+        api_keys=f"greedy:{GREEDY},modest:{MODEST}",
+        queue_audio_s=20,
+        max_file_jobs=3,
+        max_sessions=3,
+        address_connections=0,
+        address_sessions=0,
+    ) as found:
+        yield found
+
+
+def post(service: Service, name: str, query: str) -> Posting:
+    body = Body("short", AUDIO_S, WAV_TYPE, f"{WAV_PATH}&{query}", as_wav(PCM))
+    return Posting(name, Client(service.url), [body], 1.0, SECONDS)
+
+
+def pour(service: Service, work: Work, **rates_per_s: float) -> Flood:
+    async def go() -> Flood:
+        await work.hear_all(MODEST)
+        keys = {"greedy": GREEDY, "modest": MODEST}
+        return await flood(
+            work,
+            Client(service.url),
+            {keys[name]: rate for name, rate in rates_per_s.items()},
+            SECONDS,
+            patient=2,
+            probes=work.name == "utterances",
+        )
+
+    return asyncio.run(go())
+
+
+def works(service: Service) -> dict[str, Work]:
+    host = service.url.removeprefix("http://")
+    return {
+        "utterances": post(service, "utterances", f"initial_prompt={SCRIPT}"),
+        "files": Posting(
+            "files",
+            Client(service.url),
+            [
+                Body(
+                    "short",
+                    AUDIO_S,
+                    WAV_TYPE,
+                    f"{WAV_PATH}&initial_prompt={SCRIPT}&wait=1",
+                    as_wav(np.tile(CLIPS["pair.wav"].pcm, 8)),
+                )
+            ],
+            1.0,
+            SECONDS,
+        ),
+        "live sessions": Sessions(host, [talk("short", PCM)], 1.0, SECONDS, f"prompt={SCRIPT}"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["utterances", "files", "live sessions"])
+def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(
+    service: Service, kind: str
+) -> None:
+    work = works(service)[kind]
+    shown = level_figures(pour(service, work, greedy=25.0), work, capacity=1.0, level=20)
+    assert shown["statuses"].keys() == {"200", "503 queue_full"}, shown
+    assert not shown["refused_without_retry_after"]
+    assert not shown["other_text"]
+    assert not shown["unsent"]
+    assert shown["patient"]["let_in"] == shown["patient"]["clients"] == 2, shown
+    assert shown["livez_ms"]
+    if kind == "utterances":
+        assert "503" in shown["headers_alone"], shown
+
+
+def test_a_modest_key_is_served_beside_a_greedy_one(service: Service) -> None:
+    work = works(service)["utterances"]
+    load = pour(service, work, greedy=25.0, modest=1.0)
+    greedy, modest = (key_figures(load, work, key) for key in (GREEDY, MODEST))
+    assert modest["answered_share"] == 1.0, modest
+    assert greedy["answered_share"] < 1.0
+    assert modest["delay_ms"]["p50"] < greedy["delay_ms"]["p50"]
