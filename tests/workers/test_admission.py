@@ -140,6 +140,21 @@ def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
         desk.to_shed(B, 10.1)
 
 
+def test_what_waits_in_a_standing_room_and_what_comes_must_fit_it_together() -> None:
+    desk = Desk()
+    room = desk.it.keep(A, 5.0, standing=True)
+    assert desk.it.claim(room, 30.0)  # the first may be however long
+    desk.wait(1, A, room=room)
+    assert desk.it.claim(room, 4.0)
+    assert not desk.it.claim(room, 4.1)
+
+
+def test_ones_own_room_is_ahead_as_well() -> None:
+    desk = Desk()
+    desk.it.keep(A, 5.0, standing=False)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 25.0) == 1  # 10 and 10 s, with margin 26
+
+
 def test_no_name_and_unknown_names_claim_nothing() -> None:
     desk = Desk()
     assert not desk.it.claim(None, 1.0)

@@ -90,6 +90,27 @@ def test_an_idle_worker_takes_all_that_fit_in_one_batch() -> None:
     assert run_next(it) == ["j3"]
 
 
+def test_live_jobs_of_one_key_go_in_their_order_whatever_their_lengths() -> None:
+    it = scheduler(size=1, batch=2)
+    for name, seconds in (("a", 2.0), ("b", 4.0), ("c", 2.1)):
+        it.submit(job(name, seconds), 0.0)
+    assert run_next(it) == ["a", "b"]
+
+
+def test_answers_are_counted_once_each() -> None:
+    it = scheduler(size=1, batch=2)
+    for _ in range(2):
+        it.submit(job("good"), 0.0)
+        assert run_next(it) == ["good"]
+    for n in range(2):
+        it.submit(job("bad"), 0.0)
+        it.next_batch("w1", 0.0)
+        (ticket,) = it.batch_done("w1", 1.0).tickets
+        assert it.settle(ticket, failed=True)
+        assert not it.settle(ticket, failed=True)
+        assert (it.counters.done, it.counters.failed) == (2, n + 1)
+
+
 def test_a_batch_has_one_class() -> None:
     it = scheduler(batch=8)
     it.submit(job("a"), 0.0)
@@ -200,6 +221,14 @@ def test_a_newer_partial_takes_the_older_ones_place() -> None:
     it.submit(job("p2", kind=JobKind.PARTIAL, utterance="u"), 0.0)
     assert failures(it) == [("p1", Superseded)]
     assert run_next(it) + run_next(it) == ["p2", "other"]
+
+
+def test_of_two_workers_files_take_one() -> None:
+    it = scheduler(size=2, batch=1)
+    for n in range(2):
+        it.submit(job(f"f{n}", kind=JobKind.FILE), 0.0)
+    assert it.next_batch("w1", 0.0) is not None
+    assert it.next_batch("w2", 0.0) is None
 
 
 def test_files_leave_one_worker_to_live_speech() -> None:
@@ -451,6 +480,9 @@ def test_the_same_death_alone_twice_convicts_and_refuses_the_audio() -> None:
     assert failures(it) == [("poison", PoisonJob)]
     with pytest.raises(PoisonJob):
         it.submit(Job(JobId("again"), poison.pcm.copy()), 4.0)
+    with pytest.raises(PoisonJob):
+        it.submit(Job(JobId("again"), poison.pcm.copy()), 5.0)
+    assert (it.counters.poison, it.counters.refused) == (1, 2)
     it.submit(Job(JobId("after"), poison.pcm.copy()), 4.0 + 600.0)
 
 
@@ -477,6 +509,17 @@ def test_a_suspect_waits_until_it_would_not_be_the_last_worker() -> None:
     assert run_next(it, "w2") == ["suspect"]
 
 
+def test_a_suspect_that_waits_keeps_nobody_less_urgent_waiting() -> None:
+    workers = Workers(2, ready=2)
+    it = scheduler(workers=workers)
+    it.submit(job("suspect"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    workers.ready = 1
+    it.submit(job("guess", kind=JobKind.PARTIAL), 1.0)
+    assert run_next(it, "w2") == ["guess"]
+
+
 def test_a_pool_of_one_tries_a_suspect_again() -> None:
     it = scheduler(size=1)
     it.submit(job("suspect"), 0.0)
@@ -494,6 +537,58 @@ def test_a_suspect_does_not_wait_for_ever_for_a_worker_that_never_comes() -> Non
     workers.ready = 1
     assert it.next_batch("w2", 59.0) is None
     assert run_next(it, "w2", 60.0) == ["suspect"]
+
+
+def test_its_patience_counts_from_its_latest_attempt() -> None:
+    workers = Workers(2, ready=2)
+    it = scheduler(workers=workers)
+    it.submit(job("suspect"), 900.0)
+    it.next_batch("w1", 1000.0)
+    it.worker_died("w1", None, 1001.0)
+    workers.ready = 1
+    assert it.next_batch("w2", 1059.0) is None
+    assert run_next(it, "w2", 1060.0) == ["suspect"]
+
+
+def test_two_suspects_do_not_take_two_workers_at_once() -> None:
+    it = scheduler(size=2, batch=1)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.next_batch("w2", 0.0)
+    it.worker_died("w1", None, 1.0)
+    it.worker_died("w2", None, 1.0)
+    assert it.next_batch("w1", 2.0) is not None
+    assert it.next_batch("w2", 2.0) is None
+
+
+def test_who_left_takes_nobody_along_when_their_worker_dies() -> None:
+    it = scheduler(size=1, batch=3)
+    tickets = [it.submit(job(name), 0.0) for name in "abc"]
+    it.next_batch("w1", 0.0)
+    it.cancel(tickets[2])
+    it.worker_died("w1", SEGV, 1.0)
+    assert [run_next(it) for _ in range(3)] == [["a"], ["b"], []]
+
+
+def test_audio_has_a_clean_record_once_its_conviction_is_over() -> None:
+    it = scheduler(size=4)
+    poison = job("p0")
+    twin = Job(JobId("p1"), poison.pcm.copy())
+    for each, worker in ((poison, "w1"), (twin, "w2")):
+        it.submit(each, 0.0)
+        it.next_batch(worker, 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.next_batch("w1", 1.0)
+    it.worker_died("w1", SEGV, 2.0)
+    it.worker_died("w2", SEGV, 3.0)
+    assert failures(it) == [("p0", PoisonJob), ("p1", PoisonJob)]
+    for each in (poison, twin):
+        it.submit(each, 700.0)
+        it.next_batch("w1", 700.0)
+        it.worker_died("w1", SEGV, 701.0)
+        assert failures(it) == []
+        assert run_next(it, now=702.0) == [each.id]
 
 
 def test_one_conviction_ends_all_jobs_of_that_audio() -> None:
@@ -546,6 +641,16 @@ def test_the_final_of_a_deadly_utterance_runs_alone_though_others_wait() -> None
     it.submit(job("f", utterance="s/1"), 2.0)
     it.submit(job("innocent"), 2.0)
     assert [run_next(it) for _ in range(2)] == [["f"], ["innocent"]]
+
+
+def test_it_does_not_go_along_in_the_batch_of_others_either() -> None:
+    it = scheduler()
+    it.submit(job("p", kind=JobKind.PARTIAL, utterance="s/1"), 0.0)
+    it.next_batch("w1", 0.0)
+    it.worker_died("w1", SEGV, 1.0)
+    it.submit(job("innocent"), 2.0)
+    it.submit(job("f", utterance="s/1"), 2.0)
+    assert [run_next(it) for _ in range(2)] == [["innocent"], ["f"]]
 
 
 def test_hanging_up_does_not_launder_poison() -> None:
@@ -618,6 +723,7 @@ def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -
         it.reserve(ClientId("mallory"), 1.0, 10.0)
     with pytest.raises(RateLimited):
         it.submit(job("x", client="mallory"), 99.5)
+    assert (it.counters.poison, it.counters.refused) == (2, 3)
     it.submit(job("y", client="alice"), 10.0)
     it.submit(job("z", client="mallory"), 101.0)
 

@@ -136,11 +136,13 @@ class Pool(RuleBasedStateMachine):
             speed=Speed(FLOOR_S, attempt_factor=8, workers=self.workers),
         )
 
-    @initialize(up=st.sets(st.sampled_from(WORKERS), min_size=1), ends_with_shutdown=st.booleans())
-    def begin(self, up: set[str], ends_with_shutdown: bool) -> None:
-        self.ends_with_shutdown = ends_with_shutdown
-        for worker in up:
-            self.become_ready(worker)
+    @initialize(
+        up=st.sampled_from([1, 2, SIZE, SIZE]), ends_with_shutdown=st.sampled_from([0, 0, 1])
+    )
+    def begin(self, up: int, ends_with_shutdown: int) -> None:
+        self.ends_with_shutdown = bool(ends_with_shutdown)
+        for _ in range(up):
+            self.become_ready()
 
     # What callers do.
 
@@ -274,15 +276,19 @@ class Pool(RuleBasedStateMachine):
 
     # What workers do.
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def become_ready(self, worker: str) -> None:
-        self.up.add(worker)
+    @precondition(lambda self: len(self.up) < SIZE)
+    @rule()
+    def become_ready(self) -> None:
+        self.up.add(next(worker for worker in WORKERS if worker not in self.up))
         self.workers.ready = len(self.up)
 
-    @rule(worker=st.sampled_from(WORKERS))
-    def work(self, worker: str) -> None:
-        if worker not in self.up or worker in self.model.running:
-            return
+    @precondition(lambda self: self.model.waiting and len(self.up) > len(self.model.running))
+    @rule()
+    def work(self) -> None:
+        for worker in sorted(self.up - set(self.model.running)):
+            self.take_work(worker)
+
+    def take_work(self, worker: str) -> None:
         able = {ticket for ticket in self.model.waiting if self.may_be_risked(ticket)}
         batch = self.it.next_batch(worker, self.now)
         if batch is None:
@@ -295,13 +301,13 @@ class Pool(RuleBasedStateMachine):
             self.model.attempts[ticket] += 1
         self.model.running[worker] = tickets
 
-    @rule(worker=st.sampled_from(WORKERS), broken=st.sampled_from([0, 0, 1, 2]))
-    def finish(self, worker: str, broken: int) -> None:
+    @precondition(lambda self: self.model.running)
+    @rule(which=st.integers(0, SIZE - 1), broken=st.sampled_from([0, 0, 1, 2]))
+    def finish(self, which: int, broken: int) -> None:
         """Answer, unless what it hears kills it; audio may be no good, which is an answer, too."""
-        if worker not in self.model.running:
-            return
+        worker = self.pick(which)
         if any(self.kills(ticket) for ticket in self.model.running[worker]):
-            self.die(worker, "SIGSEGV model.py:7 decode")
+            self.lose(worker, "SIGSEGV model.py:7 decode")
             return
         tickets = self.model.running.pop(worker)
         assert list(self.it.batch_done(worker, self.now).tickets) == tickets
@@ -315,12 +321,24 @@ class Pool(RuleBasedStateMachine):
             self.model.suspects.discard(ticket.job.utterance)
         assert not self.collect()
 
+    @precondition(lambda self: self.model.running)
     @rule(
-        worker=st.sampled_from(WORKERS),
-        signature=st.sampled_from([None, None, "SIGSEGV other.py:1 f", "hung model.py:2 g"]),
+        which=st.integers(0, SIZE - 1),
+        signature=st.sampled_from([None, "SIGSEGV other.py:1 f", "hung model.py:2 g"]),
     )
-    def die(self, worker: str, signature: str | None) -> None:
+    def die(self, which: int, signature: str | None) -> None:
         """For whatever reason: killed by somebody, out of memory, hung and given up, crashed."""
+        self.lose(self.pick(which), signature)
+
+    @precondition(lambda self: len(self.up) > len(self.model.running))
+    @rule()
+    def die_idle(self) -> None:
+        self.lose(min(self.up - set(self.model.running)), None)
+
+    def pick(self, which: int) -> str:
+        return sorted(self.model.running)[which % len(self.model.running)]
+
+    def lose(self, worker: str, signature: str | None) -> None:
         held = self.model.running.pop(worker, [])
         self.up.discard(worker)
         self.workers.ready = len(self.up)
@@ -397,11 +415,11 @@ class Pool(RuleBasedStateMachine):
         for _ in range(60):
             if not self.model.waiting and not self.model.running:
                 break
-            for worker in WORKERS:
-                self.become_ready(worker)
-                self.work(worker)
-            for worker in WORKERS:
-                self.finish(worker, broken=0)
+            while len(self.up) < SIZE:
+                self.become_ready()
+            self.work()
+            while self.model.running:
+                self.finish(0, broken=0)
             self.nothing_is_lost_or_doubled()
         assert not self.model.open
         assert not self.model.waiting
@@ -564,4 +582,4 @@ class Pool(RuleBasedStateMachine):
 
 
 TestPool = Pool.TestCase
-TestPool.settings = settings(max_examples=60, stateful_step_count=40)
+TestPool.settings = settings(max_examples=120, stateful_step_count=40)
