@@ -56,7 +56,11 @@ def seeds() -> Iterator[bytes]:
         yield bytes([toc | 2, 2, 1, 2, 3])
         yield bytes([toc | 3, 2, 1, 2])
         yield bytes([toc | 7, 0xC2, 3, 1, 1, 2, 0, 0, 0])
-    yield bytes([3, 0x41, 255, 255, 3]) + bytes(520)
+    # Just large enough for what they announce.
+    yield bytes([3, 0x41, 255, 255, 3]) + bytes(511)
+    for size_bytes in (256, 255):
+        yield bytes([2, 252, 1]) + bytes(size_bytes)
+        yield bytes([3, 0x83, 252, 1, 0]) + bytes(size_bytes)
 
 
 def _mutate(data: bytes, rng: Random, change: Blind) -> bytes:

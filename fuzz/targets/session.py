@@ -243,8 +243,11 @@ class _World:
                 case SpeechStarted():
                     assert not self._is_speaking, "an utterance starts in another"
                     self._is_speaking = True
-                case SpeechEnded() | Discarded() | Ready():
+                case SpeechEnded() | Discarded():
                     self._is_speaking = False
+                case Ready():
+                    self._is_speaking = False
+                    self._safe = output.safe_sample
                 case Marks():
                     assert output.safe_sample >= self._safe, "what was safe is not"
                     self._safe = output.safe_sample
@@ -257,7 +260,7 @@ class _World:
 
     def _check_final(self, final: Final) -> None:
         assert final.id <= self._finals + 1, "a final is left out"
-        assert final.start_sample < final.end_sample
+        assert self._safe <= final.start_sample < final.end_sample, "a final of what was safe"
         self._finals = max(self._finals, final.id)
 
     def _forget(self, job_id: JobId) -> None:

@@ -33,6 +33,7 @@ from fuzz.target import Blind, Target
 from tests.fakes.containers import ogg_stream, webm_stream
 
 _FORMATS = (Wire.OPUS, Wire.OPUS_MESSAGE, Wire.PCM16, Wire.OGG, Wire.WEBM)
+_STREAMS = (Wire.OPUS, Wire.OGG, Wire.WEBM)
 _RATES_HZ = (8000, 16_000, 24_000, 44_100, 48_000, 96_000)
 _MOST_MESSAGES = 8
 _MAX_GAP_SAMPLES = MAX_GAP_S * SAMPLE_RATE_HZ
@@ -95,11 +96,9 @@ def run(data: bytes) -> None:
     messages = [step[1:] for step in split_steps(data[2:])[:_MOST_MESSAGES]]
     try:
         heard = _heard(parameters, iter(messages))
-        is_cut_anywhere = parameters.format is Wire.OPUS or parameters.format in (
-            Wire.OGG,
-            Wire.WEBM,
-        )
-        if is_cut_anywhere:
+        if parameters.format in _STREAMS or (
+            parameters.format is Wire.PCM16 and not parameters.seq
+        ):
             parted = _heard(parameters, chain.from_iterable(map(pieces, messages)))
             assert heard == parted, "another split gives something else"
     except LocalProtocolError as error:
