@@ -27,10 +27,32 @@ async def test_a_file_holds_what_was_written_and_is_gone_afterwards(tmp_path: Pa
         assert file.path.stat().st_size == file.size_bytes
         assert await file.read(4) == b"xxxx"
         assert await file.read() == b"x" * file.size_bytes
+        await file.write(b"y")
+        await file.flush()
+        assert await file.read() == b"x" * (file.size_bytes - 1) + b"y"
         assert file.path.stat().st_mode & 0o077 == 0
     assert files(tmp_path) == []
     spool.close()
     assert not spool.path.exists()
+
+
+async def test_what_was_written_can_be_read_when_no_more_files_can_be_opened(
+    tmp_path: Path,
+) -> None:
+    resource = pytest.importorskip("resource")
+    spool = SpoolDirectory.open(tmp_path)
+    async with spool.file() as file:
+        await file.write(b"x")
+        await file.flush()
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                os.open(file.path, os.O_RDONLY)
+            assert await file.read() == b"x"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    spool.close()
 
 
 async def test_a_file_is_removed_when_its_request_fails_or_is_cancelled(tmp_path: Path) -> None:

@@ -62,8 +62,11 @@ class SpoolFile:
             raise _spool_error(error) from error
 
     async def read(self, max_bytes: int = -1) -> bytes:
-        """Return the first bytes of what was flushed, or all of it."""
-        return await to_thread.run_sync(_read_start, self.path, max_bytes)
+        """Return the first bytes of what was flushed, or all of it.
+
+        The file isn't opened once more: there may be no descriptor left.
+        """
+        return await to_thread.run_sync(_read_start, self._file, max_bytes)
 
 
 def _write_all(file: BinaryIO, buffer: bytearray) -> None:
@@ -72,9 +75,12 @@ def _write_all(file: BinaryIO, buffer: bytearray) -> None:
         view = view[file.write(view) :]
 
 
-def _read_start(path: Path, max_bytes: int) -> bytes:
-    with path.open("rb") as file:
+def _read_start(file: BinaryIO, max_bytes: int) -> bytes:
+    file.seek(0)
+    try:
         return file.read(max_bytes)
+    finally:
+        file.seek(0, os.SEEK_END)
 
 
 def _spool_error(error: OSError) -> Overloaded:
@@ -136,7 +142,7 @@ class SpoolDirectory:
 
 def _new_file(directory: Path) -> tuple[Path, BinaryIO]:
     number, name = tempfile.mkstemp(dir=directory)
-    return Path(name), os.fdopen(number, "wb", buffering=0)
+    return Path(name), os.fdopen(number, "r+b", buffering=0)
 
 
 def _discard(path: Path, file: BinaryIO) -> None:
