@@ -161,6 +161,21 @@ $(FUZZ)/api/ready: fuzz/requirements-api.txt
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
 
+# mutmut's environment borrows the packages of .venv, but not Auricle: only the copy is there to be tested.
+MUTANTS := .cache/mutants
+.PHONY: mutants
+mutants: setup $(MUTANTS)/ready ## Break the code in small ways: do its tests notice? (ARGS="policy framer")
+	@"$(MUTANTS)/venv/bin/python" -m bench.mutants $(ARGS)
+
+$(MUTANTS)/ready: bench/requirements-mutants.txt
+	@echo "mutants: installing mutmut"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)/venv"
+	@"$(@D)/venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $<
+	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+		"$(BIN)/python" -c "$$where" >"$$("$(@D)/venv/bin/python" -c "$$where")/development.pth"
+	@touch $@
+
 # What the packages are that the lock files pin: their flaws, a list of them, their licences.
 SUPPLY := .cache/supply
 .PHONY: audit

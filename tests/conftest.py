@@ -5,10 +5,18 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 # No property is timed: a busy machine would fail it.
 settings.register_profile("auricle", deadline=None)
+# For bench/mutants.py: the same examples each time, and one that fails is enough.
+settings.register_profile(
+    "mutants",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile("auricle")
 
 # Scripted engines leave marks in the tests' folders, and coverage writes beside the sources.

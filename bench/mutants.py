@@ -1,0 +1,252 @@
+"""How many small faults in the code do its own tests find? ``make mutants`` says.
+
+mutmut changes one thing at a time (an operator, a number, an argument, a condition) in a copy of
+the code and runs the tests that reach it. A mutant that no test notices has *survived*: a test is
+missing, the code isn't needed, or the change makes no difference. Constants at the top of a module
+and what decorators wrap are left alone by mutmut; so that properties are not, they are written out
+as functions in the copy.
+
+    make mutants                            what the promise stands on
+    make mutants ARGS="policy endpoints"    some groups of modules
+
+Only the tests in the files of a module's own group judge it. Hypothesis draws the same examples
+each time. Mutants that run into the time limit are tried once more: on a busy machine some are
+just slow.
+"""
+
+import argparse
+import ast
+import collections
+import configparser
+import difflib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.report import machine, write_json
+
+ROOT = Path(__file__).parents[1]
+WORK = ROOT / ".cache/mutants/work"
+MUTMUT = Path(sys.executable).with_name("mutmut")
+WORST_FACTOR, WORST_EXTRA_S = 8.0, 4.0
+"""A mutant has so many times the time of its tests, and so much more."""
+
+OUTCOMES = {0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests"}
+OUTCOMES |= dict.fromkeys((24, -24, 36, 152, 255), "timeout")
+OUTCOMES |= dict.fromkeys((-9, -11), "killed")  # out of memory, or of stack
+
+
+@dataclass(frozen=True)
+class Group:
+    """Modules (paths below ``src/auricle``) and the tests (below ``tests``) that judge them."""
+
+    modules: tuple[str, ...]
+    tests: tuple[str, ...]
+
+
+GROUPS = {
+    "queue": Group(
+        modules=(
+            "workers/scheduler",
+            "workers/admission",
+            "workers/fair_queue",
+            "workers/backlog",
+            "workers/blame",
+            "workers/speed",
+        ),
+        tests=(
+            "workers/test_scheduler.py",
+            "workers/test_scheduler_model.py",
+            "workers/test_admission.py",
+            "workers/test_fair_queue.py",
+            "workers/test_backlog.py",
+            "workers/test_blame.py",
+            "workers/test_speed.py",
+        ),
+    ),
+    "policy": Group(("workers/policy",), ("workers/test_policy.py",)),
+    "journal": Group(
+        ("session/journal", "session/ledger", "session/recording"),
+        ("session/test_journal.py", "session/test_ledger.py", "session/test_recording.py"),
+    ),
+    "framer": Group(("protocol/framing",), ("protocol/test_framing.py",)),
+    "words": Group(
+        ("session/final", "session/agreement"),
+        ("session/test_final.py", "session/test_agreement.py"),
+    ),
+    "endpoints": Group(("audio/endpointer",), ("audio/test_endpointer.py",)),
+    "keys": Group(
+        ("server/allowance", "server/keys"), ("server/test_allowance.py", "server/test_keys.py")
+    ),
+}
+PROMISED = ("queue", "policy", "journal", "framer")
+"""What the promise stands on; the others are looked at now and then."""
+
+
+def copy_tree(group: Group) -> None:
+    """Make the tree that mutmut works on: what others edit meanwhile changes nothing."""
+    shutil.rmtree(WORK, ignore_errors=True)
+    for part in ("src", "tests", "testdata", "bench"):
+        shutil.copytree(
+            ROOT / part, WORK / part, ignore=shutil.ignore_patterns("__pycache__", "results")
+        )
+    shutil.copy2(ROOT / "pyproject.toml", WORK)
+    paths = [f"src/auricle/{module}.py" for module in group.modules]
+    for path in paths:
+        source = WORK / path
+        source.write_text(write_out_properties(source.read_text()))
+    config = configparser.ConfigParser()
+    config["mutmut"] = {
+        "source_paths": "src",
+        "only_mutate": lines(paths),
+        "also_copy": lines(["testdata", "bench"]),
+        "pytest_add_cli_args": lines(["-p no:cacheprovider", "--hypothesis-profile=mutants"]),
+        "pytest_add_cli_args_test_selection": lines(f"tests/{test}" for test in group.tests),
+        "timeout_multiplier": str(WORST_FACTOR),
+        "timeout_constant": str(WORST_EXTRA_S),
+        "use_git_change_detection": "false",
+    }
+    with (WORK / "setup.cfg").open("w") as file:
+        config.write(file)
+
+
+def lines(values: Iterable[str]) -> str:
+    """Return a list as mutmut reads it from ``setup.cfg``."""
+    return "\n" + "\n".join(values)
+
+
+def write_out_properties(source: str) -> str:
+    """Return the same code with ``name = property(_get_name)`` for each ``@property``."""
+    text = source.splitlines()
+    found = [
+        (node, decorator)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
+        for decorator in node.decorator_list
+        if isinstance(decorator, ast.Name) and decorator.id == "property"
+    ]
+    for node, decorator in sorted(found, key=lambda pair: -pair[0].lineno):
+        indent = " " * node.col_offset
+        assert node.end_lineno is not None
+        text.insert(node.end_lineno, f"{indent}{node.name} = property(_get_{node.name})")
+        head = text[node.lineno - 1]
+        text[node.lineno - 1] = head.replace(f"def {node.name}(", f"def _get_{node.name}(")
+        del text[decorator.lineno - 1]
+    return "\n".join(text) + "\n"
+
+
+def mutmut(*arguments: str) -> str:
+    """Run a command of mutmut's in the copy; return what it printed."""
+    done = subprocess.run(
+        [MUTMUT, *arguments],
+        cwd=WORK,
+        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "200"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        sys.exit(done.stdout[-6000:])
+    return done.stdout
+
+
+def outcomes(module: str) -> dict[str, str]:
+    """Return what became of each mutant of a module, by mutmut's name for it."""
+    meta = WORK / f"mutants/src/auricle/{module}.py.meta"
+    codes: dict[str, int | None] = json.loads(meta.read_text())["exit_code_by_key"]
+    return {
+        name: "untried" if code is None else OUTCOMES.get(code, "suspicious")
+        for name, code in codes.items()
+    }
+
+
+def changes(module: str) -> dict[str, list[str]]:
+    """Return the lines that each mutant of a module takes out and puts in, by its name."""
+    source = (WORK / f"mutants/src/auricle/{module}.py").read_text()
+    text = source.splitlines()
+    bodies = {
+        node.name: text[node.lineno : node.end_lineno]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef) and "__mutmut_" in node.name
+    }
+    package = "auricle." + module.replace("/", ".")
+    found = {}
+    for name, body in bodies.items():
+        original = bodies[name.rpartition("__mutmut_")[0] + "__mutmut_orig"]
+        diff = difflib.unified_diff(original, body, n=0, lineterm="")
+        kept = [line for line in diff if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+        found[f"{package}.{name}"] = kept
+    return found
+
+
+def try_out(group: Group, processes: int) -> dict[str, dict[str, str]]:
+    """Return what became of the mutants of each module."""
+    copy_tree(group)
+    children = f"--max-children={processes}"
+    mutmut("run", children)
+    slow = [
+        name
+        for module in group.modules
+        for name, fate in outcomes(module).items()
+        if fate == "timeout"
+    ]
+    if slow:
+        mutmut("run", children, *slow)
+    return {module: outcomes(module) for module in group.modules}
+
+
+def row(module: str, counts: collections.Counter[str]) -> dict[str, float]:
+    """Print and return the figures of a module; what runs for ever is found, too."""
+    mutants, killed, timeouts = counts.total(), counts["killed"], counts["timeout"]
+    found = killed + timeouts
+    percent = round(100 * found / max(1, mutants), 1)
+    print(
+        f"{module:24} {mutants:7} {killed:7} {timeouts:9} {mutants - found:9} {percent:8}",
+        flush=True,
+    )
+    return {
+        "mutants": mutants,
+        "killed": killed,
+        "timeouts": timeouts,
+        "survived": mutants - found,
+        "percent": percent,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Which faults do the tests find?")
+    parser.add_argument("groups", nargs="*", choices=[*GROUPS, []], help=" ".join(GROUPS))
+    parser.add_argument("--processes", type=int, default=os.cpu_count())
+    parser.add_argument("--out", type=Path, default=ROOT / "bench/results/mutants.json")
+    arguments = parser.parse_args()
+    started_at = time.monotonic()
+    result: dict[str, Any] = {"machine": machine(), "modules": {}, "survivors": {}}
+    total: collections.Counter[str] = collections.Counter()
+    print(f"{'module':24} mutants  killed  timeouts  survived  percent", flush=True)
+    for name in arguments.groups or PROMISED:
+        for module, fates in try_out(GROUPS[name], arguments.processes).items():
+            counts = collections.Counter(fates.values())
+            total += counts
+            result["modules"][module] = row(module, counts)
+            diffs = changes(module)
+            found = ("killed", "timeout")
+            survivors = {
+                mutant: diffs[mutant] for mutant, fate in fates.items() if fate not in found
+            }
+            result["survivors"] |= survivors
+    result["total"] = row("all", total)
+    result["took_s"] = round(time.monotonic() - started_at)
+    for mutant, diff in result["survivors"].items():
+        print(f"\n{mutant}", *diff, sep="\n  ")
+    write_json(arguments.out, result)
+
+
+if __name__ == "__main__":
+    main()
