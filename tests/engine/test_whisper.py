@@ -155,7 +155,8 @@ def test_a_prompt_can_ask_for_text_without_timestamps(
     untimed = Prompt((), (*prompt.start, tokenizer.no_timestamps))
     (found,) = backend.generate(encoded, [untimed], 5, MAX_NEW_TOKENS)
     assert max(found.tokens) < tokenizer.eot
-    assert tokenizer.decode(list(found.tokens)).startswith(" And so my fellow Americans")
+    text = tokenizer.decode(list(found.tokens)).replace(",", "")  # processors differ on commas
+    assert text.startswith(" And so my fellow Americans")
 
 
 def test_the_language_comes_without_its_marks(backend: WhisperBackend, encoded: Encoded) -> None:

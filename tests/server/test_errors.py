@@ -28,6 +28,7 @@ TABLE = {
     errors.IdleTimeout: (408, "idle_timeout"),
     errors.TakenOver: (409, "taken_over"),
     errors.TooLarge: (413, "too_large"),
+    errors.HeadTooLarge: (431, "head_too_large"),
     errors.TooLong: (413, "too_long"),
     errors.UnsupportedFormat: (415, "unsupported_format"),
     errors.RateLimited: (429, "rate_limited"),

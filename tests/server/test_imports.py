@@ -21,7 +21,7 @@ from pathlib import Path
 from tests.fakes.service import CLIP, WAV, in_process, speech_json
 
 def assert_captions(service, query, messages):
-    with service.client.websocket_connect("/v1/stream?" + query) as live:
+    with service.client.websocket_connect("ws://127.0.0.1/v1/stream?" + query) as live:
         for message in messages:
             live.send_bytes(message)
         live.send_json({"type": "stop"})

@@ -24,7 +24,7 @@ from auricle.errors import (
 )
 from auricle.protocol.framing import pack
 from auricle.server.request import Fields
-from auricle.types import JobKind, Options, Segment, Task, Word
+from auricle.types import ANONYMOUS, JobKind, Options, Segment, Task, Word
 from tests.fakes.clips import CLIPS
 from tests.fakes.decoder import file_of
 from tests.fakes.opus import encode_packets, tone
@@ -444,7 +444,7 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
 
 
 def test_files_have_a_bound_of_their_own(tmp_path: Path) -> None:
-    with in_process(tmp_path, max_file_jobs=1) as service, service.state.places.take():
+    with in_process(tmp_path, max_file_jobs=1) as service, service.state.places.take(ANONYMOUS):
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)
         assert_error(answer, 503, "queue_full")
