@@ -1,4 +1,5 @@
 import hashlib
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,25 @@ def refused(service: InProcess, content: bytes = FILE, query: str = "") -> tuple
     assert set(body) == {"err_code", "err_msg", "request_id", "code"}
     service.assert_works()
     return answer.status_code, body["err_code"], body["code"]
+
+
+def test_no_file_is_opened_for_an_answer_but_the_upload_s_own(
+    service: InProcess, tmp_path: Path
+) -> None:
+    opened: list[str] = []
+    is_watched = False
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:  # for ever: hooks can't be removed
+        if is_watched and event == "open" and isinstance(arguments[0], str):
+            opened.append(arguments[0])
+
+    sys.addaudithook(watch)
+    assert post(service).status_code == 200
+    is_watched = True  # there may be no descriptor left for another one
+    assert post(service).status_code == 200
+    is_watched = False
+    assert opened
+    assert [path for path in opened if not path.startswith(str(tmp_path))] == []
 
 
 def test_a_file_comes_back_as_text_with_words(service: InProcess, logged: LogCapture) -> None:

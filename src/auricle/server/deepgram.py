@@ -14,6 +14,7 @@ from auricle.server.deepgram_errors import refusal
 from auricle.server.guest import Welcome, serve_guest
 from auricle.server.state import ServerState
 
+_VERSION = version("auricle")  # it stands in a file
 _INTRODUCTIONS = ("token", "bearer")
 
 router = APIRouter()
@@ -41,7 +42,7 @@ def _read(websocket: WebSocket) -> Welcome:
 
 def model_of(server: ServerState) -> Model:
     """Return what recognises."""
-    return Model(server.transcriber.stats().model, version("auricle"))
+    return Model(server.transcriber.stats().model, _VERSION)
 
 
 def utc_now() -> str:
