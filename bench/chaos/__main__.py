@@ -127,7 +127,8 @@ async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
             world.relieve()
             after = await rest(service, before)
         finally:
-            looks = watcher.end()
+            watcher.end()
+    looks = verdict.watched(folder / "looks", began_at)
     outcomes = load.outcomes[calibrated:]
     return figures(plan, stage, world, expected, outcomes, before, after, looks) | {
         "capacity_audio_s_per_s": round(capacity, 2),
@@ -212,11 +213,10 @@ class Watching:
                 raise SystemExit("the watcher does not start")
             time.sleep(0.1)
 
-    def end(self) -> dict[str, Any]:
-        """Stop it, and return what it saw."""
+    def end(self) -> None:
+        """Stop it."""
         self._process.terminate()
         self._process.wait()
-        return verdict.watched(self._path)
 
 
 def figures(

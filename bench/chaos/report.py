@@ -20,6 +20,7 @@ def show(told: dict[str, Any]) -> None:
     print(f"  refused {told['refused']}, unsent {told['unsent']}")
     looks = told["watched"]
     print(f"  /livez {looks['livez_ms']} ms, unanswered {looks['livez_unanswered']}")
+    print(f"  while its capacity was measured, flat out {looks['livez_flat_out_ms']} ms")
     print(
         f"  at most {looks['most_descriptors']} descriptors, {looks['most_tasks']} tasks; server "
         f"{looks['server_mb'][0]:.0f} to {looks['server_mb'][-1]:.0f} MB"

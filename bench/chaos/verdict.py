@@ -96,26 +96,32 @@ def differences(outcomes: Sequence[Outcome], expected: Expected, most: int = 20)
     return told[:most]
 
 
-def watched(path: Path) -> dict[str, Any]:
-    """Return what the watcher saw."""
-    looks = [json.loads(line) for line in path.read_text().splitlines()]
+def watched(path: Path, begin: float) -> dict[str, Any]:
+    """Return what the watcher saw from a time on, and how ``/livez`` had been before."""
+    seen = [json.loads(line) for line in path.read_text().splitlines()]
+    looks = [look for look in seen if look["at"] >= begin]
+    before = [look for look in seen if look["at"] < begin]
     counts = [look for look in looks if "children" in look]
-    answers = [look["livez_ms"] for look in looks if look["livez_ms"] is not None]
     return {
         "looks": len(looks),
-        "livez_ms": {
-            "p50": round(float(np.percentile(answers, 50)), 1),
-            "p99": round(float(np.percentile(answers, 99)), 1),
-            "max": max(answers),
-        },
+        "livez_ms": _delays_ms(looks),
+        "livez_flat_out_ms": _delays_ms(before),
         "livez_unanswered": sum(look["livez_ms"] is None for look in looks),
         "watcher_late_ms": max(look["late_ms"] for look in looks),
         "server_mb": [look["mb"] for look in counts],
         "most_descriptors": max(look["descriptors"] for look in counts),
         "most_tasks": max(look["tasks"] or 0 for look in counts),
         "most_processes": max(len(look["children"]) for look in counts),
-        "pids": sorted({pid for look in counts for pid in look["children"]}),
+        "pids": sorted({pid for look in seen for pid in look.get("children", ())}),
     }
+
+
+def _delays_ms(looks: Sequence[dict[str, Any]]) -> dict[str, float] | None:
+    answers = [look["livez_ms"] for look in looks if look["livez_ms"] is not None]
+    if not answers:
+        return None
+    shares = {"p50": 50, "p99": 99, "p99_9": 99.9, "max": 100}
+    return {name: round(float(np.percentile(answers, q)), 1) for name, q in shares.items()}
 
 
 def log_figures(lines: Sequence[str], expected: Expected) -> dict[str, Any]:

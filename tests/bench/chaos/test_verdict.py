@@ -48,12 +48,17 @@ def test_a_log_that_tells_what_was_said_is_found_out() -> None:
 
 
 def test_what_the_watcher_saw_is_summed_up(tmp_path: Path) -> None:
-    looks: list[dict[str, Any]] = [{"livez_ms": ms, "late_ms": 0.0} for ms in (1.0, 250.0, None)]
-    looks[0] |= {"children": [7, 9], "descriptors": 20, "mb": 100.0, "tasks": 5}
+    looks: list[dict[str, Any]] = [
+        {"at": at, "livez_ms": ms, "late_ms": 0.0}
+        for at, ms in ((4.0, 900.0), (5.0, 1.0), (5.1, 250.0), (5.2, None))
+    ]
+    for look in looks[:2]:
+        look |= {"children": [7, int(look["at"])], "descriptors": 20, "mb": 100.0, "tasks": 5}
     (tmp_path / "looks").write_text("\n".join(map(json.dumps, looks)))
-    seen = watched(tmp_path / "looks")
+    seen = watched(tmp_path / "looks", 5.0)
     assert (seen["livez_ms"]["max"], seen["livez_unanswered"]) == (250.0, 1)
-    assert seen["pids"] == [7, 9]
+    assert seen["livez_flat_out_ms"]["max"] == 900.0
+    assert (seen["server_mb"], seen["pids"]) == ([100.0], [4, 5, 7])
 
 
 def told(**changes: Any) -> dict[str, Any]:
