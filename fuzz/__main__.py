@@ -114,9 +114,12 @@ def _fuzz(name: str, asked: argparse.Namespace) -> Result:
     stats = {key: int(value) for key, value in _STAT.findall(worker.stdout)}
     seen = _COVERAGE.findall(worker.stdout)
     failure = None if worker.returncode == 0 else _last_words(worker.stdout)
-    wants_lines = asked.lines and failure is None
-    none: dict[str, Any] = {"lines": 0, "reached": 0, "missed": {}}
-    reached = _lines(name, corpus) if wants_lines else none
+    reached: dict[str, Any] = {"lines": 0, "reached": 0, "missed": {}}
+    if asked.lines and failure is None:
+        try:
+            reached = _lines(name, corpus)
+        except subprocess.CalledProcessError as error:
+            failure = _last_words(error.stderr)
     return Result(
         target=name,
         executions=stats.get("number_of_executed_units", 0),
@@ -148,7 +151,8 @@ def _dictionary(name: str) -> list[str]:
 def _lines(name: str, corpus: Path) -> dict[str, Any]:
     found = subprocess.run(
         [sys.executable, "-m", "fuzz.lines", name, str(corpus)],
-        stdout=subprocess.PIPE,
+        capture_output=True,
+        text=True,
         check=True,
     )
     reached: dict[str, Any] = json.loads(found.stdout)

@@ -20,6 +20,7 @@ from bench.service import running
 
 KEY = "a-key-for-the-fuzzer"
 RESULTS = Path("bench/results/fuzz-api.json")
+CONFIG = Path(__file__).parent / "schemathesis.toml"
 REPORT = Path(".cache/fuzz/api-report.json")
 REQUEST_LIMIT_S = 60
 CHECKS = (
@@ -63,7 +64,15 @@ def main() -> int:
 
 def _command(asked: argparse.Namespace, url: str) -> list[str]:
     return [
-        *(asked.schemathesis, "run", url, "-H", f"Authorization: Bearer {KEY}"),
+        *(
+            asked.schemathesis,
+            "--config-file",
+            str(CONFIG),
+            "run",
+            url,
+            "-H",
+            f"Authorization: Bearer {KEY}",
+        ),
         *("--checks", ",".join(CHECKS), "--continue-on-failure"),
         *("--max-examples", str(asked.cases), "--seed", str(asked.seed)),
         *("--phases", asked.phases, "--request-timeout", str(REQUEST_LIMIT_S)),
