@@ -89,7 +89,7 @@ class Plan:
         if self.is_scripted:
             return schedule(dice, seconds, FAULT_EACH_S, possible)
         deaths = {fault: weight for fault, weight in possible.items() if fault.kills}
-        others = {fault: weight for fault, weight in possible.items() if not fault.kills}
+        others = dict.fromkeys((fault for fault in possible if not fault.kills), 1)
         strokes = schedule(dice, seconds, DEATH_EACH_S, deaths)
         strokes += schedule(dice, seconds, OTHER_EACH_S, others)
         return sorted(strokes, key=lambda stroke: stroke.at_s)

@@ -88,7 +88,14 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A class of fault; ``inflict`` says what it did, or ``None`` if there was nothing to do."""
+    """A class of fault.
+
+    Attributes:
+        name: Which one.
+        weight: How often it comes, beside the others.
+        inflict: Does it; says what it did, or ``None`` if there was nothing to do.
+        kills: Whether a worker dies of it at once; one that is stopped lives on for its budget.
+    """
 
     name: str
     weight: int
@@ -197,7 +204,7 @@ async def _take_descriptors(world: World, dice: random.Random) -> str:
 
 FAULTS = (
     Fault("worker killed", 4, _sender(ASR, signal.SIGKILL), kills=True),
-    Fault("worker stopped", 2, _sender(ASR, signal.SIGSTOP), kills=True),
+    Fault("worker stopped", 2, _sender(ASR, signal.SIGSTOP)),
     Fault("worker segfaults", 1, _marker("segfault"), kills=True),
     Fault("worker eats memory", 1, _marker("memory"), kills=True),
     Fault("worker slowed", 2, _slower(ASR)),
