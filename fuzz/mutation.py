@@ -158,7 +158,7 @@ def _value(old: Any, rng: Random, words: Sequence[str]) -> Any:
     if choice == 3 and isinstance(old, str):
         at = rng.randint(0, len(old))
         return old[:at] + chr(rng.choice((0, 32, 34, 92, 233, 0x4E00, 0x1F600))) + old[at:]
-    if choice == 4 and isinstance(old, int | float):
+    if choice == 4 and isinstance(old, int | float) and abs(old) < 2**70:
         return old * rng.choice((-1, 2, 10)) + rng.choice((-1, 0, 1, 0.5))
     return rng.choice(_VALUES)
 

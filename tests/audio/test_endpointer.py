@@ -371,6 +371,12 @@ def test_what_was_said_before_the_border_is_no_utterance() -> None:
     assert Endpointer(RULES, W, 40 * W).needed_sample == 40 * W
 
 
+def test_what_is_discarded_before_the_border_leaves_it_where_it_is() -> None:
+    endpointer = Endpointer(RULES, start_sample=W, border_sample=40 * W)
+    endpointer.discard()
+    assert hear([(0.9, 20), (0, 60)], endpointer=endpointer) == []
+
+
 @given(script=SCRIPTS, rules=MANY_RULES)
 def test_events_come_in_their_order(script: Script, rules: EndpointRules) -> None:
     state, following = "idle", None

@@ -193,6 +193,12 @@ def test_the_clock_can_jump_over_silence_but_not_out_of_an_utterance() -> None:
     assert np.array_equal(hearing.read(first.start_sample, first.start_sample + 99), TALK[at:][:99])
 
 
+def test_a_jump_before_the_border_leaves_it_where_it_is() -> None:
+    hearing = Hearing(RULES, 0, 15 * SECOND + TALK.size)
+    hearing.skip(15 * SECOND)
+    assert ends(hear(hearing, TALK)) == []
+
+
 def test_another_endpoint_holds_from_the_next_utterance_on_and_after_a_jump() -> None:
     def delays(endpoint_ms: int | None) -> list[int]:
         hearing, found_at = Hearing(RULES, 0), []

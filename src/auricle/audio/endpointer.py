@@ -243,7 +243,7 @@ class Endpointer:
 
     def discard(self) -> None:
         """Forget the open utterance, and all that was said until now."""
-        self._open, self._floor = None, self.received_sample
+        self._open, self._floor = None, max(self._floor, self.received_sample)
         self.hush()
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:

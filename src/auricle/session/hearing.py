@@ -43,7 +43,7 @@ class Hearing:
         # What came earlier was for the decoder alone.
         self._first_sample = max(sample, border_sample - TUNE_IN_SAMPLES)
         self._first_window = self._first_sample - self._first_sample % GRID_SAMPLES
-        border_sample = max(sample, border_sample)
+        self._border_sample = border_sample = max(sample, border_sample)
         self._endpointer = Endpointer(self._rules, self._first_window, border_sample)
         silence = np.zeros(self._first_sample - self._first_window, np.int16)
         self._endpointer.receive(silence, self._detector.probabilities(silence))
@@ -104,7 +104,7 @@ class Hearing:
             raise ValueError("an utterance is open")
         self._detector.reset()
         start_sample = self.received_sample + samples
-        self._start(start_sample, start_sample)
+        self._start(start_sample, self._border_sample)
 
     def read(self, start_sample: int, end_sample: int) -> Pcm16:
         """Return a copy of the audio between two positions."""
