@@ -13,6 +13,7 @@ from typing import Any
 from bench.report import machine, write_json
 from bench.service import CORPUS, ROOT
 from bench.soak import day, hour, quiet
+from bench.soak.figures import draw
 
 PARTS = ("hour", "quiet", "day")
 
@@ -42,7 +43,7 @@ def main() -> None:
     kept: dict[str, Any] = json.loads(path.read_text()) if path.is_file() else {}
     write_json(path, kept | {"machine": machine(), "corpus": CORPUS.is_dir()} | results)
     if "hour" in results:
-        hour.draw(arguments.out.with_suffix(".svg"), results["hour"])
+        draw(arguments.out.with_suffix(".svg"), results["hour"])
     if not all(all(part["reached"].values()) for part in results.values()):
         raise SystemExit("a target is missed")
 

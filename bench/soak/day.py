@@ -18,10 +18,8 @@ ten minutes an utterance is posted, and a file becomes a job that nobody fetches
 """
 
 import asyncio
-import contextlib
 import itertools
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,18 +27,15 @@ from typing import Any
 
 import httpx2
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from auricle.events import Closed, Failed, Final, Marks, Partial, Ready, Warned
-from auricle.protocol.native import Ack, Resume, Stop, decode_event, encode_command
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import Pcm16
 from bench.live_chaos import ROOM_TONE, speeches
 from bench.live_quiet import noise_packets
 from bench.posting import JSON_TYPE, Body, Client, bodies
 from bench.service import Service, serve
 from bench.soak.fast_clock import SLOWED
 from bench.soak.mix import files
+from bench.soak.session import HOUR_STEPS, Session
 from bench.soak.sources import (
     STEP_PACKETS,
     STEP_SAMPLES,
@@ -48,14 +43,12 @@ from bench.soak.sources import (
     ContainerSource,
     OpusSource,
     PcmSource,
-    Source,
     encoded,
 )
 from bench.soak.watch import Look, Watch
 from bench.speech import pink_noise
 from bench.trend import Trend, trend
 
-HOUR_STEPS = 3600 * SAMPLE_RATE_HZ // STEP_SAMPLES
 TALK_S, PAUSES = 30.0, 3
 RECORDED_SHARE = 0.1
 """Recordings last for so much of the day."""
@@ -68,180 +61,8 @@ SETTINGS: dict[str, Any] = SLOWED | {
     "engine": "tests.fakes.scripted_engine:load",
     "self_test_s": 3600,
 }
-MOST_AHEAD_STEPS = 200
-"""A client that is so far ahead of what was taken waits: sockets hold an hour of Opus."""
-RETRIES = 20
-RETRY_S = 0.2
-LAST_FINAL_LIMIT_S = 120.0
 LEAK_MB_PER_DAY = 10.0
 WARM_UP_H = 1.0
-
-
-@dataclass(slots=True)
-class Session:
-    """One live session, and what was told of it."""
-
-    name: str
-    source: Source
-    start_sample: int
-    steps: int
-    break_steps: list[int]
-    sent_steps: int = 0
-    finals: int = 0
-    partials: int = 0
-    wrong_audio: int = 0
-    """Finals whose checksum is not that of the audio between their times."""
-    out_of_order: int = 0
-    resumed: int = 0
-    forgotten: int = 0
-    warnings: int = 0
-    failures: list[str] = field(default_factory=list)
-    finals_by_hour: dict[int, int] = field(default_factory=dict)
-    last_end_sample: int = 0
-    closed: Closed | None = None
-    _ready: Ready | None = None
-    _received_steps: int = 0
-    _progress: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def run(self, url: str, speed: float) -> None:
-        """Speak from the first step to the last final, over as many connections as it takes."""
-        began_at, tries = time.monotonic(), 0
-        while self.closed is None:
-            try:
-                async with connect(
-                    f"{url.replace('http', 'ws', 1)}/v1/stream?{self._query()}",
-                    compression=None,
-                    ping_interval=None,
-                    max_size=None,
-                ) as socket:
-                    sent_before = self.sent_steps
-                    await self._converse(socket, began_at, speed)
-                    tries = 0 if self.sent_steps > sent_before else tries
-            except (OSError, WebSocketException) as error:
-                self.failures.append(repr(error))
-            tries += 1
-            if tries > RETRIES:
-                raise RuntimeError(f"{self.name}: {self.failures[-1:]}")
-            if self.closed is None:
-                await asyncio.sleep(RETRY_S)
-
-    def _query(self) -> str:
-        if self._ready is None or not self._ready.resumable:
-            return self.source.query
-        return f"{self.source.query}&resume=1"
-
-    async def _converse(self, socket: ClientConnection, began_at: float, speed: float) -> None:
-        known = self._ready
-        if known is not None and known.resumable:
-            await socket.send(encode_command(Resume(known.session, known.secret, self.finals)))
-        elif self.sent_steps:
-            raise RuntimeError(f"{self.name} broke and can't be resumed: {self.failures}")
-        ready = decode_event(await socket.recv())
-        if not isinstance(ready, Ready):
-            raise OSError(f"not ready, but {ready}")
-        self.resumed += ready.resumed
-        self.forgotten += known is not None and not ready.resumed
-        self._ready = ready
-        self._note_received(ready.received_sample)
-        self.sent_steps = self._received_steps
-        reading = asyncio.create_task(self._read(socket))
-        try:
-            await self._send(socket, began_at, speed)
-            async with asyncio.timeout(LAST_FINAL_LIMIT_S):
-                await reading
-        except ConnectionClosed:
-            await reading
-        finally:
-            reading.cancel()
-
-    async def _send(self, socket: ClientConnection, began_at: float, speed: float) -> None:
-        step_s = STEP_SAMPLES / SAMPLE_RATE_HZ / speed
-        while self.sent_steps < self.steps:
-            if self.break_steps and self.sent_steps >= self.break_steps[0]:
-                self.break_steps.pop(0)
-                socket.transport.abort()
-            wait_s = began_at + (self.sent_steps + 1) * step_s - time.monotonic()
-            if wait_s > 0:
-                await asyncio.sleep(wait_s)
-            while self.sent_steps - self._received_steps > MOST_AHEAD_STEPS:
-                self._progress.clear()
-                await self._progress.wait()
-            if message := self.source.message(self.sent_steps):
-                await socket.send(message)
-            self.sent_steps += 1
-        if rest := self.source.rest():
-            await socket.send(rest)
-        await socket.send(encode_command(Stop()))
-
-    async def _read(self, socket: ClientConnection) -> None:
-        try:
-            async for message in socket:
-                match decode_event(message):
-                    case Final() as final:
-                        self._take(final)
-                        with contextlib.suppress(ConnectionClosed):  # more may be there to read
-                            await socket.send(encode_command(Ack(final.id)))
-                    case Marks(received):
-                        self._note_received(received)
-                    case Partial():
-                        self.partials += 1
-                    case Warned():
-                        self.warnings += 1
-                    case Failed() as failed:
-                        self.failures.append(failed.code)
-                    case Closed() as closed:
-                        self.closed = closed
-                        return
-                    case _:
-                        pass
-        except ConnectionClosed:
-            return
-        finally:
-            self._received_steps = self.steps  # nobody has to wait any more
-            self._progress.set()
-
-    def _note_received(self, sample: int) -> None:
-        self._received_steps = (sample - self.start_sample) // STEP_SAMPLES
-        self._progress.set()
-
-    def _take(self, final: Final) -> None:
-        if final.id <= self.finals:  # told again after a resume
-            return
-        start, end = (at - self.start_sample for at in (final.start_sample, final.end_sample))
-        if final.id != self.finals + 1 or start < self.last_end_sample:
-            self.out_of_order += 1
-        self.finals, self.last_end_sample = final.id, end
-        hour = start // (3600 * SAMPLE_RATE_HZ)
-        self.finals_by_hour[hour] = self.finals_by_hour.get(hour, 0) + 1
-        if final.text != heard(self.source.samples(start, end)):
-            self.wrong_audio += 1
-
-    def figures(self) -> dict[str, Any]:
-        """Return what became of it."""
-        closed = self.closed
-        return {
-            "hours": round(self.sent_steps / HOUR_STEPS, 3),
-            "finals": self.finals,
-            "finals_by_hour": list(self.finals_by_hour.values()),
-            "partials": self.partials,
-            "finals_of_other_audio": self.wrong_audio,
-            "out_of_order": self.out_of_order,
-            "last_final_ends_at_sample": self.start_sample + self.last_end_sample,
-            "resumed": self.resumed,
-            "forgotten": self.forgotten,
-            "warnings": self.warnings,
-            "failures": self.failures,
-            "samples_sent": self.steps * STEP_SAMPLES,
-            "samples_skipped": self.source.skipped_samples,
-            "samples_counted": closed and closed.audio_samples,
-            "lost_packets": closed and closed.lost_packets,
-            "decode_errors": closed and closed.decode_errors,
-        }
-
-
-def heard(pcm: Pcm16) -> str:
-    """Return what the scripted engine says of this audio."""
-    return f"{pcm.size} {zlib.crc32(pcm.tobytes())}"
 
 
 def sessions(hours: float, talk: Pcm16, last: Pcm16) -> list[Session]:
@@ -261,10 +82,10 @@ def sessions(hours: float, talk: Pcm16, last: Pcm16) -> list[Session]:
     ticks = recorded // 2 * STEP_PACKETS * TICKS_PER_PACKET
     packets = encoded(talk)
     return [
-        Session("speech", speech, border, steps, breaks[:]),
-        Session("silence", silence, 0, steps, breaks[:]),
+        Session("speech", speech, border, steps, breaks[:], talk.size),
+        Session("silence", silence, 0, steps, breaks[:], None),
         *(
-            Session(name, ContainerSource(name, packets, 2**32 - ticks), 0, recorded, [])
+            Session(name, ContainerSource(name, packets, 2**32 - ticks), 0, recorded, [], talk.size)
             for name in ("ogg", "webm")
         ),
     ]
@@ -389,10 +210,8 @@ def reached(shown: dict[str, Any]) -> dict[str, bool]:
         "every final is of the very samples between its times": not any(
             one["finals_of_other_audio"] or one["out_of_order"] for one in found
         ),
-        "as many finals in each hour": all(
-            max(hours) - min(hours) <= 1
-            for one in found
-            if len(hours := one["finals_by_hour"][1:-1]) > 1
+        "as many finals in each turn": all(
+            one["finals"] > 0 and one["finals"] % one["turns"] == 0 for one in found if one["turns"]
         ),
         "nothing is heard in silence but its last sentence": shown["sessions"]["silence"]["finals"]
         == 1,

@@ -40,6 +40,22 @@ class Rates:
     streams: int
 
 
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor seconds of the service for a second of audio, each kind alone."""
+
+    utterances: float
+    files: float
+    live: float
+
+    def rates(self, share: float, cores: int) -> Rates:
+        """Return what makes a share of all cores' time: a third of it live, or nearly so."""
+        budget = share * cores
+        streams = max(1, round(budget / 3 / self.live))
+        rest = max(0.0, budget - streams * self.live)
+        return Rates(rest / 2 / self.utterances, rest / 2 / self.files, streams)
+
+
 @dataclass(slots=True)
 class Posted:
     """What became of everything that was posted."""

@@ -17,7 +17,7 @@ from bench.service import Service, serve
 from bench.soak.watch import Look, Watch
 
 STREAMS = 200
-MINUTES = 4.0
+MINUTES = 2.0
 ROUNDS = 2
 REST_S = 20.0
 FORGET_S = 120.0

@@ -7,8 +7,9 @@ import pytest
 from auricle.types import SAMPLE_RATE_HZ
 from bench.posting import WAV_PATH, WAV_TYPE, Body, as_wav
 from bench.service import serve
-from bench.soak import hour
-from bench.soak.mix import Rates, encoded
+from bench.soak.figures import figures, reached, show
+from bench.soak.hour import hour
+from bench.soak.mix import Cost, Rates, encoded
 from tests.fakes.clips import CLIPS
 
 pytestmark = pytest.mark.process
@@ -22,14 +23,12 @@ def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     long = [
         Body("long", AUDIO_S, "audio/ogg", "/utterance?language=en", encoded(PCM, "ogg", "libopus"))
     ]
-    cost = hour.Cost(utterances=0.1, files=0.1, live=0.1)
-    rates = Rates(utterances=2 * AUDIO_S, files=AUDIO_S, streams=4)
+    cost = Cost(utterances=0.1, files=0.1, live=0.1)
+    rates = Rates(utterances=3 * AUDIO_S, files=2 * AUDIO_S, streams=4)
     with serve(1, engine="tests.fakes.scripted_engine:load") as service:
-        found = asyncio.run(
-            hour.hour(service, rates, short, long, [PCM] * 4, seconds=16.0, rest_s=1.0)
-        )
-    shown = hour.figures(found, cost, rates)
-    hour.show(shown)
+        found = asyncio.run(hour(service, rates, short, long, [PCM] * 4, seconds=9.0, rest_s=1.0))
+    shown = figures(found, cost, rates)
+    show(shown)
     for kind in ("utterances", "files"):
         statuses = shown[kind]["statuses"]
         assert statuses.keys() <= {"200", "503 queue_full"}  # a busy machine may refuse some
@@ -45,12 +44,12 @@ def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     rest = shown["at_rest"]
     assert rest["processes"][0] == rest["processes"][1]
     assert all(slope is None for slope in shown["growth_mb"].values())
-    assert not hour.reached(shown)["every process lived through it all"]
+    assert not reached(shown)["every process lived through it all"]
     assert set(found.names.values()) >= {"server", "recogniser 1", "decode worker 1"}
 
 
 def test_what_is_offered_costs_what_was_asked_for() -> None:
-    cost = hour.Cost(utterances=0.1, files=0.04, live=0.07)
+    cost = Cost(utterances=0.1, files=0.04, live=0.07)
     rates = cost.rates(0.6, 2)
     spent = rates.utterances * 0.1 + rates.files * 0.04 + rates.streams * 0.07
     assert spent == pytest.approx(1.2)
