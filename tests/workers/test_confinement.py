@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
@@ -251,6 +252,7 @@ async def test_workers_on_an_older_kernel_work_and_the_log_says_what_is_missing(
     ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", interpreter(ours, LANDLOCK))
+    structlog.reset_defaults()  # a command that ran before may log nothing but errors
     with capture_logs() as logs:
         async with hostile_pool(ours / "model") as pool:
             assert await tried(pool, f"read:{ours / 'keys'}") == "done"
