@@ -94,7 +94,7 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
             httpx2.get(f"{url}{path}", headers=operator).text
             for path in ("/health", "/health/history", "/metrics")
         )
-        assert json.dumps("SIGSEGV") in shown
+        assert json.dumps("hung") in shown  # the last end of a worker
         server.interrupt()
         assert server.wait() == 0
     wanted = [SECRET.encode(), word.encode(), heard.encode(), *(h.encode() for _, h in clips)]
