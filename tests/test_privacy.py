@@ -86,6 +86,8 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
         for fault, (speech, _) in zip(FAULTS, clips, strict=True):
             script = f"scripted:{fault}:{word}"
             post(url, speech, initial_prompt=script, hotwords=word, max_wait_s="60")
+            if fault == "segfault":  # of a worker's quick deaths the history keeps the last one
+                until(lambda: "SIGSEGV" in httpx2.get(f"{url}/health/history").text, server)
         until(lambda: httpx2.get(f"{url}/readyz").status_code == 200, server)
         speech, heard = spoken(-1)
         assert post(url, speech).json()["text"] == heard
@@ -94,7 +96,7 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
             httpx2.get(f"{url}{path}", headers=operator).text
             for path in ("/health", "/health/history", "/metrics")
         )
-        assert json.dumps("hung") in shown  # the last end of a worker
+        assert json.dumps("SIGSEGV") in shown
         server.interrupt()
         assert server.wait() == 0
     wanted = [SECRET.encode(), word.encode(), heard.encode(), *(h.encode() for _, h in clips)]
