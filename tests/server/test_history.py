@@ -145,6 +145,12 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
     assert len(body["exits"]) == 1
 
 
+def test_a_worker_that_has_not_started_yet_has_not_died() -> None:
+    early = worker("asr-1", "backing_off")
+    body = told(observed(*[look(early)] * 2, *[look(replace(early, state="starting"))] * 9))
+    assert body["samples"]["crashes"] == [0, 0]
+
+
 def test_what_is_kept_is_bounded() -> None:
     history = History()
     for second in range(int(2 * SPAN_S)):

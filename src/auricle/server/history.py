@@ -158,7 +158,8 @@ class History:
         before, self._seen = self._seen, {}
         count = 0
         for worker in (*look.asr.workers, *look.decode.workers):
-            deaths, last = worker.restarts + (worker.state == "backing_off"), worker.last_exit
+            last = worker.last_exit  # without one it only waits for its very first start
+            deaths = worker.restarts + (worker.state == "backing_off" and last is not None)
             deaths_before, last_before = before.get(worker.id, (0, None))
             self._seen[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
