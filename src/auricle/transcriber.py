@@ -53,7 +53,7 @@ class WorkerStats:
 class Stats:
     """A transcriber or decoder at one moment.
 
-    ``audio_s`` figures count waiting and running work. ``delays`` are not in here: metrics take
+    What waits is in the queue, what runs is in a worker. ``delays`` are not in here: metrics take
     them from each answer's timing.
     """
 
@@ -63,6 +63,7 @@ class Stats:
     waiting_jobs: int = 0
     running_jobs: int = 0
     waiting_audio_s: float = 0.0
+    running_audio_s: float = 0.0
     max_audio_s: float = 0.0
     reserved_audio_s: float = 0.0
     done: int = 0

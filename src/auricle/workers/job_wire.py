@@ -57,7 +57,7 @@ def read_outcome(
             return EmptyAudio("there is no audio in it")
         return AudioError("the engine can't work on this audio")
     samples = ticket.job.pcm.size
-    segments = tuple(_segment(segment, samples) for segment in result.segments)
+    segments = tuple(read_segment(segment, samples) for segment in result.segments)
     text = "".join(segment.text for segment in segments).strip()
     if len(text) > MAX_TEXT_CHARS or not 0 <= result.language_probability <= 1:
         raise WorkerError("an impossible result")
@@ -80,7 +80,12 @@ def read_outcome(
     )
 
 
-def _segment(message: SegmentMessage, samples: int) -> Segment:
+def read_segment(message: SegmentMessage, samples: int) -> Segment:
+    """Return a segment of audio that has so many samples; trusts no number in it.
+
+    Raises:
+        WorkerError: A time lies outside the audio, or a number is none.
+    """
     words = None
     if message.words is not None:
         words = tuple(

@@ -195,6 +195,7 @@ class WorkerPool:
             waiting_jobs=backlog.waiting_jobs,
             running_jobs=sum(1 for _ in backlog.in_flight()),
             waiting_audio_s=backlog.waiting_audio_s,
+            running_audio_s=sum(ticket.audio_s for ticket in backlog.in_flight()),
             max_audio_s=self._queue.queue_audio_s,
             reserved_audio_s=self._scheduler.admission.reserved_audio_s,
             done=counters.done,

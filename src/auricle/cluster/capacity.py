@@ -1,0 +1,111 @@
+"""How things are at a recogniser, as it tells its gateways in ``GET /v1/capacity``. No I/O."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import msgspec
+
+from auricle.errors import RemoteProtocolError
+from auricle.transcriber import Stats, WorkerStats
+
+MAX_CAPACITY_BYTES = 4 * 2**20
+"""4096 workers of 1 kB each, which a crash stack may take."""
+MAX_WORKERS = 4096
+MAX_NUMBER = 2.0**53
+"""Above it a float no longer counts by ones."""
+STATES = frozenset({"starting", "ready", "busy", "backing_off", "stopping"})
+
+
+class Capacity(msgspec.Struct, frozen=True):
+    """The sum over the replicas behind one address; fields of later versions are ignored.
+
+    Attributes:
+        replicas: How many there are.
+        ready: How many of them can work now.
+        workers: Worker processes that are ready or busy, of all replicas.
+        waiting_audio_s: Seconds of audio in their queues.
+        running_audio_s: Seconds of audio in their workers.
+        max_audio_s: Most that may wait, of those that are ready.
+        seconds_per_audio_s: Worker seconds that a second of audio costs; 0 before any work.
+        worker_list: Each worker, as ``/health`` shows it.
+    """
+
+    replicas: int
+    ready: int
+    workers: int
+    waiting_jobs: int
+    running_jobs: int
+    waiting_audio_s: float
+    running_audio_s: float
+    max_audio_s: float
+    seconds_per_audio_s: float
+    model: str
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    refused: int = 0
+    poison: int = 0
+    replaced: int = 0
+    worker_list: tuple[WorkerStats, ...] = ()
+
+
+_decoder: msgspec.json.Decoder[Capacity] = msgspec.json.Decoder(Capacity)
+_encoder = msgspec.json.Encoder()
+
+
+def capacity_of(replicas: Mapping[str, Stats]) -> Capacity:
+    """Return the sum over replicas; each one's name goes before the ids of its workers."""
+    stats = list(replicas.values())
+    ready = [figures for figures in stats if figures.ready]
+    speeds = [figures.seconds_per_audio_s for figures in ready or stats]
+    workers = tuple(
+        replace(worker, id=f"{name}{worker.id}")
+        for name, figures in replicas.items()
+        for worker in figures.workers
+    )
+    return Capacity(
+        replicas=len(stats),
+        ready=len(ready),
+        workers=sum(worker.state in ("ready", "busy") for worker in workers),
+        waiting_jobs=sum(figures.waiting_jobs for figures in stats),
+        running_jobs=sum(figures.running_jobs for figures in stats),
+        waiting_audio_s=sum(figures.waiting_audio_s for figures in stats),
+        running_audio_s=sum(figures.running_audio_s for figures in stats),
+        max_audio_s=sum(figures.max_audio_s for figures in ready),
+        seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
+        model=next((figures.model for figures in (*ready, *stats) if figures.model), ""),
+        done=sum(figures.done for figures in stats),
+        failed=sum(figures.failed for figures in stats),
+        retried=sum(figures.retried for figures in stats),
+        refused=sum(figures.refused for figures in stats),
+        poison=sum(figures.poison for figures in stats),
+        replaced=sum(figures.replaced for figures in stats),
+        worker_list=workers,
+    )
+
+
+def pack_capacity(capacity: Capacity) -> bytes:
+    """Return the body that tells it."""
+    return _encoder.encode(capacity)
+
+
+def parse_capacity(body: bytes) -> Capacity:
+    """Return what a recogniser told of itself.
+
+    Raises:
+        RemoteProtocolError: It can't be, or is something else.
+    """
+    if len(body) > MAX_CAPACITY_BYTES:
+        raise RemoteProtocolError("a capacity that is far too long")
+    try:
+        capacity = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise RemoteProtocolError("not a recogniser's capacity") from exc
+    numbers = (v for v in msgspec.structs.astuple(capacity) if isinstance(v, int | float))
+    if not all(math.isfinite(number) and 0 <= number < MAX_NUMBER for number in numbers):
+        raise RemoteProtocolError("a number that can't be")
+    workers = capacity.worker_list
+    if len(workers) > MAX_WORKERS or any(worker.state not in STATES for worker in workers):
+        raise RemoteProtocolError("workers that can't be")
+    return capacity
