@@ -128,7 +128,7 @@ async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
             after = await rest(service, before)
         finally:
             watcher.end()
-    looks = verdict.watched(folder / "looks", began_at)
+    looks = verdict.watched(folder / "looks", began_at, world.inflicted)
     outcomes = load.outcomes[calibrated:]
     return figures(plan, stage, world, expected, outcomes, before, after, looks) | {
         "capacity_audio_s_per_s": round(capacity, 2),

@@ -20,6 +20,8 @@ def show(told: dict[str, Any]) -> None:
     print(f"  refused {told['refused']}, unsent {told['unsent']}")
     looks = told["watched"]
     print(f"  /livez {looks['livez_ms']} ms, unanswered {looks['livez_unanswered']}")
+    for slow in looks["slow_looks"]:
+        print(f"    {slow['livez_ms']} ms at {slow['at_s']} s, after {slow['faults_before']}")
     print(f"  while its capacity was measured, flat out {looks['livez_flat_out_ms']} ms")
     print(
         f"  at most {looks['most_descriptors']} descriptors, {looks['most_tasks']} tasks; server "

@@ -13,6 +13,8 @@ from bench.chaos.load import KINDS, Outcome
 from bench.scoring import Errors, errors, total, word_errors
 
 LIVEZ_LIMIT_MS = 200.0
+SLOW_LOOK_AFTER_S = 2.0
+"""What went wrong so long before a slow answer may be why."""
 MOST_GROWTH_MB = 40.0
 
 Expected = Mapping[tuple[str, str], Outcome]
@@ -96,8 +98,16 @@ def differences(outcomes: Sequence[Outcome], expected: Expected, most: int = 20)
     return told[:most]
 
 
-def watched(path: Path, begin: float) -> dict[str, Any]:
-    """Return what the watcher saw from a time on, and how ``/livez`` had been before."""
+def watched(
+    path: Path, begin: float, inflicted: Sequence[tuple[float, str, str]]
+) -> dict[str, Any]:
+    """Return what the watcher saw from a time on, and how ``/livez`` had been before.
+
+    Args:
+        path: Its looks.
+        begin: When the faults began.
+        inflicted: When which fault was due after that, in seconds.
+    """
     seen = [json.loads(line) for line in path.read_text().splitlines()]
     looks = [look for look in seen if look["at"] >= begin]
     before = [look for look in seen if look["at"] < begin]
@@ -106,6 +116,11 @@ def watched(path: Path, begin: float) -> dict[str, Any]:
         "looks": len(looks),
         "livez_ms": _delays_ms(looks),
         "livez_flat_out_ms": _delays_ms(before),
+        "slow_looks": [
+            _slow(look["at"] - begin, look["livez_ms"], inflicted)
+            for look in looks
+            if (look["livez_ms"] or 0.0) >= LIVEZ_LIMIT_MS
+        ],
         "livez_unanswered": sum(look["livez_ms"] is None for look in looks),
         "watcher_late_ms": max(look["late_ms"] for look in looks),
         "server_mb": [look["mb"] for look in counts],
@@ -114,6 +129,14 @@ def watched(path: Path, begin: float) -> dict[str, Any]:
         "most_processes": max(len(look["children"]) for look in counts),
         "pids": sorted({pid for look in seen for pid in look.get("children", ())}),
     }
+
+
+def _slow(
+    at_s: float, livez_ms: float, inflicted: Sequence[tuple[float, str, str]]
+) -> dict[str, Any]:
+    ended_at_s = at_s + livez_ms / 1000
+    before = [n for due_s, n, _ in inflicted if 0 <= ended_at_s - due_s <= SLOW_LOOK_AFTER_S]
+    return {"at_s": round(at_s, 1), "livez_ms": livez_ms, "faults_before": before}
 
 
 def _delays_ms(looks: Sequence[dict[str, Any]]) -> dict[str, float] | None:
