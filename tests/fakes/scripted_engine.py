@@ -3,11 +3,12 @@
 A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
 ``scripted:NAME-once[:ARGUMENT]:MARKER``, which happens only to whoever can remove the file MARKER;
 everybody after that gets an ordinary answer. Without a script the answer comes at once and is
-made of the samples: ``answer(pcm)``.
+made of the samples: ``answer(pcm)``. A script of several lines is done line by line.
 
 Names: hang, segfault, abort, exit:CODE, raise, audio-error, huge (an answer above the wire's
-limit), eat-memory, sleep:SECONDS, print (to stdout), chatter:BYTES (to stderr), trace (a
-traceback to stderr), wrong-count.
+limit), eat-memory, sleep:SECONDS, note:FILE (adds a line: the worker's pid, and the answer),
+hold:FILE (until the file is gone), print (to stdout), chatter:BYTES (to stderr), trace (a traceback
+to stderr), wrong-count.
 
 The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
 ``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``;
@@ -26,7 +27,7 @@ from auricle.errors import AudioError, SetupError
 from auricle.types import Job, Pcm16, Segment, Transcript, Word
 
 PREFIX = "scripted:"
-WITH_ARGUMENT = ("exit", "sleep", "slow", "chatter")
+WITH_ARGUMENT = ("exit", "sleep", "slow", "chatter", "note", "hold")
 CHUNK_BYTES = 32 * 2**20
 MOST_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
 HUGE_CHARACTERS = 65 * 2**20
@@ -68,10 +69,15 @@ class ScriptedEngine:
         return results
 
     def _one(self, job: Job) -> Transcript | AudioError:
-        name, argument = _script(job.options.initial_prompt)
-        if name == "audio-error":
-            return AudioError(SECRET)
-        _misbehave(name, argument)
+        name = ""
+        for line in (job.options.initial_prompt or "").split("\n"):
+            name, argument = _script(line)
+            if name == "audio-error":
+                return AudioError(SECRET)
+            if name == "note":
+                with open(argument, "a") as notes:  # one short write: no lines are mixed
+                    notes.write(f"{os.getpid()} {answer(job.pcm)}\n")
+            _misbehave(name, argument)
         text = "x" * HUGE_CHARACTERS if name == "huge" else answer(job.pcm)
         words = None
         if job.options.word_timestamps:
@@ -119,6 +125,9 @@ def _misbehave(name: str, argument: str) -> None:
             _eat_memory()
         case "sleep":
             time.sleep(float(argument))
+        case "hold":
+            while os.path.exists(argument):
+                time.sleep(0.01)
         case "print":
             print("this would break the channel" * 1000, flush=True)
         case "trace":

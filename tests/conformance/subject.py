@@ -1,0 +1,156 @@
+"""What the suite knows of those who make a Transcriber, and of the parts that do its work.
+
+A *part* is what can be lost as a whole: a worker of the local pool, a recogniser with all its
+workers elsewhere. A job's own script tells the pid of the worker that runs it; its maker knows the
+part that this belongs to.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+import pytest
+
+from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.transcriber import Transcriber
+from auricle.workers.pool import WorkerPool
+
+ROOT = Path(__file__).parents[2]
+SCRIPTED = "tests.fakes.scripted_engine:load"
+START_LIMIT_S = 90.0
+POISON_ATTEMPTS = 4
+"""The setting's default: so often a job may end its worker, whatever the deaths look like."""
+
+
+class Closable(Transcriber, Protocol):
+    """A transcriber that waits at its end for what it has accepted."""
+
+    async def aclose(self, drain_s: float = 0.0) -> None: ...
+
+
+class Subject(Protocol):
+    """A transcriber, and what a test may do to those who work for it."""
+
+    @property
+    def transcriber(self) -> Closable: ...
+
+    @property
+    def most_runs(self) -> int:
+        """How often a job is run, at the most, that loses each time what it runs on."""
+        ...
+
+    def part(self, worker_pid: int) -> psutil.Process:
+        """Return the process that has to live for this worker to be of use."""
+        ...
+
+    def lose(self, worker_pid: int) -> None:
+        """Lose what this worker runs, at once, in the way that is likeliest here."""
+        ...
+
+    def processes(self) -> list[psutil.Process]:
+        """Return every process that was started for this transcriber."""
+        ...
+
+
+class Maker(Protocol):
+    """Opens a subject of ``nodes`` times ``workers`` workers.
+
+    Args:
+        nodes: Parts that can be lost by themselves, where there is a choice.
+        model: What the engine is to load.
+        engine: The engine's factory.
+        ready: Whether to wait until all can work.
+        settings: Fields of WorkerSettings and QueueSettings, for each node.
+    """
+
+    def __call__(
+        self,
+        *,
+        nodes: int = 2,
+        model: str = "scripted",
+        engine: str = SCRIPTED,
+        ready: bool = True,
+        **settings: float,
+    ) -> AbstractAsyncContextManager[Subject]: ...
+
+
+DEFAULTS: dict[str, float] = {"workers": 1, "batch_jobs": 1, "attempt_floor_s": 60.0}
+"""Of the suite: one job at a time for each worker, and nothing hangs unless it is meant to."""
+
+
+@dataclass(frozen=True)
+class LocalSubject:
+    """The local pool: its parts are its workers, and each loss is a death."""
+
+    transcriber: WorkerPool
+    most_runs: int = POISON_ATTEMPTS
+
+    def part(self, worker_pid: int) -> psutil.Process:
+        return psutil.Process(worker_pid)
+
+    def lose(self, worker_pid: int) -> None:
+        self.part(worker_pid).kill()
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process().children(recursive=True)
+
+
+def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
+    """Return what opens a WorkerPool."""
+    monkeypatch.setenv("PYTHONPATH", python_path())
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        nodes: int = 2,
+        model: str = "scripted",
+        engine: str = SCRIPTED,
+        ready: bool = True,
+        **settings: float,
+    ) -> AsyncIterator[Subject]:
+        given = DEFAULTS | settings
+        worker, queue = divide(given)
+        pool = WorkerPool(
+            WorkerSettings.model_validate(worker | {"workers": nodes * given["workers"]}),
+            QueueSettings.model_validate(queue),
+            ModelSettings(engine=engine),
+            model,
+        )
+        await pool.start()
+        try:
+            if ready:
+                await pool.wait_ready(START_LIMIT_S)
+            yield LocalSubject(pool)
+        finally:
+            await pool.aclose()
+
+    return opened
+
+
+def divide(settings: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    """Return what is for the workers, and what for the queue."""
+    worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
+    queue = {k: v for k, v in settings.items() if k in QueueSettings.model_fields}
+    assert len(worker) + len(queue) == len(settings), "an unknown setting"
+    return worker, queue
+
+
+def python_path() -> str:
+    """Let workers import this repository, for the engines of the tests."""
+    return os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def still_there(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Return those that run; a zombie only waits for its parent to look."""
+    found = []
+    for process in processes:
+        try:
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
