@@ -109,7 +109,7 @@ PROGRAM = """
 import asyncio, sys
 from auricle.config import Settings
 from auricle.server.app import create_app
-from auricle.server.logs import configure_logging
+from auricle.logs import configure_logging
 from auricle.server.run import base_url, listen, serve
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.transcriber import FakeTranscriber

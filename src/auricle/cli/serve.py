@@ -96,11 +96,11 @@ async def _serve(settings: Settings) -> None:
     """
     from auricle.engine.fetch import resolve
     from auricle.engine.placement import settle
+    from auricle.logs import configure_logging
     from auricle.server import wyoming
     from auricle.server.app import create_app
     from auricle.server.auth import is_exposed
     from auricle.server.keys import read_keys
-    from auricle.server.logs import configure_logging
     from auricle.server.run import base_url, listen, serve
     from auricle.server.tls import Certificate
     from auricle.workers.channel import keep_memory_private

@@ -25,8 +25,8 @@ from auricle.cli.speech import (
 )
 from auricle.config import Settings
 from auricle.errors import AuricleError, SetupError
+from auricle.logs import configure_logging
 from auricle.longform import FileTranscript
-from auricle.server.logs import configure_logging
 from auricle.types import SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4

@@ -1,23 +1,8 @@
-"""JSON logs: one line for each request, with its ids, sizes, durations and code.
+"""One log line for each request, with its ids, sizes, durations and code."""
 
-Speech and text never get here, nor messages of exceptions, which may hold them; what uvicorn and
-other libraries log goes through the same formatter, which drops messages of exceptions too.
-"""
-
-import contextlib
-import io
-import logging
-import sys
-import traceback
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Literal, TextIO, cast
 
-import structlog
 from starlette.types import Scope
-from structlog.typing import EventDict, Processor, WrappedLogger
-
-Level = Literal["debug", "info", "warning", "error"]
 
 _KEY = "auricle.log"
 
@@ -48,70 +33,3 @@ def request_log(scope: Scope) -> RequestLog:
     record = scope.setdefault(_KEY, RequestLog())
     assert isinstance(record, RequestLog)
     return record
-
-
-class _Unfailing(io.TextIOBase):
-    """A stream that can't be written to (a full disk, a reader that left) costs log lines only."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
-
-
-def configure_logging(level: Level) -> None:
-    """Send all logs of this process to stderr as JSON; to be called once, by the program."""
-    stream = _Unfailing(sys.stderr)
-    shared: list[Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        drop_exception_messages,
-    ]
-    number = getattr(logging, level.upper())
-    structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(cast(TextIO, stream)),
-        cache_logger_on_first_use=False,
-    )
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.JSONRenderer(),
-            ],
-        )
-    )
-    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
-
-
-def drop_exception_messages(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Replace an exception by its class and frames."""
-    found = event.pop("exc_info", None)
-    if found is True:
-        found = sys.exc_info()
-    error, trace = _error_of(found)
-    if error is not None:
-        event["error"] = type(error).__name__
-        event["frames"] = [
-            f"{frame.filename}:{frame.lineno} {frame.name}"
-            for frame in traceback.extract_tb(trace)[-12:]
-        ]
-    return event
-
-
-def _error_of(found: Any) -> tuple[BaseException | None, TracebackType | None]:
-    if isinstance(found, BaseException):
-        return found, found.__traceback__
-    if isinstance(found, tuple) and len(found) == 3:
-        return found[1], found[2]
-    return None, None
