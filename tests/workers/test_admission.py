@@ -6,7 +6,7 @@ import pytest
 from auricle.config import QueueSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
-from auricle.workers.admission import Admission
+from auricle.workers.admission import ELSEWHERE, Admission
 from auricle.workers.backlog import Backlog, Batch, Ticket
 from auricle.workers.speed import Speed, Workers
 
@@ -237,3 +237,29 @@ def test_released_room_is_gone_and_may_be_released_again() -> None:
     desk.it.release(room)
     desk.it.release(room)
     assert desk.it.reserved_audio_s == 7.0
+
+
+def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_queue() -> None:
+    desk = Desk(queue_audio_s=20, queue_jobs=100)
+    desk.wait(20)
+    assert desk.it.claim(ELSEWHERE, 20.0)
+    assert not desk.it.claim(ELSEWHERE, 20.1)
+    desk.wait(20, room=ELSEWHERE)
+    assert not desk.it.claim(ELSEWHERE, 0.1)
+
+
+def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_jobs() -> None:
+    desk = Desk(queue_audio_s=1000, queue_jobs=2)
+    for _ in range(3):
+        desk.wait(1, room=ELSEWHERE)
+    assert desk.it.claim(ELSEWHERE, 1.0)
+    desk.wait(1, room=ELSEWHERE)
+    assert not desk.it.claim(ELSEWHERE, 1.0)
+
+
+def test_what_was_let_in_from_elsewhere_takes_room_from_all_others() -> None:
+    desk = Desk(queue_audio_s=20)
+    desk.wait(18, room=ELSEWHERE)
+    assert desk.to_shed(B, 2.0) == []
+    with pytest.raises(Overloaded):
+        desk.to_shed(B, 3.0)

@@ -21,6 +21,11 @@ RESUME_HEADROOM = 0.1
 """Part of the queue that only resumed sessions may reserve."""
 WAIT_MARGIN = 1.3
 """An expected wait may be wrong by so much; what is accepted had better be in time."""
+ELSEWHERE = "elsewhere"
+"""The reservation of a job for which somebody else keeps room: a gateway that sends jobs here."""
+ELSEWHERE_BOUND = 2.0
+"""How full of everything the queue may be, as a multiple of its bounds, when such a job comes.
+Gateways count on each other's good manners, so this is where they end."""
 SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
 """Kinds that make room for others, in the order in which they go."""
 
@@ -69,6 +74,8 @@ class Admission:
 
     def claim(self, name: str | None, audio_s: float) -> bool:
         """Return whether a job of this length may use the reservation, and use it up."""
+        if name == ELSEWHERE:
+            return self._has_room(None, ELSEWHERE_BOUND, audio_s, [])
         if name is None or (reservation := self._reservations.get(name)) is None:
             return False
         if not reservation.standing:
