@@ -182,17 +182,17 @@ async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_tog
         for _ in range(3):
             files.start_soon(work)
         await anyio.wait_all_tasks_blocked()
-        assert transcriber.in_flight == lane.total_tokens
+        assert transcriber.in_flight == lane.width
         assert transcriber.gate is not None
         transcriber.gate.set()
     assert len(transcriber.jobs) == 120
-    assert transcriber.most_in_flight == lane.total_tokens
-    assert lane.borrowed_tokens == 0
+    assert transcriber.most_in_flight == lane.width
+    assert lane.held == 0
 
 
 @pytest.mark.parametrize(("workers", "tokens"), [(0, 20), (1, 20), (2, 28), (4, 44), (64, 64)])
 async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
-    assert open_lane(workers).total_tokens == tokens
+    assert open_lane(workers).width == tokens
 
 
 async def test_no_speech_gives_empty_text_without_a_job() -> None:
@@ -435,9 +435,9 @@ async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane
         group.start_soon(lambda: transcribe_file(transcriber, decoder, request, lane=lane))
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
-    assert len(transcriber.cancelled) == lane.total_tokens
+    assert len(transcriber.cancelled) == lane.width
     assert decoder.open_readings == 0
-    assert lane.borrowed_tokens == 0
+    assert lane.held == 0
 
 
 async def test_progress_grows_and_ends_with_the_text() -> None:

@@ -28,6 +28,7 @@ from anyio.abc import TaskGroup
 
 from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimited, Superseded
 from auricle.groups import first_error
+from auricle.lane import Lane
 from auricle.stitching import (
     MAX_UNSURE_PIECES,
     FileProgress,
@@ -103,9 +104,9 @@ class FileRequest:
     reservation: str | None = None
 
 
-def open_lane(workers: int) -> anyio.CapacityLimiter:
+def open_lane(workers: int) -> Lane:
     """Return the bound on pieces in flight, to be shared by all files of one service."""
-    return anyio.CapacityLimiter(lane_width(workers))
+    return Lane(lane_width(workers))
 
 
 def lane_width(workers: int) -> int:
@@ -118,7 +119,7 @@ async def transcribe_file(
     decoder: Decoder,
     request: FileRequest,
     *,
-    lane: anyio.CapacityLimiter,
+    lane: Lane,
     on_progress: OnProgress | None = None,
 ) -> FileTranscript:
     """Return the text of a whole file; cancelling the call cancels its jobs and the reading.
@@ -208,7 +209,7 @@ class _FileWork:
         self,
         transcriber: Transcriber,
         request: FileRequest,
-        lane: anyio.CapacityLimiter,
+        lane: Lane,
         on_progress: OnProgress | None,
     ) -> None:
         self._transcriber = transcriber
@@ -247,8 +248,8 @@ class _FileWork:
             self._vote.close()
             await self._correct()
         finally:
-            for item in self._in_lane:  # of tasks that were cancelled before their first step
-                self._lane.release_on_behalf_of(item)
+            for _ in self._in_lane:  # of tasks that were cancelled before their first step
+                self._lane.leave(self._request.client)
         return self._stitching.result(duration_samples, reading.waited_s, self._vote)
 
     def _release_room(self) -> None:
@@ -281,7 +282,7 @@ class _FileWork:
         """Run a piece beside the others, or now if the next one depends on its text."""
         while not self._vote.is_settled and self._unsure_pieces() >= MAX_UNSURE_PIECES:
             await self._news.wait()
-        await self._lane.acquire_on_behalf_of(item)
+        await self._lane.enter(self._request.client)
         self._in_lane.add(item)
         if not self._vote.is_settled:
             self._listening.add(item)
@@ -305,7 +306,7 @@ class _FileWork:
         finally:
             self._in_lane.discard(item)
             self._listening.discard(item)
-            self._lane.release_on_behalf_of(item)
+            self._lane.leave(self._request.client)
             self._news.set()
             self._news = anyio.Event()
 

@@ -15,6 +15,7 @@ from auricle.config import Settings
 from auricle.engine.fetch import resolve
 from auricle.engine.placement import settle
 from auricle.errors import RequestError
+from auricle.lane import Lane
 from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
 from auricle.transcriber import Decoder, Progress
 from auricle.types import SAMPLE_RATE_HZ, Source
@@ -34,7 +35,7 @@ class LocalRecogniser:
         self._settings = settings
         self._files = [file.absolute() for file in files]
         self._closing = contextlib.AsyncExitStack()
-        self._lane: anyio.CapacityLimiter
+        self._lane: Lane
         self._decoder: DecodePool
         self._transcriber: WorkerPool
 

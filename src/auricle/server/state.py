@@ -17,6 +17,7 @@ from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
+from auricle.lane import Lane
 from auricle.longform import lane_width, open_lane
 from auricle.server.allowance import Allowances, KeyLimits
 from auricle.server.auth import Keyring
@@ -59,7 +60,7 @@ class ServerState:
     jobs: JobStore
     gate: Gate
     places: FilePlaces
-    lane: anyio.CapacityLimiter
+    lane: Lane
     live: LiveSessions
     history: History = field(default_factory=History)
     is_draining: bool = False
@@ -101,7 +102,14 @@ class ServerState:
             gate=Gate.of(settings),
             places=FilePlaces(settings.max_file_jobs),
             lane=open_lane(0),  # until the workers are known
-            live=LiveSessions(live_settings, transcriber, libopus, metrics.live, allowances),
+            live=LiveSessions(
+                live_settings,
+                transcriber,
+                libopus,
+                metrics.live,
+                allowances,
+                settings.gateway_id,
+            ),
         )
 
     @property
@@ -118,7 +126,7 @@ class ServerState:
             SetupError: Uploads can't be stored, or the voice detector is missing.
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
-        self.lane.total_tokens = lane_width(len(self.transcriber.stats().workers))
+        self.lane.width = lane_width(len(self.transcriber.stats().workers))
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
         try:
             async with anyio.create_task_group() as background:
