@@ -3,7 +3,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -154,6 +154,16 @@ async def test_only_so_many_files_are_open_and_a_reader_that_leaves_frees_its_pl
         with pytest.raises(Overloaded):
             await read_all(pool, source)
         await first.aclose()
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_a_file_that_was_read_to_its_end_keeps_no_place_while_its_reader_is_busy(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool, aclosing(pool.decode(source)) as first:
+        while not (await anext(first)).done:
+            pass
         assert (await read_all(pool, source))[-1].done
 
 

@@ -153,9 +153,11 @@ class DecodePool:
                 if step.pcm:
                     pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
                     piece = Piece(step.start_sample, pcm)
-                yield Progress(step.fraction, step.duration_samples, piece, step.done)
                 if step.done:
                     self._counters.done += 1
+                    self._forget(stream)  # at once: recognising what was read may take long
+                yield Progress(step.fraction, step.duration_samples, piece, step.done)
+                if step.done:
                     return
         finally:
             self._forget(stream)
@@ -331,7 +333,9 @@ class DecodePool:
 
     def _forget(self, stream: _Stream) -> None:
         """The reader is gone: close the file wherever it is open."""
-        self._streams.discard(stream)
+        if stream not in self._streams:
+            return
+        self._streams.remove(stream)
         self._blame.acquit(stream.id)
         if stream in self._waiting:
             self._waiting.remove(stream)
