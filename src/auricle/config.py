@@ -31,7 +31,7 @@ ORIGIN = re.compile(
 
 SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
-    | {"AURICLE_TLS_KEY"}
+    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY"}
 )
 """Handed to no other program."""
 
@@ -275,6 +275,35 @@ class LiveSettings(_Section):
     resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")
 
 
+ENGINE_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
+
+
+class EngineSettings(_Section):
+    """Recognisers on other machines, for a server that is to have none of its own."""
+
+    engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Recognisers to send jobs to, with commas; none: own workers do them."
+    )
+    engine_key: SecretStr | None = Field(
+        None, description="The key that recognisers ask for, and that is shown to them."
+    )
+    gateways: int = Field(
+        1, ge=1, description="Servers that share these recognisers: each lets in its part."
+    )
+
+    @field_validator("engine_urls", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return _parts(value)
+
+    @field_validator("engine_urls")
+    @classmethod
+    def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(ENGINE_URL.fullmatch(url) for url in urls):
+            raise ValueError("write each as http://host:port, without a name or key in it")
+        return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
+
+
 class ClientSettings(_Section):
     """How the command line reaches a server that runs."""
 
@@ -297,6 +326,7 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
+    engine: EngineSettings = field(default_factory=EngineSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 
     @classmethod
@@ -331,6 +361,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "queue": QueueSettings,
     "decode": DecodeSettings,
     "live": LiveSettings,
+    "engine": EngineSettings,
     "client": ClientSettings,
 }
 

@@ -9,9 +9,10 @@ import msgspec
 from auricle.errors import RemoteProtocolError
 from auricle.transcriber import Stats, WorkerStats
 
-MAX_CAPACITY_BYTES = 4 * 2**20
-"""4096 workers of 1 kB each, which a crash stack may take."""
-MAX_WORKERS = 4096
+MAX_WORKERS = 1024
+MAX_CAPACITY_BYTES = MAX_WORKERS * 4096
+"""The stack of a crash takes some hundred bytes."""
+MAX_ID_CHARS = 100
 MAX_NUMBER = 2.0**53
 """Above it a float no longer counts by ones."""
 STATES = frozenset({"starting", "ready", "busy", "backing_off", "stopping"})
@@ -21,6 +22,8 @@ class Capacity(msgspec.Struct, frozen=True):
     """The sum over the replicas behind one address; fields of later versions are ignored.
 
     Attributes:
+        id: The same at each address of the same replicas, and nowhere else: a gateway that asks at
+            several of them counts their figures once. Empty if that is not known.
         replicas: How many there are.
         ready: How many of them can work now.
         workers: Worker processes that are ready or busy, of all replicas.
@@ -48,13 +51,14 @@ class Capacity(msgspec.Struct, frozen=True):
     poison: int = 0
     replaced: int = 0
     worker_list: tuple[WorkerStats, ...] = ()
+    id: str = ""
 
 
 _decoder: msgspec.json.Decoder[Capacity] = msgspec.json.Decoder(Capacity)
 _encoder = msgspec.json.Encoder()
 
 
-def capacity_of(replicas: Mapping[str, Stats]) -> Capacity:
+def capacity_of(replicas: Mapping[str, Stats], *, id: str = "") -> Capacity:
     """Return the sum over replicas; each one's name goes before the ids of its workers."""
     stats = list(replicas.values())
     ready = [figures for figures in stats if figures.ready]
@@ -82,6 +86,7 @@ def capacity_of(replicas: Mapping[str, Stats]) -> Capacity:
         poison=sum(figures.poison for figures in stats),
         replaced=sum(figures.replaced for figures in stats),
         worker_list=workers,
+        id=id,
     )
 
 
@@ -106,6 +111,8 @@ def parse_capacity(body: bytes) -> Capacity:
     if not all(math.isfinite(number) and 0 <= number < MAX_NUMBER for number in numbers):
         raise RemoteProtocolError("a number that can't be")
     workers = capacity.worker_list
+    if any(len(name) > MAX_ID_CHARS for name in (capacity.id, *(worker.id for worker in workers))):
+        raise RemoteProtocolError("a name that is far too long")
     if len(workers) > MAX_WORKERS or any(worker.state not in STATES for worker in workers):
         raise RemoteProtocolError("workers that can't be")
     return capacity
