@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.overload.flood import Flood
-from bench.overload.work import Work, other_text
+from bench.overload.work import Work, other_texts
 from bench.posting import Outcome, percentiles_ms, statuses
 
 LEAST_OVERLOAD = 2
@@ -16,9 +16,12 @@ MOST_EXTRA_DELAY = 5.0
 """Times the delay that the modest key has alone: it waits its turn, and for nobody's backlog."""
 
 
-def goodput_audio_s_per_s(load: Flood, settle_s: float, key: str | None = None) -> float:
+def goodput_audio_s_per_s(load: Flood, work: Work, key: str | None = None) -> float:
     """Return the seconds of audio done in a second, while there was too much to do."""
-    begins_at, ends_at = load.began_at + settle_s, load.began_at + load.seconds
+    begins_at, ends_at = load.began_at + work.settle_s, load.began_at + load.seconds
+    if work.jobs_each and key is None:
+        before, after = load.jobs_done
+        return (after - before) / work.jobs_each * work.audio_s / (ends_at - begins_at)
     done = [
         outcome.audio_s
         for outcome in load.outcomes
@@ -39,7 +42,7 @@ def level_figures(load: Flood, work: Work, capacity: float, level: float) -> dic
     """
     refused = [outcome for outcome in load.outcomes if outcome.is_refused]
     done = [outcome for outcome in load.outcomes if outcome.is_done]
-    good = goodput_audio_s_per_s(load, work.settle_s)
+    good = goodput_audio_s_per_s(load, work)
     retries_s = [outcome.retry_after_s for outcome in refused if outcome.retry_after_s]
     answered = [probe for probe in load.probes if probe.status]
     return {
@@ -55,7 +58,7 @@ def level_figures(load: Flood, work: Work, capacity: float, level: float) -> dic
         "retry_after_s": [min(retries_s), max(retries_s)] if retries_s else None,
         "refused_without_retry_after": len(refused) - len(retries_s),
         "delay_ms": delays_ms(done),
-        "other_text": other_text(done, work.expected),
+        "other_texts": other_texts(done, work.expected),
         "patient": patient_figures(load),
         "livez_ms": percentiles_ms(load.livez_s),
         "generator_late_ms": percentiles_ms(load.lags_s),
@@ -89,9 +92,9 @@ def key_figures(load: Flood, work: Work, key: str) -> dict[str, Any]:
         "offered": len(own),
         "statuses": statuses(own),
         "answered_share": round(len(done) / max(1, len(own)), 4),
-        "goodput_audio_s_per_s": round(goodput_audio_s_per_s(load, work.settle_s, key), 2),
+        "goodput_audio_s_per_s": round(goodput_audio_s_per_s(load, work, key), 2),
         "delay_ms": delays_ms(done),
-        "other_text": other_text(done, work.expected),
+        "other_texts": other_texts(done, work.expected),
     }
 
 
@@ -116,7 +119,7 @@ def level_targets(levels: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
             level["goodput_share"] >= TARGET_GOODPUT_SHARE for level in over
         ),
         "what is done has the text that it has without load": not any(
-            level["other_text"] for level in levels
+            level["other_texts"] for level in levels
         ),
         "who comes back as told gets in": all(one["let_in"] == one["clients"] for one in patient),
         f"/livez within {TARGET_LIVEZ_P99_MS:g} ms (p99)": all(

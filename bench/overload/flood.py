@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bench.overload.work import Work
+from bench.overload.work import Work, jobs_done
 from bench.posting import JSON_TYPE, WAV_PATH, WAV_TYPE, Client, Outcome
 
 MAX_AT_ONCE = 800
@@ -43,6 +43,8 @@ class Flood:
     probes: list[Outcome] = field(default_factory=list)
     patient: list[Patient] = field(default_factory=list)
     livez_s: list[float] = field(default_factory=list)
+    jobs_done: list[int] = field(default_factory=list)
+    """By the recognisers: once the queue was full, and when the last was offered."""
     lags_s: list[float] = field(default_factory=list)
 
 
@@ -97,7 +99,13 @@ async def flood(
             await _repeat(lambda: _probe(client, load, next(kinds), first), PROBE_EACH_S)
 
         beside.append(asyncio.ensure_future(probe_on()))
+
+    async def count_once_full() -> None:
+        await asyncio.sleep(work.settle_s)
+        load.jobs_done.append(await jobs_done(client))
+
     start(arrive_patiently())
+    start(count_once_full())
     for at_s, key in arrivals(rates_per_s, seconds):
         await asyncio.sleep(max(0.0, load.began_at + at_s - time.monotonic()))
         load.offered += 1
@@ -105,6 +113,7 @@ async def flood(
             load.unsent += 1
             continue
         start(ask(key))
+    load.jobs_done.append(await jobs_done(client))
     for task in beside:
         task.cancel()
     await asyncio.gather(*beside, return_exceptions=True)

@@ -86,6 +86,7 @@ class Sessions:
     flood_s: float
     query: str = "language=en"
     name: str = "live sessions"
+    jobs_each: float | None = None
     expected: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -92,7 +92,7 @@ def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(
     shown = level_figures(pour(service, work, greedy=25.0), work, capacity=1.0, level=20)
     assert shown["statuses"].keys() == {"200", "503 queue_full"}, shown
     assert not shown["refused_without_retry_after"]
-    assert not shown["other_text"]
+    assert not shown["other_texts"]
     assert not shown["unsent"]
     if kind != "files":
         assert shown["patient"]["let_in"] == shown["patient"]["clients"] == 2, shown
