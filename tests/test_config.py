@@ -95,6 +95,10 @@ def test_keys_are_cut_at_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch)
         ("AURICLE_MAX_WAIT_S", "nan"),
         ("AURICLE_MAX_WAIT_S", "inf"),
         ("AURICLE_KEY_SHARE", "1.1"),
+        ("AURICLE_GATEWAY_ID", "a-b"),
+        ("AURICLE_GATEWAY_ID", "a\n"),
+        ("AURICLE_GATEWAY_ID", "é"),
+        ("AURICLE_AGENT_CHECK_PORT", "0"),
     ],
 )
 def test_a_value_that_cant_be_is_refused_by_its_variables_name(

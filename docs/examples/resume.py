@@ -26,7 +26,7 @@ class Stream:
     def query(self):
         start = max(0, self.safe - LEAD_IN)
         query = f"format=pcm16&seq=1&start_sample={start}&safe_sample={self.safe}"
-        return query + ("&resume=1" if self.session else "")
+        return query + (f"&resume=1&session={self.session['session']}" if self.session else "")
 
     async def converse(self, socket):
         if self.session:

@@ -150,6 +150,14 @@ class ServerSettings(_Section):
     key_requests: int = Field(
         0, ge=0, description="Requests that a key may make a minute; 0: no limit."
     )
+    gateway_id: str = Field(
+        "",
+        pattern=r"^[A-Za-z0-9]{0,32}$",
+        description="This server's name among others behind a load balancer: letters and digits.",
+    )
+    agent_check_port: int | None = Field(
+        None, ge=1, le=65535, description="Port that tells HAProxy what is free; none: no port."
+    )
 
     @property
     def has_keys(self) -> bool:

@@ -256,7 +256,7 @@ def test_it_comes_back_with_what_proves_the_session_and_what_it_has() -> None:
     talk.disconnected()
     assert decode_command(talk.connected()) == Resume("A", "secret of A", 1)
     query = talk.query()
-    assert query["resume"] == "1"
+    assert (query["resume"], query["session"]) == ("1", "A")
     asked = parse_query(query)
     assert (asked.language, asked.format, asked.seq) == ("de", Wire.PCM16, True)
     assert (asked.start_sample, asked.safe_sample) == (0, 2 * SECOND)
@@ -331,7 +331,7 @@ def test_words_of_somebodys_stay_out_of_the_address(asked: dict[str, object]) ->
     list(messages(talk))
     talk.receive_event(final(1, 0, 2 * SECOND))
     talk.disconnected()
-    assert talk.query() == {"resume": "1"}
+    assert talk.query() == {"resume": "1", "session": "A"}
     talk.connected()
     # So the new session is not what is wanted: it is stopped, and another one asked for.
     assert talk.receive_event(ready(0, name="B")) == []

@@ -45,13 +45,18 @@ class Sessions:
 
 @asynccontextmanager
 async def sessions(
-    settings: LiveSettings | None = None, limits: KeyLimits = NO_OWN_LIMITS
+    settings: LiveSettings | None = None, limits: KeyLimits = NO_OWN_LIMITS, gateway_id: str = ""
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
     allowances = Allowances(limits, lambda client: NO_OWN_LIMITS)
     live = LiveSessions(
-        settings or LiveSettings(), transcriber, find_libopus(), metrics, allowances
+        settings or LiveSettings(),
+        transcriber,
+        find_libopus(),
+        metrics,
+        allowances,
+        gateway_id,
     )
     async with anyio.create_task_group() as group:
         group.start_soon(live.watch)

@@ -1,3 +1,4 @@
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from ipaddress import ip_address
@@ -71,6 +72,15 @@ async def test_a_new_session_is_admitted_only_if_its_finals_would_be_in_time(
     assert list(fakes.transcriber.standing.values()) == [False, True]
 
 
+async def test_the_share_of_places_that_is_free_goes_down_to_nothing() -> None:
+    async with sessions(LiveSettings(max_sessions=4)) as fakes:
+        assert fakes.live.free_share == 1
+        rooms = [fakes.live.admit(ALICE, None, is_resuming=False) for _ in range(4)]
+        assert fakes.live.free_share == 0
+        fakes.live.leave(rooms[0])
+        assert fakes.live.free_share == 0.25
+
+
 async def test_a_place_is_free_again_once_its_room_is_given_back(fakes: Sessions) -> None:
     rooms = [fakes.live.admit(ALICE, None, is_resuming=False) for _ in range(64)]
     with pytest.raises(Overloaded) as caught:
@@ -114,6 +124,18 @@ async def test_a_key_has_so_many_sessions_and_others_have_theirs() -> None:
         await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
         await fakes.open()
         assert not other.is_over
+
+
+@pytest.mark.parametrize(
+    ("gateway", "shape"), [("", r"[0-9a-f]{16}"), ("Gw2", r"Gw2-[0-9a-f]{16}")]
+)
+async def test_the_id_of_a_session_begins_with_the_name_of_its_gateway(
+    gateway: str, shape: str
+) -> None:
+    async with sessions(gateway_id=gateway) as fakes:
+        runner = await fakes.open()
+        assert re.fullmatch(shape, runner.session.id)
+        assert fakes.live.find(ALICE, resume_of(runner)) is runner
 
 
 @pytest.mark.parametrize("ends", [False, True])

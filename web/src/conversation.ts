@@ -146,8 +146,9 @@ export class Conversation {
 	}
 
 	/**
-	 * Returns what the address of the next connection says: that we come back, and what we ask of a new session if our
-	 * own is gone. A prompt and hotwords are words of somebody's and don't belong into an address.
+	 * Returns what the address of the next connection says: that we come back, to which session (a load balancer sees
+	 * by it which server has that), and what we ask of a new one if our own is gone. A prompt and hotwords are words of
+	 * somebody's and don't belong into an address, and the session's secret never does.
 	 */
 	query(): Record<string, string> {
 		if (this.#session === null) {
@@ -155,7 +156,7 @@ export class Conversation {
 		}
 		const { prompt, hotwords } = this.#parameters;
 		this.#isQueryWhole = !prompt && !hotwords?.length;
-		const asked: Record<string, string> = { resume: '1' };
+		const asked: Record<string, string> = { resume: '1', session: this.#session.session };
 		if (this.#isQueryWhole) {
 			for (const [name, value] of Object.entries(this.#asked())) {
 				asked[name] = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);

@@ -256,6 +256,7 @@ describe('coming back', () => {
 		talk.disconnected();
 		expect(talk.query()).toEqual({
 			resume: '1',
+			session: 'A',
 			format: 'pcm16',
 			sample_rate: '16000',
 			channels: '1',
@@ -339,7 +340,7 @@ describe('coming back', () => {
 			messages(talk);
 			talk.receiveEvent(final(1, 0, 2 * SECOND));
 			talk.disconnected();
-			expect(talk.query()).toEqual({ resume: '1' });
+			expect(talk.query()).toEqual({ resume: '1', session: 'A' });
 			talk.connected();
 			// So the new session is not what is wanted: it is stopped, and another one asked for.
 			expect(talk.receiveEvent(ready(0, { session: 'B' }))).toEqual([]);

@@ -175,18 +175,20 @@ class Conversation:
     def query(self) -> dict[str, str]:
         """Return what the address of the next connection says.
 
-        A client that comes back says so, and what it asks of a new session if its own is gone. A
-        prompt and hotwords are words of somebody's and don't belong into an address.
+        A client that comes back says so, to which session (a load balancer sees by it which server
+        has that), and what it asks of a new one if its own is gone. A prompt and hotwords are words
+        of somebody's and don't belong into an address, and the session's secret never does.
         """
         if self._session is None:
             return {}
         asked = msgspec.structs.asdict(self._parameters)
         asked |= self._restart()
         self._is_query_whole = not asked["prompt"] and not asked["hotwords"]
+        coming = {"resume": "1", "session": self._session.session}
         if not self._is_query_whole:
-            return {"resume": "1"}
+            return coming
         given = {name: _in_query(value) for name, value in asked.items() if value}
-        return {"resume": "1", "partials": _in_query(asked["partials"]), **given}
+        return {**coming, "partials": _in_query(asked["partials"]), **given}
 
     def connected(self) -> str:
         """Return the first message of a new connection."""

@@ -11,6 +11,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,7 @@ from fastapi import FastAPI
 
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
+from auricle.server.agent_check import serve_agent
 from auricle.server.auth import check_exposure
 from auricle.server.gate import GatedSocket
 from auricle.server.http_connection import MAX_HEAD_BYTES, HttpConnection
@@ -47,6 +49,17 @@ def listen(settings: ServerSettings) -> list[socket.socket]:
     """
     check_exposure(settings)
     return open_sockets(settings.host, settings.port, "AURICLE_PORT")
+
+
+def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
+    """Return sockets that listen for HAProxy's agent check, if there is to be one.
+
+    Raises:
+        SetupError: The port is in use.
+    """
+    if (port := settings.agent_check_port) is None:
+        return []
+    return open_sockets(settings.host, port, "AURICLE_AGENT_CHECK_PORT")
 
 
 def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
@@ -126,13 +139,15 @@ async def serve(
     if sockets is None:
         sockets = listen(settings)
     server = Server(uvicorn_config(app), state, settings.drain_s, certificate)
+    if agent := agent_sockets(settings):
+        state.beside.append(partial(serve_agent, state, agent))
     sockets = [GatedSocket.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn's way to say that the application did not start
         raise app.state.auricle.setup_error or SetupError("The server can't start.") from error
     finally:
-        for found in sockets:
+        for found in (*sockets, *agent):
             found.close()
 
 

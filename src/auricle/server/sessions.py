@@ -29,9 +29,10 @@ from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
-SESSION_AUDIO_S = 5.0
-"""Room in the queue for a session's finals, beside the one that always has it: 54 sessions in a
-queue of 300 s, with the tenth that is kept for those who come back; 36 of one key."""
+SESSION_AUDIO_S = 7.5
+"""Room in the queue for a session's finals, beside the one that always has it: 36 sessions in a
+queue of 300 s, with the tenth that is kept for those who come back; 24 of one key. Two workers get
+37 s of speech a second done (``bench/overload``): 54 who spoke at once had their finals 10 s late."""
 LATE_S = 5.0
 """When a new session's first final would take so long, there are too many sessions already."""
 PLACE_RETRY_S = 10
@@ -60,6 +61,8 @@ class LiveSessions:
         libopus: Decodes their packets.
         metrics: Counts.
         allowances: What each key may use.
+        gateway_id: What the ids of sessions begin with, so that a load balancer can tell where a
+            client is to come back to; letters and digits, or nothing.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class LiveSessions:
         libopus: LibOpus,
         metrics: LiveMetrics,
         allowances: Allowances,
+        gateway_id: str = "",
     ) -> None:
         self.settings = settings
         self.metrics = metrics
@@ -76,6 +80,7 @@ class LiveSessions:
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = allowances
+        self._id_prefix = f"{gateway_id}-" if gateway_id else ""
         self._rooms: dict[str, _Room] = {}
         self._runners: dict[str, LiveRunner] = {}
         self._room_of: dict[str, str] = {}
@@ -94,6 +99,16 @@ class LiveSessions:
     def waiting(self) -> int:
         """Sessions that a client may come back to."""
         return len(self._runners) - self.connected
+
+    @property
+    def load(self) -> float:
+        """How busy the recognisers are, from 0 (idle) to 1 (full)."""
+        return self._meter.load
+
+    @property
+    def free_share(self) -> float:
+        """How many of the places are free, from 0 to 1; kept sessions have theirs."""
+        return 1.0 - len(self._rooms) / self.settings.max_sessions
 
     # Admission.
 
@@ -147,7 +162,7 @@ class LiveSessions:
                 parameters,
                 self.settings,
                 self._libopus,
-                id=secrets.token_hex(8),
+                id=self._id_prefix + secrets.token_hex(8),
                 secret=secrets.token_urlsafe(24),
                 client=client,
                 reservation=room,
