@@ -58,8 +58,8 @@ MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
 MAX_FRAME_BYTES = 2**20
 """Some ten times what 448 tokens (Whisper's text context) with all their times can take."""
-MAX_BEATS_BYTES = 64 * 2**10
-"""All beats of one answer: an hour of them takes 80 kB, no job waits half as long."""
+MAX_BEATS_BYTES = 128 * 2**10
+"""All beats of one answer: an hour of them takes 108 kB."""
 
 
 class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,8 +7,8 @@ with the time to come back. What was accepted is never dropped for load.
 
 import itertools
 from dataclasses import dataclass
+from typing import Protocol
 
-from auricle.config import QueueSettings
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, JobKind
@@ -32,6 +32,25 @@ SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
 _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
+class Bounds(Protocol):
+    """How much may wait; see :class:`auricle.config.QueueSettings`."""
+
+    @property
+    def queue_audio_s(self) -> float:
+        """Most seconds of audio."""
+        ...
+
+    @property
+    def queue_jobs(self) -> int:
+        """Most jobs."""
+        ...
+
+    @property
+    def key_share(self) -> float:
+        """Most of both that one key may fill."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """Room kept for audio that is still to come; ``standing`` outlives its first job."""
@@ -50,7 +69,7 @@ class Admission:
         speed: How fast it is worked off.
     """
 
-    def __init__(self, settings: QueueSettings, backlog: Backlog, speed: Speed) -> None:
+    def __init__(self, settings: Bounds, backlog: Backlog, speed: Speed) -> None:
         self._settings = settings
         self._backlog = backlog
         self._speed = speed
