@@ -231,5 +231,7 @@ def _widen_pipe(process: asyncio.subprocess.Process) -> None:
         return
     assert process.stdin is not None
     pipe = process.stdin.transport.get_extra_info("pipe")
+    if pipe is None:  # uvloop, on which Ray Serve runs, gives a socket and doesn't tell
+        return
     with contextlib.suppress(OSError, ValueError):  # closed, if the child is dead already
         fcntl.fcntl(pipe.fileno(), set_size, PIPE_BYTES)
