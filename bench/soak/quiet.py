@@ -3,15 +3,16 @@
 200 streams come, stay and vanish, and then 200 more. What the first round leaves behind is memory
 that is kept for the next; what the second round adds to it would be a leak.
 
-A server lets in as many streams as AURICLE_MAX_SESSIONS says, if its queue has 5 s of room for each
-(AURICLE_QUEUE_AUDIO_S, a tenth of which is kept for those who come back). 200 need more of both
-than there is by default.
+A server lets in as many streams as AURICLE_MAX_SESSIONS says, if its queue has 7.5 s of room for
+each (AURICLE_QUEUE_AUDIO_S, a tenth of which is kept for those who come back). 200 need more of
+both than there is by default.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from auricle.server.sessions import SESSION_AUDIO_S
 from bench.live_quiet import QuietStreams
 from bench.service import Service, serve
 from bench.soak.watch import Look, Watch
@@ -24,7 +25,7 @@ FORGET_S = 120.0
 """The server keeps sessions whose clients vanished for a minute; then nothing may be left."""
 LOOK_AGAIN_S = 5.0
 MAX_LEFT_MB = 5.0
-ROOM_S = 5.0 / 0.9
+ROOM_S = SESSION_AUDIO_S / 0.9
 """Of the queue, for each session."""
 
 
