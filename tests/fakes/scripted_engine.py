@@ -21,6 +21,7 @@ import sys
 import time
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from auricle.engine import EngineSettings
 from auricle.errors import AudioError, SetupError
@@ -46,6 +47,11 @@ def load(settings: EngineSettings) -> "ScriptedEngine":
         raise SetupError("There is no such model; scripted engines have none.")
     _misbehave(name, argument)
     return ScriptedEngine(settings.model)
+
+
+def hang(settings: EngineSettings) -> "ScriptedEngine":
+    """Be a factory that never gets done."""
+    return load(replace(settings, model=f"{PREFIX}hang"))
 
 
 class ScriptedEngine:

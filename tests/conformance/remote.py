@@ -1,0 +1,129 @@
+"""RemoteTranscriber and the recognisers that it asks, each a process of its own, without Ray.
+
+Between the two there is a TCP proxy for each, so that a test can lose a connection alone.
+"""
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.config import EngineSettings, QueueSettings, fields, variable
+from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
+from tests.fakes.poll import poll_until
+from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+
+STOP_LIMIT_S = 20.0
+MOST_LOSSES = 2
+"""What the network swallowed is asked for once more, and not again."""
+
+Make = Callable[[EngineSettings, QueueSettings], RemoteTranscriber]
+
+
+@dataclass(frozen=True)
+class RemoteSubject:
+    """A gateway's transcriber; its parts are recognisers, and each loss is a broken connection."""
+
+    transcriber: RemoteTranscriber
+    proxies: dict[int, TcpProxy]
+    """By the pid of the recogniser behind each."""
+    most_runs: int = MOST_LOSSES
+
+    def part(self, worker_pid: int) -> psutil.Process:
+        parent = psutil.Process(worker_pid).parent()
+        assert parent is not None
+        return parent
+
+    def lose(self, worker_pid: int) -> None:
+        self.proxies[self.part(worker_pid).pid].cut()
+
+    def processes(self) -> list[psutil.Process]:
+        return psutil.Process().children(recursive=True)
+
+
+def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
+    """Return what opens a gateway's transcriber; ``make`` may make a broken one."""
+
+    @asynccontextmanager
+    async def opened(
+        *,
+        nodes: int = 2,
+        model: str = "scripted",
+        engine: str = SCRIPTED,
+        ready: bool = True,
+        **settings: float,
+    ) -> AsyncIterator[Subject]:
+        given: dict[str, object] = {"engine": engine, "model": model, **(DEFAULTS | settings)}
+        async with AsyncExitStack() as stack:
+            recognisers = await asyncio.gather(
+                *(_start(folder / f"recogniser-{n}.log", given, stack) for n in range(nodes))
+            )
+            proxies = {
+                process.pid: await stack.enter_async_context(proxy_to(port))
+                for process, port in recognisers
+            }
+            urls = tuple(proxy.url for proxy in proxies.values())
+            transcriber = make(EngineSettings(engine_urls=urls), QueueSettings())
+            stack.push_async_callback(transcriber.aclose)
+            await transcriber.start()
+            if ready:
+                await all_ready(transcriber, nodes * int((DEFAULTS | settings)["workers"]))
+            else:
+                await poll_until(lambda: bool(transcriber.stats().workers), "a first look")
+            yield RemoteSubject(transcriber, proxies)
+
+    return opened
+
+
+async def all_ready(transcriber: RemoteTranscriber, workers: int) -> None:
+    def are_ready() -> bool:
+        stats = transcriber.stats()
+        up = [worker for worker in stats.workers if worker.state == "ready"]
+        return stats.ready and len(up) == workers
+
+    await poll_until(are_ready, f"{workers} ready workers")
+
+
+async def _start(
+    log: Path, settings: dict[str, object], stack: AsyncExitStack
+) -> tuple[asyncio.subprocess.Process, int]:
+    """Start a recogniser, and return it with its port once it listens."""
+    ours = {variable(name) for name, _ in fields()} - {"AURICLE_SANDBOX_FOLDERS"}
+    environ = {name: value for name, value in os.environ.items() if name not in ours}
+    environ |= {variable(name): str(value) for name, value in settings.items()}
+    environ["PYTHONPATH"] = python_path()
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "tests.fakes.recogniser"),
+            env=environ,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=output,
+            cwd=ROOT,
+        )
+    stack.push_async_callback(_stop, process)
+    assert process.stdout is not None
+    port = await asyncio.wait_for(process.stdout.readline(), 60)
+    assert port, f"no recogniser; see {log}"
+    return process, int(port)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """End a recogniser, which ends its workers; one that a test has stopped is killed."""
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+        if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
+            process.kill()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise AssertionError("a recogniser did not end") from None

@@ -1,0 +1,130 @@
+"""Broken gateways: for each, a test of the suite that finds it out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from auricle.cluster import node
+from auricle.cluster.books import Books
+from auricle.cluster.failures import error_of
+from auricle.cluster.node import Lost
+from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.wire import Failed
+from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
+from auricle.types import Job, Transcript
+from auricle.workers.backlog import Ticket
+from tests.conformance import test_transcriber as suite
+from tests.conformance.remote import Make, remote_maker
+
+pytestmark = pytest.mark.process
+
+Breaks = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """What is broken, and who has to notice."""
+
+    found_by: Callable[..., Awaitable[None]]
+    breaks: Breaks = lambda patch: None
+    make: Make = RemoteTranscriber
+
+
+def losses(most: int) -> Breaks:
+    return lambda patch: patch.setattr("auricle.cluster.transcriber.MOST_LOSSES", most)
+
+
+def maps(wrong: Callable[[AuricleError], Exception]) -> Breaks:
+    def error(failed: Failed) -> Exception:
+        return wrong(error_of(failed))
+
+    return lambda patch: patch.setattr(node, "error_of", error)
+
+
+def never_silent(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(node, "SILENCE_S", 3600.0)
+    patch.setattr(suite, "HANG_LIMIT_S", 10.0)
+
+
+def keeps_no_room(patch: pytest.MonkeyPatch) -> None:
+    real = Books.open
+
+    def opened(self: Books, job: Job, now: float, deadline_at: float) -> tuple[Ticket, bool]:
+        return real(self, job, now, deadline_at)[0], False
+
+    patch.setattr(Books, "open", opened)
+
+
+def forgets_poison(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("auricle.cluster.transcriber.Blame.is_poison", lambda *_: False)
+
+
+class Stubborn(RemoteTranscriber):
+    """Goes on with what nobody waits for."""
+
+    async def transcribe(self, job: Job) -> Transcript:
+        asked = asyncio.ensure_future(super().transcribe(job))
+        asked.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(asked)
+
+
+class Faithless(RemoteTranscriber):
+    """Drops what it has accepted when it closes."""
+
+    async def aclose(self, drain_s: float = 0.0) -> None:
+        await super().aclose()
+
+
+MUTANTS = {
+    "no retry": Mutant(suite.test_the_loss_of_a_part_is_invisible, losses(1)),
+    "two retries": Mutant(suite.test_what_loses_everything_it_runs_on_is_given_up, losses(3)),
+    "no silence deadline": Mutant(
+        suite.test_a_part_that_stands_still_is_given_up_in_time, never_silent
+    ),
+    "poison asked again": Mutant(
+        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        maps(lambda error: Lost("judged") if isinstance(error, PoisonJob) else error),
+    ),
+    "bad audio asked again": Mutant(
+        suite.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
+        maps(lambda error: Lost("judged") if isinstance(error, AudioError) else error),
+    ),
+    "poison forgotten": Mutant(
+        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it, forgets_poison
+    ),
+    "poison told as a dead worker": Mutant(
+        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        maps(lambda error: WorkerError("x") if isinstance(error, PoisonJob) else error),
+    ),
+    "overload told as a dead worker": Mutant(
+        suite.test_overload_splits_into_answers_and_refusals_with_a_time,
+        maps(lambda error: WorkerError("x") if isinstance(error, Overloaded) else error),
+    ),
+    "bad audio told as a dead worker": Mutant(
+        suite.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
+        maps(lambda error: WorkerError("x") if isinstance(error, AudioError) else error),
+    ),
+    "room not kept": Mutant(
+        suite.test_a_reservation_is_worth_its_room_when_all_else_is_full, keeps_no_room
+    ),
+    "cancelled jobs go on": Mutant(suite.test_a_cancelled_job_is_not_run, make=Stubborn),
+    "no drain": Mutant(
+        suite.test_closing_finishes_what_was_accepted_and_takes_nothing_new, make=Faithless
+    ),
+}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+async def test_the_suite_finds_it(
+    mutant: Mutant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    mutant.breaks(monkeypatch)
+    monkeypatch.setattr("tests.fakes.poll.LIMIT_S", 10.0)  # what does not come is what is found
+    with pytest.raises(
+        (AssertionError, AuricleError, TimeoutError, pytest.fail.Exception)
+    ) as found:
+        await mutant.found_by(remote_maker(tmp_path, mutant.make), tmp_path)
+    assert "ready workers" not in str(found.value)  # it was not even tried

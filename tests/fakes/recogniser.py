@@ -1,0 +1,44 @@
+"""A recogniser without Ray, in a process of its own: ``python -m tests.fakes.recogniser``.
+
+Settings come from the environment. Its first line on stdout is its port; SIGTERM ends it.
+"""
+
+import asyncio
+import os
+import socket
+
+import uvicorn
+
+from auricle.cluster.pool_backend import PoolBackend
+from auricle.cluster.service import RecogniserService
+from auricle.config import Settings
+from auricle.workers.pool import WorkerPool
+
+GOODBYE_S = 2
+
+
+async def main() -> None:
+    settings = Settings.load()
+    pool = WorkerPool(settings.worker, settings.queue, settings.model, settings.model.model)
+    await pool.start()
+    try:
+        listener = socket.create_server(("127.0.0.1", 0))
+        print(listener.getsockname()[1], flush=True)
+        key = settings.engine.engine_key
+        app = RecogniserService(
+            PoolBackend(pool, os.urandom(8).hex()), None if key is None else key.get_secret_value()
+        )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=GOODBYE_S,
+        )
+        await uvicorn.Server(config).serve([listener])
+    finally:
+        await pool.aclose()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
