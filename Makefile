@@ -140,6 +140,38 @@ $(CLIENTS)/%/ready: tests/clients/requirements-%.txt
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
 
+# Recognisers on Ray Serve, in an environment of their own: Ray is half a gigabyte.
+CLUSTER := .cache/cluster
+.PHONY: test-cluster
+test-cluster: ## Try recognisers on Ray Serve: replicas and whole nodes that fail (ARGS="-k killed")
+	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock
+	@$(MAKE) "$(CLUSTER)/ready"
+	@if [ -s "$(CLUSTER)/ready" ]; then \
+		echo "test-cluster: skipped: $$(cat "$(CLUSTER)/ready")"; \
+	else \
+		"$(CLUSTER)/bin/python" -m pytest $(or $(ARGS),tests/cluster tests/conformance -m ray); \
+	fi
+
+$(CLUSTER)/ready: tests/cluster/requirements-ray.txt
+	@echo "test-cluster: installing Ray"
+	@"$(CLUSTER)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $< 2>"$(@D)/pip.log" && : >$@ || { \
+		cat "$(@D)/pip.log" >&2; \
+		grep -q "No matching distribution found for ray==" "$(@D)/pip.log" && \
+		echo "there is no Ray for $$("$(CLUSTER)/bin/python" -V) on this system" >$@; }
+
+# The files of deploy/: validators in an environment of their own; what else is there is used (nginx, haproxy, kustomize).
+DEPLOY := .cache/deploy
+.PHONY: test-deploy
+test-deploy: setup $(DEPLOY)/ready ## Check the files of deploy/, and run nginx and HAProxy with them
+	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
+
+$(DEPLOY)/ready: deploy/requirements-checks.txt
+	@echo "test-deploy: installing the validators"
+	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
+	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+		--require-hashes --no-deps -r $< && touch $@
+
 # What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.
 FUZZ := .cache/fuzz
 .PHONY: fuzz
@@ -232,10 +264,11 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 	for tools in */requirements-*.in tests/clients/requirements-*.in; do \
 		$(LOCK) $$tools -o $${tools%.in}.txt || exit 1; \
 	done
+	$(LOCK) -c requirements-dev.lock tests/cluster/requirements-ray.in -o tests/cluster/requirements-ray.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
-	rm -rf "$(VENV)" dist build htmlcov $(FUZZ) $(SUPPLY) .coverage .coverage.* bench/results
+	rm -rf "$(VENV)" dist build htmlcov $(CLUSTER) $(DEPLOY) $(FUZZ) $(SUPPLY) .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find src tests bench fuzz supply testdata -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -312,6 +312,29 @@ class EngineSettings(_Section):
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
+class ClusterSettings(_Section):
+    """Recognisers on Ray Serve, for servers that have none of their own."""
+
+    replicas: int = Field(
+        2, ge=1, description="Recognisers on Ray, at the least; each has workers of its own."
+    )
+    max_replicas: int = Field(
+        0, ge=0, description="Most recognisers on Ray when there is much to do; 0: no more."
+    )
+    replica_audio_s: float = Field(
+        30, gt=0, description="One recogniser for so many seconds of audio that wait or run."
+    )
+    replica_cpus: float = Field(
+        2, gt=0, description="CPUs of a recogniser on Ray: so many workers, but two at the least."
+    )
+    replica_gpus: float = Field(
+        0, ge=0, description="GPUs of a recogniser on Ray; 0: one, if the device is `cuda`."
+    )
+    ingresses: int = Field(
+        2, ge=1, description="Processes on Ray that hand jobs to the recognisers."
+    )
+
+
 class ClientSettings(_Section):
     """How the command line reaches a server that runs."""
 
@@ -335,6 +358,7 @@ class Settings:
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: EngineSettings = field(default_factory=EngineSettings)
+    cluster: ClusterSettings = field(default_factory=ClusterSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 
     @classmethod
@@ -370,6 +394,7 @@ SECTIONS: Mapping[str, type[_Section]] = {
     "decode": DecodeSettings,
     "live": LiveSettings,
     "engine": EngineSettings,
+    "cluster": ClusterSettings,
     "client": ClientSettings,
 }
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import dev_cert, doctor, keys, live, models, serve, settings, transcribe
+from auricle.cli import cluster, dev_cert, doctor, keys, live, models, serve, settings, transcribe
 from auricle.cli.console import plain_errors
 
 app = typer.Typer(
@@ -73,3 +73,11 @@ _add(keys.add, _keys)
 _add(keys.list_keys, _keys, "list")
 _add(keys.remove, _keys)
 app.add_typer(_keys, name="keys")
+
+_cluster = typer.Typer(
+    help="Recognisers on Ray Serve, for servers that have none of their own.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+_add(cluster.up, _cluster)
+app.add_typer(_cluster, name="cluster")

@@ -1,0 +1,97 @@
+"""``auricle cluster``: recognisers on Ray Serve, for servers that have none of their own."""
+
+import contextlib
+import signal
+import threading
+import time
+from typing import Annotated
+
+import typer
+
+from auricle.cli.console import errors, results
+from auricle.cli.options import setting
+from auricle.cli.settings import warn_of_unknown_variables
+from auricle.config import Settings
+from auricle.errors import SetupError
+
+
+def up(
+    replicas: Annotated[int | None, setting("replicas")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address for jobs; others than loopback need a key.")
+    ] = ("127.0.0.1"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port for jobs.")] = 8000,
+    model: Annotated[str | None, setting("model")] = None,
+    device: Annotated[str | None, setting("device")] = None,
+    workers: Annotated[int | None, setting("workers")] = None,
+    replica_cpus: Annotated[float | None, setting("replica_cpus")] = None,
+    log_level: Annotated[str | None, setting("log_level")] = None,
+) -> None:
+    """Run recognisers on Ray, on this machine alone.
+
+    Servers find them with AURICLE_ENGINE_URLS and recognise nothing themselves. Needs
+    `pip install 'auricle[cluster]'`. Ctrl-C finishes what was accepted and leaves.
+    """
+    settings = Settings.load(
+        {
+            "replicas": replicas,
+            "model": model,
+            "device": device,
+            "workers": workers,
+            "replica_cpus": replica_cpus,
+            "log_level": log_level,
+        }
+    )
+    warn_of_unknown_variables()
+    _run(settings, host, port)
+
+
+def _run(settings: Settings, host: str, port: int) -> None:
+    """Check what can be checked before Ray starts, which takes seconds; then run until told to end.
+
+    Raises:
+        SetupError: Something can't be as asked.
+    """
+    from auricle.engine.fetch import resolve
+    from auricle.server.auth import is_loopback
+    from auricle.server.run import open_sockets
+
+    try:
+        from auricle.cluster.up import running
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] != "ray":
+            raise
+        raise SetupError("Ray is not installed: pip install 'auricle[cluster]'.") from exc
+    has_key = settings.engine.engine_key is not None
+    if not has_key and not is_loopback(host, "--host"):
+        raise SetupError(
+            f"Listening on {host} lets other machines in, so a key is needed: set "
+            "AURICLE_ENGINE_KEY, here and at the servers, or leave --host out."
+        )
+    for found in open_sockets(host, port, "--port"):
+        found.close()
+    resolve(settings.model)
+    with contextlib.ExitStack() as stack:
+        began_at = time.monotonic()
+        with errors.status("Starting Ray and the recognisers…"):  # shows on terminals only
+            stack.enter_context(running(settings, host, port))
+        count, took_s = settings.cluster.replicas, time.monotonic() - began_at
+        results.print(f"{count} recogniser{'s' * (count > 1)} started in {took_s:.1f} s.")
+        results.print("A server that uses them:")
+        key = "AURICLE_ENGINE_KEY=KEY " if has_key else ""
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        results.print(f"  {key}AURICLE_ENGINE_URLS={url} auricle serve", markup=False)
+        _wait_for_a_signal()
+        results.print("Finishing what was accepted…")
+
+
+def _wait_for_a_signal() -> None:
+    """Return at the first signal to end; a second one is as impatient as ever."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, lambda *_: stop.set())
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    stop.wait()
+    for number, handler in before.items():
+        signal.signal(number, handler)

@@ -1,0 +1,74 @@
+"""Ray and the application on this machine alone: to try the cluster, or to develop for it.
+
+All of it ends with the program. On several machines Ray is started on each, and the application is
+deployed to it: see ``docs/cluster.md``.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import ray
+from ray import serve
+
+from auricle.cluster.app import application
+from auricle.config import Settings
+from auricle.errors import SetupError
+from auricle.machine import usable_cores
+
+APPLICATION = "auricle"
+
+
+@contextmanager
+def running(settings: Settings, host: str, port: int) -> Iterator[None]:
+    """Have the application run on this machine, all of it, while the context lasts.
+
+    At its end, what was accepted is finished within the drain time.
+
+    Raises:
+        SetupError: Ray or the recognisers don't start.
+    """
+    cores = usable_cores()
+    settings = shared_out(settings, cores)
+    most = max(settings.cluster.replicas, settings.cluster.max_replicas)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        ray.init(
+            address="local",  # never one that runs already
+            num_cpus=max(cores, math.ceil(most * settings.cluster.replica_cpus)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as exc:  # Ray has no class for it
+        raise SetupError(f"Ray does not start: {_last_line(exc)}") from exc
+    try:
+        serve.start(http_options={"host": host, "port": port})
+        serve.run(application(settings), name=APPLICATION, route_prefix="/")
+        try:
+            yield
+        finally:
+            serve.delete(APPLICATION)  # shutdown() alone would cut off what is under way
+            serve.shutdown()
+    except RuntimeError as exc:
+        raise SetupError(f"The recognisers do not start: {_last_line(exc)}") from exc
+    finally:
+        ray.shutdown()
+
+
+def shared_out(settings: Settings, cores: int) -> Settings:
+    """Return the settings with the cores shared out, unless they say how many a recogniser has."""
+    cluster = settings.cluster
+    if "replica_cpus" in cluster.model_fields_set:
+        return settings
+    each = max(1, cores // max(cluster.replicas, cluster.max_replicas))
+    return replace(settings, cluster=cluster.model_copy(update={"replica_cpus": each}))
+
+
+def _last_line(error: Exception) -> str:
+    """Return the end of Ray's messages, which are whole tracebacks: the error itself."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
