@@ -19,7 +19,10 @@ class Pin(NamedTuple):
 
 def python_locks() -> list[Path]:
     """Return every lock file for pip, that of the server first."""
-    folders = [ROOT / name for name in ("bench", "fuzz", "supply", "tests/clients", "tests/cluster")]
+    folders = [
+        ROOT / name
+        for name in ("bench", "deploy", "fuzz", "supply", "tests/clients", "tests/cluster")
+    ]
     return [
         ROOT / "requirements.lock",
         ROOT / "requirements-dev.lock",

@@ -163,7 +163,9 @@ def test_an_example_needs_one_package_only(name: str) -> None:
 
 PAGES = [
     path.relative_to(ROOT).as_posix()
-    for path in sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+    for path in sorted(
+        [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/**/*.md")]
+    )
 ]
 
 

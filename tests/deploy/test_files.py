@@ -1,0 +1,205 @@
+"""The files of ``deploy/``: what validators say of them, and whether they agree with the rest."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auricle import __version__
+from auricle.config import fields, variable
+from tests.deploy.tools import DEPLOY, accepted, documents, tool
+from tests.fakes.command import ROOT
+
+pytestmark = pytest.mark.process
+
+DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
+COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+KUBERNETES_VERSIONS = ("1.30.0", "1.37.0")
+SETTINGS = {variable(name) for name, _ in fields()}
+
+
+def all_within(value: object, name: str) -> Iterator[Any]:
+    """Yield what stands under a name, anywhere in a document."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if key == name:
+                yield part
+            yield from all_within(part, name)
+    elif isinstance(value, list):
+        for part in value:
+            yield from all_within(part, name)
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in DEPLOY.rglob("*") if path.is_file()], ids=lambda path: path.name
+)
+def test_each_setting_that_is_named_is_one(path: Path) -> None:
+    named = set(re.findall(r"\bAURICLE_[A-Z_]+\b", path.read_text()))
+    assert named <= SETTINGS
+
+
+# Containers.
+
+
+def stages() -> dict[str, str]:
+    """Return the text of each stage of the Dockerfile."""
+    parts = re.split(r"^FROM \S+ AS (\S+)$", DOCKERFILE.read_text(), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    assert accepted(tool("hadolint"), "--failure-threshold", "style", DOCKERFILE) == ""
+
+
+def test_what_is_copied_is_there_and_is_sent_to_the_builder() -> None:
+    sources = [
+        source
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE.read_text(), re.MULTILINE)
+        for source in line.split()
+    ]
+    assert len(sources) > 5
+    lines = (DOCKERFILE.parent / "Dockerfile.dockerignore").read_text().splitlines()
+    sent = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    for source in sources:
+        assert (ROOT / source).exists(), source
+        assert any((Path(source), *Path(source).parents).count(Path(one)) for one in sent), source
+    for one in sent:
+        assert (ROOT / one).exists(), one
+
+
+def test_every_base_has_a_tag_and_nobody_runs_as_root() -> None:
+    images = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
+    assert len(images) == 2
+    assert all(re.fullmatch(r"[a-z]+:\d+(\.\d+)*-[a-z-]+", image) for image in images)
+    users = {
+        name: re.findall(r"^USER (\S+)$", text, re.MULTILINE) for name, text in stages().items()
+    }
+    for name in ("base", "cluster"):
+        assert users[name][-1] == "10001:10001"
+    assert [*stages()][-1] == "cpu"  # what is built when nothing is asked for
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_compose_files_are_what_the_specification_says(path: Path) -> None:
+    said = accepted(tool("check-jsonschema"), "--builtin-schema", "vendor.compose-spec", path)
+    assert "ok" in said
+
+
+@pytest.mark.parametrize("path", COMPOSE, ids=lambda path: path.name)
+def test_compose_files_build_stages_and_mount_files_that_are_there(path: Path) -> None:
+    [compose] = documents(path)
+    for name, service in compose["services"].items():
+        if (build := service.get("build")) is not None:
+            assert build["target"] in stages(), name
+            assert service["image"].startswith(f"auricle:{__version__}"), name
+        if "dockerfile" in (build or {}):
+            assert (path.parent / build["context"] / build["dockerfile"]).samefile(DOCKERFILE)
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.endswith(".cfg"):
+                assert (path.parent / source).is_file()
+            elif not source.startswith("."):
+                assert source in compose["volumes"]
+
+
+# Kubernetes.
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+@pytest.mark.parametrize("name", ["gateways.yaml", "namespace.yaml"])
+def test_kubernetes_takes_the_manifests(name: str, version: str) -> None:
+    path = DEPLOY / "kubernetes" / name
+    said = accepted(tool("kubernetes-validate"), "-k", version, "--strict", path)
+    assert said.count("passed") == len(documents(path))
+    assert "WARN" not in said
+
+
+@pytest.mark.parametrize("version", KUBERNETES_VERSIONS)
+def test_kubernetes_takes_the_pods_of_the_recognisers(version: str, tmp_path: Path) -> None:
+    [service] = documents(DEPLOY / "kubernetes" / "recognisers.yaml")
+    templates = [*all_within(service, "template")]
+    assert len(templates) == 2
+    for number, template in enumerate(templates):
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "pod"}, **template}
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(str(pod).replace("True", "true").replace("False", "false"))
+        said = accepted(tool("kubernetes-validate"), "-k", version, "--strict", path)
+        assert "passed" in said
+
+
+def test_the_recognisers_are_what_kuberay_knows() -> None:
+    """Its schema is no package, so these are the names that our manifest may use of it."""
+    [service] = documents(DEPLOY / "kubernetes" / "recognisers.yaml")
+    assert (service["apiVersion"], service["kind"]) == ("ray.io/v1", "RayService")
+    assert set(service["spec"]) == {"serveConfigV2", "rayClusterConfig"}
+    cluster = service["spec"]["rayClusterConfig"]
+    groups = {"headGroupSpec", "workerGroupSpecs"}
+    assert set(cluster) == {"rayVersion", "enableInTreeAutoscaling"} | groups
+    assert set(cluster["headGroupSpec"]) == {"rayStartParams", "template"}
+    [workers] = cluster["workerGroupSpecs"]
+    numbers = {"replicas", "minReplicas", "maxReplicas"}
+    assert set(workers) == {"groupName", "rayStartParams", "template"} | numbers
+    pinned = (ROOT / "tests" / "cluster" / "requirements-ray.txt").read_text()
+    assert f"\nray=={cluster['rayVersion']} " in pinned
+
+
+def test_kustomize_builds_them_with_the_images_of_this_version() -> None:
+    if (kustomize := shutil.which("kustomize")) is None:
+        pytest.skip("kustomize is not installed (Debian: apt-get install kustomize)")
+    built = accepted(kustomize, "build", DEPLOY / "kubernetes")
+    images = re.findall(r"^ +image: (\S+)$", built, re.MULTILINE)
+    mine = f"registry.internal/auricle:{__version__}"
+    assert sorted(images) == [mine, f"{mine}-cluster", f"{mine}-cluster"]
+    resources = [one for path in MANIFESTS for one in documents(path) if "metadata" in one]
+    assert len(re.findall(r"^kind: ", built, re.MULTILINE)) == len(resources)
+    assert built.count("\n  namespace: auricle\n") == len(resources) - 1  # all but itself
+
+
+def test_selectors_select_and_ports_have_names() -> None:
+    found = {one["kind"]: one for one in documents(DEPLOY / "kubernetes" / "gateways.yaml")}
+    labels = found["Deployment"]["spec"]["template"]["metadata"]["labels"]
+    selectors = [
+        found["Deployment"]["spec"]["selector"]["matchLabels"],
+        found["Service"]["spec"]["selector"],
+        found["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"],
+        *all_within(found["Deployment"]["spec"]["template"], "matchLabels"),
+    ]
+    assert selectors == [labels] * len(selectors)
+    [container] = found["Deployment"]["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    used = {probe["httpGet"]["port"] for probe in container.values() if "httpGet" in probe}
+    assert used | {port["targetPort"] for port in found["Service"]["spec"]["ports"]} == set(ports)
+    assert ports == {"http": 6007}
+    target = found["HorizontalPodAutoscaler"]["spec"]["scaleTargetRef"]
+    assert (target["kind"], target["name"]) == (
+        "Deployment",
+        found["Deployment"]["metadata"]["name"],
+    )
+
+
+def test_the_readme_makes_the_secret_that_is_asked_for() -> None:
+    readme = (DEPLOY / "kubernetes" / "README.md").read_text()
+    asked = {
+        (reference["name"], reference["key"])
+        for path in MANIFESTS
+        for reference in all_within(documents(path), "secretKeyRef")
+    }
+    [(name, line)] = re.findall(r"create secret generic (\S+)((?:.*\\\n)*.*)", readme)
+    made = {(name, key) for key in re.findall(r"--from-literal=([\w-]+)=", line)}
+    assert asked == made
+
+
+# systemd.
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze")
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    text = (DEPLOY / "systemd" / "auricle.service").read_text()
+    assert "ExecStart=/opt/auricle/bin/auricle serve" in text
+    unit = tmp_path / "auricle.service"
+    unit.write_text(text.replace("/opt/auricle/bin/auricle", "/bin/true"))
+    assert accepted("systemd-analyze", "verify", unit) == ""
