@@ -12,7 +12,11 @@ from tests.conformance.subject import Maker, local_maker
 
 has_ray = importlib.util.find_spec("ray") is not None
 on_ray = pytest.param(
-    "ray", marks=pytest.mark.skipif(not has_ray, reason="ray isn't installed: make test-cluster")
+    "ray",
+    marks=[
+        pytest.mark.ray,
+        pytest.mark.skipif(not has_ray, reason="ray isn't installed: make test-cluster"),
+    ],
 )
 
 

@@ -453,10 +453,11 @@ async def test_a_newer_partial_replaces_an_older_one(
             job(f"p{n}", notes.line, kind=JobKind.PARTIAL, utterance="s1/1") for n in range(3)
         ]
         other = job("other", notes.line, kind=JobKind.PARTIAL, utterance="s2/1")
-        tasks = []
-        for partial in partials:
+        tasks = [asyncio.create_task(subject.transcriber.transcribe(partials[0]))]
+        await waiting(subject, 1)
+        for partial in partials[1:]:  # the last one comes before the second is out of the way
             tasks.append(asyncio.create_task(subject.transcriber.transcribe(partial)))
-            await waiting(subject, 1)
+        await asyncio.sleep(0)
         tasks.append(asyncio.create_task(subject.transcriber.transcribe(other)))
         await waiting(subject, 2)
         gate.open()
