@@ -292,6 +292,7 @@ class RemoteTranscriber:
 
     def _end(self, ticket: Ticket, error: AuricleError) -> None:
         if (call := self._calls.get(ticket)) is not None:
+            self._books.close(ticket)  # the next of three must not find the first again
             call.end(error)
 
     # Who is let in.
