@@ -143,14 +143,25 @@ $(CLIENTS)/%/ready: tests/clients/requirements-%.txt
 # Recognisers on Ray Serve, in an environment of their own: Ray is half a gigabyte.
 CLUSTER := .cache/cluster
 .PHONY: test-cluster
-test-cluster: ## Try recognisers on Ray Serve: replicas and whole nodes that fail (ARGS="-k killed")
-	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock
-	@$(MAKE) "$(CLUSTER)/ready"
+test-cluster: setup-cluster ## Try recognisers on Ray Serve: replicas and whole nodes that fail (ARGS="-k killed")
 	@if [ -s "$(CLUSTER)/ready" ]; then \
 		echo "test-cluster: skipped: $$(cat "$(CLUSTER)/ready")"; \
 	else \
 		"$(CLUSTER)/bin/python" -m pytest $(or $(ARGS),tests/cluster tests/conformance -m ray); \
 	fi
+
+.PHONY: chaos-cluster
+chaos-cluster: setup-cluster ## Let recognisers, nodes, a gateway and Ray's head fail while people speak: is every word there?
+	@"$(CLUSTER)/bin/python" -m bench.cluster $(ARGS)
+
+.PHONY: bench-cluster
+bench-cluster: setup-cluster ## Measure the way to a recogniser elsewhere, and two nodes against one
+	@"$(CLUSTER)/bin/python" -m bench.cluster.hop $(ARGS)
+
+.PHONY: setup-cluster
+setup-cluster:
+	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock
+	@$(MAKE) "$(CLUSTER)/ready"
 
 $(CLUSTER)/ready: tests/cluster/requirements-ray.txt
 	@echo "test-cluster: installing Ray"
