@@ -56,12 +56,6 @@ def _run(settings: Settings, host: str, port: int) -> None:
     from auricle.server.auth import is_loopback
     from auricle.server.run import open_sockets
 
-    try:
-        from auricle.cluster.up import running
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").partition(".")[0] != "ray":
-            raise
-        raise SetupError("Ray is not installed: pip install 'auricle[cluster]'.") from exc
     has_key = settings.engine.engine_key is not None
     if not has_key and not is_loopback(host, "--host"):
         raise SetupError(
@@ -70,6 +64,12 @@ def _run(settings: Settings, host: str, port: int) -> None:
         )
     for found in open_sockets(host, port, "--port"):
         found.close()
+    try:
+        from auricle.cluster.up import running
+    except ModuleNotFoundError as exc:
+        if (exc.name or "").partition(".")[0] != "ray":
+            raise
+        raise SetupError("Ray is not installed: pip install 'auricle[cluster]'.") from exc
     resolve(settings.model)
     with contextlib.ExitStack() as stack:
         began_at = time.monotonic()
@@ -86,12 +86,10 @@ def _run(settings: Settings, host: str, port: int) -> None:
 
 
 def _wait_for_a_signal() -> None:
-    """Return at the first signal to end; a second one is as impatient as ever."""
+    """Return at the first signal to end; a second one doesn't wait for anything."""
     stop = threading.Event()
-    before = {
-        number: signal.signal(number, lambda *_: stop.set())
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ray has set its own meanwhile
+        signal.signal(number, lambda *_: stop.set())
     stop.wait()
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

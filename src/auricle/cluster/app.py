@@ -21,6 +21,7 @@ from ray.exceptions import RayError
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import LoggingConfig
 
 from auricle.cluster.balance import BOARD, REPORT_EVERY_S, Board
 from auricle.cluster.capacity import Capacity, capacity_of
@@ -41,7 +42,7 @@ MOST_REQUESTS = 10_000
 """At an ingress at once. Jobs wait in the pools, which know what is urgent, and nowhere else."""
 DRAIN_MARGIN_S = 10.0
 """From the end of the drain time until Serve kills a replica that is to end."""
-HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 5.0, 10.0
+HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 3.0, 6.0
 """Serve gives a replica up after three checks that failed or were not answered."""
 UPSCALE_DELAY_S, DOWNSCALE_DELAY_S, LOOK_BACK_S = 10.0, 300.0, 10.0
 
@@ -177,8 +178,10 @@ def application(settings: Settings) -> serve.Application:
                 policy=policy,
             )
         }
+    quiet = LoggingConfig(enable_access_log=False)  # a line for each report and each poll
     replicas = serve.deployment(Replica).options(
         name="Recogniser",
+        logging_config=quiet,
         # All that a pool can let in from gateways, twice its queue, and what asks how it is.
         max_ongoing_requests=4 * settings.queue.queue_jobs + 100,
         ray_actor_options={"num_cpus": cluster.replica_cpus, "num_gpus": gpus},
@@ -192,6 +195,7 @@ def application(settings: Settings) -> serve.Application:
     )
     ingresses = serve.deployment(serve.ingress()(Ingress)).options(
         name="Ingress",
+        logging_config=quiet,
         num_replicas=cluster.ingresses,
         max_ongoing_requests=MOST_REQUESTS,
         ray_actor_options={"num_cpus": 0},

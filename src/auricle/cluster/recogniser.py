@@ -5,6 +5,7 @@ made the object; the argument ``to`` is for its router (:mod:`auricle.cluster.ro
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Sequence
 
@@ -19,6 +20,7 @@ from auricle.engine.placement import Placement, settle
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.transcriber import Stats
+from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.pool import WorkerPool
 
 
@@ -50,6 +52,7 @@ class Recogniser:
         configure_logging(settings.server.log_level)
         self._settings = settings
         self._health = Health(settings.worker.start_budget_s)
+        self._closing = contextlib.AsyncExitStack()
         self._starting = asyncio.ensure_future(self._start())
 
     async def check_health(self) -> None:
@@ -89,18 +92,22 @@ class Recogniser:
         """Finish what was accepted, and stop the workers."""
         self._starting.cancel()
         await asyncio.wait([self._starting])
-        if not self._starting.cancelled() and self._starting.exception() is None:
-            await self._starting.result().aclose(self._settings.server.drain_s)
+        if not self._starting.cancelled():
+            self._starting.exception()  # Serve was told, if it asked
+        await self._closing.aclose()
 
     async def _start(self) -> WorkerPool:
         settings = self._settings
         model_path = await asyncio.to_thread(resolve, settings.model)
         found = await asyncio.to_thread(place, settings, model_path)
-        pool = WorkerPool(found.worker, settings.queue, found.model, model_path)
-        await pool.start()
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            kept = None
+            if settings.server.keep_audio is not None:
+                kept = CrashAudio.open(settings.server.keep_audio)
+                stack.push_async_callback(kept.aclose)
+            pool = WorkerPool(found.worker, settings.queue, found.model, model_path, kept)
+            stack.push_async_callback(pool.aclose, settings.server.drain_s)
+            await pool.start()
             await pool.wait_ready(settings.worker.start_budget_s)
-        except BaseException:
-            await pool.aclose()
-            raise
+            self._closing = stack.pop_all()
         return pool

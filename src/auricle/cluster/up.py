@@ -20,6 +20,12 @@ from auricle.errors import SetupError
 from auricle.machine import usable_cores
 
 APPLICATION = "auricle"
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # One that hangs has nothing to finish: what it had was asked of another one long ago.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+}
+"""Unless the environment says otherwise; the latter is read by Serve's controller."""
 
 
 @contextmanager
@@ -34,7 +40,8 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
     cores = usable_cores()
     settings = shared_out(settings, cores)
     most = max(settings.cluster.replicas, settings.cluster.max_replicas)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    for name, value in RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
     try:
         ray.init(
             address="local",  # never one that runs already
@@ -47,14 +54,12 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
         raise SetupError(f"Ray does not start: {_last_line(exc)}") from exc
     try:
         serve.start(http_options={"host": host, "port": port})
-        serve.run(application(settings), name=APPLICATION, route_prefix="/")
+        _deploy(settings)
         try:
             yield
         finally:
             serve.delete(APPLICATION)  # shutdown() alone would cut off what is under way
             serve.shutdown()
-    except RuntimeError as exc:
-        raise SetupError(f"The recognisers do not start: {_last_line(exc)}") from exc
     finally:
         ray.shutdown()
 
@@ -68,7 +73,23 @@ def shared_out(settings: Settings, cores: int) -> Settings:
     return replace(settings, cluster=cluster.model_copy(update={"replica_cpus": each}))
 
 
+def _deploy(settings: Settings) -> None:
+    """Deploy the application and wait until all of it runs.
+
+    Raises:
+        SetupError: It never will.
+    """
+    try:
+        serve.run(application(settings), name=APPLICATION, route_prefix="/")
+    except RuntimeError as exc:
+        deployments = serve.status().applications[APPLICATION].deployments.values()
+        told = [line for deployment in deployments for line in deployment.message.splitlines()]
+        why = next((line for line in reversed(told) if "SetupError: " in line), _last_line(exc))
+        why = why.rpartition("SetupError: ")[2]
+        raise SetupError(f"The recognisers do not start: {why}") from exc
+
+
 def _last_line(error: Exception) -> str:
-    """Return the end of Ray's messages, which are whole tracebacks: the error itself."""
+    """Return the end of what Ray says, which may be a whole traceback: the error itself."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
