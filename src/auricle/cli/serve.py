@@ -18,8 +18,9 @@ from auricle.config import ServerSettings, Settings
 from auricle.errors import SetupError
 
 if TYPE_CHECKING:
-    from auricle.engine.placement import Placement
+    from auricle.cluster.transcriber import RemoteTranscriber
     from auricle.server.state import ServerState
+    from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
@@ -56,6 +57,8 @@ def serve(
     Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key, or a file that
     `auricle keys add` writes. Keys themselves are no option, since others can read a command line.
     `--insecure-no-auth` does without.
+
+    With AURICLE_ENGINE_URLS recognisers on other machines do the work, and no model is loaded here.
 
     Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
     """
@@ -94,8 +97,6 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: Something of that can't be; it says what to do.
     """
-    from auricle.engine.fetch import resolve
-    from auricle.engine.placement import settle
     from auricle.logs import configure_logging
     from auricle.server import wyoming
     from auricle.server.app import create_app
@@ -106,7 +107,6 @@ async def _serve(settings: Settings) -> None:
     from auricle.workers.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
-    from auricle.workers.pool import WorkerPool
 
     keep_memory_private()
     configure_logging(settings.server.log_level)
@@ -116,12 +116,8 @@ async def _serve(settings: Settings) -> None:
     Certificate.of(settings.server)
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
-    model_path = await anyio.to_thread.run_sync(resolve, settings.model)
-    place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
-    if place.trouble is not None:
-        errors.print(f"auricle: no GPU is used: {place.trouble.text}.", style="yellow")
     kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
-    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept)
+    pool, doing = await _recognisers(settings, kept)
     decoder = DecodePool(settings.worker, settings.decode, kept)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
@@ -131,7 +127,8 @@ async def _serve(settings: Settings) -> None:
         )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
-        guests = wyoming.WyomingServer(app.state.auricle, Path(settings.model.model).name)
+        model = "" if settings.engine.engine_urls else Path(settings.model.model).name
+        guests = wyoming.WyomingServer(app.state.auricle, model)
         app.state.auricle.beside.append(partial(guests.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     app.state.auricle.beside.append(partial(_start_decoder, decoder, app.state.auricle))
@@ -144,7 +141,7 @@ async def _serve(settings: Settings) -> None:
         await pool.start()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
-            beside.start_soon(_announce, settings, place, url, pool, problems)
+            beside.start_soon(_announce, settings, doing, url, pool, problems)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # out of a task group it would come as a group
@@ -152,6 +149,34 @@ async def _serve(settings: Settings) -> None:
             beside.cancel_scope.cancel()
     if problems:
         raise problems[0]
+
+
+async def _recognisers(
+    settings: Settings, kept: "CrashAudio | None"
+) -> "tuple[WorkerPool | RemoteTranscriber, str]":
+    """Return who recognises, not started yet, and what they do at the start, in words.
+
+    Raises:
+        SetupError: The model or the GPU can't be had.
+    """
+    if urls := settings.engine.engine_urls:
+        from auricle.cluster.transcriber import RemoteTranscriber
+
+        count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
+        return RemoteTranscriber(settings.engine, settings.queue), f"asks {count} elsewhere"
+
+    from auricle.engine.fetch import resolve
+    from auricle.engine.placement import settle
+    from auricle.workers.pool import WorkerPool
+
+    model_path = await anyio.to_thread.run_sync(resolve, settings.model)
+    place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
+    if place.trouble is not None:
+        errors.print(f"auricle: no GPU is used: {place.trouble.text}.", style="yellow")
+    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept)
+    workers = place.worker.workers
+    doing = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
+    return pool, doing
 
 
 async def _start_decoder(decoder: "DecodePool", server: "ServerState") -> None:
@@ -173,18 +198,14 @@ def _announce_wyoming(settings: ServerSettings, port: int) -> None:
 
 async def _announce(
     settings: Settings,
-    place: "Placement",
+    doing: str,
     url: str,
-    pool: "WorkerPool",
+    pool: "WorkerPool | RemoteTranscriber",
     problems: list[SetupError],
 ) -> None:
     """Tell where the service is and when it is ready; end it if the model can't be loaded."""
     began_at = time.monotonic()
-    workers = place.worker.workers
-    results.print(
-        f"Auricle serves on [bold]{url}[/] and loads {settings.model.model} "
-        f"in {workers} worker{'s' * (workers > 1)}…"
-    )
+    results.print(f"Auricle serves on [bold]{url}[/] and {doing}…")
     try:
         await pool.wait_ready(math.inf)
     except SetupError as exc:

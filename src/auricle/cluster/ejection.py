@@ -62,7 +62,8 @@ class Ejection:
         """It gave no answer, or none that makes sense."""
         self._failed_looks += 1
         self.is_out |= self._failed_looks >= FAILED_LOOKS
-        wait_s = _backoff_s(self._failed_looks) if self.is_out else LOOK_EVERY_S
+        beyond = max(1, self._failed_looks - FAILED_LOOKS + 1)
+        wait_s = _backoff_s(beyond) if self.is_out else LOOK_EVERY_S
         self.next_look_at = now + wait_s
 
     def job_lost(self, now: float) -> None:

@@ -6,6 +6,7 @@ that nobody has judged: no connection, an answer that breaks off, that makes no 
 silent, and whatever a proxy between us says of its own.
 """
 
+import contextlib
 import time
 from dataclasses import replace
 
@@ -111,7 +112,7 @@ class Node:
                     elapsed_s = time.monotonic() - began_at
                     if isinstance(frame, Done):
                         transcript = read_done(frame, job)
-                        with anyio.move_on_after(ENDING_S):
+                        with anyio.move_on_after(ENDING_S), contextlib.suppress(httpx.HTTPError):
                             await anext(chunks, b"")
                         return _with_time_on_the_way(transcript, elapsed_s - frame.spent_s)
                     if not isinstance(frame, Beat):

@@ -145,8 +145,10 @@ class ServerState:
             spool.close()
 
     def _look(self) -> Look:
+        asr = self.transcriber.stats()
+        self.lane.width = lane_width(len(asr.workers))  # recognisers elsewhere come and go
         return Look(
-            asr=self.transcriber.stats(),
+            asr=asr,
             decode=self.decoder.stats(),
             connected=self.live.connected,
             waiting=self.live.waiting,

@@ -81,12 +81,12 @@ class WyomingServer:
 
     Args:
         server: The application's parts.
-        model: The model's name, for ``describe``.
+        model: The model's name, for ``describe``; empty: what the recognisers tell.
     """
 
     def __init__(self, server: ServerState, model: str) -> None:
         self._server = server
-        self._info = info_event(model, auricle.__version__)
+        self._model = model
         self._connections = 0
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -116,8 +116,10 @@ class WyomingServer:
         group.start_soon(self._serve, pipe)
 
     async def _serve(self, pipe: "_Pipe") -> None:
+        model = self._model or self._server.transcriber.stats().model
+        dialect = WyomingDialect(info_event(model, auricle.__version__))
         try:
-            await _Connection(self._server, pipe, WyomingDialect(self._info)).run()
+            await _Connection(self._server, pipe, dialect).run()
         except Exception as error:
             log_unexpected(error)
         finally:

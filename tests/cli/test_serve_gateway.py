@@ -1,0 +1,135 @@
+"""``auricle serve`` with AURICLE_ENGINE_URLS: a gateway, as a person meets it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import psutil
+import pytest
+
+from tests.cli.test_serve import CLIP, PROGRAM, post
+from tests.cluster.conftest import Recogniser, running_recogniser
+from tests.fakes.command import LIMIT_S, Command, command, environment, serving
+from tests.fakes.scripted_engine import answer
+
+pytestmark = pytest.mark.process
+
+KEY = "a-key-between-machines"
+
+
+@contextmanager
+def gateway(folder: Path, *recognisers: Recogniser) -> Iterator[tuple[Command, str]]:
+    urls = ",".join(recogniser.url for recogniser in recognisers)
+    with serving(folder, engine_urls=urls, engine_key=KEY) as served:
+        yield served
+
+
+def health(url: str) -> Any:
+    return httpx2.get(f"{url}/health", timeout=LIMIT_S).json()
+
+
+def states(url: str) -> list[tuple[str, str]]:
+    return [(worker["id"], worker["state"]) for worker in health(url)["workers"]]
+
+
+def until(condition: Any) -> None:
+    deadline = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def metric(url: str, name: str) -> float:
+    lines = httpx2.get(f"{url}/metrics", timeout=LIMIT_S).text.splitlines()
+    [value] = [line.split()[1] for line in lines if line.split()[0] == name]
+    return float(value)
+
+
+def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None:
+    with (
+        running_recogniser(engine_key=KEY) as one,
+        running_recogniser(engine_key=KEY) as other,
+        gateway(tmp_path, one, other) as (server, url),
+    ):
+        assert "asks 2 recognisers elsewhere" in server.stdout
+        assert len(server.children()) == 2  # those that read files
+        until(lambda: states(url) == [("1/asr-1", "ready"), ("2/asr-1", "ready")])
+        answered = post(url)
+        assert answered.json()["text"] == answer(CLIP.pcm)
+        told = health(url)
+        assert (told["status"], told["model"], told["jobs"]["done"]) == ("ok", "scripted", 1)
+        assert told["queue"]["max_audio_s"] == 600
+        assert metric(url, 'auricle_workers{pool="asr",state="ready"}') == 2
+        assert metric(url, 'auricle_jobs_total{outcome="done"}') == 1
+        assert httpx2.get(f"{url}/readyz").status_code == 200
+
+        other.kill()
+        until(lambda: states(url) == [("1/asr-1", "ready"), ("2", "backing_off")])
+        assert health(url)["status"] == "degraded"
+        assert post(url).status_code == 200
+        one.kill()
+        until(lambda: httpx2.get(f"{url}/readyz").status_code == 503)
+        refused = post(url)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (503, "no_worker_ready")
+        assert int(refused.headers["retry-after"]) >= 1
+        assert httpx2.get(f"{url}/livez").status_code == 200
+        assert httpx2.get(f"{url}/status").status_code in (200, 404)  # pages may not be built
+        server.interrupt()
+        assert server.wait() == 0
+    assert KEY not in server.stdout + server.stderr
+    assert "recogniser_out" in server.stderr
+    assert "Traceback" not in server.stderr
+
+
+def test_a_wrong_key_ends_in_one_line(tmp_path: Path) -> None:
+    with running_recogniser(engine_key="another") as only:
+        environ = environment(tmp_path, engine_urls=only.url, engine_key=KEY)
+        with command("serve", environ=environ) as server:
+            assert server.wait() == 2
+    lines = [line for line in server.stderr.splitlines() if not line.startswith("{")]
+    assert len(lines) == 1
+    assert "AURICLE_ENGINE_KEY" in lines[0]
+
+
+def test_the_key_is_handed_to_no_worker_and_never_shown(tmp_path: Path) -> None:
+    with running_recogniser(engine_key=KEY) as only, gateway(tmp_path, only) as (server, _):
+        children = [child.environ() for child in server.children()]
+        children += [worker.environ() for worker in only.workers()]
+        assert len(children) == 3
+        assert not [environ for environ in children if KEY in environ.values()]
+    environ = environment(tmp_path, engine_key=KEY)
+    with command("settings", environ=environ) as shown:
+        assert shown.wait() == 0
+    assert "AURICLE_ENGINE_KEY=set" in shown.stdout
+    assert KEY not in shown.stdout
+
+
+def test_a_gateway_has_not_imported_what_only_recognisers_may(tmp_path: Path) -> None:
+    with running_recogniser() as only:
+        server = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM],
+            env=environment(tmp_path, engine_urls=only.url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        try:
+            assert server.stdout is not None
+            url = server.stdout.readline().split(" serves on ")[1].split()[0]
+            assert server.stdout.readline().startswith("Ready")
+            assert post(url).json()["text"] == answer(CLIP.pcm)
+            psutil.Process(server.pid).terminate()
+            imported = set(server.stdout.read().splitlines()[-1].split())
+            assert server.wait(LIMIT_S) == 0
+        finally:
+            server.kill()
+            server.wait()
+            assert server.stdout is not None
+            server.stdout.close()
+    assert {"imported", "auricle", "uvicorn", "httpx2"} <= imported
+    assert not imported & {"faster_whisper", "ctranslate2", "av", "torch", "ray"}
