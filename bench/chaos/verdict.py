@@ -106,7 +106,7 @@ def watched(
     Args:
         path: Its looks.
         begin: When the faults began.
-        inflicted: When which fault was due after that, in seconds.
+        inflicted: When which fault was due.
     """
     seen = [json.loads(line) for line in path.read_text().splitlines()]
     looks = [look for look in seen if look["at"] >= begin]
@@ -117,7 +117,7 @@ def watched(
         "livez_ms": _delays_ms(looks),
         "livez_flat_out_ms": _delays_ms(before),
         "slow_looks": [
-            _slow(look["at"] - begin, look["livez_ms"], inflicted)
+            _slow(look, begin, inflicted)
             for look in looks
             if (look["livez_ms"] or 0.0) >= LIVEZ_LIMIT_MS
         ],
@@ -132,11 +132,12 @@ def watched(
 
 
 def _slow(
-    at_s: float, livez_ms: float, inflicted: Sequence[tuple[float, str, str]]
+    look: dict[str, Any], begin: float, inflicted: Sequence[tuple[float, str, str]]
 ) -> dict[str, Any]:
-    ended_at_s = at_s + livez_ms / 1000
-    before = [n for due_s, n, _ in inflicted if 0 <= ended_at_s - due_s <= SLOW_LOOK_AFTER_S]
-    return {"at_s": round(at_s, 1), "livez_ms": livez_ms, "faults_before": before}
+    ended_at = look["at"] + look["livez_ms"] / 1000
+    before = [name for at, name, _ in inflicted if 0 <= ended_at - at <= SLOW_LOOK_AFTER_S]
+    at_s = round(look["at"] - begin, 1)
+    return {"at_s": at_s, "livez_ms": look["livez_ms"], "faults_before": before}
 
 
 def _delays_ms(looks: Sequence[dict[str, Any]]) -> dict[str, float] | None:

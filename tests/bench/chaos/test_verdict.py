@@ -55,7 +55,7 @@ def test_what_the_watcher_saw_is_summed_up(tmp_path: Path) -> None:
     for look in looks[:2]:
         look |= {"children": [7, int(look["at"])], "descriptors": 20, "mb": 100.0, "tasks": 5}
     (tmp_path / "looks").write_text("\n".join(map(json.dumps, looks)))
-    faults = [(0.05, "disk fills", ""), (0.2, "worker killed", ""), (0.9, "clock jumps", "")]
+    faults = [(5.05, "disk fills", ""), (5.2, "worker killed", ""), (5.9, "clock jumps", "")]
     seen = watched(tmp_path / "looks", 5.0, faults)
     assert (seen["livez_ms"]["max"], seen["livez_unanswered"]) == (250.0, 1)
     assert seen["livez_flat_out_ms"]["max"] == 900.0
