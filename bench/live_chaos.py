@@ -109,10 +109,10 @@ def _speech(clips: Sequence[Clip], seconds: float, seed: int) -> Pcm16:
     return np.clip(speech + tone, -32768, 32767).astype(np.int16)
 
 
-async def take(url: str, pcm: Pcm16) -> Take:
+async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
     """Speak at real-time pace, as from a microphone, and listen until the last final."""
     taken = Take()
-    parameters = StreamParameters(language="en")
+    parameters = StreamParameters(language="en", prompt=prompt)
     async with LiveClient(url, parameters) as client, anyio.create_task_group() as group:
         began_at = time.monotonic()
 

@@ -26,6 +26,7 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
+from auricle.transcriber import Transcriber
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
 from tests.conformance.subject import Maker, Subject, still_there
 from tests.fakes.clips import CLIPS, words
@@ -134,12 +135,12 @@ async def waiting(subject: Subject, jobs: int) -> None:
     await poll_until(lambda: subject.transcriber.stats().waiting_jobs == jobs, f"{jobs} wait")
 
 
-async def as_a_client(subject: Subject, a_job: Job) -> Transcript:
+async def as_a_client(transcriber: Transcriber, a_job: Job) -> Transcript:
     """Come back, as a client does, while told to."""
     async with asyncio.timeout(60):
         while True:
             try:
-                return await subject.transcriber.transcribe(a_job)
+                return await transcriber.transcribe(a_job)
             except Overloaded:
                 await asyncio.sleep(0.2)
 
@@ -306,7 +307,7 @@ async def test_the_loss_of_a_part_is_invisible(open_transcriber: Maker, tmp_path
         assert (await running).text == answer(asked.pcm)
         assert notes.runs == 2
         await poll_until(lambda: not still_there(orphans), "the end of its workers")
-        assert (await as_a_client(subject, job("b"))).text
+        assert (await as_a_client(subject.transcriber, job("b"))).text
 
 
 async def test_a_part_that_stands_still_is_given_up_in_time(
@@ -338,7 +339,7 @@ async def test_what_loses_everything_it_runs_on_is_given_up(
         with pytest.raises((Overloaded, WorkerError)):
             await running
         assert notes.runs == subject.most_runs
-        assert (await as_a_client(subject, job("b"))).text
+        assert (await as_a_client(subject.transcriber, job("b"))).text
 
 
 async def test_a_live_final_outlives_more_than_one_loss(

@@ -1,0 +1,1 @@
+"""Recognisers on Ray Serve: faults, throughput and what the way there costs."""

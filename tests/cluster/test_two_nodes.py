@@ -1,0 +1,42 @@
+"""Every word, once, while nodes, gateways and the head fail: ``bench.cluster`` in short."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.cluster import namespace
+from bench.service import ROOT
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(500)]
+
+FAULTS = ("replica", "node", "stopped", "gateway", "head")
+LONGEST_DELAY_S = 60.0
+"""A machine that others use as well takes long to start Ray; what counts is that the word comes."""
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="ray isn't installed: make test-cluster"
+)
+def test_every_word_comes_once_whatever_fails(tmp_path: Path) -> None:
+    if why := namespace.refusal():
+        pytest.skip(f"no network namespace can be made here: {why}")
+    program = ["-m", "bench.cluster", "--form", "scripted", "--seconds", "22"]
+    done = subprocess.run(
+        [sys.executable, *program, "--out", str(tmp_path / "found")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["whole"] == dict.fromkeys(("calm", *FAULTS), True)
+    for name, figures in found["scenarios"].items():
+        assert figures["finals"] >= 8
+        assert figures["delay_max_s"] < LONGEST_DELAY_S, name
+    assert found["scenarios"]["gateway"]["reconnects"] >= 2
