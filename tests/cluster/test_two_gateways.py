@@ -20,20 +20,20 @@ pytestmark = pytest.mark.process
 
 @asynccontextmanager
 async def two_gateways(
-    folder: Path, *, nodes: int = 1, **settings: float
+    folder: Path, queue_audio_s: float = 300
 ) -> AsyncIterator[tuple[RemoteSubject, RemoteTranscriber]]:
     """Give a gateway with its recognisers, and another one that asks the same."""
 
     def half(engine: EngineSettings, queue: QueueSettings) -> RemoteTranscriber:
         return RemoteTranscriber(engine.model_copy(update={"gateways": 2}), queue)
 
-    async with remote_maker(folder, half)(nodes=nodes, **settings) as first:
+    async with remote_maker(folder, half)(nodes=1, queue_audio_s=queue_audio_s) as first:
         assert isinstance(first, RemoteSubject)
         urls = tuple(proxy.url for proxy in first.proxies.values())
         second = half(EngineSettings(engine_urls=urls), QueueSettings())
         await second.start()
         try:
-            await all_ready(second, nodes)
+            await all_ready(second, 1)
             yield first, second
         finally:
             await second.aclose()
