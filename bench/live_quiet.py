@@ -46,13 +46,18 @@ def noise_packets() -> list[OpusPacket]:
 def frames(packets: Sequence[OpusPacket]) -> Iterator[bytes]:
     """Return a WebSocket frame for each packet, numbered on and on."""
     for seq, packet in enumerate(itertools.cycle(packets)):
-        payload = pack(packet, seq)
-        size = len(payload)
-        if size < _LONG:
-            head = struct.pack(">BB", _BINARY, _MASKED | size)
-        else:
-            head = struct.pack(">BBH", _BINARY, _MASKED | _LONG, size)
-        yield head + _NO_MASK + payload
+        yield frame(packet, seq)
+
+
+def frame(packet: OpusPacket, seq: int) -> bytes:
+    """Return one packet with its number as a WebSocket frame."""
+    payload = pack(packet, seq)
+    size = len(payload)
+    if size < _LONG:
+        head = struct.pack(">BB", _BINARY, _MASKED | size)
+    else:
+        head = struct.pack(">BBH", _BINARY, _MASKED | _LONG, size)
+    return head + _NO_MASK + payload
 
 
 class QuietStream(asyncio.Protocol):
@@ -138,7 +143,7 @@ class QuietStreams:
         source, began_at = frames(noise_packets()), time.monotonic()
         groups = [self._streams[index::GROUPS] for index in range(GROUPS)]
         for tick in range(int(seconds / PACKET_S)):
-            frame = next(source)
+            ready = next(source)
             for index, group in enumerate(groups):
                 due_at = began_at + (tick + index / GROUPS) * PACKET_S
                 late_s = time.monotonic() - due_at
@@ -146,7 +151,7 @@ class QuietStreams:
                 if late_s < 0:
                     await asyncio.sleep(-late_s)
                 for stream in group:
-                    stream.transport.write(frame)
+                    stream.transport.write(ready)
             await asyncio.sleep(0)
 
     def close(self) -> None:

@@ -138,7 +138,7 @@ def test_the_recognisers_are_what_kuberay_knows() -> None:
     assert set(service["spec"]) == {"serveConfigV2", "rayClusterConfig"}
     cluster = service["spec"]["rayClusterConfig"]
     groups = {"headGroupSpec", "workerGroupSpecs"}
-    assert set(cluster) == {"rayVersion", "enableInTreeAutoscaling"} | groups
+    assert set(cluster) == {"rayVersion", "authOptions", "enableInTreeAutoscaling"} | groups
     assert set(cluster["headGroupSpec"]) == {"rayStartParams", "template"}
     [workers] = cluster["workerGroupSpecs"]
     numbers = {"replicas", "minReplicas", "maxReplicas"}

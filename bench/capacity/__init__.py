@@ -1,0 +1,1 @@
+"""How many live streams so many machines can take: what is measured, and what follows from it."""

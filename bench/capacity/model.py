@@ -1,0 +1,97 @@
+"""The queue as a formula: so many workers, finals that come by chance, work in batches. No I/O.
+
+M/G/c: the chance to wait is Erlang's C, the mean wait that of M/M/c times (1 + c²) / 2 (Allen and
+Cunneen), and who waits does so exponentially. Two things are added for what the scheduler does: as
+finals wait they go in batches of up to four, so each costs less; and guesses fill what the finals
+leave, so a final that comes finds a worker busy with one and waits for the rest of it.
+"""
+
+import math
+from dataclasses import dataclass
+
+from auricle.session.recognition import PARTIAL_INTERVAL_S
+from auricle.workers.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
+from bench.capacity.costs import Costs, Talk
+
+BUSY_ENOUGH = 0.85
+"""With workers busier than this finals wait, and go in larger batches."""
+EARLY_UP_TO = 0.8
+"""With workers busier than this, guesses included, finals are not begun in the pause any more."""
+ENDPOINT_S = 0.5
+"""Silence that ends an utterance."""
+REST_S = 0.12
+"""What one stream's delay holds beside that silence and the queue: from packet to endpointer, and
+the final itself, begun in the pause (``docs/benchmarks/live.json``, one stream, 0.62 s)."""
+PADDING_S = 0.6
+"""Audio of a final beside its speech: the pre-roll, and silence after it."""
+LATE_P95_S = 2.0
+"""Captions are late when one final in twenty is later than this: the target of ``bench.live``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a number of streams means."""
+
+    streams: int
+    busy: float
+    """How much of the workers' time finals take; at 1 and above the queue grows for ever."""
+    p50_s: float
+    p95_s: float
+
+
+def erlang_c(servers: int, offered: float) -> float:
+    """Return the chance that who comes has to wait.
+
+    Args:
+        servers: How many there are.
+        offered: Arrivals a second times the seconds that each takes; below ``servers``.
+    """
+    blocked = 1.0  # Erlang's B, by its recursion
+    for number in range(1, servers + 1):
+        blocked = offered * blocked / (number + offered * blocked)
+    return blocked / (1 - offered / servers * (1 - blocked))
+
+
+def predict(
+    streams: int, workers: int, costs: Costs | None = None, talk: Talk | None = None
+) -> Prediction:
+    """Return how late finals are when so many streams share so many workers."""
+    costs, talk = costs or Costs(), talk or Talk()
+    arrivals = streams * talk.finals_per_s
+    audio_s = talk.utterance_s + PADDING_S
+    batch = next(
+        (
+            jobs
+            for jobs in range(1, MAX_FINAL_BATCH_JOBS)
+            if arrivals * costs.job_s(jobs, audio_s) / workers <= BUSY_ENOUGH
+        ),
+        MAX_FINAL_BATCH_JOBS,
+    )
+    each_s = costs.job_s(batch, audio_s)
+    busy = arrivals * each_s / workers
+    if busy >= 1:
+        return Prediction(streams, busy, math.inf, math.inf)
+    waits = erlang_c(workers, arrivals * each_s)
+    squared = math.exp(costs.spread**2 + talk.spread**2) - 1  # of the times' variation
+    mean_s = each_s / (workers * (1 - busy)) * (1 + squared) / 2  # of those who wait
+    wanted = streams * costs.job_s(1, audio_s / 2) / PARTIAL_INTERVAL_S + arrivals * each_s
+    filled = 1 - math.exp(-wanted / workers)  # guesses are made less often as workers fill up
+    guess_s = costs.batch_s([audio_s / 2] * MAX_SMALL_BATCH_JOBS)
+    is_early = filled < EARLY_UP_TO
+    takes_s = 0.0 if is_early else costs.batch_s([audio_s] * batch)
+    at_least_s = ENDPOINT_S + REST_S + takes_s + filled**workers * guess_s / (workers + 1)
+
+    def quantile(share: float) -> float:
+        late = waits / (1 - share)
+        return at_least_s + (mean_s * math.log(late) if late > 1 else 0.0)
+
+    spread = 0.0 if is_early else takes_s * (math.exp(1.645 * costs.spread) - 1)
+    return Prediction(streams, busy, quantile(0.5), quantile(0.95) + spread)
+
+
+def knee(workers: int, costs: Costs | None = None, talk: Talk | None = None) -> int:
+    """Return the most streams whose captions are not late."""
+    streams = 1
+    while predict(streams + 1, workers, costs, talk).p95_s <= LATE_P95_S:
+        streams += 1
+    return streams
