@@ -24,7 +24,7 @@ LONGEST_DELAY_S = 60.0
 def test_every_word_comes_once_whatever_fails(tmp_path: Path) -> None:
     if why := namespace.refusal():
         pytest.skip(f"no network namespace can be made here: {why}")
-    program = ["-m", "bench.cluster", "--form", "scripted", "--seconds", "22"]
+    program = ["-m", "bench.cluster", "--form", "scripted", "--seconds", "14"]
     done = subprocess.run(
         [sys.executable, *program, "--out", str(tmp_path / "found")],
         capture_output=True,
@@ -37,6 +37,6 @@ def test_every_word_comes_once_whatever_fails(tmp_path: Path) -> None:
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["whole"] == dict.fromkeys(("calm", *FAULTS), True)
     for name, figures in found["scenarios"].items():
-        assert figures["finals"] >= 8
+        assert figures["finals"] >= 6
         assert figures["delay_max_s"] < LONGEST_DELAY_S, name
     assert found["scenarios"]["gateway"]["reconnects"] >= 2
