@@ -32,7 +32,7 @@ SETTLE_S, MEASURE_S = 6.0, 20.0
 CLIPS_PLAYED = ("fellow.wav", "pair.wav")
 PAUSE_S = 1.1
 QUEUE_S = 2000
-OWN_SETTINGS = {
+OWN_SETTINGS: dict[str, Any] = {
     "engine": "tests.fakes.scripted_engine:load",
     "max_sessions": 1000,
     "queue_audio_s": QUEUE_S,

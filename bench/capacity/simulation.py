@@ -11,6 +11,7 @@ import itertools
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -153,7 +154,7 @@ class _Machine:
             usual_s = self._site.costs.batch_s([ticket.audio_s for ticket in batch.tickets])
             takes_s = usual_s * self._slow * self._chance.lognormvariate(-(spread**2) / 2, spread)
             self.worked_s += takes_s
-            self._clock.at(self._clock.now + takes_s, lambda worker=worker: self._finish(worker))
+            self._clock.at(self._clock.now + takes_s, partial(self._finish, worker))
 
     def _finish(self, worker: str) -> None:
         batch = self.scheduler.batch_done(worker, self._clock.now)

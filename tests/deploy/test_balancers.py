@@ -6,6 +6,7 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx2
@@ -90,10 +91,9 @@ def open_socket(site: Site, query: str) -> connect:
     return connect(f"wss://localhost:{site.port}/v1/stream?{query}", compression=None)
 
 
-async def session_of(socket: ClientConnection) -> dict[str, str]:
-    ready = json.loads(await socket.recv())
+async def session_of(socket: ClientConnection) -> dict[str, Any]:
+    ready: dict[str, Any] = json.loads(await socket.recv())
     assert ready["type"] == "ready"
-    assert isinstance(ready, dict)
     return ready
 
 
