@@ -19,6 +19,7 @@ from auricle.cluster.wire import (
     ANSWER_TYPE,
     JOB_TYPE,
     MAX_JOB_BYTES,
+    AnswerFrame,
     AnswerReader,
     Beat,
     Failed,
@@ -89,7 +90,7 @@ async def test_an_answer_is_streamed_as_it_comes() -> None:
         client.stream("POST", "/v1/jobs", content=BODY, headers={"content-type": JOB_TYPE}) as got,
     ):
         assert (got.status_code, got.headers["content-type"]) == (200, ANSWER_TYPE)
-        reader, frames = AnswerReader(), []
+        reader, frames = AnswerReader(), list[AnswerFrame]()
         async for chunk in got.aiter_raw():
             reader.receive_data(chunk)
             while not backend.go.is_set() or len(frames) < 2:

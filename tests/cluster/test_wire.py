@@ -183,9 +183,9 @@ def test_longer_audio_is_not() -> None:
 
 def test_a_head_has_its_bound_at_both_ends() -> None:
     spare = MAX_HEAD_BYTES - 1000
-    assert parse_job(
-        pack_job(plain_job(options=Options(initial_prompt="x" * spare)), attempt=1, max_wait_s=1)
-    )
+    long = plain_job(options=Options(initial_prompt="x" * spare))
+    received = parse_job(pack_job(long, attempt=1, max_wait_s=1))
+    assert received.job.options == long.options
     with pytest.raises(BadRequest):
         pack_job(
             plain_job(options=Options(initial_prompt="x" * MAX_HEAD_BYTES)), attempt=1, max_wait_s=1
@@ -325,6 +325,6 @@ SEGMENT = SegmentMessage(0, SAMPLES, " x", None, 0.0, 0.0, 0.0, 0.0)
     ],
 )
 def test_an_impossible_transcript_is_blamed_on_the_recogniser(changes: dict[str, Any]) -> None:
-    assert read_done(done(segments=(SEGMENT,)), JOB)
+    assert read_done(done(segments=(SEGMENT,)), JOB).segments[0].text == " x"
     with pytest.raises(RemoteProtocolError):
         read_done(done(**changes), JOB)

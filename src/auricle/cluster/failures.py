@@ -15,12 +15,17 @@ from auricle.errors import (
     DeadlineExceeded,
     Draining,
     EmptyAudio,
+    IdleTimeout,
+    NotFound,
     NoWorkerReady,
     Overloaded,
     PoisonJob,
     RateLimited,
+    RemoteProtocolError,
     Superseded,
+    TooLarge,
     TooLong,
+    Unauthorized,
     WorkerError,
 )
 
@@ -40,6 +45,10 @@ _PLAIN: dict[str, type[AuricleError]] = {
 _WITH_RETRY: dict[str, type[Overloaded | RateLimited]] = {
     error.code: error for error in (Overloaded, NoWorkerReady, Draining, RateLimited)
 }
+AMONG_MACHINES = frozenset(
+    error.code for error in (Unauthorized, NotFound, RemoteProtocolError, TooLarge, IdleTimeout)
+)
+"""Codes of errors that say nothing of a job, only of two machines that don't suit each other."""
 MAX_MESSAGE_CHARS = 300
 MAX_RETRY_AFTER_S = 3600
 MAX_ERROR_BYTES = 4096

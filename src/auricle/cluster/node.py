@@ -16,7 +16,7 @@ import structlog
 
 from auricle.cluster.capacity import MAX_CAPACITY_BYTES, Capacity, parse_capacity
 from auricle.cluster.ejection import LOOK_LIMIT_S, Ejection
-from auricle.cluster.failures import MAX_ERROR_BYTES, error_of, parse_error
+from auricle.cluster.failures import AMONG_MACHINES, MAX_ERROR_BYTES, error_of, parse_error
 from auricle.cluster.wire import (
     ANSWER_TYPE,
     CAPACITY_PATH,
@@ -37,6 +37,8 @@ KEEP_ALIVE_S = 2.0
 MAX_KEPT_CONNECTIONS = 64
 LONGEST_S = 3600.0
 """Beats for so long without an end are a lie, however long a queue may be."""
+SLOWEST_BYTES_PER_S = 1e6
+"""A job may take so long to get there before silence counts: a network of 8 Mbit/s will do."""
 ENDING_S = 0.05
 """How long an answer's last bytes, which hold nothing, are waited for: the connection can then be
 used again."""
@@ -81,9 +83,10 @@ class Node:
             AuricleError: As the recogniser judged.
         """
         body = pack_job(job, attempt=attempt, max_wait_s=max_wait_s)
+        patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
         self.in_flight_audio_s += job.audio_s
         try:
-            with anyio.CancelScope(deadline=anyio.current_time() + SILENCE_S) as patience:
+            with anyio.move_on_after(patience_s) as patience:
                 return await self._exchange(job, body, patience)
             raise Lost("silence")
         except httpx.HTTPError as exc:
@@ -164,9 +167,9 @@ async def _read(response: httpx.Response, most_bytes: int) -> bytes:
 
 
 async def _refusal(response: httpx.Response) -> Exception:
-    """Return what an answer that is none says: a judgement, or nothing of ours."""
+    """Return what an answer that is none says: a judgement, or nothing that concerns the job."""
     failed = parse_error(await _read(response, MAX_ERROR_BYTES))
-    if failed is None:
+    if failed is None or failed.code in AMONG_MACHINES:
         return Lost(f"status {response.status_code}")
     return error_of(failed)
 
