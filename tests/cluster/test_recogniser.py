@@ -42,9 +42,9 @@ async def recogniser(folder: Path, **settings: object) -> AsyncIterator[Recognis
         await it.aclose()
 
 
-def job(script: str | None = None, **values: float) -> Job:
+def job(script: str | None = None) -> Job:
     pcm = np.arange(8000, dtype=np.int16)
-    return Job(JobId("j"), pcm, options=Options(initial_prompt=script), **values)
+    return Job(JobId("j"), pcm, options=Options(initial_prompt=script))
 
 
 def body(asked: Job) -> bytes:
@@ -52,7 +52,8 @@ def body(asked: Job) -> bytes:
 
 
 async def frames(it: Recogniser, asked: Job) -> list[object]:
-    reader, found = AnswerReader(), []
+    reader = AnswerReader()
+    found: list[object] = []
     async for chunk in it.transcribe(body(asked)):
         reader.receive_data(chunk)
         found.append(reader.next_frame())
