@@ -21,7 +21,7 @@ from tests.fakes.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.process
 
-QUEUE_AUDIO_S = 30.0
+QUEUE_AUDIO_S = 45.0
 NEEDED_BY_A_NEW_ONE_S = SESSION_AUDIO_S + QUEUE_AUDIO_S / 10
 """A tenth of the queue is for those who come back."""
 START: dict[str, Any] = {"format": "pcm16", "seq": 0, "partials": 0}
