@@ -52,8 +52,8 @@ def never_silent(patch: pytest.MonkeyPatch) -> None:
 def keeps_no_room(patch: pytest.MonkeyPatch) -> None:
     real = Books.open
 
-    def opened(self: Books, job: Job, now: float, deadline_at: float) -> tuple[Ticket, bool]:
-        return real(self, job, now, deadline_at)[0], False
+    def opened(self: Books, job: Job, now: float) -> tuple[Ticket, bool]:
+        return real(self, job, now)[0], False
 
     patch.setattr(Books, "open", opened)
 
