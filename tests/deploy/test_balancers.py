@@ -3,7 +3,6 @@
 import json
 import signal
 import socket
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,6 @@ class Listener:
 
     def __init__(self) -> None:
         self.events: list[LiveEvent] = []
-        self.steps = 0
 
     async def run(self, url: str, pcm: Pcm16 = SPEECH, proxy: TcpProxy | None = None) -> None:
         async with LiveClient(url, rules=QUICK) as client, anyio.create_task_group() as tasks:
@@ -64,7 +62,6 @@ class Listener:
             if proxy is not None and proxy.cut_after_bytes is None:
                 proxy.cut_after_bytes = CUT_BYTES
             await client.send(pcm[at : at + STEP])
-            self.steps += 1
             await anyio.sleep(STEP_S)
         client.finish()
 
@@ -103,8 +100,7 @@ async def test_who_comes_back_finds_the_gateway_that_has_the_session(running: Si
     for _ in range(CALLS):
         async with open_socket(running, form) as socket:
             sessions.append(await session_of(socket))
-    spread = Counter(ready["session"].partition("-")[0] for ready in sessions)
-    assert spread == {"a": CALLS // 2, "b": CALLS // 2}
+    assert {ready["session"].partition("-")[0] for ready in sessions} == set(ADDRESSES)
     for ready in sessions:
         name = ready["session"].partition("-")[0]
         for value in (ready["session"], name, name, f"{name}-"):
