@@ -23,6 +23,7 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
+from auricle.cluster.arguments import settings_from
 from auricle.cluster.balance import BOARD, REPORT_EVERY_S, Board
 from auricle.cluster.capacity import Capacity, capacity_of
 from auricle.cluster.recogniser import Recogniser
@@ -144,7 +145,7 @@ class Replica(Recogniser):
         await self.aclose()
 
 
-def app(args: Mapping[str, str]) -> serve.Application:
+def app(args: Mapping[str, object]) -> serve.Application:
     """Build the application.
 
     Args:
@@ -152,9 +153,9 @@ def app(args: Mapping[str, str]) -> serve.Application:
             shows them to whoever may ask it.
 
     Raises:
-        SetupError: They can't be used.
+        SetupError: They can't be used, or are no settings.
     """
-    return application(Settings.load(args))
+    return application(settings_from(args))
 
 
 def application(settings: Settings) -> serve.Application:
