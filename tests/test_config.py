@@ -82,6 +82,17 @@ def test_keys_are_cut_at_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch)
     assert "first-key" not in repr(settings)
 
 
+def test_recognisers_are_cut_at_commas_and_count_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "AURICLE_ENGINE_URLS", "http://10.0.0.1:8000/, https://b.example/asr,,http://10.0.0.1:8000"
+    )
+    monkeypatch.setenv("AURICLE_ENGINE_KEY", "between-machines")
+    engine = Settings.load().engine
+    assert engine.engine_urls == ("http://10.0.0.1:8000", "https://b.example/asr")
+    assert "between-machines" not in repr(engine)
+    assert variable("engine_key") in SECRET_VARIABLES
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -99,6 +110,14 @@ def test_keys_are_cut_at_commas_and_never_shown(monkeypatch: pytest.MonkeyPatch)
         ("AURICLE_GATEWAY_ID", "a\n"),
         ("AURICLE_GATEWAY_ID", "é"),
         ("AURICLE_AGENT_CHECK_PORT", "0"),
+        ("AURICLE_ENGINE_URLS", "127.0.0.1:8000"),
+        ("AURICLE_ENGINE_URLS", "ftp://host"),
+        ("AURICLE_ENGINE_URLS", "http://anna:key@host"),
+        ("AURICLE_ENGINE_URLS", "http://host:port"),
+        ("AURICLE_ENGINE_URLS", "http://host:99999"),
+        ("AURICLE_ENGINE_URLS", "http://host?key=1"),
+        ("AURICLE_ENGINE_URLS", "http://good,http://b a d"),
+        ("AURICLE_GATEWAYS", "0"),
     ],
 )
 def test_a_value_that_cant_be_is_refused_by_its_variables_name(

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 import platformdirs
 from pydantic import Field, IPvAnyNetwork, SecretStr, ValidationError, field_validator
@@ -283,7 +284,9 @@ class LiveSettings(_Section):
     resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")
 
 
-ENGINE_URL = re.compile(r"https?://[^/?#@\s]+(/[^?#\s]*)?")
+ENGINE_URL = re.compile(
+    r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[1-9]\d{0,4})?(/[a-z0-9._~/-]*)?", re.ASCII | re.I
+)
 
 
 class EngineSettings(_Section):
@@ -309,6 +312,8 @@ class EngineSettings(_Section):
     def _as_they_are_joined(cls, urls: tuple[str, ...]) -> tuple[str, ...]:
         if not all(ENGINE_URL.fullmatch(url) for url in urls):
             raise ValueError("write each as http://host:port, without a name or key in it")
+        for url in urls:
+            urlsplit(url).port  # noqa: B018  # raises ValueError if there can be no such port
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 

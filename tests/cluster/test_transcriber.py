@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import structlog
 
-from auricle.cluster.transcriber import RETRY_PATIENCE_S
+from auricle.cluster.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
 from auricle.cluster.wire import SILENCE_S
+from auricle.config import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -346,8 +347,14 @@ async def test_the_key_is_shown_and_a_wrong_one_is_told() -> None:
                     await remote.transcribe(job("a"))
 
 
-async def test_nobody_who_is_not_there_is_waited_for_longer_than_told() -> None:
-    async with gateway("http://127.0.0.1:1", ready=0) as remote:
+async def test_what_can_be_no_address_is_told_at_once() -> None:
+    with pytest.raises(SetupError, match="AURICLE_ENGINE_URLS"):
+        RemoteTranscriber(EngineSettings(engine_urls=("http://999.1.1.1",)), QueueSettings())
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no..name"])
+async def test_nobody_who_is_not_there_is_waited_for_longer_than_told(url: str) -> None:
+    async with gateway(url, ready=0) as remote:
         with pytest.raises(SetupError, match="no recogniser"):
             await remote.wait_ready(0.3)
         assert [w.state for w in remote.stats().workers] == ["starting"]

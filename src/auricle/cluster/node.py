@@ -29,7 +29,7 @@ from auricle.cluster.wire import (
     pack_job,
     read_done,
 )
-from auricle.errors import RemoteProtocolError, Unauthorized
+from auricle.errors import RemoteProtocolError, SetupError, Unauthorized
 from auricle.types import Job, Transcript
 
 KEEP_ALIVE_S = 2.0
@@ -46,6 +46,10 @@ used again."""
 log = structlog.get_logger(__name__)
 
 
+_FAULTS = (httpx.HTTPError, OSError, UnicodeError)
+"""What may be wrong with the way there; the last is a name that can't even be looked up."""
+
+
 class Lost(Exception):
     """Nobody has judged the job; ``str()`` tells why, for the log."""
 
@@ -57,6 +61,9 @@ class Node:
         name: What its workers' ids begin with; short, and no address: ``/health`` shows it.
         url: Where it is.
         http: Shared by all of them: how, and with which key.
+
+    Raises:
+        SetupError: There can be no such address.
     """
 
     def __init__(self, name: str, url: str, http: httpx.AsyncClient) -> None:
@@ -67,6 +74,11 @@ class Node:
         self.refuses_key = False
         """At the last look it asked for another key than ours."""
         self._http = http
+        try:
+            self._jobs_url = httpx.URL(url + JOBS_PATH)
+            self._capacity_url = httpx.URL(url + CAPACITY_PATH)
+        except httpx.InvalidURL as exc:
+            raise SetupError(f"AURICLE_ENGINE_URLS: {url} is no address.") from exc
 
     @property
     def load(self) -> float:
@@ -89,7 +101,7 @@ class Node:
             with anyio.move_on_after(patience_s) as patience:
                 return await self._exchange(job, body, patience)
             raise Lost("silence")
-        except httpx.HTTPError as exc:
+        except _FAULTS as exc:
             raise Lost(type(exc).__name__) from exc
         except RemoteProtocolError as exc:
             raise Lost(str(exc)) from exc
@@ -102,7 +114,7 @@ class Node:
         reader = AnswerReader()
         headers = {"Content-Type": JOB_TYPE}
         async with self._http.stream(
-            "POST", self.url + JOBS_PATH, content=body, headers=headers
+            "POST", self._jobs_url, content=body, headers=headers
         ) as response:
             if response.status_code != httpx.codes.OK:
                 raise await _refusal(response)
@@ -131,7 +143,7 @@ class Node:
         was_out = self.ejection.is_out
         try:
             capacity = await self._capacity()
-        except (httpx.HTTPError, RemoteProtocolError, TimeoutError) as exc:
+        except (*_FAULTS, RemoteProtocolError) as exc:
             self.ejection.look_failed(time.monotonic())
             if self.ejection.is_out and not was_out:
                 log.warning("recogniser_out", url=self.url, why=type(exc).__name__)
@@ -142,7 +154,7 @@ class Node:
 
     async def _capacity(self) -> Capacity:
         with anyio.fail_after(LOOK_LIMIT_S):
-            async with self._http.stream("GET", self.url + CAPACITY_PATH) as response:
+            async with self._http.stream("GET", self._capacity_url) as response:
                 body = await _read(response, MAX_CAPACITY_BYTES)
                 self.refuses_key = _said(response, body) == Unauthorized.code
                 if response.status_code != httpx.codes.OK:

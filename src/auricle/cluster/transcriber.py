@@ -90,6 +90,9 @@ class RemoteTranscriber:
     Args:
         engine: Where the recognisers are, and how many gateways share them.
         queue: Bounds of what this gateway has in flight, and how long poison is remembered.
+
+    Raises:
+        SetupError: An address can't be one.
     """
 
     def __init__(self, engine: EngineSettings, queue: QueueSettings) -> None:
