@@ -42,10 +42,11 @@ class Asked:
 @dataclass
 class Liar:
     say: Say
-    capacity: Capacity = GOOD
+    capacity: Capacity | bytes = GOOD
     port: int = 0
     jobs: int = 0
     sent_bytes: int = 0
+    looks: int = 0
     hung_up: int = 0
     """How many answers the gateway did not want to hear to their end."""
 
@@ -58,7 +59,11 @@ class Liar:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 if head.startswith(b"get "):
-                    writer.write(whole(200, pack_capacity(self.capacity)))
+                    self.looks += 1
+                    told = self.capacity
+                    writer.write(
+                        told if isinstance(told, bytes) else whole(200, pack_capacity(told))
+                    )
                     await writer.drain()
                     continue
                 length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
@@ -84,7 +89,7 @@ def chunk(data: bytes) -> bytes:
 
 
 @asynccontextmanager
-async def lying(say: Say, capacity: Capacity = GOOD) -> AsyncIterator[Liar]:
+async def lying(say: Say, capacity: Capacity | bytes = GOOD) -> AsyncIterator[Liar]:
     liar = Liar(say, capacity)
     server = await asyncio.start_server(liar.serve, "127.0.0.1", 0)
     liar.port = server.sockets[0].getsockname()[1]

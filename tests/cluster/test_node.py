@@ -273,6 +273,29 @@ async def test_the_way_is_part_of_the_time(two: Pair) -> None:
         assert 220 <= timing.ipc_ms < 2000
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(whole(200, b"OK"), id="no capacity"),
+        pytest.param(whole(500, b"x" * 10_000_000), id="a long page"),
+        pytest.param(whole(200, b" " * 10_000_000), id="a long capacity"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", id="a part of one"),
+        pytest.param(b"\xff\r\n\r\n", id="no HTTP"),
+    ],
+)
+async def test_who_lies_when_looked_at_is_never_asked(two: Pair, told: bytes) -> None:
+    async with lying(telling(), told) as liar, gateway(liar.url, two[0].url, ready=1) as remote:
+        clock = Clock()
+        running = asyncio.create_task(clock.run())
+        await poll_until(lambda: liar.looks >= 3)
+        jobs = [job(f"j{n}") for n in range(5)]
+        got = await asyncio.gather(*map(remote.transcribe, jobs))
+        assert [t.text for t in got] == [answer(j.pcm) for j in jobs]
+        assert not liar.jobs
+        running.cancel()
+        assert clock.worst_s < MOST_LATE_S
+
+
 async def test_what_can_not_work_is_not_asked() -> None:
     starting = capacity_of({"": Stats(ready=False, model="liar")})
     async with lying(telling(), starting) as liar, gateway(liar.url, ready=0) as remote:
