@@ -23,7 +23,7 @@ from auricle.cluster.transcriber import RemoteTranscriber
 from auricle.cluster.wire import CAPACITY_PATH
 from auricle.config import ModelSettings
 from auricle.errors import Overloaded
-from auricle.types import Job, JobId, Options, Transcript
+from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript
 from bench.service import free_port
 from tests.cluster.conftest import gateway, until_ready
 from tests.fakes.clips import CLIPS, words
@@ -106,29 +106,37 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 NUMBERS = itertools.count()
 
 
-def job(script: str | None = None, seconds: float = 0.5) -> Job:
+def job(script: str | None = None, seconds: float = 0.5, room: str | None = None) -> Job:
     """Return a job with audio of its own, which no other test can have made suspect."""
     number = next(NUMBERS)
     noise = np.random.default_rng(number).integers(-9999, 9999, round(16_000 * seconds))
     return Job(JobId(f"j{number}"), noise.astype(np.int16), options=Options(initial_prompt=script))
 
 
-async def on_both(remote: RemoteTranscriber, gate: Path) -> list[asyncio.Future[Transcript]]:
+async def on_both(
+    remote: RemoteTranscriber, gate: Path, room: str | None = None
+) -> list[asyncio.Future[Transcript]]:
     """Keep the worker of each replica busy until the gate is gone; return the jobs.
 
     All but two of them wait: an ingress may not know yet what another one has sent to a replica.
     """
     await asyncio.to_thread(gate.touch)
     held: list[asyncio.Future[Transcript]] = []
-    while remote.stats().running_jobs < 2:
+    script = f"scripted:hold:{gate}"
+    await poll_until(lambda: not under_way(remote), "the end of what was asked before")
+    while len(held) < 2 or remote.stats().running_jobs < 2:
         assert len(held) < MOST_HELD, "one replica gets all jobs"
-        held.append(asyncio.ensure_future(remote.transcribe(job(f"scripted:hold:{gate}"))))
+        held.append(asyncio.ensure_future(remote.transcribe(job(script, room=room))))
         await poll_until(partial(has_under_way, remote, len(held)), "a job that is there")
     return held
 
 
+def under_way(remote: RemoteTranscriber) -> int:
+    return remote.stats().running_jobs + remote.stats().waiting_jobs
+
+
 def has_under_way(remote: RemoteTranscriber, jobs: int) -> bool:
-    return remote.stats().running_jobs + remote.stats().waiting_jobs == jobs
+    return under_way(remote) >= jobs
 
 
 def pids(notes: Path) -> set[str]:
@@ -181,7 +189,7 @@ async def test_a_job_that_nobody_waits_for_any_more_is_not_run(
         left = asyncio.ensure_future(remote.transcribe(job(f"scripted:note:{notes}")))
         await poll_until(lambda: has_under_way(remote, len(held) + 1), "a job that waits")
         left.cancel()
-        await poll_until(lambda: has_under_way(remote, len(held)), "its end")
+        await poll_until(lambda: under_way(remote) <= len(held), "its end")
         gate.unlink()
         await asyncio.gather(*held)
         await remote.transcribe(job())
@@ -235,10 +243,11 @@ async def test_a_replica_that_is_killed_costs_its_jobs_a_moment(
 ) -> None:
     gate = tmp_path / "gate"
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
-        held = await on_both(remote, gate)
-        waiting = [job() for _ in range(4)]
+        room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
+        held = await on_both(remote, gate, room)
+        waiting = [job(room=room) for _ in range(4)]
         asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]
-        await poll_until(lambda: has_under_way(remote, len(held) + 4), "four jobs that wait")
+        await poll_until(lambda: under_way(remote) >= len(held) + 4, "four jobs that wait")
         before = {replica.pid for replica in cluster.called("Recogniser")}
         cluster.called("Recogniser")[0].kill()
         gate.unlink()
@@ -266,10 +275,11 @@ async def test_an_ingress_that_is_killed_costs_its_jobs_a_moment(
 ) -> None:
     gate = tmp_path / "gate"
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
-        held = await on_both(remote, gate)
-        waiting = [job() for _ in range(4)]
+        room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
+        held = await on_both(remote, gate, room)
+        waiting = [job(room=room) for _ in range(4)]
         asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]
-        await poll_until(lambda: has_under_way(remote, len(held) + 4), "four jobs that wait")
+        await poll_until(lambda: under_way(remote) >= len(held) + 4, "four jobs that wait")
         cluster.called("Ingress")[0].kill()
         gate.unlink()
         heard = await asyncio.gather(*asked)
