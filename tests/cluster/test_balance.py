@@ -128,3 +128,8 @@ def test_without_any_that_works_the_caller_is_told_to_come_back(it: Board) -> No
     with pytest.raises(NoWorkerReady) as caught:
         it.order(0.0)
     assert caught.value.retry_after_s > 0
+
+
+def test_it_has_heard_once_any_replica_has_told_of_itself() -> None:
+    assert not Board(HERE, {"a": HERE}).has_heard
+    assert board(a=stats(ready=False)).has_heard

@@ -27,7 +27,6 @@ def test_serve_takes_the_configuration(configuration: dict[str, Any]) -> None:
     assert (taken.http_options.host, taken.http_options.port) == ("0.0.0.0", 8000)
 
 
-@pytest.mark.filterwarnings("ignore:.*in a future release:FutureWarning")  # Serve's, of itself
 def test_the_application_is_what_its_arguments_say(
     configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

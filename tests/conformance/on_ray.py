@@ -108,7 +108,6 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
         **settings: float,
     ) -> AsyncIterator[Subject]:
         given: dict[str, object] = {"engine": engine, "replicas": nodes, "replica_cpus": 1}
-        given["ingresses"] = 1  # another may know for a moment longer of nobody who is ready
         given |= DEFAULTS | settings
         given["model"] = model if model.startswith("/") else str(model_directory(folder / model))
         given["sandbox_folders"] = f"{folder},{ROOT}"

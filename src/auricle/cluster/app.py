@@ -39,13 +39,18 @@ from auricle.types import SAMPLE_RATE_HZ
 
 BYTES_PER_S = 2 * SAMPLE_RATE_HZ
 REPORT_TIMEOUT_S = 1.0
+FIRST_REPORTS_S = 2.5
+"""So long a job waits at an ingress that has only just started and has heard of no replica yet: it
+takes two rounds of reports."""
 MOST_REQUESTS = 10_000
 """At an ingress at once. Jobs wait in the pools, which know what is urgent, and nowhere else."""
 DRAIN_MARGIN_S = 10.0
 """From the end of the drain time until Serve kills a replica that is to end."""
 HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 3.0, 6.0
 """Serve gives a replica up after three checks that failed or were not answered."""
-UPSCALE_DELAY_S, DOWNSCALE_DELAY_S, LOOK_BACK_S = 10.0, 300.0, 10.0
+UPSCALE_DELAY_S, DOWNSCALE_DELAY_S = 10.0, 300.0
+LOOK_BACK_S = 15.0
+"""Serve wants it longer than the 10 s between two of its measurements."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,6 +68,7 @@ class Replicas:
         self._recogniser = recogniser
         self._board = board
         self._id = id
+        self._has_heard = asyncio.Event()
 
     async def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
         """Yield the frames of the answer as a replica gives them; closing it cancels the job.
@@ -70,6 +76,8 @@ class Replicas:
         Raises:
             NoWorkerReady: There is no replica that works.
         """
+        with anyio.move_on_after(FIRST_REPORTS_S):
+            await self._has_heard.wait()
         order = self._board.order(time.monotonic())
         audio_s = len(body) / BYTES_PER_S  # the head counts for little
         frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
@@ -92,6 +100,8 @@ class Replicas:
             # Before the first call Serve's router doesn't even look who is there.
             names: Sequence[Sequence[str]] = [(name,) for name in self._board.present] or [()]
             await asyncio.gather(*(self._ask(to) for to in names), asyncio.sleep(REPORT_EVERY_S))
+            if self._board.has_heard:
+                self._has_heard.set()
 
     async def _ask(self, to: Sequence[str]) -> None:
         with anyio.move_on_after(REPORT_TIMEOUT_S):

@@ -55,6 +55,11 @@ class Board:
     present: Mapping[str, str] = field(default_factory=dict)
     _replicas: dict[str, _Replica] = field(default_factory=dict)
 
+    @property
+    def has_heard(self) -> bool:
+        """Whether any replica has told of itself yet."""
+        return any(known.stats is not None for known in self._replicas.values())
+
     def report(self, name: str, stats: Stats, now: float) -> None:
         """Take in what a replica told of itself."""
         known = self._known(name)

@@ -31,8 +31,8 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 SESSION_AUDIO_S = 7.5
 """Room in the queue for a session's finals, beside the one that always has it: 36 sessions in a
-queue of 300 s, with the tenth that is kept for those who come back; 24 of one key. Two workers get
-37 s of speech a second done (``bench/overload``): 54 who spoke at once had their finals 10 s late."""
+queue of 300 s, with the tenth that is kept for those who come back; 24 of one key. Two workers do
+37 s of speech a second (``bench/overload``): of 54 who spoke at once some had finals 10 s late."""
 LATE_S = 5.0
 """When a new session's first final would take so long, there are too many sessions already."""
 PLACE_RETRY_S = 10
