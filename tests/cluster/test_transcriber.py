@@ -361,6 +361,7 @@ async def test_nobody_who_is_not_there_is_waited_for_longer_than_told(url: str) 
 
 
 async def test_neither_key_nor_words_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    structlog.reset_defaults()  # a recogniser in a test before may log nothing but errors
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs, running_recogniser(engine_key="k3y") as only:
         async with gateway(only.url, key="k3y") as remote:
