@@ -8,8 +8,8 @@ import secrets
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -238,22 +238,29 @@ async def test_there_are_more_replicas_when_more_audio_waits(
             await asyncio.gather(*asked)
 
 
+@asynccontextmanager
+async def jobs_at_both(remote: RemoteTranscriber, folder: Path) -> AsyncIterator[None]:
+    """Have jobs run and wait at both replicas; then let them go on, and see each answered."""
+    gate = folder / "gate"
+    room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
+    held = await on_both(remote, gate, room)
+    waiting = [job(room=room) for _ in range(4)]
+    asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]
+    await poll_until(lambda: under_way(remote) >= len(held) + 4, "four jobs that wait")
+    yield
+    gate.unlink()
+    heard = await asyncio.gather(*asked)
+    assert [transcript.text for transcript in heard] == [answer(one.pcm) for one in waiting]
+    await asyncio.gather(*held)
+
+
 async def test_a_replica_that_is_killed_costs_its_jobs_a_moment(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
-        room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
-        held = await on_both(remote, gate, room)
-        waiting = [job(room=room) for _ in range(4)]
-        asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]
-        await poll_until(lambda: under_way(remote) >= len(held) + 4, "four jobs that wait")
-        before = {replica.pid for replica in cluster.called("Recogniser")}
-        cluster.called("Recogniser")[0].kill()
-        gate.unlink()
-        heard = await asyncio.gather(*asked)
-        assert [transcript.text for transcript in heard] == [answer(one.pcm) for one in waiting]
-        await asyncio.gather(*held)
+        async with jobs_at_both(remote, tmp_path):
+            before = {replica.pid for replica in cluster.called("Recogniser")}
+            cluster.called("Recogniser")[0].kill()
         until(lambda: len(cluster.called("Recogniser")) == 2, cluster.command)
         assert {replica.pid for replica in cluster.called("Recogniser")} != before
         await until_ready(remote, 2)
@@ -273,18 +280,9 @@ async def test_a_replica_that_hangs_gets_no_more_jobs_until_it_goes_on(cluster: 
 async def test_an_ingress_that_is_killed_costs_its_jobs_a_moment(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    gate = tmp_path / "gate"
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
-        room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
-        held = await on_both(remote, gate, room)
-        waiting = [job(room=room) for _ in range(4)]
-        asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]
-        await poll_until(lambda: under_way(remote) >= len(held) + 4, "four jobs that wait")
-        cluster.called("Ingress")[0].kill()
-        gate.unlink()
-        heard = await asyncio.gather(*asked)
-        assert [transcript.text for transcript in heard] == [answer(one.pcm) for one in waiting]
-        await asyncio.gather(*held)
+        async with jobs_at_both(remote, tmp_path):
+            cluster.called("Ingress")[0].kill()
         until(lambda: len(cluster.called("Ingress")) == 2, cluster.command)
 
 

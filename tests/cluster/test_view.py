@@ -2,7 +2,7 @@ import pytest
 
 from auricle.cluster.capacity import capacity_of
 from auricle.cluster.ejection import Ejection
-from auricle.cluster.view import Counters, Seen, known_of, stats_of
+from auricle.cluster.view import Seen, count, known_of, stats_of
 from auricle.errors import (
     AudioError,
     BadRequest,
@@ -14,6 +14,7 @@ from auricle.errors import (
     Superseded,
 )
 from auricle.transcriber import Stats, WorkerStats
+from auricle.workers.scheduler import Counters
 
 pytestmark = pytest.mark.unit
 
@@ -127,5 +128,5 @@ def test_jobs_are_counted_as_a_pool_counts_them() -> None:
         *(AudioError(), DeadlineExceeded(), PoisonJob()),
         *(Superseded(), BadRequest("")),
     ):
-        counters.count(error)
+        count(counters, error)
     assert counters == Counters(refused=3, failed=3)

@@ -148,9 +148,7 @@ class Books:
         """Return what this job makes superfluous: an older guess at the same utterance."""
         if job.kind is not JobKind.PARTIAL:
             return None
-        wanted = job.client, job.utterance
-        partials = self._backlog.queues[JobKind.PARTIAL]
-        return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
+        return self._backlog.waiting_partial(job)
 
     def retry_after_s(self, load_s: float) -> int:
         """Return when so much work will be done, in whole seconds."""

@@ -27,7 +27,7 @@ import structlog
 
 from auricle.cluster.books import Books
 from auricle.cluster.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Lost, Node
-from auricle.cluster.view import Counters, Seen, known_of, stats_of
+from auricle.cluster.view import Seen, count, known_of, stats_of
 from auricle.config import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
@@ -36,15 +36,15 @@ from auricle.errors import (
     NoWorkerReady,
     Overloaded,
     PoisonJob,
-    RateLimited,
     SetupError,
     Superseded,
     WorkerError,
 )
 from auricle.transcriber import Stats
-from auricle.types import ANONYMOUS, ClientId, Job, Transcript
+from auricle.types import ClientId, Job, Transcript
 from auricle.workers.backlog import Ticket
 from auricle.workers.blame import Blame
+from auricle.workers.scheduler import Counters
 
 MOST_LOSSES = 2
 """So often a job may be lost that is no live final: the first time it is asked again."""
@@ -169,16 +169,18 @@ class RemoteTranscriber:
     async def transcribe(self, job: Job) -> Transcript:
         """See :class:`auricle.transcriber.Transcriber`."""
         now = time.monotonic()
-        if self._blame.is_poison(job.pcm, now):
+        try:
+            self._blame.refuse_poison(job.pcm, now)
+        except PoisonJob:
             self._counters.refused += 1
-            raise PoisonJob("this audio made the engine crash before; it is refused for a while")
+            raise
         try:
             transcript = await self._run(job, now)
         except AuricleError as exc:
             if isinstance(exc, PoisonJob):  # no other recogniser shall learn it in the same way
                 self._counters.poison += 1
                 self._blame.convict(job.client, job.pcm, time.monotonic())
-            self._counters.count(exc)
+            count(self._counters, exc)
             raise
         self._counters.done += 1
         return transcript
@@ -198,13 +200,13 @@ class RemoteTranscriber:
         """
         try:
             self._refuse_when_down()
-            self._refuse_banned(client, time.monotonic())
+            self._blame.refuse_banned(client, time.monotonic())
             self._books.observe(known_of(self._seen()))
             name, shed = self._books.reserve(
                 client, audio_s, max_wait_s=max_wait_s, standing=standing, resumed=resumed
             )
         except AuricleError as exc:
-            self._counters.count(exc)
+            count(self._counters, exc)
             raise
         for ticket in shed:
             self._end(ticket, Superseded("more urgent work took its place"))
@@ -229,7 +231,7 @@ class RemoteTranscriber:
         """Let a job in, and ask for it within its deadline."""
         if job.reservation is None or self._is_closed:
             self._refuse_when_down()
-            self._refuse_banned(job.client, now)
+            self._blame.refuse_banned(job.client, now)
         if (older := self._books.older_partial(job)) is not None:
             self._end(older, Superseded("a newer partial took its place"))
         is_promised = job.max_wait_s is None and self._books.has_standing_room(job)
@@ -305,12 +307,6 @@ class RemoteTranscriber:
             raise Draining("the server is shutting down", 5)
         if not self._usable():
             raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
-
-    def _refuse_banned(self, client: ClientId, now: float) -> None:
-        if client == ANONYMOUS:  # no key: a ban would be everybody's
-            return
-        if (wait_s := self._blame.banned_for_s(client, now)) > 0:
-            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
 
     # The recognisers.
 

@@ -8,27 +8,18 @@ from auricle.cluster.capacity import Capacity
 from auricle.cluster.ejection import Ejection
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
 from auricle.transcriber import Stats, WorkerStats
+from auricle.workers.scheduler import Counters
 
 
-@dataclass(slots=True)
-class Counters:
-    """What became of this gateway's jobs since the start; as a pool counts."""
-
-    done: int = 0
-    failed: int = 0
-    retried: int = 0
-    refused: int = 0
-    poison: int = 0
-
-    def count(self, error: AuricleError) -> None:
-        """Count a job that ended, or was refused, with this."""
-        match error:
-            case Overloaded() | RateLimited():
-                self.refused += 1
-            case Superseded() | RequestError():
-                pass
-            case _:
-                self.failed += 1
+def count(counters: Counters, error: AuricleError) -> None:
+    """Count a job of this gateway's that ended, or was refused, with this; as a pool counts."""
+    match error:
+        case Overloaded() | RateLimited():
+            counters.refused += 1
+        case Superseded() | RequestError():
+            pass
+        case _:
+            counters.failed += 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ from auricle.types import (
     Timing,
     Transcript,
 )
-from auricle.workers.job_wire import MAX_TEXT_CHARS, read_segment
-from auricle.workers.messages import SegmentMessage, WordMessage
+from auricle.workers.job_wire import MAX_TEXT_CHARS, read_segment, segment_message
+from auricle.workers.messages import SegmentMessage
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"
@@ -257,24 +257,7 @@ def done_frame(job: Job, transcript: Transcript, spent_s: float) -> Done:
         language=transcript.language,
         language_probability=transcript.language_probability,
         duration_samples=transcript.duration_samples,
-        segments=tuple(
-            SegmentMessage(
-                segment.start_sample,
-                segment.end_sample,
-                segment.text,
-                None
-                if segment.words is None
-                else tuple(
-                    WordMessage(w.start_sample, w.end_sample, w.text, w.probability, w.tokens)
-                    for w in segment.words
-                ),
-                segment.avg_logprob,
-                segment.no_speech_prob,
-                segment.compression_ratio,
-                segment.temperature,
-            )
-            for segment in transcript.segments
-        ),
+        segments=tuple(segment_message(segment) for segment in transcript.segments),
         timing=TimingMessage(timing.decode_ms, timing.queue_ms, timing.ipc_ms, timing.asr_ms),
         attempts=transcript.attempts,
         spent_s=spent_s,

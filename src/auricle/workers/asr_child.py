@@ -15,7 +15,7 @@ import numpy as np
 
 from auricle.engine import Engine, EngineFactory, EngineSettings
 from auricle.errors import AudioError, SetupError
-from auricle.types import Job, JobId, Options, Segment, Task, Transcript
+from auricle.types import Job, JobId, Options, Task, Transcript
 from auricle.workers.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
@@ -26,6 +26,7 @@ from auricle.workers.channel import (
     limit_memory,
     rss_bytes,
 )
+from auricle.workers.job_wire import segment_message
 from auricle.workers.messages import (
     BatchDone,
     JobDone,
@@ -33,11 +34,9 @@ from auricle.workers.messages import (
     JobMessage,
     Ready,
     RunBatch,
-    SegmentMessage,
     StartAsr,
     StartFailed,
     Stop,
-    WordMessage,
     parse_for_asr,
 )
 
@@ -127,24 +126,5 @@ def _job(message: JobMessage) -> Job:
 def _answer(job: Job, result: Transcript | AudioError) -> JobDone | JobFailed:
     if isinstance(result, AudioError):
         return JobFailed(job.id, result.code)
-    segments = tuple(_segment(segment) for segment in result.segments)
+    segments = tuple(segment_message(segment) for segment in result.segments)
     return JobDone(job.id, result.language, result.language_probability, segments)
-
-
-def _segment(segment: Segment) -> SegmentMessage:
-    words = None
-    if segment.words is not None:
-        words = tuple(
-            WordMessage(w.start_sample, w.end_sample, w.text, w.probability, w.tokens)
-            for w in segment.words
-        )
-    return SegmentMessage(
-        segment.start_sample,
-        segment.end_sample,
-        segment.text,
-        words,
-        segment.avg_logprob,
-        segment.no_speech_prob,
-        segment.compression_ratio,
-        segment.temperature,
-    )

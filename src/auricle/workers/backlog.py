@@ -76,6 +76,12 @@ class Backlog:
         """Seconds of audio in the queue."""
         return sum(ticket.audio_s for ticket in self.waiting())
 
+    def waiting_partial(self, newer: Job) -> Ticket | None:
+        """Return the waiting partial that a newer one of its utterance makes superfluous."""
+        wanted = newer.client, newer.utterance
+        partials = self.queues[JobKind.PARTIAL]
+        return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
+
     def remove(self, ticket: Ticket) -> bool:
         """Take a ticket out of its queue; return whether it was waiting."""
         return self.queues[ticket.job.kind].remove(ticket)

@@ -4,11 +4,13 @@ Only a death while a job was alone on its worker counts against it.
 """
 
 import hashlib
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
-from auricle.types import ClientId, Pcm16
+from auricle.errors import PoisonJob, RateLimited
+from auricle.types import ANONYMOUS, ClientId, Pcm16
 
 SAME_SIGNATURE_CONVICTS = 2
 """Twice the same signal in the same frame is no coincidence."""
@@ -88,6 +90,26 @@ class Blame:
         for key in [key for key, until in self._poison.items() if until <= now]:
             del self._poison[key]
         return bool(self._poison) and fingerprint(pcm) in self._poison
+
+    def refuse_poison(self, pcm: Pcm16, now: float) -> None:
+        """Refuse audio that was convicted lately.
+
+        Raises:
+            PoisonJob: It was.
+        """
+        if self.is_poison(pcm, now):
+            raise PoisonJob("this audio made the engine crash before; it is refused for a while")
+
+    def refuse_banned(self, client: ClientId, now: float) -> None:
+        """Refuse a client whose budget of crashes is used up.
+
+        Raises:
+            RateLimited: It is.
+        """
+        if client == ANONYMOUS:  # no key: a ban would be everybody's
+            return
+        if (wait_s := self.banned_for_s(client, now)) > 0:
+            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
 
     def banned_for_s(self, client: ClientId, now: float) -> float:
         """Return how long the client's budget stays used up; 0 if it isn't."""

@@ -7,7 +7,14 @@ from msgspec import structs
 from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.types import Job, Segment, Timing, Transcript, Word
 from auricle.workers.backlog import Ticket
-from auricle.workers.messages import JobDone, JobFailed, JobMessage, SegmentMessage, pack
+from auricle.workers.messages import (
+    JobDone,
+    JobFailed,
+    JobMessage,
+    SegmentMessage,
+    WordMessage,
+    pack,
+)
 
 MAX_TEXT_CHARS = 20_000
 """Most text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
@@ -77,6 +84,26 @@ def read_outcome(
         segments=segments,
         timing=timing,
         attempts=ticket.attempts,
+    )
+
+
+def segment_message(segment: Segment) -> SegmentMessage:
+    """Return a segment as it is sent; :func:`read_segment` is the way back."""
+    words = None
+    if segment.words is not None:
+        words = tuple(
+            WordMessage(w.start_sample, w.end_sample, w.text, w.probability, w.tokens)
+            for w in segment.words
+        )
+    return SegmentMessage(
+        segment.start_sample,
+        segment.end_sample,
+        segment.text,
+        words,
+        segment.avg_logprob,
+        segment.no_speech_prob,
+        segment.compression_ratio,
+        segment.temperature,
     )
 
 

@@ -20,7 +20,7 @@ from auricle.errors import (
     Superseded,
 )
 from auricle.transcriber import JOB_OVERHEAD_S
-from auricle.types import ANONYMOUS, ClientId, Job, JobKind
+from auricle.types import ClientId, Job, JobKind
 from auricle.workers.admission import SHEDDABLE, Admission
 from auricle.workers.backlog import Backlog, Batch, Ticket, batch_class
 from auricle.workers.blame import Blame, fingerprint
@@ -129,15 +129,17 @@ class Scheduler:
             RateLimited: The client's budget of crashes is used up.
             Superseded: A partial of an utterance that a worker died of, or one too many.
         """
-        if self._blame.is_poison(job.pcm, now):
+        try:
+            self._blame.refuse_poison(job.pcm, now)
+        except PoisonJob:
             self.counters.refused += 1
-            raise PoisonJob("this audio made the engine crash before; it is refused for a while")
+            raise
         if job.kind in SHEDDABLE and self._blame.is_suspect(job.utterance):
             raise Superseded("a worker died of this utterance: only its final is tried again")
         deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
         ticket = Ticket(job, now, deadline_at)
         if job.kind is JobKind.PARTIAL:
-            if older := self._waiting_partial(job):
+            if older := self.backlog.waiting_partial(job):
                 self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
                 self._fail(older, Superseded("a newer partial took its place"))
                 return ticket
@@ -267,11 +269,11 @@ class Scheduler:
             self._fail(ticket, PoisonJob("this audio made the engine crash repeatedly"))
 
     def _refuse_banned(self, client: ClientId, now: float) -> None:
-        if client == ANONYMOUS:  # no key: a ban would be everybody's
-            return
-        if (wait_s := self._blame.banned_for_s(client, now)) > 0:
+        try:
+            self._blame.refuse_banned(client, now)
+        except RateLimited:
             self.counters.refused += 1
-            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
+            raise
 
     def _make_room(
         self,
@@ -310,11 +312,6 @@ class Scheduler:
             raise Superseded("enough partials wait; ask again with newer audio")
         self.backlog.remove(longest)
         self._fail(longest, Superseded("a shorter partial took its place"))
-
-    def _waiting_partial(self, newer: Job) -> Ticket | None:
-        wanted = newer.client, newer.utterance
-        partials = self.backlog.queues[JobKind.PARTIAL]
-        return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
 
     def _kinds_in_turn(self) -> list[JobKind]:
         """Most urgent first; files come first when their share is due, and only so many run."""
