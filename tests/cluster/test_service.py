@@ -66,7 +66,7 @@ async def serving(backend: FakeBackend, key: str | None = None) -> AsyncIterator
     """Serve on a free loopback port, in this event loop."""
     listener = socket.create_server(("127.0.0.1", 0))
     app = RecogniserService(backend, key)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None))
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started)

@@ -117,7 +117,7 @@ async def _start(
 
 async def _stop(process: asyncio.subprocess.Process) -> None:
     """End a recogniser, which ends its workers; one that a test has stopped is killed."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
         process.terminate()
         if psutil.Process(process.pid).status() == psutil.STATUS_STOPPED:
             process.kill()

@@ -158,7 +158,7 @@ async def test_so_is_a_body_that_breaks_and_nobody_takes_it_for_a_bug_of_ours(
 async def test_little_is_read_at_once_so_that_a_flood_of_chunks_lets_others_in() -> None:
     reads: list[int] = []
 
-    class Counting(Impatient):
+    class Counting(HttpConnection):
         def data_received(self, data: bytes) -> None:
             reads.append(len(data))
             super().data_received(data)
