@@ -16,7 +16,7 @@ def test_without_ray_it_says_how_to_get_it(auricle: Run, monkeypatch: pytest.Mon
     monkeypatch.delitem(sys.modules, "auricle.cluster.app", raising=False)
     result = auricle("cluster", "up")
     assert result.exit_code == 2
-    assert "pip install 'auricle[cluster]'" in result.stderr
+    assert "pip install 'ray[serve]==" in result.stderr
 
 
 def test_other_machines_need_a_key(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:

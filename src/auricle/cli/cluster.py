@@ -30,7 +30,7 @@ def up(
     """Run recognisers on Ray, on this machine alone.
 
     Servers find them with AURICLE_ENGINE_URLS and recognise nothing themselves. Needs
-    `pip install 'auricle[cluster]'`. Ctrl-C finishes what was accepted and leaves.
+    Ray: `pip install 'ray[serve]==2.60.*'`. Ctrl-C finishes what was accepted and leaves.
     """
     settings = Settings.load(
         {
@@ -69,7 +69,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "ray":
             raise
-        raise SetupError("Ray is not installed: pip install 'auricle[cluster]'.") from exc
+        raise SetupError("Ray is not installed. Run: pip install 'ray[serve]==2.60.*'") from exc
     resolve(settings.model)
     with contextlib.ExitStack() as stack:
         began_at = time.monotonic()

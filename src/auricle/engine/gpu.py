@@ -23,7 +23,7 @@ DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 CUBLAS = "cublas64_12.dll" if sys.platform == "win32" else "libcublas.so.12"
 CUDNN = "cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9"
 """Needed by older versions of CTranslate2 only: 4.8 has a convolution of its own."""
-PACKAGES = {CUBLAS: "'auricle[cuda]'", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
+PACKAGES = {CUBLAS: "nvidia-cublas-cu12", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
 LEAST_DRIVER_CUDA = 12000
 """As ``cuDriverGetVersion`` says it, 1000 * major + 10 * minor. CTranslate2 4 is for CUDA 12."""
 
@@ -63,7 +63,7 @@ def trouble_of(report: GpuReport) -> Trouble | None:
     """Return what is amiss, the first thing first; ``None`` if the GPUs can be used."""
     if report.problem:
         return Trouble(
-            report.problem, "Reinstall NVIDIA's driver, and pip install 'auricle[cuda]'."
+            report.problem, f"Reinstall NVIDIA's driver, and run: pip install {PACKAGES[CUBLAS]}"
         )
     if not report.driver_cuda:
         return Trouble(
