@@ -15,8 +15,8 @@ class AuricleError(Exception):
         * RemoteProtocolError     the peer broke it: close the connection
     * RequestError                the caller asked for something that can't be
         * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
-          UnknownModel, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat, RateLimited,
-          IdleTimeout, TakenOver
+          UnknownModel, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
+          RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: come back later
@@ -37,6 +37,8 @@ class AuricleError(Exception):
     http_status: ClassVar[int] = 500
     close_code: ClassVar[int] = 1011  # RFC 6455 §7.4.1: internal error
     retryable: ClassVar[bool] = False
+    retry_after_s: int | None = None
+    """Seconds after which the same request may succeed; set where ``retryable`` is."""
 
 
 class ProtocolError(AuricleError):
@@ -118,6 +120,13 @@ class UnknownModel(RequestError):
     field = "model"
 
 
+class MethodNotAllowed(RequestError):
+    """The path exists, but does not support this method."""
+
+    code = "method_not_allowed"
+    http_status = 405  # RFC 9110 §15.5.6
+
+
 class TooLarge(RequestError):
     """The body has more bytes than the settings allow."""
 
@@ -154,6 +163,7 @@ class RateLimited(RequestError):
     code = "rate_limited"
     http_status = 429
     retryable = True
+    retry_after_s: int
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -166,6 +176,7 @@ class IdleTimeout(RequestError):
     code = "idle_timeout"
     http_status = 408
     retryable = True
+    retry_after_s = 1
 
 
 class TakenOver(RequestError):
@@ -202,6 +213,7 @@ class Overloaded(AuricleError):
     http_status = 503
     close_code = 1013  # IANA WebSocket close code registry: try again later
     retryable = True
+    retry_after_s: int
 
     def __init__(self, message: str, retry_after_s: int) -> None:
         super().__init__(message)
@@ -227,6 +239,11 @@ class DeadlineExceeded(AuricleError):
     code = "deadline_exceeded"
     http_status = 504
     retryable = True
+    retry_after_s: int
+
+    def __init__(self, message: str = "", retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class Superseded(AuricleError):

@@ -35,16 +35,16 @@ PLAIN = [
     EmptyAudio,
     BadRequest,
     TooLong,
-    DeadlineExceeded,
     Superseded,
     PoisonJob,
     WorkerError,
 ]
-WITH_RETRY: list[type[Overloaded | RateLimited]] = [
+WITH_RETRY: list[type[Overloaded | RateLimited | DeadlineExceeded]] = [
     Overloaded,
     NoWorkerReady,
     Draining,
     RateLimited,
+    DeadlineExceeded,
 ]
 
 
@@ -55,7 +55,9 @@ def test_an_error_arrives_as_its_class(error_class: type[AuricleError]) -> None:
 
 
 @pytest.mark.parametrize("error_class", WITH_RETRY)
-def test_when_to_come_back_arrives_too(error_class: type[Overloaded | RateLimited]) -> None:
+def test_when_to_come_back_arrives_too(
+    error_class: type[Overloaded | RateLimited | DeadlineExceeded],
+) -> None:
     error = error_of(failure_of(error_class("later", 7)))
     assert type(error) is error_class
     assert getattr(error, "retry_after_s", None) == 7

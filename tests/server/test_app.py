@@ -17,8 +17,8 @@ pytestmark = pytest.mark.unit
         ("POST", "/utterance/", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/redoc", 404, "not_found"),
-        ("GET", "/utterance", 405, "bad_request"),
-        ("POST", "/livez", 405, "bad_request"),
+        ("GET", "/utterance", 405, "method_not_allowed"),
+        ("POST", "/livez", 405, "method_not_allowed"),
     ],
 )
 def test_what_is_not_there_is_answered_in_our_shape(

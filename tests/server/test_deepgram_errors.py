@@ -6,6 +6,7 @@ import pytest
 from auricle.errors import (
     AudioError,
     DeadlineExceeded,
+    MethodNotAllowed,
     LocalProtocolError,
     Overloaded,
     PoisonJob,
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.unit
         (Unauthorized("why"), 401, "INVALID_AUTH", "unauthorized"),
         (TooLong("why"), 413, "PAYLOAD_TOO_LARGE", "too_long"),
         (Overloaded("why", 3), 503, "SERVICE_UNAVAILABLE", "queue_full"),
+        (MethodNotAllowed("why"), 405, "METHOD_NOT_ALLOWED", "method_not_allowed"),
         (DeadlineExceeded("why"), 504, "GATEWAY_TIMEOUT", "deadline_exceeded"),
         (PoisonJob("why"), 500, "INTERNAL_SERVER_ERROR", "poison_job"),
     ],

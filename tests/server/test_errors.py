@@ -25,6 +25,7 @@ TABLE = {
     errors.ForbiddenHost: (421, "forbidden_host"),
     errors.NotFound: (404, "not_found"),
     errors.UnknownModel: (404, "model_not_found"),
+    errors.MethodNotAllowed: (405, "method_not_allowed"),
     errors.IdleTimeout: (408, "idle_timeout"),
     errors.TakenOver: (409, "taken_over"),
     errors.TooLarge: (413, "too_large"),
@@ -62,6 +63,12 @@ def test_each_error_for_clients_has_its_status_code_and_words(cls: type[AuricleE
     assert (response.status_code, body["code"]) == TABLE[cls]
     assert body["message"] == "Do this."
     assert body["retryable"] is cls.retryable
+    if cls.retryable:
+        assert body["retry_after_s"] >= 1
+        assert response.headers["retry-after"] == str(body["retry_after_s"])
+    else:
+        assert body["retry_after_s"] is None
+        assert "retry-after" not in response.headers
 
 
 @pytest.mark.parametrize(

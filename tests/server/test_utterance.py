@@ -439,6 +439,7 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
     service.decoder.gate = anyio.Event()
     answer = service.client.post("/utterance?max_wait_s=0.1", content=CLIP_BYTES, headers=WAV)
     assert_error(answer, 504, "deadline_exceeded")
+    assert answer.json()["error"]["retry_after_s"] == int(answer.headers["retry-after"]) >= 1
     service.decoder.script = service.decoder.gate = None
     service.assert_works()
 

@@ -757,6 +757,17 @@ def test_deadlines_pass_for_waiting_and_running_jobs() -> None:
     assert not it.settle(ticket)
 
 
+def test_a_missed_deadline_reports_when_the_queue_will_be_done() -> None:
+    it = scheduler(size=1, batch=1)
+    it.submit(job("running", 100.0), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("late", max_wait_s=60.0), 0.0)
+    it.poll(60.0)
+    failure = it.next_failure()
+    assert failure is not None
+    assert failure.error.retry_after_s == it.admission.retry_after_s() > 10
+
+
 def test_a_waiting_job_vanishes_with_its_caller() -> None:
     it = scheduler()
     it.cancel(it.submit(job("a"), 0.0))

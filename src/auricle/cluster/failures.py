@@ -36,14 +36,14 @@ _PLAIN: dict[str, type[AuricleError]] = {
         EmptyAudio,
         BadRequest,
         TooLong,
-        DeadlineExceeded,
         Superseded,
         PoisonJob,
         WorkerError,
     )
 }
-_WITH_RETRY: dict[str, type[Overloaded | RateLimited]] = {
-    error.code: error for error in (Overloaded, NoWorkerReady, Draining, RateLimited)
+_WITH_RETRY: dict[str, type[Overloaded | RateLimited | DeadlineExceeded]] = {
+    error.code: error
+    for error in (Overloaded, NoWorkerReady, Draining, RateLimited, DeadlineExceeded)
 }
 AMONG_MACHINES = frozenset(
     error.code for error in (Unauthorized, NotFound, RemoteProtocolError, TooLarge, IdleTimeout)
@@ -70,7 +70,7 @@ _decoder: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 def failure_of(error: AuricleError) -> Failed:
     """Return an error as it is sent."""
-    return Failed(error.code, str(error), getattr(error, "retry_after_s", None))
+    return Failed(error.code, str(error), error.retry_after_s)
 
 
 def error_of(failed: Failed) -> AuricleError:

@@ -26,8 +26,6 @@ from auricle.errors import (
     AuricleError,
     IdleTimeout,
     NotFound,
-    Overloaded,
-    RateLimited,
     TooLarge,
     Unauthorized,
 )
@@ -162,7 +160,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 async def _send_error(send: Send, error: AuricleError) -> None:
     headers = []
-    if isinstance(error, Overloaded | RateLimited):
+    if error.retry_after_s is not None:
         headers = [(b"retry-after", str(error.retry_after_s).encode())]
     await _send_whole(send, error.http_status, pack_error(error), headers)
 

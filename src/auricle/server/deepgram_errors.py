@@ -15,6 +15,7 @@ from auricle.server.results import json_response
 _WORDS: Mapping[int, str] = {
     401: "INVALID_AUTH",
     403: "INSUFFICIENT_PERMISSIONS",
+    405: "METHOD_NOT_ALLOWED",
     413: "PAYLOAD_TOO_LARGE",
     429: "TOO_MANY_REQUESTS",
     500: "INTERNAL_SERVER_ERROR",

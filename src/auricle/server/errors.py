@@ -22,10 +22,10 @@ from auricle.errors import (
     AuricleError,
     BadRequest,
     DeadlineExceeded,
+    MethodNotAllowed,
     NotFound,
     Overloaded,
     PoisonJob,
-    RateLimited,
     RemoteProtocolError,
     RequestError,
 )
@@ -50,12 +50,6 @@ _MAX_FRAMES = 12
 _log = structlog.get_logger("auricle.server")
 
 
-class _MethodNotAllowed(RequestError):
-    """The path is there, but not for this method."""
-
-    http_status = 405
-
-
 def error_body(error: BaseException) -> dict[str, object]:
     """Return what a client is told of an error: what stands below ``error`` in the answer."""
     if not isinstance(error, TOLD):
@@ -74,8 +68,8 @@ def error_body(error: BaseException) -> dict[str, object]:
 
 
 def retry_after_s(error: BaseException) -> int | None:
-    """Return after how many whole seconds to come back, if that helps."""
-    if isinstance(error, Overloaded | RateLimited):
+    """Return after how many whole seconds a retry may succeed; ``None`` if none will."""
+    if isinstance(error, AuricleError) and error.retry_after_s is not None:
         return max(1, error.retry_after_s)
     return None
 
@@ -149,7 +143,9 @@ async def _answer_http(request: Request, error: Exception) -> Response:
         case 404:
             ours = NotFound("There is nothing at this path.")
         case 405:
-            ours = _MethodNotAllowed("This path does not take that method.")
+            ours = MethodNotAllowed(
+                "This path does not support that method; see the Allow header for those it does."
+            )
         case _ if 400 <= status < 500:
             ours = BadRequest("The request can't be read.")
         case _:

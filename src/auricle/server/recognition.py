@@ -16,7 +16,7 @@ from auricle.groups import first_error
 from auricle.longform import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.server.logs import RequestLog
 from auricle.server.request import Ask
-from auricle.server.state import ServerState
+from auricle.server.state import RETRY_S, ServerState
 from auricle.types import (
     SAMPLE_RATE_HZ,
     ClientId,
@@ -46,7 +46,7 @@ class Deadline:
         """
         left_s = self._ends_at - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("The answer was not there within max_wait_s.")
+            raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
         return left_s
 
 
@@ -140,7 +140,7 @@ async def transcribe_spooled(
             lane=server.lane,
             on_progress=on_progress,
         )
-    raise DeadlineExceeded("The answer was not there within max_wait_s.")
+    raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
 
 
 def internal_id(job_id: str) -> str:

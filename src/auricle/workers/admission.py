@@ -118,7 +118,7 @@ class Admission:
         waiting_s = sum(ticket.audio_s for ticket in self._backlog.queues[JobKind.FILE])
         most_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
         if waiting_s > 0 and waiting_s + audio_s > most_s:
-            raise Overloaded("the files' part of the queue is full", self._full_retry_s())
+            raise Overloaded("the files' part of the queue is full", self.retry_after_s())
 
     def to_shed(self, client: ClientId, audio_s: float, spare_s: float) -> list[Ticket]:
         """Return what must leave the queue so that ``audio_s`` fit.
@@ -134,7 +134,7 @@ class Admission:
             left = [t for t in self._sheddable(owner) if t not in shed]
             while not self._has_room(owner, share, wanted_s, shed):
                 if not left:
-                    raise Overloaded(why, self._full_retry_s())
+                    raise Overloaded(why, self.retry_after_s())
                 shed.append(left.pop(0))
         return shed
 
@@ -154,6 +154,10 @@ class Admission:
         # With nothing ahead the job is tried: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
+
+    def retry_after_s(self) -> int:
+        """Return when all that waits and runs now will be done, in whole seconds."""
+        return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))
 
     def _sheddable(self, client: ClientId | None) -> list[Ticket]:
         """Return what may be shed of one client or of all, the newest of the least needed first."""
@@ -185,9 +189,6 @@ class Admission:
         # A standing reservation may have more waiting than it keeps room for: all of it counts.
         occupied_s += sum(max(room.audio_s, waiting_in_s[name]) for name, room in rooms.items())
         return occupied_s, jobs
-
-    def _full_retry_s(self) -> int:
-        return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))
 
     def _load_ahead_s(self, client: ClientId | None, kind: JobKind) -> float:
         """Return the load that runs before a new job of this client and kind.

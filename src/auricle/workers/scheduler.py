@@ -239,7 +239,8 @@ class Scheduler:
             if ticket.deadline_at <= now and not ticket.is_settled:
                 if self.backlog.remove(ticket):
                     self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
-                self._fail(ticket, DeadlineExceeded("the answer was not there in time"))
+                after_s = self.admission.retry_after_s()
+                self._fail(ticket, DeadlineExceeded("the answer was not there in time", after_s))
 
     def next_failure(self) -> Failure | None:
         """Return a ticket that ended without a transcript, each once, oldest first."""
