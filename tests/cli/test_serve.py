@@ -138,6 +138,9 @@ def test_home_assistant_is_heard_out_after_ctrl_c(tmp_path: Path) -> None:
             home.sendall(said[len(said) // 2 :])
             home.shutdown(socket.SHUT_WR)
             assert '"transcript-stop"' in home.makefile().read()
+        [session] = [e for e in server.events() if e["event"] == "session_started"]
+        assert (session["dialect"], session["client"]) == ("wyoming", "wyoming")
+        assert (session["address"], session["user_agent"]) == ("127.0.0.1", None)
         assert server.wait() == 0
     assert "Traceback" not in server.stderr
 

@@ -274,7 +274,8 @@ WRONG = [
 
 def told(status: int, headers: Any, body: bytes | bytearray) -> tuple[int, dict[str, str], str]:
     """All of a refusal but what is another for each."""
-    kept = {k.lower(): v for k, v in headers.items() if k.lower() not in ("date", "dg-request-id")}
+    own = ("date", "x-request-id", "dg-request-id")
+    kept = {k.lower(): v for k, v in headers.items() if k.lower() not in own}
     return status, kept, re.sub(r'"request_id":"[^"]*"', "", body.decode())
 
 

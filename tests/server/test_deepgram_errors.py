@@ -1,13 +1,12 @@
 import json
-import uuid
 
 import pytest
 
 from auricle.errors import (
     AudioError,
     DeadlineExceeded,
-    MethodNotAllowed,
     LocalProtocolError,
+    MethodNotAllowed,
     Overloaded,
     PoisonJob,
     TooLong,
@@ -17,6 +16,8 @@ from auricle.errors import (
 from auricle.server.deepgram_errors import refusal
 
 pytestmark = pytest.mark.unit
+
+REQUEST_ID = "8e7b9d1a-0c0e-4f6a-9a3c-2f1b5d7c9e10"
 
 
 @pytest.mark.parametrize(
@@ -35,21 +36,20 @@ pytestmark = pytest.mark.unit
 def test_an_error_is_told_in_the_words_of_deepgram_and_ours(
     error: Exception, status: int, words: str, code: str
 ) -> None:
-    response = refusal(error)
+    response = refusal(error, REQUEST_ID)
     body = json.loads(bytes(response.body))
     assert response.status_code == status
     assert (body["err_code"], body["err_msg"], body["code"]) == (words, "why", code)
-    assert str(uuid.UUID(body["request_id"])) == body["request_id"]
-    assert response.headers["dg-request-id"] == body["request_id"]
+    assert response.headers["dg-request-id"] == body["request_id"] == REQUEST_ID
     assert response.headers["dg-error"] == "why"
 
 
 def test_overload_says_when_to_come_back() -> None:
-    assert refusal(Overloaded("why", 3)).headers["retry-after"] == "3"
-    assert "retry-after" not in refusal(AudioError("why")).headers
+    assert refusal(Overloaded("why", 3), REQUEST_ID).headers["retry-after"] == "3"
+    assert "retry-after" not in refusal(AudioError("why"), REQUEST_ID).headers
 
 
 def test_bugs_tell_nothing_and_a_reason_may_have_any_letters() -> None:
-    response = refusal(LocalProtocolError("what somebody said"))
+    response = refusal(LocalProtocolError("what somebody said"), REQUEST_ID)
     assert b"somebody" not in response.body
-    assert refusal(AudioError("µ-law")).headers["dg-error"] == "?-law"
+    assert refusal(AudioError("µ-law"), REQUEST_ID).headers["dg-error"] == "?-law"

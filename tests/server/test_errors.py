@@ -94,7 +94,7 @@ def test_an_error_that_does_not_pass_says_nothing_about_coming_back() -> None:
     assert json.loads(bytes(response.body))["error"]["retry_after_s"] is None
 
 
-def foreign(error: BaseException) -> Response:
+def foreign(error: BaseException, request_id: str) -> Response:
     return Response(type(error).__name__, 418)
 
 

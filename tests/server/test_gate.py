@@ -132,7 +132,7 @@ def far(peer: Peer) -> Peer:
 @asynccontextmanager
 async def serving(gate: Gate) -> AsyncIterator[int]:
     app = FastAPI()
-    app.state.refusals = {"/other": lambda error: error_response(error)}
+    app.state.refusals = {"/other": lambda error, _: error_response(error)}
 
     @app.get("/{path}")
     async def answer(path: str) -> str:

@@ -44,7 +44,7 @@ async def serving(folder: Path) -> AsyncIterator[Live]:
 
         @service.app.websocket("/toy")
         async def toy(websocket: WebSocket) -> None:
-            await serve_guest(websocket, "toy", read, error_response)
+            await serve_guest(websocket, "toy", read, lambda error, _: error_response(error))
 
         yield service
 

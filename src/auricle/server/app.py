@@ -21,6 +21,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
@@ -42,6 +43,7 @@ from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.gate import Door
 from auricle.server.hsts import StrictTransport
 from auricle.server.lingering import LingeringClose
+from auricle.server.logs import with_request_id
 from auricle.server.observer import Observer
 from auricle.server.openai_errors import openai_refusal
 from auricle.server.openapi_answers import complete
@@ -53,6 +55,10 @@ from auricle.transcriber import Decoder, Transcriber
 
 
 class _Application(FastAPI):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; every answer of every layer gets the request's id."""
+        await super().__call__(scope, receive, with_request_id(scope, send))
+
     def openapi(self) -> dict[str, Any]:
         """Return the document of all routes; it is made when it is asked for."""
         server: ServerState = self.state.auricle

@@ -1,6 +1,5 @@
 """``/v1/listen`` over a WebSocket: live speech for Deepgram's clients."""
 
-import uuid
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -12,6 +11,7 @@ from auricle.protocol.deepgram_query import parse_listen
 from auricle.protocol.deepgram_results import Model
 from auricle.server.deepgram_errors import refusal
 from auricle.server.guest import Welcome, serve_guest
+from auricle.server.logs import request_id_of
 from auricle.server.state import ServerState
 
 _VERSION = version("auricle")  # it stands in a file
@@ -30,7 +30,7 @@ def _read(websocket: WebSocket) -> Welcome:
     asked = parse_listen(websocket.query_params.multi_items())
     dialect = DeepgramDialect(
         asked,
-        request_id=str(uuid.uuid4()),
+        request_id=request_id_of(websocket.scope),
         created=utc_now(),
         model=model_of(websocket.app.state.auricle),
     )

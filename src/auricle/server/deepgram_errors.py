@@ -4,7 +4,6 @@ Their SDKs try again at a 429 and from 500 on, after ``Retry-After``; at other s
 up. ``dg-error`` is where agents look for the reason, as a WebSocket's client can't see the body.
 """
 
-import uuid
 from collections.abc import Mapping
 
 from starlette.responses import Response
@@ -26,11 +25,10 @@ _BAD_AUDIO = frozenset({415, 422})
 """To Deepgram all that can't be read is a bad request."""
 
 
-def refusal(error: BaseException) -> Response:
+def refusal(error: BaseException, request_id: str) -> Response:
     """Return the HTTP answer for an error in Deepgram's shape, with our own code beside it."""
     native, told = error_response(error), error_body(error)
     status = 400 if native.status_code in _BAD_AUDIO else native.status_code
-    request_id = str(uuid.uuid4())
     reason = str(told["message"]).encode("ascii", "replace").decode()
     headers = {"dg-request-id": request_id, "dg-error": reason}
     if (after_s := native.headers.get("retry-after")) is not None:

@@ -5,7 +5,6 @@ a URL could make it read what only it can reach.
 """
 
 import hashlib
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -23,7 +22,7 @@ from auricle.server.body import check_length
 from auricle.server.deepgram import model_of, utc_now
 from auricle.server.deepgram_openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
 from auricle.server.limits import estimate_s
-from auricle.server.logs import request_log
+from auricle.server.logs import request_id_of, request_log
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
 from auricle.server.request import Ask
@@ -64,7 +63,8 @@ def _check(request: Request, asked: Listen) -> None:
 
 
 async def _answer(reception: Reception, asked: Listen) -> Response:
-    request, created, request_id = reception.request, utc_now(), str(uuid.uuid4())
+    request, created = reception.request, utc_now()
+    request_id = request_id_of(request.scope)
     ask = _ask(asked, request_id)
     length = check_length(request.headers, reception.max_upload_bytes)
     if length is not None and asked.encoding in _EXPAND:

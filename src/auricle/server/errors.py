@@ -30,7 +30,7 @@ from auricle.errors import (
     RequestError,
 )
 from auricle.groups import first_error
-from auricle.server.logs import request_log
+from auricle.server.logs import REQUEST_ID, request_id_of, request_log
 
 TOLD = (
     RequestError,
@@ -44,6 +44,9 @@ TOLD = (
 
 CLIENT_LEFT_STATUS = 499
 """nginx's number for it; nobody is there to read it, but metrics and logs are."""
+
+UNMATCHED = "unmatched"
+"""The route of a request that matches none."""
 
 _MAX_FRAMES = 12
 
@@ -74,8 +77,8 @@ def retry_after_s(error: BaseException) -> int | None:
     return None
 
 
-Refusal = Callable[[BaseException], Response]
-"""Makes the HTTP answer for an error, in one dialect's shape."""
+Refusal = Callable[[BaseException, str], Response]
+"""Makes the HTTP answer for an error and a request's id, in one dialect's shape."""
 
 
 def refuse(scope: Scope, error: BaseException) -> Response:
@@ -86,7 +89,8 @@ def refuse(scope: Scope, error: BaseException) -> Response:
     refusals: Mapping[str, Refusal] = scope["app"].state.refusals
     path: str = scope["path"]
     found = (refusal for start, refusal in refusals.items() if path.startswith(start))
-    return next(found, error_response)(error)
+    refusal = next(found, None)
+    return error_response(error) if refusal is None else refusal(error, request_id_of(scope))
 
 
 def error_response(error: BaseException) -> Response:
@@ -105,14 +109,21 @@ def error_response(error: BaseException) -> Response:
     )
 
 
-def last_words(error: BaseException) -> bytes:
-    """Return the HTTP answer for an error as bytes, where there is no ASGI; the connection ends."""
+def last_words(error: AuricleError, request_id: str) -> bytes:
+    """Log a request that no application sees, and return its answer; the connection ends."""
     response = error_response(error)
     status = http.HTTPStatus(response.status_code)
+    log_unseen(request_id, status, error.code)
     headers = [*response.raw_headers, (b"connection", b"close")]
+    headers.append((REQUEST_ID.encode(), request_id.encode()))
     lines = [f"HTTP/1.1 {status.value} {status.phrase}".encode()]
     lines += [name + b": " + value for name, value in headers]
     return b"\r\n".join([*lines, b"", bytes(response.body)])
+
+
+def log_unseen(request_id: str, status: int, code: str) -> None:
+    """Log the answer to a request that no application sees, such as one that isn't HTTP."""
+    _log.info("request", route=UNMATCHED, status=int(status), request_id=request_id, code=code)
 
 
 def log_unexpected(error: BaseException, **context: object) -> None:

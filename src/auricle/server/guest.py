@@ -7,15 +7,14 @@ shape. The session that it gets ends with the connection.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.errors import AuricleError
 from auricle.protocol.dialect import Dialect
 from auricle.protocol.native import StreamParameters
-from auricle.server.errors import log_unexpected
+from auricle.server.errors import Refusal, log_unexpected
 from auricle.server.live_connection import GOODBYE_S, LiveConnection, departure_of, note_end
-from auricle.server.logs import request_log
+from auricle.server.logs import log_session, request_id_of, request_log
 from auricle.server.proxies import client_address
 from auricle.server.state import ServerState
 
@@ -39,7 +38,7 @@ async def serve_guest(
     websocket: WebSocket,
     name: str,
     read: Callable[[WebSocket], Welcome],
-    refuse: Callable[[BaseException], Response],
+    refuse: Refusal,
 ) -> None:
     """Let a client in, and serve it until one side has had enough.
 
@@ -63,10 +62,11 @@ async def serve_guest(
         if not isinstance(error, AuricleError):
             log_unexpected(error)
         log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
-        await websocket.send_denial_response(refuse(error))
+        await websocket.send_denial_response(refuse(error, request_id_of(websocket.scope)))
         return
     server.live.metrics.count_guest(name)
     log.details["session"] = runner.session.id
+    log_session("session_started", websocket.scope, runner.session.id, name)
     try:
         await websocket.accept(welcome.subprotocol)
         drain_s = server.settings.drain_s - GOODBYE_S  # nobody could say the words later

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 from auricle.server.errors import last_words
+from auricle.server.logs import new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
 
 HEAD_S = 30.0
@@ -114,14 +115,16 @@ class HttpConnection(H11Protocol):
         Closing a socket that holds unread bytes would destroy the answer (see :mod:`.lingering`).
         """
         self._is_given_up = True
+        request_id = new_request_id()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
+            request_id = request_id_of(cycle.scope)  # type: ignore[arg-type]  # a TypedDict
             cycle.disconnected = True  # the application's own answer comes too late
             cycle.message_event.set()
             if cycle.response_started:
                 self.transport.abort()
                 return
-        self.transport.write(last_words(error))
+        self.transport.write(last_words(error, request_id))
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_S, self.transport.close)

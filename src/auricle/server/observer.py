@@ -6,11 +6,10 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.errors import Draining
-from auricle.server.errors import CLIENT_LEFT_STATUS, refuse
+from auricle.server.errors import CLIENT_LEFT_STATUS, UNMATCHED, refuse
 from auricle.server.logs import request_log
 from auricle.server.state import RETRY_S, ServerState
 
-_UNMATCHED = "unmatched"
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
 
 _log = structlog.get_logger("auricle.server")
@@ -90,4 +89,4 @@ class Observer:
 def _route(scope: Scope) -> str:
     """Return the template that matched: a path itself may be anything."""
     path = getattr(scope.get("route"), "path", None)
-    return path if isinstance(path, str) else _UNMATCHED
+    return path if isinstance(path, str) else UNMATCHED

@@ -33,7 +33,7 @@ def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
     return status, error_fields(message, status=status, code=_CODES.get(code, code), param=param)
 
 
-def openai_refusal(error: BaseException) -> Response:
+def openai_refusal(error: BaseException, request_id: str = "") -> Response:
     """Return the HTTP answer for an error in OpenAI's shape."""
     status, fields = openai_error(error)
     response = error_response(error)

@@ -36,12 +36,14 @@ from auricle.server.live_connection import (
     say_goodbye,
 )
 from auricle.server.live_runner import LiveRunner
-from auricle.server.logs import request_log
+from auricle.server.logs import log_session, request_log
 from auricle.server.proxies import Address, client_address
 from auricle.server.state import RETRY_S, ServerState
 from auricle.types import ClientId
 
 SUBPROTOCOL = "auricle"
+NATIVE = "native"
+"""This protocol among the dialects, in the log."""
 START_S = 10.0
 """How long a client has for its first text message, if it gave no parameters in the query."""
 
@@ -141,7 +143,10 @@ class _Visit:
             end = end_of(*self.server.live.farewell()) if is_drained else end_of(error)
             await say_goodbye(self.websocket, end)
         else:
-            request_log(self.websocket.scope).details["session"] = runner.session.id
+            scope, session_id = self.websocket.scope, runner.session.id
+            request_log(scope).details["session"] = session_id
+            event = "session_started" if last_result is None else "session_resumed"
+            log_session(event, scope, session_id, NATIVE)
             end = await LiveConnection(self.websocket, self.server.live, runner).run(last_result)
         note_end(self.websocket, self.server.live, end)
 

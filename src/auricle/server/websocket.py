@@ -15,23 +15,27 @@ Nothing is asked of a client's pongs: not reading is our back-pressure, and woul
 
 import asyncio
 import contextlib
+import logging
 import socket
 import time
 from asyncio.transports import BaseTransport
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
+from websockets.server import ServerProtocol
 
 from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
-from auricle.server.errors import last_words
+from auricle.server.errors import last_words, log_unseen
+from auricle.server.logs import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
 
 if TYPE_CHECKING:
     from websockets.frames import Frame
-    from websockets.http11 import Request
+    from websockets.http11 import Request, Response
 
 MAX_MESSAGE_BYTES = 2**20
 """Half a minute of PCM16, minutes of Opus; larger messages are refused with 1009."""
@@ -80,6 +84,24 @@ class Peer(Protocol):
         ...
 
 
+class _ServerProtocol(ServerProtocol):
+    """Gives each answer to a handshake a request id.
+
+    Answers of the application have theirs already; uvicorn and websockets write others themselves:
+    400 and 426 for what is no good handshake, 403 for one that is not accepted, and 500.
+    """
+
+    def __init__(self, answer_id: Callable[[int], str], *, max_size: int | None) -> None:
+        super().__init__(max_size=max_size, logger=logging.getLogger("uvicorn.error"))
+        self._answer_id = answer_id
+
+    def send_response(self, response: "Response") -> None:
+        """Send the answer to the handshake."""
+        if REQUEST_ID not in response.headers:
+            response.headers[REQUEST_ID] = self._answer_id(response.status_code)
+        super().send_response(response)
+
+
 class WebSocketConnection(WebSocketsSansIOProtocol):
     """See the module; uvicorn makes one for each connection."""
 
@@ -89,6 +111,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Keep the buffers small, and reads too."""
         super().connection_made(transport)
+        self.conn = _ServerProtocol(self._answer_id, max_size=self.config.ws_max_size)
         self.received_at = time.monotonic()
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -180,8 +203,16 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         error: AuricleError = RemoteProtocolError("This is no WebSocket handshake.")
         if isinstance(self.conn.handshake_exc, SecurityError):
             error = HeadTooLarge("A line of the request's head is too long, or there are too many.")
-        self.transport.write(last_words(error))
+        self.transport.write(last_words(error, new_request_id()))
         self.transport.close()
+
+    def _answer_id(self, status: int) -> str:
+        """Return the id for a handshake's answer that no route has written."""
+        if hasattr(self, "scope"):
+            return request_id_of(self.scope)  # type: ignore[arg-type]  # a TypedDict
+        request_id = new_request_id()
+        log_unseen(request_id, status, RemoteProtocolError.code)
+        return request_id
 
     def give_up(self, code: int, reason: str) -> None:
         """See :class:`Peer`."""

@@ -31,7 +31,7 @@ from auricle.server.auth import is_loopback
 from auricle.server.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
 from auricle.server.gate import GatedSocket, Peer
 from auricle.server.live_connection import CLIENT_LEFT, DONE, LiveConnection, end_of, note_end
-from auricle.server.logs import request_log
+from auricle.server.logs import log_session, request_log
 from auricle.server.proxies import client_address
 from auricle.server.run import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.state import RETRY_S, ServerState
@@ -274,11 +274,12 @@ class _Connection:
     async def _listen(self, wanted: StreamParameters, utterance: "_Utterance") -> bool:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
-        address = client_address({"client": self._pipe.peer})
+        address = client_address(utterance.scope)
         room = live.admit(WYOMING, address, is_resuming=False)
         runner = await live.open(self._server.running.background, WYOMING, wanted, room)
         live.metrics.count_guest("wyoming")
         log.details["session"] = runner.session.id
+        log_session("session_started", utterance.scope, runner.session.id, "wyoming")
         self._dialect.begin()
         try:
             end = await LiveConnection(utterance, live, runner, self._dialect, drain_s=None).run()
@@ -295,7 +296,11 @@ class _Utterance:
     """What its :class:`LiveConnection` takes for a WebSocket; it never closes the real one."""
 
     def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:
-        self.scope: Scope = {"type": "wyoming", "extensions": {PEER_EXTENSION: {"peer": pipe}}}
+        self.scope: Scope = {
+            "type": "wyoming",
+            "client": pipe.peer,
+            "extensions": {PEER_EXTENSION: {"peer": pipe}},
+        }
         self._connection = connection
         self._pipe = pipe
         self._dialect = dialect
