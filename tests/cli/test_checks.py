@@ -1,11 +1,14 @@
 """The doctor's checks: what each says when all is well, and when it is not."""
 
+import http.server
 import socket
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from auricle import __version__
 from auricle.cli.checks import (
     CHECKS,
     Level,
@@ -24,6 +27,7 @@ from auricle.cli.checks import (
 from auricle.config import Settings
 from auricle.engine.fetch import known_models
 from tests.cli.conftest import Run
+from tests.fakes.command import serving
 from tests.fakes.older_kernel import LANDLOCK, interpreter
 
 pytestmark = pytest.mark.process
@@ -122,6 +126,36 @@ def test_a_port_in_use_is_told() -> None:
         assert finding.level is Level.WARNING
         assert f"127.0.0.1 port {port}" in finding.text
         assert "AURICLE_PORT" in finding.advice
+
+
+@pytest.mark.process
+def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, url):
+        port = int(url.rpartition(":")[2])
+        finding = check_address(settings(port=port))
+        assert (finding.level, finding.advice) == (Level.OK, "")
+        assert f"Auricle {__version__} is running there" in finding.text
+
+
+class OtherService(http.server.BaseHTTPRequestHandler):
+    """Answers in JSON as somebody else's health check."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ok", "version": "7"}')
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_another_program_that_answers_http_is_still_told() -> None:
+    with http.server.HTTPServer(("127.0.0.1", 0), OtherService) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        finding = check_address(settings(port=other.server_port))
+        other.shutdown()
+    assert finding.level is Level.WARNING
+    assert "AURICLE_PORT" in finding.advice
 
 
 def test_an_address_that_is_not_ours_is_told() -> None:

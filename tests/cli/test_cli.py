@@ -1,8 +1,17 @@
 """The command as a whole: help, version, and how errors look."""
 
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+import typer.core
+import typer.main
 
 import auricle as package
+from auricle.cli import app
+from auricle.cli.console import errors, results
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit
@@ -27,6 +36,41 @@ def test_every_command_explains_itself(auricle: Run, command: str) -> None:
     result = auricle(command, "--help")
     assert result.exit_code == 0
     assert "Usage: auricle" in result.stdout
+
+
+def commands(group: typer.core.TyperGroup, *names: str) -> Iterator[tuple[str, ...]]:
+    """Yield the names of each command."""
+    for name, command in group.commands.items():
+        if isinstance(command, typer.core.TyperGroup):
+            yield from commands(command, *names, name)
+        else:
+            yield (*names, name)
+
+
+def test_no_help_loses_words_in_brackets_to_markup(auricle: Run) -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    found = list(commands(group))
+    assert ("cluster", "up") in found
+    seen: set[str] = set()
+    for names in found:
+        command: Any = group
+        for name in names:
+            command = command.commands[name]
+        source = inspect.getdoc(inspect.unwrap(command.callback)) or ""
+        words = set(re.findall(r"\S*\[[^]]*\]\S*", re.sub(r"\[(bold|/)\]", "", source)))
+        shown = auricle(*names, "--help").stdout
+        assert all(word in shown for word in words), (names, words)
+        seen |= words
+    assert seen  # or this tries nothing
+
+
+def test_messages_keep_words_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
+    results.print("a file in /tmp/[bold]/x")
+    errors.print("a file in /tmp/[red]/x", style="yellow")
+    shown = capsys.readouterr()
+    assert "/tmp/[bold]/x" in shown.out
+    assert "/tmp/[red]/x" in shown.err
 
 
 def test_a_setting_that_cant_be_is_one_line_without_a_traceback(

@@ -4,6 +4,7 @@ One module for each command. What only one of them needs is imported when it run
 """
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -46,10 +47,18 @@ def _main(
 ) -> None: ...
 
 
+_NO_MARKUP = re.compile(r"\[(?!bold\]|/\])")
+"""Opens a bracket that is text: Rich would take ``[cluster]`` for a style and leave it out."""
+
+
 def _add(command: Callable[..., None], to: typer.Typer = app, name: str | None = None) -> None:
-    """Add a command; its docstring is its help, with lines joined that belong together."""
+    """Add a command; its docstring is its help, with lines joined that belong together.
+
+    ``[bold]…[/]`` is the only markup in a docstring.
+    """
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+    flowing = _NO_MARKUP.sub(r"\\[", flowing)
     to.command(name, help=flowing)(plain_errors(command))
 
 

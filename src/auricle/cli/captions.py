@@ -106,7 +106,7 @@ class CaptionScreen:
     def say(self, words: str) -> None:
         """Say something that is no caption, and leave it there."""
         if self._console is None:
-            errors.print(words, style="yellow", markup=False)
+            errors.print(words, style="yellow")
         else:
             self._console.print(words, style="yellow", markup=False)
 

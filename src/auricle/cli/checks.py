@@ -16,6 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
+
 from auricle.audio.opus import find_libopus
 from auricle.config import (
     BASE_MODEL_MB,
@@ -34,6 +36,7 @@ from auricle.server.auth import check_exposure, is_exposed
 from auricle.server.run import listen
 
 PROBE_LIMIT_S = 60.0
+ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300
 """The bundled model takes 145 MB once joined; twice that while it is."""
 SPOOL_DISK_MB = 2000
@@ -198,22 +201,40 @@ def check_sandbox(settings: Settings) -> Finding:
 
 
 def check_address(settings: Settings) -> Finding:
-    """Whether the server could listen where it is told to."""
+    """Whether the server can listen at its address, or an Auricle server does so already."""
     server = settings.server
     where = f"{server.host} port {server.port}"
     try:
         check_exposure(server)
     except SetupError as exc:
         return Finding("address", Level.WRONG, f"{where} can't be used", str(exc))
+    text = f"{where} is free"
     try:
         for found in listen(server):
             found.close()
-    except SetupError as exc:  # a server that runs already is the usual reason
-        return Finding("address", Level.WARNING, f"{where} can't be used now", str(exc))
+    except SetupError as exc:
+        running = _running_version(settings)
+        if running is None:
+            return Finding("address", Level.WARNING, f"{where} can't be used now", str(exc))
+        text = f"{where}: Auricle {running} is running there"
     if is_exposed(server):
         advice = "Whoever reaches it can use it: set AURICLE_API_KEYS or AURICLE_KEYS_FILE."
-        return Finding("address", Level.WARNING, f"{where} is free, and open without keys", advice)
-    return Finding("address", Level.OK, f"{where} is free")
+        return Finding("address", Level.WARNING, f"{text}, and open without keys", advice)
+    return Finding("address", Level.OK, text)
+
+
+def _running_version(settings: Settings) -> str | None:
+    """Return the version of the Auricle server at the configured address; ``None`` if none is."""
+    server = settings.server
+    host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
+    scheme = "http" if server.tls_cert is None else "https"
+    url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}/health"
+    try:
+        # No secret is sent, so a certificate of one's own need not be verified.
+        answer = httpx2.get(url, timeout=ANSWER_LIMIT_S, verify=False, trust_env=False).json()
+        return str(answer["version"]) if "decode_workers" in answer else None
+    except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError):
+        return None
 
 
 def check_disk(settings: Settings) -> Finding:

@@ -80,7 +80,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
         results.print("A server that uses them:")
         key = "AURICLE_ENGINE_KEY=KEY " if has_key else ""
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-        results.print(f"  {key}AURICLE_ENGINE_URLS={url} auricle serve", markup=False)
+        results.print(f"  {key}AURICLE_ENGINE_URLS={url} auricle serve")
         _wait_for_a_signal()
         results.print("Finishing what was accepted…")
 

@@ -17,8 +17,9 @@ EXIT_INTERRUPTED = 130
 P = ParamSpec("P")
 R = TypeVar("R")
 
-results = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# Without markup: Rich would take "[cluster]" in a message for a style and leave it out.
+results = Console(highlight=False, soft_wrap=True, markup=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -29,7 +30,7 @@ def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except AuricleError as exc:
-            errors.print(f"auricle: {exc}", style="red", markup=False)
+            errors.print(f"auricle: {exc}", style="red")
             raise typer.Exit(EXIT_UNUSABLE) from exc
         except KeyboardInterrupt:
             raise typer.Exit(EXIT_INTERRUPTED) from None

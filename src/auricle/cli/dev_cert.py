@@ -13,8 +13,11 @@ import platformdirs
 import typer
 
 from auricle.cli.console import results
+from auricle.cli.options import setting
+from auricle.config import ServerSettings, Settings
 from auricle.errors import SetupError
 
+DEFAULT_PORT: int = ServerSettings.model_fields["port"].default
 CA_DAYS = 3650
 CERTIFICATE_DAYS = 397
 """Apple's devices take no more than 825 (support.apple.com/103769), public CAs give no more."""
@@ -55,6 +58,7 @@ def dev_cert(
     directory: Annotated[
         Path | None, typer.Option(help="Where to put them.", show_default="the user's settings")
     ] = None,
+    port: Annotated[int | None, setting("port")] = None,
 ) -> None:
     """Make a certificate for this machine, and a CA of your own that vouches for it.
 
@@ -62,10 +66,11 @@ def dev_cert(
     can vouch for private names and addresses only. Asked again, the CA stays, and the certificate
     is made anew for the addresses of the day; a server that runs takes it within a second.
     """
+    served_port = Settings.load({"port": port}).server.port
     folder = directory or platformdirs.user_config_path("auricle") / "tls"
     own = [*machine_names(), *(names or [])]
     made = make_certificate(folder, own)
-    results.print(_advice(folder, made), markup=False, soft_wrap=True)
+    results.print(_advice(folder, made, served_port), soft_wrap=True)
 
 
 def make_certificate(folder: Path, names: list[str]) -> list[str]:
@@ -174,19 +179,21 @@ def _alone(address: str) -> str:
     return f"{address}/{mask}"
 
 
-def _advice(folder: Path, names: list[str]) -> str:
+def _advice(folder: Path, names: list[str], port: int) -> str:
     reachable = [name for name in names if name not in ("localhost", "127.0.0.1", "::1")]
     lan = next((name for name in reachable if name.count(".") == 3), names[0])
+    option = "" if port == DEFAULT_PORT else f" --port {port}"
+    shown_port = port or "PORT"  # 0: the server picks one when it starts
     ca, key, certificate = folder / "ca.crt", folder / "server.key", folder / "server.crt"
     return f"""\
 Made in {folder}, for {", ".join(names)}.
 
 Serve (other machines need a key: AURICLE_API_KEYS=name:key):
-  auricle serve --host 0.0.0.0 --tls-cert {certificate} --tls-key {key}
+  auricle serve --host 0.0.0.0{option} --tls-cert {certificate} --tls-key {key}
 
 From the command line:
-  SSL_CERT_FILE={ca} auricle live --url https://localhost:6007 --mic
-  curl --cacert {ca} https://localhost:6007/livez
+  SSL_CERT_FILE={ca} auricle live --url https://localhost:{shown_port} --mic
+  curl --cacert {ca} https://localhost:{shown_port}/livez
 
 In browsers, so that the page gets the microphone: take {ca}, and no other file, to the
 phone or computer, and let it be trusted there:
@@ -194,7 +201,7 @@ phone or computer, and let it be trusted there:
   iPhone   open the file, install it in Settings > General > VPN & Device Management, then switch it
            on in Settings > General > About > Certificate Trust Settings
   desktop  the browser's settings, under certificates: authorities
-Then open https://{lan}:6007 there.
+Then open https://{lan}:{shown_port} there.
 
 The CA can vouch for these and private networks only. Keep its key to yourself all the same:
 {folder / "ca.key"}

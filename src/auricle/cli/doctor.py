@@ -31,7 +31,7 @@ def doctor(
         level = Text(f"{found.level.value:9}", style=styles[found.level])
         results.print(Text.assemble(level, f"{found.subject:10}", found.text))
         if found.advice:
-            results.print(f"{'':19}→ {found.advice}", style="bold", markup=False)
+            results.print(f"{'':19}→ {found.advice}", style="bold")
         is_usable = is_usable and found.level is not Level.WRONG
     if not is_usable:
         raise typer.Exit(1)

@@ -41,8 +41,8 @@ def add(
 
     path = _path(keys_file)
     key = add_key(path, name, KeyLimits(sessions, audio_s, requests))
-    errors.print(f"{path} has the hash of {name}'s key. This is the key:", markup=False)
-    results.print(key, markup=False)
+    errors.print(f"{path} has the hash of {name}'s key. This is the key:")
+    results.print(key)
 
 
 def list_keys(keys_file: _File = None) -> None:
@@ -64,7 +64,7 @@ def remove(name: _Name, keys_file: _File = None) -> None:
 
     path = _path(keys_file)
     remove_key(path, name)
-    errors.print(f"{name} is removed from {path}.", markup=False)
+    errors.print(f"{name} is removed from {path}.")
 
 
 def _path(keys_file: str | None) -> Path:

@@ -2,6 +2,7 @@
 
 import typer
 import typer.models
+from rich.markup import escape
 
 from auricle.config import fields, variable
 
@@ -14,7 +15,7 @@ def setting(name: str, *more_names: str, panel: str | None = None) -> typer.mode
     option: typer.models.OptionInfo = typer.Option(
         f"--{name.replace('_', '-')}",
         *more_names,
-        help=f"{description} [dim]\\[{variable(name)}, {default_text(name)}][/]",
+        help=f"{escape(description or '')} [dim]\\[{variable(name)}, {default_text(name)}][/]",
         show_default=False,
         rich_help_panel=panel,
     )

@@ -156,12 +156,12 @@ def _tell(recording: _Recording, output_format: Format, *, is_one_of_several: bo
         except SetupError as exc:
             recording.problem = str(exc)
     if heard is None or recording.problem:
-        errors.print(f"{path}: {recording.problem}", style="red", markup=False)
+        errors.print(f"{path}: {recording.problem}", style="red")
         return
     for gap in heard.gaps:
         start_s, end_s = gap.start_sample / SAMPLE_RATE_HZ, gap.end_sample / SAMPLE_RATE_HZ
         line = f"{path}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
-        errors.print(line, style="yellow", markup=False)
+        errors.print(line, style="yellow")
     if recording.target is None:
         title = f"==> {path} <==\n" if is_one_of_several and output_format is Format.TEXT else ""
         typer.echo(title + render(heard, output_format), nl=False)
