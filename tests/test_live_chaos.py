@@ -92,7 +92,7 @@ class Service:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     found = Service(tmp_path_factory.mktemp("chaos"))
     with found.stack:
-        found.running.line_with("Ready after")
+        found.running.event("ready")
         yield found
 
 

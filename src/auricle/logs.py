@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import sys
+import threading
 import traceback
 from types import TracebackType
 from typing import Any, Literal, TextIO, cast
@@ -60,6 +61,33 @@ def configure_logging(level: Level) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+
+
+def log_uncaught() -> None:
+    """Log exceptions that nothing catches, and Python's warnings, instead of printing them.
+
+    They would be plain text among the JSON, and an exception's message may hold speech.
+    """
+    log = structlog.get_logger("auricle")
+
+    def in_main(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        log.critical("uncaught_exception", exc_info=(kind, error, trace))
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not SystemExit:
+            found = (args.exc_type, args.exc_value, args.exc_traceback)
+            log.error("uncaught_exception", where="thread", exc_info=found)
+
+    def in_finalizer(args: "sys.UnraisableHookArgs") -> None:
+        found = (args.exc_type, args.exc_value, args.exc_traceback)
+        log.error("uncaught_exception", where="finalizer", exc_info=found)
+
+    sys.excepthook = in_main
+    threading.excepthook = in_thread
+    sys.unraisablehook = in_finalizer
+    logging.captureWarnings(True)
 
 
 def drop_exception_messages(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

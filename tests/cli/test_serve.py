@@ -1,6 +1,10 @@
 """``auricle serve`` as a person meets it: a real process, its output, its end."""
 
 import json
+import os
+import pty
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -11,10 +15,12 @@ from typing import Any
 import httpx2
 import psutil
 import pytest
+from websockets.asyncio.client import connect
 
+from auricle import __version__
 from auricle.cli.serve import curl_line
 from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, until
+from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
 from tests.fakes.scripted_engine import answer
 from tests.fakes.wyoming import spoken
 
@@ -57,12 +63,11 @@ def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> No
     assert not list((tmp_path / "spool").iterdir())
 
 
-def test_the_curl_line_that_it_prints_works(tmp_path: Path) -> None:
-    with serving(tmp_path) as (server, url):
-        line = server.line_with("curl ").split()
-        assert line[:2] == ["curl", "--data-binary"]
-        assert (ROOT / line[2].removeprefix("@")).is_file()
-        assert line[-1] == f"{url}/utterance"
+def test_the_curl_line_that_it_prints_works() -> None:
+    line = curl_line("http://h", has_keys=False).split()
+    assert line[:2] == ["curl", "--data-binary"]
+    assert (ROOT / line[2].removeprefix("@")).is_file()
+    assert line[-1] == "http://h/utterance"
 
 
 def test_the_curl_line_names_a_key_where_one_is_needed(
@@ -84,13 +89,16 @@ def test_options_win_over_variables(tmp_path: Path) -> None:
 def test_it_serves_other_machines_without_keys_if_told_so_and_warns(tmp_path: Path) -> None:
     with serving(tmp_path, "--insecure-no-auth", host="0.0.0.0") as (server, url):
         assert httpx2.get(f"{url}/health").status_code == 200
-        assert "whoever reaches this machine can use it" in server.stderr
+        [warning] = [e for e in server.events() if e["event"] == "open_without_keys"]
+        assert warning["level"] == "warning"
 
 
 def test_a_misspelled_variable_is_told_at_the_start(tmp_path: Path) -> None:
     environ = environment(tmp_path) | {"AURICLE_WORKER": "2"}
     with command("serve", environ=environ) as server:
-        assert "AURICLE_WORKERS" in server.line_with("AURICLE_WORKER is not a setting")
+        message = server.event("unknown_setting")["message"]
+    assert message.startswith("AURICLE_WORKER is not a setting")
+    assert "AURICLE_WORKERS" in message
 
 
 def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
@@ -110,6 +118,24 @@ def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
         assert server.wait() == 0
 
 
+def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -> None:
+    with serving(tmp_path, drain_s=LIMIT_S) as (server, url):
+        answers: list[Any] = []
+        asked = threading.Thread(
+            target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
+        )
+        asked.start()
+        until(lambda: running_jobs(url) == 1, server)
+        for process in (*server.children(), server.process):
+            process.send_signal(signal.SIGTERM)
+        asked.join(LIMIT_S)
+        assert answers[0].status_code == 200
+        assert server.wait() == 0
+    exits = [event for event in server.events() if event["event"] == "worker_exited"]
+    assert {event["reason"] for event in exits} == {"stopped"}
+    assert len(exits) == 4
+
+
 def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
     with serving(tmp_path, drain_s=10 * LIMIT_S, attempt_floor_s=10 * LIMIT_S) as (server, url):
         answered: list[bool] = []
@@ -127,8 +153,9 @@ def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
 def test_home_assistant_is_heard_out_after_ctrl_c(tmp_path: Path) -> None:
     options = ("--wyoming", "--wyoming-host", "0.0.0.0", "--wyoming-port", "0", "--wyoming-open")
     with serving(tmp_path, *options, drain_s=LIMIT_S) as (server, _):
-        port = int(server.stdout.split("finds it on 0.0.0.0 port ")[1].split()[0])
-        assert f"whoever reaches 0.0.0.0 port {port} can use it" in server.stderr
+        events = {event["event"]: event for event in server.events()}
+        port = events["wyoming_started"]["port"]
+        assert f"0.0.0.0 port {port}" in events["wyoming_open"]["message"]
         with socket.create_connection(("127.0.0.1", port), LIMIT_S) as home:
             said = spoken()
             home.sendall(said[: len(said) // 2])
@@ -168,15 +195,14 @@ def _is_answered(url: str) -> bool:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_cant_be_served_ends_in_one_line(
+def test_what_cant_be_served_ends_in_one_event_that_says_why(
     tmp_path: Path, settings: dict[str, object], said: str
 ) -> None:
     with command("serve", environ=environment(tmp_path, **settings)) as server:
         assert server.wait() == 2
-    lines = [line for line in server.stderr.splitlines() if not line.startswith("{")]
-    assert len(lines) == 1
-    assert lines[0].startswith("auricle: ")
-    assert said in lines[0]
+    [failed] = [event for event in server.events() if event["event"] == "start_failed"]
+    assert failed["level"] == "error"
+    assert said in failed["message"]
 
 
 def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> None:
@@ -184,7 +210,8 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
         port = taken.getsockname()[1]
         with command("serve", environ=environment(tmp_path, port=port)) as server:
             assert server.wait() == 2
-    assert f"Port {port} on 127.0.0.1 can't be used" in server.stderr
+    [failed] = server.events()
+    assert f"Port {port} on 127.0.0.1 can't be used" in failed["message"]
     assert server.stdout == ""
 
 
@@ -192,9 +219,8 @@ def test_a_model_that_cant_be_loaded_ends_in_one_line(tmp_path: Path) -> None:
     environ = environment(tmp_path, engine="auricle.engine.short_window:load")
     with command("serve", environ=environ) as server:
         assert server.wait() == 2
-    lines = [line for line in server.stderr.splitlines() if not line.startswith("{")]
-    assert len(lines) == 1
-    assert "can't be loaded" in lines[0]
+    [failed] = [event for event in server.events() if event["event"] == "start_failed"]
+    assert "can't be loaded" in failed["message"]
 
 
 PROGRAM = """
@@ -212,13 +238,12 @@ def test_the_process_that_served_has_not_imported_what_only_workers_may(tmp_path
         [sys.executable, "-c", PROGRAM],
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.STDOUT,
         text=True,
     )
     try:
         assert server.stdout is not None
-        url = server.stdout.readline().split(" serves on ")[1].split()[0]
-        assert server.stdout.readline().startswith("Ready")
+        url = started_at(server.stdout)
         assert post(url).status_code == 200
         psutil.Process(server.pid).terminate()
         imported = set(server.stdout.read().splitlines()[-1].split())
@@ -241,3 +266,137 @@ def test_its_logs_are_json_and_say_nothing_of_what_was_said(tmp_path: Path) -> N
     assert [event["trace_id"] for event in events if event.get("trace_id")] == ["t-1"]
     assert "whispered" not in server.stderr
     assert answer(CLIP.pcm) not in server.stderr
+
+
+def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
+    keys = {"api_keys": "anna:secret-of-anna", "operator_key": "secret-of-the-operator"}
+    with serving(tmp_path, "--wyoming", "--wyoming-port", "0", key_sessions=3, **keys) as (
+        server,
+        url,
+    ):
+        server.interrupt()
+        assert server.wait() == 0
+    assert server.stdout == ""
+    events = server.events()  # each line is JSON
+    life = ("wyoming_started", "started", "ready", "draining", "stopped")
+    assert [event["event"] for event in events if event["event"] in life] == [*life]
+    by_name = {event["event"]: event for event in events}
+    started, ready, stopped = by_name["started"], by_name["ready"], by_name["stopped"]
+    assert {started["version"], ready["version"], stopped["version"]} == {__version__}
+    assert (started["url"], started["pid"]) == (url, server.process.pid)
+    assert started["workers"] == 2
+    assert started["device"] == "cpu"
+    assert started["model"].endswith("/model")
+    assert ready["model"]
+    assert started["settings"] == {
+        "AURICLE_PORT": 0,
+        "AURICLE_API_KEYS": "1 set",
+        "AURICLE_OPERATOR_KEY": "set",
+        "AURICLE_WYOMING": True,
+        "AURICLE_WYOMING_PORT": 0,
+        "AURICLE_KEY_SESSIONS": 3,
+        "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
+        "AURICLE_MODEL": str(tmp_path / "model"),
+        "AURICLE_CACHE_DIR": str(tmp_path / "cache"),
+        "AURICLE_ENGINE": "tests.fakes.scripted_engine:load",
+        "AURICLE_SANDBOX_FOLDERS": f"{tmp_path},{ROOT}",
+    }
+    assert "secret-of" not in server.stderr
+    exits = [event for event in events if event["event"] == "worker_exited"]
+    assert len(exits) == 4
+    assert {(event["reason"], event["level"]) for event in exits} == {("stopped", "info")}
+    assert events[-1] is stopped
+    assert stopped["uptime_s"] > 0
+
+
+def test_on_a_terminal_it_says_where_it_is_and_how_to_try_it(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "auricle", "serve"],
+        env=environment(tmp_path),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+    )
+    os.close(theirs)
+    try:
+        assert server.stderr is not None
+        url = started_at(server.stderr)
+        shown = ""
+        while "curl" not in shown:
+            assert select.select([ours], [], [], LIMIT_S)[0]
+            shown += os.read(ours, 65536).decode()
+        assert "Auricle serves on" in shown
+        assert url in shown
+    finally:
+        server.kill()
+        server.communicate()
+        os.close(ours)
+
+
+def test_a_warning_of_python_and_an_exception_that_nobody_catches_are_events_too(
+    tmp_path: Path,
+) -> None:
+    environ = environment(tmp_path, engine="tests.fakes.scripted_engine:load")
+    program = PROGRAM.replace("try:", BUGS + "try:")
+    done = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env=environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert done.stderr is not None
+    events = [json.loads(line) for line in done.stderr]
+    assert done.wait() != 0
+    found = [event for event in events if event["event"] == "uncaught_exception"]
+    assert {event.get("where", "main") for event in found} == {"thread", "finalizer", "main"}
+    assert all(event["error"] == "ZeroDivisionError" for event in found)
+    assert any("a warning of Python" in event["event"] for event in events)
+    done.stderr.close()
+
+
+BUGS = """
+import threading, warnings
+from auricle.cli import serve
+
+class Bad:
+    def __del__(self):
+        1 / 0
+
+async def broken(settings):
+    warnings.warn("a warning of Python", stacklevel=1)
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    Bad()
+    1 / 0
+
+serve._serve = broken
+"""
+
+
+async def test_a_live_session_is_logged_when_it_starts(tmp_path: Path) -> None:
+    headers = {"authorization": "Bearer key-of-anna"}
+    agent = "evil\x1b[31m \u00e9" + "x" * 500
+    with serving(tmp_path, api_keys="anna:key-of-anna") as (server, url):
+        address = f"ws{url.removeprefix('http')}/v1/stream?format=pcm16"
+        async with connect(
+            address,
+            additional_headers=headers,
+            user_agent_header=agent.encode().decode("latin-1").replace("\x1b", "\t"),
+            proxy=None,
+        ) as socket:
+            session = json.loads(await socket.recv())
+            started = server.event("session_started")
+            assert "request" not in {event["event"] for event in server.events()}
+        ended = server.event("request")
+    assert started["client"] == "anna"
+    assert started["address"] == "127.0.0.1"
+    assert started["dialect"] == "native"
+    assert started["session"] == session["session"] == ended["session"]
+    assert started["request_id"] == ended["request_id"]
+    assert started["user_agent"].startswith("evil?[31m ??xxx")
+    assert len(started["user_agent"]) == 200

@@ -14,7 +14,7 @@ import pytest
 
 from tests.cli.test_serve import CLIP, PROGRAM, post
 from tests.cluster.conftest import Recogniser, running_recogniser
-from tests.fakes.command import LIMIT_S, Command, command, environment, serving
+from tests.fakes.command import LIMIT_S, Command, command, environment, serving, started_at
 from tests.fakes.scripted_engine import answer
 
 pytestmark = pytest.mark.process
@@ -56,7 +56,8 @@ def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None
         running_recogniser(engine_key=KEY) as other,
         gateway(tmp_path, one, other) as (server, url),
     ):
-        assert "asks 2 recognisers elsewhere" in server.stdout
+        [started] = [event for event in server.events() if event["event"] == "started"]
+        assert started["recognisers"] == 2
         until(lambda: len(server.children()) == 2)  # those that read files
         until(lambda: states(url) == [("1/asr-1", "ready"), ("2/asr-1", "ready")])
         answered = post(url)
@@ -92,9 +93,8 @@ def test_a_wrong_key_ends_in_one_line(tmp_path: Path) -> None:
         environ = environment(tmp_path, engine_urls=only.url, engine_key=KEY)
         with command("serve", environ=environ) as server:
             assert server.wait() == 2
-    lines = [line for line in server.stderr.splitlines() if not line.startswith("{")]
-    assert len(lines) == 1
-    assert "AURICLE_ENGINE_KEY" in lines[0]
+    [failed] = [event for event in server.events() if event["event"] == "start_failed"]
+    assert "AURICLE_ENGINE_KEY" in failed["message"]
 
 
 def test_the_key_is_handed_to_no_worker_and_never_shown(tmp_path: Path) -> None:
@@ -116,13 +116,12 @@ def test_a_gateway_has_not_imported_what_only_recognisers_may(tmp_path: Path) ->
             [sys.executable, "-c", PROGRAM],
             env=environment(tmp_path, engine_urls=only.url),
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         try:
             assert server.stdout is not None
-            url = server.stdout.readline().split(" serves on ")[1].split()[0]
-            assert server.stdout.readline().startswith("Ready")
+            url = started_at(server.stdout)
             assert post(url).json()["text"] == answer(CLIP.pcm)
             psutil.Process(server.pid).terminate()
             imported = set(server.stdout.read().splitlines()[-1].split())

@@ -22,7 +22,7 @@ NAMED = f"wyoming {WYOMING.version('wyoming')}"
 
 
 def port(server: RealServer) -> str:
-    found = re.search(r"finds it on 127\.0\.0\.1 port (\d+)", server.command.stdout)
+    found = re.search(r'"port": (\d+), "event": "wyoming_started"', server.command.stderr)
     assert found
     return found[1]
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import structlog.testing
 
 from auricle.config import ModelSettings
 from auricle.engine.fetch import HUB_MODELS, known_models, resolve
@@ -101,6 +102,16 @@ def test_without_a_network_it_says_what_to_do(capfd: pytest.CaptureFixture[str])
         resolve(settings("tiny"))
     assert "bundled" not in str(error.value)
     assert "Fetching the model 'tiny'" in capfd.readouterr().err
+
+
+def test_a_download_that_is_to_be_in_the_log_writes_nothing_else(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with structlog.testing.capture_logs() as events, pytest.raises(SetupError):
+        resolve(settings("tiny"), in_log=True)
+    assert capfd.readouterr() == ("", "")
+    assert [event["event"] for event in events] == ["model_lookup", "model_download"]
+    assert any("Fetching the model 'tiny'" in line for line in events[1]["lines"])
 
 
 def test_base_without_packages_and_network_names_the_packages(

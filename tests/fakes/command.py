@@ -1,5 +1,6 @@
 """Real ``auricle`` commands in processes of their own, with the scripted engine."""
 
+import json
 import os
 import queue
 import signal
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 
 import psutil
 
@@ -91,6 +92,17 @@ class Command:
             if text in line:
                 return line
 
+    def event(self, name: str) -> dict[str, Any]:
+        """Wait for an event of the JSON log, and return it."""
+        while True:
+            line = self.line_with(f'"event": "{name}"')
+            if (found := json.loads(line))["event"] == name:
+                return dict(found)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return all events that the log on stderr holds so far."""
+        return [json.loads(line) for line in self.stderr.splitlines()]
+
     def interrupt(self) -> None:
         """Do what Ctrl-C does."""
         self.process.send_signal(signal.SIGINT)
@@ -104,6 +116,18 @@ class Command:
         for reader in self._readers:
             reader.join(LIMIT_S)
         return code
+
+
+def started_at(log: IO[str]) -> str:
+    """Read the log of ``auricle serve`` until it is ready, and return its URL."""
+    url = ""
+    for line in log:
+        event = json.loads(line)
+        if event["event"] == "started":
+            url = str(event["url"])
+        elif event["event"] == "ready":
+            return url
+    raise AssertionError("the server was never ready")
 
 
 def until(condition: Callable[[], object], running: Command) -> None:
@@ -131,6 +155,6 @@ def command(*arguments: str, environ: dict[str, str]) -> Iterator[Command]:
 def serving(folder: Path, *arguments: str, **settings: object) -> Iterator[tuple[Command, str]]:
     """Run ``auricle serve`` and give its URL once it is ready."""
     with command("serve", *arguments, environ=environment(folder, **settings)) as server:
-        url = server.line_with("serves on http").split(" serves on ")[1].split()[0]
-        server.line_with("Ready after")
+        url = str(server.event("started")["url"])
+        server.event("ready")
         yield server, url

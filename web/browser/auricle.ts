@@ -135,7 +135,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 	const kept = Object.entries(process.env).filter(([name]) => !isOurs(name));
 	const child = spawn(PYTHON, ['-m', 'auricle', 'serve'], {
 		cwd: ROOT,
-		stdio: ['ignore', 'pipe', 'inherit'],
+		stdio: ['ignore', 'ignore', 'pipe'],
 		env: {
 			...Object.fromEntries(kept),
 			PYTHONUNBUFFERED: '1',
@@ -145,7 +145,7 @@ async function launch(port: number, settings: Settings): Promise<[ChildProcess, 
 			AURICLE_API_KEYS: `browser:${API_KEY},other:${OTHER_KEY},third:${THIRD_KEY},unusual:${UNUSUAL_KEY}`,
 			AURICLE_WORKERS: '1',
 			AURICLE_MAX_SESSIONS: String(MAX_SESSIONS),
-			AURICLE_LOG_LEVEL: 'error',
+			AURICLE_LOG_LEVEL: 'info',
 			AURICLE_CACHE_DIR: `${ROOT}/.cache/auricle`,
 			AURICLE_OPERATOR_KEY: OPERATOR_KEY,
 			...settings,
@@ -166,9 +166,9 @@ function portOf(child: ChildProcess): Promise<number> {
 		const fail = (): void => reject(new Error(`the server did not start:\n${said}`));
 		const late = setTimeout(fail, START_LIMIT_MILLISECONDS);
 		child.once('exit', fail);
-		child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+		child.stderr?.setEncoding('utf8').on('data', (text: string) => {
 			said += text;
-			const port = /serves on http:\/\/[^:]+:(\d+)[^]*Ready after/.exec(said)?.[1];
+			const port = /"url": "http:\/\/[^:]+:(\d+)"[^]*"event": "ready"/.exec(said)?.[1];
 			if (port !== undefined) {
 				clearTimeout(late);
 				resolve(Number(port));

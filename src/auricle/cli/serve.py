@@ -1,21 +1,33 @@
-"""``auricle serve``: the HTTP server with its workers."""
+"""``auricle serve``: the HTTP server with its workers.
+
+The log is JSON on stderr. Lines for people are printed on a terminal only, so that a pipe (systemd,
+a container's log) carries nothing but JSON.
+"""
 
 import asyncio
 import contextlib
 import math
+import os
 import signal
+import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import anyio
+import structlog
+import typer
+from rich.text import Text
 
-from auricle.cli.console import errors, results
+from auricle import __version__
+from auricle.cli.console import EXIT_UNUSABLE, errors, results
 from auricle.cli.options import setting
-from auricle.cli.settings import warn_of_unknown_variables
+from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.config import ServerSettings, Settings
-from auricle.errors import SetupError
+from auricle.errors import AuricleError, SetupError
 
 if TYPE_CHECKING:
     from auricle.cluster.transcriber import RemoteTranscriber
@@ -26,6 +38,8 @@ if TYPE_CHECKING:
 
 CLIP = Path("testdata/fellow.wav")
 """Speech to try it with, when started in a clone of the repository."""
+
+log = structlog.get_logger("auricle.server")
 
 
 def serve(
@@ -62,32 +76,47 @@ def serve(
 
     Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
     """
-    settings = Settings.load(
-        {
-            "host": host,
-            "port": port,
-            "keys_file": keys_file,
-            "insecure_no_auth": insecure_no_auth,
-            "tls_cert": tls_cert,
-            "tls_key": tls_key,
-            "wyoming": wyoming,
-            "wyoming_host": wyoming_host,
-            "wyoming_port": wyoming_port,
-            "wyoming_open": wyoming_open,
-            "model": model,
-            "device": device,
-            "compute_type": compute_type,
-            "workers": workers,
-            "worker_threads": worker_threads,
-            "decode_workers": decode_workers,
-            "queue_audio_s": queue_audio_s,
-            "max_audio_s": max_audio_s,
-            "drain_s": drain_s,
-            "keep_audio": keep_audio,
-            "log_level": log_level,
-        }
-    )
-    warn_of_unknown_variables()
+    overrides: dict[str, object] = {
+        "host": host,
+        "port": port,
+        "keys_file": keys_file,
+        "insecure_no_auth": insecure_no_auth,
+        "tls_cert": tls_cert,
+        "tls_key": tls_key,
+        "wyoming": wyoming,
+        "wyoming_host": wyoming_host,
+        "wyoming_port": wyoming_port,
+        "wyoming_open": wyoming_open,
+        "model": model,
+        "device": device,
+        "compute_type": compute_type,
+        "workers": workers,
+        "worker_threads": worker_threads,
+        "decode_workers": decode_workers,
+        "queue_audio_s": queue_audio_s,
+        "max_audio_s": max_audio_s,
+        "drain_s": drain_s,
+        "keep_audio": keep_audio,
+        "log_level": log_level,
+    }
+    try:
+        _run(overrides)
+    except AuricleError as exc:
+        if sys.stderr.isatty():
+            raise  # one plain line
+        log.error("start_failed", message=str(exc), version=__version__)
+        raise typer.Exit(EXIT_UNUSABLE) from exc
+
+
+def _run(overrides: Mapping[str, object]) -> None:
+    from auricle.logs import configure_logging, log_uncaught
+
+    configure_logging("info")  # for what is wrong with the settings themselves
+    log_uncaught()
+    settings = Settings.load(overrides)
+    configure_logging(settings.server.log_level)
+    for warning in unknown_variable_warnings():
+        _warn("unknown_setting", warning)
     asyncio.run(_serve(settings))
 
 
@@ -97,7 +126,6 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: Something of that can't be; it says what to do.
     """
-    from auricle.logs import configure_logging
     from auricle.server import wyoming
     from auricle.server.app import create_app
     from auricle.server.auth import is_exposed
@@ -108,8 +136,8 @@ async def _serve(settings: Settings) -> None:
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
 
+    began_at = time.monotonic()
     keep_memory_private()
-    configure_logging(settings.server.log_level)
     # A port in use, a bad file of keys or certificate is told before a model is fetched.
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
@@ -117,13 +145,15 @@ async def _serve(settings: Settings) -> None:
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
-    pool, doing = await _recognisers(settings, kept)
+    engine = await _engine(settings, kept)
+    pool = engine.transcriber
     decoder = DecodePool(settings.worker, settings.decode, kept)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
-        errors.print(
-            "auricle: there are no keys: whoever reaches this machine can use it.", style="yellow"
+        _warn(
+            "open_without_keys",
+            "No keys are set: every machine that reaches this server can use it.",
         )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
@@ -135,13 +165,13 @@ async def _serve(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if kept is not None:
             stack.push_async_callback(kept.aclose)
-            errors.print(f"auricle: speech that ends a worker is kept in {folder}.", style="yellow")
+            _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
         for used in (pool, decoder):
             stack.push_async_callback(used.aclose)
         await pool.start()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
-            beside.start_soon(_announce, settings, doing, url, pool, problems)
+            beside.start_soon(_announce, settings, engine, url, problems)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # out of a task group it would come as a group
@@ -149,12 +179,27 @@ async def _serve(settings: Settings) -> None:
             beside.cancel_scope.cancel()
     if problems:
         raise problems[0]
+    uptime_s = round(time.monotonic() - began_at, 1)
+    log.info("stopped", version=__version__, uptime_s=uptime_s)
 
 
-async def _recognisers(
-    settings: Settings, kept: "CrashAudio | None"
-) -> "tuple[WorkerPool | RemoteTranscriber, str]":
-    """Return who recognises, not started yet, and what they do at the start, in words.
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """What recognises, not started yet.
+
+    Attributes:
+        transcriber: Owned by the caller.
+        summary: What it does at the start, for the terminal.
+        facts: The same for the log.
+    """
+
+    transcriber: "WorkerPool | RemoteTranscriber"
+    summary: str
+    facts: Mapping[str, object]
+
+
+async def _engine(settings: Settings, kept: "CrashAudio | None") -> _Engine:
+    """Return what recognises: workers of this server, or recognisers on other machines.
 
     Raises:
         SetupError: The model or the GPU can't be had.
@@ -163,20 +208,29 @@ async def _recognisers(
         from auricle.cluster.transcriber import RemoteTranscriber
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
-        return RemoteTranscriber(settings.engine, settings.queue), f"asks {count} elsewhere"
+        remote = RemoteTranscriber(settings.engine, settings.queue)
+        return _Engine(remote, f"asks {count} elsewhere", {"recognisers": len(urls)})
 
     from auricle.engine.fetch import resolve
     from auricle.engine.placement import settle
     from auricle.workers.pool import WorkerPool
 
-    model_path = await anyio.to_thread.run_sync(resolve, settings.model)
+    in_log = not sys.stderr.isatty()
+    model_path = await anyio.to_thread.run_sync(partial(resolve, settings.model, in_log=in_log))
     place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
     if place.trouble is not None:
-        errors.print(f"auricle: no GPU is used: {place.trouble.text}.", style="yellow")
+        _warn("gpu_not_used", f"No GPU is used: {place.trouble.text}.")
     pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept)
     workers = place.worker.workers
-    doing = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
-    return pool, doing
+    summary = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
+    facts = {
+        "model": settings.model.model,
+        "device": place.model.device,
+        "compute_type": place.model.compute_type,
+        "workers": workers,
+        "worker_threads": place.worker.worker_threads,
+    }
+    return _Engine(pool, summary, facts)
 
 
 async def _start_decoder(decoder: "DecodePool", server: "ServerState") -> None:
@@ -185,35 +239,57 @@ async def _start_decoder(decoder: "DecodePool", server: "ServerState") -> None:
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:
-    """Tell where Wyoming's clients find it, and that they need no keys."""
+    """Report where Wyoming's clients find the server, and that they need no keys."""
     from auricle.server.wyoming import is_exposed
 
     where = f"{settings.wyoming_host} port {port}"
-    results.print(f"Home Assistant finds it on {where} (Wyoming).", markup=False)
+    log.info("wyoming_started", host=settings.wyoming_host, port=port)
+    _show(f"Home Assistant finds it on {where} (Wyoming).")
     if is_exposed(settings):
-        errors.print(
-            f"auricle: Wyoming knows no keys: whoever reaches {where} can use it.", style="yellow"
+        _warn(
+            "wyoming_open",
+            f"Wyoming has no keys: every machine that reaches {where} can use it.",
         )
 
 
 async def _announce(
-    settings: Settings,
-    doing: str,
-    url: str,
-    pool: "WorkerPool | RemoteTranscriber",
-    problems: list[SetupError],
+    settings: Settings, engine: _Engine, url: str, problems: list[SetupError]
 ) -> None:
-    """Tell where the service is and when it is ready; end it if the model can't be loaded."""
+    """Report where the server is and when it is ready; end it if the model can't be loaded."""
     began_at = time.monotonic()
-    results.print(f"Auricle serves on [bold]{url}[/] and {doing}…")
+    log.info(
+        "started",
+        version=__version__,
+        url=url,
+        pid=os.getpid(),
+        **engine.facts,
+        settings=changed_settings(settings),
+    )
+    _show(Text.assemble("Auricle serves on ", (url, "bold"), f" and {engine.summary}…"))
     try:
-        await pool.wait_ready(math.inf)
+        await engine.transcriber.wait_ready(math.inf)
     except SetupError as exc:
         problems.append(exc)
         signal.raise_signal(signal.SIGTERM)  # the one way in which the server ends
         return
-    results.print(f"Ready after {time.monotonic() - began_at:.1f} s. Try it:")
-    results.print(f"  {curl_line(url, has_keys=settings.server.has_keys)}", markup=False)
+    after_s = round(time.monotonic() - began_at, 1)
+    log.info("ready", version=__version__, model=engine.transcriber.stats().model, after_s=after_s)
+    _show(f"Ready after {after_s:.1f} s. Try it:")
+    _show(f"  {curl_line(url, has_keys=settings.server.has_keys)}")
+
+
+def _show(line: str | Text) -> None:
+    """Print a line for a person at a terminal; a log collector gets the JSON events instead."""
+    if sys.stdout.isatty():
+        results.print(line)
+
+
+def _warn(event: str, message: str) -> None:
+    """Warn the operator: a plain line on a terminal, else an event of the log."""
+    if sys.stderr.isatty():
+        errors.print(f"auricle: {message}", style="yellow")
+    else:
+        log.warning(event, message=message)
 
 
 def curl_line(url: str, *, has_keys: bool) -> str:

@@ -31,7 +31,7 @@ def settings(
             line = Text(f"{variable(name)}={now}", style="bold" if is_changed else "")
             line.append(f"  (default: {default})" if is_changed else "", style="dim")
             results.print(line)
-            results.print(f"    {field.description}", style="dim", markup=False)
+            results.print(f"    {field.description}", style="dim")
     warn_of_unknown_variables()
 
 
@@ -60,8 +60,31 @@ def markdown_table() -> str:
     return "\n".join(rows)
 
 
-def warn_of_unknown_variables() -> None:
-    """Tell of variables that look like settings and are none: most are misspelled."""
+def changed_settings(settings: Settings) -> dict[str, object]:
+    """Return the variables whose values differ from their defaults, without any secret.
+
+    Of keys only how many there are is in it; paths of files of keys are no secret.
+    """
+    changed: dict[str, object] = {}
+    for section, section_class in SECTIONS.items():
+        for name, field in section_class.model_fields.items():
+            value = getattr(getattr(settings, section), name)
+            if value != field.get_default(call_default_factory=True):
+                is_plain = isinstance(value, bool | int | float)
+                changed[variable(name)] = value if is_plain else value_text(value)
+    return changed
+
+
+def unknown_variable_warnings() -> list[str]:
+    """Return a sentence for each variable that looks like a setting and is none."""
+    warnings = []
     for name, meant in unknown_variables():
-        hint = f" Did you mean {meant}?" if meant else " See `auricle settings`."
-        errors.print(f"auricle: {name} is not a setting and changes nothing.{hint}", style="yellow")
+        hint = f"Did you mean {meant}?" if meant else "See `auricle settings`."
+        warnings.append(f"{name} is not a setting and changes nothing. {hint}")
+    return warnings
+
+
+def warn_of_unknown_variables() -> None:
+    """Print a warning for each variable that looks like a setting and is none."""
+    for warning in unknown_variable_warnings():
+        errors.print(f"auricle: {warning}", style="yellow")

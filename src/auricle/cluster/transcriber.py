@@ -241,9 +241,7 @@ class RemoteTranscriber:
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
                 return await self._ask(call)
-            raise call.error or DeadlineExceeded(
-                "the answer was not there in time", RETRY_AFTER_S
-            )
+            raise call.error or DeadlineExceeded("the answer was not there in time", RETRY_AFTER_S)
         finally:
             self._books.close(ticket)
             del self._calls[ticket]

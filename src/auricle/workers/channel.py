@@ -172,7 +172,10 @@ def armed(dump_after_s: float) -> Iterator[None]:
 def prepare_process() -> None:
     """Make this process a good worker: explains its crashes, yields to the server, dies with it."""
     faulthandler.enable()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    # Ctrl-C, systemd and `timeout` send these to the whole group: the server finishes accepted work
+    # first, and then tells its workers to stop.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     _lower_priority()
     if sys.platform == "linux":
         _offer_to_oom_killer()

@@ -33,6 +33,8 @@ STOP_GRACE_S = 5.0
 SOFT_MEMORY_BYTES = 700 * 10**6
 HARD_MEMORY_BYTES = 2000 * 10**6
 """Growth over the memory in use once ready: replaced above the first, killed above the second."""
+ORDERLY = frozenset({"replaced", "stopped"})
+"""Reasons for an exit that the supervisor asked for: nothing is wrong."""
 DUMP_MARGIN = 0.9
 """The child dumps its stack at this part of its budget, so that the dump is there at the kill."""
 
@@ -342,7 +344,7 @@ class Crew:
         self._shift.workers_changed(self.ready)
         self._shift.died(worker.id, exit, worker.kill_reason, now)
         _say(
-            log.info if worker.kill_reason == "replaced" else log.warning,
+            log.info if worker.kill_reason in ORDERLY else log.warning,
             "worker_exited",
             worker=worker.id,
             pid=pid,
@@ -385,7 +387,7 @@ class Crew:
         for worker in self._with_process():
             assert worker.process is not None
             is_starting, worker.is_retiring = worker.policy.state is State.STARTING, True
-            worker.kill_reason = "replaced"
+            worker.kill_reason = "stopped"
             worker.process.send(Stop())
             worker.policy.stopping()
             if is_starting:  # it holds nothing, and hears nothing before its model is loaded
@@ -395,7 +397,7 @@ class Crew:
                 self._changed.clear()
                 await self._changed.wait()
         for worker in self._with_process():
-            self._kill(worker, "replaced")
+            self._kill(worker, "stopped")
 
     def _with_process(self) -> Iterator[_Worker]:
         return (worker for worker in list(self._workers) if worker.process is not None)

@@ -34,7 +34,7 @@ from auricle.types import SAMPLE_RATE_HZ, Piece, Source
 from auricle.workers.blame import Blame
 from auricle.workers.confinement import Policy, program
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
+from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
 from auricle.workers.messages import (
     CloseStream,
     DecodeStep,
@@ -264,7 +264,7 @@ class DecodePool:
         culprit = step.stream
         signature = exit.signature and f"{reason} {exit.signature}"
         is_convicted = self._blame.strike(culprit.id, signature)
-        if self._crash_audio is not None and reason != "replaced":
+        if self._crash_audio is not None and reason not in ORDERLY:
             self._crash_audio.keep_file(
                 worker,
                 culprit.source,

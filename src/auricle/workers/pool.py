@@ -40,7 +40,7 @@ from auricle.types import (
 from auricle.workers.backlog import Batch, Ticket
 from auricle.workers.confinement import Policy, folder_of_engine, program, readable_model
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, Assignment, Crew
+from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
 from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (
     BatchDone,
@@ -292,7 +292,7 @@ class WorkerPool:
             signature = f"hung {signature}"
         convicted = self._scheduler.counters.poison
         self._scheduler.worker_died(worker, signature, now)
-        if batch is not None and len(batch.tickets) == 1 and reason != "replaced":
+        if batch is not None and len(batch.tickets) == 1 and reason not in ORDERLY:
             convicted = self._scheduler.counters.poison - convicted
             self._keep_audio(worker, batch.tickets[0], exit, reason, is_convicted=convicted > 0)
         self._deliver_failures()
