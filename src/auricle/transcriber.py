@@ -48,6 +48,13 @@ class WorkerStats:
     jobs_done: int
     rss_bytes: int
     last_exit: WorkerExit | None
+    overdue: bool = False
+    """It has worked on something for much longer than usual, and may hang."""
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it has loaded and works, or waits for work."""
+        return self.state in ("ready", "busy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,20 @@ class Stats:
     model: str = ""
     seconds_per_audio_s: float = 0.0
     """Worker seconds that a second of audio costs, as measured lately; 0 before any work."""
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether each worker that is up is overdue, so that probably nothing is being done."""
+        up = [worker for worker in self.workers if worker.is_up]
+        return bool(up) and all(worker.overdue for worker in up)
+
+    @property
+    def is_working(self) -> bool:
+        """Whether work that comes now will be done soon: what probes and load balancers ask.
+
+        A pool that is stuck still accepts work, since its workers are replaced in a moment.
+        """
+        return self.ready and not self.is_stuck
 
 
 class Transcriber(Protocol):

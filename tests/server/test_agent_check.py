@@ -10,6 +10,7 @@ from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import SetupError
 from auricle.server.agent_check import agent_line, serve_agent
 from auricle.server.run import agent_sockets
+from auricle.transcriber import WorkerStats
 from auricle.types import ANONYMOUS
 from tests.fakes.service import Live, live, poll_until
 from tests.fakes.transcriber import READY
@@ -75,6 +76,9 @@ async def test_it_says_how_things_are_now(tmp_path: Path) -> None:
         await poll_until(lambda: service.state.live.load > 0.8)
         assert await ask(port) == b"up ready 10%\n"
         service.transcriber.current = replace(READY, ready=False)
+        assert await ask(port) == b"down\n"
+        hung = WorkerStats("asr-1", None, "busy", 0, 0, 0, None, overdue=True)
+        service.transcriber.current = replace(READY, workers=(hung,))
         assert await ask(port) == b"down\n"
         service.state.drain()
         assert await ask(port) == b"drain\n"

@@ -41,6 +41,8 @@ def test_a_server_that_shuts_down_is_alive_and_not_ready(service: InProcess) -> 
     assert service.client.get("/livez").status_code == 200
     answer = service.client.get("/readyz")
     assert (answer.status_code, answer.json()["error"]["code"]) == (503, "draining")
+    health = service.client.get("/health").json()
+    assert (health["status"], health["draining"]) == ("down", True)
 
 
 def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
@@ -61,6 +63,7 @@ def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
             "id": "asr-0",
             "pid": 4711,
             "state": "ready",
+            "overdue": False,
             "restarts": 2,
             "jobs_done": 17,
             "rss_mb": 270.4,
@@ -75,7 +78,7 @@ def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
     assert body["queue"] == {"jobs": 3, "audio_s": 12.346, "max_audio_s": 300.0}
     assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
     assert body["files"] == {"working": 0, "max": 16}
-    assert (body["status"], body["model"]) == ("ok", "fake")
+    assert (body["status"], body["model"], body["draining"]) == ("ok", "fake", False)
     assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 64}
     assert body["version"]
 
@@ -125,3 +128,25 @@ def test_probes_need_no_key(tmp_path: Path) -> None:
             "/openapi.json",
         ):
             assert service.client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("states", [("busy",), ("busy", "busy"), ("busy", "starting")])
+def test_a_server_whose_workers_are_all_overdue_is_degraded_and_not_ready(
+    service: InProcess, states: tuple[str, ...]
+) -> None:
+    workers = [
+        replace(worker(f"asr-{number}", state), overdue=state == "busy")
+        for number, state in enumerate(states)
+    ]
+    service.transcriber.current = stats(*workers)
+    assert service.client.get("/readyz").json()["error"]["code"] == "no_worker_ready"
+    health = service.client.get("/health").json()
+    assert health["status"] == "degraded"
+    assert health["workers"][0]["overdue"] is True
+
+
+def test_one_worker_that_is_not_overdue_does(service: InProcess) -> None:
+    late = replace(worker("asr-0", "busy"), overdue=True)
+    service.transcriber.current = stats(late, worker("asr-1", "busy"))
+    assert service.client.get("/readyz").status_code == 200
+    assert service.client.get("/health").json()["status"] == "ok"

@@ -64,6 +64,16 @@ def test_a_batch_has_its_budget_and_no_more() -> None:
     assert it.kill_reason == "hung"
 
 
+def test_a_batch_is_overdue_before_its_budget_is_used_up() -> None:
+    it = started()
+    it.batch_started(10.0, budget_s=60.0, overdue_s=4.0)
+    assert [it.is_overdue(now) for now in (10.0, 13.9, 14.0, 69.0)] == [False, False, True, True]
+    it.batch_finished()
+    assert not it.is_overdue(14.0)
+    it.batch_started(20.0, budget_s=60.0)
+    assert not it.is_overdue(79.0)
+
+
 def test_work_done_in_time_clears_the_budget() -> None:
     it = started()
     it.batch_started(10.0, budget_s=5.0)

@@ -6,7 +6,13 @@ import pytest
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId
 from auricle.workers.backlog import Ticket
-from auricle.workers.speed import FIRST_SECONDS_PER_LOAD, Speed, Workers, whole_seconds
+from auricle.workers.speed import (
+    FIRST_SECONDS_PER_LOAD,
+    OVERDUE_FLOOR_S,
+    Speed,
+    Workers,
+    whole_seconds,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -55,3 +61,16 @@ def test_each_earlier_attempt_of_one_of_them_doubles_the_budget() -> None:
 
 def test_a_wait_is_told_in_whole_seconds_from_one_to_sixty() -> None:
     assert [whole_seconds(wait_s) for wait_s in (0.0, 1.0, 1.1, 60.0, 61.0)] == [1, 1, 2, 60, 60]
+
+
+def test_work_is_overdue_after_twice_its_usual_time_and_never_at_once() -> None:
+    it = speed()
+    it.observe(1.0)
+    usual_s = 20.0 + JOB_OVERHEAD_S
+    assert it.usual_s([ticket(20.0)]) == pytest.approx(usual_s)
+    assert it.overdue_s([ticket(20.0)]) == pytest.approx(2 * usual_s)
+    assert it.overdue_s([ticket(20.0, attempts=3)]) == pytest.approx(2 * usual_s)
+    assert it.overdue_s([ticket(20.0), ticket(20.0)]) == pytest.approx(4 * usual_s)
+    quick = speed()
+    quick.observe(0.001)
+    assert quick.overdue_s([ticket(20.0)]) == OVERDUE_FLOOR_S

@@ -40,7 +40,7 @@ def line_of(server: ServerState) -> bytes:
     Free is what the scarcer of two things has left: places for live sessions, and the recognisers.
     """
     return agent_line(
-        is_ready=server.transcriber.stats().ready,
+        is_ready=server.transcriber.stats().is_working,
         is_draining=server.is_draining,
         free_share=min(server.live.free_share, 1.0 - server.live.load),
     )

@@ -15,7 +15,6 @@ from auricle.server.results import json_response
 from auricle.server.state import RETRY_S, ServerState, state_of
 from auricle.transcriber import Stats, WorkerStats
 
-_WELL = frozenset({"ready", "busy"})
 _VERSION = version("auricle")
 
 _REFUSALS = refusals(NATIVE_ERROR)
@@ -47,8 +46,8 @@ async def get_readyz(request: Request) -> Response:
     server = state_of(request)
     if server.is_draining:
         return error_response(Draining("The service is shutting down.", RETRY_S))
-    if not server.transcriber.stats().ready:
-        return error_response(NoWorkerReady("No worker is ready.", RETRY_S))
+    if not server.transcriber.stats().is_working:
+        return error_response(NoWorkerReady("No worker is ready, or all take too long.", RETRY_S))
     return json_response({"ready": True})
 
 
@@ -85,6 +84,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
         "status": _status(asr, decode, server.is_draining),
+        "draining": server.is_draining,
         "version": _VERSION,
         "model": asr.model,
         "workers": [_worker(worker, with_stacks) for worker in asr.workers],
@@ -114,7 +114,7 @@ def _status(asr: Stats, decode: Stats, is_draining: bool) -> str:
     if is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)
-    is_well = decode.ready and all(worker.state in _WELL for worker in workers)
+    is_well = asr.is_working and decode.ready and all(worker.is_up for worker in workers)
     return "ok" if is_well else "degraded"
 
 
@@ -124,6 +124,7 @@ def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
         "id": worker.id,
         "pid": worker.pid,
         "state": worker.state,
+        "overdue": worker.overdue,
         "restarts": worker.restarts,
         "jobs_done": worker.jobs_done,
         "rss_mb": round(worker.rss_bytes / 1e6, 1),

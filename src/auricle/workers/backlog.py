@@ -1,6 +1,7 @@
 """A job on its way through the pool, and the backlog of all of them. No I/O, no clock."""
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -45,10 +46,11 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one worker is to do now, and for how long it may."""
+    """What one worker is to do now, when it is overdue, and for how long it may."""
 
     tickets: tuple[Ticket, ...]
     budget_s: float
+    overdue_s: float = math.inf
 
 
 class Backlog:

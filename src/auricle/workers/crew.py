@@ -8,6 +8,7 @@ when a worker dies, its owner puts back what it held before anything else happen
 import asyncio
 import contextlib
 import itertools
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,10 +44,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What an idle worker is to be told, and how long its answer may take."""
+    """What an idle worker is to be told, and how long its answer may take.
+
+    Attributes:
+        message: The work.
+        budget_s: Time after which the worker is killed.
+        overdue_s: Time after which something is probably wrong.
+    """
 
     message: Message
     budget_s: float
+    overdue_s: float = math.inf
 
 
 class Shift(Protocol):
@@ -170,6 +178,7 @@ class Crew:
 
     def stats(self) -> tuple[WorkerStats, ...]:
         """Return each worker as ``/health`` shows it."""
+        now = time.monotonic()
         return tuple(
             WorkerStats(
                 id=worker.id,
@@ -179,6 +188,7 @@ class Crew:
                 jobs_done=worker.jobs_done,
                 rss_bytes=worker.rss_bytes,
                 last_exit=worker.last_exit,
+                overdue=worker.policy.is_overdue(now),
             )
             for worker in self._workers
         )
@@ -245,7 +255,7 @@ class Crew:
             self._shift.workers_changed(self.ready)
         elif assignment := self._shift.next_assignment(worker.id, now):
             worker.process.forget_stderr()
-            worker.policy.batch_started(now, assignment.budget_s)
+            worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
             worker.process.send(assignment.message)
 
     async def _live(self, worker: _Worker) -> None:

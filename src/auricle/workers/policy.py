@@ -12,6 +12,7 @@ There are no heartbeats: a worker is judged by work done within its budget on th
 """
 
 import enum
+import math
 from dataclasses import dataclass, field
 
 
@@ -52,6 +53,8 @@ class WorkerPolicy:
     starts: int = 0
     budget_s: float = 0.0
     """Of the batch that was started last."""
+    overdue_at: float = math.inf
+    """When the batch that is being worked on has taken suspiciously long; infinity if none is."""
     start_took_s: float = 0.0
     """How long the last successful start took; 0 before the first."""
     kill_reason: str | None = None
@@ -71,10 +74,14 @@ class WorkerPolicy:
         self.state, self.wake_at = State.READY, None
         self.start_took_s = now - self._spawned_at
 
-    def batch_started(self, now: float, budget_s: float) -> None:
-        """Work was handed over: it must be done within ``budget_s``."""
+    def batch_started(self, now: float, budget_s: float, overdue_s: float = math.inf) -> None:
+        """Work was handed over; it is overdue after ``overdue_s``, given up after ``budget_s``."""
         self.state, self.wake_at = State.BUSY, now + budget_s
-        self.budget_s = budget_s
+        self.budget_s, self.overdue_at = budget_s, now + overdue_s
+
+    def is_overdue(self, now: float) -> bool:
+        """Return whether a batch takes suspiciously long, though its budget is not used up."""
+        return self.state is State.BUSY and now >= self.overdue_at
 
     def batch_finished(self) -> None:
         """Real work was done: the slot is healthy, its deaths are forgiven."""

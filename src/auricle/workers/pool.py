@@ -251,11 +251,12 @@ class WorkerPool:
         batch = self._scheduler.next_batch(worker, now)
         if batch is not None:
             jobs = tuple(job_message(ticket.job) for ticket in batch.tickets)
-            return self._assign(worker, batch, jobs, batch.budget_s)
+            return self._assign(worker, batch, jobs, batch.budget_s, batch.overdue_s)
         if now - self._crew.idle_since(worker) < self._worker.self_test_s:
             return None
-        budget_s = self._scheduler.speed.budget_s([Ticket(_SELF_TEST, now, math.inf)])
-        return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s)
+        speed, tickets = self._scheduler.speed, [Ticket(_SELF_TEST, now, math.inf)]
+        budget_s, overdue_s = speed.budget_s(tickets), speed.overdue_s(tickets)
+        return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s, overdue_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a batch's results and hand them out."""
@@ -314,11 +315,17 @@ class WorkerPool:
             raise NoWorkerReady("the recognisers are starting; try again", retry_after_s)
 
     def _assign(
-        self, worker: str, batch: Batch | None, jobs: tuple[JobMessage, ...], budget_s: float
+        self,
+        worker: str,
+        batch: Batch | None,
+        jobs: tuple[JobMessage, ...],
+        budget_s: float,
+        overdue_s: float,
     ) -> Assignment:
         number = next(self._batch_ids)
         self._batches[worker] = number, batch
-        return Assignment(RunBatch(number, jobs, budget_s * DUMP_MARGIN), budget_s)
+        message = RunBatch(number, jobs, budget_s * DUMP_MARGIN)
+        return Assignment(message, budget_s, overdue_s)
 
     def _keep_audio(
         self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool

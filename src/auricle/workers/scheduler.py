@@ -372,7 +372,7 @@ class Scheduler:
         elif self.backlog.queues[JobKind.FILE]:
             earned_s = load_s * self._settings.file_share
             self._file_credit_s = min(MAX_FILE_CREDIT_S, self._file_credit_s + earned_s)
-        batch = Batch(tuple(tickets), self.speed.budget_s(tickets))
+        batch = Batch(tuple(tickets), self.speed.budget_s(tickets), self.speed.overdue_s(tickets))
         for ticket in tickets:
             ticket.attempts += 1
             ticket.started_at = now

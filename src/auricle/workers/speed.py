@@ -12,6 +12,10 @@ SMOOTHING = 0.1
 """Weight of the newest batch in the measured speed; the first ten are averaged, since the warm-up
 is timed while other workers start."""
 MAX_RETRY_AFTER_S = 60
+OVERDUE_FACTOR = 2.0
+"""A batch is overdue after this multiple of its usual time."""
+OVERDUE_FLOOR_S = 3.0
+"""A batch is never overdue before this: short jobs vary much (docs/decisions/029)."""
 
 
 @dataclass(slots=True)
@@ -57,12 +61,20 @@ class Speed:
         """Return when ``load_s`` of work will be done, in whole seconds, at least 1."""
         return whole_seconds(self.wait_s(load_s))
 
+    def usual_s(self, tickets: Sequence[Ticket]) -> float:
+        """Return how long a worker usually takes for these together."""
+        return sum(ticket.load_s for ticket in tickets) * self.seconds_per_load
+
+    def overdue_s(self, tickets: Sequence[Ticket]) -> float:
+        """Return after how long a worker that has these is overdue and may hang."""
+        return max(OVERDUE_FLOOR_S, OVERDUE_FACTOR * self.usual_s(tickets))
+
     def budget_s(self, tickets: Sequence[Ticket]) -> float:
         """Return how long a worker may take for these; each earlier attempt doubles it.
 
         A machine that is slower than measured so far then gets through in the end.
         """
-        usual_s = sum(ticket.load_s for ticket in tickets) * self.seconds_per_load
+        usual_s = self.usual_s(tickets)
         doublings = max(ticket.attempts for ticket in tickets)
         return float(max(self._attempt_floor_s, usual_s * self._attempt_factor) * 2**doublings)
 
