@@ -89,7 +89,9 @@ async def jobs_done(client: Client) -> int:
     """Return how many jobs the recognisers have done so far."""
     answer = await client.exchange(client.head("/metrics"), b"")
     lines = answer.content.decode().splitlines()
-    (found,) = (line for line in lines if line.startswith('auricle_jobs_total{outcome="done"}'))
+    (found,) = (
+        line for line in lines if line.startswith('auricle_worker_jobs_total{outcome="done"}')
+    )
     return int(float(found.rsplit(" ", 1)[1]))
 
 

@@ -140,7 +140,8 @@ class ServerSettings(_Section):
         "info", description="The least that is logged: `debug`, `info`, `warning` or `error`."
     )
     operator_key: SecretStr | None = Field(
-        None, description="The key that sees crash stacks in /health; none: nobody does."
+        None,
+        description="The key that sees crash stacks in /health, and use by client in /metrics.",
     )
     key_sessions: int = Field(
         0, ge=0, description="Live sessions of a key at once; 0: no limit but that of all."

@@ -126,8 +126,8 @@ def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -
         )
         asked.start()
         until(lambda: running_jobs(url) == 1, server)
-        for process in (*server.children(), server.process):
-            process.send_signal(signal.SIGTERM)
+        for pid in (*(child.pid for child in server.children()), server.process.pid):
+            os.kill(pid, signal.SIGTERM)
         asked.join(LIMIT_S)
         assert answers[0].status_code == 200
         assert server.wait() == 0
@@ -148,6 +148,35 @@ def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
         server.wait()
         asked.join(LIMIT_S)
         assert answered == [False]
+
+
+def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: Path) -> None:
+    with serving(tmp_path, workers=2, batch_jobs=1, attempt_floor_s=10 * LIMIT_S) as (server, url):
+
+        def health() -> Any:
+            return httpx2.get(f"{url}/health").json()
+
+        def is_ready() -> bool:
+            return httpx2.get(f"{url}/readyz").is_success
+
+        pids = [worker["pid"] for worker in health()["workers"]]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        answers: list[Any] = []
+        asking = [threading.Thread(target=lambda: answers.append(post(url))) for _ in pids]
+        for asked in asking:
+            asked.start()
+        until(lambda: not is_ready(), server)
+        assert health()["status"] == "degraded"
+        assert 'auricle_workers_overdue{pool="asr"} 2.0' in httpx2.get(f"{url}/metrics").text
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        until(is_ready, server)
+        for asked in asking:
+            asked.join(LIMIT_S)
+        assert [answered.status_code for answered in answers] == [200, 200]
+        assert health()["status"] == "ok"
+        assert [worker["pid"] for worker in health()["workers"]] == pids
 
 
 def test_home_assistant_is_heard_out_after_ctrl_c(tmp_path: Path) -> None:

@@ -66,6 +66,10 @@ class JobStore:
     def __len__(self) -> int:
         return len(self._jobs)
 
+    def count(self, state: JobState) -> int:
+        """Return how many jobs are in a state."""
+        return sum(record.state is state for record in self._jobs.values())
+
     def check_free(self, client: ClientId, job_id: str) -> None:
         """Refuse an id that is in use.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from auricle.events import Closed, Final
+from auricle.server.client_metrics import ClientMetrics
 
 _FINAL_BUCKETS_S = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10, 30, 60)
 _MAX_RECENT = 1000
@@ -19,7 +20,8 @@ NODE_BUCKETS_S = (
 class LiveMetrics:
     """The figures of all live sessions together."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, clients: ClientMetrics | None = None) -> None:
+        self.clients = clients or ClientMetrics()
         sessions = Gauge(
             "auricle_live_sessions",
             "Live sessions with a connection, and those that wait for one to come back.",

@@ -1,13 +1,15 @@
 """Prometheus metrics, in a registry of the application's own.
 
 Labels take their values from fixed lists: route templates, error codes, worker states. What a
-client sends (a path, a key, an id) never becomes one.
+client sends (a path, a key, an id) never becomes one. Names of keys are in :mod:`.client_metrics`.
 """
 
 import asyncio
+import platform
 import time
 from collections import Counter as Counts
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import anyio
 from fastapi import APIRouter
@@ -18,6 +20,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -25,6 +28,11 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle import __version__ as _VERSION
+from auricle.server.auth import Keyring
+from auricle.server.client_metrics import ClientMetrics
+from auricle.server.history import REFUSALS
+from auricle.server.job_store import JobState, JobStore
 from auricle.server.live_metrics import NODE_BUCKETS_S, LiveMetrics
 from auricle.server.openapi_answers import NATIVE_ERROR, TEXT, answer, refusals
 from auricle.transcriber import Decoder, Stats, Transcriber
@@ -35,6 +43,8 @@ LOOP_EVERY_S = 0.1
 _STATES = ("starting", "ready", "busy", "backing_off", "stopping")
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nothing reads those series
 
 router = APIRouter()
 
@@ -56,6 +66,8 @@ class Metrics:
         self._refusals = Counter(
             "auricle_errors", "Answers with an error, by code.", ("code",), registry=self.registry
         )
+        for code in REFUSALS:  # a series that begins with its first error would hide that one
+            self._refusals.labels(code)
         self._delays = Histogram(
             "auricle_delay_seconds",
             "Where the time of an answer went: waiting (queue), recognising (asr), all (total).",
@@ -66,7 +78,19 @@ class Metrics:
         self._audio = Counter(
             "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
         )
-        self.live = LiveMetrics(self.registry)
+        self.clients = ClientMetrics()
+        self.live = LiveMetrics(self.registry, self.clients)
+        self._jobs = Gauge(
+            "auricle_jobs",
+            "Jobs that /jobs knows, by state.",
+            ("state",),
+            registry=self.registry,
+        )
+        self._draining = Gauge(
+            "auricle_draining",
+            "Whether the server is about to stop and refuses new work.",
+            registry=self.registry,
+        )
         self.loop_delay = Histogram(
             "auricle_event_loop_delay_seconds",
             "How long what has come waits for the event loop, asked ten times a second.",
@@ -79,6 +103,12 @@ class Metrics:
         self.in_progress = Gauge(
             "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
         )
+
+    def follow(self, jobs: JobStore, is_draining: Callable[[], bool]) -> None:
+        """Report these at each scrape."""
+        for state in JobState:
+            self._jobs.labels(state.value).set_function(partial(jobs.count, state))
+        self._draining.set_function(is_draining)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, for ever; an idle one is up to a millisecond late."""
@@ -113,6 +143,7 @@ class _WorkerMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield the figures."""
         pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
+        yield _build_info(pools["asr"].model)
         yield from _worker_families(pools)
         yield from _queue_families(pools["asr"])
 
@@ -121,9 +152,23 @@ class _WorkerMetrics(Collector):
         return []
 
 
+def _build_info(model: str) -> Metric:
+    labels = {"version": _VERSION, "python": platform.python_version(), "model": model}
+    info = GaugeMetricFamily(
+        "auricle_build_info", "Versions and the model; always 1.", labels=tuple(labels)
+    )
+    info.add_metric(tuple(labels.values()), 1)
+    return info
+
+
 def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
     states = GaugeMetricFamily(
         "auricle_workers", "Workers by pool and state.", labels=("pool", "state")
+    )
+    overdue = GaugeMetricFamily(
+        "auricle_workers_overdue",
+        "Workers that have worked on something for much longer than usual.",
+        labels=("pool",),
     )
     restarts = CounterMetricFamily(
         "auricle_worker_restarts", "Workers that died and were started again.", labels=("pool",)
@@ -135,18 +180,21 @@ def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
         for state in _STATES:
             count = sum(worker.state == state for worker in stats.workers)
             states.add_metric((pool, state), count)
+        overdue.add_metric((pool,), sum(worker.overdue for worker in stats.workers))
         restarts.add_metric((pool,), sum(worker.restarts for worker in stats.workers))
         memory.add_metric((pool,), sum(worker.rss_bytes for worker in stats.workers))
-    yield from (states, restarts, memory)
+    yield from (states, overdue, restarts, memory)
 
 
 def _queue_families(stats: Stats) -> Iterator[Metric]:
-    jobs = CounterMetricFamily("auricle_jobs", "Jobs by what became of them.", labels=("outcome",))
+    jobs = CounterMetricFamily(
+        "auricle_worker_jobs", "Jobs of the workers, by outcome.", labels=("outcome",)
+    )
     for outcome in ("done", "failed", "retried", "refused", "poison"):
         jobs.add_metric((outcome,), getattr(stats, outcome))
     yield jobs
     figures = {
-        "auricle_ready": ("Whether speech can be recognised now.", float(stats.ready)),
+        "auricle_ready": ("Whether speech can be recognised now.", float(stats.is_working)),
         "auricle_waiting_jobs": ("Jobs in the queue.", stats.waiting_jobs),
         "auricle_running_jobs": ("Jobs in workers.", stats.running_jobs),
         "auricle_queue_audio_seconds": ("Audio in the queue and in work.", stats.waiting_audio_s),
@@ -164,6 +212,10 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
     responses={200: answer("All figures.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
 )
 async def get_metrics(request: Request) -> Response:
-    """Return all figures in Prometheus' text format."""
+    """Return all figures in Prometheus' text format; those of each client to the operator only."""
     metrics: Metrics = request.app.state.auricle.metrics
-    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    keyring: Keyring = request.app.state.auricle.keyring
+    text = generate_latest(metrics.registry)
+    if not keyring.has_keys or keyring.is_operator(request.headers):
+        text += generate_latest(metrics.clients.registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -182,7 +182,9 @@ def note_answer(
     audio_s = transcript.duration_samples / SAMPLE_RATE_HZ
     server.metrics.count_answer(transcript.timing, total_s, audio_s)
     if log.client is not None:
-        server.allowances.charge_audio(ClientId(log.client), audio_s, time.monotonic())
+        client = ClientId(log.client)
+        server.allowances.charge_audio(client, audio_s, time.monotonic())
+        server.metrics.clients.count_audio(client, audio_s)
     log.details |= {
         "audio_s": round(audio_s, 3),
         "segments": len(transcript.segments),

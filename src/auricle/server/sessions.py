@@ -222,9 +222,11 @@ class LiveSessions:
         return Draining("The server restarts; come back and resume.", 1), after_s
 
     async def _run(self, runner: LiveRunner, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        self.metrics.clients.session_started(runner.client)
         try:
             await runner.run(task_status=task_status)
         finally:
+            self.metrics.clients.session_ended(runner.client)
             self._charge(runner)
             del self._charged_samples[runner.session.id]
             del self._runners[runner.session.id]
@@ -235,7 +237,9 @@ class LiveSessions:
         session = runner.session
         samples = session.received_sample - self._charged_samples[session.id]
         self._charged_samples[session.id] += samples
-        self._allowances.charge_audio(runner.client, samples / SAMPLE_RATE_HZ, time.monotonic())
+        audio_s = samples / SAMPLE_RATE_HZ
+        self._allowances.charge_audio(runner.client, audio_s, time.monotonic())
+        self.metrics.clients.count_audio(runner.client, audio_s)
 
     def _give_up_old(self, now: float) -> None:
         """End sessions whose time is over, and give back rooms where no audio comes any more."""

@@ -89,7 +89,7 @@ class ServerState:
         limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
         allowances = Allowances(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
-        return cls(
+        state = cls(
             transcriber=transcriber,
             decoder=decoder,
             settings=settings,
@@ -111,6 +111,8 @@ class ServerState:
                 settings.gateway_id,
             ),
         )
+        metrics.follow(state.jobs, lambda: state.is_draining)
+        return state
 
     @property
     def running(self) -> Running:
@@ -212,6 +214,7 @@ class ServerState:
     ) -> ClientId:
         client = self.keyring.identify(request.headers, subprotocols, token, now=time.time())
         request_log(request.scope).client = client
+        self.metrics.clients.count_request(client)
         return client
 
     def drain(self) -> None:

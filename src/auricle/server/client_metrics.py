@@ -1,0 +1,63 @@
+"""What each client uses: requests, audio and live sessions, by the name of its key.
+
+Names of keys are the operator's, so they are labels, but not of everybody's business: these series
+are in a registry of their own, which ``/metrics`` shows with the operator's key, or where no key is
+asked for at all. There are at most ``MAX_CLIENTS`` of them; further names count as ``_other``.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from auricle.types import ClientId
+
+MAX_CLIENTS = 100
+OTHER = "_other"
+
+
+class ClientMetrics:
+    """The figures of each client."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._names: set[str] = set()
+        self._requests = Counter(
+            "auricle_client_requests",
+            "Requests and WebSocket handshakes with a valid key, by its name.",
+            ("client",),
+            registry=self.registry,
+        )
+        self._audio = Counter(
+            "auricle_client_audio_seconds",
+            "Seconds of audio charged to a key: of answered files, and of live speech.",
+            ("client",),
+            registry=self.registry,
+        )
+        self._sessions = Gauge(
+            "auricle_client_live_sessions",
+            "Live sessions of a key, including those that wait for their client to come back.",
+            ("client",),
+            registry=self.registry,
+        )
+
+    def count_request(self, client: ClientId) -> None:
+        """Count a request."""
+        self._requests.labels(self._label(client)).inc()
+
+    def count_audio(self, client: ClientId, audio_s: float) -> None:
+        """Count audio."""
+        self._audio.labels(self._label(client)).inc(audio_s)
+
+    def session_started(self, client: ClientId) -> None:
+        """Count a live session while it lasts."""
+        self._sessions.labels(self._label(client)).inc()
+
+    def session_ended(self, client: ClientId) -> None:
+        """Count it no longer."""
+        self._sessions.labels(self._label(client)).dec()
+
+    def _label(self, client: ClientId) -> str:
+        """Return a name that is a label already, or may become one."""
+        if client not in self._names:
+            if len(self._names) >= MAX_CLIENTS:
+                return OTHER
+            self._names.add(client)
+        return client
