@@ -47,6 +47,36 @@ def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("variables", "shown"),
+    [
+        ({"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "会議.wav"),
+        ({"PYTHONIOENCODING": "latin-1"}, "??.wav"),
+    ],
+    ids=["pipes get UTF-8", "an encoding that was chosen"],
+)
+def test_a_letter_that_the_locale_lacks_costs_no_transcript(
+    tmp_path: Path, variables: dict[str, str], shown: str
+) -> None:
+    meeting = tmp_path / os.fsdecode("会議.wav".encode())  # whatever this process' own encoding is
+    meeting.write_bytes(SHORT.path.read_bytes())
+    environ = environment(tmp_path) | variables
+    with command("transcribe", str(meeting), str(PAIR.path), environ=environ) as running:
+        assert running.wait() == 0
+    assert shown in running.stdout
+    assert "31334 " in running.stdout
+    assert "Traceback" not in running.stderr
+
+
+def test_certificates_that_cant_be_read_end_in_one_line(tmp_path: Path, url: str) -> None:
+    environ = environment(tmp_path, url=url) | {"SSL_CERT_FILE": "/nonexistent/ca.pem"}
+    with command("transcribe", str(SHORT.path), environ=environ) as running:
+        assert running.wait() == 2
+    assert running.stderr.count("\n") == 1
+    assert "SSL_CERT_FILE" in running.stderr
+    assert "/nonexistent/ca.pem" in running.stderr
+
+
 def test_several_recordings_are_told_apart_and_keep_their_order(tmp_path: Path) -> None:
     done = transcribe(tmp_path, PAIR.path, SHORT.path)
     headings = [line for line in done.stdout.splitlines() if line.startswith("==>")]

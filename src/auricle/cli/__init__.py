@@ -12,7 +12,7 @@ import typer
 
 import auricle
 from auricle.cli import cluster, dev_cert, doctor, keys, live, models, serve, settings, transcribe
-from auricle.cli.console import plain_errors
+from auricle.cli.console import plain_errors, prepare_stdout
 
 app = typer.Typer(
     name="auricle",
@@ -44,7 +44,8 @@ def _main(
             "--version", callback=_print_version, is_eager=True, help="Show the version and leave."
         ),
     ] = False,
-) -> None: ...
+) -> None:
+    prepare_stdout()
 
 
 _NO_MARKUP = re.compile(r"\[(?!bold\]|/\])")

@@ -1,6 +1,9 @@
 """Where the command line writes: results to stdout, all that is said beside them to stderr."""
 
 import functools
+import io
+import os
+import sys
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -13,6 +16,21 @@ EXIT_UNUSABLE = 2
 """Settings, model, port or files can't be used as asked: nothing was done."""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as a shell has it."""
+
+
+def prepare_stdout() -> None:
+    """Let no character that the locale lacks end a command and lose its results.
+
+    On a terminal it is shown as ``?``; files and pipes get UTF-8, as ``-o FILE`` does.
+    """
+    stream = sys.stdout
+    if not isinstance(stream, io.TextIOWrapper):
+        return
+    if stream.isatty() or "PYTHONIOENCODING" in os.environ:
+        stream.reconfigure(errors="replace")
+    else:
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # names of files as they are
+
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -4,6 +4,7 @@ A server that is full is asked again when it says so. One that vanishes is waite
 forgotten the job when it is back, the file is uploaded again.
 """
 
+import os
 import ssl
 import uuid
 from collections.abc import AsyncIterator
@@ -91,7 +92,14 @@ class RemoteRecogniser:
         self._url = _checked(settings.url or "")
         key = settings.api_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
-        self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
+        try:
+            self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
+        except OSError as exc:  # it reads the certificates at once, for http as well
+            place = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+            raise SetupError(
+                f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({place}) can't be read: "
+                "correct the variable, or unset it."
+            ) from exc
 
     async def __aenter__(self) -> Self:
         """Make sure that a server is there.
