@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, settings
 
+from tests.surroundings import settle
+
+settle()
+
 # No property is timed: a busy machine would fail it.
 settings.register_profile("auricle", deadline=None)
 # For bench/mutants.py: the same examples each time, and one that fails is enough.
@@ -21,7 +25,7 @@ settings.load_profile("auricle")
 
 # Scripted engines leave marks in the tests' folders, and coverage writes beside the sources.
 WRITABLE = f"{tempfile.gettempdir()},{Path(__file__).parents[1]}"
-os.environ.setdefault("AURICLE_SANDBOX_FOLDERS", WRITABLE)
+os.environ["AURICLE_SANDBOX_FOLDERS"] = WRITABLE
 
 
 @pytest.fixture(scope="session")

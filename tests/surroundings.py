@@ -1,0 +1,74 @@
+"""What tests need of the process that runs them, set here instead of taken from whoever starts it.
+
+``nohup make check``, a script's background job, another locale, a home that can't be written, a
+small ``ulimit -n`` or settings of a server in the environment change no test's outcome.
+"""
+
+import atexit
+import contextlib
+import locale
+import os
+import resource
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import MutableMapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+OPEN_FILES = 4096
+
+KEPT_OF_PYTHON = frozenset({"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED"})
+REMOVED = frozenset(
+    {"LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "GITHUB_ACTIONS"}
+    | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "TTY_COMPATIBLE"}
+    | {"SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE", "OPENSSL_CONF", "OPENSSL_MODULES"}
+)
+REMOVED_PREFIXES = ("AURICLE_", "LC_", "XDG_", "HF_", "HUGGINGFACE_", "ORT_", "CT2_", "OMP_")
+
+
+def settle() -> None:
+    """Give this process, and all that it starts, what tests expect; call once, before all else."""
+    settle_environment(os.environ)
+    home = tempfile.mkdtemp(prefix="auricle-tests-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ["HOME"] = home
+    tempfile.tempdir = None
+    time.tzset()
+    locale.setlocale(locale.LC_ALL, os.environ["LC_ALL"])
+    os.umask(0o022)
+    os.chdir(ROOT)
+    settle_signals()
+    settle_limits()
+
+
+def settle_environment(environ: MutableMapping[str, str]) -> None:
+    """Remove what changes the behaviour of programs, and set what they all have."""
+    for name in list(environ):
+        is_of_python = name.startswith("PYTHON") and name not in KEPT_OF_PYTHON
+        is_proxy = name.lower().endswith("_proxy")
+        if name in REMOVED or name.startswith(REMOVED_PREFIXES) or is_of_python or is_proxy:
+            del environ[name]
+    environ.update({"LC_ALL": "C.UTF-8", "TZ": "UTC", "TERM": "dumb"})
+
+
+def settle_signals() -> None:
+    """Undo what a parent has ignored or blocked: programs that are started inherit it."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # Python ignores these
+        if signal.getsignal(number) is signal.SIG_IGN:
+            is_int = number == signal.SIGINT
+            with contextlib.suppress(OSError, ValueError):
+                signal.signal(number, signal.default_int_handler if is_int else signal.SIG_DFL)
+
+
+def settle_limits() -> None:
+    """Let enough files be open, as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES:
+        with contextlib.suppress(OSError, ValueError):  # only root raises the hard limit
+            resource.setrlimit(resource.RLIMIT_NOFILE, (OPEN_FILES, max(OPEN_FILES, hard)))
+        wanted = min(OPEN_FILES, hard)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
