@@ -20,19 +20,24 @@ Level = Literal["debug", "info", "warning", "error"]
 
 
 class _Unfailing(io.TextIOBase):
-    """A stream that can't be written to (a full disk, a reader that left) costs log lines only."""
+    """A stream that can't be written to (a full disk, a reader that left) costs log lines only.
 
-    def __init__(self, stream: TextIO) -> None:
+    ``None`` is one that was closed when the program began.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(text)
+            if self._stream is not None:
+                self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
         with contextlib.suppress(OSError, ValueError):
-            self._stream.flush()
+            if self._stream is not None:
+                self._stream.flush()
 
 
 def configure_logging(level: Level) -> None:

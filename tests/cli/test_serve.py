@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,6 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         def health() -> Any:
             return httpx2.get(f"{url}/health").json()
 
-        def is_ready() -> bool:
-            return httpx2.get(f"{url}/readyz").is_success
-
         pids = [worker["pid"] for worker in health()["workers"]]
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -166,12 +164,12 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         asking = [threading.Thread(target=lambda: answers.append(post(url))) for _ in pids]
         for asked in asking:
             asked.start()
-        until(lambda: not is_ready(), server)
+        until(lambda: not is_ready(url), server)
         assert health()["status"] == "degraded"
         assert 'auricle_workers_overdue{pool="asr"} 2.0' in httpx2.get(f"{url}/metrics").text
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-        until(is_ready, server)
+        until(lambda: is_ready(url), server)
         for asked in asking:
             asked.join(LIMIT_S)
         assert [answered.status_code for answered in answers] == [200, 200]
@@ -363,6 +361,33 @@ def test_on_a_terminal_it_says_where_it_is_and_how_to_try_it(tmp_path: Path) -> 
         server.kill()
         server.communicate()
         os.close(ours)
+
+
+def test_it_serves_with_its_outputs_closed(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environ = environment(tmp_path, port=port) | {"FORCE_COLOR": "1"}
+    shell = f'exec "{sys.executable}" -m auricle serve <&- >&- 2>&-'
+    server = subprocess.Popen(["/bin/sh", "-c", shell], env=environ, cwd=ROOT)
+    deadline = time.monotonic() + LIMIT_S
+    try:
+        while not is_ready(f"http://127.0.0.1:{port}"):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert post(f"http://127.0.0.1:{port}").status_code == 200
+        server.terminate()
+        assert server.wait(LIMIT_S) == 0
+    finally:
+        server.kill()
+        server.wait()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return bool(httpx2.get(f"{url}/readyz").is_success)
+    except httpx2.TransportError:
+        return False
 
 
 def test_a_warning_of_python_and_an_exception_that_nobody_catches_are_events_too(

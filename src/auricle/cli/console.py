@@ -5,7 +5,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TextIO, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,6 +16,11 @@ EXIT_UNUSABLE = 2
 """Settings, model, port or files can't be used as asked: nothing was done."""
 EXIT_INTERRUPTED = 130
 """128 + SIGINT, as a shell has it."""
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person reads a stream; ``None`` is one that was closed from the start."""
+    return stream is not None and stream.isatty()
 
 
 def prepare_stdout() -> None:

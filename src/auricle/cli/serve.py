@@ -23,7 +23,7 @@ import typer
 from rich.text import Text
 
 from auricle import __version__
-from auricle.cli.console import EXIT_UNUSABLE, errors, results
+from auricle.cli.console import EXIT_UNUSABLE, errors, is_terminal, results
 from auricle.cli.options import setting
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.config import ServerSettings, Settings
@@ -102,7 +102,7 @@ def serve(
     try:
         _run(overrides)
     except AuricleError as exc:
-        if sys.stderr.isatty():
+        if is_terminal(sys.stderr):
             raise  # one plain line
         log.error("start_failed", message=str(exc), version=__version__)
         raise typer.Exit(EXIT_UNUSABLE) from exc
@@ -215,7 +215,7 @@ async def _engine(settings: Settings, kept: "CrashAudio | None") -> _Engine:
     from auricle.engine.placement import settle
     from auricle.workers.pool import WorkerPool
 
-    in_log = not sys.stderr.isatty()
+    in_log = not is_terminal(sys.stderr)
     model_path = await anyio.to_thread.run_sync(partial(resolve, settings.model, in_log=in_log))
     place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
     if place.trouble is not None:
@@ -280,13 +280,13 @@ async def _announce(
 
 def _show(line: str | Text) -> None:
     """Print a line for a person at a terminal; a log collector gets the JSON events instead."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         results.print(line)
 
 
 def _warn(event: str, message: str) -> None:
     """Warn the operator: a plain line on a terminal, else an event of the log."""
-    if sys.stderr.isatty():
+    if is_terminal(sys.stderr):
         errors.print(f"auricle: {message}", style="yellow")
     else:
         log.warning(event, message=message)
