@@ -1,4 +1,4 @@
-"""What tests need of the process that runs them, set here instead of taken from whoever starts it.
+"""Set what tests need of the process that runs them, instead of inheriting it from the caller.
 
 ``nohup make check``, a script's background job, another locale, a home that can't be written, a
 small ``ulimit -n`` or settings of a server in the environment change no test's outcome.

@@ -1,4 +1,4 @@
-"""Tests depend on nothing of whoever starts them but what they set themselves."""
+"""The environment of the caller changes no test's outcome."""
 
 import locale
 import os
@@ -29,7 +29,7 @@ HOSTILE = {
     "PYTHONIOENCODING": "latin-1",
     "PYTHONWARNINGS": "ignore",
     "AURICLE_PORT": "1",
-    "AURICLE_API_KEYS": "somebody:secret",
+    "AURICLE_API_KEYS": "anna:secret",
     "AURICLE_URL": "http://127.0.0.1:9",
     "AURICLE_NONSENSE": "1",
 }

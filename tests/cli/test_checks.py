@@ -138,7 +138,7 @@ def test_a_server_of_auricle_that_runs_is_well(tmp_path: Path) -> None:
 
 
 class OtherService(http.server.BaseHTTPRequestHandler):
-    """Answers in JSON as somebody else's health check."""
+    """Another program's health check."""
 
     def do_GET(self) -> None:
         self.send_response(200)

@@ -390,7 +390,7 @@ def is_ready(url: str) -> bool:
         return False
 
 
-def test_a_warning_of_python_and_an_exception_that_nobody_catches_are_events_too(
+def test_python_warnings_and_uncaught_exceptions_are_events_of_the_log(
     tmp_path: Path,
 ) -> None:
     environ = environment(tmp_path, engine="tests.fakes.scripted_engine:load")

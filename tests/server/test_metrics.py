@@ -192,7 +192,7 @@ def test_what_each_key_uses_is_for_the_operator_only(tmp_path: Path) -> None:
     assert "stranger" not in text
 
 
-def test_without_keys_everybody_sees_it(service: InProcess) -> None:
+def test_a_server_without_keys_shows_use_by_client(service: InProcess) -> None:
     service.post()
     assert value(service, "auricle_client_requests_total", client="anonymous") == 1
 

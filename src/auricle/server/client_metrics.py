@@ -1,8 +1,8 @@
 """What each client uses: requests, audio and live sessions, by the name of its key.
 
-Names of keys are the operator's, so they are labels, but not of everybody's business: these series
-are in a registry of their own, which ``/metrics`` shows with the operator's key, or where no key is
-asked for at all. There are at most ``MAX_CLIENTS`` of them; further names count as ``_other``.
+The operator chooses the names of keys, so they are valid labels, but they are confidential: these
+series are in a separate registry, which ``/metrics`` includes for the operator's key, or on a
+server without keys. At most ``MAX_CLIENTS`` names have series; all others count as ``_other``.
 """
 
 from prometheus_client import CollectorRegistry, Counter, Gauge

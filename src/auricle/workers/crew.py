@@ -44,7 +44,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What an idle worker is to be told, and how long its answer may take.
+    """Work for an idle worker, and how long it may take.
 
     Attributes:
         message: The work.
