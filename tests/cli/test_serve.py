@@ -164,9 +164,10 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         asking = [threading.Thread(target=lambda: answers.append(post(url))) for _ in pids]
         for asked in asking:
             asked.start()
-        until(lambda: not is_ready(url), server)
+        both_overdue = 'auricle_workers_overdue{pool="asr"} 2.0'
+        until(lambda: both_overdue in httpx2.get(f"{url}/metrics", timeout=LIMIT_S).text, server)
+        assert not is_ready(url)
         assert health()["status"] == "degraded"
-        assert 'auricle_workers_overdue{pool="asr"} 2.0' in httpx2.get(f"{url}/metrics").text
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         until(lambda: is_ready(url), server)
