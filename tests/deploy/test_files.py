@@ -18,6 +18,7 @@ pytestmark = pytest.mark.process
 DOCKERFILE = DEPLOY / "docker" / "Dockerfile"
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
 MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 KUBERNETES_VERSIONS = ("1.30.0", "1.37.0")
 SETTINGS = {variable(name) for name, _ in fields()}
 
@@ -203,3 +204,19 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "auricle.service"
     unit.write_text(text.replace("/opt/auricle/bin/auricle", "/bin/true"))
     assert accepted("systemd-analyze", "verify", unit) == ""
+
+
+# Continuous integration elsewhere.
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_are_what_github_accepts(path: Path) -> None:
+    said = accepted(tool("check-jsonschema"), "--builtin-schema", "vendor.github-workflows", path)
+    assert "ok -- validation done" in said
+
+
+def test_the_workflow_runs_what_ci_runs_on_both_architectures() -> None:
+    [workflow] = documents(ROOT / ".github" / "workflows" / "check.yml")
+    everything = workflow["jobs"]["all"]
+    assert [step["run"] for step in everything["steps"] if "run" in step] == [".ci/run"]
+    assert everything["strategy"]["matrix"]["machine"] == ["ubuntu-24.04", "ubuntu-24.04-arm"]
