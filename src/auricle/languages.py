@@ -1,7 +1,5 @@
 """The languages that Whisper knows, and nothing of any engine: the server has to know them too."""
 
-import re
-
 from auricle.errors import BadRequest
 
 LANGUAGE_NAMES: dict[str, str] = {
@@ -115,15 +113,162 @@ SPACELESS_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"
 """Written without spaces between words: stretches of text are joined with nothing."""
 
 
+DETECT = frozenset({"auto", "multi"})
+"""Values of ``language`` that ask for detection, as no value does."""
+
+_OTHER_CODES: dict[str, tuple[str, ...]] = {
+    "af": ("afr",),
+    "am": ("amh",),
+    "ar": ("ara", "arb"),
+    "as": ("asm",),
+    "az": ("aze", "azj"),
+    "ba": ("bak",),
+    "be": ("bel",),
+    "bg": ("bul",),
+    "bn": ("ben",),
+    "bo": ("bod", "tib"),
+    "br": ("bre",),
+    "bs": ("bos",),
+    "ca": ("cat",),
+    "cs": ("ces", "cze"),
+    "cy": ("cym", "wel"),
+    "da": ("dan",),
+    "de": ("deu", "ger"),
+    "el": ("ell", "gre"),
+    "en": ("eng",),
+    "es": ("spa",),
+    "et": ("est", "ekk"),
+    "eu": ("eus", "baq"),
+    "fa": ("fas", "per", "pes", "prs"),
+    "fi": ("fin",),
+    "fo": ("fao",),
+    "fr": ("fra", "fre"),
+    "gl": ("glg",),
+    "gu": ("guj",),
+    "ha": ("hau",),
+    "he": ("heb", "iw"),
+    "hi": ("hin",),
+    "hr": ("hrv",),
+    "ht": ("hat",),
+    "hu": ("hun",),
+    "hy": ("hye", "arm"),
+    "id": ("ind", "in"),
+    "is": ("isl", "ice"),
+    "it": ("ita",),
+    "ja": ("jpn",),
+    "jw": ("jv", "jav"),
+    "ka": ("kat", "geo"),
+    "kk": ("kaz",),
+    "km": ("khm",),
+    "kn": ("kan",),
+    "ko": ("kor",),
+    "la": ("lat",),
+    "lb": ("ltz",),
+    "ln": ("lin",),
+    "lo": ("lao",),
+    "lt": ("lit",),
+    "lv": ("lav", "lvs"),
+    "mg": ("mlg", "plt"),
+    "mi": ("mri", "mao"),
+    "mk": ("mkd", "mac"),
+    "ml": ("mal",),
+    "mn": ("mon", "khk"),
+    "mr": ("mar",),
+    "ms": ("msa", "may", "zsm"),
+    "mt": ("mlt",),
+    "my": ("mya", "bur"),
+    "ne": ("nep", "npi"),
+    "nl": ("nld", "dut"),
+    "nn": ("nno",),
+    "no": ("nor", "nb", "nob"),
+    "oc": ("oci",),
+    "pa": ("pan",),
+    "pl": ("pol",),
+    "ps": ("pus", "pbt", "pbu"),
+    "pt": ("por",),
+    "ro": ("ron", "rum", "mo", "mol"),
+    "ru": ("rus",),
+    "sa": ("san",),
+    "sd": ("snd",),
+    "si": ("sin",),
+    "sk": ("slk", "slo"),
+    "sl": ("slv",),
+    "sn": ("sna",),
+    "so": ("som",),
+    "sq": ("sqi", "alb", "als"),
+    "sr": ("srp",),
+    "su": ("sun",),
+    "sv": ("swe",),
+    "sw": ("swa", "swh"),
+    "ta": ("tam",),
+    "te": ("tel",),
+    "tg": ("tgk",),
+    "th": ("tha",),
+    "tk": ("tuk",),
+    "tl": ("tgl", "fil"),
+    "tr": ("tur",),
+    "tt": ("tat",),
+    "uk": ("ukr",),
+    "ur": ("urd",),
+    "uz": ("uzb", "uzn"),
+    "vi": ("vie",),
+    "yi": ("yid", "ydd", "ji"),
+    "yo": ("yor",),
+    "yue": ("zh-yue",),
+    "zh": ("zho", "chi", "cmn"),
+}
+"""Codes of ISO 639 and BCP 47 for the same languages: three letters, outdated, and individual
+languages of a macrolanguage. https://www.iana.org/assignments/language-subtag-registry"""
+
+_OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "bn": ("bangla",),
+    "ca": ("valencian",),
+    "es": ("castilian",),
+    "fa": ("farsi", "dari"),
+    "ht": ("haitian",),
+    "km": ("cambodian",),
+    "lb": ("letzeburgesch",),
+    "my": ("burmese",),
+    "nl": ("flemish",),
+    "nn": ("norwegian nynorsk",),
+    "no": ("bokmal", "bokmål", "norwegian bokmal", "norwegian bokmål"),
+    "pa": ("panjabi",),
+    "ps": ("pushto",),
+    "ro": ("moldavian", "moldovan"),
+    "si": ("sinhalese",),
+    "sl": ("slovene",),
+    "tl": ("filipino",),
+    "zh": ("mandarin",),
+}
+"""English names that are in use besides ``LANGUAGE_NAMES``; most are Whisper's own aliases."""
+
+_CODES: dict[str, str] = {
+    **{code: code for code in LANGUAGES},
+    **{name: code for code, name in LANGUAGE_NAMES.items()},
+    **{other: code for code, others in _OTHER_CODES.items() for other in others},
+    **{other: code for code, others in _OTHER_NAMES.items() for other in others},
+}
+
+
 def language_code(named: str | None) -> str | None:
-    """Return a code that Whisper knows, ``None`` to detect it; a region (``pt-BR``) is let go.
+    """Return Whisper's code for a language, ``None`` to detect it.
+
+    Codes of ISO 639, BCP 47 tags (``pt-BR``, ``zh_Hant_TW``) and English names resolve. Regions,
+    scripts and variants are dropped, since the model does not distinguish them.
 
     Raises:
-        BadRequest: Whisper doesn't know it.
+        BadRequest: The model has no such language.
     """
-    if not named or named.lower() == "auto":
+    name = (named or "").strip().lower().replace("_", "-")
+    if not name or name in DETECT:
         return None
-    code = re.split("[-_]", named.lower(), maxsplit=1)[0]
-    if code not in LANGUAGES:
-        raise BadRequest("language must be a code that Whisper knows, as `en`, or `auto`.")
-    return code
+    primary, _, rest = name.partition("-")
+    # An extended language subtag (zh-yue) names a language of its own.
+    extended = f"{primary}-{rest.partition('-')[0]}"
+    for candidate in (name, name.replace("-", " "), extended, primary):
+        if (code := _CODES.get(candidate)) is not None:
+            return code
+    raise BadRequest(
+        "language must be a language that Whisper knows, as a code (`en`, `pt-BR`) or an English "
+        "name (`english`), or `auto`."
+    )

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from auricle.errors import SetupError
-from auricle.languages import LANGUAGES
+from auricle.errors import BadRequest, SetupError
+from auricle.languages import language_code
 from auricle.types import Task
 
 Language = Annotated[
-    str | None, typer.Option(help="Its code, as [bold]en[/]; without it, it is detected.")
+    str | None,
+    typer.Option(help="A code or English name, as [bold]en[/]; without it, it is detected."),
 ]
 TaskChoice = Annotated[Task, typer.Option(help="Write what is said, or translate it to English.")]
 WordTimestamps = Annotated[bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")]
@@ -23,11 +24,12 @@ def language_of(code: str | None) -> str | None:
     Raises:
         SetupError: There is no such language.
     """
-    if code in (None, "auto"):
-        return None
-    if code not in LANGUAGES:
-        raise SetupError(f"There is no language {code!r}; codes are like en, de, fr or zh.")
-    return code
+    try:
+        return language_code(code)
+    except BadRequest:
+        raise SetupError(
+            f"There is no language {code!r}; use a code such as en or pt-BR, or an English name."
+        ) from None
 
 
 def words_of(hotwords: str | None) -> tuple[str, ...]:

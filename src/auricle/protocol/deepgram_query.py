@@ -29,7 +29,6 @@ MAX_SILENCE_MS = 3_600_000
 
 MAX_HOTWORD_CHARACTERS = 100
 DEFAULT_LANGUAGE = "en"
-MULTILINGUAL = "multi"
 MAX_UTT_SPLIT_S = 60.0
 DEFAULT_UTT_SPLIT_S = 0.8  # Deepgram's
 
@@ -205,7 +204,7 @@ def _rate_hz(query: _Query, encoding: str | None) -> int:
 
 def _language(query: _Query) -> str | None:
     named = query.text("language")
-    if query.has("detect_language") or named == MULTILINGUAL:
+    if query.has("detect_language"):
         return None
     return language_code(named or DEFAULT_LANGUAGE)
 

@@ -9,7 +9,6 @@ from auricle.protocol.deepgram_query import (
     MAX_RATE_HZ,
     MAX_UTT_SPLIT_S,
     MIN_RATE_HZ,
-    MULTILINGUAL,
     OGG_OPUS,
     RAW_ENCODINGS,
 )
@@ -38,7 +37,7 @@ _PARAMETERS: dict[str, tuple[str, Schema]] = {
     ),
     "channels": ("1, or 2 of a file; they are mixed.", {"type": "integer", "enum": [1, 2]}),
     "language": (
-        f"A Whisper language code; `{MULTILINGUAL}` to detect it.",
+        "A language, as a code or an English name; `multi` or `auto` to detect it.",
         {"type": "string", "default": DEFAULT_LANGUAGE},
     ),
     "detect_language": ("The language is detected.", _FLAG),

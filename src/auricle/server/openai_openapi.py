@@ -25,7 +25,7 @@ _FORM = {
     "properties": {
         "file": {"type": "string", "format": "binary", "description": "The audio."},
         "model": {**TEXT, "description": "Any name, unless the server is strict about it."},
-        "language": {**TEXT, "description": "A Whisper language code; left out: detected."},
+        "language": {**TEXT, "description": "A code or an English name; left out: detected."},
         "languages[]": {**_LIST, "description": "A single one is taken as `language`."},
         "prompt": {**TEXT, "description": "Text that the model takes as having come before."},
         "keywords[]": {**_LIST, "description": "Words that the model should expect."},

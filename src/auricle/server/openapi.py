@@ -11,7 +11,7 @@ _DESCRIPTIONS = {
     "trace_id": "Goes into the logs beside the id.",
     "audio_format": "What the audio is; `auto` looks at the bytes.",
     "sample_rate": "Of `pcm16`, in Hz.",
-    "language": "A Whisper language code; `auto` or left out: it is detected.",
+    "language": "A language, as a code or an English name; `auto` or omitted: it is detected.",
     "src_lang": "Another name for `language`.",
     "task": "`translate` is to English.",
     "beam_size": "1 is greedy.",
