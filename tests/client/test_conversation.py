@@ -354,6 +354,52 @@ def test_a_server_that_starts_elsewhere_than_asked_is_asked_again() -> None:
     assert talk.state is State.MISPLACED
 
 
+def test_audio_dropped_while_connecting_does_not_misplace_a_session() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(40))
+    list(messages(talk))
+    talk.receive_event(final(1, 0, 10 * SECOND))
+    talk.disconnected()
+    talk.audio.drop_above(20 * SECOND)
+    asked = parse_query(talk.query())
+    talk.connected()
+    talk.receive_pcm(speech(1))
+    talk.audio.drop_above(20 * SECOND)
+    found = ready(asked.start_sample, safe=asked.safe_sample, name="B")
+    connected, warned = talk.receive_event(found)
+    assert connected == Connected(False)
+    assert isinstance(warned, Warned)
+    assert warned.gap_ms == 11_000
+    assert spans(talk)[0][0] == 21 * SECOND
+
+
+def test_marks_of_a_session_that_started_elsewhere_hide_no_loss() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(40))
+    list(messages(talk))
+    talk.receive_event(final(1, 0, 5 * SECOND))
+    talk.disconnected()
+    talk.audio.drop_above(5 * SECOND)
+    talk.query()
+    talk.connected()
+    assert talk.receive_event(ready(0, safe=0, name="B")) == []
+    list(messages(talk))
+    for event in (
+        Marks(34 * SECOND, 34 * SECOND),
+        final(1, 5 * SECOND, 34 * SECOND),
+        Partial(1, "", "x", 0, 1),
+        CLOSED,
+    ):
+        assert talk.receive_event(event) == []
+    assert (talk.safe_sample, talk.received_sample) == (5 * SECOND, 0)
+    talk.disconnected()
+    talk.connected()
+    connected, warned = talk.receive_event(ready(35 * SECOND, name="C"))
+    assert connected == Connected(False)
+    assert isinstance(warned, Warned)
+    assert warned.gap_ms == 30_000
+
+
 def test_a_session_that_cant_be_resumed_is_not_asked_for() -> None:
     talk = in_pcm()
     talk.connected()

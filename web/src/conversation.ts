@@ -50,6 +50,15 @@ export type State = 'waiting' | 'open' | 'misplaced' | 'over';
 
 type Fields = Record<string, unknown>;
 
+/** What counts only while the session is open and where it was asked for. */
+const OF_PLACED_SESSIONS: ReadonlySet<string> = new Set(['progress', 'switch_format', 'final', 'partial']);
+
+/** Where a session starts, and what it needn't tell. */
+interface Place {
+	readonly startSample: number;
+	readonly safeSample: number;
+}
+
 /** Speech in, captions out. */
 export class Conversation {
 	readonly audio = new KeptAudio();
@@ -69,7 +78,7 @@ export class Conversation {
 	#ackDue: number | null = null;
 	#configureDue = false;
 	#isConfigured = false;
-	#isQueryWhole = false;
+	#askedPlace: Place | null = null; // by a whole query
 	#isFinished = false;
 	#isStopSent = false;
 
@@ -155,9 +164,11 @@ export class Conversation {
 			return {};
 		}
 		const { prompt, hotwords } = this.#parameters;
-		this.#isQueryWhole = !prompt && !hotwords?.length;
+		const isWhole = !prompt && !hotwords?.length;
+		const { firstSample: startSample, safeSample } = this.audio;
+		this.#askedPlace = isWhole ? { startSample, safeSample } : null;
 		const asked: Record<string, string> = { resume: '1', session: this.#session.session };
-		if (this.#isQueryWhole) {
+		if (isWhole) {
 			for (const [name, value] of Object.entries(this.#asked())) {
 				asked[name] = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 			}
@@ -208,6 +219,9 @@ export class Conversation {
 
 	/** Takes what the server says; returns what the application is to see of it. */
 	receiveEvent(event: ServerEvent): Told[] {
+		if (this.#state !== 'open' && OF_PLACED_SESSIONS.has(event.type)) {
+			return []; // of a session that started elsewhere: it says nothing of our audio
+		}
 		switch (event.type) {
 			case 'ready':
 				return this.#ready(event);
@@ -238,8 +252,9 @@ export class Conversation {
 			this.#forgetSession();
 		}
 		const { firstSample, safeSample } = this.audio;
-		const isAsked =
-			this.#isQueryWhole && ready.receivedSample === firstSample && ready.safeSample === safeSample;
+		// Audio may have been dropped since, so compare with what was asked, not with what is kept.
+		const asked = this.#askedPlace;
+		const isAsked = ready.receivedSample === asked?.startSample && ready.safeSample === asked.safeSample;
 		if (isLost && !isAsked) {
 			this.#state = 'misplaced';
 			return [];

@@ -367,6 +367,51 @@ describe('coming back', () => {
 		expect(talk.state).toBe('misplaced');
 	});
 
+	test('audio dropped while connecting does not misplace a session', () => {
+		const talk = opened();
+		speak(talk, 40);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 10 * SECOND));
+		talk.disconnected();
+		talk.audio.dropAbove(20 * SECOND);
+		const asked = talk.query();
+		talk.connected();
+		speak(talk, 1);
+		talk.audio.dropAbove(20 * SECOND);
+		const [connected, warning] = talk.receiveEvent(
+			ready(Number(asked['start_sample']), { session: 'B', safeSample: Number(asked['safe_sample']) }),
+		);
+		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(warning).toMatchObject({ gapMilliseconds: 11_000 });
+		expect(spans(talk)[0]?.[0]).toBe(21 * SECOND);
+	});
+
+	test('marks of a session that started elsewhere hide no loss', () => {
+		const talk = opened();
+		speak(talk, 40);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 5 * SECOND));
+		talk.disconnected();
+		talk.audio.dropAbove(5 * SECOND);
+		talk.query();
+		talk.connected();
+		expect(talk.receiveEvent(ready(0, { session: 'B' }))).toEqual([]);
+		messages(talk);
+		for (const event of [
+			progress(34 * SECOND, 34 * SECOND),
+			final(1, 5 * SECOND, 34 * SECOND),
+			CLOSED,
+		] as const) {
+			expect(talk.receiveEvent(event)).toEqual([]);
+		}
+		expect(talk.safeSample).toBe(5 * SECOND);
+		talk.disconnected();
+		talk.connected();
+		const [connected, warning] = talk.receiveEvent(ready(35 * SECOND, { session: 'C' }));
+		expect(connected).toEqual({ type: 'connected', resumed: false });
+		expect(warning).toMatchObject({ gapMilliseconds: 30_000 });
+	});
+
 	test("a session that can't be resumed is not asked for", () => {
 		const talk = new Conversation({}, 'pcm16');
 		talk.connected();

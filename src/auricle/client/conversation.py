@@ -135,7 +135,7 @@ class Conversation:
         self._ack_due: int | None = None
         self._configure_due: Configure | None = None
         self._is_configured = False
-        self._is_query_whole = False
+        self._asked_place: dict[str, int] | None = None  # by a whole query
         self._is_finished = False
         self._is_stop_sent = False
 
@@ -182,10 +182,12 @@ class Conversation:
         if self._session is None:
             return {}
         asked = msgspec.structs.asdict(self._parameters)
-        asked |= self._restart()
-        self._is_query_whole = not asked["prompt"] and not asked["hotwords"]
+        place = self._restart()
+        asked |= place
+        is_whole = not asked["prompt"] and not asked["hotwords"]
+        self._asked_place = place if is_whole else None
         coming = {"resume": "1", "session": self._session.session}
-        if not self._is_query_whole:
+        if not is_whole:
             return coming
         given = {name: _in_query(value) for name, value in asked.items() if value}
         return {**coming, "partials": _in_query(asked["partials"]), **given}
@@ -227,6 +229,8 @@ class Conversation:
         match event:
             case Ready():
                 return self._ready(event)
+            case Marks() | SwitchFormat() | Final() | Partial() if self.state is not State.OPEN:
+                return []  # of a session that started elsewhere: it says nothing of our audio
             case Marks():
                 self.received_sample = max(self.received_sample, event.received_sample)
                 self.furthest_sample = max(self.furthest_sample, self.received_sample)
@@ -248,10 +252,9 @@ class Conversation:
         is_lost = self._session is not None and not ready.resumed
         if is_lost:
             self._forget_session()
-        start_sample, safe_sample = self.audio.first_sample, self.audio.safe_sample
-        found = ready.received_sample, ready.safe_sample
-        is_asked = self._is_query_whole and found == (start_sample, safe_sample)
-        if is_lost and not is_asked:
+        # Audio may have been dropped since, so compare with what was asked, not with what is kept.
+        place = {"start_sample": ready.received_sample, "safe_sample": ready.safe_sample}
+        if is_lost and place != self._asked_place:
             self.state = State.MISPLACED
             return []
         self._session = ready
@@ -266,8 +269,8 @@ class Conversation:
         else:
             told += self._missing()
             self._cues_sent = 0
-            self.audio.rewind(start_sample)
-            self.safe_sample = safe_sample
+            self.audio.rewind(self.audio.first_sample)
+            self.safe_sample = self.audio.safe_sample
         return told
 
     def _missing(self) -> list[LiveEvent]:
