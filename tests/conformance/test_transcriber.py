@@ -545,9 +545,11 @@ async def test_room_is_refused_when_there_is_none_and_given_back_by_release(
         assert type(caught.value) is Overloaded
         assert caught.value.retry_after_s >= 1
         resumed = transcriber.reserve(ANONYMOUS, 9.0, standing=True, resumed=True)
+        busy = transcriber.reserve(ANONYMOUS, 0.5)  # the only worker is spoken for
         with pytest.raises(Overloaded):
             transcriber.reserve(ANONYMOUS, 9.0)
-        assert transcriber.stats().reserved_audio_s == 19.0
+        assert transcriber.stats().reserved_audio_s == 19.5
+        transcriber.release(busy)
         transcriber.release(first)
         transcriber.release(resumed)
         assert transcriber.stats().reserved_audio_s == 0.0

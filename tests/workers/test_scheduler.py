@@ -303,7 +303,7 @@ def test_an_empty_queue_takes_any_job() -> None:
 
 
 def test_a_key_may_fill_only_its_share() -> None:
-    it = scheduler(queue_audio_s=20, key_share=0.5)
+    it = scheduler(size=1, queue_audio_s=20, key_share=0.5)
     it.submit(job("a", 9.0, client="greedy"), 0.0)
     with pytest.raises(Overloaded, match="share"):
         it.submit(job("b", 2.0, client="greedy"), 0.0)
@@ -311,7 +311,7 @@ def test_a_key_may_fill_only_its_share() -> None:
 
 
 def test_speculation_and_partials_make_room_for_finals() -> None:
-    it = scheduler(queue_audio_s=10)
+    it = scheduler(size=1, queue_audio_s=10)
     it.submit(job("final", 2.0), 0.0)
     it.submit(job("partial", 4.0, JobKind.PARTIAL), 0.0)
     it.submit(job("guess", 4.0, JobKind.SPECULATIVE), 0.0)
@@ -334,7 +334,7 @@ def test_a_key_may_fill_only_its_share_of_the_jobs() -> None:
 
 
 def test_a_full_share_is_not_helped_by_other_keys_partials() -> None:
-    it = scheduler(queue_audio_s=20, key_share=0.5)
+    it = scheduler(size=1, queue_audio_s=20, key_share=0.5)
     it.submit(job("theirs", 5.0, JobKind.PARTIAL, client="other"), 0.0)
     it.submit(job("mine", 8.0, client="greedy"), 0.0)
     with pytest.raises(Overloaded, match="share"):
@@ -387,6 +387,38 @@ def test_with_nothing_ahead_a_slow_job_is_tried() -> None:
     it.submit(job("a", max_wait_s=1.0), 0.0)
 
 
+def test_an_idle_worker_is_given_work_however_slow_the_machine_was_measured() -> None:
+    it = scheduler(size=2, queue_audio_s=10, queue_jobs=2, key_share=0.5)
+    it.speed.observe(1000.0)
+    it.submit(job("long", 20.0, client="a", max_wait_s=5.0), 0.0)
+    it.next_batch("w1", 0.0)
+    room = it.reserve(ClientId("a"), 30.0, 0.0, max_wait_s=5.0)  # the other worker is idle
+    with pytest.raises(Overloaded, match="deadline"):  # but now it is spoken for
+        it.submit(job("late", 1.0, client="b", max_wait_s=5.0), 0.0)
+    it.admission.release(room)
+    it.submit(job("soon", 30.0, client="a", max_wait_s=5.0), 0.0)
+    assert run_next(it, "w2") == ["soon"]
+    assert it.counters.refused == 1
+
+
+def test_files_that_may_not_run_yet_keep_nobody_from_an_idle_worker() -> None:
+    it = scheduler(size=2, queue_audio_s=10)
+    it.submit(job("file", 5.0, JobKind.FILE), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("rest", 5.0, JobKind.FILE), 0.0)
+    assert it.next_batch("w2", 0.0) is None
+    it.submit(job("urgent", 9.0), 0.0)
+    assert run_next(it, "w2") == ["urgent"]
+
+
+def test_a_session_needs_room_though_a_worker_is_idle_for_it_comes_to_stay() -> None:
+    it = scheduler(size=2, queue_audio_s=20)
+    it.speed.observe(1000.0)
+    it.reserve(ClientId("a"), 15.0, 0.0, standing=True)
+    with pytest.raises(Overloaded, match="the queue is full"):
+        it.reserve(ClientId("a"), 15.0, 0.0, standing=True)
+
+
 def test_no_wait_is_too_long_to_be_told() -> None:
     assert whole_seconds(math.inf) == MAX_RETRY_AFTER_S
     assert whole_seconds(-1.0) == 1
@@ -406,7 +438,7 @@ def test_reserved_room_is_taken_from_the_others_and_kept_for_its_owner() -> None
 
 
 def test_a_released_reservation_frees_its_room() -> None:
-    it = scheduler(queue_audio_s=10)
+    it = scheduler(size=1, queue_audio_s=10)
     room = it.reserve(ClientId("a"), 10.0, 0.0)
     with pytest.raises(Overloaded):
         it.reserve(ClientId("a"), 1.0, 0.0)

@@ -180,12 +180,14 @@ class Pool(RuleBasedStateMachine):
             reservation=room,
         )
         before = list(self.model.waiting)
+        is_next = self.has_idle_worker(kind)
         try:
             ticket = self.it.submit(job, self.now)
         except (Overloaded, RateLimited, PoisonJob) as error:
             self.collect(Superseded)
             assert self.model.waiting == before or kind is JobKind.PARTIAL
-            self.refused(error, job.client, seconds, kind)
+            must_fit = is_next and kind is not JobKind.FILE
+            self.refused(error, job.client, seconds, kind, must_fit=must_fit)
             if isinstance(error, PoisonJob):
                 self.check_guilt(job)
             return
@@ -214,7 +216,8 @@ class Pool(RuleBasedStateMachine):
             assert not shed
         elif not uses_room:
             assert self.model.banned_until.get(client, 0.0) <= self.now
-            self.check_bounds(ticket.audio_s, 1, client)
+            if not is_next:
+                self.check_bounds(ticket.audio_s, 1, client)
             if kind is not JobKind.PARTIAL:  # which also gives way to shorter ones
                 self.check_shed(shed, client, ticket)
 
@@ -233,6 +236,7 @@ class Pool(RuleBasedStateMachine):
         resumed: bool,
         max_wait_s: float | None,
     ) -> None:
+        is_next = self.has_idle_worker(JobKind.FINAL)
         try:
             name = self.it.reserve(
                 client,
@@ -244,12 +248,14 @@ class Pool(RuleBasedStateMachine):
             )
         except (Overloaded, RateLimited) as error:
             assert not self.collect()
-            self.refused(error, client, seconds, JobKind.FINAL, standing and not resumed)
+            is_new_session, must_fit = standing and not resumed, is_next and not standing
+            self.refused(error, client, seconds, JobKind.FINAL, is_new_session, must_fit=must_fit)
             return
         shed = self.collect(Superseded)
         assert name not in self.model.rooms
         self.model.rooms[name] = Room(client, seconds, standing)
-        self.check_bounds(seconds, 0 if standing else 1, client)
+        if standing or not is_next:
+            self.check_bounds(seconds, 0 if standing else 1, client)
         if standing and not resumed and seconds > QUEUE_S / 10:
             occupied_s, _ = self.model.occupied()
             assert occupied_s <= max(seconds, QUEUE_S * 0.9)
@@ -429,6 +435,13 @@ class Pool(RuleBasedStateMachine):
 
     # How the model judges.
 
+    def has_idle_worker(self, kind: JobKind) -> bool:
+        """Whether a job that comes now would be started at once."""
+        urgency = list(JobKind).index
+        ahead = [t for t in self.model.waiting if urgency(t.job.kind) <= urgency(kind)]
+        rooms = [room for room in self.model.rooms.values() if not room.standing]
+        return len(self.model.running) + len(ahead) + len(rooms) < len(self.up)
+
     def kills(self, ticket: Ticket) -> bool:
         return int(ticket.job.pcm[0]) == DEADLY
 
@@ -469,6 +482,8 @@ class Pool(RuleBasedStateMachine):
         seconds: float,
         kind: JobKind,
         is_new_session: bool = False,
+        *,
+        must_fit: bool,
     ) -> None:
         """Whoever is refused for want of room would have none, whatever else left the queue."""
         self.model.counts["refused"] += 1
@@ -477,6 +492,7 @@ class Pool(RuleBasedStateMachine):
             assert error.retry_after_s == math.ceil(left_s) > 0
         if not isinstance(error, Overloaded):
             return
+        assert not must_fit
         assert error.retry_after_s >= 1
         all_s, all_jobs = self.model.occupied(without=self.model.sheddable())
         own_s, own_jobs = self.model.occupied(client, without=self.model.sheddable(client))

@@ -9,6 +9,7 @@ from auricle.workers.backlog import Ticket
 from auricle.workers.speed import (
     FIRST_SECONDS_PER_LOAD,
     OVERDUE_FLOOR_S,
+    SPEED_WINDOW,
     Speed,
     Workers,
     whole_seconds,
@@ -25,16 +26,35 @@ def ticket(seconds: float, attempts: int = 0) -> Ticket:
     return Ticket(Job(JobId("j"), np.ones(int(16_000 * seconds), np.int16)), 0, 0, attempts)
 
 
-def test_the_first_ten_measurements_are_averaged_and_then_the_newest_weigh_a_tenth() -> None:
+def test_the_speed_is_the_mean_of_the_latest_batches() -> None:
     it = speed()
     assert (it.is_measured, it.seconds_per_load) == (False, FIRST_SECONDS_PER_LOAD)
-    for n in range(1, 11):
-        it.observe(float(n))
+    for n in range(1, SPEED_WINDOW + 1):
+        it.observe(10.0 + n % 2)
         assert it.is_measured
-        assert it.seconds_per_load == pytest.approx((1 + n) / 2)
-    for _ in range(5):
-        it.observe(25.5)
-    assert it.seconds_per_load == pytest.approx(25.5 - 20 * 0.9**5)
+    assert it.seconds_per_load == pytest.approx(10.5)
+    for _ in range(SPEED_WINDOW):
+        it.observe(30.0)
+    assert it.seconds_per_load == pytest.approx(30.0)
+
+
+def test_a_few_batches_that_took_very_long_do_not_make_the_workers_slow() -> None:
+    it = speed()
+    for n in range(200):
+        it.observe(0.9 if n % 20 == 10 else 0.03)  # one in twenty: thirty times as long
+        assert it.seconds_per_load < 1.2 * 0.03
+    for _ in range(6):  # and some in a row
+        it.observe(0.9)
+    assert it.seconds_per_load < 1.5 * 0.03
+
+
+def test_a_machine_that_has_become_slower_is_known_to_be_after_half_of_a_window() -> None:
+    it = speed()
+    for _ in range(SPEED_WINDOW):
+        it.observe(0.03)
+    for _ in range(SPEED_WINDOW // 2 + 1):
+        it.observe(0.3)
+    assert it.seconds_per_load > 0.15
 
 
 def test_a_wait_is_shared_by_the_workers_that_are_ready() -> None:

@@ -2,7 +2,8 @@
 
 The queue is bounded in seconds of audio and in jobs, in all and for each key. When it is full,
 waiting speculation and partials go first (they end as ``Superseded``), then new work is refused
-with the time to come back. What was accepted is never dropped for load.
+with the time to come back. What was accepted is never dropped for load. What an idle worker would
+start at once is never refused, whatever was measured or set.
 """
 
 import itertools
@@ -103,6 +104,36 @@ class Admission:
         waiting_s = sum(t.audio_s for t in self._backlog.waiting() if t.job.reservation == name)
         # A session's next final has room however long it is: others could keep the queue full.
         return not waiting_s or waiting_s + audio_s <= reservation.audio_s
+
+    def make_room(
+        self,
+        client: ClientId,
+        kind: JobKind,
+        audio_s: float,
+        max_wait_s: float | None,
+        *,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> list[Ticket]:
+        """Return what must leave the queue so that a job, or a reservation, is let in.
+
+        Raises:
+            Overloaded: It doesn't fit, whatever leaves, or would be late.
+        """
+        is_next = self.has_idle_worker(kind)
+        if kind is JobKind.FILE:
+            self.refuse_full_of_files(audio_s)
+        if not is_next:
+            self.refuse_late(client, kind, audio_s + JOB_OVERHEAD_S, max_wait_s)
+        if is_next and not standing:  # a session has room for as long as it lasts
+            return []
+        return self.to_shed(client, audio_s, self.spare_s(standing=standing, resumed=resumed))
+
+    def has_idle_worker(self, kind: JobKind) -> bool:
+        """Whether more workers are idle than jobs will come before the next one of this kind."""
+        ahead = sum(_URGENCY[t.job.kind] <= _URGENCY[kind] for t in self._backlog.waiting())
+        ahead += sum(not room.standing for room in self._reservations.values())
+        return len(self._backlog.running) + ahead < self._speed.ready
 
     def spare_s(self, *, standing: bool, resumed: bool) -> float:
         """Return the room that must stay free beside a new reservation."""

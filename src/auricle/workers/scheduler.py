@@ -19,7 +19,6 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobKind
 from auricle.workers.admission import SHEDDABLE, Admission
 from auricle.workers.backlog import Backlog, Batch, Ticket, batch_class
@@ -115,9 +114,9 @@ class Scheduler:
             RateLimited: The client's budget of crashes is used up.
         """
         self._refuse_banned(client, now)
-        spare_s = self.admission.spare_s(standing=standing, resumed=resumed)
-        load_s = audio_s + JOB_OVERHEAD_S
-        self._make_room(client, JobKind.FINAL, audio_s, load_s, max_wait_s, spare_s)
+        self._make_room(
+            client, JobKind.FINAL, audio_s, max_wait_s, standing=standing, resumed=resumed
+        )
         return self.admission.keep(client, audio_s, standing)
 
     def submit(self, job: Job, now: float) -> Ticket:
@@ -146,7 +145,7 @@ class Scheduler:
             self._make_room_for_partial(job)
         if not self.admission.claim(job.reservation, job.audio_s):
             self._refuse_banned(job.client, now)
-            self._make_room(job.client, job.kind, job.audio_s, ticket.load_s, job.max_wait_s)
+            self._make_room(job.client, job.kind, job.audio_s, job.max_wait_s)
         self.backlog.queues[job.kind].push(ticket)
         return ticket
 
@@ -281,15 +280,15 @@ class Scheduler:
         client: ClientId,
         kind: JobKind,
         audio_s: float,
-        load_s: float,
         max_wait_s: float | None,
-        spare_s: float = 0.0,
+        *,
+        standing: bool = False,
+        resumed: bool = False,
     ) -> None:
         try:
-            if kind is JobKind.FILE:
-                self.admission.refuse_full_of_files(audio_s)
-            self.admission.refuse_late(client, kind, load_s, max_wait_s)
-            shed = self.admission.to_shed(client, audio_s, spare_s)
+            shed = self.admission.make_room(
+                client, kind, audio_s, max_wait_s, standing=standing, resumed=resumed
+            )
         except Overloaded:
             self.counters.refused += 1
             raise

@@ -1,16 +1,20 @@
 """How fast the workers are, as measured, and what follows for budgets and waits."""
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, median
 
 from auricle.workers.backlog import Ticket
 
 FIRST_SECONDS_PER_LOAD = 0.3
 """Until a worker's warm-up has been timed."""
-SMOOTHING = 0.1
-"""Weight of the newest batch in the measured speed; the first ten are averaged, since the warm-up
-is timed while other workers start."""
+SPEED_WINDOW = 30
+"""The speed is the mean of so many batches, the latest ones."""
+OUTLIER_FACTOR = 2.0
+"""A batch counts as at most this multiple of their median: a few that took twenty times as long
+say nothing about the next one, and made an idle server refuse work (docs/decisions/039)."""
 MAX_RETRY_AFTER_S = 60
 OVERDUE_FACTOR = 2.0
 """A batch is overdue after this multiple of its usual time."""
@@ -40,18 +44,23 @@ class Speed:
         self._attempt_factor = attempt_factor
         self._workers = workers
         self.seconds_per_load = FIRST_SECONDS_PER_LOAD
-        self._measurements = 0
+        self._latest: deque[float] = deque(maxlen=SPEED_WINDOW)
 
     @property
     def is_measured(self) -> bool:
         """Whether anything was observed yet."""
-        return self._measurements > 0
+        return bool(self._latest)
+
+    @property
+    def ready(self) -> int:
+        """How many workers are ready or busy."""
+        return self._workers.ready
 
     def observe(self, seconds_per_load: float) -> None:
         """Take in a measurement of what a second of load costs a worker."""
-        self._measurements += 1
-        weight = max(SMOOTHING, 1 / self._measurements)
-        self.seconds_per_load += weight * (seconds_per_load - self.seconds_per_load)
+        self._latest.append(seconds_per_load)
+        most = OUTLIER_FACTOR * median(self._latest)
+        self.seconds_per_load = fmean(min(measured, most) for measured in self._latest)
 
     def wait_s(self, load_s: float) -> float:
         """Return how long all ready workers together take for so much load."""
