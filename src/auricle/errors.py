@@ -20,7 +20,7 @@ class AuricleError(Exception):
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: come back later
-        * NoWorkerReady, Draining
+        * NoWorkerReady, Draining, ServerStopped
     * DeadlineExceeded            the caller's own deadline passed
     * Superseded                  a newer partial took this one's place
     * WorkerError                 a worker died, hung or could not start
@@ -231,6 +231,12 @@ class Draining(Overloaded):
 
     code = "draining"
     close_code = 1012  # IANA WebSocket close code registry: service restart
+
+
+class ServerStopped(Overloaded):
+    """The server stopped before an accepted job was finished: submit it again."""
+
+    code = "server_stopped"
 
 
 class DeadlineExceeded(AuricleError):

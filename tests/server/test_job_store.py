@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.errors import BadRequest, NotFound, Overloaded
-from auricle.server.job_store import JobRecord, JobState, JobStore
+from auricle.server.job_store import COLLECT_S, JobRecord, JobState, JobStore
 from auricle.types import ClientId
 
 pytestmark = pytest.mark.unit
@@ -83,3 +83,16 @@ async def test_removing_a_job_does_not_remove_the_one_that_took_its_id() -> None
     second = done(store, "a", 1)
     store.remove(first)
     assert store.find(ALICE, "a", 1) is second
+
+
+async def test_jobs_that_run_and_results_that_nobody_saw_yet_are_known() -> None:
+    store = JobStore(10, keep_s=3600)
+    running, queued = record("running"), record("queued", BOB)
+    for unfinished in (running, queued):
+        store.add(unfinished, 0)
+    running.state = JobState.RUNNING
+    fresh, seen = done(store, "fresh", 100), done(store, "seen", 100)
+    seen.is_collected = True
+    assert store.unfinished() == [running, queued]
+    assert store.uncollected(100 + COLLECT_S) == [fresh]
+    assert store.uncollected(100.1 + COLLECT_S) == []

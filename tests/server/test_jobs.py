@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
+from structlog.testing import LogCapture
 
 from auricle.errors import AudioError
 from auricle.types import JobKind
@@ -173,13 +174,18 @@ async def test_an_id_in_use_is_refused_and_a_finished_one_may_be_used_again(
     await running.until_at_rest()
 
 
-async def test_a_server_that_stops_cancels_its_jobs_and_leaves_no_file(tmp_path: Path) -> None:
+async def test_a_server_that_stops_loses_its_jobs_in_the_log_and_leaves_no_file(
+    tmp_path: Path, logged: LogCapture
+) -> None:
     async with live(tmp_path / "stopping") as running:
         running.transcriber.gate = anyio.Event()
         async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
             await post(client, "a1")
         await poll_until(lambda: running.transcriber.in_flight == 1)
     assert len(running.transcriber.cancelled) == 1
+    ends = [entry for entry in logged.entries if entry.get("job_id") == "a1"]
+    assert {entry["event"] for entry in ends} >= {"job_lost", "job"}
+    assert ends[-1]["code"] == "server_stopped"
     assert list((tmp_path / "stopping").iterdir()) == []  # a test may wait
 
 

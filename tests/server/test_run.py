@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -7,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import anyio
 import httpx2
@@ -249,6 +250,68 @@ async def test_what_is_left_when_the_time_is_over_or_a_second_signal_comes_is_to
         with anyio.fail_after(30):
             assert await server.process.wait() == 0
     assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
+
+
+async def post_job(client: httpx2.AsyncClient, job_id: str) -> None:
+    answer = await client.post("/utterance?wait=0", json=speech_json(job_id=job_id))
+    assert answer.status_code == 202
+
+
+def events(log: Path, name: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    return [event for event in found if event["event"] == name]
+
+
+async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        async with (
+            program(tmp_path / "spool", stderr, AURICLE_DRAIN_S="1000") as server,
+            httpx2.AsyncClient(base_url=server.url) as client,
+        ):
+            await post_job(client, "mine")
+            await server.until("/jobs/mine", 200, '"running"')
+            server.process.send_signal(signal.SIGTERM)
+            await server.until_draining()
+            assert (await client.get("/readyz")).json()["error"]["code"] == "draining"
+            assert (await client.get("/jobs/mine")).json()["state"] == "running"
+            refused = await client.post("/utterance?wait=0", json=speech_json())
+            assert refused.json()["error"]["code"] == "draining"
+            await server.let_answer()
+            await server.until("/metrics", 200, 'auricle_jobs{state="done"} 1.0')
+            await server.until("/jobs/mine", 200, '"done"')
+            assert await server.line() == "stopped 1 0"
+            with anyio.fail_after(30):
+                assert await server.process.wait() == 0
+    assert [event["jobs"] for event in events(log, "draining")] == [1]
+    assert [event["state"] for event in events(log, "job")] == ["done"]
+    assert events(log, "job_lost") == []
+
+
+async def test_jobs_that_cannot_be_finished_in_time_are_counted_and_named(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        async with (
+            program(tmp_path / "spool", stderr, AURICLE_DRAIN_S="5") as server,
+            httpx2.AsyncClient(base_url=server.url) as client,
+        ):
+            for job_id in ("mine", "yours"):
+                await post_job(client, job_id)
+            server.process.send_signal(signal.SIGTERM)
+            await server.until("/jobs/mine", 200, '"failed"')
+            error = (await client.get("/jobs/mine")).json()["error"]
+            assert (error["code"], error["retryable"]) == ("server_stopped", True)
+            await server.until("/metrics", 200, "auricle_jobs_lost_total 2.0")
+            assert (await client.get("/readyz")).status_code == 503
+            server.process.send_signal(signal.SIGTERM)  # there is no more to see
+            await server.let_answer()
+            with anyio.fail_after(30):
+                assert await server.process.wait() == 0
+    assert {event["job_id"] for event in events(log, "job_lost")} == {"mine", "yours"}
+    ended = {(event["job_id"], event["state"], event["code"]) for event in events(log, "job")}
+    assert ended == {(job_id, "failed", "server_stopped") for job_id in ("mine", "yours")}
 
 
 @pytest.mark.parametrize("signals", [1, 2])

@@ -15,6 +15,7 @@
 A WebSocket passes LingeringClose and the last three untouched: it tells its errors itself.
 """
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -38,6 +39,7 @@ from auricle.server import (
     stream,
     utterance,
 )
+from auricle.server.background import lose_jobs
 from auricle.server.deepgram_errors import refusal as deepgram_refusal
 from auricle.server.errors import EXCEPTION_HANDLERS, Shield
 from auricle.server.gate import Door
@@ -123,7 +125,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     server: ServerState = app.state.auricle
     try:
         async with server.run():
-            yield
+            try:
+                yield
+            finally:
+                lose_jobs(server, time.monotonic())
     except SetupError as error:
         server.setup_error = error  # uvicorn itself only says that the start failed
         raise

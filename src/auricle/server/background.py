@@ -5,7 +5,7 @@ import time
 
 import structlog
 
-from auricle.errors import AuricleError
+from auricle.errors import AuricleError, ServerStopped
 from auricle.longform import FileProgress
 from auricle.server.errors import error_body, log_unexpected
 from auricle.server.job_store import JobRecord, JobState
@@ -13,7 +13,7 @@ from auricle.server.logs import RequestLog
 from auricle.server.recognition import note_answer, transcribe_spooled
 from auricle.server.request import Ask
 from auricle.server.results import transcript_body
-from auricle.server.state import ServerState
+from auricle.server.state import RETRY_S, ServerState
 from auricle.types import ClientId, Source
 
 _log = structlog.get_logger("auricle.server")
@@ -47,12 +47,32 @@ async def _run(
 ) -> None:
     began_at = time.monotonic()
     log = RequestLog(record.job_id, record.trace_id, record.client)
-    async with held:
-        with record.scope:
-            await _work(server, record, ask, source, log, began_at)
-    server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # unless it ended before
-    duration_ms = round((time.monotonic() - began_at) * 1000, 1)
-    _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
+    try:
+        async with held:
+            with record.scope:
+                await _work(server, record, ask, source, log, began_at)
+    finally:  # each job that was accepted has its line, however it ended
+        server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # unless it ended before
+        if record.error is not None:
+            log.code = str(record.error["code"])
+        duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+        _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
+
+
+def lose_jobs(server: ServerState, now: float) -> int:
+    """Give up all jobs that are not finished, and return how many those are.
+
+    Each is logged and counted, and its record says ``server_stopped``.
+    """
+    lost = server.jobs.unfinished()
+    for record in lost:
+        error = ServerStopped("The server stopped before this job was finished.", RETRY_S)
+        record.error = error_body(error)
+        server.jobs.finish(record, JobState.FAILED, now)
+        record.scope.cancel()
+        server.metrics.jobs_lost.inc()
+        _log.error("job_lost", **record.ids(), progress=round(record.progress, 4))
+    return len(lost)
 
 
 async def _work(
@@ -66,6 +86,8 @@ async def _work(
     def note_progress(progress: FileProgress) -> None:
         record.progress, record.text = progress.fraction, progress.text
 
+    if record.state.is_final:  # it was cancelled or lost before it began
+        return
     record.state = JobState.RUNNING
     try:
         result = await transcribe_spooled(

@@ -10,6 +10,8 @@ from auricle.errors import BadRequest, NotFound, Overloaded
 from auricle.types import ClientId
 
 FULL_RETRY_S = 10
+COLLECT_S = 30.0
+"""How long after its end a result counts as about to be fetched by its caller."""
 
 
 class JobState(enum.StrEnum):
@@ -41,6 +43,12 @@ class JobRecord:
     error: dict[str, object] | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished_at: float | None = None
+    is_collected: bool = False
+    """Whether its caller has seen how it ended."""
+
+    def ids(self) -> dict[str, str]:
+        """Return what names it in the log."""
+        return {"job_id": self.job_id, "trace_id": self.trace_id, "client": self.client}
 
     def body(self) -> dict[str, object]:
         """Return what ``GET /jobs/{id}`` answers."""
@@ -69,6 +77,20 @@ class JobStore:
     def count(self, state: JobState) -> int:
         """Return how many jobs are in a state."""
         return sum(record.state is state for record in self._jobs.values())
+
+    def unfinished(self) -> list[JobRecord]:
+        """Return the jobs that are still to be worked on."""
+        return [record for record in self._jobs.values() if not record.state.is_final]
+
+    def uncollected(self, now: float) -> list[JobRecord]:
+        """Return the jobs that ended within ``COLLECT_S`` and that no caller has seen since."""
+        return [
+            record
+            for record in self._jobs.values()
+            if record.finished_at is not None
+            and not record.is_collected
+            and now - record.finished_at <= COLLECT_S
+        ]
 
     def check_free(self, client: ClientId, job_id: str) -> None:
         """Refuse an id that is in use.
@@ -104,7 +126,9 @@ class JobStore:
         self._forget_old(now)
         record = self._jobs.get((client, job_id))
         if record is None:
-            raise NotFound("There is no such job; results are kept for a while only.")
+            raise NotFound(
+                "There is no such job. Results are kept for a while, and end with the server."
+            )
         return record
 
     def finish(self, record: JobRecord, state: JobState, now: float) -> None:

@@ -30,6 +30,7 @@ async def get_job(request: Request, job_id: str) -> Response:
     server = state_of(request)
     record = server.jobs.find(server.admit(request), job_id, time.monotonic())
     _note(request, record)
+    record.is_collected = record.is_collected or record.state.is_final
     return json_response(record.body())
 
 

@@ -86,6 +86,11 @@ class Metrics:
             ("state",),
             registry=self.registry,
         )
+        self.jobs_lost = Counter(
+            "auricle_jobs_lost",
+            "Accepted jobs that were not finished when the server stopped.",
+            registry=self.registry,
+        )
         self._draining = Gauge(
             "auricle_draining",
             "Whether the server is about to stop and refuses new work.",

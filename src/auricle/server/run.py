@@ -1,10 +1,11 @@
 """Runs the application under uvicorn, and ends it without losing what was accepted.
 
-SIGTERM and SIGINT start draining: ``/readyz`` and new work answer 503 while requests that were
-accepted are finished, for ``drain_s`` at most; what is left is told to come back, and the sockets
-close. Live sessions are told to come back at once: a client that resumes loses nothing. A second
-signal does not wait. The signal is not raised again afterwards, as uvicorn would: the caller still
-has its workers to stop.
+SIGTERM and SIGINT start draining: ``/readyz`` and new work answer 503 while accepted requests and
+jobs are finished, for ``drain_s`` at most. Results of jobs can be fetched meanwhile. Requests that
+are left get 503; jobs that are left are lost, and shown as such before the sockets close. Live
+sessions are told to come back at once: a client that resumes loses nothing. A second signal does
+not wait. The signal is not raised again afterwards, as uvicorn would: the caller still has its
+workers to stop.
 """
 
 import asyncio
@@ -23,6 +24,8 @@ from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.agent_check import serve_agent
 from auricle.server.auth import check_exposure
+from auricle.server.background import lose_jobs
+from auricle.server.drain import Drain, DrainStep
 from auricle.server.gate import GatedSocket
 from auricle.server.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.state import ServerState
@@ -187,7 +190,7 @@ class Server(uvicorn.Server):
         self._drain_s = drain_s
         self._certificate = certificate
         self._signals = 0
-        self._drain_until: float | None = None
+        self._drain: Drain | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen: uvicorn can't say how long TLS may take.
@@ -219,13 +222,24 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look, ten times a second, whether it is time to go."""
-        if self._signals and self._drain_until is None:
-            self._drain_until = time.monotonic() + self._drain_s
-            self._state.drain()
-            _log.info("draining", requests=len(self._state.requests))
-        if self._drain_until is not None:
-            is_over = time.monotonic() >= self._drain_until
-            if self._signals > 1 or is_over or not self._state.requests:
-                self._state.end_requests()
-                self.should_exit = True
+        if self._signals:
+            self._step_drain(time.monotonic())
         return await super().on_tick(counter)
+
+    def _step_drain(self, now: float) -> None:
+        state = self._state
+        unfinished, uncollected = state.jobs.unfinished(), state.jobs.uncollected(now)
+        if self._drain is None:
+            self._drain = Drain(self._drain_s, now)
+            state.drain()
+            _log.info("draining", requests=len(state.requests), jobs=len(unfinished))
+        has_work = bool(state.requests or unfinished or uncollected)
+        match self._drain.next_step(now, has_work=has_work, is_hurried=self._signals > 1):
+            case DrainStep.GIVE_UP:
+                state.end_requests()
+                lost_jobs = lose_jobs(state, now)
+                for record in uncollected:
+                    _log.warning("result_not_fetched", **record.ids())
+                self._drain.gave_up(now, lost_jobs=lost_jobs)
+            case DrainStep.LEAVE:
+                self.should_exit = True
