@@ -270,9 +270,11 @@ class WyomingDialect:
                 return ()
 
     def farewell(self, end: End) -> Farewell:
-        """Tell the error, if there is one."""
-        failed = () if end.failed is None else tuple(self.encode(end.failed))
-        return Farewell(failed, end.close_code, end.how)
+        """Send the transcript of what was said, if all of it is known, and the error."""
+        texts = list(self._words.close(self._request.language)) if self._words.is_whole else []
+        if end.failed is not None:
+            texts.extend(self.encode(end.failed))
+        return Farewell(tuple(texts), end.close_code, end.how)
 
     def _ms(self, sample: int) -> int:
         return self._first_ms + sample * 1000 // SAMPLE_RATE_HZ
@@ -294,8 +296,14 @@ class _Words:
         self._text = ""
         self._glue = ""
         self._language: str | None = None
-        self._has_started = False
+        self._has_started = self._has_closed = False
         self._utterances: deque[_Utterance] = deque()  # whose finals are to come
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether there is text to send, and every final that it consists of."""
+        has_text = bool(self._text) and not self._has_closed
+        return has_text and self.error is None and not self._utterances
 
     def started(self) -> None:
         """An utterance begins."""
@@ -326,6 +334,7 @@ class _Words:
 
     def close(self, language: str | None) -> Sequence[str]:
         """No more is said. Half of a command is worse than none."""
+        self._has_closed = True
         if self.error is not None:
             return (error_event(self.error, "This speech could not be recognised; say it again."),)
         spoken = language or self._language

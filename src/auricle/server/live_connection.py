@@ -3,6 +3,9 @@
 Four tasks: one reads, one writes, one watches the clock, one waits for the server to go. The first
 that finds a reason ends the connection, and the reason is told to the client in the words of its
 dialect. The session outlives the connection if the dialect lets clients come back.
+
+Where the server ends a connection whose speech nobody can continue, the open utterance is
+transcribed first, and its final is the last result (docs/decisions/031).
 """
 
 import contextlib
@@ -23,10 +26,10 @@ from auricle.errors import (
     IdleTimeout,
     Overloaded,
     RemoteProtocolError,
+    TakenOver,
 )
 from auricle.events import Closed, Failed, SessionEvent
 from auricle.protocol.dialect import Companded, Dialect, End, Law, Reply, Said, Step
-from auricle.protocol.native import Finalize
 from auricle.server.errors import TOLD, error_body, log_unexpected, retry_after_s
 from auricle.server.live_runner import LiveRunner
 from auricle.server.logs import request_log
@@ -43,6 +46,8 @@ GOODBYE_S = 1.0
 DRAIN_S = 2.0
 """How long finals of utterances that have ended are waited for when the server goes: a client that
 comes back gets them from the next one."""
+LAST_FINAL_S = 10.0
+"""Longest wait for the last final of a connection that the server ends."""
 MAX_BAD_MESSAGES = 10
 """So many text messages of one connection may be wrong; then it is closed."""
 SLOW_RETRY_S = 1
@@ -143,8 +148,10 @@ class LiveConnection:
         live: Where its session is.
         runner: Its session.
         dialect: How its client talks; the native protocol if there is none.
-        drain_s: How long finals are waited for when the server goes; ``None`` if whoever serves it
-            sees to its end, for a client that can't do with half of what it says.
+        drain_s: Longest wait for finals when the server shuts down. Clients that resume on the
+            next server wait ``DRAIN_S`` at most.
+        hears_out: When the server shuts down, the client may finish speaking, in the part of
+            ``drain_s`` that the last final does not need.
     """
 
     def __init__(
@@ -154,9 +161,11 @@ class LiveConnection:
         runner: LiveRunner,
         dialect: Dialect | None = None,
         *,
-        drain_s: float | None = DRAIN_S,
+        drain_s: float = DRAIN_S,
+        hears_out: bool = False,
     ) -> None:
         self._drain_s = drain_s
+        self._hears_out = hears_out
         self._websocket = websocket
         self._live = live
         self._runner = runner
@@ -168,6 +177,9 @@ class LiveConnection:
         self._end: End | None = None
         self._tasks = anyio.CancelScope()
         self._reader = anyio.CancelScope()
+        self._has_read = anyio.Event()
+        self._is_read_out = False
+        self._is_concluded = False
         self._reading_since: float | None = None
         self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
@@ -186,10 +198,13 @@ class LiveConnection:
                 async with anyio.create_task_group() as group:
                     for task in (self._read, self._write, self._watch_idle, self._watch_drain):
                         group.start_soon(self._run_task, task)
+            if self._end is not None and self._needs_last_final(self._end):
+                with anyio.move_on_after(LAST_FINAL_S):
+                    await self._conclude()
         finally:
-            self._runner.detach(self)
             if not self._dialect.is_resumable:
                 self._runner.end()
+            self._runner.detach(self)
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT
         if end is not CLIENT_LEFT:
@@ -237,6 +252,34 @@ class LiveConnection:
             self._finish(end_of(error))
             self._runner.end()  # nobody knows what state it is in
 
+    @property
+    def _has_ended(self) -> bool:
+        return self._end is not None
+
+    @property
+    def _can_resume(self) -> bool:
+        """Whether another connection can continue the speech of this one."""
+        return self._dialect.is_resumable and self._runner.session.is_resumable
+
+    def _needs_last_final(self, end: End) -> bool:
+        """Whether the open utterance is to be transcribed before the connection is closed.
+
+        Not where another connection continues it, and not where the client doesn't read.
+        """
+        if end in (CLIENT_LEFT, DONE) or end.how == TakenOver.code or self._outbox.is_overrun:
+            return False
+        return not (self._can_resume and end.failed is not None and end.failed.retryable)
+
+    async def _conclude(self) -> None:
+        """Transcribe what was said, as nothing more comes."""
+        if self._is_concluded:
+            return
+        self._is_concluded = True
+        with self._blaming():
+            await self._runner.until_wanted()  # what was read already
+            self._runner.conclude()
+            await self._runner.until_settled()
+
     def _finish(self, end: End) -> None:
         if self._end is None:
             self._end = end
@@ -253,8 +296,9 @@ class LiveConnection:
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 await self._work_off(message)
-                if self._end is not None:
-                    return  # as above
+                if self._is_read_out or self._has_ended:
+                    break  # as above
+        self._has_read.set()
 
     async def _work_off(self, message: Message) -> None:
         """Do what a message asks for, with a pause after each step."""
@@ -336,7 +380,7 @@ class LiveConnection:
         session = self._runner.session
         if session.is_stopping:
             return not session.is_closed
-        return session.owes_finals and not self._dialect.is_resumable
+        return session.owes_finals and not self._can_resume
 
     def _idle_since(self) -> float:
         """When bytes last came, or since when we read: what we don't read doesn't come."""
@@ -344,13 +388,25 @@ class LiveConnection:
         return since if self._peer is None else max(since, self._peer.received_at)
 
     async def _watch_drain(self) -> None:
-        if self._drain_s is None:
-            return
         await self._live.draining.wait()
-        self._reader.cancel()  # what comes now is sent again to the next server
-        with anyio.move_on_after(self._drain_s):
-            if not self._dialect.is_resumable:  # nobody could say the rest of it later
-                self._runner.receive_command(Finalize())
-                await self._runner.until_wanted()  # behind what was read already
-            await self._runner.until_settled()
+        left_s = self._drain_s
+        if self._hears_out:
+            await anyio.sleep(max(0.0, left_s - LAST_FINAL_S))
+            left_s = min(left_s, LAST_FINAL_S)
+        if self._can_resume:
+            self._reader.cancel()  # what comes now is sent again to the next server
+            with anyio.move_on_after(min(left_s, DRAIN_S)):
+                await self._runner.until_settled()
+        else:
+            with anyio.move_on_after(left_s):
+                await self._until_read_out()
+                await self._conclude()
+            self._is_concluded = True  # or the time for it is up
         self._finish(end_of(*self._live.farewell()))
+
+    async def _until_read_out(self) -> None:
+        """Read no further message, once all of the present one is with the session."""
+        self._is_read_out = True
+        if self._reading_since is not None:
+            self._reader.cancel()
+        await self._has_read.wait()

@@ -163,6 +163,11 @@ class LiveRunner:
         finally:
             self._carry_out()
 
+    def conclude(self) -> None:
+        """End the open utterance: nothing more comes over this connection."""
+        self.session.conclude(time.monotonic())
+        self._carry_out()
+
     async def until_wanted(self) -> None:
         """Wait until the session takes data again, or is over."""
         while not self.session.wants_data and not self.is_over:

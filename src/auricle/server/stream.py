@@ -29,6 +29,7 @@ from auricle.languages import language_code
 from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
 from auricle.server.errors import TOLD, error_response, log_unexpected
 from auricle.server.live_connection import (
+    GOODBYE_S,
     LiveConnection,
     departure_of,
     end_of,
@@ -147,7 +148,10 @@ class _Visit:
             request_log(scope).details["session"] = session_id
             event = "session_started" if last_result is None else "session_resumed"
             log_session(event, scope, session_id, NATIVE)
-            end = await LiveConnection(self.websocket, self.server.live, runner).run(last_result)
+            drain_s = max(0.0, self.server.settings.drain_s - GOODBYE_S)
+            end = await LiveConnection(
+                self.websocket, self.server.live, runner, drain_s=drain_s
+            ).run(last_result)
         note_end(self.websocket, self.server.live, end)
 
     async def _first_message(self) -> Start | Resume:

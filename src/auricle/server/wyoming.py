@@ -30,7 +30,14 @@ from auricle.protocol.wyoming import WyomingDialect, error_event, info_event
 from auricle.server.auth import is_loopback
 from auricle.server.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
 from auricle.server.gate import GatedSocket, Peer
-from auricle.server.live_connection import CLIENT_LEFT, DONE, LiveConnection, end_of, note_end
+from auricle.server.live_connection import (
+    CLIENT_LEFT,
+    DONE,
+    GOODBYE_S,
+    LiveConnection,
+    end_of,
+    note_end,
+)
 from auricle.server.logs import log_session, request_log
 from auricle.server.proxies import client_address
 from auricle.server.run import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
@@ -282,7 +289,14 @@ class _Connection:
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")
         self._dialect.begin()
         try:
-            end = await LiveConnection(utterance, live, runner, self._dialect, drain_s=None).run()
+            end = await LiveConnection(
+                utterance,
+                live,
+                runner,
+                self._dialect,
+                drain_s=max(0.0, self._server.settings.drain_s - GOODBYE_S),
+                hears_out=True,
+            ).run()
         finally:
             runner.end()
         note_end(utterance, live, end)

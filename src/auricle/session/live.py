@@ -193,6 +193,8 @@ class LiveSession:
         self._now = now
         self._drop_events()
         if self._was_attached:
+            if self._is_attached and not self.is_resumable:  # taken over: as in detach
+                self.conclude(now)
             self._intake.reconnect()
             self._is_behind = False
         self._journal.acknowledge(last_result or 0)
@@ -219,7 +221,13 @@ class LiveSession:
         self._close_if_done()
 
     def detach(self, now: float) -> None:
-        """Take note that the connection is gone; the session goes on."""
+        """Take note that the connection is gone; the session goes on.
+
+        If its audio can't be continued, the open utterance ends here: its final is all that a
+        client may still ask for.
+        """
+        if not self.is_resumable:
+            self.conclude(now)
         self._now = now
         self._is_attached = False
         self._drop_events()
@@ -255,6 +263,15 @@ class LiveSession:
             case Finalize() | Stop() | Flush() | Discard():
                 self._intake.put(command)
         self._go_on(now)
+
+    def conclude(self, now: float) -> None:
+        """End the open utterance now, also where :meth:`receive_data` takes nothing any more."""
+        self._now = now
+        found = () if self._is_stopping else tuple(self._intake.hearing.finalize())
+        if found:
+            self._take_found(found, now)
+            self._mark()
+            self._settle()
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
         """Take a job's answer; answers that nobody waits for are ignored."""
