@@ -132,6 +132,9 @@ class ServerSettings(_Section):
     max_file_jobs: int = Field(16, ge=1, description="Files worked on at once; more get a 503.")
     keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
     max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
+    max_results_mb: float = Field(
+        256, gt=0, description="Most MB of results that /jobs keeps; the key with most loses first."
+    )
     keep_audio: Path | None = Field(
         None, description="Folder for audio that ends a worker; none: no speech is kept."
     )

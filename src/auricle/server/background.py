@@ -3,7 +3,9 @@
 import contextlib
 import time
 
+import msgspec
 import structlog
+from anyio import to_thread
 
 from auricle.errors import AuricleError, ServerStopped
 from auricle.longform import FileProgress
@@ -101,7 +103,8 @@ async def _work(
         server.jobs.finish(record, JobState.FAILED, time.monotonic())
         return
     transcript = result.transcript
-    record.progress, record.text = 1.0, transcript.text
-    record.result = transcript_body(record.job_id, record.trace_id, transcript, result.gaps)
+    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps)
+    encoded = await to_thread.run_sync(msgspec.json.encode, body)  # hours have many words
+    record.progress, record.text, record.result = 1.0, transcript.text, encoded
     server.jobs.finish(record, JobState.DONE, time.monotonic())
     note_answer(server, log, transcript, time.monotonic() - began_at)

@@ -1,15 +1,24 @@
-"""What is remembered of jobs that nobody waits for; I/O-free."""
+"""What is remembered of jobs that nobody waits for; I/O-free.
+
+The store is bounded in jobs and in bytes. When it is full, the key that has most loses a result:
+one that its caller has fetched if there is one, otherwise its oldest. So a key that makes many jobs
+pushes out its own results only.
+"""
 
 import enum
-from collections import OrderedDict
+from collections import Counter, OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import anyio
+import msgspec
 
 from auricle.errors import BadRequest, NotFound, Overloaded
 from auricle.types import ClientId
 
 FULL_RETRY_S = 10
+RECORD_BYTES = 1000
+"""What a job takes besides its text and result."""
 COLLECT_S = 30.0
 """How long after its end a result counts as about to be fetched by its caller."""
 
@@ -39,12 +48,18 @@ class JobRecord:
     state: JobState = JobState.QUEUED
     progress: float = 0.0
     text: str = ""
-    result: dict[str, object] | None = None
+    result: bytes | None = None
+    """The answer as JSON: smaller than objects, and its size is known."""
     error: dict[str, object] | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished_at: float | None = None
     is_collected: bool = False
     """Whether its caller has seen how it ended."""
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory it takes."""
+        return RECORD_BYTES + len(self.text) + len(self.result or b"")
 
     def ids(self) -> dict[str, str]:
         """Return what names it in the log."""
@@ -58,7 +73,7 @@ class JobRecord:
             "state": self.state.value,
             "progress": round(self.progress, 4),
             "text": self.text,
-            "result": self.result,
+            "result": None if self.result is None else msgspec.Raw(self.result),
             "error": self.error,
         }
 
@@ -66,8 +81,9 @@ class JobRecord:
 class JobStore:
     """The jobs that are remembered; I/O-free, ``now`` is monotonic seconds."""
 
-    def __init__(self, max_jobs: int, keep_s: float) -> None:
+    def __init__(self, max_jobs: int, keep_s: float, max_bytes: int) -> None:
         self._max_jobs = max_jobs
+        self._max_bytes = max_bytes
         self._keep_s = keep_s
         self._jobs: OrderedDict[tuple[ClientId, str], JobRecord] = OrderedDict()
 
@@ -113,9 +129,11 @@ class JobStore:
         self._forget_old(now)
         key = (record.client, record.job_id)
         self._jobs.pop(key, None)
-        if len(self._jobs) >= self._max_jobs and not self._forget_one():
-            raise Overloaded("The server remembers as many jobs as it can.", FULL_RETRY_S)
         self._jobs[key] = record
+        while len(self._jobs) > self._max_jobs:
+            if not self._forget_one_of_most(record, lambda _: 1):
+                self.remove(record)
+                raise Overloaded("The server remembers as many jobs as it can.", FULL_RETRY_S)
 
     def find(self, client: ClientId, job_id: str, now: float) -> JobRecord:
         """Return a job.
@@ -132,9 +150,13 @@ class JobStore:
         return record
 
     def finish(self, record: JobRecord, state: JobState, now: float) -> None:
-        """Note how a job ended; the first end counts."""
-        if not record.state.is_final:
-            record.state, record.finished_at = state, now
+        """Note how a job ended, and make room for its result; the first end counts."""
+        if record.state.is_final:
+            return
+        record.state, record.finished_at = state, now
+        while sum(known.size_bytes for known in self._jobs.values()) > self._max_bytes:
+            if not self._forget_one_of_most(record, lambda known: known.size_bytes):
+                return  # one result alone may be larger
 
     def remove(self, record: JobRecord) -> None:
         """Forget a job."""
@@ -151,9 +173,15 @@ class JobStore:
         for record in old:
             self.remove(record)
 
-    def _forget_one(self) -> bool:
+    def _forget_one_of_most(self, kept: JobRecord, weight: Callable[[JobRecord], int]) -> bool:
+        """Forget a finished job of the key that has most, but not this one; return whether."""
+        weights: Counter[ClientId] = Counter()
         for record in self._jobs.values():
-            if record.state.is_final:
-                self.remove(record)
-                return True
-        return False
+            weights[record.client] += weight(record)
+        finished = [r for r in self._jobs.values() if r.state.is_final and r is not kept]
+        if not finished:
+            return False
+        most = max(weights[record.client] for record in finished)
+        of_most = [record for record in finished if weights[record.client] == most]
+        self.remove(min(of_most, key=lambda record: not record.is_collected))
+        return True

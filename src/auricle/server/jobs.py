@@ -1,7 +1,7 @@
 """Jobs that nobody waits for: ``POST /utterance?wait=0`` makes one, ``/jobs/{id}`` tells of it.
 
-Results live in memory, for an hour, and end with the server. The store is bounded: the oldest
-finished job goes first. Another key's job is as good as none.
+Results live in memory, for an hour, and end with the server. The store is bounded, see
+:mod:`.job_store`. Jobs of other keys return 404.
 """
 
 import time

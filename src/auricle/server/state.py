@@ -98,7 +98,11 @@ class ServerState:
             origins=Origins.of(settings),
             allowances=allowances,
             metrics=metrics,
-            jobs=JobStore(settings.max_kept_jobs, settings.keep_results_s),
+            jobs=JobStore(
+                settings.max_kept_jobs,
+                settings.keep_results_s,
+                int(settings.max_results_mb * 1_000_000),
+            ),
             gate=Gate.of(settings),
             places=FilePlaces(settings.max_file_jobs),
             lane=open_lane(0),  # until the workers are known
