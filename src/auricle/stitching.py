@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from auricle.errors import AuricleError
 from auricle.languages import SPACELESS_LANGUAGES
-from auricle.types import SAMPLE_RATE_HZ, Piece, Segment, Timing, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Gap, Piece, Segment, Timing, Transcript, Word
 
 SURE_PROBABILITY = 0.6
 MAX_UNSURE_PIECES = 3
@@ -16,15 +16,6 @@ MAX_PROMPT_CHARACTERS = 800
 
 RESET_TEMPERATURE = 0.5
 """Text that was only found above this temperature is no prompt for what follows (OpenAI's rule)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Speech that could not be recognised, and the code of the error that says why."""
-
-    start_sample: int
-    end_sample: int
-    code: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -167,6 +167,15 @@ class Transcript:
     attempts: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Speech that is missing from a transcript, and the code that says why."""
+
+    start_sample: int
+    end_sample: int
+    code: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
     """A stretch of a file that holds speech, cut at silences; at most 30 s."""

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from auricle.cli import captions
 from auricle.cli.captions import CaptionScreen, caption
-from auricle.client import Connected, Disconnected, Final, Partial, Warned, WarningCode
+from auricle.client import Connected, Disconnected, Final, Gap, Partial, Warned, WarningCode
 from auricle.events import SpeechStarted
 
 pytestmark = pytest.mark.unit
@@ -198,10 +198,22 @@ def test_warnings_are_said_and_stay(pipe: Screen) -> None:
     assert pipe.said.getvalue() == "Audio is missing [40 ms].\n"
 
 
-def test_speech_that_was_not_recognised_is_told_with_its_time(pipe: Screen) -> None:
+def test_missing_speech_is_a_line_of_the_transcript(
+    pipe: Screen, capsys: pytest.CaptureFixture[str]
+) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         screen.show(final("", error="poison_job"))
-    assert pipe.said.getvalue() == "0:01.0 to 0:05.0 could not be recognised (poison_job).\n"
+        screen.show(Gap(0, 508_800, "unreachable"))
+    assert capsys.readouterr().out == (
+        "[4.0 s missing: not recognised (poison_job)]\n[31.8 s missing: server unreachable]\n"
+    )
+    assert pipe.said.getvalue() == ""
+
+
+def test_missing_speech_is_said_where_captions_go_to_a_file(pipe: Screen) -> None:
+    with CaptionScreen(is_written=False, idle="") as screen:
+        screen.show(Gap(0, 508_800, "unreachable"))
+    assert pipe.said.getvalue() == "[31.8 s missing: server unreachable]\n"
 
 
 def test_a_terminal_that_can_draw_nothing_is_treated_as_a_pipe(

@@ -7,7 +7,7 @@ import pytest
 
 from auricle.cli.live_record import LiveRecord, lines_of, transcript_of
 from auricle.cli.output import Format
-from auricle.client import Final, LiveClient
+from auricle.client import Final, Gap, LiveClient
 from auricle.errors import SetupError
 from auricle.types import Word
 
@@ -85,6 +85,57 @@ def test_json_leaves_out_what_nobody_knows(tmp_path: Path) -> None:
     document = json.loads((tmp_path / "a.json").read_text())
     assert set(document) == {"text", "language", "duration_ms", "segments", "error"}
     assert document["segments"][0]["words"][0]["word"] == " Good"
+
+
+LOST = Gap(32_000, 540_800, "unreachable")
+LINE = "[31.8 s missing: server unreachable]"
+
+
+def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Path) -> None:
+    kept = record(Format.JSON, tmp_path / "a.json")
+    kept.add(final(1, "Good day."))
+    kept.add(LOST)
+    document = json.loads((tmp_path / "a.json").read_text())
+    assert document["text"] == "Good day."
+    assert document["duration_ms"] == 33_800
+    assert document["error"]["code"] == "unreachable"
+    assert document["error"]["gaps"] == [
+        {"start": 2.0, "end": 33.8, "code": "unreachable", "reason": "server unreachable"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written_as", "expected"),
+    [
+        (Format.TEXT, f"Good day.\n{LINE}\nBye.\n"),
+        (
+            Format.SRT,
+            "1\n00:00:01,000 --> 00:00:01,500\nGood day.\n\n"
+            f"2\n00:00:02,000 --> 00:00:33,800\n{LINE}\n\n"
+            "3\n00:00:40,000 --> 00:00:40,500\nBye.\n",
+        ),
+        (
+            Format.VTT,
+            "WEBVTT\n\n00:00:01.000 --> 00:00:01.500\nGood day.\n\n"
+            f"00:00:02.000 --> 00:00:33.800\n{LINE}\n\n"
+            "00:00:40.000 --> 00:00:40.500\nBye.\n",
+        ),
+    ],
+)
+def test_lost_speech_is_a_line_where_it_is_missing(
+    tmp_path: Path, written_as: Format, expected: str
+) -> None:
+    kept = record(written_as, tmp_path / "a")
+    for news in (final(1, "Good day."), final(40, "Bye."), LOST):
+        kept.add(news)
+    assert (tmp_path / "a").read_text() == expected
+
+
+def test_lost_speech_alone_is_worth_a_file(tmp_path: Path) -> None:
+    kept = record(Format.TEXT, tmp_path / "a")
+    assert kept.is_empty
+    kept.add(LOST)
+    assert not kept.is_empty
 
 
 def test_a_stream_without_words_gives_an_empty_file(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from auricle.cli.output import Format, destinations, render, write
 from auricle.errors import SetupError
-from auricle.longform import FileTranscript, Gap
-from auricle.types import Segment, Transcript, Word
+from auricle.longform import FileTranscript
+from auricle.types import Gap, Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -28,8 +28,17 @@ HEARD = FileTranscript(
 )
 
 
+MISSING = "[0.5 s missing: not recognised (poison_job)]"
+
+
 def test_text_is_the_text_and_one_line_end() -> None:
-    assert render(HEARD, Format.TEXT) == "Grüße & Küsse.\n"
+    assert render(FileTranscript(HEARD.transcript, ()), Format.TEXT) == "Grüße & Küsse.\n"
+
+
+def test_missing_speech_is_a_line_in_each_format_for_readers() -> None:
+    assert render(HEARD, Format.TEXT) == f"Grüße & Küsse.\n{MISSING}\n"
+    for subtitles in (Format.SRT, Format.VTT):
+        assert render(HEARD, subtitles).endswith(f"\n{MISSING}\n")
 
 
 def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
@@ -46,11 +55,14 @@ def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
             "words": [{"start": 0.05, "end": 1.0, "word": " Grüße", "probability": 0.9124}],
         }
     ]
-    assert document["error"]["gaps"] == [{"start": 2.0, "end": 2.5, "code": "poison_job"}]
+    [gap] = document["error"]["gaps"]
+    assert (gap["start"], gap["end"], gap["code"]) == (2.0, 2.5, "poison_job")
+    assert gap["reason"] == "not recognised (poison_job)"
 
 
 def test_subtitles_come_from_the_segments() -> None:
-    assert render(HEARD, Format.SRT) == "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
+    cue = "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
+    assert render(HEARD, Format.SRT).startswith(cue)
     assert render(HEARD, Format.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
 
 

@@ -42,7 +42,7 @@ from auricle.protocol.native import (
     decode_command,
     parse_query,
 )
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.types import SAMPLE_RATE_HZ, Gap, OpusPacket, Pcm16
 
 pytestmark = pytest.mark.unit
 
@@ -366,10 +366,9 @@ def test_audio_dropped_while_connecting_does_not_misplace_a_session() -> None:
     talk.receive_pcm(speech(1))
     talk.audio.drop_above(20 * SECOND)
     found = ready(asked.start_sample, safe=asked.safe_sample, name="B")
-    connected, warned = talk.receive_event(found)
+    connected, gap = talk.receive_event(found)
     assert connected == Connected(False)
-    assert isinstance(warned, Warned)
-    assert warned.gap_ms == 11_000
+    assert gap == Gap(10 * SECOND, 21 * SECOND, "unreachable")
     assert spans(talk)[0][0] == 21 * SECOND
 
 
@@ -394,10 +393,9 @@ def test_marks_of_a_session_that_started_elsewhere_hide_no_loss() -> None:
     assert (talk.safe_sample, talk.received_sample) == (5 * SECOND, 0)
     talk.disconnected()
     talk.connected()
-    connected, warned = talk.receive_event(ready(35 * SECOND, name="C"))
+    connected, gap = talk.receive_event(ready(35 * SECOND, name="C"))
     assert connected == Connected(False)
-    assert isinstance(warned, Warned)
-    assert warned.gap_ms == 30_000
+    assert gap == Gap(5 * SECOND, 35 * SECOND, "unreachable")
 
 
 def test_a_session_that_cant_be_resumed_is_not_asked_for() -> None:
@@ -416,11 +414,53 @@ def test_speech_that_is_gone_for_good_is_told() -> None:
     talk.receive_pcm(speech(8))
     talk.audio.drop_above(3 * SECOND)
     told = forgotten(talk, 7 * SECOND)
-    [connected, warned] = told
-    assert connected == Connected(False)
-    assert isinstance(warned, Warned)
-    assert (warned.code, warned.gap_ms) == (WarningCode.AUDIO_DROPPED, 7000)
+    assert told == [Connected(False), Gap(0, 7 * SECOND, "unreachable")]
     assert spans(talk)[0][0] == 7 * SECOND
+
+
+def test_speech_that_the_session_never_got_is_told_after_the_finals_before_it() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(10))
+    list(messages(talk))
+    talk.disconnected()
+    talk.receive_pcm(speech(20))
+    talk.limit(15 * SECOND)
+    talk.connected()
+    assert talk.receive_event(ready(10 * SECOND, safe=0, resumed=True)) == [Connected(True)]
+    assert spans(talk)[0][0] == 15 * SECOND
+    one = final(1, 4 * SECOND, 10 * SECOND)
+    gap = Gap(10 * SECOND, 15 * SECOND, "unreachable")
+    assert talk.receive_event(one) == [one, gap]
+    # If that session is forgotten too, only what was not reported yet is reported.
+    talk.receive_pcm(speech(4))
+    talk.disconnected()
+    talk.limit(10 * SECOND)
+    assert forgotten(talk, 24 * SECOND) == [
+        Connected(False),
+        Gap(15 * SECOND, 24 * SECOND, "unreachable"),
+    ]
+
+
+def test_a_connection_that_is_too_slow_loses_blocks_and_no_crumbs() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(1))
+    assert next(messages(talk)) == (0, SECOND)
+    talk.receive_event(Marks(SECOND, SECOND))
+    for _ in range(60):
+        talk.receive_pcm(speech(1))
+        talk.limit(40 * SECOND)
+    assert talk.audio.first_sample == 23 * SECOND
+    assert next(messages(talk)) == (23 * SECOND, 24 * SECOND)
+    assert talk.receive_event(Marks(SECOND, SECOND)) == [Gap(SECOND, 23 * SECOND, "too_slow")]
+
+
+def test_what_is_kept_is_lost_when_the_server_is_given_up() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(5))
+    list(messages(talk))
+    talk.receive_event(final(1, 0, 2 * SECOND))
+    talk.disconnected()
+    assert talk.give_up("unreachable") == [Gap(2 * SECOND, 5 * SECOND, "unreachable")]
 
 
 def test_stop_is_said_again_to_a_server_that_may_not_have_heard_it() -> None:

@@ -8,7 +8,7 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.client import ClientRules, Connected, Disconnected, LiveClient, LiveEvent
+from auricle.client import ClientRules, Connected, Disconnected, Gap, LiveClient, LiveEvent
 from auricle.errors import (
     AuricleError,
     ForbiddenOrigin,
@@ -26,8 +26,6 @@ from auricle.events import (
     Marks,
     Partial,
     SwitchFormat,
-    Warned,
-    WarningCode,
     Wire,
 )
 from auricle.protocol.native import Configure, Finalize, Keepalive, Resume, Start, StreamParameters
@@ -463,9 +461,7 @@ async def test_a_microphone_does_not_wait_and_what_is_lost_is_told() -> None:
             proxy.is_refusing = False
             await poll_until(lambda: listener.is_done)
     assert client.dropped_samples == 3 * SAMPLE_RATE_HZ
-    [warned] = listener.of(Warned)
-    assert isinstance(warned, Warned)
-    assert (warned.code, warned.gap_ms) == (WarningCode.AUDIO_DROPPED, 3000)
+    assert listener.of(Gap) == [Gap(0, 3 * SAMPLE_RATE_HZ, "unreachable")]
     assert listener.texts == ["48000-64000", "64000-80000", "80000-80320"]
 
 
@@ -528,8 +524,10 @@ async def test_a_server_that_is_gone_for_too_long_is_given_up() -> None:
             tasks.start_soon(listener.listen, client)
             await poll_until(lambda: bool(listener.of(Connected)))
             await server.stop()
+            client.push(speech(1.0))
             await poll_until(lambda: listener.is_done)
             assert isinstance(listener.failure, Unreachable)
+            assert listener.of(Gap) == [Gap(0, SAMPLE_RATE_HZ, "unreachable")]
             with pytest.raises(Unreachable):
                 await client.send(speech(0.1))
             with pytest.raises(Unreachable):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.protocol.subtitles import Cue, cues, to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Segment
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment
 
 pytestmark = pytest.mark.unit
 
@@ -41,6 +41,19 @@ def test_silence_gives_an_empty_srt_and_a_vtt_of_a_header() -> None:
     assert to_srt([]) == ""
     assert to_vtt([]) == "WEBVTT\n"
     assert to_srt([segment(0, 1, "  \n ")]) == ""
+
+
+def test_a_gap_is_a_cue_as_long_as_it_is() -> None:
+    gap = Gap(2 * SAMPLE_RATE_HZ, 33 * SAMPLE_RATE_HZ, "unreachable")
+    shown = list(cues(TWO, [gap]))
+    assert [cue.text for cue in shown] == [
+        "Good morning.",
+        "[31.0 s missing: server unreachable]",
+        "It is late.",
+    ]
+    assert (shown[1].start_ms, shown[1].end_ms) == (2000, 33_000)
+    assert "[31.0 s missing" in to_srt(TWO, [gap])
+    assert "[31.0 s missing" in to_vtt(TWO, [gap])
 
 
 def test_hours_may_have_three_digits() -> None:

@@ -121,7 +121,9 @@ def test_what_is_missing_in_a_long_file_is_told(service: InProcess) -> None:
     service.decoder.script = file_of(20, 20)
     service.transcriber.script = [lambda job: heard("one", job), PoisonJob("It crashed.")]
     answer = post(service, language="en")
-    assert answer.json()["gaps"] == [{"start": 21.0, "end": 41.0, "code": "poison_job"}]
+    assert answer.json()["gaps"] == [
+        {"start": 21.0, "end": 41.0, "code": "poison_job", "reason": "not recognised (poison_job)"}
+    ]
     service.transcriber.script = [lambda job: heard("one", job), PoisonJob("It crashed.")]
     assert post(service, language="en", response_format="srt").headers["x-auricle-gaps"] == "1"
 

@@ -220,7 +220,9 @@ def test_a_gap_in_a_long_file_is_told_beside_its_text(service: InProcess) -> Non
     body = service.client.post("/utterance", content=CLIP_BYTES, headers=WAV).json()
     assert body["text"] == "one"
     assert body["error"]["code"] == "poison_job"
-    assert body["error"]["gaps"] == [{"start": 21.0, "end": 41.0, "code": "poison_job"}]
+    assert body["error"]["gaps"] == [
+        {"start": 21.0, "end": 41.0, "code": "poison_job", "reason": "not recognised (poison_job)"}
+    ]
 
 
 def test_condition_on_previous_text_reaches_the_pieces(service: InProcess) -> None:

@@ -11,7 +11,8 @@ from rich.text import Text
 from auricle.cli.console import errors, results
 from auricle.client import Connected, Disconnected, LiveEvent
 from auricle.events import Final, Partial, SpeechStarted, Warned
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.protocol.gaps import gap_line
+from auricle.types import Gap
 
 HEARD = Text("…", style="dim")
 """Somebody speaks, and there is no guess yet."""
@@ -75,6 +76,8 @@ class CaptionScreen:
                     self._draw()
                     self._show_final(event)
                 return
+            case Gap():
+                self._show_line(gap_line(event), style="yellow")
             case Disconnected():
                 self.wait(f"The connection was lost: {event.reason}")
                 return
@@ -120,15 +123,18 @@ class CaptionScreen:
 
     def _show_final(self, final: Final) -> None:
         if final.error is not None:
-            span = f"{_clock(final.start_sample)} to {_clock(final.end_sample)}"
-            self.say(f"{span} could not be recognised ({final.error}).")
-        text = final.text.strip()
-        if not text:
-            return
+            gap = Gap(final.start_sample, final.end_sample, final.error)
+            self._show_line(gap_line(gap), style="yellow")
+        if text := final.text.strip():
+            self._show_line(text)
+
+    def _show_line(self, text: str, style: str = "") -> None:
         if self._console is not None:
-            self._console.print(text, markup=False)
+            self._console.print(text, style=style, markup=False)
         elif self._is_written:
             typer.echo(text)
+        elif style:
+            errors.print(text, style=style, markup=False)
 
 
 def caption(partial: Partial) -> Text:
@@ -147,8 +153,3 @@ def _end_of(text: Text, console: Console) -> Text:
     """Return the end of a text, as much as the screen has room for: the news is there."""
     lines = text.wrap(console, console.width)
     return Text("\n").join(lines[-max(1, console.height - 1) :])
-
-
-def _clock(sample: int) -> str:
-    minutes, seconds = divmod(sample / SAMPLE_RATE_HZ, 60)
-    return f"{int(minutes)}:{seconds:04.1f}"

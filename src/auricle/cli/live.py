@@ -115,7 +115,9 @@ def live(
     if stream.is_unread:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it when it ends
         raise typer.Exit(1)
-    if record.finals or stream.problem is None:
+    if stream.interrupts > 1 and (gap := client.unfinished) is not None:
+        record.add(gap)
+    if stream.problem is None or not record.is_empty:
         record.finish()
     if stream.problem is not None:
         raise _advised(stream.problem)

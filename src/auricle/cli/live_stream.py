@@ -13,6 +13,7 @@ from auricle.client import LiveClient
 from auricle.errors import AuricleError
 from auricle.events import Final
 from auricle.groups import first_error
+from auricle.types import Gap
 
 TROUBLE_S = 0.5
 """How often a client that is not connected yet is asked why."""
@@ -65,7 +66,7 @@ class LiveStream:
             tasks.start_soon(self._play, self._playing)
             is_told = False
             async for event in self.client:
-                if isinstance(event, Final):
+                if isinstance(event, Final | Gap):
                     problem = self.record.add(event)
                     if problem is not None and not is_told:
                         screen.say(str(problem))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from auricle.errors import SetupError
 from auricle.longform import FileTranscript
+from auricle.protocol.gaps import text_with_gaps
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.server.results import transcript_body
 
@@ -38,11 +39,11 @@ def render(heard: FileTranscript, output_format: Format, without: Collection[str
     """
     match output_format:
         case Format.TEXT:
-            return heard.transcript.text + "\n"
+            return text_with_gaps(heard.transcript, heard.gaps) + "\n"
         case Format.SRT:
-            return to_srt(heard.transcript.segments)
+            return to_srt(heard.transcript.segments, heard.gaps)
         case Format.VTT:
-            return to_vtt(heard.transcript.segments)
+            return to_vtt(heard.transcript.segments, heard.gaps)
         case Format.JSON:
             return json.dumps(document(heard, without), ensure_ascii=False, indent=2) + "\n"
 

@@ -21,8 +21,8 @@ from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.client.connection import why_not
 from auricle.config import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
-from auricle.longform import FileTranscript, Gap
-from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Transcript, Word
+from auricle.longform import FileTranscript
+from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word
 
 T = TypeVar("T")
 

@@ -22,6 +22,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.native import Configure, StreamParameters
+from auricle.types import Gap
 
 __all__ = [
     "ClientRules",
@@ -31,6 +32,7 @@ __all__ = [
     "Disconnected",
     "Failed",
     "Final",
+    "Gap",
     "LiveClient",
     "LiveEvent",
     "Partial",

@@ -22,6 +22,7 @@ import msgspec
 import numpy as np
 
 from auricle.client.kept_audio import FRAME_MS, Encode, Frame, KeptAudio
+from auricle.client.losses import Losses
 from auricle.events import (
     Closed,
     Event,
@@ -34,10 +35,10 @@ from auricle.events import (
     SpeechStarted,
     SwitchFormat,
     Warned,
-    WarningCode,
     Wire,
 )
 from auricle.protocol.framing import pack
+from auricle.protocol.gaps import TOO_SLOW, UNREACHABLE
 from auricle.protocol.native import (
     Ack,
     Configure,
@@ -48,7 +49,7 @@ from auricle.protocol.native import (
     StreamParameters,
     encode_command,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 MESSAGE_FRAMES = 50
 """A backlog is sent in messages of a second."""
@@ -56,6 +57,10 @@ MESSAGE_FRAMES = 50
 UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A server marks each second or so of audio; twice that without a mark is worth a question."""
 
+
+DROP_SAMPLES = 10 * SAMPLE_RATE_HZ
+"""Audio that can't be sent as fast as it is spoken is dropped in blocks: one long gap costs fewer
+words than many short ones."""
 
 OFFSET = Struct("<Q")  # where the samples of a PCM message lie on the session's clock
 
@@ -82,6 +87,7 @@ LiveEvent = (
     | SpeechEnded
     | Partial
     | Final
+    | Gap
     | Warned
     | Failed
     | Closed
@@ -125,6 +131,9 @@ class Conversation:
         self.received_sample = parameters.start_sample
         self.furthest_sample = parameters.start_sample
         """The furthest that any session has received."""
+        self._losses = Losses()
+        self._sent_sample = parameters.start_sample  # up to where the session gets audio
+        self._has_sent = False  # since the connection is there
         self._session: Ready | None = None
         self._last_result = 0  # of this session
         self._finals = 0  # of all sessions
@@ -153,6 +162,19 @@ class Conversation:
     def receive_pcm(self, pcm: Pcm16) -> None:
         """Take speech from the application."""
         self.audio.receive_pcm(pcm)
+
+    def limit(self, max_samples: int) -> None:
+        """Keep no more audio than this; the oldest is dropped and reported as a gap."""
+        audio = self.audio
+        if self.state is State.OPEN and audio.kept_samples > max_samples:
+            is_unsent = audio.next_sample <= audio.safe_sample
+            max_samples -= min(DROP_SAMPLES, max_samples // 4) if is_unsent else 0
+        audio.drop_above(max_samples)
+
+    def give_up(self, code: str) -> list[Gap]:
+        """Return what is missing for good if there is no further connection."""
+        self._losses.note(self.safe_sample, self.audio.end_sample, code)
+        return self._losses.due()
 
     def finalize(self) -> None:
         """Ask for a final of all that was said up to here."""
@@ -226,6 +248,9 @@ class Conversation:
 
     def receive_event(self, event: Event) -> list[LiveEvent]:
         """Take what the server says; return what the application is to see of it."""
+        return [*self._receive(event), *self._losses.due(self.safe_sample)]
+
+    def _receive(self, event: Event) -> list[LiveEvent]:
         match event:
             case Ready():
                 return self._ready(event)
@@ -260,27 +285,20 @@ class Conversation:
         self._session = ready
         self.state = State.OPEN
         self.received_sample = ready.received_sample
-        told: list[LiveEvent] = [Connected(ready.resumed)]
+        self._has_sent = False
         if ready.resumed:
             if self._is_configured:
                 self._configure_due = self._configuration()
             self._cues_sent = 0  # what was asked before the connection broke may not have arrived
+            self._sent_sample = ready.received_sample
             self.audio.rewind(ready.received_sample)
-        else:
-            told += self._missing()
+        else:  # no server has what was dropped, and neither have we
+            self._losses.note(self.safe_sample, self.audio.safe_sample, UNREACHABLE)
             self._cues_sent = 0
+            self._sent_sample = self.audio.first_sample
             self.audio.rewind(self.audio.first_sample)
             self.safe_sample = self.audio.safe_sample
-        return told
-
-    def _missing(self) -> list[LiveEvent]:
-        """Tell of speech that no server has any more, and neither have we."""
-        lost = self.audio.safe_sample - self.safe_sample
-        if lost <= 0:
-            return []
-        gap_ms = lost * 1000 // SAMPLE_RATE_HZ
-        message = f"{gap_ms} ms of speech were too old to be sent again."
-        return [Warned(WarningCode.AUDIO_DROPPED, message, gap_ms)]
+        return [Connected(ready.resumed)]
 
     def _final(self, final: Final) -> list[LiveEvent]:
         if final.id <= self._last_result:
@@ -299,7 +317,7 @@ class Conversation:
             self.state = State.WAITING  # the server ended it: what comes goes to another
             return []
         self.state = State.OVER
-        return [closed]
+        return [*self._losses.due(), closed]
 
     def _note_safe(self, sample: int) -> None:
         """Let go of audio whose finals are here."""
@@ -351,11 +369,19 @@ class Conversation:
             return encode_command(Finalize())
         frames = self.audio.next_frames(MESSAGE_FRAMES, cue)
         if frames:
+            self._note_sent(frames[0].start_sample)
             return self._packed(frames)
         if self._is_finished:
             self._is_stop_sent = True
             return encode_command(Stop())
         return None
+
+    def _note_sent(self, start_sample: int) -> None:
+        """Take note of what the session gets next, and of what was dropped before it."""
+        code = TOO_SLOW if self._has_sent else UNREACHABLE
+        self._losses.note(self._sent_sample, start_sample, code)
+        self._sent_sample = max(self._sent_sample, self.audio.next_sample)
+        self._has_sent = True
 
     def _packed(self, frames: list[Frame]) -> bytes:
         if self._parameters.format is Wire.PCM16:

@@ -32,6 +32,7 @@ from auricle.client.conversation import Conversation, Disconnected, LiveEvent, S
 from auricle.client.kept_audio import FRAME_MS
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, Unreachable
 from auricle.events import Failed, Wire
+from auricle.protocol.gaps import STOPPED
 from auricle.protocol.native import (
     Configure,
     Keepalive,
@@ -39,7 +40,7 @@ from auricle.protocol.native import (
     decode_event,
     encode_command,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 WAITING_EVENTS = 256
 """An application that doesn't look for so many events gets no more of them until it does."""
@@ -126,6 +127,12 @@ class LiveClient:
         return self._conversation.audio.unsent_samples
 
     @property
+    def unfinished(self) -> Gap | None:
+        """Return the speech whose finals are not here; what is missing if it ends now."""
+        start_sample, end_sample = self.safe_sample, self._conversation.audio.end_sample
+        return Gap(start_sample, end_sample, STOPPED) if end_sample > start_sample else None
+
+    @property
     def dropped_samples(self) -> int:
         """Speech that :meth:`push` gave up because the server was gone for too long."""
         return self._conversation.audio.dropped_samples
@@ -184,7 +191,7 @@ class LiveClient:
             AuricleError: The stream has ended.
         """
         self._take(pcm)
-        self._conversation.audio.drop_above(self._max_kept_samples)
+        self._conversation.limit(self._max_kept_samples)
 
     def finalize(self) -> None:
         """Ask for the final of what was said so far, without waiting for silence."""
@@ -233,17 +240,20 @@ class LiveClient:
         """Go on until every final is here, over as many connections as that takes."""
         connection: ClientConnection | None = first
         failed: ConnectionFailed | None = None
-        try:
-            with self._told:
+        with self._told:
+            try:
                 while self._conversation.state is not State.OVER:
                     connection = connection or await self._connect(failed)
                     failed = await self._converse(connection)
                     self._conversation.disconnected()
                     connection = None
-        except AuricleError as exc:
-            self._failure = exc
-        finally:
-            self._room.set()
+            except AuricleError as exc:
+                self._failure = exc
+            finally:
+                self._room.set()
+            if self._failure is not None:
+                for gap in self._conversation.give_up(self._failure.code):
+                    await self._told.send(gap)
 
     async def _connect(self, failed: ConnectionFailed | None = None) -> ClientConnection:
         """Return a new connection, however long it takes within the rules."""

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
-from auricle.longform import Gap
 from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
 from auricle.protocol.deepgram_results import Metadata, file_body, seconds
 from auricle.server.body import check_length
@@ -29,7 +28,7 @@ from auricle.server.request import Ask
 from auricle.server.results import json_response
 from auricle.server.speech import audio_format_of
 from auricle.server.upload import Upload
-from auricle.types import Options, Transcript
+from auricle.types import Gap, Options, Transcript
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
 

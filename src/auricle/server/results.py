@@ -3,8 +3,8 @@
 import msgspec
 from starlette.responses import Response
 
-from auricle.longform import Gap
-from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+from auricle.protocol.gaps import gap_reason
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 
 def transcript_body(
@@ -59,7 +59,7 @@ def _word(word: Word) -> dict[str, object]:
 def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
     return {
         "code": gaps[0].code,
-        "message": "Some stretches could not be recognised; all others are in the text.",
+        "message": "Some stretches are missing; all others are in the text.",
         "retryable": False,
         "retry_after_s": None,
         "gaps": gap_fields(gaps),
@@ -69,7 +69,12 @@ def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
 def gap_fields(gaps: tuple[Gap, ...]) -> list[dict[str, object]]:
     """Return where stretches are missing, in seconds, and why."""
     return [
-        {"start": _seconds(gap.start_sample), "end": _seconds(gap.end_sample), "code": gap.code}
+        {
+            "start": _seconds(gap.start_sample),
+            "end": _seconds(gap.end_sample),
+            "code": gap.code,
+            "reason": gap_reason(gap.code),
+        }
         for gap in gaps
     ]
 

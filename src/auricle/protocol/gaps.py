@@ -1,0 +1,53 @@
+"""Speech that is missing from a transcript, as a line that readers see."""
+
+from collections.abc import Iterator, Sequence
+
+from auricle.languages import SPACELESS_LANGUAGES
+from auricle.types import SAMPLE_RATE_HZ, Gap, Transcript
+
+UNREACHABLE = "unreachable"
+"""No server was there for longer than the client keeps audio, or it was given up."""
+TOO_SLOW = "too_slow"
+"""Connection or server took less audio than was spoken, for longer than the client keeps it."""
+STOPPED = "stopped"
+"""The user left before the text was there."""
+
+_REASONS = {
+    UNREACHABLE: "server unreachable",
+    TOO_SLOW: "connection too slow",
+    STOPPED: "stopped before its text arrived",
+}
+
+
+def gap_reason(code: str) -> str:
+    """Return in words why speech is missing; ``code`` is one of the above or an error's."""
+    return _REASONS.get(code, f"not recognised ({code})")
+
+
+def gap_line(gap: Gap) -> str:
+    """Return what stands in a transcript where speech is missing."""
+    seconds = (gap.end_sample - gap.start_sample) / SAMPLE_RATE_HZ
+    return f"[{seconds:.1f} s missing: {gap_reason(gap.code)}]"
+
+
+def text_with_gaps(transcript: Transcript, gaps: Sequence[Gap]) -> str:
+    """Return the text, with a line of its own for each gap, in order of time."""
+    if not gaps:
+        return transcript.text
+    return "\n".join(_parts(transcript, gaps))
+
+
+def _parts(transcript: Transcript, gaps: Sequence[Gap]) -> Iterator[str]:
+    space = "" if transcript.language in SPACELESS_LANGUAGES else " "
+    segments = sorted(transcript.segments, key=lambda segment: segment.start_sample)
+    at = 0
+    for gap in sorted(gaps, key=lambda gap: gap.start_sample):
+        until = at
+        while until < len(segments) and segments[until].start_sample < gap.start_sample:
+            until += 1
+        if text := space.join(segment.text.strip() for segment in segments[at:until]):
+            yield text
+        yield gap_line(gap)
+        at = until
+    if text := space.join(segment.text.strip() for segment in segments[at:]):
+        yield text

@@ -1,0 +1,46 @@
+"""Missing speech, as readers see it."""
+
+import pytest
+
+from auricle.protocol.gaps import STOPPED, TOO_SLOW, UNREACHABLE, gap_line, text_with_gaps
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript
+
+pytestmark = pytest.mark.unit
+
+SECOND = SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (UNREACHABLE, "server unreachable"),
+        (TOO_SLOW, "connection too slow"),
+        (STOPPED, "stopped before its text arrived"),
+        ("poison_job", "not recognised (poison_job)"),
+    ],
+)
+def test_a_gap_is_a_line_with_its_length_and_reason(code: str, reason: str) -> None:
+    assert gap_line(Gap(0, 508_800, code)) == f"[31.8 s missing: {reason}]"
+
+
+def test_text_has_a_line_for_each_gap_in_order_of_time() -> None:
+    segments = (
+        Segment(0, SECOND, " One."),
+        Segment(SECOND, 2 * SECOND, "Two."),
+        Segment(9 * SECOND, 10 * SECOND, "Three."),
+    )
+    heard = Transcript("One. Two. Three.", "en", 1.0, 12 * SECOND, segments)
+    late, early = Gap(11 * SECOND, 12 * SECOND, "x"), Gap(2 * SECOND, 9 * SECOND, UNREACHABLE)
+    assert text_with_gaps(heard, ()) == "One. Two. Three."
+    assert text_with_gaps(heard, (late, early)).splitlines() == [
+        "One. Two.",
+        "[7.0 s missing: server unreachable]",
+        "Three.",
+        "[1.0 s missing: not recognised (x)]",
+    ]
+
+
+def test_languages_without_spaces_get_none() -> None:
+    segments = (Segment(0, 1, "今日"), Segment(1, 2, "は"))
+    heard = Transcript("今日は", "ja", 1.0, 3, segments)
+    assert text_with_gaps(heard, (Gap(2, 3, UNREACHABLE),)).startswith("今日は\n[")
