@@ -48,6 +48,35 @@ def join_steps(steps: Sequence[bytes]) -> bytes:
     )
 
 
+# RIFF: chunks, [name][uint32_le length][payload], padded to even lengths, after 12 bytes.
+
+_RIFF_HEADER_BYTES = 12
+_CHUNK = Struct("<4sI")
+
+
+def split_chunks(data: bytes) -> list[bytes]:
+    """Return what is before the first chunk, and the chunks: each its name and its payload."""
+    chunks, at = [data[:_RIFF_HEADER_BYTES]], _RIFF_HEADER_BYTES
+    while at + _CHUNK.size <= len(data):
+        name, length = _CHUNK.unpack_from(data, at)
+        at += _CHUNK.size
+        chunks.append(name + data[at : at + length])
+        at += length + length % 2
+    return chunks
+
+
+def join_chunks(chunks: Sequence[bytes]) -> bytes:
+    """Return a file of these chunks, with the lengths that they have."""
+    if not chunks:
+        return b""
+    body = b"".join(
+        _CHUNK.pack(chunk[:4], len(chunk) - 4) + chunk[4:] + bytes(len(chunk) % 2)
+        for chunk in chunks[1:]
+        if len(chunk) >= 4
+    )
+    return chunks[0] + body
+
+
 # Ogg: pages with right checksums (RFC 3533 §6).
 
 _OGG_HEADER_BYTES = 27

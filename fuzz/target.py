@@ -66,6 +66,12 @@ TARGETS: dict[str, tuple[str, ...]] = {
         "auricle.session.packets",
     ),
     "session": ("auricle.session",),
+    "opening": (
+        "auricle.workers.container",
+        "auricle.workers.input_file",
+        "auricle.workers.raw_file",
+        "auricle.workers.source_reader",
+    ),
 }
 """Each target's name, which is that of its module in :mod:`fuzz.targets`, and the modules whose
 lines it is to reach."""

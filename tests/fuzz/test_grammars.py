@@ -3,10 +3,12 @@ import pytest
 from auricle.audio.demux.ogg import OggDemuxer
 from auricle.audio.demux.webm import WebmDemuxer
 from fuzz.grammars import (
+    join_chunks,
     join_elements,
     join_packets,
     join_pages,
     join_steps,
+    split_chunks,
     split_elements,
     split_packets,
     split_pages,
@@ -23,6 +25,8 @@ def test_good_data_survive_being_taken_apart() -> None:
     assert join_packets(split_packets(packets)) == packets
     pages = (TESTDATA / "fellow.ogg").read_bytes()
     assert join_pages(split_pages(pages)) == pages
+    wav = (TESTDATA / "fellow.wav").read_bytes()
+    assert join_chunks(split_chunks(wav)) == wav
     script = join_steps([b"\1abc", b"\2"])
     assert join_steps(split_steps(script)) == script
 

@@ -1,6 +1,7 @@
 """Real container files, good and bad, through FFmpeg."""
 
 import struct
+import time
 import wave
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,7 +16,9 @@ from hypothesis import strategies as st
 
 from auricle.errors import AudioError, EmptyAudio, RequestError, TooLong, UnsupportedFormat
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from auricle.workers.container import ContainerReader
+from auricle.workers import container
+from auricle.workers.container import OPEN_CPU_S, ContainerReader
+from auricle.workers.input_file import InputFile
 from tests.fakes.clips import CLIPS, TESTDATA
 from tests.fakes.opus import tone
 
@@ -39,7 +42,7 @@ def write(tmp_path: Path) -> Write:
 
 
 def read(path: str | Path, max_samples: int = NO_LIMIT) -> tuple[Pcm16, ContainerReader]:
-    reader = ContainerReader(str(path), max_samples)
+    reader = ContainerReader(InputFile(str(path)), max_samples)
     blocks = []
     while (block := reader.read()) is not None:
         blocks.append(block)
@@ -85,7 +88,7 @@ def test_the_samples_are_those_of_faster_whisper(name: str) -> None:
 
 @pytest.mark.parametrize("name", CONTAINERS)
 def test_the_fraction_grows_to_the_end(name: str) -> None:
-    reader = ContainerReader(str(TESTDATA / name), NO_LIMIT)
+    reader = ContainerReader(InputFile(str(TESTDATA / name)), NO_LIMIT)
     seen = [reader.fraction]
     while reader.read() is not None:
         seen.append(reader.fraction)
@@ -157,13 +160,13 @@ RATES = [0, 7, 3_999, 1_000_000, 0x7FC00000, 0xFFFFFFFF]  # the fifth is a NaN
 @pytest.mark.parametrize("rate_hz", RATES)
 def test_absurd_rates_are_refused(write: Write, rate_hz: int) -> None:
     with pytest.raises(AudioError):
-        ContainerReader(write(wav_with(24, "<I", rate_hz)), NO_LIMIT)
+        ContainerReader(InputFile(write(wav_with(24, "<I", rate_hz))), NO_LIMIT)
 
 
 @pytest.mark.parametrize("channels", [0, 65, 65_535])
 def test_absurd_channels_are_refused(write: Write, channels: int) -> None:
     with pytest.raises(AudioError):
-        ContainerReader(write(wav_with(22, "<H", channels)), NO_LIMIT)
+        ContainerReader(InputFile(write(wav_with(22, "<H", channels))), NO_LIMIT)
 
 
 TARGET = TESTDATA / "fellow.flac"
@@ -180,23 +183,79 @@ TEXTS = {
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
 def test_text_that_points_elsewhere_is_never_followed(write: Write, text: str) -> None:
     with pytest.raises(UnsupportedFormat, match="none of WAV, FLAC"):
-        ContainerReader(write(text.encode()), NO_LIMIT)
+        ContainerReader(InputFile(write(text.encode())), NO_LIMIT)
 
 
-def test_a_path_is_never_an_address() -> None:
-    with pytest.raises(OSError, match="No such file"):
-        ContainerReader("http://127.0.0.1:9/x.wav", NO_LIMIT)
+def riff(*chunks: bytes) -> bytes:
+    body = b"WAVE" + b"".join(chunks)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+EMPTY_CHUNK = b"junk" + bytes(4)
+FORMAT_CHUNK = WAV[12:36]
+MANY = 7_500_000
+"""60 MB of empty chunks."""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(riff(EMPTY_CHUNK * MANY), id="nothing but chunks"),
+        pytest.param(riff(FORMAT_CHUNK, EMPTY_CHUNK * MANY), id="before the samples"),
+        pytest.param(WAV + EMPTY_CHUNK * 2 * MANY, id="after the samples"),
+        pytest.param(
+            b"RF64" + riff(FORMAT_CHUNK, EMPTY_CHUNK * 2 * MANY)[4:], id="before those of RF64"
+        ),
+    ],
+)
+def test_a_file_of_empty_chunks_costs_little_processor_time(write: Write, data: bytes) -> None:
+    file = InputFile(write(data))
+    began_s = time.thread_time()
+    with suppress(AudioError, UnsupportedFormat):
+        ContainerReader(file, NO_LIMIT).close()
+    assert time.thread_time() - began_s < 2 * OPEN_CPU_S
+    file.close()
+
+
+def test_a_file_that_takes_too_long_to_open_is_refused(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "OPEN_CPU_S", 0.0)
+    with pytest.raises(AudioError, match="too much work"):
+        ContainerReader(InputFile(write(WAV)), NO_LIMIT)
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_a_file_whose_opening_reads_too_much_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container, "OPEN_BYTES", 100)
+    with pytest.raises(AudioError, match="too much work"):
+        ContainerReader(InputFile(str(TESTDATA / name)), NO_LIMIT)
+
+
+def test_a_packet_that_takes_too_long_to_find_ends_the_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reader = ContainerReader(InputFile(str(TESTDATA / "story.ogg")), NO_LIMIT)
+    assert reader.read() is not None
+    monkeypatch.setattr(container, "PACKET_CPU_S", 0.0)
+    while reader.read() is not None:
+        pass
+    assert reader.failures == 1
+    assert reader.fraction < 1.0
+    reader.close()
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_is_of_no_format(write: Write, seed: int) -> None:
     with pytest.raises(UnsupportedFormat):
-        ContainerReader(write(np.random.default_rng(seed).bytes(100_000)), NO_LIMIT)
+        ContainerReader(InputFile(write(np.random.default_rng(seed).bytes(100_000))), NO_LIMIT)
 
 
 def test_an_empty_file_is_empty(write: Write) -> None:
     with pytest.raises(EmptyAudio):
-        ContainerReader(write(b""), NO_LIMIT)
+        ContainerReader(InputFile(write(b"")), NO_LIMIT)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -206,7 +265,7 @@ def test_the_first_hundred_bytes_alone_are_a_damaged_file(write: Write, name: st
         assert read(write(data))[0].size == 28
         return
     with pytest.raises(AudioError):
-        ContainerReader(write(data), NO_LIMIT)
+        ContainerReader(InputFile(write(data)), NO_LIMIT)
 
 
 @pytest.mark.parametrize("name", CONTAINERS)
@@ -227,21 +286,21 @@ def test_a_video_without_sound_is_empty(tmp_path: Path) -> None:
         frame = av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8))
         container.mux([*stream.encode(frame), *stream.encode(None)])
     with pytest.raises(EmptyAudio, match="no audio track"):
-        ContainerReader(str(path), NO_LIMIT)
+        ContainerReader(InputFile(str(path)), NO_LIMIT)
 
 
 def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wavpack"
     encode(path, tone(440, 16_000), format="matroska", codec="wavpack", rate_hz=16_000)
     with pytest.raises(UnsupportedFormat, match="codec"):
-        ContainerReader(str(path), NO_LIMIT)
+        ContainerReader(InputFile(str(path)), NO_LIMIT)
 
 
 def test_a_codec_that_nobody_knows_is_refused(write: Write) -> None:
     data = (TESTDATA / "fellow.webm").read_bytes()
     assert data.count(b"A_OPUS") == 1
     with pytest.raises(UnsupportedFormat, match="codec"):
-        ContainerReader(write(data.replace(b"A_OPUS", b"A_SPUO")), NO_LIMIT)
+        ContainerReader(InputFile(write(data.replace(b"A_OPUS", b"A_SPUO"))), NO_LIMIT)
 
 
 @settings(max_examples=100, deadline=None)
@@ -271,8 +330,8 @@ def test_a_small_file_that_holds_too_much_is_refused_before_it_is_decoded(
     encode(path, silence, format=format, codec=codec, rate_hz=8_000)
     assert path.stat().st_size < 1_000_000
     with pytest.raises(TooLong):
-        ContainerReader(str(path), 1100 * SAMPLE_RATE_HZ)
-    reader = ContainerReader(str(path), 1201 * SAMPLE_RATE_HZ)
+        ContainerReader(InputFile(str(path)), 1100 * SAMPLE_RATE_HZ)
+    reader = ContainerReader(InputFile(str(path)), 1201 * SAMPLE_RATE_HZ)
     assert reader.read() is not None
     reader.close()
 
@@ -292,7 +351,7 @@ def test_files_run_together_are_heard_to_the_end(tmp_path: Path, format: str, co
 
 
 def test_closing_twice_is_closing_once() -> None:
-    reader = ContainerReader(str(TESTDATA / "fellow.ogg"), NO_LIMIT)
+    reader = ContainerReader(InputFile(str(TESTDATA / "fellow.ogg")), NO_LIMIT)
     reader.close()
     reader.close()
 

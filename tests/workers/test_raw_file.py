@@ -12,6 +12,7 @@ from auricle.errors import AudioError, BadRequest, EmptyAudio, TooLong
 from auricle.protocol.framing import MAX_PACKET_BYTES, pack
 from auricle.types import OpusPacket, Pcm16
 from auricle.workers.file_stream import SampleReader
+from auricle.workers.input_file import InputFile
 from auricle.workers.raw_file import OpusFileReader, PcmFileReader, check_packet_bytes
 from tests.fakes.clips import CLIPS
 from tests.fakes.opus import encode_packets, tone
@@ -50,14 +51,14 @@ def read(reader: SampleReader) -> Pcm16:
 
 
 def test_pcm_at_16_khz_comes_out_as_it_is(write: Write) -> None:
-    assert np.array_equal(read(PcmFileReader(write(SPEECH.tobytes()), 16_000)), SPEECH)
+    assert np.array_equal(read(PcmFileReader(InputFile(write(SPEECH.tobytes())), 16_000)), SPEECH)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 44_100, 48_000])
 def test_pcm_at_other_rates_is_as_if_resampled_in_one_go(write: Write, rate_hz: int) -> None:
     pcm = tone(440, 3 * rate_hz)
     expected = resample(pcm, rate_hz)
-    found = read(PcmFileReader(write(pcm.tobytes()), rate_hz))
+    found = read(PcmFileReader(InputFile(write(pcm.tobytes())), rate_hz))
     assert abs(found.size - expected.size) <= 1
     size = min(found.size, expected.size)
     difference = found[:size].astype(np.int32) - expected[:size]
@@ -65,17 +66,19 @@ def test_pcm_at_other_rates_is_as_if_resampled_in_one_go(write: Write, rate_hz: 
 
 
 def test_half_a_sample_at_the_end_is_dropped(write: Write) -> None:
-    assert np.array_equal(read(PcmFileReader(write(SPEECH.tobytes() + b"x"), 16_000)), SPEECH)
+    assert np.array_equal(
+        read(PcmFileReader(InputFile(write(SPEECH.tobytes() + b"x")), 16_000)), SPEECH
+    )
 
 
 @pytest.mark.parametrize("rate_hz", [7, 7_999, 96_001, 1_000_000])
 def test_absurd_rates_are_refused(write: Write, rate_hz: int) -> None:
     with pytest.raises(BadRequest, match="sample_rate"):
-        PcmFileReader(write(b"\0\0"), rate_hz)
+        PcmFileReader(InputFile(write(b"\0\0")), rate_hz)
 
 
 def test_framed_packets_are_decoded(write: Write) -> None:
-    reader = OpusFileReader(write(b"".join(map(pack, PACKETS))), LIBRARY, None, NO_LIMIT)
+    reader = OpusFileReader(InputFile(write(b"".join(map(pack, PACKETS)))), LIBRARY, None, NO_LIMIT)
     pcm = read(reader)
     assert pcm.size == len(PACKETS) * 320
     assert reader.failures == 0
@@ -84,14 +87,16 @@ def test_framed_packets_are_decoded(write: Write) -> None:
 def test_packets_of_one_size_need_no_frames(write: Write) -> None:
     packets = encode_packets(SPEECH, constant_rate=True)
     (size_bytes,) = {len(packet) for packet in packets}
-    alone = read(OpusFileReader(write(b"".join(packets)), LIBRARY, size_bytes, NO_LIMIT))
-    framed = read(OpusFileReader(write(b"".join(map(pack, packets))), LIBRARY, None, NO_LIMIT))
+    alone = read(OpusFileReader(InputFile(write(b"".join(packets))), LIBRARY, size_bytes, NO_LIMIT))
+    framed = read(
+        OpusFileReader(InputFile(write(b"".join(map(pack, packets)))), LIBRARY, None, NO_LIMIT)
+    )
     assert np.array_equal(alone, framed)
 
 
 def test_a_size_that_does_not_fit_the_file_is_said(write: Write) -> None:
     with pytest.raises(AudioError, match="100 bytes are not a whole number of packets of 60"):
-        OpusFileReader(write(bytes(100)), LIBRARY, 60, NO_LIMIT)
+        OpusFileReader(InputFile(write(bytes(100))), LIBRARY, 60, NO_LIMIT)
 
 
 @pytest.mark.parametrize("packet_bytes", [-1, 0, MAX_PACKET_BYTES + 1])
@@ -108,7 +113,7 @@ def test_the_smallest_and_the_largest_packet_size_are_taken(packet_bytes: int) -
 def test_a_damaged_packet_costs_its_own_time(write: Write) -> None:
     damaged = list(PACKETS)
     damaged[10] = OpusPacket(damaged[10][:1] + b"\xff" * 3)
-    reader = OpusFileReader(write(b"".join(map(pack, damaged))), LIBRARY, None, NO_LIMIT)
+    reader = OpusFileReader(InputFile(write(b"".join(map(pack, damaged)))), LIBRARY, None, NO_LIMIT)
     assert read(reader).size == len(PACKETS) * 320
     assert reader.failures <= 1
 
@@ -116,12 +121,12 @@ def test_a_damaged_packet_costs_its_own_time(write: Write) -> None:
 def test_nothing_but_damaged_packets_is_bad_audio(write: Write) -> None:
     broken = pack(OpusPacket(b"\x03"))  # three frames or more, and no byte to count them
     with pytest.raises(AudioError, match="Not a single Opus packet"):
-        read(OpusFileReader(write(broken * 20), LIBRARY, None, NO_LIMIT))
+        read(OpusFileReader(InputFile(write(broken * 20)), LIBRARY, None, NO_LIMIT))
 
 
 def test_no_packet_is_empty_audio(write: Write) -> None:
     with pytest.raises(EmptyAudio):
-        read(OpusFileReader(write(b""), LIBRARY, None, NO_LIMIT))
+        read(OpusFileReader(InputFile(write(b"")), LIBRARY, None, NO_LIMIT))
 
 
 @pytest.mark.parametrize(
@@ -130,7 +135,7 @@ def test_no_packet_is_empty_audio(write: Write) -> None:
 def test_broken_framing_is_said(write: Write, end: bytes, says: str) -> None:
     data = b"".join(map(pack, PACKETS)) + end
     with pytest.raises(AudioError, match=says):
-        OpusFileReader(write(data), LIBRARY, None, NO_LIMIT)
+        read(OpusFileReader(InputFile(write(data)), LIBRARY, None, NO_LIMIT))
 
 
 def test_hours_in_a_megabyte_stop_at_the_cap(write: Write) -> None:
@@ -139,12 +144,30 @@ def test_hours_in_a_megabyte_stop_at_the_cap(write: Write) -> None:
     assert len(hours) < 1_300_000
     path = write(hours)
     with pytest.raises(TooLong):
-        OpusFileReader(path, LIBRARY, None, 3600 * 16_000)
+        read(OpusFileReader(InputFile(path), LIBRARY, None, 3600 * 16_000))
 
 
 def test_the_cap_is_the_last_length_that_is_taken(write: Write) -> None:
     path = write(b"".join(map(pack, PACKETS)))
     samples = len(PACKETS) * 320
-    assert read(OpusFileReader(path, LIBRARY, None, samples)).size == samples
+    assert read(OpusFileReader(InputFile(path), LIBRARY, None, samples)).size == samples
     with pytest.raises(TooLong):
-        OpusFileReader(path, LIBRARY, None, samples - 1)
+        read(OpusFileReader(InputFile(path), LIBRARY, None, samples - 1))
+
+
+class CountedFile(InputFile):
+    reads = 0
+
+    def read(self, size_bytes: int = -1) -> bytes:
+        self.reads += 1
+        return super().read(size_bytes)
+
+
+def test_the_length_is_added_up_in_steps_and_damaged_packets_count(write: Write) -> None:
+    # A packet of code 3 without its count of frames is damaged: it says nothing of its length.
+    file = CountedFile(write(pack(OpusPacket(b"\x03")) * 2_000_000))
+    reader = OpusFileReader(file, LIBRARY, None, 60 * 16_000)
+    assert file.reads == 0  # opening reads nothing
+    with pytest.raises(TooLong):
+        read(reader)
+    assert 0 < file.reads < 30

@@ -18,6 +18,7 @@ from auricle.errors import (
 from auricle.protocol.framing import pack
 from auricle.types import Source
 from auricle.workers.container import ContainerReader
+from auricle.workers.input_file import InputFile
 from auricle.workers.raw_file import OpusFileReader, PcmFileReader
 from auricle.workers.source_reader import open_reader
 from tests.fakes.clips import CLIPS, TESTDATA
@@ -42,8 +43,12 @@ def write(tmp_path: Path) -> Write:
 
 def kind_of(path: str | Path, audio_format: str, **more: int) -> type:
     source = Source(str(path), audio_format, **more)
-    reader = open_reader(source, find_libopus(), 10**9)
-    reader.close()
+    reader = open_reader(InputFile(source.path), source, find_libopus(), 10**9)
+    try:
+        while reader.read() is not None:
+            pass
+    finally:
+        reader.close()
     return type(reader)
 
 

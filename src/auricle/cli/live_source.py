@@ -46,9 +46,10 @@ class FileSource:
 
     def __init__(self, path: Path, *, is_fast: bool) -> None:
         from auricle.workers.container import ContainerReader
+        from auricle.workers.input_file import InputFile
 
         try:
-            self._reader = ContainerReader(str(path), MAX_AUDIO_SAMPLES)
+            self._reader = ContainerReader(InputFile(str(path)), MAX_AUDIO_SAMPLES)
         except OSError as exc:
             raise RequestError(f"{path} can't be read: {exc.strerror or exc}") from exc
         self._is_fast = is_fast

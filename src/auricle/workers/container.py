@@ -10,10 +10,7 @@ of faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int1
 """
 
 import gc
-import os
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from struct import Struct
 
 import av
@@ -25,6 +22,7 @@ from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
 from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.frame_resampler import FrameResampler
+from auricle.workers.input_file import InputFile
 
 FORMATS = "wav,mp3,mov,flac,ogg,matroska,aac"
 CODECS = frozenset(
@@ -45,6 +43,15 @@ MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g
 """Formats whose length is counted in samples; that of a WAV header is known to lie, and that of
 MP3 and AAC is guessed from the bit rate."""
 
+OPEN_BYTES = 64 * 2**20
+"""Read while a file is opened, at most. The index of 35 hours of MP4 is 8 MB, cover art a few."""
+OPEN_CPU_S = 2.0
+"""Processor time to open a file: ten times what the index of 35 hours of MP4 takes (0.17 s)."""
+PACKET_CPU_S = 2.0
+"""Processor time to find the next packet: what lies between is skipped, or searched for a start."""
+MAX_RIFF_CHUNKS = 1000
+"""Chunks before a WAV file's samples; recorders write three, editors a few dozen."""
+
 _CHUNK = Struct("<4sI")  # RIFF: a chunk's name and the length of what follows
 
 
@@ -52,7 +59,7 @@ class ContainerReader:
     """Reads one file from its start, a packet at a time.
 
     Args:
-        path: The file.
+        file: The file, which is closed with the reader, or at once if this fails.
         max_samples: A file that says it is longer is refused before it is decoded.
 
     Raises:
@@ -62,17 +69,17 @@ class ContainerReader:
         TooLong: It says that it lasts longer than that.
     """
 
-    def __init__(self, path: str, max_samples: int) -> None:
-        self._size_bytes = max(1, os.path.getsize(path))
+    def __init__(self, file: InputFile, max_samples: int) -> None:
+        self._file = file
+        self._size_bytes = max(1, file.size_bytes)
         self._read_bytes = 0
         self.failures = 0
         """Packets that could not be decoded."""
+        self._container: av.container.InputContainer | None = None
+        file.limit(max_bytes=OPEN_BYTES, max_cpu_s=OPEN_CPU_S)
         try:
-            self._container = _open(path)
-        except av.FFmpegError as exc:
-            raise _why_not(path) from exc
-        try:
-            self._stream = self._choose_stream(max_samples)
+            self._container = _open(file)
+            self._stream = self._choose_stream(self._container, max_samples)
         except BaseException:
             self.close()
             raise
@@ -93,11 +100,15 @@ class ContainerReader:
     def close(self) -> None:
         """Let go of the file; idempotent."""
         self._resampler = None
-        self._container.close()
+        if self._container is not None:
+            self._container.close()
+        self._file.close()
         gc.collect()  # PyAV's resampler and its frames refer to each other
 
-    def _choose_stream(self, max_samples: int) -> "av.AudioStream":
-        streams = self._container.streams.audio
+    def _choose_stream(
+        self, container: "av.container.InputContainer", max_samples: int
+    ) -> "av.AudioStream":
+        streams = container.streams.audio
         if not streams:
             raise EmptyAudio("The file holds no audio track.")
         context = streams[0].codec_context
@@ -116,9 +127,9 @@ class ContainerReader:
             context.open(strict=False)
         except (av.FFmpegError, ValueError) as exc:
             raise AudioError("The file's header makes no sense.") from exc
-        length_us = self._container.duration or 0
+        length_us = container.duration or 0
         if (
-            self._container.format.name in MEASURED_LENGTH
+            container.format.name in MEASURED_LENGTH
             and length_us * SAMPLE_RATE_HZ > max_samples * av.time_base
         ):
             raise TooLong(
@@ -127,8 +138,11 @@ class ContainerReader:
         return streams[0]
 
     def _decode(self) -> Iterator[Pcm16]:
+        assert self._container is not None
         packets = self._container.demux(self._stream)
-        while True:
+        is_cut_off = False
+        while not is_cut_off:
+            self._file.limit(max_cpu_s=PACKET_CPU_S)
             try:
                 packet = next(packets)
             except StopIteration:
@@ -136,6 +150,8 @@ class ContainerReader:
             except (av.FFmpegError, ValueError):  # the rest can't be found
                 self.failures += 1
                 break
+            is_cut_off = self._file.limit_reached
+            self.failures += is_cut_off
             if packet.pos is not None:
                 self._read_bytes = max(self._read_bytes, packet.pos + packet.size)
             try:
@@ -188,52 +204,72 @@ class ContainerReader:
         return done
 
 
-def _open(path: str) -> "av.container.InputContainer":
+def _open(file: InputFile) -> "av.container.InputContainer":
     options = {
         "format_whitelist": FORMATS,
         "codec_whitelist": ",".join(sorted(CODECS)),
-        "protocol_whitelist": "file",
+        "protocol_whitelist": "none",  # what a file refers to is never opened
     }
-    if _wav_length_lies(path):
-        options["ignore_length"] = "1"
-    # With its protocol before it, no path can be taken for an address.
-    return av.open(f"file:{path}", mode="r", options=options, metadata_errors="ignore")
+    try:
+        if _wav_length_lies(file):
+            options["ignore_length"] = "1"
+        file.seek(0)
+        container = av.open(file, mode="r", options=options, metadata_errors="ignore")
+    except av.FFmpegError as exc:
+        raise _why_not(file) from exc
+    if file.limit_reached:
+        container.close()
+        raise _why_not(file)
+    return container
 
 
-def _why_not(path: str) -> AudioError | UnsupportedFormat:
+def _why_not(file: InputFile) -> AudioError | UnsupportedFormat:
     """Say whether the file is broken, or of another kind."""
-    with Path(path).open("rb") as file:
-        head = file.read(DETECT_HEAD_BYTES)
+    if file.limit_reached:
+        return AudioError("The file's header takes too much work to read.")
+    file.seek(0)
+    head = file.read(DETECT_HEAD_BYTES)
     if not head:
         return EmptyAudio("The file is empty.")
-    if detect(head, os.path.getsize(path)) is not AudioFormat.UNKNOWN:
+    if detect(head, file.size_bytes) is not AudioFormat.UNKNOWN:
         return AudioError("The file is damaged or not complete, and can't be decoded.")
     return UnsupportedFormat("This is none of WAV, FLAC, MP3, M4A (MP4), Ogg, WebM and AAC.")
 
 
-def _wav_length_lies(path: str) -> bool:
+def _wav_length_lies(file: InputFile) -> bool:
     """Tell whether a WAV file has more samples than its header says.
 
     Recorders that write the header first may leave any length in it. The true end of the samples
     is the end of the file, or another chunk that lies within it.
+
+    Raises:
+        AudioError: There are too many chunks before the samples.
     """
-    size_bytes = os.path.getsize(path)
-    with suppress(OSError), Path(path).open("rb") as file:
-        if file.read(4) != b"RIFF":
+    if file.read(4) != b"RIFF":
+        return False
+    at = 12
+    for _ in range(MAX_RIFF_CHUNKS):
+        if (chunk := _riff_chunk(file, at)) is None:
             return False
-        at = 12
-        while at + _CHUNK.size <= size_bytes:
-            file.seek(at)
-            name, length = _CHUNK.unpack(file.read(_CHUNK.size))
-            at += _CHUNK.size + length + length % 2
-            if name == b"data":
-                break
-        if at + _CHUNK.size >= size_bytes:
-            return False
-        file.seek(at)
-        name, length = _CHUNK.unpack(file.read(_CHUNK.size))
-        return not (name.isalnum() or name.strip().isalnum()) or at + length > size_bytes
-    return False
+        name, length = chunk
+        at += _CHUNK.size + length + length % 2
+        if name == b"data":
+            break
+    else:
+        raise AudioError(f"The WAV file has more than {MAX_RIFF_CHUNKS} chunks before its samples.")
+    if (chunk := _riff_chunk(file, at)) is None:
+        return False
+    name, length = chunk
+    return not (name.isalnum() or name.strip().isalnum()) or at + length > file.size_bytes
+
+
+def _riff_chunk(file: InputFile, at: int) -> tuple[bytes, int] | None:
+    """Return the name and the length of the chunk at this position; ``None`` at the end."""
+    if at + _CHUNK.size > file.size_bytes:
+        return None
+    file.seek(at)
+    head = file.read(_CHUNK.size)
+    return _CHUNK.unpack(head) if len(head) == _CHUNK.size else None
 
 
 def _samples(frame: AudioFrame) -> Pcm16:

@@ -27,6 +27,7 @@ from auricle.workers.channel import (
     rss_bytes,
 )
 from auricle.workers.file_stream import FileStream
+from auricle.workers.input_file import InputFile
 from auricle.workers.messages import (
     CloseStream,
     DecodeStep,
@@ -100,7 +101,7 @@ class OpenStreams:
             step.sample_rate_hz,
             step.opus_packet_bytes,
         )
-        reader = open_reader(source, self._library, self._max_samples)
+        reader = open_reader(InputFile(source.path), source, self._library, self._max_samples)
         stream = FileStream(reader, self._max_samples, step.from_sample, step.whole_up_to_samples)
         self._streams[step.stream] = stream
         return stream

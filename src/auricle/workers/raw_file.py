@@ -3,8 +3,6 @@
 Both readers hold one block of the file and its samples.
 """
 
-import io
-import os
 from contextlib import suppress
 
 import numpy as np
@@ -15,18 +13,22 @@ from auricle.audio.resample import Resampler
 from auricle.errors import AudioError, AuricleError, EmptyAudio, RemoteProtocolError, TooLong
 from auricle.protocol.framing import MAX_PACKET_BYTES, PacketFramer
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.workers.input_file import InputFile
 
 PCM_BLOCK_BYTES = 2**16
 PACKET_BLOCK_BYTES = 2**12
 """Some 1.5 s of speech; two bytes can be 120 ms, so no block is more than 4 minutes."""
+MIN_PACKET_SAMPLES = SAMPLE_RATE_HZ // 400
+"""2.5 ms, the shortest packet (RFC 6716 §2.1.4)."""
 
 
 class RawFile:
     """A file's bytes in blocks, and how far it was read."""
 
-    def __init__(self, path: str) -> None:
-        self._file = io.BufferedReader(io.FileIO(path))
-        self._size_bytes = os.fstat(self._file.fileno()).st_size
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        file.seek(0)
+        self._size_bytes = file.size_bytes
         self._read_bytes = 0
 
     @property
@@ -48,7 +50,7 @@ class PcmFileReader(RawFile):
     """Reads PCM16 little endian, mono; half a sample at the end is dropped.
 
     Args:
-        path: The file.
+        file: The file, which is closed with the reader, or at once if this fails.
         rate_hz: Its sample rate.
 
     Raises:
@@ -57,10 +59,14 @@ class PcmFileReader(RawFile):
 
     failures = 0
 
-    def __init__(self, path: str, rate_hz: int) -> None:
-        self._resampler = Resampler(rate_hz)
+    def __init__(self, file: InputFile, rate_hz: int) -> None:
+        super().__init__(file)
         self._is_done = False
-        super().__init__(path)
+        try:
+            self._resampler = Resampler(rate_hz)
+        except AuricleError:
+            self.close()
+            raise
 
     def read(self) -> Pcm16 | None:
         """Return the next samples at 16 kHz, maybe none; ``None`` at the end."""
@@ -78,31 +84,40 @@ class PcmFileReader(RawFile):
 class OpusFileReader(RawFile):
     """Reads Opus packets; damaged ones cost their own time and are counted.
 
+    What the packets say that they last is added up before any is decoded, which costs a hundredth
+    of it: hours of nothing fit into a megabyte. :meth:`read` returns no samples meanwhile, so that
+    a step of the worker bounds that, too.
+
     Args:
-        path: The file.
+        file: The file, which is closed with the reader, or at once if this fails.
         library: As ``find_libopus`` gives it.
         packet_bytes: The size of every packet; ``None``: the packets are framed.
         max_samples: Most samples that may come out.
 
     Raises:
         AudioError: The file is not a whole number of packets of that size.
-        TooLong: The packets say that they last longer.
     """
 
     def __init__(
-        self, path: str, library: LibOpus, packet_bytes: int | None, max_samples: int
+        self, file: InputFile, library: LibOpus, packet_bytes: int | None, max_samples: int
     ) -> None:
-        super().__init__(path)
+        super().__init__(file)
         self._packet_bytes = packet_bytes
         self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(library), max_samples)
-        try:
-            self._check_size()
-            self._rewind()
-            self._check_length(max_samples)
-            self._rewind()
-        except AuricleError:
+        self._max_samples = max_samples
+        self._announced_samples = 0
+        self._is_checked = False
+        self._framer = PacketFramer()
+        if packet_bytes is not None and self._size_bytes % packet_bytes:
             self.close()
-            raise
+            raise AudioError(
+                f"{self._size_bytes} bytes are not a whole number of packets of {packet_bytes}."
+            )
+
+    @property
+    def fraction(self) -> float:
+        """How much of the file was decoded, 0..1."""
+        return super().fraction if self._is_checked else 0.0
 
     @property
     def failures(self) -> int:
@@ -115,8 +130,11 @@ class OpusFileReader(RawFile):
         Raises:
             EmptyAudio: There was no packet at all.
             AudioError: The framing is broken, or not a single packet could be decoded.
-            TooLong: More than ``max_samples`` would have come out.
+            TooLong: More than ``max_samples`` would come out.
         """
+        if not self._is_checked:
+            self._check_length()
+            return np.zeros(0, np.int16)
         packets = self._next_packets()
         if packets is None:
             self._check_end()
@@ -124,32 +142,24 @@ class OpusFileReader(RawFile):
         parts = [self._pipeline.receive_packet(packet) for packet in packets]
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
-    def _rewind(self) -> None:
-        self._file.seek(0)
-        self._read_bytes = 0
-        self._framer = PacketFramer()
-
-    def _check_size(self) -> None:
-        if self._packet_bytes is not None and self._size_bytes % self._packet_bytes:
-            raise AudioError(
-                f"{self._size_bytes} bytes are not a whole number of packets of "
-                f"{self._packet_bytes}."
+    def _check_length(self) -> None:
+        """Add up what the packets of one more block say."""
+        packets = self._next_packets()
+        if packets is None:
+            self._is_checked = True
+            self._file.seek(0)
+            self._read_bytes = 0
+            self._framer = PacketFramer()
+            return
+        for packet in packets:
+            samples = MIN_PACKET_SAMPLES  # a damaged one is concealed
+            with suppress(AudioError):
+                samples = packet_samples(packet)
+            self._announced_samples += samples
+        if self._announced_samples > self._max_samples:
+            raise TooLong(
+                f"The audio lasts longer than the {self._max_samples / SAMPLE_RATE_HZ:g} s allowed."
             )
-
-    def _check_length(self, max_samples: int) -> None:
-        """Add up what the packets say, which costs a hundredth of decoding them.
-
-        Hours of nothing fit into a megabyte: refusing them must not take minutes.
-        """
-        samples = 0
-        while (packets := self._next_packets()) is not None:
-            for packet in packets:
-                with suppress(AudioError):  # its decoder will count it
-                    samples += packet_samples(packet)
-            if samples > max_samples:
-                raise TooLong(
-                    f"The audio lasts longer than the {max_samples / SAMPLE_RATE_HZ:g} s allowed."
-                )
 
     def _next_packets(self) -> list[OpusPacket] | None:
         if self._packet_bytes is not None:

@@ -1,14 +1,12 @@
 """Which reader a file needs: told from its bytes, from its name only where those say nothing."""
 
-import os
-from pathlib import Path
-
 from auricle.audio.opus import LibOpus
 from auricle.errors import EmptyAudio, OpusWithoutBoundaries
 from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect, walk_packets
 from auricle.types import Source
 from auricle.workers.container import ContainerReader
 from auricle.workers.file_stream import SampleReader
+from auricle.workers.input_file import InputFile
 from auricle.workers.raw_file import OpusFileReader, PcmFileReader, check_packet_bytes
 
 # Told by several fixed bytes, which no raw samples or packets start with by chance.
@@ -17,11 +15,14 @@ _SIGNED = frozenset(
 )
 
 
-def open_reader(source: Source, library: LibOpus, max_samples: int) -> SampleReader:
+def open_reader(
+    file: InputFile, source: Source, library: LibOpus, max_samples: int
+) -> SampleReader:
     """Open a file at its start.
 
     Args:
-        source: The file, and what its sender says that it is.
+        file: The file, which is closed with the reader, or at once if this fails.
+        source: What its sender says that it is.
         library: For Opus packets without a container.
         max_samples: Most samples that may come out.
 
@@ -32,19 +33,25 @@ def open_reader(source: Source, library: LibOpus, max_samples: int) -> SampleRea
         AudioError: It is damaged.
         TooLong: It says that it is longer.
         BadRequest: ``sample_rate_hz`` is out of range.
-        OSError: There is no such file, or it can't be read.
+        OSError: It can't be read.
     """
-    path = source.path
-    size_bytes = os.path.getsize(path)
-    if not size_bytes:
+    try:
+        return _reader(file, source, library, max_samples)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int) -> SampleReader:
+    if not file.size_bytes:
         raise EmptyAudio("The file is empty.")
-    with Path(path).open("rb") as file:
-        head = file.read(DETECT_HEAD_BYTES)
-    found = detect(head, size_bytes)
+    head = file.read(DETECT_HEAD_BYTES)
+    file.seek(0)
+    found = detect(head, file.size_bytes)
     if found in _SIGNED:
-        return ContainerReader(path, max_samples)
+        return ContainerReader(file, max_samples)
     if source.audio_format == "pcm16":
-        return PcmFileReader(path, source.sample_rate_hz)
+        return PcmFileReader(file, source.sample_rate_hz)
     if source.audio_format == "opus":
         if source.opus_packet_bytes is not None:
             check_packet_bytes(source.opus_packet_bytes)
@@ -54,10 +61,10 @@ def open_reader(source: Source, library: LibOpus, max_samples: int) -> SampleRea
                 "each as [uint16_le length][packet], or send Ogg or WebM; if all packets have one "
                 "size, say it in opus_packet_bytes."
             )
-        return OpusFileReader(path, library, source.opus_packet_bytes, max_samples)
+        return OpusFileReader(file, library, source.opus_packet_bytes, max_samples)
     if found is AudioFormat.OPUS:
-        return OpusFileReader(path, library, None, max_samples)
-    return ContainerReader(path, max_samples)
+        return OpusFileReader(file, library, None, max_samples)
+    return ContainerReader(file, max_samples)
 
 
 def _starts_framed(head: bytes) -> bool:
