@@ -87,3 +87,8 @@ def inputs(name: str, target: Target) -> list[bytes]:
     """Return a target's seeds, and all that once broke it."""
     cases = sorted((CASES / name).glob("*"))
     return [*target.seeds(), *(case.read_bytes() for case in cases)]
+
+
+def is_inside(module: str, names: Iterable[str]) -> bool:
+    """Return whether a module is one of these, or inside a package that is one of these."""
+    return any(module == name or module.startswith(f"{name}.") for name in names)

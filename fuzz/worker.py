@@ -1,4 +1,6 @@
-"""One target in one process under atheris: ``python -m fuzz.worker NAME [libFuzzer's arguments]``.
+"""One target in one process under atheris.
+
+``python -m fuzz.worker NAME CPU_SECONDS [libFuzzer's arguments]``; 0 s sets no limit.
 
 Only the modules that a target is to reach are instrumented: all else would cost speed, and lead the
 fuzzer astray. It has to be done before anything imports them.
@@ -10,6 +12,8 @@ from random import Random
 
 import atheris
 
+from fuzz.cpu import bound_input, stop_after
+from fuzz.instrumentation import instrumented
 from fuzz.mutation import blind
 from fuzz.target import TARGETS, Target, inputs, load
 
@@ -20,15 +24,16 @@ forgets inputs that show it nothing new."""
 
 def main() -> None:
     """Fuzz until libFuzzer ends."""
-    name, arguments = sys.argv[1], sys.argv[2:]
-    with atheris.instrument_imports(include=[*TARGETS[name], f"fuzz.targets.{name}"]):
+    name, cpu_s, arguments = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    with instrumented(TARGETS[name]):
         target = load(name)
     known = inputs(name, target)
+    run = bound_input(target.run)
     for data in known:
-        target.run(data)
+        run(data)
     atheris.Setup(
         [sys.argv[0], f"-max_len={target.max_bytes}", *arguments],
-        target.run,
+        stop_after(run, cpu_s) if cpu_s else run,
         custom_mutator=_mutator(target, known),
     )
     atheris.Fuzz()

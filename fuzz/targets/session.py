@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
 from struct import pack as packed
-from unittest.mock import patch
 
 import numpy as np
 
@@ -58,9 +57,9 @@ from fuzz.target import Target
 from tests.fakes.containers import ogg_stream
 
 _MESSAGE, _SOUND, _COMMANDS, _WORLD = range(4)
-_MOST_STEPS = 16
+_MOST_STEPS = 10
 _MOST_CHOICES = 8
-_MOST_SOUNDS = 16
+_MOST_SOUNDS = 12
 _MOST_WAITS = 2000
 _LOUD = 500
 _MAX_JOB_SAMPLES = 30 * SAMPLE_RATE_HZ
@@ -192,6 +191,8 @@ class _World:
         self._drain()
 
     def _command(self, command: SessionCommand) -> None:
+        if isinstance(command, Ack):
+            self._acknowledge(command.result)
         try:
             self._session.receive_command(command, self.now)
         except BadRequest:
@@ -199,6 +200,11 @@ class _World:
         except (RemoteProtocolError, AudioError, UnsupportedFormat):
             self._reconnect(0)
         self._drain()
+
+    def _acknowledge(self, result: int) -> None:
+        """Expect no final that is acknowledged, even one that was never sent to the client."""
+        known = [final.id for final in self._session.unacknowledged if final.id <= result]
+        self._finals = max([self._finals, *known])
 
     def _reconnect(self, last_result: int) -> None:
         self._session.attach(self.now, min(last_result, self._finals))
@@ -302,11 +308,14 @@ def run(data: bytes) -> None:
         start_sample=(0, 50_000)[options >> 6 & 1],
         safe_sample=(0, 90_000)[options >> 7],
     )
+    names = vars(gate)  # mock.patch() takes longer than a short script
+    detector, names["SpeechDetector"] = names["SpeechDetector"], _Loudness
     try:
-        with patch.object(gate, "SpeechDetector", _Loudness):
-            _World(parameters).play(data[2:])
+        _World(parameters).play(data[2:])
     except LocalProtocolError as error:
         raise AssertionError("a client can make us do what we must not") from error
+    finally:
+        names["SpeechDetector"] = detector
 
 
 def seeds() -> Iterator[bytes]:
@@ -347,5 +356,5 @@ TARGET = Target(
             *(bytes([_COMMANDS, code]) for code in range(len(_COMMANDS_OF_BYTES))),
         ),
     ).mutate,
-    max_bytes=500,
+    max_bytes=300,
 )

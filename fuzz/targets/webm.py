@@ -85,5 +85,5 @@ TARGET = Target(
         b"\x01" + b"\xff" * 7,
         b"\x1c\x53\xbb\x6b",
     ),
-    max_bytes=1500,
+    max_bytes=700,
 )

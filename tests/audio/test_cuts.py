@@ -22,6 +22,14 @@ def test_an_incomplete_window_is_filled_with_silence() -> None:
     assert part == pytest.approx(whole - 10 * np.log10(2) / 90, abs=1e-4)
 
 
+def test_loudness_is_the_mean_power_of_each_window_to_the_last_bit() -> None:
+    pcm = np.random.default_rng(7).integers(-32_768, 32_768, 9 * W + 5).astype(np.int16)
+    padded = np.pad(pcm.astype(np.float64), (0, W - 5)).reshape(-1, W)
+    expected = np.log10(np.mean(padded**2, axis=1) + 1) * 10 / 90
+    assert loudness(pcm).tolist() == expected.tolist()
+    assert loudness(pcm[:0]).tolist() == []
+
+
 def test_a_dip_of_three_windows_is_cut_in_its_middle() -> None:
     probabilities = np.full(120, 0.9)
     probabilities[100:103] = 0.5

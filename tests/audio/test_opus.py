@@ -1,6 +1,8 @@
 import importlib.machinery
 import itertools
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -103,6 +105,24 @@ def test_a_reset_decoder_is_like_new(decoder: OpusPacketDecoder) -> None:
     decoder.reset()
     again = [decoder.decode(packet) for packet in packets]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+
+
+def test_a_decoder_is_a_copy_of_one_that_was_made_once() -> None:
+    """libopus looks at the processor for each decoder that it makes, which is slow."""
+
+    class Counting:
+        made = 0
+
+        def __getattr__(self, name: str) -> object:
+            self.made += name == "opus_decoder_init"
+            return getattr(find_libopus().functions, name)
+
+    functions = Counting()
+    library = replace(find_libopus(), path="counting", functions=cast(Any, functions))
+    decoders = [OpusPacketDecoder(library) for _ in range(3)]
+    for decoder in decoders:
+        decoder.reset()
+    assert functions.made == 1
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from fuzz.target import TARGETS, inputs, load
+from fuzz.target import TARGETS, inputs, is_inside, load
 
 pytestmark = pytest.mark.unit
 
@@ -30,3 +30,11 @@ def test_a_target_takes_what_is_known_and_what_is_near_it(name: str) -> None:
         if target.mutate is not None:
             data = target.mutate(data, rng, lambda record: with_a_byte_changed(record, rng))
         target.run(with_a_byte_changed(data, rng)[: target.max_bytes])
+
+
+def test_only_the_modules_of_a_target_are_instrumented() -> None:
+    names = TARGETS["webm"]
+    assert is_inside("auricle.audio.demux.webm", names)
+    assert is_inside("auricle.session.live", TARGETS["session"])
+    for other in ("auricle", "auricle.audio", "auricle.audio.demux.webm2", "fuzz.mutation"):
+        assert not is_inside(other, names), other

@@ -1,7 +1,7 @@
 """When which audio arrived, and under which number: for latencies and for the mark ``safe``."""
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -54,7 +54,7 @@ class Ledger:
                 self._arrivals[-1] = Arrival(end_sample, at, None)
                 return
             if at - last.at < MERGE_S:
-                self._arrivals[-1] = replace(last, end_sample=end_sample)
+                self._arrivals[-1] = Arrival(end_sample, last.at, None)
                 return
         self._newest_start = self._mark.sample if last is None else last.end_sample
         self._arrivals.append(Arrival(end_sample, at, seq))

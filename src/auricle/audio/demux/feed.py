@@ -35,6 +35,30 @@ class ByteFeed:
         """Let go of everything."""
         self._buffer.clear()
 
+    def holds(self, size_bytes: int) -> bool:
+        """Return whether this many bytes are here; :meth:`read` and :meth:`wait_for` wait."""
+        return len(self._buffer) >= size_bytes
+
+    def peek(self, at: int) -> int:
+        """Return the value of a byte that is here, and leave it here."""
+        return self._buffer[at]
+
+    def take(self, size_bytes: int) -> bytes:
+        """Take bytes that are here."""
+        data = bytes(self._buffer[:size_bytes])
+        del self._buffer[:size_bytes]  # a bytearray forgets its front without moving the rest
+        return data
+
+    def wait_for(self, size_bytes: int) -> Step[None]:
+        """Wait until this many bytes are here.
+
+        Raises:
+            RemoteProtocolError: The stream ends before them.
+        """
+        while len(self._buffer) < size_bytes:
+            self._check_end()
+            yield
+
     def has_more(self) -> Step[bool]:
         """Wait for a byte; ``False`` if the stream ends here, where it may."""
         while not self._buffer:
@@ -49,13 +73,8 @@ class ByteFeed:
         Raises:
             RemoteProtocolError: The stream ends before them.
         """
-        buffer = self._buffer
-        while len(buffer) < size_bytes:
-            self._check_end()
-            yield
-        data = bytes(buffer[:size_bytes])
-        del buffer[:size_bytes]  # a bytearray forgets its front without moving the rest
-        return data
+        yield from self.wait_for(size_bytes)
+        return self.take(size_bytes)
 
     def skip(self, size_bytes: int) -> Step[None]:
         """Let go of bytes as they come.

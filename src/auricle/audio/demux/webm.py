@@ -60,7 +60,7 @@ class _NumberedTrack:
 def _parse(feed: ByteFeed) -> Packets:
     chosen: _NumberedTrack | None = None
     is_begun = False
-    while (yield from feed.has_more()):
+    while feed.holds(1) or (yield from feed.has_more()):
         element, size_bytes = yield from _read_head(feed)
         if element == _EBML:
             _check_doc_type((yield from _read_whole(feed, size_bytes)))
@@ -82,22 +82,27 @@ def _parse(feed: ByteFeed) -> Packets:
 
 
 def _read_head(feed: ByteFeed) -> Step[tuple[int, int | None]]:
-    """Read an element's id and size; ``None`` is a size that is not known yet."""
-    first = yield from feed.read(1)
-    if first[0] < 0x10:  # ids have at most 4 bytes (RFC 9559 §4.4)
-        _refuse()
-    rest = yield from feed.read(8 - first[0].bit_length())
-    size_bytes = yield from _read_vint(feed)
-    return int.from_bytes(first + rest, "big"), size_bytes
+    """Read an element's id and size; ``None`` is a size that is not known yet.
 
-
-def _read_vint(feed: ByteFeed) -> Step[int | None]:
-    """Read a variable-size integer (RFC 8794 §4); ``None`` if all its bits are ones."""
-    first = yield from feed.read(1)
-    if not first[0]:
+    A stream has one such head for each few milliseconds of speech, so it is taken in one piece.
+    """
+    first = feed.peek(0)
+    if first < 0x10:  # ids have at most 4 bytes (RFC 9559 §4.4)
         _refuse()
-    rest = yield from feed.read(8 - first[0].bit_length())
-    return _vint(first + rest, 0)[0]
+    id_bytes = 9 - first.bit_length()
+    if not feed.holds(id_bytes + 1):
+        yield from feed.wait_for(id_bytes + 1)
+    first = feed.peek(id_bytes)
+    if not first:
+        _refuse()
+    head_bytes = id_bytes + 9 - first.bit_length()
+    if not feed.holds(head_bytes):
+        yield from feed.wait_for(head_bytes)
+    head = feed.take(head_bytes)
+    # RFC 8794 §4: the size without the bit that tells its length; all ones are "not known".
+    unknown = (1 << 7 * (head_bytes - id_bytes)) - 1
+    size_bytes = int.from_bytes(head[id_bytes:], "big") & unknown
+    return int.from_bytes(head[:id_bytes], "big"), None if size_bytes == unknown else size_bytes
 
 
 def _vint(data: bytes, at: int) -> tuple[int | None, int]:
@@ -113,7 +118,10 @@ def _vint(data: bytes, at: int) -> tuple[int | None, int]:
 
 
 def _read_whole(feed: ByteFeed, size_bytes: int | None) -> Step[bytes]:
-    return (yield from feed.read(_checked_size(size_bytes, _MAX_ELEMENT_BYTES)))
+    whole_bytes = _checked_size(size_bytes, _MAX_ELEMENT_BYTES)
+    if not feed.holds(whole_bytes):
+        yield from feed.wait_for(whole_bytes)
+    return feed.take(whole_bytes)
 
 
 def _checked_size(size_bytes: int | None, most: int) -> int:
@@ -127,12 +135,17 @@ def _checked_size(size_bytes: int | None, most: int) -> int:
 def _read_block(feed: ByteFeed, size_bytes: int | None, number: int) -> Step[bytes | None]:
     """Read a block after its track number; ``None`` is one of another track."""
     whole_bytes = _checked_size(size_bytes, _MAX_SKIPPED_BYTES)
-    first = yield from feed.read(min(1, whole_bytes))
-    if not first or not first[0] or (number_bytes := 9 - first[0].bit_length()) > whole_bytes:
+    if not whole_bytes:
         _refuse()
-    rest = yield from feed.read(number_bytes - 1)
+    if not feed.holds(1):
+        yield from feed.wait_for(1)
+    first = feed.peek(0)
+    if not first or (number_bytes := 9 - first.bit_length()) > whole_bytes:
+        _refuse()
+    if not feed.holds(number_bytes):
+        yield from feed.wait_for(number_bytes)
     left_bytes = whole_bytes - number_bytes
-    if _vint(first + rest, 0)[0] != number:
+    if _vint(feed.take(number_bytes), 0)[0] != number:
         yield from feed.skip(left_bytes)
         return None
     return (yield from _read_whole(feed, left_bytes))
