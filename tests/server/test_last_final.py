@@ -12,6 +12,7 @@ from auricle.protocol.deepgram import DeepgramDialect
 from auricle.protocol.openai_realtime import RealtimeDialect
 from auricle.server import live_connection
 from auricle.server.live_connection import MAX_BAD_MESSAGES
+from auricle.server.websocket import MAX_MESSAGE_BYTES
 from tests.fakes.containers import ogg_stream
 from tests.fakes.service import Live, live, poll_until
 from tests.fakes.stream import PACKETS, SPEECH, Caller, call, framed, pcm
@@ -80,6 +81,14 @@ async def test_deepgram_audio_that_breaks_off(tmp_path: Path) -> None:
 def ogg_pages() -> list[bytes]:
     stream = ogg_stream(PACKETS[:100])
     return [stream[at : at + 1000] for at in range(0, len(stream), 1000)]
+
+
+async def test_deepgram_message_that_is_too_large(tmp_path: Path) -> None:
+    async with live(tmp_path) as service, call(service.port, path="/v1/listen", **LINEAR) as it:
+        await it.send(pcm(HALF))
+        await it.send(bytes(MAX_MESSAGE_BYTES + 1))
+        assert (await it.until_closed())[0] == 1009
+    assert results(it) == ["hello"]
 
 
 # OpenAI Realtime.
@@ -179,15 +188,6 @@ async def test_native_that_can_be_resumed_is_not_cut_where_it_may_continue(tmp_p
                 service.state.drain()
                 assert (await second.until_closed())[1] == "draining"
         assert finals(it) == finals(second) == []
-
-
-async def test_native_that_can_be_resumed_but_is_wrong_gets_its_final(tmp_path: Path) -> None:
-    async with live(tmp_path) as service, call(service.port, format="opus", seq=1) as it:
-        await it.send(framed(PACKETS[:50], 0))
-        for _ in range(MAX_BAD_MESSAGES):
-            await it.tell("sing")
-        assert (await it.until_closed())[1] == "bad_request"
-    assert finals(it) == ["hello"]
 
 
 @pytest.mark.parametrize("is_lost", [True, False], ids=["lost", "taken over"])

@@ -12,11 +12,12 @@ import anyio.lowlevel
 import pytest
 from anyio.abc import TaskGroup
 from fastapi import FastAPI
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from auricle.server import websocket as server_websocket
 from auricle.server.websocket import (
     MAX_MESSAGE_BYTES,
     MAX_UNREAD_BYTES,
@@ -166,15 +167,36 @@ async def test_a_client_that_goes_on_sending_reads_why_it_was_closed() -> None:
         assert await close_code(connection) == 1009
 
 
-async def test_who_is_closed_for_a_violation_has_left_for_a_route_that_doesn_t_know_yet() -> None:
+async def test_one_that_breaks_the_protocol_gets_the_last_messages_of_its_route() -> None:
     async def route(websocket: WebSocket, peer: Peer) -> None:
-        await poll_until(lambda: peer.violation_code is not None)
-        with pytest.raises(WebSocketDisconnect):
-            await websocket.send_text("news")
+        await until_told(websocket)
+        await websocket.send_text("last")
+        await websocket.close(1000)
+        with pytest.raises(WebSocketDisconnected):
+            await websocket.send_text("too late")
 
     async with serving(route) as port, dialled(port) as connection:
         await connection.send(bytes(MAX_MESSAGE_BYTES + 1))
+        with anyio.fail_after(30):
+            assert await connection.recv() == "last"
         assert await close_code(connection) == 1009
+
+
+async def test_a_route_that_never_ends_does_not_keep_such_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = anyio.Event()
+
+    async def route(websocket: WebSocket, peer: Peer) -> None:
+        await ended.wait()
+        with pytest.raises(WebSocketDisconnect):
+            await websocket.send_text("too late")
+
+    monkeypatch.setattr(server_websocket, "VIOLATION_S", 0.1)
+    async with serving(route) as port, dialled(port) as connection:
+        await connection.send(bytes(MAX_MESSAGE_BYTES + 1))
+        assert await close_code(connection) == 1009
+        ended.set()
 
 
 @pytest.mark.parametrize(

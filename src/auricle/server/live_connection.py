@@ -264,11 +264,11 @@ class LiveConnection:
     def _needs_last_final(self, end: End) -> bool:
         """Whether the open utterance is to be transcribed before the connection is closed.
 
-        Not where another connection continues it, and not where the client doesn't read.
+        Not where another connection may continue it, and not where the client doesn't read.
         """
         if end in (CLIENT_LEFT, DONE) or end.how == TakenOver.code or self._outbox.is_overrun:
             return False
-        return not (self._can_resume and end.failed is not None and end.failed.retryable)
+        return not self._can_resume
 
     async def _conclude(self) -> None:
         """Transcribe what was said, as nothing more comes."""

@@ -8,6 +8,7 @@
   closing a socket that holds unread bytes destroys what was sent (see :mod:`.lingering`).
 - Little is read in one go, and not from who takes more than a share of the loop's time by pings,
   pongs or tiny pieces of messages, which no route ever sees (see :mod:`.pacing`).
+- A peer that broke the protocol still gets the last messages of its route, before the close frame.
 - A message in a million pieces takes no more memory than its bytes.
 
 Nothing is asked of a client's pongs: not reading is our back-pressure, and would starve them.
@@ -26,6 +27,7 @@ from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
+from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
@@ -34,7 +36,6 @@ from auricle.server.logs import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
 
 if TYPE_CHECKING:
-    from websockets.frames import Frame
     from websockets.http11 import Request, Response
 
 MAX_MESSAGE_BYTES = 2**20
@@ -56,6 +57,9 @@ WRITE_BUFFER_BYTES = 8 * 1024
 
 MAX_UNREAD_BYTES = 256 * 1024
 """A peer that makes us answer (pings) and reads nothing is cut off here."""
+
+VIOLATION_S = 15.0
+"""How long a route may take to send its last messages to a peer that broke the protocol."""
 
 LINGER_S = 5.0
 """How long a peer has to answer a close frame."""
@@ -107,6 +111,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     received_at = 0.0
     violation_code: int | None = None
+    _held_close: bytes | None = None
+    """The close frame for a violation, until the route has sent its last messages."""
 
     def connection_made(self, transport: BaseTransport) -> None:
         """Keep the buffers small, and reads too."""
@@ -158,15 +164,35 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             super().handle_ping()
 
     def handle_parser_exception(self) -> None:
-        """Close as the protocol says, and read on until the peer has seen it."""
+        """Close as the protocol says, once the route has sent its last messages."""
+        if self.violation_code is not None:
+            return
         close = self.conn.close_sent
         code, reason = (1006, "") if close is None else (close.code, close.reason)
         self.violation_code = code
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self.transport.write(b"".join(self.conn.data_to_send()))
+        self._held_close = b"".join(self.conn.data_to_send())
+        self.close_timer = self.loop.call_later(VIOLATION_S, self._send_held_close)
+
+    def _send_held_close(self) -> None:
+        """Send the close frame for a violation, and read on until the peer has seen it."""
+        held, self._held_close = self._held_close, None
+        if held is None or self.disconnected:
+            return
+        self.transport.write(held)
         self.close_sent = True
         self._linger()
         self._close_when_silent(self.loop.time() + LINGER_S)
+
+    async def run_asgi(self) -> None:
+        """Run the route; see :meth:`handle_parser_exception`."""
+        await super().run_asgi()
+        self._send_held_close()
+
+    def shutdown(self) -> None:
+        """Close now, as the server stops."""
+        self._send_held_close()
+        super().shutdown()
 
     @property
     def has_more(self) -> bool:
@@ -185,18 +211,28 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Send what the route says; a close is not waited for any longer than ``LINGER_S``.
 
         Raises:
-            ClientDisconnected: The connection is closed, or about to be for a violation that the
-                route has not been told of yet.
+            ClientDisconnected: The connection is closed.
         """
         await self.writable.wait()
         if self.close_sent:
             raise ClientDisconnected
+        if self._held_close is not None and not self.disconnected:
+            self._send_last(message)
+            return
         await super().send(message)
         if message["type"] == "websocket.close":
             self._linger()
         elif message["type"] == "websocket.http.response.body":
             # A refusal completes the handshake, too: uvicorn would log it as an error of ours.
             self.handshake_complete = not message.get("more_body", False)
+
+    def _send_last(self, message: Any) -> None:
+        """Send to a peer that broke the protocol: the library takes nothing for it any more."""
+        if message["type"] == "websocket.send":
+            frame = Frame(Opcode.TEXT, message["text"].encode())
+            self.transport.write(frame.serialize(mask=False))
+        else:
+            self._send_held_close()
 
     def _refuse_handshake(self) -> None:
         """Say why a head that is good HTTP is no handshake: uvicorn would wait for ever."""
@@ -216,6 +252,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     def give_up(self, code: int, reason: str) -> None:
         """See :class:`Peer`."""
+        self._send_held_close()
         if self.close_sent or self.disconnected or not self.handshake_complete:
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
