@@ -26,7 +26,17 @@ from auricle.longform import (
 )
 from auricle.stitching import MAX_PROMPT_CHARACTERS
 from auricle.transcriber import Progress
-from auricle.types import ANONYMOUS, Job, JobKind, Options, Segment, Source, Transcript, Word
+from auricle.types import (
+    ANONYMOUS,
+    ClientId,
+    Job,
+    JobKind,
+    Options,
+    Segment,
+    Source,
+    Transcript,
+    Word,
+)
 from tests.fakes.decoder import FakeDecoder, file_of, speech
 from tests.fakes.transcriber import Answer, FakeTranscriber, heard
 
@@ -392,12 +402,14 @@ class BusyAtFirst(FakeDecoder):
     """Refuses twice, then reads."""
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0
+        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
         if len(self.sources) < 2:
             self.sources.append(source)
             raise NoWorkerReady("starting", 0)
-        async for progress in super().decode(source, whole_up_to_samples=whole_up_to_samples):
+        async for progress in super().decode(
+            source, whole_up_to_samples=whole_up_to_samples, client=client
+        ):
             yield progress
 
 

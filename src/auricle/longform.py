@@ -150,14 +150,16 @@ class _Reading:
 
     def __init__(self, decoder: Decoder, request: FileRequest) -> None:
         self._decoder = decoder
-        self._source = request.source
+        self._source, self._client = request.source, request.client
         self._patience_s = request.max_wait_s if request.is_urgent else None
         self._iterator = self._open()
         self._has_begun = self._is_done = False
         self.waited_s = 0.0
 
     def _open(self) -> AsyncIterator[Progress]:
-        return self._decoder.decode(self._source, whole_up_to_samples=MAX_PIECE_SAMPLES)
+        return self._decoder.decode(
+            self._source, whole_up_to_samples=MAX_PIECE_SAMPLES, client=self._client
+        )
 
     def __aiter__(self) -> Self:
         return self

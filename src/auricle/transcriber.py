@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from auricle.types import ClientId, Job, Piece, Source, Transcript
+from auricle.types import ANONYMOUS, ClientId, Job, Piece, Source, Transcript
 
 JOB_OVERHEAD_S = 5.0
 """A job costs as much as its audio and so much more, so cost is counted in `load` = audio + this.
@@ -174,7 +174,9 @@ class Progress:
 class Decoder(Protocol):
     """Reads audio files in worker processes and yields the speech in them."""
 
-    def decode(self, source: Source, *, whole_up_to_samples: int = 0) -> AsyncIterator[Progress]:
+    def decode(
+        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
+    ) -> AsyncIterator[Progress]:
         """Yield progress and pieces in order; the last one is ``done``.
 
         After the death of a decode worker the iterator goes on where it was. Not reading is
@@ -184,8 +186,10 @@ class Decoder(Protocol):
             source: The file.
             whole_up_to_samples: A file no longer than this comes as one piece, uncut, if it holds
                 any speech at all.
+            client: Whose budget of crashes is charged if the file is convicted.
 
         Raises:
+            RateLimited: The client's budget of crashes is used up.
             UnsupportedFormat: Not one of the formats on the list.
             AudioError: It can't be decoded.
             EmptyAudio: It holds no audio.

@@ -9,7 +9,7 @@ import numpy as np
 
 from auricle.errors import EmptyAudio
 from auricle.transcriber import Progress, Stats
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece, Source
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Pcm16, Piece, Source
 
 
 def speech(seconds: float) -> Pcm16:
@@ -41,7 +41,7 @@ class FakeDecoder:
     is_closed: bool = False
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0
+        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
         self.sources.append(source)
         self.open_readings += 1

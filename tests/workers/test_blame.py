@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from auricle.types import ClientId
-from auricle.workers.blame import MAX_REMEMBERED, Blame, fingerprint
+from auricle.errors import RateLimited
+from auricle.types import ANONYMOUS, ClientId
+from auricle.workers.blame import MAX_REMEMBERED, Blame, CrashBudget, fingerprint
 
 pytestmark = pytest.mark.unit
 
@@ -11,7 +12,7 @@ SEGV = "SIGSEGV model.py:1 decode"
 
 
 def blame() -> Blame:
-    return Blame(attempts=4, ttl_s=600, client_budget=3, window_s=600)
+    return Blame(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
 
 
 def test_the_same_death_twice_convicts() -> None:
@@ -55,13 +56,14 @@ def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
 
 
 def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
-    it = blame()
+    budget = CrashBudget(max_convictions=3, window_s=600)
+    it = Blame(attempts=4, ttl_s=600, budget=budget)
     for n in range(3):
-        assert it.banned_for_s(ALICE, now=float(n)) == 0.0
+        assert budget.exhausted_for_s(ALICE, now=float(n)) == 0.0
         it.convict(ALICE, np.full(10, n, np.int16), now=float(n))
-    assert it.banned_for_s(ALICE, now=2.0) == 598.0
-    assert it.banned_for_s(ClientId("bob"), now=2.0) == 0.0
-    assert it.banned_for_s(ALICE, now=600.0) == 0.0
+    assert budget.exhausted_for_s(ALICE, now=2.0) == 598.0
+    assert budget.exhausted_for_s(ClientId("bob"), now=2.0) == 0.0
+    assert budget.exhausted_for_s(ALICE, now=600.0) == 0.0
 
 
 def test_what_is_remembered_is_bounded() -> None:
@@ -75,11 +77,16 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() -> None:
-    it = blame()
+    budget = CrashBudget(max_convictions=3, window_s=600)
     for now in (0.0, 100.0, 200.0, 300.0):
-        it.convict(ALICE, np.full(10, now, np.int16), now)
-    assert it.banned_for_s(ALICE, now=300.0) == 400.0
-    assert it.banned_for_s(ALICE, now=699.5) == 0.5
+        budget.charge(ALICE, now)
+    assert budget.exhausted_for_s(ALICE, now=300.0) == 400.0
+    assert budget.exhausted_for_s(ALICE, now=699.5) == 0.5
+    with pytest.raises(RateLimited):
+        budget.refuse_exhausted(ALICE, now=699.5)
+    for _ in range(3):
+        budget.charge(ANONYMOUS, now=300.0)
+    budget.refuse_exhausted(ANONYMOUS, now=300.0)  # all callers without a key would be refused
 
 
 def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:

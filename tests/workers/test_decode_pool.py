@@ -2,6 +2,7 @@ import asyncio
 import os
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from functools import partial
@@ -12,11 +13,21 @@ import psutil
 import pytest
 
 from auricle.config import DecodeSettings, WorkerSettings
-from auricle.errors import AudioError, Draining, Overloaded, TooLong, UnsupportedFormat
+from auricle.errors import (
+    AudioError,
+    Draining,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    TooLong,
+    UnsupportedFormat,
+)
 from auricle.transcriber import Progress
-from auricle.types import SAMPLE_RATE_HZ, Source
-from auricle.workers.decode_pool import SLOW_S, DecodePool
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Source
+from auricle.workers.blame import CrashBudget
+from auricle.workers.decode_pool import HUNG_PATIENCE_S, SLOW_S, DecodePool
 from auricle.workers.messages import DecodeStep, StepDone
+from auricle.workers.process import ProcessExit
 from tests.fakes.clips import CLIPS
 from tests.fakes.poll import poll_until
 
@@ -233,3 +244,59 @@ async def test_the_file_that_took_least_goes_on_first() -> None:
     assert given(pool, "one", 31.0).path == b"/slow"
     slow.cancel()
     await asyncio.wait([slow])
+
+
+HANG = ProcessExit("SIGKILL", None, ("av/container.py:1 read",))
+MALLORY = ClientId("mallory")
+
+
+async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "/hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    others = [await first_of(pool, f"/other{n}") for n in range(2)]
+    for now in (16.0, 17.0):
+        step = given(pool, "one", now)
+        assert step.path != b"/hangs"
+        pool.received("one", done(step, 1.0), now + 0.1)
+    assert given(pool, "one", 18.0).path == b"/hangs"
+    pool.died("one", HANG, "hung", 33.0)
+    with pytest.raises(PoisonJob):
+        await slow
+    await asyncio.wait(others)
+
+
+async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "/hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    busy = await first_of(pool, "/other")
+    assert pool.poll(16.0) == 15.0 + HUNG_PATIENCE_S
+    assert not slow.done()
+    pool.poll(15.0 + HUNG_PATIENCE_S)
+    with pytest.raises(PoisonJob):
+        await slow
+    busy.cancel()
+    await asyncio.wait([busy])
+
+
+async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
+    budget = CrashBudget(max_convictions=1, window_s=600)
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
+    asked = asyncio.create_task(anext(pool.decode(Source("/bad"), client=MALLORY)))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    now = time.monotonic()
+    for _ in range(2):
+        given(pool, "one", now)
+        pool.died("one", HANG, "hung", now)
+    with pytest.raises(PoisonJob):
+        await asked
+    assert budget.exhausted_for_s(MALLORY, now) > 0
+    with pytest.raises(RateLimited):
+        await anext(pool.decode(Source("/another"), client=MALLORY))
+    other = asyncio.create_task(anext(pool.decode(Source("/well"), client=ClientId("alice"))))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    other.cancel()
+    await asyncio.wait([other])

@@ -18,7 +18,7 @@ from auricle.errors import RequestError
 from auricle.lane import Lane
 from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
 from auricle.transcriber import Decoder, Progress
-from auricle.types import SAMPLE_RATE_HZ, Source
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.decode_pool import DecodePool
 from auricle.workers.pool import WorkerPool
 
@@ -115,9 +115,11 @@ class _WatchedDecoder:
         self.aclose = decoder.aclose
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0
+        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
-        pieces = self._decoder.decode(source, whole_up_to_samples=whole_up_to_samples)
+        pieces = self._decoder.decode(
+            source, whole_up_to_samples=whole_up_to_samples, client=client
+        )
         async for progress in pieces:
             if progress.fraction > 0:
                 self.total_s = progress.duration_samples / SAMPLE_RATE_HZ / progress.fraction

@@ -32,6 +32,7 @@ from auricle.errors import AuricleError, SetupError
 if TYPE_CHECKING:
     from auricle.cluster.transcriber import RemoteTranscriber
     from auricle.server.state import ServerState
+    from auricle.workers.blame import CrashBudget
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
@@ -132,6 +133,7 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.keys import read_keys
     from auricle.server.run import base_url, listen, serve
     from auricle.server.tls import Certificate
+    from auricle.workers.blame import CrashBudget
     from auricle.workers.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode_pool import DecodePool
@@ -145,9 +147,10 @@ async def _serve(settings: Settings) -> None:
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
-    engine = await _engine(settings, kept)
+    crash_budget = CrashBudget(settings.queue.key_crashes, settings.queue.crash_window_s)
+    engine = await _engine(settings, kept, crash_budget)
     pool = engine.transcriber
-    decoder = DecodePool(settings.worker, settings.decode, kept)
+    decoder = DecodePool(settings.worker, settings.decode, kept, crash_budget)
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
     if is_exposed(settings.server):
@@ -198,7 +201,9 @@ class _Engine:
     facts: Mapping[str, object]
 
 
-async def _engine(settings: Settings, kept: "CrashAudio | None") -> _Engine:
+async def _engine(
+    settings: Settings, kept: "CrashAudio | None", crash_budget: "CrashBudget"
+) -> _Engine:
     """Return what recognises: workers of this server, or recognisers on other machines.
 
     Raises:
@@ -208,7 +213,7 @@ async def _engine(settings: Settings, kept: "CrashAudio | None") -> _Engine:
         from auricle.cluster.transcriber import RemoteTranscriber
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
-        remote = RemoteTranscriber(settings.engine, settings.queue)
+        remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
         return _Engine(remote, f"asks {count} elsewhere", {"recognisers": len(urls)})
 
     from auricle.engine.fetch import resolve
@@ -220,7 +225,7 @@ async def _engine(settings: Settings, kept: "CrashAudio | None") -> _Engine:
     place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
     if place.trouble is not None:
         _warn("gpu_not_used", f"No GPU is used: {place.trouble.text}.")
-    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept)
+    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept, crash_budget)
     workers = place.worker.workers
     summary = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
     facts = {

@@ -43,7 +43,7 @@ from auricle.errors import (
 from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, Transcript
 from auricle.workers.backlog import Ticket
-from auricle.workers.blame import Blame
+from auricle.workers.blame import Blame, CrashBudget
 from auricle.workers.scheduler import Counters
 
 MOST_LOSSES = 2
@@ -90,12 +90,18 @@ class RemoteTranscriber:
     Args:
         engine: Where the recognisers are, and how many gateways share them.
         queue: Bounds of what this gateway has in flight, and how long poison is remembered.
+        crash_budget: Each client's, shared with the decode workers; ``None``: one for this alone.
 
     Raises:
         SetupError: An address can't be one.
     """
 
-    def __init__(self, engine: EngineSettings, queue: QueueSettings) -> None:
+    def __init__(
+        self,
+        engine: EngineSettings,
+        queue: QueueSettings,
+        crash_budget: CrashBudget | None = None,
+    ) -> None:
         key = engine.engine_key
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         self._http = httpx.AsyncClient(
@@ -113,9 +119,8 @@ class RemoteTranscriber:
             Node(str(number), url, self._http) for number, url in enumerate(engine.engine_urls, 1)
         ]
         self._books = Books(queue, engine.gateways)
-        self._blame = Blame(
-            queue.poison_attempts, queue.poison_ttl_s, queue.key_crashes, queue.crash_window_s
-        )
+        self._crash_budget = crash_budget or CrashBudget(queue.key_crashes, queue.crash_window_s)
+        self._blame = Blame(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
         self._counters = Counters()
         self._calls: dict[Ticket, _Call] = {}
         self._news = asyncio.Event()
@@ -200,7 +205,7 @@ class RemoteTranscriber:
         """
         try:
             self._refuse_when_down()
-            self._blame.refuse_banned(client, time.monotonic())
+            self._crash_budget.refuse_exhausted(client, time.monotonic())
             self._books.observe(known_of(self._seen()))
             name, shed = self._books.reserve(
                 client, audio_s, max_wait_s=max_wait_s, standing=standing, resumed=resumed
@@ -231,7 +236,7 @@ class RemoteTranscriber:
         """Let a job in, and ask for it within its deadline."""
         if job.reservation is None or self._is_closed:
             self._refuse_when_down()
-            self._blame.refuse_banned(job.client, now)
+            self._crash_budget.refuse_exhausted(job.client, now)
         if (older := self._books.older_partial(job)) is not None:
             self._end(older, Superseded("a newer partial took its place"))
         is_promised = job.max_wait_s is None and self._books.has_standing_room(job)

@@ -29,24 +29,58 @@ class _Record:
     signatures: list[str] = field(default_factory=list)
 
 
+class CrashBudget:
+    """Convictions of each client's audio; one server counts those of all its workers together.
+
+    Args:
+        max_convictions: Convictions within the window that use up a client's budget.
+        window_s: How long a conviction counts for a client.
+    """
+
+    def __init__(self, max_convictions: int, window_s: float) -> None:
+        self._max_convictions = max_convictions
+        self._window_s = window_s
+        self._convictions: dict[ClientId, deque[float]] = {}
+
+    def charge(self, client: ClientId, now: float) -> None:
+        """Count a conviction of this client's audio."""
+        self._convictions.setdefault(client, deque(maxlen=self._max_convictions)).append(now)
+        _forget_oldest(self._convictions)
+
+    def refuse_exhausted(self, client: ClientId, now: float) -> None:
+        """Refuse a client whose budget is used up; callers without a key have none.
+
+        Raises:
+            RateLimited: It is used up.
+        """
+        if client == ANONYMOUS:  # all callers without a key would be refused
+            return
+        if (wait_s := self.exhausted_for_s(client, now)) > 0:
+            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
+
+    def exhausted_for_s(self, client: ClientId, now: float) -> float:
+        """Return how long the client's budget stays used up; 0 if it isn't."""
+        times = self._convictions.get(client)
+        if times is None or len(times) < self._max_convictions:
+            return 0.0
+        return max(0.0, times[0] + self._window_s - now)
+
+
 class Blame:
-    """Counts deaths by utterance, keeps the fingerprints of the convicted, and each key's budget.
+    """Counts deaths by utterance, and keeps the fingerprints of convicted audio.
 
     Args:
         attempts: Deaths of any kind that convict.
         ttl_s: How long convicted audio stays refused.
-        client_budget: Convictions within the window that use up a client's budget.
-        window_s: How long a conviction counts for a client.
+        budget: What convictions are charged to.
     """
 
-    def __init__(self, attempts: int, ttl_s: float, client_budget: int, window_s: float) -> None:
+    def __init__(self, attempts: int, ttl_s: float, budget: CrashBudget) -> None:
         self._attempts = attempts
         self._ttl_s = ttl_s
-        self._client_budget = client_budget
-        self._window_s = window_s
+        self._budget = budget
         self._records: dict[str, _Record] = {}
         self._poison: dict[bytes, float] = {}
-        self._convictions: dict[ClientId, deque[float]] = {}
 
     def strike(self, utterance: str, signature: str | None) -> bool:
         """Count a death while alone; return whether it convicts.
@@ -81,9 +115,8 @@ class Blame:
     def convict(self, client: ClientId, pcm: Pcm16, now: float) -> None:
         """Refuse this audio for a while, and charge the client's budget."""
         self._poison[fingerprint(pcm)] = now + self._ttl_s
-        self._convictions.setdefault(client, deque(maxlen=self._client_budget)).append(now)
+        self._budget.charge(client, now)
         _forget_oldest(self._poison)
-        _forget_oldest(self._convictions)
 
     def is_poison(self, pcm: Pcm16, now: float) -> bool:
         """Whether this audio was convicted lately."""
@@ -99,24 +132,6 @@ class Blame:
         """
         if self.is_poison(pcm, now):
             raise PoisonJob("this audio made the engine crash before; it is refused for a while")
-
-    def refuse_banned(self, client: ClientId, now: float) -> None:
-        """Refuse a client whose budget of crashes is used up.
-
-        Raises:
-            RateLimited: It is.
-        """
-        if client == ANONYMOUS:  # no key: a ban would be everybody's
-            return
-        if (wait_s := self.banned_for_s(client, now)) > 0:
-            raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
-
-    def banned_for_s(self, client: ClientId, now: float) -> float:
-        """Return how long the client's budget stays used up; 0 if it isn't."""
-        times = self._convictions.get(client)
-        if times is None or len(times) < self._client_budget:
-            return 0.0
-        return max(0.0, times[0] + self._window_s - now)
 
 
 def _forget_oldest(table: dict[Any, Any]) -> None:

@@ -8,7 +8,9 @@ ended. Only one step runs in a worker at a time, so a death's culprit is known e
 
 import asyncio
 import itertools
+import math
 import os
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.config import DecodeSettings, WorkerSettings, worker_environment
+from auricle.config import DecodeSettings, QueueSettings, WorkerSettings, worker_environment
 from auricle.errors import (
     AudioError,
     AuricleError,
@@ -25,13 +27,14 @@ from auricle.errors import (
     OpusWithoutBoundaries,
     Overloaded,
     PoisonJob,
+    RateLimited,
     TooLong,
     UnsupportedFormat,
     WorkerError,
 )
 from auricle.transcriber import Progress, Stats
-from auricle.types import SAMPLE_RATE_HZ, Piece, Source
-from auricle.workers.blame import Blame
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Piece, Source
+from auricle.workers.blame import Blame, CrashBudget
 from auricle.workers.confinement import Policy, program
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
@@ -56,6 +59,8 @@ SLOW_S = 60.0
 """A file may take so long to read, and as long again as it lasts. Speech takes a hundredth of that;
 what was made to be slow, or has no samples in it however much is read, takes a worker from others.
 """
+HUNG_PATIENCE_S = 300.0
+"""A file that made a worker hang is given up when other files keep all workers busy for longer."""
 RETRY_AFTER_S = 5
 _BLAMED = {
     kind.code: kind
@@ -68,9 +73,12 @@ class _Stream:
     id: str
     source: Source
     whole_up_to_samples: int
+    client: ClientId
     from_sample: int = 0
     decoded_samples: int = 0
     spent_s: float = 0.0
+    hung_at: float | None = None
+    """When a worker hung on it; ``None`` if none did."""
     worker: str | None = None
     answer: "asyncio.Future[StepDone] | None" = None
 
@@ -91,6 +99,7 @@ class DecodePool:
         worker: Budgets of starts, memory limits, and how many decode workers.
         decode: Limits on files.
         crash_audio: Where files that end a worker are kept; ``None`` keeps none.
+        crash_budget: What convicted files are charged to; ``None``: a budget for this pool alone.
     """
 
     def __init__(
@@ -98,6 +107,7 @@ class DecodePool:
         worker: WorkerSettings,
         decode: DecodeSettings,
         crash_audio: CrashAudio | None = None,
+        crash_budget: CrashBudget | None = None,
     ) -> None:
         self._crash_audio = crash_audio
         self._worker = worker
@@ -111,7 +121,9 @@ class DecodePool:
         self._streams: set[_Stream] = set()
         self._steps: dict[str, _Step] = {}
         self._ids = itertools.count(1)
-        self._blame = Blame(POISON_DEATHS, ttl_s=0, client_budget=1, window_s=0)
+        queue = QueueSettings()
+        self._crash_budget = crash_budget or CrashBudget(queue.key_crashes, queue.crash_window_s)
+        self._blame = Blame(POISON_DEATHS, ttl_s=0, budget=self._crash_budget)
         self._driver: asyncio.Task[None] | None = None
         self._is_closing = False
         self._counters = Counters()
@@ -136,15 +148,20 @@ class DecodePool:
             self._driver = None
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0
+        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
     ) -> AsyncGenerator[Progress]:
         """See :class:`auricle.transcriber.Decoder`."""
         if self._is_closing:
             raise Draining("the server is shutting down", RETRY_AFTER_S)
+        try:
+            self._crash_budget.refuse_exhausted(client, time.monotonic())
+        except RateLimited:
+            self._counters.refused += 1
+            raise
         if len(self._streams) >= self._decode.open_files:
             self._counters.refused += 1
             raise Overloaded("too many files are being read", RETRY_AFTER_S)
-        stream = _Stream(f"s{next(self._ids)}", source, whole_up_to_samples)
+        stream = _Stream(f"s{next(self._ids)}", source, whole_up_to_samples, client)
         self._streams.add(stream)
         try:
             while True:
@@ -262,6 +279,8 @@ class DecodePool:
         if step is None or step.stream not in self._streams:
             return
         culprit = step.stream
+        if reason == "hung":
+            culprit.hung_at = now
         signature = exit.signature and f"{reason} {exit.signature}"
         is_convicted = self._blame.strike(culprit.id, signature)
         if self._crash_audio is not None and reason not in ORDERLY:
@@ -275,6 +294,7 @@ class DecodePool:
             )
         if is_convicted:
             self._counters.poison += 1
+            self._crash_budget.charge(culprit.client, now)
             self._blame.acquit(culprit.id)
             self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
         else:
@@ -282,8 +302,17 @@ class DecodePool:
             self._waiting.appendleft(culprit)
 
     def poll(self, now: float) -> float:
-        """Nothing here has a time of its own: a step's budget is the crew's."""
-        return float("inf")
+        """Give up files that hung once and found no quiet moment to be tried again."""
+        ends_at = math.inf
+        for stream in list(self._waiting):
+            if stream.hung_at is None:
+                continue
+            if now >= stream.hung_at + HUNG_PATIENCE_S:
+                self._waiting.remove(stream)
+                self._fail(stream, PoisonJob("this file made the decoder hang"))
+            else:
+                ends_at = min(ends_at, stream.hung_at + HUNG_PATIENCE_S)
+        return ends_at
 
     # How it is done.
 
@@ -296,8 +325,18 @@ class DecodePool:
         return await stream.answer
 
     def _may_run(self, stream: _Stream) -> bool:
-        """Whether a suspect would leave one ready worker of several untouched."""
-        if not self._blame.is_suspect(stream.id) or self._worker.decode_workers == 1:
+        """Whether a suspect would leave one ready worker of several untouched.
+
+        One that made a worker hang runs only when no other file waits: it holds a worker for a
+        step's whole budget, and then for as long as a start takes.
+        """
+        if not self._blame.is_suspect(stream.id):
+            return True
+        if stream.hung_at is not None and any(
+            not self._blame.is_suspect(other.id) for other in self._waiting
+        ):
+            return False
+        if self._worker.decode_workers == 1:
             return True
         at_risk = sum(self._blame.is_suspect(step.stream.id) for step in self._steps.values())
         return at_risk + 1 < self._crew.ready

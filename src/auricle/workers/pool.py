@@ -38,6 +38,7 @@ from auricle.types import (
     Transcript,
 )
 from auricle.workers.backlog import Batch, Ticket
+from auricle.workers.blame import CrashBudget
 from auricle.workers.confinement import Policy, folder_of_engine, program, readable_model
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
@@ -72,6 +73,7 @@ class WorkerPool:
         model: Which engine and device.
         model_path: The model's directory, or its name, as the engine is to load it.
         crash_audio: Where jobs that end a worker are kept; ``None`` keeps none.
+        crash_budget: Each client's, shared with other pools; ``None``: one for this pool alone.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class WorkerPool:
         model: ModelSettings,
         model_path: str,
         crash_audio: CrashAudio | None = None,
+        crash_budget: CrashBudget | None = None,
     ) -> None:
         self._crash_audio = crash_audio
         self._worker = worker
@@ -96,6 +99,7 @@ class WorkerPool:
             max_batch_jobs=1,
             workers=self._counts,
             speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
+            crash_budget=crash_budget,
         )
         self._crew = Crew("asr", size.workers, worker, worker_environment(size.threads), self)
         self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}

@@ -22,7 +22,7 @@ from auricle.errors import (
 from auricle.types import ClientId, Job, JobKind
 from auricle.workers.admission import SHEDDABLE, Admission
 from auricle.workers.backlog import Backlog, Batch, Ticket, batch_class
-from auricle.workers.blame import Blame, fingerprint
+from auricle.workers.blame import Blame, CrashBudget, fingerprint
 from auricle.workers.speed import Speed, Workers
 
 MAX_SMALL_BATCH_JOBS = 2
@@ -69,6 +69,7 @@ class Scheduler:
         max_batch_jobs: Most jobs that a worker gets at once.
         workers: Shared with the pool.
         speed: What is measured of them.
+        crash_budget: Shared with other pools; ``None``: one for this scheduler alone.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class Scheduler:
         max_batch_jobs: int,
         workers: Workers,
         speed: Speed,
+        crash_budget: CrashBudget | None = None,
     ) -> None:
         self._settings = settings
         self.max_batch_jobs = max_batch_jobs
@@ -86,12 +88,10 @@ class Scheduler:
         self.backlog = Backlog()
         self.admission = Admission(settings, self.backlog, speed)
         self._failures: list[Failure] = []
-        self._blame = Blame(
-            settings.poison_attempts,
-            settings.poison_ttl_s,
-            settings.key_crashes,
-            settings.crash_window_s,
+        self._crash_budget = crash_budget or CrashBudget(
+            settings.key_crashes, settings.crash_window_s
         )
+        self._blame = Blame(settings.poison_attempts, settings.poison_ttl_s, self._crash_budget)
         self._file_credit_s = 0.0
         self.counters = Counters()
 
@@ -270,7 +270,7 @@ class Scheduler:
 
     def _refuse_banned(self, client: ClientId, now: float) -> None:
         try:
-            self._blame.refuse_banned(client, now)
+            self._crash_budget.refuse_exhausted(client, now)
         except RateLimited:
             self.counters.refused += 1
             raise
