@@ -36,7 +36,16 @@ const english = {
 		beamer: 'Full screen',
 		leave: 'Leave full screen',
 		clear: 'Clear',
-		lost: '(This could not be recognised.)',
+	},
+	/** Where speech is missing; by the code of the gap. */
+	gaps: {
+		line: (seconds: string, reason: string): string => `[${seconds} s missing: ${reason}]`,
+		reasons: {
+			unreachable: 'server unreachable',
+			too_slow: 'connection too slow',
+			stopped: 'stopped before its text arrived',
+		} as Readonly<Record<string, string>>,
+		notRecognised: (code: string): string => `not recognised (${code})`,
 	},
 	tools: {
 		copy: 'Copy',
@@ -92,7 +101,7 @@ const english = {
 		idle_timeout: 'The connection was too slow, and the server gave it up.',
 		head_too_large: 'The request had more headers than the server takes.',
 		audio_gap: 'A little of the sound was lost on its way.',
-		audio_dropped: 'The server was away for so long that some of what was said is lost.',
+		audio_dropped: 'Some of the sound came to the server twice; nothing is lost by that.',
 		slow: 'The server has much to do: captions come late.',
 		decode_errors: 'Some of the sound came broken to the server.',
 		encoder_failed: 'The browser’s encoder broke: sound is sent uncompressed now.',
@@ -109,6 +118,7 @@ const english = {
 		poison_job: 'This recording makes the recogniser crash, and was given up.',
 		unreadable: 'The file can’t be read. Is it a folder, or was it changed or moved?',
 		not_found: 'The server has forgotten this recording.',
+		method_not_allowed: 'The server does not serve this request. Reload the page: it may be an old one.',
 		deadline_exceeded: 'It took too long.',
 		internal: 'Something went wrong in the server. Its log says what.',
 		bad_message:
@@ -157,7 +167,11 @@ const chinese: CaptionTexts = {
 		beamer: '全屏',
 		leave: '退出全屏',
 		clear: '清空',
-		lost: '（这一句未能识别。）',
+	},
+	gaps: {
+		line: (seconds, reason) => `[缺失 ${seconds} 秒：${reason}]`,
+		reasons: { unreachable: '无法连接服务器', too_slow: '连接太慢', stopped: '在文字到达前已停止' },
+		notRecognised: code => `未能识别（${code}）`,
 	},
 	tools: {
 		copy: '复制',
@@ -208,7 +222,7 @@ const chinese: CaptionTexts = {
 		idle_timeout: '连接太慢，服务器已将其断开。',
 		head_too_large: '请求头超过服务器允许的大小。',
 		audio_gap: '有少量声音在传输中丢失。',
-		audio_dropped: '服务器离开太久，所说的话有一部分丢失了。',
+		audio_dropped: '有些声音重复到达服务器，没有丢失内容。',
 		slow: '服务器繁忙：字幕会晚一些。',
 		decode_errors: '有些声音到达服务器时已损坏。',
 		encoder_failed: '浏览器的编码器出错：现在改为发送未压缩的声音。',
@@ -225,6 +239,7 @@ const chinese: CaptionTexts = {
 		poison_job: '此录音会使识别程序崩溃，已放弃。',
 		unreadable: '无法读取此文件。它是文件夹，或已被更改或移动吗？',
 		not_found: '服务器已不记得这个录音。',
+		method_not_allowed: '服务器不支持此请求。请重新加载：页面可能已过时。',
 		deadline_exceeded: '耗时过长。',
 		internal: '服务器内部出错，详见其日志。',
 		bad_message: '服务器与本页面互不理解。请重新加载：页面可能已过时。',

@@ -1,18 +1,19 @@
 /** The captions on the page: firm ones in a log that screen readers read out, guesses beside it that they don't. */
 
-import type { Final, Partial } from '../src/index.js';
+import type { Final, Gap, Partial } from '../src/index.js';
 import { captionLine, wordsThatAre } from './caption-line.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
+import { gapText } from './gap-line.js';
 import { TakeHome } from './take-home.js';
-import type { Line } from './transcript.js';
+import type { GapLine, TranscriptLine } from './transcript.js';
 
 /** Who has scrolled up by more than that wants to read there. */
 const NEAR_PIXELS = 64;
 
 /** What was said since the page was opened, or cleared. */
 export class CaptionView {
-	readonly lines: Line[] = [];
+	readonly lines: TranscriptLine[] = [];
 	readonly #section = byId('captions', HTMLElement);
 	readonly #scroll = byId('scroll', HTMLElement);
 	readonly #empty = byId('empty', HTMLElement);
@@ -22,6 +23,7 @@ export class CaptionView {
 	readonly #beamer = byId('beamer', HTMLButtonElement);
 	readonly #clear = document.createElement('button');
 	readonly #open = new Map<number, Partial>();
+	readonly #gaps = new Map<HTMLElement, GapLine>();
 	readonly #takeHome: TakeHome;
 	#texts: CaptionTexts;
 	#offsetSeconds = 0;
@@ -63,6 +65,9 @@ export class CaptionView {
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#takeHome.speak(texts);
+		for (const [words, line] of this.#gaps) {
+			words.textContent = gapText(line, texts);
+		}
 		this.#clear.textContent = texts.captions.clear;
 		this.#beamer.textContent = this.#isProjecting ? texts.captions.leave : texts.captions.beamer;
 	}
@@ -85,19 +90,34 @@ export class CaptionView {
 				this.#open.delete(open);
 			}
 		}
+		if (error !== null) {
+			this.showGap({ startSeconds, endSeconds, code: error });
+			return;
+		}
 		const line = {
 			startSeconds: startSeconds + this.#offsetSeconds,
 			endSeconds: endSeconds + this.#offsetSeconds,
 			text: text.trim(),
 			language,
 		};
-		if (error !== null) {
-			const sorry = wordsThatAre('lost', this.#texts.captions.lost);
-			this.#log.append(captionLine(line.startSeconds, null, sorry));
-		} else if (line.text !== '') {
+		if (line.text !== '') {
 			this.lines.push(line);
 			this.#log.append(captionLine(line.startSeconds, language, line.text));
 		}
+		this.#show();
+	}
+
+	/** Shows that speech is missing. */
+	showGap({ startSeconds, endSeconds, code }: Omit<Gap, 'type'>): void {
+		const line = {
+			startSeconds: startSeconds + this.#offsetSeconds,
+			endSeconds: endSeconds + this.#offsetSeconds,
+			gap: code,
+		};
+		const words = wordsThatAre('lost', gapText(line, this.#texts));
+		this.lines.push(line);
+		this.#gaps.set(words, line);
+		this.#log.append(captionLine(line.startSeconds, null, words));
 		this.#show();
 	}
 
@@ -110,6 +130,7 @@ export class CaptionView {
 	/** Drops what was said. */
 	clear(): void {
 		this.lines.length = 0;
+		this.#gaps.clear();
 		this.#log.replaceChildren();
 		this.#show();
 	}

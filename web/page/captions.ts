@@ -40,6 +40,7 @@ const live = new Live(
 		showDelay,
 		showPartial: partial => captions.showPartial(partial),
 		showFinal: final => captions.showFinal(final),
+		showGap: gap => captions.showGap(gap),
 		begin: () => captions.begin(),
 		end: () => captions.dropGuesses(),
 		showMedia: media => meter.watch(media),

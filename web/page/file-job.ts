@@ -6,7 +6,7 @@
  */
 
 import { AuricleError } from '../src/index.js';
-import type { Line } from './transcript.js';
+import type { TranscriptLine } from './transcript.js';
 
 const ASK_EVERY_MILLISECONDS = 700;
 const FIRST_DELAY_MILLISECONDS = 1000;
@@ -27,9 +27,7 @@ export interface FileProgress {
 
 /** What it came to. */
 export interface FileTranscript {
-	readonly lines: readonly Line[];
-	/** Whether some of it could not be recognised. */
-	readonly hasGaps: boolean;
+	readonly lines: readonly TranscriptLine[];
 }
 
 /** What to do, and whom to tell. */
@@ -126,17 +124,29 @@ interface JobBody {
 interface ResultBody {
 	readonly language: string | null;
 	readonly segments: readonly { readonly start: number; readonly end: number; readonly text: string }[];
-	readonly error: unknown;
+	readonly error: { readonly gaps?: readonly GapBody[] } | null;
+}
+
+interface GapBody {
+	readonly start: number;
+	readonly end: number;
+	readonly code: string;
 }
 
 function transcript({ language, segments, error }: ResultBody): FileTranscript {
-	const lines = segments.map(({ start, end, text }) => ({
+	const spoken = segments.map(({ start, end, text }) => ({
 		startSeconds: start,
 		endSeconds: end,
 		text: text.trim(),
 		language,
 	}));
-	return { lines, hasGaps: error !== null };
+	const gaps = (error?.gaps ?? []).map(({ start, end, code }) => ({
+		startSeconds: start,
+		endSeconds: end,
+		gap: code,
+	}));
+	const lines = [...spoken, ...gaps].sort((one, other) => one.startSeconds - other.startSeconds);
+	return { lines };
 }
 
 /**

@@ -1,6 +1,13 @@
 /** Live captions from the start button to the last word: what to listen to, and the client that does. */
 
-import { AuricleError, type Final, LiveClient, type LiveEvent, type Partial } from '../src/index.js';
+import {
+	AuricleError,
+	type Final,
+	type Gap,
+	LiveClient,
+	type LiveEvent,
+	type Partial,
+} from '../src/index.js';
 import workerUrl from '../src/worker.ts?worker&url';
 import workletUrl from '../src/worklet.ts?worker&url';
 import { problem, type Sentence } from './caption-texts.js';
@@ -22,6 +29,7 @@ export interface LiveView {
 	showDelay(milliseconds: number | null): void;
 	showPartial(partial: Partial): void;
 	showFinal(final: Final): void;
+	showGap(gap: Gap): void;
 	/** A stream begins, or has ended. */
 	begin(): void;
 	end(): void;
@@ -196,6 +204,9 @@ export class Live {
 			case 'final':
 				this.#view.showFinal(event);
 				this.#view.showDelay(event.latencyMilliseconds);
+				break;
+			case 'gap':
+				this.#view.showGap(event);
 				break;
 			case 'source_lost':
 				this.#release();

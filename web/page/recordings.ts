@@ -1,13 +1,14 @@
 /** Recordings that were dropped or chosen, one after another: each with its progress, its text, and what to take home. */
 
 import { AuricleError } from '../src/index.js';
-import { captionLine } from './caption-line.js';
+import { captionLine, wordsThatAre } from './caption-line.js';
 import { type CaptionTexts, problem, type Sentence } from './caption-texts.js';
 import { byId, setText } from './dom.js';
 import { type FileProgress, type FileTranscript, transcribeFile } from './file-job.js';
+import { gapText } from './gap-line.js';
 import { asksForKey, type Key } from './key.js';
 import { TakeHome } from './take-home.js';
-import type { Line } from './transcript.js';
+import { isGap, type TranscriptLine } from './transcript.js';
 
 /** All of them. */
 export class Recordings {
@@ -116,7 +117,7 @@ class Recording {
 	readonly #remove = document.createElement('button');
 	readonly #takeHome: TakeHome;
 	readonly #abort = new AbortController();
-	#lines: readonly Line[] = [];
+	#lines: readonly TranscriptLine[] = [];
 	#texts: CaptionTexts;
 	#sentence: Sentence = texts => texts.files.waiting;
 	#isWaiting = true;
@@ -168,6 +169,9 @@ class Recording {
 		this.#remove.setAttribute('aria-label', this.#isOver ? files.removeNamed(name) : files.cancelNamed(name));
 		this.#progress.setAttribute('aria-label', files.progress(name));
 		setText(this.#state, this.#sentence(texts));
+		if (this.#lines.length > 0) {
+			this.#showLines();
+		}
 	}
 
 	/** Transcribes it; returns the code of what kept it from being done. */
@@ -203,17 +207,24 @@ class Recording {
 		}
 	}
 
-	#finish({ lines, hasGaps }: FileTranscript): void {
-		this.#lines = lines;
+	#showLines(): void {
 		this.#text.replaceChildren(
-			...lines.map(({ startSeconds, language, text }) => captionLine(startSeconds, language, text)),
+			...this.#lines.map(line => {
+				return isGap(line)
+					? captionLine(line.startSeconds, null, wordsThatAre('lost', gapText(line, this.#texts)))
+					: captionLine(line.startSeconds, line.language, line.text);
+			}),
 		);
+	}
+
+	#finish({ lines }: FileTranscript): void {
+		this.#lines = lines;
 		this.#text.tabIndex = 0;
 		this.#text.setAttribute('role', 'region');
 		this.#text.setAttribute('aria-label', this.#file.name);
 		this.#takeHome.element.hidden = lines.length === 0;
 		const done = lines.length === 0 ? 'empty' : 'done';
-		this.#end(texts => texts.files[hasGaps ? 'gaps' : done]);
+		this.#end(texts => texts.files[lines.some(isGap) ? 'gaps' : done]);
 	}
 
 	#end(sentence: Sentence): void {

@@ -1,7 +1,8 @@
 /** Buttons that copy a transcript, or save it as a file. */
 
 import type { CaptionTexts } from './caption-texts.js';
-import { FILE_FORMATS, type Line, MEDIA_TYPES, written } from './transcript.js';
+import { gapReason, gapText } from './gap-line.js';
+import { type FileFormat, FILE_FORMATS, MEDIA_TYPES, type TranscriptLine, written } from './transcript.js';
 
 const COPIED_MILLISECONDS = 2000;
 
@@ -17,7 +18,7 @@ export class TakeHome {
 	 * @param lines - Gives what is to be taken home.
 	 * @param name - Gives what the file is called, without its ending.
 	 */
-	constructor(texts: CaptionTexts, lines: () => readonly Line[], name: () => string) {
+	constructor(texts: CaptionTexts, lines: () => readonly TranscriptLine[], name: () => string) {
 		this.#texts = texts;
 		this.element.className = 'tools';
 		const saves = document.createElement('div');
@@ -27,17 +28,25 @@ export class TakeHome {
 		this.element.append(this.#copy, saves);
 		this.#copy.hidden = !('clipboard' in navigator); // as over plain http
 		this.#copy.addEventListener('click', () => {
-			void navigator.clipboard.writeText(written(lines(), 'txt')).then(() => {
+			void navigator.clipboard.writeText(this.#written(lines(), 'txt')).then(() => {
 				this.#copy.textContent = this.#texts.tools.copied;
 				setTimeout(() => this.speak(this.#texts), COPIED_MILLISECONDS);
 			});
 		});
 		for (const [format, save] of this.#saves) {
 			save.addEventListener('click', () => {
-				saveFile(new Blob([written(lines(), format)], { type: MEDIA_TYPES[format] }), `${name()}.${format}`);
+				const content = this.#written(lines(), format);
+				saveFile(new Blob([content], { type: MEDIA_TYPES[format] }), `${name()}.${format}`);
 			});
 		}
 		this.speak(texts);
+	}
+
+	#written(lines: readonly TranscriptLine[], format: FileFormat): string {
+		return written(lines, format, {
+			text: line => gapText(line, this.#texts),
+			reason: line => gapReason(line, this.#texts),
+		});
 	}
 
 	/** Whether there is anything to take. */

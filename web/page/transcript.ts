@@ -1,7 +1,7 @@
 /**
  * What was said and when, and the files that it can be taken home in. Pure.
  *
- * One cue for each line that has text, in order of time, none over another. Both formats of subtitles end a cue's text
+ * One cue for each line that has text and for each gap, in order of time, none over another. Both formats of subtitles end a cue's text
  * at a blank line and give `-->` a meaning, so neither may come through from speech; WebVTT reads `&` and `<` as markup.
  * It does the same as the server's own `auricle.protocol.subtitles`.
  */
@@ -12,6 +12,22 @@ export interface Line {
 	readonly endSeconds: number;
 	readonly text: string;
 	readonly language: string | null;
+}
+
+/** Where speech is missing, and the code that says why. */
+export interface GapLine {
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	readonly gap: string;
+}
+
+/** A part of a transcript. */
+export type TranscriptLine = Line | GapLine;
+
+/** Says in the reader's language what is missing, and why. */
+export interface GapWords {
+	text(line: GapLine): string;
+	reason(line: GapLine): string;
 }
 
 /** What a file can be. */
@@ -31,8 +47,19 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 const SHORTEST_CUE_MILLISECONDS = 1;
 
 /** Returns a file's content. */
-export function written(lines: readonly Line[], format: FileFormat): string {
-	return WRITERS[format](lines.filter(({ text }) => text.trim() !== ''));
+export function written(lines: readonly TranscriptLine[], format: FileFormat, words: GapWords): string {
+	const spoken = lines.filter((line): line is Line => !isGap(line) && line.text.trim() !== '');
+	const gaps = lines.filter(isGap);
+	if (format === 'json') {
+		return json(spoken, gaps, words);
+	}
+	const missing = gaps.map(gap => ({ ...gap, text: words.text(gap), language: null }));
+	return WRITERS[format]([...spoken, ...missing].sort(byStart));
+}
+
+/** Returns whether speech is missing here. */
+export function isGap(line: TranscriptLine): line is GapLine {
+	return 'gap' in line;
 }
 
 /** Returns a time as people read it: `0:07`, `1:02:03`. */
@@ -50,18 +77,17 @@ interface Cue {
 }
 
 function cues(lines: readonly Line[]): Cue[] {
-	const sorted = [...lines].sort((one, other) => one.startSeconds - other.startSeconds);
 	let free = 0;
-	return sorted.map(({ startSeconds, endSeconds, text }, index) => {
+	return lines.map(({ startSeconds, endSeconds, text }, index) => {
 		const begin = Math.max(free, milliseconds(startSeconds));
-		const next = sorted[index + 1];
+		const next = lines[index + 1];
 		const end = next === undefined ? Infinity : milliseconds(next.startSeconds);
 		free = Math.max(Math.min(milliseconds(endSeconds), end), begin + SHORTEST_CUE_MILLISECONDS);
 		return { begin, end: free, text: tidy(text) };
 	});
 }
 
-const WRITERS: Readonly<Record<FileFormat, (lines: readonly Line[]) => string>> = {
+const WRITERS: Readonly<Record<Exclude<FileFormat, 'json'>, (lines: readonly Line[]) => string>> = {
 	txt: lines => lines.map(({ text }) => `${text.trim()}\n`).join(''),
 	srt: lines =>
 		cues(lines)
@@ -77,17 +103,22 @@ const WRITERS: Readonly<Record<FileFormat, (lines: readonly Line[]) => string>> 
 				({ begin, end, text }) => `${stamp(begin, '.')} --> ${stamp(end, '.')}\n${escaped(text)}\n`,
 			),
 		].join('\n'),
-	json: lines => {
-		const segments = lines.map(({ startSeconds, endSeconds, text, language }) => ({
-			start: milliseconds(startSeconds) / 1000,
-			end: milliseconds(endSeconds) / 1000,
-			text: text.trim(),
-			language,
-		}));
-		const text = segments.map(segment => segment.text).join(' ');
-		return `${JSON.stringify({ text, segments }, null, 2)}\n`;
-	},
 };
+
+function json(lines: readonly Line[], missing: readonly GapLine[], words: GapWords): string {
+	const segments = lines.map(line => ({ ...span(line), text: line.text.trim(), language: line.language }));
+	const text = segments.map(segment => segment.text).join(' ');
+	const gaps = missing.map(line => ({ ...span(line), code: line.gap, reason: words.reason(line) }));
+	return `${JSON.stringify({ text, segments, gaps }, null, 2)}\n`;
+}
+
+function span({ startSeconds, endSeconds }: TranscriptLine): { start: number; end: number } {
+	return { start: milliseconds(startSeconds) / 1000, end: milliseconds(endSeconds) / 1000 };
+}
+
+function byStart(one: Line, other: Line): number {
+	return one.startSeconds - other.startSeconds;
+}
 
 /** Drops blank lines and the space around each: a blank line would end the cue. */
 function tidy(text: string): string {

@@ -19,6 +19,7 @@ import { FRAME_MILLISECONDS, SAMPLE_RATE_HZ } from './audio-format.js';
 import type { Closed, Failed, Final, Partial, Ready, ServerEvent } from './events.js';
 import type { SpeechEnded, SpeechStarted, Warning } from './events.js';
 import { type Frame, KeptAudio } from './kept-audio.js';
+import { type Loss, Losses } from './losses.js';
 import { checkParameters, type Change, type StreamParameters } from './parameters.js';
 import { createPacketFormatData, createPositionedSamples } from './wire.js';
 
@@ -28,6 +29,12 @@ export const MESSAGE_FRAMES = 1000 / FRAME_MILLISECONDS;
 /** A server marks each second or so of audio; twice that without a mark is too long. */
 export const UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ;
 
+/**
+ * Audio that can't be sent as fast as it is spoken is dropped in blocks: one long gap costs fewer words than many short
+ * ones.
+ */
+const DROP_SAMPLES = 10 * SAMPLE_RATE_HZ;
+
 /** The server listens. */
 export interface Connected {
 	readonly type: 'connected';
@@ -35,8 +42,21 @@ export interface Connected {
 	readonly resumed: boolean;
 }
 
+/** Speech that is lost for good; it comes once, after all finals before it. */
+export interface Gap {
+	readonly type: 'gap';
+	readonly startSeconds: number;
+	readonly endSeconds: number;
+	/**
+	 * `unreachable`: no server for longer than audio is kept; `too_slow`: the connection takes less audio than is spoken;
+	 * `stopped`: the stream ended for another reason before its text was there.
+	 */
+	readonly code: string;
+}
+
 /** What a conversation tells the application. */
-export type Told = Connected | SpeechStarted | SpeechEnded | Partial | Final | Warning | Failed | Closed;
+export type Told =
+	Connected | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
 
 /** How the audio travels. */
 export type Format = 'opus' | 'pcm16';
@@ -68,6 +88,9 @@ export class Conversation {
 	#safeSample = 0; // all speech before it has been told in finals
 	#receivedSample = 0;
 	#furthestSample = 0;
+	readonly #losses = new Losses();
+	#sentSample = 0; // up to where the session gets audio
+	#hasSent = false; // since the connection is there
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
@@ -118,6 +141,20 @@ export class Conversation {
 	get isWaiting(): boolean {
 		const unmarked = this.audio.nextSample - this.#receivedSample;
 		return this.#state === 'waiting' || this.#isStopSent || unmarked > UNMARKED_SAMPLES;
+	}
+
+	/** Keeps no more audio than this; the oldest is dropped and reported as a gap. */
+	limit(maxSamples: number): void {
+		const { keptSamples, nextSample, safeSample } = this.audio;
+		const isUnsent = this.#state === 'open' && nextSample <= safeSample;
+		const isBlock = isUnsent && keptSamples > maxSamples;
+		this.audio.dropAbove(maxSamples - (isBlock ? Math.min(DROP_SAMPLES, maxSamples / 4) : 0));
+	}
+
+	/** Returns what is missing for good if there is no further connection. */
+	giveUp(code: string): Gap[] {
+		this.#losses.note(this.#safeSample, this.audio.endSample, code);
+		return this.#losses.due().map(gap);
 	}
 
 	/** Asks for a final of all that was said up to here. */
@@ -219,6 +256,10 @@ export class Conversation {
 
 	/** Takes what the server says; returns what the application is to see of it. */
 	receiveEvent(event: ServerEvent): Told[] {
+		return [...this.#receive(event), ...this.#losses.due(this.#safeSample).map(gap)];
+	}
+
+	#receive(event: ServerEvent): Told[] {
 		if (this.#state !== 'open' && OF_PLACED_SESSIONS.has(event.type)) {
 			return []; // of a session that started elsewhere: it says nothing of our audio
 		}
@@ -263,27 +304,20 @@ export class Conversation {
 		this.#state = 'open';
 		this.#receivedSample = ready.receivedSample;
 		this.#cuesSent = 0; // what was asked before the connection broke may not have arrived
+		this.#hasSent = false;
 		const connected: Connected = { type: 'connected', resumed: ready.resumed };
 		if (ready.resumed) {
 			this.#configureDue = this.#isConfigured;
+			this.#sentSample = ready.receivedSample;
 			this.audio.rewind(ready.receivedSample);
 			return [connected];
 		}
+		// No server has what was dropped, and neither have we.
+		this.#losses.note(this.#safeSample, safeSample, 'unreachable');
+		this.#sentSample = firstSample;
 		this.audio.rewind(firstSample);
-		const missing = this.#missing(safeSample);
 		this.#safeSample = safeSample;
-		return [connected, ...missing];
-	}
-
-	/** Tells of speech that no server has any more, and neither have we. */
-	#missing(safeSample: number): Warning[] {
-		const lost = safeSample - this.#safeSample;
-		if (lost <= 0) {
-			return [];
-		}
-		const gapMilliseconds = Math.floor((lost * 1000) / SAMPLE_RATE_HZ);
-		const message = `${gapMilliseconds} ms of speech were too old to be sent again.`;
-		return [{ type: 'warning', code: 'audio_dropped', message, gapMilliseconds }];
+		return [connected];
 	}
 
 	#final(final: Final): Told[] {
@@ -307,7 +341,7 @@ export class Conversation {
 			return [];
 		}
 		this.#state = 'over';
-		return [closed];
+		return [...this.#losses.due().map(gap), closed];
 	}
 
 	/** Lets go of audio whose finals are here. */
@@ -382,9 +416,17 @@ export class Conversation {
 		const frames = this.audio.nextFrames(MESSAGE_FRAMES, cue);
 		const [first] = frames;
 		if (first !== undefined) {
+			this.#noteSent(first.startSample);
 			return this.#packed(first, frames);
 		}
 		return this.#isFinished ? this.#stop() : null;
+	}
+
+	/** Takes note of what the session gets next, and of what was dropped before it. */
+	#noteSent(startSample: number): void {
+		this.#losses.note(this.#sentSample, startSample, this.#hasSent ? 'too_slow' : 'unreachable');
+		this.#sentSample = Math.max(this.#sentSample, this.audio.nextSample);
+		this.#hasSent = true;
 	}
 
 	#packed(first: Frame, frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
@@ -395,4 +437,13 @@ export class Conversation {
 		const packets = frames.flatMap(frame => frame.packet ?? []);
 		return createPacketFormatData(packets, { seq: first.seq % 2 ** 32 });
 	}
+}
+
+function gap({ startSample, endSample, code }: Loss): Gap {
+	return {
+		type: 'gap',
+		startSeconds: startSample / SAMPLE_RATE_HZ,
+		endSeconds: endSample / SAMPLE_RATE_HZ,
+		code,
+	};
 }

@@ -127,7 +127,7 @@ export class LiveSession {
 	/** Takes 20 ms of speech and its packet; without a packet, the format has to be PCM. */
 	append(pcm: Int16Array, packet: Uint8Array | null): void {
 		this.#conversation.audio.append(pcm, packet);
-		this.#conversation.audio.dropAbove(this.#rules.maxKeptSeconds * SAMPLE_RATE_HZ);
+		this.#conversation.limit(this.#rules.maxKeptSeconds * SAMPLE_RATE_HZ);
 	}
 
 	/** Asks for a final of all that was said up to here. */
@@ -332,6 +332,7 @@ export class LiveSession {
 	#fail(error: AuricleError): void {
 		this.#phase = 'failed';
 		this.#failure = error;
+		this.#events.push(...this.#conversation.giveUp(error.code === 'unreachable' ? error.code : 'stopped'));
 		this.#isDropDue = true;
 	}
 }

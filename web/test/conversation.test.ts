@@ -378,11 +378,11 @@ describe('coming back', () => {
 		talk.connected();
 		speak(talk, 1);
 		talk.audio.dropAbove(20 * SECOND);
-		const [connected, warning] = talk.receiveEvent(
+		const [connected, gap] = talk.receiveEvent(
 			ready(Number(asked['start_sample']), { session: 'B', safeSample: Number(asked['safe_sample']) }),
 		);
 		expect(connected).toEqual({ type: 'connected', resumed: false });
-		expect(warning).toMatchObject({ gapMilliseconds: 11_000 });
+		expect(gap).toEqual({ type: 'gap', startSeconds: 10, endSeconds: 21, code: 'unreachable' });
 		expect(spans(talk)[0]?.[0]).toBe(21 * SECOND);
 	});
 
@@ -407,9 +407,9 @@ describe('coming back', () => {
 		expect(talk.safeSample).toBe(5 * SECOND);
 		talk.disconnected();
 		talk.connected();
-		const [connected, warning] = talk.receiveEvent(ready(35 * SECOND, { session: 'C' }));
+		const [connected, gap] = talk.receiveEvent(ready(35 * SECOND, { session: 'C' }));
 		expect(connected).toEqual({ type: 'connected', resumed: false });
-		expect(warning).toMatchObject({ gapMilliseconds: 30_000 });
+		expect(gap).toEqual({ type: 'gap', startSeconds: 5, endSeconds: 35, code: 'unreachable' });
 	});
 
 	test("a session that can't be resumed is not asked for", () => {
@@ -427,10 +427,60 @@ describe('coming back', () => {
 		talk.disconnected();
 		speak(talk, 8);
 		talk.audio.dropAbove(3 * SECOND);
-		const [connected, warning] = forgotten(talk, 7 * SECOND);
+		const [connected, gap] = forgotten(talk, 7 * SECOND);
 		expect(connected).toEqual({ type: 'connected', resumed: false });
-		expect(warning).toMatchObject({ type: 'warning', code: 'audio_dropped', gapMilliseconds: 7000 });
+		expect(gap).toEqual({ type: 'gap', startSeconds: 0, endSeconds: 7, code: 'unreachable' });
 		expect(spans(talk)[0]?.[0]).toBe(7 * SECOND);
+	});
+
+	test('speech that the session never got is told after the finals before it', () => {
+		const talk = opened();
+		speak(talk, 10);
+		messages(talk);
+		talk.disconnected();
+		speak(talk, 20);
+		talk.limit(15 * SECOND);
+		talk.connected();
+		const resumed = ready(10 * SECOND, { safeSample: 0, resumed: true });
+		expect(talk.receiveEvent(resumed)).toEqual([{ type: 'connected', resumed: true }]);
+		expect(spans(talk)[0]?.[0]).toBe(15 * SECOND);
+		const one = final(1, 4 * SECOND, 10 * SECOND);
+		const gap = { type: 'gap', startSeconds: 10, endSeconds: 15, code: 'unreachable' };
+		expect(talk.receiveEvent(one)).toEqual([one, gap]);
+		// If that session is forgotten too, only what was not reported yet is reported.
+		speak(talk, 4);
+		talk.disconnected();
+		talk.limit(10 * SECOND);
+		expect(forgotten(talk, 24 * SECOND)).toEqual([
+			{ type: 'connected', resumed: false },
+			{ ...gap, startSeconds: 15, endSeconds: 24 },
+		]);
+	});
+
+	test('a connection that is too slow loses blocks and no crumbs', () => {
+		const talk = opened();
+		speak(talk, 1);
+		messages(talk);
+		talk.receiveEvent(progress(SECOND, SECOND));
+		for (let second = 0; second < 60; second++) {
+			speak(talk, 1);
+			talk.limit(40 * SECOND);
+		}
+		expect(spans(talk)[0]).toEqual([23 * SECOND, 24 * SECOND]);
+		expect(talk.receiveEvent(progress(SECOND, SECOND))).toEqual([
+			{ type: 'gap', startSeconds: 1, endSeconds: 23, code: 'too_slow' },
+		]);
+	});
+
+	test('what is kept is lost when the server is given up', () => {
+		const talk = opened();
+		speak(talk, 5);
+		messages(talk);
+		talk.receiveEvent(final(1, 0, 2 * SECOND));
+		talk.disconnected();
+		expect(talk.giveUp('unreachable')).toEqual([
+			{ type: 'gap', startSeconds: 2, endSeconds: 5, code: 'unreachable' },
+		]);
 	});
 
 	test('stop is said again to a server that may not have heard it', () => {

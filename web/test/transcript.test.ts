@@ -1,5 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import { clock, type FileFormat, type Line, written } from '../page/transcript.js';
+import { CAPTION_TEXTS } from '../page/caption-texts.js';
+import { gapReason, gapText } from '../page/gap-line.js';
+import {
+	clock,
+	type FileFormat,
+	type Line,
+	type TranscriptLine,
+	written as writtenIn,
+} from '../page/transcript.js';
+
+const written = (
+	lines: readonly TranscriptLine[],
+	format: FileFormat,
+	texts: (typeof CAPTION_TEXTS)['en' | 'zh'] = CAPTION_TEXTS.en,
+): string =>
+	writtenIn(lines, format, { text: gap => gapText(gap, texts), reason: gap => gapReason(gap, texts) });
 
 const line = (startSeconds: number, endSeconds: number, text: string): Line => ({
 	startSeconds,
@@ -36,7 +51,42 @@ describe('a transcript', () => {
 				{ start: 0.4, end: 2.1, text: 'And so,', language: 'en' },
 				{ start: 2.5, end: 3723.002, text: 'my fellow Americans.', language: 'en' },
 			],
+			gaps: [],
 		});
+	});
+
+	const lost = { startSeconds: 2.2, endSeconds: 34, gap: 'unreachable' };
+
+	it.each<[FileFormat, string]>([
+		['txt', 'And so,\n[31.8 s missing: server unreachable]\nBye.\n'],
+		[
+			'srt',
+			'1\n00:00:00,400 --> 00:00:02,100\nAnd so,\n\n' +
+				'2\n00:00:02,200 --> 00:00:34,000\n[31.8 s missing: server unreachable]\n\n' +
+				'3\n00:00:34,000 --> 00:00:35,000\nBye.\n',
+		],
+		[
+			'vtt',
+			'WEBVTT\n\n00:00:00.400 --> 00:00:02.100\nAnd so,\n\n' +
+				'00:00:02.200 --> 00:00:34.000\n[31.8 s missing: server unreachable]\n\n' +
+				'00:00:34.000 --> 00:00:35.000\nBye.\n',
+		],
+	])('says in a %s where speech is missing', (format, expected) => {
+		expect(written([line(0.4, 2.1, 'And so,'), line(34, 35, 'Bye.'), lost], format)).toBe(expected);
+	});
+
+	it('has missing speech with start, end and reason in JSON', () => {
+		expect(JSON.parse(written([line(0.4, 2.1, 'And so,'), lost], 'json'))).toMatchObject({
+			text: 'And so,',
+			gaps: [{ start: 2.2, end: 34, code: 'unreachable', reason: 'server unreachable' }],
+		});
+	});
+
+	it('says what is missing in Chinese, too, and the code of an unknown reason', () => {
+		expect(written([lost], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：无法连接服务器]\n');
+		const failed = { ...lost, gap: 'poison_job' };
+		expect(written([failed], 'txt')).toBe('[31.8 s missing: not recognised (poison_job)]\n');
+		expect(written([failed], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：未能识别（poison_job）]\n');
 	});
 
 	it.each<[FileFormat, string]>([

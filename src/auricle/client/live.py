@@ -32,7 +32,7 @@ from auricle.client.conversation import Conversation, Disconnected, LiveEvent, S
 from auricle.client.kept_audio import FRAME_MS
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, Unreachable
 from auricle.events import Failed, Wire
-from auricle.protocol.gaps import STOPPED
+from auricle.protocol.gaps import STOPPED, UNREACHABLE
 from auricle.protocol.native import (
     Configure,
     Keepalive,
@@ -252,7 +252,8 @@ class LiveClient:
             finally:
                 self._room.set()
             if self._failure is not None:
-                for gap in self._conversation.give_up(self._failure.code):
+                code = UNREACHABLE if isinstance(self._failure, Unreachable) else STOPPED
+                for gap in self._conversation.give_up(code):
                     await self._told.send(gap)
 
     async def _connect(self, failed: ConnectionFailed | None = None) -> ClientConnection:

@@ -10,7 +10,7 @@ UNREACHABLE = "unreachable"
 TOO_SLOW = "too_slow"
 """Connection or server took less audio than was spoken, for longer than the client keeps it."""
 STOPPED = "stopped"
-"""The user left before the text was there."""
+"""The stream ended for another reason before the text was there."""
 
 _REASONS = {
     UNREACHABLE: "server unreachable",
