@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from auricle.config import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
 from auricle.server.run import Server, uvicorn_config
+from auricle.server.spool import CHECK_PREFIX
 from auricle.server.state import ServerState
 from auricle.server.tls import Certificate
 from tests.fakes.clips import CLIPS
@@ -55,7 +56,11 @@ class Service:
     @property
     def spooled(self) -> list[Path]:
         """What lies in the spool directory."""
-        return [path for path in self.state.running.spool.path.iterdir() if path.name != "lock"]
+        return [
+            path
+            for path in self.state.running.spool.path.iterdir()
+            if not path.name.startswith(CHECK_PREFIX)
+        ]
 
     def is_at_rest(self) -> bool:
         """Whether nothing of any request is left anywhere."""

@@ -1,11 +1,13 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import LogCapture
 
 from auricle.transcriber import Stats, WorkerExit, WorkerStats
-from tests.fakes.service import InProcess, in_process, keys
+from tests.fakes.service import CLIP, WAV, InProcess, in_process, keys
 from tests.fakes.transcriber import READY
 
 pytestmark = pytest.mark.unit
@@ -77,7 +79,7 @@ def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
     }
     assert body["queue"] == {"jobs": 3, "audio_s": 12.346, "max_audio_s": 300.0}
     assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
-    assert body["files"] == {"working": 0, "max": 16}
+    assert body["files"] == {"working": 0, "max": 16, "storable": True}
     assert (body["status"], body["model"], body["draining"]) == ("ok", "fake", False)
     assert body["sessions"] == {"connected": 0, "waiting": 0, "max": 64}
     assert body["version"]
@@ -98,6 +100,25 @@ def test_the_status_is_ok_degraded_or_down(
     service.transcriber.current, service.decoder.current = asr, decode
     answer = service.client.get("/health")
     assert (answer.status_code, answer.json()["status"]) == (200, status)
+
+
+def test_a_server_that_cannot_store_uploads_is_degraded_and_ready(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    with in_process(tmp_path / "spool") as service:
+        shutil.rmtree(tmp_path / "spool")
+        (tmp_path / "spool").write_text("in the way")
+        upload: dict[str, Any] = {"content": CLIP.path.read_bytes(), "headers": WAV}
+        assert service.client.post("/utterance", **upload).status_code == 503
+        health = service.client.get("/health").json()
+        assert (health["status"], health["files"]["storable"]) == ("degraded", False)
+        assert "auricle_spool_failing 1.0" in service.client.get("/metrics").text
+        assert service.client.get("/readyz").status_code == 200
+        assert service.post().status_code == 200  # short PCM16 needs no disk
+        (tmp_path / "spool").unlink()
+        assert service.client.post("/utterance", **upload).status_code == 200
+    events = [entry for entry in logged.entries if entry["log_level"] == "error"]
+    assert [event["event"] for event in events] == ["uploads_not_stored"]
 
 
 @pytest.mark.parametrize(

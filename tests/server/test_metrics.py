@@ -138,7 +138,7 @@ def test_the_build_and_the_model_are_there(service: InProcess) -> None:
 
 async def test_jobs_are_there_by_state() -> None:
     metrics, jobs = Metrics(FakeTranscriber(), FakeDecoder()), JobStore(100, 60, 10**6)
-    metrics.follow(jobs, lambda: False)
+    metrics.follow(jobs, lambda: False, lambda: False)
 
     def count(state: JobState) -> float | None:
         return metrics.registry.get_sample_value("auricle_jobs", {"state": state})

@@ -1,20 +1,26 @@
 import contextlib
 import errno
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from structlog.testing import LogCapture
 
 from auricle.errors import Overloaded, SetupError
 from auricle.server.spool import BUFFER_BYTES, SpoolDirectory
+from tests.fakes.command import ROOT
+from tests.fakes.service import poll_until
 
 pytestmark = pytest.mark.unit
 
 
 def files(parent: Path) -> list[Path]:
-    return [path for path in parent.rglob("*") if path.is_file() and path.name != "lock"]
+    return [path for path in parent.rglob("*") if path.is_file()]
 
 
 async def test_a_file_holds_what_was_written_and_is_gone_afterwards(tmp_path: Path) -> None:
@@ -105,23 +111,156 @@ async def test_a_disk_that_takes_no_more_is_a_reason_to_come_back(
         os.close(descriptor)
 
 
-async def test_a_directory_that_was_removed_is_a_reason_to_come_back(tmp_path: Path) -> None:
-    spool = SpoolDirectory.open(tmp_path)
+@pytest.mark.parametrize("gone", ["directory", "parent"])
+async def test_a_directory_that_was_removed_is_made_again(
+    tmp_path: Path, logged: LogCapture, gone: str
+) -> None:
+    spool = SpoolDirectory.open(tmp_path / "spool")
+    shutil.rmtree(spool.path if gone == "directory" else spool.path.parent)
+    async with spool.file() as file:
+        await file.write(b"speech")
+        await file.flush()
+        assert file.path.read_bytes() == b"speech"
+        assert spool.path.stat().st_mode & 0o077 == 0
+        fresh = SpoolDirectory.open(tmp_path / "spool")
+        assert file.path.exists()  # the new directory is locked, too
+    assert not spool.is_failing
+    assert [entry["event"] for entry in logged.entries] == ["spool_directory_made_again"]
+    fresh.close()
     spool.close()
-    with pytest.raises(Overloaded):
-        async with spool.file():
-            pass
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+async def test_a_directory_that_somebody_else_made_again_is_locked(tmp_path: Path) -> None:
+    spool = SpoolDirectory.open(tmp_path)
+    shutil.rmtree(spool.path)
+    spool.path.mkdir()
+    async with spool.file() as file:
+        SpoolDirectory.open(tmp_path).close()
+        assert file.path.exists()
+    spool.close()
+
+
+async def test_it_is_known_and_logged_while_nothing_can_be_stored(
+    tmp_path: Path, logged: LogCapture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.spool.CHECK_EVERY_S", 0.01)
+    spool = SpoolDirectory.open(tmp_path / "spool")
+    shutil.rmtree(tmp_path / "spool")
+    (tmp_path / "spool").write_text("in the way")
+    async with anyio.create_task_group() as group:
+        for _ in range(2):
+            with pytest.raises(Overloaded):
+                async with spool.file():
+                    pass
+        assert spool.is_failing
+        [entry] = logged.entries
+        assert (entry["event"], entry["log_level"]) == ("uploads_not_stored", "error")
+        assert entry["error"] == "ENOTDIR"
+        group.start_soon(spool.watch)
+        await anyio.sleep(0.05)
+        assert spool.is_failing
+        (tmp_path / "spool").unlink()
+        await poll_until(lambda: not spool.is_failing)
+        group.cancel_scope.cancel()
+    async with spool.file() as file:
+        await file.write(b"x")
+    events = [entry["event"] for entry in logged.entries]
+    assert events.count("uploads_not_stored") == 1
+    assert "uploads_stored_again" in events
+    spool.close()
+
+
+async def test_a_failure_is_noticed_without_any_upload(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.spool.CHECK_EVERY_S", 0.01)
+    spool = SpoolDirectory.open(tmp_path / "spool")
+    async with anyio.create_task_group() as group:
+        group.start_soon(spool.watch)
+        shutil.rmtree(spool.path)
+        await poll_until(spool.path.is_dir)
+        shutil.move(tmp_path / "spool", tmp_path / "elsewhere")
+        (tmp_path / "spool").write_text("in the way")
+        await poll_until(lambda: spool.is_failing)
+        group.cancel_scope.cancel()
 
 
 def test_what_a_killed_server_left_is_removed_and_a_living_ones_is_not(tmp_path: Path) -> None:
     living = SpoolDirectory.open(tmp_path)
     dead = SpoolDirectory.open(tmp_path)
     (dead.path / "upload").write_bytes(b"left behind")
-    dead._lock.close()  # as the system does when a process ends
+    assert dead._lock is not None
+    os.close(dead._lock)  # as the system does when a process ends
     fresh = SpoolDirectory.open(tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted([living.path, fresh.path])
     living.close()
     fresh.close()
+
+
+def test_a_directory_whose_lock_cannot_be_tried_is_not_removed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "file").write_text("precious")
+    (tmp_path / "auricle-spool-link").symlink_to(mine, target_is_directory=True)
+    (tmp_path / "auricle-spool-file").write_text("precious")
+    SpoolDirectory.open(tmp_path).close()
+    assert (mine / "file").exists()
+    assert (tmp_path / "auricle-spool-file").exists()
+    assert (tmp_path / "auricle-spool-link").is_symlink()
+
+
+STARTS = 300
+PROGRAM = """
+import sys
+from pathlib import Path
+from auricle.server.spool import SpoolDirectory
+
+parent, starts = Path(sys.argv[1]), int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+lost = 0
+for _ in range(starts):
+    spool = SpoolDirectory.open(parent)
+    upload = spool.path / "upload"
+    for _ in range(3):
+        try:
+            upload.write_bytes(b"speech")
+            lost += upload.read_bytes() != b"speech"
+        except OSError:
+            lost += 1
+    spool.close()
+print(lost, flush=True)
+"""
+
+
+@pytest.mark.process
+def test_servers_that_start_together_leave_each_others_directories_alone(tmp_path: Path) -> None:
+    servers = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(tmp_path), str(STARTS)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for _ in range(4)
+    ]
+    try:
+        for server in servers:
+            assert server.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+        for server in servers:
+            assert server.stdin is not None
+            server.stdin.write("go\n")
+            server.stdin.flush()
+        results = [server.communicate(timeout=300)[0] for server in servers]
+    finally:
+        for server in servers:
+            server.kill()
+            server.communicate()
+    assert results == ["0\n"] * 4
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_place_that_cannot_be_written_to_is_a_setup_error(tmp_path: Path) -> None:

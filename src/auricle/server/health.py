@@ -83,7 +83,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
     """Return what ``/health`` answers."""
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
-        "status": _status(asr, decode, server.is_draining),
+        "status": _status(asr, decode, server),
         "draining": server.is_draining,
         "version": _VERSION,
         "model": asr.model,
@@ -101,7 +101,11 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
             "refused": asr.refused,
             "poison": asr.poison,
         },
-        "files": {"working": server.places.taken, "max": server.places.total},
+        "files": {
+            "working": server.places.taken,
+            "max": server.places.total,
+            "storable": not server.is_spool_failing,
+        },
         "sessions": {
             "connected": server.live.connected,
             "waiting": server.live.waiting,
@@ -110,11 +114,12 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
     }
 
 
-def _status(asr: Stats, decode: Stats, is_draining: bool) -> str:
-    if is_draining or not asr.ready:
+def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
+    if server.is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)
     is_well = asr.is_working and decode.ready and all(worker.is_up for worker in workers)
+    is_well = is_well and not server.is_spool_failing
     return "ok" if is_well else "degraded"
 
 

@@ -96,6 +96,11 @@ class Metrics:
             "Whether the server is about to stop and refuses new work.",
             registry=self.registry,
         )
+        self._spool_failing = Gauge(
+            "auricle_spool_failing",
+            "Whether uploads cannot be stored on disk.",
+            registry=self.registry,
+        )
         self.loop_delay = Histogram(
             "auricle_event_loop_delay_seconds",
             "How long what has come waits for the event loop, asked ten times a second.",
@@ -109,11 +114,17 @@ class Metrics:
             "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
         )
 
-    def follow(self, jobs: JobStore, is_draining: Callable[[], bool]) -> None:
+    def follow(
+        self,
+        jobs: JobStore,
+        is_draining: Callable[[], bool],
+        is_spool_failing: Callable[[], bool],
+    ) -> None:
         """Report these at each scrape."""
         for state in JobState:
             self._jobs.labels(state.value).set_function(partial(jobs.count, state))
         self._draining.set_function(is_draining)
+        self._spool_failing.set_function(is_spool_failing)
 
     async def watch_loop(self) -> None:
         """Measure how late the event loop is, for ever; an idle one is up to a millisecond late."""

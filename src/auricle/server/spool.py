@@ -1,21 +1,28 @@
 """Uploads on disk: a directory for the life of one server, a file for the life of one request.
 
-A server that was killed leaves its directory behind. The next one removes it: each holds a lock on
-a file in its own directory, which ends with the process however that ends. (Where there is no
-``fcntl`` nothing is removed.)
+The directory is locked (flock) as long as its server runs, however that ends. It gets its name only
+once it is locked, so a directory of that name without a lock was left by a server that was killed,
+and the next server removes it. A directory whose lock can't be tried (no ``fcntl``, some network
+file systems, another user's) is never removed. The lock also keeps systemd-tmpfiles away.
+
+Whoever removes the directory while the server runs stops no more than the uploads of that moment:
+it is made again. As long as nothing can be stored, the log, ``/health`` and the metrics say so.
 """
 
 import contextlib
 import errno
 import importlib
 import os
+import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import anyio
+import structlog
 from anyio import to_thread
 
 from auricle.errors import Overloaded, SetupError
@@ -25,15 +32,25 @@ BUFFER_BYTES = 2**20
 
 DISK_FULL_RETRY_S = 30
 
+CHECK_EVERY_S = 5.0
+CHECK_PREFIX = "check-"
+CHECK_BYTES = 4096
+"""Written to find out whether uploads can be stored."""
+
 _PREFIX = "auricle-spool-"
-_LOCK = "lock"
+_UNLOCKED_PREFIX = ".auricle-new-"
+"""What a directory is called before it is locked."""
+
+_log = structlog.get_logger("auricle.server")
 
 
 class SpoolFile:
     """One upload; made by :meth:`SpoolDirectory.file`, which also removes it."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, note: Callable[[OSError], None]) -> None:
+        """Take a file; ``note`` is called when it can't be written to."""
         self.path = path
+        self._note = note
         self.size_bytes = 0
         self._file = file
         self._buffer = bytearray()
@@ -59,6 +76,7 @@ class SpoolFile:
         try:
             await to_thread.run_sync(_write_all, self._file, buffer)
         except OSError as error:
+            self._note(error)
             raise _spool_error(error) from error
 
     async def read(self, max_bytes: int = -1) -> bytes:
@@ -92,9 +110,18 @@ def _spool_error(error: OSError) -> Overloaded:
 class SpoolDirectory:
     """Where one server keeps its uploads, readable by its own user only."""
 
-    def __init__(self, path: Path, lock: BinaryIO) -> None:
+    def __init__(self, path: Path) -> None:
+        """Make the directory.
+
+        Raises:
+            OSError: It can't be made, or no file can be written there.
+        """
         self.path = path
-        self._lock = lock
+        self.is_failing = False
+        """Whether the latest attempt to store something failed."""
+        self._making = threading.Lock()
+        self._lock: int | None = None
+        self._check()
 
     @classmethod
     def open(cls, parent: Path | None) -> "SpoolDirectory":
@@ -107,42 +134,104 @@ class SpoolDirectory:
         try:
             parent.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(parent)
-            path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-            lock = (path / _LOCK).open("wb", buffering=0)
-            _try_lock(lock)
+            return cls(parent / f"{_PREFIX}{secrets.token_hex(8)}")
         except OSError as error:
             raise SetupError(
                 f"Uploads can't be stored in {parent}: {error.strerror}. Set AURICLE_SPOOL_DIR to "
                 "a directory that can be written to."
             ) from error
-        return cls(path, lock)
 
     @contextlib.asynccontextmanager
     async def file(self) -> AsyncIterator[SpoolFile]:
         """Give an empty file that is removed at the end, however that comes.
 
         Raises:
-            Overloaded: The disk is full.
+            Overloaded: Nothing can be stored.
         """
         try:
-            path, file = await to_thread.run_sync(_new_file, self.path)
+            path, file = await to_thread.run_sync(self._new_file)
         except OSError as error:
+            self._note(error)
             raise _spool_error(error) from error
         try:
-            yield SpoolFile(path, file)
+            yield SpoolFile(path, file, self._note)
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(_discard, path, file)
 
+    async def watch(self) -> None:
+        """Try regularly whether uploads can be stored, and make the directory again if need be."""
+        while True:
+            await anyio.sleep(CHECK_EVERY_S)
+            try:
+                await to_thread.run_sync(self._check)
+            except OSError as error:
+                self._note(error)
+            else:
+                self._note(None)
+
     def close(self) -> None:
         """Remove the directory and all in it."""
-        self._lock.close()
         shutil.rmtree(self.path, ignore_errors=True)
+        self._unlock()
 
+    def _note(self, error: OSError | None) -> None:
+        """Log when storing begins to fail, and when it works again."""
+        if error is not None and not self.is_failing:
+            name = errno.errorcode.get(error.errno or 0, "unknown")
+            _log.error("uploads_not_stored", path=str(self.path), error=name)
+        elif error is None and self.is_failing:
+            _log.info("uploads_stored_again", path=str(self.path))
+        self.is_failing = error is not None
 
-def _new_file(directory: Path) -> tuple[Path, BinaryIO]:
-    number, name = tempfile.mkstemp(dir=directory)
-    return Path(name), os.fdopen(number, "r+b", buffering=0)
+    def _new_file(self, prefix: str = "") -> tuple[Path, BinaryIO]:
+        self._make_if_missing()
+        number, name = tempfile.mkstemp(prefix=prefix, dir=self.path)
+        return Path(name), os.fdopen(number, "r+b", buffering=0)
+
+    def _check(self) -> None:
+        """Store something.
+
+        Raises:
+            OSError: It can't be stored.
+        """
+        path, file = self._new_file(CHECK_PREFIX)
+        try:
+            _write_all(file, bytearray(CHECK_BYTES))
+        finally:
+            _discard(path, file)
+
+    def _make_if_missing(self) -> None:
+        with self._making:
+            if self._is_there():
+                return
+            if self._lock is not None:
+                _log.warning("spool_directory_made_again", path=str(self.path))
+            self._unlock()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            unlocked = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX, dir=self.path.parent))
+            self._lock = _locked(unlocked)
+            try:
+                unlocked.rename(self.path)
+            except OSError:
+                self._unlock()
+                unlocked.rmdir()
+                raise
+
+    def _is_there(self) -> bool:
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return False
+        if self._lock is not None and not os.path.samestat(found, os.fstat(self._lock)):
+            self._unlock()
+            self._lock = _locked(self.path)  # somebody made it again
+        return True
+
+    def _unlock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
 
 
 def _discard(path: Path, file: BinaryIO) -> None:
@@ -150,21 +239,23 @@ def _discard(path: Path, file: BinaryIO) -> None:
     path.unlink(missing_ok=True)
 
 
-def _try_lock(file: BinaryIO) -> bool | None:
-    """Return whether the lock was free and is ours now; ``None`` where there are no locks."""
+def _locked(directory: Path) -> int | None:
+    """Lock a directory and return what holds the lock; ``None`` if that can't be done here."""
     try:
         fcntl = importlib.import_module("fcntl")
-    except ModuleNotFoundError:  # Windows
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except (ModuleNotFoundError, OSError):  # Windows, or another user's
         return None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return False
-    return True
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _remove_abandoned(parent: Path) -> None:
     for path in parent.glob(f"{_PREFIX}*"):
-        with contextlib.suppress(OSError), (path / _LOCK).open("r+b", buffering=0) as lock:
-            if _try_lock(lock):
-                shutil.rmtree(path, ignore_errors=True)
+        if (lock := _locked(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)

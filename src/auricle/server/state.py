@@ -115,7 +115,7 @@ class ServerState:
                 settings.gateway_id,
             ),
         )
-        metrics.follow(state.jobs, lambda: state.is_draining)
+        metrics.follow(state.jobs, lambda: state.is_draining, lambda: state.is_spool_failing)
         return state
 
     @property
@@ -123,6 +123,11 @@ class ServerState:
         """What is there while the application runs."""
         assert self._running is not None, "a request came before the start or after the end"
         return self._running
+
+    @property
+    def is_spool_failing(self) -> bool:
+        """Whether uploads can't be stored now."""
+        return self._running is not None and self._running.spool.is_failing
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
@@ -139,6 +144,7 @@ class ServerState:
                 self._running = Running(spool, background)
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
+                background.start_soon(spool.watch)
                 background.start_soon(keep, self.history, self._look)
                 if (keys_file := self.settings.keys_file) is not None:
                     background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
