@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
+import h11
 import pytest
 
 from auricle.errors import Overloaded
@@ -108,10 +109,59 @@ async def test_a_client_that_goes_on_sending_is_cut_off_in_the_end(
             await send_for_ever(stream)
 
 
-async def send_for_ever(stream: anyio.abc.SocketStream) -> None:
+async def test_a_client_that_sends_for_long_is_cut_off_in_the_end(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.lingering.LINGER_S", 0.2)
+    service.transcriber.refuse = Overloaded("full", 4)
+    async with await service.connect() as stream:
+        await stream.send(head("/utterance", JSON, "Transfer-Encoding: chunked"))
+        with pytest.raises((anyio.BrokenResourceError, anyio.EndOfStream)):
+            await send_for_ever(stream, b"1\r\nx\r\n", 0.01)
+
+
+async def test_what_comes_after_an_answer_is_not_parsed(
+    service: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed_bytes = 0
+
+    class Counting(h11.Connection):
+        def receive_data(self, data: bytes) -> None:
+            nonlocal parsed_bytes
+            parsed_bytes += len(data)
+            super().receive_data(data)
+
+    monkeypatch.setattr(h11, "Connection", Counting)
+    service.transcriber.refuse = Overloaded("full", 4)
+    async with await service.connect() as stream:
+        request = head("/utterance", JSON, "Content-Length: 5000000")
+        await stream.send(request)
+        status, _, _ = await read_answer(stream)
+        assert status == 503
+        for _ in range(50):
+            await stream.send(bytes(100_000))
+    await service.until_at_rest()
+    assert parsed_bytes == len(request)
+
+
+async def test_a_request_is_over_when_it_is_answered(service: Live) -> None:
+    service.transcriber.refuse = Overloaded("full", 4)
+    async with await service.connect() as stream:
+        await stream.send(head("/utterance", JSON, "Content-Length: 1000000"))
+        await read_answer(stream)
+        await service.until_at_rest()
+        await stream.send(bytes(100_000))  # and what it still sends disturbs nobody
+
+
+async def send_for_ever(
+    stream: anyio.abc.SocketStream,
+    part: bytes = b"186a0\r\n" + bytes(100_000) + b"\r\n",
+    pause_s: float = 0.0,
+) -> None:
     with anyio.fail_after(30):
         while True:
-            await stream.send(b"186a0\r\n" + bytes(100_000) + b"\r\n")
+            await stream.send(part)
+            await anyio.sleep(pause_s)
 
 
 async def test_a_connection_is_kept_after_an_answer_to_a_whole_body(service: Live) -> None:

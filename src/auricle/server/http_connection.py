@@ -8,6 +8,7 @@ too long; and a body in chunks of a byte each would stop everybody else (see :mo
 
 import asyncio
 import sys
+from collections.abc import Callable
 
 import h11
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 from auricle.server.errors import last_words
+from auricle.server.lingering import DiscardedBody
 from auricle.server.logs import new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
 
@@ -37,10 +39,13 @@ class HttpConnection(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
     _stall: asyncio.TimerHandle | None = None
     _is_given_up = False
+    _discarded: DiscardedBody | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
         super().connection_made(transport)
+        self._socket = transport
+        self.transport = _AnsweringTransport(transport, self._close)  # type: ignore[assignment]
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
         self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # nothing else is asked of it
         self._await_head()
@@ -49,9 +54,23 @@ class HttpConnection(H11Protocol):
         """Take in bytes."""
         if self._is_given_up:
             return
+        if self._discarded is not None:
+            self._discarded.receive(data)
+            return
         with self._reading.parsing():
             super().data_received(data)
         self._await_head()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """Hand the connection over."""
+        self.transport = self._socket
+        super().handle_websocket_upgrade(event)
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request, if there may be one."""
+        super().on_response_complete()
+        if self._discarded is not None:
+            self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong with what came, instead of uvicorn's few words."""
@@ -65,6 +84,8 @@ class HttpConnection(H11Protocol):
         """Forget the deadlines."""
         self._forget_deadline()
         self._forget_stall()
+        if self._discarded is not None:
+            self._discarded.close()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -76,6 +97,17 @@ class HttpConnection(H11Protocol):
         """Go on."""
         self._forget_stall()
         super().resume_writing()
+
+    def _close(self) -> None:
+        """Close the connection; if the body of an answered request still comes, not at once."""
+        cycle: RequestResponseCycle | None = self.cycle
+        is_answered = cycle is not None and cycle.response_complete
+        is_unread = is_answered and self.conn.their_state is h11.SEND_BODY
+        if is_unread and self._discarded is None and not self._socket.is_closing():
+            self._discarded = DiscardedBody(self._socket)
+            self.flow.resume_reading()
+        else:
+            self._socket.close()
 
     def _await_reader(self) -> None:
         left_bytes = self.transport.get_write_buffer_size()
@@ -133,3 +165,17 @@ class HttpConnection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+class _AnsweringTransport:
+    """A transport that its connection closes in its own way.
+
+    uvicorn closes it as soon as an answer is out, even while the request's body still comes.
+    """
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self._transport = transport
+        self.close = close
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._transport, name)

@@ -1,12 +1,17 @@
 """Makes sure that an answer reaches a client that is still sending its body.
 
 Closing a socket that holds unread bytes makes the kernel send RST, and RST destroys what the client
-has not read yet: the very answer. So a response that comes before the body's end is sent whole,
-with ``Connection: close``, and the body is then read and thrown away for a while, until the client
-stops or closes. A client that waits for ``100 Continue`` has sent nothing, and is not waited for.
+has not read yet: the very answer. So a response that comes before the body's end is sent with
+``Connection: close``, and what the client still sends is then read and thrown away for a while,
+until the client stops or closes.
+
+Nothing parses those bytes. A server with too much work gets many of them: clients that don't wait
+for ``100 Continue`` send megabytes to be refused, and as HTTP events those took more of the event
+loop than all requests that were accepted.
 """
 
-import anyio
+import asyncio
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -14,21 +19,36 @@ LINGER_BYTES = 128 * 2**20
 LINGER_S = 5.0
 LINGER_PAUSE_S = 1.0
 """A client that is silent for so long has read its answer, or never will."""
+_READ_BYTES = 256 * 1024
 
 
 class LingeringClose:
-    """ASGI middleware; see the module."""
+    """ASGI middleware: an answer before the body's end closes the connection; see the module."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, and linger if it didn't read the whole body."""
+        """Run the application, and say so if it doesn't read the whole body."""
         if scope["type"] != "http" or not has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(Headers(scope=scope), receive, send)
-        await self._app(scope, exchange.receive, exchange.send)
+        is_whole = False
+
+        async def receive_part() -> Message:
+            nonlocal is_whole
+            message = await receive()
+            if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                is_whole = True
+            return message
+
+        async def send_part(message: Message) -> None:
+            if message["type"] == "http.response.start" and not is_whole:
+                headers = [*message.get("headers", []), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await self._app(scope, receive_part, send_part)
 
 
 def has_body(headers: Headers) -> bool:
@@ -36,41 +56,40 @@ def has_body(headers: Headers) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
-class _Exchange:
-    """One request whose body may not have been read when it is answered."""
+class DiscardedBody:
+    """What a client still sends after its answer; closes the connection in the end.
 
-    def __init__(self, headers: Headers, receive: Receive, send: Send) -> None:
-        self._receive = receive
-        self._send = send
-        self._waits_for_100 = headers.get("expect", "").lower() == "100-continue"
-        self._is_whole = False
-        self._is_cut_short = False
+    Args:
+        transport: The connection's. It is told that no more is sent, if it can be (TLS can't).
+    """
 
-    async def receive(self) -> Message:
-        self._waits_for_100 = False  # uvicorn sends it with the first call
-        message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            self._is_whole = True
-        return message
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._left_bytes = LINGER_BYTES
+        self._received_at = self._loop.time()
+        self._ends_at = self._received_at + LINGER_S
+        if hasattr(transport, "max_size"):  # asyncio's own, without TLS
+            transport.max_size = _READ_BYTES
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._timer = self._loop.call_later(LINGER_PAUSE_S, self._check)
 
-    async def send(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and not self._is_whole:
-            self._is_cut_short = True
-            headers = [*message.get("headers", []), (b"connection", b"close")]
-            message = {**message, "headers": headers}
-        is_last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        if self._is_cut_short and is_last:
-            await self._send({**message, "more_body": True})
-            if not self._waits_for_100:
-                await self._drain()
-            message = {"type": "http.response.body", "body": b"", "more_body": False}
-        await self._send(message)
+    def receive(self, data: bytes) -> None:
+        """Throw bytes away."""
+        self._left_bytes -= len(data)
+        self._received_at = self._loop.time()
+        if self._left_bytes <= 0:
+            self.close()
 
-    async def _drain(self) -> None:
-        left_bytes = LINGER_BYTES
-        with anyio.move_on_after(LINGER_S):
-            while not self._is_whole and left_bytes > 0:
-                with anyio.move_on_after(LINGER_PAUSE_S) as pause:
-                    left_bytes -= len((await self.receive()).get("body", b""))
-                if pause.cancelled_caught:
-                    return
+    def close(self) -> None:
+        """Close the connection now."""
+        self._timer.cancel()
+        self._transport.close()
+
+    def _check(self) -> None:
+        closes_at = min(self._received_at + LINGER_PAUSE_S, self._ends_at)
+        if closes_at <= self._loop.time():
+            self.close()
+        else:
+            self._timer = self._loop.call_at(closes_at, self._check)
