@@ -2,10 +2,10 @@
 
 This is about the service, not about its engine: the workers are told to run the engine that hands
 each job to faster-whisper (``bench.engine`` compares the default engine with it). Each clip is
-posted as it is (FLAC body, ``POST /utterance``) to a real server, and given as a path to
-``faster_whisper.WhisperModel`` in this process: the same model directory, int8, one thread, the
-same beam, and no context from earlier text (the engine's one choice of its own). One pass names
-the language, for each beam; one more leaves it out, on a part of the clips.
+posted as it is (FLAC body, ``POST /utterance``) to a real server, and given, cut into the same
+pieces of speech, to ``faster_whisper.WhisperModel`` in this process: the same model directory,
+int8, one thread, the same beam, and no context from earlier text (the engine's one choice of its
+own). One pass names the language, for each beam; one more leaves it out, on a part of the clips.
 
 A difference is explained only by what can be shown: "sampled" when faster-whisper, called again,
 doesn't give its own text again (above temperature 0 it draws at random); "no speech" when the
@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import numpy as np
 from faster_whisper import WhisperModel
 
+from auricle.audio.pieces import find_pieces
 from auricle.audio.vad import has_speech
 from auricle.config import ModelSettings
 from auricle.engine.fetch import resolve
@@ -124,13 +126,18 @@ class Direct:
 
     def hear(self, clip: Clip, of: Pass) -> Heard:
         """Return what it hears in one clip."""
-        segments, info = self._model.transcribe(
-            str(self._directory / clip.name),
-            language=of.language(clip),
-            beam_size=of.beam_size,
-            condition_on_previous_text=False,
-        )
-        return Heard("".join(segment.text for segment in segments).strip(), info.language)
+        language, texts = of.language(clip), []
+        for piece in find_pieces(clip.pcm):
+            segments, info = self._model.transcribe(
+                piece.pcm.astype(np.float32) / 32768,
+                language=language,
+                beam_size=of.beam_size,
+                condition_on_previous_text=False,
+                word_timestamps=True,
+            )
+            texts.append("".join(segment.text for segment in segments).strip())
+            language = info.language
+        return Heard(" ".join(filter(None, texts)), language or "")
 
 
 async def hear_served(service: Service, directory: Path, of: Pass) -> list[Heard]:

@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
 
-from auricle.audio.pieces import CutRules, PieceCutter
-from auricle.audio.vad import SpeechDetector
+from auricle.audio.pieces import CutRules, find_pieces
 from auricle.engine import EngineSettings
 from auricle.engine.batching import transcribe_sorted
 from auricle.engine.loading import load_model
@@ -51,10 +50,7 @@ def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
 
 def cut(pcm: Pcm16, piece_s: float) -> list[Piece]:
     """Find the speech and cut it at silences."""
-    detector = SpeechDetector()
-    cutter = PieceCutter(CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
-    pieces = cutter.feed(pcm, np.concatenate([detector.probabilities(pcm), detector.finish()]))
-    return pieces + cutter.finish()
+    return find_pieces(pcm, CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
 
 
 def ours(

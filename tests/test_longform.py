@@ -32,6 +32,7 @@ from auricle.types import (
     Job,
     JobKind,
     Options,
+    Piece,
     Segment,
     Source,
     Transcript,
@@ -85,11 +86,54 @@ async def test_a_short_file_is_one_file_job() -> None:
     assert [(job.kind, job.max_wait_s) for job in transcriber.jobs] == [(JobKind.FILE, None)]
 
 
-async def test_only_what_was_cut_out_of_a_longer_file_is_a_piece() -> None:
-    for lengths_s, are_pieces in (((5,), [False]), ((20, 20), [True, True])):
-        transcriber = FakeTranscriber()
-        await run(transcriber, file_of(*lengths_s), FileRequest(SOURCE, "f", options=ENGLISH))
-        assert [job.options.is_piece for job in transcriber.jobs] == are_pieces
+@pytest.mark.parametrize("lengths_s", [(5,), (5, 6), (20, 20)])
+async def test_files_of_all_lengths_are_recognised_in_the_same_way(
+    lengths_s: tuple[float, ...],
+) -> None:
+    transcriber = FakeTranscriber()
+    await run(transcriber, file_of(*lengths_s), FileRequest(SOURCE, "f", options=ENGLISH))
+    options = Options(language="en", is_piece=True, word_timestamps=True)
+    assert [job.options for job in transcriber.jobs] == [options] * len(lengths_s)
+    assert [job.audio_s for job in transcriber.jobs] == list(lengths_s)
+
+
+async def test_words_bound_the_segments_and_are_told_only_if_they_were_asked_for() -> None:
+    voiced = ((8_000, 48_000),)
+    script = [
+        Progress(0.5, 64_000, Piece(4_000, speech(3), voiced)),
+        Progress(1, 64_000, done=True),
+    ]
+    segment = Segment(0, 48_000, " hi", words=(Word(0, 48_000, " hi", 0.9),))
+    for asked in (False, True):
+        transcriber = replies(heard("hi", segments=(segment,)))
+        options = Options(language="en", word_timestamps=asked)
+        result = await run(transcriber, script, FileRequest(SOURCE, "f", options=options))
+        (found,) = result.transcript.segments
+        assert (found.start_sample, found.end_sample, found.text) == (8_000, 48_000, "hi")
+        assert found.words == ((Word(8_000, 48_000, " hi", 0.9),) if asked else None)
+    transcriber = FakeTranscriber()
+    options = Options(language="en", sentence_times=False)
+    await run(transcriber, script, FileRequest(SOURCE, "f", options=options))
+    assert not transcriber.jobs[0].options.word_timestamps  # who wants no times pays for none
+
+
+async def test_all_pieces_of_a_short_file_that_somebody_waits_for_are_finals() -> None:
+    transcriber = FakeTranscriber(script=[text_of_length] * 3)
+    request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
+    result = await run(transcriber, file_of(4, 5, 6), request)
+    assert result.transcript.text == "4s 5s 6s"
+    assert {(job.kind, job.max_wait_s) for job in transcriber.jobs} == {(JobKind.FINAL, 7)}
+
+
+async def test_finals_of_a_short_file_do_not_wait_for_a_lane_full_of_files() -> None:
+    transcriber, lane = FakeTranscriber(), open_lane(1)
+    for _ in range(lane.width):
+        await lane.enter(ANONYMOUS)
+    request = FileRequest(SOURCE, "f", options=ENGLISH, is_urgent=True)
+    with anyio.fail_after(30):
+        await transcribe_file(transcriber, FakeDecoder(file_of(4, 5)), request, lane=lane)
+    assert [job.kind for job in transcriber.jobs] == [JobKind.FINAL] * 2
+    assert lane.held == lane.width
 
 
 async def test_a_short_file_that_somebody_waits_for_is_a_final_with_his_deadline_and_room() -> None:
@@ -157,7 +201,8 @@ async def test_results_are_merged_in_order_with_the_times_of_the_file() -> None:
 async def test_word_times_are_shifted_too() -> None:
     word = Word(100, 200, "hi", 0.9)
     words = heard("hi", segments=(Segment(0, 500, "hi", words=(word,)),))
-    result = await run(replies(heard("a"), words), file_of(20, 20))
+    request = FileRequest(SOURCE, "f", options=Options(word_timestamps=True))
+    result = await run(replies(heard("a"), words), file_of(20, 20), request)
     second = result.transcript.segments[1].words
     assert second is not None
     assert (second[0].start_sample, second[0].end_sample) == (21 * SECOND + 100, 21 * SECOND + 200)
@@ -402,14 +447,12 @@ class BusyAtFirst(FakeDecoder):
     """Refuses twice, then reads."""
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
+        self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
         if len(self.sources) < 2:
             self.sources.append(source)
             raise NoWorkerReady("starting", 0)
-        async for progress in super().decode(
-            source, whole_up_to_samples=whole_up_to_samples, client=client
-        ):
+        async for progress in super().decode(source, client=client):
             yield progress
 
 

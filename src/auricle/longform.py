@@ -4,6 +4,10 @@ Pieces are recognised side by side, as many as the lane has room for, and merged
 their times shifted to the file's. Reading waits while the lane is full, so that a file of any
 length takes the memory of a few pieces. There is no I/O in here but what the two seams do.
 
+**Short files** are cut as long ones are: at pauses of 0.8 s and more (docs/decisions/035). If
+somebody waits, their pieces are finals; so the first 30 s are held until it is known whether more
+comes.
+
 **Language.** Unless one is given, the first pieces, three at a time, are recognised in the language
 that each sounds like. Heard in their order, the first that is sure of it (``SURE_PROBABILITY``)
 settles it, or after three the likeliest, weighed by the length of speech. It is kept for the whole
@@ -38,7 +42,7 @@ from auricle.stitching import (
     Place,
     Stitching,
 )
-from auricle.transcriber import Decoder, Progress, Transcriber
+from auricle.transcriber import Progress, Reader, Transcriber
 from auricle.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
@@ -62,8 +66,8 @@ __all__ = [
     "transcribe_file",
 ]
 
-MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
-"""Whisper's window: a file up to this is one job, uncut."""
+MAX_SHORT_SAMPLES = 30 * SAMPLE_RATE_HZ
+"""A file up to this is short: who waits for it waits for finals."""
 
 BATCH_PIECES = 8
 """As many as a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
@@ -86,9 +90,10 @@ class FileRequest:
         client: Whose share of the queue is used.
         trace_id: Goes into the logs beside the id.
         condition_on_previous_text: Give each piece the text before it; they run one by one then.
-        is_urgent: Somebody waits: a file of one piece runs as a final, not as a file.
-        max_wait_s: The deadline of such a final, and of waiting for a busy decoder.
-        reservation: Room reserved for such a final.
+        is_urgent: Somebody waits: the pieces of a short file run as finals, not as files.
+        max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
+        reservation: Room reserved for the first of them.
+        tells_refusal: A refusal of the first of them is told, and does not come again as a file.
     """
 
     source: Source
@@ -100,6 +105,7 @@ class FileRequest:
     is_urgent: bool = False
     max_wait_s: float | None = None
     reservation: str | None = None
+    tells_refusal: bool = False
 
 
 def open_lane(workers: int) -> Lane:
@@ -114,7 +120,7 @@ def lane_width(workers: int) -> int:
 
 async def transcribe_file(
     transcriber: Transcriber,
-    decoder: Decoder,
+    decoder: Reader,
     request: FileRequest,
     *,
     lane: Lane,
@@ -130,8 +136,9 @@ async def transcribe_file(
         on_progress: Called in the event loop whenever more of the text is there.
 
     Raises:
-        AuricleError: Whatever the decoder raises for this file; ``Draining``; for a file of one
-            urgent piece also ``DeadlineExceeded``; and the first piece's error if none succeeded.
+        AuricleError: Whatever the decoder raises for this file; ``Draining``; for a short file
+            that somebody waits for also ``DeadlineExceeded``; and the first piece's error if none
+            succeeded.
     """
     work = _FileWork(transcriber, request, lane, on_progress)
     try:
@@ -148,7 +155,7 @@ class _Reading:
     accepted, until the deadline if somebody waits.
     """
 
-    def __init__(self, decoder: Decoder, request: FileRequest) -> None:
+    def __init__(self, decoder: Reader, request: FileRequest) -> None:
         self._decoder = decoder
         self._source, self._client = request.source, request.client
         self._patience_s = request.max_wait_s if request.is_urgent else None
@@ -157,9 +164,7 @@ class _Reading:
         self.waited_s = 0.0
 
     def _open(self) -> AsyncIterator[Progress]:
-        return self._decoder.decode(
-            self._source, whole_up_to_samples=MAX_PIECE_SAMPLES, client=self._client
-        )
+        return self._decoder.decode(self._source, client=self._client)
 
     def __aiter__(self) -> Self:
         return self
@@ -198,8 +203,7 @@ class _Item:
 
     place: Place
     piece: Piece
-    is_whole: bool = False
-    """It is all of its file."""
+    kind: JobKind = JobKind.FILE
 
 
 class _FileWork:
@@ -215,7 +219,7 @@ class _FileWork:
         self._transcriber = transcriber
         self._request = request
         self._lane = lane
-        self._stitching = Stitching(on_progress)
+        self._stitching = Stitching(on_progress, keep_words=request.options.word_timestamps)
         given = request.options.language
         self._vote = LanguageVote(given, is_settled=given is not None)
         self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
@@ -228,23 +232,25 @@ class _FileWork:
 
     async def run(self, reading: _Reading) -> FileTranscript:
         duration_samples = 0
-        held: _Item | None = None  # the first piece, until it is known whether it is the only one
+        # The pieces of what may be a short file; ``None`` once they needn't be held.
+        held: list[_Item] | None = [] if self._request.is_urgent else None
         try:
             async with anyio.create_task_group() as pieces:
                 async for progress in reading:
                     duration_samples = progress.duration_samples
-                    if held and (progress.piece or duration_samples > MAX_PIECE_SAMPLES):
+                    if held is not None and duration_samples > MAX_SHORT_SAMPLES:
                         self._release_room()
-                        await self._start(pieces, held)
+                        for item in held:
+                            await self._start(pieces, item)
                         held = None
                     if progress.piece:
                         item = self._item(progress.piece, progress.fraction)
-                        if item.place.index == 0:
-                            held = item
-                        else:
+                        if held is None:
                             await self._start(pieces, item)
-                if held:
-                    await self._run_only(pieces, held)
+                        else:
+                            held.append(item)
+                for item in held or ():
+                    await self._start(pieces, replace(item, kind=JobKind.FINAL))
             self._vote.close()
             await self._correct()
         finally:
@@ -262,28 +268,13 @@ class _FileWork:
         self._started += 1
         return _Item(place, piece)
 
-    async def _run_only(self, pieces: TaskGroup, item: _Item) -> None:
-        """Run the only piece of a file, urgently if somebody waits for it."""
-        item = replace(item, is_whole=True)
-        if not self._request.is_urgent:
-            await self._start(pieces, item)
-            return
-        try:
-            transcript = await self._transcriber.transcribe(self._job(item, JobKind.FINAL))
-        except Draining:
-            raise
-        except Overloaded:  # not with a reservation; without one the file lane has room
-            await self._start(pieces, item)
-        else:
-            self._vote.add(transcript, item.place.audio_s)
-            self._stitching.add(item.place, transcript)
-
     async def _start(self, pieces: TaskGroup, item: _Item) -> None:
         """Run a piece beside the others, or now if the next one depends on its text."""
         while not self._vote.is_settled and self._unsure_pieces() >= MAX_UNSURE_PIECES:
             await self._news.wait()
-        await self._lane.enter(self._request.client)
-        self._in_lane.add(item)
+        if item.kind is JobKind.FILE:
+            await self._lane.enter(self._request.client)
+            self._in_lane.add(item)
         if not self._vote.is_settled:
             self._listening.add(item)
             self._stitching.doubt(item.place.index)
@@ -304,9 +295,10 @@ class _FileWork:
                 self._count_votes()
                 await self._correct()
         finally:
-            self._in_lane.discard(item)
             self._listening.discard(item)
-            self._lane.leave(self._request.client)
+            if item in self._in_lane:
+                self._in_lane.discard(item)
+                self._lane.leave(self._request.client)
             self._news.set()
             self._news = anyio.Event()
 
@@ -342,19 +334,30 @@ class _FileWork:
         return transcript
 
     async def _submit(self, item: _Item) -> Transcript:
+        kind = item.kind
         while True:
             try:
-                return await self._transcriber.transcribe(self._job(item, JobKind.FILE))
+                return await self._transcriber.transcribe(self._job(item, kind))
             except Draining:
                 raise
             except (Overloaded, RateLimited) as error:
-                await anyio.sleep(error.retry_after_s)
+                if kind is JobKind.FINAL:  # it had no reservation; the file lane has room
+                    if self._request.tells_refusal and item.place.index == 0:
+                        raise
+                    kind = JobKind.FILE
+                else:
+                    await anyio.sleep(error.retry_after_s)
             except Superseded:
                 await anyio.sleep(SHED_PAUSE_S)
 
     def _job(self, item: _Item, kind: JobKind) -> Job:
         request, is_final = self._request, kind is JobKind.FINAL
-        options = replace(request.options, language=self._vote.language, is_piece=not item.is_whole)
+        options = replace(
+            request.options,
+            language=self._vote.language,
+            is_piece=True,
+            word_timestamps=request.options.word_timestamps or request.options.sentence_times,
+        )
         if request.condition_on_previous_text:
             prompt = self._stitching.prompt(item.place.index, options.initial_prompt)
             options = replace(options, initial_prompt=prompt)

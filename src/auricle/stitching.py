@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from auricle.audio.voice import Spans, fit_to_voice
 from auricle.errors import AuricleError
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ, Gap, Piece, Segment, Timing, Transcript, Word
@@ -52,11 +53,13 @@ class Place:
     start_sample: int
     end_sample: int
     fraction: float
+    voiced: Spans = ()
 
     @classmethod
     def of(cls, index: int, piece: Piece, fraction: float) -> "Place":
         """Return the place of a piece."""
-        return cls(index, piece.start_sample, piece.start_sample + piece.pcm.size, fraction)
+        end_sample = piece.start_sample + piece.pcm.size
+        return cls(index, piece.start_sample, end_sample, fraction, piece.voiced)
 
     @property
     def audio_s(self) -> float:
@@ -103,10 +106,15 @@ class Stitching:
     """Puts the pieces' results together in order, whenever they come; I/O-free.
 
     A later transcript for the same place takes the earlier one's.
+
+    Args:
+        on_progress: Told of each bit of text.
+        keep_words: Whether words were asked for; without them their times still bound segments.
     """
 
-    def __init__(self, on_progress: OnProgress | None) -> None:
+    def __init__(self, on_progress: OnProgress | None, *, keep_words: bool = True) -> None:
         self._on_progress = on_progress
+        self._keep_words = keep_words
         self._results: dict[int, tuple[Place, Transcript | AuricleError]] = {}
         self._next_index = self._firm_index = 0
         self._text = self._firm_text = ""
@@ -193,9 +201,7 @@ class Stitching:
             language_probability=vote.probability or given_probability,
             duration_samples=duration_samples,
             segments=tuple(
-                _shifted(segment, place.start_sample)
-                for place, found in done
-                for segment in found.segments
+                self._placed(segment, place) for place, found in done for segment in found.segments
             ),
             timing=Timing(
                 decode_ms=decode_s * 1000,
@@ -206,6 +212,12 @@ class Stitching:
             attempts=max((found.attempts for _, found in done), default=1),
         )
         return FileTranscript(transcript, tuple(_gap(place, error) for place, error in gaps))
+
+    def _placed(self, segment: Segment, place: Place) -> Segment:
+        """Return a segment where it lies in the file, bounded by the voice that was heard."""
+        segment = fit_to_voice(_shifted(segment, place.start_sample), place.voiced)
+        words = segment.words if self._keep_words else None
+        return replace(segment, text=segment.text.strip(), words=words)
 
 
 def _join(before: str, transcript: Transcript) -> str:

@@ -171,12 +171,10 @@ class Progress:
     done: bool = False
 
 
-class Decoder(Protocol):
-    """Reads audio files in worker processes and yields the speech in them."""
+class Reader(Protocol):
+    """Reads audio and yields the speech in it."""
 
-    def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
-    ) -> AsyncIterator[Progress]:
+    def decode(self, source: Source, *, client: ClientId = ANONYMOUS) -> AsyncIterator[Progress]:
         """Yield progress and pieces in order; the last one is ``done``.
 
         After the death of a decode worker the iterator goes on where it was. Not reading is
@@ -184,8 +182,6 @@ class Decoder(Protocol):
 
         Args:
             source: The file.
-            whole_up_to_samples: A file no longer than this comes as one piece, uncut, if it holds
-                any speech at all.
             client: Whose budget of crashes is charged if the file is convicted.
 
         Raises:
@@ -198,6 +194,10 @@ class Decoder(Protocol):
             Overloaded: Too many files are being read, or no decode worker is ready.
         """
         ...
+
+
+class Decoder(Reader, Protocol):
+    """Reads audio files in worker processes."""
 
     def stats(self) -> Stats:
         """Return the state of the decode workers."""

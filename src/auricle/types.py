@@ -53,7 +53,7 @@ class Options:
         initial_prompt: Text that the model takes as having come before.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments carry words with their times.
-        is_piece: Cut out of a longer recording, some 10 s long. Beams write its text without
+        is_piece: Cut out of a recording, at most some 10 s long. Beams write its text without
             Whisper's timestamps; its segments are sentences with the times of their words.
         sentence_times: ``False`` leaves such a piece one segment: less work if only the text
             counts, which is the same.
@@ -178,10 +178,14 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Piece:
-    """A stretch of a file that holds speech, cut at silences; at most 30 s."""
+    """A stretch of a file that holds speech, cut at silences; at most 30 s.
+
+    ``voiced`` is where in the file somebody speaks, as (start, end) in order; empty if unknown.
+    """
 
     start_sample: int
     pcm: Pcm16
+    voiced: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

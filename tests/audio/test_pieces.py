@@ -49,6 +49,10 @@ def cut(script: Script, rules: CutRules = RULES, chunk: int = 16_000) -> list[tu
     pieces = feed_all(PieceCutter(rules), pcm, likely, chunk=chunk)
     for piece in pieces:
         assert np.array_equal(piece.pcm, pcm[piece.start_sample :][: piece.pcm.size])
+        bounds = [bound for span in piece.voiced for bound in span]
+        assert bounds == sorted(bounds)
+        assert piece.start_sample <= bounds[0]
+        assert bounds[-1] <= piece.start_sample + piece.pcm.size
     return spans(pieces)
 
 
@@ -148,37 +152,25 @@ def test_a_pause_shorter_than_two_pads_is_shared() -> None:
     assert 120 * W < first[1] < 128 * W
 
 
-def test_a_whole_short_recording_is_one_piece_with_all_its_silence() -> None:
-    rules = CutRules(whole_up_to_samples=300 * W)
-    script = [(0.0, 200), (0.9, 5), (0.0, 95)]
-    assert cut(script, rules) == [(0, 300 * W)]
-    assert cut([(0.0, 300)], rules) == []
-    assert cut([(0.9, 2), (0.0, 298)], rules) == []
+def test_a_pause_of_eight_tenths_of_a_second_is_a_border_and_a_shorter_one_is_not() -> None:
+    assert len(cut([(0.9, 20), (0, 24), (0.9, 20)], CutRules())) == 1
+    assert len(cut([(0.9, 20), (0, 25), (0.9, 20)], CutRules())) == 2
 
 
-def test_a_recording_one_sample_too_long_is_cut_as_any_other() -> None:
-    script = [(0.0, 200), (0.9, 5), (0.0, 95)]
-    rules = CutRules(whole_up_to_samples=300 * W - 1)
-    assert cut(script, rules) == cut(script, CutRules())
-    assert cut(script, CutRules(whole_up_to_samples=300 * W)) == [(0, 300 * W)]
+@pytest.mark.parametrize(("silence", "starts_at"), [(60, 100), (70, 172)])
+def test_a_sound_too_short_for_speech_belongs_to_speech_that_comes_soon(
+    silence: int, starts_at: int
+) -> None:
+    script = [(0.0, 100), (0.9, 2), (0.0, silence), (0.9, 20), (0.0, 100)]
+    ((start, _),) = cut(script, CutRules())
+    assert start == starts_at * W - CutRules().pad_samples
 
 
-@pytest.mark.parametrize("chunk", [100, 512, 7_000, 10**9])
-def test_while_a_recording_may_be_whole_a_crash_starts_it_again(chunk: int) -> None:
-    rules = CutRules(whole_up_to_samples=100 * W)
-    cutter = PieceCutter(rules)
-    pcm = recording(90 * W)
-    for at in range(0, pcm.size, chunk):
-        assert cutter.feed(pcm[at : at + chunk], np.zeros(0, np.float32)) == []
-        assert cutter.next_sample == 0
-    assert cutter.feed(pcm[:0], np.full(90, 0.9, np.float32)) == []
-    assert spans(cutter.finish()) == [(0, 90 * W)]
-
-
-def test_a_cutter_that_goes_on_in_the_middle_never_takes_the_rest_for_the_whole() -> None:
-    cutter = PieceCutter(CutRules(whole_up_to_samples=300 * W), start_sample=1_000)
-    pieces = cutter.feed(recording(100 * W), np.zeros(100, np.float32))
-    assert pieces + cutter.finish() == []
+def test_a_piece_tells_where_somebody_speaks() -> None:
+    script = [(0.0, 50), (0.9, 10), (0.4, 5), (0.1, 10), (0.9, 20), (0.0, 50)]
+    pcm = recording(len(probabilities(script)) * W)
+    (piece,) = feed_all(PieceCutter(RULES), pcm, probabilities(script))
+    assert piece.voiced == ((49 * W, 65 * W), (74 * W, 95 * W))
 
 
 def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
@@ -188,17 +180,10 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
         cutter.feed(recording(0), np.zeros(1, np.float32))
 
 
-def test_they_are_refused_while_the_recording_may_be_whole_too() -> None:
-    cutter = PieceCutter(CutRules(whole_up_to_samples=300 * W))
-    cutter.feed(recording(10 * W), np.zeros(10, np.float32))
-    with pytest.raises(ValueError, match="never fed"):
-        cutter.feed(recording(0), np.zeros(1, np.float32))
-
-
 def test_rules_at_their_limits_are_kept() -> None:
     CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, pad_samples=3_200)
     CutRules(target_samples=SAMPLE_RATE_HZ, pad_samples=4_000)
-    CutRules(merge_samples=9_600, whole_up_to_samples=MAX_PIECE_SAMPLES)
+    CutRules(merge_samples=9_600)
 
 
 @pytest.mark.parametrize(
@@ -209,7 +194,6 @@ def test_rules_at_their_limits_are_kept() -> None:
         {"merge_samples": 9_599},
         {"pad_samples": -1},
         {"target_samples": SAMPLE_RATE_HZ, "pad_samples": 4_001},
-        {"whole_up_to_samples": MAX_PIECE_SAMPLES + 1},
     ],
 )
 def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
@@ -228,7 +212,6 @@ MANY_RULES = st.sampled_from(
         CutRules(),
         CutRules(target_samples=20_000, pad_samples=0, merge_samples=2_000),
         CutRules(target_samples=16_000, pad_samples=4_000, merge_samples=8_000),
-        CutRules(whole_up_to_samples=200 * W),
     ]
 )
 
@@ -242,11 +225,7 @@ def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
     ends = [0, *(end for _, end in pieces)]
     assert all(end <= start for end, (start, _) in zip(ends, pieces, strict=False))
     assert all(start < end <= start + MAX_PIECE_SAMPLES for start, end in pieces)
-    assert all(
-        end - start <= rules.target_samples + rules.pad_samples
-        for start, end in pieces
-        if rules.whole_up_to_samples == 0
-    )
+    assert all(end - start <= rules.target_samples + rules.pad_samples for start, end in pieces)
     covered = np.zeros(len(probabilities(script)), bool)
     for start, end in pieces:
         covered[-(-start // W) : end // W] = True

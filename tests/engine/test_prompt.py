@@ -1,3 +1,6 @@
+import itertools
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +12,7 @@ from auricle.engine.prompt import (
     is_untimed,
     prefix_tokens,
 )
-from auricle.types import Options
+from auricle.types import Job, JobId, Options
 
 pytestmark = pytest.mark.unit
 
@@ -52,7 +55,17 @@ def test_a_prompts_length_leaves_the_prefix_out() -> None:
     assert prompt.length == 4
 
 
-def test_only_beams_write_pieces_without_timestamps() -> None:
-    given = [(is_piece, beams) for is_piece in (False, True) for beams in (1, 2, 5)]
-    untimed = [each for each in given if is_untimed(Options(is_piece=each[0], beam_size=each[1]))]
-    assert untimed == [(True, 2), (True, 5)]
+def test_only_beams_write_pieces_without_timestamps_and_only_long_ones() -> None:
+    cases = itertools.product((False, True), (1, 2, 5), (96_000, 96_001))
+    untimed = [
+        each
+        for each in cases
+        if is_untimed(
+            Job(
+                JobId("a"),
+                np.zeros(each[2], np.int16),
+                Options(is_piece=each[0], beam_size=each[1]),
+            )
+        )
+    ]
+    assert untimed == [(True, 2, 96_001), (True, 5, 96_001)]

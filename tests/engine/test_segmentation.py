@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.segmentation import TokenSpan, split_at_sentences, split_at_timestamps
+from auricle.engine.segmentation import Split, TokenSpan, split_at_sentences, split_at_timestamps
 
 pytestmark = pytest.mark.unit
 
@@ -76,8 +76,9 @@ def test_whatever_is_generated_the_window_moves_on_and_stays_inside(
 
 
 def sentences(*parts: str) -> list[str]:
-    split = split_at_sentences(parts, [[i] for i in range(len(parts))], 250)
-    assert (split.consumed_frames, split.is_whole) == (250, True)
+    settled = Split((), 250, is_whole=False)
+    split = split_at_sentences(parts, [[i] for i in range(len(parts))], settled)
+    assert (split.consumed_frames, split.is_whole) == (250, False)
     assert {(span.start_sample, span.end_sample) for span in split.spans} == {(0, 40_000)}
     assert [token for span in split.spans for token in span.tokens] == list(range(len(parts)))
     return ["".join(parts[token] for token in span.tokens) for span in split.spans]

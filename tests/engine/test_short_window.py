@@ -191,8 +191,12 @@ def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWi
         assert engine.transcribe(turned) == alone[shift:] + alone[:shift]
 
 
-def test_greedy_pieces_are_decoded_like_any_other_job(engine: ShortWindowEngine) -> None:
-    assert hear(engine, FELLOW.pcm, replace(GREEDY, is_piece=True)) == hear(engine, FELLOW.pcm)
+def test_greedy_pieces_are_decoded_like_any_other_job_and_cut_at_sentences(
+    engine: ShortWindowEngine,
+) -> None:
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_piece=True))
+    assert heard.text == hear(engine, FELLOW.pcm).text
+    assert all(each.text.strip()[-1] in ".?!" for each in heard.segments)
 
 
 def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend) -> None:

@@ -41,7 +41,7 @@ class FakeDecoder:
     is_closed: bool = False
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
+        self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
         self.sources.append(source)
         self.open_readings += 1

@@ -105,4 +105,4 @@ async def test_silence_tells_how_long_it_was_and_took(tmp_path: Path) -> None:
         decode_s=0.25,
     )
     assert (result.transcript.text, result.transcript.duration_samples) == ("", 16_000)
-    assert result.transcript.timing.decode_ms == 250
+    assert result.transcript.timing.decode_ms >= 250

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from auricle.audio.pieces import find_pieces
 from auricle.errors import (
     AudioError,
     AuricleError,
@@ -47,6 +48,8 @@ from tests.fakes.transcriber import heard
 pytestmark = pytest.mark.unit
 
 NOISE = np.random.default_rng(7).bytes(20_000)
+(PIECE,) = find_pieces(CLIP.pcm)
+"""All speech of the clip, without the silence around it."""
 CLIP_BYTES = CLIP.path.read_bytes()
 FRAMED = CLIPS["fellow.opus-packets"].path.read_bytes()
 
@@ -65,7 +68,7 @@ def test_speech_in_json_comes_back_as_text(service: InProcess) -> None:
         "language": "en",
         "language_probability": 0.99,
         "duration_ms": 6068,
-        "segments": [{"start": 0.0, "end": 6.068, "text": "Ask not.", "words": None}],
+        "segments": [{"start": 0.352, "end": 5.632, "text": "Ask not.", "words": None}],
         "attempts": 1,
         "error": None,
     }
@@ -80,11 +83,12 @@ def test_an_utterance_is_one_final_with_room_and_a_deadline(service: InProcess) 
     assert job.kind is JobKind.FINAL
     assert job.id.startswith("a1#")
     assert job.trace_id == "t1"
-    assert job.options == Options("en", Task.TRANSLATE, 1)
+    options = Options("en", Task.TRANSLATE, 1, word_timestamps=True, is_piece=True)
+    assert job.options == options
     assert job.max_wait_s == pytest.approx(30, abs=5)
     assert job.reservation == "room-0"
     assert service.transcriber.reservations[0][1] < 30
-    assert np.array_equal(job.pcm, CLIP.pcm)
+    assert np.array_equal(job.pcm, PIECE.pcm)
 
 
 def test_two_callers_may_choose_the_same_id(service: InProcess) -> None:
@@ -94,12 +98,12 @@ def test_two_callers_may_choose_the_same_id(service: InProcess) -> None:
 
 
 def test_words_are_told_when_asked_for(service: InProcess) -> None:
-    segment = Segment(0, 16_000, "hi", words=(Word(1600, 8000, "hi", 0.87654),))
+    segment = Segment(0, 32_000, "hi", words=(Word(16_000, 24_000, "hi", 0.87654),))
     service.transcriber.script.append(heard("hi", segments=(segment,)))
     body = service.post(word_timestamps=True).json()
     assert service.transcriber.jobs[0].options.word_timestamps
     assert body["segments"][0]["words"] == [
-        {"start": 0.1, "end": 0.5, "word": "hi", "probability": 0.8765}
+        {"start": 1.084, "end": 1.584, "word": "hi", "probability": 0.8765}
     ]
 
 
@@ -108,7 +112,7 @@ def test_framed_packets_are_decoded_here(service: InProcess, named: str) -> None
     answer = service.post(audio=in_base64(FRAMED), audio_format=named)
     assert answer.json()["text"] == "hello"
     assert service.decoder.sources == []
-    assert service.transcriber.jobs[0].pcm.size == pytest.approx(CLIP.samples, abs=320)
+    assert service.transcriber.jobs[0].pcm.size == pytest.approx(PIECE.pcm.size, abs=1024)
 
 
 @pytest.mark.parametrize(
@@ -144,7 +148,7 @@ def test_a_body_that_is_the_audio_is_answered_alike(service: InProcess) -> None:
     )
     assert (answer.status_code, answer.json()["job_id"]) == (200, "a1")
     (job,) = service.transcriber.jobs
-    assert job.options == Options("en", hotwords=("Auricle", "Opus"))
+    assert (job.options.language, job.options.hotwords) == ("en", ("Auricle", "Opus"))
     assert service.decoder.left_behind() == []
 
 
@@ -167,7 +171,7 @@ def test_raw_pcm_is_read_at_the_rate_that_the_query_says(service: InProcess) -> 
         headers={"content-type": "application/octet-stream"},
     )
     assert answer.json()["text"] == "hello"
-    assert service.transcriber.jobs[0].pcm.size == pytest.approx(CLIP.samples, abs=4)
+    assert service.transcriber.jobs[0].pcm.size == pytest.approx(PIECE.pcm.size, abs=1024)
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/html"])

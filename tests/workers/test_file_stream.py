@@ -42,10 +42,8 @@ class BlockReader:
         self.is_closed = True
 
 
-def stream_of(
-    pcm: Pcm16, from_sample: int = 0, whole_up_to_samples: int = 0, block_samples: int = 4000
-) -> FileStream:
-    return FileStream(BlockReader(pcm, block_samples), NO_LIMIT, from_sample, whole_up_to_samples)
+def stream_of(pcm: Pcm16, from_sample: int = 0, block_samples: int = 4000) -> FileStream:
+    return FileStream(BlockReader(pcm, block_samples), NO_LIMIT, from_sample)
 
 
 def run(stream: FileStream) -> list[StepResult]:
@@ -143,22 +141,17 @@ def test_a_place_beyond_the_end_is_just_the_end() -> None:
     assert results[-1].is_done
 
 
-def test_a_short_file_comes_whole() -> None:
-    pieces = pieces_of(run(stream_of(PAIR, whole_up_to_samples=30 * SAMPLE_RATE_HZ)))
-    assert spans(pieces) == [(0, PAIR.size)]
-    assert np.array_equal(pieces[0].pcm, PAIR)
+def test_a_short_file_comes_in_pieces_as_a_long_one_does() -> None:
+    first, second = pieces_of(run(stream_of(PAIR)))
+    assert second.start_sample > first.start_sample + first.pcm.size
+    for piece in (first, second):  # and each tells where somebody speaks in it
+        ((start, end),) = piece.voiced[:1]
+        assert piece.start_sample <= start < end <= piece.start_sample + piece.pcm.size
+    assert abs(second.voiced[0][0] - 3.75 * SAMPLE_RATE_HZ) < 0.1 * SAMPLE_RATE_HZ
 
 
-@pytest.mark.parametrize(("more", "is_whole"), [(-1, False), (0, True)])
-def test_whole_is_up_to_and_with_the_limit(more: int, is_whole: bool) -> None:
-    pieces = pieces_of(run(stream_of(PAIR, whole_up_to_samples=PAIR.size + more)))
-    assert (spans(pieces) == [(0, PAIR.size)]) == is_whole
-
-
-@pytest.mark.parametrize("whole_up_to_samples", [0, 30 * SAMPLE_RATE_HZ])
-def test_a_file_without_speech_has_no_pieces(whole_up_to_samples: int) -> None:
-    results = run(stream_of(silence(5), whole_up_to_samples=whole_up_to_samples))
-    assert pieces_of(results) == []
+def test_a_file_without_speech_has_no_pieces() -> None:
+    assert pieces_of(run(stream_of(silence(5)))) == []
 
 
 def test_no_sample_is_empty_audio() -> None:
@@ -167,14 +160,14 @@ def test_no_sample_is_empty_audio() -> None:
 
 
 def test_nothing_but_failures_is_bad_audio() -> None:
-    stream = FileStream(BlockReader(silence(0), failures=3), NO_LIMIT, 0, 0)
+    stream = FileStream(BlockReader(silence(0), failures=3), NO_LIMIT, 0)
     with pytest.raises(AudioError, match="Nothing in the file"):
         stream.step()
 
 
 @pytest.mark.parametrize(("more", "is_refused"), [(0, False), (-1, True)])
 def test_the_cap_is_on_decoded_samples(more: int, is_refused: bool) -> None:
-    stream = FileStream(BlockReader(PAIR), PAIR.size + more, 0, 0)
+    stream = FileStream(BlockReader(PAIR), PAIR.size + more, 0)
     if is_refused:
         with pytest.raises(TooLong):
             run(stream)
@@ -184,5 +177,5 @@ def test_the_cap_is_on_decoded_samples(more: int, is_refused: bool) -> None:
 
 def test_closing_closes_the_file() -> None:
     reader = BlockReader(PAIR)
-    FileStream(reader, NO_LIMIT, 0, 0).close()
+    FileStream(reader, NO_LIMIT, 0).close()
     assert reader.is_closed

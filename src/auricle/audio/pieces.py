@@ -1,8 +1,9 @@
 """Speech cut out of a long recording, at silences, into pieces that a model can take; I/O-free.
 
-A piece opens some 300 ms before speech and closes as long after it. Neighbours with a short silence
-between them share a piece. A piece that grows to the target length is cut at its best place: in a
-pause if there is one, else where speech is least likely and quietest, preferably in its last third.
+A piece opens some 300 ms before speech and closes as long after it. Speech on both sides of a
+silence shorter than 0.8 s shares a piece; a longer silence is a border, whatever the file's length
+(docs/decisions/035). A piece that grows to the target length is cut at its best place: in a pause
+if there is one, else where speech is least likely and quietest, preferably in its last third.
 Where speech goes on over a cut, the next piece starts at the very sample where this one ends.
 
 ::
@@ -15,7 +16,7 @@ A window counts as speech by hysteresis: from :data:`~auricle.audio.vad.SPEECH_T
 it falls below :data:`~auricle.audio.vad.SILENCE_THRESHOLD`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,13 +28,18 @@ from auricle.audio.vad import (
     SPEECH_THRESHOLD,
     WINDOW_SAMPLES,
     Probabilities,
-    is_speech,
+    SpeechDetector,
 )
 from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
 
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: no piece is ever longer."""
 
+BORDER_S = 0.8
+"""A pause of at least this ends a sentence, in files as in subtitles."""
+
+_DOUBT_SAMPLES = 2 * SAMPLE_RATE_HZ
+"""A sound too short to be told from a click belongs to speech that comes within two seconds."""
 _SAMPLE_BYTES = 2
 
 
@@ -45,14 +51,11 @@ class CutRules:
         target_samples: A piece that would grow beyond this is cut.
         pad_samples: What is kept before and after speech, so that no word is clipped.
         merge_samples: Speech after a shorter silence than this belongs to the same piece.
-        whole_up_to_samples: A recording no longer than this comes as one piece, uncut, if it holds
-            any speech; 0 is never.
     """
 
     target_samples: int = 11 * SAMPLE_RATE_HZ
     pad_samples: int = 300 * SAMPLE_RATE_HZ // 1000
-    merge_samples: int = 2 * SAMPLE_RATE_HZ
-    whole_up_to_samples: int = 0
+    merge_samples: int = int(BORDER_S * SAMPLE_RATE_HZ)
 
     def __post_init__(self) -> None:
         if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.pad_samples:
@@ -61,8 +64,6 @@ class CutRules:
             raise ValueError("silences shorter than two pads have to be merged")
         if 4 * self.pad_samples > self.target_samples:
             raise ValueError("the pads would fill most of a piece")
-        if not 0 <= self.whole_up_to_samples <= MAX_PIECE_SAMPLES:
-            raise ValueError(f"{self.whole_up_to_samples} samples are too many for one piece")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class _Window:
 class PieceCutter:
     """Cuts one recording into pieces of speech.
 
-    Holds at most one unfinished piece beside what was just fed, or ``whole_up_to_samples``.
+    Holds at most one unfinished piece beside what was just fed.
 
     Args:
         rules: How pieces are made.
@@ -96,8 +97,6 @@ class PieceCutter:
         self._is_talking = False
         self._open: list[_Window] = []  # of the unfinished piece, from its first voiced one on
         self._voice_end = start_sample
-        may_be_whole = start_sample == 0 and rules.whole_up_to_samples > 0
-        self._undecided: list[float] | None = [] if may_be_whole else None
 
     @property
     def next_sample(self) -> int:
@@ -120,25 +119,14 @@ class PieceCutter:
             The pieces that are finished, in order.
         """
         self._pcm += pcm.tobytes()
-        windows = self._seen_windows + len(self._undecided or ()) + len(probabilities)
+        windows = self._seen_windows + len(probabilities)
         if self._first_window + windows * WINDOW_SAMPLES >= self._pcm_end + WINDOW_SAMPLES:
             raise ValueError("there are probabilities of samples that were never fed")
-        if self._undecided is None:
-            return self._look_at(probabilities.tolist())
-        self._undecided += probabilities.tolist()
-        if self._pcm_end <= self._rules.whole_up_to_samples:
-            return []
-        waiting, self._undecided = self._undecided, None
-        return self._look_at(waiting)
+        return self._look_at(probabilities.tolist())
 
     def finish(self) -> list[Piece]:
         """Take note that the recording ends here; return what is left. The cutter is used up."""
-        pieces: list[Piece] = []
-        if self._undecided is not None:
-            if is_speech(np.array(self._undecided, np.float32)):
-                pieces = self._emit(0, self._pcm_end)
-        elif self._open:
-            pieces = self._close(self._pcm_end)
+        pieces = self._close(self._pcm_end) if self._open else []
         self._pcm_start, self._pcm = self._pcm_end, bytearray()
         return pieces
 
@@ -169,7 +157,10 @@ class PieceCutter:
         end = window.start_sample + WINDOW_SAMPLES
         if window.is_voiced:
             self._voice_end = end
-        if end - self._voice_end >= self._rules.merge_samples:
+        silence = end - self._voice_end
+        if silence >= self._rules.merge_samples and (
+            silence >= _DOUBT_SAMPLES or _holds_speech(self._open)
+        ):
             return self._close(self._pcm_end)
         if end - self._piece_start >= self._rules.target_samples:
             return self._split()
@@ -180,8 +171,11 @@ class PieceCutter:
         windows, start = self._open, self._piece_start
         self._open = []
         self._floor = min(self._voice_end + self._rules.pad_samples, limit)
-        voiced = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
-        return self._emit(start, self._floor) if voiced >= MIN_SPEECH_WINDOWS else []
+        if not _holds_speech(windows):
+            return []
+        return [
+            Piece(start, self._samples(start, self._floor), _voiced(windows, start, self._floor))
+        ]
 
     def _split(self) -> list[Piece]:
         """Finish the piece at its best place, and start again with what lies after it."""
@@ -205,9 +199,6 @@ class PieceCutter:
             self._rules.target_samples,
         )
 
-    def _emit(self, start: int, end: int) -> list[Piece]:
-        return [Piece(start, self._samples(start, end))]
-
     def _samples(self, start: int, end: int) -> Pcm16:
         first, last = ((at - self._pcm_start) * _SAMPLE_BYTES for at in (start, end))
         return np.frombuffer(bytes(self._pcm[first:last]), np.int16)
@@ -222,3 +213,32 @@ class PieceCutter:
         gone = max(0, needed - self._pcm_start)
         del self._pcm[: gone * _SAMPLE_BYTES]
         self._pcm_start += gone
+
+
+def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Piece]:
+    """Return the speech in a recording that is in memory."""
+    detector, cutter = SpeechDetector(), PieceCutter(rules)
+    probabilities = np.concatenate([detector.probabilities(pcm), detector.finish()])
+    return cutter.feed(pcm, probabilities) + cutter.finish()
+
+
+def _holds_speech(windows: Sequence[_Window]) -> bool:
+    voiced = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
+    return voiced >= MIN_SPEECH_WINDOWS
+
+
+def _voiced(windows: Sequence[_Window], earliest: int, limit: int) -> tuple[tuple[int, int], ...]:
+    """Return where somebody speaks within these bounds: runs of voiced windows.
+
+    Each begins a window early: the detector notices speech some 20 ms late.
+    """
+    runs: list[tuple[int, int]] = []
+    for window in windows:
+        start = max(earliest, window.start_sample - WINDOW_SAMPLES)
+        end = min(window.start_sample + WINDOW_SAMPLES, limit)
+        if not window.is_voiced or window.start_sample >= end:
+            continue
+        if runs and runs[-1][1] >= start:
+            start = runs.pop()[0]
+        runs.append((start, end))
+    return tuple(runs)

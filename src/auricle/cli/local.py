@@ -115,12 +115,9 @@ class _WatchedDecoder:
         self.aclose = decoder.aclose
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
+        self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
-        pieces = self._decoder.decode(
-            source, whole_up_to_samples=whole_up_to_samples, client=client
-        )
-        async for progress in pieces:
+        async for progress in self._decoder.decode(source, client=client):
             if progress.fraction > 0:
                 self.total_s = progress.duration_samples / SAMPLE_RATE_HZ / progress.fraction
             yield progress

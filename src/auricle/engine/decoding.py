@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from auricle.engine.alignment import AlignedSpan
 from auricle.engine.guard import Attempt
-from auricle.engine.prompt import is_untimed
 from auricle.engine.segmentation import Split, TokenSpan
 from auricle.engine.window import (
     FRAMES_PER_SECOND,
@@ -96,7 +95,7 @@ class JobDecoding:
             aligned = words[i] if words is not None else None
             source = aligned or span
             has_length = source.start_sample < source.end_sample
-            if text.strip() and (has_length or is_untimed(self.job.options)):
+            if text.strip() and (has_length or self.job.options.is_piece):
                 self.segments.append(self._segment(source, text, offset, attempt))
         if words and any(span.words for span in words):
             end_sample = max(span.end_sample for span in words if span.words)

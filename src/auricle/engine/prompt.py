@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from auricle.engine.window import MAX_NEW_TOKENS
-from auricle.types import Options
+from auricle.types import SAMPLE_RATE_HZ, Job
 
 MAX_PREFIX_TOKENS = 96
 """A prefix longer than this is cut: prompt, prefix and text must fit into 448 positions."""
+
+MAX_TIMED_SAMPLES = 6 * SAMPLE_RATE_HZ
+"""A piece of a file up to this has timestamps whatever its beams."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,15 @@ class Prompt:
         return len(self.context) + len(self.start)
 
 
-def is_untimed(options: Options) -> bool:
+def is_untimed(job: Job) -> bool:
     """Tell whether a job's text is written without timestamps.
 
     They steer the text: beams came out doubtful with them in 13 of 207 pieces, without in 3. But
-    greedily a sentence gets lost behind a pause now and then (docs/decisions/016).
+    greedily a sentence gets lost behind a pause now and then (docs/decisions/016), and what is
+    spelled in a short piece is got right with them (docs/decisions/035).
     """
-    return options.is_piece and options.beam_size > 1
+    options = job.options
+    return options.is_piece and options.beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
 
 
 def context_tokens(

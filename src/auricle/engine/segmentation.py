@@ -4,7 +4,7 @@ Whisper writes ``<|0.00|> text <|4.38|><|4.38|> text <|9.72|>``. Two timestamps 
 segment and start the next. A single one at the end means that nothing follows it; a pair at the end
 means that the model stopped in the middle of the window, which goes on from there.
 
-A text that was written without timestamps is cut at the ends of its sentences.
+The text of a piece of a file is cut at the ends of its sentences instead.
 """
 
 import re
@@ -73,14 +73,14 @@ _SHORT_END = re.compile(r"(^|[\s.])[A-Z][a-z]{0,2}\.$")
 
 
 def split_at_sentences(
-    parts: Sequence[str], part_tokens: Sequence[Sequence[int]], content_frames: int
+    parts: Sequence[str], part_tokens: Sequence[Sequence[int]], split: Split
 ) -> Split:
-    """Return a text's sentences; each may lie anywhere in the window.
+    """Return a text's sentences; each may lie anywhere in what is settled of the window.
 
     Args:
         parts: The text as the tokenizer parts it: words with their leading space, and marks.
         part_tokens: Each part's tokens.
-        content_frames: The window's frames of sound, padding not counted.
+        split: The same text, cut at its timestamps.
     """
     sentences: list[tuple[int, ...]] = []
     text, tokens = "", tuple[int, ...]()
@@ -90,9 +90,9 @@ def split_at_sentences(
             text, tokens = "", ()
         text += part
         tokens += tuple(own_tokens)
-    end_sample = content_frames * SAMPLES_PER_FRAME
+    end_sample = split.consumed_frames * SAMPLES_PER_FRAME
     spans = tuple(TokenSpan(each, 0, end_sample) for each in (*sentences, tokens))
-    return Split(spans, content_frames, True)
+    return Split(spans, split.consumed_frames, split.is_whole)
 
 
 def _ends_before(text: str, following: str) -> bool:

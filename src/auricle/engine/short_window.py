@@ -102,7 +102,7 @@ class _Window:
             options.beam_size,
             self.prompt.length,
             bool(self.prompt.prefix),
-            is_untimed(options),
+            is_untimed(self.decoding.job),
         )
 
     @property
@@ -176,7 +176,7 @@ class ShortWindowEngine:
         tokenizer = self._tokenizer(decoding)
         previous = options.initial_prompt and tokenizer.encode(" " + options.initial_prompt.strip())
         hotwords = options.hotwords and tokenizer.encode(" " + ", ".join(options.hotwords).strip())
-        untimed = (tokenizer.no_timestamps,) if is_untimed(options) else ()
+        untimed = (tokenizer.no_timestamps,) if is_untimed(decoding.job) else ()
         return Prompt(
             context_tokens(previous or (), hotwords or (), tokenizer.sot_prev),
             (*tokenizer.sot_sequence, *untimed),
@@ -292,15 +292,15 @@ class ShortWindowEngine:
         """Hand an accepted decoding to its job, with words if those are wanted."""
         decoding = window.decoding
         tokenizer, options = self._tokenizer(decoding), decoding.job.options
-        has_sentences = is_untimed(options) and options.sentence_times
+        has_sentences = options.is_piece and options.sentence_times
+        split = split_at_timestamps(
+            attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
+        )
         if has_sentences:
-            text_tokens = [token for token in attempt.tokens if token < tokenizer.eot]
+            tokens = [token for span in split.spans for token in span.tokens]
+            text_tokens = [token for token in tokens if token < tokenizer.eot]
             parts, part_tokens = tokenizer.split_to_word_tokens(text_tokens)
-            split = split_at_sentences(parts, part_tokens, decoding.content_frames)
-        else:
-            split = split_at_timestamps(
-                attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
-            )
+            split = split_at_sentences(parts, part_tokens, split)
         texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
         wants_words = options.word_timestamps or has_sentences
         words = self._align(window, split, encoded) if wants_words else None

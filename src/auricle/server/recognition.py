@@ -3,33 +3,26 @@
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import anyio
-from anyio import to_thread
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
-from auricle.audio.vad import has_speech
+from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
 from auricle.groups import first_error
 from auricle.longform import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.server.logs import RequestLog
 from auricle.server.request import Ask
 from auricle.server.state import RETRY_S, ServerState
-from auricle.types import (
-    SAMPLE_RATE_HZ,
-    ClientId,
-    Job,
-    JobId,
-    JobKind,
-    Pcm16,
-    Source,
-    Timing,
-    Transcript,
-)
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
 
 T = TypeVar("T")
+
+_NOWHERE = Source("")
+"""Of audio that was never on the disk."""
 
 
 class Deadline:
@@ -60,39 +53,17 @@ async def transcribe_short(
     deadline: Deadline,
     decode_s: float,
 ) -> FileTranscript:
-    """Return what is said in an utterance; silence costs no job.
+    """Return what is said in an utterance that is decoded already; silence costs no job.
 
     Raises:
         AuricleError: Whatever the transcriber raises.
     """
-    if not await to_thread.run_sync(has_speech, pcm):
-        silence = Transcript("", ask.options.language, 0.0, pcm.size)
-        return FileTranscript(_with_decode_time(silence, decode_s))
-    job = Job(
-        id=JobId(internal_id(ask.job_id)),
-        pcm=pcm,
-        options=ask.options,
-        kind=JobKind.FINAL,
-        client=client,
-        max_wait_s=deadline.left_s(),
-        reservation=reservation,
-        trace_id=ask.trace_id,
-    )
-    transcript = await server.transcriber.transcribe(job)
-    return FileTranscript(_with_decode_time(transcript, decode_s))
-
-
-def _with_decode_time(transcript: Transcript, decode_s: float) -> Transcript:
-    timing = transcript.timing
-    return Transcript(
-        text=transcript.text,
-        language=transcript.language,
-        language_probability=transcript.language_probability,
-        duration_samples=transcript.duration_samples,
-        segments=transcript.segments,
-        timing=Timing(decode_s * 1000, timing.queue_ms, timing.ipc_ms, timing.asr_ms),
-        attempts=transcript.attempts,
-    )
+    request = _request(ask, _NOWHERE, client, reservation, deadline)
+    request = replace(request, tells_refusal=True)
+    heard = await transcribe_file(server.transcriber, InMemory(pcm), request, lane=server.lane)
+    timing = heard.transcript.timing
+    timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
+    return replace(heard, transcript=replace(heard.transcript, timing=timing))
 
 
 async def transcribe_spooled(
@@ -120,17 +91,7 @@ async def transcribe_spooled(
     Raises:
         AuricleError: Whatever the decoder or the transcriber raises.
     """
-    request = FileRequest(
-        source=source,
-        id=internal_id(ask.job_id),
-        options=ask.options,
-        client=client,
-        trace_id=ask.trace_id,
-        condition_on_previous_text=ask.condition_on_previous_text,
-        is_urgent=deadline is not None,
-        max_wait_s=None if deadline is None else deadline.left_s(),
-        reservation=reservation,
-    )
+    request = _request(ask, source, client, reservation, deadline)
     limit_s = None if deadline is None or ask.max_wait_s is None else deadline.left_s()
     with anyio.move_on_after(limit_s):
         return await transcribe_file(
@@ -141,6 +102,22 @@ async def transcribe_spooled(
             on_progress=on_progress,
         )
     raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
+
+
+def _request(
+    ask: Ask, source: Source, client: ClientId, reservation: str | None, deadline: Deadline | None
+) -> FileRequest:
+    return FileRequest(
+        source=source,
+        id=internal_id(ask.job_id),
+        options=ask.options,
+        client=client,
+        trace_id=ask.trace_id,
+        condition_on_previous_text=ask.condition_on_previous_text,
+        is_urgent=deadline is not None,
+        max_wait_s=None if deadline is None else deadline.left_s(),
+        reservation=reservation,
+    )
 
 
 def internal_id(job_id: str) -> str:

@@ -77,6 +77,7 @@ class OpenStreams:
             next_sample=stream.next_sample,
             start_sample=piece.start_sample if piece else 0,
             pcm=piece.pcm.astype("<i2", copy=False).tobytes() if piece else b"",
+            voiced=piece.voiced if piece else (),
             done=result.is_done,
         )
 
@@ -102,7 +103,7 @@ class OpenStreams:
             step.opus_packet_bytes,
         )
         reader = open_reader(InputFile(source.path), source, self._library, self._max_samples)
-        stream = FileStream(reader, self._max_samples, step.from_sample, step.whole_up_to_samples)
+        stream = FileStream(reader, self._max_samples, step.from_sample)
         self._streams[step.stream] = stream
         return stream
 

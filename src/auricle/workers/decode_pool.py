@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,6 @@ _BLAMED = {
 class _Stream:
     id: str
     source: Source
-    whole_up_to_samples: int
     client: ClientId
     from_sample: int = 0
     decoded_samples: int = 0
@@ -148,7 +148,7 @@ class DecodePool:
             self._driver = None
 
     async def decode(
-        self, source: Source, *, whole_up_to_samples: int = 0, client: ClientId = ANONYMOUS
+        self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncGenerator[Progress]:
         """See :class:`auricle.transcriber.Decoder`."""
         if self._is_closing:
@@ -161,7 +161,7 @@ class DecodePool:
         if len(self._streams) >= self._decode.open_files:
             self._counters.refused += 1
             raise Overloaded("too many files are being read", RETRY_AFTER_S)
-        stream = _Stream(f"s{next(self._ids)}", source, whole_up_to_samples, client)
+        stream = _Stream(f"s{next(self._ids)}", source, client)
         self._streams.add(stream)
         try:
             while True:
@@ -169,7 +169,7 @@ class DecodePool:
                 piece = None
                 if step.pcm:
                     pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
-                    piece = Piece(step.start_sample, pcm)
+                    piece = Piece(step.start_sample, pcm, step.voiced)
                 if step.done:
                     self._counters.done += 1
                     self._forget(stream)  # at once: recognising what was read may take long
@@ -242,7 +242,6 @@ class DecodePool:
             sample_rate_hz=source.sample_rate_hz,
             opus_packet_bytes=source.opus_packet_bytes,
             from_sample=stream.from_sample,
-            whole_up_to_samples=stream.whole_up_to_samples,
             dump_after_s=budget_s * DUMP_MARGIN,
         )
         return Assignment(step, budget_s)
@@ -356,6 +355,7 @@ class DecodePool:
             and len(message.pcm) % 2 == 0
             and samples <= MAX_PIECE_SAMPLES
             and (not samples or 0 <= message.start_sample <= most)
+            and _lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )
         if not is_possible:
             raise WorkerError("an impossible step")
@@ -380,3 +380,10 @@ class DecodePool:
             self._waiting.remove(stream)
         if stream.worker is not None:
             self._crew.tell(stream.worker, CloseStream(stream.id))
+
+
+def _lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether these spans follow each other, each with a length, between start and end."""
+    bounds = [start, *(bound for span in spans for bound in span), end]
+    in_order = all(before <= after for before, after in pairwise(bounds))
+    return in_order and all(first < last for first, last in spans)

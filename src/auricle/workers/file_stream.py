@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
+from auricle.audio.pieces import CutRules, PieceCutter
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, EmptyAudio, TooLong
 from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
@@ -64,17 +64,13 @@ class FileStream:
         reader: The file, at its start.
         max_samples: A file that lasts longer is refused when that much was decoded.
         from_sample: Where to go on.
-        whole_up_to_samples: A file no longer than this comes as one piece.
     """
 
-    def __init__(
-        self, reader: SampleReader, max_samples: int, from_sample: int, whole_up_to_samples: int
-    ) -> None:
+    def __init__(self, reader: SampleReader, max_samples: int, from_sample: int) -> None:
         self._reader = reader
         self._max_samples = max_samples
         self._detector = SpeechDetector()
-        rules = CutRules(whole_up_to_samples=min(whole_up_to_samples, MAX_PIECE_SAMPLES))
-        self._cutter = PieceCutter(rules, from_sample)
+        self._cutter = PieceCutter(CutRules(), from_sample)
         self._from_sample = from_sample
         self._hear_from = from_sample - min(
             WARM_UP_SAMPLES, from_sample // WINDOW_SAMPLES * WINDOW_SAMPLES

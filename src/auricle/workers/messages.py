@@ -76,7 +76,6 @@ class DecodeStep(Message, frozen=True):
     sample_rate_hz: int
     opus_packet_bytes: int | None
     from_sample: int
-    whole_up_to_samples: int
     dump_after_s: float
 
 
@@ -173,6 +172,8 @@ class StepDone(Message, frozen=True):
     start_sample: int
     pcm: bytes
     done: bool
+    voiced: tuple[tuple[int, int], ...] = ()
+    """Where in the file somebody speaks, within this piece: start and end."""
 
 
 class StepFailed(Message, frozen=True):

@@ -1,0 +1,26 @@
+"""A reader of one recording that is in memory already: all it has to do is find the speech."""
+
+from collections.abc import AsyncIterator
+
+from anyio import to_thread
+
+from auricle.audio.pieces import find_pieces
+from auricle.transcriber import Progress
+from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
+
+
+class InMemory:
+    """An :class:`auricle.transcriber.Reader` of these samples, whatever source is named."""
+
+    def __init__(self, pcm: Pcm16) -> None:
+        self._pcm = pcm
+
+    async def decode(
+        self, source: Source, *, client: ClientId = ANONYMOUS
+    ) -> AsyncIterator[Progress]:
+        """Yield the speech; the voice detector runs in a thread."""
+        samples = self._pcm.size
+        for piece in await to_thread.run_sync(find_pieces, self._pcm):
+            end_sample = piece.start_sample + piece.pcm.size
+            yield Progress(end_sample / samples, end_sample, piece)
+        yield Progress(1.0, samples, done=True)

@@ -1,0 +1,88 @@
+"""Files of all lengths with the real model: their sentences, and when each was said."""
+
+import numpy as np
+import pytest
+from anyio import to_thread
+
+from auricle.audio.in_memory import InMemory
+from auricle.engine import EngineSettings
+from auricle.engine.short_window import ShortWindowEngine, load
+from auricle.longform import FileRequest, open_lane, transcribe_file
+from auricle.stitching import FileTranscript
+from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
+from tests.fakes.clips import CLIPS, words
+from tests.fakes.model import bundled_model
+from tests.fakes.transcriber import FakeTranscriber
+
+pytestmark = pytest.mark.model
+
+PAIR = CLIPS["pair.wav"].pcm
+SHORT = CLIPS["short.wav"].pcm
+FELLOW = CLIPS["fellow.wav"]
+ENGLISH = Options(language="en")
+
+
+class EngineTranscriber(FakeTranscriber):
+    """Has the jobs done by an engine, one by one."""
+
+    def __init__(self, engine: ShortWindowEngine) -> None:
+        super().__init__()
+        self._engine = engine
+
+    async def transcribe(self, job: Job) -> Transcript:
+        (result,) = await to_thread.run_sync(self._engine.transcribe, [job])
+        assert isinstance(result, Transcript)
+        return result
+
+
+@pytest.fixture(scope="module")
+def engine() -> ShortWindowEngine:
+    return load(EngineSettings(str(bundled_model()), "cpu", "default", 1))
+
+
+async def hear(engine: ShortWindowEngine, pcm: Pcm16, options: Options) -> FileTranscript:
+    request = FileRequest(Source(""), "f", options)
+    transcriber = EngineTranscriber(engine)
+    return await transcribe_file(transcriber, InMemory(pcm), request, lane=open_lane(1))
+
+
+def spans(heard: FileTranscript) -> list[tuple[float, float, str]]:
+    return [
+        (each.start_sample / SAMPLE_RATE_HZ, each.end_sample / SAMPLE_RATE_HZ, each.text.strip())
+        for each in heard.transcript.segments
+    ]
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+async def test_each_sentence_begins_and_ends_where_it_is_said(
+    engine: ShortWindowEngine, beam_size: int
+) -> None:
+    heard = await hear(engine, PAIR, Options(language="en", beam_size=beam_size))
+    first, second = spans(heard)
+    assert [words(text) for _, _, text in (first, second)] == [
+        words("Please close the window."),
+        words("Dinner is on the table."),
+    ]
+    assert first[0] == pytest.approx(0.33, abs=0.06)
+    assert first[1] == pytest.approx(1.48, abs=0.15)
+    assert second[0] == pytest.approx(3.75, abs=0.06)
+    assert second[1] == pytest.approx(4.79, abs=0.15)
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+async def test_a_sentence_is_not_cut_in_the_middle_of_a_clause(
+    engine: ShortWindowEngine, beam_size: int
+) -> None:
+    heard = await hear(engine, FELLOW.pcm, Options(language="en", beam_size=beam_size))
+    assert words(heard.transcript.text) == words(FELLOW.text)
+    for _, _, text in spans(heard)[:-1]:
+        assert text[-1] in ".!?"
+
+
+async def test_a_pause_parts_two_sentences_and_their_times(engine: ShortWindowEngine) -> None:
+    pause = np.zeros(int(0.5 * SAMPLE_RATE_HZ), np.int16)  # with the clips' edges 1.2 s
+    heard = await hear(engine, np.concatenate([SHORT, pause, FELLOW.pcm]), ENGLISH)
+    first, second, *_ = spans(heard)
+    assert words(first[2]) == words("The train leaves at noon.")
+    assert second[0] - first[1] > 0.8
+    assert words(second[2])[:4] == ["and", "so", "my", "fellow"]
