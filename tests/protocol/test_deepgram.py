@@ -342,7 +342,7 @@ def test_finalize_is_answered_by_the_result_of_what_it_ended() -> None:
 def test_it_is_answered_without_any_speech() -> None:
     one = dialect()
     marks = Marks(48_000, 40_000)  # a word that is still to come may begin there
-    (told,) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
+    (_, told) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
     assert told["from_finalize"]
     assert told["is_final"]
     assert (told["start"], told["duration"]) == (0.0, 2.5)
@@ -388,7 +388,8 @@ def test_a_silence_after_the_last_word_is_told_once() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
     told = tell(one, *ended(0, 16_000), final(1), Marks(30_000, 30_000))
     assert [message["type"] for message in told] == ["Results"]
-    told = tell(one, Marks(32_000, 32_000), Marks(48_000, 48_000))
+    told = tell(one, Marks(32_000, 32_000), Marks(48_000, 48_000), Marks(64_000, 64_000))
+    told = [message for message in told if message["type"] != "Results"]
     assert told == [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}]
 
 
@@ -400,6 +401,29 @@ def test_it_is_not_told_while_somebody_speaks_or_words_are_missing() -> None:
     assert tell(one, Marks(96_000, 0)) == []
     (result, end) = tell(one, final(2, "ask not", 24_000, 64_000), Marks(96_000, 0))
     assert (result["type"], end["last_word_end"]) == ("Results", 2.5)
+
+
+def test_silence_is_covered_by_empty_interim_results_that_add_up() -> None:
+    one = dialect()
+    told = tell(one, Marks(16_000, 12_000), Marks(32_000, 28_000), Marks(33_000, 29_000))
+    told += tell(one, SpeechStarted(40_000), Marks(48_000, 30_000), SpeechEnded(64_000))
+    told += tell(one, Marks(80_000, 38_000), final(1, "ask not", 38_000, 64_000))
+    told += tell(one, Marks(80_000, 76_000), Marks(96_000, 92_000))
+    assert [(m["start"], m["duration"], m["is_final"]) for m in told] == [
+        (0.0, 0.75, False),
+        (0.75, 1.0, False),
+        (2.375, 1.625, True),
+        (4.0, 0.75, False),
+        (4.75, 1.0, False),
+    ]
+    assert not any(m["speech_final"] or m["from_finalize"] for m in told if not m["is_final"])
+    empty = told[0]["channel"]["alternatives"]
+    assert empty == [{"transcript": "", "confidence": 0.0, "words": []}]
+
+
+def test_silence_is_not_told_where_no_interim_results_are_wanted() -> None:
+    one = dialect("encoding=linear16&sample_rate=16000")
+    assert tell(one, Marks(16_000, 12_000), Marks(32_000, 28_000)) == []
 
 
 # The end of the stream.
@@ -443,3 +467,26 @@ def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:
     assert dialect().farewell(End("done", 1000)).reason == ""
     long = dialect().farewell(End("bad_audio", 1007, Failed("bad_audio", "é" * 200, False)))
     assert 100 < len(long.reason.encode()) <= 123
+
+
+# Text messages that are sent as binary.
+
+
+@pytest.mark.parametrize(
+    ("data", "step"),
+    [
+        (b'{"type":"CloseStream"}', Stop()),
+        (b'{"type": "KeepAlive"}', Keepalive()),
+        (b'{ "type": "Finalize" }', Flush()),
+    ],
+)
+@pytest.mark.parametrize("query", [LINEAR, "", "encoding=opus"])
+def test_a_binary_control_message_is_one(query: str, data: bytes, step: Step) -> None:
+    assert steps(dialect(query).receive_bytes(data)) == [step]
+
+
+@pytest.mark.parametrize(
+    "data", [b'{"type":"Sing"}', b"{}{}", b"{\xff\xfe\x00", b"{" + bytes(2047)]
+)
+def test_audio_that_looks_like_one_is_audio(data: bytes) -> None:
+    assert steps(dialect().receive_bytes(data)) == [data]

@@ -10,6 +10,9 @@ One ``Results`` with ``is_final`` for each utterance. ``speech_final`` says that
 or a ``Finalize``; it is false where the speaker goes on, and always with ``endpointing=false``. A
 ``Finalize`` is answered by the last result of what was said before it, or by an empty one.
 
+With ``interim_results`` each second of silence has an empty interim ``Results``, which covers the
+audio since the result before it: some clients measure silence by the sum of the durations.
+
 Without ``encoding`` the first bytes say what the audio is: Ogg, WebM, or a WAV.
 """
 
@@ -58,6 +61,11 @@ IDLE_TIMEOUT_S = 10.0
 
 SIGNATURE_BYTES = 12
 """So many bytes tell one container from another."""
+
+MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
+"""The least that an empty result covers; the session reports its progress every second."""
+_CONTROL_BYTES = 1024
+"""A binary message of this size or less may be a text message sent as binary."""
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _CHANNEL_INDEX = [0, 1]  # the first of one
@@ -146,6 +154,7 @@ class DeepgramDialect:
         self._owed: deque[_Utterance] = deque()
         self._finalizes: deque[_Finalize] = deque()
         self._told_sample = self._safe_sample = 0
+        self._covered_sample = 0
         self._last_word_sample: int | None = None
 
     # What the client says.
@@ -175,11 +184,15 @@ class DeepgramDialect:
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
         """Take audio; a message without any is an old way to say ``CloseStream``.
 
+        A text message that was sent as binary is no audio: some clients do that.
+
         Raises:
             AudioError: It can't be decoded.
         """
         if not data:
             return (Stop(),)
+        if data.startswith(b"{") and len(data) <= _CONTROL_BYTES and _is_message(data):
+            return self.receive_text(data.decode())
         if self._is_undecodable:
             raise AudioError("The packets can't be decoded as Opus.")
         self._sha256.update(data)
@@ -268,7 +281,7 @@ class DeepgramDialect:
                 return self._finalized(at_sample)
             case Marks():
                 self._safe_sample = event.safe_sample
-                return self._utterance_end(event.received_sample)
+                return (*self._silence(), *self._utterance_end(event.received_sample))
             case SwitchFormat():
                 self._is_undecodable = True
             case Closed():
@@ -301,7 +314,7 @@ class DeepgramDialect:
         found = alternative(event.text, words, punctuates=self._asked.punctuates)
         if self._asked.language is None and event.language is not None:
             found["languages"] = [event.language]
-        self._told_sample = event.end_sample
+        self._told_sample = self._covered_sample = event.end_sample
         if words:
             self._last_word_sample = words[-1].end_sample
         ended = self._owed.popleft()
@@ -332,6 +345,17 @@ class DeepgramDialect:
             speech_final=True,
             from_finalize=True,
         )
+
+    def _silence(self) -> Iterable[Json]:
+        """Return an empty interim result for silence that no result covers yet."""
+        start_sample = max(self._told_sample, self._covered_sample)
+        samples = self._safe_sample - start_sample
+        is_silent = not self._is_speaking and not self._owed
+        if not self._asked.wants_interim or not is_silent or samples < MIN_SILENCE_SAMPLES:
+            return
+        self._covered_sample = self._safe_sample
+        found = alternative("", (), punctuates=False)
+        yield self._results(start_sample, self._safe_sample, found)
 
     def _utterance_end(self, received_sample: int) -> Iterable[Json]:
         """Tell of a silence after the last word, once all words are out; looked at each second."""
@@ -387,6 +411,14 @@ class DeepgramDialect:
         if code in _AUDIO_CODES:
             return _farewell(1008, "DATA-0000", message)
         return _farewell(end.close_code, code, message)
+
+
+def _is_message(data: bytes) -> bool:
+    try:
+        _messages.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
 
 
 def _farewell(close_code: int, code: str, message: str) -> Farewell:
