@@ -1,12 +1,21 @@
 """What a container grants, read from control groups that a test lays out."""
 
+import gc
 import os
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
-from auricle.machine import available_memory_bytes, raise_open_files, usable_cores
+from auricle.machine import (
+    GC_THRESHOLDS,
+    available_memory_bytes,
+    raise_open_files,
+    shorten_collections,
+    usable_cores,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -78,3 +87,31 @@ def test_as_many_files_may_be_open_as_are_wanted_and_the_system_lets() -> None:
             assert raise_open_files(most + 1) == most
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (before, most))
+
+
+@pytest.fixture
+def _collector() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+@pytest.mark.usefixtures("_collector")
+def test_what_exists_is_not_looked_at_by_later_collections() -> None:
+    lasting = [[number] for number in range(50_000)]
+    shorten_collections()
+    assert gc.get_threshold() == GC_THRESHOLDS
+    assert gc.get_freeze_count() > len(lasting)
+    assert len(gc.get_objects()) < 1000
+
+
+@pytest.mark.usefixtures("_collector")
+def test_garbage_is_collected_first() -> None:
+    class Ring:
+        def __init__(self) -> None:
+            self.itself = self
+
+    garbage = weakref.ref(Ring())
+    shorten_collections()
+    assert garbage() is None

@@ -64,6 +64,26 @@ def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> No
     assert not list((tmp_path / "spool").iterdir())
 
 
+def test_garbage_collection_looks_at_nothing_that_was_loaded_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = tmp_path / "frozen"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, gc, os, pathlib, sys\n"
+        f"folder = pathlib.Path({str(report)!r})\n"
+        "folder.mkdir(exist_ok=True)\n"
+        "def tell():\n"
+        "    (folder / str(os.getpid())).write_text(str(gc.get_freeze_count()))\n"
+        "atexit.register(tell)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with serving(tmp_path) as (server, url):
+        assert post(url).status_code == 200
+        server.interrupt()
+        assert server.wait() == 0
+    assert int((report / str(server.process.pid)).read_text()) > 50_000
+
+
 def test_the_curl_line_that_it_prints_works() -> None:
     line = curl_line("http://h", has_keys=False).split()
     assert line[:2] == ["curl", "--data-binary"]

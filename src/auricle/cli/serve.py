@@ -28,6 +28,7 @@ from auricle.cli.options import setting
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
 from auricle.config import ServerSettings, Settings
 from auricle.errors import AuricleError, SetupError
+from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.transcriber import RemoteTranscriber
@@ -172,6 +173,7 @@ async def _serve(settings: Settings) -> None:
         for used in (pool, decoder):
             stack.push_async_callback(used.aclose)
         await pool.start()
+        shorten_collections()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
             beside.start_soon(_announce, settings, engine, url, problems)
@@ -277,6 +279,7 @@ async def _announce(
         problems.append(exc)
         signal.raise_signal(signal.SIGTERM)  # the one way in which the server ends
         return
+    shorten_collections()  # what was loaded since is little
     after_s = round(time.monotonic() - began_at, 1)
     log.info("ready", version=__version__, model=engine.transcriber.stats().model, after_s=after_s)
     _show(f"Ready after {after_s:.1f} s. Try it:")

@@ -34,6 +34,7 @@ from auricle.cluster.wire import JobHead
 from auricle.config import Settings
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
+from auricle.machine import shorten_collections
 from auricle.transcriber import Stats
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -130,6 +131,7 @@ class Ingress:
         self._replicas = Replicas(recogniser, BOARD, f"{context.get_session_name()}/{application}")
         self._key = settings.engine.engine_key
         self._watch = asyncio.ensure_future(self._replicas.watch())
+        shorten_collections()
 
     def __serve_build_asgi_app__(self) -> RecogniserService:
         """Return the application that answers; called by Serve once."""
