@@ -10,9 +10,10 @@ import numpy as np
 from auricle.errors import WorkerError
 from auricle.types import Job, JobId, Transcript
 from auricle.workers.backlog import Ticket
-from auricle.workers.job_wire import MAX_TEXT_CHARS, read_outcome
+from auricle.workers.job_wire import read_outcome
 from auricle.workers.messages import (
     LENGTH,
+    MAX_TEXT_CHARS,
     BatchDone,
     JobDone,
     JobFailed,

@@ -42,8 +42,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
-from auricle.workers.job_wire import MAX_TEXT_CHARS
-from auricle.workers.messages import SegmentMessage
+from auricle.workers.messages import MAX_TEXT_CHARS, SegmentMessage
 
 pytestmark = pytest.mark.unit
 

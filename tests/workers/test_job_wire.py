@@ -7,12 +7,11 @@ from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.backlog import Ticket
 from auricle.workers.job_wire import (
-    MAX_TEXT_CHARS,
     job_message,
     read_outcome,
     refuse_unsendable,
 )
-from auricle.workers.messages import JobDone, JobFailed, SegmentMessage, WordMessage
+from auricle.workers.messages import MAX_TEXT_CHARS, JobDone, JobFailed, SegmentMessage, WordMessage
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +19,7 @@ SAMPLES = 16_000
 
 
 def ticket() -> Ticket:
-    job = Job(JobId("a"), np.ones(SAMPLES, np.int16))
+    job = Job(JobId("a"), np.ones(SAMPLES, np.int16), Options(word_timestamps=True))
     return Ticket(job, submitted_at=1.0, deadline_at=math.inf, attempts=2, started_at=3.0)
 
 

@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from auricle.config import worker_environment
-from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, Ready, ToParent, pack
+from auricle.workers.messages import LENGTH, MAX_START_ANSWER_BYTES, Ready, ToParent, pack
 from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess, crash_frames
 from tests.fakes.poll import poll_until
 
@@ -36,7 +36,7 @@ async def test_messages_and_the_exit_code_come_through(
     "nonsense",
     [
         pytest.param(b"hello, this is no message", id="text"),
-        pytest.param(LENGTH.pack(MAX_MESSAGE_BYTES + 1), id="a length above the limit"),
+        pytest.param(LENGTH.pack(MAX_START_ANSWER_BYTES + 1), id="a length above the limit"),
         pytest.param(LENGTH.pack(3) + b"\xc1\xc1\xc1", id="not msgpack"),
         pytest.param(LENGTH.pack(1) + b"\x80", id="no type"),
     ],

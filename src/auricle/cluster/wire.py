@@ -39,8 +39,8 @@ from auricle.types import (
     Timing,
     Transcript,
 )
-from auricle.workers.job_wire import MAX_TEXT_CHARS, read_segment, segment_message
-from auricle.workers.messages import SegmentMessage
+from auricle.workers.job_wire import clean_language, clean_text, read_segments, segment_message
+from auricle.workers.messages import MAX_LANGUAGE_CHARS, MAX_TEXT_CHARS, Segments
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"
@@ -112,11 +112,11 @@ class Done(Frame, frozen=True):
     """A transcript. ``id`` is the job's; ``spent_s`` runs from its arrival to this answer."""
 
     id: str
-    text: str
-    language: str | None
+    text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
+    language: Annotated[str, msgspec.Meta(max_length=MAX_LANGUAGE_CHARS)] | None
     language_probability: float
     duration_samples: int
-    segments: tuple[SegmentMessage, ...]
+    segments: Segments
     timing: TimingMessage
     attempts: int
     spent_s: float
@@ -280,12 +280,12 @@ def read_done(done: Done, job: Job) -> Transcript:
     if not 1 <= done.attempts < 2**31:
         raise RemoteProtocolError("an impossible number of attempts")
     try:
-        segments = tuple(read_segment(segment, job.pcm.size) for segment in done.segments)
+        segments = read_segments(done.segments, job)
     except WorkerError as exc:
         raise RemoteProtocolError(str(exc)) from exc
     return Transcript(
-        text=done.text,
-        language=done.language,
+        text=clean_text(done.text),
+        language=clean_language(done.language),
         language_probability=done.language_probability,
         duration_samples=done.duration_samples,
         segments=segments,

@@ -48,11 +48,13 @@ class Assignment:
 
     Attributes:
         message: The work.
+        max_answer_bytes: Larger answers are not read: the worker is killed.
         budget_s: Time after which the worker is killed.
         overdue_s: Time after which something is probably wrong.
     """
 
     message: Message
+    max_answer_bytes: int
     budget_s: float
     overdue_s: float = math.inf
 
@@ -255,6 +257,7 @@ class Crew:
             self._shift.workers_changed(self.ready)
         elif assignment := self._shift.next_assignment(worker.id, now):
             worker.process.forget_stderr()
+            worker.process.max_message_bytes = assignment.max_answer_bytes
             worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
             worker.process.send(assignment.message)
 

@@ -39,7 +39,9 @@ from auricle.workers.blame import Blame, CrashBudget
 from auricle.workers.confinement import Policy, program
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
+from auricle.workers.job_wire import clean_text
 from auricle.workers.messages import (
+    MAX_STEP_ANSWER_BYTES,
     CloseStream,
     DecodeStep,
     Message,
@@ -244,7 +246,7 @@ class DecodePool:
             from_sample=stream.from_sample,
             dump_after_s=budget_s * DUMP_MARGIN,
         )
-        return Assignment(step, budget_s)
+        return Assignment(step, MAX_STEP_ANSWER_BYTES, budget_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a step's result and hand it to its reader."""
@@ -258,7 +260,7 @@ class DecodePool:
         self._blame.acquit(stream.id)
         if isinstance(message, StepFailed):
             kind = _BLAMED.get(message.code, AudioError)
-            self._fail(stream, kind(message.message[:500]))
+            self._fail(stream, kind(clean_text(message.message)))
             return
         stream.from_sample = message.next_sample
         stream.decoded_samples = max(stream.decoded_samples, message.duration_samples)

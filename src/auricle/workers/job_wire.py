@@ -1,6 +1,7 @@
 """Between jobs and messages: what a child is told, and what is believed of its answers."""
 
 import math
+from collections.abc import Sequence
 
 from msgspec import structs
 
@@ -8,6 +9,9 @@ from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.types import Job, Segment, Timing, Transcript, Word
 from auricle.workers.backlog import Ticket
 from auricle.workers.messages import (
+    MAX_SEGMENTS,
+    MAX_TEXT_CHARS,
+    MAX_TOKENS,
     JobDone,
     JobFailed,
     JobMessage,
@@ -16,8 +20,11 @@ from auricle.workers.messages import (
     pack,
 )
 
-MAX_TEXT_CHARS = 20_000
-"""Most text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
+_LINE_BREAKS = (*range(0x09, 0x0E), 0x85, 0x2028, 0x2029)
+_CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Embeddings, overrides and isolates (Unicode TR9): they show text in another order than it has."""
+_CLEANED = dict.fromkeys((*_CONTROLS, *_DIRECTIONS)) | dict.fromkeys(_LINE_BREAKS, " ")
 
 
 def job_message(job: Job) -> JobMessage:
@@ -64,9 +71,9 @@ def read_outcome(
             return EmptyAudio("there is no audio in it")
         return AudioError("the engine can't work on this audio")
     samples = ticket.job.pcm.size
-    segments = tuple(read_segment(segment, samples) for segment in result.segments)
+    segments = read_segments(result.segments, ticket.job)
     text = "".join(segment.text for segment in segments).strip()
-    if len(text) > MAX_TEXT_CHARS or not 0 <= result.language_probability <= 1:
+    if not 0 <= result.language_probability <= 1:
         raise WorkerError("an impossible result")
     elapsed_s = now - ticket.started_at
     if not 0 <= asr_s <= elapsed_s + 1:
@@ -78,7 +85,7 @@ def read_outcome(
     )
     return Transcript(
         text=text,
-        language=result.language,
+        language=clean_language(result.language),
         language_probability=result.language_probability,
         duration_samples=samples,
         segments=segments,
@@ -87,8 +94,22 @@ def read_outcome(
     )
 
 
+def clean_text(text: str) -> str:
+    """Return text without control characters, line breaks and changes of direction.
+
+    It ends in terminals, logs, subtitles and pages, and comes from a process that read a stranger's
+    bytes.
+    """
+    return text if text.isprintable() else text.translate(_CLEANED)
+
+
+def clean_language(language: str | None) -> str | None:
+    """Return a language without control characters."""
+    return None if language is None else clean_text(language)
+
+
 def segment_message(segment: Segment) -> SegmentMessage:
-    """Return a segment as it is sent; :func:`read_segment` is the way back."""
+    """Return a segment as it is sent; :func:`read_segments` is the way back."""
     words = None
     if segment.words is not None:
         words = tuple(
@@ -107,18 +128,33 @@ def segment_message(segment: Segment) -> SegmentMessage:
     )
 
 
-def read_segment(message: SegmentMessage, samples: int) -> Segment:
-    """Return a segment of audio that has so many samples; trusts no number in it.
+def read_segments(messages: Sequence[SegmentMessage], job: Job) -> tuple[Segment, ...]:
+    """Return a job's segments; trusts no number and no text in them.
+
+    Words that the job didn't ask for are left out.
 
     Raises:
-        WorkerError: A time lies outside the audio, or a number is none.
+        WorkerError: A time lies outside the audio, a number is none, or there is too much of it.
     """
+    words = [word for message in messages for word in message.words or ()]
+    if (
+        sum(len(message.text) for message in messages) > MAX_TEXT_CHARS
+        or sum(len(word.text) for word in words) > MAX_TEXT_CHARS
+        or sum(len(word.tokens) for word in words) > MAX_TOKENS
+        or len(words) > MAX_SEGMENTS
+    ):
+        raise WorkerError("an impossible amount of text")
+    samples, with_words = job.pcm.size, job.options.word_timestamps
+    return tuple(_segment(message, samples, with_words=with_words) for message in messages)
+
+
+def _segment(message: SegmentMessage, samples: int, *, with_words: bool) -> Segment:
     words = None
-    if message.words is not None:
+    if with_words and message.words is not None:
         words = tuple(
             Word(
                 *_span(w.start_sample, w.end_sample, samples),
-                w.text,
+                clean_text(w.text),
                 _finite(w.probability),
                 w.tokens,
             )
@@ -128,7 +164,7 @@ def read_segment(message: SegmentMessage, samples: int) -> Segment:
     return Segment(
         start_sample=start,
         end_sample=end,
-        text=message.text,
+        text=clean_text(message.text),
         words=words,
         avg_logprob=_finite(message.avg_logprob),
         no_speech_prob=_finite(message.no_speech_prob),

@@ -5,11 +5,32 @@ Layout of a message: ``[uint32_le length][msgpack map]``. Both sides refuse a le
 """
 
 from struct import Struct as Layout
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 LENGTH = Layout("<I")
 MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
+"""Largest message to a child; how large an answer may be depends on what was asked."""
+MAX_START_ANSWER_BYTES = 64 * 2**10
+"""Largest message of a child that was given no work."""
+MAX_JOB_ANSWER_BYTES = 2**19
+"""Part of a batch's answer for each job: the largest text twice, and the times of all words."""
+MAX_STEP_ANSWER_BYTES = 2**20
+"""30 s of PCM16 are 960 kB."""
+
+MAX_TEXT_CHARS = 20_000
+"""Longest text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
+MAX_SEGMENTS = 1500
+"""Of one job, and words too: Whisper's times are multiples of 20 ms, and a job has at most 30 s."""
+MAX_TOKENS = 10_000
+"""Of all words of one job."""
+MAX_LANGUAGE_CHARS = 16
+MAX_REASON_CHARS = 1000
+
+_Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
+_Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARS)] | None
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -96,13 +117,13 @@ class Ready(Message, frozen=True):
     """Loaded and warmed up."""
 
     pid: int
-    model: str
+    model: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
     rss_bytes: int
     max_batch_jobs: int
     """Most jobs that this engine gains from having together."""
     warm_up_s: float = 0.0
     """How long the warm-up transcription took: the first guess at this machine's speed."""
-    unconfined: tuple[str, ...] = ()
+    unconfined: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     """What the system doesn't keep this worker from, though it should."""
 
 
@@ -117,9 +138,9 @@ class WordMessage(msgspec.Struct, frozen=True, array_like=True):
 
     start_sample: int
     end_sample: int
-    text: str
+    text: _Text
     probability: float
-    tokens: tuple[int, ...] = ()
+    tokens: Annotated[tuple[int, ...], Meta(max_length=MAX_TOKENS)] = ()
 
 
 class SegmentMessage(msgspec.Struct, frozen=True, array_like=True):
@@ -127,21 +148,24 @@ class SegmentMessage(msgspec.Struct, frozen=True, array_like=True):
 
     start_sample: int
     end_sample: int
-    text: str
-    words: tuple[WordMessage, ...] | None
+    text: _Text
+    words: Annotated[tuple[WordMessage, ...], Meta(max_length=MAX_SEGMENTS)] | None
     avg_logprob: float
     no_speech_prob: float
     compression_ratio: float
     temperature: float
 
 
+Segments = Annotated[tuple[SegmentMessage, ...], Meta(max_length=MAX_SEGMENTS)]
+
+
 class JobDone(Message, frozen=True):
     """One job's transcript."""
 
     id: str
-    language: str | None
+    language: _Language
     language_probability: float
-    segments: tuple[SegmentMessage, ...]
+    segments: Segments
 
 
 class JobFailed(Message, frozen=True):
@@ -181,7 +205,7 @@ class StepFailed(Message, frozen=True):
 
     id: int
     code: str
-    message: str
+    message: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
 
 
 ToAsrChild = StartAsr | RunBatch | Stop

@@ -44,6 +44,8 @@ from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.crew import DUMP_MARGIN, HARD_MEMORY_BYTES, ORDERLY, Assignment, Crew
 from auricle.workers.job_wire import job_message, read_outcome, refuse_unsendable
 from auricle.workers.messages import (
+    MAX_JOB_ANSWER_BYTES,
+    MAX_START_ANSWER_BYTES,
     BatchDone,
     JobMessage,
     Message,
@@ -329,7 +331,8 @@ class WorkerPool:
         number = next(self._batch_ids)
         self._batches[worker] = number, batch
         message = RunBatch(number, jobs, budget_s * DUMP_MARGIN)
-        return Assignment(message, budget_s, overdue_s)
+        max_answer_bytes = MAX_START_ANSWER_BYTES + len(jobs) * MAX_JOB_ANSWER_BYTES
+        return Assignment(message, max_answer_bytes, budget_s, overdue_s)
 
     def _keep_audio(
         self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool

@@ -22,7 +22,7 @@ import msgspec
 
 from auricle.workers.messages import (
     LENGTH,
-    MAX_MESSAGE_BYTES,
+    MAX_START_ANSWER_BYTES,
     Message,
     ToParent,
     pack,
@@ -77,6 +77,8 @@ class WorkerProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
+        self.max_message_bytes = MAX_START_ANSWER_BYTES
+        """Longer messages of the child end it; set for each piece of work."""
         self.protocol_error: str | None = None
         """Set when the child was killed because it sent nonsense."""
 
@@ -159,7 +161,7 @@ class WorkerProcess:
         try:
             while True:
                 (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
-                if length > MAX_MESSAGE_BYTES:
+                if length > self.max_message_bytes:
                     raise ValueError(f"announces {length} bytes")
                 on_message(parse_from_child(await self._process.stdout.readexactly(length)))
         except asyncio.IncompleteReadError:
