@@ -52,6 +52,7 @@ def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
         stats(worker("asr-0", last_exit=CRASH)),
         waiting_jobs=3,
         waiting_audio_s=12.3456,
+        reserved_audio_s=22.5,
         done=5,
         retried=1,
         poison=2,
@@ -77,7 +78,12 @@ def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
         "reason": "start",
         "at": 1_700_000_000.0,
     }
-    assert body["queue"] == {"jobs": 3, "audio_s": 12.346, "max_audio_s": 300.0}
+    assert body["queue"] == {
+        "jobs": 3,
+        "audio_s": 12.346,
+        "reserved_audio_s": 22.5,
+        "max_audio_s": 300.0,
+    }
     assert body["jobs"] == {"done": 5, "failed": 0, "retried": 1, "refused": 0, "poison": 2}
     assert body["files"] == {"working": 0, "max": 16, "storable": True}
     assert (body["status"], body["model"], body["draining"]) == ("ok", "fake", False)

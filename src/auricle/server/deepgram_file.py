@@ -69,7 +69,8 @@ async def _answer(reception: Reception, asked: Listen) -> Response:
     if length is not None and asked.encoding in _EXPAND:
         length *= 2
     reception.note(ask, length or 0)
-    reception.enter(estimate_s(length, ask.audio_format, ask.sample_rate_hz))
+    audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
+    reception.enter(audio_s, size_bytes=length)
     spool, sha256 = await reception.new_file(), hashlib.sha256()
     async for chunk in reception.body(reception.max_upload_bytes):
         sha256.update(chunk)

@@ -92,6 +92,7 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "queue": {
             "jobs": asr.waiting_jobs,
             "audio_s": round(asr.waiting_audio_s, 3),
+            "reserved_audio_s": round(asr.reserved_audio_s, 3),
             "max_audio_s": asr.max_audio_s,
         },
         "jobs": {

@@ -123,7 +123,7 @@ async def _answer(request: Request, task: Task) -> Response:
     async with Reception(request) as reception:
         boundary = boundary_of(request.headers.get("content-type", ""))
         length = check_length(request.headers, reception.max_upload_bytes)
-        reception.enter(estimate_s(length))
+        reception.enter(estimate_s(length), size_bytes=length)
         spool = await reception.new_file()
         body = reception.body(reception.max_upload_bytes)
         asked = read_form(await read_form_parts(boundary, body, spool, FIELDS), task)

@@ -6,7 +6,7 @@ refused before the body is read: key, origin, size, room.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from types import TracebackType
 from typing import Self
 
@@ -15,8 +15,10 @@ from starlette.requests import Request
 from auricle.audio.opus import LibOpus
 from auricle.longform import FileTranscript, OnProgress
 from auricle.server.body import body_chunks
-from auricle.server.limits import MAX_UTTERANCE_S, check_open, estimate_s, reserved
+from auricle.server.gate import network_of
+from auricle.server.limits import MAX_UTTERANCE_S, MIN_ESTIMATE_S, check_open, estimate_s
 from auricle.server.logs import request_log
+from auricle.server.proxies import client_address
 from auricle.server.recognition import (
     Deadline,
     note_answer,
@@ -28,7 +30,8 @@ from auricle.server.speech import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
 from auricle.server.spool import SpoolFile
 from auricle.server.state import state_of
 from auricle.server.upload import Upload
-from auricle.types import Pcm16
+from auricle.server.upload_room import UploadRoom
+from auricle.types import ANONYMOUS, Pcm16
 
 _MB = 1_000_000
 
@@ -56,7 +59,7 @@ class Reception:
         self.client = self.server.admit(request)
         self.server.check_serving()
         self.held = contextlib.AsyncExitStack()
-        self._reservation: str | None = None
+        self._room: UploadRoom | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -75,12 +78,20 @@ class Reception:
         return int(self.server.settings.max_upload_mb * _MB)
 
     def enter(
-        self, audio_s: float | None, max_wait_s: float | None = None, *, is_job: bool = False
+        self,
+        audio_s: float | None,
+        max_wait_s: float | None = None,
+        *,
+        size_bytes: int | None,
+        is_job: bool = False,
     ) -> None:
         """Hold a reservation for what looks like an utterance, a place for anything else.
 
+        The reservation lapses if the body comes in slowly, see :mod:`.upload_room`.
+
         Args:
             audio_s: About how long the audio is; ``None`` if that isn't known.
+            size_bytes: Length of the body, if it is known.
             max_wait_s: The caller's deadline, where it can be known before the body is read.
             is_job: Nobody waits for it.
 
@@ -94,9 +105,16 @@ class Reception:
             check_open(server.transcriber, self.client)
             self.held.enter_context(server.places.take(self.client))
             return
-        patience_s = max_wait_s or server.settings.max_wait_s
-        room = reserved(server.transcriber, self.client, audio_s, patience_s)
-        self._reservation = self.held.enter_context(room)
+        room = UploadRoom(server.transcriber, server.early, self.client, self._owners())
+        self.held.callback(room.close)
+        room.reserve_early(audio_s, size_bytes, max_wait_s or server.settings.max_wait_s)
+        self._room = room
+
+    def _owners(self) -> list[Hashable]:
+        address = client_address(self.request.scope)
+        where = network_of(address) or address
+        key = None if self.client == ANONYMOUS else self.client
+        return [owner for owner in (key, where) if owner is not None]
 
     async def new_file(self) -> SpoolFile:
         """Return an empty file for the audio.
@@ -130,6 +148,7 @@ class Reception:
             AuricleError: Whatever the decoder or the transcriber raises.
         """
         server = self.server
+        reservation = self._reserve(ask, upload, audio_format)
         deadline = Deadline(ask.max_wait_s or server.settings.max_wait_s)
         began_at = time.perf_counter()
         pcm = await _decoded_here(ask, upload, audio_format, server.libopus)
@@ -139,27 +158,33 @@ class Reception:
                 ask,
                 pcm,
                 client=self.client,
-                reservation=self._reservation,
+                reservation=reservation,
                 deadline=deadline,
                 decode_s=time.perf_counter() - began_at,
             )
-        self._leave_room_if_long(ask, upload, audio_format)
         return await transcribe_spooled(
             server,
             ask,
             await upload.source(ask, audio_format, server.running.spool, self.held),
             client=self.client,
-            reservation=self._reservation,
+            reservation=reservation,
             deadline=deadline,
             on_progress=on_progress,
         )
 
-    def _leave_room_if_long(self, ask: Ask, upload: Upload, audio_format: str) -> None:
-        """Take a place for files after all, when it turns out to be a long one."""
-        audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz)
-        if self._reservation is not None and audio_s is not None and audio_s > MAX_UTTERANCE_S:
+    def _reserve(self, ask: Ask, upload: Upload, audio_format: str) -> str | None:
+        """Reserve room for an utterance that is there now.
+
+        What turns out to be a long file takes a place for files after all.
+        """
+        if self._room is None:
+            return None
+        audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz) or MIN_ESTIMATE_S
+        if audio_s > MAX_UTTERANCE_S:
             self.held.enter_context(self.server.places.take(self.client))
-            self.server.transcriber.release(self._reservation)
+            self._room.close()
+            return None
+        return self._room.reserve(audio_s, ask.max_wait_s or self.server.settings.max_wait_s)
 
     def note(self, ask: Ask, size_bytes: int) -> None:
         """Note for the log what is asked, as far as it is known."""

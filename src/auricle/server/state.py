@@ -31,6 +31,7 @@ from auricle.server.metrics import Metrics
 from auricle.server.origins import Origins
 from auricle.server.sessions import LiveSessions
 from auricle.server.spool import SpoolDirectory
+from auricle.server.upload_room import EarlyReservations
 from auricle.transcriber import Decoder, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
@@ -60,6 +61,7 @@ class ServerState:
     jobs: JobStore
     gate: Gate
     places: FilePlaces
+    early: EarlyReservations
     lane: Lane
     live: LiveSessions
     history: History = field(default_factory=History)
@@ -105,6 +107,7 @@ class ServerState:
             ),
             gate=Gate.of(settings),
             places=FilePlaces(settings.max_file_jobs),
+            early=EarlyReservations(),
             lane=open_lane(0),  # until the workers are known
             live=LiveSessions(
                 live_settings,

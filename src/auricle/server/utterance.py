@@ -59,7 +59,7 @@ async def _answer_json(reception: Reception) -> Response:
     settings, request = reception.server.settings, reception.request
     max_bytes = int(settings.max_json_mb * _MB)
     length = check_length(request.headers, max_bytes)
-    reception.enter(estimate_json_s(length), is_job=_is_job(request))
+    reception.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
     ask, upload = await _parse(body)
     reception.note(ask, upload.size_bytes)
@@ -75,7 +75,7 @@ async def _answer_audio(reception: Reception) -> Response:
     if _is_job(request):
         server.jobs.check_free(reception.client, ask.job_id)
     audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
-    reception.enter(audio_s, ask.max_wait_s, is_job=_is_job(request))
+    reception.enter(audio_s, ask.max_wait_s, size_bytes=length, is_job=_is_job(request))
     spool = await reception.new_file()
     async for chunk in reception.body(reception.max_upload_bytes):
         await spool.write(chunk)
