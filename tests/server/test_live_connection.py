@@ -14,6 +14,7 @@ from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteP
 from auricle.events import Final, Partial, SessionEvent, Wire
 from auricle.protocol.dialect import Companded, Farewell, Flush, Law, Reply, Step
 from auricle.protocol.native import Resume, StreamParameters
+from auricle.server import live_connection
 from auricle.server.live_connection import (
     MAX_BAD_MESSAGES,
     End,
@@ -277,6 +278,22 @@ async def test_nothing_is_read_while_the_session_has_enough(line: Line) -> None:
     line.fakes.transcriber.gate.set()
     await poll_until(lambda: not line.socket.unread)
     await poll_until(lambda: len(line.socket.of("final")) == 42)
+
+
+async def test_a_client_that_is_not_read_sees_that_the_server_is_there(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_connection, "SIGN_OF_LIFE_S", 0.01)
+    line = await connected(line.fakes, await line.fakes.open(RESENT))
+    line.fakes.transcriber.gate = anyio.Event()
+    for _ in range(42):
+        line.socket.send(pcm(SPEECH[:32_000]))
+        line.socket.tell("finalize")
+    await poll_until(lambda: line.fakes.transcriber.in_flight > 25)
+    await poll_until(lambda: not line.runner.session.wants_data)
+    before = len(line.socket.of("progress"))
+    await poll_until(lambda: len(line.socket.of("progress")) > before + 3)
+    assert line.socket.unread > 5
 
 
 # Text messages.

@@ -795,6 +795,22 @@ def test_what_a_new_session_hears_only_to_tune_in_is_not_told() -> None:
 # Load, files and bounds.
 
 
+def test_a_backlog_of_minutes_is_of_the_file_class_and_what_follows_it_is_live() -> None:
+    rig = pcm_rig(start_sample=16_000)
+    for _ in range(60):  # minutes
+        rig.send(PAIR_AND_SILENCE.tobytes())
+    backlog = [job.kind for job in rig.jobs if job.kind in (JobKind.FINAL, JobKind.FILE)]
+    assert backlog[-1] is JobKind.FILE
+    assert backlog.count(JobKind.FILE) > backlog.count(JobKind.FINAL)
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    rig.jobs.clear()
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    assert not rig.session.is_ahead
+    assert JobKind.FILE not in {job.kind for job in rig.jobs}
+    assert rig.partials
+
+
 def test_a_file_that_is_piped_in_is_of_the_file_class_until_time_has_caught_up() -> None:
     rig = pcm_rig()
     for _ in range(3):

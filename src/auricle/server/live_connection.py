@@ -48,6 +48,9 @@ DRAIN_S = 2.0
 comes back gets them from the next one."""
 LAST_FINAL_S = 10.0
 """Longest wait for the last final of a connection that the server ends."""
+SIGN_OF_LIFE_S = 2.0
+"""A client whose messages are not read gets its marks this often: pings are not read either, and it
+would take the server for gone."""
 MAX_BAD_MESSAGES = 10
 """So many text messages of one connection may be wrong; then it is closed."""
 SLOW_RETRY_S = 1
@@ -347,8 +350,11 @@ class LiveConnection:
         pause_s = self._share.pause_s(began_at, time.monotonic())
         if pause_s or has_more:
             await anyio.sleep(pause_s)
-        if not self._runner.session.wants_data:
-            await self._runner.until_wanted()
+        while not self._runner.session.wants_data and not self._runner.is_over:
+            with anyio.move_on_after(SIGN_OF_LIFE_S):
+                await self._runner.until_wanted()
+                return
+            self._runner.remark()
 
     async def _write(self) -> None:
         while True:

@@ -174,6 +174,11 @@ class LiveRunner:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
+    def remark(self) -> None:
+        """Send the listener the session's marks again."""
+        self.session.remark()
+        self._carry_out()
+
     def set_load(self, load: float) -> None:
         """Tell the session how busy the recognisers are."""
         self.session.set_load(load)

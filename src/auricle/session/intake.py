@@ -34,7 +34,8 @@ BITE_SAMPLES = SAMPLE_RATE_HZ
 SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Silence that is longer is not listened to."""
 RESENT_S = 55.0
-"""What a client keeps and sends to a new session in the place of one that was forgotten."""
+"""What a client may send again, at a live stream's priority, to a new session in the place of one
+that was forgotten: what it kept of some seconds without a server, and its lead-in."""
 
 InOrder = Finalize | Configure | Stop | Flush | Discard
 

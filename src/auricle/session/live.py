@@ -190,7 +190,7 @@ class LiveSession:
         ``Ready`` is put out, then every final after ``last_result``. A message that the connection
         before left unfinished is forgotten: its client sends it again.
         """
-        self._now = now
+        self._tick(now)
         self._drop_events()
         if self._was_attached:
             if self._is_attached and not self.is_resumable:  # taken over: as in detach
@@ -228,7 +228,7 @@ class LiveSession:
         """
         if not self.is_resumable:
             self.conclude(now)
-        self._now = now
+        self._tick(now)
         self._is_attached = False
         self._drop_events()
 
@@ -266,7 +266,7 @@ class LiveSession:
 
     def conclude(self, now: float) -> None:
         """End the open utterance now, also where :meth:`receive_data` takes nothing any more."""
-        self._now = now
+        self._tick(now)
         found = () if self._is_stopping else tuple(self._intake.hearing.finalize())
         if found:
             self._take_found(found, now)
@@ -275,7 +275,7 @@ class LiveSession:
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
         """Take a job's answer; answers that nobody waits for are ignored."""
-        self._now = now
+        self._tick(now)
         for told in self._recognition.job_done(job_id, result, now):
             self._put(told)
         self._settle()
@@ -292,6 +292,10 @@ class LiveSession:
         """
         self._go_on(now)
 
+    def remark(self) -> None:
+        """Send the marks again: a client that is not read has a sign that the server is there."""
+        self._put_marks()
+
     def next_output(self) -> Output | None:
         """Return what is to be done next; ``None`` when there is nothing more."""
         return self._outputs.popleft() if self._outputs else None
@@ -305,7 +309,7 @@ class LiveSession:
 
     def _go_on(self, now: float) -> None:
         """Work off a bite of what was sent, and do what is due."""
-        self._now = now
+        self._tick(now)
         hearing = self._intake.hearing
         until_sample = hearing.received_sample + BITE_SAMPLES
         self._is_behind = False
@@ -323,6 +327,11 @@ class LiveSession:
         finally:
             hearing.forget()
             self._settle()
+
+    def _tick(self, now: float) -> None:
+        if not self._has_room:
+            self._intake.pace.rest(now)
+        self._now = now
 
     def _take(self, happened: Happened, now: float) -> None:
         self._take_found(happened.found, now)
