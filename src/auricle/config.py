@@ -101,10 +101,11 @@ class ServerSettings(_Section):
     )
     openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="What OpenAI's clients may call the model, with commas; none: as OpenAI does.",
+        description="Names for the model in OpenAI's API, with commas; default: OpenAI's own.",
     )
     openai_strict_models: bool = Field(
-        False, description="Give OpenAI's clients a 404 for any other name of a model."
+        False,
+        description="Refuse (404) names that are neither openai_models nor, without it, Whisper's.",
     )
     wyoming: bool = Field(
         False, description="Whether Wyoming's clients, as Home Assistant, are served, too."

@@ -14,6 +14,7 @@ from auricle.protocol.openai_rest import (
     encode_answer,
     error_event,
     error_fields,
+    is_whisper_name,
     read_form,
 )
 from auricle.types import Options, Segment, Task, Transcript, Word
@@ -82,6 +83,37 @@ def test_one_possible_language_is_the_language_and_several_are_none() -> None:
     assert read(languages="de", language="en").options.language == "en"
 
 
+@pytest.mark.parametrize(
+    "given", ["word,segment", "word, segment", '["word", "segment"]', ["word", "segment"]]
+)
+def test_a_list_may_be_repeated_or_hold_commas_or_be_json(given: str | list[str]) -> None:
+    asked = read(timestamp_granularities=given, response_format="verbose_json")
+    assert (asked.options.word_timestamps, asked.has_segments) == (True, True)
+
+
+def test_keywords_may_be_json_or_hold_commas() -> None:
+    assert read(keywords='["Auricle", "a, b"]').options.hotwords == ("Auricle", "a, b")
+    assert read(keywords="Auricle, Opus").options.hotwords == ("Auricle", "Opus")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("whisper-1", "whisper", "tiny", "base.en", "large-v3", "turbo", "distil-large-v3.5"),
+        *("openai/whisper-large-v3-turbo", "Systran/faster-whisper-small.en", "ggml-base"),
+        *("deepdml/faster-whisper-large-v3-turbo-ct2", "distil-whisper/distil-large-v3.5-ct2"),
+        *("mlx-community/whisper-large-v3-mlx", "distil-whisper-large-v3-en"),
+    ],
+)
+def test_names_of_whisper(name: str) -> None:
+    assert is_whisper_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "gpt-4o", "nova-3", "whisper-x", "en", "1", "v3", "whisper/"])
+def test_names_of_others(name: str) -> None:
+    assert not is_whisper_name(name)
+
+
 def test_translations_are_never_streamed() -> None:
     asked = read(Task.TRANSLATE, stream="true")
     assert not asked.is_streamed
@@ -120,6 +152,8 @@ def test_times_are_looked_for_only_where_they_can_be_told(named: Format) -> None
         ("temperature", "-0.1"),
         ("temperature", "nan"),
         ("timestamp_granularities", "letter"),
+        ("timestamp_granularities", "[word]"),
+        ("timestamp_granularities", '{"word": 1}'),
         ("language", "klingon"),
         ("languages", "klingon"),
         ("stream", "maybe"),

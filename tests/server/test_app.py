@@ -14,7 +14,8 @@ pytestmark = pytest.mark.unit
     ("method", "path", "status", "code"),
     [
         ("GET", "/nothing", 404, "not_found"),
-        ("POST", "/utterance/", 404, "not_found"),
+        ("POST", "/utterance//", 404, "not_found"),
+        ("GET", "/jobs//", 404, "not_found"),
         ("GET", "/docs", 404, "not_found"),
         ("GET", "/redoc", 404, "not_found"),
         ("GET", "/utterance", 405, "method_not_allowed"),

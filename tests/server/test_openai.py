@@ -348,6 +348,15 @@ def test_a_strict_server_knows_its_own_names_only(tmp_path: Path) -> None:
         service.assert_works()
 
 
+def test_a_strict_server_knows_every_name_of_whisper(tmp_path: Path) -> None:
+    with in_process(tmp_path, openai_strict_models=True) as service:
+        for name in ("whisper-1", "large-v3", "openai/whisper-base"):
+            assert post(service, model=name).status_code == 200
+            assert service.client.get(f"/v1/models/{name}").json()["id"] == name
+        for name in ("gpt-5", ""):
+            assert_error(post(service, model=name), 404, "model_not_found", "model")
+
+
 # Over a socket.
 
 

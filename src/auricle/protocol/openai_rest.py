@@ -46,6 +46,12 @@ MODELS = (
 )
 """OpenAI's names for what we can do: each is the model that is loaded."""
 
+_WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
+_WHISPER_PARTS = _WHISPER_SIZES.union(
+    ("whisper", "openai", "faster", "distil", "en", "1", "v1", "v2", "v3", "v3.5"),
+    ("ggml", "mlx", "ct2", "fp16", "float16", "int8", "4bit", "8bit"),
+)
+
 MAX_PROMPT_CHARACTERS = 10_000
 """The model reads the end only, some 1000 characters, as at OpenAI."""
 MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
@@ -107,6 +113,16 @@ Gaps = Sequence[Mapping[str, object]]
 """Stretches that could not be recognised: ``start``, ``end``, ``code``. Our own addition."""
 
 
+def is_whisper_name(name: str) -> bool:
+    """Return whether a name is that of a Whisper model in any spelling.
+
+    ``large-v3``, ``whisper-1``, ``openai/whisper-base`` and ``Systran/faster-whisper-tiny.en`` are.
+    """
+    last = name.lower().rpartition("/")[2].replace("v3.5", "v3_5").replace(".", "-")
+    parts = {part.replace("v3_5", "v3.5") for part in last.split("-")}
+    return parts <= _WHISPER_PARTS and not parts.isdisjoint(_WHISPER_SIZES | {"whisper"})
+
+
 def read_form(fields: Fields, task: Task) -> SpeechRequest:
     """Return what a form asks for.
 
@@ -140,6 +156,21 @@ def _last(fields: Fields, name: str) -> str:
     return values[-1].strip() if values else ""
 
 
+def _list(fields: Fields, name: str) -> list[str]:
+    """Return the values of a list: repeated fields, a JSON array, or one value with commas."""
+    found: list[str] = []
+    for value in fields.get(name, ()):
+        found += _array(value, name) if value.lstrip().startswith("[") else value.split(",")
+    return [value.strip() for value in found if value.strip()]
+
+
+def _array(value: str, name: str) -> list[str]:
+    try:
+        return msgspec.json.decode(value, type=list[str])
+    except (msgspec.MsgspecError, RecursionError):
+        raise BadRequest(f"{name} must be a list of strings.", name) from None
+
+
 def _format(fields: Fields) -> Format:
     named = _last(fields, "response_format") or Format.JSON.value
     if named == "diarized_json":
@@ -156,7 +187,7 @@ def _format(fields: Fields) -> Format:
 
 
 def _granularities(fields: Fields) -> frozenset[str]:
-    found = frozenset(value for value in fields.get("timestamp_granularities", ()) if value)
+    found = frozenset(_list(fields, "timestamp_granularities"))
     if not found <= {"word", "segment"}:
         raise BadRequest(
             "timestamp_granularities may hold `word` and `segment`.", "timestamp_granularities"
@@ -177,7 +208,7 @@ def _temperature(fields: Fields) -> None:
 def _language(fields: Fields) -> str | None:
     """Return the language; of several possible ones none, as the model can't choose among them."""
     field, named = "language", _last(fields, "language")
-    hints = [hint for hint in fields.get("languages", ()) if hint]
+    hints = _list(fields, "languages")
     if not named and len(hints) == 1:
         field, named = "languages", hints[0]
     try:
@@ -187,7 +218,7 @@ def _language(fields: Fields) -> str | None:
 
 
 def _keywords(fields: Fields) -> tuple[str, ...]:
-    words = tuple(word for value in fields.get("keywords", ()) if (word := value.strip()))
+    words = tuple(_list(fields, "keywords"))
     if len(words) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in words):
         raise BadRequest(
             f"keywords may hold {MAX_KEYWORDS} of {MAX_KEYWORD_CHARACTERS} characters.", "keywords"

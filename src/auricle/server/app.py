@@ -18,11 +18,12 @@ A WebSocket passes LingeringClose and the last three untouched: it tells its err
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
@@ -53,13 +54,15 @@ from auricle.server.origins import OwnNames, cross_origin
 from auricle.server.pages import pages_router
 from auricle.server.proxies import TrustedProxies
 from auricle.server.state import ServerState
+from auricle.server.uniform import refuse_socket, serve_uniformly
 from auricle.transcriber import Decoder, Transcriber
 
 
 class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; every answer of every layer gets the request's id."""
-        await super().__call__(scope, receive, with_request_id(scope, send))
+        answering = with_request_id(scope, send)
+        await serve_uniformly(super().__call__, scope, receive, answering)
 
     def openapi(self) -> dict[str, Any]:
         """Return the document of all routes; it is made when it is asked for."""
@@ -107,6 +110,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     ):
         app.include_router(module.router)
     app.include_router(pages_router())
+    app.router.default = partial(_not_found, app.router.default)
     # The last one added is the outermost.
     app.add_middleware(Shield)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
@@ -118,6 +122,11 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         app.add_middleware(StrictTransport, max_age_s=settings.server.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)
     return app
+
+
+async def _not_found(otherwise: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    answer = refuse_socket if scope["type"] == "websocket" else otherwise
+    await answer(scope, receive, send)
 
 
 @asynccontextmanager

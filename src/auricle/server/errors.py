@@ -163,6 +163,9 @@ async def _answer_http(request: Request, error: Exception) -> Response:
             ours = AuricleError()
     response = await _answer_ours(request, ours)
     response.headers.update(headers)
+    methods = response.headers.get("allow", "").split(", ")
+    if "GET" in methods:
+        response.headers["allow"] = ", ".join(sorted({*methods, "HEAD"}))
     return response
 
 

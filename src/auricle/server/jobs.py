@@ -15,6 +15,7 @@ from auricle.server.logs import request_log
 from auricle.server.openapi import JOB_RESPONSES
 from auricle.server.results import json_response
 from auricle.server.state import state_of
+from auricle.server.uniform import is_head
 
 router = APIRouter()
 
@@ -30,7 +31,7 @@ async def get_job(request: Request, job_id: str) -> Response:
     server = state_of(request)
     record = server.jobs.find(server.admit(request), job_id, time.monotonic())
     _note(request, record)
-    record.is_collected = record.is_collected or record.state.is_final
+    record.is_collected |= record.state.is_final and not is_head(request.scope)
     return json_response(record.body())
 
 

@@ -24,6 +24,7 @@ from auricle.protocol.openai_rest import (
     done_event,
     encode_answer,
     error_event,
+    is_whisper_name,
     model_fields,
     read_form,
 )
@@ -80,7 +81,6 @@ async def post_translation(request: Request) -> Response:
     return await _answer(request, Task.TRANSLATE)
 
 
-@router.get("/v1/models/", include_in_schema=False)
 @router.get(
     "/v1/models",
     summary="The models, as OpenAI has it",
@@ -115,7 +115,10 @@ def _model_names(server: ServerState) -> list[str]:
 
 
 def _check_model(server: ServerState, name: str) -> None:
-    if server.settings.openai_strict_models and name not in _model_names(server):
+    settings = server.settings
+    if not settings.openai_strict_models or name in _model_names(server):
+        return
+    if settings.openai_models or not is_whisper_name(name):
         raise UnknownModel("This server has no such model; GET /v1/models lists what it has.")
 
 

@@ -34,6 +34,7 @@ from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
 from auricle.server.errors import last_words, log_unseen
 from auricle.server.logs import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
+from auricle.server.uniform import without_slash
 
 if TYPE_CHECKING:
     from websockets.http11 import Request, Response
@@ -143,7 +144,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         """Let the route find this connection, and its path say how large messages may be."""
         super().handle_connect(event)
         if self.response.status_code == 101:
-            path = self.scope["path"]
+            path = without_slash(self.scope["path"])
             self.conn.max_message_size = _MAX_BYTES_AT.get(path, self.conn.max_message_size)
             self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
 
