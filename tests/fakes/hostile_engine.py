@@ -19,6 +19,7 @@ from pathlib import Path
 from auricle.engine import EngineSettings
 from auricle.errors import AudioError
 from auricle.types import Job, Segment, Transcript
+from auricle.workers import attempts
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 IO_URING_SETUP = 425
@@ -164,4 +165,5 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "thread": lambda _: threading.Thread(target=int).start(),
     "signal-itself": lambda _: os.kill(os.getpid(), 0),
     "eat": eat,
+    "attempt": lambda name: attempts.ATTEMPTS[name](),
 }

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from auricle.workers.attempts import ATTEMPTS
 from auricle.workers.seccomp import ARCHITECTURES
 
 pytestmark = [
@@ -21,6 +22,7 @@ def met(action: str, **options: bool) -> str:
     """Return what a process meets that has given up its calls."""
     code = (
         "import ctypes, os, signal, socket, threading\n"
+        "from auricle.workers.attempts import ATTEMPTS\n"
         "from auricle.workers.seccomp import forbid_calls\n"
         "def for_ever(name, *arguments):\n"
         "    if getattr(ctypes.CDLL(None, use_errno=True), name)(*arguments) < 0:\n"
@@ -72,8 +74,19 @@ def test_what_a_recogniser_needs_goes_on_and_the_rest_is_refused(
 
 
 def test_sockets_within_the_machine_may_stay() -> None:
-    assert met("socket.socket(socket.AF_UNIX)", local_sockets=True) == "0"
-    assert met("socket.socket(socket.AF_INET)", local_sockets=True) == REFUSED
+    assert met("socket.socket(socket.AF_UNIX)", for_gpu=True) == "0"
+    assert met("socket.socket(socket.AF_INET)", for_gpu=True) == REFUSED
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_what_a_worker_that_was_taken_over_might_try_is_refused(name: str) -> None:
+    assert met(f"ATTEMPTS[{name!r}]()") == REFUSED
+
+
+def test_private_memory_and_harmless_options_stay() -> None:
+    assert met("__import__('mmap').mmap(-1, 4096, 0x22).close()") == "0"
+    assert met("assert ctypes.CDLL(None).prctl(15, b'name', 0, 0, 0) == 0") == "0"
+    assert met("__import__('mmap').mmap(-1, 4096).close()", for_gpu=True) == "0"
 
 
 def test_threads_that_are_there_are_held_as_well() -> None:

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from auricle.workers import landlock, seccomp
+from auricle.workers.attempts import not_refused
 from auricle.workers.landlock import Access
 
 FILES = "reading and changing the user's files"
@@ -123,7 +124,7 @@ def seal(policy: Policy) -> tuple[str, ...]:
     if sys.platform != "linux":
         return (CALLS,)
     try:
-        seccomp.forbid_calls(local_sockets=policy.has_gpu)
+        seccomp.forbid_calls(for_gpu=policy.has_gpu)
     except (OSError, AttributeError):
         return (CALLS,)
     return ()
@@ -169,4 +170,7 @@ def _give_up_privileges() -> None:
 
 if __name__ == "__main__":
     nothing = Policy()
-    print(json.dumps([*enter(nothing), *seal(nothing)]))
+    lacking = [*enter(nothing), *seal(nothing)]
+    if CALLS not in lacking:
+        lacking += not_refused()
+    print(json.dumps(lacking))

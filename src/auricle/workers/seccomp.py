@@ -3,7 +3,8 @@
 A filter is a small program that the kernel runs before each call
 (https://docs.kernel.org/userspace-api/seccomp_filter.html). This one refuses what a recogniser or
 decoder never needs once it is loaded and somebody who has taken it over would want: the network,
-other programs and processes, memory that outlives it, the rights of files. Everything else goes on
+other programs and processes, memory that outlives it or is not counted, the names and rights of
+files. Everything else goes on
 as before: a list of what is allowed would break with each version of the C library and of CUDA's.
 
 Written out because the libraries for it need libseccomp, which not every system has, and the one
@@ -60,6 +61,12 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
     "add_key": (248, 217),
     "request_key": (249, 218),
     "open_by_handle_at": (304, 265),
+    "name_to_handle_at": (303, 264),
+    "inotify_init1": (294, 26),  # they tell the names of files that others make
+    "inotify_add_watch": (254, 27),
+    "fanotify_init": (300, 262),
+    "fanotify_mark": (301, 263),
+    "memfd_secret": (447, 447),
     "fchmod": (91, 52),
     "fchmodat": (268, 53),
     "fchmodat2": (452, 452),
@@ -72,7 +79,7 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
 }
 _FORBIDDEN_ON_X86 = {
     **{"fork": 57, "vfork": 58, "chmod": 90, "chown": 92, "lchown": 94},
-    **{"utime": 132, "utimes": 235, "futimesat": 261},
+    **{"inotify_init": 253, "utime": 132, "utimes": 235, "futimesat": 261},
 }
 _OF_ITSELF_ONLY: dict[str, tuple[int, int]] = {
     "kill": (62, 129),
@@ -84,17 +91,29 @@ _OF_ITSELF_OR_0: dict[str, tuple[int, int]] = {
     "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
 }
+_MEMFD_CREATE = (319, 279)  # memory that no limit of the process counts
+_MMAP = (9, 222)
+_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20  # linux/mman.h
+_PRCTL = (157, 167)
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 _SOCKET = (41, 198)
 _CLONE = (56, 220)
 _CLONE3 = 435
 _SECCOMP = (317, 277)
 
 
-def forbid_calls(*, local_sockets: bool = False) -> None:
+def number_of(name: str) -> int:
+    """Return the number of a call that is refused, on this machine."""
+    column = ARCHITECTURES[platform.machine()][1]
+    return (_FORBIDDEN | {"memfd_create": _MEMFD_CREATE})[name][column]
+
+
+def forbid_calls(*, for_gpu: bool = False) -> None:
     """Refuse the calls from now on, in all threads.
 
     Args:
-        local_sockets: Whether sockets within this machine may be opened: NVIDIA's driver does.
+        for_gpu: Whether sockets within this machine and shared memory stay: NVIDIA's driver uses
+            them.
 
     Raises:
         OSError: The kernel refuses, or the processor is of another kind.
@@ -103,7 +122,7 @@ def forbid_calls(*, local_sockets: bool = False) -> None:
     if machine not in ARCHITECTURES or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise OSError(errno.ENOSYS, "no table for this processor")
     column = ARCHITECTURES[machine][1]
-    program = _program(machine, os.getpid(), local_sockets)
+    program = _program(machine, os.getpid(), for_gpu)
     code = ctypes.create_string_buffer(b"".join(program))
     head = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))  # struct sock_fprog
     call = ctypes.CDLL(None, use_errno=True).syscall
@@ -113,7 +132,7 @@ def forbid_calls(*, local_sockets: bool = False) -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _program(machine: str, pid: int, local_sockets: bool) -> list[bytes]:
+def _program(machine: str, pid: int, for_gpu: bool) -> list[bytes]:
     architecture, column = ARCHITECTURES[machine]
     refuse = _step(_RETURN, _ERRNO | errno.EPERM)
     program = [
@@ -132,7 +151,19 @@ def _program(machine: str, pid: int, local_sockets: bool) -> list[bytes]:
         program += _only_with(numbers[column], 0, [pid])
     for numbers in _OF_ITSELF_OR_0.values():
         program += _only_with(numbers[column], 0, [0, pid])
-    program += _only_with(_SOCKET[column], 0, [_AF_UNIX] if local_sockets else [])
+    program += _only_with(_SOCKET[column], 0, [_AF_UNIX] if for_gpu else [])
+    program += _never_with(_PRCTL[column], 0, [_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE])
+    if not for_gpu:
+        program += [_step(_IF_EQUAL, _MEMFD_CREATE[column], 0, 1), refuse]
+        # RLIMIT_DATA counts private memory only.
+        program += [
+            _step(_IF_EQUAL, _MMAP[column], 0, 5),
+            _step(_LOAD, _ARGUMENTS_AT + 8 * 3),
+            _step(_IF_SET, _MAP_ANONYMOUS, 0, 2),
+            _step(_IF_SET, _MAP_SHARED, 0, 1),
+            refuse,
+            _step(_RETURN, _ALLOW),
+        ]
     # Threads are made with clone, or with clone3, whose flags can't be seen: without the latter
     # the C library takes the former.
     program += [_step(_IF_EQUAL, _CLONE3, 0, 1), _step(_RETURN, _ERRNO | errno.ENOSYS)]
@@ -153,6 +184,17 @@ def _only_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]
     ]
     block = [_step(_LOAD, _ARGUMENTS_AT + 8 * argument), *allowed]
     block.append(_step(_RETURN, _ERRNO | errno.EPERM))
+    return [_step(_IF_EQUAL, number, 0, len(block)), *block]
+
+
+def _never_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]:
+    """Refuse a call with one of these values, of which the lower 32 bits count."""
+    refused = [
+        step
+        for value in values
+        for step in (_step(_IF_EQUAL, value, 0, 1), _step(_RETURN, _ERRNO | errno.EPERM))
+    ]
+    block = [_step(_LOAD, _ARGUMENTS_AT + 8 * argument), *refused, _step(_RETURN, _ALLOW)]
     return [_step(_IF_EQUAL, number, 0, len(block)), *block]
 
 
