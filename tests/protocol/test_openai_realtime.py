@@ -228,6 +228,15 @@ def test_events_without_audio_are_bounded_and_nothing_of_them_is_told_again() ->
     assert len(reply.texts[0]) < 1000
 
 
+def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
+    line = Line()
+    append = {"type": "input_audio_buffer.append", "audio": "AAAA" * MAX_EVENT_CHARACTERS}
+    assert all(isinstance(step, bytes) for step in line.say(json.dumps(append)))
+    (reply,) = line.say(json.dumps(append | {"event_id": "x" * MAX_EVENT_CHARACTERS}))
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
+
+
 def test_binary_messages_are_told_what_to_do() -> None:
     (reply,) = Line().it.receive_bytes(AUDIO)
     assert isinstance(reply, Reply)

@@ -1,11 +1,18 @@
 import base64
 import json
 import os
+import tracemalloc
 
 import pytest
 
 from auricle.errors import BadRequest
-from auricle.server.payload import SLICE_CHARACTERS, THREAD_ABOVE_BYTES, parse_payload
+from auricle.server.payload import (
+    MAX_FIELDS_BYTES,
+    SLICE_CHARACTERS,
+    THREAD_ABOVE_BYTES,
+    parse_payload,
+)
+from auricle.server.request import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from tests.fakes.service import in_base64
 
 pytestmark = pytest.mark.unit
@@ -94,3 +101,36 @@ async def test_messages_do_not_repeat_what_was_sent() -> None:
     with pytest.raises(BadRequest) as caught:
         await parse_payload(body("YWJj", initial_prompt=["my secret words"]))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b'"hotwords": [' + b'"",' * 8_000_000 + b'""]',
+        b'"hotwords": [' + b'"abcdefgh",' * 2_000_000 + b'""]',
+        b'"unknown": [' + b"1," * 12_000_000 + b"1]",
+        b'"initial_prompt": "' + b"a" * 25_000_000 + b'"',
+    ],
+    ids=["empty", "words", "unknown", "prompt"],
+)
+async def test_fields_that_are_too_long_are_refused_before_they_cost_anything(
+    fields: bytes,
+) -> None:
+    content = bytearray(b'{"audio": "YWJj", ' + fields + b"}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(BadRequest, match="other than audio"):
+            await parse_payload(content)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+async def test_the_longest_fields_that_are_allowed_are_read_in_every_encoding() -> None:
+    words = ["\u6f22" * MAX_HOTWORD_CHARACTERS] * MAX_HOTWORDS
+    prompt = "\u6f22" * MAX_PROMPT_CHARACTERS
+    content = body(GOOD, hotwords=words, initial_prompt=prompt)
+    assert len(content) - len(GOOD) < MAX_FIELDS_BYTES
+    ask, _ = await parse_payload(content)
+    assert ask.options.hotwords == tuple(words)
+    assert ask.options.initial_prompt == prompt

@@ -29,6 +29,7 @@ from auricle.events import (
     SpeechStarted,
 )
 from auricle.protocol.dialect import Companded, Discard, End, Farewell, Flush, Reply, Step
+from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.protocol.openai_realtime_config import ConfigError, RealtimeConfig, decode_session
 from auricle.protocol.openai_realtime_items import Items, Told
 
@@ -38,7 +39,7 @@ IDLE_TIMEOUT_S = 600.0
 SLICE_CHARACTERS = 64 * 1024
 """A large message is decoded in slices of a second of PCM; a multiple of 4."""
 MAX_EVENT_CHARACTERS = 256 * 1024
-"""Of events without audio."""
+"""Of an event without its audio."""
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -90,6 +91,9 @@ class RealtimeDialect:
 
     def receive_text(self, text: str) -> Iterator[Step]:
         """Do what an event asks for; what can't be done is told, and is never the end."""
+        if is_longer_outside_audio(text, MAX_EVENT_CHARACTERS):  # before it costs anything
+            yield self._error("string_above_max_length", "The event is too long.")
+            return
         try:
             event = _events.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:

@@ -2,7 +2,7 @@
 
 msgspec and binascii keep the GIL while they work, in whatever thread. So the audio's string is only
 skipped over by the JSON parser (6 ms for 25 MB), and then decoded in slices, between which others
-run.
+run. All other fields together are bounded before they are parsed.
 """
 
 import binascii
@@ -11,10 +11,14 @@ import msgspec
 from anyio import to_thread
 
 from auricle.errors import BadRequest
+from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.server.request import Ask, JsonRequest, check
 
 THREAD_ABOVE_BYTES = 256 * 1024
 SLICE_CHARACTERS = 2**20  # a multiple of 4; some 2 ms
+
+MAX_FIELDS_BYTES = 512 * 1024
+"""All but the audio: the longest prompt and hot words, each character escaped as ``\\uXXXX``."""
 
 _decoder = msgspec.json.Decoder(JsonRequest)
 
@@ -28,6 +32,8 @@ async def parse_payload(body: bytearray) -> tuple[Ask, bytes]:
         BadRequest: It isn't JSON, a field can't be used, or the audio isn't base64.
         UnsupportedFormat: The format is unknown.
     """
+    if is_longer_outside_audio(body, MAX_FIELDS_BYTES):
+        raise BadRequest(f"The fields other than audio may hold {MAX_FIELDS_BYTES} bytes in all.")
     if len(body) <= THREAD_ABOVE_BYTES:
         return _parse(body)
     return await to_thread.run_sync(_parse, body)
