@@ -355,6 +355,12 @@ class ClientSettings(_Section):
     api_key: SecretStr | None = Field(
         None, description="The key that `transcribe` and `live` show."
     )
+    outage_buffer_s: float = Field(
+        600.0,
+        ge=10,
+        le=6 * 3600,
+        description="Audio that `live --mic` keeps while no server answers, in seconds.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,16 @@ from rich.console import Console
 
 from auricle.cli import captions
 from auricle.cli.captions import CaptionScreen, caption
-from auricle.client import Connected, Disconnected, Final, Gap, Partial, Warned, WarningCode
+from auricle.client import (
+    CatchingUp,
+    Connected,
+    Disconnected,
+    Final,
+    Gap,
+    Partial,
+    Warned,
+    WarningCode,
+)
 from auricle.events import SpeechStarted
 
 pytestmark = pytest.mark.unit
@@ -190,6 +199,23 @@ def test_a_log_hears_of_a_lost_connection_once(pipe: Screen) -> None:
     assert pipe.said.getvalue() == (
         "The connection was lost: nobody listens there. Trying again…\nConnected.\n"
     )
+
+
+def test_a_log_hears_once_that_captions_catch_up(pipe: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="") as screen:
+        for behind_s in (600.0, 580.4, 10.0, 0.0):
+            screen.show(CatchingUp(behind_s))
+    assert pipe.said.getvalue() == "Catching up, 600 s behind.\n"
+
+
+def test_a_terminal_shows_how_far_captions_are_behind(terminal: Screen) -> None:
+    with CaptionScreen(is_written=True, idle="idle") as screen:
+        screen.show(Connected(True))
+        screen.show(CatchingUp(600.0))
+        screen.show(CatchingUp(31.4))
+        assert plain(terminal.drawn).endswith("Catching up, 31 s behind.")
+        screen.show(CatchingUp(0.0))
+        assert plain(terminal.drawn).endswith("idle")
 
 
 def test_warnings_are_said_and_stay(pipe: Screen) -> None:

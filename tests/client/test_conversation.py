@@ -11,6 +11,7 @@ from auricle.client.conversation import (
     MESSAGE_FRAMES,
     OFFSET,
     UNMARKED_SAMPLES,
+    CatchingUp,
     Connected,
     Conversation,
     State,
@@ -366,7 +367,7 @@ def test_audio_dropped_while_connecting_does_not_misplace_a_session() -> None:
     talk.receive_pcm(speech(1))
     talk.audio.drop_above(20 * SECOND)
     found = ready(asked.start_sample, safe=asked.safe_sample, name="B")
-    connected, gap = talk.receive_event(found)
+    connected, gap, _ = talk.receive_event(found)
     assert connected == Connected(False)
     assert gap == Gap(10 * SECOND, 21 * SECOND, "unreachable")
     assert spans(talk)[0][0] == 21 * SECOND
@@ -393,7 +394,7 @@ def test_marks_of_a_session_that_started_elsewhere_hide_no_loss() -> None:
     assert (talk.safe_sample, talk.received_sample) == (5 * SECOND, 0)
     talk.disconnected()
     talk.connected()
-    connected, gap = talk.receive_event(ready(35 * SECOND, name="C"))
+    connected, gap, *_ = talk.receive_event(ready(35 * SECOND, name="C"))
     assert connected == Connected(False)
     assert gap == Gap(5 * SECOND, 35 * SECOND, "unreachable")
 
@@ -426,11 +427,12 @@ def test_speech_that_the_session_never_got_is_told_after_the_finals_before_it() 
     talk.receive_pcm(speech(20))
     talk.limit(15 * SECOND)
     talk.connected()
-    assert talk.receive_event(ready(10 * SECOND, safe=0, resumed=True)) == [Connected(True)]
+    connected, behind = talk.receive_event(ready(10 * SECOND, safe=0, resumed=True))
+    assert (connected, behind) == (Connected(True), CatchingUp(30.0))
     assert spans(talk)[0][0] == 15 * SECOND
     one = final(1, 4 * SECOND, 10 * SECOND)
     gap = Gap(10 * SECOND, 15 * SECOND, "unreachable")
-    assert talk.receive_event(one) == [one, gap]
+    assert talk.receive_event(one) == [one, gap, CatchingUp(20.0)]
     # If that session is forgotten too, only what was not reported yet is reported.
     talk.receive_pcm(speech(4))
     talk.disconnected()
@@ -438,7 +440,32 @@ def test_speech_that_the_session_never_got_is_told_after_the_finals_before_it() 
     assert forgotten(talk, 24 * SECOND) == [
         Connected(False),
         Gap(15 * SECOND, 24 * SECOND, "unreachable"),
+        CatchingUp(10.0),
     ]
+
+
+def test_after_a_long_outage_it_says_how_far_the_text_is_behind() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(4))
+    list(messages(talk))
+    talk.receive_event(Marks(4 * SECOND, 4 * SECOND))
+    talk.disconnected()
+    talk.receive_pcm(speech(60))
+    assert forgotten(talk, 0) == [Connected(False), CatchingUp(60.0)]
+    list(messages(talk))
+    assert talk.receive_event(Marks(20 * SECOND, 4 * SECOND + 8000)) == []
+    assert talk.receive_event(Marks(40 * SECOND, 34 * SECOND)) == [CatchingUp(30.0)]
+    partial = Partial(1, "", "x", 35 * SECOND, 54 * SECOND)
+    assert talk.receive_event(partial) == [partial, CatchingUp(10.0)]
+    assert talk.receive_event(Marks(64 * SECOND, 60 * SECOND)) == [CatchingUp(0.0)]
+    assert talk.receive_event(Marks(64 * SECOND, 64 * SECOND)) == []
+
+
+def test_a_short_outage_is_nothing_to_catch_up() -> None:
+    talk = opened()
+    talk.disconnected()
+    talk.receive_pcm(speech(9))
+    assert forgotten(talk, 0) == [Connected(False)]
 
 
 def test_a_connection_that_is_too_slow_loses_blocks_and_no_crumbs() -> None:

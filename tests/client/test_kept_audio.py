@@ -7,6 +7,7 @@ from auricle.client.kept_audio import (
     ENCODER_DELAY_SAMPLES,
     FRAME_SAMPLES,
     LEAD_IN_SAMPLES,
+    PCM_KEPT_SAMPLES,
     Frame,
     KeptAudio,
 )
@@ -26,6 +27,11 @@ def frames(number: int) -> Pcm16:
     return counting(number * FRAME_SAMPLES)
 
 
+def samples(frame: Frame) -> Pcm16:
+    assert frame.pcm is not None
+    return frame.pcm
+
+
 def seqs(found: list[Frame]) -> list[int]:
     return [frame.seq for frame in found]
 
@@ -41,7 +47,7 @@ def test_samples_become_frames_however_they_come() -> None:
     found = audio.next_frames(10)
     assert seqs(found) == [0, 1, 2, 3, 4]
     assert [frame.start_sample for frame in found] == [0, 320, 640, 960, 1280]
-    assert np.array_equal(np.concatenate([frame.pcm for frame in found]), pcm)
+    assert np.array_equal(np.concatenate([samples(frame) for frame in found]), pcm)
 
 
 def test_what_does_not_fill_a_frame_waits() -> None:
@@ -57,7 +63,7 @@ def test_a_frame_is_its_own_even_if_the_caller_writes_over_the_samples() -> None
     audio.receive_pcm(pcm)
     pcm[:] = 0
     [frame] = audio.next_frames(1)
-    assert np.array_equal(frame.pcm, counting(FRAME_SAMPLES))
+    assert np.array_equal(samples(frame), counting(FRAME_SAMPLES))
 
 
 def test_each_frame_is_encoded_once_and_in_order() -> None:
@@ -89,8 +95,8 @@ def test_the_end_is_filled_up_with_silence() -> None:
     audio.finish()
     last = audio.next_frames(10)[-1]
     assert audio.end_sample == 2 * FRAME_SAMPLES
-    assert last.pcm[0] == FRAME_SAMPLES + 1
-    assert not last.pcm[1:].any()
+    assert samples(last)[0] == FRAME_SAMPLES + 1
+    assert not samples(last)[1:].any()
 
 
 def test_silence_follows_that_brings_the_last_speech_out_of_the_decoder() -> None:
@@ -179,3 +185,28 @@ def test_too_much_of_it_lets_the_oldest_go() -> None:
     assert (audio.kept_samples, audio.dropped_samples) == (3 * FRAME_SAMPLES, 3 * FRAME_SAMPLES)
     assert audio.safe_sample == 7 * FRAME_SAMPLES
     assert sent(audio) == [7, 8, 9]
+
+
+def test_old_frames_keep_their_packet_alone() -> None:
+    audio = KeptAudio(encode=lambda pcm: OpusPacket(b"x"))
+    kept = PCM_KEPT_SAMPLES // FRAME_SAMPLES
+    audio.receive_pcm(np.zeros(PCM_KEPT_SAMPLES + 2 * FRAME_SAMPLES, np.int16))
+    found = audio.next_frames(10_000)
+    assert [frame.pcm is None for frame in found] == [True, True] + kept * [False]
+    assert {frame.packet for frame in found} == {OpusPacket(b"x")}
+
+
+def test_samples_without_packets_are_kept_however_old() -> None:
+    audio = KeptAudio()
+    audio.receive_pcm(np.zeros(PCM_KEPT_SAMPLES + 2 * FRAME_SAMPLES, np.int16))
+    assert all(frame.pcm is not None for frame in audio.next_frames(10_000))
+
+
+def test_frames_that_can_not_be_sent_as_pcm_any_more_are_dropped() -> None:
+    audio = KeptAudio(encode=lambda pcm: OpusPacket(b"x"))
+    audio.receive_pcm(np.zeros(PCM_KEPT_SAMPLES + 3 * FRAME_SAMPLES, np.int16))
+    assert sent(audio)[:2] == [0, 1]
+    audio.rewind(0)
+    audio.stop_encoding()
+    assert audio.first_sample == 3 * FRAME_SAMPLES
+    assert sent(audio)[0] == 3

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from auricle.cli.console import errors, results
-from auricle.client import Connected, Disconnected, LiveEvent
+from auricle.client import CatchingUp, Connected, Disconnected, LiveEvent
 from auricle.events import Final, Partial, SpeechStarted, Warned
 from auricle.protocol.gaps import gap_line
 from auricle.types import Gap
@@ -47,6 +47,7 @@ class CaptionScreen:
         self._status = Text()
         self._is_connected = False
         self._is_told = False
+        self._is_behind = False
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -76,6 +77,9 @@ class CaptionScreen:
                     self._draw()
                     self._show_final(event)
                 return
+            case CatchingUp():
+                self._show_behind(event.behind_s)
+                return
             case Gap():
                 self._show_line(gap_line(event), style="yellow")
             case Disconnected():
@@ -92,6 +96,16 @@ class CaptionScreen:
             case _:
                 return
         self._draw()
+
+    def _show_behind(self, behind_s: float) -> None:
+        """Say below the captions how far they are behind; where nothing is drawn, say it once."""
+        text = f"Catching up, {behind_s:.0f} s behind." if behind_s else ""
+        if self._live is not None:
+            self._status = Text(text, style="yellow italic")
+            self._draw()
+        elif text and not self._is_behind:
+            errors.print(text, style="yellow")
+        self._is_behind = bool(behind_s)
 
     def wait(self, why: str) -> None:
         """Say that the server is being asked again and again; a log is told once."""

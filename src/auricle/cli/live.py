@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -23,12 +24,14 @@ from auricle.cli.speech import (
     language_of,
     words_of,
 )
-from auricle.client import LiveClient
+from auricle.client import ClientRules, LiveClient
 from auricle.config import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
 from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.types import Task
 
+FILE_AHEAD_S = 40.0
+"""A recording waits for its server, so no more of it is read ahead."""
 MIC_IDLE = "Listening; Ctrl-C ends it."
 
 
@@ -76,6 +79,7 @@ def live(
         ),
     ] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
+    outage_buffer_s: Annotated[float | None, setting("outage_buffer_s")] = None,
 ) -> None:
     """Show captions of a microphone (--mic), or of a recording while it plays.
 
@@ -88,7 +92,7 @@ def live(
     Ctrl-C ends the speech, and what was said so far is still written down; a second one leaves at
     once.
     """
-    settings = Settings.load({"url": url, "api_key": api_key})
+    settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
     parameters = StreamParameters(
         language=language_of(language),
         task=task,
@@ -98,20 +102,21 @@ def live(
         word_timestamps=word_timestamps,
     )
     written_as, target = _destination(file, output, output_format)
-    source = _source(file, mic, fast)
-    key = settings.client.api_key
-    client = LiveClient(
-        settings.client.url or f"http://127.0.0.1:{settings.server.port}",
-        parameters,
-        api_key=None if key is None else key.get_secret_value(),
-    )
-    record = LiveRecord(client, written_as, target)
-    idle = MIC_IDLE if file is None else f"{file.name} plays; Ctrl-C ends it."
-    stream = LiveStream(client, source, record, idle)
-    try:
-        asyncio.run(stream.run())
-    except KeyboardInterrupt:  # where a signal can't be waited for
-        stream.interrupts = 2
+    with closing(_source(file, mic, fast)) as source:
+        key = settings.client.api_key
+        client = LiveClient(
+            settings.client.url or f"http://127.0.0.1:{settings.server.port}",
+            parameters,
+            api_key=None if key is None else key.get_secret_value(),
+            rules=_rules(settings.client.outage_buffer_s if mic else FILE_AHEAD_S),
+        )
+        record = LiveRecord(client, written_as, target)
+        idle = MIC_IDLE if file is None else f"{file.name} plays; Ctrl-C ends it."
+        stream = LiveStream(client, source, record, idle)
+        try:
+            asyncio.run(stream.run())
+        except KeyboardInterrupt:  # where a signal can't be waited for
+            stream.interrupts = 2
     if stream.is_unread:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it when it ends
         raise typer.Exit(1)
@@ -123,6 +128,11 @@ def live(
         raise _advised(stream.problem)
     if stream.interrupts > (1 if mic else 0):  # one is the usual end of listening
         raise typer.Exit(EXIT_INTERRUPTED)
+
+
+def _rules(max_kept_s: float) -> ClientRules:
+    """Return rules that wait for a server at least as long as audio is kept."""
+    return ClientRules(max_kept_s=max_kept_s, patience_s=max(ClientRules().patience_s, max_kept_s))
 
 
 def _destination(

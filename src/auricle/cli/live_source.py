@@ -31,6 +31,10 @@ class Source(Protocol):
         """Send all there is."""
         ...
 
+    def close(self) -> None:
+        """Let go of the file or device; idempotent."""
+        ...
+
 
 class FileSource:
     """A recording, at the pace at which it was spoken, or as fast as the server takes it.
@@ -62,6 +66,10 @@ class FileSource:
             sent_samples += step.size
             if not self._is_fast:
                 await anyio.sleep_until(began_at + sent_samples / SAMPLE_RATE_HZ)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._reader.close()
 
     async def _steps(self) -> AsyncIterator[Pcm16]:
         try:
@@ -124,6 +132,9 @@ class MicrophoneSource:
         finally:
             take()  # the last of it, and nothing comes after
         raise SetupError("The microphone is gone.")
+
+    def close(self) -> None:
+        """Do nothing: the microphone is open only while it plays."""
 
     @contextlib.contextmanager
     def _opened(self, heard: Any, ended: Any) -> Iterator[None]:

@@ -8,7 +8,7 @@
 """
 
 from auricle.client.backoff import ClientRules
-from auricle.client.conversation import Connected, Disconnected, LiveEvent
+from auricle.client.conversation import CatchingUp, Connected, Disconnected, LiveEvent
 from auricle.client.live import LiveClient
 from auricle.events import (
     Closed,
@@ -25,6 +25,7 @@ from auricle.protocol.native import Configure, StreamParameters
 from auricle.types import Gap
 
 __all__ = [
+    "CatchingUp",
     "ClientRules",
     "Closed",
     "Configure",

@@ -19,7 +19,8 @@ class ClientRules:
         silence_s: A server that owes an answer and says nothing for so long is asked whether it
             is there; after as long again it counts as gone.
         keepalive_s: Something is said at least this often.
-        max_kept_s: Audio that is kept until its finals are there.
+        max_kept_s: Audio that is kept until its finals are there: 3 kB of Opus a second. If a
+            server is away for longer, the oldest audio is lost (see ``patience_s``, too).
     """
 
     first_delay_s: float = 0.25
@@ -29,7 +30,7 @@ class ClientRules:
     connect_limit_s: float = 10.0
     silence_s: float = 5.0
     keepalive_s: float = 15.0
-    max_kept_s: float = 40.0
+    max_kept_s: float = 600.0
 
 
 class Backoff:

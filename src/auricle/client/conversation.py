@@ -16,6 +16,7 @@ and even a server:
 import enum
 from collections import deque
 from dataclasses import dataclass, replace
+from math import inf
 from struct import Struct
 
 import msgspec
@@ -62,6 +63,11 @@ DROP_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Audio that can't be sent as fast as it is spoken is dropped in blocks: one long gap costs fewer
 words than many short ones."""
 
+FAR_BEHIND_SAMPLES = 10 * SAMPLE_RATE_HZ
+"""With more speech than this without text, a new connection has to catch up."""
+CAUGHT_UP_SAMPLES = 5 * SAMPLE_RATE_HZ
+"""With no more than this it has caught up: an open utterance may be as long."""
+
 OFFSET = Struct("<Q")  # where the samples of a PCM message lie on the session's clock
 
 
@@ -80,9 +86,20 @@ class Disconnected:
     retry_in_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class CatchingUp:
+    """Kept speech is sent faster than it was spoken; its text is so far behind.
+
+    It comes about once a second after a connection was lost for long, and with 0 at the end.
+    """
+
+    behind_s: float
+
+
 LiveEvent = (
     Connected
     | Disconnected
+    | CatchingUp
     | SpeechStarted
     | SpeechEnded
     | Partial
@@ -134,6 +151,8 @@ class Conversation:
         self._losses = Losses()
         self._sent_sample = parameters.start_sample  # up to where the session gets audio
         self._has_sent = False  # since the connection is there
+        self._partial_sample = 0  # the end of the newest partial
+        self._behind_s: float | None = None  # as reported last; None: not catching up
         self._session: Ready | None = None
         self._last_result = 0  # of this session
         self._finals = 0  # of all sessions
@@ -158,6 +177,11 @@ class Conversation:
         """Whether the server owes us a word."""
         unmarked = self.audio.next_sample - self.received_sample
         return self.state is State.WAITING or self._is_stop_sent or unmarked > UNMARKED_SAMPLES
+
+    @property
+    def behind_samples(self) -> int:
+        """How much speech has no text yet."""
+        return self.audio.end_sample - max(self.safe_sample, self._partial_sample)
 
     def receive_pcm(self, pcm: Pcm16) -> None:
         """Take speech from the application."""
@@ -248,7 +272,8 @@ class Conversation:
 
     def receive_event(self, event: Event) -> list[LiveEvent]:
         """Take what the server says; return what the application is to see of it."""
-        return [*self._receive(event), *self._losses.due(self.safe_sample)]
+        events = [*self._receive(event), *self._losses.due(self.safe_sample)]
+        return [*events, *self._catching_up()]
 
     def _receive(self, event: Event) -> list[LiveEvent]:
         match event:
@@ -267,6 +292,7 @@ class Conversation:
             case Final():
                 return self._final(event)
             case Partial():
+                self._partial_sample = max(self._partial_sample, event.end_sample)
                 return [replace(event, utterance=event.utterance + self._utterances_before)]
             case Closed():
                 return self._closed(event)
@@ -298,7 +324,22 @@ class Conversation:
             self._sent_sample = self.audio.first_sample
             self.audio.rewind(self.audio.first_sample)
             self.safe_sample = self.audio.safe_sample
+        if self.behind_samples > FAR_BEHIND_SAMPLES:
+            self._behind_s = inf
         return [Connected(ready.resumed)]
+
+    def _catching_up(self) -> list[CatchingUp]:
+        """Report how far the text is behind, if that has changed by a second."""
+        if self._behind_s is None or self.state is not State.OPEN:
+            return []
+        behind_s = self.behind_samples / SAMPLE_RATE_HZ
+        if self.behind_samples <= CAUGHT_UP_SAMPLES:
+            self._behind_s = None
+            return [CatchingUp(0.0)]
+        if abs(self._behind_s - behind_s) < 1:
+            return []
+        self._behind_s = behind_s
+        return [CatchingUp(behind_s)]
 
     def _final(self, final: Final) -> list[LiveEvent]:
         if final.id <= self._last_result:
@@ -385,7 +426,8 @@ class Conversation:
 
     def _packed(self, frames: list[Frame]) -> bytes:
         if self._parameters.format is Wire.PCM16:
-            samples = np.concatenate([frame.pcm for frame in frames]).astype("<i2")
+            pcm = [frame.pcm for frame in frames if frame.pcm is not None]
+            samples = np.concatenate(pcm).astype("<i2")
             return OFFSET.pack(frames[0].start_sample) + samples.tobytes()
         return b"".join(
             pack(frame.packet, frame.seq) for frame in frames if frame.packet is not None

@@ -13,7 +13,7 @@ what it has to tell: then its decoder and its voice detector are in the state in
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,6 +21,10 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 FRAME_MS = 20
 FRAME_SAMPLES = SAMPLE_RATE_HZ * FRAME_MS // 1000
+
+PCM_KEPT_SAMPLES = 40 * SAMPLE_RATE_HZ
+"""Samples of frames that have a packet are kept for this long, for a server that asks for PCM. Then
+the packet alone is kept: an hour of Opus is 11 MB, an hour of samples 115 MB."""
 
 LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ
 """A decoder that starts in mid-stream gives the very same samples after 0.7 s as a rule, but not
@@ -34,11 +38,11 @@ Encode = Callable[[Pcm16], OpusPacket]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """20 ms of speech; ``packet`` is ``None`` where only PCM is sent."""
+    """20 ms of speech; ``packet`` is ``None`` where only PCM is sent, ``pcm`` once it is old."""
 
     seq: int
     start_sample: int
-    pcm: Pcm16
+    pcm: Pcm16 | None
     packet: OpusPacket | None
 
 
@@ -91,8 +95,10 @@ class KeptAudio:
         return (self._cut - self._next) * FRAME_SAMPLES
 
     def stop_encoding(self) -> None:
-        """Keep samples alone from now on."""
+        """Keep samples alone from now on; frames that have none any more are dropped."""
         self._encode = None
+        while self._frames and self._frames[0].pcm is None:
+            self._drop_oldest()
 
     def receive_pcm(self, pcm: Pcm16) -> None:
         """Take the next samples; what doesn't fill a frame waits for more."""
@@ -138,10 +144,13 @@ class KeptAudio:
     def drop_above(self, most_samples: int) -> None:
         """Keep no more than this: the oldest go first, sent or not."""
         while self.kept_samples > most_samples:
-            frame = self._frames.popleft()
-            if frame.seq >= self._next:
-                self.dropped_samples += FRAME_SAMPLES
-                self._next = frame.seq + 1
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        frame = self._frames.popleft()
+        if frame.seq >= self._next:
+            self.dropped_samples += FRAME_SAMPLES
+            self._next = frame.seq + 1
 
     @property
     def _first(self) -> int:
@@ -151,6 +160,9 @@ class KeptAudio:
         packet = None if self._encode is None else self._encode(pcm)
         self._frames.append(Frame(self._cut, self.end_sample, pcm, packet))
         self._cut += 1
+        old = len(self._frames) - PCM_KEPT_SAMPLES // FRAME_SAMPLES - 1
+        if old >= 0 and self._frames[old].packet is not None:
+            self._frames[old] = replace(self._frames[old], pcm=None)
 
     def _sample(self, index: int) -> int:
         return self._origin + index * FRAME_SAMPLES
