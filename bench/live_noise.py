@@ -51,13 +51,16 @@ class Heard:
 class Listener:
     """A live session, the engine behind it, and a clock that is a number."""
 
-    def __init__(self, engine: ShortWindowEngine) -> None:
+    def __init__(
+        self, engine: ShortWindowEngine, parameters: StreamParameters | None = None
+    ) -> None:
         self._engine = engine
+        self.finals: list[Final] = []
         self._now = 0.0
         self._longest: dict[int, int] = {}
         self.heard = Heard()
         self._session = LiveSession(
-            StreamParameters(seq=True),
+            parameters or StreamParameters(seq=True),
             LiveSettings(),
             find_libopus(),
             id="noise",
@@ -114,6 +117,7 @@ class Listener:
                     before = self._longest.get(output.utterance, 0)
                     self._longest[output.utterance] = max(before, words)
                 case Final():
+                    self.finals.append(output)
                     self.heard.words += len(output.text.split())
                     self.heard.texts += (output.text,)
 

@@ -107,6 +107,51 @@ def test_it_ends_once_silence_has_lasted_long_enough() -> None:
     ]
 
 
+WEAK: Script = [(0.6, 12)]
+SHORT_ENDPOINT = EndpointRules(endpoint_ms=300)
+SECOND_WINDOWS = 32  # a second, rounded up
+
+
+def test_a_short_weak_sound_waits_a_second_and_is_doubtful() -> None:
+    happened = hear([(0, 20), *WEAK, (0, 40)], SHORT_ENDPOINT)
+    assert happened == [
+        SpeechStart(20 * W - LEAD, 20 * W),
+        Pause(32 * W + TRAIL, is_doubtful=True),
+        UtteranceEnd(20 * W - LEAD, 32 * W + TRAIL, 32 * W, is_cut=False, is_doubtful=True),
+    ]
+    (early,) = ends(
+        hear([(0, 20), *WEAK, (0, SECOND_WINDOWS - 2), (0.9, 30), (0, 20)], SHORT_ENDPOINT)
+    )
+    assert (early.start_sample, early.is_doubtful) == (20 * W - LEAD, False)
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [[(0.9, 12)], [(0.6, 31)], [(0.6, 5), (0.95, 9)]],
+    ids=["clear", "long", "clear in the end"],
+)
+def test_speech_that_is_clear_or_long_is_not_doubted(sound: Script) -> None:
+    (end, _) = ends(hear([(0, 20), *sound, (0, 12), (0.9, 30), (0, 20)], SHORT_ENDPOINT))
+    assert not end.is_doubtful
+
+
+def test_weak_speech_that_goes_on_over_a_border_is_not_doubted() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    first = hear([(0.9, 30)], endpointer=endpointer)
+    assert len(ends(first)) == 1
+    (end,) = ends(hear([*WEAK, (0, 20)], endpointer=endpointer))
+    assert not end.is_doubtful
+
+
+def test_whether_the_open_utterance_is_doubtful_can_be_asked_while_it_is_open() -> None:
+    endpointer = Endpointer(RULES)
+    assert not endpointer.is_doubtful
+    for probability, is_doubtful in ((0.6, True), (0.95, False)):
+        for _ in range(6):
+            endpointer.receive(np.zeros(W, np.int16), np.array([probability], np.float32))
+        assert endpointer.is_doubtful is is_doubtful
+
+
 def test_speech_after_a_pause_goes_on_in_the_same_utterance() -> None:
     happened = hear([(0.9, 30), (0, 10), (0.9, 20), (0, 40)])
     assert happened == [

@@ -1,5 +1,6 @@
 """A final on its way."""
 
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -29,7 +30,7 @@ from auricle.session.final import (
 )
 from auricle.session.output import Cancel
 from auricle.session.utterance import Caller, JobFactory, Speculation
-from auricle.types import Job, JobId, JobKind, Options
+from auricle.types import Job, JobId, JobKind, Options, Segment, Transcript, Word
 from tests.fakes.session import CLIENT, transcript
 
 pytestmark = pytest.mark.unit
@@ -82,6 +83,38 @@ def test_an_answer_ends_it() -> None:
     assert it.job_done(job.id, answer, 11.0) is None
     assert it.result is answer
     assert it.wake_at == inf
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "text"),
+    [
+        ((0.36,), ""),
+        ((0.62, 0.5), ""),
+        ((), ""),  # without words there is nothing to believe
+        ((0.75, 0.9), "Good night."),
+    ],
+)
+def test_the_text_of_a_doubtful_utterance_counts_if_its_words_are_sure(
+    probabilities: tuple[float, ...], text: str
+) -> None:
+    it = pending()
+    it.is_doubtful = True
+    job = ask(it)
+    assert job.options == replace(OPTIONS, word_timestamps=True)
+    words = tuple(Word(0, 100, " word", probability) for probability in probabilities)
+    answer = transcript("Good night.", job, segments=(Segment(0, 200, " Good night.", words),))
+    it.job_done(job.id, answer, 11.0)
+    assert isinstance(it.result, Transcript)
+    assert (it.result.text, it.result.language) == (text, "en")
+    assert bool(it.result.segments) is bool(text)
+
+
+def test_a_doubtful_utterance_that_fails_tells_its_error() -> None:
+    it = pending()
+    it.is_doubtful = True
+    job = ask(it)
+    it.job_done(job.id, PoisonJob("twice"), 11.0)
+    assert isinstance(it.result, PoisonJob)
 
 
 def test_answers_to_other_jobs_are_ignored() -> None:

@@ -305,6 +305,19 @@ def test_in_a_pause_nobody_guesses() -> None:
     assert len(stage.jobs(JobKind.PARTIAL)) == 1
 
 
+def test_a_doubtful_end_is_not_asked_for_in_advance_and_its_doubtful_words_are_dropped() -> None:
+    stage = Stage(wants_partials=False)
+    stage.until(2.2)
+    stage.happen(SpeechStart(0, 1600), Pause(SECOND, is_doubtful=True))
+    assert stage.jobs() == []
+    stage.happen(UtteranceEnd(0, SECOND, SECOND, is_cut=False, is_doubtful=True))
+    (job,) = stage.jobs()
+    unsure = Segment(0, SECOND, " Hallo.", (Word(0, SECOND, " Hallo.", 0.36),))
+    stage.answer(job, transcript("Hallo.", job, segments=(unsure,), language="de"))
+    outcome = stage.outcome()
+    assert (outcome.text, outcome.words, outcome.error) == ("", None, None)
+
+
 def test_a_guess_that_is_on_its_way_when_the_utterance_ends_is_cancelled() -> None:
     stage = Stage()
     stage.until(0.3)

@@ -14,7 +14,9 @@ utterances, and where speech goes on over a border the two share it. What follow
 on nothing before it but whether somebody spoke there: so another endpointer that starts anywhere
 before the border, and is told of it, finds the same utterances after it.
 
-Silence of ``endpoint_ms`` ends an utterance. One that is longer than ``soft_limit_s`` ends at any
+Silence of ``endpoint_ms`` ends an utterance. A short one whose voice is weak may be a breath or a
+cough: it waits a second for speech that it may be the beginning of, and is marked doubtful if none
+comes. One that is longer than ``soft_limit_s`` ends at any
 dip; one that reaches ``hard_limit_s`` is cut at its best place (:mod:`auricle.audio.cuts`).
 """
 
@@ -39,6 +41,13 @@ _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
 """A sound too short to be told from a click belongs to speech that comes within a second: a soft
 "ask" before a pause was lost otherwise (``bench/vad.py``, 2026-11)."""
+
+_WEAK_PROBABILITY = 0.75
+_WEAK_MAX_WINDOWS = 31
+"""An utterance is doubtful if it has less than 1 s of speech, and these windows have a lower mean
+probability. Synthetic breaths, coughs and throats that pass for speech have 0.10 to 0.54 s and at
+most 0.72, 42 of 44 short utterances of the corpus at least 0.82; in a narrow telephone band words
+have 0.55 to 0.65, so the words' own probability decides (``bench/live_room.py``, 2026-11)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +99,13 @@ class SpeechStart:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """An end is likely; ``end_sample`` is where the utterance will end if nothing more is said."""
+    """An end is likely; ``end_sample`` is where the utterance will end if nothing more is said.
+
+    ``is_doubtful`` is as in :class:`UtteranceEnd`.
+    """
 
     end_sample: int
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +122,14 @@ class UtteranceEnd:
         end_sample: Where its audio ends, the trail included.
         speech_end_sample: Where its last speech ended.
         is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
+        is_doubtful: It is short and its voice is weak: a breath or a cough, or a word.
     """
 
     start_sample: int
     end_sample: int
     speech_end_sample: int
     is_cut: bool
+    is_doubtful: bool = False
 
 
 Endpointing = SpeechStart | Pause | Resumed | UtteranceEnd
@@ -140,13 +155,25 @@ class _Utterance:
     endpoint_samples: int
     is_confirmed: bool
     windows: list[_Window]
+    is_continued: bool
+    """It began in the middle of speech."""
     speech_windows: int = 0
+    speech_probability: float = 0.0
+    """The sum over all windows of speech."""
     speech_end_sample: int = 0
     foretold_end: int | None = None
 
+    @property
+    def is_doubtful(self) -> bool:
+        if self.is_continued or self.speech_windows >= _WEAK_MAX_WINDOWS:
+            return False
+        return self.speech_probability < _WEAK_PROBABILITY * self.speech_windows
+
     def add(self, window: _Window) -> None:
         self.windows.append(window)
-        self.speech_windows += window.probability >= SPEECH_THRESHOLD
+        if window.probability >= SPEECH_THRESHOLD:
+            self.speech_windows += 1
+            self.speech_probability += window.probability
         if window.is_voiced:
             self.speech_end_sample = window.end_sample
 
@@ -177,6 +204,11 @@ class Endpointer:
     def is_open(self) -> bool:
         """Whether an utterance is open: its start was told, its end not yet."""
         return self._open is not None and self._open.is_confirmed
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the open utterance may be no speech, by what it has so far."""
+        return self._open is not None and self._open.is_doubtful
 
     @property
     def received_sample(self) -> int:
@@ -267,7 +299,9 @@ class Endpointer:
         lead_start = window.start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
         start_sample = max(self._floor, lead_start)
         # Speech that goes on over a border needs no proof.
-        self._open = _Utterance(start_sample, self._endpoint_samples, was_talking, [])
+        self._open = _Utterance(
+            start_sample, self._endpoint_samples, was_talking, [], is_continued=was_talking
+        )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)
         return [SpeechStart(start_sample, at_sample)] if was_talking else []
@@ -295,11 +329,11 @@ class Endpointer:
             and utterance.foretold_end is None
         ):
             utterance.foretold_end = self._trailed(utterance, ending_samples)
-            happened.append(Pause(utterance.foretold_end))
+            happened.append(Pause(utterance.foretold_end, utterance.is_doubtful))
         return happened
 
     def _ending_silence(self, utterance: _Utterance, length_samples: int) -> int:
-        if not utterance.is_confirmed:
+        if not utterance.is_confirmed or utterance.is_doubtful:
             return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
             return min(utterance.endpoint_samples, self._rules.dip_ms * _SAMPLES_PER_MS)
@@ -321,7 +355,13 @@ class Endpointer:
         assert utterance is not None
         self._open, self._floor = None, end_sample
         speech_end_sample = min(utterance.speech_end_sample, end_sample)
-        return UtteranceEnd(utterance.start_sample, end_sample, speech_end_sample, is_cut)
+        return UtteranceEnd(
+            utterance.start_sample,
+            end_sample,
+            speech_end_sample,
+            is_cut=is_cut,
+            is_doubtful=utterance.is_doubtful,
+        )
 
     def _split(self, utterance: _Utterance) -> list[Endpointing]:
         """Cut the utterance at its best place, and open the next one there."""

@@ -1,11 +1,14 @@
 """The final of an utterance that is over: asked for until there is an answer.
 
+The text of a doubtful utterance counts only if its words are sure: Whisper hears "Yeah." in a
+breath.
+
 What a final says depends on the utterance's audio and the session's options only, so it doesn't
 matter which of several askings is answered: one in advance, one that was refused for load and comes
 again, or one after a crash.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from auricle.errors import (
@@ -33,6 +36,17 @@ PATIENCE_PER_AUDIO_S = 0.06
 """A final in advance that is not back after so long (an idle worker takes half of it) waits behind
 others: the final itself is asked for too, and goes first."""
 
+SURE_WORDS_PROBABILITY = 0.8
+"""The words of a doubtful utterance are believed from this mean probability on. Those that Whisper
+invents for breaths and coughs have 0.05 to 0.78 (base, greedy, ``bench/live_room.py``)."""
+
+
+def sure_of(transcript: Transcript) -> Transcript:
+    """Return the transcript of a doubtful utterance, without its text if the words are not sure."""
+    words = [word for segment in transcript.segments for word in segment.words or ()]
+    sure = sum(word.probability for word in words) >= SURE_WORDS_PROBABILITY * len(words)
+    return transcript if words and sure else replace(transcript, text="", segments=())
+
 
 @dataclass(slots=True)
 class PendingFinal:
@@ -46,6 +60,7 @@ class PendingFinal:
         options: What it is asked with.
         stable: What was told as firm while it was open.
         arrived_at: When its last sample of speech was there.
+        is_doubtful: It is short and its voice is weak.
         result: The answer, once there is one.
     """
 
@@ -57,6 +72,7 @@ class PendingFinal:
     stable: str
     arrived_at: float
     speculation: Speculation | None = None
+    is_doubtful: bool = False
     result: Transcript | AuricleError | None = None
     _due_at: float = -inf
     _job_id: JobId | None = None
@@ -89,7 +105,10 @@ class PendingFinal:
             return None
         self._attempts += 1
         suffix = "f" if self._attempts == 1 else f"f{self._attempts}"
-        job = self.factory.job(suffix, self.pcm, self.options, kind)
+        options = self.options
+        if self.is_doubtful:
+            options = replace(options, word_timestamps=True)
+        job = self.factory.job(suffix, self.pcm, options, kind)
         self._job_id = job.id
         return Submit(job)
 
@@ -115,6 +134,8 @@ class PendingFinal:
         if not self._is_answer(result):
             self._due_at = now + self._delay_s(result)
             return None
+        if self.is_doubtful and isinstance(result, Transcript):
+            result = sure_of(result)
         self.result, self.speculation = result, None
         return None if early is None else Cancel(early.job_id)
 

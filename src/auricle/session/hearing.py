@@ -63,6 +63,11 @@ class Hearing:
         """Whether an utterance is open."""
         return self._endpointer.is_open
 
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the open utterance may be no speech, by what it has so far."""
+        return self._endpointer.is_doubtful
+
     def configure(self, endpoint_ms: int) -> None:
         """Let another silence end utterances, from the next one on."""
         self._rules = replace(self._rules, endpoint_ms=endpoint_ms)

@@ -128,7 +128,7 @@ class Recognition:
                 )
                 return [SpeechStarted(found.at_sample)]
             case Pause():
-                return self._pause(found.end_sample, now, is_ahead=is_ahead)
+                return self._pause(found, now, is_ahead=is_ahead)
             case Resumed():
                 return self._resume()
             case UtteranceEnd():
@@ -182,13 +182,13 @@ class Recognition:
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _pause(self, end_sample: int, now: float, *, is_ahead: bool) -> list[Told]:
+    def _pause(self, found: Pause, now: float, *, is_ahead: bool) -> list[Told]:
         utterance = self._open
         assert utterance is not None
         utterance.is_paused = True
-        if is_ahead or self.load >= NO_SPECULATION_LOAD:
+        if is_ahead or found.is_doubtful or self.load >= NO_SPECULATION_LOAD:
             return []
-        pcm = self._hearing.read(utterance.start_sample, end_sample)
+        pcm = self._hearing.read(utterance.start_sample, found.end_sample)
         return [utterance.start_speculation(pcm, now)]
 
     def _resume(self) -> list[Told]:
@@ -221,6 +221,7 @@ class Recognition:
                 stable=utterance.agreement.stable,
                 arrived_at=now if arrived_at is None else arrived_at,
                 speculation=early,
+                is_doubtful=found.is_doubtful,
             )
         )
         return told
@@ -230,6 +231,8 @@ class Recognition:
         if utterance is None or is_ahead or not self._wants_partials:
             return inf
         if self.load >= NO_PARTIALS_LOAD:
+            return inf
+        if self._hearing.is_doubtful:  # what is shown for a breath would have to vanish again
             return inf
         if not utterance.wants_partial(self._hearing.received_sample):
             return inf
