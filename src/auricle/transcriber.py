@@ -25,8 +25,9 @@ class WorkerExit:
         signal: Name of the signal that ended it, as ``SIGSEGV``; ``None`` if it exited.
         code: Exit code; ``None`` if a signal ended it.
         reason: ``exited``, ``hung`` (killed past its budget), ``start`` (never got ready),
-            ``protocol`` (sent nonsense), ``memory`` (above its limit), ``replaced`` (by a fresh
-            worker) or ``stopped`` (with the server).
+            ``protocol`` (sent nonsense), ``memory`` (above its limit), ``threads`` (started too
+            many), ``idle_cpu`` (busy without work), ``replaced`` (by a fresh worker) or
+            ``stopped`` (with the server).
         stack: Frames from faulthandler, innermost first, never values; may be empty.
     """
 

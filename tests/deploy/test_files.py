@@ -194,6 +194,24 @@ def test_the_readme_makes_the_secret_that_is_asked_for() -> None:
     assert asked == made
 
 
+# Limits.
+
+
+def test_threads_and_memory_are_bounded_however_it_is_deployed() -> None:
+    unit = (DEPLOY / "systemd/auricle.service").read_text()
+    assert re.search(r"^TasksMax=\d+$", unit, re.MULTILINE)
+    assert re.search(r"^MemoryMax=\S+$", unit, re.MULTILINE)
+    for path in COMPOSE:
+        (document,) = documents(path)
+        shared = document.get("x-gateway", {})
+        for name, service in document["services"].items():
+            if path.name != "gpu.yaml":  # it adds to another file's
+                assert {"pids_limit", "mem_limit"} <= {*shared, *service}, name
+    for path in MANIFESTS:
+        for containers in all_within(documents(path), "containers"):
+            assert all("memory" in one["resources"]["limits"] for one in containers)
+
+
 # systemd.
 
 

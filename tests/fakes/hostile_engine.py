@@ -136,6 +136,17 @@ def eat(_: str) -> None:
     bytearray(EAT_BYTES)
 
 
+def many_threads(count: str) -> None:
+    threading.stack_size(64 * 2**10)  # so that they don't reach the limit on memory
+    for _ in range(int(count)):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
 ATTEMPTS: dict[str, Callable[[str], object]] = {
     "nothing": lambda _: None,
     "tcp": tcp,
@@ -165,5 +176,7 @@ ATTEMPTS: dict[str, Callable[[str], object]] = {
     "thread": lambda _: threading.Thread(target=int).start(),
     "signal-itself": lambda _: os.kill(os.getpid(), 0),
     "eat": eat,
+    "many-threads": many_threads,
+    "spin": lambda _: threading.Thread(target=spin, daemon=True).start(),
     "attempt": lambda name: attempts.ATTEMPTS[name](),
 }

@@ -21,12 +21,14 @@ from structlog.testing import capture_logs
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import PoisonJob
 from auricle.types import Job, JobId, Options
+from auricle.workers import usage
 from auricle.workers.attempts import ATTEMPTS
 from auricle.workers.confinement import CALLS, FILES, folder_of_engine
 from auricle.workers.landlock import version
 from auricle.workers.pool import WorkerPool
 from auricle.workers.seccomp import ARCHITECTURES
 from tests.fakes.older_kernel import LANDLOCK, SECCOMP, interpreter
+from tests.fakes.poll import poll_until
 from tests.workers.conftest import ROOT, START_LIMIT_S
 
 pytestmark = [
@@ -192,6 +194,25 @@ async def test_memory_taken_at_once_ends_the_worker_and_no_job_of_others(ours: P
         (last, *_) = [w.last_exit for w in pool.stats().workers if w.last_exit is not None]
         # Not "memory", which is what the look each second would have said.
         assert (last.reason, last.code) == ("exited", 71)
+
+
+def reasons(pool: WorkerPool) -> list[str]:
+    return [w.last_exit.reason for w in pool.stats().workers if w.last_exit is not None]
+
+
+async def test_a_worker_with_many_threads_is_replaced(ours: Path) -> None:
+    async with hostile_pool(ours / "model") as pool:
+        assert await tried(pool, "many-threads:300") == "done"
+        await poll_until(lambda: reasons(pool) == ["threads"])
+
+
+async def test_a_worker_that_goes_on_after_its_answer_is_replaced(
+    ours: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usage, "IDLE_CPU_S", 0.5)  # other tests may leave it little of a core
+    async with hostile_pool(ours / "model") as pool:
+        assert await tried(pool, "spin:") == "done"
+        await poll_until(lambda: reasons(pool) == ["idle_cpu"])
 
 
 async def test_folders_that_are_named_may_be_written(ours: Path) -> None:

@@ -17,7 +17,6 @@ from typing import Protocol
 
 import anyio
 import anyio.abc
-import psutil
 import structlog
 
 from auricle.config import WorkerSettings
@@ -26,6 +25,7 @@ from auricle.transcriber import WorkerExit, WorkerStats
 from auricle.workers.messages import Message, Ready, StartFailed, Stop, ToParent
 from auricle.workers.policy import Action, State, WorkerPolicy
 from auricle.workers.process import ProcessExit, WorkerProcess
+from auricle.workers.usage import Usage, UsageWatch
 
 TICK_S = 1.0
 """How often memory is looked at and the policies are asked, at the least."""
@@ -114,6 +114,7 @@ class _Worker:
     ready_rss_bytes: int = 0
     worked_at: float = float("-inf")
     last_exit: WorkerExit | None = None
+    usage: UsageWatch | None = None
 
 
 class Crew:
@@ -221,7 +222,7 @@ class Crew:
         """Do everything that is due; return when something is due next."""
         if now - self._looked_at >= TICK_S:
             self._looked_at = now
-            self._look_at_memory()
+            self._look_at_usage(now)
         wake_at = now + TICK_S
         for worker in list(self._workers):
             match worker.policy.poll(now):
@@ -316,6 +317,8 @@ class Crew:
         worker.policy.ready(now)
         worker.worked_at = now
         worker.rss_bytes = worker.ready_rss_bytes = message.rss_bytes
+        usage = worker.process and Usage.of(worker.process.pid)
+        worker.usage = UsageWatch(usage) if usage else None
         self.start_error = None
         if worker.replaces is not None:
             for old in self._workers:
@@ -383,18 +386,24 @@ class Crew:
                 self.wake()
                 return
 
-    def _look_at_memory(self) -> None:
+    def _look_at_usage(self, now: float) -> None:
         for worker in self._workers:
-            if worker.process is None:
+            usage = worker.process and Usage.of(worker.process.pid)
+            if not usage:
                 continue
-            with contextlib.suppress(psutil.Error, OSError):
-                worker.rss_bytes = psutil.Process(worker.process.pid).memory_info().rss
+            worker.rss_bytes = usage.rss_bytes
+            if worker.policy.state not in (State.READY, State.BUSY):
+                continue
             hard_bytes = self._settings.worker_hard_mb * 1e6
             if not hard_bytes:
                 hard_bytes = worker.ready_rss_bytes + HARD_MEMORY_BYTES
-            is_up = worker.policy.state in (State.READY, State.BUSY)
-            if is_up and worker.rss_bytes > hard_bytes:
+            is_idle, worked_at = worker.policy.state is State.READY, worker.worked_at
+            if worker.rss_bytes > hard_bytes:
                 self._kill(worker, "memory")
+            elif worker.usage and (
+                reason := worker.usage.judge(usage, is_idle=is_idle, worked_at=worked_at, now=now)
+            ):
+                self._kill(worker, reason)
 
     async def _stop_all(self) -> None:
         for worker in self._with_process():
