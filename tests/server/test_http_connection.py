@@ -140,6 +140,63 @@ async def test_a_head_of_the_usual_size_is_not() -> None:
         assert (await read_answer(asking))[2] == b"hi"
 
 
+def head_of(length: int, newline: str = "\r\n") -> bytes:
+    """Return a head of a POST with exactly this many bytes."""
+    made = head("/", "Content-Length: 2", "cookie: ").decode().replace("\r\n", newline)
+    made = made.replace("cookie: ", "cookie: " + "a" * (length - len(made)))
+    assert len(made) == length
+    return made.encode()
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+@pytest.mark.parametrize("pieces", [1, 2, 7])
+@pytest.mark.parametrize("excess", [0, 1])
+async def test_a_head_has_the_documented_length_and_not_a_byte_more(
+    excess: int, pieces: int, newline: str
+) -> None:
+    sent = head_of(MAX_HEAD_BYTES + excess, newline) + b"hi"
+    async with serving(HttpConnection) as port, await connect(port) as asking:
+        step = -(-len(sent) // pieces)
+        for start in range(0, len(sent), step):
+            await asking.send(sent[start : start + step])
+            await anyio.sleep(0.01)
+        if excess:
+            await assert_is_told(asking, 431, "head_too_large")
+        else:
+            assert (await read_answer(asking))[2] == b"hi"
+
+
+async def test_so_has_the_head_of_a_request_that_comes_before_the_last_answer() -> None:
+    async with serving(HttpConnection) as port, await connect(port) as asking:
+        await asking.send((head_of(200) + b"hi") * 2 + head_of(MAX_HEAD_BYTES + 1) + b"hi")
+        received = b""
+        with anyio.fail_after(30):
+            async for part in asking:
+                received += part
+        assert received.count(b"HTTP/1.1 200 ") == 2
+        assert b"head_too_large" in received.rpartition(b"HTTP/1.1 431 ")[2]
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        head("/", "Content-Length: 2", "Transfer-Encoding: chunked"),
+        head("/", "transfer-encoding: chunked", "content-length: 7"),
+        head("/", "Transfer-Encoding: chunked").replace(b"HTTP/1.1", b"HTTP/1.0"),
+    ],
+    ids=["length first", "encoding first", "1.0"],
+)
+async def test_a_body_with_two_lengths_is_refused_and_nothing_behind_it_is_read(
+    request_head: bytes,
+) -> None:
+    smuggled = head("/", "Content-Length: 2") + b"no"
+    async with serving(HttpConnection) as port, await connect(port) as asking:
+        await asking.send(head("/", "Content-Length: 2") + b"hi")
+        assert (await read_answer(asking))[2] == b"hi"
+        await asking.send(request_head + b"2\r\nhi\r\n0\r\n\r\n" + smuggled)
+        await assert_is_told(asking, 400, "protocol_error")
+
+
 async def test_what_is_not_http_is_told_so() -> None:
     async with serving() as port, await connect(port) as lost:
         await lost.send(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")

@@ -2,10 +2,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import anyio
-import h11
 import pytest
 
 from auricle.errors import Overloaded
+from auricle.server import http_connection
+from auricle.server.http_framing import ServerConnection
 from tests.fakes.service import Live, head, keys, live, read_answer
 
 pytestmark = pytest.mark.unit
@@ -125,13 +126,13 @@ async def test_what_comes_after_an_answer_is_not_parsed(
 ) -> None:
     parsed_bytes = 0
 
-    class Counting(h11.Connection):
+    class Counting(ServerConnection):
         def receive_data(self, data: bytes) -> None:
             nonlocal parsed_bytes
             parsed_bytes += len(data)
             super().receive_data(data)
 
-    monkeypatch.setattr(h11, "Connection", Counting)
+    monkeypatch.setattr(http_connection, "ServerConnection", Counting)
     service.transcriber.refuse = Overloaded("full", 4)
     async with await service.connect() as stream:
         request = head("/utterance", JSON, "Content-Length: 5000000")

@@ -5,7 +5,17 @@ import anyio
 import pytest
 from structlog.testing import LogCapture
 
-from tests.fakes.service import CLIP, Live, head, live, poll_until, read_answer
+from auricle.server.sampling import LINES_PER_WINDOW
+from tests.fakes.service import (
+    CLIP,
+    Live,
+    head,
+    in_process,
+    keys,
+    live,
+    poll_until,
+    read_answer,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -45,3 +55,22 @@ async def test_a_client_that_left_is_logged_as_such(service: Live, logged: LogCa
     await poll_until(lambda: not service.state.requests)
     (line,) = [entry for entry in logged.entries if entry["event"] == "request"]
     assert (line["status"], line["code"]) == (499, "client_left")
+
+
+async def test_guesses_of_keys_do_not_fill_the_log_and_are_all_counted(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    with in_process(tmp_path, api_keys=keys("alice:a")) as service:
+        service.client.headers["authorization"] = "Bearer wrong"
+        for _ in range(50):
+            assert service.client.post("/utterance").status_code == 401
+            assert service.client.get("/jobs/x").status_code == 401
+        good = service.client.get("/jobs/x", headers={"authorization": "Bearer a"})
+        assert good.status_code == 404
+        shown = service.client.get("/metrics").text
+    lines = [entry for entry in logged.entries if entry["event"] == "request"]
+    refused = [line for line in lines if line["status"] == 401]
+    assert len(refused) == LINES_PER_WINDOW
+    assert all("address" in line for line in refused)
+    assert [line["status"] for line in lines if line["status"] != 401].count(404) == 1
+    assert 'auricle_errors_total{code="unauthorized"} 100.0' in shown

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 from auricle.server.errors import last_words
+from auricle.server.http_framing import BadFraming, ServerConnection
 from auricle.server.lingering import DiscardedBody
 from auricle.server.logs import new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
@@ -25,7 +26,7 @@ HEAD_S = 30.0
 STALL_S = 60.0
 """How long a client may read nothing of an answer that waits for it."""
 MAX_HEAD_BYTES = 16 * 1024
-"""A head that isn't whole after so many bytes is refused; what other servers take is half of it."""
+"""Largest head, with the request line and the blank line at its end; others accept half of it."""
 READ_BYTES = 16 * 1024
 """Read at once: 2,700 chunks of a byte each (14 ms), or the lines of two heads (6 ms each)."""
 LINGER_S = 2.0
@@ -44,6 +45,7 @@ class HttpConnection(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         """Wait for the first request."""
         super().connection_made(transport)
+        self.conn = ServerConnection(MAX_HEAD_BYTES)
         self._socket = transport
         self.transport = _AnsweringTransport(transport, self._close)  # type: ignore[assignment]
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
@@ -59,7 +61,8 @@ class HttpConnection(H11Protocol):
             return
         with self._reading.parsing():
             super().data_received(data)
-        self._await_head()
+        if not self._is_given_up:
+            self._await_head()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over."""
@@ -77,6 +80,13 @@ class HttpConnection(H11Protocol):
         error = sys.exception()
         if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
             self._refuse(HeadTooLarge(f"The request's head is longer than {MAX_HEAD_BYTES} bytes."))
+        elif isinstance(error, BadFraming):
+            self._refuse(
+                RemoteProtocolError(
+                    "The length of the body is ambiguous: send Content-Length or, in HTTP/1.1, "
+                    "Transfer-Encoding, but not both."
+                )
+            )
         else:
             self._refuse(RemoteProtocolError("This can't be read as HTTP/1.1."))
 
@@ -159,7 +169,7 @@ class HttpConnection(H11Protocol):
         self.transport.write(last_words(error, request_id))
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self.loop.call_later(LINGER_S, self.transport.close)
+        self.loop.call_later(LINGER_S, self._socket.close)
 
     def _forget_deadline(self) -> None:
         if self._deadline is not None:

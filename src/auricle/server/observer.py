@@ -1,4 +1,8 @@
-"""Counts and logs each request, once, when it has been answered, and ends it when time is up."""
+"""Counts and logs each request, once, when it has been answered, and ends it when time is up.
+
+Of requests without a valid key a few lines a minute and address are logged: whoever guesses keys
+must not fill the log. All of them are counted.
+"""
 
 import time
 
@@ -7,7 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from auricle.errors import Draining
 from auricle.server.errors import CLIENT_LEFT_STATUS, UNMATCHED, refuse
+from auricle.server.gate import network_of
 from auricle.server.logs import request_log
+from auricle.server.proxies import client_address
+from auricle.server.sampling import LineSampler
 from auricle.server.state import RETRY_S, ServerState
 
 _PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metrics"})
@@ -21,6 +28,7 @@ class Observer:
     def __init__(self, app: ASGIApp, server: ServerState) -> None:
         self._app = app
         self._server = server
+        self._unauthorized = LineSampler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application and note what came of it."""
@@ -76,6 +84,15 @@ class Observer:
         record, route = request_log(scope), _route(scope)
         method = scope.get("method", "GET")  # a WebSocket's handshake is one
         self._server.metrics.count_request(method, route, status, record.code)
+        sampled: dict[str, object] = {}
+        if status == 401:
+            address = client_address(scope)
+            left_out = self._unauthorized.admit(network_of(address) or address, time.monotonic())
+            if left_out is None:
+                return
+            sampled["address"] = None if address is None else str(address)
+            if left_out:
+                sampled["left_out"] = left_out
         log = _log.debug if route in _PROBES else _log.info
         log(
             "request",
@@ -83,6 +100,7 @@ class Observer:
             status=status,
             duration_ms=round(duration_s * 1000, 1),
             **record.line(),
+            **sampled,
         )
 
 
