@@ -7,7 +7,13 @@ from typing import Any, cast
 
 from auricle.errors import BadRequest
 from auricle.protocol.openai_rest import FIELDS
-from auricle.server.form import MAX_FIELD_BYTES, boundary_of, read_form_parts
+from auricle.server.form import (
+    MAX_FIELD_BYTES,
+    MAX_UNREAD,
+    FormParts,
+    boundary_of,
+    read_form_parts,
+)
 from auricle.server.spool import SpoolFile
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar
@@ -35,13 +41,14 @@ async def _sent(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _done(work: Coroutine[Any, Any, dict[str, list[str]]]) -> dict[str, list[str]]:
+def _done(work: Coroutine[Any, Any, FormParts]) -> dict[str, list[str]]:
     """Run what never waits for anything."""
     try:
         work.send(None)
     except StopIteration as stop:
-        result: dict[str, list[str]] = stop.value
-        return result
+        result: FormParts = stop.value
+        assert len(result.unread) <= MAX_UNREAD
+        return result.fields
     raise AssertionError("it waits")
 
 

@@ -34,6 +34,9 @@ class WarningCode(enum.StrEnum):
     FORMAT_MISMATCH = "format_mismatch"
     """The packets are not what was declared; they are decoded all the same."""
     DECODE_ERRORS = "decode_errors"
+    """A packet could not be decoded."""
+    IGNORED_OPTION = "ignored_option"
+    """The client set an option that has no effect."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from urllib.parse import parse_qsl
 
 import pytest
@@ -77,9 +78,14 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
     assert listen("sample_rate=1") == listen()
 
 
-def test_features_that_we_lack_and_names_that_nobody_knows_are_ignored() -> None:
+def test_features_that_we_lack_and_names_that_nobody_knows_have_no_effect_but_a_warning() -> None:
     query = "diarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
-    assert listen(query + "&redact=false&multichannel=false&profanity_filter=true") == listen()
+    found = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
+    assert replace(found, warnings=()) == listen()
+    assert [warning.split()[0] for warning in found.warnings] == [
+        *("diarize", "search", "replace", "numerals", "extra", "no_such_thing"),
+        "profanity_filter",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ async def read(
             yield chunk
 
     file = File()
-    return await read_form_parts(boundary, body(), file, WANTED), file
+    return (await read_form_parts(boundary, body(), file, WANTED)).fields, file
 
 
 @given(cuts=st.lists(st.integers(0, len(FORM)), max_size=12).map(sorted))

@@ -106,7 +106,7 @@ def test_translations_are_asked_for_at_their_own_path(service: InProcess) -> Non
 
 
 @pytest.mark.parametrize(
-    ("named", "media_type"), [("text", "text/plain"), ("srt", "text/plain"), ("vtt", "text/vtt")]
+    ("named", "media_type"), [("text", "text/plain"), ("srt", "text/plain"), ("vtt", "text/plain")]
 )
 def test_formats_that_are_plain_come_as_text(
     service: InProcess, named: str, media_type: str

@@ -373,7 +373,7 @@ class DeepgramDialect:
 
     def _metadata(self, duration_samples: int) -> Json:
         sha256 = self._sha256.hexdigest()
-        about = Metadata(self._request_id, sha256, self._created, self._model)
+        about = Metadata(self._request_id, sha256, self._created, self._model, self._asked.warnings)
         return {"type": "Metadata", **about.body(duration_samples)}
 
     def _results(

@@ -1,8 +1,9 @@
 """What a client of Deepgram's asks for in the query of ``/v1/listen``. Pure.
 
-Unknown parameters are ignored, and so are those of features that we lack, where the text without
-them is still what was asked for. What would be missed (redaction, a callback, a channel of its own)
-is refused. Messages name the parameter and what it may be, and never repeat what was sent.
+Parameters that are unknown, or of features that we lack, have no effect and are reported in a
+warning, where the text without them is still what was asked for. What would be missed (redaction, a
+callback, a channel of its own) is refused. Messages name the parameter and what it may be, and
+never repeat what was sent.
 """
 
 from collections import defaultdict
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from auricle.errors import BadRequest
 from auricle.languages import language_code
+from auricle.protocol.ignored import ignored_options
 from auricle.protocol.native import MAX_ENDPOINT_MS, MAX_HOTWORDS
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
@@ -39,6 +41,18 @@ _REFUSED = {
 }
 
 
+_KNOWN = frozenset(
+    {
+        *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
+        *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms"),
+        *("vad_events", "punctuate", "smart_format", "dictation", "paragraphs", "utterances"),
+        *("utt_split", "tag", "redact", "callback"),
+        # These need no effect: the loaded model is used, and nothing is kept or billed.
+        *("model", "version", "tier", "no_delay", "mip_opt_out", "callback_method"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """A query that makes sense.
@@ -59,6 +73,7 @@ class Listen:
         wants_utterances: Of a file.
         utt_split_s: Silence between two of those.
         tags: Told again in a file's metadata.
+        warnings: Of parameters that have no effect.
     """
 
     encoding: str | None
@@ -76,6 +91,7 @@ class Listen:
     wants_utterances: bool
     utt_split_s: float
     tags: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
@@ -114,6 +130,7 @@ def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
         wants_utterances=query.flag("utterances"),
         utt_split_s=query.seconds("utt_split", DEFAULT_UTT_SPLIT_S, MAX_UTT_SPLIT_S),
         tags=query.texts("tag"),
+        warnings=ignored_options(query.items(), _KNOWN),
     )
 
 
@@ -139,6 +156,9 @@ class _Query:
         self._values: dict[str, list[str]] = defaultdict(list)
         for name, value in items:
             self._values[name].append(value.strip())
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        return ((name, value) for name, values in self._values.items() for value in values)
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(value for value in self._values.get(name, ()) if value)

@@ -116,7 +116,7 @@ class Metadata:
         sha256: Of the audio, as it came.
         created: When, in UTC.
         model: What recognised it.
-        warnings: What is missing, in words.
+        warnings: What is missing or had no effect.
     """
 
     request_id: str
@@ -127,7 +127,7 @@ class Metadata:
 
     def body(self, duration_samples: int) -> Json:
         """Return what live streams end with, and files' answers hold."""
-        return {
+        body: Json = {
             "transaction_key": "deprecated",
             "request_id": self.request_id,
             "sha256": self.sha256,
@@ -135,6 +135,7 @@ class Metadata:
             "duration": seconds(duration_samples),
             "channels": 1,
         }
+        return body | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
 def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json:
@@ -156,8 +157,6 @@ def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json
     about |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
     if asked.tags:
         about["tags"] = list(asked.tags)
-    if metadata.warnings:
-        about["warnings"] = list(metadata.warnings)
     return {"metadata": about, "results": results}
 
 

@@ -5,7 +5,7 @@ seconds where an event has samples; those of a client are the commands below. Un
 ignored on both sides, and clients ignore types that they don't know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -27,6 +27,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
+from auricle.protocol.ignored import ignored_options
 from auricle.types import SAMPLE_RATE_HZ, Task, Word
 
 MAX_TEXT_BYTES = 64 * 1024
@@ -77,6 +78,10 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     def border_sample(self) -> int:
         """Nothing before it is to be told."""
         return max(self.start_sample, self.safe_sample)
+
+
+_PARAMETERS = frozenset(StreamParameters.__struct_fields__)
+_OF_THE_HANDSHAKE = frozenset({"resume", "session", "token"})
 
 
 class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):
@@ -136,6 +141,20 @@ def decode_command(text: str | bytes) -> Command:
         return _commands.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise BadRequest(f"This message can't be read: {_reason(error)}.") from error
+
+
+def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a warning for each parameter in a query that has no effect."""
+    return ignored_options(query, _PARAMETERS | _OF_THE_HANDSHAKE)
+
+
+def ignored_in_start(text: str) -> tuple[str, ...]:
+    """Return the same for a first text message, which has been read."""
+    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    given = (
+        (name, bytes(memoryview(raw)[:16]).decode(errors="replace")) for name, raw in fields.items()
+    )
+    return ignored_options(given, _PARAMETERS | {"type"})
 
 
 def encode_command(command: Command) -> str:

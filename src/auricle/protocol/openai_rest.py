@@ -1,14 +1,14 @@
 """OpenAI's REST API for speech, as pure shapes: form fields in, answers out.
 
-https://platform.openai.com/docs/api-reference/audio. Every field is taken that OpenAI takes; what
-the model has no use for is left alone: ``temperature`` (decoding goes up by itself where text is
-doubtful), ``chunking_strategy`` (there is always a voice detector), ``include`` and the known
-speakers. Figures are the model's own or left out, never made up.
+https://platform.openai.com/docs/api-reference/audio. Every field is accepted that OpenAI accepts;
+one that has no effect is reported in a warning: a ``temperature`` (decoding raises it by itself
+where text is doubtful), ``include``, known speakers, and fields that OpenAI doesn't have either.
+Figures are the model's own or left out, never made up.
 """
 
 import enum
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGE_NAMES, language_code
+from auricle.protocol.ignored import ignored_options
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Task, Transcript, Word
 
@@ -36,6 +37,8 @@ FIELDS = frozenset(
     }
 )
 """Those that are read."""
+_KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
+"""Besides those, what needs no effect: there is always a voice detector."""
 
 MODELS = (
     "whisper-1",
@@ -79,9 +82,7 @@ class Format(enum.StrEnum):
         match self:
             case Format.JSON | Format.VERBOSE_JSON:
                 return "application/json"
-            case Format.VTT:
-                return "text/vtt"
-            case _:
+            case _:  # of subtitles, too, at OpenAI: older packages read any other type as JSON
                 return "text/plain"
 
     @property
@@ -100,6 +101,7 @@ class SpeechRequest:
         format: What the answer looks like, if it isn't streamed.
         has_segments: Whether ``verbose_json`` tells segments.
         is_streamed: The answer comes as events.
+        warnings: Of options that have no effect.
     """
 
     model: str
@@ -107,6 +109,7 @@ class SpeechRequest:
     format: Format
     has_segments: bool
     is_streamed: bool
+    warnings: tuple[str, ...] = ()
 
 
 Gaps = Sequence[Mapping[str, object]]
@@ -123,15 +126,20 @@ def is_whisper_name(name: str) -> bool:
     return parts <= _WHISPER_PARTS and not parts.isdisjoint(_WHISPER_SIZES | {"whisper"})
 
 
-def read_form(fields: Fields, task: Task) -> SpeechRequest:
+def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
     """Return what a form asks for.
+
+    Args:
+        fields: Those that are read.
+        task: What the path asks for.
+        unread: Names of other fields in the form, and how their values begin.
 
     Raises:
         BadRequest: A field can't be used; the error names it.
     """
     response_format = _format(fields)
     granularities = _granularities(fields)
-    _temperature(fields)
+    temperature = _temperature(fields)
     is_streamed = task is Task.TRANSCRIBE and _is_streamed(fields)
     return SpeechRequest(
         model=_last(fields, "model"),
@@ -148,7 +156,17 @@ def read_form(fields: Fields, task: Task) -> SpeechRequest:
         format=response_format,
         has_segments="segment" in granularities or not granularities,
         is_streamed=is_streamed,
+        warnings=_warnings(_last(fields, "model"), temperature, unread),
     )
+
+
+def _warnings(model: str, temperature: float, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    found = list(ignored_options(unread, _KNOWN))
+    if temperature:
+        found.append("temperature has no effect: decoding starts at 0 and raises it where needed.")
+    if "diarize" in model:
+        found.append("This server does not tell speakers apart, whatever the model.")
+    return tuple(found)
 
 
 def _last(fields: Fields, name: str) -> str:
@@ -195,14 +213,14 @@ def _granularities(fields: Fields) -> frozenset[str]:
     return found
 
 
-def _temperature(fields: Fields) -> None:
-    """Refuse what makes no sense; the value itself isn't needed."""
+def _temperature(fields: Fields) -> float:
     try:
-        is_good = 0 <= float(_last(fields, "temperature") or 0) <= 1
+        given = float(_last(fields, "temperature") or 0)
     except ValueError:
-        is_good = False
-    if not is_good:
+        given = -1.0
+    if not 0 <= given <= 1:  # NaN is not either
         raise BadRequest("temperature must be a number from 0 to 1.", "temperature")
+    return given
 
 
 def _language(fields: Fields) -> str | None:
@@ -237,7 +255,7 @@ def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = (
     """Return an answer's body in the format that was asked for."""
     match request.format:
         case Format.JSON:
-            return msgspec.json.encode(_told(transcript, gaps))
+            return msgspec.json.encode(_told(transcript, gaps, request.warnings))
         case Format.VERBOSE_JSON:
             return msgspec.json.encode(_verbose(request, transcript, gaps))
         case Format.TEXT:
@@ -248,14 +266,18 @@ def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = (
             return to_vtt(transcript.segments).encode()
 
 
-def _told(transcript: Transcript, gaps: Gaps) -> dict[str, Any]:
-    """Return the fields of ``json``; ``gaps`` only where there are any."""
+def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the fields of ``json``; ``gaps`` and ``warnings`` only where there are any."""
     told: dict[str, Any] = {
         "text": transcript.text,
         "languages": [{"code": transcript.language}] if transcript.language else [],
         "usage": _usage(transcript),
     }
-    return told | ({"gaps": gaps} if gaps else {})
+    return told | _additions(gaps, warnings)
+
+
+def _additions(gaps: Gaps, warnings: Sequence[str]) -> dict[str, Any]:
+    return ({"gaps": gaps} if gaps else {}) | ({"warnings": warnings} if warnings else {})
 
 
 def _usage(transcript: Transcript) -> dict[str, Any]:
@@ -279,7 +301,7 @@ def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict
         verbose["segments"] = [_segment(i, s) for i, s in enumerate(transcript.segments)]
     if request.options.word_timestamps:
         verbose["words"] = [_word(word) for s in transcript.segments for word in s.words or ()]
-    return verbose | ({"gaps": gaps} if gaps else {})
+    return verbose | _additions(gaps, request.warnings)
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
@@ -315,12 +337,12 @@ def delta_event(delta: str) -> bytes:
     return _event({"type": "transcript.text.delta", "delta": delta})
 
 
-def done_event(transcript: Transcript, gaps: Gaps = ()) -> bytes:
+def done_event(transcript: Transcript, gaps: Gaps = (), warnings: Sequence[str] = ()) -> bytes:
     """Return the last event, with all of the text.
 
     It has no ``usage``: here OpenAI's is in tokens, which nobody counts or bills.
     """
-    told = {"type": "transcript.text.done"} | _told(transcript, gaps)
+    told = {"type": "transcript.text.done"} | _told(transcript, gaps, warnings)
     del told["usage"]
     return _event(told)
 

@@ -103,7 +103,7 @@ async def _work(
         server.jobs.finish(record, JobState.FAILED, time.monotonic())
         return
     transcript = result.transcript
-    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps)
+    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, ask.warnings)
     encoded = await to_thread.run_sync(msgspec.json.encode, body)  # hours have many words
     record.progress, record.text, record.result = 1.0, transcript.text, encoded
     server.jobs.finish(record, JobState.DONE, time.monotonic())

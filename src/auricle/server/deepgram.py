@@ -37,7 +37,8 @@ def _read(websocket: WebSocket) -> Welcome:
     offered = websocket.scope.get("subprotocols", [])
     # A browser gives its key as the second one, and wants to be answered the first.
     is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
-    return Welcome(dialect, parameters_of(asked), offered[0] if is_introduced else None)
+    chosen = offered[0] if is_introduced else None
+    return Welcome(dialect, parameters_of(asked), chosen, asked.warnings)
 
 
 def model_of(server: ServerState) -> Model:

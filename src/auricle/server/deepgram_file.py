@@ -17,6 +17,7 @@ from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
 from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
 from auricle.protocol.deepgram_results import Metadata, file_body, seconds
+from auricle.protocol.ignored import warning_headers
 from auricle.server.body import check_length
 from auricle.server.deepgram import model_of, utc_now
 from auricle.server.deepgram_openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
@@ -87,7 +88,7 @@ async def _answer(reception: Reception, asked: Listen) -> Response:
         sha256.hexdigest(),
         created,
         model_of(reception.server),
-        tuple(map(_warning, result.gaps)),
+        (*map(_warning, result.gaps), *asked.warnings),
     )
     return await to_thread.run_sync(_response, result.transcript, asked, metadata)
 
@@ -95,7 +96,8 @@ async def _answer(reception: Reception, asked: Listen) -> Response:
 def _response(transcript: Transcript, asked: Listen, metadata: Metadata) -> Response:
     """Return the answer: a third of a second for four hours, so not in the event loop."""
     body = file_body(transcript, asked, metadata)
-    return json_response(body, headers={"dg-request-id": metadata.request_id})
+    headers = {"dg-request-id": metadata.request_id, **warning_headers(asked.warnings)}
+    return json_response(body, headers=headers)
 
 
 def _ask(asked: Listen, request_id: str) -> Ask:

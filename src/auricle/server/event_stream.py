@@ -5,7 +5,7 @@ status; afterwards it is the last event. Text is told as it gets firm, each bit 
 slowly gets fewer and longer bits, so nothing piles up.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
 import anyio
@@ -38,6 +38,7 @@ class EventStream(Response):
         encode_delta: Returns the event that tells more text.
         encode_done: Returns the last event.
         encode_error: Returns the event that tells an error.
+        headers: Further ones.
     """
 
     media_type = "text/event-stream"
@@ -51,10 +52,13 @@ class EventStream(Response):
         encode_delta: Callable[[str], bytes],
         encode_done: Callable[[FileTranscript], bytes],
         encode_error: Callable[[BaseException], bytes],
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.status_code = 200
         self.background = None
-        self.init_headers({"cache-control": "no-cache", "x-accel-buffering": "no"})
+        self.init_headers(
+            {"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})}
+        )
         self._reception = reception
         self._kept = reception.held.pop_all()
         self._recognise = recognise

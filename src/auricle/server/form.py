@@ -6,6 +6,7 @@ are wanted are kept, within bounds, and all others are dropped as they come (RFC
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection
+from dataclasses import dataclass
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
@@ -17,6 +18,8 @@ FILE_FIELD = "file"
 MAX_FIELD_BYTES = 256 * 1024
 """All fields together: the longest prompt and keywords that make sense, thrice."""
 MAX_PARTS = 2000
+MAX_UNREAD, MAX_UNREAD_BYTES = 50, 16
+"""How many fields that nobody reads are reported, and how much of their values is looked at."""
 MAX_BOUNDARY_CHARACTERS = 200  # RFC 2046 §5.1.1 allows 70
 
 _AS_THEY_ARE = frozenset({"7bit", "8bit", "binary"})
@@ -36,9 +39,22 @@ def boundary_of(content_type: str) -> str:
     return boundary
 
 
+@dataclass(frozen=True, slots=True)
+class FormParts:
+    """What came in a form besides the file.
+
+    Attributes:
+        fields: Those that are wanted.
+        unread: Names of some of the others, and how their values begin.
+    """
+
+    fields: dict[str, list[str]]
+    unread: dict[str, str]
+
+
 async def read_form_parts(
     boundary: str, body: AsyncIterator[bytes], file: SpoolFile, wanted: Collection[str]
-) -> dict[str, list[str]]:
+) -> FormParts:
     """Return a form's fields by name, ``x[]`` and ``x[y]`` as ``x``; the file is written out.
 
     Args:
@@ -75,6 +91,7 @@ class _Form:
         self._fields: dict[str, list[str]] = defaultdict(list)
         self._name = ""
         self._value = bytearray()
+        self._unread: dict[str, str] = {}
         self._kept_bytes = self._files = 0
 
     async def receive(self, event: MultipartSegment | bytes | None) -> None:
@@ -90,6 +107,8 @@ class _Form:
             if self._kept_bytes > MAX_FIELD_BYTES:
                 raise BadRequest("The form's fields are too long.", self._name)
             self._value += event
+        elif len(self._value) < MAX_UNREAD_BYTES:
+            self._value += event[:MAX_UNREAD_BYTES]
 
     def _begin_part(self, part: MultipartSegment) -> None:
         self._name = (part.name or "").partition("[")[0]
@@ -109,10 +128,12 @@ class _Form:
                 self._fields[self._name].append(self._value.decode())
             except UnicodeDecodeError:
                 raise BadRequest(f"{self._name} is not UTF-8.", self._name) from None
+        elif self._name != FILE_FIELD and len(self._unread) < MAX_UNREAD:
+            self._unread[self._name] = self._value.decode(errors="replace")
         self._value = bytearray()
 
-    def result(self) -> dict[str, list[str]]:
+    def result(self) -> FormParts:
         """Return the fields."""
         if not self._files:
             raise BadRequest("There is no file in the form.", FILE_FIELD)
-        return dict(self._fields)
+        return FormParts(dict(self._fields), self._unread)

@@ -11,6 +11,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.errors import AuricleError
 from auricle.protocol.dialect import Dialect
+from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native import StreamParameters
 from auricle.server.errors import Refusal, log_unexpected
 from auricle.server.live_connection import GOODBYE_S, LiveConnection, departure_of, note_end
@@ -27,11 +28,13 @@ class Welcome:
         dialect: New for this connection.
         parameters: What its session starts with.
         subprotocol: The one of those offered that is chosen.
+        warnings: Of options that have no effect; a header of the handshake reports them.
     """
 
     dialect: Dialect
     parameters: StreamParameters
     subprotocol: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 async def serve_guest(
@@ -68,7 +71,10 @@ async def serve_guest(
     log.details["session"] = runner.session.id
     log_session("session_started", websocket.scope, runner.session.id, name)
     try:
-        await websocket.accept(welcome.subprotocol)
+        headers = warning_headers(welcome.warnings).items()
+        await websocket.accept(
+            welcome.subprotocol, [(name.encode(), text.encode()) for name, text in headers]
+        )
         drain_s = server.settings.drain_s - GOODBYE_S  # nobody could say the words later
         end = await LiveConnection(
             websocket, server.live, runner, welcome.dialect, drain_s=max(0.0, drain_s)

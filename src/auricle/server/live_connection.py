@@ -12,7 +12,7 @@ import contextlib
 import math
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 import anyio
@@ -28,7 +28,7 @@ from auricle.errors import (
     RemoteProtocolError,
     TakenOver,
 )
-from auricle.events import Closed, Failed, SessionEvent
+from auricle.events import Closed, Failed, SessionEvent, Warned, WarningCode
 from auricle.protocol.dialect import Companded, Dialect, End, Law, Reply, Said, Step
 from auricle.server.errors import TOLD, error_body, log_unexpected, retry_after_s
 from auricle.server.live_runner import LiveRunner
@@ -155,6 +155,7 @@ class LiveConnection:
             next server wait ``DRAIN_S`` at most.
         hears_out: When the server shuts down, the client may finish speaking, in the part of
             ``drain_s`` that the last final does not need.
+        warnings: Of options that have no effect; they follow the first event.
     """
 
     def __init__(
@@ -166,7 +167,9 @@ class LiveConnection:
         *,
         drain_s: float = DRAIN_S,
         hears_out: bool = False,
+        warnings: Sequence[str] = (),
     ) -> None:
+        self._warnings = warnings
         self._drain_s = drain_s
         self._hears_out = hears_out
         self._websocket = websocket
@@ -196,6 +199,8 @@ class LiveConnection:
         try:
             with self._blaming():
                 self._runner.attach(self, last_result)
+                for warning in self._warnings:
+                    self._put(Warned(WarningCode.IGNORED_OPTION, warning))
                 self._outbox.limit()
             with self._tasks:
                 async with anyio.create_task_group() as group:

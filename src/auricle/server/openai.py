@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from auricle.errors import UnknownModel
 from auricle.longform import FileTranscript
+from auricle.protocol.ignored import warning_headers
 from auricle.protocol.openai_rest import (
     FIELDS,
     MODELS,
@@ -129,7 +130,8 @@ async def _answer(request: Request, task: Task) -> Response:
         reception.enter(estimate_s(length), size_bytes=length)
         spool = await reception.new_file()
         body = reception.body(reception.max_upload_bytes)
-        asked = read_form(await read_form_parts(boundary, body, spool, FIELDS), task)
+        form = await read_form_parts(boundary, body, spool, FIELDS)
+        asked = read_form(form.fields, task, form.unread.items())
         _check_model(reception.server, asked.model)
         await spool.flush()
         ask = replace(check(Fields()), options=asked.options)
@@ -145,8 +147,9 @@ async def _answer(request: Request, task: Task) -> Response:
                 reception,
                 work,
                 encode_delta=delta_event,
-                encode_done=_done,
+                encode_done=partial(_done, asked),
                 encode_error=_broken,
+                headers=warning_headers(asked.warnings),
             )
         result = await while_connected(request.receive, work)
         reception.count(result)
@@ -154,13 +157,15 @@ async def _answer(request: Request, task: Task) -> Response:
 
 
 def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
-    headers = {GAPS_HEADER: str(len(result.gaps))} if result.gaps else None
+    headers = dict(warning_headers(asked.warnings))
+    if result.gaps:
+        headers[GAPS_HEADER] = str(len(result.gaps))
     body = encode_answer(asked, result.transcript, gap_fields(result.gaps))
     return Response(body, headers=headers, media_type=asked.format.media_type)
 
 
-def _done(result: FileTranscript) -> bytes:
-    return done_event(result.transcript, gap_fields(result.gaps))
+def _done(asked: SpeechRequest, result: FileTranscript) -> bytes:
+    return done_event(result.transcript, gap_fields(result.gaps), asked.warnings)
 
 
 def _broken(error: BaseException) -> bytes:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.config import ORIGIN, ServerSettings
 from auricle.errors import ForbiddenHost, ForbiddenOrigin
+from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.server.errors import refuse
 from auricle.server.logs import REQUEST_ID, request_log
 
@@ -33,7 +34,7 @@ _LOCAL = ("localhost", ".localhost")  # RFC 6761 §6.3
 _PRIVATE = (".local", ".internal", ".home.arpa")
 """Names that no public server answers for: RFC 6762, ICANN 2024, RFC 8375."""
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
-_SHOWN = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error")
+_SHOWN = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error", WARNINGS_HEADER)
 """What a page of another origin may read of an answer's head, beyond its type."""
 
 

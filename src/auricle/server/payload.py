@@ -6,13 +6,14 @@ run. All other fields together are bounded before they are parsed.
 """
 
 import binascii
+from collections.abc import Iterator
 
 import msgspec
 from anyio import to_thread
 
 from auricle.errors import BadRequest
 from auricle.protocol.json_audio import is_longer_outside_audio
-from auricle.server.request import Ask, JsonRequest, check
+from auricle.server.request import Ask, JsonRequest, check, ignored_fields
 
 THREAD_ABOVE_BYTES = 256 * 1024
 SLICE_CHARACTERS = 2**20  # a multiple of 4; some 2 ms
@@ -48,7 +49,14 @@ def _parse(body: bytearray) -> tuple[Ask, bytes]:
         raise BadRequest(
             "The body is not JSON. To send audio as it is, say so: `Content-Type: audio/*`."
         ) from None
-    return check(request), _audio(request.audio)
+    warnings = ignored_fields(_beginnings(body))
+    return check(request, warnings), _audio(request.audio)
+
+
+def _beginnings(body: bytearray) -> Iterator[tuple[str, str]]:
+    """Return the names of all fields, and how their values begin."""
+    for name, raw in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).items():
+        yield name, bytes(memoryview(raw)[:16]).decode(errors="replace")
 
 
 def _audio(raw: msgspec.Raw) -> bytes:

@@ -5,6 +5,7 @@ Messages name the field and what it may be, and never repeat what was sent.
 
 import re
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -12,6 +13,7 @@ from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_code
+from auricle.protocol.ignored import ignored_options
 from auricle.types import SAMPLE_RATE_HZ, Options, Task
 
 CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
@@ -55,6 +57,9 @@ class JsonRequest(Fields, kw_only=True):
     audio: msgspec.Raw
 
 
+_KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A request that makes sense.
@@ -68,6 +73,7 @@ class Ask:
         condition_on_previous_text: Pieces of a long file run one after another.
         max_wait_s: The deadline, if one was named.
         opus_packet_bytes: Constant packet size of ``opus`` without framing.
+        warnings: Of options that have no effect.
     """
 
     job_id: str
@@ -78,6 +84,7 @@ class Ask:
     condition_on_previous_text: bool
     max_wait_s: float | None
     opus_packet_bytes: int | None
+    warnings: tuple[str, ...] = ()
 
 
 def parse_query(query: QueryParams) -> Fields:
@@ -96,8 +103,17 @@ def parse_query(query: QueryParams) -> Fields:
         raise BadRequest(f"The query can't be used: {error}.") from None
 
 
-def check(fields: Fields) -> Ask:
+def ignored_fields(given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return a warning for each field of a request that has no effect."""
+    return ignored_options(given, _KNOWN)
+
+
+def check(fields: Fields, warnings: tuple[str, ...] = ()) -> Ask:
     """Return what is asked for.
+
+    Args:
+        fields: As they came.
+        warnings: Of other fields, from :func:`ignored_fields`.
 
     Raises:
         BadRequest: A value is out of range, or the language or task is unknown.
@@ -125,6 +141,7 @@ def check(fields: Fields) -> Ask:
         opus_packet_bytes=None
         if packet_bytes is None
         else _whole("opus_packet_bytes", packet_bytes, 0, 1, MAX_PACKET_BYTES),
+        warnings=warnings,
     )
 
 

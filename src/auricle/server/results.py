@@ -8,11 +8,18 @@ from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 
 def transcript_body(
-    job_id: str, trace_id: str, transcript: Transcript, gaps: tuple[Gap, ...] = ()
+    job_id: str,
+    trace_id: str,
+    transcript: Transcript,
+    gaps: tuple[Gap, ...] = (),
+    warnings: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    """Return a transcript as native-protocol.md has it; gaps are told in ``error``."""
+    """Return a transcript as native-protocol.md has it.
+
+    Gaps are in ``error``; ``warnings`` is there only if there are any.
+    """
     timing = transcript.timing
-    return {
+    body: dict[str, object] = {
         "job_id": job_id,
         "trace_id": trace_id,
         "text": transcript.text,
@@ -29,6 +36,7 @@ def transcript_body(
         "attempts": transcript.attempts,
         "error": _gaps(gaps) if gaps else None,
     }
+    return body | ({"warnings": warnings} if warnings else {})
 
 
 def json_response(

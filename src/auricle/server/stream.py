@@ -26,7 +26,15 @@ from auricle.errors import (
     RemoteProtocolError,
 )
 from auricle.languages import language_code
-from auricle.protocol.native import Resume, Start, StreamParameters, decode_command, parse_query
+from auricle.protocol.native import (
+    Resume,
+    Start,
+    StreamParameters,
+    decode_command,
+    ignored_in_start,
+    ignored_parameters,
+    parse_query,
+)
 from auricle.server.errors import TOLD, error_response, log_unexpected
 from auricle.server.live_connection import (
     GOODBYE_S,
@@ -91,6 +99,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
     is_resuming = query.get("resume") == "1"
     starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
     visit = _Visit(server, websocket, client, parameters, is_resuming)
+    visit.warnings = ignored_parameters(query.multi_items())
     try:
         visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
     except (Overloaded, RateLimited):
@@ -116,6 +125,7 @@ class _Visit:
     is_resuming: bool
     room: str | None = None
     starts_at_once: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def address(self) -> Address | None:
@@ -150,7 +160,11 @@ class _Visit:
             log_session(event, scope, session_id, NATIVE)
             drain_s = max(0.0, self.server.settings.drain_s - GOODBYE_S)
             end = await LiveConnection(
-                self.websocket, self.server.live, runner, drain_s=drain_s
+                self.websocket,
+                self.server.live,
+                runner,
+                drain_s=drain_s,
+                warnings=self.warnings,
             ).run(last_result)
         note_end(self.websocket, self.server.live, end)
 
@@ -166,6 +180,8 @@ class _Visit:
             command = decode_command(text)
             if not isinstance(command, Start | Resume):
                 raise RemoteProtocolError("The first message has to be `start` or `resume`.")
+            if isinstance(command, Start):
+                self.warnings += ignored_in_start(text)
             return command
         raise IdleTimeout(f"Neither `start` nor `resume` came within {limit_s:g} s.")
 

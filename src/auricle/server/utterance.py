@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from auricle.errors import UnsupportedFormat
 from auricle.longform import FileTranscript
+from auricle.protocol.ignored import warning_headers
 from auricle.server.background import start_job
 from auricle.server.body import check_length, read_body
 from auricle.server.limits import estimate_json_s, estimate_s
@@ -21,7 +22,7 @@ from auricle.server.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
 from auricle.server.payload import parse_payload
 from auricle.server.reception import Reception
 from auricle.server.recognition import while_connected
-from auricle.server.request import Ask, check, parse_query
+from auricle.server.request import Ask, check, ignored_fields, parse_query
 from auricle.server.results import json_response, transcript_body
 from auricle.server.speech import audio_format_of
 from auricle.server.upload import Upload
@@ -69,7 +70,8 @@ async def _answer_json(reception: Reception) -> Response:
 async def _answer_audio(reception: Reception) -> Response:
     """Answer a body that is the audio, by way of the disk."""
     server, request = reception.server, reception.request
-    ask = check(parse_query(request.query_params))
+    query = request.query_params
+    ask = check(parse_query(query), ignored_fields(query.multi_items()))
     length = check_length(request.headers, reception.max_upload_bytes)
     reception.note(ask, length or 0)
     if _is_job(request):
@@ -99,7 +101,8 @@ async def _answer(reception: Reception, ask: Ask, upload: Upload) -> Response:
 
 
 def _response(ask: Ask, result: FileTranscript) -> Response:
-    return json_response(transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps))
+    body = transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps, ask.warnings)
+    return json_response(body, headers=dict(warning_headers(ask.warnings)))
 
 
 def _is_job(request: Request) -> bool:

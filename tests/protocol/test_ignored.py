@@ -1,0 +1,32 @@
+import pytest
+
+from auricle.protocol.ignored import MAX_OPTIONS, ignored_options, warning_headers
+
+pytestmark = pytest.mark.unit
+
+
+def test_each_option_that_is_not_known_is_named_once() -> None:
+    given = [("diarize", "true"), ("model", "x"), ("search", "a"), ("search", "b")]
+    assert ignored_options(given, {"model"}) == (
+        "diarize is not supported and has no effect.",
+        "search is not supported and has no effect.",
+    )
+
+
+@pytest.mark.parametrize("value", ["", "false", "FALSE", "0", " no ", "null", '""', '"false"'])
+def test_one_that_is_switched_off_is_not(value: str) -> None:
+    assert ignored_options([("diarize", value)], ()) == ()
+
+
+@pytest.mark.parametrize("name", ["", "x" * 41, "a b", "a\r\nb", "ä", "<b>"])
+def test_names_are_repeated_only_if_they_can_be_names(name: str) -> None:
+    assert ignored_options([(name, "1")], ()) == ()
+
+
+def test_there_are_not_too_many() -> None:
+    assert len(ignored_options(((f"x{n}", "1") for n in range(1000)), ())) == MAX_OPTIONS
+
+
+def test_the_header() -> None:
+    assert warning_headers(()) == {}
+    assert warning_headers(("One.", "Zw\u00f6lf.")) == {"x-auricle-warnings": "One. Zw?lf."}
