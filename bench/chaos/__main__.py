@@ -43,6 +43,7 @@ from bench.chaos.faults import FAULTS, Stroke, World, carry_out, schedule
 from bench.chaos.load import Load, Outcome
 from bench.chaos.said import repertoire
 from bench.chaos.stage import Stage, orphans, staged
+from bench.cpu_share import CpuMeter
 from bench.network import network_to
 from bench.recovery import Count, count, settle
 from bench.report import draw, machine, write_json
@@ -118,12 +119,13 @@ async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
             print(f"capacity {capacity:.1f} s of speech a second; offered {offered:.1f}")
             world.inflicted.clear()
             load.refusals.clear()
-            began_at = time.monotonic()
+            began_at, meter = time.monotonic(), CpuMeter(service.process)
             async with anyio.create_task_group() as group:
                 strokes = plan.strokes(plan.seconds, "run", stage.missing)
                 group.start_soon(carry_out, world, strokes)
                 group.start_soon(tell, world, began_at, plan.seconds)
                 await load.offer(offered, plan.seconds, speakers_each=1)
+            cpu = meter.share()
             world.relieve()
             after = await rest(service, before)
         finally:
@@ -134,6 +136,7 @@ async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
         "capacity_audio_s_per_s": round(capacity, 2),
         "offered_audio_s_per_s": round(offered, 2),
         "took_s": round(time.monotonic() - began_at, 1),
+        "cpu": cpu.figures(),
     }
 
 

@@ -20,6 +20,11 @@ def show(told: dict[str, Any]) -> None:
     print(f"  refused {told['refused']}, unsent {told['unsent']}")
     looks = told["watched"]
     print(f"  /livez {looks['livez_ms']} ms, unanswered {looks['livez_unanswered']}")
+    print(
+        f"    less the watcher's own wait for a core {looks['livez_less_watchers_wait_ms']}, and "
+        f"less the server's, which is what its event loop takes {looks['livez_less_all_waits_ms']}"
+    )
+    print(f"    the load and the watcher used {told['cpu']} of the cores")
     for slow in looks["slow_looks"]:
         print(f"    {slow['livez_ms']} ms at {slow['at_s']} s, after {slow['faults_before']}")
     print(f"  while its capacity was measured, flat out {looks['livez_flat_out_ms']} ms")

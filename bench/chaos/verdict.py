@@ -116,6 +116,8 @@ def watched(
         "looks": len(looks),
         "livez_ms": _delays_ms(looks),
         "livez_flat_out_ms": _delays_ms(before),
+        "livez_less_watchers_wait_ms": _delays_ms(looks, "own_wait_ms"),
+        "livez_less_all_waits_ms": _delays_ms(looks, "own_wait_ms", "server_wait_ms"),
         "slow_looks": [
             _slow(look, begin, inflicted)
             for look in looks
@@ -140,8 +142,13 @@ def _slow(
     return {"at_s": at_s, "livez_ms": look["livez_ms"], "faults_before": before}
 
 
-def _delays_ms(looks: Sequence[dict[str, Any]]) -> dict[str, float] | None:
-    answers = [look["livez_ms"] for look in looks if look["livez_ms"] is not None]
+def _delays_ms(looks: Sequence[dict[str, Any]], *waits: str) -> dict[str, float] | None:
+    """Return how long ``/livez`` took, less these waits for a core."""
+    answers = [
+        max(0.0, look["livez_ms"] - sum(look.get(wait, 0.0) for wait in waits))
+        for look in looks
+        if look["livez_ms"] is not None
+    ]
     if not answers:
         return None
     shares = {"p50": 50, "p99": 99, "p99_9": 99.9, "max": 100}

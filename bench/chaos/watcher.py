@@ -1,9 +1,10 @@
 """Watches a server from a process of its own: ``python -m bench.chaos.watcher URL PID FILE``.
 
 It writes a line of JSON for each look: the monotonic time, how late the look itself was, how long
-``/livez`` took over a connection that stays, how many processes, zombies and descriptors there are,
-how much memory, and now and then how many tasks. It runs beside the load, so that what the load
-takes of its own event loop isn't counted as the server's delay.
+``/livez`` took over a connection that stays, how much of that the watcher and the server's main
+thread each waited for a core that somebody else had, how many processes, zombies and descriptors
+there are, how much memory, and now and then how many tasks. It runs beside the load, so that what
+the load takes of its own event loop isn't counted as the server's delay.
 """
 
 import http.client
@@ -15,6 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
+
+from bench.cpu_share import waited_s
 
 LOOK_EACH_S = 0.1
 COUNT_EACH_LOOKS = 10
@@ -32,7 +35,10 @@ class Watcher:
 
     def look(self, *, with_counts: bool) -> dict[str, Any]:
         """Take a look."""
+        own_s, server_s = waited_s(), waited_s(self._process.pid)
         look: dict[str, Any] = {"livez_ms": self._livez_ms()}
+        look["own_wait_ms"] = round(1000 * (waited_s() - own_s), 1)
+        look["server_wait_ms"] = round(1000 * (waited_s(self._process.pid) - server_s), 1)
         if with_counts:
             children = self._process.children(recursive=True)
             look["children"] = [child.pid for child in children]

@@ -19,6 +19,8 @@ offers five times of it.
 
 Time to refusal runs from the request's first byte to the whole answer. The generator runs on the
 same cores as the server; how late its own loop is, which is part of every time, is in the figures.
+So is its CPU time: what it takes of the cores the workers can't have. What is possible at a level
+is the capacity less that, as a share of the cores that were left while the capacity was measured.
 """
 
 import argparse
@@ -33,6 +35,7 @@ from typing import Any
 import psutil
 
 from auricle.types import SAMPLE_RATE_HZ
+from bench.cpu_share import CpuMeter, CpuShare
 from bench.live_chaos import speeches
 from bench.overload.figures import fairness_targets, key_figures, level_figures, level_targets
 from bench.overload.flood import flood
@@ -73,15 +76,17 @@ class Bench:
     service: Service
     client: Client
 
-    async def capacity(self, work: Work) -> float:
-        """Return how many seconds of audio a second are done at most."""
+    async def capacity(self, work: Work) -> tuple[float, CpuShare]:
+        """Return how many seconds of audio a second are done at most, and who used the cores."""
         before_s, began_at = service_cpu_s(self.service), time.monotonic()
+        meter = CpuMeter(self.service.process)
         if isinstance(work, Sessions):
             keys = itertools.cycle(TENANTS)
             asked = [work.do(KEYS[next(keys)]) for _ in range(FULL_STREAMS)]
             done_s = sum(one.audio_s for one in await asyncio.gather(*asked) if one.is_done)
             cores = psutil.cpu_count() or 1
-            return cores * done_s / (service_cpu_s(self.service) - before_s)
+            all_cores = CpuShare(cores, generator=0.0)
+            return cores * done_s / (service_cpu_s(self.service) - before_s), all_cores
         done_s, last_at = 0.0, began_at
 
         async def one_client(key: str) -> None:
@@ -96,36 +101,43 @@ class Bench:
         await asyncio.gather(*(one_client(KEYS[next(keys)]) for _ in clients))
         if not done_s:
             raise RuntimeError(f"no {work.name} are answered without overload")
-        return done_s / (last_at - began_at)
+        return done_s / (last_at - began_at), meter.share()
 
-    async def measure(self, work: Work, levels: Sequence[float], scale: float) -> dict[str, Any]:
+    async def measure(
+        self, work: Work, levels: Sequence[float], scale: float, *, with_fairness: bool = True
+    ) -> dict[str, Any]:
         """Return all there is to know of one kind of work.
 
         Args:
             work: Its kind.
             levels: Times of capacity.
             scale: Of how long each level takes.
+            with_fairness: Whether to measure a modest key beside a greedy one.
         """
         await work.hear_all(KEYS[TENANTS[0]])
-        capacity = await self.capacity(work)
-        print(f"\n{work.name}: capacity {capacity:.1f} s of audio a second", flush=True)
+        capacity, measured = await self.capacity(work)
+        print(
+            f"\n{work.name}: capacity {capacity:.1f} s of audio a second {measured.figures()}",
+            flush=True,
+        )
         shown = []
         for level in levels:
-            shown.append(await self._level(work, capacity, level, scale))
+            shown.append(await self._level(work, capacity, measured, level, scale))
             print(f"  {shown[-1]}", flush=True)
-        fairness = await self._fairness(work, capacity, scale)
+        fairness = await self._fairness(work, capacity, scale) if with_fairness else {}
         for name, one in fairness.items():
             print(f"  {name}: {one}", flush=True)
-        reached = level_targets(shown) | fairness_targets(fairness)
+        reached = level_targets(shown) | (fairness_targets(fairness) if fairness else {})
         return {
             "capacity_audio_s_per_s": round(capacity, 2),
+            "capacity_cpu": measured.figures(),
             "levels": shown,
             "fairness": fairness,
             "reached": reached,
         }
 
     async def _level(
-        self, work: Work, capacity: float, level: float, scale: float
+        self, work: Work, capacity: float, measured: CpuShare, level: float, scale: float
     ) -> dict[str, Any]:
         rate_per_s = level * capacity / work.audio_s / len(TENANTS)
         load = await flood(
@@ -133,17 +145,19 @@ class Bench:
             self.client,
             {KEYS[name]: rate_per_s for name in TENANTS},
             work.settle_s + scale * (work.flood_s - work.settle_s),
+            self.service.process,
             patient=PATIENT if level == PATIENT_LEVEL else 0,
             probes=work.name == "utterances" and level >= PROBED_LEVEL,
         )
-        return level_figures(load, work, capacity, level)
+        return level_figures(load, work, capacity, measured, level)
 
     async def _fairness(self, work: Work, capacity: float, scale: float) -> dict[str, Any]:
         seconds = work.settle_s + scale * (work.flood_s - work.settle_s)
         modest = {KEYS[MODEST]: MODEST_LEVEL * capacity / work.audio_s}
         greedy = {KEYS[GREEDY]: GREEDY_LEVEL * capacity / work.audio_s}
-        alone = await flood(work, self.client, modest, seconds)
-        both = await flood(work, self.client, greedy | modest, seconds)
+        server = self.service.process
+        alone = await flood(work, self.client, modest, seconds, server)
+        both = await flood(work, self.client, greedy | modest, seconds, server)
         return {
             "modest_alone": key_figures(alone, work, KEYS[MODEST]),
             "modest_beside_greedy": key_figures(both, work, KEYS[MODEST]),
@@ -184,13 +198,21 @@ def picture(results: Mapping[str, Mapping[str, Any]]) -> list[Bars]:
         return Bars(title, names, series)
 
     beside = ("modest_alone", "modest_beside_greedy")
-    return [
-        chart("goodput, as a share of capacity, with so many times of it offered", "goodput_share"),
+    by_level = [
+        chart(
+            "goodput, as a share of what is possible, with so many times of capacity offered",
+            "goodput_share_of_possible",
+        ),
         chart("refused, as a share of what was asked", "refused_share"),
         chart("time to refusal, p99, ms", "refusal_ms", "p99"),
         chart("delay of what was accepted, p50, ms", "delay_ms", "p50"),
         chart("delay of what was accepted, p99, ms", "delay_ms", "p99"),
         chart("/livez, p99, ms", "livez_ms", "p99"),
+    ]
+    if not all(results[kind]["fairness"] for kind in kinds):
+        return by_level
+    return [
+        *by_level,
         Bars(
             "a modest key, alone and beside a greedy one: answered, as a share",
             ["alone", "beside a greedy key"],
@@ -219,9 +241,14 @@ def main() -> None:
     )
     parser.add_argument("--short", action="store_true", help="one level, and less of it")
     parser.add_argument("--only", default=",".join(KINDS))
+    parser.add_argument("--levels", help="times of capacity, as 5,20")
+    parser.add_argument("--no-fairness", dest="fairness", action="store_false")
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/overload")
     arguments = parser.parse_args()
-    levels, scale = (SHORT_LEVELS, SHORT) if arguments.short else (LEVELS, 1.0)
+    levels: Sequence[float] = SHORT_LEVELS if arguments.short else LEVELS
+    scale = SHORT if arguments.short else 1.0
+    if arguments.levels:
+        levels = tuple(map(float, arguments.levels.split(",")))
     print(machine())
     load_before = psutil.getloadavg()[0]
     print(f"load average before: {load_before:.2f} (figures mean little unless it is near 0)")
@@ -229,7 +256,9 @@ def main() -> None:
     with serve(WORKERS, api_keys=api_keys, **SETTINGS) as service:
         bench = Bench(service, Client(service.url))
         results = {
-            work.name: asyncio.run(bench.measure(work, levels, scale))
+            work.name: asyncio.run(
+                bench.measure(work, levels, scale, with_fairness=arguments.fairness)
+            )
             for work in works(service, arguments.only.split(","))
         }
     reached = {}

@@ -7,6 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import psutil
+
+from bench.cpu_share import CpuMeter, CpuShare
 from bench.overload.work import Work, jobs_done
 from bench.posting import JSON_TYPE, WAV_PATH, WAV_TYPE, Client, Outcome
 
@@ -46,6 +49,8 @@ class Flood:
     jobs_done: list[int] = field(default_factory=list)
     """By the recognisers: once the queue was full, and when the last was offered."""
     lags_s: list[float] = field(default_factory=list)
+    cpu: CpuShare | None = None
+    """Who used the cores once the queue was full."""
 
 
 async def flood(
@@ -53,6 +58,7 @@ async def flood(
     client: Client,
     rates_per_s: Mapping[str, float],
     seconds: float,
+    server: psutil.Process,
     *,
     patient: int = 0,
     probes: bool = False,
@@ -64,6 +70,7 @@ async def flood(
         client: Asks how the server is.
         rates_per_s: Pieces a second, by key.
         seconds: How long.
+        server: Its process.
         patient: So many clients come in the middle of it and obey ``Retry-After`` until they are
             let in.
         probes: Whether headers alone are sent, too, once the queue is full, with no byte of a body:
@@ -100,8 +107,12 @@ async def flood(
 
         beside.append(asyncio.ensure_future(probe_on()))
 
+    meter: CpuMeter | None = None
+
     async def count_once_full() -> None:
+        nonlocal meter
         await asyncio.sleep(work.settle_s)
+        meter = CpuMeter(server)
         load.jobs_done.append(await jobs_done(client))
 
     start(arrive_patiently())
@@ -113,6 +124,7 @@ async def flood(
             load.unsent += 1
             continue
         start(ask(key))
+    load.cpu = None if meter is None else meter.share()
     load.jobs_done.append(await jobs_done(client))
     for task in beside:
         task.cancel()

@@ -49,7 +49,7 @@ def test_a_log_that_tells_what_was_said_is_found_out() -> None:
 
 def test_what_the_watcher_saw_is_summed_up(tmp_path: Path) -> None:
     looks: list[dict[str, Any]] = [
-        {"at": at, "livez_ms": ms, "late_ms": 0.0}
+        {"at": at, "livez_ms": ms, "late_ms": 0.0, "own_wait_ms": 40.0, "server_wait_ms": 60.0}
         for at, ms in ((4.0, 900.0), (5.0, 1.0), (5.1, 250.0), (5.2, None))
     ]
     for look in looks[:2]:
@@ -59,6 +59,8 @@ def test_what_the_watcher_saw_is_summed_up(tmp_path: Path) -> None:
     seen = watched(tmp_path / "looks", 5.0, faults)
     assert (seen["livez_ms"]["max"], seen["livez_unanswered"]) == (250.0, 1)
     assert seen["livez_flat_out_ms"]["max"] == 900.0
+    assert seen["livez_less_watchers_wait_ms"]["max"] == 210.0
+    assert seen["livez_less_all_waits_ms"]["max"] == 150.0
     assert seen["slow_looks"] == [
         {"at_s": 0.1, "livez_ms": 250.0, "faults_before": ["disk fills", "worker killed"]}
     ]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from auricle.types import SAMPLE_RATE_HZ
+from bench.cpu_share import CpuShare
 from bench.overload.figures import key_figures, level_figures
 from bench.overload.flood import Flood, flood
 from bench.overload.live import Sessions, talk
@@ -54,6 +55,7 @@ def pour(service: Service, work: Work, **rates_per_s: float) -> Flood:
             Client(service.url),
             {keys[name]: rate for name, rate in rates_per_s.items()},
             SECONDS,
+            service.process,
             patient=0 if work.name == "files" else 2,  # who brings a file is told to wait for 10 s
             probes=work.name == "utterances",
         )
@@ -89,11 +91,12 @@ def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(
     service: Service, kind: str
 ) -> None:
     work = works(service)[kind]
-    shown = level_figures(pour(service, work, greedy=25.0), work, capacity=1.0, level=20)
+    shown = level_figures(pour(service, work, greedy=25.0), work, 1.0, CpuShare(2, 0.1), 20)
     assert shown["statuses"].keys() == {"200", "503 queue_full"}, shown
     assert not shown["refused_without_retry_after"]
     assert not shown["other_texts"]
     assert not shown["unsent"]
+    assert shown["cpu"]["generator_cores"] > 0
     if kind != "files":
         assert shown["patient"]["let_in"] == shown["patient"]["clients"] == 2, shown
     assert shown["livez_ms"]
