@@ -55,7 +55,7 @@ class Listener:
         self, engine: ShortWindowEngine, parameters: StreamParameters | None = None
     ) -> None:
         self._engine = engine
-        self.finals: list[Final] = []
+        self.events: list[Partial | Final] = []
         self._now = 0.0
         self._longest: dict[int, int] = {}
         self.heard = Heard()
@@ -70,6 +70,11 @@ class Listener:
             now=0.0,
         )
         self._session.attach(0.0)
+
+    @property
+    def finals(self) -> list[Final]:
+        """The finals in order."""
+        return [event for event in self.events if isinstance(event, Final)]
 
     def listen(self, pcm: Pcm16) -> Heard:
         """Send it all, and stop."""
@@ -113,11 +118,12 @@ class Listener:
                 case SpeechStarted():
                     self.heard.utterances += 1
                 case Partial():
+                    self.events.append(output)
                     words = len(f"{output.stable}{output.unstable}".split())
                     before = self._longest.get(output.utterance, 0)
                     self._longest[output.utterance] = max(before, words)
                 case Final():
-                    self.finals.append(output)
+                    self.events.append(output)
                     self.heard.words += len(output.text.split())
                     self.heard.texts += (output.text,)
 

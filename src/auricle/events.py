@@ -76,7 +76,10 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What an open utterance says so far: ``stable`` only grows, ``unstable`` is a guess."""
+    """What an open utterance says so far: ``stable`` only grows, ``unstable`` is a guess.
+
+    The words of ``stable`` are stable, not their case and punctuation: the final is decoded anew.
+    """
 
     utterance: int
     stable: str
@@ -98,7 +101,8 @@ class Final:
         language: The language it was heard in.
         words: Each word with its time in the session, if asked for.
         latency_ms: From the arrival of the last sample of speech to this event.
-        revised: Whether ``text`` does not go on from the last ``stable``.
+        revised: Whether ``text`` does not begin with the words of the last ``stable``; case and
+            punctuation don't count.
         error: The code of the error that it ends with, if it could not be recognised.
     """
 

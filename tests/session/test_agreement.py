@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.session.agreement import Agreement
+from auricle.session.agreement import Agreement, continues
 from auricle.types import Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -116,3 +116,28 @@ def test_the_firm_part_only_ever_grows(steps: list[tuple[str, float]]) -> None:
         assert stable.startswith(before)
         assert not stable or not unstable or unstable[0].isspace()
         before = stable
+
+
+@pytest.mark.parametrize(
+    ("stable", "text", "language", "is_continued"),
+    [
+        ("", "", "en", True),
+        ("", "Hello.", None, True),
+        ("And so", "and so, my fellow", "en", True),
+        ("And so.", "And so", "en", True),
+        ("And so", "And", "en", False),
+        ("And so", "And sold", "en", False),
+        ("a well-known", "A well known man", "en", True),
+        ("I'm", "I\u2019m here", "en", True),
+        ("your sister", "you're a sister", "en", False),
+        ("STRASSE", "Straße", "de", True),
+        ("\u4f60\u597d", "\u4f60\u597d\uff0c\u4e16\u754c", "zh", True),
+        ("\u4f60\u597d", "\u4f60\u597d\u4e16\u754c", "zh", True),
+        ("\u4f60\u597d", "\u4f60\u4e0d\u597d", "zh", False),
+        ("\u0915\u093e", "\u0915\u0940", "hi", False),  # only the vowel sign differs
+    ],
+)
+def test_a_text_continues_another_in_words(
+    stable: str, text: str, language: str | None, is_continued: bool
+) -> None:
+    assert continues(stable, text, language) is is_continued

@@ -152,8 +152,16 @@ def test_words_get_their_times_in_the_session_if_they_were_asked_for() -> None:
     )
 
 
-def test_a_final_that_does_not_go_on_from_what_was_firm_is_revised() -> None:
-    for text, revised in (("one two three four", False), ("One two. Three", True), ("", True)):
+def test_a_final_that_changes_a_stable_word_is_revised_and_one_that_changes_its_case_is_not() -> (
+    None
+):
+    for text, revised in (
+        ("one two three four", False),
+        ("One, two. Three", False),
+        ("one two threefold", True),
+        ("one too three", True),
+        ("", True),
+    ):
         stage = Stage()
         stage.until(0.3)
         stage.happen(SpeechStart(0, 1600))

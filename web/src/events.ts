@@ -36,7 +36,7 @@ export interface SpeechEnded {
 export interface Partial {
 	readonly type: 'partial';
 	readonly utterance: number;
-	/** Only grows while the utterance is open. */
+	/** Only grows while the utterance is open. The final may change case and punctuation, and rarely a word: see `revised`. */
 	readonly stable: string;
 	/** A guess. */
 	readonly unstable: string;
@@ -68,7 +68,7 @@ export interface Final {
 	readonly words: readonly Word[] | null;
 	/** From the arrival of the last sample to this event, within the server. */
 	readonly latencyMilliseconds: number;
-	/** Whether the text is no continuation of the last `stable`. */
+	/** Whether a stable word changed: the text does not begin with the words of the last `stable`. Case and punctuation don't count. */
 	readonly revised: boolean;
 	/** The code of the error if this utterance could not be recognised; the stream goes on. */
 	readonly error: string | null;

@@ -6,8 +6,13 @@ audio's end: there the model still guesses. Firm words never change. Where a lat
 doesn't begin with them, its words after them are told by their times.
 
 Languages without spaces agree on characters.
+
+A word is the same whatever its case and punctuation. That is what "stable" means: the stable words
+stay, and the final, which is decoded anew, begins with them (:func:`continues`) or is reported as
+revised. Its case and punctuation may differ.
 """
 
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +34,7 @@ class Unit:
     @property
     def key(self) -> str:
         """What has to be the same: not case, not punctuation."""
-        return "".join(c for c in self.text.casefold() if c.isalnum())
+        return _key(self.text)
 
     @property
     def middle_sample(self) -> int:
@@ -101,6 +106,31 @@ def units_of(transcript: Transcript) -> list[Unit]:
         for word in segment.words or (_whole(segment.start_sample, transcript, segment.text),):
             units += _characters(word) if is_spaceless else [_unit(word)]
     return units
+
+
+def continues(stable: str, text: str, language: str | None) -> bool:
+    """Return whether a text begins with the words of a stable text, whatever case and punctuation.
+
+    Args:
+        stable: The stable text.
+        text: The final's text.
+        language: The final's language; those without spaces are compared by characters.
+    """
+    if language in SPACELESS_LANGUAGES:
+        return _key(text).startswith(_key(stable))
+    before, after = _words(stable), _words(text)
+    return after[: len(before)] == before
+
+
+def _key(text: str) -> str:
+    """Return the letters, marks and digits of a text, without case."""
+    return "".join(c for c in text.casefold() if unicodedata.category(c)[0] in "LMN")
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text; a hyphen or a dash is a space."""
+    spaced = "".join(" " if unicodedata.category(c) == "Pd" else c for c in text)
+    return [key for word in spaced.split() if (key := _key(word))]
 
 
 def _whole(start_sample: int, transcript: Transcript, text: str) -> Word:

@@ -11,6 +11,7 @@ from math import inf
 from auricle.audio.endpointer import Endpointing, Pause, Resumed, SpeechStart, UtteranceEnd
 from auricle.errors import AuricleError
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
+from auricle.session.agreement import continues
 from auricle.session.final import PendingFinal
 from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
@@ -254,15 +255,16 @@ class Recognition:
 def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Outcome:
     heard = result if isinstance(result, Transcript) else None
     text = heard.text.strip() if heard else ""
+    language = heard.language if heard else pending.options.language
     return Outcome(
         utterance=pending.factory.number,
         text=text,
         start_sample=pending.start_sample,
         end_sample=pending.end_sample,
-        language=heard.language if heard else pending.options.language,
+        language=language,
         words=_words(pending, result),
         latency_ms=max(0.0, now - pending.arrived_at) * 1000,
-        revised=not text.startswith(pending.stable),
+        revised=not continues(pending.stable, text, language),
         error=None if isinstance(result, Transcript) else result.code,
     )
 
