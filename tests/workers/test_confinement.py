@@ -18,12 +18,13 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
-from auricle.errors import PoisonJob
-from auricle.types import Job, JobId, Options
-from auricle.workers import usage
+from auricle.config import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.errors import AudioError, PoisonJob
+from auricle.types import Job, JobId, Options, Source
+from auricle.workers import decode_pool, usage
 from auricle.workers.attempts import ATTEMPTS
 from auricle.workers.confinement import CALLS, FILES, folder_of_engine
+from auricle.workers.decode_pool import DecodePool
 from auricle.workers.landlock import version
 from auricle.workers.pool import WorkerPool
 from auricle.workers.seccomp import ARCHITECTURES
@@ -238,16 +239,25 @@ async def test_an_engine_in_the_folder_of_the_start_is_found(
     assert folder_of_engine("auricle.engine.short_window:load") == []
 
 
-def test_a_folder_of_uploads_can_be_read_by_name_and_not_listed(ours: Path) -> None:
-    code = (
-        "import os, sys\n"
-        "from auricle.workers.confinement import Policy, enter\n"
-        f"assert enter(Policy(named=({str(ours)!r},))) == ()\n"
-        f"assert open({str(ours / 'keys')!r}).read()\n"
-        f"os.listdir({str(ours)!r})\n"
+async def test_a_decoder_gets_an_open_file_and_reaches_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_pool, "CHILD", "tests.fakes.hostile_decoder")
+    (tmp_path / "another").write_text("another speaker's")
+    (tmp_path / "upload").write_text(str(tmp_path / "another"))
+    pool = DecodePool(
+        WorkerSettings(decode_workers=1, sandbox_folders=()), DecodeSettings(decode_budget_s=60)
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert any(line.startswith("PermissionError") for line in done.stderr.splitlines())
+    await pool.start()
+    try:
+        with pytest.raises(AudioError) as caught:
+            await anext(pool.decode(Source(str(tmp_path / "upload"))))
+    finally:
+        await pool.aclose()
+    assert str(caught.value) == (
+        "open PermissionError, list PermissionError, write OSError, reopen PermissionError, "
+        "parent PermissionError"
+    )
 
 
 def test_threads_from_before_are_told(ours: Path) -> None:

@@ -88,6 +88,7 @@ def done(child: Child, request: DecodeStep) -> StepDone:
 def failed(child: Child, request: DecodeStep) -> StepFailed:
     answer = ask(child, request)
     assert isinstance(answer, StepFailed), answer
+    assert request.path is not None
     assert os.fsdecode(request.path) not in answer.message
     assert answer.message.endswith(".")
     return answer

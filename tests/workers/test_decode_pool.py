@@ -98,7 +98,7 @@ async def test_after_its_workers_death_a_file_goes_on_where_it_was(tmp_path: Pat
     source = Source(str(long_file(tmp_path)), "pcm16")
     async with open_decoder() as pool:
         undisturbed = spans(await read_all(pool, source))
-        steps = []
+        steps: list[Progress] = []
         async for progress in pool.decode(source):
             steps.append(progress)
             if len(steps) in (1, 3):
@@ -128,7 +128,7 @@ async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -
     source = Source(str(long_file(tmp_path)), "pcm16")
     async with open_decoder(decode_workers=1, decode_budget_s=2.0) as pool:
         undisturbed = spans(await read_all(pool, source))
-        steps = []
+        steps: list[Progress] = []
         async for progress in pool.decode(source):
             steps.append(progress)
             if len(steps) == 1:
@@ -190,9 +190,20 @@ async def test_closing_fails_the_readers_and_leaves_no_child(tmp_path: Path) -> 
         assert not any(child.is_running() for child in children)
 
 
-async def first_of(pool: DecodePool, path: str) -> "asyncio.Task[Progress]":
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def source(name: str) -> Source:
+    """Return a file that nobody reads, in the test's own folder."""
+    Path(name).write_bytes(b"x")
+    return Source(name)
+
+
+async def first_of(pool: DecodePool, name: str) -> "asyncio.Task[Progress]":
     """Ask for a file, and return what comes first of it; nobody but the test does the work."""
-    reading = pool.decode(Source(path))
+    reading = pool.decode(source(name))
     asked = asyncio.create_task(anext(reading))
     waiting = pool.stats().waiting_jobs
     await poll_until(lambda: pool.stats().waiting_jobs == waiting + 1)
@@ -207,6 +218,11 @@ def given(pool: DecodePool, worker: str, now: float) -> DecodeStep:
     return step
 
 
+def name_of(pool: DecodePool, step: DecodeStep) -> str:
+    (stream,) = [stream for stream in pool._streams if stream.id == step.stream]
+    return stream.source.path
+
+
 def done(step: DecodeStep, decoded_s: float) -> StepDone:
     return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
 
@@ -216,12 +232,12 @@ async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
     decoded_s: float, took_s: float
 ) -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
-    slow = await first_of(pool, "/slow")
+    slow = await first_of(pool, "slow")
     step = given(pool, "one", 10.0)
     pool.received("one", done(step, decoded_s), 10.0 + took_s)
     with pytest.raises(AudioError, match="too long"):
         await slow
-    well = await first_of(pool, "/well")
+    well = await first_of(pool, "well")
     step = given(pool, "one", 500.0)
     pool.received("one", done(step, decoded_s), 500.0 + took_s - 2)
     assert (await well).duration_samples == decoded_s * SAMPLE_RATE_HZ
@@ -229,19 +245,19 @@ async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
 
 async def test_the_file_that_took_least_goes_on_first() -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
-    reading = pool.decode(Source("/slow"))
+    reading = pool.decode(source("slow"))
     slow = asyncio.create_task(anext(reading))
     await poll_until(lambda: pool.stats().waiting_jobs == 1)
     pool.received("one", done(given(pool, "one", 0.0), 1.0), 30.0)
     await slow
     slow = asyncio.create_task(anext(reading))
     await poll_until(lambda: pool.stats().waiting_jobs == 1)
-    quick = await first_of(pool, "/quick")
+    quick = await first_of(pool, "quick")
     step = given(pool, "one", 30.0)
-    assert step.path == b"/quick"
+    assert name_of(pool, step) == "quick"
     pool.received("one", done(step, 1.0), 31.0)
     await quick
-    assert given(pool, "one", 31.0).path == b"/slow"
+    assert name_of(pool, given(pool, "one", 31.0)) == "slow"
     slow.cancel()
     await asyncio.wait([slow])
 
@@ -252,15 +268,15 @@ MALLORY = ClientId("mallory")
 
 async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> None:
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
-    slow = await first_of(pool, "/hangs")
+    slow = await first_of(pool, "hangs")
     given(pool, "one", 0.0)
     pool.died("one", HANG, "hung", 15.0)
-    others = [await first_of(pool, f"/other{n}") for n in range(2)]
+    others = [await first_of(pool, f"other{n}") for n in range(2)]
     for now in (16.0, 17.0):
         step = given(pool, "one", now)
-        assert step.path != b"/hangs"
+        assert name_of(pool, step) != "hangs"
         pool.received("one", done(step, 1.0), now + 0.1)
-    assert given(pool, "one", 18.0).path == b"/hangs"
+    assert name_of(pool, given(pool, "one", 18.0)) == "hangs"
     pool.died("one", HANG, "hung", 33.0)
     with pytest.raises(PoisonJob):
         await slow
@@ -269,10 +285,10 @@ async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> No
 
 async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
-    slow = await first_of(pool, "/hangs")
+    slow = await first_of(pool, "hangs")
     given(pool, "one", 0.0)
     pool.died("one", HANG, "hung", 15.0)
-    busy = await first_of(pool, "/other")
+    busy = await first_of(pool, "other")
     assert pool.poll(16.0) == 15.0 + HUNG_PATIENCE_S
     assert not slow.done()
     pool.poll(15.0 + HUNG_PATIENCE_S)
@@ -285,7 +301,7 @@ async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
 async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
     budget = CrashBudget(max_convictions=1, window_s=600)
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
-    asked = asyncio.create_task(anext(pool.decode(Source("/bad"), client=MALLORY)))
+    asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
     await poll_until(lambda: pool.stats().waiting_jobs == 1)
     now = time.monotonic()
     for _ in range(2):
@@ -295,8 +311,48 @@ async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
         await asked
     assert budget.exhausted_for_s(MALLORY, now) > 0
     with pytest.raises(RateLimited):
-        await anext(pool.decode(Source("/another"), client=MALLORY))
-    other = asyncio.create_task(anext(pool.decode(Source("/well"), client=ClientId("alice"))))
+        await anext(pool.decode(source("another"), client=MALLORY))
+    other = asyncio.create_task(anext(pool.decode(source("well"), client=ClientId("alice"))))
     await poll_until(lambda: pool.stats().waiting_jobs == 1)
     other.cancel()
     await asyncio.wait([other])
+
+
+async def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder(decode_workers=1) as pool:
+        steps: list[Progress] = []
+        async for progress in pool.decode(Source(str(path), "pcm16")):
+            if not steps:
+                path.unlink()
+                await kill_all(pool)
+            steps.append(progress)
+        assert steps[-1].done
+        assert steps[-1].duration_samples == 12 * (CLIPS["pair.wav"].pcm.size + 16_000)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe"])
+async def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    with pytest.raises(AudioError, match="can't be read") as caught:
+        await anext(pool.decode(Source(str(path))))
+    assert str(path) not in str(caught.value)
+
+
+async def test_files_are_closed_when_their_reading_ends(tmp_path: Path) -> None:
+    process = psutil.Process()
+    async with open_decoder(decode_workers=1) as pool:
+        assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+        before = process.num_fds()
+        for _ in range(5):
+            assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+            async with aclosing(pool.decode(Source(str(long_file(tmp_path)), "pcm16"))) as reading:
+                await anext(reading)
+        assert process.num_fds() <= before
+        (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+        assert psutil.Process(pid).num_fds() < 20

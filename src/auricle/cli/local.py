@@ -2,7 +2,7 @@
 
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,12 +28,10 @@ class LocalRecogniser:
 
     Args:
         settings: All of them.
-        files: What will be asked for: the workers can read nothing else.
     """
 
-    def __init__(self, settings: Settings, files: Sequence[Path]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._files = [file.absolute() for file in files]
         self._closing = contextlib.AsyncExitStack()
         self._lane: Lane
         self._decoder: DecodePool
@@ -56,7 +54,7 @@ class LocalRecogniser:
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
-            await self._decoder.start(self._files)
+            await self._decoder.start()
             await self._transcriber.start()
             with errors.status("Starting the workers…"):  # shows on terminals only
                 await self._transcriber.wait_ready(settings.worker.start_budget_s)

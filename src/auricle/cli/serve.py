@@ -32,10 +32,8 @@ from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.transcriber import RemoteTranscriber
-    from auricle.server.state import ServerState
     from auricle.workers.blame import CrashBudget
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.decode_pool import DecodePool
     from auricle.workers.pool import WorkerPool
 
 CLIP = Path("testdata/fellow.wav")
@@ -165,7 +163,6 @@ async def _serve(settings: Settings) -> None:
         guests = wyoming.WyomingServer(app.state.auricle, model)
         app.state.auricle.beside.append(partial(guests.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
-    app.state.auricle.beside.append(partial(_start_decoder, decoder, app.state.auricle))
     async with contextlib.AsyncExitStack() as stack:
         if kept is not None:
             stack.push_async_callback(kept.aclose)
@@ -173,6 +170,7 @@ async def _serve(settings: Settings) -> None:
         for used in (pool, decoder):
             stack.push_async_callback(used.aclose)
         await pool.start()
+        await decoder.start()
         shorten_collections()
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
@@ -238,11 +236,6 @@ async def _engine(
         "worker_threads": place.worker.worker_threads,
     }
     return _Engine(pool, summary, facts)
-
-
-async def _start_decoder(decoder: "DecodePool", server: "ServerState") -> None:
-    """Start the decode workers once it is known where uploads lie: they see nothing else."""
-    await decoder.start([server.running.spool.path])
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

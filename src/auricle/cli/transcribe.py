@@ -80,7 +80,7 @@ def transcribe(
         for file, target in zip(files, targets, strict=True)
     ]
     configure_logging("error")  # what was lost is told beside the text
-    asyncio.run(_run(_recogniser(settings, files), recordings, output_format))
+    asyncio.run(_run(_recogniser(settings), recordings, output_format))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
 
@@ -96,7 +96,7 @@ class _Recording:
     problem: str = ""
 
 
-def _recogniser(settings: Settings, files: list[Path]) -> Recogniser:
+def _recogniser(settings: Settings) -> Recogniser:
     """Return a server if one is named, else workers of our own."""
     if settings.client.url:
         from auricle.cli.remote import RemoteRecogniser
@@ -104,7 +104,7 @@ def _recogniser(settings: Settings, files: list[Path]) -> Recogniser:
         return RemoteRecogniser(settings.client)
     from auricle.cli.local import LocalRecogniser
 
-    return LocalRecogniser(settings, files)
+    return LocalRecogniser(settings)
 
 
 async def _run(recogniser: Recogniser, recordings: list[_Recording], output_format: Format) -> None:

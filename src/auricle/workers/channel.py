@@ -23,6 +23,7 @@ from typing import NoReturn
 
 import psutil
 
+from auricle.workers.handover import FileReceiver
 from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, Message, pack
 
 EXIT_STOPPED = 0
@@ -51,9 +52,10 @@ class WireBroken(Exception):
 class Channel:
     """Whole messages over two descriptors that nobody else in this process knows."""
 
-    def __init__(self, read_fd: int, write_fd: int) -> None:
+    def __init__(self, read_fd: int, write_fd: int, files: FileReceiver | None = None) -> None:
         self._read_fd = read_fd
         self._write_fd = write_fd
+        self._files = files
 
     def receive_body(self) -> bytearray:
         """Wait for the next message and return it without its length.
@@ -66,6 +68,20 @@ class Channel:
         if length > MAX_MESSAGE_BYTES:
             raise WireBroken
         return self._read(length)
+
+    def receive_file(self) -> int:
+        """Wait for an open file and return its descriptor, which the caller owns.
+
+        Raises:
+            ParentGone: The socket is closed.
+            WireBroken: Nobody said that there would be files.
+        """
+        if self._files is None:
+            raise WireBroken
+        try:
+            return self._files.receive()
+        except OSError as exc:
+            raise ParentGone from exc
 
     def send(self, message: Message) -> None:
         """Write one message.
@@ -114,7 +130,7 @@ def open_channel() -> Channel:
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    return Channel(read_fd, write_fd)
+    return Channel(read_fd, write_fd, FileReceiver.inherited())
 
 
 def run_child(serve: Callable[[Channel], int]) -> NoReturn:

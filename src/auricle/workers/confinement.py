@@ -48,14 +48,11 @@ class Policy:
 
     Attributes:
         read: Files and folders, such as the model's.
-        named: Files, and folders whose files may be read but not listed: what it isn't told the
-            name of, as another one's upload, it doesn't find.
         write: Folders that may be changed, too.
         has_gpu: Whether it works on a GPU: devices and sockets within the machine stay open.
     """
 
     read: tuple[str, ...] = ()
-    named: tuple[str, ...] = ()
     write: tuple[str, ...] = ()
     has_gpu: bool = False
 
@@ -69,7 +66,6 @@ class Policy:
         fields = json.loads(argument)
         return cls(
             tuple(fields["read"]),
-            tuple(fields["named"]),
             tuple(fields["write"]),
             bool(fields["has_gpu"]),
         )
@@ -136,7 +132,6 @@ def _rules(policy: Policy) -> list[tuple[str, Access]]:
         read += _GPU_READ
         write += [*_GPU_WRITE, *filter(None, [os.environ.get("CUDA_CACHE_PATH")])]
     rules = [(path, Access.READ) for path in read]
-    rules += [(path, Access.READ_FILE) for path in policy.named]
     rules += [(os.path.expanduser(path), Access.ALL) for path in write]
     return [("/dev/null", Access.WRITE_FILE), *rules]
 

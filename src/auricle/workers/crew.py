@@ -51,12 +51,14 @@ class Assignment:
         max_answer_bytes: Larger answers are not read: the worker is killed.
         budget_s: Time after which the worker is killed.
         overdue_s: Time after which something is probably wrong.
+        file: An open file that the work is about; its owner keeps it open until the answer.
     """
 
     message: Message
     max_answer_bytes: int
     budget_s: float
     overdue_s: float = math.inf
+    file: int | None = None
 
 
 class Shift(Protocol):
@@ -126,6 +128,7 @@ class Crew:
         settings: Budgets, limits and pauses.
         environment: The children's environment.
         shift: The owner.
+        gets_files: Whether the workers are sent open files.
     """
 
     def __init__(
@@ -135,11 +138,14 @@ class Crew:
         settings: WorkerSettings,
         environment: Mapping[str, str],
         shift: Shift,
+        *,
+        gets_files: bool = False,
     ) -> None:
         self._name = name
         self._settings = settings
         self._environment = environment
         self._shift = shift
+        self._gets_files = gets_files
         self._ids = itertools.count(1)
         self._workers = [self._new_worker(slot) for slot in range(size)]
         self._changed = asyncio.Event()
@@ -260,7 +266,7 @@ class Crew:
             worker.process.forget_stderr()
             worker.process.max_message_bytes = assignment.max_answer_bytes
             worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
-            worker.process.send(assignment.message)
+            worker.process.send(assignment.message, assignment.file)
 
     async def _live(self, worker: _Worker) -> None:
         """One life of a worker, from spawn to exit; what goes wrong in it ends only this one."""
@@ -277,7 +283,9 @@ class Crew:
 
     async def _run(self, worker: _Worker) -> ProcessExit:
         with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
-            process = await WorkerProcess.spawn(self._shift.program(), self._environment)
+            process = await WorkerProcess.spawn(
+                self._shift.program(), self._environment, gets_files=self._gets_files
+            )
         worker.process = process
         try:
             process.send(self._shift.start_message(worker.slot))

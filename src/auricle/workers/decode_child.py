@@ -58,10 +58,15 @@ class OpenStreams:
         self._max_samples = max_samples
         self._streams: OrderedDict[str, FileStream] = OrderedDict()
 
-    def step(self, step: DecodeStep) -> StepDone | StepFailed:
-        """Go on with a file and say what came of it; a file that failed or ended is closed."""
+    def step(self, step: DecodeStep, file: str | int) -> StepDone | StepFailed:
+        """Go on with a file and say what came of it; a file that failed or ended is closed.
+
+        Args:
+            step: What to do.
+            file: The file's path, or a descriptor that is closed here.
+        """
         try:
-            stream = self._at(step)
+            stream = self._at(step, file)
             result = stream.step()
         except (AudioError, RequestError) as exc:
             return self._failed(step, exc.code, str(exc))
@@ -87,22 +92,19 @@ class OpenStreams:
         if stream is not None:
             stream.close()
 
-    def _at(self, step: DecodeStep) -> FileStream:
+    def _at(self, step: DecodeStep, file: str | int) -> FileStream:
         """Return the file at the step's place, opened if need be."""
         stream = self._streams.get(step.stream)
         if stream is not None and stream.next_sample == step.from_sample:
+            if isinstance(file, int):
+                os.close(file)  # it is open here already
             self._streams.move_to_end(step.stream)
             return stream
         self.close(step.stream)
         if len(self._streams) >= MAX_OPEN_STREAMS:
             self.close(next(iter(self._streams)))
-        source = Source(
-            os.fsdecode(step.path),
-            step.audio_format,
-            step.sample_rate_hz,
-            step.opus_packet_bytes,
-        )
-        reader = open_reader(InputFile(source.path), source, self._library, self._max_samples)
+        source = Source("", step.audio_format, step.sample_rate_hz, step.opus_packet_bytes)
+        reader = open_reader(InputFile(file), source, self._library, self._max_samples)
         stream = FileStream(reader, self._max_samples, step.from_sample)
         self._streams[step.stream] = stream
         return stream
@@ -131,8 +133,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     while True:
         match parse_for_decode(channel.receive_body()):
             case DecodeStep() as step:
+                file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
                 with armed(step.dump_after_s):
-                    answer = streams.step(step)
+                    answer = streams.step(step, file)
                 channel.send(answer)
             case CloseStream(stream=name):
                 streams.close(name)

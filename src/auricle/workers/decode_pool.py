@@ -7,6 +7,7 @@ ended. Only one step runs in a worker at a time, so a death's culprit is known e
 """
 
 import asyncio
+import errno
 import itertools
 import math
 import os
@@ -15,7 +16,6 @@ from collections import deque
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from auricle.errors import (
 )
 from auricle.transcriber import Progress, Stats
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Piece, Source
+from auricle.workers import handover
 from auricle.workers.blame import Blame, CrashBudget
 from auricle.workers.confinement import Policy, program
 from auricle.workers.crash_audio import CrashAudio
@@ -76,6 +77,8 @@ class _Stream:
     id: str
     source: Source
     client: ClientId
+    file: int | None = None
+    """Open for reading; ``None`` where workers open files by their path."""
     from_sample: int = 0
     decoded_samples: int = 0
     spent_s: float = 0.0
@@ -115,9 +118,13 @@ class DecodePool:
         self._worker = worker
         self._decode = decode
         self._crew = Crew(
-            "decode", worker.decode_workers, worker, worker_environment(threads=1), self
+            "decode",
+            worker.decode_workers,
+            worker,
+            worker_environment(threads=1),
+            self,
+            gets_files=handover.is_available(),
         )
-        self._readable: Sequence[Path] = ()
         # Bounded by `open_files`: a stream waits for one step at a time.
         self._waiting: deque[_Stream] = deque()
         self._streams: set[_Stream] = set()
@@ -130,14 +137,8 @@ class DecodePool:
         self._is_closing = False
         self._counters = Counters()
 
-    async def start(self, readable: Sequence[Path] = (Path("/"),)) -> None:
-        """Start the workers; returns at once.
-
-        Args:
-            readable: The files that the workers may read, and the folders whose files they may
-                read if they are told the name.
-        """
-        self._readable = readable
+    async def start(self) -> None:
+        """Start the workers; returns at once."""
         self._driver = asyncio.create_task(self._crew.run(), name="decode pool")
         self._driver.add_done_callback(lambda _: self._fail_all())
 
@@ -166,6 +167,8 @@ class DecodePool:
         stream = _Stream(f"s{next(self._ids)}", source, client)
         self._streams.add(stream)
         try:
+            if handover.is_available():
+                stream.file = await _open(source.path)
             while True:
                 step = await self._step(stream)
                 piece = None
@@ -199,12 +202,12 @@ class DecodePool:
     # What the crew asks of its owner (crew.Shift).
 
     def program(self) -> Sequence[str]:
-        """Confine a worker to the files that it is to read."""
+        """Confine a worker to no files at all: it is handed those that it is to read."""
         if self._worker.sandbox == "off":
             return program(CHILD, None)
         read = filter(None, [self._decode.libopus])
         write = map(str, self._worker.sandbox_folders)
-        return program(CHILD, Policy(tuple(read), tuple(map(str, self._readable)), tuple(write)))
+        return program(CHILD, Policy(tuple(read), tuple(write)))
 
     def start_message(self, slot: int) -> Message:
         """Tell a new worker its limits."""
@@ -239,14 +242,14 @@ class DecodePool:
         step = DecodeStep(
             id=number,
             stream=stream.id,
-            path=os.fsencode(source.path),
+            path=None if stream.file is not None else os.fsencode(source.path),
             audio_format=source.audio_format,
             sample_rate_hz=source.sample_rate_hz,
             opus_packet_bytes=source.opus_packet_bytes,
             from_sample=stream.from_sample,
             dump_after_s=budget_s * DUMP_MARGIN,
         )
-        return Assignment(step, MAX_STEP_ANSWER_BYTES, budget_s)
+        return Assignment(step, MAX_STEP_ANSWER_BYTES, budget_s, file=stream.file)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Check a step's result and hand it to its reader."""
@@ -377,6 +380,8 @@ class DecodePool:
         if stream not in self._streams:
             return
         self._streams.remove(stream)
+        if stream.file is not None:
+            os.close(stream.file)
         self._blame.acquit(stream.id)
         if stream in self._waiting:
             self._waiting.remove(stream)
@@ -389,3 +394,21 @@ def _lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
     bounds = [start, *(bound for span in spans for bound in span), end]
     in_order = all(before <= after for before, after in pairwise(bounds))
     return in_order and all(first < last for first, last in spans)
+
+
+async def _open(path: str) -> int:
+    opening = asyncio.get_running_loop().run_in_executor(None, handover.open_regular, path)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+    except OSError as exc:
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            raise Overloaded("too many files are open", RETRY_AFTER_S) from exc
+        raise AudioError("The file can't be read.") from exc
+
+
+def _close_opened(opening: "asyncio.Future[int]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())

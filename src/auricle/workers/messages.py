@@ -91,8 +91,8 @@ class DecodeStep(Message, frozen=True):
 
     id: int
     stream: str
-    path: bytes
-    """As ``os.fsencode`` gives it: a file's name need not be Unicode."""
+    path: bytes | None
+    """As ``os.fsencode`` gives it; ``None``: the open file is handed over with the message."""
     audio_format: str
     sample_rate_hz: int
     opus_packet_bytes: int | None

@@ -223,7 +223,7 @@ class WorkerPool:
         read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
         write = map(str, self._worker.sandbox_folders)
         has_gpu = self._model.device != "cpu"
-        return program(CHILD, Policy(tuple(read), (), tuple(write), has_gpu))
+        return program(CHILD, Policy(tuple(read), tuple(write), has_gpu))
 
     def start_message(self, slot: int) -> Message:
         """Tell a new worker what to load."""

@@ -20,6 +20,7 @@ from typing import Self
 import anyio
 import msgspec
 
+from auricle.workers.handover import FILES_VARIABLE, FileSender
 from auricle.workers.messages import (
     LENGTH,
     MAX_START_ANSWER_BYTES,
@@ -74,8 +75,11 @@ class WorkerProcess:
     the same event loop at any time.
     """
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, files: FileSender | None = None
+    ) -> None:
         self._process = process
+        self._files = files
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
         self.max_message_bytes = MAX_START_ANSWER_BYTES
         """Longer messages of the child end it; set for each piece of work."""
@@ -83,23 +87,40 @@ class WorkerProcess:
         """Set when the child was killed because it sent nonsense."""
 
     @classmethod
-    async def spawn(cls, program: Sequence[str], environment: Mapping[str, str]) -> Self:
+    async def spawn(
+        cls, program: Sequence[str], environment: Mapping[str, str], *, gets_files: bool = False
+    ) -> Self:
         """Start ``python -m PROGRAM``: a module, and its arguments.
+
+        Args:
+            program: The module and its arguments.
+            environment: All of its environment.
+            gets_files: Whether open files can be sent to it.
 
         Raises:
             OSError: The system can't start a process now.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", *program),
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=dict(environment),
-            limit=READ_LIMIT_BYTES,
-        )
+        files = FileSender() if gets_files else None
+        inherited = {} if files is None else {FILES_VARIABLE: str(files.worker_end)}
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", *program),
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=PIPE,
+                env=dict(environment) | inherited,
+                limit=READ_LIMIT_BYTES,
+                pass_fds=() if files is None else (files.worker_end,),
+            )
+        except BaseException:
+            if files is not None:
+                files.close()
+            raise
+        if files is not None:
+            files.started()
         _widen_pipe(process)
-        return cls(process)
+        return cls(process, files)
 
     @property
     def pid(self) -> int:
@@ -119,9 +140,20 @@ class WorkerProcess:
         if not any(line.startswith(_FATAL) for line in self._stderr):
             self._stderr.clear()
 
-    def send(self, message: Message) -> None:
-        """Hand over a message without waiting; one batch at a time bounds what is buffered."""
+    def send(self, message: Message, file: int | None = None) -> None:
+        """Hand over a message without waiting; one batch at a time bounds what is buffered.
+
+        Args:
+            message: The message.
+            file: An open file that it is about.
+
+        Raises:
+            OSError: The child doesn't take the files that it is sent.
+        """
         assert self._process.stdin is not None
+        if file is not None:
+            assert self._files is not None
+            self._files.send(file)
         if not self._process.stdin.is_closing():
             self._process.stdin.write(pack(message))
 
@@ -154,6 +186,8 @@ class WorkerProcess:
                 code = await self._process.wait()
             if self._process.stdin is not None:
                 self._process.stdin.close()
+            if self._files is not None:
+                self._files.close()
         return self._exit(code)
 
     async def _read_messages(self, on_message: Callable[[ToParent], None]) -> None:
