@@ -2,7 +2,7 @@ import pytest
 
 from auricle.cli.speech import language_of
 from auricle.errors import BadRequest
-from auricle.languages import LANGUAGE_NAMES, LANGUAGES, language_code
+from auricle.languages import LANGUAGE_NAMES, LANGUAGES, improbable_language, language_code
 from auricle.protocol.deepgram_query import parse_listen
 from auricle.protocol.native import Configure
 from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
@@ -105,3 +105,11 @@ def test_every_api_resolves_languages_alike() -> None:
         language_of("nb-NO"),
     ]
     assert found == ["no"] * 7
+
+
+@pytest.mark.unit
+def test_a_language_is_improbable_below_a_twentieth_and_unknown_at_zero() -> None:
+    assert improbable_language("de", 0.05) is None
+    assert improbable_language("de", 0.0) is None
+    assert improbable_language(None, 0.01) is None
+    assert "German" in (improbable_language("de", 0.049) or "")

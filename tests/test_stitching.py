@@ -2,6 +2,7 @@ import pytest
 
 from auricle.errors import PoisonJob
 from auricle.stitching import FileProgress, LanguageVote, Place, Stitching
+from auricle.types import Transcript
 from tests.fakes.transcriber import heard
 
 pytestmark = pytest.mark.unit
@@ -71,3 +72,11 @@ def test_a_vote_without_voters_settles_nothing() -> None:
     assert not vote.add(heard("  "), 30)
     vote.close()
     assert not vote.is_settled
+
+
+def test_a_named_language_is_as_probable_as_in_its_least_probable_piece() -> None:
+    stitching = Stitching(None)
+    for index, probability in enumerate((1.0, 0.01, 1.0)):
+        stitching.add(place(index), Transcript("a", "de", probability, 16_000))
+    whole = stitching.result(48_000, 0.0, LanguageVote("de")).transcript
+    assert (whole.language, whole.language_probability) == ("de", 0.01)

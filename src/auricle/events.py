@@ -37,6 +37,8 @@ class WarningCode(enum.StrEnum):
     """A packet could not be decoded."""
     IGNORED_OPTION = "ignored_option"
     """The client set an option that has no effect."""
+    LANGUAGE_IMPROBABLE = "language_improbable"
+    """Speech is hardly in the language that was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

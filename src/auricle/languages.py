@@ -2,6 +2,11 @@
 
 from auricle.errors import BadRequest
 
+IMPROBABLE_LANGUAGE = 0.05
+"""A language that was asked for is hardly spoken below this. With the right one none of 142 clips
+has less than 0.54, nor their first 2 s less than 0.48; English has 1e-6 to 1e-3 for German,
+French, Chinese and Japanese (0.07 where it tells of China)."""
+
 LANGUAGE_NAMES: dict[str, str] = {
     "af": "afrikaans",
     "am": "amharic",
@@ -272,3 +277,14 @@ def language_code(named: str | None) -> str | None:
         "language must be a language that Whisper knows, as a code (`en`, `pt-BR`) or an English "
         "name (`english`), or `auto`."
     )
+
+
+def improbable_language(language: str | None, probability: float) -> str | None:
+    """Return a warning if speech is hardly in the language that it was taken for.
+
+    A probability of 0 says that nothing is known of it.
+    """
+    if language is None or not 0 < probability < IMPROBABLE_LANGUAGE:
+        return None
+    name = LANGUAGE_NAMES.get(language, language).title()
+    return f"The speech, or a part of it, is probably not {name}, which was asked for."

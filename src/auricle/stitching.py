@@ -194,7 +194,7 @@ class Stitching:
         gaps = [(place, error) for place, error in results if isinstance(error, AuricleError)]
         if gaps and not done:
             raise gaps[0][1]
-        given_probability = done[0][1].language_probability if done else 0.0
+        given_probability = min((found.language_probability for _, found in done), default=0.0)
         transcript = Transcript(
             text=self._text,
             language=vote.language,

@@ -14,7 +14,7 @@ class CountingEngine:
     """Answers with each job's length and remembers what came together."""
 
     name = "counting"
-    max_batch_jobs = 3
+    max_batch_jobs, slowest_factor = 3, 1.0
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []

@@ -9,6 +9,7 @@ import pytest
 from auricle.engine import EngineSettings
 from auricle.engine.guard import GuardPolicy
 from auricle.engine.loading import load_model
+from auricle.engine.prompt import Prompt
 from auricle.engine.short_window import (
     MAX_BATCH_JOBS,
     EngineCounts,
@@ -16,8 +17,10 @@ from auricle.engine.short_window import (
     ShortWindowPolicy,
     load,
 )
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
+from auricle.engine.window import MAX_NEW_TOKENS
 from auricle.errors import AudioError, SetupError
+from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript
 from tests.fakes.clips import CLIPS, words
 from tests.fakes.model import bundled_model
@@ -130,8 +133,8 @@ def test_the_language_is_detected_or_taken_as_given(engine: ShortWindowEngine) -
     detected = hear(engine, FELLOW.pcm, replace(GREEDY, language=None))
     assert detected.language == "en"
     assert 0.5 < detected.language_probability <= 1
-    given = hear(engine, FELLOW.pcm, replace(GREEDY, language="de"))
-    assert (given.language, given.language_probability) == ("de", 1.0)
+    given = hear(engine, FELLOW.pcm, GREEDY)
+    assert (given.language, given.language_probability) == ("en", 1.0)
 
 
 def test_a_language_without_a_token_is_the_inputs_fault(engine: ShortWindowEngine) -> None:
@@ -240,6 +243,80 @@ def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
     heard = hear(engine, SHORT.pcm)
     assert engine.counts.sampled == 1
     assert words(heard.text) == words(SHORT.text)
+
+
+def sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, int]]:
+    """Return a list that gets the temperature and the most tokens of each sampling."""
+    calls, sample = [], backend.sample
+
+    def watched(
+        encoded: Encoded, prompt: Prompt, temperature: float, count: int, new_tokens: int
+    ) -> Hypothesis:
+        calls.append((temperature, new_tokens))
+        return sample(encoded, prompt, temperature, count, new_tokens)
+
+    monkeypatch.setattr(backend, "sample", watched)
+    return calls
+
+
+NEVER_GOOD = GuardPolicy(short_min_logprob=1.0, full_min_logprob=1.0, silent_min_prob=2.0)
+
+
+def test_sampling_is_bounded_in_attempts_and_in_tokens(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = sampled(backend, monkeypatch)
+    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=NEVER_GOOD))
+    hear(engine, SHORT.pcm)
+    shortest = ShortWindowPolicy().window.classes[0] - ShortWindowPolicy().window.tail_frames
+    most = ShortWindowPolicy().tokens.tokens_for(shortest)
+    assert [temperature for temperature, _ in calls] == list(NEVER_GOOD.temperatures)
+    assert len(calls) <= 2
+    assert {tokens for _, tokens in calls} == {most}
+    assert most < MAX_NEW_TOKENS
+
+
+def test_a_machine_that_takes_long_for_a_sample_takes_no_other(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = sampled(backend, monkeypatch)
+    guard = replace(NEVER_GOOD, max_sampling_s=1e-9)
+    hear(ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard)), SHORT.pcm)
+    assert not calls
+
+
+def test_a_guess_is_never_sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = sampled(backend, monkeypatch)
+    guard = replace(NEVER_GOOD, max_compression_ratio=0.0)  # everything loops
+    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))
+    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_guess=True))
+    assert (calls, engine.counts.sampled, heard.text) == ([], 0, "")
+
+
+def test_a_wrong_language_is_told_and_not_tried_again(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = sampled(backend, monkeypatch)
+    engine = ShortWindowEngine(backend, "base")
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="de"))
+    assert heard.language == "de"
+    assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
+    assert (calls, engine.counts.fallbacks, engine.counts.foreign) == ([], 0, 1)
+
+
+def test_doubtful_speech_in_the_right_language_is_tried_again(backend: WhisperBackend) -> None:
+    engine = engine_that_doubts(backend)
+    heard = hear(engine, FELLOW.pcm)
+    assert (heard.language_probability, engine.counts.fallbacks) == (1.0, 1)
+    assert engine.counts.foreign == 0
+
+
+def test_what_loops_in_another_language_has_no_text(backend: WhisperBackend) -> None:
+    guard = GuardPolicy(max_compression_ratio=0.0)
+    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="ja"))
+    assert (heard.text, engine.counts.foreign) == ("", 1)
+    assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
 
 
 def test_speech_that_ends_early_in_a_long_window_is_followed_to_its_end(

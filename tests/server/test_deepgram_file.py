@@ -129,6 +129,13 @@ def test_what_could_not_be_recognised_in_a_long_file_is_a_warning(service: InPro
     assert "poison_job" in warning
 
 
+def test_a_language_that_is_hardly_spoken_is_a_warning(service: InProcess) -> None:
+    service.decoder.script = file_of(20)
+    service.transcriber.script = [lambda job: heard("So.", job, language_probability=0.001)]
+    (warning,) = post(service, query="language=de").json()["metadata"]["warnings"]
+    assert "German" in warning
+
+
 # Bad input.
 
 

@@ -54,6 +54,14 @@ CLIP_BYTES = CLIP.path.read_bytes()
 FRAMED = CLIPS["fellow.opus-packets"].path.read_bytes()
 
 
+def test_a_language_that_is_hardly_spoken_is_told(service: InProcess) -> None:
+    service.transcriber.script.append(lambda job: heard("So.", job, language_probability=1e-5))
+    body = service.post(language="de").json()
+    assert body["language_probability"] == 0.00001
+    (warning,) = body["warnings"]
+    assert "German" in warning
+
+
 def test_speech_in_json_comes_back_as_text(service: InProcess) -> None:
     service.transcriber.script.append(lambda job: heard("Ask not.", job))
     answer = service.post(job_id="a1", trace_id="t1")

@@ -123,6 +123,19 @@ def test_captions_firm_up_and_what_is_firm_only_grows() -> None:
     assert not final.revised
 
 
+@pytest.mark.parametrize(("language", "told"), [("de", True), (None, False)])
+def test_a_language_that_is_hardly_spoken_is_told_if_it_was_asked_for(
+    language: str | None, told: bool
+) -> None:
+    def answer(job: Job) -> Answer:
+        return spoken("so so", job, language_probability=0.001)
+
+    rig = Rig(parameters=StreamParameters(seq=True, language=language), answer_with=answer)
+    rig.speak(PAIR_PACKETS)
+    assert len(rig.finals) == 2
+    assert (WarningCode.LANGUAGE_IMPROBABLE in codes(rig)) is told
+
+
 def test_a_final_has_the_last_word() -> None:
     guess = said_by(CLIPS["fellow.wav"].text)
     rig = Rig(

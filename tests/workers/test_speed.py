@@ -94,3 +94,22 @@ def test_work_is_overdue_after_twice_its_usual_time_and_never_at_once() -> None:
     quick = speed()
     quick.observe(0.001)
     assert quick.overdue_s([ticket(20.0)]) == OVERDUE_FLOOR_S
+
+
+def test_a_budget_allows_for_the_slowest_job_that_the_engine_knows_of() -> None:
+    it = speed()
+    it.observe(1.0)
+    usual_s = 20.0 + JOB_OVERHEAD_S
+    it.allow_for(40.0)
+    assert it.budget_s([ticket(20.0)]) == pytest.approx(60 * usual_s)
+    assert it.overdue_s([ticket(20.0)]) == pytest.approx(2 * usual_s)
+    it.allow_for(1.0)
+    assert it.budget_s([ticket(20.0)]) == pytest.approx(8 * usual_s)
+
+
+@pytest.mark.parametrize("claimed", [0.0, 101.0, float("inf"), float("nan")])
+def test_a_worker_that_claims_to_need_endless_time_is_not_believed(claimed: float) -> None:
+    it = speed()
+    before_s = it.budget_s([ticket(20.0)])
+    it.allow_for(claimed)
+    assert it.budget_s([ticket(20.0)]) == before_s

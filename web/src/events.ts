@@ -84,7 +84,8 @@ export interface Progress {
 /** Something is not as it should be; the stream goes on. */
 export interface Warning {
 	readonly type: 'warning';
-	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`, `ignored_option`; ours: `encoder_failed`. */
+	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`,
+	 * `ignored_option`, `language_improbable`; ours: `encoder_failed`. */
 	readonly code: string;
 	/** A sentence. */
 	readonly message: string;

@@ -31,6 +31,9 @@ class Engine(Protocol):
     """The model, as ``/health`` shows it."""
     max_batch_jobs: int
     """Most jobs that this engine gains from having together."""
+    slowest_factor: float
+    """How many times its usual time a job may take at most, by how it is worked on: budgets allow
+    for it. An engine that doesn't say has 1."""
 
     def warm_up(self) -> None:
         """Run one real transcription, so that no user pays for the first one."""

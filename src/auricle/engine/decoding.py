@@ -37,6 +37,8 @@ class JobDecoding:
     language: str | None
     lead_frames: int = 0
     language_probability: float = 1.0
+    is_language_checked: bool = False
+    """Whether the language that was asked for was compared with the sound."""
     seek_frames: int = 0
     last_speech_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)

@@ -2,8 +2,9 @@
 
 Whisper fails in known ways: it loops, it babbles over noise, and with a short context it does both
 a little more often. A doubtful result of the short window is tried again with the full one; a
-doubtful result of that goes down faster-whisper's ladder of temperatures. All of it is arithmetic
-on the result, so all of it can be tested with numbers.
+doubtful result of that is sampled at two temperatures. What is doubtful because it is in another
+language than was asked for is not tried again. All of it is arithmetic on the result, so all of it
+can be tested with numbers.
 """
 
 import enum
@@ -84,6 +85,10 @@ class GuardPolicy:
         silent_min_prob: A larger ``no_speech_prob`` says that nobody speaks.
         temperatures: What the full window is sampled at.
         samples_a_temperature: How often.
+        max_sampling_s: No further temperature is tried after so long. This bounds a machine that is
+            much slower than others; the number of attempts and tokens bounds the rest.
+        foreign_from_frames: Doubtful sound of at least this length is asked for its language.
+        full_beam_size: Least beam of the full window, guesses apart.
     """
 
     short_min_logprob: float = -1.0
@@ -92,15 +97,26 @@ class GuardPolicy:
     full_min_logprob: float = -1.0
     max_compression_ratio: float = 2.4
     silent_min_prob: float = 0.6
-    temperatures: tuple[float, ...] = (0.2, 0.4, 0.6, 0.8, 1.0)
+    temperatures: tuple[float, ...] = (0.4, 0.7)
     samples_a_temperature: int = 5
+    max_sampling_s: float = 4.0
+    foreign_from_frames: int = 200
+    full_beam_size: int = 1
 
     def for_guesses(self) -> "GuardPolicy":
         """Return what speech that is cut in mid-word is judged by: its last words are unlikely.
 
-        Decoding a guess again takes four times as long as the guess and finals wait for it.
+        Decoding a guess again takes four times as long as the guess and finals wait for it. None
+        is sampled.
         """
-        return replace(self, short_min_logprob=-inf, brief_min_logprob=-inf, full_min_logprob=-inf)
+        return replace(
+            self,
+            short_min_logprob=-inf,
+            brief_min_logprob=-inf,
+            full_min_logprob=-inf,
+            temperatures=(),
+            full_beam_size=1,
+        )
 
 
 def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> bool:

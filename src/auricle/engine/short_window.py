@@ -2,10 +2,11 @@
 
 Each window of sound is padded to its own length class (:mod:`auricle.engine.window`) and decoded
 together with others of its class. What the guard doubts (:mod:`auricle.engine.guard`) is decoded
-again in the full window, and what it doubts there goes down faster-whisper's temperatures, alone.
+again in the full window, and what it doubts there is sampled, alone and a bounded number of times.
 A job's text depends on its audio and options only, not on what else is in the batch.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,7 @@ from auricle.engine.guard import (
     GuardPolicy,
     Verdict,
     best_of,
+    is_looping,
     is_quiet,
     judge_full,
     judge_short,
@@ -45,10 +47,14 @@ from auricle.engine.window import (
     WindowPolicy,
 )
 from auricle.errors import AudioError
+from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 
 MAX_BATCH_JOBS = 8
 """Decoding 8 together takes a third of one by one (bench/engine.py); more gain little."""
+
+SLOWEST_FACTOR = 40.0
+"""A job that loops in each window and sample takes at most so many times the usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,8 @@ class EngineCounts:
     sampled: int = 0
     """Full windows that went down the temperatures."""
     silent: int = 0
+    foreign: int = 0
+    """Doubtful windows that were believed as they are: the language asked for is another."""
     encoded_frames: int = 0
 
 
@@ -83,6 +91,7 @@ class _BatchKey:
     prompt_tokens: int
     has_prefix: bool
     is_untimed: bool
+    is_guess: bool
 
 
 @dataclass(slots=True)
@@ -103,6 +112,7 @@ class _Window:
             self.prompt.length,
             bool(self.prompt.prefix),
             is_untimed(self.decoding.job),
+            options.is_guess,
         )
 
     @property
@@ -126,6 +136,7 @@ class ShortWindowEngine:
     ) -> None:
         self.name = name
         self.max_batch_jobs = MAX_BATCH_JOBS
+        self.slowest_factor = SLOWEST_FACTOR
         self.counts = EngineCounts()
         self._backend = backend
         self._policy = policy
@@ -197,7 +208,7 @@ class ShortWindowEngine:
         self._detect_languages(batch, encoded)
         new_tokens = self._new_tokens(key)
         hypotheses = self._backend.generate(
-            encoded, [window.prompt for window in batch], key.beam_size, new_tokens
+            encoded, [window.prompt for window in batch], self._beam_size(key), new_tokens
         )
         doubtful: list[_Window] = []
         for row, (window, hypothesis) in enumerate(zip(batch, hypotheses, strict=True)):
@@ -205,8 +216,11 @@ class ShortWindowEngine:
             window.attempts.append(attempt)
             verdict = self._judge(window, attempt)
             guard = self._policy.guard
-            if guard and verdict is Verdict.DOUBT and key.frames == FULL_FRAMES:
-                attempt, verdict = self._sample(window, encoded[row : row + 1], guard)
+            if guard and verdict is Verdict.DOUBT:
+                if self._is_foreign(window, encoded[row : row + 1], guard):
+                    attempt, verdict = self._give_up(window, guard)
+                elif key.frames == FULL_FRAMES:
+                    attempt, verdict = self._sample(window, encoded[row : row + 1], guard)
             match verdict:
                 case Verdict.ACCEPT:
                     self._accept(window, attempt, encoded[row : row + 1])
@@ -216,6 +230,13 @@ class ShortWindowEngine:
                 case Verdict.DOUBT:
                     doubtful.append(window)
         return doubtful
+
+    def _beam_size(self, key: _BatchKey) -> int:
+        """Return the beam of a batch: what was doubtful is decoded more carefully."""
+        guard = self._policy.guard
+        if guard is None or key.frames < FULL_FRAMES or key.is_guess:
+            return key.beam_size
+        return max(key.beam_size, guard.full_beam_size)
 
     def _new_tokens(self, key: _BatchKey) -> int:
         """Return how many tokens a batch may generate: by its class, not by its jobs."""
@@ -244,6 +265,25 @@ class ShortWindowEngine:
             window.decoding.language_probability = probability
             prompt = self._prompt(window.decoding, window.prompt.prefix)
             window.prompt = replace(prompt, context=window.prompt.context)
+
+    def _is_foreign(self, window: _Window, encoded: Encoded, guard: GuardPolicy) -> bool:
+        """Whether a doubtful window's language is hardly the one that was asked for."""
+        decoding, language = window.decoding, window.decoding.job.options.language
+        if language is None or not self._backend.is_multilingual:
+            return False
+        is_long_enough = decoding.content_frames >= guard.foreign_from_frames
+        if not decoding.is_language_checked and is_long_enough:
+            decoding.is_language_checked = True
+            (probabilities,) = self._backend.language_probabilities(encoded)
+            if (probability := probabilities.get(language, 1.0)) < IMPROBABLE_LANGUAGE:
+                decoding.language_probability = probability
+        return decoding.language_probability < IMPROBABLE_LANGUAGE
+
+    def _give_up(self, window: _Window, guard: GuardPolicy) -> tuple[Attempt, Verdict]:
+        """Return the likeliest text as it is, and none if all of them loop."""
+        self.counts.foreign += 1
+        attempt = best_of(window.attempts, guard)
+        return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
 
     def _attempt(
         self, window: _Window, hypothesis: Hypothesis, temperature: float, new_tokens: int
@@ -274,19 +314,37 @@ class ShortWindowEngine:
     def _sample(
         self, window: _Window, encoded: Encoded, guard: GuardPolicy
     ) -> tuple[Attempt, Verdict]:
-        """Go down the temperatures, alone; return the first that is good, or the likeliest."""
+        """Go down the temperatures, alone; return the first that is good, or the likeliest.
+
+        A text that loops is as long as it may be, and so are most samples of its sound. So they get
+        the tokens of their length class, and one that uses them up is no good. A guess has none.
+        """
+        if window.decoding.job.options.is_guess:
+            attempt = best_of(window.attempts, guard)
+            return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
         self.counts.sampled += 1
-        prompt = window.next_prompt
+        prompt, new_tokens = window.next_prompt, self._sampled_tokens(window)
+        give_up_at = time.monotonic() + guard.max_sampling_s
         for temperature in guard.temperatures:
+            if time.monotonic() >= give_up_at:
+                break
             hypothesis = self._backend.sample(
-                encoded, prompt, temperature, guard.samples_a_temperature, MAX_NEW_TOKENS
+                encoded, prompt, temperature, guard.samples_a_temperature, new_tokens
             )
-            attempt = self._attempt(window, hypothesis, temperature, MAX_NEW_TOKENS)
+            attempt = self._attempt(window, hypothesis, temperature, new_tokens)
             window.attempts.append(attempt)
             verdict = judge_full(attempt, guard, window.attempts)
-            if verdict is not Verdict.DOUBT:
+            is_babble = attempt.is_cut and new_tokens < MAX_NEW_TOKENS
+            if verdict is not Verdict.DOUBT and not is_babble:
                 return attempt, verdict
         return best_of(window.attempts, guard), Verdict.ACCEPT
+
+    def _sampled_tokens(self, window: _Window) -> int:
+        """Return how many tokens a sample may have: as many as a short window of its sound."""
+        frames = self._policy.window.frames_for(window.decoding.content_frames)
+        if frames == FULL_FRAMES:
+            return MAX_NEW_TOKENS
+        return self._policy.tokens.tokens_for(frames - self._policy.window.tail_frames)
 
     def _accept(self, window: _Window, attempt: Attempt, encoded: Encoded) -> None:
         """Hand an accepted decoding to its job, with words if those are wanted."""

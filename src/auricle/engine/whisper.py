@@ -91,6 +91,11 @@ class WhisperBackend:
         results = self._whisper.detect_language(_view(encoded))
         return [(ranking[0][0][2:-2], float(ranking[0][1])) for ranking in results]
 
+    def language_probabilities(self, encoded: Encoded) -> list[dict[str, float]]:
+        """Return how likely each language is, for each row."""
+        results = self._whisper.detect_language(_view(encoded))
+        return [{token[2:-2]: float(share) for token, share in ranking} for ranking in results]
+
     def generate(
         self, encoded: Encoded, prompts: Sequence[Prompt], beam_size: int, new_tokens: int
     ) -> list[Hypothesis]:

@@ -5,7 +5,7 @@ a URL could make it read what only it can reach.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from anyio import to_thread
@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
+from auricle.languages import improbable_language
 from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
 from auricle.protocol.deepgram_results import Metadata, file_body, seconds
 from auricle.protocol.ignored import warning_headers
@@ -29,6 +30,7 @@ from auricle.server.request import Ask
 from auricle.server.results import json_response
 from auricle.server.speech import audio_format_of
 from auricle.server.upload import Upload
+from auricle.stitching import FileTranscript
 from auricle.types import Gap, Options, Transcript
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
@@ -88,7 +90,7 @@ async def _answer(reception: Reception, asked: Listen) -> Response:
         sha256.hexdigest(),
         created,
         model_of(reception.server),
-        (*map(_warning, result.gaps), *asked.warnings),
+        (*_warnings(result), *asked.warnings),
     )
     return await to_thread.run_sync(_response, result.transcript, asked, metadata)
 
@@ -112,6 +114,13 @@ def _ask(asked: Listen, request_id: str) -> Ask:
         max_wait_s=None,
         opus_packet_bytes=None,
     )
+
+
+def _warnings(result: FileTranscript) -> Iterator[str]:
+    heard = result.transcript
+    if warning := improbable_language(heard.language, heard.language_probability):
+        yield warning
+    yield from map(_warning, result.gaps)
 
 
 def _warning(gap: Gap) -> str:

@@ -124,6 +124,7 @@ _RESULT = {
         "segments": {"type": "array", "items": _SEGMENT},
         "timing_ms": {"type": "object", "additionalProperties": {"type": "number"}},
         "attempts": {"type": "integer"},
+        "warnings": {"type": "array", "items": {"type": "string"}},
         "error": {"type": ["object", "null"]},
     },
 }

@@ -3,6 +3,7 @@
 import msgspec
 from starlette.responses import Response
 
+from auricle.languages import improbable_language
 from auricle.protocol.gaps import gap_reason
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
@@ -24,7 +25,7 @@ def transcript_body(
         "trace_id": trace_id,
         "text": transcript.text,
         "language": transcript.language,
-        "language_probability": round(transcript.language_probability, 4),
+        "language_probability": float(f"{transcript.language_probability:.4g}"),
         "duration_ms": round(transcript.duration_samples * 1000 / SAMPLE_RATE_HZ),
         "segments": [_segment(segment) for segment in transcript.segments],
         "timing_ms": {
@@ -36,6 +37,8 @@ def transcript_body(
         "attempts": transcript.attempts,
         "error": _gaps(gaps) if gaps else None,
     }
+    if doubt := improbable_language(transcript.language, transcript.language_probability):
+        warnings = (*warnings, doubt)
     return body | ({"warnings": warnings} if warnings else {})
 
 

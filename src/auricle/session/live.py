@@ -34,8 +34,9 @@ from auricle.events import (
     Ready,
     SwitchFormat,
     Warned,
+    WarningCode,
 )
-from auricle.languages import LANGUAGES
+from auricle.languages import LANGUAGES, improbable_language
 from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
 from auricle.protocol.native import (
     Ack,
@@ -278,6 +279,8 @@ class LiveSession:
         self._tick(now)
         for told in self._recognition.job_done(job_id, result, now):
             self._put(told)
+        if isinstance(result, Transcript) and self._options.language is not None:
+            self._check_language(result)
         self._settle()
 
     def set_load(self, load: float) -> None:
@@ -446,6 +449,11 @@ class LiveSession:
                 decode_errors=counts.decode_errors,
             )
         )
+
+    def _check_language(self, transcript: Transcript) -> None:
+        warning = improbable_language(transcript.language, transcript.language_probability)
+        if warning is not None:
+            self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
 
     def _warn(self, until_sample: float) -> None:
         """Tell the warnings that are due; they wait as long as nobody is there."""

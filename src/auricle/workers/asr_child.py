@@ -59,7 +59,15 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(f"The engine can't be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    ready = Ready(os.getpid(), engine.name, rss_bytes(), engine.max_batch_jobs, warm_up_s, seal())
+    ready = Ready(
+        os.getpid(),
+        engine.name,
+        rss_bytes(),
+        engine.max_batch_jobs,
+        warm_up_s,
+        slowest_factor=float(getattr(engine, "slowest_factor", 1.0)),
+        unconfined=seal(),
+    )
     channel.send(ready)
     while True:
         match parse_for_asr(channel.receive_body()):

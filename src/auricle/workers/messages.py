@@ -123,6 +123,8 @@ class Ready(Message, frozen=True):
     """Most jobs that this engine gains from having together."""
     warm_up_s: float = 0.0
     """How long the warm-up transcription took: the first guess at this machine's speed."""
+    slowest_factor: float = 1.0
+    """How many times its usual time a job may take, by the engine's own account."""
     unconfined: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     """What the system doesn't keep this worker from, though it should."""
 

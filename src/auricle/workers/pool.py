@@ -248,6 +248,7 @@ class WorkerPool:
         self._model_name = message.model or self._model.model
         self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
         speed = self._scheduler.speed
+        speed.allow_for(message.slowest_factor)
         is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
         if is_possible and not speed.is_measured:
             speed.observe(message.warm_up_s / JOB_OVERHEAD_S)

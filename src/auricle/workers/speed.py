@@ -15,6 +15,10 @@ SPEED_WINDOW = 30
 OUTLIER_FACTOR = 2.0
 """A batch counts as at most this multiple of their median: a few that took twenty times as long
 say nothing about the next one, and made an idle server refuse work (docs/decisions/039)."""
+SLOWEST_MARGIN = 1.5
+"""The slowest job that an engine knows of may meet a busy machine."""
+MAX_SLOWEST_FACTOR = 100.0
+"""Engines that claim more are not believed: a hung worker must be found some day."""
 MAX_RETRY_AFTER_S = 60
 OVERDUE_FACTOR = 2.0
 """A batch is overdue after this multiple of its usual time."""
@@ -45,6 +49,7 @@ class Speed:
         self._workers = workers
         self.seconds_per_load = FIRST_SECONDS_PER_LOAD
         self._latest: deque[float] = deque(maxlen=SPEED_WINDOW)
+        self._slowest_factor = 1.0
 
     @property
     def is_measured(self) -> bool:
@@ -55,6 +60,11 @@ class Speed:
     def ready(self) -> int:
         """How many workers are ready or busy."""
         return self._workers.ready
+
+    def allow_for(self, slowest_factor: float) -> None:
+        """Take in how many times its usual time a job may take, by the engine's own account."""
+        if 1.0 <= slowest_factor <= MAX_SLOWEST_FACTOR:
+            self._slowest_factor = slowest_factor
 
     def observe(self, seconds_per_load: float) -> None:
         """Take in a measurement of what a second of load costs a worker."""
@@ -83,9 +93,10 @@ class Speed:
 
         A machine that is slower than measured so far then gets through in the end.
         """
-        usual_s = self.usual_s(tickets)
+        factor = max(self._attempt_factor, SLOWEST_MARGIN * self._slowest_factor)
+        budget_s = max(self._attempt_floor_s, self.usual_s(tickets) * factor)
         doublings = max(ticket.attempts for ticket in tickets)
-        return float(max(self._attempt_floor_s, usual_s * self._attempt_factor) * 2**doublings)
+        return float(budget_s * 2**doublings)
 
 
 def whole_seconds(wait_s: float) -> int:
