@@ -468,6 +468,11 @@ def test_a_short_outage_is_nothing_to_catch_up() -> None:
     assert forgotten(talk, 0) == [Connected(False)]
 
 
+def test_the_servers_word_of_a_gap_is_not_passed_on_as_it_is_reported_with_its_place() -> None:
+    talk = opened()
+    assert talk.receive_event(Warned(WarningCode.AUDIO_GAP, "Missing.", 40)) == []
+
+
 def test_a_connection_that_is_too_slow_loses_blocks_and_no_crumbs() -> None:
     talk = opened()
     talk.receive_pcm(speech(1))

@@ -4,7 +4,7 @@ import { copyFile, readFile, unlink } from 'node:fs/promises';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { API_KEY, OTHER_KEY, UNUSUAL_KEY } from './auricle.js';
-import { SENTENCE, TESTDATA, words } from './clip.js';
+import { FAKE_MICROPHONE_SECONDS, SENTENCE, TESTDATA, words } from './clip.js';
 import { expect, test as base } from './fixtures.js';
 
 declare global {
@@ -267,6 +267,50 @@ test('a connection that breaks is told, and told no more once it is back', async
 	gateway.mend();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await expect(page.locator('#notice')).toBeHidden();
+});
+
+test('speech that is lost is a line on the page and in files, in both languages', async ({
+	captions: page,
+	gateway,
+}) => {
+	await page.goto(`${gateway.url}?outage_buffer_s=2`);
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	gateway.cut();
+	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await page.waitForTimeout(6000); // speech goes on, and what is older than 2 s is dropped
+	gateway.mend();
+	const line = page.locator('#lines .lost');
+	await expect(line).toHaveText(/^\[\d+\.\d s missing: server unreachable\]$/);
+	const [, vtt] = await saved(page, 'VTT');
+	expect(cues(vtt, '.')).toContainEqual(await line.textContent());
+	const [, json] = await saved(page, 'JSON');
+	expect(JSON.parse(json)).toMatchObject({ gaps: [{ code: 'unreachable', reason: 'server unreachable' }] });
+	await page.getByRole('button', { name: '中文' }).click();
+	await expect(line).toHaveText(/^\[缺失 \d+\.\d 秒：无法连接服务器\]$/);
+	await expectNobodyShutOut(page);
+});
+
+test('what was said in a long outage is made up for, and the page says how far behind it is', async ({
+	captions: page,
+	gateway,
+}) => {
+	await page.getByRole('button', { name: 'Start' }).click();
+	await expect(page.locator('#state')).toHaveText('Listening');
+	const seen = await page.locator('#delay').evaluateHandle(delay => {
+		const seen: string[] = [];
+		new MutationObserver(() => seen.push(delay.textContent)).observe(delay, { childList: true });
+		return seen;
+	});
+	gateway.cut();
+	await page.waitForTimeout(FAKE_MICROPHONE_SECONDS * 1000); // all of it is said meanwhile
+	gateway.mend();
+	await expect
+		.poll(() => seen.jsonValue())
+		.toContainEqual(expect.stringMatching(/^catching up, 1\d s behind$/));
+	await expect(page.locator('#lines')).toContainText('your country', { timeout: 30_000 });
+	await expect(page.locator('#delay')).not.toContainText('catching up');
+	await expect(page.locator('#lines .lost')).toHaveCount(0);
 });
 
 test('what is pressed last counts, however fast that is, and no microphone stays on', async ({

@@ -23,6 +23,7 @@ const english = {
 		paused: 'Paused',
 		finishing: 'Waiting for the last words',
 	},
+	behind: (seconds: string): string => `catching up, ${seconds} s behind`,
 	delay: (seconds: string): string => `firm after ${seconds} s`,
 	key: {
 		label: 'Key for this server',
@@ -155,6 +156,7 @@ const chinese: CaptionTexts = {
 		paused: '已暂停',
 		finishing: '正在等待最后几句',
 	},
+	behind: seconds => `正在追赶，落后 ${seconds} 秒`,
 	delay: seconds => `${seconds} 秒后确定`,
 	key: {
 		label: '此服务器的密钥',

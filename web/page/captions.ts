@@ -23,6 +23,7 @@ const level = byId('level', HTMLElement);
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
 let told: Sentence | null = null;
 let delayMilliseconds: number | null = null;
+let behindSeconds: number | null = null;
 let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
 
 const key = new Key(tell);
@@ -37,6 +38,7 @@ const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent =>
 const live = new Live(
 	{
 		showState,
+		showBehind,
 		showDelay,
 		showPartial: partial => captions.showPartial(partial),
 		showFinal: final => captions.showFinal(final),
@@ -113,9 +115,15 @@ function showState(state: LiveState): void {
 	keepScreenOn(isOn);
 }
 
+function showBehind(seconds: number | null): void {
+	behindSeconds = seconds;
+	showDelay(delayMilliseconds);
+}
+
 function showDelay(milliseconds: number | null): void {
 	delayMilliseconds = milliseconds;
-	const text = milliseconds === null ? '' : texts.delay((milliseconds / 1000).toFixed(1));
+	const delay = milliseconds === null ? '' : texts.delay((milliseconds / 1000).toFixed(1));
+	const text = behindSeconds === null ? delay : texts.behind(behindSeconds.toFixed(0));
 	byId('delay', HTMLElement).textContent = text;
 }
 

@@ -5,9 +5,11 @@ import {
 	type Final,
 	type Gap,
 	LiveClient,
+	type LiveClientOptions,
 	type LiveEvent,
 	type Partial,
 } from '../src/index.js';
+import { DEFAULT_RULES } from '../src/backoff.js';
 import workerUrl from '../src/worker.ts?worker&url';
 import workletUrl from '../src/worklet.ts?worker&url';
 import { problem, type Sentence } from './caption-texts.js';
@@ -18,6 +20,19 @@ for (const url of [workerUrl, workletUrl]) {
 	fetch(url).catch(() => undefined); // the browser keeps them: a start finds them also when the server is gone
 }
 
+/** What `?outage_buffer_s=` in the page's address may be. */
+const MIN_KEPT_SECONDS = 1;
+const MAX_KEPT_SECONDS = 6 * 3600;
+
+/** Returns how much audio is kept while no server answers, and for how long one is tried, as the address asks. */
+function outageRules(): NonNullable<LiveClientOptions['rules']> {
+	const asked = Number(new URLSearchParams(location.search).get('outage_buffer_s') ?? NaN);
+	if (!(asked >= MIN_KEPT_SECONDS && asked <= MAX_KEPT_SECONDS)) {
+		return {};
+	}
+	return { maxKeptSeconds: asked, patienceSeconds: Math.max(DEFAULT_RULES.patienceSeconds, asked) };
+}
+
 /** Where it stands. */
 export type LiveState =
 	'idle' | 'asking' | 'connecting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
@@ -25,6 +40,8 @@ export type LiveState =
 /** What shows it. */
 export interface LiveView {
 	showState(state: LiveState): void;
+	/** How far the text is behind while it catches up after an outage. */
+	showBehind(seconds: number | null): void;
 	/** From the end of an utterance to its text. */
 	showDelay(milliseconds: number | null): void;
 	showPartial(partial: Partial): void;
@@ -129,6 +146,7 @@ export class Live {
 			const client = new LiveClient({
 				url: new URL('.', location.href).href,
 				language: this.#language(),
+				rules: outageRules(),
 				workerUrl,
 				workletUrl,
 				...(apiKey === undefined ? {} : { apiKey }),
@@ -205,6 +223,9 @@ export class Live {
 				this.#view.showFinal(event);
 				this.#view.showDelay(event.latencyMilliseconds);
 				break;
+			case 'catching_up':
+				this.#view.showBehind(event.behindSeconds === 0 ? null : event.behindSeconds);
+				break;
 			case 'gap':
 				this.#view.showGap(event);
 				break;
@@ -265,6 +286,7 @@ export class Live {
 		client?.close();
 		this.#release();
 		this.#view.showDelay(null);
+		this.#view.showBehind(null);
 		this.#view.end();
 		this.#enter('idle');
 	}

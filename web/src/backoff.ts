@@ -18,7 +18,10 @@ export interface ClientRules {
 	readonly lastWordsSeconds: number;
 	/** Something is said at least this often. */
 	readonly keepaliveSeconds: number;
-	/** Audio that is kept until its finals are there; then the oldest gives way. */
+	/**
+	 * Audio that is kept until its finals are there: 3 kB of Opus a second. If a server is away for longer, the oldest
+	 * audio is lost (see `patienceSeconds`, too).
+	 */
 	readonly maxKeptSeconds: number;
 }
 
@@ -32,7 +35,7 @@ export const DEFAULT_RULES: ClientRules = {
 	silenceSeconds: 10,
 	lastWordsSeconds: 30,
 	keepaliveSeconds: 15,
-	maxKeptSeconds: 40,
+	maxKeptSeconds: 600,
 };
 
 /** Counts failures in a row: each wait is twice as long as the one before, less some chance. */

@@ -35,11 +35,26 @@ export const UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ;
  */
 const DROP_SAMPLES = 10 * SAMPLE_RATE_HZ;
 
+/** With more speech than this without text, a new connection has to catch up. */
+const FAR_BEHIND_SAMPLES = 10 * SAMPLE_RATE_HZ;
+
+/** With no more than this it has caught up: an open utterance may be as long. */
+const CAUGHT_UP_SAMPLES = 5 * SAMPLE_RATE_HZ;
+
 /** The server listens. */
 export interface Connected {
 	readonly type: 'connected';
 	/** Whether it still knew the session, if there was one. */
 	readonly resumed: boolean;
+}
+
+/**
+ * Kept speech is sent faster than it was spoken; its text is so far behind. It comes about once a second after a connection
+ * was lost for long, and with 0 at the end.
+ */
+export interface CatchingUp {
+	readonly type: 'catching_up';
+	readonly behindSeconds: number;
 }
 
 /** Speech that is lost for good; it comes once, after all finals before it. */
@@ -56,7 +71,7 @@ export interface Gap {
 
 /** What a conversation tells the application. */
 export type Told =
-	Connected | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
+	Connected | CatchingUp | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
 
 /** How the audio travels. */
 export type Format = 'opus' | 'pcm16';
@@ -91,6 +106,8 @@ export class Conversation {
 	readonly #losses = new Losses();
 	#sentSample = 0; // up to where the session gets audio
 	#hasSent = false; // since the connection is there
+	#partialSample = 0; // the end of the newest partial
+	#behindSeconds: number | null = null; // as reported last; null: not catching up
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
@@ -183,6 +200,7 @@ export class Conversation {
 		if (this.#format !== 'pcm16') {
 			this.#format = 'pcm16';
 			this.#isConfigured = this.#configureDue = true;
+			this.audio.dropWithoutPcm();
 		}
 	}
 
@@ -256,7 +274,8 @@ export class Conversation {
 
 	/** Takes what the server says; returns what the application is to see of it. */
 	receiveEvent(event: ServerEvent): Told[] {
-		return [...this.#receive(event), ...this.#losses.due(this.#safeSample).map(gap)];
+		const events = [...this.#receive(event), ...this.#losses.due(this.#safeSample).map(gap)];
+		return [...events, ...this.#catchingUp()];
 	}
 
 	#receive(event: ServerEvent): Told[] {
@@ -279,9 +298,13 @@ export class Conversation {
 			case 'final':
 				return this.#final(event);
 			case 'partial':
+				this.#partialSample = Math.max(this.#partialSample, event.endSeconds * SAMPLE_RATE_HZ);
 				return [{ ...event, utterance: event.utterance + this.#utterancesBefore }];
 			case 'closed':
 				return this.#closed(event);
+			case 'warning':
+				// A gap is of what was dropped here, and is reported with its place.
+				return event.code === 'audio_gap' ? [] : [event];
 			default:
 				return [event];
 		}
@@ -310,14 +333,39 @@ export class Conversation {
 			this.#configureDue = this.#isConfigured;
 			this.#sentSample = ready.receivedSample;
 			this.audio.rewind(ready.receivedSample);
-			return [connected];
+		} else {
+			// No server has what was dropped, and neither have we.
+			this.#losses.note(this.#safeSample, safeSample, 'unreachable');
+			this.#sentSample = firstSample;
+			this.audio.rewind(firstSample);
+			this.#safeSample = safeSample;
 		}
-		// No server has what was dropped, and neither have we.
-		this.#losses.note(this.#safeSample, safeSample, 'unreachable');
-		this.#sentSample = firstSample;
-		this.audio.rewind(firstSample);
-		this.#safeSample = safeSample;
+		if (this.#behindSamples > FAR_BEHIND_SAMPLES) {
+			this.#behindSeconds = Infinity;
+		}
 		return [connected];
+	}
+
+	/** How much speech has no text yet. */
+	get #behindSamples(): number {
+		return this.audio.endSample - Math.max(this.#safeSample, this.#partialSample);
+	}
+
+	/** Reports how far the text is behind, if that has changed by a second. */
+	#catchingUp(): CatchingUp[] {
+		if (this.#behindSeconds === null || this.#state !== 'open') {
+			return [];
+		}
+		const behindSeconds = this.#behindSamples / SAMPLE_RATE_HZ;
+		if (this.#behindSamples <= CAUGHT_UP_SAMPLES) {
+			this.#behindSeconds = null;
+			return [{ type: 'catching_up', behindSeconds: 0 }];
+		}
+		if (Math.abs(this.#behindSeconds - behindSeconds) < 1) {
+			return [];
+		}
+		this.#behindSeconds = behindSeconds;
+		return [{ type: 'catching_up', behindSeconds }];
 	}
 
 	#final(final: Final): Told[] {
@@ -431,7 +479,7 @@ export class Conversation {
 
 	#packed(first: Frame, frames: readonly Frame[]): Uint8Array<ArrayBuffer> {
 		if (this.#format === 'pcm16') {
-			const pieces = frames.map(frame => frame.pcm);
+			const pieces = frames.flatMap(frame => frame.pcm ?? []);
 			return createPositionedSamples(first.startSample, pieces);
 		}
 		const packets = frames.flatMap(frame => frame.packet ?? []);

@@ -5,7 +5,7 @@
  */
 
 export type { ClientRules } from './backoff.js';
-export type { Connected, Format, Gap } from './conversation.js';
+export type { CatchingUp, Connected, Format, Gap } from './conversation.js';
 export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
 export { AuricleError, type ErrorCode } from './errors.js';
 export type { Closed, Failed, Final, Partial, SpeechEnded, SpeechStarted, Warning, Word } from './events.js';

@@ -17,11 +17,18 @@ import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from './audio-format.js';
 /** Measured by the server's `bench/live_chaos.py`: after so long a decoder gives the very same samples. */
 export const LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ;
 
+/**
+ * Samples of frames that have a packet are kept for this long, for a server that asks for PCM. Then the packet alone is
+ * kept: an hour of Opus is 11 MB, an hour of samples 115 MB.
+ */
+export const PCM_KEPT_SAMPLES = 40 * SAMPLE_RATE_HZ;
+
 /** 20 ms of speech. */
 export interface Frame {
 	readonly seq: number;
 	readonly startSample: number;
-	readonly pcm: Int16Array;
+	/** `null` once the frame is old. */
+	readonly pcm: Int16Array | null;
 	/** `null` where only samples are sent. */
 	readonly packet: Uint8Array | null;
 }
@@ -73,6 +80,18 @@ export class KeptAudio {
 	append(pcm: Int16Array, packet: Uint8Array | null): void {
 		this.#frames.push({ seq: this.#cut, startSample: this.endSample, pcm, packet });
 		this.#cut++;
+		const index = this.#frames.length - PCM_KEPT_SAMPLES / FRAME_SAMPLES - 1;
+		const old = this.#frames[index];
+		if (old !== undefined && old.packet !== null) {
+			this.#frames[index] = { ...old, pcm: null };
+		}
+	}
+
+	/** Drops frames that can't be sent as samples any more. */
+	dropWithoutPcm(): void {
+		while (this.#frames[0]?.pcm === null) {
+			this.#dropOldest();
+		}
 	}
 
 	/** Returns the frames to send now, at most so many and only such that start before a place; they count as sent. */
@@ -104,11 +123,15 @@ export class KeptAudio {
 	/** Keeps no more than this: the oldest go first, sent or not. */
 	dropAbove(mostSamples: number): void {
 		while (this.keptSamples > mostSamples) {
-			const frame = this.#frames.shift();
-			if (frame !== undefined && frame.seq >= this.#next) {
-				this.#droppedSamples += FRAME_SAMPLES;
-				this.#next = frame.seq + 1;
-			}
+			this.#dropOldest();
+		}
+	}
+
+	#dropOldest(): void {
+		const frame = this.#frames.shift();
+		if (frame !== undefined && frame.seq >= this.#next) {
+			this.#droppedSamples += FRAME_SAMPLES;
+			this.#next = frame.seq + 1;
 		}
 	}
 

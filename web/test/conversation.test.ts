@@ -87,6 +87,8 @@ function messages(talk: Conversation): (Command | Span)[] {
 	return found;
 }
 
+const behind = (behindSeconds: number): Told => ({ type: 'catching_up', behindSeconds });
+
 const spans = (talk: Conversation): Span[] =>
 	messages(talk).filter((message): message is Span => Array.isArray(message));
 const commands = (talk: Conversation): Command[] =>
@@ -442,11 +444,11 @@ describe('coming back', () => {
 		talk.limit(15 * SECOND);
 		talk.connected();
 		const resumed = ready(10 * SECOND, { safeSample: 0, resumed: true });
-		expect(talk.receiveEvent(resumed)).toEqual([{ type: 'connected', resumed: true }]);
+		expect(talk.receiveEvent(resumed)).toEqual([{ type: 'connected', resumed: true }, behind(30)]);
 		expect(spans(talk)[0]?.[0]).toBe(15 * SECOND);
 		const one = final(1, 4 * SECOND, 10 * SECOND);
 		const gap = { type: 'gap', startSeconds: 10, endSeconds: 15, code: 'unreachable' };
-		expect(talk.receiveEvent(one)).toEqual([one, gap]);
+		expect(talk.receiveEvent(one)).toEqual([one, gap, behind(20)]);
 		// If that session is forgotten too, only what was not reported yet is reported.
 		speak(talk, 4);
 		talk.disconnected();
@@ -454,7 +456,44 @@ describe('coming back', () => {
 		expect(forgotten(talk, 24 * SECOND)).toEqual([
 			{ type: 'connected', resumed: false },
 			{ ...gap, startSeconds: 15, endSeconds: 24 },
+			behind(10),
 		]);
+	});
+
+	test('it says how far the text is behind after a long outage', () => {
+		const talk = opened();
+		speak(talk, 4);
+		messages(talk);
+		talk.receiveEvent(progress(4 * SECOND, 4 * SECOND));
+		talk.disconnected();
+		speak(talk, 60);
+		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', resumed: false }, behind(60)]);
+		messages(talk);
+		expect(talk.receiveEvent(progress(20 * SECOND, 4 * SECOND + 8000))).toEqual([]);
+		expect(talk.receiveEvent(progress(40 * SECOND, 34 * SECOND))).toEqual([behind(30)]);
+		const partial = {
+			type: 'partial',
+			utterance: 1,
+			stable: '',
+			unstable: 'x',
+			startSeconds: 35,
+			endSeconds: 54,
+		} as const;
+		expect(talk.receiveEvent(partial)).toEqual([partial, behind(10)]);
+		expect(talk.receiveEvent(progress(64 * SECOND, 60 * SECOND))).toEqual([behind(0)]);
+		expect(talk.receiveEvent(progress(64 * SECOND, 64 * SECOND))).toEqual([]);
+	});
+
+	test('a short outage is nothing to catch up', () => {
+		const talk = opened();
+		talk.disconnected();
+		speak(talk, 9);
+		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', resumed: false }]);
+	});
+
+	test("the server's word of a gap is not passed on, as it is reported with its place", () => {
+		const warning = { type: 'warning', code: 'audio_gap', message: 'Missing.', gapMilliseconds: 40 } as const;
+		expect(opened().receiveEvent(warning)).toEqual([]);
 	});
 
 	test('a connection that is too slow loses blocks and no crumbs', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { FRAME_SAMPLES } from '../src/audio-format.js';
-import { type Frame, KeptAudio, LEAD_IN_SAMPLES } from '../src/kept-audio.js';
+import { type Frame, KeptAudio, PCM_KEPT_SAMPLES, LEAD_IN_SAMPLES } from '../src/kept-audio.js';
 
 const LEAD_IN_FRAMES = LEAD_IN_SAMPLES / FRAME_SAMPLES;
 
@@ -19,7 +19,7 @@ test('frames are numbered, and lie one after the other', () => {
 	const found = kept(3).nextFrames(10);
 	expect(seqs(found)).toEqual([0, 1, 2]);
 	expect(found.map(frame => frame.startSample)).toEqual([0, 320, 640]);
-	expect(found.map(frame => frame.pcm[0])).toEqual([0, 1, 2]);
+	expect(found.map(frame => frame.pcm?.[0])).toEqual([0, 1, 2]);
 	expect(found.map(frame => frame.packet?.[0])).toEqual([0, 1, 2]);
 });
 
@@ -85,4 +85,29 @@ test('too much of it lets the oldest go', () => {
 	expect([audio.keptSamples, audio.droppedSamples]).toEqual([3 * FRAME_SAMPLES, 3 * FRAME_SAMPLES]);
 	expect(audio.safeSample).toBe(7 * FRAME_SAMPLES);
 	expect(sent(audio)).toEqual([7, 8, 9]);
+});
+
+test('old frames keep their packet alone', () => {
+	const audio = kept(PCM_KEPT_SAMPLES / FRAME_SAMPLES + 2);
+	const found = audio.nextFrames(10_000);
+	expect(found.slice(0, 3).map(frame => frame.pcm === null)).toEqual([true, true, false]);
+	expect(found.at(-1)?.pcm).not.toBeNull();
+	expect(found.every(frame => frame.packet !== null)).toBe(true);
+});
+
+test('samples without packets are kept however old', () => {
+	const audio = new KeptAudio();
+	for (let index = 0; index < PCM_KEPT_SAMPLES / FRAME_SAMPLES + 2; index++) {
+		audio.append(new Int16Array(FRAME_SAMPLES), null);
+	}
+	expect(audio.nextFrames(10_000).every(frame => frame.pcm !== null)).toBe(true);
+});
+
+test('frames that can not be sent as samples any more are dropped', () => {
+	const audio = kept(PCM_KEPT_SAMPLES / FRAME_SAMPLES + 3);
+	expect(sent(audio)[0]).toBe(0);
+	audio.rewind(0);
+	audio.dropWithoutPcm();
+	expect(audio.firstSample).toBe(3 * FRAME_SAMPLES);
+	expect(sent(audio)[0]).toBe(3);
 });

@@ -36,6 +36,7 @@ from auricle.events import (
     SpeechStarted,
     SwitchFormat,
     Warned,
+    WarningCode,
     Wire,
 )
 from auricle.protocol.framing import pack
@@ -296,6 +297,8 @@ class Conversation:
                 return [replace(event, utterance=event.utterance + self._utterances_before)]
             case Closed():
                 return self._closed(event)
+            case Warned(code=WarningCode.AUDIO_GAP):
+                return []  # of what was dropped here, and is reported as a gap with its place
             case _:
                 return [event]
 
