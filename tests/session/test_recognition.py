@@ -176,6 +176,39 @@ def test_a_final_that_changes_a_stable_word_is_revised_and_one_that_changes_its_
         assert stage.outcome().revised is revised
 
 
+def test_a_sentence_that_a_pause_split_goes_on_in_lower_case() -> None:
+    stage = Stage(wants_partials=False, options=Options(language="en", word_timestamps=True))
+    outcomes = []
+    for start, text in ((1, "One part,"), (3, "And the rest."), (5, "And more."), (10, "And then")):
+        stage.utterance(start, start + 1.0)
+        job = stage.jobs()[-1]
+        word = Word(0, 100, f" {text.split()[0]}", 0.9)
+        segment = Segment(0, SECOND, f" {text}", (word,))
+        stage.answer(job, transcript(text, job, segments=(segment,)))
+        outcomes.append(stage.outcome())
+    assert [outcome.text for outcome in outcomes] == [
+        "One part,",
+        "and the rest.",
+        "And more.",
+        "And then",
+    ]
+    assert [words[0].text for outcome in outcomes if (words := outcome.words)] == [
+        " One",
+        " and",
+        " And",
+        " And",
+    ]
+
+
+def test_after_a_long_pause_a_sentence_begins_anew() -> None:
+    stage = Stage(wants_partials=False)
+    for start, text in ((1, "One part,"), (6, "And the rest.")):
+        stage.utterance(start, start + 1.0)
+        job = stage.jobs()[-1]
+        stage.answer(job, transcript(text, job))
+        assert stage.outcome().text == text
+
+
 def test_a_final_that_failed_is_told_with_its_error_and_its_language() -> None:
     stage = Stage(wants_partials=False)
     stage.utterance(1, 2)

@@ -5,13 +5,14 @@ often as the load allows, and given up first.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 from auricle.audio.endpointer import Endpointing, Pause, Resumed, SpeechStart, UtteranceEnd
 from auricle.errors import AuricleError
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.agreement import continues
+from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
 from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
@@ -58,6 +59,14 @@ class Outcome:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Before:
+    """The last final that has a text, and where it ends."""
+
+    text: str
+    end_sample: int
+
+
 class Recognition:
     """The utterances of one session that are open or wait for their finals.
 
@@ -79,6 +88,7 @@ class Recognition:
         self._pending: deque[PendingFinal] = deque()
         self._utterances = 0
         self._language: str | None = None
+        self._before: _Before | None = None
         self.load = 0.0
 
     @property
@@ -173,6 +183,7 @@ class Recognition:
         pending = self._pending.popleft()
         if isinstance(result, Transcript):
             self._learn_language(result)
+            result = self._joined(pending, result)
         return _outcome(pending, result, now)
 
     def discard(self) -> list[Cancel]:
@@ -247,9 +258,32 @@ class Recognition:
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         return utterance.start_partial(pcm, now + interval_s / (1 - self.load))
 
+    def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
+        """Let a sentence that the pause before this utterance split go on in lower case."""
+        text = transcript.text.strip()
+        if not text:
+            return transcript
+        before, self._before = self._before, _Before(text, pending.end_sample)
+        if before is None or pending.start_sample - before.end_sample > MAX_PAUSE_SAMPLES:
+            return transcript
+        return _continued(replace(transcript, text=text), before.text)
+
     def _learn_language(self, transcript: Transcript) -> None:
         if transcript.text and transcript.language_probability >= SURE_PROBABILITY:
             self._language = transcript.language
+
+
+def _continued(transcript: Transcript, before: str) -> Transcript:
+    """Return a transcript as it goes on from a text: its first word may get a small letter."""
+    segments = list(transcript.segments)
+    for index, segment in enumerate(segments):
+        if segment.words:
+            first, *others = segment.words
+            small = continued(first.text, before, transcript.language)
+            segments[index] = replace(segment, words=(replace(first, text=small), *others))
+            break
+    text = continued(transcript.text, before, transcript.language)
+    return replace(transcript, text=text, segments=tuple(segments))
 
 
 def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Outcome:

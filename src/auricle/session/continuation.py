@@ -1,0 +1,59 @@
+"""A sentence that a pause split goes on in lower case.
+
+Whisper writes each utterance as a sentence of its own, with a capital letter. Where the text before
+ends in the middle of a sentence (no mark that ends one, or an ellipsis) and the next text follows
+soon and begins with a word that joins, its first letter becomes small. Only words of a closed list
+are changed: none of them begins a name, and German nouns keep their capitals.
+"""
+
+from auricle.types import SAMPLE_RATE_HZ
+
+MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
+"""After a longer pause a speaker begins a new sentence."""
+
+SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
+ELLIPSES = ("...", "…")
+
+_JOINING_WORDS = {
+    "en": "an and are as at because but by for from in is it nor not of on or so than that the"
+    " then they this to was we were what when where which while who whose with without you",
+    "de": "aber als am an auf aus bei bis da dann das dass dem den der des die doch durch ein eine"
+    " einem einen einer er es für im in ist mit nach nicht oder sind so um und von vor was weil"
+    " wenn wie wir wo zu zum zur",
+    "es": "al como con cuando de del donde el en es la las lo los ni no para pero por porque"
+    " que se si sin sino un una",
+    "fr": "au aux avec car ce comme dans de des donc du elle en est et il ils je la le les mais"
+    " ne ni où ou par pas pour qu que qui sans se si sur un une",
+    "it": "al alla che chi ci come con da dal della di ed gli il in la le lo ma nel nella"
+    " non per perché quando se si su un una",
+    "nl": "aan als bij dan dat de die door een en er het hij in is maar met naar niet of om omdat"
+    " op te tot uit van voor want was wat we wie ze zo zijn",
+    "pt": "ao as com como da das de do dos em mas na nas no nos não os ou para pela pelo"
+    " por porque quando que se sem um uma",
+}
+JOINING_WORDS = {code: frozenset(words.split()) for code, words in _JOINING_WORDS.items()}
+"""Words that may go on with a sentence and begin no name, by language code. Single letters are none
+of them: somebody may be spelling."""
+
+
+def is_open(text: str) -> bool:
+    """Return whether a text ends in the middle of a sentence."""
+    bare = text.rstrip("\"'”’» ")
+    return bool(bare) and (bare.endswith(ELLIPSES) or not bare.endswith(SENTENCE_ENDS))
+
+
+def continued(text: str, before: str, language: str | None) -> str:
+    """Return a text as it goes on from the one before it, after a short pause.
+
+    Args:
+        text: What was said next.
+        before: The text of the utterance before it.
+        language: The language of the text; other languages than those of the list stay as they are.
+    """
+    first = text.split(None, 1)[0].strip(",;:—–-'’\"") if text else ""
+    if not first[1:].islower() or first.lower() not in JOINING_WORDS.get(language or "", ()):
+        return text
+    if not first[0].isupper() or not is_open(before):
+        return text
+    at = text.index(first)
+    return text[:at] + first[0].lower() + text[at + 1 :]

@@ -1,0 +1,54 @@
+"""A sentence that a pause split goes on in lower case, and nothing else does."""
+
+import pytest
+
+from auricle.session.continuation import continued, is_open
+
+pytestmark = pytest.mark.unit
+
+
+@pytest.mark.parametrize(
+    ("before", "is_in_a_sentence"),
+    [
+        ("And so my fellow Americans,", True),
+        ("And so my fellow Americans", True),
+        ("We're about...", True),
+        ("We're about…", True),
+        ("And then –", True),
+        ("That is all.", False),
+        ('He said "Stop."', False),
+        ("Is it?", False),
+        ("好。", False),
+        ("", False),
+    ],
+)
+def test_a_text_without_a_mark_at_its_end_is_in_a_sentence(
+    before: str, is_in_a_sentence: bool
+) -> None:
+    assert is_open(before) is is_in_a_sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "language", "expected"),
+    [
+        ("And the rest.", "one part,", "en", "and the rest."),
+        ("And the rest.", "one part.", "en", "And the rest."),
+        ("And", "one part", "en", "and"),
+        ("A, B, C.", "X, Y,", "en", "A, B, C."),
+        ("John came.", "when", "en", "John came."),
+        ("I think so.", "and", "en", "I think so."),
+        ("IT works.", "because", "en", "IT works."),
+        ("- And so on.", "one part", "en", "- And so on."),
+        ("Sie gehen.", "wenn", "de", "Sie gehen."),
+        ("Und dann.", "erst das,", "de", "und dann."),
+        ("Haus und Hof.", "mit", "de", "Haus und Hof."),
+        ("And the rest.", "one part,", "ja", "And the rest."),
+        ("And the rest.", "one part,", None, "And the rest."),
+        ("", "one part,", "en", ""),
+        ("already small", "one part,", "en", "already small"),
+    ],
+)
+def test_only_words_that_join_go_on_in_lower_case(
+    text: str, before: str, language: str | None, expected: str
+) -> None:
+    assert continued(text, before, language) == expected
