@@ -13,7 +13,12 @@ from tests.fakes.clips import CLIPS
 pytestmark = pytest.mark.unit
 
 W = WINDOW_SAMPLES
-RULES = CutRules(target_samples=5 * SAMPLE_RATE_HZ, pad_samples=3_200, merge_samples=SAMPLE_RATE_HZ)
+RULES = CutRules(
+    target_samples=5 * SAMPLE_RATE_HZ,
+    lead_samples=4_800,
+    trail_samples=3_200,
+    merge_samples=SAMPLE_RATE_HZ,
+)
 Script = list[tuple[float, int]]
 """Probabilities of speech, each for a number of windows."""
 
@@ -66,7 +71,7 @@ def test_silence_gives_no_pieces() -> None:
 
 
 def test_speech_comes_with_pads_on_both_sides() -> None:
-    assert cut([(0, 100), (0.9, 30), (0, 100)]) == [(100 * W - 3_200, 130 * W + 3_200)]
+    assert cut([(0, 100), (0.9, 30), (0, 100)]) == [(100 * W - 4_800, 130 * W + 3_200)]
 
 
 def test_pads_end_where_the_recording_does() -> None:
@@ -113,13 +118,13 @@ def test_the_shortest_speech_is_a_piece() -> None:
 def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:
     assert cut([(0, 50), (0.49, 50), (0, 50)]) == []
     ((_, end),) = cut([(0, 50), (0.51, 10), (0.36, 20), (0.34, 20), (0.49, 40)])
-    assert end == 80 * W + RULES.pad_samples
+    assert end == 80 * W + RULES.trail_samples
 
 
 def test_long_speech_is_cut_at_its_dip_without_doubling_or_losing_a_sample() -> None:
     script = [(0.0, 20), (0.95, 130), (0.6, 3), (0.95, 60), (0.0, 60)]
     (first, second) = cut(script)
-    assert first == (20 * W - 3_200, 151 * W)  # the middle of the dip
+    assert first == (20 * W - 4_800, 151 * W)  # the middle of the dip
     assert second == (151 * W, 213 * W + 3_200)
 
 
@@ -143,7 +148,7 @@ def test_equally_likely_speech_is_cut_where_it_is_quietest() -> None:
 def test_a_pause_in_the_middle_third_is_better_than_a_cut_in_a_word() -> None:
     first, second = cut([(0.95, 80), (0.02, 25), (0.95, 90), (0, 60)])
     assert first == (0, 80 * W + 3_200)
-    assert second[0] == 105 * W - 3_200
+    assert second[0] == 105 * W - 4_800
 
 
 def test_a_pause_shorter_than_two_pads_is_shared() -> None:
@@ -163,7 +168,7 @@ def test_a_sound_too_short_for_speech_belongs_to_speech_that_comes_soon(
 ) -> None:
     script = [(0.0, 100), (0.9, 2), (0.0, silence), (0.9, 20), (0.0, 100)]
     ((start, _),) = cut(script, CutRules())
-    assert start == starts_at * W - CutRules().pad_samples
+    assert start == starts_at * W - CutRules().lead_samples
 
 
 def test_a_piece_tells_where_somebody_speaks() -> None:
@@ -181,9 +186,9 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
 
 
 def test_rules_at_their_limits_are_kept() -> None:
-    CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, pad_samples=3_200)
-    CutRules(target_samples=SAMPLE_RATE_HZ, pad_samples=4_000)
-    CutRules(merge_samples=9_600)
+    CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, trail_samples=3_200)
+    CutRules(target_samples=SAMPLE_RATE_HZ, lead_samples=5_000, trail_samples=3_000)
+    CutRules(merge_samples=12_800)
 
 
 @pytest.mark.parametrize(
@@ -191,9 +196,10 @@ def test_rules_at_their_limits_are_kept() -> None:
     [
         {"target_samples": MAX_PIECE_SAMPLES - 4_799},
         {"target_samples": 15_999},
-        {"merge_samples": 9_599},
-        {"pad_samples": -1},
-        {"target_samples": SAMPLE_RATE_HZ, "pad_samples": 4_001},
+        {"merge_samples": 12_799},
+        {"lead_samples": -1},
+        {"trail_samples": -1},
+        {"target_samples": SAMPLE_RATE_HZ, "trail_samples": 3_000, "lead_samples": 5_001},
     ],
 )
 def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
@@ -210,8 +216,10 @@ MANY_RULES = st.sampled_from(
     [
         RULES,
         CutRules(),
-        CutRules(target_samples=20_000, pad_samples=0, merge_samples=2_000),
-        CutRules(target_samples=16_000, pad_samples=4_000, merge_samples=8_000),
+        CutRules(target_samples=20_000, lead_samples=0, trail_samples=0, merge_samples=2_000),
+        CutRules(
+            target_samples=16_000, lead_samples=4_000, trail_samples=4_000, merge_samples=8_000
+        ),
     ]
 )
 
@@ -225,7 +233,7 @@ def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
     ends = [0, *(end for _, end in pieces)]
     assert all(end <= start for end, (start, _) in zip(ends, pieces, strict=False))
     assert all(start < end <= start + MAX_PIECE_SAMPLES for start, end in pieces)
-    assert all(end - start <= rules.target_samples + rules.pad_samples for start, end in pieces)
+    assert all(end - start <= rules.target_samples + rules.trail_samples for start, end in pieces)
     covered = np.zeros(len(probabilities(script)), bool)
     for start, end in pieces:
         covered[-(-start // W) : end // W] = True

@@ -1,6 +1,6 @@
 """Speech cut out of a long recording, at silences, into pieces that a model can take; I/O-free.
 
-A piece opens some 300 ms before speech and closes as long after it. Speech on both sides of a
+A piece opens 500 ms before speech and closes 300 ms after it. Speech on both sides of a
 silence shorter than 0.8 s shares a piece; a longer silence is a border, whatever the file's length
 (docs/decisions/035). A piece that grows to the target length is cut at its best place: in a pause
 if there is one, else where speech is least likely and quietest, preferably in its last third.
@@ -8,7 +8,7 @@ Where speech goes on over a cut, the next piece starts at the very sample where 
 
 ::
 
-             pad          pad           pad             cut            pad
+             lead       trail           lead            cut          trail
     ······|‹····speech····›|············|‹···speech······|······speech···›|·····
           └─ piece ────────┘            └─ piece ────────┴─ piece ────────┘
 
@@ -49,20 +49,23 @@ class CutRules:
 
     Attributes:
         target_samples: A piece that would grow beyond this is cut.
-        pad_samples: What is kept before and after speech, so that no word is clipped.
+        lead_samples: What is kept before speech: Whisper misses words that start too soon.
+        trail_samples: What is kept after speech, so that no word is clipped.
         merge_samples: Speech after a shorter silence than this belongs to the same piece.
     """
 
     target_samples: int = 11 * SAMPLE_RATE_HZ
-    pad_samples: int = 300 * SAMPLE_RATE_HZ // 1000
+    lead_samples: int = 500 * SAMPLE_RATE_HZ // 1000
+    trail_samples: int = 300 * SAMPLE_RATE_HZ // 1000
     merge_samples: int = int(BORDER_S * SAMPLE_RATE_HZ)
 
     def __post_init__(self) -> None:
-        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.pad_samples:
+        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.trail_samples:
             raise ValueError(f"a target of {self.target_samples} samples leaves no room for pads")
-        if not 0 <= 2 * self.pad_samples <= self.merge_samples:
-            raise ValueError("silences shorter than two pads have to be merged")
-        if 4 * self.pad_samples > self.target_samples:
+        pads = self.lead_samples + self.trail_samples
+        if min(self.lead_samples, self.trail_samples) < 0 or pads > self.merge_samples:
+            raise ValueError("silences shorter than both pads have to be merged")
+        if 2 * pads > self.target_samples:
             raise ValueError("the pads would fill most of a piece")
 
 
@@ -136,7 +139,7 @@ class PieceCutter:
 
     @property
     def _piece_start(self) -> int:
-        return max(self._floor, self._open[0].start_sample - self._rules.pad_samples)
+        return max(self._floor, self._open[0].start_sample - self._rules.lead_samples)
 
     def _look_at(self, probabilities: Iterable[float]) -> list[Piece]:
         pieces: list[Piece] = []
@@ -170,7 +173,7 @@ class PieceCutter:
         """Finish the piece after its last speech, or drop it if it holds too little."""
         windows, start = self._open, self._piece_start
         self._open = []
-        self._floor = min(self._voice_end + self._rules.pad_samples, limit)
+        self._floor = min(self._voice_end + self._rules.trail_samples, limit)
         if not _holds_speech(windows):
             return []
         return [
@@ -209,7 +212,7 @@ class PieceCutter:
             needed = self._piece_start
         else:
             seen = self._first_window + self._seen_windows * WINDOW_SAMPLES
-            needed = max(self._floor, seen - self._rules.pad_samples)
+            needed = max(self._floor, seen - self._rules.lead_samples)
         gone = max(0, needed - self._pcm_start)
         del self._pcm[: gone * _SAMPLE_BYTES]
         self._pcm_start += gone
