@@ -65,7 +65,7 @@ def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:
     kept = record(Format.SRT, target)
     assert kept.add(final(1, "Good day.")) is None
     first = target.read_text()
-    assert first == "1\n00:00:01,000 --> 00:00:01,500\nGood day.\n"
+    assert first == "1\n00:00:01,000 --> 00:00:02,000\nGood day.\n"
     assert kept.add(final(2, "Bye.")) is None
     assert target.read_text().startswith(first)
     assert target.read_text().endswith("Bye.\n")
@@ -110,15 +110,15 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
         (Format.TEXT, f"Good day.\n{LINE}\nBye.\n"),
         (
             Format.SRT,
-            "1\n00:00:01,000 --> 00:00:01,500\nGood day.\n\n"
+            "1\n00:00:01,000 --> 00:00:02,000\nGood day.\n\n"
             f"2\n00:00:02,000 --> 00:00:33,800\n{LINE}\n\n"
-            "3\n00:00:40,000 --> 00:00:40,500\nBye.\n",
+            "3\n00:00:40,000 --> 00:00:41,000\nBye.\n",
         ),
         (
             Format.VTT,
-            "WEBVTT\n\n00:00:01.000 --> 00:00:01.500\nGood day.\n\n"
+            "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nGood day.\n\n"
             f"00:00:02.000 --> 00:00:33.800\n{LINE}\n\n"
-            "00:00:40.000 --> 00:00:40.500\nBye.\n",
+            "00:00:40.000 --> 00:00:41.000\nBye.\n",
         ),
     ],
 )

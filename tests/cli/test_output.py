@@ -10,6 +10,7 @@ import pytest
 from auricle.cli.output import Format, destinations, render, write
 from auricle.errors import SetupError
 from auricle.longform import FileTranscript
+from auricle.protocol.subtitle_layout import SubtitleLimits
 from auricle.types import Gap, Segment, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -64,6 +65,13 @@ def test_subtitles_come_from_the_segments() -> None:
     cue = "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
     assert render(HEARD, Format.SRT).startswith(cue)
     assert render(HEARD, Format.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
+
+
+def test_subtitles_are_as_wide_as_asked() -> None:
+    narrow = render(HEARD, Format.SRT, limits=SubtitleLimits(12, 1))
+    assert narrow.startswith("1\n00:00:00,050 --> ")
+    cues = [block.split("\n", 2)[2].strip() for block in narrow.split("\n\n")]
+    assert cues[:2] == ["Grüße &", "Küsse."]
 
 
 def test_without_an_output_everything_goes_to_stdout() -> None:

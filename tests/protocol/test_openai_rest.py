@@ -18,6 +18,7 @@ from auricle.protocol.openai_rest import (
     is_whisper_name,
     read_form,
 )
+from auricle.protocol.subtitle_layout import SubtitleLimits
 from auricle.types import Options, Segment, Task, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -287,3 +288,24 @@ def test_errors_say_whose_fault_they_are() -> None:
         "code": "bad_request",
     }
     assert error_fields("Wait.", status=503, code="queue_full")["type"] == "server_error"
+
+
+def test_subtitles_are_as_large_as_the_form_asks() -> None:
+    assert read(response_format="srt").limits == SubtitleLimits(42, 2)
+    asked = read(response_format="vtt", max_line_width="20", max_lines="1")
+    assert asked.limits == SubtitleLimits(20, 1)
+    assert asked.options.word_timestamps  # cues begin and end with words
+    segment = Segment(0, 32_000, "Dinner is on the table.")
+    answer = encode_answer(asked, Transcript("", "en", 1.0, 32_000, (segment,)))
+    assert b"Dinner is on the table." not in answer
+    assert b"Dinner is on\n\n" in answer or b"Dinner is\n\n" in answer
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_line_width", "11"), ("max_line_width", "x"), ("max_lines", "0"), ("max_lines", "-1")],
+)
+def test_sizes_that_no_subtitle_can_have_are_refused(name: str, value: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        read(response_format="srt", **{name: value})
+    assert caught.value.field == name

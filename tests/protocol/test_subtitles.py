@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.protocol.subtitles import Cue, cues, to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Gap, Segment
+from auricle.protocol.subtitle_layout import Cue
+from auricle.protocol.subtitles import cues, to_srt, to_vtt
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Word
 
 pytestmark = pytest.mark.unit
 
@@ -16,14 +17,14 @@ def segment(start_s: float, end_s: float, text: str) -> Segment:
     return Segment(round(start_s * SAMPLE_RATE_HZ), round(end_s * SAMPLE_RATE_HZ), text)
 
 
-TWO = [segment(0, 1.5, " Good morning."), segment(61.25, 3725.007, "It is late.")]
+TWO = [segment(0, 1.5, " Good morning."), segment(3723.25, 3725.007, "It is late.")]
 
 
 def test_srt_is_numbered_and_has_commas() -> None:
     assert to_srt(TWO) == (
         "1\n00:00:00,000 --> 00:00:01,500\nGood morning.\n"
         "\n"
-        "2\n00:01:01,250 --> 01:02:05,007\nIt is late.\n"
+        "2\n01:02:03,250 --> 01:02:05,007\nIt is late.\n"
     )
 
 
@@ -33,7 +34,7 @@ def test_vtt_has_a_header_and_points() -> None:
         "\n"
         "00:00:00.000 --> 00:00:01.500\nGood morning.\n"
         "\n"
-        "00:01:01.250 --> 01:02:05.007\nIt is late.\n"
+        "01:02:03.250 --> 01:02:05.007\nIt is late.\n"
     )
 
 
@@ -69,7 +70,7 @@ def test_times_are_rounded_to_the_nearest_millisecond(samples: int, shown: str) 
 
 
 def test_a_blank_line_would_end_the_cue_and_is_dropped() -> None:
-    assert [c.text for c in cues([segment(0, 1, "one\n\n  \r\ntwo\n")])] == ["one\ntwo"]
+    assert [c.text for c in cues([segment(0, 1, "one\n\n  \r\ntwo\n")])] == ["one two"]
 
 
 def test_vtt_escapes_markup() -> None:
@@ -84,19 +85,21 @@ def test_srt_has_no_escapes_so_an_arrow_is_made_harmless(arrow: str) -> None:
     assert text.endswith("a -> b & <c>\n")
 
 
-def test_a_cue_ends_where_the_next_one_begins() -> None:
-    found = list(cues([segment(0, 2, "one"), segment(1.5, 3, "two")]))
-    assert found == [Cue(0, 1500, "one"), Cue(1500, 3000, "two")]
+def test_a_cue_may_end_after_the_next_sentence_has_begun_which_is_then_late() -> None:
+    found = list(cues([segment(0, 2, "One is."), segment(1.5, 3, "Two are.")]))
+    assert found == [Cue(0, 2000, "One is."), Cue(2000, 3000, "Two are.")]
+
+
+def test_words_say_where_a_pause_is_and_a_text_that_is_not_theirs_is_taken_whole() -> None:
+    words = (Word(0, 8_000, " One", 0.9), Word(40_000, 48_000, " two", 0.9))
+    pause = [Segment(0, 48_000, "One two", words), Segment(0, 48_000, "Three", words)]
+    assert [each.text for each in cues(pause[:1])] == ["One", "two"]
+    assert [each.text for each in cues(pause[1:])] == ["Three"]
 
 
 def test_segments_out_of_order_are_put_in_order() -> None:
     found = list(cues([segment(2, 3, "two"), segment(0, 1, "one")]))
     assert [cue.text for cue in found] == ["one", "two"]
-
-
-def test_segments_that_start_together_follow_each_other() -> None:
-    found = list(cues([segment(1, 2, "one"), segment(1, 2, "two")]))
-    assert found == [Cue(1000, 1001, "one"), Cue(1001, 2000, "two")]
 
 
 SEGMENTS = st.lists(

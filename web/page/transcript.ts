@@ -1,10 +1,13 @@
 /**
  * What was said and when, and the files that it can be taken home in. Pure.
  *
- * One cue for each line that has text and for each gap, in order of time, none over another. Both formats of subtitles end a cue's text
- * at a blank line and give `-->` a meaning, so neither may come through from speech; WebVTT reads `&` and `<` as markup.
+ * How lines become cues is said in `subtitle-layout.ts`; each gap is one more cue, as long as it is. Both formats of
+ * subtitles end a cue's text at a blank line and give `-->` a meaning, so neither may come through from speech; WebVTT
+ * reads `&` and `<` as markup.
  * It does the same as the server's own `auricle.protocol.subtitles`.
  */
+
+import { layOut, settle, type Timed, USUAL_LIMITS } from './subtitle-layout.js';
 
 /** Something that was said. */
 export interface Line {
@@ -43,9 +46,6 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	json: 'application/json',
 };
 
-/** A cue that ends where it starts is not allowed in WebVTT and not seen in players. */
-const SHORTEST_CUE_MILLISECONDS = 1;
-
 /** Returns a file's content. */
 export function written(lines: readonly TranscriptLine[], format: FileFormat, words: GapWords): string {
 	const spoken = lines.filter((line): line is Line => !isGap(line) && line.text.trim() !== '');
@@ -54,7 +54,15 @@ export function written(lines: readonly TranscriptLine[], format: FileFormat, wo
 		return json(spoken, gaps, words);
 	}
 	const missing = gaps.map(gap => ({ ...gap, text: words.text(gap), language: null }));
-	return WRITERS[format]([...spoken, ...missing].sort(byStart));
+	if (format === 'txt') {
+		const lines = [...spoken, ...missing].sort((one, other) => one.startSeconds - other.startSeconds);
+		return lines.map(({ text }) => `${text.trim()}\n`).join('');
+	}
+	const laidOut = layOut(
+		spoken.map(line => [cue(line)]),
+		USUAL_LIMITS,
+	);
+	return WRITERS[format](settle(laidOut, missing.map(cue)));
 }
 
 /** Returns whether speech is missing here. */
@@ -70,36 +78,23 @@ export function clock(seconds: number): string {
 	return hours > 0 ? `${hours}:${padded(minutes, 2)}:${rest}` : `${minutes}:${rest}`;
 }
 
-interface Cue {
-	readonly begin: number;
-	readonly end: number;
-	readonly text: string;
+function cue({ startSeconds, endSeconds, text }: Line): Timed {
+	const begin = milliseconds(startSeconds);
+	return { begin, end: Math.max(begin, milliseconds(endSeconds)), text };
 }
 
-function cues(lines: readonly Line[]): Cue[] {
-	let free = 0;
-	return lines.map(({ startSeconds, endSeconds, text }, index) => {
-		const begin = Math.max(free, milliseconds(startSeconds));
-		const next = lines[index + 1];
-		const end = next === undefined ? Infinity : milliseconds(next.startSeconds);
-		free = Math.max(Math.min(milliseconds(endSeconds), end), begin + SHORTEST_CUE_MILLISECONDS);
-		return { begin, end: free, text: tidy(text) };
-	});
-}
-
-const WRITERS: Readonly<Record<Exclude<FileFormat, 'json'>, (lines: readonly Line[]) => string>> = {
-	txt: lines => lines.map(({ text }) => `${text.trim()}\n`).join(''),
-	srt: lines =>
-		cues(lines)
+const WRITERS: Readonly<Record<'srt' | 'vtt', (cues: readonly Timed[]) => string>> = {
+	srt: cues =>
+		cues
 			.map(
 				({ begin, end, text }, index) =>
 					`${index + 1}\n${stamp(begin, ',')} --> ${stamp(end, ',')}\n${text.replace(/--+>/g, '->')}\n`,
 			)
 			.join('\n'),
-	vtt: lines =>
+	vtt: cues =>
 		[
 			'WEBVTT\n',
-			...cues(lines).map(
+			...cues.map(
 				({ begin, end, text }) => `${stamp(begin, '.')} --> ${stamp(end, '.')}\n${escaped(text)}\n`,
 			),
 		].join('\n'),
@@ -114,16 +109,6 @@ function json(lines: readonly Line[], missing: readonly GapLine[], words: GapWor
 
 function span({ startSeconds, endSeconds }: TranscriptLine): { start: number; end: number } {
 	return { start: milliseconds(startSeconds) / 1000, end: milliseconds(endSeconds) / 1000 };
-}
-
-function byStart(one: Line, other: Line): number {
-	return one.startSeconds - other.startSeconds;
-}
-
-/** Drops blank lines and the space around each: a blank line would end the cue. */
-function tidy(text: string): string {
-	const lines = text.split(/\r\n|[\n\r\v\f\u0085\u2028\u2029]/).map(line => line.trim());
-	return lines.filter(line => line !== '').join('\n');
 }
 
 function escaped(text: string): string {

@@ -23,7 +23,7 @@ const line = (startSeconds: number, endSeconds: number, text: string): Line => (
 	language: 'en',
 });
 
-const LINES = [line(0.4, 2.1, ' And so,'), line(2.5, 3723.0015, 'my fellow Americans.')];
+const LINES = [line(0.4, 2.1, ' And so,'), line(3720.5, 3723.0015, 'my fellow Americans.')];
 
 describe('a transcript', () => {
 	it('is text, a line each', () => {
@@ -33,14 +33,14 @@ describe('a transcript', () => {
 	it('is SubRip', () => {
 		expect(written(LINES, 'srt')).toBe(
 			'1\n00:00:00,400 --> 00:00:02,100\nAnd so,\n\n' +
-				'2\n00:00:02,500 --> 01:02:03,002\nmy fellow Americans.\n',
+				'2\n01:02:00,500 --> 01:02:03,002\nmy fellow Americans.\n',
 		);
 	});
 
 	it('is WebVTT', () => {
 		expect(written(LINES, 'vtt')).toBe(
 			'WEBVTT\n\n00:00:00.400 --> 00:00:02.100\nAnd so,\n\n' +
-				'00:00:02.500 --> 01:02:03.002\nmy fellow Americans.\n',
+				'01:02:00.500 --> 01:02:03.002\nmy fellow Americans.\n',
 		);
 	});
 
@@ -49,7 +49,7 @@ describe('a transcript', () => {
 			text: 'And so, my fellow Americans.',
 			segments: [
 				{ start: 0.4, end: 2.1, text: 'And so,', language: 'en' },
-				{ start: 2.5, end: 3723.002, text: 'my fellow Americans.', language: 'en' },
+				{ start: 3720.5, end: 3723.002, text: 'my fellow Americans.', language: 'en' },
 			],
 			gaps: [],
 		});
@@ -99,19 +99,19 @@ describe('a transcript', () => {
 	});
 
 	it('has cues in order, none over another, and none without length', () => {
-		const lines = [line(2, 3, 'two'), line(0, 2.5, 'one'), line(2, 2, 'three')];
+		const lines = [line(2, 3, 'two.'), line(0, 2.5, 'one.'), line(3, 3, 'three.')];
 		expect([...written(lines, 'vtt').matchAll(/(\S+) --> (\S+)\n(\w+)/g)].map(([, ...cue]) => cue)).toEqual([
-			['00:00:00.000', '00:00:02.000', 'one'],
-			['00:00:02.000', '00:00:02.001', 'two'],
-			['00:00:02.001', '00:00:02.002', 'three'],
+			['00:00:00.000', '00:00:01.600', 'one'],
+			['00:00:02.000', '00:00:03.000', 'two'],
+			['00:00:03.000', '00:00:04.000', 'three'],
 		]);
 	});
 
 	it('can not be broken by what is said', () => {
 		const lines = [line(0, 1, 'a\n\n1\u2028--> <b>&')];
-		expect(written(lines, 'srt')).toBe('1\n00:00:00,000 --> 00:00:01,000\na\n1\n-> <b>&\n');
+		expect(written(lines, 'srt')).toBe('1\n00:00:00,000 --> 00:00:01,000\na 1 -> <b>&\n');
 		expect(written(lines, 'vtt')).toBe(
-			'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na\n1\n--&gt; &lt;b&gt;&amp;\n',
+			'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na 1 --&gt; &lt;b&gt;&amp;\n',
 		);
 	});
 });

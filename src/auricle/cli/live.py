@@ -18,6 +18,8 @@ from auricle.cli.output import Format, check_target
 from auricle.cli.speech import (
     Hotwords,
     Language,
+    MaxLines,
+    MaxLineWidth,
     Prompt,
     TaskChoice,
     WordTimestamps,
@@ -28,6 +30,7 @@ from auricle.client import ClientRules, LiveClient
 from auricle.config import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
 from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
+from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 
 FILE_AHEAD_S = 40.0
@@ -60,6 +63,8 @@ def live(
     language: Language = None,
     task: TaskChoice = Task.TRANSCRIBE,
     word_timestamps: WordTimestamps = False,
+    max_line_width: MaxLineWidth = USUAL.max_line_width,
+    max_lines: MaxLines = USUAL.max_lines,
     prompt: Prompt = None,
     hotwords: Hotwords = None,
     endpoint_ms: Annotated[
@@ -93,15 +98,15 @@ def live(
     once.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
+    written_as, target = _destination(file, output, output_format)
     parameters = StreamParameters(
         language=language_of(language),
         task=task,
         prompt=prompt,
         hotwords=words_of(hotwords),
         endpoint_ms=endpoint_ms,
-        word_timestamps=word_timestamps,
+        word_timestamps=word_timestamps or written_as.is_subtitles,
     )
-    written_as, target = _destination(file, output, output_format)
     with closing(_source(file, mic, fast)) as source:
         key = settings.client.api_key
         client = LiveClient(
@@ -110,7 +115,8 @@ def live(
             api_key=None if key is None else key.get_secret_value(),
             rules=_rules(settings.client.outage_buffer_s if mic else FILE_AHEAD_S),
         )
-        record = LiveRecord(client, written_as, target)
+        limits = SubtitleLimits(max_line_width, max_lines)
+        record = LiveRecord(client, written_as, target, limits)
         idle = MIC_IDLE if file is None else f"{file.name} plays; Ctrl-C ends it."
         stream = LiveStream(client, source, record, idle)
         try:

@@ -13,6 +13,7 @@ from auricle.events import Final
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.longform import FileTranscript
 from auricle.protocol.gaps import gap_line
+from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Gap, Segment, Transcript
 
 UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
@@ -27,6 +28,7 @@ class LiveRecord:
         client: Knows how long the stream is.
         written_as: The format.
         target: The file; ``None`` is stdout.
+        limits: How large a subtitle may be.
         finals: What there is so far.
         gaps: Speech that is lost.
     """
@@ -34,6 +36,7 @@ class LiveRecord:
     client: LiveClient
     written_as: Format
     target: Path | None
+    limits: SubtitleLimits = USUAL
     finals: list[Final] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
 
@@ -85,7 +88,7 @@ class LiveRecord:
         if self.written_as is Format.TEXT:
             return lines_of(self.finals, self.gaps)
         heard = transcript_of(self.finals, self.client.received_sample, self.gaps)
-        return render(heard, self.written_as, without=UNKNOWN_LIVE)
+        return render(heard, self.written_as, without=UNKNOWN_LIVE, limits=self.limits)
 
 
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from auricle.errors import SetupError
 from auricle.longform import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
+from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.server.results import transcript_body
 
@@ -24,26 +25,37 @@ class Format(enum.StrEnum):
     VTT = "vtt"
 
     @property
+    def is_subtitles(self) -> bool:
+        """Whether it shows what is said when it is said."""
+        return self in (Format.SRT, Format.VTT)
+
+    @property
     def suffix(self) -> str:
         """Return what a file of this format ends in."""
         return ".txt" if self is Format.TEXT else f".{self.value}"
 
 
-def render(heard: FileTranscript, output_format: Format, without: Collection[str] = ()) -> str:
+def render(
+    heard: FileTranscript,
+    output_format: Format,
+    without: Collection[str] = (),
+    limits: SubtitleLimits = USUAL,
+) -> str:
     """Return the transcript in this format, with a line's end at its end.
 
     Args:
         heard: The transcript.
         output_format: What it is to be written as.
         without: Fields of the JSON document that are not known and so left out.
+        limits: How large a subtitle may be.
     """
     match output_format:
         case Format.TEXT:
             return text_with_gaps(heard.transcript, heard.gaps) + "\n"
         case Format.SRT:
-            return to_srt(heard.transcript.segments, heard.gaps)
+            return to_srt(heard.transcript.segments, heard.gaps, limits)
         case Format.VTT:
-            return to_vtt(heard.transcript.segments, heard.gaps)
+            return to_vtt(heard.transcript.segments, heard.gaps, limits)
         case Format.JSON:
             return json.dumps(document(heard, without), ensure_ascii=False, indent=2) + "\n"
 

@@ -6,6 +6,7 @@ import typer
 
 from auricle.errors import BadRequest, SetupError
 from auricle.languages import language_code
+from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
 from auricle.types import Task
 
 Language = Annotated[
@@ -14,6 +15,15 @@ Language = Annotated[
 ]
 TaskChoice = Annotated[Task, typer.Option(help="Write what is said, or translate it to English.")]
 WordTimestamps = Annotated[bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")]
+MaxLineWidth = Annotated[
+    int,
+    typer.Option(
+        min=MIN_LINE_WIDTH,
+        max=MAX_LINE_WIDTH,
+        help="Characters on a line of subtitles; East Asian ones count twice.",
+    ),
+]
+MaxLines = Annotated[int, typer.Option(min=1, max=MAX_LINES, help="Lines that are shown together.")]
 Prompt = Annotated[str | None, typer.Option(help="Text that came before, for names and style.")]
 Hotwords = Annotated[str | None, typer.Option(help="Words to expect, separated by commas.")]
 

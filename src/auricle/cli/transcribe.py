@@ -17,6 +17,8 @@ from auricle.cli.recogniser import Recogniser, RecogniserRequest
 from auricle.cli.speech import (
     Hotwords,
     Language,
+    MaxLines,
+    MaxLineWidth,
     Prompt,
     TaskChoice,
     WordTimestamps,
@@ -27,6 +29,7 @@ from auricle.config import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.logs import configure_logging
 from auricle.longform import FileTranscript
+from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4
@@ -51,6 +54,8 @@ def transcribe(
         int, typer.Option(min=1, max=20, help="1 is quickest; 5 is a little more exact.")
     ] = 5,
     word_timestamps: WordTimestamps = False,
+    max_line_width: MaxLineWidth = USUAL.max_line_width,
+    max_lines: MaxLines = USUAL.max_lines,
     initial_prompt: Prompt = None,
     hotwords: Hotwords = None,
     url: Annotated[str | None, setting("url")] = None,
@@ -71,7 +76,7 @@ def transcribe(
         beam_size=beam_size,
         initial_prompt=initial_prompt,
         hotwords=words_of(hotwords),
-        word_timestamps=word_timestamps,
+        word_timestamps=word_timestamps or output_format.is_subtitles,
         sentence_times=output_format is not Format.TEXT,
     )
     targets = destinations(files, output, output_format)
@@ -80,9 +85,21 @@ def transcribe(
         for file, target in zip(files, targets, strict=True)
     ]
     configure_logging("error")  # what was lost is told beside the text
-    asyncio.run(_run(_recogniser(settings), recordings, output_format))
+    style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
+    asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
         raise typer.Exit(EXIT_SOME_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What transcripts are written as."""
+
+    format: Format
+    limits: SubtitleLimits
+
+    def render(self, heard: FileTranscript) -> str:
+        return render(heard, self.format, limits=self.limits)
 
 
 @dataclass(slots=True)
@@ -107,7 +124,7 @@ def _recogniser(settings: Settings) -> Recogniser:
     return LocalRecogniser(settings)
 
 
-async def _run(recogniser: Recogniser, recordings: list[_Recording], output_format: Format) -> None:
+async def _run(recogniser: Recogniser, recordings: list[_Recording], style: _Style) -> None:
     """Work on a few recordings at once; tell of each in the order they were given."""
     limiter = anyio.CapacityLimiter(FILES_AT_ONCE)
     is_read = True
@@ -120,7 +137,7 @@ async def _run(recogniser: Recogniser, recordings: list[_Recording], output_form
                     await recording.is_done.wait()
                     try:
                         with bars.hidden():
-                            _tell(recording, output_format, is_one_of_several=len(recordings) > 1)
+                            _tell(recording, style, is_one_of_several=len(recordings) > 1)
                     except BrokenPipeError:  # as after `| head`: nobody reads any more
                         is_read = False
                         work.cancel_scope.cancel()
@@ -147,12 +164,12 @@ async def _recognise(
             recording.is_done.set()
 
 
-def _tell(recording: _Recording, output_format: Format, *, is_one_of_several: bool) -> None:
+def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> None:
     """Write one recording's transcript, or why there is none."""
     path, heard = recording.request.path, recording.heard
     if heard is not None and recording.target is not None:
         try:
-            write(render(heard, output_format), recording.target)
+            write(style.render(heard), recording.target)
         except SetupError as exc:
             recording.problem = str(exc)
     if heard is None or recording.problem:
@@ -163,5 +180,5 @@ def _tell(recording: _Recording, output_format: Format, *, is_one_of_several: bo
         line = f"{path}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
     if recording.target is None:
-        title = f"==> {path} <==\n" if is_one_of_several and output_format is Format.TEXT else ""
-        typer.echo(title + render(heard, output_format), nl=False)
+        title = f"==> {path} <==\n" if is_one_of_several and style.format is Format.TEXT else ""
+        typer.echo(title + style.render(heard), nl=False)

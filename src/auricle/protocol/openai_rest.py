@@ -17,6 +17,13 @@ import msgspec
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGE_NAMES, language_code
 from auricle.protocol.ignored import ignored_options
+from auricle.protocol.subtitle_layout import (
+    MAX_LINE_WIDTH,
+    MAX_LINES,
+    MIN_LINE_WIDTH,
+    USUAL,
+    SubtitleLimits,
+)
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Task, Transcript, Word
 
@@ -25,6 +32,8 @@ Fields = Mapping[str, Sequence[str]]
 
 FIELDS = frozenset(
     {
+        "max_line_width",
+        "max_lines",
         "model",
         "language",
         "languages",
@@ -102,6 +111,7 @@ class SpeechRequest:
         has_segments: Whether ``verbose_json`` tells segments.
         is_streamed: The answer comes as events.
         warnings: Of options that have no effect.
+        limits: How large a subtitle may be. Our own addition.
     """
 
     model: str
@@ -110,6 +120,7 @@ class SpeechRequest:
     has_segments: bool
     is_streamed: bool
     warnings: tuple[str, ...] = ()
+    limits: SubtitleLimits = USUAL
 
 
 Gaps = Sequence[Mapping[str, object]]
@@ -148,15 +159,21 @@ def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()
             task=task,
             initial_prompt=_last(fields, "prompt")[-MAX_PROMPT_CHARACTERS:] or None,
             hotwords=_keywords(fields),
-            word_timestamps=response_format is Format.VERBOSE_JSON
-            and "word" in granularities
-            and not is_streamed,
+            word_timestamps=not is_streamed
+            and (
+                response_format in (Format.SRT, Format.VTT)
+                or (response_format is Format.VERBOSE_JSON and "word" in granularities)
+            ),
             sentence_times=response_format.has_times and not is_streamed,
         ),
         format=response_format,
         has_segments="segment" in granularities or not granularities,
         is_streamed=is_streamed,
         warnings=_warnings(_last(fields, "model"), temperature, unread),
+        limits=SubtitleLimits(
+            _number(fields, "max_line_width", USUAL.max_line_width, MIN_LINE_WIDTH, MAX_LINE_WIDTH),
+            _number(fields, "max_lines", USUAL.max_lines, 1, MAX_LINES),
+        ),
     )
 
 
@@ -167,6 +184,17 @@ def _warnings(model: str, temperature: float, unread: Iterable[tuple[str, str]])
     if "diarize" in model:
         found.append("This server does not tell speakers apart, whatever the model.")
     return tuple(found)
+
+
+def _number(fields: Fields, name: str, usual: int, least: int, most: int) -> int:
+    value = _last(fields, name)
+    if not value:
+        return usual
+    if not (value.isascii() and value.isdigit() and len(value) < 10):
+        raise BadRequest(f"{name} must be a whole number.", name)
+    if not least <= int(value) <= most:
+        raise BadRequest(f"{name} must be from {least} to {most}.", name)
+    return int(value)
 
 
 def _last(fields: Fields, name: str) -> str:
@@ -261,9 +289,9 @@ def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = (
         case Format.TEXT:
             return f"{transcript.text}\n".encode()
         case Format.SRT:
-            return to_srt(transcript.segments).encode()
+            return to_srt(transcript.segments, limits=request.limits).encode()
         case Format.VTT:
-            return to_vtt(transcript.segments).encode()
+            return to_vtt(transcript.segments, limits=request.limits).encode()
 
 
 def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from auricle.protocol.openai_rest import Format
+from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH, USUAL
 from auricle.server.openapi_answers import (
     KEYED,
     OPENAI_ERROR,
@@ -35,6 +36,20 @@ _FORM = {
             "type": "array",
             "items": {"type": "string", "enum": ["word", "segment"]},
             "description": "Of `verbose_json`.",
+        },
+        "max_line_width": {
+            "type": "integer",
+            "minimum": MIN_LINE_WIDTH,
+            "maximum": MAX_LINE_WIDTH,
+            "default": USUAL.max_line_width,
+            "description": "Of `srt` and `vtt`; East Asian characters count twice.",
+        },
+        "max_lines": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MAX_LINES,
+            "default": USUAL.max_lines,
+            "description": "Of `srt` and `vtt`: lines that are shown together.",
         },
         "stream": {"type": "boolean", "description": "Answer with events (transcriptions only)."},
     },

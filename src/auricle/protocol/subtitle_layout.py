@@ -1,0 +1,371 @@
+"""From sentences with times to subtitles that can be read: where cues and lines break; I/O-free.
+
+What is common in the industry: at most 2 lines of 42 characters, 1 to 7 s, at most 21 characters a
+second. Cues break at the ends of sentences, else at clauses, and at each pause of 0.8 s; lines
+break likewise. East Asian characters are as wide as two, and break anywhere but before a closing
+mark and after an opening one.
+
+Where the time runs out (somebody speaks faster than can be read, or very short sentences follow
+each other), short sentences share a cue, and a cue may stay while the next sentence begins, which
+then comes up to a second late. No word is ever left out.
+
+``web/page/subtitle-layout.ts`` does the same; ``testdata/subtitle_vectors.json`` binds both. All
+arithmetic is in whole numbers, so that both come to the same.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+
+PAUSE_MS = 800
+"""A pause of at least this is a border between cues."""
+MIN_CUE_MS, MAX_CUE_MS = 1000, 7000
+MAX_CHARACTERS_PER_SECOND = 21
+MAX_DELAY_MS = 1000
+"""A cue comes no later than this after its first word."""
+MAX_CHARACTER_MS = 400
+"""Nobody speaks more slowly: what seems to last longer has a silence behind it."""
+SHORTEST_CUE_MS = 1
+"""A cue that ends where it starts is not allowed in WebVTT and not seen in players."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubtitleLimits:
+    """How large a cue may be; what can't be is for those to refuse who read it from outside."""
+
+    max_line_width: int = 42
+    max_lines: int = 2
+
+
+MIN_LINE_WIDTH, MAX_LINE_WIDTH = 12, 200
+MAX_LINES = 10
+
+USUAL = SubtitleLimits()
+"""What is common in the industry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A word with its leading space, or a whole sentence; times are milliseconds."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One subtitle; the text has no blank lines and is never empty."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What no line breaks in: a word, or an East Asian character; ``space`` stands before it."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+    space: bool
+    width: int
+
+
+# What a break costs, by what stands before it. Only their relations count.
+_AT_SENTENCE, _AT_CLAUSE, _AT_CONJUNCTION, _ELSEWHERE, _CLINGING = 0, 100, 250, 500, 300
+_CUE_COST = 100
+_INNER_SENTENCE_COST = 400
+_SLACK_COST = 150
+"""Of a cue or a line that is all slack: so, many come to the same length."""
+
+_SPACE = re.compile(
+    "[\t-\r \x1c-\x1f\x85\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]+"
+)
+_SENTENCE_END = re.compile("[.!?…。！？]['\"”’»)\\]』」）]*$")
+_CLAUSE_END = re.compile("[,;:–—，、；：]['\"”’»)\\]』」）]*$")
+_SHORT = re.compile("^[A-Z][a-z]{0,2}[.]$")
+"""Mr., Dr.: the sentence may go on."""
+_INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff")
+_CLOSING = frozenset(
+    "、。，．・：；？！ー」』）】〕》〉’”…,.!?:;)]}%°ぁぃぅぇぉっゃゅょァィゥェォッャュョ々ะาำๆฯະາຳ"
+)
+_OPENING = frozenset("「『（【〔《〈‘“([{¿¡$#เแโใไເແໂໃໄ")
+_WIDE = (
+    (0x1100, 0x115F),
+    (0x2E80, 0x303E),
+    (0x3041, 0xA4CF),
+    (0xAC00, 0xD7A3),
+    (0xF900, 0xFAFF),
+    (0xFE30, 0xFE6F),
+    (0xFF00, 0xFF60),
+    (0xFFE0, 0xFFE6),
+    (0x1F300, 0x1FAFF),
+    (0x20000, 0x3FFFD),
+)
+_HANGUL = ((0x1100, 0x115F), (0xAC00, 0xD7A3))
+"""As wide as Chinese, but written with spaces."""
+_CONJUNCTIONS = (
+    "and but or so because that which who when where while if than as although though unless until"
+    " und oder aber denn weil dass wenn als ob während sondern"
+    " et ou mais donc car que qui quand si comme y o pero porque cuando como"
+)
+CONJUNCTIONS = frozenset(_CONJUNCTIONS.split())
+"""A new clause begins with these."""
+_CLINGING_WORDS = (
+    "a an the of to in on at by for with from my your his her its our their this these those"
+    " i we he she they is are was were be very not no so and but or"
+    " mr. mrs. ms. dr. st. prof."
+    " der die das den dem des ein eine einen einem einer eines im zu zum zur von mit auf für nicht"
+    " und oder"
+    " le la les un une du de à au aux en dans pour par sur ce cette et ou"
+    " el los las unos unas del al con por para su y o"
+)
+CLINGING = frozenset(_CLINGING_WORDS.split())
+"""What belongs to the next word: no line should end with it."""
+
+
+def lay_out(sentences: Iterable[Sequence[Spoken]], limits: SubtitleLimits) -> list[Cue]:
+    """Return the cues of these sentences, each given by its words or whole; in order of time."""
+    cues: list[Cue] = []
+    runs = list(_runs(_units(sentences, limits.max_line_width)))
+    for index, run in enumerate(runs, start=1):
+        next_ms = runs[index][0].start_ms if index < len(runs) else None
+        for units in _cut(run, next_ms, limits):
+            text = _in_lines(units, limits.max_line_width)
+            cues.append(Cue(units[0].start_ms, units[-1].end_ms, text))
+    return cues
+
+
+def settle(cues: Iterable[Cue], fixed: Iterable[Cue] = ()) -> list[Cue]:
+    """Give cues time to be read; none lies over another.
+
+    Args:
+        cues: From :func:`lay_out`.
+        fixed: What is shown as long as it lasts: the line of a stretch without text.
+    """
+    every = [*((cue, False) for cue in cues), *((cue, True) for cue in fixed)]
+    every.sort(key=lambda each: each[0].start_ms)
+    settled: list[Cue] = []
+    free_ms = 0
+    for index, (cue, is_fixed) in enumerate(every):
+        start_ms = max(free_ms, cue.start_ms)
+        end_ms = cue.end_ms
+        if not is_fixed:
+            end_ms = max(end_ms, start_ms + _needed_ms(text_width(cue.text)))
+            end_ms = min(end_ms, start_ms + MAX_CUE_MS)
+        if index + 1 < len(every):
+            following, follows_fixed = every[index + 1]
+            delay_ms = 0 if is_fixed or follows_fixed else MAX_DELAY_MS
+            end_ms = min(end_ms, following.start_ms + delay_ms)
+        free_ms = max(end_ms, start_ms + SHORTEST_CUE_MS)
+        settled.append(Cue(start_ms, free_ms, cue.text))
+    return settled
+
+
+def text_width(text: str) -> int:
+    """Return how many Latin characters a text is as wide as."""
+    return sum(map(_character_width, text))
+
+
+def _needed_ms(width: int) -> int:
+    """Return how long a text takes to be read."""
+    return min(MAX_CUE_MS, max(MIN_CUE_MS, -(-width * 1000 // MAX_CHARACTERS_PER_SECOND)))
+
+
+def _units(sentences: Iterable[Sequence[Spoken]], max_width: int) -> list[_Unit]:
+    """Return all units of all sentences, none wider than a line, in order of time."""
+    units: list[_Unit] = []
+    for sentence in sorted(filter(None, sentences), key=lambda words: words[0].start_ms):
+        begins = True
+        for word in sentence:
+            parts = _SPACE.split(word.text)
+            whole = max(1, sum(map(text_width, parts)))
+            length_ms = min(word.end_ms - word.start_ms, whole * MAX_CHARACTER_MS)
+            before = 0
+            for number, part in enumerate(parts):
+                for text in _atoms(part, max_width):
+                    width = text_width(text)
+                    start_ms, end_ms = (
+                        word.start_ms + length_ms * at // whole for at in (before, before + width)
+                    )
+                    before += width
+                    _append(
+                        units, _Unit(start_ms, end_ms, text, number > 0, width), begins, max_width
+                    )
+                    number, begins = 0, False
+    return units
+
+
+def _append(units: list[_Unit], unit: _Unit, begins: bool, max_width: int) -> None:
+    """Add a unit, joined to the one before if no line may break between them."""
+    if not units:
+        units.append(replace(unit, space=False))
+        return
+    last = units[-1]
+    start_ms = max(unit.start_ms, last.start_ms)
+    end_ms = max(unit.end_ms, start_ms)
+    is_east_asian = _is_spaceless(last.text[-1]) and _is_spaceless(unit.text[0])
+    space = (begins and not is_east_asian) or (unit.space and not begins)
+    width = last.width + unit.width
+    if begins or unit.space or width > max_width or _may_break(last.text[-1], unit.text[0]):
+        units.append(_Unit(start_ms, end_ms, unit.text, space, unit.width))
+    else:
+        end_ms = max(end_ms, last.end_ms)
+        units[-1] = _Unit(last.start_ms, end_ms, last.text + unit.text, last.space, width)
+
+
+def _atoms(part: str, max_width: int) -> list[str]:
+    """Return a text without spaces in parts between which a line might break."""
+    is_too_wide = text_width(part) > max_width
+    atoms: list[str] = []
+    for character in part:
+        if not atoms or _is_atoms_end(atoms[-1], character, max_width, is_too_wide):
+            atoms.append(character)
+        else:
+            atoms[-1] += character
+    return atoms
+
+
+def _is_atoms_end(atom: str, following: str, max_width: int, is_too_wide: bool) -> bool:
+    width = _character_width(following)
+    if not width:
+        return False
+    if text_width(atom) + width > max_width:
+        return True
+    if is_too_wide and not _holds_together(atom[-1], following):
+        return True
+    return _may_break(atom[-1], following)
+
+
+def _may_break(before: str, after: str) -> bool:
+    """Whether a line may end between two characters without a space."""
+    if _holds_together(before, after):
+        return False
+    return _is_spaceless(before) or _is_spaceless(after)
+
+
+def _holds_together(before: str, after: str) -> bool:
+    return before in _OPENING or after in _CLOSING or not _character_width(after)
+
+
+def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
+    """Yield what is said without a pause."""
+    run: list[_Unit] = []
+    for unit in units:
+        if run and unit.start_ms - run[-1].end_ms >= PAUSE_MS:
+            yield run
+            run = []
+        run.append(unit)
+    if run:
+        yield run
+
+
+def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> list[list[_Unit]]:
+    """Cut what is said without a pause into cues, at the least cost."""
+    count = len(run)
+    breaks = [0, *(_break_cost(a.text, b.text) for a, b in pairwise(run)), 0]
+    capacity = limits.max_line_width * limits.max_lines
+    costs: list[int | None] = [0, *[None] * count]
+    came_from = [0] * (count + 1)
+    for first in range(count):
+        cost_before = costs[first]
+        assert cost_before is not None  # one unit always makes a cue
+        line, lines, width, inner = 0, 1, 0, 0
+        for end in range(first + 1, count + 1):
+            unit = run[end - 1]
+            own = unit.width + (unit.space and end - 1 > first)
+            width += own
+            if line and line + own > limits.max_line_width:
+                line, lines = unit.width, lines + 1
+            else:
+                line += own
+            if end - 1 > first:
+                if lines > limits.max_lines or unit.end_ms - run[first].start_ms > MAX_CUE_MS:
+                    break
+                inner += _INNER_SENTENCE_COST if breaks[end - 1] == _AT_SENTENCE else 0
+            until_ms = run[end].start_ms if end < count else next_ms
+            cost = cost_before + _CUE_COST + inner + breaks[end] + _slack_cost(width, capacity)
+            if until_ms is not None:
+                cost += max(0, _needed_ms(width) - (until_ms - run[first].start_ms))
+            known = costs[end]
+            if known is None or cost < known:
+                costs[end], came_from[end] = cost, first
+    return _taken(run, came_from)
+
+
+def _in_lines(units: Sequence[_Unit], max_width: int) -> str:
+    """Return a cue's text in as few lines as it takes, broken at the least cost."""
+    count = len(units)
+    breaks = [0, *(_break_cost(a.text, b.text) for a, b in pairwise(units)), 0]
+    # By number of lines first, and then by what the breaks cost.
+    costs: list[tuple[int, int] | None] = [(0, 0), *[None] * count]
+    came_from = [0] * (count + 1)
+    for first in range(count):
+        before = costs[first]
+        assert before is not None
+        width = 0
+        for end in range(first + 1, count + 1):
+            unit = units[end - 1]
+            width += unit.width + (unit.space and end - 1 > first)
+            if width > max_width and end - 1 > first:
+                break
+            cost = (before[0] + 1, before[1] + breaks[end] + _slack_cost(width, max_width))
+            known = costs[end]
+            if known is None or cost < known:
+                costs[end], came_from[end] = cost, first
+    return "\n".join(map(_joined, _taken(units, came_from)))
+
+
+def _taken(units: Sequence[_Unit], came_from: Sequence[int]) -> list[list[_Unit]]:
+    """Return the stretches of the cheapest way, from its end back to its start."""
+    stretches: list[list[_Unit]] = []
+    end = len(units)
+    while end:
+        stretches.append(list(units[came_from[end] : end]))
+        end = came_from[end]
+    return stretches[::-1]
+
+
+def _joined(units: Sequence[_Unit]) -> str:
+    first, *others = units
+    return first.text + "".join(" " * unit.space + unit.text for unit in others)
+
+
+def _break_cost(before: str, after: str) -> int:
+    """Return what it costs to end a line or a cue between two units."""
+    clings = before.lower() in CLINGING
+    if not clings and _SENTENCE_END.search(before):
+        return _AT_CLAUSE if _SHORT.search(before) else _AT_SENTENCE
+    if _CLAUSE_END.search(before):
+        return _AT_CLAUSE
+    cost = _AT_CONJUNCTION if after.lower() in CONJUNCTIONS else _ELSEWHERE
+    return cost + (_CLINGING if clings else 0)
+
+
+def _slack_cost(width: int, capacity: int) -> int:
+    slack = max(0, capacity - width)
+    return slack * slack * _SLACK_COST // (capacity * capacity)
+
+
+@lru_cache(maxsize=4096)
+def _character_width(character: str) -> int:
+    if _is_within(character, _WIDE):
+        return 2
+    is_mark = unicodedata.category(character) in ("Mn", "Me")
+    return 0 if is_mark or character in _INVISIBLE else 1
+
+
+@lru_cache(maxsize=4096)
+def _is_spaceless(character: str) -> bool:
+    """Whether a character belongs to a script that is written without spaces."""
+    return _is_within(character, _WIDE) and not _is_within(character, _HANGUL)
+
+
+def _is_within(character: str, ranges: Sequence[tuple[int, int]]) -> bool:
+    code = ord(character)
+    return code >= ranges[0][0] and any(first <= code <= last for first, last in ranges)
