@@ -4,17 +4,19 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import httpx2
 import pytest
 from structlog.testing import LogCapture
 
 from auricle.errors import Overloaded, SetupError
 from auricle.server.spool import BUFFER_BYTES, SpoolDirectory
-from tests.fakes.command import ROOT
-from tests.fakes.service import poll_until
+from tests.fakes.command import LIMIT_S, ROOT, serving
+from tests.fakes.service import CLIP, WAV, poll_until
 
 pytestmark = pytest.mark.unit
 
@@ -131,6 +133,42 @@ async def test_a_directory_that_was_removed_is_made_again(
     assert list((tmp_path / "spool").iterdir()) == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux")
+async def test_an_upload_outlives_its_name(tmp_path: Path) -> None:
+    spool = SpoolDirectory.open(tmp_path)
+    async with spool.file() as file:
+        await file.write(b"speech")
+        shutil.rmtree(tmp_path)
+        await file.write(b", and more of it")
+        await file.flush()
+        content = await anyio.Path(file.readable_path).read_bytes()
+        assert content == b"speech, and more of it"
+    assert not spool.is_failing
+    spool.close()
+
+
+@pytest.mark.process
+def test_files_are_heard_in_the_sandbox_after_the_directory_was_removed(tmp_path: Path) -> None:
+    content = CLIP.path.read_bytes()
+
+    def removed() -> Iterator[bytes]:
+        yield content[:1000]
+        remove()
+        yield content[1000:]
+
+    def remove() -> None:
+        for path in (tmp_path / "spool").iterdir():
+            shutil.rmtree(path)
+
+    with serving(tmp_path, sandbox_folders=ROOT) as (_, url):
+        for body in (content, removed(), content):
+            answer = httpx2.post(
+                f"{url}/utterance", content=body, headers=WAV, timeout=LIMIT_S, trust_env=False
+            )
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["text"]
+
+
 async def test_a_directory_that_somebody_else_made_again_is_locked(tmp_path: Path) -> None:
     spool = SpoolDirectory.open(tmp_path)
     shutil.rmtree(spool.path)
@@ -213,6 +251,7 @@ def test_a_directory_whose_lock_cannot_be_tried_is_not_removed(tmp_path: Path) -
 STARTS = 300
 PROGRAM = """
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from auricle.server.spool import SpoolDirectory
 

@@ -55,6 +55,13 @@ class SpoolFile:
         self._file = file
         self._buffer = bytearray()
 
+    @property
+    def readable_path(self) -> str:
+        """Where this process can open the file, even if its name has been removed meanwhile."""
+        opened = Path(f"/proc/self/fd/{self._file.fileno()}")
+        is_named = self.path.exists() or not opened.exists()
+        return str(self.path if is_named else opened)
+
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
         """Append some bytes.
 

@@ -46,5 +46,5 @@ class Upload:
             await spool.write(self._audio)
             await spool.flush()
             self._audio = spool
-        path = str(self._audio.path)
+        path = self._audio.readable_path
         return Source(path, audio_format, ask.sample_rate_hz, ask.opus_packet_bytes)
