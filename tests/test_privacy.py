@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from auricle.audio.pieces import find_pieces
 from tests.fakes.clips import CLIPS
 from tests.fakes.command import LIMIT_S, ROOT, serving, until
 from tests.fakes.scripted_engine import SECRET, answer
@@ -51,7 +52,8 @@ def spoken(number: int) -> tuple[bytes, str]:
         recording.setsampwidth(2)
         recording.setframerate(16_000)
         recording.writeframes(pcm.tobytes())
-    return file.getvalue(), answer(pcm)
+    (piece,) = find_pieces(pcm)
+    return file.getvalue(), answer(piece.pcm)
 
 
 STRETCHES = [CLIP.pcm.tobytes()[at : at + 64] for at in range(4_000, 60_000, 8_000)]

@@ -19,6 +19,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from auricle import __version__
+from auricle.audio.pieces import find_pieces
 from auricle.cli.serve import curl_line
 from tests.fakes.clips import CLIPS
 from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
@@ -56,7 +57,8 @@ def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> No
         assert len(children) == 4
         answered = post(url)
         assert answered.status_code == 200
-        assert answered.json()["text"] == answer(CLIP.pcm)
+        (piece,) = find_pieces(CLIP.pcm)
+        assert answered.json()["text"] == answer(piece.pcm)
         server.interrupt()
         assert server.wait() == 0
         assert not [child for child in children if child.is_running()]
@@ -313,7 +315,8 @@ def test_its_logs_are_json_and_say_nothing_of_what_was_said(tmp_path: Path) -> N
     events = [json.loads(line) for line in server.stderr.splitlines()]
     assert [event["trace_id"] for event in events if event.get("trace_id")] == ["t-1"]
     assert "whispered" not in server.stderr
-    assert answer(CLIP.pcm) not in server.stderr
+    (piece,) = find_pieces(CLIP.pcm)
+    assert answer(piece.pcm) not in server.stderr
 
 
 def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
