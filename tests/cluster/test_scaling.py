@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from auricle.cluster.scaling import ONGOING_AUDIO, ByAudio
+from auricle.cluster.scaling import ONGOING_AUDIO, ByAudio, ingresses_per_machine
 
 pytestmark = pytest.mark.unit
 
@@ -34,3 +34,10 @@ def test_as_long_as_none_has_told_anything_nothing_changes(
     metrics: Mapping[str, Mapping[str, float]] | None,
 ) -> None:
     assert ByAudio(30.0)(Known(metrics)) == (3, {})
+
+
+@pytest.mark.parametrize(
+    ("ingresses", "machines", "each"), [(2, 1, 2), (2, 2, 1), (2, 5, 1), (5, 2, 3), (1, 0, 1)]
+)
+def test_ingresses_are_spread_over_the_machines(ingresses: int, machines: int, each: int) -> None:
+    assert ingresses_per_machine(ingresses, machines) == each

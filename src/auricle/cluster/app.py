@@ -28,7 +28,7 @@ from auricle.cluster.balance import BOARD, REPORT_EVERY_S, Board
 from auricle.cluster.capacity import Capacity, capacity_of
 from auricle.cluster.recogniser import Recogniser
 from auricle.cluster.router import AsTold
-from auricle.cluster.scaling import ByAudio
+from auricle.cluster.scaling import ByAudio, ingresses_per_machine
 from auricle.cluster.service import RecogniserService
 from auricle.cluster.wire import JobHead
 from auricle.config import Settings
@@ -210,6 +210,7 @@ def application(settings: Settings) -> serve.Application:
         name="Ingress",
         logging_config=quiet,
         num_replicas=cluster.ingresses,
+        max_replicas_per_node=ingresses_per_machine(cluster.ingresses, _machines()),
         max_ongoing_requests=MOST_REQUESTS,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=HEALTH_PERIOD_S,
@@ -217,3 +218,10 @@ def application(settings: Settings) -> serve.Application:
         graceful_shutdown_timeout_s=to_end_s,
     )
     return ingresses.bind(replicas.bind(settings), settings)
+
+
+def _machines() -> int:
+    """Return how many machines the cluster has now; 1 if there is no cluster yet."""
+    if not ray.is_initialized():
+        return 1
+    return sum(bool(node["Alive"]) for node in ray.nodes()) or 1

@@ -5,6 +5,7 @@ many seconds of audio wait or run there, and there is one for each so many of th
 the delays are Serve's own.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -42,3 +43,12 @@ class ByAudio:
         if not told:  # none has told anything yet
             return situation.target_num_replicas, {}
         return sum(told.values()) / self._audio_s, {}
+
+
+def ingresses_per_machine(ingresses: int, machines: int) -> int:
+    """Return how many ingresses may share a machine, so that they are on as many as there are.
+
+    Ray puts processes that reserve no CPU anywhere. If all ingresses are on the machine of Ray's
+    head and it is lost, so is what could start others: no job gets in until the head is back.
+    """
+    return math.ceil(ingresses / max(1, machines))
