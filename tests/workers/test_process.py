@@ -1,10 +1,12 @@
 from pathlib import Path
 
 import anyio
+import psutil
 import pytest
 
 from auricle.config import worker_environment
 from auricle.workers.messages import LENGTH, MAX_START_ANSWER_BYTES, Ready, ToParent, pack
+from auricle.workers.priority import lower_priority
 from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess, crash_frames
 from tests.fakes.poll import poll_until
 
@@ -30,6 +32,20 @@ async def test_messages_and_the_exit_code_come_through(
     source = f"import sys; sys.stdout.buffer.write({pack(message)!r}); sys.exit(7)"
     _, received, signal, code, _ = await run_script(monkeypatch, tmp_path, source)
     assert (received, signal, code) == ([message], None, 7)
+
+
+async def test_a_child_yields_to_the_server_from_its_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "child_under_test.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
+    own = psutil.Process()
+    for _ in range(2):  # the worker lowers its priority too, which must not add up
+        assert psutil.Process(process.pid).nice() == min(19, own.nice() + 5)
+        lower_priority(process.pid, own.pid)
+    process.kill()
+    await process.run(lambda message: None)
 
 
 @pytest.mark.parametrize(

@@ -25,15 +25,13 @@ import psutil
 
 from auricle.workers.handover import FileReceiver
 from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, Message, pack
+from auricle.workers.priority import lower_priority
 
 EXIT_STOPPED = 0
 EXIT_CRASHED = 70  # sysexits.h: EX_SOFTWARE
 EXIT_OUT_OF_MEMORY = 71  # sysexits.h: EX_OSERR
 EXIT_PROTOCOL = 76  # sysexits.h: EX_PROTOCOL
 EXIT_START_FAILED = 78  # sysexits.h: EX_CONFIG
-
-NICENESS = 5
-"""A third of the server's share of a contended core (Linux' sched_prio_to_weight: 335 of 1024)."""
 
 OOM_SCORE_ADJ = 500
 """Half of memory on top of what is really used: the kernel takes a worker before the server."""
@@ -192,7 +190,7 @@ def prepare_process() -> None:
     # first, and then tells its workers to stop.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    _lower_priority()
+    lower_priority(os.getpid(), os.getppid())
     if sys.platform == "linux":
         _offer_to_oom_killer()
         _die_with_parent()
@@ -236,14 +234,6 @@ def limit_memory(allowed_bytes: int) -> bool:
 def rss_bytes() -> int:
     """Return the memory that this process holds."""
     return int(psutil.Process().memory_info().rss)
-
-
-def _lower_priority() -> None:
-    with contextlib.suppress(OSError, psutil.Error):
-        if sys.platform == "win32":
-            psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
-        else:
-            os.nice(NICENESS)
 
 
 def _offer_to_oom_killer() -> None:

@@ -29,6 +29,7 @@ from auricle.workers.messages import (
     pack,
     parse_from_child,
 )
+from auricle.workers.priority import lower_priority
 
 STDERR_TAIL_LINES = 200
 STDERR_LINE_BYTES = 2000
@@ -119,6 +120,7 @@ class WorkerProcess:
             raise
         if files is not None:
             files.started()
+        lower_priority(process.pid, os.getpid())
         _widen_pipe(process)
         return cls(process, files)
 
