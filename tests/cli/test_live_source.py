@@ -11,7 +11,7 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.cli.live_source import STEP_SAMPLES, FileSource, MicrophoneSource
+from auricle.cli.live_source import MAX_BLOCKS, STEP_SAMPLES, FileSource, MicrophoneSource
 from auricle.client import LiveClient, StreamParameters, Wire
 from auricle.errors import AudioError, RequestError, SetupError, UnsupportedFormat
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
@@ -29,12 +29,17 @@ class Ear(LiveClient):
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:9", StreamParameters(format=Wire.PCM16))
         self.steps: list[Pcm16] = []
+        self.skipped: list[int] = []
 
     async def send(self, pcm: Pcm16) -> None:
         self.steps.append(pcm)
 
     def push(self, pcm: Pcm16) -> None:
         self.steps.append(pcm)
+
+    def skip(self, samples: int) -> None:
+        self.skipped.append(samples)
+        self.steps.append(np.zeros(samples, np.int16))
 
     @property
     def heard(self) -> Pcm16:
@@ -165,6 +170,22 @@ async def test_what_was_said_last_comes_before_the_end_and_nothing_after_it(
     assert ear.heard.size == 640
     await anyio.lowlevel.checkpoint()
     assert len(ear.steps) == steps
+
+
+async def test_what_could_not_be_taken_in_time_is_skipped_so_that_times_stay_right(
+    device: FakeSoundDevice,
+) -> None:
+    ear = Ear()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(MicrophoneSource().play, ear)
+        await poll_until(lambda: device.opened is not None)
+        for number in range(MAX_BLOCKS + 3):  # the event loop does nothing meanwhile
+            device.speak(np.full(320, number, np.int16))
+        await poll_until(lambda: len(ear.steps) == 1 + MAX_BLOCKS)
+        tasks.cancel_scope.cancel()
+    assert ear.skipped == [3 * 320]
+    assert ear.heard.size == (MAX_BLOCKS + 3) * 320
+    assert ear.heard[3 * 320] == 3
 
 
 async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice) -> None:

@@ -468,6 +468,17 @@ def test_a_short_outage_is_nothing_to_catch_up() -> None:
     assert forgotten(talk, 0) == [Connected(False)]
 
 
+def test_what_was_never_captured_is_silence_and_a_gap_after_the_text_before_it() -> None:
+    talk = opened()
+    talk.receive_pcm(speech(1))
+    talk.skip(2 * SECOND)
+    talk.receive_pcm(speech(1))
+    assert spans(talk)[-1][1] == 4 * SECOND
+    assert talk.receive_event(Marks(4 * SECOND, 0)) == []
+    one = final(1, 0, SECOND)
+    assert talk.receive_event(one) == [one, Gap(SECOND, 3 * SECOND, "not_captured")]
+
+
 def test_the_servers_word_of_a_gap_is_not_passed_on_as_it_is_reported_with_its_place() -> None:
     talk = opened()
     assert talk.receive_event(Warned(WarningCode.AUDIO_GAP, "Missing.", 40)) == []

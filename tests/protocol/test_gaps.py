@@ -2,7 +2,14 @@
 
 import pytest
 
-from auricle.protocol.gaps import STOPPED, TOO_SLOW, UNREACHABLE, gap_line, text_with_gaps
+from auricle.protocol.gaps import (
+    NOT_CAPTURED,
+    STOPPED,
+    TOO_SLOW,
+    UNREACHABLE,
+    gap_line,
+    text_with_gaps,
+)
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript
 
 pytestmark = pytest.mark.unit
@@ -14,6 +21,7 @@ SECOND = SAMPLE_RATE_HZ
     ("code", "reason"),
     [
         (UNREACHABLE, "server unreachable"),
+        (NOT_CAPTURED, "microphone not read in time"),
         (TOO_SLOW, "connection too slow"),
         (STOPPED, "stopped before its text arrived"),
         ("poison_job", "not recognised (poison_job)"),

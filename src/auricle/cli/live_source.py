@@ -107,9 +107,14 @@ class MicrophoneSource:
         """
         loop, gone = asyncio.get_running_loop(), anyio.Event()
         waiting: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # the oldest give way
+        missed = skipped = 0  # samples of those: written by PortAudio's thread, and by ours
 
         def take() -> None:
+            nonlocal skipped
             with contextlib.suppress(AuricleError):  # who listens to the client is told of it
+                if lost := missed - skipped:
+                    skipped += lost
+                    client.skip(lost * SAMPLE_RATE_HZ // self._rate_hz)
                 for _ in range(len(waiting)):
                     client.push(self._resampler.receive(waiting.popleft()))
                 if waiting:
@@ -117,6 +122,9 @@ class MicrophoneSource:
 
         def heard(block: Any, frames: int, time: Any, status: Any) -> None:
             """Take a block in PortAudio's own thread; its memory is used again."""
+            nonlocal missed
+            if len(waiting) == MAX_BLOCKS:
+                missed += frames
             waiting.append(np.array(block[:, 0], np.int16))
             if len(waiting) == 1:  # else the loop knows already
                 with contextlib.suppress(RuntimeError):  # it has ended

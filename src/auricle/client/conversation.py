@@ -40,7 +40,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.framing import pack
-from auricle.protocol.gaps import TOO_SLOW, UNREACHABLE
+from auricle.protocol.gaps import NOT_CAPTURED, TOO_SLOW, UNREACHABLE
 from auricle.protocol.native import (
     Ack,
     Configure,
@@ -187,6 +187,12 @@ class Conversation:
     def receive_pcm(self, pcm: Pcm16) -> None:
         """Take speech from the application."""
         self.audio.receive_pcm(pcm)
+
+    def skip(self, samples: int) -> None:
+        """Report speech that was never captured as a gap; silence keeps the clock."""
+        start_sample = self.audio.end_sample
+        self.audio.receive_pcm(np.zeros(samples, np.int16))
+        self._losses.note(start_sample, start_sample + samples, NOT_CAPTURED)
 
     def limit(self, max_samples: int) -> None:
         """Keep no more audio than this; the oldest is dropped and reported as a gap."""

@@ -193,6 +193,20 @@ class LiveClient:
         self._take(pcm)
         self._conversation.limit(self._max_kept_samples)
 
+    def skip(self, samples: int) -> None:
+        """Report that this many samples of speech, which come next, were never captured.
+
+        Silence takes their place, so that the times of what follows stay right, and a ``Gap`` comes
+        once the text before it is there.
+
+        Raises:
+            AuricleError: The stream has ended.
+        """
+        self._check()
+        self._conversation.skip(samples)
+        self._conversation.limit(self._max_kept_samples)
+        self._news.set()
+
     def finalize(self) -> None:
         """Ask for the final of what was said so far, without waiting for silence."""
         self._check()

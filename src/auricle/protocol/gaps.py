@@ -9,12 +9,15 @@ UNREACHABLE = "unreachable"
 """No server was there for longer than the client keeps audio, or it was given up."""
 TOO_SLOW = "too_slow"
 """Connection or server took less audio than was spoken, for longer than the client keeps it."""
+NOT_CAPTURED = "not_captured"
+"""The program was too busy to take the microphone's audio."""
 STOPPED = "stopped"
 """The stream ended for another reason before the text was there."""
 
 _REASONS = {
     UNREACHABLE: "server unreachable",
     TOO_SLOW: "connection too slow",
+    NOT_CAPTURED: "microphone not read in time",
     STOPPED: "stopped before its text arrived",
 }
 
