@@ -10,7 +10,6 @@ from auricle.languages import LANGUAGES
 from auricle.server.payload import parse_payload
 from auricle.server.request import (
     AUDIO_FORMATS,
-    MAX_BEAM_SIZE,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
     Ask,
@@ -18,6 +17,7 @@ from auricle.server.request import (
     check,
     parse_query,
 )
+from auricle.types import MAX_BEAM_SIZE
 from fuzz.mutation import json_mutation, query_mutation, tagged
 from fuzz.target import Target
 

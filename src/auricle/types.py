@@ -26,6 +26,10 @@ ClientId = NewType("ClientId", str)
 ANONYMOUS = ClientId("anonymous")
 
 
+MAX_BEAM_SIZE = 20
+"""Each beam costs as much as a whole decoder; beyond 10 nothing is gained."""
+
+
 class Task(enum.StrEnum):
     """What is asked of the model."""
 

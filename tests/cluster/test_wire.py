@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from auricle.cluster.wire import (
     LENGTH,
+    MAX_ATTEMPTS,
     MAX_AUDIO_SAMPLES,
     MAX_BEATS_BYTES,
     MAX_FRAME_BYTES,
@@ -31,6 +32,7 @@ from auricle.cluster.wire import (
 )
 from auricle.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
 from auricle.types import (
+    MAX_BEAM_SIZE,
     ClientId,
     Job,
     JobId,
@@ -209,7 +211,10 @@ def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
         pytest.param(lambda head: head.update(kind="best"), id="an unknown kind"),
         pytest.param(lambda head: head.update(task="sing"), id="an unknown task"),
         pytest.param(lambda head: head.update(beam_size=0), id="no beam"),
+        pytest.param(lambda head: head.update(beam_size=MAX_BEAM_SIZE + 1), id="a huge beam"),
+        pytest.param(lambda head: head.update(beam_size=2**63), id="a beam beyond all numbers"),
         pytest.param(lambda head: head.update(attempt=0), id="no attempt"),
+        pytest.param(lambda head: head.update(attempt=MAX_ATTEMPTS + 1), id="too many attempts"),
         pytest.param(lambda head: head.update(max_wait_s=math.nan), id="NaN"),
         pytest.param(lambda head: head.update(max_wait_s=math.inf), id="infinity"),
         pytest.param(lambda head: head.update(max_wait_s=-1.0), id="the past"),

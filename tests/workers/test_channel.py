@@ -21,7 +21,7 @@ from auricle.workers.channel import (
     rss_bytes,
 )
 from auricle.workers.messages import LENGTH, MAX_MESSAGE_BYTES, StartFailed, Stop, pack
-from auricle.workers.process import crash_frames
+from auricle.workers.stack_frames import crash_frames
 
 pytestmark = pytest.mark.process
 

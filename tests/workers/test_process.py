@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import anyio
@@ -7,7 +8,8 @@ import pytest
 from auricle.config import worker_environment
 from auricle.workers.messages import LENGTH, MAX_START_ANSWER_BYTES, Ready, ToParent, pack
 from auricle.workers.priority import lower_priority
-from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess, crash_frames
+from auricle.workers.process import STDERR_LINE_BYTES, WorkerProcess
+from auricle.workers.stack_frames import crash_frames
 from tests.fakes.poll import poll_until
 
 pytestmark = pytest.mark.process
@@ -104,72 +106,108 @@ async def test_a_segfault_leaves_its_frames(
     assert "child_under_test.py:2 innermost" in stack[1]
 
 
-def test_frames_of_a_traceback_come_innermost_first_and_without_its_message() -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules: each has nine lines and some functions."""
+    functions = ("main", "call", "decode", "wait", "string_at")
+    text = "".join(f"def {name}(): ...\n" for name in functions) + "# more\n" * 4
+    for name in ("outer", "inner", "engine", "threading"):
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+def test_frames_of_a_traceback_come_innermost_first_and_without_its_message(folder: Path) -> None:
     stderr = [
         "Traceback (most recent call last):",
-        '  File "/x/y/outer.py", line 1, in main',
+        f'  File "{folder}/outer.py", line 1, in main',
         "    call(secret)",
-        '  File "/x/y/inner.py", line 2, in call',
+        f'  File "{folder}/inner.py", line 2, in call',
         "ValueError: a secret that was spoken",
     ]
-    assert crash_frames(stderr) == ("y/inner.py:2 call", "y/outer.py:1 main")
+    name = folder.name
+    assert crash_frames(stderr) == (f"{name}/inner.py:2 call", f"{name}/outer.py:1 main")
 
 
-def test_the_crashed_thread_is_taken_from_a_dump_of_several() -> None:
+def test_the_crashed_thread_is_taken_from_a_dump_of_several(folder: Path) -> None:
     stderr = [
         "Fatal Python error: Segmentation fault",
         "",
         "Current thread 0x01 (most recent call first):",
-        '  File "/x/engine.py", line 9 in decode',
+        f'  File "{folder}/engine.py", line 9 in decode',
         "",
         "Thread 0x02 (most recent call first):",
-        '  File "/x/threading.py", line 5 in wait',
+        f'  File "{folder}/threading.py", line 5 in wait',
     ]
-    assert crash_frames(stderr) == ("x/engine.py:9 decode",)
+    assert crash_frames(stderr) == (f"{folder.name}/engine.py:9 decode",)
 
 
-def test_a_dump_of_c_frames_does_not_hide_those_of_python() -> None:
+def test_a_dump_of_c_frames_does_not_hide_those_of_python(folder: Path) -> None:
     # Python 3.14 writes both (https://docs.python.org/3.14/library/faulthandler.html).
     stderr = [
         "Fatal Python error: Segmentation fault",
         "",
         "Current thread 0x00007fb899f39700 [python] (most recent call first):",
-        '  File "/x/ctypes/__init__.py", line 486 in string_at',
+        f'  File "{folder}/engine.py", line 5 in string_at',
         "",
         "Current thread's C stack trace (most recent call first):",
         '  Binary file "/usr/bin/python", at _Py_DumpStack+0x42 [0x5b27f7d7147e]',
     ]
-    assert crash_frames(stderr) == ("ctypes/__init__.py:486 string_at",)
+    assert crash_frames(stderr) == (f"{folder.name}/engine.py:5 string_at",)
 
 
-def test_the_main_thread_is_taken_from_a_dump_after_a_timeout() -> None:
+def test_the_main_thread_is_taken_from_a_dump_after_a_timeout(folder: Path) -> None:
     stderr = [
         "Timeout (0:00:09)!",
         "Thread 0x02 (most recent call first):",
-        '  File "/x/threading.py", line 5 in wait',
+        f'  File "{folder}/threading.py", line 5 in wait',
         "",
         "Thread 0x01 (most recent call first):",
-        '  File "C:\\\\x\\\\engine.py", line 9 in decode',
+        f'  File "{folder}/engine.py", line 9 in decode',
     ]
     assert crash_frames(stderr)[0].endswith("engine.py:9 decode")
 
 
 @pytest.mark.parametrize(
-    ("begin", "stack"),
+    "line",
     [
-        pytest.param("Fatal Python error: Segmentation fault", ("a/b.py:3 decode",), id="death"),
-        pytest.param("Timeout (0:00:09)!", (), id="slowness"),
+        'File "what was said/loudly.py", line 1 in decode',
+        'File "{folder}/what_was_said.py", line 1 in decode',
+        'File "{folder}/engine.py", line 1 in what_was_said',
+        'File "{folder}/engine.py", line 1 in <what_was_said>',
+        'File "{folder}/engine.py", line 11 in decode',
+        'File "{folder}/engine.py", line 0 in decode',
+        'File "{folder}/notes.txt", line 1 in decode',
+        'File "{folder}/pipe.py", line 1 in decode',
+        'File "{folder}/../elsewhere.py", line 1 in decode',
+        'File "/etc/hostname", line 1 in <module>',
+    ],
+)
+def test_what_is_no_frame_of_a_real_file_does_not_pass(folder: Path, line: str) -> None:
+    (folder / "notes.txt").write_text("def decode(): ...\n")
+    (folder.parent / "elsewhere.py").write_text("def decode(): ...\n")
+    os.mkfifo(folder / "pipe.py")
+    known = f'  File "{folder}/engine.py", line 3 in decode'
+    stderr = ["Current thread 0x01 (most recent call first):", "  " + line.format(folder=folder)]
+    assert crash_frames([*stderr, known]) == (f"{folder.name}/engine.py:3 decode",)
+
+
+@pytest.mark.parametrize(
+    ("begin", "is_kept"),
+    [
+        pytest.param("Fatal Python error: Segmentation fault", True, id="death"),
+        pytest.param("Timeout (0:00:09)!", False, id="slowness"),
     ],
 )
 async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, begin: str, stack: tuple[str, ...]
+    folder: Path, begin: str, is_kept: bool
 ) -> None:
     dump = (
-        f'{begin}\nCurrent thread 0x1 (most recent call first):\n  File "a/b.py", line 3 in decode'
+        f"{begin}\nCurrent thread 0x1 (most recent call first):\n"
+        f'  File "{folder}/engine.py", line 3 in decode'
     )
     source = f"import sys; print({dump!r}, file=sys.stderr, flush=True); sys.stdin.read()"
-    (tmp_path / "child_under_test.py").write_text(source)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (folder / "child_under_test.py").write_text(source)
     process = await WorkerProcess.spawn(["child_under_test"], worker_environment(1))
 
     async def give_work() -> None:
@@ -180,4 +218,4 @@ async def test_work_that_is_given_to_a_dying_child_leaves_its_stack(
     async with anyio.create_task_group() as group:
         group.start_soon(give_work)
         exit = await process.run(lambda message: None)
-    assert exit.stack == stack
+    assert exit.stack == ((f"{folder.name}/engine.py:3 decode",) if is_kept else ())

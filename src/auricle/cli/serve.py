@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,6 +175,7 @@ async def _serve(settings: Settings) -> None:
         problems: list[SetupError] = []
         async with anyio.create_task_group() as beside:
             beside.start_soon(_announce, settings, engine, url, problems)
+            beside.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # out of a task group it would come as a group
@@ -283,6 +284,18 @@ def _show(line: str | Text) -> None:
     """Print a line for a person at a terminal; a log collector gets the JSON events instead."""
     if is_terminal(sys.stdout):
         results.print(line)
+
+
+async def _warn_of_open_recognisers(urls: Sequence[str]) -> None:
+    if not urls:
+        return
+    from auricle.cluster.exposure import open_urls
+
+    for url in await open_urls(urls):
+        _warn(
+            "recogniser_unencrypted",
+            f"Speech and the key go unencrypted over other networks to {url}: use https.",
+        )
 
 
 def _warn(event: str, message: str) -> None:

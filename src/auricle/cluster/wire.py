@@ -29,6 +29,7 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.types import (
+    MAX_BEAM_SIZE,
     SAMPLE_RATE_HZ,
     ClientId,
     Job,
@@ -58,6 +59,7 @@ MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
 MAX_FRAME_BYTES = 2**20
 """Some ten times what 448 tokens (Whisper's text context) with all their times can take."""
+MAX_ATTEMPTS = 1000
 MAX_BEATS_BYTES = 128 * 2**10
 """All beats of one answer: an hour of them takes 108 kB."""
 
@@ -78,10 +80,10 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_wait_s: float | None
     is_reserved: bool
     trace_id: str
-    attempt: Annotated[int, msgspec.Meta(ge=1)]
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
     language: str | None
     task: Task
-    beam_size: Annotated[int, msgspec.Meta(ge=1)]
+    beam_size: Annotated[int, msgspec.Meta(ge=1, le=MAX_BEAM_SIZE)]
     initial_prompt: str | None
     hotwords: tuple[str, ...]
     word_timestamps: bool

@@ -3,8 +3,8 @@
 from typing import Any
 
 from auricle.server.openapi_answers import KEYED, NATIVE_ERROR, POSTED, Answers, answer, refusals
-from auricle.server.request import AUDIO_FORMATS, MAX_BEAM_SIZE, MAX_RATE_HZ, MIN_RATE_HZ
-from auricle.types import Task
+from auricle.server.request import AUDIO_FORMATS, MAX_RATE_HZ, MIN_RATE_HZ
+from auricle.types import MAX_BEAM_SIZE, Task
 
 _DESCRIPTIONS = {
     "job_id": "Your own id, 1 to 128 of A-Z a-z 0-9 . _ ~ : -; one is made if left out.",

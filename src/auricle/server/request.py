@@ -14,13 +14,12 @@ from starlette.datastructures import QueryParams
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_code
 from auricle.protocol.ignored import ignored_options
-from auricle.types import SAMPLE_RATE_HZ, Options, Task
+from auricle.types import MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
 AUDIO_FORMATS = ("pcm16", "opus", *CONTAINER_FORMATS, "auto")
 
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
-MAX_BEAM_SIZE = 20
 MAX_WAIT_S = 24 * 3600.0
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100

@@ -8,7 +8,6 @@ report.
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import sys
 from asyncio.subprocess import PIPE
@@ -30,27 +29,18 @@ from auricle.workers.messages import (
     parse_from_child,
 )
 from auricle.workers.priority import lower_priority
+from auricle.workers.stack_frames import crash_frames
 
 STDERR_TAIL_LINES = 200
 STDERR_LINE_BYTES = 2000
 PIPE_BYTES = 2**20
 """Asked for the child's stdin: 30 s of PCM16 then take 4 ms instead of 15 (pipe-max-size)."""
 READ_LIMIT_BYTES = 2**20
-MAX_STACK_FRAMES = 30
 EXIT_GRACE_S = 2.0
 """From the end of a child's stdout to its kill: time for it to exit and for stderr to be read."""
 
 _FATAL = "Fatal Python error: "
 """How faulthandler begins the dump of a process that dies."""
-_DUMP_HEADERS = (
-    "Current thread 0x",
-    "Thread 0x",
-    "Stack (most",
-    "Traceback (most recent call last)",
-)
-# faulthandler writes `File "path", line N in function`, innermost frame first; a traceback writes
-# `File "path", line N, in function`, innermost last.
-_FRAME = re.compile(r'^\s*File "([^"]*)", line (\d+),? in (\S+)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,31 +215,6 @@ class WorkerProcess:
             code=code if code >= 0 else None,
             stack=crash_frames(self._stderr),
         )
-
-
-def crash_frames(stderr: deque[str] | list[str]) -> tuple[str, ...]:
-    """Return the frames of the last dump on stderr, innermost first, never any values.
-
-    Only the shape ``path:line function`` gets through, so that no text which a library printed
-    ends up in a report.
-    """
-    frames: list[str] = []
-    is_traceback = is_current = False
-    for line in stderr:
-        if line.startswith(_DUMP_HEADERS):
-            # A crash marks its thread as current, wherever in the dump it stands. A timeout marks
-            # none, and lists the main thread, which is ours, last.
-            if line.startswith("Thread") and is_current:
-                break
-            frames, is_traceback = [], line.startswith("Traceback")
-            is_current = line.startswith("Current thread")
-        elif match := _FRAME.match(line):
-            path, number, function = match.groups()
-            name = "/".join(re.split(r"[\\/]", path)[-2:])
-            frames.append(f"{name}:{number} {function}")
-    if is_traceback:
-        frames.reverse()
-    return tuple(frames[:MAX_STACK_FRAMES])
 
 
 def _signal_name(number: int) -> str:

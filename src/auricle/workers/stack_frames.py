@@ -1,0 +1,90 @@
+"""The frames of a worker's last dump on stderr, and nothing else of it.
+
+What a worker writes may be speech: a library prints it, or somebody who has taken the worker over
+writes it in the shape of a frame. So a frame passes only if there is such a file among those that
+Python runs, with that many lines, and with a function of that name.
+"""
+
+import functools
+import os
+import re
+import stat
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+MAX_STACK_FRAMES = 30
+_MAX_SOURCE_BYTES = 2 * 10**6
+_MAX_NAME_CHARS = 100
+
+_DUMP_HEADERS = (
+    "Current thread 0x",
+    "Thread 0x",
+    "Stack (most",
+    "Traceback (most recent call last)",
+)
+# faulthandler writes `File "path", line N in function`, innermost frame first; a traceback writes
+# `File "path", line N, in function`, innermost last.
+_FRAME = re.compile(r'^\s*File "([^"]*)", line (\d{1,9}),? in (\S+)')
+_DEFINED = re.compile(r"^[ \t]*(?:async[ \t]+)?def[ \t]+(\w+)", re.MULTILINE)
+_WITHOUT_NAME = frozenset(
+    {"<module>", "<lambda>", "<listcomp>", "<dictcomp>", "<setcomp>", "<genexpr>"}
+)
+
+
+def crash_frames(stderr: Iterable[str]) -> tuple[str, ...]:
+    """Return the frames of the last dump on stderr, innermost first, never any values.
+
+    Each is ``folder/file.py:line function``, of a real file and function.
+    """
+    frames: list[str] = []
+    is_traceback = is_current = False
+    for line in stderr:
+        if line.startswith(_DUMP_HEADERS):
+            # A crash marks its thread as current, wherever in the dump it stands. A timeout marks
+            # none, and lists the main thread, which is ours, last.
+            if line.startswith("Thread") and is_current:
+                break
+            frames, is_traceback = [], line.startswith("Traceback")
+            is_current = line.startswith("Current thread")
+        elif (match := _FRAME.match(line)) and len(frames) < 10 * MAX_STACK_FRAMES:
+            path, number, function = match.groups()
+            if _is_real(path, int(number), function):
+                frames.append(f"{'/'.join(Path(path).parts[-2:])}:{number} {function}")
+    if is_traceback:
+        frames.reverse()
+    return tuple(frames[:MAX_STACK_FRAMES])
+
+
+def _is_real(path: str, number: int, function: str) -> bool:
+    if len(function) > _MAX_NAME_CHARS or not path.endswith(".py"):
+        return False
+    lines, names = _source(path)
+    return 0 < number <= lines and (function in _WITHOUT_NAME or function in names)
+
+
+@functools.lru_cache(maxsize=200)
+def _source(path: str) -> tuple[int, frozenset[str]]:
+    """Return how many lines a source file has, and the names of its functions; 0 if it is none."""
+    nothing: tuple[int, frozenset[str]] = 0, frozenset()
+    if not os.path.isabs(path) or not _is_below(os.path.normpath(path), _roots()):
+        return nothing
+    try:
+        found = os.stat(path)  # not a pipe, which would block
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_SOURCE_BYTES:
+            return nothing
+        text = Path(path).read_text(encoding="utf-8", errors="replace")
+    except (OSError, ValueError):
+        return nothing
+    return text.count("\n") + 1, frozenset(_DEFINED.findall(text))
+
+
+def _is_below(path: str, folders: Iterable[str]) -> bool:
+    return any(path.startswith(os.path.join(folder, "")) for folder in folders)
+
+
+def _roots() -> set[str]:
+    """Return the folders that Python's modules come from, a worker's included."""
+    search = [os.getcwd(), *sys.path, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    found = {os.path.abspath(path) for path in (sys.prefix, sys.base_prefix, *search)}
+    return {path for path in found if path != os.path.abspath(os.sep)}
