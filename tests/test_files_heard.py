@@ -1,5 +1,8 @@
 """Files of all lengths with the real model: their sentences, and when each was said."""
 
+from itertools import groupby
+from pathlib import Path
+
 import numpy as np
 import pytest
 from anyio import to_thread
@@ -10,6 +13,7 @@ from auricle.engine.short_window import ShortWindowEngine, load
 from auricle.longform import FileRequest, open_lane, transcribe_file
 from auricle.stitching import FileTranscript
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
+from bench.speech import load_audio
 from tests.fakes.clips import CLIPS, words
 from tests.fakes.model import bundled_model
 from tests.fakes.transcriber import FakeTranscriber
@@ -86,3 +90,20 @@ async def test_a_pause_parts_two_sentences_and_their_times(engine: ShortWindowEn
     assert words(first[2]) == words("The train leaves at noon.")
     assert second[0] - first[1] > 0.8
     assert words(second[2])[:4] == ["and", "so", "my", "fellow"]
+
+
+CORPUS = Path(__file__).parents[2] / "shared/corpus"
+
+
+@pytest.mark.skipif(not CORPUS.is_dir(), reason="it has the other languages")
+async def test_a_file_may_hold_several_languages(engine: ShortWindowEngine) -> None:
+    pause = np.zeros(SAMPLE_RATE_HZ, np.int16)
+    german, mandarin = (
+        load_audio(CORPUS / name) for name in ("picovoice-de.flac", "aishell-W0121.flac")
+    )
+    pcm = np.concatenate([SHORT, pause, german, pause, mandarin, pause, FELLOW.pcm])
+    heard = await hear(engine, pcm, Options())
+    languages = [each.language for each in heard.transcript.segments]
+    assert [language for language, _ in groupby(languages)] == ["en", "de", "zh", "en"]
+    assert "Werbung" in heard.transcript.text
+    assert "分析" in heard.transcript.text

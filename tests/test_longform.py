@@ -291,34 +291,46 @@ class Polyglot(FakeTranscriber):
         return heard(f"{language}{index}", language=language, language_probability=probability)
 
 
-async def test_a_language_that_the_first_piece_is_sure_of_is_kept() -> None:
-    transcriber = Polyglot(("fr", 0.9), ("fr", 0.5))
+async def test_each_piece_is_in_the_language_that_it_is_sure_of() -> None:
+    transcriber = Polyglot(("en", 0.9), ("zh", 0.9), ("de", 0.8), ("en", 0.7))
+    result = await run(transcriber, file_of(9, 3, 2, 9))
+    assert {language for _, language in asked(transcriber)} == {None}
+    assert result.transcript.text == "en0zh1 de2 en3"
+    assert [segment.language for segment in result.transcript.segments] == ["en", "zh", "de", "en"]
+    assert (result.transcript.language, result.transcript.language_probability) == ("en", 0.9)
+
+
+async def test_an_unsure_piece_is_done_again_in_the_language_of_its_neighbours() -> None:
+    transcriber = Polyglot(("cy", 0.3), ("et", 0.8), ("fi", 0.5), ("et", 0.4), ("zh", 0.9))
     result = await run(transcriber, file_of(9, 9, 9, 9, 9))
-    assert [language for _, language in asked(transcriber)] == [None, None, None, "fr", "fr"]
-    assert (result.transcript.language, result.transcript.language_probability) == ("fr", 0.9)
-    assert result.transcript.text == "fr0 fr1 fr2 fr3 fr4"
-
-
-async def test_pieces_taken_for_another_language_than_the_first_sure_one_are_done_again() -> None:
-    transcriber = Polyglot(("cy", 0.3), ("et", 0.8), ("fi", 0.9), ("et", 0.9))
-    result = await run(transcriber, file_of(9, 9, 9, 9))
-    assert sorted(asked(transcriber), key=str) == [
-        ("f:0", "et"),
-        ("f:0", None),
-        ("f:1", None),
-        ("f:2", "et"),
-        ("f:2", None),
-        ("f:3", "et"),
-    ]
-    assert result.transcript.text == "et0 et1 et2 et3"
-    assert result.transcript.language == "et"
+    assert [each for each in asked(transcriber) if each[1]] == [("f:0", "et"), ("f:2", "et")]
+    assert result.transcript.text == "et0 et1 et2 et3zh4"
 
 
 async def test_after_three_unsure_pieces_the_likeliest_language_by_length_is_kept() -> None:
-    transcriber = Polyglot(("nn", 0.5), ("da", 0.3), ("da", 0.3))
+    transcriber = Polyglot(("nn", 0.5), ("da", 0.3), ("da", 0.3), ("no", 0.4))
     result = await run(transcriber, file_of(9, 9, 9, 9))
     assert result.transcript.text == "da0 da1 da2 da3"
     assert result.transcript.language_probability == 0.3
+
+
+async def test_no_more_pieces_wait_to_be_heard_in_order_than_a_bound() -> None:
+    first_may_end = anyio.Event()
+
+    class SlowAtFirst(Polyglot):
+        async def transcribe(self, job: Job) -> Transcript:
+            if job.id == "f:0":
+                await first_may_end.wait()
+            return await super().transcribe(job)
+
+    transcriber = SlowAtFirst(("en", 0.9))
+    transcriber.last_may_end.set()
+    async with anyio.create_task_group() as files:
+        files.start_soon(run, transcriber, file_of(*[9.0] * 200))
+        await anyio.wait_all_tasks_blocked()
+        assert len(transcriber.jobs) < 64
+        first_may_end.set()
+    assert len(transcriber.jobs) == 200
 
 
 async def test_pieces_without_words_say_nothing_about_the_language() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.errors import PoisonJob
-from auricle.stitching import FileProgress, LanguageVote, Place, Stitching
+from auricle.stitching import FileLanguages, FileProgress, Place, Stitching
 from auricle.types import Transcript
 from tests.fakes.transcriber import heard
 
@@ -13,7 +13,7 @@ def place(index: int) -> Place:
 
 
 def result(stitching: Stitching) -> str:
-    return stitching.result(64_000, 0.0, LanguageVote("en", is_settled=True)).transcript.text
+    return stitching.result(64_000, 0.0, FileLanguages("en")).transcript.text
 
 
 def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
@@ -59,24 +59,42 @@ def test_empty_texts_leave_no_double_spaces() -> None:
     assert result(stitching) == "a b"
 
 
-def test_a_vote_is_settled_by_certainty_or_by_number() -> None:
-    vote = LanguageVote()
-    assert vote.add(heard("x", language="sv", language_probability=0.59), 1)
-    assert not vote.is_settled
-    assert vote.add(heard("x", language="no", language_probability=0.6), 1)
-    assert (vote.language, vote.probability) == ("no", 0.6)
+def spoken(language: str, probability: float) -> Transcript:
+    return heard("x", language=language, language_probability=probability)
 
 
-def test_a_vote_without_voters_settles_nothing() -> None:
-    vote = LanguageVote()
-    assert not vote.add(heard("  "), 30)
-    vote.close()
-    assert not vote.is_settled
+def test_a_piece_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, spoken("cy", 0.59), 9) == []
+    assert languages.hear(1, spoken("et", 0.6), 9) == [(0, "et"), (1, "et")]
+    assert languages.hear(2, spoken("fi", 0.5), 9) == [(2, "et")]
+    assert languages.hear(3, spoken("zh", 0.9), 40) == [(3, "zh")]
+    assert languages.hear(4, spoken("ja", 0.5), 2) == [(4, "zh")]
+    assert languages.close() == []
+    assert (languages.main, languages.probability) == ("zh", 0.9)
+
+
+def test_three_unsure_pieces_settle_on_the_likeliest_language_by_length() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, spoken("nn", 0.5), 4) == []
+    assert languages.hear(1, spoken("da", 0.3), 9) == []
+    assert languages.hear(2, spoken("sv", 0.4), 4) == [(0, "da"), (1, "da"), (2, "da")]
+    assert (languages.main, languages.probability) == ("da", 0.3)
+
+
+def test_the_end_settles_what_is_left_and_silence_has_no_language() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, heard("  "), 30) == [(0, None)]
+    assert languages.hear(1, None, 30) == [(1, None)]
+    assert languages.main is None
+    assert languages.hear(2, spoken("sv", 0.4), 4) == []
+    assert languages.close() == [(2, "sv")]
+    assert languages.main == "sv"
 
 
 def test_a_named_language_is_as_probable_as_in_its_least_probable_piece() -> None:
     stitching = Stitching(None)
     for index, probability in enumerate((1.0, 0.01, 1.0)):
         stitching.add(place(index), Transcript("a", "de", probability, 16_000))
-    whole = stitching.result(48_000, 0.0, LanguageVote("de")).transcript
+    whole = stitching.result(48_000, 0.0, FileLanguages("de")).transcript
     assert (whole.language, whole.language_probability) == ("de", 0.01)

@@ -8,11 +8,10 @@ length takes the memory of a few pieces. There is no I/O in here but what the tw
 somebody waits, their pieces are finals; so the first 30 s are held until it is known whether more
 comes.
 
-**Language.** Unless one is given, the first pieces, three at a time, are recognised in the language
-that each sounds like. Heard in their order, the first that is sure of it (``SURE_PROBABILITY``)
-settles it, or after three the likeliest, weighed by the length of speech. It is kept for the whole
-rest, and pieces that had been taken for another language are recognised again. So the text doesn't
-depend on which piece happens to be done first.
+**Language.** Unless one is given, each piece is recognised in the language that it sounds like.
+Heard in their order, those that are not sure of it (``SURE_PROBABILITY``) are recognised again if
+their neighbours are in another one (:class:`auricle.stitching.FileLanguages`). So a file may hold
+several languages, and the text doesn't depend on which piece happens to be done first.
 
 **Overload.** A file that was accepted never fails because others were quicker: a piece that is
 refused waits as long as it is told and comes again. Only a service that shuts down ends it.
@@ -34,10 +33,9 @@ from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimi
 from auricle.groups import first_error
 from auricle.lane import Lane
 from auricle.stitching import (
-    MAX_UNSURE_PIECES,
+    FileLanguages,
     FileProgress,
     FileTranscript,
-    LanguageVote,
     OnProgress,
     Place,
     Stitching,
@@ -220,11 +218,12 @@ class _FileWork:
         self._request = request
         self._lane = lane
         self._stitching = Stitching(on_progress, keep_words=request.options.word_timestamps)
-        given = request.options.language
-        self._vote = LanguageVote(given, is_settled=given is not None)
+        self._languages = FileLanguages(request.options.language)
+        # Pieces in a language that was found out: those that wait for earlier ones to be heard, and
+        # those that were, but are not sure yet, with the language that they were taken for.
         self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
-        self._next_voter = 0
-        self._voters: list[tuple[_Item, Transcript]] = []
+        self._unsure: dict[int, tuple[_Item, str | None]] = {}
+        self._next_heard = 0
         self._in_lane: set[_Item] = set()
         self._listening: set[_Item] = set()  # those of them whose language is being found out
         self._news = anyio.Event()
@@ -251,12 +250,11 @@ class _FileWork:
                             held.append(item)
                 for item in held or ():
                     await self._start(pieces, replace(item, kind=JobKind.FINAL))
-            self._vote.close()
-            await self._correct()
+            await self._correct(self._languages.close())
         finally:
             for _ in self._in_lane:  # of tasks that were cancelled before their first step
                 self._lane.leave(self._request.client)
-        return self._stitching.result(duration_samples, reading.waited_s, self._vote)
+        return self._stitching.result(duration_samples, reading.waited_s, self._languages)
 
     def _release_room(self) -> None:
         """Let others have what was reserved for a file that turned out to be long."""
@@ -270,12 +268,12 @@ class _FileWork:
 
     async def _start(self, pieces: TaskGroup, item: _Item) -> None:
         """Run a piece beside the others, or now if the next one depends on its text."""
-        while not self._vote.is_settled and self._unsure_pieces() >= MAX_UNSURE_PIECES:
+        while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
             await self._news.wait()
         if item.kind is JobKind.FILE:
             await self._lane.enter(self._request.client)
             self._in_lane.add(item)
-        if not self._vote.is_settled:
+        if self._languages.given is None:
             self._listening.add(item)
             self._stitching.doubt(item.place.index)
         if self._request.condition_on_previous_text:
@@ -283,17 +281,13 @@ class _FileWork:
         else:
             pieces.start_soon(self._run, item)
 
-    def _unsure_pieces(self) -> int:
-        return len(self._listening) + len(self._heard)
-
     async def _run(self, item: _Item) -> None:
         try:
             transcript = await self._recognise(item)
             if item in self._listening:
                 self._listening.discard(item)
                 self._heard[item.place.index] = (item, transcript)
-                self._count_votes()
-                await self._correct()
+                await self._correct(self._hear())
         finally:
             self._listening.discard(item)
             if item in self._in_lane:
@@ -302,42 +296,44 @@ class _FileWork:
             self._news.set()
             self._news = anyio.Event()
 
-    def _count_votes(self) -> None:
-        """Hear the first pieces in their order, so that it doesn't matter which is done first."""
-        while not self._vote.is_settled and self._next_voter in self._heard:
-            item, transcript = self._heard.pop(self._next_voter)
-            self._next_voter += 1
-            if transcript is not None and self._vote.add(transcript, item.place.audio_s):
-                self._voters.append((item, transcript))
-            else:
-                self._stitching.trust(item.place.index)
+    def _hear(self) -> list[tuple[int, str | None]]:
+        """Hear the pieces in their order, so that it doesn't matter which is done first.
 
-    async def _correct(self) -> None:
-        """Recognise again what was taken for a language that the file turned out not to be in."""
-        if not self._vote.is_settled:
-            return
-        heard = [*self._voters, *self._heard.values()]
-        self._voters, self._heard = [], {}
-        for item, transcript in heard:
-            if transcript and transcript.text and transcript.language != self._vote.language:
-                await self._recognise(item)
-            self._stitching.trust(item.place.index)
+        Returns:
+            Those that are settled now, and the language they are in.
+        """
+        settled: list[tuple[int, str | None]] = []
+        while self._next_heard in self._heard:
+            index = self._next_heard
+            item, transcript = self._heard.pop(index)
+            self._next_heard += 1
+            self._unsure[index] = (item, transcript.language if transcript else None)
+            settled += self._languages.hear(index, transcript, item.place.audio_s)
+        return settled
 
-    async def _recognise(self, item: _Item) -> Transcript | None:
+    async def _correct(self, settled: list[tuple[int, str | None]]) -> None:
+        """Recognise again what was taken for another language than it is in."""
+        for index, language in settled:
+            item, heard_as = self._unsure.pop(index)
+            if language is not None and language != heard_as:
+                await self._recognise(item, language)
+            self._stitching.trust(index)
+
+    async def _recognise(self, item: _Item, language: str | None = None) -> Transcript | None:
         """Return a piece's transcript, or ``None`` if it left a gap; it has its place already."""
         try:
-            transcript = await self._submit(item)
+            transcript = await self._submit(item, language)
         except (AudioError, PoisonJob) as error:
             self._stitching.add(item.place, error)
             return None
         self._stitching.add(item.place, transcript)
         return transcript
 
-    async def _submit(self, item: _Item) -> Transcript:
+    async def _submit(self, item: _Item, language: str | None) -> Transcript:
         kind = item.kind
         while True:
             try:
-                return await self._transcriber.transcribe(self._job(item, kind))
+                return await self._transcriber.transcribe(self._job(item, kind, language))
             except Draining:
                 raise
             except (Overloaded, RateLimited) as error:
@@ -350,11 +346,11 @@ class _FileWork:
             except Superseded:
                 await anyio.sleep(SHED_PAUSE_S)
 
-    def _job(self, item: _Item, kind: JobKind) -> Job:
+    def _job(self, item: _Item, kind: JobKind, language: str | None) -> Job:
         request, is_final = self._request, kind is JobKind.FINAL
         options = replace(
             request.options,
-            language=self._vote.language,
+            language=language or request.options.language,
             is_piece=True,
             word_timestamps=request.options.word_timestamps or request.options.sentence_times,
         )

@@ -1,4 +1,4 @@
-"""The pieces of a file put together again: one language, one text, one clock; I/O-free."""
+"""The pieces of a file put together again: their languages, one text, one clock; I/O-free."""
 
 import functools
 from collections.abc import Callable
@@ -68,38 +68,68 @@ class Place:
 
 
 @dataclass(slots=True)
-class LanguageVote:
-    """Settles the language of a file from its first pieces; I/O-free."""
+class FileLanguages:
+    """Which language each piece of a file is in, heard in the order of the pieces; I/O-free.
 
-    language: str | None = None
-    probability: float = 0.0
-    is_settled: bool = False
-    _votes: dict[str, float] = field(default_factory=dict)
+    A piece that is sure of its language is in that one. One that is not is in that of the last
+    sure piece before it, or else of the first one behind it. If the first ``MAX_UNSURE_PIECES`` are
+    all unsure, the likeliest language counts, weighed by the length of speech.
+
+    Attributes:
+        given: The language that was asked for; nothing is heard then.
+    """
+
+    given: str | None = None
+    _spoken: str | None = None
+    _pending: list[tuple[int, str, float]] = field(default_factory=list)
+    _weights: dict[str, float] = field(default_factory=dict)
+    _seconds: dict[str, float] = field(default_factory=dict)
     _best: dict[str, float] = field(default_factory=dict)
-    _heard: int = 0
 
-    def add(self, transcript: Transcript, audio_s: float) -> bool:
-        """Count what a piece was taken for; return whether it says anything: it has words."""
+    def hear(
+        self, index: int, transcript: Transcript | None, audio_s: float
+    ) -> list[tuple[int, str | None]]:
+        """Take the next piece; return those that are settled now, and the language they are in.
+
+        What holds no words is in no language.
+        """
+        if transcript is None or transcript.language is None or not transcript.text.strip():
+            return [(index, None)]
         language, probability = transcript.language, transcript.language_probability
-        if language is None or not transcript.text.strip():
-            return False
-        self._heard += 1
-        self._votes[language] = self._votes.get(language, 0.0) + probability * audio_s
         self._best[language] = max(self._best.get(language, 0.0), probability)
+        self._weights[language] = self._weights.get(language, 0.0) + probability * audio_s
+        self._pending.append((index, language, audio_s))
         if probability >= SURE_PROBABILITY:
-            self._settle(language)
-        elif self._heard >= MAX_UNSURE_PIECES:
-            self.close()
-        return True
+            self._spoken = language
+            return self._settle([(at, language) for at, _, _ in self._pending])
+        if self._spoken is not None:
+            return self._settle([(index, self._spoken)])
+        return self.close() if len(self._pending) >= MAX_UNSURE_PIECES else []
 
-    def close(self) -> None:
-        """Settle with what was heard, if anything was."""
-        if not self.is_settled and self._votes:
-            self._settle(max(self._votes, key=self._votes.__getitem__))
+    def close(self) -> list[tuple[int, str | None]]:
+        """Settle what is not settled yet; return it."""
+        if not self._pending:
+            return []
+        self._spoken = language = max(self._weights, key=self._weights.__getitem__)
+        return self._settle([(at, language) for at, _, _ in self._pending])
 
-    def _settle(self, language: str) -> None:
-        self.language, self.probability = language, self._best[language]
-        self.is_settled = True
+    def _settle(self, settled: list[tuple[int, str]]) -> list[tuple[int, str | None]]:
+        for (_, _, audio_s), (_, language) in zip(self._pending, settled, strict=True):
+            self._seconds[language] = self._seconds.get(language, 0.0) + audio_s
+        self._pending = []
+        return [(at, language) for at, language in settled]
+
+    @property
+    def main(self) -> str | None:
+        """The language that most is spoken in."""
+        if self.given is not None or not self._seconds:
+            return self.given
+        return max(self._seconds, key=self._seconds.__getitem__)
+
+    @property
+    def probability(self) -> float:
+        """How sure the surest piece in it was."""
+        return self._best.get(self.main or "", 0.0)
 
 
 class Stitching:
@@ -183,7 +213,9 @@ class Stitching:
                 characters += len(found.text)
         return functools.reduce(_join, reversed(parts), "")
 
-    def result(self, duration_samples: int, decode_s: float, vote: LanguageVote) -> FileTranscript:
+    def result(
+        self, duration_samples: int, decode_s: float, languages: FileLanguages
+    ) -> FileTranscript:
         """Return the whole.
 
         Raises:
@@ -197,11 +229,13 @@ class Stitching:
         given_probability = min((found.language_probability for _, found in done), default=0.0)
         transcript = Transcript(
             text=self._text,
-            language=vote.language,
-            language_probability=vote.probability or given_probability,
+            language=languages.main,
+            language_probability=languages.probability or given_probability,
             duration_samples=duration_samples,
             segments=tuple(
-                self._placed(segment, place) for place, found in done for segment in found.segments
+                self._placed(segment, place, found.language)
+                for place, found in done
+                for segment in found.segments
             ),
             timing=Timing(
                 decode_ms=decode_s * 1000,
@@ -213,11 +247,11 @@ class Stitching:
         )
         return FileTranscript(transcript, tuple(_gap(place, error) for place, error in gaps))
 
-    def _placed(self, segment: Segment, place: Place) -> Segment:
+    def _placed(self, segment: Segment, place: Place, language: str | None) -> Segment:
         """Return a segment where it lies in the file, bounded by the voice that was heard."""
         segment = fit_to_voice(_shifted(segment, place.start_sample), place.voiced)
         words = segment.words if self._keep_words else None
-        return replace(segment, text=segment.text.strip(), words=words)
+        return replace(segment, text=segment.text.strip(), words=words, language=language)
 
 
 def _join(before: str, transcript: Transcript) -> str:

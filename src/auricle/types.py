@@ -146,6 +146,8 @@ class Segment:
     no_speech_prob: float = 0.0
     compression_ratio: float = 0.0
     temperature: float = 0.0
+    language: str | None = None
+    """Of the piece of a file that it is from; a job's is its transcript's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,12 @@ class Transcript:
     segments: tuple[Segment, ...] = ()
     timing: Timing = field(default_factory=Timing)
     attempts: int = 1
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """All that are spoken in it, the main one first."""
+        found = [self.language, *(segment.language for segment in self.segments)]
+        return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 @dataclass(frozen=True, slots=True)

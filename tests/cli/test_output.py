@@ -53,6 +53,7 @@ def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
             "start": 0.05,
             "end": 2.0,
             "text": " Grüße & Küsse.",
+            "language": None,
             "words": [{"start": 0.05, "end": 1.0, "word": " Grüße", "probability": 0.9124}],
         }
     ]

@@ -76,7 +76,9 @@ def test_speech_in_json_comes_back_as_text(service: InProcess) -> None:
         "language": "en",
         "language_probability": 0.99,
         "duration_ms": 6068,
-        "segments": [{"start": 0.352, "end": 5.632, "text": "Ask not.", "words": None}],
+        "segments": [
+            {"start": 0.352, "end": 5.632, "text": "Ask not.", "language": "en", "words": None}
+        ],
         "attempts": 1,
         "error": None,
     }

@@ -117,7 +117,13 @@ def transcript_of(
         language_probability=0.0,
         duration_samples=duration_samples,
         segments=tuple(
-            Segment(final.start_sample, final.end_sample, final.text, final.words)
+            Segment(
+                final.start_sample,
+                final.end_sample,
+                final.text,
+                final.words,
+                language=final.language,
+            )
             for final in heard
         ),
     )

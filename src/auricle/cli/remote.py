@@ -48,6 +48,7 @@ class _Segment(msgspec.Struct):
     end: float
     text: str
     words: list[_Word] | None = None
+    language: str | None = None
 
 
 class _Gap(msgspec.Struct):
@@ -279,7 +280,8 @@ def _segment(segment: _Segment) -> Segment:
         words = tuple(
             Word(_samples(w.start), _samples(w.end), w.word, w.probability) for w in segment.words
         )
-    return Segment(_samples(segment.start), _samples(segment.end), segment.text, words)
+    start, end = _samples(segment.start), _samples(segment.end)
+    return Segment(start, end, segment.text, words, language=segment.language)
 
 
 def _samples(seconds: float) -> int:

@@ -146,7 +146,7 @@ def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json
     if asked.language is None and transcript.language is not None:
         channel["detected_language"] = transcript.language
         channel["language_confidence"] = round(transcript.language_probability, 4)
-        found["languages"] = [transcript.language]
+        found["languages"] = list(transcript.languages)
     if asked.wants_paragraphs:
         found["paragraphs"] = _paragraphs(transcript.segments)
     results: Json = {"channels": [channel]}

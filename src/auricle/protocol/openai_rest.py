@@ -298,7 +298,7 @@ def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> d
     """Return the fields of ``json``; ``gaps`` and ``warnings`` only where there are any."""
     told: dict[str, Any] = {
         "text": transcript.text,
-        "languages": [{"code": transcript.language}] if transcript.language else [],
+        "languages": [{"code": code} for code in transcript.languages],
         "usage": _usage(transcript),
     }
     return told | _additions(gaps, warnings)

@@ -108,6 +108,7 @@ _SEGMENT = {
         "start": {"type": "number", "description": "Seconds."},
         "end": {"type": "number", "description": "Seconds."},
         "text": {"type": "string"},
+        "language": {"type": ["string", "null"]},
         "words": {"type": ["array", "null"], "items": _WORD},
     },
 }

@@ -54,6 +54,7 @@ def _segment(segment: Segment) -> dict[str, object]:
         "start": _seconds(segment.start_sample),
         "end": _seconds(segment.end_sample),
         "text": segment.text,
+        "language": segment.language,
         "words": None if segment.words is None else [_word(word) for word in segment.words],
     }
 
