@@ -47,8 +47,12 @@ def _usual_s(outcome: Outcome, expected: Expected) -> float:
 
 
 def is_other(outcome: Outcome, expected: Expected) -> bool:
-    """Whether the text is another one than in peace."""
-    return outcome.text.split() != expected[outcome.kind, outcome.said.name].text.split()
+    """Whether the text has other words than in peace.
+
+    Case is not compared: a session after a restart does not know whether a sentence goes on.
+    """
+    calm = expected[outcome.kind, outcome.said.name].text
+    return outcome.text.casefold().split() != calm.casefold().split()
 
 
 def word_figures(outcomes: Sequence[Outcome], expected: Expected) -> dict[str, Any]:

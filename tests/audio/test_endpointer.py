@@ -57,6 +57,15 @@ def hear(
     return happened + endpointer.finish()
 
 
+def feed(endpointer: Endpointer, script: Script) -> list[Endpointing]:
+    """Play a script; the stream goes on."""
+    happened: list[Endpointing] = []
+    for probability in probabilities(script):
+        judged = np.array([probability], np.float32)
+        happened += endpointer.receive(np.zeros(W, np.int16), judged)
+    return happened
+
+
 def ends(happened: list[Endpointing]) -> list[UtteranceEnd]:
     return [event for event in happened if isinstance(event, UtteranceEnd)]
 
@@ -117,12 +126,43 @@ def test_a_short_weak_sound_waits_a_second_and_is_doubtful() -> None:
     assert happened == [
         SpeechStart(20 * W - LEAD, 20 * W),
         Pause(32 * W + TRAIL, is_doubtful=True),
-        UtteranceEnd(20 * W - LEAD, 32 * W + TRAIL, 32 * W, is_cut=False, is_doubtful=True),
+        UtteranceEnd(
+            20 * W - LEAD,
+            32 * W + TRAIL,
+            32 * W,
+            is_cut=False,
+            is_doubtful=True,
+            context_sample=20 * W - LEAD,
+        ),
     ]
     (early,) = ends(
         hear([(0, 20), *WEAK, (0, SECOND_WINDOWS - 2), (0.9, 30), (0, 20)], SHORT_ENDPOINT)
     )
     assert (early.start_sample, early.is_doubtful) == (20 * W - LEAD, False)
+
+
+@pytest.mark.parametrize(("gap_windows", "has_context"), [(20, True), (120, True), (140, False)])
+def test_a_doubtful_utterance_soon_after_clear_speech_has_it_as_context(
+    gap_windows: int, has_context: bool
+) -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT, 1000)
+    feed(endpointer, [(0, 200), (0.95, 30), (0, gap_windows), *WEAK])
+    start = 1000 + (230 + gap_windows) * W - LEAD
+    context = start - 6 * 16_000 if has_context else start
+    assert endpointer.context_sample <= context
+    (end,) = ends(feed(endpointer, [(0, 40)]))
+    assert end.is_doubtful
+    assert (end.start_sample, end.context_sample) == (start, context)
+
+
+def test_silence_needs_no_context_and_clear_speech_keeps_it_for_four_seconds() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    feed(endpointer, [(0, 300)])
+    assert endpointer.context_sample == endpointer.needed_sample == 300 * W - LEAD
+    feed(endpointer, [(0.95, 30), (0, 100)])
+    assert endpointer.context_sample == endpointer.needed_sample - 6 * 16_000
+    feed(endpointer, [(0, 100)])
+    assert endpointer.context_sample == endpointer.needed_sample
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,34 @@ def test_the_text_of_a_doubtful_utterance_counts_if_its_words_are_sure(
     assert bool(it.result.segments) is bool(text)
 
 
+@pytest.mark.parametrize(("probability", "text"), [(0.9, "not."), (0.5, "not."), (0.4, "")])
+def test_a_doubtful_utterance_is_decoded_together_with_the_speech_before_it(
+    probability: float, text: str
+) -> None:
+    it = pending()
+    it.is_doubtful, it.context = True, np.full(16_000, 2, np.int16)
+    job = ask(it)
+    assert np.array_equal(job.pcm, np.concatenate([it.context, PCM]))
+    assert it.end_sample == 33_000
+    words = (Word(8000, 15_000, " ask", 0.99), Word(15_500, 17_000, " not.", probability))
+    segment = Segment(0, 48_000, " ask not.", words)
+    it.job_done(job.id, transcript("ask not.", job, segments=(segment,)), 11.0)
+    assert isinstance(it.result, Transcript)
+    assert (it.result.text, it.result.duration_samples) == (text, 32_000)
+    moved = replace(words[1], start_sample=0, end_sample=1000)
+    assert [part.words for part in it.result.segments] == ([(moved,)] if text else [])
+
+
+def test_a_doubtful_utterance_with_only_words_of_its_context_is_empty() -> None:
+    it = pending()
+    it.is_doubtful, it.context = True, np.full(16_000, 2, np.int16)
+    job = ask(it)
+    segment = Segment(0, 48_000, " ask", (Word(8000, 15_000, " ask", 0.99),))
+    it.job_done(job.id, transcript("ask", job, segments=(segment,)), 11.0)
+    assert isinstance(it.result, Transcript)
+    assert (it.result.text, it.result.segments) == ("", ())
+
+
 def test_a_doubtful_utterance_that_fails_tells_its_error() -> None:
     it = pending()
     it.is_doubtful = True

@@ -48,6 +48,10 @@ _WEAK_MAX_WINDOWS = 31
 probability. Synthetic breaths, coughs and throats that pass for speech have 0.10 to 0.54 s and at
 most 0.72, 42 of 44 short utterances of the corpus at least 0.82; in a narrow telephone band words
 have 0.55 to 0.65, so the words' own probability decides (``bench/live_room.py``, 2026-11)."""
+_CLEAR_PROBABILITY = 0.9
+_CONTEXT_SAMPLES = 6 * SAMPLE_RATE_HZ
+_MAX_CONTEXT_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
+"""A doubtful utterance that begins so soon after clear speech is decoded together with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,8 @@ class UtteranceEnd:
         speech_end_sample: Where its last speech ended.
         is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
         is_doubtful: It is short and its voice is weak: a breath or a cough, or a word.
+        context_sample: Where the speech before a doubtful utterance begins that is decoded together
+            with it; ``start_sample`` if there is none.
     """
 
     start_sample: int
@@ -130,6 +136,7 @@ class UtteranceEnd:
     speech_end_sample: int
     is_cut: bool
     is_doubtful: bool = False
+    context_sample: int | None = None
 
 
 Endpointing = SpeechStart | Pause | Resumed | UtteranceEnd
@@ -157,6 +164,8 @@ class _Utterance:
     windows: list[_Window]
     is_continued: bool
     """It began in the middle of speech."""
+    clear_sample: int | None
+    """Where the last clear speech before it ended."""
     speech_windows: int = 0
     speech_probability: float = 0.0
     """The sum over all windows of speech."""
@@ -198,6 +207,7 @@ class Endpointer:
         # No later utterance begins before it.
         self._floor = start_sample if border_sample is None else border_sample
         self._is_talking = False
+        self._clear_sample: int | None = None  # where the last clear speech ended
         self._open: _Utterance | None = None
 
     @property
@@ -226,6 +236,13 @@ class Endpointer:
         if self._open is not None:
             return self._open.start_sample
         return max(self._floor, self._window_start - self._rules.lead_ms * _SAMPLES_PER_MS)
+
+    @property
+    def context_sample(self) -> int:
+        """Nothing before this position is decoded, be it part of an utterance or context of one."""
+        if self._open is not None:
+            return _context_of(self._open.start_sample, self._open.clear_sample)
+        return _context_of(self.needed_sample, self._clear_sample)
 
     def configure(self, endpoint_ms: int) -> None:
         """Let another silence end utterances, from the next one on."""
@@ -284,11 +301,15 @@ class Endpointer:
         self._is_talking = probability >= threshold
         start_sample = self._window_start
         self._window_start += WINDOW_SAMPLES
-        if self._open is None and (not self._is_talking or self._window_start <= self._floor):
-            return []
-        loud = float(loudness(pcm)[0])
-        window = _Window(start_sample, probability, self._is_talking, loud)
-        return self._place(window, was_talking=was_talking)
+        happened: list[Endpointing] = []
+        is_past = self._window_start <= self._floor
+        if self._open is not None or (self._is_talking and not is_past):
+            loud = float(loudness(pcm)[0])
+            window = _Window(start_sample, probability, self._is_talking, loud)
+            happened = self._place(window, was_talking=was_talking)
+        if probability >= _CLEAR_PROBABILITY:
+            self._clear_sample = self._window_start
+        return happened
 
     def _place(self, window: _Window, *, was_talking: bool) -> list[Endpointing]:
         """Let a window open an utterance, or be part of the open one."""
@@ -300,7 +321,12 @@ class Endpointer:
         start_sample = max(self._floor, lead_start)
         # Speech that goes on over a border needs no proof.
         self._open = _Utterance(
-            start_sample, self._endpoint_samples, was_talking, [], is_continued=was_talking
+            start_sample,
+            self._endpoint_samples,
+            was_talking,
+            [],
+            is_continued=was_talking,
+            clear_sample=self._clear_sample,
         )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)
@@ -355,12 +381,14 @@ class Endpointer:
         assert utterance is not None
         self._open, self._floor = None, end_sample
         speech_end_sample = min(utterance.speech_end_sample, end_sample)
+        context_sample = _context_of(utterance.start_sample, utterance.clear_sample)
         return UtteranceEnd(
             utterance.start_sample,
             end_sample,
             speech_end_sample,
             is_cut=is_cut,
             is_doubtful=utterance.is_doubtful,
+            context_sample=context_sample if utterance.is_doubtful else None,
         )
 
     def _split(self, utterance: _Utterance) -> list[Endpointing]:
@@ -384,3 +412,10 @@ class Endpointer:
             happened += self._place(window, was_talking=was_talking)
             was_talking = window.is_voiced
         return happened
+
+
+def _context_of(start_sample: int, clear_sample: int | None) -> int:
+    """Return where the context of an utterance begins, given where clear speech before it ended."""
+    if clear_sample is None or start_sample - clear_sample > _MAX_CONTEXT_GAP_SAMPLES:
+        return start_sample
+    return max(0, start_sample - _CONTEXT_SAMPLES)

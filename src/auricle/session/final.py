@@ -8,8 +8,10 @@ matter which of several askings is answered: one in advance, one that was refuse
 again, or one after a crash.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
+
+import numpy as np
 
 from auricle.errors import (
     AudioError,
@@ -21,9 +23,10 @@ from auricle.errors import (
     RequestError,
     Superseded,
 )
+from auricle.session.heard import NO_AUDIO
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterance import JobFactory, Speculation
-from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Transcript
+from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Segment, Transcript
 
 RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
@@ -39,13 +42,40 @@ others: the final itself is asked for too, and goes first."""
 SURE_WORDS_PROBABILITY = 0.8
 """The words of a doubtful utterance are believed from this mean probability on. Those that Whisper
 invents for breaths and coughs have 0.05 to 0.78 (base, greedy, ``bench/live_room.py``)."""
+SURE_WORDS_IN_CONTEXT_PROBABILITY = 0.5
+"""The same if it was decoded together with speech before it: then Whisper hears no words in breaths
+and coughs."""
 
 
-def sure_of(transcript: Transcript) -> Transcript:
-    """Return the transcript of a doubtful utterance, without its text if the words are not sure."""
-    words = [word for segment in transcript.segments for word in segment.words or ()]
-    sure = sum(word.probability for word in words) >= SURE_WORDS_PROBABILITY * len(words)
-    return transcript if words and sure else replace(transcript, text="", segments=())
+def sure_of(transcript: Transcript, context_samples: int) -> Transcript:
+    """Return the transcript of a doubtful utterance, without its text if the words are not sure.
+
+    Args:
+        transcript: Of the context and the utterance.
+        context_samples: How long the context is; its words are left out.
+    """
+    words = [
+        replace(
+            word,
+            start_sample=max(0, word.start_sample - context_samples),
+            end_sample=word.end_sample - context_samples,
+        )
+        for segment in transcript.segments
+        for word in segment.words or ()
+        if word.start_sample + word.end_sample >= 2 * context_samples
+    ]
+    least = SURE_WORDS_IN_CONTEXT_PROBABILITY if context_samples else SURE_WORDS_PROBABILITY
+    is_sure = sum(word.probability for word in words) >= least * len(words)
+    duration_samples = transcript.duration_samples - context_samples
+    if not words or not is_sure:
+        return replace(transcript, text="", segments=(), duration_samples=duration_samples)
+    if not context_samples:
+        return transcript
+    text = "".join(word.text for word in words)
+    segment = Segment(words[0].start_sample, words[-1].end_sample, text, tuple(words))
+    return replace(
+        transcript, text=text.strip(), segments=(segment,), duration_samples=duration_samples
+    )
 
 
 @dataclass(slots=True)
@@ -61,6 +91,7 @@ class PendingFinal:
         stable: What was told as firm while it was open.
         arrived_at: When its last sample of speech was there.
         is_doubtful: It is short and its voice is weak.
+        context: Speech before it; a doubtful utterance is decoded together with it.
         result: The answer, once there is one.
     """
 
@@ -73,6 +104,7 @@ class PendingFinal:
     arrived_at: float
     speculation: Speculation | None = None
     is_doubtful: bool = False
+    context: Pcm16 = field(default_factory=lambda: NO_AUDIO)
     result: Transcript | AuricleError | None = None
     _due_at: float = -inf
     _job_id: JobId | None = None
@@ -105,10 +137,11 @@ class PendingFinal:
             return None
         self._attempts += 1
         suffix = "f" if self._attempts == 1 else f"f{self._attempts}"
-        options = self.options
+        pcm, options = self.pcm, self.options
         if self.is_doubtful:
+            pcm = np.concatenate([self.context, pcm])
             options = replace(options, word_timestamps=True)
-        job = self.factory.job(suffix, self.pcm, options, kind)
+        job = self.factory.job(suffix, pcm, options, kind)
         self._job_id = job.id
         return Submit(job)
 
@@ -135,7 +168,7 @@ class PendingFinal:
             self._due_at = now + self._delay_s(result)
             return None
         if self.is_doubtful and isinstance(result, Transcript):
-            result = sure_of(result)
+            result = sure_of(result, self.context.size)
         self.result, self.speculation = result, None
         return None if early is None else Cancel(early.job_id)
 

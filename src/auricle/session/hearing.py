@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules
+from auricle.audio.endpointer import Endpointer, Endpointing, EndpointRules, UtteranceEnd
 from auricle.audio.gate import GRID_SAMPLES, VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.recording import Recording
@@ -19,6 +19,9 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 TUNE_IN_SAMPLES = 6 * SAMPLE_RATE_HZ
 """The detector knows the background by the quietest of 3.6 s, smoothed over some more."""
+
+MAX_DECODED_SAMPLES = 25 * SAMPLE_RATE_HZ
+"""An utterance and its context together."""
 
 
 class Hearing:
@@ -115,6 +118,15 @@ class Hearing:
         """Return a copy of the audio between two positions."""
         return self._recording.read(start_sample, end_sample)
 
+    def read_context(self, end: UtteranceEnd) -> Pcm16:
+        """Return a copy of the audio before an utterance that it is decoded together with."""
+        if not end.is_doubtful or end.context_sample is None:
+            return self.read(end.start_sample, end.start_sample)
+        most = MAX_DECODED_SAMPLES - (end.end_sample - end.start_sample)
+        context_sample = max(end.context_sample, end.start_sample - max(0, most))
+        held_sample = min(self._recording.start_sample, end.start_sample)
+        return self.read(max(context_sample, held_sample), end.start_sample)
+
     def forget(self) -> None:
-        """Let go of what no utterance can need any more."""
-        self._recording.discard_before(self.needed_sample)
+        """Let go of what no utterance can need any more, as its audio or its context."""
+        self._recording.discard_before(self._endpointer.context_sample)

@@ -234,6 +234,7 @@ class Recognition:
                 arrived_at=now if arrived_at is None else arrived_at,
                 speculation=early,
                 is_doubtful=found.is_doubtful,
+                context=self._hearing.read_context(found),
             )
         )
         return told
