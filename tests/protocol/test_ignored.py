@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.protocol.ignored import MAX_OPTIONS, ignored_options, warning_headers
+from auricle.protocol.ignored import MAX_OPTIONS, field_beginnings, ignored_options, warning_headers
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +25,16 @@ def test_names_are_repeated_only_if_they_can_be_names(name: str) -> None:
 
 def test_there_are_not_too_many() -> None:
     assert len(ignored_options(((f"x{n}", "1") for n in range(1000)), ())) == MAX_OPTIONS
+
+
+def test_fields_of_json_are_named_with_the_beginning_of_their_values() -> None:
+    found = field_beginnings(b'{"a": true, "b": "' + b"x" * 100 + b'", "c": {}}')
+    assert found == [("a", "true"), ("b", '"' + "x" * 15), ("c", "{}")]
+
+
+@pytest.mark.parametrize("json", [b'{"\xe8": 1}', b"[]", b"", b'{"a": ' + b"[" * 10_000])
+def test_what_can_not_be_read_names_none(json: bytes) -> None:
+    assert field_beginnings(json) == []
 
 
 def test_the_header() -> None:

@@ -7,9 +7,12 @@ asked for, but they must be able to see that nobody told the speakers apart, for
 import re
 from collections.abc import Container, Iterable, Mapping
 
+import msgspec
+
 WARNINGS_HEADER = "x-auricle-warnings"
 """Where a response says so, whatever its body is."""
 
+_BEGINNING_BYTES = 16
 MAX_OPTIONS = 20
 """Further ones are not listed."""
 
@@ -32,6 +35,21 @@ def ignored_options(given: Iterable[tuple[str, str]], known: Container[str]) -> 
     return tuple(
         f"{name} is not supported and has no effect." for name in list(found)[:MAX_OPTIONS]
     )
+
+
+def field_beginnings(json: str | bytes | bytearray) -> list[tuple[str, str]]:
+    """Return the names of an object's fields and how their values begin.
+
+    None are returned if a name is not UTF-8: parsers that skip unknown fields accept that.
+    """
+    try:
+        fields = msgspec.json.decode(json, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return []
+    return [
+        (name, bytes(memoryview(raw)[:_BEGINNING_BYTES]).decode(errors="replace"))
+        for name, raw in fields.items()
+    ]
 
 
 def warning_headers(warnings: tuple[str, ...]) -> Mapping[str, str]:

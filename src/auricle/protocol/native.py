@@ -27,7 +27,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.ignored import ignored_options
+from auricle.protocol.ignored import field_beginnings, ignored_options
 from auricle.types import SAMPLE_RATE_HZ, Task, Word
 
 MAX_TEXT_BYTES = 64 * 1024
@@ -150,11 +150,7 @@ def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 def ignored_in_start(text: str) -> tuple[str, ...]:
     """Return the same for a first text message, which has been read."""
-    fields = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
-    given = (
-        (name, bytes(memoryview(raw)[:16]).decode(errors="replace")) for name, raw in fields.items()
-    )
-    return ignored_options(given, _PARAMETERS | {"type"})
+    return ignored_options(field_beginnings(text), _PARAMETERS | {"type"})
 
 
 def encode_command(command: Command) -> str:

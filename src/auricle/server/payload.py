@@ -6,12 +6,12 @@ run. All other fields together are bounded before they are parsed.
 """
 
 import binascii
-from collections.abc import Iterator
 
 import msgspec
 from anyio import to_thread
 
 from auricle.errors import BadRequest
+from auricle.protocol.ignored import field_beginnings
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.server.request import Ask, JsonRequest, check, ignored_fields
 
@@ -49,14 +49,8 @@ def _parse(body: bytearray) -> tuple[Ask, bytes]:
         raise BadRequest(
             "The body is not JSON. To send audio as it is, say so: `Content-Type: audio/*`."
         ) from None
-    warnings = ignored_fields(_beginnings(body))
+    warnings = ignored_fields(field_beginnings(body))
     return check(request, warnings), _audio(request.audio)
-
-
-def _beginnings(body: bytearray) -> Iterator[tuple[str, str]]:
-    """Return the names of all fields, and how their values begin."""
-    for name, raw in msgspec.json.decode(body, type=dict[str, msgspec.Raw]).items():
-        yield name, bytes(memoryview(raw)[:16]).decode(errors="replace")
 
 
 def _audio(raw: msgspec.Raw) -> bytes:
