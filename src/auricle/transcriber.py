@@ -73,6 +73,9 @@ class Stats:
     running_jobs: int = 0
     waiting_audio_s: float = 0.0
     running_audio_s: float = 0.0
+    waiting_file_jobs: int = 0
+    """Those of ``waiting_jobs`` that go behind all live speech."""
+    waiting_file_audio_s: float = 0.0
     max_audio_s: float = 0.0
     reserved_audio_s: float = 0.0
     done: int = 0

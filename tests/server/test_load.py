@@ -43,6 +43,14 @@ def test_work_that_waits_makes_it_full() -> None:
     assert settled(stats("busy", "busy", waiting_jobs=4, waiting_audio_s=28)) == 1
 
 
+def test_files_that_wait_behind_live_speech_are_no_load() -> None:
+    files = stats("ready", "ready", waiting_jobs=20, waiting_audio_s=200)
+    files = replace(files, waiting_file_jobs=20, waiting_file_audio_s=200.0)
+    assert settled(files) == 0
+    both = replace(files, waiting_jobs=21, waiting_audio_s=205)
+    assert settled(both) == pytest.approx(0.5)
+
+
 def test_a_single_look_at_busy_workers_says_little() -> None:
     meter = LoadMeter()
     assert meter.observe(stats("busy", "busy")) < 0.1

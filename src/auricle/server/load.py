@@ -1,7 +1,8 @@
 """How busy the recognisers are, as one number for all live sessions. No I/O, no clock.
 
 Guesses (partials, speculation) are what a busy service leaves out first: sessions make fewer of
-them as the load goes up, and none when it is full.
+them as the load goes up, and none when it is full. Files that wait, and backlogs of live streams,
+are no load: they go behind guesses.
 """
 
 from auricle.transcriber import JOB_OVERHEAD_S, Stats
@@ -31,7 +32,9 @@ class LoadMeter:
             return self.load
         busy_share = sum(worker.state == "busy" for worker in alive) / len(alive)
         self._busy_share += SMOOTHING * (busy_share - self._busy_share)
-        waiting_s = stats.waiting_audio_s + stats.waiting_jobs * JOB_OVERHEAD_S
+        live_audio_s = stats.waiting_audio_s - stats.waiting_file_audio_s
+        live_jobs = stats.waiting_jobs - stats.waiting_file_jobs
+        waiting_s = live_audio_s + live_jobs * JOB_OVERHEAD_S
         wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
         is_hard = max(0.0, self._busy_share - EASY_SHARE) / (1 - EASY_SHARE)
         self.load = min(1.0, max(is_hard * BUSY_LOAD, wait_s / FULL_WAIT_S))

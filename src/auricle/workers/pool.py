@@ -34,6 +34,7 @@ from auricle.types import (
     ClientId,
     Job,
     JobId,
+    JobKind,
     Options,
     Transcript,
 )
@@ -202,6 +203,8 @@ class WorkerPool:
             running_jobs=sum(1 for _ in backlog.in_flight()),
             waiting_audio_s=backlog.waiting_audio_s,
             running_audio_s=sum(ticket.audio_s for ticket in backlog.in_flight()),
+            waiting_file_jobs=len(backlog.queues[JobKind.FILE]),
+            waiting_file_audio_s=sum(t.audio_s for t in backlog.queues[JobKind.FILE]),
             max_audio_s=self._queue.queue_audio_s,
             reserved_audio_s=self._scheduler.admission.reserved_audio_s,
             done=counters.done,
