@@ -1,3 +1,6 @@
+import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +10,7 @@ import pytest
 from auricle.errors import Overloaded
 from auricle.server import http_connection
 from auricle.server.http_framing import ServerConnection
+from auricle.server.lingering import DiscardedBody
 from tests.fakes.service import Live, head, keys, live, read_answer
 
 pytestmark = pytest.mark.unit
@@ -143,6 +147,20 @@ async def test_what_comes_after_an_answer_is_not_parsed(
             await stream.send(bytes(100_000))
     await service.until_at_rest()
     assert parsed_bytes == len(request)
+
+
+async def test_a_client_that_is_gone_already_is_no_fault() -> None:
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        found, _ = listener.accept()
+    transport, _ = await loop.connect_accepted_socket(asyncio.Protocol, found)
+    transport.pause_reading()  # so that asyncio does not notice
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()  # resets the connection
+    discarded = DiscardedBody(transport)
+    discarded.close()
+    assert transport.is_closing()
 
 
 async def test_a_request_is_over_when_it_is_answered(service: Live) -> None:

@@ -17,7 +17,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
 from auricle.server.errors import last_words
 from auricle.server.http_framing import BadFraming, ServerConnection
-from auricle.server.lingering import DiscardedBody
+from auricle.server.lingering import DiscardedBody, end_writing
 from auricle.server.logs import new_request_id, request_id_of
 from auricle.server.pacing import PacedReading
 
@@ -167,8 +167,7 @@ class HttpConnection(H11Protocol):
                 self.transport.abort()
                 return
         self.transport.write(last_words(error, request_id))
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        end_writing(self._socket)
         self.loop.call_later(LINGER_S, self._socket.close)
 
     def _forget_deadline(self) -> None:

@@ -11,6 +11,7 @@ loop than all requests that were accepted.
 """
 
 import asyncio
+import contextlib
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -56,11 +57,18 @@ def has_body(headers: Headers) -> bool:
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
+def end_writing(transport: asyncio.Transport) -> None:
+    """Tell the client that no more is sent, where that can be told (not with TLS)."""
+    if transport.can_write_eof():
+        with contextlib.suppress(OSError):  # it is gone
+            transport.write_eof()
+
+
 class DiscardedBody:
     """What a client still sends after its answer; closes the connection in the end.
 
     Args:
-        transport: The connection's. It is told that no more is sent, if it can be (TLS can't).
+        transport: The connection's. Nothing more is sent.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -71,8 +79,7 @@ class DiscardedBody:
         self._ends_at = self._received_at + LINGER_S
         if hasattr(transport, "max_size"):  # asyncio's own, without TLS
             transport.max_size = _READ_BYTES
-        if transport.can_write_eof():
-            transport.write_eof()
+        end_writing(transport)
         self._timer = self._loop.call_later(LINGER_PAUSE_S, self._check)
 
     def receive(self, data: bytes) -> None:
