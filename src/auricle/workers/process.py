@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import anyio
 import msgspec
@@ -93,6 +93,7 @@ class WorkerProcess:
         """
         files = FileSender() if gets_files else None
         inherited = {} if files is None else {FILES_VARIABLE: str(files.worker_end)}
+        options: dict[str, Any] = {} if files is None else {"pass_fds": (files.worker_end,)}
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -102,7 +103,7 @@ class WorkerProcess:
                 stderr=PIPE,
                 env=dict(environment) | inherited,
                 limit=READ_LIMIT_BYTES,
-                pass_fds=() if files is None else (files.worker_end,),
+                **options,
             )
         except BaseException:
             if files is not None:
