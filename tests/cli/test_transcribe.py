@@ -42,7 +42,7 @@ def files_in_work(url: str) -> int:
 def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
     done = transcribe(tmp_path, SHORT.path)
     assert done.process.returncode == 0
-    assert done.stdout.startswith("31334 ")
+    assert done.stdout.startswith("29376 ")
     assert done.stdout.count("\n") == 1
     assert done.stderr == ""
 
@@ -64,7 +64,7 @@ def test_a_letter_that_the_locale_lacks_costs_no_transcript(
     with command("transcribe", str(meeting), str(PAIR.path), environ=environ) as running:
         assert running.wait() == 0
     assert shown in running.stdout
-    assert "31334 " in running.stdout
+    assert "29376 " in running.stdout
     assert "Traceback" not in running.stderr
 
 
@@ -88,7 +88,7 @@ def test_what_cant_be_read_does_not_stop_the_others(tmp_path: Path) -> None:
     noise.write_text("no recording at all")
     done = transcribe(tmp_path, "nowhere.wav", noise, SHORT.path)
     assert done.process.returncode == 1
-    assert "31334 " in done.stdout
+    assert "29376 " in done.stdout
     missing, unreadable = done.stderr.splitlines()
     assert missing == "nowhere.wav: can't be read: No such file or directory"
     assert unreadable.startswith(f"{noise}: ")
@@ -99,7 +99,7 @@ def test_subtitles_go_into_a_folder(tmp_path: Path) -> None:
     assert done.process.returncode == 0
     assert done.stdout == ""
     written = (tmp_path / "out" / "short.srt").read_text()
-    assert written.startswith("1\n00:00:00,000 --> 00:00:01,958\n31334 ")
+    assert written.startswith("1\n00:00:00,320 --> 00:00:01,536\n29376 ")
 
 
 def test_a_folder_that_cant_be_written_fails_that_recording_only(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_worker_that_dies_on_the_way_costs_nothing(tmp_path: Path) -> None:
     done = transcribe(tmp_path, "--initial-prompt", prompt, SHORT.path)
     assert not marker.exists()
     assert done.process.returncode == 0
-    assert done.stdout.startswith("31334 ")
+    assert done.stdout.startswith("29376 ")
 
 
 def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_server_gives_the_same_as_own_workers(tmp_path: Path, url: str) -> Non
 def test_the_server_may_be_named_by_the_environment(tmp_path: Path, url: str) -> None:
     done = transcribe(tmp_path, SHORT.path, url=url)
     assert done.process.returncode == 0
-    assert done.stdout.startswith("31334 ")
+    assert done.stdout.startswith("29376 ")
 
 
 def test_what_a_server_refuses_is_told_for_that_recording(tmp_path: Path, url: str) -> None:
@@ -179,7 +179,7 @@ def test_what_a_server_refuses_is_told_for_that_recording(tmp_path: Path, url: s
     noise.write_text("no recording at all")
     done = transcribe(tmp_path, "--url", url, noise, SHORT.path, "nowhere.wav")
     assert done.process.returncode == 1
-    assert "31334 " in done.stdout
+    assert "29376 " in done.stdout
     assert "unsupported_format" in done.stderr or "bad_audio" in done.stderr
     assert "nowhere.wav: can't be read" in done.stderr
 
@@ -221,7 +221,7 @@ def test_a_server_that_was_started_anew_gets_the_recording_again(tmp_path: Path)
         first.wait()
         with serving(tmp_path, port=port):
             assert running.wait() == 0
-    assert running.stdout.startswith("31334 ")
+    assert running.stdout.startswith("29376 ")
 
 
 @pytest.mark.model
