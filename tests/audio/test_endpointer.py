@@ -148,7 +148,9 @@ def test_a_doubtful_utterance_soon_after_clear_speech_has_it_as_context(
     endpointer = Endpointer(SHORT_ENDPOINT, 1000)
     feed(endpointer, [(0, 200), (0.95, 30), (0, gap_windows), *WEAK])
     start = 1000 + (230 + gap_windows) * W - LEAD
-    context = start - 6 * 16_000 if has_context else start
+    # It begins with the first window of clear speech in the 6 s before.
+    oldest = -(-(start - 6 * 16_000 - 1000) // W)
+    context = 1000 + max(200, oldest) * W if has_context else start
     assert endpointer.context_sample <= context
     (end,) = ends(feed(endpointer, [(0, 40)]))
     assert end.is_doubtful
@@ -160,7 +162,7 @@ def test_silence_needs_no_context_and_clear_speech_keeps_it_for_four_seconds() -
     feed(endpointer, [(0, 300)])
     assert endpointer.context_sample == endpointer.needed_sample == 300 * W - LEAD
     feed(endpointer, [(0.95, 30), (0, 100)])
-    assert endpointer.context_sample == endpointer.needed_sample - 6 * 16_000
+    assert endpointer.context_sample == 300 * W
     feed(endpointer, [(0, 100)])
     assert endpointer.context_sample == endpointer.needed_sample
 

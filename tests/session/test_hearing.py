@@ -13,6 +13,7 @@ from auricle.audio.endpointer import (
 )
 from auricle.session.hearing import TUNE_IN_SAMPLES, Hearing
 from auricle.types import Pcm16
+from bench.room_sounds import SOUNDS, to_pcm
 from tests.fakes.clips import CLIPS
 
 pytestmark = pytest.mark.unit
@@ -125,6 +126,33 @@ def test_a_hearing_that_goes_on_for_another_finds_the_same_utterances(noise: flo
         second = Hearing(RULES, start, border)
         found = ends(hear(second, pcm[start:]) + second.finish())
         assert found == [end for end in all_ends if end.start_sample >= border], until
+
+
+def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for_another() -> None:
+    rules = EndpointRules(endpoint_ms=300)
+    faint = np.random.default_rng(3).normal(0, 3, 2 * SECOND).astype(np.int16)
+    clip = CLIPS["short.wav"].pcm
+    # Some of these pass for speech.
+    sounds = [to_pcm(SOUNDS["throat"](np.random.default_rng(seed))) for seed in range(8)]
+    parts = [part for sound in sounds for part in (faint, clip, faint, sound)]
+    pcm = np.concatenate([*parts, faint])
+
+    def doubtful(hearing: Hearing, since: int) -> list[tuple[UtteranceEnd, bytes]]:
+        found: list[tuple[UtteranceEnd, bytes]] = []
+        for at in range(since, pcm.size, PACKET):
+            for end in ends(hearing.receive(pcm[at : at + PACKET])):
+                found.append((end, hearing.read_context(end).tobytes()))
+            hearing.forget()
+        return [(end, context) for end, context in found if end.is_doubtful]
+
+    expected = doubtful(Hearing(rules, 0), 0)
+    assert expected
+    for end, context in expected:
+        assert context
+        border = end.start_sample - end.start_sample % PACKET
+        start = max(0, border - 25 * SECOND // 4 // PACKET * PACKET)
+        found = doubtful(Hearing(rules, start, border), start)
+        assert found == [each for each in expected if each[0].start_sample >= border]
 
 
 def test_what_was_said_before_the_border_is_not_told_again() -> None:

@@ -20,6 +20,7 @@ comes. One that is longer than ``soft_limit_s`` ends at any
 dip; one that reaches ``hard_limit_s`` is cut at its best place (:mod:`auricle.audio.cuts`).
 """
 
+from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
@@ -164,8 +165,7 @@ class _Utterance:
     windows: list[_Window]
     is_continued: bool
     """It began in the middle of speech."""
-    clear_sample: int | None
-    """Where the last clear speech before it ended."""
+    context_sample: int
     speech_windows: int = 0
     speech_probability: float = 0.0
     """The sum over all windows of speech."""
@@ -207,7 +207,7 @@ class Endpointer:
         # No later utterance begins before it.
         self._floor = start_sample if border_sample is None else border_sample
         self._is_talking = False
-        self._clear_sample: int | None = None  # where the last clear speech ended
+        self._clear: deque[int] = deque()  # where the newest windows of clear speech start
         self._open: _Utterance | None = None
 
     @property
@@ -241,8 +241,9 @@ class Endpointer:
     def context_sample(self) -> int:
         """Nothing before this position is decoded, be it part of an utterance or context of one."""
         if self._open is not None:
-            return _context_of(self._open.start_sample, self._open.clear_sample)
-        return _context_of(self.needed_sample, self._clear_sample)
+            return self._open.context_sample
+        # Before the border lies no utterance, but perhaps the context of the next one.
+        return min(self._context_of(self.needed_sample), self._window_start)
 
     def configure(self, endpoint_ms: int) -> None:
         """Let another silence end utterances, from the next one on."""
@@ -295,6 +296,13 @@ class Endpointer:
         self._open, self._floor = None, max(self._floor, self.received_sample)
         self.hush()
 
+    def _context_of(self, start_sample: int) -> int:
+        """Return where the context of an utterance begins: at clear speech, if there was any."""
+        if not self._clear or start_sample - self._clear[-1] > _MAX_CONTEXT_GAP_SAMPLES:
+            return start_sample
+        first_sample = start_sample - _CONTEXT_SAMPLES
+        return min(start_sample, next(at for at in self._clear if at >= first_sample))
+
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
         was_talking = self._is_talking
         threshold = SILENCE_THRESHOLD if was_talking else SPEECH_THRESHOLD
@@ -308,7 +316,11 @@ class Endpointer:
             window = _Window(start_sample, probability, self._is_talking, loud)
             happened = self._place(window, was_talking=was_talking)
         if probability >= _CLEAR_PROBABILITY:
-            self._clear_sample = self._window_start
+            self._clear.append(start_sample)
+        lead_samples = self._rules.lead_ms * _SAMPLES_PER_MS
+        oldest_sample = start_sample - lead_samples - _CONTEXT_SAMPLES
+        while self._clear and self._clear[0] < oldest_sample:
+            self._clear.popleft()
         return happened
 
     def _place(self, window: _Window, *, was_talking: bool) -> list[Endpointing]:
@@ -326,7 +338,7 @@ class Endpointer:
             was_talking,
             [],
             is_continued=was_talking,
-            clear_sample=self._clear_sample,
+            context_sample=self._context_of(start_sample),
         )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)
@@ -381,14 +393,13 @@ class Endpointer:
         assert utterance is not None
         self._open, self._floor = None, end_sample
         speech_end_sample = min(utterance.speech_end_sample, end_sample)
-        context_sample = _context_of(utterance.start_sample, utterance.clear_sample)
         return UtteranceEnd(
             utterance.start_sample,
             end_sample,
             speech_end_sample,
             is_cut=is_cut,
             is_doubtful=utterance.is_doubtful,
-            context_sample=context_sample if utterance.is_doubtful else None,
+            context_sample=utterance.context_sample if utterance.is_doubtful else None,
         )
 
     def _split(self, utterance: _Utterance) -> list[Endpointing]:
@@ -412,10 +423,3 @@ class Endpointer:
             happened += self._place(window, was_talking=was_talking)
             was_talking = window.is_voiced
         return happened
-
-
-def _context_of(start_sample: int, clear_sample: int | None) -> int:
-    """Return where the context of an utterance begins, given where clear speech before it ended."""
-    if clear_sample is None or start_sample - clear_sample > _MAX_CONTEXT_GAP_SAMPLES:
-        return start_sample
-    return max(0, start_sample - _CONTEXT_SAMPLES)
