@@ -107,3 +107,11 @@ async def test_a_file_may_hold_several_languages(engine: ShortWindowEngine) -> N
     assert [language for language, _ in groupby(languages)] == ["en", "de", "zh", "en"]
     assert "Werbung" in heard.transcript.text
     assert "分析" in heard.transcript.text
+
+
+async def test_detection_can_be_restricted(engine: ShortWindowEngine) -> None:
+    heard = await hear(engine, SHORT, Options(languages=("de", "zh")))
+    assert heard.transcript.language in ("de", "zh")
+    heard = await hear(engine, SHORT, Options(languages=("de", "en")))
+    assert heard.transcript.language == "en"
+    assert words(heard.transcript.text) == words("The train leaves at noon.")

@@ -1,15 +1,24 @@
 import pytest
+from msgspec import UNSET
+from starlette.datastructures import QueryParams
 
-from auricle.cli.speech import language_of
+from auricle.cli.speech import languages_of
 from auricle.errors import BadRequest
-from auricle.languages import LANGUAGE_NAMES, LANGUAGES, improbable_language, language_code
+from auricle.languages import (
+    LANGUAGE_NAMES,
+    LANGUAGES,
+    improbable_language,
+    language_choice,
+    language_code,
+)
 from auricle.protocol.deepgram_query import parse_listen
-from auricle.protocol.native import Configure
+from auricle.protocol.native import Configure, parse_query
 from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.openai_rest import read_form
 from auricle.protocol.wyoming import WyomingDialect
 from auricle.server.native_dialect import NativeDialect
 from auricle.server.request import Fields, check
+from auricle.server.request import parse_query as parse_http_query
 from auricle.types import Task
 
 
@@ -102,7 +111,7 @@ def test_every_api_resolves_languages_alike() -> None:
         wyoming.wanted.language,
         native.language,
         check(Fields(language="nb-NO")).options.language,
-        language_of("nb-NO"),
+        languages_of("nb-NO")[0],
     ]
     assert found == ["no"] * 7
 
@@ -113,3 +122,62 @@ def test_a_language_is_improbable_below_a_twentieth_and_unknown_at_zero() -> Non
     assert improbable_language("de", 0.0) is None
     assert improbable_language(None, 0.01) is None
     assert "German" in (improbable_language("de", 0.049) or "")
+
+
+@pytest.mark.unit
+def test_possible_languages_restrict_detection_in_every_api_alike() -> None:
+    openai = read_form({"languages": ["de", "pt-BR"]}, Task.TRANSCRIBE).options
+    deepgram = parse_listen([("detect_language", "de"), ("detect_language", "pt-BR")])
+    realtime = RealtimeConfig().merged(
+        decode_session(b'{"audio":{"input":{"transcription":{"languages":["de","pt-BR"]}}}}')
+    )
+    (native,) = NativeDialect().receive_text('{"type":"configure","languages":["de","pt-BR"]}')
+    assert isinstance(native, Configure)
+    http = check(parse_http_query(QueryParams("languages=de,pt-BR"))).options
+    live = parse_query({"languages": "de,pt-BR"})
+    found = [
+        (openai.language, openai.languages),
+        (deepgram.language, deepgram.languages),
+        (realtime.language, realtime.languages),
+        (realtime.parameters().language, realtime.parameters().languages),
+        (realtime.tune().language, realtime.tune().languages),
+        (native.language, native.languages),
+        (http.language, http.languages),
+        language_choice(live.language, live.languages),
+        languages_of("de,pt-BR"),
+    ]
+    assert found == [(None, ("de", "pt"))] * 9
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("named", "possible", "expected"),
+    [
+        (None, None, (None, ())),
+        ("de", ["en", "fr"], ("de", ())),
+        ("multi", ["en", "fr"], (None, ("en", "fr"))),
+        (None, ["en", "english", "en-GB"], ("en", ())),
+        (None, ["en", "multi"], (None, ())),
+        (None, [" ", ""], (None, ())),
+    ],
+)
+def test_a_choice_of_languages_is_a_name_or_a_set(
+    named: str | None, possible: list[str] | None, expected: tuple[str | None, tuple[str, ...]]
+) -> None:
+    assert language_choice(named, possible) == expected
+
+
+@pytest.mark.unit
+def test_a_possible_language_that_is_unknown_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        language_choice(None, ["de", "xx"])
+
+
+@pytest.mark.unit
+def test_a_language_that_is_named_lifts_a_restriction_and_null_leaves_it() -> None:
+    (named,) = NativeDialect().receive_text('{"type":"configure","language":"de"}')
+    (unset,) = NativeDialect().receive_text('{"type":"configure","language":null}')
+    assert isinstance(named, Configure)
+    assert isinstance(unset, Configure)
+    assert named.languages == ()
+    assert unset.languages is UNSET

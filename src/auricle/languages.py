@@ -1,5 +1,7 @@
 """The languages that Whisper knows, and nothing of any engine: the server has to know them too."""
 
+from collections.abc import Iterable
+
 from auricle.errors import BadRequest
 
 IMPROBABLE_LANGUAGE = 0.05
@@ -277,6 +279,25 @@ def language_code(named: str | None) -> str | None:
         "language must be a language that Whisper knows, as a code (`en`, `pt-BR`) or an English "
         "name (`english`), or `auto`."
     )
+
+
+def language_choice(
+    named: str | None, possible: Iterable[str] | None
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language that is named, or else those that detection is restricted to.
+
+    One possible language is as good as a name; none of them, or ``multi`` among them, restricts
+    nothing.
+
+    Raises:
+        BadRequest: The model has no such language.
+    """
+    language = language_code(named)
+    codes = dict.fromkeys(language_code(each) for each in possible or () if each.strip())
+    if language is not None or not codes or None in codes:
+        return language, ()
+    known = tuple(code for code in codes if code is not None)
+    return (known[0], ()) if len(known) == 1 else (None, known)
 
 
 def improbable_language(language: str | None, probability: float) -> str | None:

@@ -52,6 +52,7 @@ class Options:
 
     Attributes:
         language: A Whisper language code, or ``None`` to detect it.
+        languages: Codes that detection is restricted to; empty: any language.
         task: Transcribe, or translate to English.
         beam_size: 1 is greedy; faster-whisper's own default is 5.
         initial_prompt: Text that the model takes as having come before.
@@ -76,6 +77,7 @@ class Options:
     sentence_times: bool = True
     prefix_tokens: tuple[int, ...] = ()
     is_guess: bool = False
+    languages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==

@@ -1,19 +1,33 @@
 import pytest
 
-from auricle.cli.speech import language_of, words_of
+from auricle.cli.speech import languages_of, words_of
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
 
-@pytest.mark.parametrize(("code", "language"), [(None, None), ("auto", None), ("de", "de")])
-def test_a_language_is_its_code_or_found_out(code: str | None, language: str | None) -> None:
-    assert language_of(code) == language
+@pytest.mark.parametrize(
+    ("named", "language", "languages"),
+    [
+        (None, None, ()),
+        ("auto", None, ()),
+        ("multi", None, ()),
+        ("de", "de", ()),
+        ("de, English", None, ("de", "en")),
+        ("de,de-AT", "de", ()),
+    ],
+)
+def test_a_language_is_its_code_or_found_out_maybe_among_several(
+    named: str | None, language: str | None, languages: tuple[str, ...]
+) -> None:
+    assert languages_of(named) == (language, languages)
 
 
 def test_an_unknown_language_is_told_as_such() -> None:
     with pytest.raises(SetupError, match="no language 'xx'"):
-        language_of("xx")
+        languages_of("xx")
+    with pytest.raises(SetupError, match="no language 'de,xx'"):
+        languages_of("de,xx")
 
 
 @pytest.mark.parametrize(

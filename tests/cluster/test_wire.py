@@ -63,6 +63,7 @@ JOB = Job(
         sentence_times=False,
         prefix_tokens=(1, 50_000),
         is_guess=True,
+        languages=("de", "en"),
     ),
     kind=JobKind.SPECULATIVE,
     client=ClientId("alice"),
@@ -148,6 +149,7 @@ def test_what_is_on_the_wire_is_pinned() -> None:
         "sentence_times": True,
         "prefix_tokens": [],
         "is_guess": False,
+        "languages": [],
     }
     assert pack_frame(Beat()).hex() == "0b00000081a474797065a442656174"
     assert msgspec.msgpack.decode(pack_frame(Failed("c", "m", 3))[4:]) == {

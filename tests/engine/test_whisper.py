@@ -160,9 +160,20 @@ def test_a_prompt_can_ask_for_text_without_timestamps(
 
 
 def test_the_language_comes_without_its_marks(backend: WhisperBackend, encoded: Encoded) -> None:
-    ((language, probability),) = backend.detect_languages(encoded)
+    ((language, probability),) = backend.detect_languages(encoded, [()])
     assert language == "en"
     assert 0.5 < probability <= 1
+
+
+def test_each_row_is_in_one_of_the_languages_that_it_can_be_in(
+    backend: WhisperBackend, encoded: Encoded
+) -> None:
+    both = np.concatenate([encoded, encoded])
+    german, english = backend.detect_languages(both, [("de", "zh"), ("en", "de")])
+    assert german[0] in ("de", "zh")
+    assert english[0] == "en"
+    assert 0.5 <= german[1] <= 1
+    assert 0.9 < english[1] <= 1
 
 
 def test_align_gives_a_path_and_a_probability_for_each_token(

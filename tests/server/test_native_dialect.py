@@ -18,7 +18,7 @@ def test_messages_are_one_step_each() -> None:
 
 def test_a_language_is_known_by_its_code() -> None:
     text = encode_command(Configure(language="pt-BR"))
-    assert list(NativeDialect().receive_text(text)) == [Configure(language="pt")]
+    assert list(NativeDialect().receive_text(text)) == [Configure(language="pt", languages=())]
     with pytest.raises(BadRequest):
         NativeDialect().receive_text(encode_command(Configure(language="klingon")))
 

@@ -413,6 +413,7 @@ export class Conversation {
 			frame_ms: FRAME_MILLISECONDS,
 			seq: true,
 			language: asked.language,
+			languages: asked.languages,
 			task: asked.task,
 			prompt: asked.prompt,
 			hotwords: asked.hotwords,

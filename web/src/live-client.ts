@@ -315,7 +315,8 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 
 /** Returns the parameters alone: what else is in the options can't be sent to a worker. */
 function plain(asked: StreamParameters): StreamParameters {
-	const { language, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } = asked;
-	const all = { language, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps };
+	const { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } =
+		asked;
+	const all = { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps };
 	return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -6,6 +6,8 @@ import { AuricleError } from './errors.js';
 export interface StreamParameters {
 	/** A code as `en`; `null` or left out: it is detected, for each utterance. */
 	readonly language?: string | null;
+	/** Codes that an utterance can be in, where `language` is left out; left out: any. */
+	readonly languages?: readonly string[];
 	/** `translate`: to English. */
 	readonly task?: 'transcribe' | 'translate';
 	/** Text that the model takes as having come before: at most 4000 characters. */

@@ -23,7 +23,7 @@ from auricle.cli.speech import (
     Prompt,
     TaskChoice,
     WordTimestamps,
-    language_of,
+    languages_of,
     words_of,
 )
 from auricle.client import ClientRules, LiveClient
@@ -99,8 +99,10 @@ def live(
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
     written_as, target = _destination(file, output, output_format)
+    known, possible = languages_of(language)
     parameters = StreamParameters(
-        language=language_of(language),
+        language=known,
+        languages=possible,
         task=task,
         prompt=prompt,
         hotwords=words_of(hotwords),

@@ -241,6 +241,7 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
 def _query(options: Options) -> dict[str, str]:
     given = {
         "language": options.language,
+        "languages": ",".join(options.languages) or None,
         "task": options.task.value,
         "beam_size": str(options.beam_size),
         "initial_prompt": options.initial_prompt,

@@ -5,13 +5,16 @@ from typing import Annotated
 import typer
 
 from auricle.errors import BadRequest, SetupError
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH
 from auricle.types import Task
 
 Language = Annotated[
     str | None,
-    typer.Option(help="A code or English name, as [bold]en[/]; without it, it is detected."),
+    typer.Option(
+        help="A code or English name, as [bold]en[/]; several, as [bold]de,en[/], are what it "
+        "may be. Left out, it is detected."
+    ),
 ]
 TaskChoice = Annotated[Task, typer.Option(help="Write what is said, or translate it to English.")]
 WordTimestamps = Annotated[bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")]
@@ -28,17 +31,17 @@ Prompt = Annotated[str | None, typer.Option(help="Text that came before, for nam
 Hotwords = Annotated[str | None, typer.Option(help="Words to expect, separated by commas.")]
 
 
-def language_of(code: str | None) -> str | None:
-    """Return the language that is named; ``None`` if it is to be detected.
+def languages_of(named: str | None) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language that is named, or those that it may be; neither: it is detected.
 
     Raises:
         SetupError: There is no such language.
     """
     try:
-        return language_code(code)
+        return language_choice(None, (named or "").split(","))
     except BadRequest:
         raise SetupError(
-            f"There is no language {code!r}; use a code such as en or pt-BR, or an English name."
+            f"There is no language {named!r}; use a code such as en or pt-BR, or an English name."
         ) from None
 
 

@@ -22,7 +22,7 @@ from auricle.cli.speech import (
     Prompt,
     TaskChoice,
     WordTimestamps,
-    language_of,
+    languages_of,
     words_of,
 )
 from auricle.config import Settings
@@ -70,8 +70,10 @@ def transcribe(
     read doesn't stop the others; the exit code is then 1.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
+    known, possible = languages_of(language)
     options = Options(
-        language=language_of(language),
+        language=known,
+        languages=possible,
         task=task,
         beam_size=beam_size,
         initial_prompt=initial_prompt,

@@ -398,6 +398,7 @@ class Conversation:
         is_pcm = now.format is Wire.PCM16
         return Configure(
             language=now.language,
+            languages=now.languages,
             prompt=now.prompt,
             endpoint_ms=now.endpoint_ms,
             format=now.format if is_pcm else msgspec.UNSET,
@@ -443,7 +444,7 @@ class Conversation:
         )
 
 
-_CONFIGURABLE = ("language", "prompt", "endpoint_ms")
+_CONFIGURABLE = ("language", "languages", "prompt", "endpoint_ms")
 
 
 def _in_query(value: object) -> str:

@@ -91,6 +91,7 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sentence_times: bool
     prefix_tokens: tuple[int, ...]
     is_guess: bool
+    languages: tuple[str, ...] = ()
 
 
 class Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -182,6 +183,7 @@ def pack_job(job: Job, *, attempt: int, max_wait_s: float | None) -> bytes:
         sentence_times=options.sentence_times,
         prefix_tokens=options.prefix_tokens,
         is_guess=options.is_guess,
+        languages=options.languages,
     )
     try:
         body = _encoder.encode(head)
@@ -240,6 +242,7 @@ def parse_job(body: bytes) -> ReceivedJob:
             sentence_times=head.sentence_times,
             prefix_tokens=head.prefix_tokens,
             is_guess=head.is_guess,
+            languages=head.languages,
         ),
         kind=head.kind,
         client=ClientId(head.client),

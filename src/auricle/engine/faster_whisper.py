@@ -14,6 +14,7 @@ from faster_whisper import WhisperModel
 from auricle.engine import EngineSettings
 from auricle.engine.loading import load_model
 from auricle.engine.model_files import check_model_directory, display_name
+from auricle.engine.whisper import likeliest
 from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 
@@ -53,9 +54,14 @@ class FasterWhisperEngine:
 
     def _transcribe(self, job: Job) -> Transcript:
         options = job.options
+        samples = job.pcm.astype(np.float32) / INT16_FULL_SCALE
+        language, probability = options.language, 0.0
+        if language is None and options.languages and self._model.model.is_multilingual:
+            _, _, rankings = self._model.detect_language(samples)
+            language, probability = likeliest(dict(rankings), options.languages)
         found, info = self._model.transcribe(
-            job.pcm.astype(np.float32) / INT16_FULL_SCALE,
-            language=options.language,
+            samples,
+            language=language,
             task=options.task.value,
             beam_size=options.beam_size,
             initial_prompt=options.initial_prompt,
@@ -69,7 +75,7 @@ class FasterWhisperEngine:
         return Transcript(
             text="".join(segment.text for segment in segments).strip(),
             language=info.language,
-            language_probability=float(info.language_probability),
+            language_probability=probability or float(info.language_probability),
             duration_samples=job.pcm.size,
             segments=segments,
         )

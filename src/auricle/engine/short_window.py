@@ -162,7 +162,8 @@ class ShortWindowEngine:
 
     def _start(self, job: Job) -> JobDecoding | AudioError:
         language = job.options.language if self._backend.is_multilingual else "en"
-        if language is not None and not self._backend.knows(language):
+        possible = job.options.languages if language is None else (language,)
+        if possible and not any(map(self._backend.knows, possible)):
             return AudioError("The model does not know this language; leave it out to detect it.")
         lead_frames = self._policy.window.lead_for(job.pcm)
         features = self._backend.features(job.pcm, lead_frames)
@@ -258,7 +259,8 @@ class ShortWindowEngine:
         ]
         if not rows:
             return
-        detected = self._backend.detect_languages(encoded[rows])
+        among = [batch[row].decoding.job.options.languages for row in rows]
+        detected = self._backend.detect_languages(encoded[rows], among)
         for row, (language, probability) in zip(rows, detected, strict=True):
             window = batch[row]
             window.decoding.language = language

@@ -4,7 +4,7 @@ Everything that touches ``ctranslate2`` or a class of faster-whisper is here, so
 of either is met in one place. Runs in a worker process only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -86,10 +86,20 @@ class WhisperBackend:
             output = output.to(ctranslate2.DataType.float32)
         return np.array(output)
 
-    def detect_languages(self, encoded: Encoded) -> list[tuple[str, float]]:
-        """Return the likeliest language of each row with its probability."""
-        results = self._whisper.detect_language(_view(encoded))
-        return [(ranking[0][0][2:-2], float(ranking[0][1])) for ranking in results]
+    def detect_languages(
+        self, encoded: Encoded, among: Sequence[Sequence[str]]
+    ) -> list[tuple[str, float]]:
+        """Return the likeliest language of each row with its probability.
+
+        Args:
+            encoded: The rows.
+            among: For each row, the languages that it can be in; none: any. The probabilities of
+                those that it can't be in go to the others.
+        """
+        rankings = self.language_probabilities(encoded)
+        return [
+            likeliest(ranking, possible) for ranking, possible in zip(rankings, among, strict=True)
+        ]
 
     def language_probabilities(self, encoded: Encoded) -> list[dict[str, float]]:
         """Return how likely each language is, for each row."""
@@ -143,6 +153,14 @@ class WhisperBackend:
             _view(encoded), list(start), [list(text)], [content_frames], median_filter_width=7
         )
         return Alignment(result.alignments, result.text_token_probs)
+
+
+def likeliest(probabilities: Mapping[str, float], possible: Sequence[str]) -> tuple[str, float]:
+    """Return the likeliest of the possible languages, and how likely it is among them."""
+    left = {each: p for each, p in probabilities.items() if not possible or each in possible}
+    language = max(left, key=left.__getitem__)
+    whole = sum(left.values()) if possible else 1.0
+    return language, left[language] / whole if whole else 0.0
 
 
 def _view(encoded: Encoded) -> ctranslate2.StorageView:

@@ -93,6 +93,7 @@ def parameters_of(asked: Listen) -> StreamParameters:
         sample_rate=asked.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
         channels=asked.channels,
         language=asked.language,
+        languages=asked.languages,
         hotwords=asked.hotwords,
         partials=asked.wants_interim,
         endpoint_ms=asked.endpoint_ms,

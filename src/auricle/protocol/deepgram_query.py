@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from auricle.errors import BadRequest
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.native import MAX_ENDPOINT_MS, MAX_HOTWORDS
 
@@ -62,6 +62,7 @@ class Listen:
         sample_rate_hz: Of samples without a header.
         channels: Of the audio; two are mixed.
         language: A Whisper code; ``None`` to detect it.
+        languages: Codes that detection is restricted to.
         hotwords: Keyterms, and keywords without their weights.
         wants_interim: Whether guesses are told.
         endpoint_ms: Silence that ends an utterance.
@@ -92,6 +93,7 @@ class Listen:
     utt_split_s: float
     tags: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
 
 
 def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
@@ -114,11 +116,13 @@ def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
         raise BadRequest("multichannel is not supported: without it, channels are mixed.")
     is_smart = query.flag("smart_format")
     endpoint_ms = query.endpoint_ms()
+    language, languages = _languages(query)
     return Listen(
         encoding=encoding,
         sample_rate_hz=_rate_hz(query, encoding),
         channels=channels,
-        language=_language(query),
+        language=language,
+        languages=languages,
         hotwords=_hotwords(query),
         wants_interim=query.flag("interim_results"),
         endpoint_ms=ENDPOINT_MS if endpoint_ms is None else endpoint_ms,
@@ -222,11 +226,12 @@ def _rate_hz(query: _Query, encoding: str | None) -> int:
     return MAX_RATE_HZ  # nobody asks: the packets and the header say it
 
 
-def _language(query: _Query) -> str | None:
-    named = query.text("language")
+def _languages(query: _Query) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language, or those that detection is restricted to, as ``detect_language=de``."""
     if query.has("detect_language"):
-        return None
-    return language_code(named or DEFAULT_LANGUAGE)
+        named = [each for each in query.texts("detect_language") if each.lower() not in _TRUE]
+        return language_choice(None, named)
+    return language_choice(query.text("language") or DEFAULT_LANGUAGE, ())
 
 
 def _hotwords(query: _Query) -> tuple[str, ...]:

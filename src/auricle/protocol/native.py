@@ -44,6 +44,7 @@ _NO_MESSAGE = (
 )
 
 _Hotword = Annotated[str, Meta(max_length=100)]
+_Languages = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=200)]
 _Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
 _Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
 _EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
@@ -65,6 +66,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     frame_ms: Annotated[float, Meta(ge=2.5, le=120)] = 20
     seq: bool = False
     language: str | None = None
+    languages: _Languages = ()
     task: Task = Task.TRANSCRIBE
     prompt: _Prompt | None = None
     hotwords: _Hotwords = ()
@@ -108,6 +110,7 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_
     """Change what is given, from the next utterance or packet on."""
 
     language: str | None | UnsetType = UNSET
+    languages: _Languages | UnsetType = UNSET
     prompt: _Prompt | None | UnsetType = UNSET
     endpoint_ms: _EndpointMs | UnsetType = UNSET
     format: Wire | UnsetType = UNSET
@@ -159,16 +162,15 @@ def encode_command(command: Command) -> str:
 
 
 def parse_query(query: Mapping[str, str]) -> StreamParameters:
-    """Read parameters from a query; hotwords are separated by commas, flags are 0 or 1.
+    """Read parameters from a query; lists are separated by commas, flags are 0 or 1.
 
     Raises:
         BadRequest: A value is out of range or of the wrong type.
     """
     known = set(StreamParameters.__struct_fields__)
     given: dict[str, object] = {name: value for name, value in query.items() if name in known}
-    if "hotwords" in given:
-        words = query["hotwords"].split(",")
-        given["hotwords"] = [word.strip() for word in words if word.strip()]
+    for name in {"hotwords", "languages"} & given.keys():
+        given[name] = [each.strip() for each in query[name].split(",") if each.strip()]
     try:
         return msgspec.convert(given, StreamParameters, strict=False)
     except msgspec.ValidationError as error:

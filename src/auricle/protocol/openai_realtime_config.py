@@ -14,7 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from auricle.errors import BadRequest
 from auricle.events import Wire
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.dialect import Law, Tune
 from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 
@@ -91,6 +91,7 @@ class RealtimeConfig:
         rate_hz: Its rate.
         model: Whatever was named.
         language: A code that is known.
+        languages: Codes that detection is restricted to.
         prompt: Text that the model takes as having come before.
         keywords: Words that it should expect.
         turn_detection: ``server_vad``, ``semantic_vad``, or ``None``: the client commits.
@@ -108,6 +109,7 @@ class RealtimeConfig:
     turn_detection: str | None = "server_vad"
     silence_ms: int = DEFAULT_SILENCE_MS
     eagerness: str = "auto"
+    languages: tuple[str, ...] = ()
     has_chosen_turns: bool = field(default=False, compare=False)
 
     @property
@@ -132,6 +134,7 @@ class RealtimeConfig:
             format=Wire.PCM16,
             sample_rate=self.rate_hz,
             language=self.language,
+            languages=self.languages,
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
@@ -142,6 +145,7 @@ class RealtimeConfig:
         return Tune(
             sample_rate=self.rate_hz,
             language=self.language,
+            languages=self.languages,
             prompt=self.prompt,
             hotwords=self.keywords,
             endpoint_ms=self.endpoint_ms,
@@ -203,7 +207,8 @@ class RealtimeConfig:
         if given.model is not UNSET:
             config = config.with_model(given.model or DEFAULT_MODEL)
         if given.language is not UNSET or given.languages is not UNSET:
-            config = replace(config, language=_language(given, param))
+            language, languages = _languages(given, param)
+            config = replace(config, language=language, languages=languages)
         if given.prompt is not UNSET:
             if len(given.prompt or "") > MAX_PROMPT_CHARACTERS:
                 raise ConfigError(
@@ -276,7 +281,8 @@ class RealtimeConfig:
             "language": self.language,
             "prompt": self.prompt,
         }
-        return given | ({"keywords": self.keywords} if self.keywords else {})
+        lists = {"languages": self.languages, "keywords": self.keywords}
+        return given | {name: values for name, values in lists.items() if values}
 
     def _turns(self) -> dict[str, Any] | None:
         match self.turn_detection:
@@ -309,15 +315,14 @@ def decode_session(data: bytes | msgspec.Raw) -> SessionFields:
         ) from None
 
 
-def _language(given: _Transcription, param: str) -> str | None:
-    """Return the language that is named, if it is one: hints at several leave it to be found."""
+def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language that is named, or those that it may be."""
     named = given.language or None
-    if named is None and given.languages and len(given.languages) == 1:
-        named = given.languages[0]
     try:
-        return language_code(named)
+        return language_choice(named, given.languages or ())
     except BadRequest as error:
-        raise ConfigError(str(error), f"{param}.language") from None
+        field = "languages" if named is None else "language"
+        raise ConfigError(str(error), f"{param}.{field}") from None
 
 
 def _keywords(given: list[str], param: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from auricle.errors import BadRequest
-from auricle.languages import LANGUAGE_NAMES, language_code
+from auricle.languages import LANGUAGE_NAMES, language_choice
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.subtitle_layout import (
     MAX_LINE_WIDTH,
@@ -152,10 +152,12 @@ def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()
     granularities = _granularities(fields)
     temperature = _temperature(fields)
     is_streamed = task is Task.TRANSCRIBE and _is_streamed(fields)
+    language, languages = _languages(fields)
     return SpeechRequest(
         model=_last(fields, "model"),
         options=Options(
-            language=_language(fields),
+            language=language,
+            languages=languages,
             task=task,
             initial_prompt=_last(fields, "prompt")[-MAX_PROMPT_CHARACTERS:] or None,
             hotwords=_keywords(fields),
@@ -251,16 +253,13 @@ def _temperature(fields: Fields) -> float:
     return given
 
 
-def _language(fields: Fields) -> str | None:
-    """Return the language; of several possible ones none, as the model can't choose among them."""
-    field, named = "language", _last(fields, "language")
-    hints = _list(fields, "languages")
-    if not named and len(hints) == 1:
-        field, named = "languages", hints[0]
+def _languages(fields: Fields) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language, or those that it may be."""
+    named, possible = _last(fields, "language"), _list(fields, "languages")
     try:
-        return language_code(named)
+        return language_choice(named, possible)
     except BadRequest as error:
-        raise BadRequest(str(error), field) from None
+        raise BadRequest(str(error), "language" if named else "languages") from None
 
 
 def _keywords(fields: Fields) -> tuple[str, ...]:

@@ -109,7 +109,12 @@ def _ask(asked: Listen, request_id: str) -> Ask:
         trace_id=request_id,
         audio_format="pcm16" if is_raw else "auto",
         sample_rate_hz=asked.sample_rate_hz,
-        options=Options(language=asked.language, hotwords=asked.hotwords, word_timestamps=True),
+        options=Options(
+            language=asked.language,
+            languages=asked.languages,
+            hotwords=asked.hotwords,
+            word_timestamps=True,
+        ),
         condition_on_previous_text=False,
         max_wait_s=None,
         opus_packet_bytes=None,

@@ -40,7 +40,10 @@ _PARAMETERS: dict[str, tuple[str, Schema]] = {
         "A language, as a code or an English name; `multi` or `auto` to detect it.",
         {"type": "string", "default": DEFAULT_LANGUAGE},
     ),
-    "detect_language": ("The language is detected.", _FLAG),
+    "detect_language": (
+        "`true`: the language is detected; or the languages that it can be.",
+        _LIST,
+    ),
     "keyterm": ("Words that the model should expect.", _LIST),
     "keywords": ("The same; weights behind a colon are left out.", _LIST),
     "smart_format": ("Punctuation and paragraphs.", _FLAG),

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from msgspec import structs
+from msgspec import UNSET, structs
 
 from auricle.errors import BadRequest
 from auricle.events import Event, SessionEvent
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.dialect import End, Farewell, Step
 from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
 
@@ -26,9 +26,7 @@ class NativeDialect:
         command = decode_command(text)
         if isinstance(command, Start | Resume):
             raise BadRequest("The session has started: open another connection for this.")
-        if isinstance(command, Configure) and isinstance(command.language, str):
-            command = structs.replace(command, language=language_code(command.language))
-        return (command,)
+        return (_resolved(command) if isinstance(command, Configure) else command,)
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
         """Pass audio on."""
@@ -42,3 +40,11 @@ class NativeDialect:
         """Tell the error, if there is one, and close with its code."""
         texts = () if end.failed is None else tuple(self.encode(end.failed))
         return Farewell(texts, end.close_code, end.how)
+
+
+def _resolved(command: Configure) -> Configure:
+    """Return the command with codes for languages; a language that is named lifts a restriction."""
+    if not command.language and command.languages is UNSET:
+        return command
+    language, languages = language_choice(command.language or None, command.languages or ())
+    return structs.replace(command, language=language, languages=languages)

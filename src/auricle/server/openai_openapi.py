@@ -27,7 +27,7 @@ _FORM = {
         "file": {"type": "string", "format": "binary", "description": "The audio."},
         "model": {**TEXT, "description": "Any name, unless the server is strict about it."},
         "language": {**TEXT, "description": "A code or an English name; left out: detected."},
-        "languages[]": {**_LIST, "description": "A single one is taken as `language`."},
+        "languages[]": {**_LIST, "description": "Languages that detection is restricted to."},
         "prompt": {**TEXT, "description": "Text that the model takes as having come before."},
         "keywords[]": {**_LIST, "description": "Words that the model should expect."},
         "response_format": {"type": "string", "enum": list(Format), "default": "json"},

@@ -12,7 +12,7 @@ import msgspec
 from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.ignored import ignored_options
 from auricle.types import MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
@@ -39,6 +39,7 @@ class Fields(msgspec.Struct, kw_only=True):
     audio_format: str | None = None
     sample_rate: Number | None = None
     language: str | None = None
+    languages: list[str] | None = None
     src_lang: str | None = None
     task: str | None = None
     beam_size: Number | None = None
@@ -87,15 +88,16 @@ class Ask:
 
 
 def parse_query(query: QueryParams) -> Fields:
-    """Return the fields in a query string; ``hotwords`` may be repeated or hold commas.
+    """Return the fields in a query string; lists may be repeated or hold commas.
 
     Raises:
         BadRequest: A value has the wrong type.
     """
     values: dict[str, object] = dict(query)
-    if "hotwords" in query:
-        listed = ",".join(query.getlist("hotwords")).split(",")
-        values["hotwords"] = [word.strip() for word in listed if word.strip()]
+    for name in ("hotwords", "languages"):
+        if name in query:
+            listed = ",".join(query.getlist(name)).split(",")
+            values[name] = [each.strip() for each in listed if each.strip()]
     try:
         return msgspec.convert(values, Fields, strict=False)
     except msgspec.ValidationError as error:
@@ -157,8 +159,10 @@ def _options(fields: Fields) -> Options:
         task = Task((fields.task or "transcribe").lower())
     except ValueError:
         raise BadRequest("task must be `transcribe` or `translate`.") from None
+    language, languages = language_choice(fields.language or fields.src_lang, fields.languages)
     return Options(
-        language=language_code(fields.language or fields.src_lang),
+        language=language,
+        languages=languages,
         task=task,
         beam_size=_whole("beam_size", fields.beam_size, Options().beam_size, 1, MAX_BEAM_SIZE),
         initial_prompt=prompt,

@@ -25,7 +25,7 @@ from auricle.errors import (
     RateLimited,
     RemoteProtocolError,
 )
-from auricle.languages import language_code
+from auricle.languages import language_choice
 from auricle.protocol.native import (
     Resume,
     Start,
@@ -111,7 +111,8 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
 
 
 def _checked(parameters: StreamParameters) -> StreamParameters:
-    return structs.replace(parameters, language=language_code(parameters.language))
+    language, languages = language_choice(parameters.language, parameters.languages)
+    return structs.replace(parameters, language=language, languages=languages)
 
 
 @dataclass(slots=True)

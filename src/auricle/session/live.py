@@ -100,6 +100,7 @@ class LiveSession:
         self.parameters = parameters
         self._options = Options(
             language=_known(parameters.language),
+            languages=tuple(filter(_known, parameters.languages)),
             task=parameters.task,
             beam_size=settings.live_beam_size,
             initial_prompt=parameters.prompt or None,
@@ -258,8 +259,8 @@ class LiveSession:
             case Keepalive():
                 pass
             case Configure():
-                if command.language is not UNSET:
-                    _known(command.language)
+                for language in (command.language or None, *(command.languages or ())):
+                    _known(language)
                 self._intake.put(command)
             case Finalize() | Stop() | Flush() | Discard():
                 self._intake.put(command)
@@ -389,6 +390,8 @@ class LiveSession:
         self._take_found(tuple(self._intake.configure(command, now)), now)
         if command.language is not UNSET:
             self._options = replace(self._options, language=command.language)
+        if command.languages is not UNSET:
+            self._options = replace(self._options, languages=command.languages)
         if command.prompt is not UNSET:
             self._options = replace(self._options, initial_prompt=command.prompt or None)
         if isinstance(command, Tune) and command.hotwords is not UNSET:

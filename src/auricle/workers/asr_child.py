@@ -127,6 +127,7 @@ def _job(message: JobMessage) -> Job:
         is_guess=message.is_guess,
         is_piece=message.is_piece,
         sentence_times=message.sentence_times,
+        languages=message.languages,
     )
     return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
 

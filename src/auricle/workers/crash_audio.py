@@ -97,6 +97,7 @@ class CrashAudio:
             "is_guess": options.is_guess,
             "is_piece": options.is_piece,
             "sentence_times": options.sentence_times,
+            "languages": options.languages,
             "prompt_characters": len(options.initial_prompt or ""),
             "hotwords": len(options.hotwords),
             "prefix_tokens": len(options.prefix_tokens),

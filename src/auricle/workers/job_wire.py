@@ -43,6 +43,7 @@ def job_message(job: Job) -> JobMessage:
         is_guess=options.is_guess,
         is_piece=options.is_piece,
         sentence_times=options.sentence_times,
+        languages=options.languages,
     )
 
 

@@ -76,6 +76,7 @@ class JobMessage(Message, frozen=True):
     is_guess: bool = False
     is_piece: bool = False
     sentence_times: bool = True
+    languages: tuple[str, ...] = ()
 
 
 class RunBatch(Message, frozen=True):
