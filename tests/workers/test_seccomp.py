@@ -108,3 +108,10 @@ def test_threads_that_are_there_are_held_as_well() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == REFUSED
+
+
+def test_what_is_not_refused_is_told() -> None:
+    code = "from auricle.workers.attempts import not_refused; print(*not_refused(), sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    expected = {"starting processes", "outliving the server", "shared memory (mmap)"}
+    assert expected <= set(done.stdout.splitlines())

@@ -27,6 +27,8 @@ class InputFile:
         self._file.seek(0)
         self._bytes_left: float = math.inf
         self._cpu_ends_at = math.inf
+        self.is_seekable = True
+        """What is told to FFmpeg: ``False`` makes it read the file from its start to its end."""
         self.limit_reached = False
         """Whether the file seemed to end because of the last :meth:`limit`."""
 
@@ -52,6 +54,10 @@ class InputFile:
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to another position and return it."""
         return self._file.seek(offset, whence)
+
+    def seekable(self) -> bool:
+        """Return whether FFmpeg may call :meth:`seek`."""
+        return self.is_seekable
 
     def tell(self) -> int:
         """Return the current position."""
