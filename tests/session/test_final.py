@@ -46,6 +46,7 @@ def pending(speculation: Speculation | None = None) -> PendingFinal:
         factory=JobFactory(Caller("S", CLIENT, "room-1"), 1),
         pcm=PCM,
         start_sample=1000,
+        speech_sample=5000,
         speech_end_sample=30_000,
         options=OPTIONS,
         stable="",

@@ -26,10 +26,15 @@ def fit_to_voice(segment: Segment, voiced: Spans) -> Segment:
     if not segment.words:
         start, end = _shrunk(segment.start_sample, segment.end_sample, voiced)
         return replace(segment, start_sample=start, end_sample=end)
-    words = tuple(_fit_word(word, voiced) for word in segment.words)
+    words = fit_words(segment.words, voiced)
     return replace(
         segment, start_sample=words[0].start_sample, end_sample=words[-1].end_sample, words=words
     )
+
+
+def fit_words(words: Sequence[Word], voiced: Spans) -> tuple[Word, ...]:
+    """Return the words with their times shrunk to where the voice is."""
+    return tuple(_fit_word(word, voiced) for word in words)
 
 
 def _fit_word(word: Word, voiced: Spans) -> Word:

@@ -86,6 +86,7 @@ class PendingFinal:
         factory: Makes its jobs.
         pcm: The utterance's audio, paddings included.
         start_sample: Where it begins.
+        speech_sample: Where speech was found in it.
         speech_end_sample: Where its last speech ended.
         options: What it is asked with.
         stable: What was told as firm while it was open.
@@ -98,6 +99,7 @@ class PendingFinal:
     factory: JobFactory
     pcm: Pcm16
     start_sample: int
+    speech_sample: int
     speech_end_sample: int
     options: Options
     stable: str

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from auricle.audio.endpointer import Endpointing, Pause, Resumed, SpeechStart, UtteranceEnd
+from auricle.audio.vad import WINDOW_SAMPLES
+from auricle.audio.voice import fit_words
 from auricle.errors import AuricleError
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.agreement import continues
@@ -228,6 +230,7 @@ class Recognition:
                 factory=utterance.factory,
                 pcm=self._hearing.read(found.start_sample, found.end_sample),
                 start_sample=found.start_sample,
+                speech_sample=utterance.speech_sample,
                 speech_end_sample=found.speech_end_sample,
                 options=utterance.options,
                 stable=utterance.agreement.stable,
@@ -305,10 +308,14 @@ def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: floa
 
 
 def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Word, ...] | None:
-    """Return the words with their times in the session, if they were asked for."""
+    """Return the words with their times in the session, if they were asked for.
+
+    None begins before speech was found, give or take a window, or ends after the last speech.
+    """
     if not pending.options.word_timestamps or not isinstance(result, Transcript):
         return None
-    return tuple(
+    voiced = ((pending.speech_sample - WINDOW_SAMPLES, pending.speech_end_sample),)
+    words = tuple(
         Word(
             pending.start_sample + word.start_sample,
             pending.start_sample + word.end_sample,
@@ -318,3 +325,4 @@ def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Wo
         for segment in result.segments
         for word in segment.words or ()
     )
+    return fit_words(words, voiced)
