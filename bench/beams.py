@@ -4,13 +4,15 @@
 
 All sides share one loaded model and one thread, in turns of eight clips. CPU seconds count
 everything from samples to text, what is decoded again included. Read sentences are scored by words,
-spelled AN4 clips by characters, these also in noise at 10 dB.
+spelled AN4 clips by characters, these also in noise at 10 dB. Parts that are measured one by one
+(``--only``, ``--ways``) are merged into the JSON.
 
 Then a worker's day is put together from the CPU time of read sentences, one in twenty of which
 names a wrong language: how much of the time would it be reported as overdue?
 """
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -38,6 +40,8 @@ from bench.speech import AN4, READ, Clip, corpus, with_noise
 
 NOISE_DB = 10
 NOISY = f"{AN4}, {NOISE_DB} dB"
+KINDS = (READ, AN4, NOISY)
+LANGUAGES = "languages"
 WRONG_LANGUAGES = ("zh", "de", "fr", "ja")
 WRONG_SHARE = 0.05
 
@@ -83,10 +87,12 @@ class Side:
             self.errors.append(score(clip.text, result.text))
 
 
-def compare(backend: WhisperBackend, clips: Sequence[Clip]) -> dict[str, Any]:
+def compare(
+    backend: WhisperBackend, clips: Sequence[Clip], ways: Sequence[Way] = WAYS
+) -> dict[str, Any]:
     """Return the figures of each way on clips of one kind."""
     sides = []
-    for way in WAYS:
+    for way in ways:
         guard = GuardPolicy(full_beam_size=way.full_beam_size)
         sides.append(Side(way, ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))))
     for at in range(0, len(clips), MAX_BATCH_JOBS):
@@ -173,8 +179,9 @@ def show(kind: str, ways: dict[str, dict[str, Any]]) -> None:
 
 def picture(kinds: dict[str, dict[str, Any]]) -> tuple[Bars, ...]:
     names = tuple(kinds)
+    drawn = [way.name for way in WAYS if all(way.name in of for of in kinds.values())]
     return tuple(
-        Bars(title, names, {way.name: [of[way.name][key] for of in kinds.values()] for way in WAYS})
+        Bars(title, names, {name: [of[name][key] for of in kinds.values()] for name in drawn})
         for title, key in (
             ("CPU seconds for each second of audio, by beam", "cpu_s_per_audio_s"),
             ("Errors in percent (read: words, AN4: characters)", "percent"),
@@ -186,8 +193,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
+    parser.add_argument("--ways", nargs="+", choices=[way.name for way in WAYS[1:]])
     parser.add_argument("--short", action="store_true", help="every sixth clip, for checks")
-    parser.add_argument("--only", choices=("beams", "languages"))
+    parser.add_argument("--only", choices=(*KINDS, LANGUAGES), help="the rest is kept in the JSON")
     parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     clips = corpus(arguments.corpus)[:: 6 if arguments.short else 1]
@@ -198,20 +206,21 @@ def main() -> None:
     assert engine.counts == EngineCounts()
     of_kind = {kind: [clip for clip in clips if clip.kind == kind] for kind in (READ, AN4)}
     of_kind[NOISY] = [with_noise(clip, NOISE_DB) for clip in of_kind[AN4][::3]]
-    result: dict[str, Any] = {"machine": machine()}
-    if arguments.only != "languages":
-        result["beams"] = {}
-        for kind, chosen in of_kind.items():
-            result["beams"][kind] = compare(backend, chosen)
+    ways = [way for way in WAYS if way is WAYS[0] or way.name in (arguments.ways or [way.name])]
+    result: dict[str, Any] = {"machine": machine(), "beams": {}}
+    if arguments.only and arguments.out and arguments.out.with_suffix(".json").exists():
+        result = json.loads(arguments.out.with_suffix(".json").read_text())
+    for kind in KINDS:
+        if arguments.only in (None, kind):
+            result["beams"].setdefault(kind, {}).update(compare(backend, of_kind[kind], ways))
             show(kind, result["beams"][kind])
-    if arguments.only != "beams":
-        result["languages"] = compare_languages(backend, of_kind[READ][::2])
-        print("languages", result["languages"])
+    if arguments.only in (None, LANGUAGES):
+        result[LANGUAGES] = compare_languages(backend, of_kind[READ][::2])
+        print(LANGUAGES, result[LANGUAGES])
     print(result["machine"])
     if arguments.out:
         write_json(arguments.out.with_suffix(".json"), result)
-        if "beams" in result:
-            draw(arguments.out.with_suffix(".svg"), "How wide to search", picture(result["beams"]))
+        draw(arguments.out.with_suffix(".svg"), "How wide to search", picture(result["beams"]))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def spans(heard: FileTranscript) -> list[tuple[float, float, str]]:
     ]
 
 
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
 async def test_each_sentence_begins_and_ends_where_it_is_said(
     engine: ShortWindowEngine, beam_size: int
 ) -> None:
@@ -73,7 +73,7 @@ async def test_each_sentence_begins_and_ends_where_it_is_said(
     assert second[1] == pytest.approx(4.79, abs=0.15)
 
 
-@pytest.mark.parametrize("beam_size", [1, 5])
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
 async def test_a_sentence_is_not_cut_in_the_middle_of_a_clause(
     engine: ShortWindowEngine, beam_size: int
 ) -> None:

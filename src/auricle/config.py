@@ -22,6 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
+from auricle.types import DEFAULT_BEAM_SIZE
 
 PREFIX = "AURICLE_"
 
@@ -284,7 +285,12 @@ class LiveSettings(_Section):
     address_sessions: int = Field(
         32, ge=0, description="Live sessions of an address at once; more get a 429. 0: no limit."
     )
-    live_beam_size: int = Field(1, ge=1, le=10, description="Beam of live results; 1 is greedy.")
+    live_beam_size: int = Field(
+        DEFAULT_BEAM_SIZE,
+        ge=1,
+        le=10,
+        description="Beam of live finals; guesses have 1.",
+    )
     idle_timeout_s: float = Field(60, gt=0, description="A connection without a byte ends.")
     resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")
 

@@ -46,6 +46,10 @@ class JobKind(enum.Enum):
     FILE = "file"
 
 
+DEFAULT_BEAM_SIZE = 2
+"""Of files and live finals alike (docs/decisions/040); faster-whisper's own is 5."""
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What may change a job's text, apart from its audio.
@@ -54,7 +58,7 @@ class Options:
         language: A Whisper language code, or ``None`` to detect it.
         languages: Codes that detection is restricted to; empty: any language.
         task: Transcribe, or translate to English.
-        beam_size: 1 is greedy; faster-whisper's own default is 5.
+        beam_size: 1 is greedy.
         initial_prompt: Text that the model takes as having come before.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments carry words with their times.
@@ -69,7 +73,7 @@ class Options:
 
     language: str | None = None
     task: Task = Task.TRANSCRIBE
-    beam_size: int = 5
+    beam_size: int = DEFAULT_BEAM_SIZE
     initial_prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = False

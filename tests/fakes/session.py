@@ -57,9 +57,9 @@ def transcript(text: str, job: Job, **changes: Any) -> Transcript:
 
 
 def spoken(text: str, job: Job, **changes: Any) -> Transcript:
-    """Return a transcript whose words follow each other evenly, up to 0.8 s before the end."""
+    """Return a transcript whose words follow each other evenly, up to 0.6 s before the end."""
     parts = text.split(" ") if text else []
-    length = max(1, (job.pcm.size - 12_800) // max(1, len(parts)))
+    length = max(1, (job.pcm.size - 9600) // max(1, len(parts)))
     words = tuple(
         Word(index * length, (index + 1) * length, f" {part}", 0.9)
         for index, part in enumerate(parts)

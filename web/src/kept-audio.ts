@@ -19,7 +19,7 @@ export const LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ;
 
 /**
  * Samples of frames that have a packet are kept for this long, for a server that asks for PCM. Then the packet alone is
- * kept: an hour of Opus is 11 MB, an hour of samples 115 MB.
+ * kept: an hour of Opus is 14 MB, an hour of samples 115 MB.
  */
 export const PCM_KEPT_SAMPLES = 40 * SAMPLE_RATE_HZ;
 

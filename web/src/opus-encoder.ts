@@ -18,12 +18,12 @@ const MAX_PENDING_FRAMES = 250;
 /** The encoder gives speech back 6.5 ms late, so that much more silence has to follow the last of it. */
 export const ENCODER_DELAY_SAMPLES = Math.ceil((SAMPLE_RATE_HZ * 6.5) / 1000);
 
-/** 24 kbit/s, 20 ms a packet: what Auricle's own clients send. */
+/** 32 kbit/s, 20 ms a packet: what Auricle's own clients send. */
 export const ENCODER_CONFIG = {
 	codec: 'opus',
 	sampleRate: SAMPLE_RATE_HZ,
 	numberOfChannels: 1,
-	bitrate: 24_000,
+	bitrate: 32_000,
 	opus: {
 		format: 'opus',
 		frameDuration: FRAME_MILLISECONDS * MICROSECONDS_A_MILLISECOND,

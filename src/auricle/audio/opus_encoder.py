@@ -1,6 +1,6 @@
 """Speech to Opus packets, with the libopus that also decodes: for clients and for tests.
 
-The settings are those of Auricle's web client: voice at 24 kbit/s, and no discontinuous
+The settings are those of Auricle's web client: voice at 32 kbit/s, and no discontinuous
 transmission, which would leave packets out without a gap in time.
 
 ``opus_encoder_ctl`` takes any number of arguments in C. Only the fixed ones are typed here: so
@@ -15,6 +15,8 @@ from auricle.audio.opus import MAX_PACKET_BYTES, LibOpus
 from auricle.errors import SetupError
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
+DEFAULT_BITRATE_BPS = 32_000
+"""At 24 kbit/s the codec costs words: docs/decisions/040."""
 RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 FRAMES_MS = (2.5, 5, 10, 20, 40, 60, 80, 100, 120)  # opus_encode in opus.h
 
@@ -49,7 +51,7 @@ class OpusPacketEncoder:
         sample_rate_hz: int = SAMPLE_RATE_HZ,
         channels: int = 1,
         frame_ms: float = 20,
-        bitrate_bps: int = 24_000,
+        bitrate_bps: int = DEFAULT_BITRATE_BPS,
     ) -> None:
         if sample_rate_hz not in RATES_HZ or channels not in (1, 2) or frame_ms not in FRAMES_MS:
             raise ValueError(f"Opus has no {sample_rate_hz} Hz, {channels} channels, {frame_ms} ms")

@@ -30,7 +30,7 @@ from auricle.errors import AuricleError, SetupError
 from auricle.logs import configure_logging
 from auricle.longform import FileTranscript
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import SAMPLE_RATE_HZ, Options, Task
+from auricle.types import DEFAULT_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4
 """Short files share a worker's batch; more at once would only make each later."""
@@ -52,7 +52,7 @@ def transcribe(
     task: TaskChoice = Task.TRANSCRIBE,
     beam_size: Annotated[
         int, typer.Option(min=1, max=20, help="1 is quickest; 5 is a little more exact.")
-    ] = 5,
+    ] = DEFAULT_BEAM_SIZE,
     word_timestamps: WordTimestamps = False,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
     max_lines: MaxLines = USUAL.max_lines,

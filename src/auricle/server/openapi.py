@@ -4,7 +4,7 @@ from typing import Any
 
 from auricle.server.openapi_answers import KEYED, NATIVE_ERROR, POSTED, Answers, answer, refusals
 from auricle.server.request import AUDIO_FORMATS, MAX_RATE_HZ, MIN_RATE_HZ
-from auricle.types import MAX_BEAM_SIZE, Task
+from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, Task
 
 _DESCRIPTIONS = {
     "job_id": "Your own id, 1 to 128 of A-Z a-z 0-9 . _ ~ : -; one is made if left out.",
@@ -38,7 +38,12 @@ _SCHEMAS: dict[str, dict[str, Any]] = {
     "languages": {"type": "array", "items": {"type": "string"}},
     "src_lang": {"type": "string"},
     "task": {"type": "string", "enum": [task.value for task in Task], "default": "transcribe"},
-    "beam_size": {"type": "integer", "minimum": 1, "maximum": MAX_BEAM_SIZE, "default": 5},
+    "beam_size": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": MAX_BEAM_SIZE,
+        "default": DEFAULT_BEAM_SIZE,
+    },
     "initial_prompt": {"type": "string"},
     "hotwords": {"type": "array", "items": {"type": "string"}},
     "condition_on_previous_text": {"type": "boolean", "default": False},

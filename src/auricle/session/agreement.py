@@ -1,11 +1,9 @@
 """Which words of an open utterance are firm: LocalAgreement-2 (Liu et al. 2020, arXiv:2005.11185).
 
 Hypotheses are of the whole utterance so far. The words at which two successive ones, of audio that
-grew by half a second at least, begin alike are firm, but for those within 0.75 s of the audio's
-end: there the model still guesses. A word whose probability is below 0.5 needs three that agree.
-(Of 25 utterances with firm words 6 had one that the final changed. With these two rules 3 have, and
-words are firm 0.2 s later: ``docs/decisions/042-stable-means-words.md``.) Firm words never change.
-Where a later hypothesis doesn't begin with them, its words after them are told by their times.
+grew by half a second at least, begin alike are firm, but for those within half a second of the
+audio's end: there the model still guesses. Firm words never change. Where a later hypothesis
+doesn't begin with them, its words after them are told by their times.
 
 Languages without spaces agree on characters.
 
@@ -22,8 +20,7 @@ from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ, Transcript, Word
 
 MIN_APART_SAMPLES = SAMPLE_RATE_HZ // 2
-EDGE_SAMPLES = SAMPLE_RATE_HZ * 3 // 4
-SURE_UNIT_PROBABILITY = 0.5
+EDGE_SAMPLES = SAMPLE_RATE_HZ // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,6 @@ class Unit:
     text: str
     start_sample: int
     end_sample: int
-    probability: float
 
     @property
     def key(self) -> str:
@@ -53,7 +49,6 @@ class Agreement:
         self._firm: list[Unit] = []
         self._guess: list[Unit] = []
         self._previous: list[Unit] | None = None
-        self._before_previous: list[Unit] = []
         self._previous_samples = 0
 
     @property
@@ -81,18 +76,14 @@ class Agreement:
             self._previous, self._previous_samples = units, audio_samples
         elif audio_samples - self._previous_samples >= MIN_APART_SAMPLES:
             self._agree(units, audio_samples - EDGE_SAMPLES)
-            self._before_previous = self._previous
             self._previous, self._previous_samples = units, audio_samples
         self._guess = self._after_firm(units)
 
     def _agree(self, units: Sequence[Unit], edge_sample: int) -> None:
         assert self._previous is not None
-        first = [unit.key for unit in self._after_firm(self._before_previous)]
-        second = [unit.key for unit in self._after_firm(self._previous)]
-        for at, new in enumerate(self._after_firm(units)):
-            if second[at : at + 1] != [new.key] or new.end_sample > edge_sample:
-                break
-            if new.probability < SURE_UNIT_PROBABILITY and first[at : at + 1] != [new.key]:
+        before, now = self._after_firm(self._previous), self._after_firm(units)
+        for old, new in zip(before, now, strict=False):
+            if old.key != new.key or new.end_sample > edge_sample:
                 break
             self._firm.append(new)
 
@@ -148,7 +139,7 @@ def _whole(start_sample: int, transcript: Transcript, text: str) -> Word:
 
 
 def _unit(word: Word) -> Unit:
-    return Unit(word.text, word.start_sample, word.end_sample, word.probability)
+    return Unit(word.text, word.start_sample, word.end_sample)
 
 
 def _characters(word: Word) -> Iterator[Unit]:
@@ -158,7 +149,6 @@ def _characters(word: Word) -> Iterator[Unit]:
             character,
             word.start_sample + length_samples * index // count,
             word.start_sample + length_samples * (index + 1) // count,
-            word.probability,
         )
 
 
