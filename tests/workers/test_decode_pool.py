@@ -25,7 +25,7 @@ from auricle.errors import (
 from auricle.transcriber import Progress
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.blame import CrashBudget
-from auricle.workers.decode_pool import HUNG_PATIENCE_S, SLOW_S, DecodePool
+from auricle.workers.decode_pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie_within
 from auricle.workers.messages import DecodeStep, StepDone
 from auricle.workers.process import ProcessExit
 from tests.fakes.clips import CLIPS
@@ -356,3 +356,22 @@ async def test_files_are_closed_when_their_reading_ends(tmp_path: Path) -> None:
         assert process.num_fds() <= before
         (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
         assert psutil.Process(pid).num_fds() < 20
+
+
+@pytest.mark.parametrize(
+    ("spans", "is_possible"),
+    [
+        ((), True),
+        (((100, 200), (300, 1100)), True),
+        (((99, 200),), False),
+        (((100, 1101),), False),
+        (((200, 200),), False),
+        (((300, 400), (200, 250)), False),
+        (((100, 200), (150, 300)), False),
+        (tuple((at, at + 1) for at in range(100, 1000, 2)), False),
+    ],
+)
+def test_where_a_worker_says_that_somebody_speaks_lies_in_the_piece_and_is_bounded(
+    spans: tuple[tuple[int, int], ...], is_possible: bool
+) -> None:
+    assert lie_within(spans, 100, 1100) is is_possible

@@ -65,6 +65,8 @@ what was made to be slow, or has no samples in it however much is read, takes a 
 """
 HUNG_PATIENCE_S = 300.0
 """A file that made a worker hang is given up when other files keep all workers busy for longer."""
+MIN_SPAN_SAMPLES = SAMPLE_RATE_HZ // 50
+"""The voice detector's windows are longer."""
 RETRY_AFTER_S = 5
 _BLAMED = {
     kind.code: kind
@@ -360,7 +362,7 @@ class DecodePool:
             and len(message.pcm) % 2 == 0
             and samples <= MAX_PIECE_SAMPLES
             and (not samples or 0 <= message.start_sample <= most)
-            and _lie_within(message.voiced, message.start_sample, message.start_sample + samples)
+            and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )
         if not is_possible:
             raise WorkerError("an impossible step")
@@ -389,8 +391,13 @@ class DecodePool:
             self._crew.tell(stream.worker, CloseStream(stream.id))
 
 
-def _lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether these spans follow each other, each with a length, between start and end."""
+def lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether these spans follow each other, each with a length, between start and end.
+
+    They are few: words are compared with each of them.
+    """
+    if len(spans) > (end - start) // MIN_SPAN_SAMPLES + 1:
+        return False
     bounds = [start, *(bound for span in spans for bound in span), end]
     in_order = all(before <= after for before, after in pairwise(bounds))
     return in_order and all(first < last for first, last in spans)
