@@ -15,7 +15,12 @@ from auricle.errors import (
 )
 from auricle.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.backlog import Ticket
-from auricle.workers.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS, Scheduler
+from auricle.workers.scheduler import (
+    LIVE_LATELY_S,
+    MAX_FINAL_BATCH_JOBS,
+    MAX_SMALL_BATCH_JOBS,
+    Scheduler,
+)
 from auricle.workers.speed import MAX_RETRY_AFTER_S, Speed, Workers, whole_seconds
 
 pytestmark = pytest.mark.unit
@@ -88,6 +93,20 @@ def test_an_idle_worker_takes_all_that_fit_in_one_batch() -> None:
         it.submit(job(f"j{n}"), 0.0)
     assert run_next(it) == ["j0", "j1", "j2"]
     assert run_next(it) == ["j3"]
+
+
+def test_files_that_share_one_worker_with_live_speech_run_in_small_batches() -> None:
+    def batch_of_files(size: int, live_at: float) -> int:
+        it = scheduler(size=size, batch=8)
+        it.submit(job("live"), live_at)
+        assert run_next(it, now=live_at) == ["live"]
+        for n in range(8):
+            it.submit(job(f"f{n}", kind=JobKind.FILE), 100.0)
+        return len(run_next(it, now=100.0))
+
+    assert batch_of_files(size=1, live_at=95.0) == MAX_SMALL_BATCH_JOBS
+    assert batch_of_files(size=1, live_at=100.0 - LIVE_LATELY_S) == 8
+    assert batch_of_files(size=2, live_at=95.0) == 8
 
 
 def test_live_jobs_of_one_key_go_in_their_order_whatever_their_lengths() -> None:

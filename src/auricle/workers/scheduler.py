@@ -33,6 +33,9 @@ MAX_FINAL_BATCH_JOBS = 4
 cost. Fewer do where the other workers could take some: four take 1.15 s, twice two 0.8 s."""
 MAX_FILE_CREDIT_S = 60.0
 """Most of the files' share that may be saved up while live speech keeps the workers busy."""
+LIVE_LATELY_S = 10.0
+"""Files share a single worker with speech that was live so lately: their batches are small then,
+because a live final waits for the end of a batch."""
 SUSPECT_PATIENCE_S = 60.0
 """So long a suspect waits for a second ready worker: one that can never start (too little memory
 for two) must not keep an accepted job waiting for ever."""
@@ -93,6 +96,7 @@ class Scheduler:
         )
         self._blame = Blame(settings.poison_attempts, settings.poison_ttl_s, self._crash_budget)
         self._file_credit_s = 0.0
+        self._live_at = -math.inf
         self.counters = Counters()
 
     # Admission.
@@ -147,6 +151,8 @@ class Scheduler:
             self._refuse_banned(job.client, now)
             self._make_room(job.client, job.kind, job.audio_s, job.max_wait_s)
         self.backlog.queues[job.kind].push(ticket)
+        if job.kind in _LIVE:
+            self._live_at = now
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
@@ -165,7 +171,7 @@ class Scheduler:
                 continue
             tickets = [first]
             if not first.alone and not self._blame.is_suspect(first.job.utterance):
-                tickets += self._companions(first)
+                tickets += self._companions(first, now)
             return self._start(worker, kind, tickets, now)
         return None
 
@@ -338,7 +344,7 @@ class Scheduler:
         is_stuck = not at_risk and waited_s >= SUSPECT_PATIENCE_S
         return is_stuck or at_risk + 1 < self._workers.ready
 
-    def _companions(self, first: Ticket) -> list[Ticket]:
+    def _companions(self, first: Ticket, now: float) -> list[Ticket]:
         """Take more waiting jobs that may share a batch with the first one."""
         kind = first.job.kind
         limit = self.max_batch_jobs
@@ -346,7 +352,7 @@ class Scheduler:
             waiting = 1 + len(self.backlog.queues[kind])
             share = math.ceil(waiting / max(1, self._workers.ready))
             limit = min(limit, max(MAX_SMALL_BATCH_JOBS, share), MAX_FINAL_BATCH_JOBS)
-        elif kind is not JobKind.FILE:
+        elif kind is not JobKind.FILE or self._shares_one_worker(now):
             limit = min(limit, MAX_SMALL_BATCH_JOBS)
         wanted = batch_class(first.job)
 
@@ -363,6 +369,10 @@ class Scheduler:
         while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits, rank)):
             taken.append(ticket)
         return taken
+
+    def _shares_one_worker(self, now: float) -> bool:
+        """Whether live speech has to wait for whatever files do."""
+        return self._workers.ready <= 1 and now - self._live_at < LIVE_LATELY_S
 
     def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
         load_s = sum(ticket.load_s for ticket in tickets)
