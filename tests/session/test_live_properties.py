@@ -346,7 +346,8 @@ def test_dialects_tell_every_word_once_and_answer_every_flush(
     orders: list[tuple[float, str]], fates: list[Fate]
 ) -> None:
     events = obey(orders, fates)
-    words = [event.text for event in events if isinstance(event, Final)]
+    # A scrap of speech that a flush leaves is doubtful, and the echo is never sure of its words.
+    words = [event.text for event in events if isinstance(event, Final) and event.text]
     flushes = [what for _, what in orders].count("flush")
     asked = parse_listen({"punctuate": "true"}.items())
     deepgram = DeepgramDialect(asked, request_id="", created="", model=Model("base", "1"))
