@@ -19,7 +19,7 @@ from auricle.protocol.openai_rest import (
     read_form,
 )
 from auricle.protocol.subtitle_layout import SubtitleLimits
-from auricle.types import Options, Segment, Task, Transcript, Word
+from auricle.types import Gap, Options, Segment, Task, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -309,3 +309,10 @@ def test_sizes_that_no_subtitle_can_have_are_refused(name: str, value: str) -> N
     with pytest.raises(BadRequest) as caught:
         read(response_format="srt", **{name: value})
     assert caught.value.field == name
+
+
+@pytest.mark.parametrize("name", ["srt", "vtt"])
+def test_what_is_missing_is_a_line_of_the_subtitles(name: str) -> None:
+    missing = (Gap(48_000, 80_000, "poison_job"),)
+    answer = encode_answer(read(response_format=name), TRANSCRIPT, GAPS, missing)
+    assert b"[2.0 s missing: not recognised (poison_job)]" in answer

@@ -25,7 +25,7 @@ from auricle.protocol.subtitle_layout import (
     SubtitleLimits,
 )
 from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Options, Segment, Task, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Task, Transcript, Word
 
 Fields = Mapping[str, Sequence[str]]
 """A form's values by name, in their order; ``x[]`` and ``x[y]`` are ``x``."""
@@ -278,8 +278,20 @@ def _is_streamed(fields: Fields) -> bool:
     return named in _TRUE
 
 
-def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = ()) -> bytes:
-    """Return an answer's body in the format that was asked for."""
+def encode_answer(
+    request: SpeechRequest,
+    transcript: Transcript,
+    gaps: Gaps = (),
+    missing: Sequence[Gap] = (),
+) -> bytes:
+    """Return an answer's body in the format that was asked for.
+
+    Args:
+        request: What was asked.
+        transcript: What was heard.
+        gaps: What could not be recognised, as JSON tells it.
+        missing: The same, for subtitles, where each is a line.
+    """
     match request.format:
         case Format.JSON:
             return msgspec.json.encode(_told(transcript, gaps, request.warnings))
@@ -288,9 +300,9 @@ def encode_answer(request: SpeechRequest, transcript: Transcript, gaps: Gaps = (
         case Format.TEXT:
             return f"{transcript.text}\n".encode()
         case Format.SRT:
-            return to_srt(transcript.segments, limits=request.limits).encode()
+            return to_srt(transcript.segments, missing, request.limits).encode()
         case Format.VTT:
-            return to_vtt(transcript.segments, limits=request.limits).encode()
+            return to_vtt(transcript.segments, missing, request.limits).encode()
 
 
 def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
     headers = dict(warning_headers(asked.warnings))
     if result.gaps:
         headers[GAPS_HEADER] = str(len(result.gaps))
-    body = encode_answer(asked, result.transcript, gap_fields(result.gaps))
+    body = encode_answer(asked, result.transcript, gap_fields(result.gaps), result.gaps)
     return Response(body, headers=headers, media_type=asked.format.media_type)
 
 
