@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
-from auricle.types import DEFAULT_BEAM_SIZE
+from auricle.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
 
@@ -286,7 +286,7 @@ class LiveSettings(_Section):
         32, ge=0, description="Live sessions of an address at once; more get a 429. 0: no limit."
     )
     live_beam_size: int = Field(
-        DEFAULT_BEAM_SIZE,
+        LIVE_BEAM_SIZE,
         ge=1,
         le=10,
         description="Beam of live finals; guesses have 1.",

@@ -46,8 +46,9 @@ class JobKind(enum.Enum):
     FILE = "file"
 
 
-DEFAULT_BEAM_SIZE = 2
-"""Of files and live finals alike (docs/decisions/040); faster-whisper's own is 5."""
+DEFAULT_BEAM_SIZE = 5
+"""Of files; live finals have 2 (docs/decisions/040)."""
+LIVE_BEAM_SIZE = 2
 
 
 @dataclass(frozen=True, slots=True)
