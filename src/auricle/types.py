@@ -65,8 +65,8 @@ class Options:
         word_timestamps: Whether segments carry words with their times.
         is_piece: Cut out of a recording, at most some 10 s long. Beams write its text without
             Whisper's timestamps; its segments are sentences with the times of their words.
-        sentence_times: ``False`` leaves such a piece one segment: less work if only the text
-            counts, which is the same.
+        sentence_times: ``False`` skips the split of such a piece into sentences: less work if only
+            the text counts, which is the same.
         prefix_tokens: The model's own tokens that the text is to begin with; a doubtful result
             drops them. For partials; a final has none.
         is_guess: Of unfinished speech: what is unlikely is not decoded again, only what loops is.

@@ -179,9 +179,7 @@ def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
 ) -> None:
     options = Options(language="en", is_piece=True, sentence_times=False)
     heard = hear(engine, PAIR.pcm, options)
-    (segment,) = heard.segments
-    assert segment.start_sample == 0
-    assert 0 <= PAIR.pcm.size - segment.end_sample < 160  # less than a frame
+    assert all(segment.words is None for segment in heard.segments)
     assert heard.text == hear(engine, PAIR.pcm, replace(options, sentence_times=True)).text
 
 

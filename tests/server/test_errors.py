@@ -39,6 +39,7 @@ TABLE = {
     errors.Overloaded: (503, "queue_full"),
     errors.NoWorkerReady: (503, "no_worker_ready"),
     errors.Draining: (503, "draining"),
+    errors.ServerStopped: (503, "server_stopped"),
     errors.DeadlineExceeded: (504, "deadline_exceeded"),
     errors.PoisonJob: (500, "poison_job"),
     errors.RemoteProtocolError: (400, "protocol_error"),
