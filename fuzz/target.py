@@ -46,8 +46,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "wav_head": ("auricle.protocol.wav_head",),
     "native": ("auricle.protocol.native",),
     "worker_messages": ("auricle.workers.messages", "auricle.workers.job_wire"),
-    "utterance": ("auricle.server.payload", "auricle.server.request"),
-    "form": ("auricle.server.form",),
+    "utterance": ("auricle.server.uploads.json_audio", "auricle.server.uploads.params"),
+    "form": ("auricle.server.uploads.multipart",),
     "openai_rest": ("auricle.protocol.openai_rest", "auricle.protocol.subtitles"),
     "openai_realtime": (
         "auricle.protocol.openai_realtime",

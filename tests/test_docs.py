@@ -27,9 +27,9 @@ from auricle.protocol.native import (
     decode_event,
     encode_event,
 )
-from auricle.server.outbox import MAX_EVENTS
-from auricle.server.stream import START_S
-from auricle.server.websocket import MAX_MESSAGE_BYTES
+from auricle.server.api.native.stream import START_S
+from auricle.server.live.outbox import MAX_EVENTS
+from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
 from auricle.session.opus_wire import MAX_GAP_S

@@ -16,9 +16,9 @@ from auricle.protocol.native import Configure, parse_query
 from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.openai_rest import read_form
 from auricle.protocol.wyoming import WyomingDialect
-from auricle.server.native_dialect import NativeDialect
-from auricle.server.request import Fields, check
-from auricle.server.request import parse_query as parse_http_query
+from auricle.server.live.native_dialect import NativeDialect
+from auricle.server.uploads.params import Fields, check
+from auricle.server.uploads.params import parse_query as parse_http_query
 from auricle.types import Task
 
 

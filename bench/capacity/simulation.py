@@ -3,7 +3,7 @@
 Time is a number here and work takes what :class:`Costs` says, but who is served next, what is shed,
 how large batches are and how often guesses are made is decided by the code that decides it in a
 server: :class:`auricle.workers.scheduler.Scheduler`, one for each machine, and
-:class:`auricle.server.load.LoadMeter`. A job goes to the machine with the least audio under way.
+:class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio under way.
 """
 
 import heapq
@@ -17,8 +17,8 @@ import numpy as np
 
 from auricle.config import QueueSettings, WorkerSettings
 from auricle.errors import AuricleError
-from auricle.server.load import LoadMeter
-from auricle.server.sessions import TICK_S
+from auricle.server.live.load_meter import LoadMeter
+from auricle.server.live.registry import TICK_S
 from auricle.session.final import PATIENCE_PER_AUDIO_S, PATIENCE_S
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from auricle.server.sessions import SESSION_AUDIO_S
+from auricle.server.live.registry import SESSION_AUDIO_S
 from bench.live_quiet import QuietStreams
 from bench.service import Service, serve
 from bench.soak.watch import Look, Watch

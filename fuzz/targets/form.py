@@ -7,14 +7,14 @@ from typing import Any, cast
 
 from auricle.errors import BadRequest
 from auricle.protocol.openai_rest import FIELDS
-from auricle.server.form import (
+from auricle.server.uploads.multipart import (
     MAX_FIELD_BYTES,
     MAX_UNREAD,
     FormParts,
     boundary_of,
     read_form_parts,
 )
-from auricle.server.spool import SpoolFile
+from auricle.server.uploads.spool import SpoolFile
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar
 from fuzz.target import Blind, Target

@@ -7,8 +7,8 @@ from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import LANGUAGES
-from auricle.server.payload import parse_payload
-from auricle.server.request import (
+from auricle.server.uploads.json_audio import parse_payload
+from auricle.server.uploads.params import (
     AUDIO_FORMATS,
     MAX_RATE_HZ,
     MIN_RATE_HZ,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.server.keys import hashed, read_keys
+from auricle.server.access.key_file import hashed, read_keys
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

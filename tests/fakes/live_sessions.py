@@ -12,10 +12,10 @@ from auricle.audio.opus import find_libopus
 from auricle.config import LiveSettings
 from auricle.events import Wire
 from auricle.protocol.native import StreamParameters
-from auricle.server.allowance import NO_OWN_LIMITS, Allowances, KeyLimits
-from auricle.server.live_metrics import LiveMetrics
-from auricle.server.live_runner import LiveRunner
-from auricle.server.sessions import LiveSessions
+from auricle.server.access.rate_limits import NO_OWN_LIMITS, Allowances, KeyLimits
+from auricle.server.live.registry import LiveSessions
+from auricle.server.live.runner import LiveRunner
+from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.types import ClientId
 from tests.fakes.transcriber import FakeTranscriber
 

@@ -16,10 +16,10 @@ from starlette.testclient import TestClient
 
 from auricle.config import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
-from auricle.server.run import Server, uvicorn_config
-from auricle.server.spool import CHECK_PREFIX
-from auricle.server.state import ServerState
-from auricle.server.tls import Certificate
+from auricle.server.context import ServerState
+from auricle.server.main import Server, uvicorn_config
+from auricle.server.net.tls import Certificate
+from auricle.server.uploads.spool import CHECK_PREFIX
 from tests.fakes.clips import CLIPS
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.transcriber import FakeTranscriber

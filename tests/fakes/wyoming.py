@@ -13,9 +13,9 @@ from anyio.abc import SocketStream
 
 from auricle.config import LiveSettings
 from auricle.protocol.wyoming_framing import EventFramer, WyomingEvent
-from auricle.server.run import open_sockets
-from auricle.server.state import ServerState
-from auricle.server.wyoming import WyomingServer
+from auricle.server.api.wyoming import WyomingServer
+from auricle.server.context import ServerState
+from auricle.server.main import open_sockets
 from auricle.types import Pcm16
 from tests.fakes.service import Service, build, listening
 from tests.fakes.stream import SPEECH

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from auricle.protocol.deepgram_query import parse_listen
-from auricle.server.request import AUDIO_FORMATS, Fields
+from auricle.server.uploads.params import AUDIO_FORMATS, Fields
 from tests.fakes.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.unit

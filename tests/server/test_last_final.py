@@ -10,14 +10,14 @@ import pytest
 from auricle.config import LiveSettings
 from auricle.protocol.deepgram import DeepgramDialect
 from auricle.protocol.openai_realtime import RealtimeDialect
-from auricle.server import live_connection
-from auricle.server.live_connection import MAX_BAD_MESSAGES
-from auricle.server.websocket import MAX_MESSAGE_BYTES
+from auricle.server.live import connection as live_connection
+from auricle.server.live.connection import MAX_BAD_MESSAGES
+from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from tests.fakes.containers import ogg_stream
 from tests.fakes.service import Live, live, poll_until
 from tests.fakes.stream import PACKETS, SPEECH, Caller, call, framed, pcm
 from tests.fakes.wyoming import MONO_16, event, wyoming
-from tests.server.test_realtime import PCM_16K, TRANSCRIPTION, client
+from tests.server.api.openai.test_realtime import PCM_16K, TRANSCRIPTION, client
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from auricle.errors import Overloaded
-from auricle.server.http_connection import HttpConnection
+from auricle.server.net.http_connection import HttpConnection
 from tests.fakes.poll import poll_until
 from tests.fakes.service import WAV, InProcess, Live, in_process, keys, live
 

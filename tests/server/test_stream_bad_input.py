@@ -21,8 +21,8 @@ from structlog.testing import LogCapture
 from websockets.exceptions import ConnectionClosed
 
 from auricle.config import LiveSettings
-from auricle.server.outbox import MAX_NEWS
-from auricle.server.websocket import MAX_MESSAGE_BYTES
+from auricle.server.live.outbox import MAX_NEWS
+from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from auricle.types import Job, OpusPacket, Transcript
 from tests.fakes.opus import encode_packets
 from tests.fakes.service import Live, live, poll_until

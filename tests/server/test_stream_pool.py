@@ -11,8 +11,8 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
 from auricle.server.app import create_app
-from auricle.server.sessions import SESSION_AUDIO_S
-from auricle.server.state import ServerState
+from auricle.server.context import ServerState
+from auricle.server.live.registry import SESSION_AUDIO_S
 from auricle.types import ANONYMOUS
 from auricle.workers.pool import WorkerPool
 from tests.fakes.decoder import FakeDecoder

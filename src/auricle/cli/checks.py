@@ -32,8 +32,8 @@ from auricle.engine.model_files import check_model_directory, model_mb
 from auricle.engine.placement import on_cpu
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
-from auricle.server.auth import check_exposure, is_exposed
-from auricle.server.run import listen
+from auricle.server.access.keyring import check_exposure, is_exposed
+from auricle.server.main import listen
 
 PROBE_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 3.0

@@ -53,8 +53,8 @@ def _run(settings: Settings, host: str, port: int) -> None:
         SetupError: Something can't be as asked.
     """
     from auricle.engine.fetch import resolve
-    from auricle.server.auth import is_loopback
-    from auricle.server.run import open_sockets
+    from auricle.server.access.keyring import is_loopback
+    from auricle.server.main import open_sockets
 
     has_key = settings.engine.engine_key is not None
     if not has_key and not is_loopback(host, "--host"):

@@ -36,8 +36,8 @@ def add(
     The file keeps its hash only. A server that runs with the file takes the key within a second or
     two.
     """
-    from auricle.server.allowance import KeyLimits
-    from auricle.server.keys import add_key
+    from auricle.server.access.key_file import add_key
+    from auricle.server.access.rate_limits import KeyLimits
 
     path = _path(keys_file)
     key = add_key(path, name, KeyLimits(sessions, audio_s, requests))
@@ -47,7 +47,7 @@ def add(
 
 def list_keys(keys_file: _File = None) -> None:
     """List the names of the keys, with the beginnings of their hashes, and their own limits."""
-    from auricle.server.keys import read_keys
+    from auricle.server.access.key_file import read_keys
 
     table = Table("name", "hash", "limits", box=None, pad_edge=False)
     for key in read_keys(_path(keys_file)):
@@ -60,7 +60,7 @@ def remove(name: _Name, keys_file: _File = None) -> None:
 
     A live session that is connected goes on until it ends.
     """
-    from auricle.server.keys import remove_key
+    from auricle.server.access.key_file import remove_key
 
     path = _path(keys_file)
     remove_key(path, name)

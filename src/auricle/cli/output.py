@@ -13,7 +13,7 @@ from auricle.longform import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.server.results import transcript_body
+from auricle.server.transcription.results import transcript_body
 
 
 class Format(enum.StrEnum):

@@ -126,12 +126,12 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: Something of that can't be; it says what to do.
     """
-    from auricle.server import wyoming
+    from auricle.server.access.key_file import read_keys
+    from auricle.server.access.keyring import is_exposed
+    from auricle.server.api import wyoming
     from auricle.server.app import create_app
-    from auricle.server.auth import is_exposed
-    from auricle.server.keys import read_keys
-    from auricle.server.run import base_url, listen, serve
-    from auricle.server.tls import Certificate
+    from auricle.server.main import base_url, listen, serve
+    from auricle.server.net.tls import Certificate
     from auricle.workers.blame import CrashBudget
     from auricle.workers.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
@@ -241,7 +241,7 @@ async def _engine(
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:
     """Report where Wyoming's clients find the server, and that they need no keys."""
-    from auricle.server.wyoming import is_exposed
+    from auricle.server.api.wyoming import is_exposed
 
     where = f"{settings.wyoming_host} port {port}"
     log.info("wyoming_started", host=settings.wyoming_host, port=port)

@@ -9,7 +9,7 @@
 One object serves one connection. It may remember what it was told (the items that it made, how much
 of a text is out); it waits for nothing, knows no clock, and never sees the session itself. All the
 rest is the same for everybody: admission, keys, back-pressure, time shares, idle limits, draining,
-what waits for a slow reader, metrics and logs (:mod:`auricle.server.live_connection`).
+what waits for a slow reader, metrics and logs (:mod:`auricle.server.live.connection`).
 
 What holds for the order of things:
 
@@ -27,8 +27,8 @@ What holds for the order of things:
 - ``Stop`` is answered by ``Closed`` after the last final; the connection then ends by itself.
 
 To add a dialect: write its class and its tests here, in ``protocol/``, then a route that says how
-its query becomes parameters (:func:`auricle.server.guest.serve_guest`). The native protocol
-(:mod:`auricle.server.native_dialect`) is the smallest example,
+its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_guest`). The native protocol
+(:mod:`auricle.server.live.native_dialect`) is the smallest example,
 :mod:`auricle.protocol.openai_realtime` one with a memory.
 """
 

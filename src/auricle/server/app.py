@@ -28,33 +28,29 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server import (
-    deepgram,
-    deepgram_file,
-    grants,
-    health,
-    jobs,
-    metrics,
-    openai,
-    realtime,
-    stream,
-    utterance,
-)
-from auricle.server.background import lose_jobs
-from auricle.server.deepgram_errors import refusal as deepgram_refusal
-from auricle.server.errors import EXCEPTION_HANDLERS, Shield
-from auricle.server.gate import Door
-from auricle.server.hsts import StrictTransport
-from auricle.server.lingering import LingeringClose
-from auricle.server.logs import with_request_id
-from auricle.server.observer import Observer
-from auricle.server.openai_errors import openai_refusal
-from auricle.server.openapi_answers import complete
-from auricle.server.origins import OwnNames, cross_origin
-from auricle.server.pages import pages_router
-from auricle.server.proxies import TrustedProxies
-from auricle.server.state import ServerState
-from auricle.server.uniform import refuse_socket, serve_uniformly
+from auricle.server.access.connection_limits import Door
+from auricle.server.access.origins import OwnNames, cross_origin
+from auricle.server.api.deepgram import files as deepgram_file
+from auricle.server.api.deepgram import live as deepgram
+from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
+from auricle.server.api.native import jobs, stream, utterance
+from auricle.server.api.native import tokens as grants
+from auricle.server.api.openai import realtime
+from auricle.server.api.openai import transcriptions as openai
+from auricle.server.api.openai.errors import openai_refusal
+from auricle.server.api.ops import health
+from auricle.server.api.ops.access_log import Observer
+from auricle.server.api.ops.pages import pages_router
+from auricle.server.context import ServerState
+from auricle.server.http.client_address import TrustedProxies
+from auricle.server.http.errors import EXCEPTION_HANDLERS, Shield
+from auricle.server.http.openapi import complete
+from auricle.server.http.request_log import with_request_id
+from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
+from auricle.server.net.hsts import StrictTransport
+from auricle.server.net.lingering import LingeringClose
+from auricle.server.telemetry import metrics
+from auricle.server.transcription.background_jobs import lose_jobs
 from auricle.transcriber import Decoder, Transcriber
 
 

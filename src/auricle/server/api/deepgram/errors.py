@@ -1,0 +1,44 @@
+"""Refusals as Deepgram's clients read them, at the handshake and of files.
+
+Their SDKs try again at a 429 and from 500 on, after ``Retry-After``; at other statuses they give
+up. ``dg-error`` is where agents look for the reason, as a WebSocket's client can't see the body.
+"""
+
+from collections.abc import Mapping
+
+from starlette.responses import Response
+
+from auricle.server.http.errors import error_body, error_response
+from auricle.server.transcription.results import json_response
+
+_WORDS: Mapping[int, str] = {
+    401: "INVALID_AUTH",
+    403: "INSUFFICIENT_PERMISSIONS",
+    405: "METHOD_NOT_ALLOWED",
+    413: "PAYLOAD_TOO_LARGE",
+    429: "TOO_MANY_REQUESTS",
+    500: "INTERNAL_SERVER_ERROR",
+    503: "SERVICE_UNAVAILABLE",
+    504: "GATEWAY_TIMEOUT",
+}
+_BAD_AUDIO = frozenset({415, 422})
+"""To Deepgram all that can't be read is a bad request."""
+
+
+def refusal(error: BaseException, request_id: str) -> Response:
+    """Return the HTTP answer for an error in Deepgram's shape, with our own code beside it."""
+    native, told = error_response(error), error_body(error)
+    status = 400 if native.status_code in _BAD_AUDIO else native.status_code
+    reason = str(told["message"]).encode("ascii", "replace").decode()
+    headers = {"dg-request-id": request_id, "dg-error": reason}
+    if (after_s := native.headers.get("retry-after")) is not None:
+        headers["retry-after"] = after_s
+    if status == 401:
+        headers["www-authenticate"] = "Token"
+    body = {
+        "err_code": _WORDS.get(status, "Bad Request"),
+        "err_msg": told["message"],
+        "request_id": request_id,
+        "code": told["code"],
+    }
+    return json_response(body, status, headers)

@@ -1,0 +1,133 @@
+"""``POST /v1/listen``: the text of a file for Deepgram's clients.
+
+The body is the file. ``{"url": …}`` is refused: the server fetches nothing, as whoever may send it
+a URL could make it read what only it can reach.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
+from auricle.errors import BadRequest
+from auricle.languages import improbable_language
+from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
+from auricle.protocol.deepgram_results import Metadata, file_body, seconds
+from auricle.protocol.ignored import warning_headers
+from auricle.server.access.admission import estimate_s
+from auricle.server.api.deepgram.live import model_of, utc_now
+from auricle.server.api.deepgram.openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
+from auricle.server.http.body import check_length
+from auricle.server.http.request_log import request_id_of, request_log
+from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.results import json_response
+from auricle.server.transcription.run import while_connected
+from auricle.server.uploads.params import Ask
+from auricle.server.uploads.short_audio import audio_format_of
+from auricle.server.uploads.upload import Upload
+from auricle.stitching import FileTranscript
+from auricle.types import Gap, Options, Transcript
+
+_EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/listen",
+    summary="Turn a file into text, as Deepgram does",
+    response_class=Response,
+    responses=LISTEN_RESPONSES,
+    openapi_extra=LISTEN_OPENAPI,
+)
+async def post_listen(request: Request) -> Response:
+    """Return the transcript of the file in the body."""
+    request_log(request.scope).details["dialect"] = "deepgram"
+    async with Reception(request) as reception:
+        asked = parse_listen(request.query_params.multi_items())
+        _check(request, asked)
+        return await _answer(reception, asked)
+
+
+def _check(request: Request, asked: Listen) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        raise BadRequest("This server fetches no URLs: send the audio itself as the body.")
+    if asked.encoding == OPUS:
+        raise BadRequest("Packets of Opus have no boundaries in a file: send Ogg or WebM.")
+    if asked.channels > 1 and asked.encoding in (LINEAR16, *_EXPAND):
+        raise BadRequest("Samples without a header have one channel; or send a WAV.")
+
+
+async def _answer(reception: Reception, asked: Listen) -> Response:
+    request, created = reception.request, utc_now()
+    request_id = request_id_of(request.scope)
+    ask = _ask(asked, request_id)
+    length = check_length(request.headers, reception.max_upload_bytes)
+    if length is not None and asked.encoding in _EXPAND:
+        length *= 2
+    reception.note(ask, length or 0)
+    audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
+    reception.enter(audio_s, size_bytes=length)
+    spool, sha256 = await reception.new_file(), hashlib.sha256()
+    async for chunk in reception.body(reception.max_upload_bytes):
+        sha256.update(chunk)
+        await spool.write(_EXPAND.get(asked.encoding, bytes)(chunk))
+    await spool.flush()
+    reception.note(ask, spool.size_bytes)
+    upload = Upload(spool)
+    audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+    work = partial(reception.recognise, ask, upload, audio_format)
+    result = await while_connected(request.receive, work)
+    reception.count(result)
+    metadata = Metadata(
+        request_id,
+        sha256.hexdigest(),
+        created,
+        model_of(reception.server),
+        (*_warnings(result), *asked.warnings),
+    )
+    return await to_thread.run_sync(_response, result.transcript, asked, metadata)
+
+
+def _response(transcript: Transcript, asked: Listen, metadata: Metadata) -> Response:
+    """Return the answer: a third of a second for four hours, so not in the event loop."""
+    body = file_body(transcript, asked, metadata)
+    headers = {"dg-request-id": metadata.request_id, **warning_headers(asked.warnings)}
+    return json_response(body, headers=headers)
+
+
+def _ask(asked: Listen, request_id: str) -> Ask:
+    is_raw = asked.encoding in (LINEAR16, *_EXPAND)
+    return Ask(
+        job_id=request_id,
+        trace_id=request_id,
+        audio_format="pcm16" if is_raw else "auto",
+        sample_rate_hz=asked.sample_rate_hz,
+        options=Options(
+            language=asked.language,
+            languages=asked.languages,
+            hotwords=asked.hotwords,
+            word_timestamps=True,
+        ),
+        condition_on_previous_text=False,
+        max_wait_s=None,
+        opus_packet_bytes=None,
+    )
+
+
+def _warnings(result: FileTranscript) -> Iterator[str]:
+    heard = result.transcript
+    if warning := improbable_language(heard.language, heard.language_probability):
+        yield warning
+    yield from map(_warning, result.gaps)
+
+
+def _warning(gap: Gap) -> str:
+    start, end = seconds(gap.start_sample), seconds(gap.end_sample)
+    return f"From {start:g} to {end:g} s nothing could be recognised ({gap.code})."

@@ -1,0 +1,51 @@
+"""``/v1/listen`` over a WebSocket: live speech for Deepgram's clients."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+from fastapi import APIRouter
+from starlette.websockets import WebSocket
+
+from auricle.protocol.deepgram import DeepgramDialect, parameters_of
+from auricle.protocol.deepgram_query import parse_listen
+from auricle.protocol.deepgram_results import Model
+from auricle.server.api.deepgram.errors import refusal
+from auricle.server.api.dialect_session import Welcome, serve_guest
+from auricle.server.context import ServerState
+from auricle.server.http.request_log import request_id_of
+
+_VERSION = version("auricle")  # it stands in a file
+_INTRODUCTIONS = ("token", "bearer")
+
+router = APIRouter()
+
+
+@router.websocket("/v1/listen")
+async def listen(websocket: WebSocket) -> None:
+    """Let a client in, and serve it until one side has had enough."""
+    await serve_guest(websocket, "deepgram", _read, refusal)
+
+
+def _read(websocket: WebSocket) -> Welcome:
+    asked = parse_listen(websocket.query_params.multi_items())
+    dialect = DeepgramDialect(
+        asked,
+        request_id=request_id_of(websocket.scope),
+        created=utc_now(),
+        model=model_of(websocket.app.state.auricle),
+    )
+    offered = websocket.scope.get("subprotocols", [])
+    # A browser gives its key as the second one, and wants to be answered the first.
+    is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
+    chosen = offered[0] if is_introduced else None
+    return Welcome(dialect, parameters_of(asked), chosen, asked.warnings)
+
+
+def model_of(server: ServerState) -> Model:
+    """Return what recognises."""
+    return Model(server.transcriber.stats().model, _VERSION)
+
+
+def utc_now() -> str:
+    """Return the time as Deepgram's answers have it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,57 @@
+"""Jobs that nobody waits for: ``POST /utterance?wait=0`` makes one, ``/jobs/{id}`` tells of it.
+
+Results live in memory, for an hour, and end with the server. The store is bounded, see
+:mod:`.job_store`. Jobs of other keys return 404.
+"""
+
+import time
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.server.api.native.openapi import JOB_RESPONSES
+from auricle.server.context import state_of
+from auricle.server.http.request_log import request_log
+from auricle.server.http.uniform_routes import is_head
+from auricle.server.transcription.results import json_response
+from auricle.server.uploads.job_store import JobRecord, JobState
+
+router = APIRouter()
+
+
+@router.get(
+    "/jobs/{job_id}",
+    summary="How far a job is, and its result",
+    response_class=Response,
+    responses=JOB_RESPONSES,
+)
+async def get_job(request: Request, job_id: str) -> Response:
+    """Return the state of a job, its progress (0..1) and the text so far."""
+    server = state_of(request)
+    record = server.jobs.find(server.admit(request), job_id, time.monotonic())
+    _note(request, record)
+    record.is_collected |= record.state.is_final and not is_head(request.scope)
+    return json_response(record.body())
+
+
+@router.delete(
+    "/jobs/{job_id}",
+    summary="Cancel or forget a job",
+    response_class=Response,
+    responses=JOB_RESPONSES,
+)
+async def delete_job(request: Request, job_id: str) -> Response:
+    """Cancel a job that is being worked on; forget one that is finished."""
+    server = state_of(request)
+    record = server.jobs.find(server.admit(request), job_id, time.monotonic())
+    _note(request, record)
+    server.jobs.finish(record, JobState.CANCELLED, time.monotonic())
+    record.scope.cancel()
+    server.jobs.remove(record)
+    return json_response(record.body())
+
+
+def _note(request: Request, record: JobRecord) -> None:
+    log = request_log(request.scope)
+    log.job_id, log.trace_id = record.job_id, record.trace_id

@@ -1,0 +1,222 @@
+"""``/v1/stream``: live speech in, captions out, over a WebSocket.
+
+What can be refused is refused at the handshake, with an HTTP status, the JSON body of all errors
+and Retry-After: a wrong key or origin, parameters that make no sense, no room, no worker.
+
+A client gives its parameters in the query and starts at once, or in a first text message ``start``.
+One that comes back sends ``resume`` as its first text message; it says so beforehand with
+``?resume=1``, which lets it give the parameters of a new session in the query too, for the case
+that its old one is gone, and lets it into the room that is kept for those who come back.
+"""
+
+from dataclasses import dataclass
+
+import anyio
+from fastapi import APIRouter
+from msgspec import structs
+from starlette.types import Message
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from auricle.errors import (
+    AuricleError,
+    Draining,
+    IdleTimeout,
+    Overloaded,
+    RateLimited,
+    RemoteProtocolError,
+)
+from auricle.languages import language_choice
+from auricle.protocol.native import (
+    Resume,
+    Start,
+    StreamParameters,
+    decode_command,
+    ignored_in_start,
+    ignored_parameters,
+    parse_query,
+)
+from auricle.server.context import RETRY_S, ServerState
+from auricle.server.http.client_address import Address, client_address
+from auricle.server.http.errors import TOLD, error_response, log_unexpected
+from auricle.server.http.request_log import log_session, request_log
+from auricle.server.live.connection import (
+    GOODBYE_S,
+    LiveConnection,
+    departure_of,
+    end_of,
+    note_end,
+    say_goodbye,
+)
+from auricle.server.live.runner import LiveRunner
+from auricle.types import ClientId
+
+SUBPROTOCOL = "auricle"
+NATIVE = "native"
+"""This protocol among the dialects, in the log."""
+START_S = 10.0
+"""How long a client has for its first text message, if it gave no parameters in the query."""
+
+_PARAMETERS = frozenset(StreamParameters.__struct_fields__)
+
+router = APIRouter()
+
+
+@router.websocket("/v1/stream")
+async def stream(websocket: WebSocket) -> None:
+    """Let a client in, and serve it until one side has had enough."""
+    server: ServerState = websocket.app.state.auricle
+    try:
+        visit = _enter(server, websocket)
+    except AuricleError as error:
+        request_log(websocket.scope).code = error.code
+        await websocket.send_denial_response(error_response(error))
+        return
+    except Exception as error:
+        log_unexpected(error)
+        request_log(websocket.scope).code = AuricleError.code
+        await websocket.send_denial_response(error_response(error))
+        return
+    try:
+        offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
+        await websocket.accept(SUBPROTOCOL if offered else None)
+        await visit.serve()
+    except WebSocketDisconnect:
+        note_end(websocket, server.live, departure_of(websocket))
+    finally:
+        visit.leave()
+
+
+def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
+    """Return the visit of a client that may come in.
+
+    Raises:
+        AuricleError: It may not.
+    """
+    client = server.admit_socket(websocket)
+    server.check_serving()
+    query = websocket.query_params
+    parameters = _checked(parse_query(query))
+    is_resuming = query.get("resume") == "1"
+    starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
+    visit = _Visit(server, websocket, client, parameters, is_resuming)
+    visit.warnings = ignored_parameters(query.multi_items())
+    try:
+        visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
+    except (Overloaded, RateLimited):
+        # A session that waits for this client has room already: let it say what it wants.
+        if starts_at_once or not server.live.may_return(client):
+            raise
+    visit.starts_at_once = starts_at_once
+    return visit
+
+
+def _checked(parameters: StreamParameters) -> StreamParameters:
+    language, languages = language_choice(parameters.language, parameters.languages)
+    return structs.replace(parameters, language=language, languages=languages)
+
+
+@dataclass(slots=True)
+class _Visit:
+    """One connection from the handshake to its end."""
+
+    server: ServerState
+    websocket: WebSocket
+    client: ClientId
+    parameters: StreamParameters
+    is_resuming: bool
+    room: str | None = None
+    starts_at_once: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address | None:
+        """Where the client is."""
+        return client_address(self.websocket.scope)
+
+    def leave(self) -> None:
+        """Give back the room, if no session of this visit's own has it."""
+        room, self.room = self.room, None
+        if room is not None:
+            self.server.live.leave(room)
+
+    async def serve(self) -> None:
+        """Find or start the session, and serve it."""
+        first: Start | Resume | None = None
+        try:
+            if not self.starts_at_once:
+                first = await self._first_message()
+            last_result, runner = await self._session(first)
+        except WebSocketDisconnect:
+            raise
+        except Exception as error:
+            if not isinstance(error, TOLD):
+                log_unexpected(error)
+            is_drained = isinstance(error, Draining)
+            end = end_of(*self.server.live.farewell()) if is_drained else end_of(error)
+            await say_goodbye(self.websocket, end)
+        else:
+            scope, session_id = self.websocket.scope, runner.session.id
+            request_log(scope).details["session"] = session_id
+            event = "session_started" if last_result is None else "session_resumed"
+            log_session(event, scope, session_id, NATIVE)
+            drain_s = max(0.0, self.server.settings.drain_s - GOODBYE_S)
+            end = await LiveConnection(
+                self.websocket,
+                self.server.live,
+                runner,
+                drain_s=drain_s,
+                warnings=self.warnings,
+            ).run(last_result)
+        note_end(self.websocket, self.server.live, end)
+
+    async def _first_message(self) -> Start | Resume:
+        limit_s = min(START_S, self.server.live.settings.idle_timeout_s)
+        with anyio.move_on_after(limit_s):
+            if (message := await self._receive()) is None:
+                raise Draining("The service is shutting down; try again.", RETRY_S)
+            if message["type"] == "websocket.disconnect":
+                raise WebSocketDisconnect(message.get("code", 1005))
+            if (text := message.get("text")) is None:
+                raise RemoteProtocolError("Audio came before `start` or `resume`.")
+            command = decode_command(text)
+            if not isinstance(command, Start | Resume):
+                raise RemoteProtocolError("The first message has to be `start` or `resume`.")
+            if isinstance(command, Start):
+                self.warnings += ignored_in_start(text)
+            return command
+        raise IdleTimeout(f"Neither `start` nor `resume` came within {limit_s:g} s.")
+
+    async def _receive(self) -> Message | None:
+        """Return the next message; ``None`` if the server goes before it comes."""
+        message: Message | None = None
+
+        async def watch_drain() -> None:
+            await self.server.live.draining.wait()
+            group.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(watch_drain)
+            message = await self.websocket.receive()
+            group.cancel_scope.cancel()
+        return message
+
+    async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
+        live = self.server.live
+        if isinstance(first, Resume):
+            if (found := live.find(self.client, first)) is not None:
+                live.metrics.count_start("resumed")
+                self.leave()  # it has room of its own
+                return first.last_result, found
+            live.metrics.count_start("unknown")
+        else:
+            live.metrics.count_start("new")
+        parameters = self.parameters
+        if isinstance(first, Start):
+            fields = {name: getattr(first, name) for name in _PARAMETERS}
+            parameters = _checked(StreamParameters(**fields))
+        if self.room is None:
+            is_resuming = isinstance(first, Resume)
+            self.room = live.admit(self.client, self.address, is_resuming=is_resuming)
+        room, self.room = self.room, None
+        group = self.server.running.background
+        return None, await live.open(group, self.client, parameters, room)

@@ -1,0 +1,100 @@
+"""``POST /v1/auth/token``: a short-lived token for a key, to be handed to a page.
+
+``POST /v1/auth/grant`` is the same in Deepgram's words.
+"""
+
+import time
+from typing import Annotated, TypeVar
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.server.context import state_of
+from auricle.server.http.body import parse_json, read_body
+from auricle.server.http.openapi import (
+    DEEPGRAM_ERROR,
+    NATIVE_ERROR,
+    POSTED,
+    TEXT,
+    WHOLE,
+    answer,
+    fields,
+    json_body,
+    refusals,
+)
+from auricle.server.transcription.results import json_response
+
+DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
+
+_MAX_BODY_BYTES = 4096
+
+_Ttl = Annotated[int, msgspec.Meta(ge=1, le=MAX_TTL_S)]
+
+_TTL_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_TTL_S}
+
+router = APIRouter()
+
+
+class _TokenFields(msgspec.Struct):
+    ttl_s: _Ttl = DEFAULT_TTL_S
+
+
+class _GrantFields(msgspec.Struct):
+    ttl_seconds: _Ttl = 30  # Deepgram's own default
+
+
+_Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
+
+
+@router.post(
+    "/v1/auth/token",
+    summary="A short-lived token for a key",
+    response_class=Response,
+    responses={
+        200: answer("The token.", fields(token=TEXT, expires_in_s=WHOLE)),
+        **refusals(NATIVE_ERROR, *POSTED),
+    },
+    openapi_extra=json_body({"type": "object", "properties": {"ttl_s": _TTL_SCHEMA}}),
+)
+async def post_token(request: Request) -> Response:
+    """Return a token that does in the place of the request's key, for ``ttl_s`` seconds."""
+    state_of(request).admit(request)
+    ttl_s = (await _read(request, _TokenFields)).ttl_s
+    return _answer({"token": _issue(request, ttl_s), "expires_in_s": ttl_s})
+
+
+@router.post(
+    "/v1/auth/grant",
+    summary="The same, as Deepgram has it",
+    response_class=Response,
+    responses={
+        200: answer("The token.", fields(access_token=TEXT, expires_in=WHOLE)),
+        **refusals(DEEPGRAM_ERROR, *POSTED),
+    },
+    openapi_extra=json_body({"type": "object", "properties": {"ttl_seconds": _TTL_SCHEMA}}),
+)
+async def post_grant(request: Request) -> Response:
+    """Return a token that does in the place of the request's key, for ``ttl_seconds``."""
+    state_of(request).admit(request)
+    ttl_s = (await _read(request, _GrantFields)).ttl_seconds
+    return _answer({"access_token": _issue(request, ttl_s), "expires_in": ttl_s})
+
+
+def _issue(request: Request, ttl_s: int) -> str:
+    return state_of(request).keyring.issue_token(request.headers, ttl_s, now=time.time())
+
+
+def _answer(body: dict[str, object]) -> Response:
+    return json_response(body, headers={"cache-control": "no-store"})
+
+
+async def _read(request: Request, fields: type[_Fields]) -> _Fields:
+    """Return the fields of a body, which may be empty."""
+    body = await read_body(
+        request.receive,
+        max_bytes=_MAX_BODY_BYTES,
+        pause_s=state_of(request).settings.body_timeout_s,
+    )
+    return parse_json(body, fields, strict=False)  # 30.0 is whole, too

@@ -1,0 +1,115 @@
+"""``POST /utterance``: speech in, its text out; as JSON, or with the audio itself as the body.
+
+Everything that can be refused is refused before the body is read: key, origin, size, room. Short
+PCM16 and framed Opus are decoded here; all else goes through a file and a decode worker. With
+``wait=0`` the answer is a job, to be asked for at ``/jobs/{id}``.
+"""
+
+from functools import partial
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import UnsupportedFormat
+from auricle.longform import FileTranscript
+from auricle.protocol.ignored import warning_headers
+from auricle.server.access.admission import estimate_json_s, estimate_s
+from auricle.server.api.native.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
+from auricle.server.http.body import check_length, read_body
+from auricle.server.transcription.background_jobs import start_job
+from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.results import json_response, transcript_body
+from auricle.server.transcription.run import while_connected
+from auricle.server.uploads.json_audio import parse_payload
+from auricle.server.uploads.params import Ask, check, ignored_fields, parse_query
+from auricle.server.uploads.short_audio import audio_format_of
+from auricle.server.uploads.upload import Upload
+
+_MB = 1_000_000
+# curl sends a form's type unless told otherwise; what isn't JSON then gets an answer that says so.
+_JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
+_AUDIO_TYPES = ("application/octet-stream", "application/ogg")
+
+router = APIRouter()
+
+
+@router.post(
+    "/utterance",
+    summary="Turn speech into text",
+    response_class=Response,
+    responses=UTTERANCE_RESPONSES,
+    openapi_extra=UTTERANCE_OPENAPI,
+)
+async def post_utterance(request: Request) -> Response:
+    """Return the text of an utterance or a file, or a job that will have it (``wait=0``)."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    async with Reception(request) as reception:
+        if media_type in _JSON_TYPES or media_type.endswith("+json"):
+            return await _answer_json(reception)
+        if media_type in _AUDIO_TYPES or media_type.startswith(("audio/", "video/")):
+            return await _answer_audio(reception)
+    raise UnsupportedFormat(
+        "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
+    )
+
+
+async def _answer_json(reception: Reception) -> Response:
+    """Answer a body of JSON with base64 in it."""
+    settings, request = reception.server.settings, reception.request
+    max_bytes = int(settings.max_json_mb * _MB)
+    length = check_length(request.headers, max_bytes)
+    reception.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
+    body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
+    ask, upload = await _parse(body)
+    reception.note(ask, upload.size_bytes)
+    return await _answer(reception, ask, upload)
+
+
+async def _answer_audio(reception: Reception) -> Response:
+    """Answer a body that is the audio, by way of the disk."""
+    server, request = reception.server, reception.request
+    query = request.query_params
+    ask = check(parse_query(query), ignored_fields(query.multi_items()))
+    length = check_length(request.headers, reception.max_upload_bytes)
+    reception.note(ask, length or 0)
+    if _is_job(request):
+        server.jobs.check_free(reception.client, ask.job_id)
+    audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
+    reception.enter(audio_s, ask.max_wait_s, size_bytes=length, is_job=_is_job(request))
+    spool = await reception.new_file()
+    async for chunk in reception.body(reception.max_upload_bytes):
+        await spool.write(chunk)
+    await spool.flush()
+    reception.note(ask, spool.size_bytes)
+    return await _answer(reception, ask, Upload(spool))
+
+
+async def _answer(reception: Reception, ask: Ask, upload: Upload) -> Response:
+    server = reception.server
+    audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+    if _is_job(reception.request):
+        held = reception.held
+        source = await upload.source(ask, audio_format, server.running.spool, held)
+        record = start_job(server, reception.client, ask, source, held)
+        return json_response(record.body(), 202, {"location": f"/jobs/{ask.job_id}"})
+    work = partial(reception.recognise, ask, upload, audio_format)
+    result = await while_connected(reception.request.receive, work)
+    reception.count(result)
+    return await to_thread.run_sync(_response, ask, result)  # hours have many words
+
+
+def _response(ask: Ask, result: FileTranscript) -> Response:
+    body = transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps, ask.warnings)
+    return json_response(body, headers=dict(warning_headers(ask.warnings)))
+
+
+def _is_job(request: Request) -> bool:
+    return request.query_params.get("wait", "1").lower() in ("0", "false", "no")
+
+
+async def _parse(body: bytearray) -> tuple[Ask, Upload]:
+    ask, audio = await parse_payload(body)
+    body.clear()  # 25 MB that nobody needs while the audio waits for its turn
+    return ask, Upload(audio)

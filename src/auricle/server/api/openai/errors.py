@@ -1,0 +1,43 @@
+"""Errors as OpenAI's clients read them.
+
+Their SDKs make a class of the status, try again at 408, 409, 429 and from 500 on, after
+``Retry-After``, and show the message. What can't be read as audio is a bad request there.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from auricle.errors import RequestError
+from auricle.protocol.openai_rest import error_fields
+from auricle.server.http.errors import error_body, error_response
+
+_BAD_AUDIO = frozenset({415, 422})
+_CODES: Mapping[str, str] = {
+    "unauthorized": "invalid_api_key",
+    "token_expired": "invalid_api_key",
+    "rate_limited": "rate_limit_exceeded",
+}
+"""OpenAI's own words, where programs look for them; all other codes are ours."""
+
+
+def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
+    """Return an error's status, and what stands below ``error`` in the answer."""
+    status, told = error_response(error).status_code, error_body(error)
+    status = 400 if status in _BAD_AUDIO else status
+    code = str(told["code"])
+    param = error.field if isinstance(error, RequestError) else None
+    message = str(told["message"])
+    return status, error_fields(message, status=status, code=_CODES.get(code, code), param=param)
+
+
+def openai_refusal(error: BaseException, request_id: str = "") -> Response:
+    """Return the HTTP answer for an error in OpenAI's shape."""
+    status, fields = openai_error(error)
+    response = error_response(error)
+    kept = ("retry-after", "www-authenticate")
+    headers = {name: value for name, value in response.headers.items() if name in kept}
+    body = msgspec.json.encode({"error": fields})
+    return Response(body, status, headers, media_type="application/json")

@@ -1,0 +1,170 @@
+"""``/v1/realtime``: OpenAI's Realtime transcription, and the short-lived secrets for it.
+
+A secret is ``ek_``, one of our tokens (:mod:`.tokens`), and behind a ``~`` what its session is to
+start with: so nothing has to be remembered, and any server with the same key knows it. What stands
+there isn't signed, as its holder may change it by ``session.update`` anyhow.
+"""
+
+import base64
+import binascii
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.websockets import WebSocket
+
+from auricle.errors import BadRequest
+from auricle.protocol.openai_realtime import RealtimeDialect
+from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
+from auricle.server.access.keyring import presented_key
+from auricle.server.api.dialect_session import Welcome, serve_guest
+from auricle.server.api.openai.errors import openai_refusal
+from auricle.server.api.openai.openapi import (
+    BETA_SECRET_OPENAPI,
+    BETA_SECRET_RESPONSES,
+    SECRET_OPENAPI,
+    SECRET_RESPONSES,
+)
+from auricle.server.context import state_of
+from auricle.server.http.body import parse_json, read_body
+from auricle.server.transcription.results import json_response
+
+SUBPROTOCOL = "realtime"
+_BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
+
+DEFAULT_TTL_S, BETA_TTL_S = 600, 60
+"""OpenAI's own defaults."""
+MAX_CONFIG_CHARACTERS = 4000
+"""A header holds 8 KB at many proxies."""
+_MAX_BODY_BYTES = 64 * 1024
+
+_Ttl = Annotated[int, msgspec.Meta(ge=10, le=7200)]
+
+router = APIRouter()
+
+
+class _Expiry(msgspec.Struct):
+    seconds: _Ttl | None = None
+
+
+class _SecretFields(msgspec.Struct):
+    expires_after: _Expiry | None = None
+    session: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _BetaSecret(msgspec.Struct):
+    expires_at: _Expiry | None = None
+
+
+class _BetaFields(msgspec.Struct):
+    client_secret: _BetaSecret | None = None
+
+
+@router.websocket("/v1/realtime")
+async def realtime(websocket: WebSocket) -> None:
+    """Serve a client of OpenAI's; ``intent`` may be there, and ``model``, and much else."""
+    await serve_guest(websocket, "openai-realtime", _read, openai_refusal)
+
+
+@router.post(
+    "/v1/realtime/client_secrets",
+    summary="A short-lived secret for OpenAI's Realtime transcription",
+    response_class=Response,
+    responses=SECRET_RESPONSES,
+    openapi_extra=SECRET_OPENAPI,
+)
+async def post_client_secret(request: Request) -> Response:
+    """Return a secret with which a page can open ``/v1/realtime``."""
+    return await _answered(request, _client_secret)
+
+
+@router.post(
+    "/v1/realtime/transcription_sessions",
+    summary="The same, as it was in OpenAI's beta",
+    response_class=Response,
+    responses=BETA_SECRET_RESPONSES,
+    openapi_extra=BETA_SECRET_OPENAPI,
+)
+async def post_transcription_session(request: Request) -> Response:
+    """Return a session with its secret."""
+    return await _answered(request, _transcription_session)
+
+
+def _read(websocket: WebSocket) -> Welcome:
+    offered = websocket.scope.get("subprotocols", [])
+    config = _config_of(presented_key(websocket.headers, offered))
+    if model := websocket.query_params.get("model"):
+        config = config.with_model(model)
+    is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
+    dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
+    chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
+    return Welcome(dialect, config.parameters(), chosen)
+
+
+async def _answered(
+    request: Request, answer: Callable[[Request], Awaitable[dict[str, Any]]]
+) -> Response:
+    """Return an answer that no cache may keep."""
+    state_of(request).admit(request)
+    return json_response(await answer(request), headers={"cache-control": "no-store"})
+
+
+async def _client_secret(request: Request) -> dict[str, Any]:
+    fields = parse_json(await _body(request), _SecretFields)
+    ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
+    config = _merged(fields.session)
+    value, expires_at = _secret(request, config, ttl_s)
+    session = config.session(f"sess_{secrets.token_hex(8)}")
+    return {"value": value, "expires_at": expires_at, "session": session}
+
+
+async def _transcription_session(request: Request) -> dict[str, Any]:
+    body = await _body(request)
+    fields = parse_json(body, _BetaFields)
+    expiry = fields.client_secret and fields.client_secret.expires_at
+    config = _merged(body)
+    value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
+    session = config.beta_session(f"sess_{secrets.token_hex(8)}")
+    return session | {"client_secret": {"value": value, "expires_at": expires_at}}
+
+
+async def _body(request: Request) -> bytes:
+    pause_s = state_of(request).settings.body_timeout_s
+    body = await read_body(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
+    return bytes(body) or b"{}"
+
+
+def _merged(session: bytes | msgspec.Raw) -> RealtimeConfig:
+    return RealtimeConfig().merged(decode_session(session))
+
+
+def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
+    """Return a secret and when it expires, in seconds since 1970."""
+    now = time.time()
+    token = state_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
+    told = b"" if config == RealtimeConfig() else msgspec.json.encode(config.session(""))
+    packed = base64.urlsafe_b64encode(told).rstrip(b"=").decode()
+    if len(packed) > MAX_CONFIG_CHARACTERS:
+        raise BadRequest("The prompt and keywords are too long for a secret: send session.update.")
+    return f"ek_{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
+
+
+def _config_of(presented: str) -> RealtimeConfig:
+    """Return what a secret says of its session; a key says nothing.
+
+    Raises:
+        BadRequest: Somebody changed it to what makes no sense.
+    """
+    packed = presented.partition("~")[2] if presented.startswith("ek_") else ""
+    if not packed:
+        return RealtimeConfig()
+    try:
+        told = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+    except (binascii.Error, ValueError):
+        raise BadRequest("The secret is damaged: get a new one.") from None
+    return _merged(told)

@@ -1,0 +1,173 @@
+"""OpenAI's REST API for speech: ``/v1/audio/transcriptions``, ``/v1/audio/translations``, models.
+
+Another shape of ``POST /utterance``, and nothing else: the same room before the body, the same
+spool, deadlines and workers. What its clients name as a model is the one that is loaded, whatever
+they call it, unless the operator asks for strictness.
+"""
+
+import time
+from dataclasses import replace
+from functools import partial
+
+from anyio import to_thread
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import UnknownModel
+from auricle.longform import FileTranscript
+from auricle.protocol.ignored import warning_headers
+from auricle.protocol.openai_rest import (
+    FIELDS,
+    MODELS,
+    SpeechRequest,
+    delta_event,
+    done_event,
+    encode_answer,
+    error_event,
+    is_whisper_name,
+    model_fields,
+    read_form,
+)
+from auricle.server.access.admission import estimate_s
+from auricle.server.api.openai.errors import openai_error
+from auricle.server.api.openai.openapi import (
+    MODEL_RESPONSES,
+    MODELS_RESPONSES,
+    OPENAI_OPENAPI,
+    OPENAI_RESPONSES,
+)
+from auricle.server.context import ServerState, state_of
+from auricle.server.http.body import check_length
+from auricle.server.http.request_log import request_log
+from auricle.server.transcription.event_stream import EventStream
+from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.results import gap_fields, json_response
+from auricle.server.transcription.run import while_connected
+from auricle.server.uploads.multipart import boundary_of, read_form_parts
+from auricle.server.uploads.params import Fields, check
+from auricle.server.uploads.short_audio import audio_format_of
+from auricle.server.uploads.upload import Upload
+from auricle.types import Task
+
+GAPS_HEADER = "x-auricle-gaps"
+"""How many stretches are missing in an answer that has no place to say so."""
+
+_SINCE = int(time.time())
+
+router = APIRouter()
+
+
+@router.post(
+    "/v1/audio/transcriptions",
+    summary="Turn speech into text, as OpenAI has it",
+    response_class=Response,
+    responses=OPENAI_RESPONSES,
+    openapi_extra=OPENAI_OPENAPI,
+)
+async def post_transcription(request: Request) -> Response:
+    """Return the text of a file in the format that the form asks for, or stream it."""
+    return await _answer(request, Task.TRANSCRIBE)
+
+
+@router.post(
+    "/v1/audio/translations",
+    summary="Turn speech into English text, as OpenAI has it",
+    response_class=Response,
+    responses=OPENAI_RESPONSES,
+    openapi_extra=OPENAI_OPENAPI,
+)
+async def post_translation(request: Request) -> Response:
+    """Return the English text of a file in any language."""
+    return await _answer(request, Task.TRANSLATE)
+
+
+@router.get(
+    "/v1/models",
+    summary="The models, as OpenAI has it",
+    response_class=Response,
+    responses=MODELS_RESPONSES,
+)
+async def get_models(request: Request) -> Response:
+    """Return the loaded model under its own name, and under those that it goes by."""
+    server = state_of(request)
+    server.admit(request)
+    models = [model_fields(name, _SINCE) for name in _model_names(server)]
+    return json_response({"object": "list", "data": models})
+
+
+@router.get(
+    "/v1/models/{name:path}",
+    summary="A model, as OpenAI has it",
+    response_class=Response,
+    responses=MODEL_RESPONSES,
+)
+async def get_model(request: Request, name: str) -> Response:
+    """Return a model that may be named in requests."""
+    server = state_of(request)
+    server.admit(request)
+    _check_model(server, name)
+    return json_response(model_fields(name, _SINCE))
+
+
+def _model_names(server: ServerState) -> list[str]:
+    others = server.settings.openai_models or MODELS
+    return list(dict.fromkeys((server.transcriber.stats().model, *others)))
+
+
+def _check_model(server: ServerState, name: str) -> None:
+    settings = server.settings
+    if not settings.openai_strict_models or name in _model_names(server):
+        return
+    if settings.openai_models or not is_whisper_name(name):
+        raise UnknownModel("This server has no such model; GET /v1/models lists what it has.")
+
+
+async def _answer(request: Request, task: Task) -> Response:
+    async with Reception(request) as reception:
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        length = check_length(request.headers, reception.max_upload_bytes)
+        reception.enter(estimate_s(length), size_bytes=length)
+        spool = await reception.new_file()
+        body = reception.body(reception.max_upload_bytes)
+        form = await read_form_parts(boundary, body, spool, FIELDS)
+        asked = read_form(form.fields, task, form.unread.items())
+        _check_model(reception.server, asked.model)
+        await spool.flush()
+        ask = replace(check(Fields()), options=asked.options)
+        reception.note(ask, spool.size_bytes)
+        request_log(request.scope).details["answer"] = (
+            "events" if asked.is_streamed else asked.format.value
+        )
+        upload = Upload(spool)
+        audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+        work = partial(reception.recognise, ask, upload, audio_format)
+        if asked.is_streamed:
+            return EventStream(
+                reception,
+                work,
+                encode_delta=delta_event,
+                encode_done=partial(_done, asked),
+                encode_error=_broken,
+                headers=warning_headers(asked.warnings),
+            )
+        result = await while_connected(request.receive, work)
+        reception.count(result)
+        return await to_thread.run_sync(_response, asked, result)  # hours have many words
+
+
+def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
+    headers = dict(warning_headers(asked.warnings))
+    if result.gaps:
+        headers[GAPS_HEADER] = str(len(result.gaps))
+    body = encode_answer(asked, result.transcript, gap_fields(result.gaps), result.gaps)
+    return Response(body, headers=headers, media_type=asked.format.media_type)
+
+
+def _done(asked: SpeechRequest, result: FileTranscript) -> bytes:
+    return done_event(result.transcript, gap_fields(result.gaps), asked.warnings)
+
+
+def _broken(error: BaseException) -> bytes:
+    _, fields = openai_error(error)
+    return error_event(fields)

@@ -1,0 +1,138 @@
+"""``/livez`` (the event loop answers), ``/readyz`` (speech can be recognised now), ``/health``."""
+
+import time
+from importlib.metadata import version
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import Draining, NoWorkerReady
+from auricle.server.context import RETRY_S, ServerState, state_of
+from auricle.server.http.errors import error_response
+from auricle.server.http.openapi import NATIVE_ERROR, answer, fields, refusals
+from auricle.server.telemetry.history import exit_body
+from auricle.server.transcription.results import json_response
+from auricle.transcriber import Stats, WorkerStats
+
+_VERSION = version("auricle")
+
+_REFUSALS = refusals(NATIVE_ERROR)
+
+router = APIRouter()
+
+
+@router.head("/livez", include_in_schema=False)
+@router.get(
+    "/livez",
+    summary="Is the server alive?",
+    response_class=Response,
+    responses={200: answer("It is.", fields(alive={"type": "boolean"})), **_REFUSALS},
+)
+async def get_livez() -> Response:
+    """Answer: that is the whole point."""
+    return json_response({"alive": True})
+
+
+@router.head("/readyz", include_in_schema=False)
+@router.get(
+    "/readyz",
+    summary="Can it work now?",
+    response_class=Response,
+    responses={200: answer("It can.", fields(ready={"type": "boolean"})), **_REFUSALS},
+)
+async def get_readyz(request: Request) -> Response:
+    """Answer 200 only while a worker is ready and has worked, or passed a self-test, lately."""
+    server = state_of(request)
+    if server.is_draining:
+        return error_response(Draining("The service is shutting down.", RETRY_S))
+    if not server.transcriber.stats().is_working:
+        return error_response(NoWorkerReady("No worker is ready, or all take too long.", RETRY_S))
+    return json_response({"ready": True})
+
+
+@router.head("/health", include_in_schema=False)
+@router.get(
+    "/health",
+    summary="How is everything?",
+    response_class=Response,
+    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+)
+async def get_health(request: Request) -> Response:
+    """Return the state of workers, queue and jobs; with the operator's key also crash stacks."""
+    server = state_of(request)
+    return json_response(health_body(server, server.keyring.is_operator(request.headers)))
+
+
+@router.get(
+    "/health/history",
+    summary="How was it lately?",
+    response_class=Response,
+    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+)
+async def get_history(request: Request) -> Response:
+    """Return the figures of the last 15 minutes; with the operator's key also crash stacks."""
+    server = state_of(request)
+    is_operator = server.keyring.is_operator(request.headers)
+    return json_response(
+        server.history.body(time.monotonic(), time.time(), with_stacks=is_operator)
+    )
+
+
+def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
+    """Return what ``/health`` answers."""
+    asr, decode = server.transcriber.stats(), server.decoder.stats()
+    return {
+        "status": _status(asr, decode, server),
+        "draining": server.is_draining,
+        "version": _VERSION,
+        "model": asr.model,
+        "workers": [_worker(worker, with_stacks) for worker in asr.workers],
+        "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
+        "queue": {
+            "jobs": asr.waiting_jobs,
+            "audio_s": round(asr.waiting_audio_s, 3),
+            "reserved_audio_s": round(asr.reserved_audio_s, 3),
+            "max_audio_s": asr.max_audio_s,
+        },
+        "jobs": {
+            "done": asr.done,
+            "failed": asr.failed,
+            "retried": asr.retried,
+            "refused": asr.refused,
+            "poison": asr.poison,
+        },
+        "files": {
+            "working": server.places.taken,
+            "max": server.places.total,
+            "storable": not server.is_spool_failing,
+        },
+        "sessions": {
+            "connected": server.live.connected,
+            "waiting": server.live.waiting,
+            "max": server.live.settings.max_sessions,
+        },
+    }
+
+
+def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
+    if server.is_draining or not asr.ready:
+        return "down"
+    workers = (*asr.workers, *decode.workers)
+    is_well = asr.is_working and decode.ready and all(worker.is_up for worker in workers)
+    is_well = is_well and not server.is_spool_failing
+    return "ok" if is_well else "degraded"
+
+
+def _worker(worker: WorkerStats, with_stacks: bool) -> dict[str, object]:
+    last = worker.last_exit
+    return {
+        "id": worker.id,
+        "pid": worker.pid,
+        "state": worker.state,
+        "overdue": worker.overdue,
+        "restarts": worker.restarts,
+        "jobs_done": worker.jobs_done,
+        "rss_mb": round(worker.rss_bytes / 1e6, 1),
+        "last_exit": None if last is None else exit_body(last, with_stacks),
+    }

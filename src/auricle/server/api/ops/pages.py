@@ -1,0 +1,123 @@
+"""The pages for people: captions at ``/``, the server's state at ``/status``.
+
+``make web`` builds them from ``web/page`` into ``static/`` beside this module, and wheels carry
+them; without them a plain page says how to build them, and all else works. They are read once, at
+the start, and kept in memory: there is no file I/O on the event loop, and no path that a request
+could name. What is below ``assets/`` has its content's hash in its name, so browsers keep it.
+"""
+
+import gzip
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle.errors import NotFound
+
+STATIC = Path(__file__).parents[2] / "static"
+
+_CAPTIONS, _STATUS = _PAGES = ("index.html", "status.html")
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+"""All that the build makes: another type is a mistake in it."""
+
+_UNBUILT = b"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>Auricle</title>
+<h1>Auricle is running</h1>
+<p>Its API works. Its pages are not built yet: run <code>make web</code> (it needs Node 20 and npm),
+then start the server again.</p>
+</html>
+"""
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src {styles}; connect-src 'self'; "
+    "worker-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_STYLE = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "microphone=(self), display-capture=(self), camera=(), geolocation=()",
+    "vary": "accept-encoding",
+}
+_KEPT = "public, max-age=31536000, immutable"
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """What is answered for one path, but for what was asked."""
+
+    body: bytes
+    zipped: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def pages_router(folder: Path = STATIC) -> APIRouter:
+    """Return the routes of the pages that are built in a folder, which is read here."""
+    files = _read(folder)
+    router = APIRouter(include_in_schema=False)
+
+    @router.api_route("/", methods=["GET", "HEAD"])
+    async def get_captions(request: Request) -> Response:
+        return _answer(request, files[_CAPTIONS])
+
+    @router.api_route("/status", methods=["GET", "HEAD"])
+    async def get_status(request: Request) -> Response:
+        return _answer(request, files[_STATUS])
+
+    @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
+    async def get_asset(request: Request, name: str) -> Response:
+        if (file := files.get(f"assets/{name}")) is None:
+            raise NotFound("There is nothing at this path.")
+        return _answer(request, file)
+
+    return router
+
+
+def _read(folder: Path) -> dict[str, _File]:
+    if not all((folder / page).is_file() for page in _PAGES):
+        return {page: _file(page, _UNBUILT) for page in _PAGES}
+    names = [*_PAGES, *(f"assets/{path.name}" for path in folder.glob("assets/*"))]
+    return {name: _file(name, (folder / name).read_bytes()) for name in names}
+
+
+def _file(name: str, body: bytes) -> _File:
+    is_kept = name.startswith("assets/")
+    headers = {
+        **_HEADERS,
+        "content-type": _TYPES[Path(name).suffix],
+        "content-security-policy": _policy(body),  # of a worker its own script's counts
+        "cache-control": _KEPT if is_kept else "no-cache",
+        "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+    }
+    return _File(body, gzip.compress(body, mtime=0), headers)
+
+
+def _policy(body: bytes) -> str:
+    """Return what a page may load: of styles, those that stand in it as they were built."""
+    styles = [b64encode(hashlib.sha256(style).digest()) for style in _STYLE.findall(body)]
+    allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in styles) or "'none'"
+    return _POLICY.format(styles=allowed)
+
+
+def _answer(request: Request, file: _File) -> Response:
+    headers = dict(file.headers)
+    known = request.headers.get("if-none-match", "")
+    if headers["etag"] in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(file.zipped, headers={**headers, "content-encoding": "gzip"})
+    return Response(file.body, headers=headers)

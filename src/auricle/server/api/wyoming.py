@@ -1,0 +1,352 @@
+"""Wyoming over TCP: Home Assistant's protocol for voice services.
+
+Each utterance is a live session like any other, served by a :class:`LiveConnection` for as long as
+it lasts; what comes between utterances is answered here. ``describe`` is answered whether an engine
+runs or not.
+
+Wyoming knows no keys: all its clients share the queue as one, and other machines are let in only if
+the operator says so.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Sequence
+
+import anyio
+import anyio.lowlevel
+import structlog
+from anyio.abc import TaskGroup
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocketDisconnect
+
+import auricle
+from auricle.config import ServerSettings
+from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
+from auricle.protocol.dialect import Reply
+from auricle.protocol.native import StreamParameters
+from auricle.protocol.wyoming import WyomingDialect, error_event, info_event
+from auricle.server.access.connection_limits import GatedSocket, Peer
+from auricle.server.access.keyring import is_loopback
+from auricle.server.context import RETRY_S, ServerState
+from auricle.server.http.client_address import client_address
+from auricle.server.http.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
+from auricle.server.http.request_log import log_session, request_log
+from auricle.server.live.connection import (
+    CLIENT_LEFT,
+    DONE,
+    GOODBYE_S,
+    LiveConnection,
+    end_of,
+    note_end,
+)
+from auricle.server.main import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
+from auricle.server.net.loop_budget import TimeShare
+from auricle.server.net.websocket import PEER_EXTENSION, READ_BYTES, WRITE_BUFFER_BYTES
+from auricle.types import ClientId
+
+WYOMING = ClientId("wyoming")
+MAX_CONNECTIONS = 256
+"""Open at once, most of them idle: an utterance needs a place among the live sessions as well."""
+SEND_S = 5.0
+"""How long a client may take to read an answer between utterances."""
+LINGER_S = 5.0
+"""How long a client that still speaks has to read why it is not listened to."""
+
+_log = structlog.get_logger("auricle.server")
+
+
+def listen(settings: ServerSettings) -> list[socket.socket]:
+    """Return sockets that listen where the settings say; none if Wyoming is off.
+
+    Raises:
+        SetupError: The port is in use, the host is unknown, or other machines would be let in
+            without a word of the operator's.
+    """
+    if not settings.wyoming:
+        return []
+    if is_exposed(settings) and not settings.wyoming_open:
+        raise SetupError(
+            f"Wyoming knows no keys, and on {settings.wyoming_host} other machines could use it: "
+            "set AURICLE_WYOMING_OPEN=1 if they may, or keep AURICLE_WYOMING_HOST=127.0.0.1."
+        )
+    return open_sockets(settings.wyoming_host, settings.wyoming_port, "AURICLE_WYOMING_PORT")
+
+
+def is_exposed(settings: ServerSettings) -> bool:
+    """Return whether other machines reach it.
+
+    Raises:
+        SetupError: The host is unknown.
+    """
+    return not is_loopback(settings.wyoming_host, "AURICLE_WYOMING_HOST")
+
+
+class WyomingServer:
+    """Serves Wyoming's clients while the application runs.
+
+    Args:
+        server: The application's parts.
+        model: The model's name, for ``describe``; empty: what the recognisers tell.
+    """
+
+    def __init__(self, server: ServerState, model: str) -> None:
+        self._server = server
+        self._model = model
+        self._connections = 0
+
+    async def serve(self, sockets: Sequence[socket.socket]) -> None:
+        """Serve whoever connects, for ever; the sockets are closed at the end."""
+        async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as group:
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self._accept(_Pipe(reader, writer), group)
+
+            for plain in sockets:
+                found = GatedSocket.around(plain, self._server.gate)
+                listener = await asyncio.start_server(
+                    accept, sock=found, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
+                )
+                found.listen(BACKLOG)
+                stack.callback(listener.close)
+            await anyio.sleep_forever()
+
+    def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
+        error = self._server.gate.refusal(pipe.peer)
+        if self._connections >= MAX_CONNECTIONS:
+            error = Overloaded("As many connections as the server takes are open.", RETRY_S)
+        if error is not None:
+            pipe.refuse(error)
+            return
+        self._connections += 1
+        group.start_soon(self._serve, pipe)
+
+    async def _serve(self, pipe: "_Pipe") -> None:
+        model = self._model or self._server.transcriber.stats().model
+        dialect = WyomingDialect(info_event(model, auricle.__version__))
+        try:
+            await _Connection(self._server, pipe, dialect).run()
+        except Exception as error:
+            log_unexpected(error)
+        finally:
+            self._connections -= 1
+            await pipe.close()
+
+
+class _Pipe:
+    """A TCP connection, and the :class:`auricle.server.net.websocket.Peer` of its utterances."""
+
+    violation_code: int | None = None
+    has_more = True  # nobody can tell, and asking costs a turn of the loop
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self.peer: Peer = tuple((writer.get_extra_info("peername") or ("", 0))[:2])
+        self.received_at = time.monotonic()
+        writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
+
+    async def receive(self) -> bytes:
+        """Return what came; nothing if the client sends no more."""
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except OSError:
+            return b""
+        self.received_at = time.monotonic()
+        return data
+
+    async def send(self, text: str) -> None:
+        """Send an event: all of it, or none if this is cancelled.
+
+        Raises:
+            OSError: The client has left.
+        """
+        await self._writer.drain()
+        self._writer.write(text.encode())
+
+    def give_up(self, code: int, reason: str) -> None:
+        """Cut the connection off."""
+        self._writer.transport.abort()
+
+    def refuse(self, error: AuricleError) -> None:
+        """Close at once, with an error."""
+        self._writer.write(error_event(error.code, str(error)).encode())
+        self._writer.close()
+
+    async def linger(self) -> None:
+        """Send no more, and read on until the client has seen it.
+
+        Closing a socket that holds unread bytes would destroy what was sent.
+        """
+        with contextlib.suppress(OSError), anyio.move_on_after(LINGER_S):
+            self._writer.write_eof()
+            while await self._reader.read(READ_BYTES):
+                await anyio.lowlevel.checkpoint()
+
+    async def close(self) -> None:
+        """Close; what isn't read in time is lost."""
+        self._writer.close()
+        with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
+            await self._writer.wait_closed()
+            return
+        self._writer.transport.abort()
+
+
+class _Connection:
+    """One client, from utterance to utterance."""
+
+    def __init__(self, server: ServerState, pipe: _Pipe, dialect: WyomingDialect) -> None:
+        self._server = server
+        self._pipe = pipe
+        self._dialect = dialect
+        self._share = TimeShare(time.monotonic())
+        self.has_ended = False
+
+    async def run(self) -> None:
+        """Serve until one side has had enough."""
+        try:
+            await self._converse()
+        except OSError:
+            return
+        except TOLD as error:
+            failed = self._dialect.farewell(end_of(error))
+            with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
+                for text in failed.texts:
+                    await self._pipe.send(text)
+        if not self.has_ended:
+            await self._pipe.linger()
+
+    async def _converse(self) -> None:
+        data = b""
+        while True:
+            began_at = time.monotonic()
+            for step in self._dialect.receive_bytes(data):
+                if isinstance(step, Reply):  # outside of an utterance there is nothing else
+                    await self._answer(step)
+            if self._dialect.wanted is not None:
+                if not await self._serve_utterance(self._dialect.wanted):
+                    return
+                data = b""
+                continue
+            if self.has_ended:
+                return
+            await anyio.sleep(self._share.pause_s(began_at, time.monotonic()))
+            data = await self._next_data()
+            if not data:
+                self.has_ended = True
+                return
+
+    async def _answer(self, reply: Reply) -> None:
+        with anyio.move_on_after(SEND_S):
+            for text in reply.texts:
+                await self._pipe.send(text)
+            return
+        raise IdleTimeout("You don't read.")
+
+    async def _next_data(self) -> bytes:
+        limit_s = self._server.live.settings.idle_timeout_s
+        with anyio.move_on_after(limit_s):
+            return await self._pipe.receive()
+        raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
+
+    async def _serve_utterance(self, wanted: StreamParameters) -> bool:
+        """Give an utterance a session, and return whether the next one may follow.
+
+        Raises:
+            AuricleError: It isn't let in, or the server goes.
+        """
+        began_at = time.monotonic()
+        utterance = _Utterance(self, self._pipe, self._dialect)
+        log = request_log(utterance.scope)
+        log.client = WYOMING
+        status = 200
+        try:
+            with self._server.request_scope():  # cancels when time is up
+                return await self._listen(wanted, utterance)
+            raise Draining("The service is shutting down.", RETRY_S)
+        except AuricleError as error:
+            log.code, status = error.code, error.http_status
+            raise
+        except anyio.get_cancelled_exc_class():
+            status = CLIENT_LEFT_STATUS
+            raise
+        finally:
+            self._server.metrics.count_request("TCP", "wyoming", status, log.code)
+            duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+            _log.info(
+                "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
+            )
+
+    async def _listen(self, wanted: StreamParameters, utterance: "_Utterance") -> bool:
+        live, log = self._server.live, request_log(utterance.scope)
+        self._server.check_serving()
+        address = client_address(utterance.scope)
+        room = live.admit(WYOMING, address, is_resuming=False)
+        runner = await live.open(self._server.running.background, WYOMING, wanted, room)
+        live.metrics.count_guest("wyoming")
+        log.details["session"] = runner.session.id
+        log_session("session_started", utterance.scope, runner.session.id, "wyoming")
+        self._dialect.begin()
+        try:
+            end = await LiveConnection(
+                utterance,
+                live,
+                runner,
+                self._dialect,
+                drain_s=max(0.0, self._server.settings.drain_s - GOODBYE_S),
+                hears_out=True,
+            ).run()
+        finally:
+            runner.end()
+        note_end(utterance, live, end)
+        has_failed = self._dialect.has_failed
+        self._dialect.finish()
+        self.has_ended |= end is CLIENT_LEFT
+        return end is DONE and not has_failed
+
+
+class _Utterance:
+    """What its :class:`LiveConnection` takes for a WebSocket; it never closes the real one."""
+
+    def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:
+        self.scope: Scope = {
+            "type": "wyoming",
+            "client": pipe.peer,
+            "extensions": {PEER_EXTENSION: {"peer": pipe}},
+        }
+        self._connection = connection
+        self._pipe = pipe
+        self._dialect = dialect
+        self._has_begun = False
+
+    async def receive(self) -> Message:
+        """Return what came, at first what is here already."""
+        if self._has_begun:
+            if self._dialect.is_holding:
+                await anyio.sleep_forever()
+            if not self._connection.has_ended:
+                data = await self._pipe.receive()
+                # The utterance may be over by now: what came belongs to the connection.
+                self._dialect.put(data)
+                self._connection.has_ended = not data
+            if self._connection.has_ended and self._dialect.is_owing:
+                await anyio.sleep_forever()  # it may have closed its side only
+            if self._connection.has_ended:
+                return {"type": "websocket.disconnect", "code": 1005}
+        self._has_begun = True
+        return {"type": "websocket.receive", "bytes": b""}
+
+    async def send_text(self, data: str) -> None:
+        """Send an event.
+
+        Raises:
+            WebSocketDisconnect: The client has left.
+        """
+        try:
+            await self._pipe.send(data)
+        except OSError as error:
+            raise WebSocketDisconnect(1006) from error
+
+    async def close(self, code: int = 1000, reason: str | None = None) -> None:
+        """Leave the connection as it is: whether it ends is decided by who owns it."""

@@ -1,0 +1,252 @@
+"""What the routes of one application share."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import numpy as np
+from anyio import to_thread
+from anyio.abc import TaskGroup
+from starlette.requests import HTTPConnection, Request
+from starlette.websockets import WebSocket
+
+from auricle.audio.opus import LibOpus
+from auricle.audio.vad import has_speech
+from auricle.config import LiveSettings, ServerSettings
+from auricle.errors import Draining, RateLimited, SetupError
+from auricle.lane import Lane
+from auricle.longform import lane_width, open_lane
+from auricle.server.access.admission import FilePlaces
+from auricle.server.access.connection_limits import Gate
+from auricle.server.access.key_file import follow_keys, read_keys
+from auricle.server.access.keyring import Keyring
+from auricle.server.access.origins import Origins
+from auricle.server.access.rate_limits import Allowances, KeyLimits
+from auricle.server.http.request_log import request_log
+from auricle.server.live.registry import LiveSessions
+from auricle.server.telemetry.history import History, Look, keep
+from auricle.server.telemetry.metrics import Metrics
+from auricle.server.uploads.job_store import JobStore
+from auricle.server.uploads.spool import SpoolDirectory
+from auricle.server.uploads.upload_room import EarlyReservations
+from auricle.transcriber import Decoder, Transcriber
+from auricle.types import SAMPLE_RATE_HZ, ClientId
+
+RETRY_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What is there only while the application runs."""
+
+    spool: SpoolDirectory
+    background: TaskGroup
+
+
+@dataclass(slots=True)
+class ServerState:
+    """The application's parts; what is in ``beside`` runs while the application does."""
+
+    transcriber: Transcriber
+    decoder: Decoder
+    settings: ServerSettings
+    libopus: LibOpus
+    keyring: Keyring
+    origins: Origins
+    allowances: Allowances
+    metrics: Metrics
+    jobs: JobStore
+    gate: Gate
+    places: FilePlaces
+    early: EarlyReservations
+    lane: Lane
+    live: LiveSessions
+    history: History = field(default_factory=History)
+    is_draining: bool = False
+    requests: set[anyio.CancelScope] = field(default_factory=set)
+    beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    setup_error: SetupError | None = None
+    _running: Running | None = None
+
+    @classmethod
+    def build(
+        cls,
+        transcriber: Transcriber,
+        decoder: Decoder,
+        settings: ServerSettings,
+        live_settings: LiveSettings,
+        libopus: LibOpus,
+    ) -> "ServerState":
+        """Put the parts together.
+
+        Raises:
+            SetupError: A key or the file of keys can't be used.
+        """
+        keys_file = settings.keys_file
+        stored = None if keys_file is None else read_keys(keys_file)
+        keyring = Keyring(settings.api_keys, settings.operator_key, stored)
+        limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
+        allowances = Allowances(limits, keyring.limits_of)
+        metrics = Metrics(transcriber, decoder)
+        state = cls(
+            transcriber=transcriber,
+            decoder=decoder,
+            settings=settings,
+            libopus=libopus,
+            keyring=keyring,
+            origins=Origins.of(settings),
+            allowances=allowances,
+            metrics=metrics,
+            jobs=JobStore(
+                settings.max_kept_jobs,
+                settings.keep_results_s,
+                int(settings.max_results_mb * 1_000_000),
+            ),
+            gate=Gate.of(settings),
+            places=FilePlaces(settings.max_file_jobs),
+            early=EarlyReservations(),
+            lane=open_lane(0),  # until the workers are known
+            live=LiveSessions(
+                live_settings,
+                transcriber,
+                libopus,
+                metrics.live,
+                allowances,
+                settings.gateway_id,
+            ),
+        )
+        metrics.follow(state.jobs, lambda: state.is_draining, lambda: state.is_spool_failing)
+        return state
+
+    @property
+    def running(self) -> Running:
+        """What is there while the application runs."""
+        assert self._running is not None, "a request came before the start or after the end"
+        return self._running
+
+    @property
+    def is_spool_failing(self) -> bool:
+        """Whether uploads can't be stored now."""
+        return self._running is not None and self._running.spool.is_failing
+
+    @asynccontextmanager
+    async def run(self) -> AsyncIterator[None]:
+        """Make and unmake what is there only while the application runs.
+
+        Raises:
+            SetupError: Uploads can't be stored, or the voice detector is missing.
+        """
+        await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
+        self.lane.width = lane_width(len(self.transcriber.stats().workers))
+        spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
+        try:
+            async with anyio.create_task_group() as background:
+                self._running = Running(spool, background)
+                background.start_soon(self.live.watch)
+                background.start_soon(self.metrics.watch_loop)
+                background.start_soon(spool.watch)
+                background.start_soon(keep, self.history, self._look)
+                if (keys_file := self.settings.keys_file) is not None:
+                    background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
+                for work in self.beside:
+                    background.start_soon(work)
+                yield
+                background.cancel_scope.cancel()
+        finally:
+            self._running = None
+            spool.close()
+
+    def _look(self) -> Look:
+        asr = self.transcriber.stats()
+        self.lane.width = lane_width(len(asr.workers))  # recognisers elsewhere come and go
+        return Look(
+            asr=asr,
+            decode=self.decoder.stats(),
+            connected=self.live.connected,
+            waiting=self.live.waiting,
+            errors=self.metrics.errors.copy(),
+            final_delays_s=self.metrics.live.take_final_delays(),
+        )
+
+    @contextmanager
+    def request_scope(self) -> Iterator[anyio.CancelScope]:
+        """Count a request while it lasts; :meth:`end_requests` cancels the scope."""
+        with anyio.CancelScope() as scope:
+            self.requests.add(scope)
+            try:
+                yield scope
+            finally:
+                self.requests.discard(scope)
+
+    def end_requests(self) -> None:
+        """Give up what is still in progress: its callers are told to come back."""
+        for scope in self.requests:
+            scope.cancel()
+
+    def admit(self, request: Request) -> ClientId:
+        """Return whose request this is, if it may do anything at all.
+
+        Raises:
+            Unauthorized: No key or token, or one that isn't known.
+            TokenExpired: A token came too late.
+            ForbiddenOrigin: A page of another site sent it.
+            RateLimited: The key has made too many requests.
+        """
+        client = self._identify(request)
+        if request.method not in ("GET", "HEAD"):
+            self.origins.check_origin(request.headers, request.scope["scheme"])
+        self.allowances.take_request(client, time.monotonic())
+        return client
+
+    def admit_socket(self, websocket: WebSocket) -> ClientId:
+        """Return whose WebSocket this is, if it may do anything at all.
+
+        Raises:
+            Unauthorized: No key or token, or one that isn't known.
+            TokenExpired: A token came too late.
+            ForbiddenOrigin: A page of another site opened it.
+            RateLimited: The key has made too many requests.
+        """
+        subprotocols = websocket.scope.get("subprotocols", [])
+        token = websocket.query_params.get("token", "")
+        client = self._identify(websocket, subprotocols, token)
+        self.origins.check_origin(websocket.headers, websocket.scope["scheme"])
+        try:
+            self.allowances.take_request(client, time.monotonic())
+        except RateLimited:
+            # Who comes back to a session would lose its words.
+            if websocket.query_params.get("resume") != "1" or not self.live.may_return(client):
+                raise
+        return client
+
+    def _identify(
+        self, request: HTTPConnection, subprotocols: Sequence[str] = (), token: str = ""
+    ) -> ClientId:
+        client = self.keyring.identify(request.headers, subprotocols, token, now=time.time())
+        request_log(request.scope).client = client
+        self.metrics.clients.count_request(client)
+        return client
+
+    def drain(self) -> None:
+        """Refuse new work from now on, and tell live clients to come back to the next server."""
+        self.is_draining = True
+        self.live.drain()
+
+    def check_serving(self) -> None:
+        """Refuse new work while shutting down.
+
+        Raises:
+            Draining: The service shuts down.
+        """
+        if self.is_draining:
+            raise Draining("The service is shutting down; try again.", RETRY_S)
+
+
+def state_of(request: Request) -> ServerState:
+    """Return the state of the application that a request came to."""
+    state = request.app.state.auricle
+    assert isinstance(state, ServerState)
+    return state

@@ -1,0 +1,108 @@
+"""What the log holds of a request: one line with its ids, sizes, durations and code at its end.
+
+Each request has an id, a UUID made here. Every answer carries it as ``x-request-id``, whatever
+layer writes the answer, and the log line has the same. A live session has a line at its start, too.
+"""
+
+import uuid
+from dataclasses import dataclass, field
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import Message, Scope, Send
+
+from auricle.server.http.client_address import client_address
+
+REQUEST_ID = "x-request-id"
+MAX_AGENT_CHARS = 200
+
+_KEY = "auricle.log"
+_HEADS = frozenset({"http.response.start", "websocket.http.response.start", "websocket.accept"})
+
+_log = structlog.get_logger("auricle.server")
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """What a request's one log line is to say; handlers fill it in."""
+
+    job_id: str | None = None
+    trace_id: str | None = None
+    client: str | None = None
+    code: str | None = None
+    details: dict[str, float | int | str] = field(default_factory=dict)
+    request_id: str | None = None
+
+    def ids(self) -> dict[str, str]:
+        """Return the ids that are known."""
+        known = {
+            "request_id": self.request_id,
+            "job_id": self.job_id,
+            "trace_id": self.trace_id,
+            "client": self.client,
+        }
+        return {name: value for name, value in known.items() if value is not None}
+
+    def line(self) -> dict[str, object]:
+        """Return all that is known."""
+        code = {} if self.code is None else {"code": self.code}
+        return {**self.ids(), **code, **self.details}
+
+
+def request_log(scope: Scope) -> RequestLog:
+    """Return the record of this request; the first call makes it."""
+    record = scope.get(_KEY)
+    if record is None:
+        record = scope[_KEY] = RequestLog(request_id=new_request_id())
+    assert isinstance(record, RequestLog)
+    return record
+
+
+def new_request_id() -> str:
+    """Return an id for a request: a UUID, as Deepgram's clients expect."""
+    return str(uuid.uuid4())
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id of a request."""
+    return request_log(scope).request_id or ""
+
+
+def with_request_id(scope: Scope, send: Send) -> Send:
+    """Return ``send`` so that the head of the answer carries the request's id."""
+    if scope["type"] not in ("http", "websocket"):
+        return send
+    header = (REQUEST_ID.encode(), request_id_of(scope).encode())
+
+    async def send_with_id(message: Message) -> None:
+        if message["type"] in _HEADS:
+            message = {**message, "headers": [*message.get("headers", ()), header]}
+        await send(message)
+
+    return send_with_id
+
+
+def log_session(event: str, scope: Scope, session_id: str, dialect: str) -> None:
+    """Log that a live session starts, or that its client is back.
+
+    Args:
+        event: ``session_started`` or ``session_resumed``.
+        scope: The handshake's.
+        session_id: The session's.
+        dialect: What its client speaks.
+    """
+    address = client_address(scope)
+    agent = Headers(scope=scope).get("user-agent") if "headers" in scope else None
+    _log.info(
+        event,
+        session=session_id,
+        **request_log(scope).ids(),
+        address=None if address is None else str(address),
+        dialect=dialect,
+        user_agent=None if agent is None else printable(agent),
+    )
+
+
+def printable(text: str) -> str:
+    """Return what a client wrote so that a log can hold it: short, and visible ASCII only."""
+    return "".join(c if " " <= c <= "~" else "?" for c in text[:MAX_AGENT_CHARS])

@@ -1,0 +1,224 @@
+"""The server's last 15 minutes, for the page of whoever runs it: no scraper has to be there.
+
+A look is taken each second, and from the looks of 5 s a sample is made. It holds the worst of them
+(fewest workers ready, most in the queue), so that a worker that was away for two seconds shows.
+Times are kept on a clock that nobody sets, and told by the one that people read: when that is set
+right, what was two minutes ago still was. :class:`History` does no I/O and knows no clock; all of
+it is bounded and ends with the server.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import anyio
+
+from auricle.server.http.errors import log_unexpected
+from auricle.transcriber import Stats, WorkerExit
+
+LOOK_EVERY_S = 1.0
+SAMPLE_EVERY_S = 5.0
+SPAN_S = 900.0
+MAX_EXITS = 50
+REFUSALS = (
+    *("queue_full", "no_worker_ready", "draining", "rate_limited"),
+    *("unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
+    *("deadline_exceeded", "poison_job", "internal"),
+)
+"""Codes of errors that whoever runs the server can do something about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The server at one moment.
+
+    Attributes:
+        asr: The recognisers.
+        decode: The readers of files.
+        connected: Live sessions with a connection.
+        waiting: Live sessions that wait for their client to come back.
+        errors: How often each error's code was told since the start.
+        final_delays_s: Of the finals since the last look.
+    """
+
+    asr: Stats
+    decode: Stats
+    connected: int
+    waiting: int
+    errors: Mapping[str, int]
+    final_delays_s: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The end of a worker that nobody asked for."""
+
+    worker: str
+    how: WorkerExit
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: float
+    workers: int
+    ready: int
+    queue_audio_s: float
+    connected: int
+    waiting: int
+    finals: int
+    final_p50_s: float | None
+    final_p95_s: float | None
+    done: int
+    retried: int
+    crashes: int
+    refusals: Mapping[str, int]
+
+
+class History:
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._started_at: float | None = None
+        self._samples: deque[_Sample] = deque(maxlen=int(SPAN_S / SAMPLE_EVERY_S))
+        self._exits: deque[Exit] = deque(maxlen=MAX_EXITS)
+        self._seen: dict[str, tuple[int, WorkerExit | None]] = {}
+        self._looks: list[Look] = []
+        self._began_at = 0.0
+        self._crashes = 0
+
+    def observe(self, look: Look, now: float, at: float) -> None:
+        """Take in a look.
+
+        Args:
+            look: How things are.
+            now: Monotonic seconds.
+            at: Seconds since 1970, for people.
+        """
+        self._crashes += self._note_deaths(look, now, at)
+        self._looks.append(look)
+        if self._started_at is None:
+            self._started_at = self._began_at = now
+        elif now - self._began_at >= SAMPLE_EVERY_S:
+            looks, crashes = self._looks, self._crashes
+            self._looks, self._began_at, self._crashes = [look], now, 0
+            self._samples.append(_sample(looks, crashes, now))
+
+    def body(self, now: float, at: float, *, with_stacks: bool) -> dict[str, object]:
+        """Return what ``/health/history`` answers: a list for each figure, oldest first.
+
+        Args:
+            now: Monotonic seconds.
+            at: Seconds since 1970, so that a page needs no clock that agrees with ours.
+            with_stacks: For the operator only.
+        """
+        samples = self._samples
+
+        def told(moment: float) -> float:
+            return round(at - (now - moment), 3)
+
+        return {
+            "now": round(at, 3),
+            "started_at": None if self._started_at is None else told(self._started_at),
+            "every_s": SAMPLE_EVERY_S,
+            "span_s": SPAN_S,
+            "with_stacks": with_stacks,
+            "samples": {
+                "at": [told(sample.at) for sample in samples],
+                "workers": [sample.workers for sample in samples],
+                "ready": [sample.ready for sample in samples],
+                "crashes": [sample.crashes for sample in samples],
+                "queue_audio_s": [round(sample.queue_audio_s, 1) for sample in samples],
+                "connected": [sample.connected for sample in samples],
+                "waiting": [sample.waiting for sample in samples],
+                "finals": [sample.finals for sample in samples],
+                "final_p50_ms": [_ms(sample.final_p50_s) for sample in samples],
+                "final_p95_ms": [_ms(sample.final_p95_s) for sample in samples],
+                "done": [sample.done for sample in samples],
+                "retried": [sample.retried for sample in samples],
+                "refusals": {
+                    code: counts
+                    for code in REFUSALS
+                    if any(counts := [sample.refusals[code] for sample in samples])
+                },
+            },
+            "exits": [
+                {"worker": exit.worker, **exit_body(exit.how, with_stacks), "at": told(exit.at)}
+                for exit in self._exits
+            ],
+        }
+
+    def _note_deaths(self, look: Look, now: float, at: float) -> int:
+        """Return how many were new; of several of one worker, how the last one ended is kept.
+
+        A worker that is replaced on purpose leaves the crew when it ends, and isn't counted.
+        """
+        before, self._seen = self._seen, {}
+        count = 0
+        for worker in (*look.asr.workers, *look.decode.workers):
+            last = worker.last_exit  # without one it only waits for its very first start
+            deaths = worker.restarts + (worker.state == "backing_off" and last is not None)
+            deaths_before, last_before = before.get(worker.id, (0, None))
+            self._seen[worker.id] = deaths, last
+            count += max(0, deaths - deaths_before)
+            if last is not None and last != last_before:
+                ago_s = min(max(0.0, at - last.at), LOOK_EVERY_S)  # or the clock was set between
+                self._exits.append(Exit(worker.id, last, now - ago_s))
+        return count
+
+
+async def keep(history: History, look: Callable[[], Look], every_s: float = LOOK_EVERY_S) -> None:
+    """Take a look each second, for ever; a bug in it costs the history and nothing else."""
+    has_failed = False
+    while True:
+        try:
+            history.observe(look(), time.monotonic(), time.time())
+        except Exception as error:
+            if not has_failed:  # once: it would be each second
+                log_unexpected(error)
+            has_failed = True
+        await anyio.sleep(every_s)
+
+
+def _sample(looks: Sequence[Look], crashes: int, now: float) -> _Sample:
+    """Return what happened from the first look, which was the last sample's last, to the last."""
+    first, last = looks[0], looks[-1]
+    delays_s = sorted(delay_s for look in looks[1:] for delay_s in look.final_delays_s)
+    refusals = {code: last.errors.get(code, 0) - first.errors.get(code, 0) for code in REFUSALS}
+    return _Sample(
+        at=now,
+        workers=len(last.asr.workers),
+        ready=min(_ready(look.asr) for look in looks),
+        queue_audio_s=max(look.asr.waiting_audio_s for look in looks),
+        connected=max(look.connected for look in looks),
+        waiting=max(look.waiting for look in looks),
+        finals=len(delays_s),
+        final_p50_s=_quantile(delays_s, 0.5),
+        final_p95_s=_quantile(delays_s, 0.95),
+        done=last.asr.done - first.asr.done,
+        retried=last.asr.retried - first.asr.retried,
+        crashes=crashes,
+        refusals=refusals,
+    )
+
+
+def exit_body(last: WorkerExit, with_stacks: bool) -> dict[str, object]:
+    """Return how a worker ended, as JSON has it."""
+    how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
+    stack = {"stack": list(last.stack)} if with_stacks else {}
+    return {**how, "reason": last.reason, "at": last.at, **stack}
+
+
+def _ready(stats: Stats) -> int:
+    return sum(worker.state in ("ready", "busy") for worker in stats.workers)
+
+
+def _quantile(values: Sequence[float], share: float) -> float | None:
+    """Return the value that so many don't exceed, of sorted ones."""
+    return values[math.ceil(share * len(values)) - 1] if values else None
+
+
+def _ms(value_s: float | None) -> int | None:
+    return None if value_s is None else round(value_s * 1000)

@@ -1,0 +1,237 @@
+"""Prometheus metrics, in a registry of the application's own.
+
+Labels take their values from fixed lists: route templates, error codes, worker states. What a
+client sends (a path, a key, an id) never becomes one. Names of keys are in :mod:`.client_metrics`.
+"""
+
+import asyncio
+import platform
+import time
+from collections import Counter as Counts
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import anyio
+from fastapi import APIRouter
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import Response
+
+from auricle import __version__ as _VERSION
+from auricle.server.access.keyring import Keyring
+from auricle.server.http.openapi import NATIVE_ERROR, TEXT, answer, refusals
+from auricle.server.telemetry.client_metrics import ClientMetrics
+from auricle.server.telemetry.history import REFUSALS
+from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
+from auricle.server.uploads.job_store import JobState, JobStore
+from auricle.transcriber import Decoder, Stats, Transcriber
+from auricle.types import Timing
+
+_DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+LOOP_EVERY_S = 0.1
+_STATES = ("starting", "ready", "busy", "backing_off", "stopping")
+_OTHER = "other"
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nothing reads those series
+
+router = APIRouter()
+
+
+class Metrics:
+    """What the server counts itself, and what it asks the workers for at each scrape."""
+
+    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+        self.registry = CollectorRegistry()
+        self.errors: Counts[str] = Counts()
+        """How often each error's code was told."""
+        self.registry.register(_WorkerMetrics(transcriber, decoder))
+        self._requests = Counter(
+            "auricle_http_requests",
+            "Requests by route and status.",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "auricle_errors", "Answers with an error, by code.", ("code",), registry=self.registry
+        )
+        for code in REFUSALS:  # a series that begins with its first error would hide that one
+            self._refusals.labels(code)
+        self._delays = Histogram(
+            "auricle_delay_seconds",
+            "Where the time of an answer went: waiting (queue), recognising (asr), all (total).",
+            ("stage",),
+            buckets=_DELAY_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._audio = Counter(
+            "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
+        )
+        self.clients = ClientMetrics()
+        self.live = LiveMetrics(self.registry, self.clients)
+        self._jobs = Gauge(
+            "auricle_jobs",
+            "Jobs that /jobs knows, by state.",
+            ("state",),
+            registry=self.registry,
+        )
+        self.jobs_lost = Counter(
+            "auricle_jobs_lost",
+            "Accepted jobs that were not finished when the server stopped.",
+            registry=self.registry,
+        )
+        self._draining = Gauge(
+            "auricle_draining",
+            "Whether the server is about to stop and refuses new work.",
+            registry=self.registry,
+        )
+        self._spool_failing = Gauge(
+            "auricle_spool_failing",
+            "Whether uploads cannot be stored on disk.",
+            registry=self.registry,
+        )
+        self.loop_delay = Histogram(
+            "auricle_event_loop_delay_seconds",
+            "How long what has come waits for the event loop, asked ten times a second.",
+            buckets=NODE_BUCKETS_S,
+            registry=self.registry,
+        )
+        ProcessCollector(registry=self.registry)
+        tasks = Gauge("auricle_asyncio_tasks", "Tasks on the event loop.", registry=self.registry)
+        tasks.set_function(lambda: len(asyncio.all_tasks()))
+        self.in_progress = Gauge(
+            "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
+        )
+
+    def follow(
+        self,
+        jobs: JobStore,
+        is_draining: Callable[[], bool],
+        is_spool_failing: Callable[[], bool],
+    ) -> None:
+        """Report these at each scrape."""
+        for state in JobState:
+            self._jobs.labels(state.value).set_function(partial(jobs.count, state))
+        self._draining.set_function(is_draining)
+        self._spool_failing.set_function(is_spool_failing)
+
+    async def watch_loop(self) -> None:
+        """Measure how late the event loop is, for ever; an idle one is up to a millisecond late."""
+        while True:
+            due_at = time.monotonic() + LOOP_EVERY_S
+            await anyio.sleep(LOOP_EVERY_S)
+            self.loop_delay.observe(max(0.0, time.monotonic() - due_at))
+
+    def count_request(self, method: str, route: str, status: int, code: str | None) -> None:
+        """Count one answer; ``route`` is a template, never a path."""
+        known = method if method in _METHODS else _OTHER
+        self._requests.labels(known, route, str(status)).inc()
+        if code is not None:
+            self._refusals.labels(code).inc()
+            self.errors[code] += 1
+
+    def count_answer(self, timing: Timing, total_s: float, audio_s: float) -> None:
+        """Count one transcript."""
+        self._delays.labels("queue").observe(timing.queue_ms / 1000)
+        self._delays.labels("asr").observe(timing.asr_ms / 1000)
+        self._delays.labels("total").observe(total_s)
+        self._audio.inc(audio_s)
+
+
+class _WorkerMetrics(Collector):
+    """The pools' own figures, at the moment of a scrape."""
+
+    def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
+        self._transcriber = transcriber
+        self._decoder = decoder
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the figures."""
+        pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
+        yield _build_info(pools["asr"].model)
+        yield from _worker_families(pools)
+        yield from _queue_families(pools["asr"])
+
+    def describe(self) -> list[Metric]:
+        """Tell nothing beforehand, so that registering asks for no figures."""
+        return []
+
+
+def _build_info(model: str) -> Metric:
+    labels = {"version": _VERSION, "python": platform.python_version(), "model": model}
+    info = GaugeMetricFamily(
+        "auricle_build_info", "Versions and the model; always 1.", labels=tuple(labels)
+    )
+    info.add_metric(tuple(labels.values()), 1)
+    return info
+
+
+def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
+    states = GaugeMetricFamily(
+        "auricle_workers", "Workers by pool and state.", labels=("pool", "state")
+    )
+    overdue = GaugeMetricFamily(
+        "auricle_workers_overdue",
+        "Workers that have worked on something for much longer than usual.",
+        labels=("pool",),
+    )
+    restarts = CounterMetricFamily(
+        "auricle_worker_restarts", "Workers that died and were started again.", labels=("pool",)
+    )
+    memory = GaugeMetricFamily(
+        "auricle_worker_memory_bytes", "Resident memory of all workers.", labels=("pool",)
+    )
+    for pool, stats in pools.items():
+        for state in _STATES:
+            count = sum(worker.state == state for worker in stats.workers)
+            states.add_metric((pool, state), count)
+        overdue.add_metric((pool,), sum(worker.overdue for worker in stats.workers))
+        restarts.add_metric((pool,), sum(worker.restarts for worker in stats.workers))
+        memory.add_metric((pool,), sum(worker.rss_bytes for worker in stats.workers))
+    yield from (states, overdue, restarts, memory)
+
+
+def _queue_families(stats: Stats) -> Iterator[Metric]:
+    jobs = CounterMetricFamily(
+        "auricle_worker_jobs", "Jobs of the workers, by outcome.", labels=("outcome",)
+    )
+    for outcome in ("done", "failed", "retried", "refused", "poison"):
+        jobs.add_metric((outcome,), getattr(stats, outcome))
+    yield jobs
+    figures = {
+        "auricle_ready": ("Whether speech can be recognised now.", float(stats.is_working)),
+        "auricle_waiting_jobs": ("Jobs in the queue.", stats.waiting_jobs),
+        "auricle_running_jobs": ("Jobs in workers.", stats.running_jobs),
+        "auricle_queue_audio_seconds": ("Audio in the queue and in work.", stats.waiting_audio_s),
+        "auricle_queue_max_audio_seconds": ("Most audio that may wait.", stats.max_audio_s),
+        "auricle_reserved_audio_seconds": ("Audio that has room kept.", stats.reserved_audio_s),
+    }
+    for name, (text, value) in figures.items():
+        yield GaugeMetricFamily(name, text, value=value)
+
+
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: answer("All figures.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
+)
+async def get_metrics(request: Request) -> Response:
+    """Return all figures in Prometheus' text format; those of each client to the operator only."""
+    metrics: Metrics = request.app.state.auricle.metrics
+    keyring: Keyring = request.app.state.auricle.keyring
+    text = generate_latest(metrics.registry)
+    if not keyring.has_keys or keyring.is_operator(request.headers):
+        text += generate_latest(metrics.clients.registry)
+    return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,110 @@
+"""Jobs that run after their request was answered."""
+
+import contextlib
+import time
+
+import msgspec
+import structlog
+from anyio import to_thread
+
+from auricle.errors import AuricleError, ServerStopped
+from auricle.longform import FileProgress
+from auricle.server.context import RETRY_S, ServerState
+from auricle.server.http.errors import error_body, log_unexpected
+from auricle.server.http.request_log import RequestLog
+from auricle.server.transcription.results import transcript_body
+from auricle.server.transcription.run import note_answer, transcribe_spooled
+from auricle.server.uploads.job_store import JobRecord, JobState
+from auricle.server.uploads.params import Ask
+from auricle.types import ClientId, Source
+
+_log = structlog.get_logger("auricle.server")
+
+
+def start_job(
+    server: ServerState,
+    client: ClientId,
+    ask: Ask,
+    source: Source,
+    held: contextlib.AsyncExitStack,
+) -> JobRecord:
+    """Start a job and return its record; what ``held`` holds is kept until the job has ended.
+
+    Raises:
+        BadRequest: A job of this key with this id isn't finished.
+        Overloaded: Too many jobs are remembered, none of them finished.
+    """
+    record = JobRecord(ask.job_id, ask.trace_id, client)
+    server.jobs.add(record, time.monotonic())
+    server.running.background.start_soon(_run, server, record, ask, source, held.pop_all())
+    return record
+
+
+async def _run(
+    server: ServerState,
+    record: JobRecord,
+    ask: Ask,
+    source: Source,
+    held: contextlib.AsyncExitStack,
+) -> None:
+    began_at = time.monotonic()
+    log = RequestLog(record.job_id, record.trace_id, record.client)
+    try:
+        async with held:
+            with record.scope:
+                await _work(server, record, ask, source, log, began_at)
+    finally:  # each job that was accepted has its line, however it ended
+        server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # unless it ended before
+        if record.error is not None:
+            log.code = str(record.error["code"])
+        duration_ms = round((time.monotonic() - began_at) * 1000, 1)
+        _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
+
+
+def lose_jobs(server: ServerState, now: float) -> int:
+    """Give up all jobs that are not finished, and return how many those are.
+
+    Each is logged and counted, and its record says ``server_stopped``.
+    """
+    lost = server.jobs.unfinished()
+    for record in lost:
+        error = ServerStopped("The server stopped before this job was finished.", RETRY_S)
+        record.error = error_body(error)
+        server.jobs.finish(record, JobState.FAILED, now)
+        record.scope.cancel()
+        server.metrics.jobs_lost.inc()
+        _log.error("job_lost", **record.ids(), progress=round(record.progress, 4))
+    return len(lost)
+
+
+async def _work(
+    server: ServerState,
+    record: JobRecord,
+    ask: Ask,
+    source: Source,
+    log: RequestLog,
+    began_at: float,
+) -> None:
+    def note_progress(progress: FileProgress) -> None:
+        record.progress, record.text = progress.fraction, progress.text
+
+    if record.state.is_final:  # it was cancelled or lost before it began
+        return
+    record.state = JobState.RUNNING
+    try:
+        result = await transcribe_spooled(
+            server, ask, source, client=record.client, on_progress=note_progress
+        )
+    except Exception as error:
+        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        if not isinstance(error, AuricleError):
+            log_unexpected(error, **log.ids())
+        record.error = error_body(error)
+        server.jobs.finish(record, JobState.FAILED, time.monotonic())
+        return
+    transcript = result.transcript
+    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, ask.warnings)
+    encoded = await to_thread.run_sync(msgspec.json.encode, body)  # hours have many words
+    record.progress, record.text, record.result = 1.0, transcript.text, encoded
+    server.jobs.finish(record, JobState.DONE, time.monotonic())
+    note_answer(server, log, transcript, time.monotonic() - began_at)

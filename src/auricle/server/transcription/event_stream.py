@@ -1,0 +1,149 @@
+"""A transcript as server-sent events (WHATWG HTML §9.2), while a file is still worked on.
+
+The answer begins with its first event. Until then an error is an answer of its own, with its
+status; afterwards it is the last event. Text is told as it gets firm, each bit once; whoever reads
+slowly gets fewer and longer bits, so nothing piles up.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import anyio
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from auricle.errors import AuricleError, Draining
+from auricle.groups import first_error
+from auricle.longform import FileProgress, FileTranscript, OnProgress
+from auricle.server.context import RETRY_S
+from auricle.server.http.errors import TOLD, log_unexpected
+from auricle.server.http.request_log import request_log
+from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.run import while_connected
+
+KEEP_ALIVE_S = 15.0
+"""Between two signs of life: proxies give up after 60 s of silence."""
+_COMMENT = b": still working\n\n"
+_FAREWELL_S = 1.0
+
+
+class EventStream(Response):
+    """See the module.
+
+    Args:
+        reception: The request; what it holds is given back when the work ends, even if the client
+            doesn't read what came of it.
+        recognise: Does the work.
+        encode_delta: Returns the event that tells more text.
+        encode_done: Returns the last event.
+        encode_error: Returns the event that tells an error.
+        headers: Further ones.
+    """
+
+    media_type = "text/event-stream"
+    charset = "utf-8"
+
+    def __init__(
+        self,
+        reception: Reception,
+        recognise: Callable[[OnProgress], Awaitable[FileTranscript]],
+        *,
+        encode_delta: Callable[[str], bytes],
+        encode_done: Callable[[FileTranscript], bytes],
+        encode_error: Callable[[BaseException], bytes],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers(
+            {"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})}
+        )
+        self._reception = reception
+        self._kept = reception.held.pop_all()
+        self._recognise = recognise
+        self._encode_delta = encode_delta
+        self._encode_done = encode_done
+        self._encode_error = encode_error
+        self._firm_text = self._told_text = ""
+        self._news = anyio.Event()
+        self._has_begun = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Work, and tell what comes of it."""
+        async with self._reception.held as held:  # which the work may add to
+            await held.enter_async_context(self._kept)
+            try:
+                await while_connected(receive, partial(self._run, send))
+            except Exception as error:
+                if not self._has_begun:
+                    raise
+                await self._break_off(scope, send, error)
+            except anyio.get_cancelled_exc_class():  # time is up
+                if self._has_begun:
+                    with anyio.move_on_after(_FAREWELL_S, shield=True):
+                        draining = Draining("The service is shutting down.", RETRY_S)
+                        await self._break_off(scope, send, draining)
+                raise
+
+    async def _break_off(self, scope: Scope, send: Send, error: Exception) -> None:
+        """End a stream that has begun with the error."""
+        log = request_log(scope)
+        if isinstance(error, ClientDisconnect):
+            log.code = "client_left"
+            return
+        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        if not isinstance(error, TOLD):
+            log_unexpected(error, **log.ids())
+        await self._send(send, self._encode_error(error), is_last=True)
+
+    async def _run(self, send: Send) -> None:
+        result = await self._work(send)
+        self._reception.count(result)
+        await self._tell(send, result.transcript.text)
+        await self._send(send, self._encode_done(result), is_last=True)
+
+    async def _work(self, send: Send) -> FileTranscript:
+        """Do the work, and tell text and signs of life meanwhile."""
+        results: list[FileTranscript] = []
+
+        async def recognise() -> None:
+            async with self._reception.held:
+                results.append(await self._recognise(self._note))
+            self._news.set()
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(recognise)
+                while not results:
+                    with anyio.move_on_after(KEEP_ALIVE_S) as pause:
+                        await self._news.wait()
+                    self._news = anyio.Event()
+                    if pause.cancelled_caught:
+                        await self._send(send, _COMMENT)
+                    await self._tell(send, self._firm_text)
+        except BaseExceptionGroup as errors:
+            raise first_error(errors) from errors
+        return results[0]
+
+    def _note(self, progress: FileProgress) -> None:
+        self._firm_text = progress.firm_text
+        self._news.set()
+
+    async def _tell(self, send: Send, text: str) -> None:
+        """Tell what text has got longer by."""
+        delta, self._told_text = text[len(self._told_text) :], text
+        if delta:
+            await self._send(send, self._encode_delta(delta))
+
+    async def _send(self, send: Send, body: bytes, *, is_last: bool = False) -> None:
+        if not self._has_begun:
+            self._has_begun = True
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": self.status_code,
+                    "headers": self.raw_headers,
+                }
+            )
+        await send({"type": "http.response.body", "body": body, "more_body": not is_last})

@@ -1,0 +1,169 @@
+"""Short speech that needs no decode worker: PCM16, and framed Opus packets.
+
+Opus is decoded in the event loop's thread (libopus keeps the GIL, so another thread would gain
+nothing), a few milliseconds at a time. Resampling and voice detection let go of the GIL and run in
+threads. What lasts longer than an utterance is left to a decode worker.
+"""
+
+from collections.abc import Iterator
+
+import anyio
+import numpy as np
+from anyio import to_thread
+
+from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
+from auricle.audio.pipeline import OpusPacketDecodingPipeline
+from auricle.audio.resample import resample
+from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, RemoteProtocolError
+from auricle.protocol.detect import AudioFormat, detect, walk_packets
+from auricle.protocol.framing import PacketFramer
+from auricle.server.access.admission import MAX_UTTERANCE_S
+from auricle.server.uploads.params import Ask
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+
+DIRECT_FORMATS = frozenset({"pcm16", "opus"})
+
+MAX_DIRECT_BYTES = 6 * 2**20
+"""Above 30 s of PCM16 at 96 kHz, the largest that can be an utterance."""
+
+_MAX_SAMPLES = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
+_SAMPLE_BYTES = 2
+_SLICE_PACKETS = 100  # 1.3 ms at 13 µs a packet
+_SLICE_BYTES = 64 * 1024
+
+_HOW_TO_FRAME = (
+    "These Opus packets have no boundaries. Send each as [uint16 little endian length][packet], or "
+    "an Ogg or WebM file, or name their constant size in `opus_packet_bytes`."
+)
+
+
+def audio_format_of(ask: Ask, head: bytes, total_bytes: int) -> str:
+    """Return what the audio is to be read as: what was named, unless the bytes say otherwise.
+
+    Args:
+        ask: The request.
+        head: The first ``DETECT_HEAD_BYTES`` of the audio, or all of it.
+        total_bytes: How many there are.
+
+    Raises:
+        EmptyAudio: There are no bytes.
+        AudioError: The packets break off, or one of them can't be one.
+        OpusWithoutBoundaries: It is said to be Opus and isn't framed.
+    """
+    if not total_bytes:
+        raise EmptyAudio("There is no audio in the request.")
+    if ask.opus_packet_bytes and ask.audio_format in ("opus", "auto"):
+        return "opus"
+    if ask.audio_format not in ("opus", "auto", "pcm16"):
+        return ask.audio_format
+    found = detect(head, total_bytes)
+    match ask.audio_format, found:
+        case "pcm16", AudioFormat.WAV:  # with its header it would start with a crack
+            return found.value
+        case "pcm16", _:
+            return "pcm16"
+        case _, AudioFormat.UNKNOWN if ask.audio_format == "opus":
+            raise _not_framed(head)
+        case _, AudioFormat.UNKNOWN | AudioFormat.AAC:
+            return "auto"
+        case _:
+            return found.value
+
+
+def _not_framed(head: bytes) -> AudioError:
+    walk = walk_packets(head)
+    if walk.ticks and walk.is_cut:
+        return AudioError("The audio ends in the middle of an Opus packet.")
+    return OpusWithoutBoundaries(_HOW_TO_FRAME)
+
+
+async def decode_short(ask: Ask, audio_format: str, audio: bytes, libopus: LibOpus) -> Pcm16 | None:
+    """Return an utterance's samples, or ``None`` if a decode worker has to read the audio.
+
+    Raises:
+        AudioError: It can't be decoded.
+        EmptyAudio: It holds no samples.
+    """
+    match audio_format:
+        case "pcm16":
+            return await _decode_pcm16(audio, ask.sample_rate_hz)
+        case "opus":
+            return await _decode_opus(audio, ask.opus_packet_bytes, libopus)
+        case _:
+            return None
+
+
+async def _decode_pcm16(audio: bytes, rate_hz: int) -> Pcm16 | None:
+    if len(audio) % _SAMPLE_BYTES:
+        raise AudioError("PCM16 has two bytes for each sample; the audio has an odd number.")
+    if len(audio) > MAX_UTTERANCE_S * rate_hz * _SAMPLE_BYTES:
+        return None
+    pcm = np.frombuffer(audio, "<i2").astype(np.int16, copy=False)
+    if rate_hz == SAMPLE_RATE_HZ:
+        return pcm
+    return await to_thread.run_sync(resample, pcm, rate_hz)
+
+
+async def _decode_opus(audio: bytes, packet_bytes: int | None, libopus: LibOpus) -> Pcm16 | None:
+    packets: list[OpusPacket] = []
+    samples = 0
+    for slice_ in _cut_constant(audio, packet_bytes) if packet_bytes else _cut_framed(audio):
+        packets += slice_
+        samples += sum(map(_samples, slice_))
+        if samples > _MAX_SAMPLES:
+            return None
+        await anyio.lowlevel.checkpoint()
+    if not packets:
+        raise EmptyAudio("There are no Opus packets in the audio.")
+    return await _decode_packets(packets, libopus)
+
+
+def _samples(packet: OpusPacket) -> int:
+    try:
+        return packet_samples(packet)
+    except AudioError:
+        return 0  # the pipeline conceals it
+
+
+def _cut_framed(audio: bytes) -> Iterator[list[OpusPacket]]:
+    framer = PacketFramer()
+    try:
+        for start in range(0, len(audio), _SLICE_BYTES):
+            framer.receive_data(audio[start : start + _SLICE_BYTES])
+            while packets := _next_packets(framer):
+                yield packets
+        framer.receive_eof()
+        framer.next_packet()
+    except RemoteProtocolError as error:
+        raise AudioError(str(error)) from error
+
+
+def _next_packets(framer: PacketFramer) -> list[OpusPacket]:
+    packets: list[OpusPacket] = []
+    while len(packets) < _SLICE_PACKETS and (packet := framer.next_packet()) is not None:
+        packets.append(packet)
+    return packets
+
+
+def _cut_constant(audio: bytes, packet_bytes: int) -> Iterator[list[OpusPacket]]:
+    if len(audio) % packet_bytes:
+        raise AudioError(f"The audio is not a whole number of packets of {packet_bytes} bytes.")
+    slice_bytes = packet_bytes * _SLICE_PACKETS
+    for start in range(0, len(audio), slice_bytes):
+        end = min(start + slice_bytes, len(audio))
+        yield [OpusPacket(audio[at : at + packet_bytes]) for at in range(start, end, packet_bytes)]
+
+
+async def _decode_packets(packets: list[OpusPacket], libopus: LibOpus) -> Pcm16:
+    pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
+    parts: list[Pcm16] = []
+    for start in range(0, len(packets), _SLICE_PACKETS):
+        parts += map(pipeline.receive_packet, packets[start : start + _SLICE_PACKETS])
+        await anyio.lowlevel.checkpoint()
+    statistics = pipeline.statistics
+    if 2 * statistics.failures > statistics.packets:
+        raise AudioError("Most of the Opus packets can't be decoded.")
+    pcm = np.concatenate(parts)
+    if not pcm.size:
+        raise EmptyAudio("The Opus packets hold no audio.")
+    return pcm

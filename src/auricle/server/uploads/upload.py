@@ -1,0 +1,50 @@
+"""The audio of one request: in memory as it came in JSON, or on disk as a body of its own."""
+
+import contextlib
+
+from auricle.protocol.detect import DETECT_HEAD_BYTES
+from auricle.server.uploads.params import Ask
+from auricle.server.uploads.spool import SpoolDirectory, SpoolFile
+from auricle.types import Source
+
+
+class Upload:
+    """Some audio, wherever it is; once it is on disk it isn't in memory any more."""
+
+    def __init__(self, audio: bytes | SpoolFile) -> None:
+        self._audio = audio
+
+    @property
+    def size_bytes(self) -> int:
+        """How much there is."""
+        return len(self._audio) if isinstance(self._audio, bytes) else self._audio.size_bytes
+
+    async def head(self) -> bytes:
+        """Return as much of its start as tells the format."""
+        if isinstance(self._audio, bytes):
+            return self._audio[:DETECT_HEAD_BYTES]
+        return await self._audio.read(DETECT_HEAD_BYTES)
+
+    async def content(self) -> bytes:
+        """Return all of it; for short audio only."""
+        return self._audio if isinstance(self._audio, bytes) else await self._audio.read()
+
+    async def source(
+        self,
+        ask: Ask,
+        audio_format: str,
+        directory: SpoolDirectory,
+        held: contextlib.AsyncExitStack,
+    ) -> Source:
+        """Return it as a file for a decode worker; ``held`` removes what this puts on disk.
+
+        Raises:
+            Overloaded: The disk is full.
+        """
+        if isinstance(self._audio, bytes):
+            spool = await held.enter_async_context(directory.file())
+            await spool.write(self._audio)
+            await spool.flush()
+            self._audio = spool
+        path = self._audio.readable_path
+        return Source(path, audio_format, ask.sample_rate_hz, ask.opus_packet_bytes)

@@ -1,0 +1,37 @@
+import re
+
+import pytest
+
+from auricle.errors import TokenExpired
+from auricle.server.access.tokens import TokenSigner, check_time, is_token
+
+pytestmark = pytest.mark.unit
+
+NOW = 1_700_000_000.25
+SIGNER = TokenSigner(b"hash of a key")
+TOKEN = SIGNER.issue(NOW, 60)
+
+
+def test_a_token_is_known_by_the_key_that_made_it_only() -> None:
+    assert is_token(TOKEN)
+    assert SIGNER.is_author(TOKEN)
+    assert TokenSigner(b"hash of a key").is_author(TOKEN)
+    assert not TokenSigner(b"hash of another").is_author(TOKEN)
+
+
+def test_a_token_may_stand_in_a_subprotocol_and_in_an_address() -> None:
+    assert re.fullmatch(r"tok1\.1700000061\.[A-Za-z0-9_-]{43}", TOKEN)
+
+
+def test_no_character_of_a_token_can_be_changed() -> None:
+    for at, character in enumerate(TOKEN):
+        changed = TOKEN[:at] + ("A" if character != "A" else "B") + TOKEN[at + 1 :]
+        assert not SIGNER.is_author(changed)
+    for changed in (TOKEN[:-1], TOKEN + "=", "", ".", "tok1..", "é"):
+        assert not SIGNER.is_author(changed)
+
+
+def test_a_token_lives_as_long_as_was_said() -> None:
+    check_time(TOKEN, NOW + 60)
+    with pytest.raises(TokenExpired):
+        check_time(TOKEN, NOW + 61)

@@ -1,0 +1,108 @@
+from collections.abc import Sequence
+
+import anyio
+import msgspec
+import pytest
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.types import Message, Receive
+
+from auricle.errors import BadRequest, TooLarge
+from auricle.server.http.body import (
+    body_chunks,
+    check_length,
+    content_length,
+    parse_json,
+    read_body,
+)
+
+pytestmark = pytest.mark.unit
+
+
+def arriving(*chunks: bytes, ends: bool = True) -> Receive:
+    """Return a receive() for these chunks; without an end, it then waits for ever."""
+    messages: list[Message] = [
+        {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks
+    ]
+    if ends:
+        messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Message:
+        if not messages:
+            await anyio.sleep_forever()
+        return messages.pop(0)
+
+    return receive
+
+
+@pytest.mark.parametrize(
+    ("headers", "length"),
+    [({}, None), ({"content-length": "0"}, 0), ({"content-length": "12"}, 12)],
+)
+def test_the_length_is_what_was_declared(headers: dict[str, str], length: int | None) -> None:
+    assert content_length(Headers(headers)) == length
+
+
+@pytest.mark.parametrize(("declared", "is_refused"), [(9, False), (10, False), (11, True)])
+def test_a_declared_length_above_the_limit_is_refused(declared: int, is_refused: bool) -> None:
+    headers = Headers({"content-length": str(declared)})
+    if is_refused:
+        with pytest.raises(TooLarge):
+            check_length(headers, 10)
+    else:
+        assert check_length(headers, 10) == declared
+
+
+@pytest.mark.parametrize("chunks", [[b"abcdefghij"], [b"ab", b"", b"cdefg", b"hij"], []])
+async def test_a_body_is_what_came_in_however_it_was_cut(chunks: Sequence[bytes]) -> None:
+    assert await read_body(arriving(*chunks), max_bytes=10, pause_s=5) == b"".join(chunks)
+
+
+async def test_a_body_that_declared_nothing_is_cut_off_at_the_limit() -> None:
+    chunks = body_chunks(arriving(b"12345", b"67890", b"1"), max_bytes=10, pause_s=5)
+    assert [await anext(chunks), await anext(chunks)] == [b"12345", b"67890"]
+    with pytest.raises(TooLarge):
+        await anext(chunks)
+
+
+async def test_a_body_that_stops_is_given_up() -> None:
+    with pytest.raises(BadRequest, match="stopped"):
+        await read_body(arriving(b"12345", ends=False), max_bytes=10, pause_s=0.01)
+
+
+async def test_a_body_that_comes_in_drops_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def receive() -> Message:
+        await anyio.sleep(0.01)
+        return {"type": "http.request", "body": b"1", "more_body": True}
+
+    monkeypatch.setattr("auricle.server.http.body.MIN_BYTES_PER_S", 1e9)
+    with pytest.raises(BadRequest, match="slowly"):
+        await read_body(receive, max_bytes=1000, pause_s=1)
+
+
+async def test_a_client_that_hangs_up_is_told_apart() -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientDisconnect):
+        await read_body(receive, max_bytes=10, pause_s=5)
+
+
+class Expiry(msgspec.Struct):
+    seconds: int = 60
+
+
+def test_a_small_body_of_json_may_be_empty_and_hold_more_than_is_read() -> None:
+    assert parse_json(b"", Expiry) == Expiry(60)
+    assert parse_json(bytearray(b'{"seconds": 5, "new": []}'), Expiry) == Expiry(5)
+    assert parse_json(b'{"seconds": 5.0}', Expiry, strict=False) == Expiry(5)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"[]", b"\xff", b'{"seconds": "a"}', b'{"seconds": 5.5}', b'{"new": ' + b"[" * 100_000],
+    ids=lambda body: repr(body[:20]),
+)
+def test_what_is_not_the_json_that_was_expected_is_refused(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        parse_json(body, Expiry)

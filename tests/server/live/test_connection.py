@@ -1,0 +1,584 @@
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.config import LiveSettings
+from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
+from auricle.events import Final, Partial, SessionEvent, Wire
+from auricle.protocol.dialect import Companded, Farewell, Flush, Law, Reply, Step
+from auricle.protocol.native import Resume, StreamParameters
+from auricle.server.live import connection as live_connection
+from auricle.server.live.connection import (
+    MAX_BAD_MESSAGES,
+    End,
+    LiveConnection,
+    end_of,
+    failed_of,
+    say_goodbye,
+)
+from auricle.server.live.outbox import MAX_EVENTS
+from auricle.server.live.runner import LiveRunner
+from tests.fakes.live_sessions import ALICE, Sessions, sessions
+from tests.fakes.service import poll_until
+from tests.fakes.stream import SPEECH, pcm
+from tests.fakes.web_socket import FakePeer, FakeWebSocket
+
+pytestmark = pytest.mark.unit
+
+PLAIN = StreamParameters(format=Wire.PCM16)
+RESENT = StreamParameters(format=Wire.PCM16, start_sample=16_000)
+"""Of a client that comes back to a new server: it may send half a minute at once."""
+
+
+def final(number: int) -> Final:
+    return Final(number, number, "text", 0, 16_000, "en", None, 300.0, False)
+
+
+@dataclass
+class Line:
+    """A connection that is being served."""
+
+    fakes: Sessions
+    runner: LiveRunner
+    socket: FakeWebSocket
+    connection: LiveConnection
+    end: End | None = None
+
+    async def serve(self) -> None:
+        self.end = await self.connection.run()
+
+    async def ended(self) -> End:
+        await poll_until(lambda: self.end is not None)
+        assert self.end is not None
+        return self.end
+
+    def find_again(self) -> LiveRunner | None:
+        session = self.runner.session
+        return self.fakes.live.find(ALICE, Resume(session.id, session.secret))
+
+    async def caption(self) -> dict[str, Any]:
+        """Say something and return its final."""
+        before = len(self.socket.of("final"))
+        self.socket.send(pcm(SPEECH[:16_000]))
+        self.socket.tell("finalize")
+        await poll_until(lambda: len(self.socket.of("final")) > before)
+        return self.socket.of("final")[-1]
+
+
+async def connected(
+    fakes: Sessions, runner: LiveRunner | None = None, peer: FakePeer | None = None
+) -> Line:
+    runner = runner or await fakes.open(PLAIN)
+    socket = FakeWebSocket(peer or FakePeer())
+    connection = LiveConnection(await socket.accept(), fakes.live, runner)
+    line = Line(fakes, runner, socket, connection)
+    fakes.group.start_soon(line.serve)
+    await poll_until(lambda: socket.of("ready") or line.end)
+    return line
+
+
+@asynccontextmanager
+async def one_line(settings: LiveSettings | None = None) -> AsyncIterator[Line]:
+    async with sessions(settings) as fakes:
+        yield await connected(fakes)
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    async with one_line() as started:
+        yield started
+
+
+# How it ends.
+
+
+async def test_stop_ends_with_the_last_final_and_1000(line: Line) -> None:
+    line.socket.send(pcm(SPEECH[:16_000]))
+    line.socket.tell("stop")
+    assert await line.ended() == End("done", 1000)
+    assert line.socket.closed == (1000, "done")
+    assert [event["type"] for event in line.socket.sent][-1] == "closed"
+    assert len(line.socket.of("final")) == 1
+
+
+async def test_a_client_that_leaves_is_told_nothing_and_its_session_waits(line: Line) -> None:
+    line.socket.leave()
+    assert await line.ended() == End("client_left", 1000)
+    assert line.socket.closed is None
+    assert line.find_again() is line.runner
+    assert line.runner.detached_at is not None
+
+
+async def test_one_that_broke_websocket_is_noted_as_such() -> None:
+    async with sessions() as fakes:
+        for code, how in ((1002, "protocol_error"), (1007, "bad_text"), (1009, "too_large")):
+            line = await connected(fakes)
+            line.socket.peer.violation_code = code
+            line.socket.leave()
+            assert await line.ended() == End(how, code)
+
+
+async def test_a_bug_ends_the_session_and_tells_nothing_of_itself(
+    line: Line, logged: LogCapture
+) -> None:
+    line.socket.put({"type": "websocket.receive", "words": "what somebody said"})
+    assert (await line.ended()).close_code == 1011
+    assert line.socket.closed == (1011, "internal")
+    assert line.socket.of("error")[0]["code"] == "internal"
+    assert line.find_again() is None
+    assert [entry["error"] for entry in logged.entries] == ["KeyError"]
+    assert "what somebody said" not in str(logged.entries) + str(line.socket.sent)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "retryable"),
+    [
+        (RemoteProtocolError("why"), 1002, False),
+        (BadRequest("why"), 1008, False),
+        (AudioError("why"), 1007, False),
+        (Overloaded("why", 7), 1013, True),
+        (Draining("why", 7), 1012, True),
+        (RuntimeError("secret"), 1011, False),
+    ],
+)
+def test_errors_become_close_codes(error: Exception, code: int, retryable: bool) -> None:
+    end = end_of(error)
+    assert end.close_code == code
+    assert end.failed is not None
+    assert end.failed.retryable is retryable
+    assert ("why" in end.failed.message) is (code != 1011)
+    assert "secret" not in end.failed.message
+
+
+def test_when_to_come_back_is_told_only_where_it_helps() -> None:
+    assert failed_of(Overloaded("why", 7)).retry_after_s == 7
+    assert failed_of(Overloaded("why", 7), 2.5).retry_after_s == 2.5
+    assert failed_of(BadRequest("why")).retry_after_s is None
+
+
+async def test_another_connection_takes_over(line: Line) -> None:
+    second = await connected(line.fakes, line.runner)
+    end = await line.ended()
+    assert (end.how, end.close_code) == ("taken_over", 1008)
+    assert (await second.caption())["id"] == 1
+    assert line.socket.of("final") == []
+    assert line.runner.detached_at is None
+
+
+async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Line) -> None:
+    socket = FakeWebSocket()
+    second = LiveConnection(await socket.accept(), line.fakes.live, line.runner)
+    line.socket.send(b"half a sample and more of what nobody will complete")
+    line.runner.attach(second)  # before the reader of the first has its turn
+    assert (await line.ended()).how == "taken_over"
+    assert line.runner.session.received_sample == 0
+
+
+# A client that reads slowly, or not at all.
+
+
+async def test_a_slow_reader_gets_the_newest_guess_and_every_final(line: Line) -> None:
+    line.socket.stop_reading()
+    line.connection.deliver(final(1))
+    await anyio.wait_all_tasks_blocked()  # the first one is on its way
+    for number in range(5):
+        line.connection.deliver(Partial(2, f"guess {number}", "", 0, 16_000))
+    line.connection.deliver(final(2))
+    line.connection.deliver(Partial(3, "newest", "", 0, 16_000))
+    line.socket.read_on()
+    await poll_until(lambda: line.socket.of("partial"))
+    assert [event["id"] for event in line.socket.of("final")] == [1, 2]
+    assert [event["stable"] for event in line.socket.of("partial")] == ["newest"]
+    assert [event["code"] for event in line.socket.of("warning")] == ["slow"]
+    line.socket.leave()
+    await line.ended()
+    assert line.fakes.figure("auricle_live_dropped_partials_total") == 5
+
+
+async def test_one_that_can_t_even_take_results_is_closed_with_1013_and_cut_off(
+    line: Line,
+) -> None:
+    line.socket.stop_reading()
+    for number in range(MAX_EVENTS + 5):  # one is on its way
+        line.connection.deliver(final(number))
+        await anyio.lowlevel.checkpoint()
+    end = await line.ended()
+    assert (end.how, end.close_code) == ("queue_full", 1013)
+    assert end.failed is not None
+    assert end.failed.retry_after_s == 1
+    assert line.socket.peer.given_up == (1013, "queue_full")
+    assert line.find_again() is line.runner
+
+
+async def test_who_reads_gets_what_is_left_before_the_reason(line: Line) -> None:
+    line.connection.deliver(final(1))
+    line.connection.dismiss(Overloaded("why", 3))
+    await line.ended()
+    assert [event["type"] for event in line.socket.sent][-2:] == ["final", "error"]
+    assert line.socket.closed == (1013, "queue_full")
+    assert line.socket.peer.given_up is None
+
+
+async def test_a_result_that_was_on_its_way_is_not_left_out_of_what_is_left(line: Line) -> None:
+    line.socket.stop_reading()
+    for number in (1, 2, 3):
+        line.connection.deliver(final(number))
+    await anyio.wait_all_tasks_blocked()
+    line.connection.dismiss(Overloaded("why", 3))
+    await anyio.wait_all_tasks_blocked()
+    line.socket.read_on()
+    await line.ended()
+    assert [event["id"] for event in line.socket.of("final")] == [1, 2, 3]
+
+
+async def test_a_goodbye_to_who_has_left_is_no_error() -> None:
+    socket = FakeWebSocket()
+    websocket = await socket.accept()
+    socket.is_gone = True
+    for _ in range(2):  # the second time it is known
+        await say_goodbye(websocket, end_of(BadRequest("why")), [final(1)])
+    assert socket.peer.given_up is None
+
+
+# Turns.
+
+
+async def test_a_client_with_many_small_messages_lets_others_have_their_turn(line: Line) -> None:
+    line.socket.peer.has_more = True
+    messages, turns = 2000, 0
+    for _ in range(messages):
+        line.socket.send(b"\0")
+    while line.socket.unread:
+        turns += 1
+        await anyio.lowlevel.checkpoint()
+    assert turns >= messages
+    line.socket.peer.has_more = False
+    line.socket.send(b"\0" * 2)
+    assert await line.caption()
+
+
+async def test_nothing_is_read_while_the_session_has_enough(line: Line) -> None:
+    line = await connected(line.fakes, await line.fakes.open(RESENT))
+    line.fakes.transcriber.gate = anyio.Event()
+    for _ in range(42):
+        line.socket.send(pcm(SPEECH[:32_000]))
+        line.socket.tell("finalize")
+    await poll_until(lambda: line.fakes.transcriber.in_flight > 25)
+    for _ in range(10):
+        await anyio.wait_all_tasks_blocked()
+    assert line.socket.unread > 5
+    assert not line.runner.session.wants_data
+    line.fakes.transcriber.gate.set()
+    await poll_until(lambda: not line.socket.unread)
+    await poll_until(lambda: len(line.socket.of("final")) == 42)
+
+
+async def test_a_client_that_is_not_read_sees_that_the_server_is_there(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_connection, "SIGN_OF_LIFE_S", 0.01)
+    line = await connected(line.fakes, await line.fakes.open(RESENT))
+    line.fakes.transcriber.gate = anyio.Event()
+    for _ in range(42):
+        line.socket.send(pcm(SPEECH[:32_000]))
+        line.socket.tell("finalize")
+    await poll_until(lambda: line.fakes.transcriber.in_flight > 25)
+    await poll_until(lambda: not line.runner.session.wants_data)
+    before = len(line.socket.of("progress"))
+    await poll_until(lambda: len(line.socket.of("progress")) > before + 3)
+    assert line.socket.unread > 5
+
+
+# Text messages.
+
+
+async def test_a_wrong_message_is_answered_and_too_many_end_the_connection(line: Line) -> None:
+    for wrong in range(MAX_BAD_MESSAGES - 1):
+        line.socket.tell("sing" if wrong % 2 else "start")
+    assert await line.caption()
+    assert {event["code"] for event in line.socket.of("error")} == {"bad_request"}
+    assert len(line.socket.of("error")) == MAX_BAD_MESSAGES - 1
+    line.socket.tell("configure", language="klingon")
+    assert (await line.ended()).close_code == 1008
+    assert line.find_again() is line.runner
+
+
+# Silence.
+
+
+class Breathing(FakePeer):
+    """Bytes come, though no message is complete, until it was looked at so many times."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "received_at" and self.looks > 0:
+            self.looks -= 1
+            return anyio.current_time()
+        return super().__getattribute__(name)
+
+
+async def test_any_byte_is_a_sign_of_life() -> None:
+    async with sessions(LiveSettings(idle_timeout_s=0.05)) as fakes:
+        peer = Breathing(looks=30)
+        line = await connected(fakes, peer=peer)
+        end = await line.ended()
+        assert (end.how, end.close_code) == ("idle_timeout", 1008)
+        assert peer.looks == 0
+
+
+async def test_what_is_not_read_can_t_be_missed() -> None:
+    async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
+        line.fakes.transcriber.gate = anyio.Event()
+        line.socket.send(pcm(SPEECH[:16_000]))
+        line.socket.tell("stop")
+        other = await connected(line.fakes)
+        assert (await other.ended()).how == "idle_timeout"  # longer than that
+        assert line.end is None
+        line.fakes.transcriber.gate.set()
+        assert (await line.ended()).how == "done"
+
+
+async def test_one_that_never_reads_the_end_is_not_kept_for_ever() -> None:
+    async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
+        line.socket.stop_reading()
+        line.socket.tell("stop")
+        end = await line.ended()
+        assert end.how == "idle_timeout"
+        assert line.runner.session.is_closed
+
+
+# The server goes.
+
+
+async def test_when_the_server_goes_finals_that_are_near_are_told_first(line: Line) -> None:
+    line.runner.set_load(0.9)  # no final in advance
+    line.fakes.transcriber.gate = anyio.Event()
+    line.socket.send(pcm(SPEECH[:16_000]))
+    line.socket.tell("finalize")
+    await poll_until(lambda: line.runner.session.owes_finals)
+    line.fakes.live.drain()
+    await anyio.wait_all_tasks_blocked()
+    line.socket.send(pcm(SPEECH[16_000:]))  # too late: it is sent again to the next server
+    await anyio.wait_all_tasks_blocked()
+    received = line.runner.session.received_sample
+    line.fakes.transcriber.gate.set()
+    end = await line.ended()
+    assert (end.how, end.close_code) == ("draining", 1012)
+    assert [event["type"] for event in line.socket.sent][-1] == "error"
+    assert len(line.socket.of("final")) == 1
+    assert line.socket.of("error")[0]["retry_after_s"] > 0
+    assert received == 16_000
+
+
+# Other dialects.
+
+
+class Toy:
+    """A dialect of a few words, which keeps what it was told."""
+
+    is_resumable = False
+    idle_timeout_s: float | None = None
+
+    def __init__(self) -> None:
+        self.slices = 0
+        self.told: list[SessionEvent] = []
+
+    def receive_text(self, text: str) -> Iterator[Step]:
+        command = json.loads(text)
+        match command["type"]:
+            case "flush":
+                yield Flush()
+            case "say":
+                yield Reply((json.dumps(command), json.dumps(command)))
+            case "slices":
+                for _ in range(command["number"]):
+                    self.slices += 1
+                    yield pcm(SPEECH[:16_000])
+            case "half":
+                yield Reply((json.dumps({"type": "first"}),))
+                raise BadRequest("The second half makes no sense.")
+            case "telephone":
+                yield Companded(bytes(8_000), Law.MU)
+
+    def receive_bytes(self, data: bytes) -> tuple[Step, ...]:
+        return (data,)
+
+    def encode(self, event: SessionEvent) -> tuple[str, ...]:
+        self.told.append(event)
+        return tuple(json.dumps({"type": type(event).__name__}) for _ in range(2))
+
+    def farewell(self, end: End) -> Farewell:
+        last = () if end.failed is None else (json.dumps({"type": end.failed.code}),)
+        return Farewell(last, 4000, "toy")
+
+
+@asynccontextmanager
+async def toy_line(toy: Toy | None = None, **changes: Any) -> AsyncIterator[Line]:
+    async with sessions() as fakes:
+        runner = await fakes.open(StreamParameters(format=Wire.PCM16, **changes))
+        socket = FakeWebSocket()
+        connection = LiveConnection(await socket.accept(), fakes.live, runner, toy or Toy())
+        line = Line(fakes, runner, socket, connection)
+        fakes.group.start_soon(line.serve)
+        await poll_until(lambda: bool(socket.of("Ready")))
+        yield line
+
+
+async def test_a_dialect_tells_events_and_replies_in_its_own_words() -> None:
+    async with toy_line() as line:
+        line.socket.send(pcm(SPEECH[:16_000]))
+        line.socket.tell("flush")
+        await poll_until(lambda: bool(line.socket.of("Finalized")))
+        line.socket.tell("say", word="yes")
+        await poll_until(lambda: len(line.socket.of("say")) == 2)
+        kinds = [event["type"] for event in line.socket.sent]
+        assert kinds.count("Final") == kinds.count("Flushed") == 2
+        assert kinds.index("Flushed") < kinds.index("Final") < kinds.index("Finalized")
+
+
+async def test_its_session_ends_with_the_connection_and_its_jobs_with_it() -> None:
+    async with toy_line() as line:
+        line.fakes.transcriber.gate = anyio.Event()
+        line.socket.send(pcm(SPEECH[:16_000]))
+        line.socket.tell("flush")
+        await poll_until(lambda: bool(line.socket.of("Flushed")))
+        line.socket.leave()
+        assert await line.ended() == End("client_left", 1000)
+        assert line.runner.is_over
+        assert line.find_again() is None
+        await poll_until(lambda: not line.fakes.transcriber.reserved)
+
+
+async def test_it_parts_in_its_own_words() -> None:
+    async with toy_line() as line:
+        line.connection.dismiss(Overloaded("why", 3))
+        assert (await line.ended()).how == "queue_full"
+        assert line.socket.sent[-1] == {"type": "queue_full"}
+        assert line.socket.closed == (4000, "toy")
+
+
+async def test_a_message_of_which_a_part_is_wrong_is_answered_and_not_the_end() -> None:
+    async with toy_line() as line:
+        for number in range(1, MAX_BAD_MESSAGES):
+            line.socket.tell("half")
+            await poll_until(lambda number=number: len(line.socket.of("Failed")) == 2 * number)
+        assert len(line.socket.of("first")) == MAX_BAD_MESSAGES - 1
+        line.socket.tell("half")
+        assert (await line.ended()).how == "bad_request"
+
+
+async def test_a_large_message_is_worked_off_in_turns_and_not_faster_than_wanted() -> None:
+    toy = Toy()
+    async with toy_line(toy) as line:
+        line.fakes.transcriber.gate = anyio.Event()
+        line.socket.tell("slices", number=100)
+        turns = 0
+        while toy.slices <= 60:
+            turns += 1
+            await anyio.lowlevel.checkpoint()
+        assert turns >= 60
+        await poll_until(lambda: not line.runner.session.wants_data)
+        assert toy.slices < 70
+        line.fakes.transcriber.gate.set()
+        await poll_until(lambda: toy.slices == 100)
+
+
+async def test_telephone_audio_becomes_pcm() -> None:
+    async with toy_line(sample_rate=8000) as line:
+        line.socket.tell("telephone")
+        await poll_until(lambda: line.runner.session.received_sample > 14_000)
+
+
+async def test_what_was_said_is_told_before_the_server_goes() -> None:
+    async with toy_line() as line:
+        line.socket.send(pcm(SPEECH[:16_000]))
+        await poll_until(lambda: bool(line.socket.of("SpeechStarted")))
+        line.fakes.live.drain()
+        assert (await line.ended()).how == "draining"
+        assert line.socket.of("Final")
+        assert line.socket.sent[-1] == {"type": "draining"}
+
+
+async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() -> None:
+    async with sessions() as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        toy = Toy()
+        toy.idle_timeout_s = 0.05
+        line, mute = [
+            Line(
+                fakes,
+                runner,
+                socket,
+                LiveConnection(await socket.accept(), fakes.live, runner, toy),
+            )
+            for socket in (FakeWebSocket(), FakeWebSocket())
+            for runner in [await fakes.open(PLAIN)]
+        ]
+        line.socket.send(pcm(SPEECH[:16_000]))
+        line.socket.tell("flush")
+        fakes.group.start_soon(line.serve)
+        await poll_until(lambda: line.runner.session.owes_finals)
+        await mute.serve()  # longer than that
+        assert mute.end is not None
+        assert mute.end.how == "idle_timeout"
+        assert line.end is None
+        fakes.transcriber.gate.set()
+        assert (await line.ended()).how == "idle_timeout"
+        assert line.socket.of("Finalized")
+
+
+async def test_a_message_that_was_read_is_heard_out_before_the_server_goes() -> None:
+    async with toy_line() as line:
+        line.socket.send(pcm(SPEECH))
+        while line.socket.unread or line.runner.session.wants_data:
+            await anyio.lowlevel.checkpoint()
+        line.fakes.live.drain()
+        assert (await line.ended()).how == "draining"
+        assert line.runner.session.received_sample == SPEECH.size
+        assert len(line.socket.of("Final")) == len(line.socket.of("SpeechStarted")) > 0
+
+
+async def test_words_are_waited_for_as_long_as_it_may_take_and_no_longer() -> None:
+    async with sessions() as fakes:
+        fakes.transcriber.gate = anyio.Event()
+        patient, other = [
+            Line(
+                fakes,
+                runner,
+                socket,
+                LiveConnection(await socket.accept(), fakes.live, runner, Toy(), drain_s=drain_s),
+            )
+            for socket, drain_s in ((FakeWebSocket(), 1000.0), (FakeWebSocket(), 0.05))
+            for runner in [await fakes.open(PLAIN)]
+        ]
+        for line in (patient, other):
+            line.socket.send(pcm(SPEECH[:16_000]))
+            line.socket.tell("flush")
+            fakes.group.start_soon(line.serve)
+            await poll_until(lambda line=line: line.runner.session.owes_finals)
+        fakes.live.drain()
+        assert (await other.ended()).how == "draining"
+        assert not other.socket.of("Final")
+        assert patient.end is None
+        fakes.transcriber.gate.set()
+        assert (await patient.ended()).how == "draining"
+        assert patient.socket.of("Final")
+
+
+async def test_a_dialect_may_be_more_patient_or_less_than_the_operator() -> None:
+    async with sessions() as fakes:
+        toy = Toy()
+        toy.idle_timeout_s = 0.05
+        runner, socket = await fakes.open(PLAIN), FakeWebSocket()
+        connection = LiveConnection(await socket.accept(), fakes.live, runner, toy)
+        assert (await connection.run()).how == "idle_timeout"

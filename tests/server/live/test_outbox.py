@@ -1,0 +1,99 @@
+import pytest
+
+from auricle.events import (
+    Event,
+    Final,
+    Marks,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    SwitchFormat,
+    Wire,
+)
+from auricle.protocol.dialect import Reply, Said
+from auricle.server.live.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
+
+pytestmark = pytest.mark.unit
+
+
+def final(number: int) -> Final:
+    return Final(number, number, "text", 0, 16_000, "en", None, 300.0, False)
+
+
+def partial(utterance: int, text: str = "so") -> Partial:
+    return Partial(utterance, text, "", 0, 16_000)
+
+
+def drained(outbox: Outbox) -> list[Said]:
+    return list(iter(outbox.next_event, None))
+
+
+def filled(*events: Event) -> Outbox:
+    outbox = Outbox()
+    for event in events:
+        outbox.put(event)
+    return outbox
+
+
+def test_events_come_out_in_their_order() -> None:
+    events: list[Event] = [SpeechStarted(0), partial(1), SpeechEnded(9), final(1), Marks(10, 9)]
+    outbox = Outbox()
+    told: list[Said] = []
+    for event in events:
+        outbox.put(event)
+        told += drained(outbox)
+    assert told == events
+    assert drained(filled(*events[2:])) == events[2:]
+
+
+def test_only_the_newest_guess_waits_and_the_client_is_told_once_that_it_is_slow() -> None:
+    outbox = filled(*(partial(1, f"guess {number}") for number in range(5)))
+    assert drained(outbox) == [SLOW, partial(1, "guess 4")]
+    assert outbox.dropped_partials == 4
+    outbox.put(partial(1, "later"))
+    assert drained(outbox) == [partial(1, "later")]
+
+
+def test_a_final_makes_its_guess_useless_but_not_that_of_a_later_utterance() -> None:
+    assert drained(filled(partial(1), final(1))) == [final(1)]
+    assert drained(filled(partial(2), final(1))) == [partial(2), final(1)]
+
+
+def test_only_the_newest_marks_wait_and_never_before_the_final_they_tell_of() -> None:
+    outbox = filled(Marks(1, 0), final(1), Marks(2, 1), final(2), Marks(3, 2))
+    assert drained(outbox) == [final(1), final(2), Marks(3, 2)]
+
+
+def test_news_that_can_be_done_without_is_left_out_when_much_waits() -> None:
+    outbox = filled(*map(final, range(MAX_NEWS)), SpeechStarted(1), SpeechEnded(2))
+    switch = SwitchFormat(Wire.PCM16, "why")
+    outbox.put(switch)
+    assert drained(outbox) == [*map(final, range(MAX_NEWS)), switch]
+
+
+def test_results_are_never_left_out_silently() -> None:
+    outbox = Outbox()
+    outbox.limit()
+    for number in range(MAX_EVENTS):
+        outbox.put(final(number))
+    assert not outbox.is_overrun
+    outbox.put(final(MAX_EVENTS))
+    assert outbox.is_overrun
+
+
+def test_finals_that_are_told_again_don_t_count() -> None:
+    outbox = filled(*map(final, range(3 * MAX_EVENTS)))
+    outbox.limit()
+    assert not outbox.is_overrun
+    for number in range(MAX_EVENTS + 1):
+        outbox.put(final(number))
+    assert outbox.is_overrun
+
+
+def test_news_is_kept_for_clients_who_cannot_do_without() -> None:
+    outbox = Outbox(keeps_news=True)
+    events = [SpeechStarted(number) for number in range(MAX_NEWS + 10)]
+    for event in events:
+        outbox.put(event)
+    outbox.put(Reply(("text",)))
+    assert drained(outbox) == [*events, Reply(("text",))]

@@ -1,0 +1,255 @@
+from collections.abc import AsyncIterator
+from struct import pack
+
+import anyio
+import numpy as np
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
+from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wire
+from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
+from auricle.server.live.runner import LiveRunner
+from auricle.types import JobKind
+from tests.fakes.live_sessions import Sessions, sessions
+from tests.fakes.service import poll_until
+from tests.fakes.stream import SPEECH, echo, pcm
+
+pytestmark = pytest.mark.unit
+
+SAID = "what somebody said"
+PLAIN = StreamParameters(format=Wire.PCM16)
+
+
+class Ear:
+    """A listener that keeps what it hears."""
+
+    def __init__(self, fails_at: type | None = None) -> None:
+        self.heard: list[SessionEvent] = []
+        self.dismissals: list[AuricleError] = []
+        self.fails_at = fails_at
+
+    def deliver(self, event: SessionEvent) -> None:
+        self.heard.append(event)
+        if self.fails_at is not None and isinstance(event, self.fails_at):
+            raise RuntimeError(SAID)
+
+    def dismiss(self, error: AuricleError) -> None:
+        self.dismissals.append(error)
+
+    @property
+    def finals(self) -> list[Final]:
+        return [event for event in self.heard if isinstance(event, Final)]
+
+
+@pytest.fixture
+async def fakes() -> AsyncIterator[Sessions]:
+    async with sessions() as started:
+        yield started
+
+
+async def opened(fakes: Sessions, parameters: StreamParameters = PLAIN) -> tuple[LiveRunner, Ear]:
+    runner, ear = await fakes.open(parameters), Ear()
+    runner.attach(ear)
+    return runner, ear
+
+
+def speak(runner: LiveRunner, seconds: float = 2.0) -> None:
+    runner.receive_data(pcm(SPEECH[: int(seconds * 16_000)]))
+
+
+async def test_jobs_go_to_the_transcriber_and_their_answers_to_the_listener(
+    fakes: Sessions,
+) -> None:
+    fakes.transcriber.answer_with = echo
+    runner, ear = await opened(fakes)
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: ear.finals)
+    (job,) = [job for job in fakes.transcriber.jobs if job.kind is JobKind.FINAL]
+    assert ear.finals[0].text == echo(job).text
+    assert isinstance(ear.heard[0], Ready)
+
+
+async def test_finals_of_a_time_without_a_listener_are_told_to_the_next_one_and_counted_once(
+    fakes: Sessions,
+) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, first = await opened(fakes)
+    speak(runner)
+    runner.receive_command(Finalize())
+    runner.detach(first)
+    assert runner.detached_at is not None
+    fakes.transcriber.gate.set()
+    await poll_until(lambda: not fakes.transcriber.in_flight)
+    await anyio.wait_all_tasks_blocked()
+    for _ in range(2):
+        later = Ear()
+        runner.attach(later)
+        assert [final.text for final in later.finals] == ["hello"]
+    assert first.finals == []
+    assert fakes.figure("auricle_live_finals_total", outcome="text") == 1
+
+
+async def test_a_second_listener_takes_over_and_the_first_one_s_leaving_changes_nothing(
+    fakes: Sessions,
+) -> None:
+    runner, first = await opened(fakes)
+    second = Ear()
+    runner.attach(second)
+    assert [type(error) for error in first.dismissals] == [TakenOver]
+    runner.detach(first)
+    assert runner.detached_at is None
+    heard = len(first.heard)
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: second.finals)
+    assert len(first.heard) == heard
+
+
+async def test_the_end_cancels_its_jobs_and_tells_its_listener(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, ear = await opened(fakes)
+    runner.set_load(0.9)  # no final in advance
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: fakes.transcriber.in_flight > 0)
+    runner.end(AuricleError("over"))
+    runner.end(AuricleError("once is enough"))
+    await poll_until(lambda: not fakes.transcriber.in_flight)
+    assert [str(error) for error in ear.dismissals] == ["over"]
+    assert runner.is_over
+    assert {job.kind for job in fakes.transcriber.cancelled} >= {JobKind.FINAL}
+    await poll_until(lambda: not fakes.transcriber.reserved)
+
+
+async def test_what_nobody_wants_any_more_is_cancelled(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    fakes.transcriber.holds = lambda job: job.kind is not JobKind.FINAL
+    runner, ear = await opened(fakes)
+    speak(runner)  # a guess at it is asked for
+    await poll_until(lambda: fakes.transcriber.in_flight > 0)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: ear.finals)
+    await poll_until(lambda: not fakes.transcriber.in_flight)
+    assert {job.kind for job in fakes.transcriber.cancelled} == {JobKind.PARTIAL}
+
+
+async def test_a_transcriber_that_fails_is_asked_again_and_its_words_are_not_logged(
+    fakes: Sessions, logged: LogCapture
+) -> None:
+    fakes.transcriber.holds = lambda job: job.kind is not JobKind.FINAL
+    fakes.transcriber.gate = anyio.Event()  # no guess takes what is meant for the final
+    runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, partials=False))
+    fakes.transcriber.script = [RuntimeError(SAID)]
+    speak(runner, 1.0)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: ear.finals)
+    assert (ear.finals[0].text, ear.finals[0].error) == ("hello", None)
+    (line,) = logged.entries
+    assert (line["event"], line["error"]) == ("unexpected_error", "RuntimeError")
+    assert SAID not in str(line)
+
+
+async def test_a_bug_ends_its_own_session_and_no_other(fakes: Sessions, logged: LogCapture) -> None:
+    neighbour, other_ear = await opened(fakes)
+    runner, ear = await fakes.open(PLAIN), Ear(fails_at=Final)
+    runner.attach(ear)
+    for speaker in (runner, neighbour):
+        speak(speaker, 1.0)
+        speaker.receive_command(Finalize())
+    await poll_until(lambda: runner.is_over)
+    assert [error.code for error in ear.dismissals] == ["internal"]
+    await poll_until(lambda: other_ear.finals)
+    assert not neighbour.is_over
+    assert [line["error"] for line in logged.entries] == ["RuntimeError"]
+    assert SAID not in str(logged.entries)
+    await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
+
+
+async def test_what_a_message_was_found_to_hold_later_is_blamed_on_who_listens(
+    fakes: Sessions,
+) -> None:
+    runner, ear = await opened(fakes, StreamParameters(format=Wire.OPUS))
+    silence = b"\x08\xff\xfe"  # a packet of 20 ms in which nothing is coded
+    message = 500 * (pack("<H", len(silence)) + silence) + b"\0\0"
+    runner.receive_data(message)  # more than is worked off in one go
+    assert ear.dismissals == []
+    await poll_until(lambda: ear.dismissals)
+    assert isinstance(ear.dismissals[0], RemoteProtocolError)
+    assert not runner.is_over
+
+
+async def test_wrong_commands_are_raised_and_the_session_goes_on(fakes: Sessions) -> None:
+    runner, ear = await opened(fakes)
+    with pytest.raises(BadRequest):
+        runner.receive_command(Configure(language="klingon"))
+    speak(runner, 1.0)
+    runner.receive_command(Stop())
+    await poll_until(lambda: any(isinstance(event, Closed) for event in ear.heard))
+    assert len(ear.finals) == 1
+
+
+async def test_who_sends_more_than_is_worked_off_waits_until_it_is(fakes: Sessions) -> None:
+    runner, _ = await opened(fakes)
+    runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
+    assert not runner.session.wants_data
+    with anyio.fail_after(30):
+        await runner.until_wanted()
+    assert runner.session.wants_data
+    assert runner.session.received_sample == 30 * 16_000
+
+
+async def test_who_waits_for_it_learns_that_it_is_over(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, _ = await opened(fakes)
+    runner.set_load(0.9)  # no final in advance
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: runner.session.owes_finals)
+    runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.until_settled)
+        group.start_soon(runner.until_wanted)
+        await anyio.wait_all_tasks_blocked()
+        runner.end()
+
+
+async def test_finals_in_flight_settle_with_their_answers(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, ear = await opened(fakes)
+    runner.set_load(0.9)  # no final in advance
+    with anyio.fail_after(30):
+        await runner.until_settled()  # there are none
+    speak(runner)
+    runner.receive_command(Finalize())
+    await poll_until(lambda: runner.session.owes_finals)
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.until_settled)
+        await anyio.wait_all_tasks_blocked()
+        assert ear.finals == []
+        fakes.transcriber.gate.set()
+    assert len(ear.finals) == 1
+
+
+async def test_a_final_that_was_asked_for_in_advance_is_waited_for_too(fakes: Sessions) -> None:
+    fakes.transcriber.gate = anyio.Event()
+    runner, ear = await opened(fakes)
+    speak(runner)
+    runner.receive_data(pcm(np.zeros(5_000, np.int16)))
+    runner.receive_command(Finalize())
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.until_settled)
+        await anyio.wait_all_tasks_blocked()
+        assert JobKind.FINAL not in [job.kind for job in fakes.transcriber.jobs]
+        fakes.transcriber.gate.set()
+    assert len(ear.finals) == 1
+
+
+async def test_a_full_service_makes_no_guesses(fakes: Sessions) -> None:
+    runner, ear = await opened(fakes)
+    runner.set_load(1.0)
+    speak(runner)
+    assert any(isinstance(event, SpeechStarted) for event in ear.heard)
+    await anyio.wait_all_tasks_blocked()
+    assert fakes.transcriber.jobs == []

@@ -1,0 +1,47 @@
+"""Files that change while the server runs; test_keys and test_tls try what is done with them."""
+
+import os
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from auricle.server.net.file_watch import follow, is_open_to_others
+from tests.fakes.service import poll_until
+
+pytestmark = pytest.mark.unit
+
+
+async def test_each_change_of_any_file_is_told_and_nothing_else(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.write_text("1")
+    seen: list[str] = []
+
+    def look() -> None:
+        seen.append(f"{one.read_text()} {other.read_text() if other.exists() else '-'}")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(partial(follow, (one, other), look, look_s=0.001))
+        await poll_until(lambda: seen == ["1 -"])
+        other.write_text("2")
+        await poll_until(lambda: seen[-1] == "1 2")
+        other.unlink()
+        await poll_until(lambda: seen[-1] == "1 -")
+        count = len(seen)
+        os.utime(one, (1, 1))
+        await poll_until(lambda: len(seen) == count + 1)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True)])
+def test_who_may_read_a_file_is_seen(tmp_path: Path, mode: int, is_open: bool) -> None:
+    path = tmp_path / "file"
+    path.touch()
+    path.chmod(mode)
+    assert is_open_to_others(path) is is_open
+
+
+def test_a_file_that_is_gone_is_open_to_nobody(tmp_path: Path) -> None:
+    assert not is_open_to_others(tmp_path / "gone")

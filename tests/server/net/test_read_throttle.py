@@ -1,0 +1,65 @@
+import asyncio
+import time
+
+import pytest
+
+from auricle.server.net.read_throttle import BURST_S, PacedReading
+from tests.fakes.poll import poll_until
+
+pytestmark = pytest.mark.unit
+
+
+class FakeTransport(asyncio.Transport):
+    """Says only whether it would be read."""
+
+    max_size = 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_read = True
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+
+def parse(reading: PacedReading, work_s: float) -> None:
+    with reading.parsing():
+        time.sleep(work_s)  # takes the loop's time, as parsing does
+
+
+async def test_little_is_read_at_once() -> None:
+    transport = FakeTransport()
+    PacedReading(transport, 100, lambda: True)
+    assert transport.max_size == 100
+
+
+async def test_who_takes_too_long_rests_and_is_read_again() -> None:
+    transport = FakeTransport()
+    reading = PacedReading(transport, 100, lambda: True)
+    parse(reading, 0)
+    assert transport.is_read
+    parse(reading, BURST_S + 0.05)
+    assert not transport.is_read
+    reading.resume_reading()
+    assert not transport.is_read
+    await poll_until(lambda: transport.is_read)
+
+
+async def test_who_is_not_wanted_is_not_read_after_the_rest() -> None:
+    transport, asked = FakeTransport(), list[bool]()
+
+    def is_wanted() -> bool:
+        asked.append(True)
+        return False
+
+    reading = PacedReading(transport, 100, is_wanted)
+    parse(reading, BURST_S + 0.05)
+    await poll_until(lambda: bool(asked))
+    assert not transport.is_read
+    reading.resume_reading()
+    assert transport.is_read
+    reading.pause_reading()
+    assert not transport.is_read

@@ -1,0 +1,204 @@
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.server.telemetry.history import (
+    MAX_EXITS,
+    SAMPLE_EVERY_S,
+    SPAN_S,
+    History,
+    Look,
+    keep,
+)
+from auricle.transcriber import Stats, WorkerExit, WorkerStats
+from tests.fakes.poll import poll_until
+from tests.fakes.service import live
+from tests.fakes.transcriber import READY
+
+pytestmark = pytest.mark.unit
+
+START = 1_700_000_000.0
+CRASH = WorkerExit(START + 3, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))
+
+
+def worker(
+    name: str, state: str = "ready", last_exit: WorkerExit | None = None, restarts: int = 0
+) -> WorkerStats:
+    return WorkerStats(name, 4711, state, restarts, 0, 0, last_exit)
+
+
+def look(
+    *workers: WorkerStats,
+    decode: Sequence[WorkerStats] = (),
+    connected: int = 0,
+    waiting: int = 0,
+    errors: Mapping[str, int] | None = None,
+    delays_s: Sequence[float] = (),
+    **stats: Any,
+) -> Look:
+    asr = replace(READY, workers=workers or (worker("asr-1"),), **stats)
+    return Look(asr, Stats(workers=tuple(decode)), connected, waiting, errors or {}, delays_s)
+
+
+def observed(*looks: Look) -> History:
+    """Return a history of looks, one a second."""
+    history = History()
+    for second, each in enumerate(looks):
+        history.observe(each, float(second), START + second)
+    return history
+
+
+def told(history: History, *, with_stacks: bool = False) -> Any:
+    return history.body(60.0, START + 60, with_stacks=with_stacks)
+
+
+def test_before_the_first_sample_there_is_nothing_to_tell() -> None:
+    body = told(observed(look(), look()))
+    assert body["samples"]["at"] == body["exits"] == []
+    assert (body["now"], body["started_at"]) == (START + 60, START)
+    assert told(History())["started_at"] is None
+
+
+def test_a_sample_holds_the_worst_of_its_seconds() -> None:
+    both = (worker("asr-1"), worker("asr-2", "busy"))
+    alone = (worker("asr-1"), worker("asr-2", "starting"))
+    samples = told(
+        observed(
+            look(*both, waiting_audio_s=1.0),
+            look(*both, waiting_audio_s=8.04, connected=3),
+            look(*alone, connected=2, waiting=1),
+            look(*both),
+            look(*both),
+            look(*both),
+            *[look(*both)] * 5,
+        )
+    )["samples"]
+    assert samples["at"] == [START + 5, START + 10]
+    assert samples["workers"] == [2, 2]
+    assert samples["ready"] == [1, 2]
+    assert samples["queue_audio_s"] == [8.0, 0.0]
+    assert samples["connected"] == [3, 0]
+    assert samples["waiting"] == [1, 0]
+
+
+def test_counters_are_told_by_what_they_grew() -> None:
+    before = {"queue_full": 7, "not_found": 1}
+    after = {"queue_full": 9, "not_found": 5, "rate_limited": 1}
+    samples = told(
+        observed(
+            *[look(done=10, retried=1, errors=before)] * 3,
+            *[look(done=14, retried=2, errors=after)] * 8,
+        )
+    )["samples"]
+    assert samples["done"] == [4, 0]
+    assert samples["retried"] == [1, 0]
+    assert samples["refusals"] == {"queue_full": [2, 0], "rate_limited": [1, 0]}
+
+
+def test_delays_of_finals_are_told_exactly_and_once() -> None:
+    first = [look(), look(delays_s=(0.2, 0.4)), *[look()] * 3, look(delays_s=(0.3, 2.0))]
+    samples = told(observed(*first, *[look()] * 5, *[look(delays_s=(0.5,))] * 5))["samples"]
+    assert samples["finals"] == [4, 0, 5]
+    assert samples["final_p50_ms"] == [300, None, 500]
+    assert samples["final_p95_ms"] == [2000, None, 500]
+
+
+def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -> None:
+    late = WorkerExit(START + 7, None, 3, "start")
+    dead, reader = worker("asr-1", "starting", CRASH, 1), worker("decode-1", "starting", late, 1)
+    history = observed(
+        *[look()] * 3, *[look(dead)] * 4, *[look(replace(dead, state="ready"), decode=[reader])] * 5
+    )
+    body = told(history, with_stacks=True)
+    assert body["samples"]["crashes"] == [1, 1]
+    assert body["with_stacks"] is True
+    assert body["exits"] == [
+        {
+            "worker": "asr-1",
+            "signal": "SIGSEGV",
+            "reason": "exited",
+            "at": START + 3,
+            "stack": ["engine.py:10 in decode"],
+        },
+        {"worker": "decode-1", "code": 3, "reason": "start", "at": START + 7, "stack": []},
+    ]
+    public = told(history)
+    assert public["with_stacks"] is False
+    assert all("stack" not in each for each in public["exits"])
+
+
+def test_deaths_between_two_looks_are_all_counted() -> None:
+    twice = worker("asr-1", "backing_off", CRASH, restarts=1)
+    body = told(
+        observed(
+            *[look()] * 3,
+            *[look(twice)] * 3,
+            *[look(replace(twice, state="starting", restarts=2))] * 5,
+        )
+    )
+    assert body["samples"]["crashes"] == [2, 0]
+    assert len(body["exits"]) == 1
+
+
+def test_a_worker_that_has_not_started_yet_has_not_died() -> None:
+    early = worker("asr-1", "backing_off")
+    body = told(observed(*[look(early)] * 2, *[look(replace(early, state="starting"))] * 9))
+    assert body["samples"]["crashes"] == [0, 0]
+
+
+def test_what_is_kept_is_bounded() -> None:
+    history = History()
+    for second in range(int(2 * SPAN_S)):
+        crash = replace(CRASH, at=START + second)
+        history.observe(look(worker("asr-1", "ready", crash)), second, START + second)
+    body: Any = history.body(2 * SPAN_S, START + 2 * SPAN_S, with_stacks=False)
+    assert len(body["samples"]["at"]) == SPAN_S / SAMPLE_EVERY_S
+    assert body["samples"]["at"][-1] - body["samples"]["at"][0] <= SPAN_S
+    assert len(body["exits"]) == MAX_EXITS
+    assert body["exits"][-1]["at"] == START + 2 * SPAN_S - 1
+
+
+@pytest.mark.parametrize("jump_s", [3600.0, -3600.0])
+def test_what_was_a_while_ago_still_was_when_the_clock_is_set(jump_s: float) -> None:
+    history, dead = History(), worker("asr-1", "starting", CRASH, 1)
+    for second in range(11):
+        at = START + second + (jump_s if second > 7 else 0.0)
+        history.observe(look(dead) if second > 2 else look(), float(second), at)
+    body: Any = history.body(60.0, START + jump_s + 60, with_stacks=False)
+    assert body["started_at"] == START + jump_s
+    assert told_times(body) == [START + jump_s + second for second in (5, 10, 3)]
+
+
+def told_times(body: Any) -> list[float]:
+    return [*body["samples"]["at"], *(exit["at"] for exit in body["exits"])]
+
+
+async def test_a_bug_costs_the_history_only_and_is_logged_once(logged: LogCapture) -> None:
+    looks = 0
+
+    def broken() -> Look:
+        nonlocal looks
+        looks += 1
+        if looks <= 3:
+            raise RuntimeError("what somebody said")
+        return look()
+
+    history = History()
+    async with anyio.create_task_group() as group:
+        group.start_soon(keep, history, broken, 0.0)
+        await poll_until(lambda: told(history)["started_at"] is not None)
+        group.cancel_scope.cancel()
+    assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]
+    assert "said" not in str(logged.entries)
+
+
+async def test_the_server_keeps_one(tmp_path: Path) -> None:
+    async with live(tmp_path) as service:
+        crashed = replace(READY, workers=(worker("asr-1", "busy", CRASH),))
+        service.transcriber.current = crashed
+        await poll_until(lambda: told(service.state.history)["exits"] != [])

@@ -1,0 +1,366 @@
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import anyio
+import httpx2
+import pytest
+from anyio.abc import Process
+
+from auricle.config import ServerSettings, Settings
+from auricle.errors import SetupError
+from auricle.server.app import create_app
+from auricle.server.main import base_url, listen, serve
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.service import keys, poll_until, speech_json
+from tests.fakes.stream import call
+from tests.fakes.transcriber import FakeTranscriber
+
+pytestmark = pytest.mark.process
+
+
+def close(sockets: list[socket.socket]) -> None:
+    for found in sockets:
+        found.close()
+
+
+def test_a_port_in_use_is_told_before_anything_starts() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SetupError, match=f"Port {port} .*AURICLE_PORT"):
+            listen(ServerSettings(port=port))
+
+
+def test_a_second_server_on_the_same_port_is_refused_at_once() -> None:
+    first = listen(ServerSettings(port=0))
+    port = first[0].getsockname()[1]
+    with pytest.raises(SetupError):
+        listen(ServerSettings(port=port))
+    close(first)
+    close(listen(ServerSettings(port=port)))
+
+
+def test_port_0_picks_one_for_all_addresses_of_the_host() -> None:
+    sockets = listen(ServerSettings(host="localhost", port=0))
+    assert len({found.getsockname()[1] for found in sockets}) == 1
+    close(sockets)
+
+
+async def test_no_answer_waits_for_the_acknowledgement_of_its_head() -> None:
+    sockets = listen(ServerSettings(port=0))
+    made: list[int] = []
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            connection = transport.get_extra_info("socket")
+            made.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            transport.close()
+
+    server = await asyncio.get_running_loop().create_server(Noting, sock=sockets[0])
+    async with server:
+        port = sockets[0].getsockname()[1]
+        async with await anyio.connect_tcp("127.0.0.1", port):
+            await poll_until(lambda: made)
+    assert made[0] != 0
+
+
+def test_other_hosts_than_loopback_need_keys() -> None:
+    with pytest.raises(SetupError, match="AURICLE_API_KEYS"):
+        listen(ServerSettings(host="0.0.0.0", port=0))
+    close(listen(ServerSettings(host="0.0.0.0", port=0, api_keys=keys("k"))))
+
+
+def test_an_address_of_another_machine_is_told() -> None:
+    with pytest.raises(SetupError, match=r"192\.0\.2\.1"):
+        listen(ServerSettings(host="192.0.2.1", port=0, api_keys=keys("k")))
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:"),
+        ("localhost", "http://localhost:"),
+        ("0.0.0.0", "http://127.0.0.1:"),
+        ("::1", "http://[::1]:"),
+    ],
+)
+def test_the_url_is_one_that_works_from_here(host: str, shown: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = base_url(ServerSettings(host=host), [listener])
+        assert url == f"{shown}{listener.getsockname()[1]}"
+
+
+async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    settings = ServerSettings(port=0, spool_dir=tmp_path / "file")
+    app = create_app(FakeTranscriber(), FakeDecoder(), Settings(server=settings))
+    with pytest.raises(SetupError, match="AURICLE_SPOOL_DIR"):
+        await serve(app, settings)
+
+
+PROGRAM = """
+import asyncio, sys
+from auricle.config import Settings
+from auricle.server.app import create_app
+from auricle.logs import configure_logging
+from auricle.server.main import base_url, listen, serve
+from tests.fakes.decoder import FakeDecoder
+from tests.fakes.transcriber import FakeTranscriber
+
+async def main():
+    settings = Settings.load()
+    sockets = listen(settings.server)
+    transcriber = FakeTranscriber()
+    print(base_url(settings.server, sockets), flush=True)
+
+    async def steer():  # lets the test decide when answers come
+        transcriber.gate = asyncio.Event()
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        transcriber.gate.set()
+
+    task = asyncio.create_task(steer())
+    app = create_app(transcriber, FakeDecoder(), settings)
+    await serve(app, settings.server, sockets)
+    task.cancel()
+    print("stopped", len(transcriber.jobs), len(transcriber.cancelled), flush=True)
+
+configure_logging("info")
+asyncio.run(main())
+"""
+
+
+class Program:
+    """A server in a process of its own, which answers once it is told to."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process = process
+        self.url = url
+        self._output = b""
+
+    async def line(self) -> str:
+        return await read_line(self.process)
+
+    async def let_answer(self) -> None:
+        assert self.process.stdin is not None
+        await self.process.stdin.send(b"go\n")
+
+    async def until(self, path: str, status: int, text: str = "") -> None:
+        """Ask for a page until it is as it should be."""
+        async with httpx2.AsyncClient() as client:
+            with anyio.fail_after(30):
+                while True:
+                    answer = await client.get(f"{self.url}{path}")
+                    if answer.status_code == status and text in answer.text:
+                        return
+                    await anyio.sleep(0.01)
+
+    async def until_accepted(self) -> None:
+        await self.until("/metrics", 200, "auricle_requests_in_progress 2.0")  # one is this
+
+    async def until_draining(self) -> None:
+        await self.until("/readyz", 503)
+
+
+async def read_line(process: Process) -> str:
+    assert process.stdout is not None
+    received = b""
+    with anyio.fail_after(30):
+        while not received.endswith(b"\n"):
+            received += await process.stdout.receive(1)
+    return received.decode().strip()
+
+
+@asynccontextmanager
+async def program(
+    tmp_path: Path, stderr: IO[bytes] | None = None, **settings: str
+) -> AsyncIterator[Program]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(["src", "."]),
+        "AURICLE_PORT": "0",
+        "AURICLE_SPOOL_DIR": str(tmp_path),
+        **settings,
+    }
+    process = await anyio.open_process(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        stderr=stderr,
+        cwd=Path(__file__).parents[2],
+    )
+    async with process:
+        try:
+            yield Program(process, await read_line(process))
+        finally:
+            if process.returncode is None:
+                process.kill()
+
+
+async def ask(url: str, answers: list[int]) -> None:
+    async with httpx2.AsyncClient(timeout=60) as client:
+        answers.append((await client.post(f"{url}/utterance", json=speech_json())).status_code)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    answers: list[int] = []
+    async with program(tmp_path) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, server.url, answers)
+            await server.until_accepted()
+            server.process.send_signal(number)
+            await server.until_draining()
+            async with httpx2.AsyncClient() as client:
+                refused = await client.post(f"{server.url}/utterance", json=speech_json())
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+            assert refused.json()["error"]["code"] == "draining"
+            await server.let_answer()
+        assert await server.line() == "stopped 1 0"
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0
+    assert answers == [200]
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
+
+
+@pytest.mark.parametrize(("drain_s", "signals"), [("0.3", 1), ("1000", 2)])
+async def test_what_is_left_when_the_time_is_over_or_a_second_signal_comes_is_told_to_come_back(
+    tmp_path: Path, drain_s: str, signals: int
+) -> None:
+    answers: list[int] = []
+    async with program(tmp_path, AURICLE_DRAIN_S=drain_s) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ask, server.url, answers)
+            await server.until_accepted()
+            server.process.send_signal(signal.SIGINT)
+            if signals == 2:
+                await server.until_draining()
+                server.process.send_signal(signal.SIGINT)
+        assert answers == [503]
+        await server.let_answer()
+        assert await server.line() == "stopped 1 1"
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240  # a test may wait
+
+
+async def post_job(client: httpx2.AsyncClient, job_id: str) -> None:
+    answer = await client.post("/utterance?wait=0", json=speech_json(job_id=job_id))
+    assert answer.status_code == 202
+
+
+def events(log: Path, name: str) -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    return [event for event in found if event["event"] == name]
+
+
+async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(
+    tmp_path: Path,
+) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        async with (
+            program(tmp_path / "spool", stderr, AURICLE_DRAIN_S="1000") as server,
+            httpx2.AsyncClient(base_url=server.url) as client,
+        ):
+            await post_job(client, "mine")
+            await server.until("/jobs/mine", 200, '"running"')
+            server.process.send_signal(signal.SIGTERM)
+            await server.until_draining()
+            assert (await client.get("/readyz")).json()["error"]["code"] == "draining"
+            assert (await client.get("/jobs/mine")).json()["state"] == "running"
+            refused = await client.post("/utterance?wait=0", json=speech_json())
+            assert refused.json()["error"]["code"] == "draining"
+            await server.let_answer()
+            await server.until("/metrics", 200, 'auricle_jobs{state="done"} 1.0')
+            await server.until("/jobs/mine", 200, '"done"')
+            assert await server.line() == "stopped 1 0"
+            with anyio.fail_after(30):
+                assert await server.process.wait() == 0
+    assert [event["jobs"] for event in events(log, "draining")] == [1]
+    assert [event["state"] for event in events(log, "job")] == ["done"]
+    assert events(log, "job_lost") == []
+
+
+async def test_jobs_that_cannot_be_finished_in_time_are_counted_and_named(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as stderr:
+        async with (
+            program(tmp_path / "spool", stderr, AURICLE_DRAIN_S="5") as server,
+            httpx2.AsyncClient(base_url=server.url) as client,
+        ):
+            for job_id in ("mine", "yours"):
+                await post_job(client, job_id)
+            server.process.send_signal(signal.SIGTERM)
+            await server.until("/jobs/mine", 200, '"failed"')
+            error = (await client.get("/jobs/mine")).json()["error"]
+            assert (error["code"], error["retryable"]) == ("server_stopped", True)
+            await server.until("/metrics", 200, "auricle_jobs_lost_total 2.0")
+            assert (await client.get("/readyz")).status_code == 503
+            server.process.send_signal(signal.SIGTERM)  # there is no more to see
+            await server.let_answer()
+            with anyio.fail_after(30):
+                assert await server.process.wait() == 0
+    assert {event["job_id"] for event in events(log, "job_lost")} == {"mine", "yours"}
+    ended = {(event["job_id"], event["state"], event["code"]) for event in events(log, "job")}
+    assert ended == {(job_id, "failed", "server_stopped") for job_id in ("mine", "yours")}
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+async def test_live_clients_are_told_to_come_back_and_nobody_is_waited_for(
+    tmp_path: Path, signals: int
+) -> None:
+    async with program(tmp_path, AURICLE_DRAIN_S="1000") as server:
+        port = int(server.url.rpartition(":")[2])
+        async with (
+            call(port, format="opus", seq=1) as caller,
+            call(port) as waiting,  # has not said yet what it wants
+        ):
+            await caller.until("ready")
+            for _ in range(signals):
+                server.process.send_signal(signal.SIGTERM)
+                await server.until_draining()
+            code, reason = await caller.until_closed()
+            assert (code, reason) in {(1012, "draining"), (1012, "")}
+            if signals == 1:
+                assert caller.of("error")[0]["code"] == "draining"
+                assert caller.of("error")[0]["retry_after_s"] > 0
+            assert (await waiting.until_closed())[0] == 1012
+        await server.let_answer()
+        assert (await server.line()).startswith("stopped")
+        with anyio.fail_after(30):
+            assert await server.process.wait() == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
+async def test_without_descriptors_the_server_goes_on_and_says_so_now_and_then(
+    tmp_path: Path,
+) -> None:
+    import resource
+
+    log = tmp_path / "log"
+    with log.open("wb") as stderr, contextlib.ExitStack() as stack:
+        async with program(tmp_path, stderr) as server, httpx2.AsyncClient() as client:
+            port, pid = int(server.url.rpartition(":")[2]), server.process.pid
+            assert (await client.get(f"{server.url}/livez")).status_code == 200
+            used = len(os.listdir(f"/proc/{pid}/fd"))
+            limits = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (used, limits[1]))
+            for _ in range(20):
+                stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            await poll_until(lambda: b"out of system resource" in log.read_bytes())
+            for _ in range(20):  # over the connection that there is
+                assert (await client.get(f"{server.url}/livez")).status_code == 200
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+            await server.until("/livez", 200)  # by a new one
+            await server.let_answer()
+    told = log.read_bytes().count(b"out of system resource")
+    assert 1 <= told < 200

@@ -1,0 +1,138 @@
+from typing import Any
+
+import pytest
+from starlette.datastructures import QueryParams
+
+from auricle.errors import BadRequest, UnsupportedFormat
+from auricle.server.uploads.params import AUDIO_FORMATS, Fields, check, parse_query
+from auricle.types import Options, Task
+
+pytestmark = pytest.mark.unit
+
+
+def test_everything_has_a_default() -> None:
+    ask = check(Fields())
+    assert ask.options == Options()
+    assert (ask.audio_format, ask.sample_rate_hz, ask.max_wait_s) == ("auto", 16_000, None)
+    assert ask.trace_id == ask.job_id
+    assert check(Fields()).job_id != ask.job_id
+
+
+def test_null_is_the_same_as_leaving_a_field_out() -> None:
+    nothing = Fields(job_id="a")
+    assert check(Fields(job_id="a", beam_size=None, task=None, hotwords=None)) == check(nothing)
+
+
+def test_all_fields_arrive() -> None:
+    ask = check(
+        Fields(
+            job_id="a1",
+            trace_id="00-abc/def",
+            audio_format="PCM16",
+            sample_rate=48_000.0,
+            language="DE",
+            task="translate",
+            beam_size=1,
+            initial_prompt="Glossary",
+            hotwords=["Auricle"],
+            condition_on_previous_text=True,
+            word_timestamps=True,
+            max_wait_s=2.5,
+            opus_packet_bytes=60,
+        )
+    )
+    assert ask.options == Options(
+        "de", Task.TRANSLATE, 1, "Glossary", ("Auricle",), word_timestamps=True
+    )
+    assert (ask.job_id, ask.trace_id, ask.audio_format) == ("a1", "00-abc/def", "pcm16")
+    assert (ask.sample_rate_hz, ask.max_wait_s, ask.opus_packet_bytes) == (48_000, 2.5, 60)
+    assert ask.condition_on_previous_text
+
+
+@pytest.mark.parametrize("named", ["auto", "AUTO", "", None])
+def test_the_language_is_detected_unless_named(named: str | None) -> None:
+    assert check(Fields(language=named)).options.language is None
+
+
+@pytest.mark.parametrize(("named", "code"), [("pt-BR", "pt"), ("zh_TW", "zh"), ("haw", "haw")])
+def test_a_region_is_let_go(named: str, code: str) -> None:
+    assert check(Fields(language=named)).options.language == code
+
+
+def test_src_lang_is_another_name_for_language() -> None:
+    assert check(Fields(src_lang="fr")).options.language == "fr"
+    assert check(Fields(src_lang="fr", language="de")).options.language == "de"
+
+
+BAD = [
+    {"job_id": "a b"},
+    {"job_id": "x" * 129},
+    {"job_id": "../../etc"},
+    {"job_id": "a\n"},
+    {"trace_id": "a b"},
+    {"trace_id": "x" * 257},
+    {"sample_rate": 7},
+    {"sample_rate": 7_999},
+    {"sample_rate": 96_001},
+    {"sample_rate": 1_000_000},
+    {"sample_rate": 16_000.5},
+    {"sample_rate": float("nan")},
+    {"sample_rate": float("inf")},
+    {"sample_rate": 10**400},
+    {"sample_rate": -16_000},
+    {"language": "klingon"},
+    {"language": "-"},
+    {"task": "sing"},
+    {"beam_size": 0},
+    {"beam_size": 21},
+    {"beam_size": 1.5},
+    {"beam_size": float("nan")},
+    {"initial_prompt": "x" * 10_001},
+    {"hotwords": ["x"] * 501},
+    {"hotwords": ["x" * 101]},
+    {"max_wait_s": 0},
+    {"max_wait_s": -1},
+    {"max_wait_s": float("nan")},
+    {"max_wait_s": 1e9},
+    {"opus_packet_bytes": 0},
+    {"opus_packet_bytes": 4001},
+]
+
+
+@pytest.mark.parametrize("fields", BAD, ids=lambda fields: str(fields)[:40])
+def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(BadRequest) as caught:
+        check(Fields(**fields))
+    assert next(iter(fields)) in str(caught.value)
+
+
+@pytest.mark.parametrize("rate", [8_000, 96_000])
+def test_the_rates_at_the_edges_are_taken(rate: int) -> None:
+    assert check(Fields(sample_rate=rate)).sample_rate_hz == rate
+
+
+def test_an_unknown_format_is_refused_with_the_list_of_those_that_are_known() -> None:
+    with pytest.raises(UnsupportedFormat) as caught:
+        check(Fields(audio_format="midi"))
+    assert all(name in str(caught.value) for name in AUDIO_FORMATS)
+    assert "midi" not in str(caught.value)
+
+
+def test_a_query_is_read_as_the_types_it_stands_for() -> None:
+    query = QueryParams(
+        "sample_rate=8000&beam_size=2&word_timestamps=1&condition_on_previous_text=false"
+        "&max_wait_s=1.5&hotwords=a,b&hotwords=c&unknown=1"
+    )
+    ask = check(parse_query(query))
+    assert (ask.sample_rate_hz, ask.options.beam_size, ask.max_wait_s) == (8000, 2, 1.5)
+    assert ask.options.word_timestamps
+    assert not ask.condition_on_previous_text
+    assert ask.options.hotwords == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "query", ["sample_rate=fast", "word_timestamps=perhaps", "max_wait_s=nan", "sample_rate=nan"]
+)
+def test_a_query_with_other_types_is_refused(query: str) -> None:
+    with pytest.raises(BadRequest):
+        check(parse_query(QueryParams(query)))
