@@ -33,7 +33,7 @@ from auricle.engine.whisper import WhisperBackend
 from auricle.engine.window import FULL_FRAMES
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId, Options, Transcript
-from auricle.workers.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
+from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
 from bench.report import Bars, draw, machine, write_json
 from bench.scoring import Errors, character_errors, paired_difference, total, word_errors
 from bench.speech import AN4, READ, Clip, corpus, with_noise

@@ -14,7 +14,7 @@ import numpy as np
 
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from bench.report import machine, write_json
 from bench.service import ROOT
 

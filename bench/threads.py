@@ -27,7 +27,7 @@ import structlog
 from auricle.config import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.engine.fetch import resolve
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from bench.report import Bars, draw, machine, write_json
 from bench.speech import READ, Clip, corpus, joined, spoken
 

@@ -45,7 +45,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "webm": ("auricle.audio.demux.webm", *_DEMUXING),
     "wav_head": ("auricle.protocol.wav_head",),
     "native": ("auricle.protocol.native",),
-    "worker_messages": ("auricle.workers.messages", "auricle.workers.job_wire"),
+    "worker_messages": ("auricle.workers.process.messages", "auricle.workers.asr.codec"),
     "utterance": ("auricle.server.uploads.json_audio", "auricle.server.uploads.params"),
     "form": ("auricle.server.uploads.multipart",),
     "openai_rest": ("auricle.protocol.openai_rest", "auricle.protocol.subtitles"),
@@ -67,10 +67,10 @@ TARGETS: dict[str, tuple[str, ...]] = {
     ),
     "session": ("auricle.session",),
     "opening": (
-        "auricle.workers.container",
-        "auricle.workers.input_file",
-        "auricle.workers.raw_file",
-        "auricle.workers.source_reader",
+        "auricle.workers.decode.container",
+        "auricle.workers.decode.input_file",
+        "auricle.workers.decode.raw",
+        "auricle.workers.decode.reader",
     ),
 }
 """Each target's name, which is that of its module in :mod:`fuzz.targets`, and the modules whose

@@ -46,7 +46,7 @@ def test_it_is_named_for_its_version_and_runs_everywhere(wheel: Path) -> None:
 def test_every_module_is_in_it(names: set[str]) -> None:
     modules = {path.relative_to(ROOT / "src").as_posix() for path in ROOT.glob("src/**/*.py")}
     assert modules <= names
-    assert {"auricle/workers/asr_child.py", "auricle/workers/decode_child.py"} <= names
+    assert {"auricle/workers/asr/child.py", "auricle/workers/decode/child.py"} <= names
 
 
 def test_the_pages_are_in_it_once_they_are_built(tmp_path: Path) -> None:

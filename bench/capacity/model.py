@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from auricle.session.recognition import PARTIAL_INTERVAL_S
-from auricle.workers.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
+from auricle.workers.asr.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
 from bench.capacity.costs import Costs, Talk
 
 BUSY_ENOUGH = 0.85

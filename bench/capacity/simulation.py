@@ -2,7 +2,7 @@
 
 Time is a number here and work takes what :class:`Costs` says, but who is served next, what is shed,
 how large batches are and how often guesses are made is decided by the code that decides it in a
-server: :class:`auricle.workers.scheduler.Scheduler`, one for each machine, and
+server: :class:`auricle.workers.asr.scheduler.Scheduler`, one for each machine, and
 :class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio under way.
 """
 
@@ -28,9 +28,9 @@ from auricle.session.recognition import (
 )
 from auricle.transcriber import Stats, WorkerStats
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
-from auricle.workers.backlog import Ticket
-from auricle.workers.scheduler import Scheduler
-from auricle.workers.speed import Speed, Workers
+from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.scheduler import Scheduler
+from auricle.workers.asr.speed import Speed, Workers
 from bench.capacity.costs import Costs, Talk
 from bench.capacity.model import ENDPOINT_S, LATE_P95_S, PADDING_S, REST_S
 

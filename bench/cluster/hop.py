@@ -34,7 +34,7 @@ from auricle.config import EngineSettings, ModelSettings, QueueSettings, WorkerS
 from auricle.engine.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from bench.cluster import namespace
 from bench.cluster.nodes import Cluster
 from bench.live_chaos import speeches

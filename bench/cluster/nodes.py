@@ -88,7 +88,7 @@ class Node:
 
     def replicas(self) -> list[psutil.Process]:
         """Return the processes of its recognisers: those that have workers."""
-        workers = [p for p in self.processes() if "auricle.workers.asr_child" in _words(p)]
+        workers = [p for p in self.processes() if "auricle.workers.asr.child" in _words(p)]
         parents = {parent.pid: parent for p in workers if (parent := p.parent()) is not None}
         return list(parents.values())
 

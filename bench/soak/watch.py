@@ -13,7 +13,7 @@ from bench.service import Service
 
 LOOK_EACH_S = 5.0
 ASK_LIMIT_S = 30.0
-ROLES = {"auricle.workers.asr_child": "recogniser", "auricle.workers.decode_child": "decode worker"}
+ROLES = {"auricle.workers.asr.child": "recogniser", "auricle.workers.decode.child": "decode worker"}
 SERVER = "server"
 
 

@@ -14,8 +14,8 @@ from struct import Struct
 from auricle.audio.opus import find_libopus
 from auricle.errors import AudioError, RequestError
 from auricle.types import SAMPLE_RATE_HZ, Source
-from auricle.workers.input_file import InputFile
-from auricle.workers.source_reader import open_reader
+from auricle.workers.decode.input_file import InputFile
+from auricle.workers.decode.reader import open_reader
 from fuzz.grammars import (
     join_chunks,
     join_elements,
@@ -38,7 +38,7 @@ _MAX_FILE_BYTES = 2**21
 _MAX_SAMPLES = 60 * SAMPLE_RATE_HZ
 _MAX_READS = 4
 _MAX_CPU_S = 0.1
-"""Instead of the limits of :mod:`auricle.workers.container`: a short file has to reach them."""
+"""Instead of the limits of :mod:`auricle.workers.decode.container`: a short file has to reach them."""
 _SPARE_CPU_S = 0.3
 """For what lies between two reads of the file, where no limit is looked at."""
 _LIBRARY = find_libopus()

@@ -9,9 +9,9 @@ import numpy as np
 
 from auricle.errors import WorkerError
 from auricle.types import Job, JobId, Transcript
-from auricle.workers.backlog import Ticket
-from auricle.workers.job_wire import read_outcome
-from auricle.workers.messages import (
+from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.codec import read_outcome
+from auricle.workers.process.messages import (
     LENGTH,
     MAX_TEXT_CHARS,
     BatchDone,

@@ -34,7 +34,7 @@ from auricle.errors import (
 )
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId
-from auricle.workers.messages import SegmentMessage
+from auricle.workers.process.messages import SegmentMessage
 from tests.cluster.conftest import Recogniser, gateway
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.fakes.poll import poll_until

@@ -14,7 +14,7 @@ from auricle.errors import (
     Superseded,
 )
 from auricle.transcriber import Stats, WorkerStats
-from auricle.workers.scheduler import Counters
+from auricle.workers.asr.scheduler import Counters
 
 pytestmark = pytest.mark.unit
 

@@ -44,7 +44,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
-from auricle.workers.messages import MAX_TEXT_CHARS, SegmentMessage
+from auricle.workers.process.messages import MAX_TEXT_CHARS, SegmentMessage
 
 pytestmark = pytest.mark.unit
 

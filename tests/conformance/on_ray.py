@@ -55,7 +55,7 @@ class LocalRay:
 
 def _is_worker(process: psutil.Process) -> bool:
     try:
-        return "auricle.workers.asr_child" in process.cmdline()
+        return "auricle.workers.asr.child" in process.cmdline()
     except psutil.Error:
         return False
 

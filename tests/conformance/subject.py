@@ -17,7 +17,7 @@ import pytest
 
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.transcriber import Transcriber
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 SCRIPTED = "tests.fakes.scripted_engine:load"

@@ -15,7 +15,7 @@ from auricle.cluster.transcriber import RemoteTranscriber
 from auricle.cluster.wire import Failed
 from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
 from auricle.types import Job, Transcript
-from auricle.workers.backlog import Ticket
+from auricle.workers.asr.backlog import Ticket
 from tests.conformance import test_transcriber as suite
 from tests.conformance.remote import Make, remote_maker
 

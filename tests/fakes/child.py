@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from auricle.workers.confinement import Policy, program
-from auricle.workers.messages import LENGTH, Message, ToParent, pack, parse_from_child
+from auricle.workers.process.messages import LENGTH, Message, ToParent, pack, parse_from_child
+from auricle.workers.sandbox.confinement import Policy, program
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from auricle.workers.channel import EXIT_STOPPED, Channel
-from auricle.workers.messages import DecodeStep, Ready, StepFailed, Stop, parse_for_decode
+from auricle.workers.process.channel import EXIT_STOPPED, Channel
+from auricle.workers.process.messages import DecodeStep, Ready, StepFailed, Stop, parse_for_decode
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:

@@ -19,7 +19,7 @@ from pathlib import Path
 from auricle.engine import EngineSettings
 from auricle.errors import AudioError
 from auricle.types import Job, Segment, Transcript
-from auricle.workers import attempts
+from auricle.workers.sandbox import attempts
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 IO_URING_SETUP = 425

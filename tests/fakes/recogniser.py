@@ -12,7 +12,7 @@ import uvicorn
 from auricle.cluster.pool_backend import PoolBackend
 from auricle.cluster.service import RecogniserService
 from auricle.config import Settings
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 
 GOODBYE_S = 2
 

@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
 from auricle.server.app import create_app
 from auricle.types import ANONYMOUS
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.service import CLIP, listening, poll_until
 from tests.fakes.stream import SPEECH, Caller, call, pcm

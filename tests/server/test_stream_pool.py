@@ -14,7 +14,7 @@ from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.live.registry import SESSION_AUDIO_S
 from auricle.types import ANONYMOUS
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.service import listening, poll_until
 from tests.fakes.stream import SPEECH, call, pcm

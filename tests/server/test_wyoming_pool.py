@@ -12,7 +12,7 @@ import pytest
 from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
 from auricle.server.app import create_app
 from auricle.types import ANONYMOUS
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.poll import poll_until
 from tests.fakes.service import listening

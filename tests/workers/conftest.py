@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0

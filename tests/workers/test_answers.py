@@ -13,7 +13,7 @@ import pytest
 from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import PoisonJob
 from auricle.types import Job, JobId, Options, Transcript
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
 from tests.fakes.flooding_engine import ANSWERS, CLEANED
 
 pytestmark = pytest.mark.process

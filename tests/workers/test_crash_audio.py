@@ -17,10 +17,10 @@ from auricle.config import DecodeSettings, ModelSettings, QueueSettings, WorkerS
 from auricle.errors import AuricleError, PoisonJob, SetupError
 from auricle.types import Job, JobId, Options, Source
 from auricle.workers import crash_audio
+from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.decode_pool import DecodePool
-from auricle.workers.pool import WorkerPool
-from auricle.workers.process import ProcessExit
+from auricle.workers.decode.pool import DecodePool
+from auricle.workers.process.process import ProcessExit
 from tests.fakes.clips import CLIPS
 from tests.workers.conftest import ROOT, START_LIMIT_S
 

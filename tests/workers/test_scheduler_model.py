@@ -28,14 +28,14 @@ from auricle.errors import (
     Superseded,
 )
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Pcm16
-from auricle.workers.backlog import Batch, Ticket
-from auricle.workers.scheduler import (
+from auricle.workers.asr.backlog import Batch, Ticket
+from auricle.workers.asr.scheduler import (
     MAX_FINAL_BATCH_JOBS,
     MAX_SMALL_BATCH_JOBS,
     SUSPECT_PATIENCE_S,
     Scheduler,
 )
-from auricle.workers.speed import Speed, Workers
+from auricle.workers.asr.speed import Speed, Workers
 
 pytestmark = pytest.mark.unit
 

@@ -186,7 +186,7 @@ def check_sandbox(settings: Settings) -> Finding:
     if settings.worker.sandbox == "off":
         advice = "Unset AURICLE_SANDBOX, unless workers don't start without it."
         return Finding("sandbox", Level.WARNING, "turned off: workers may do all", advice)
-    done = _run("-m", "auricle.workers.confinement")
+    done = _run("-m", "auricle.workers.sandbox.confinement")
     try:
         lacking: list[str] = json.loads(done.stdout if done else "")
     except ValueError:

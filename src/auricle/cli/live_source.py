@@ -49,8 +49,8 @@ class FileSource:
     """
 
     def __init__(self, path: Path, *, is_fast: bool) -> None:
-        from auricle.workers.container import ContainerReader
-        from auricle.workers.input_file import InputFile
+        from auricle.workers.decode.container import ContainerReader
+        from auricle.workers.decode.input_file import InputFile
 
         try:
             self._reader = ContainerReader(InputFile(str(path)), MAX_AUDIO_SAMPLES)

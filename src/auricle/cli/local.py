@@ -19,8 +19,8 @@ from auricle.lane import Lane
 from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
 from auricle.transcriber import Decoder, Progress
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
-from auricle.workers.decode_pool import DecodePool
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.decode.pool import DecodePool
 
 
 class LocalRecogniser:

@@ -32,9 +32,9 @@ from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
     from auricle.cluster.transcriber import RemoteTranscriber
-    from auricle.workers.blame import CrashBudget
+    from auricle.workers.asr.pool import WorkerPool
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.pool import WorkerPool
+    from auricle.workers.process.poison import CrashBudget
 
 CLIP = Path("testdata/fellow.wav")
 """Speech to try it with, when started in a clone of the repository."""
@@ -132,10 +132,10 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.app import create_app
     from auricle.server.main import base_url, listen, serve
     from auricle.server.net.tls import Certificate
-    from auricle.workers.blame import CrashBudget
-    from auricle.workers.channel import keep_memory_private
     from auricle.workers.crash_audio import CrashAudio
-    from auricle.workers.decode_pool import DecodePool
+    from auricle.workers.decode.pool import DecodePool
+    from auricle.workers.process.channel import keep_memory_private
+    from auricle.workers.process.poison import CrashBudget
 
     began_at = time.monotonic()
     keep_memory_private()
@@ -219,7 +219,7 @@ async def _engine(
 
     from auricle.engine.fetch import resolve
     from auricle.engine.placement import settle
-    from auricle.workers.pool import WorkerPool
+    from auricle.workers.asr.pool import WorkerPool
 
     in_log = not is_terminal(sys.stderr)
     model_path = await anyio.to_thread.run_sync(partial(resolve, settings.model, in_log=in_log))

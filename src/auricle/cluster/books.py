@@ -1,6 +1,6 @@
 """What a gateway has let in, and for what it keeps room. No I/O, no clock.
 
-The rules are those of the pool (:mod:`auricle.workers.admission`); what differs is what is known.
+The rules are those of the pool (:mod:`auricle.workers.asr.admission`); what differs is what is known.
 A gateway knows its own jobs exactly, though not which of them run already, and of all others what
 was told last. So what other gateways have waiting counts as one reservation of theirs, and this
 gateway's part of the recognisers' room is all that it lets in.
@@ -13,9 +13,9 @@ from auricle.config import QueueSettings
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobKind
-from auricle.workers.admission import Admission
-from auricle.workers.backlog import Backlog, Ticket
-from auricle.workers.speed import Speed, Workers
+from auricle.workers.asr.admission import Admission
+from auricle.workers.asr.backlog import Backlog, Ticket
+from auricle.workers.asr.speed import Speed, Workers
 
 OTHERS = ClientId("\0others")
 """Whose the work of other gateways is; no key has such a name."""

@@ -7,8 +7,8 @@ from auricle.cluster.answering import answer
 from auricle.cluster.capacity import Capacity, capacity_of
 from auricle.cluster.wire import JobHead, ReceivedJob, parse_job
 from auricle.types import Transcript
-from auricle.workers.admission import ELSEWHERE
-from auricle.workers.pool import WorkerPool
+from auricle.workers.asr.admission import ELSEWHERE
+from auricle.workers.asr.pool import WorkerPool
 
 
 class PoolBackend:

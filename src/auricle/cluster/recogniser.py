@@ -20,8 +20,8 @@ from auricle.engine.placement import Placement, settle
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.transcriber import Stats
+from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.crash_audio import CrashAudio
-from auricle.workers.pool import WorkerPool
 
 
 def place(settings: Settings, model_path: str) -> Placement:

@@ -42,9 +42,9 @@ from auricle.errors import (
 )
 from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, Transcript
-from auricle.workers.backlog import Ticket
-from auricle.workers.blame import Blame, CrashBudget
-from auricle.workers.scheduler import Counters
+from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.scheduler import Counters
+from auricle.workers.process.poison import Blame, CrashBudget
 
 MOST_LOSSES = 2
 """So often a job may be lost that is no live final: the first time it is asked again."""

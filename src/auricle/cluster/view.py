@@ -8,7 +8,7 @@ from auricle.cluster.capacity import Capacity
 from auricle.cluster.ejection import Ejection
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
 from auricle.transcriber import Stats, WorkerStats
-from auricle.workers.scheduler import Counters
+from auricle.workers.asr.scheduler import Counters
 
 
 def count(counters: Counters, error: AuricleError) -> None:

@@ -40,8 +40,8 @@ from auricle.types import (
     Timing,
     Transcript,
 )
-from auricle.workers.job_wire import clean_language, clean_text, read_segments, segment_message
-from auricle.workers.messages import MAX_LANGUAGE_CHARS, MAX_TEXT_CHARS, Segments
+from auricle.workers.asr.codec import clean_language, clean_text, read_segments, segment_message
+from auricle.workers.process.messages import MAX_LANGUAGE_CHARS, MAX_TEXT_CHARS, Segments
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"

@@ -30,7 +30,7 @@ from anyio import to_thread
 
 from auricle.errors import SetupError
 from auricle.types import SAMPLE_RATE_HZ, Job, Source
-from auricle.workers.process import ProcessExit
+from auricle.workers.process.process import ProcessExit
 
 MOST_KEPT = 50
 MOST_BYTES = 200 * 10**6

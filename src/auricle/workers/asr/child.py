@@ -1,0 +1,139 @@
+"""An ASR worker, run by :mod:`auricle.workers.process.child`, started and spoken to by the pool.
+
+It loads one engine, warms it up, says ``Ready``, and then answers each ``RunBatch`` with one
+``BatchDone``. A job whose input is to blame is answered as ``JobFailed``; any exception ends the
+process, because the model's state is unknown after it.
+"""
+
+import importlib
+import os
+import time
+from collections.abc import Callable
+from typing import assert_never
+
+import numpy as np
+
+from auricle.engine import Engine, EngineFactory, EngineSettings
+from auricle.errors import AudioError, SetupError
+from auricle.types import Job, JobId, Options, Task, Transcript
+from auricle.workers.asr.codec import segment_message
+from auricle.workers.process.channel import (
+    EXIT_START_FAILED,
+    EXIT_STOPPED,
+    Channel,
+    WireBroken,
+    armed,
+    dump_frames,
+    limit_memory,
+    rss_bytes,
+)
+from auricle.workers.process.messages import (
+    BatchDone,
+    JobDone,
+    JobFailed,
+    JobMessage,
+    Ready,
+    RunBatch,
+    StartAsr,
+    StartFailed,
+    Stop,
+    parse_for_asr,
+)
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load the engine and run batches until told to stop; return the exit code.
+
+    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    """
+    start = parse_for_asr(channel.receive_body())
+    if not isinstance(start, StartAsr):
+        raise WireBroken
+    try:
+        engine, warm_up_s = _load(start)
+    except SetupError as exc:
+        channel.send(StartFailed(str(exc)))
+        return EXIT_START_FAILED
+    except Exception as exc:  # no speech has been here yet: the message is the operator's to see
+        dump_frames(exc)
+        channel.send(StartFailed(f"The engine can't be loaded: {type(exc).__name__}: {exc}"))
+        return EXIT_START_FAILED
+    limit_memory(start.hard_limit_bytes)
+    ready = Ready(
+        os.getpid(),
+        engine.name,
+        rss_bytes(),
+        engine.max_batch_jobs,
+        warm_up_s,
+        slowest_factor=float(getattr(engine, "slowest_factor", 1.0)),
+        unconfined=seal(),
+    )
+    channel.send(ready)
+    while True:
+        match parse_for_asr(channel.receive_body()):
+            case RunBatch() as batch:
+                with armed(batch.dump_after_s):
+                    done = _run(engine, batch)
+                channel.send(done)
+            case Stop():
+                return EXIT_STOPPED
+            case StartAsr():
+                raise WireBroken
+            case other:
+                assert_never(other)
+
+
+def _load(start: StartAsr) -> tuple[Engine, float]:
+    factory = _find_factory(start.factory)
+    engine = factory(
+        EngineSettings(
+            start.model, start.device, start.compute_type, start.threads, start.device_index
+        )
+    )
+    started_s = time.perf_counter()
+    engine.warm_up()
+    return engine, time.perf_counter() - started_s
+
+
+def _find_factory(name: str) -> EngineFactory:
+    module_name, _, function_name = name.partition(":")
+    try:
+        factory: EngineFactory = getattr(importlib.import_module(module_name), function_name)
+    except (ImportError, AttributeError, ValueError) as exc:
+        raise SetupError(
+            f"There is no engine {name!r}: {exc}. AURICLE_ENGINE takes module:function."
+        ) from exc
+    return factory
+
+
+def _run(engine: Engine, batch: RunBatch) -> BatchDone:
+    jobs = [_job(message) for message in batch.jobs]
+    started_s = time.perf_counter()
+    results = engine.transcribe(jobs)
+    asr_s = time.perf_counter() - started_s
+    answers = tuple(_answer(job, result) for job, result in zip(jobs, results, strict=True))
+    return BatchDone(batch.id, answers, asr_s)
+
+
+def _job(message: JobMessage) -> Job:
+    options = Options(
+        language=message.language,
+        task=Task(message.task),
+        beam_size=message.beam_size,
+        initial_prompt=message.initial_prompt,
+        hotwords=message.hotwords,
+        word_timestamps=message.word_timestamps,
+        prefix_tokens=message.prefix_tokens,
+        is_guess=message.is_guess,
+        is_piece=message.is_piece,
+        sentence_times=message.sentence_times,
+        languages=message.languages,
+    )
+    return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
+
+
+def _answer(job: Job, result: Transcript | AudioError) -> JobDone | JobFailed:
+    if isinstance(result, AudioError):
+        return JobFailed(job.id, result.code)
+    segments = tuple(segment_message(segment) for segment in result.segments)
+    return JobDone(job.id, result.language, result.language_probability, segments)

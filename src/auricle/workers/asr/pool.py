@@ -1,0 +1,386 @@
+"""WorkerPool: a Transcriber on local processes.
+
+The pool joins three things that know nothing of each other: the scheduler (which job next), the
+crew (which process lives) and the callers' futures.
+"""
+
+import asyncio
+import itertools
+import math
+import time
+from collections.abc import Sequence
+
+import anyio
+import numpy as np
+import structlog
+
+from auricle.config import (
+    ModelSettings,
+    QueueSettings,
+    WorkerSettings,
+    crew_size,
+    worker_environment,
+)
+from auricle.errors import (
+    AudioError,
+    Draining,
+    NoWorkerReady,
+    SetupError,
+    WorkerError,
+)
+from auricle.transcriber import JOB_OVERHEAD_S, Stats
+from auricle.types import (
+    SAMPLE_RATE_HZ,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    Transcript,
+)
+from auricle.workers.asr.backlog import Batch, Ticket
+from auricle.workers.asr.codec import job_message, read_outcome, refuse_unsendable
+from auricle.workers.asr.scheduler import Scheduler
+from auricle.workers.asr.speed import Speed, Workers
+from auricle.workers.crash_audio import CrashAudio
+from auricle.workers.process.messages import (
+    MAX_JOB_ANSWER_BYTES,
+    MAX_START_ANSWER_BYTES,
+    BatchDone,
+    JobMessage,
+    Message,
+    Ready,
+    RunBatch,
+    StartAsr,
+    ToParent,
+)
+from auricle.workers.process.poison import CrashBudget
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    HARD_MEMORY_BYTES,
+    ORDERLY,
+    Assignment,
+    Crew,
+)
+from auricle.workers.sandbox.confinement import Policy, folder_of_engine, program, readable_model
+
+CHILD = "auricle.workers.asr.child"
+SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
+
+log = structlog.get_logger(__name__)
+
+
+class WorkerPool:
+    """Recognises jobs in worker processes that may crash, hang or eat memory.
+
+    Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
+
+    Args:
+        worker: How many workers, and when one is given up.
+        queue: What may wait.
+        model: Which engine and device.
+        model_path: The model's directory, or its name, as the engine is to load it.
+        crash_audio: Where jobs that end a worker are kept; ``None`` keeps none.
+        crash_budget: Each client's, shared with other pools; ``None``: one for this pool alone.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerSettings,
+        queue: QueueSettings,
+        model: ModelSettings,
+        model_path: str,
+        crash_audio: CrashAudio | None = None,
+        crash_budget: CrashBudget | None = None,
+    ) -> None:
+        self._crash_audio = crash_audio
+        self._worker = worker
+        self._queue = queue
+        self._model = model
+        self._model_path = model_path
+        self._model_name = model.model
+        size = crew_size(worker)
+        self._threads = size.threads
+        self._counts = Workers(size.workers)
+        self._scheduler = Scheduler(
+            queue,
+            max_batch_jobs=1,
+            workers=self._counts,
+            speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
+            crash_budget=crash_budget,
+        )
+        self._crew = Crew("asr", size.workers, worker, worker_environment(size.threads), self)
+        self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
+        self._batches: dict[str, tuple[int, Batch | None]] = {}
+        self._batch_ids = itertools.count(1)
+        self._driver: asyncio.Task[None] | None = None
+        self._is_draining = self._is_closed = False
+        self._is_idle = asyncio.Event()
+        self._news = asyncio.Event()
+
+    async def start(self) -> None:
+        """Start the workers; returns at once, they get ready one by one."""
+        self._driver = asyncio.create_task(self._crew.run(), name="worker pool")
+        self._driver.add_done_callback(self._driver_ended)
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Wait until one worker is ready.
+
+        Raises:
+            SetupError: None got ready in time, or the model can't be loaded; it says why.
+        """
+        with anyio.move_on_after(timeout_s):
+            while not self._crew.ready:
+                if self._crew.start_error is not None:
+                    raise SetupError(self._crew.start_error)
+                self._news.clear()
+                await self._news.wait()
+        if not self._crew.ready:
+            raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
+
+    async def aclose(self, drain_s: float = 0.0) -> None:
+        """Refuse new work, finish what is accepted within ``drain_s``, stop the workers."""
+        self._is_draining = True
+        if self._futures:
+            self._is_idle.clear()
+            with anyio.move_on_after(drain_s):
+                await self._is_idle.wait()
+        self._is_closed = True
+        self._scheduler.drain(lambda: Draining("the server is shutting down", 5))
+        self._deliver_failures()
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    async def transcribe(self, job: Job) -> Transcript:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        if job.reservation is None or self._is_closed:
+            self._refuse_when_down()
+        refuse_unsendable(job)
+        ticket = self._scheduler.submit(job, time.monotonic())
+        future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
+        self._futures[ticket] = future
+        self._deliver_failures()  # what was shed or replaced to make room
+        self._crew.wake()
+        try:
+            return await future
+        finally:
+            if self._futures.pop(ticket, None) is not None:
+                self._scheduler.cancel(ticket)
+            if not self._futures:
+                self._is_idle.set()
+
+    def reserve(
+        self,
+        client: ClientId,
+        audio_s: float,
+        *,
+        max_wait_s: float | None = None,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> str:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        self._refuse_when_down()
+        name = self._scheduler.reserve(
+            client,
+            audio_s,
+            time.monotonic(),
+            max_wait_s=max_wait_s,
+            standing=standing,
+            resumed=resumed,
+        )
+        self._deliver_failures()
+        return name
+
+    def release(self, reservation: str) -> None:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        self._scheduler.admission.release(reservation)
+
+    def stats(self) -> Stats:
+        """See :class:`auricle.transcriber.Transcriber`."""
+        backlog, counters = self._scheduler.backlog, self._scheduler.counters
+        lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.attempt_floor_s
+        return Stats(
+            workers=self._crew.stats(),
+            ready=self._crew.has_worked_since(lately) and not self._is_draining,
+            waiting_jobs=backlog.waiting_jobs,
+            running_jobs=sum(1 for _ in backlog.in_flight()),
+            waiting_audio_s=backlog.waiting_audio_s,
+            running_audio_s=sum(ticket.audio_s for ticket in backlog.in_flight()),
+            waiting_file_jobs=len(backlog.queues[JobKind.FILE]),
+            waiting_file_audio_s=sum(t.audio_s for t in backlog.queues[JobKind.FILE]),
+            max_audio_s=self._queue.queue_audio_s,
+            reserved_audio_s=self._scheduler.admission.reserved_audio_s,
+            done=counters.done,
+            failed=counters.failed,
+            retried=counters.retried,
+            refused=counters.refused,
+            poison=counters.poison,
+            replaced=self._crew.replaced,
+            model=self._model_name,
+            seconds_per_audio_s=self._scheduler.speed.seconds_per_load,
+        )
+
+    # What the crew asks of its owner (crew.Shift).
+
+    def program(self) -> Sequence[str]:
+        """Confine a worker to the model."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
+        write = map(str, self._worker.sandbox_folders)
+        has_gpu = self._model.device != "cpu"
+        return program(CHILD, Policy(tuple(read), tuple(write), has_gpu))
+
+    def start_message(self, slot: int) -> Message:
+        """Tell a new worker what to load."""
+        worker = self._worker
+        return StartAsr(
+            factory=self._model.engine,
+            model=self._model_path,
+            device=self._model.device,
+            compute_type=self._model.compute_type,
+            threads=self._threads,
+            hard_limit_bytes=int(worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            device_index=slot % max(1, self._model.gpus),
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Tell the scheduler, whose waits and limits depend on it."""
+        self._counts.ready = ready
+        self._news.set()
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        """Take the warm-up as the first measurement of speed."""
+        self._model_name = message.model or self._model.model
+        self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
+        speed = self._scheduler.speed
+        speed.allow_for(message.slowest_factor)
+        is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
+        if is_possible and not speed.is_measured:
+            speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Give an idle worker the next batch, or try it out if it has been idle for long."""
+        batch = self._scheduler.next_batch(worker, now)
+        if batch is not None:
+            jobs = tuple(job_message(ticket.job) for ticket in batch.tickets)
+            return self._assign(worker, batch, jobs, batch.budget_s, batch.overdue_s)
+        if now - self._crew.idle_since(worker) < self._worker.self_test_s:
+            return None
+        speed, tickets = self._scheduler.speed, [Ticket(_SELF_TEST, now, math.inf)]
+        budget_s, overdue_s = speed.budget_s(tickets), speed.overdue_s(tickets)
+        return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s, overdue_s)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Check a batch's results and hand them out."""
+        number, batch = self._batches[worker]
+        if not isinstance(message, BatchDone) or message.id != number:
+            raise WorkerError("not the answer to this batch")
+        tickets = batch.tickets if batch else ()
+        expected: list[str] = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
+        if [result.id for result in message.results] != expected:
+            raise WorkerError("results of other jobs than were given")
+        outcomes = [
+            read_outcome(ticket, result, now, message.asr_s)
+            for ticket, result in zip(tickets, message.results, strict=False)
+        ]
+        del self._batches[worker]
+        if batch is None:
+            return
+        self._scheduler.batch_done(worker, now)
+        for ticket, outcome in zip(batch.tickets, outcomes, strict=True):
+            is_awaited = self._scheduler.settle(ticket, failed=isinstance(outcome, AudioError))
+            future = self._futures.pop(ticket, None)
+            if future is None or not is_awaited or future.done():
+                continue
+            if isinstance(outcome, AudioError):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Put back or convict what the worker held."""
+        _, batch = self._batches.pop(worker, (0, None))
+        signature = exit.signature
+        if signature is not None and reason == "hung":
+            signature = f"hung {signature}"
+        convicted = self._scheduler.counters.poison
+        self._scheduler.worker_died(worker, signature, now)
+        if batch is not None and len(batch.tickets) == 1 and reason not in ORDERLY:
+            convicted = self._scheduler.counters.poison - convicted
+            self._keep_audio(worker, batch.tickets[0], exit, reason, is_convicted=convicted > 0)
+        self._deliver_failures()
+
+    def poll(self, now: float) -> float:
+        """Tell callers whose deadline has passed."""
+        self._scheduler.poll(now)
+        self._deliver_failures()
+        return self._scheduler.wake_at
+
+    # How it is done.
+
+    def _refuse_when_down(self) -> None:
+        if self._is_draining:
+            raise Draining("the server is shutting down", 5)
+        if not self._crew.ready:
+            self._scheduler.counters.refused += 1
+            retry_after_s = max(1, math.ceil(self._crew.start_estimate_s))
+            raise NoWorkerReady("the recognisers are starting; try again", retry_after_s)
+
+    def _assign(
+        self,
+        worker: str,
+        batch: Batch | None,
+        jobs: tuple[JobMessage, ...],
+        budget_s: float,
+        overdue_s: float,
+    ) -> Assignment:
+        number = next(self._batch_ids)
+        self._batches[worker] = number, batch
+        message = RunBatch(number, jobs, budget_s * DUMP_MARGIN)
+        max_answer_bytes = MAX_START_ANSWER_BYTES + len(jobs) * MAX_JOB_ANSWER_BYTES
+        return Assignment(message, max_answer_bytes, budget_s, overdue_s)
+
+    def _keep_audio(
+        self, worker: str, ticket: Ticket, exit: ProcessExit, reason: str, *, is_convicted: bool
+    ) -> None:
+        if self._crash_audio is not None:
+            self._crash_audio.keep_job(
+                worker,
+                ticket.job,
+                exit,
+                reason,
+                engine=self._model.engine,
+                model=self._model_name,
+                device=self._model.device,
+                compute_type=self._model.compute_type,
+                threads=self._threads,
+                attempts=ticket.attempts,
+                is_convicted=is_convicted,
+            )
+
+    def _deliver_failures(self) -> None:
+        while failure := self._scheduler.next_failure():
+            future = self._futures.pop(failure.ticket, None)
+            if future is not None and not future.done():
+                future.set_exception(failure.error)
+
+    def _driver_ended(self, driver: asyncio.Task[None]) -> None:
+        """A bug ended the driver: nobody must be left waiting for it."""
+        if driver.cancelled() or (error := driver.exception()) is None:
+            return
+        self._is_draining = self._is_closed = True
+        self._scheduler.drain(lambda: WorkerError("the worker pool has ended"))
+        self._deliver_failures()
+        log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
+
+
+_SELF_TEST = Job(
+    JobId("self-test"),
+    # Faint noise: an engine may answer silence without asking its model.
+    np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16),
+    SELF_TEST_OPTIONS,
+)

@@ -1,0 +1,393 @@
+"""Which job runs next, and which is refused, retried or convicted. No I/O, no clock.
+
+Jobs wait in one fair queue for each kind. Whenever a worker falls idle it takes up to B waiting
+jobs of one batch class; there is no batching timer. All figures are seconds of audio, or monotonic
+seconds where a name ends in ``_at`` or an argument is called ``now``.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from auricle.config import QueueSettings
+from auricle.errors import (
+    AuricleError,
+    DeadlineExceeded,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
+from auricle.types import ClientId, Job, JobKind
+from auricle.workers.asr.admission import SHEDDABLE, Admission
+from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
+from auricle.workers.asr.speed import Speed, Workers
+from auricle.workers.process.poison import Blame, CrashBudget, fingerprint
+
+MAX_SMALL_BATCH_JOBS = 2
+"""Partials and speculation run in batches no larger than this, so that no final waits long: four
+take twice as long as two, each job as much (0.92 s against 0.42 s, bench/live.py, 2026-11-25)."""
+MAX_FINAL_BATCH_JOBS = 4
+"""So many live finals go together at most: eight take 0.9 s longer and save each a tenth of its
+cost. Fewer do where the other workers could take some: four take 1.15 s, twice two 0.8 s."""
+MAX_FILE_CREDIT_S = 60.0
+"""Most of the files' share that may be saved up while live speech keeps the workers busy."""
+LIVE_LATELY_S = 10.0
+"""Files share a single worker with speech that was live so lately: their batches are small then,
+because a live final waits for the end of a batch."""
+SUSPECT_PATIENCE_S = 60.0
+"""So long a suspect waits for a second ready worker: one that can never start (too little memory
+for two) must not keep an accepted job waiting for ever."""
+
+_LIVE = (JobKind.FINAL, JobKind.SPECULATIVE, JobKind.PARTIAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A ticket that ended without a transcript."""
+
+    ticket: Ticket
+    error: AuricleError
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the start."""
+
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    refused: int = 0
+    poison: int = 0
+
+
+class Scheduler:
+    """The queue, its bounds and its memory of who did what.
+
+    After each call, drain :meth:`next_failure`; call :meth:`poll` at :attr:`wake_at`.
+
+    Args:
+        settings: Bounds and shares.
+        max_batch_jobs: Most jobs that a worker gets at once.
+        workers: Shared with the pool.
+        speed: What is measured of them.
+        crash_budget: Shared with other pools; ``None``: one for this scheduler alone.
+    """
+
+    def __init__(
+        self,
+        settings: QueueSettings,
+        *,
+        max_batch_jobs: int,
+        workers: Workers,
+        speed: Speed,
+        crash_budget: CrashBudget | None = None,
+    ) -> None:
+        self._settings = settings
+        self.max_batch_jobs = max_batch_jobs
+        self._workers = workers
+        self.speed = speed
+        self.backlog = Backlog()
+        self.admission = Admission(settings, self.backlog, speed)
+        self._failures: list[Failure] = []
+        self._crash_budget = crash_budget or CrashBudget(
+            settings.key_crashes, settings.crash_window_s
+        )
+        self._blame = Blame(settings.poison_attempts, settings.poison_ttl_s, self._crash_budget)
+        self._file_credit_s = 0.0
+        self._live_at = -math.inf
+        self.counters = Counters()
+
+    # Admission.
+
+    def reserve(
+        self,
+        client: ClientId,
+        audio_s: float,
+        now: float,
+        *,
+        max_wait_s: float | None = None,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> str:
+        """Keep room for audio that is still to come, and return the reservation's name.
+
+        Raises:
+            Overloaded: There is no room, or the wait is longer than ``max_wait_s``.
+            RateLimited: The client's budget of crashes is used up.
+        """
+        self._refuse_banned(client, now)
+        self._make_room(
+            client, JobKind.FINAL, audio_s, max_wait_s, standing=standing, resumed=resumed
+        )
+        return self.admission.keep(client, audio_s, standing)
+
+    def submit(self, job: Job, now: float) -> Ticket:
+        """Accept a job.
+
+        Raises:
+            Overloaded: There is no room for it, or its deadline can't be met.
+            PoisonJob: This audio was convicted lately.
+            RateLimited: The client's budget of crashes is used up.
+            Superseded: A partial of an utterance that a worker died of, or one too many.
+        """
+        try:
+            self._blame.refuse_poison(job.pcm, now)
+        except PoisonJob:
+            self.counters.refused += 1
+            raise
+        if job.kind in SHEDDABLE and self._blame.is_suspect(job.utterance):
+            raise Superseded("a worker died of this utterance: only its final is tried again")
+        deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
+        ticket = Ticket(job, now, deadline_at)
+        if job.kind is JobKind.PARTIAL:
+            if older := self.backlog.waiting_partial(job):
+                self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
+                self._fail(older, Superseded("a newer partial took its place"))
+                return ticket
+            self._make_room_for_partial(job)
+        if not self.admission.claim(job.reservation, job.audio_s):
+            self._refuse_banned(job.client, now)
+            self._make_room(job.client, job.kind, job.audio_s, job.max_wait_s)
+        self.backlog.queues[job.kind].push(ticket)
+        if job.kind in _LIVE:
+            self._live_at = now
+        return ticket
+
+    def cancel(self, ticket: Ticket) -> None:
+        """The caller left: a waiting job vanishes, a running one is let finish and dropped."""
+        ticket.is_settled = True
+        if self.backlog.remove(ticket):
+            self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
+
+    # Work.
+
+    def next_batch(self, worker: str, now: float) -> Batch | None:
+        """Return what this idle worker is to do, or ``None``."""
+        for kind in self._kinds_in_turn():
+            first = self.backlog.queues[kind].take(partial(self._may_run, now))
+            if first is None:
+                continue
+            tickets = [first]
+            if not first.alone and not self._blame.is_suspect(first.job.utterance):
+                tickets += self._companions(first, now)
+            return self._start(worker, kind, tickets, now)
+        return None
+
+    def batch_done(self, worker: str, now: float) -> Batch:
+        """The worker finished: return its batch; the caller settles the tickets."""
+        batch = self.backlog.running.pop(worker)
+        load_s = sum(ticket.load_s for ticket in batch.tickets)
+        self.speed.observe((now - batch.tickets[0].started_at) / load_s)
+        for ticket in batch.tickets:
+            self._blame.acquit(ticket.job.utterance)
+        return batch
+
+    def settle(self, ticket: Ticket, *, failed: bool = False) -> bool:
+        """Mark as answered; return whether its caller is still waiting."""
+        waiting, ticket.is_settled = not ticket.is_settled, True
+        if waiting and failed:
+            self.counters.failed += 1
+        elif waiting:
+            self.counters.done += 1
+        return waiting
+
+    def worker_died(self, worker: str, signature: str | None, now: float) -> None:
+        """Put back what the worker held, or convict it, in this one step.
+
+        Args:
+            worker: Which one; one that held nothing is fine.
+            signature: What the death looked like; ``None`` if no frame is known.
+            now: Monotonic seconds.
+        """
+        batch = self.backlog.running.pop(worker, None)
+        if batch is None:
+            return
+        was_alone = len(batch.tickets) == 1
+        for ticket in reversed(batch.tickets):
+            blamed = ticket.job.utterance
+            if ticket.is_settled:  # see Blame.carry_over
+                blamed = fingerprint(ticket.job.pcm).hex()
+            if was_alone and self._blame.strike(blamed, signature):
+                self._convict(ticket, blamed, now)
+            elif was_alone and self._blame.is_poison(ticket.job.pcm, now):
+                self._blame.acquit(blamed)
+                self._refuse_poison(ticket)
+            elif ticket.is_settled:
+                continue
+            elif was_alone and ticket.job.kind in SHEDDABLE:
+                self._fail(ticket, Superseded("a worker died of it; the final is tried again"))
+            else:
+                ticket.alone = True
+                self.counters.retried += 1
+                self.backlog.queues[ticket.job.kind].push_front(ticket)
+
+    def drain(self, error: Callable[[], AuricleError]) -> None:
+        """Fail everything that waits or runs."""
+        for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
+            self.backlog.remove(ticket)
+            if not ticket.is_settled:
+                self._fail(ticket, error())
+
+    # Time.
+
+    @property
+    def wake_at(self) -> float:
+        """When :meth:`poll` has something to do next; infinity if never."""
+        tickets = [*self.backlog.waiting(), *self.backlog.in_flight()]
+        return min((t.deadline_at for t in tickets if not t.is_settled), default=math.inf)
+
+    def poll(self, now: float) -> None:
+        """Tell the callers whose deadline has passed."""
+        for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
+            if ticket.deadline_at <= now and not ticket.is_settled:
+                if self.backlog.remove(ticket):
+                    self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
+                after_s = self.admission.retry_after_s()
+                self._fail(ticket, DeadlineExceeded("the answer was not there in time", after_s))
+
+    def next_failure(self) -> Failure | None:
+        """Return a ticket that ended without a transcript, each once, oldest first."""
+        return self._failures.pop(0) if self._failures else None
+
+    # How it is done.
+
+    def _fail(self, ticket: Ticket, error: AuricleError) -> None:
+        ticket.is_settled = True
+        self.counters.failed += not isinstance(error, Superseded)
+        self._failures.append(Failure(ticket, error))
+
+    def _convict(self, ticket: Ticket, blamed: str, now: float) -> None:
+        self.counters.poison += 1
+        self._blame.convict(ticket.client, ticket.job.pcm, now)
+        self._blame.acquit(blamed)
+        self._refuse_poison(ticket)
+        # Others may have sent the same audio: each of them would cost as many workers again.
+        convicted = fingerprint(ticket.job.pcm)
+        for other in list(self.backlog.waiting()):
+            if other.audio_s == ticket.audio_s and fingerprint(other.job.pcm) == convicted:
+                self.backlog.remove(other)
+                self._refuse_poison(other)
+
+    def _refuse_poison(self, ticket: Ticket) -> None:
+        if not ticket.is_settled:
+            self._fail(ticket, PoisonJob("this audio made the engine crash repeatedly"))
+
+    def _refuse_banned(self, client: ClientId, now: float) -> None:
+        try:
+            self._crash_budget.refuse_exhausted(client, now)
+        except RateLimited:
+            self.counters.refused += 1
+            raise
+
+    def _make_room(
+        self,
+        client: ClientId,
+        kind: JobKind,
+        audio_s: float,
+        max_wait_s: float | None,
+        *,
+        standing: bool = False,
+        resumed: bool = False,
+    ) -> None:
+        try:
+            shed = self.admission.make_room(
+                client, kind, audio_s, max_wait_s, standing=standing, resumed=resumed
+            )
+        except Overloaded:
+            self.counters.refused += 1
+            raise
+        for ticket in shed:
+            self.backlog.remove(ticket)
+            self._fail(ticket, Superseded("more urgent work took its place"))
+
+    def _make_room_for_partial(self, job: Job) -> None:
+        """Keep few partials waiting: a guess that waits long is out of date.
+
+        The longest gives way: who has just begun to speak has seen nothing yet.
+
+        Raises:
+            Superseded: It is this one; ask again with newer audio.
+        """
+        partials = self.backlog.queues[JobKind.PARTIAL]
+        if len(partials) < MAX_SMALL_BATCH_JOBS * max(1, self._workers.ready):
+            return
+        longest = max(partials, key=lambda ticket: ticket.audio_s)
+        if longest.audio_s <= job.audio_s:
+            raise Superseded("enough partials wait; ask again with newer audio")
+        self.backlog.remove(longest)
+        self._fail(longest, Superseded("a shorter partial took its place"))
+
+    def _kinds_in_turn(self) -> list[JobKind]:
+        """Most urgent first; files come first when their share is due, and only so many run."""
+        kinds: list[JobKind] = [kind for kind in _LIVE if self.backlog.queues[kind]]
+        files = self.backlog.queues[JobKind.FILE]
+        if not files:
+            self._file_credit_s = 0.0
+            return kinds
+        running_files = sum(
+            batch.tickets[0].job.kind is JobKind.FILE for batch in self.backlog.running.values()
+        )
+        if running_files >= (self._settings.file_workers or max(1, self._workers.ready - 1)):
+            return kinds
+        if self._file_credit_s >= min(ticket.load_s for ticket in files):
+            return [JobKind.FILE, *kinds]
+        return [*kinds, JobKind.FILE]
+
+    def _may_run(self, now: float, ticket: Ticket) -> bool:
+        """Whether a suspect would leave at least one ready worker of several untouched."""
+        if not self._blame.is_suspect(ticket.job.utterance) or self._workers.size == 1:
+            return True
+        at_risk = sum(self._blame.is_suspect(t.job.utterance) for t in self.backlog.in_flight())
+        waited_s = now - max(ticket.submitted_at, ticket.started_at)
+        is_stuck = not at_risk and waited_s >= SUSPECT_PATIENCE_S
+        return is_stuck or at_risk + 1 < self._workers.ready
+
+    def _companions(self, first: Ticket, now: float) -> list[Ticket]:
+        """Take more waiting jobs that may share a batch with the first one."""
+        kind = first.job.kind
+        limit = self.max_batch_jobs
+        if kind is JobKind.FINAL:
+            waiting = 1 + len(self.backlog.queues[kind])
+            share = math.ceil(waiting / max(1, self._workers.ready))
+            limit = min(limit, max(MAX_SMALL_BATCH_JOBS, share), MAX_FINAL_BATCH_JOBS)
+        elif kind is not JobKind.FILE or self._shares_one_worker(now):
+            limit = min(limit, MAX_SMALL_BATCH_JOBS)
+        wanted = batch_class(first.job)
+
+        def fits(ticket: Ticket) -> bool:
+            return (
+                not ticket.alone
+                and not self._blame.is_suspect(ticket.job.utterance)
+                and batch_class(ticket.job) == wanted
+            )
+
+        # Pieces of files go by length: a batch decodes best when all are padded alike.
+        rank = _distance_from(first) if kind is JobKind.FILE else None
+        taken: list[Ticket] = []
+        while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits, rank)):
+            taken.append(ticket)
+        return taken
+
+    def _shares_one_worker(self, now: float) -> bool:
+        """Whether live speech has to wait for whatever files do."""
+        return self._workers.ready <= 1 and now - self._live_at < LIVE_LATELY_S
+
+    def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
+        load_s = sum(ticket.load_s for ticket in tickets)
+        if kind is JobKind.FILE:
+            self._file_credit_s = max(0.0, self._file_credit_s - load_s)
+        elif self.backlog.queues[JobKind.FILE]:
+            earned_s = load_s * self._settings.file_share
+            self._file_credit_s = min(MAX_FILE_CREDIT_S, self._file_credit_s + earned_s)
+        batch = Batch(tuple(tickets), self.speed.budget_s(tickets), self.speed.overdue_s(tickets))
+        for ticket in tickets:
+            ticket.attempts += 1
+            ticket.started_at = now
+        self.backlog.running[worker] = batch
+        return batch
+
+
+def _distance_from(first: Ticket) -> Callable[[Ticket], float]:
+    return lambda ticket: abs(ticket.audio_s - first.audio_s)

@@ -1,0 +1,147 @@
+"""A decode worker, run by :mod:`auricle.workers.process.child`, started and spoken to by its pool.
+
+The only process that opens strangers' audio files. Each ``DecodeStep`` is answered by exactly one
+``StepDone`` or ``StepFailed``. Files stay open between steps, by the name of their stream; a step
+for a file that is not open here, or stands at another place, opens it and goes on from there. An
+unknown exception ends the process: the pool goes on elsewhere, and counts.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import assert_never
+
+import numpy as np
+
+from auricle.audio.opus import LibOpus, find_libopus
+from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
+from auricle.errors import AudioError, RequestError, SetupError
+from auricle.types import Source
+from auricle.workers.decode.input_file import InputFile
+from auricle.workers.decode.reader import open_reader
+from auricle.workers.decode.stream import FileStream
+from auricle.workers.process.channel import (
+    EXIT_START_FAILED,
+    EXIT_STOPPED,
+    Channel,
+    WireBroken,
+    armed,
+    limit_memory,
+    rss_bytes,
+)
+from auricle.workers.process.messages import (
+    CloseStream,
+    DecodeStep,
+    Ready,
+    StartDecode,
+    StartFailed,
+    StepDone,
+    StepFailed,
+    Stop,
+    parse_for_decode,
+)
+
+MAX_OPEN_STREAMS = 32
+"""The one that waited longest is closed then; its next step opens it again."""
+
+
+class OpenStreams:
+    """The files that are being read here, each at its place.
+
+    Args:
+        library: For Opus packets without a container.
+        max_samples: Most samples that a file may hold.
+    """
+
+    def __init__(self, library: LibOpus, max_samples: int) -> None:
+        self._library = library
+        self._max_samples = max_samples
+        self._streams: OrderedDict[str, FileStream] = OrderedDict()
+
+    def step(self, step: DecodeStep, file: str | int) -> StepDone | StepFailed:
+        """Go on with a file and say what came of it; a file that failed or ended is closed.
+
+        Args:
+            step: What to do.
+            file: The file's path, or a descriptor that is closed here.
+        """
+        try:
+            stream = self._at(step, file)
+            result = stream.step()
+        except (AudioError, RequestError) as exc:
+            return self._failed(step, exc.code, str(exc))
+        except OSError:  # its text would name the path
+            return self._failed(step, AudioError.code, "The file can't be read.")
+        if result.is_done:
+            self.close(step.stream)
+        piece = result.piece
+        return StepDone(
+            id=step.id,
+            fraction=1.0 if result.is_done else stream.fraction,
+            duration_samples=stream.duration_samples,
+            next_sample=stream.next_sample,
+            start_sample=piece.start_sample if piece else 0,
+            pcm=piece.pcm.astype("<i2", copy=False).tobytes() if piece else b"",
+            voiced=piece.voiced if piece else (),
+            done=result.is_done,
+        )
+
+    def close(self, name: str) -> None:
+        """Close a file; one that isn't open is ignored."""
+        stream = self._streams.pop(name, None)
+        if stream is not None:
+            stream.close()
+
+    def _at(self, step: DecodeStep, file: str | int) -> FileStream:
+        """Return the file at the step's place, opened if need be."""
+        stream = self._streams.get(step.stream)
+        if stream is not None and stream.next_sample == step.from_sample:
+            if isinstance(file, int):
+                os.close(file)  # it is open here already
+            self._streams.move_to_end(step.stream)
+            return stream
+        self.close(step.stream)
+        if len(self._streams) >= MAX_OPEN_STREAMS:
+            self.close(next(iter(self._streams)))
+        source = Source("", step.audio_format, step.sample_rate_hz, step.opus_packet_bytes)
+        reader = open_reader(InputFile(file), source, self._library, self._max_samples)
+        stream = FileStream(reader, self._max_samples, step.from_sample)
+        self._streams[step.stream] = stream
+        return stream
+
+    def _failed(self, step: DecodeStep, code: str, message: str) -> StepFailed:
+        self.close(step.stream)
+        return StepFailed(step.id, code, message)
+
+
+def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
+    """Load what decoding needs and work step by step until told to stop; return the exit code.
+
+    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    """
+    start = parse_for_decode(channel.receive_body())
+    if not isinstance(start, StartDecode):
+        raise WireBroken
+    try:
+        streams = OpenStreams(find_libopus(start.libopus), start.max_samples)
+        SpeechDetector().probabilities(np.zeros(WINDOW_SAMPLES, np.int16))
+    except SetupError as exc:
+        channel.send(StartFailed(str(exc)))
+        return EXIT_START_FAILED
+    limit_memory(start.hard_limit_bytes)
+    channel.send(Ready(os.getpid(), "", rss_bytes(), max_batch_jobs=1, unconfined=seal()))
+    while True:
+        match parse_for_decode(channel.receive_body()):
+            case DecodeStep() as step:
+                file = channel.receive_file() if step.path is None else os.fsdecode(step.path)
+                with armed(step.dump_after_s):
+                    answer = streams.step(step, file)
+                channel.send(answer)
+            case CloseStream(stream=name):
+                streams.close(name)
+            case Stop():
+                return EXIT_STOPPED
+            case StartDecode():
+                raise WireBroken
+            case other:
+                assert_never(other)

@@ -1,0 +1,284 @@
+"""Audio out of container files, through FFmpeg in this very process; only a decode worker may.
+
+A stranger's bytes are given to FFmpeg with three lists of what it may use: file formats, codecs
+and protocols. Without them a text file that starts with ``ffconcat`` makes it open other files of
+this machine, and a session description makes it wait for the network. The content alone says what
+a file is, never its name.
+
+Decoding is incremental: what is held is one packet and a second of samples. The samples are those
+of faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
+"""
+
+import gc
+from collections.abc import Iterator
+from struct import Struct
+
+import av
+import numpy as np
+from av.audio.fifo import AudioFifo
+from av.audio.frame import AudioFrame
+
+from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
+from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.workers.decode.input_file import InputFile
+from auricle.workers.decode.resampler import FrameResampler
+
+FORMATS = "wav,mp3,mov,flac,ogg,matroska,aac"
+CODECS = frozenset(
+    {
+        *("aac", "alac", "flac", "vorbis", "opus", "libopus", "speex", "ac3", "eac3"),
+        *("mp1float", "mp2", "mp2float", "mp3", "mp3float"),
+        *("amrnb", "amrwb", "gsm_ms", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw"),
+        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"),
+        *("pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
+    }
+)
+MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 768_000
+"""From the slowest rate that speech was ever stored at to the fastest that studios use."""
+MAX_CHANNELS = 64
+GROUP_S = 1
+"""Resampled together: frame by frame takes twice the time (measured 2026-11-25, Opus of 20 ms)."""
+MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
+"""Formats whose length is counted in samples; that of a WAV header is known to lie, and that of
+MP3 and AAC is guessed from the bit rate."""
+
+OPEN_BYTES = 64 * 2**20
+"""Read while a file is opened, at most. The index of 35 hours of MP4 is 8 MB, cover art a few."""
+OPEN_CPU_S = 1.0
+"""Processor time to open a file: six times what the index of 35 hours of MP4 takes."""
+PACKET_CPU_S = 1.0
+"""Processor time to find the next packet: what lies between is skipped, or searched for a start."""
+MAX_RIFF_CHUNKS = 1000
+"""Chunks before a WAV file's samples; recorders write three, editors a few dozen."""
+
+_RIFF_HEADS = (b"RIFF", b"RF64")
+_CHUNK = Struct("<4sI")  # RIFF: a chunk's name and the length of what follows
+
+
+class ContainerReader:
+    """Reads one file from its start, a packet at a time.
+
+    Args:
+        file: The file, which is closed with the reader, or at once if this fails.
+        max_samples: A file that says it is longer is refused before it is decoded.
+
+    Raises:
+        UnsupportedFormat: It is of no format on the list.
+        EmptyAudio: It holds no audio track.
+        AudioError: It can't be decoded.
+        TooLong: It says that it lasts longer than that.
+    """
+
+    def __init__(self, file: InputFile, max_samples: int) -> None:
+        self._file = file
+        self._size_bytes = max(1, file.size_bytes)
+        self._read_bytes = 0
+        self.failures = 0
+        """Packets that could not be decoded."""
+        self._container: av.container.InputContainer | None = None
+        file.limit(max_bytes=OPEN_BYTES, max_cpu_s=OPEN_CPU_S)
+        try:
+            self._container = _open(file)
+            self._stream = self._choose_stream(self._container, max_samples)
+        except BaseException:
+            self.close()
+            raise
+        self._resampler: FrameResampler | None = None
+        self._fifo = AudioFifo()
+        self._setup: object = None
+        self._blocks = self._decode()
+
+    @property
+    def fraction(self) -> float:
+        """How much of the file was read, 0..1."""
+        return min(1.0, self._read_bytes / self._size_bytes)
+
+    def read(self) -> Pcm16 | None:
+        """Return the next samples, maybe none for a packet that has none; ``None`` at the end."""
+        return next(self._blocks, None)
+
+    def close(self) -> None:
+        """Let go of the file; idempotent."""
+        self._resampler = None
+        if self._container is not None:
+            self._container.close()
+        self._file.close()
+        gc.collect()  # PyAV's resampler and its frames refer to each other
+
+    def _choose_stream(
+        self, container: "av.container.InputContainer", max_samples: int
+    ) -> "av.AudioStream":
+        streams = container.streams.audio
+        if not streams:
+            raise EmptyAudio("The file holds no audio track.")
+        context = streams[0].codec_context
+        name: str = getattr(context, "name", "unknown")  # there is none if nobody knows the codec
+        if name not in CODECS:
+            raise UnsupportedFormat(f"The codec {name[:20]} is not supported.")
+        if not MIN_RATE_HZ <= context.sample_rate <= MAX_RATE_HZ:
+            raise AudioError(
+                f"The file says that it has {context.sample_rate} samples a second; "
+                f"{MIN_RATE_HZ} to {MAX_RATE_HZ} are possible."
+            )
+        if not 1 <= context.channels <= MAX_CHANNELS:
+            raise AudioError(f"The file says that it has {context.channels} channels.")
+        context.thread_count = 1  # more would wait, with 8 MB of stack each, in every open file
+        try:
+            context.open(strict=False)
+        except (av.FFmpegError, ValueError) as exc:
+            raise AudioError("The file's header makes no sense.") from exc
+        length_us = container.duration or 0
+        if (
+            container.format.name in MEASURED_LENGTH
+            and length_us * SAMPLE_RATE_HZ > max_samples * av.time_base
+        ):
+            raise TooLong(
+                f"The audio lasts longer than the {max_samples / SAMPLE_RATE_HZ:g} s allowed."
+            )
+        return streams[0]
+
+    def _decode(self) -> Iterator[Pcm16]:
+        assert self._container is not None
+        packets = self._container.demux(self._stream)
+        is_cut_off = False
+        while not is_cut_off:
+            self._file.limit(max_cpu_s=PACKET_CPU_S)
+            try:
+                packet = next(packets)
+            except StopIteration:
+                break
+            except (av.FFmpegError, ValueError):  # the rest can't be found
+                self.failures += 1
+                break
+            is_cut_off = self._file.limit_reached
+            self.failures += is_cut_off
+            if packet.pos is not None:
+                self._read_bytes = max(self._read_bytes, packet.pos + packet.size)
+            try:
+                frames = packet.decode()
+            except av.FFmpegError:
+                self.failures += 1
+                frames = []
+            yield _joined([pcm for frame in frames for pcm in self._take(frame)])
+        yield _joined(self._flush())
+
+    def _take(self, frame: AudioFrame) -> list[Pcm16]:
+        """Take a frame's samples, and return what can be told by now.
+
+        A file may change its rate or channels on the way.
+        """
+        if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
+            self.failures += 1
+            return []
+        done: list[Pcm16] = []
+        setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if self._resampler is None or setup != self._setup:
+            done = self._flush()
+            self._resampler = FrameResampler()
+            self._fifo = AudioFifo()
+            self._setup = setup
+        frame.pts = None  # the samples are what counts, as for faster-whisper
+        self._fifo.write(frame)
+        if self._fifo.samples >= frame.sample_rate * GROUP_S:
+            done += self._resample(self._resampler)
+        return done
+
+    def _resample(self, resampler: FrameResampler) -> list[Pcm16]:
+        group = self._fifo.read()
+        if group is None:
+            return []
+        try:
+            return [_samples(part) for part in resampler.resample(group)]
+        except (av.FFmpegError, ValueError):  # a layout that FFmpeg can't mix
+            self.failures += 1
+            self._resampler = None
+            return []
+
+    def _flush(self) -> list[Pcm16]:
+        if self._resampler is None:
+            return []
+        done = self._resample(self._resampler)
+        if self._resampler is not None:
+            done += [_samples(part) for part in self._resampler.resample(None)]
+            self._resampler = None
+        return done
+
+
+def _open(file: InputFile) -> "av.container.InputContainer":
+    options = {
+        "format_whitelist": FORMATS,
+        "codec_whitelist": ",".join(sorted(CODECS)),
+        "protocol_whitelist": "none",  # what a file refers to is never opened
+    }
+    try:
+        if _wav_length_lies(file):
+            options["ignore_length"] = "1"
+        file.seek(0)
+        # FFmpeg asks for a file's size and moves back and forth at each chunk of a WAV.
+        file.is_seekable = file.read(4) not in _RIFF_HEADS
+        file.seek(0)
+        container = av.open(file, mode="r", options=options, metadata_errors="ignore")
+    except av.FFmpegError as exc:
+        raise _why_not(file) from exc
+    if file.limit_reached:
+        container.close()
+        raise _why_not(file)
+    return container
+
+
+def _why_not(file: InputFile) -> AudioError | UnsupportedFormat:
+    """Say whether the file is broken, or of another kind."""
+    if file.limit_reached:
+        return AudioError("The file's header takes too much work to read.")
+    file.seek(0)
+    head = file.read(DETECT_HEAD_BYTES)
+    if not head:
+        return EmptyAudio("The file is empty.")
+    if detect(head, file.size_bytes) is not AudioFormat.UNKNOWN:
+        return AudioError("The file is damaged or not complete, and can't be decoded.")
+    return UnsupportedFormat("This is none of WAV, FLAC, MP3, M4A (MP4), Ogg, WebM and AAC.")
+
+
+def _wav_length_lies(file: InputFile) -> bool:
+    """Tell whether a WAV file has more samples than its header says.
+
+    Recorders that write the header first may leave any length in it. The true end of the samples
+    is the end of the file, or another chunk that lies within it.
+
+    Raises:
+        AudioError: There are too many chunks before the samples.
+    """
+    if file.read(4) != b"RIFF":
+        return False
+    at = 12
+    for _ in range(MAX_RIFF_CHUNKS):
+        if (chunk := _riff_chunk(file, at)) is None:
+            return False
+        name, length = chunk
+        at += _CHUNK.size + length + length % 2
+        if name == b"data":
+            break
+    else:
+        raise AudioError(f"The WAV file has more than {MAX_RIFF_CHUNKS} chunks before its samples.")
+    if (chunk := _riff_chunk(file, at)) is None:
+        return False
+    name, length = chunk
+    return not (name.isalnum() or name.strip().isalnum()) or at + length > file.size_bytes
+
+
+def _riff_chunk(file: InputFile, at: int) -> tuple[bytes, int] | None:
+    """Return the name and the length of the chunk at this position; ``None`` at the end."""
+    if at + _CHUNK.size > file.size_bytes:
+        return None
+    file.seek(at)
+    head = file.read(_CHUNK.size)
+    return _CHUNK.unpack(head) if len(head) == _CHUNK.size else None
+
+
+def _samples(frame: AudioFrame) -> Pcm16:
+    return np.asarray(frame.to_ndarray(), np.int16).reshape(-1)
+
+
+def _joined(parts: list[Pcm16]) -> Pcm16:
+    return np.concatenate(parts) if parts else np.zeros(0, np.int16)

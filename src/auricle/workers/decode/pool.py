@@ -1,0 +1,427 @@
+"""DecodePool: a Decoder on local processes, the only ones that open strangers' container files.
+
+A file is read step by step: each step is one request to a worker and one answer, and ends at the
+next piece of speech or after a bounded stretch of audio. Between steps the worker keeps the file
+open, so a file stays with its worker; when that dies, another one opens it where the last step
+ended. Only one step runs in a worker at a time, so a death's culprit is known exactly.
+"""
+
+import asyncio
+import errno
+import itertools
+import math
+import os
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from auricle.config import DecodeSettings, QueueSettings, WorkerSettings, worker_environment
+from auricle.errors import (
+    AudioError,
+    AuricleError,
+    Draining,
+    EmptyAudio,
+    OpusWithoutBoundaries,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    TooLong,
+    UnsupportedFormat,
+    WorkerError,
+)
+from auricle.transcriber import Progress, Stats
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Piece, Source
+from auricle.workers.asr.codec import clean_text
+from auricle.workers.asr.scheduler import Counters
+from auricle.workers.crash_audio import CrashAudio
+from auricle.workers.process import handover
+from auricle.workers.process.messages import (
+    MAX_STEP_ANSWER_BYTES,
+    CloseStream,
+    DecodeStep,
+    Message,
+    Ready,
+    StartDecode,
+    StepDone,
+    StepFailed,
+    ToParent,
+)
+from auricle.workers.process.poison import Blame, CrashBudget
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import (
+    DUMP_MARGIN,
+    HARD_MEMORY_BYTES,
+    ORDERLY,
+    Assignment,
+    Crew,
+)
+from auricle.workers.sandbox.confinement import Policy, program
+
+CHILD = "auricle.workers.decode.child"
+MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
+POISON_DEATHS = 4
+"""Deaths of any kind in one step that convict a file; two of one signature do as well."""
+SLOW_S = 60.0
+"""A file may take so long to read, and as long again as it lasts. Speech takes a hundredth of that;
+what was made to be slow, or has no samples in it however much is read, takes a worker from others.
+"""
+HUNG_PATIENCE_S = 300.0
+"""A file that made a worker hang is given up when other files keep all workers busy for longer."""
+MIN_SPAN_SAMPLES = SAMPLE_RATE_HZ // 50
+"""The voice detector's windows are longer."""
+RETRY_AFTER_S = 5
+_BLAMED = {
+    kind.code: kind
+    for kind in (AudioError, EmptyAudio, OpusWithoutBoundaries, TooLong, UnsupportedFormat)
+}
+
+
+@dataclass(slots=True, eq=False)
+class _Stream:
+    id: str
+    source: Source
+    client: ClientId
+    file: int | None = None
+    """Open for reading; ``None`` where workers open files by their path."""
+    from_sample: int = 0
+    decoded_samples: int = 0
+    spent_s: float = 0.0
+    hung_at: float | None = None
+    """When a worker hung on it; ``None`` if none did."""
+    worker: str | None = None
+    answer: "asyncio.Future[StepDone] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    number: int
+    stream: _Stream
+    began_at: float
+
+
+class DecodePool:
+    """Reads audio files in worker processes that may crash, hang or eat memory.
+
+    Call :meth:`start` once, from the event loop that uses it, and :meth:`aclose` at the end.
+
+    Args:
+        worker: Budgets of starts, memory limits, and how many decode workers.
+        decode: Limits on files.
+        crash_audio: Where files that end a worker are kept; ``None`` keeps none.
+        crash_budget: What convicted files are charged to; ``None``: a budget for this pool alone.
+    """
+
+    def __init__(
+        self,
+        worker: WorkerSettings,
+        decode: DecodeSettings,
+        crash_audio: CrashAudio | None = None,
+        crash_budget: CrashBudget | None = None,
+    ) -> None:
+        self._crash_audio = crash_audio
+        self._worker = worker
+        self._decode = decode
+        self._crew = Crew(
+            "decode",
+            worker.decode_workers,
+            worker,
+            worker_environment(threads=1),
+            self,
+            gets_files=handover.is_available(),
+        )
+        # Bounded by `open_files`: a stream waits for one step at a time.
+        self._waiting: deque[_Stream] = deque()
+        self._streams: set[_Stream] = set()
+        self._steps: dict[str, _Step] = {}
+        self._ids = itertools.count(1)
+        queue = QueueSettings()
+        self._crash_budget = crash_budget or CrashBudget(queue.key_crashes, queue.crash_window_s)
+        self._blame = Blame(POISON_DEATHS, ttl_s=0, budget=self._crash_budget)
+        self._driver: asyncio.Task[None] | None = None
+        self._is_closing = False
+        self._counters = Counters()
+
+    async def start(self) -> None:
+        """Start the workers; returns at once."""
+        self._driver = asyncio.create_task(self._crew.run(), name="decode pool")
+        self._driver.add_done_callback(lambda _: self._fail_all())
+
+    async def aclose(self) -> None:
+        """Fail what is being read and stop the workers."""
+        self._fail_all()
+        if self._driver is not None:
+            self._driver.cancel()
+            await asyncio.wait([self._driver])
+            self._driver = None
+
+    async def decode(
+        self, source: Source, *, client: ClientId = ANONYMOUS
+    ) -> AsyncGenerator[Progress]:
+        """See :class:`auricle.transcriber.Decoder`."""
+        if self._is_closing:
+            raise Draining("the server is shutting down", RETRY_AFTER_S)
+        try:
+            self._crash_budget.refuse_exhausted(client, time.monotonic())
+        except RateLimited:
+            self._counters.refused += 1
+            raise
+        if len(self._streams) >= self._decode.open_files:
+            self._counters.refused += 1
+            raise Overloaded("too many files are being read", RETRY_AFTER_S)
+        stream = _Stream(f"s{next(self._ids)}", source, client)
+        self._streams.add(stream)
+        try:
+            if handover.is_available():
+                stream.file = await _open(source.path)
+            while True:
+                step = await self._step(stream)
+                piece = None
+                if step.pcm:
+                    pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
+                    piece = Piece(step.start_sample, pcm, step.voiced)
+                if step.done:
+                    self._counters.done += 1
+                    self._forget(stream)  # at once: recognising what was read may take long
+                yield Progress(step.fraction, step.duration_samples, piece, step.done)
+                if step.done:
+                    return
+        finally:
+            self._forget(stream)
+
+    def stats(self) -> Stats:
+        """See :class:`auricle.transcriber.Decoder`."""
+        return Stats(
+            workers=self._crew.stats(),
+            ready=self._crew.ready > 0,
+            waiting_jobs=len(self._waiting),
+            running_jobs=len(self._steps),
+            replaced=self._crew.replaced,
+            done=self._counters.done,
+            failed=self._counters.failed,
+            retried=self._counters.retried,
+            refused=self._counters.refused,
+            poison=self._counters.poison,
+        )
+
+    # What the crew asks of its owner (crew.Shift).
+
+    def program(self) -> Sequence[str]:
+        """Confine a worker to no files at all: it is handed those that it is to read."""
+        if self._worker.sandbox == "off":
+            return program(CHILD, None)
+        read = filter(None, [self._decode.libopus])
+        write = map(str, self._worker.sandbox_folders)
+        return program(CHILD, Policy(tuple(read), tuple(write)))
+
+    def start_message(self, slot: int) -> Message:
+        """Tell a new worker its limits."""
+        return StartDecode(
+            max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
+            hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            libopus=self._decode.libopus,
+        )
+
+    def workers_changed(self, ready: int) -> None:
+        """Nothing depends on it."""
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        """Nothing is measured."""
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Give an idle worker a step that waits for it, or for anybody: of the quickest file."""
+        may_run = [
+            stream
+            for stream in self._waiting
+            if stream.worker in (None, worker) and self._may_run(stream)
+        ]
+        if not may_run:
+            return None
+        stream = min(may_run, key=lambda stream: stream.spent_s)
+        self._waiting.remove(stream)
+        stream.worker = worker
+        number = next(self._ids)
+        self._steps[worker] = _Step(number, stream, now)
+        budget_s = self._decode.decode_budget_s
+        source = stream.source
+        step = DecodeStep(
+            id=number,
+            stream=stream.id,
+            path=None if stream.file is not None else os.fsencode(source.path),
+            audio_format=source.audio_format,
+            sample_rate_hz=source.sample_rate_hz,
+            opus_packet_bytes=source.opus_packet_bytes,
+            from_sample=stream.from_sample,
+            dump_after_s=budget_s * DUMP_MARGIN,
+        )
+        return Assignment(step, MAX_STEP_ANSWER_BYTES, budget_s, file=stream.file)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """Check a step's result and hand it to its reader."""
+        step = self._steps[worker]
+        stream = step.stream
+        if not isinstance(message, StepDone | StepFailed) or message.id != step.number:
+            raise WorkerError("not the answer to this step")
+        if isinstance(message, StepDone):
+            self._check(stream, message)
+        del self._steps[worker]
+        self._blame.acquit(stream.id)
+        if isinstance(message, StepFailed):
+            kind = _BLAMED.get(message.code, AudioError)
+            self._fail(stream, kind(clean_text(message.message)))
+            return
+        stream.from_sample = message.next_sample
+        stream.decoded_samples = max(stream.decoded_samples, message.duration_samples)
+        stream.spent_s += now - step.began_at
+        if stream.spent_s > SLOW_S + stream.decoded_samples / SAMPLE_RATE_HZ:
+            self._fail(stream, AudioError("The file takes far too long to decode."))
+            return
+        if stream.answer is not None and not stream.answer.done():
+            stream.answer.set_result(message)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """Let every file that was open there go on elsewhere; convict the culprit if it is one."""
+        for stream in self._streams:
+            if stream.worker == worker:
+                stream.worker = None
+        step = self._steps.pop(worker, None)
+        if step is None or step.stream not in self._streams:
+            return
+        culprit = step.stream
+        if reason == "hung":
+            culprit.hung_at = now
+        signature = exit.signature and f"{reason} {exit.signature}"
+        is_convicted = self._blame.strike(culprit.id, signature)
+        if self._crash_audio is not None and reason not in ORDERLY:
+            self._crash_audio.keep_file(
+                worker,
+                culprit.source,
+                exit,
+                reason,
+                from_sample=culprit.from_sample,
+                is_convicted=is_convicted,
+            )
+        if is_convicted:
+            self._counters.poison += 1
+            self._crash_budget.charge(culprit.client, now)
+            self._blame.acquit(culprit.id)
+            self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
+        else:
+            self._counters.retried += 1
+            self._waiting.appendleft(culprit)
+
+    def poll(self, now: float) -> float:
+        """Give up files that hung once and found no quiet moment to be tried again."""
+        ends_at = math.inf
+        for stream in list(self._waiting):
+            if stream.hung_at is None:
+                continue
+            if now >= stream.hung_at + HUNG_PATIENCE_S:
+                self._waiting.remove(stream)
+                self._fail(stream, PoisonJob("this file made the decoder hang"))
+            else:
+                ends_at = min(ends_at, stream.hung_at + HUNG_PATIENCE_S)
+        return ends_at
+
+    # How it is done.
+
+    async def _step(self, stream: _Stream) -> StepDone:
+        if self._is_closing:
+            raise Draining("the server is shutting down", RETRY_AFTER_S)
+        stream.answer = asyncio.get_running_loop().create_future()
+        self._waiting.append(stream)
+        self._crew.wake()
+        return await stream.answer
+
+    def _may_run(self, stream: _Stream) -> bool:
+        """Whether a suspect would leave one ready worker of several untouched.
+
+        One that made a worker hang runs only when no other file waits: it holds a worker for a
+        step's whole budget, and then for as long as a start takes.
+        """
+        if not self._blame.is_suspect(stream.id):
+            return True
+        if stream.hung_at is not None and any(
+            not self._blame.is_suspect(other.id) for other in self._waiting
+        ):
+            return False
+        if self._worker.decode_workers == 1:
+            return True
+        at_risk = sum(self._blame.is_suspect(step.stream.id) for step in self._steps.values())
+        return at_risk + 1 < self._crew.ready
+
+    def _check(self, stream: _Stream, message: StepDone) -> None:
+        """Trust no number of a child.
+
+        Raises:
+            WorkerError: One is impossible.
+        """
+        samples = len(message.pcm) // 2
+        most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_PIECE_SAMPLES
+        is_possible = (
+            0.0 <= message.fraction <= 1.0
+            and 0 <= message.duration_samples <= most
+            and stream.from_sample <= message.next_sample <= most
+            and len(message.pcm) % 2 == 0
+            and samples <= MAX_PIECE_SAMPLES
+            and (not samples or 0 <= message.start_sample <= most)
+            and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
+        )
+        if not is_possible:
+            raise WorkerError("an impossible step")
+
+    def _fail(self, stream: _Stream, error: AuricleError) -> None:
+        self._counters.failed += 1
+        if stream.answer is not None and not stream.answer.done():
+            stream.answer.set_exception(error)
+
+    def _fail_all(self) -> None:
+        self._is_closing = True
+        for stream in list(self._streams):
+            self._fail(stream, Draining("the server is shutting down", RETRY_AFTER_S))
+
+    def _forget(self, stream: _Stream) -> None:
+        """The reader is gone: close the file wherever it is open."""
+        if stream not in self._streams:
+            return
+        self._streams.remove(stream)
+        if stream.file is not None:
+            os.close(stream.file)
+        self._blame.acquit(stream.id)
+        if stream in self._waiting:
+            self._waiting.remove(stream)
+        if stream.worker is not None:
+            self._crew.tell(stream.worker, CloseStream(stream.id))
+
+
+def lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    """Whether these spans follow each other, each with a length, between start and end.
+
+    They are few: words are compared with each of them.
+    """
+    if len(spans) > (end - start) // MIN_SPAN_SAMPLES + 1:
+        return False
+    bounds = [start, *(bound for span in spans for bound in span), end]
+    in_order = all(before <= after for before, after in pairwise(bounds))
+    return in_order and all(first < last for first, last in spans)
+
+
+async def _open(path: str) -> int:
+    opening = asyncio.get_running_loop().run_in_executor(None, handover.open_regular, path)
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_opened)
+        raise
+    except OSError as exc:
+        if exc.errno in (errno.EMFILE, errno.ENFILE):
+            raise Overloaded("too many files are open", RETRY_AFTER_S) from exc
+        raise AudioError("The file can't be read.") from exc
+
+
+def _close_opened(opening: "asyncio.Future[int]") -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        os.close(opening.result())

@@ -1,0 +1,439 @@
+"""A crew of child processes of one kind, kept alive: started, watched, replaced, restarted.
+
+The crew knows nothing of jobs. Its owner, a :class:`Shift`, says what an idle worker does next and
+hears what became of it. Everything runs on one event loop, so each event is handled in one step:
+when a worker dies, its owner puts back what it held before anything else happens.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import anyio
+import anyio.abc
+import structlog
+
+from auricle.config import WorkerSettings
+from auricle.errors import WorkerError
+from auricle.transcriber import WorkerExit, WorkerStats
+from auricle.workers.process.messages import Message, Ready, StartFailed, Stop, ToParent
+from auricle.workers.process.policy import Action, State, WorkerPolicy
+from auricle.workers.process.process import ProcessExit, WorkerProcess
+from auricle.workers.process.usage import Usage, UsageWatch
+
+TICK_S = 1.0
+"""How often memory is looked at and the policies are asked, at the least."""
+STOP_GRACE_S = 5.0
+"""From the order to stop to the kill."""
+SOFT_MEMORY_BYTES = 700 * 10**6
+HARD_MEMORY_BYTES = 2000 * 10**6
+"""Growth over the memory in use once ready: replaced above the first, killed above the second."""
+ORDERLY = frozenset({"replaced", "stopped"})
+"""Reasons for an exit that the supervisor asked for: nothing is wrong."""
+DUMP_MARGIN = 0.9
+"""The child dumps its stack at this part of its budget, so that the dump is there at the kill."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Work for an idle worker, and how long it may take.
+
+    Attributes:
+        message: The work.
+        max_answer_bytes: Larger answers are not read: the worker is killed.
+        budget_s: Time after which the worker is killed.
+        overdue_s: Time after which something is probably wrong.
+        file: An open file that the work is about; its owner keeps it open until the answer.
+    """
+
+    message: Message
+    max_answer_bytes: int
+    budget_s: float
+    overdue_s: float = math.inf
+    file: int | None = None
+
+
+class Shift(Protocol):
+    """The crew's owner. None of these may wait."""
+
+    def program(self) -> Sequence[str]:
+        """Return the module of a new worker and its arguments."""
+        ...
+
+    def start_message(self, slot: int) -> Message:
+        """Return the first message to a new worker; its successor has the same slot, from 0."""
+        ...
+
+    def workers_changed(self, ready: int) -> None:
+        """So many workers are ready or busy now."""
+        ...
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        """A worker has loaded."""
+        ...
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        """Return work for an idle worker."""
+        ...
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        """A busy worker has answered.
+
+        Raises:
+            WorkerError: It isn't the answer to what it was given: the worker is killed.
+        """
+        ...
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        """A worker is gone, with whatever it held."""
+        ...
+
+    def poll(self, now: float) -> float:
+        """Do what time asks for; return when to be called again (infinity: never)."""
+        ...
+
+
+@dataclass(slots=True)
+class _Worker:
+    id: str
+    slot: int
+    policy: WorkerPolicy
+    replaces: "str | None" = None
+    process: WorkerProcess | None = None
+    is_retiring: bool = False
+    kill_reason: str = "exited"
+    jobs_done: int = 0
+    jobs_since_start: int = 0
+    rss_bytes: int = 0
+    ready_rss_bytes: int = 0
+    worked_at: float = float("-inf")
+    last_exit: WorkerExit | None = None
+    usage: UsageWatch | None = None
+
+
+class Crew:
+    """Keeps ``size`` workers running and gives them work from ``shift``.
+
+    Args:
+        name: Prefix of the workers' ids.
+        size: How many.
+        settings: Budgets, limits and pauses.
+        environment: The children's environment.
+        shift: The owner.
+        gets_files: Whether the workers are sent open files.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: int,
+        settings: WorkerSettings,
+        environment: Mapping[str, str],
+        shift: Shift,
+        *,
+        gets_files: bool = False,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._environment = environment
+        self._shift = shift
+        self._gets_files = gets_files
+        self._ids = itertools.count(1)
+        self._workers = [self._new_worker(slot) for slot in range(size)]
+        self._changed = asyncio.Event()
+        self._looked_at = 0.0
+        self.replaced = 0
+        self._unconfined: tuple[str, ...] = ()
+        self.start_error: str | None = None
+        """Why the latest start failed, in words for the operator; ``None`` once one succeeds."""
+
+    def wake(self) -> None:
+        """There may be work for an idle worker."""
+        self._changed.set()
+
+    @property
+    def ready(self) -> int:
+        """How many workers are ready or busy."""
+        return sum(worker.policy.state in (State.READY, State.BUSY) for worker in self._workers)
+
+    @property
+    def start_estimate_s(self) -> float:
+        """How long a start takes, as measured; 3 s before any."""
+        took_s = [w.policy.start_took_s for w in self._workers if w.policy.start_took_s]
+        return max(took_s, default=3.0)
+
+    def has_worked_since(self, moment: float) -> bool:
+        """Whether a worker that is up got ready or finished work at ``moment`` or later."""
+        up = (w for w in self._workers if w.policy.state in (State.READY, State.BUSY))
+        return any(worker.worked_at >= moment for worker in up)
+
+    def idle_since(self, worker_id: str) -> float:
+        """Return when this worker last finished something."""
+        return next(worker.worked_at for worker in self._workers if worker.id == worker_id)
+
+    def tell(self, worker_id: str, message: Message) -> None:
+        """Send a message that has no answer, if this worker is up."""
+        for worker in self._workers:
+            if worker.id == worker_id and worker.process is not None:
+                worker.process.send(message)
+
+    def stats(self) -> tuple[WorkerStats, ...]:
+        """Return each worker as ``/health`` shows it."""
+        now = time.monotonic()
+        return tuple(
+            WorkerStats(
+                id=worker.id,
+                pid=worker.process.pid if worker.process else None,
+                state=worker.policy.state,
+                restarts=max(0, worker.policy.starts - 1),
+                jobs_done=worker.jobs_done,
+                rss_bytes=worker.rss_bytes,
+                last_exit=worker.last_exit,
+                overdue=worker.policy.is_overdue(now),
+            )
+            for worker in self._workers
+        )
+
+    async def run(self) -> None:
+        """Drive the crew until cancelled; then stop every child and reap it."""
+        async with anyio.create_task_group() as lives:
+            try:
+                while True:
+                    self._changed.clear()
+                    now = time.monotonic()
+                    wake_at = self._step(lives, now)
+                    with anyio.move_on_after(max(0.0, wake_at - now)):
+                        await self._changed.wait()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._stop_all()
+                lives.cancel_scope.cancel()
+
+    def _new_worker(self, slot: int, replaces: str | None = None) -> _Worker:
+        settings = self._settings
+        policy = WorkerPolicy(
+            settings.start_budget_s, settings.backoff_first_s, settings.backoff_max_s
+        )
+        return _Worker(f"{self._name}-{next(self._ids)}", slot, policy, replaces)
+
+    def _step(self, lives: anyio.abc.TaskGroup, now: float) -> float:
+        """Do everything that is due; return when something is due next."""
+        if now - self._looked_at >= TICK_S:
+            self._looked_at = now
+            self._look_at_usage(now)
+        wake_at = now + TICK_S
+        for worker in list(self._workers):
+            match worker.policy.poll(now):
+                case Action.SPAWN:
+                    worker.policy.spawned(now)
+                    lives.start_soon(self._live, worker)
+                case Action.KILL:
+                    self._kill(worker, worker.policy.kill_reason or "hung")
+                case None:
+                    pass
+        self._replace_one()
+        wake_at = min(wake_at, self._shift.poll(now))
+        for worker in list(self._workers):
+            if worker.policy.state is State.READY:
+                self._give_work(worker, now)
+            if worker.policy.wake_at is not None:
+                wake_at = min(wake_at, worker.policy.wake_at)
+        return wake_at
+
+    def _give_work(self, worker: _Worker, now: float) -> None:
+        try:
+            self._employ(worker, now)
+        except Exception as exc:  # what it was given ends like any other death, not the crew
+            _say(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
+            self._kill(worker, "protocol")
+
+    def _employ(self, worker: _Worker, now: float) -> None:
+        assert worker.process is not None
+        if worker.is_retiring:
+            worker.kill_reason = "replaced"
+            worker.process.send(Stop())
+            worker.policy.stopping(kill_at=now + STOP_GRACE_S)
+            self._shift.workers_changed(self.ready)
+        elif assignment := self._shift.next_assignment(worker.id, now):
+            worker.process.forget_stderr()
+            worker.process.max_message_bytes = assignment.max_answer_bytes
+            worker.policy.batch_started(now, assignment.budget_s, assignment.overdue_s)
+            worker.process.send(assignment.message, assignment.file)
+
+    async def _live(self, worker: _Worker) -> None:
+        """One life of a worker, from spawn to exit; what goes wrong in it ends only this one."""
+        worker.kill_reason, worker.jobs_since_start = "exited", 0
+        exit = ProcessExit(None, None, ())
+        try:
+            exit = await self._run(worker)
+        except OSError as exc:
+            _say(log.error, "worker_not_started", worker=worker.id, error=type(exc).__name__)
+        except Exception as exc:
+            worker.kill_reason = "protocol"
+            _say(log.error, "worker_given_up", worker=worker.id, exc_info=exc)
+        self._after_exit(worker, exit)
+
+    async def _run(self, worker: _Worker) -> ProcessExit:
+        with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
+            process = await WorkerProcess.spawn(
+                self._shift.program(), self._environment, gets_files=self._gets_files
+            )
+        worker.process = process
+        try:
+            process.send(self._shift.start_message(worker.slot))
+        except Exception as exc:  # such as a model's path that is no Unicode
+            _say(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
+            process.kill()
+        exit = await process.run(lambda message: self._on_message(worker, message))
+        if process.protocol_error:
+            worker.kill_reason = "protocol"
+        return exit
+
+    def _on_message(self, worker: _Worker, message: ToParent) -> None:
+        now = time.monotonic()
+        try:
+            match worker.policy.state, message:
+                case State.STARTING, Ready():
+                    self._on_ready(worker, message, now)
+                case State.STARTING, StartFailed():
+                    worker.kill_reason = "start"
+                    self.start_error = message.message
+                    _say(log.error, "worker_start_failed", worker=worker.id, why=message.message)
+                case State.BUSY, _:
+                    self._shift.received(worker.id, message, now)
+                    worker.policy.batch_finished()
+                    worker.worked_at = now
+                    worker.jobs_done += 1
+                    worker.jobs_since_start += 1
+                case State.STOPPING, _:
+                    pass  # It answered after it was given up: too late.
+                case _:
+                    raise WorkerError("an answer that nobody asked for")
+        except WorkerError:
+            self._kill(worker, "protocol")
+        self.wake()
+
+    def _on_ready(self, worker: _Worker, message: Ready, now: float) -> None:
+        worker.policy.ready(now)
+        worker.worked_at = now
+        worker.rss_bytes = worker.ready_rss_bytes = message.rss_bytes
+        usage = worker.process and Usage.of(worker.process.pid)
+        worker.usage = UsageWatch(usage) if usage else None
+        self.start_error = None
+        if worker.replaces is not None:
+            for old in self._workers:
+                old.is_retiring |= old.id == worker.replaces
+            worker.replaces = None
+            self.replaced += 1
+        self._shift.workers_changed(self.ready)
+        self._shift.became_ready(worker.id, message, now)
+        if message.unconfined not in ((), self._unconfined):  # once, not at each start
+            self._unconfined = message.unconfined
+            _say(log.warning, "workers_not_kept_from", what=list(message.unconfined))
+        _say(
+            log.info,
+            "worker_ready",
+            worker=worker.id,
+            pid=worker.process.pid if worker.process else None,
+            start_ms=round(worker.policy.start_took_s * 1000),
+            rss_mb=round(message.rss_bytes / 1e6),
+        )
+
+    def _kill(self, worker: _Worker, reason: str) -> None:
+        worker.kill_reason = reason
+        worker.policy.stopping()
+        if worker.process is not None:
+            worker.process.kill()
+        self._shift.workers_changed(self.ready)
+
+    def _after_exit(self, worker: _Worker, exit: ProcessExit) -> None:
+        now = time.monotonic()
+        pid = worker.process.pid if worker.process else None
+        worker.process = None
+        worker.last_exit = WorkerExit(
+            time.time(), exit.signal, exit.code, worker.kill_reason, exit.stack
+        )
+        if worker.is_retiring:
+            self._workers.remove(worker)
+        else:
+            worker.policy.exited(now, random.random())
+        self._shift.workers_changed(self.ready)
+        self._shift.died(worker.id, exit, worker.kill_reason, now)
+        _say(
+            log.info if worker.kill_reason in ORDERLY else log.warning,
+            "worker_exited",
+            worker=worker.id,
+            pid=pid,
+            reason=worker.kill_reason,
+            budget_s=round(worker.policy.budget_s, 1),
+            signal=exit.signal,
+            code=exit.code,
+            frames=list(exit.stack[:5]),
+        )
+        self.wake()
+
+    def _replace_one(self) -> None:
+        """Start a successor for one worker that has done enough or grown too large."""
+        if any(worker.replaces or worker.is_retiring for worker in self._workers):
+            return
+        settings = self._settings
+        for worker in self._workers:
+            if worker.policy.state not in (State.READY, State.BUSY):
+                continue
+            soft_bytes = settings.worker_soft_mb * 1e6 or worker.ready_rss_bytes + SOFT_MEMORY_BYTES
+            if worker.jobs_since_start >= settings.worker_max_jobs or worker.rss_bytes > soft_bytes:
+                self._workers.append(self._new_worker(worker.slot, replaces=worker.id))
+                self.wake()
+                return
+
+    def _look_at_usage(self, now: float) -> None:
+        for worker in self._workers:
+            usage = worker.process and Usage.of(worker.process.pid)
+            if not usage:
+                continue
+            worker.rss_bytes = usage.rss_bytes
+            if worker.policy.state not in (State.READY, State.BUSY):
+                continue
+            hard_bytes = self._settings.worker_hard_mb * 1e6
+            if not hard_bytes:
+                hard_bytes = worker.ready_rss_bytes + HARD_MEMORY_BYTES
+            is_idle, worked_at = worker.policy.state is State.READY, worker.worked_at
+            if worker.rss_bytes > hard_bytes:
+                self._kill(worker, "memory")
+            elif worker.usage and (
+                reason := worker.usage.judge(usage, is_idle=is_idle, worked_at=worked_at, now=now)
+            ):
+                self._kill(worker, reason)
+
+    async def _stop_all(self) -> None:
+        for worker in self._with_process():
+            assert worker.process is not None
+            is_starting, worker.is_retiring = worker.policy.state is State.STARTING, True
+            worker.kill_reason = "stopped"
+            worker.process.send(Stop())
+            worker.policy.stopping()
+            if is_starting:  # it holds nothing, and hears nothing before its model is loaded
+                worker.process.kill()
+        with anyio.move_on_after(STOP_GRACE_S):
+            while any(self._with_process()):
+                self._changed.clear()
+                await self._changed.wait()
+        for worker in self._with_process():
+            self._kill(worker, "stopped")
+
+    def _with_process(self) -> Iterator[_Worker]:
+        return (worker for worker in list(self._workers) if worker.process is not None)
+
+
+def _say(write: Callable[..., object], event: str, **values: object) -> None:
+    """Log, if it can be written: a full disk or a closed terminal is no reason to stop working."""
+    with contextlib.suppress(OSError, ValueError):
+        write(event, **values)

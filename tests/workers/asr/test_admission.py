@@ -1,0 +1,265 @@
+"""What is let in, what makes room for it, and when to come back."""
+
+import numpy as np
+import pytest
+
+from auricle.config import QueueSettings
+from auricle.errors import Overloaded
+from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
+from auricle.workers.asr.admission import ELSEWHERE, Admission
+from auricle.workers.asr.backlog import Backlog, Batch, Ticket
+from auricle.workers.asr.speed import Speed, Workers
+
+pytestmark = pytest.mark.unit
+
+A, B = ClientId("a"), ClientId("b")
+
+
+class Desk:
+    """An admission, and the backlog that it looks at; a second of load takes a second."""
+
+    def __init__(self, ready: int = 1, **queue: float) -> None:
+        self.backlog = Backlog()
+        self.speed = Speed(10, 8, Workers(ready, ready=ready))
+        self.speed.observe(1.0)
+        self.it = Admission(
+            QueueSettings.model_validate({"key_share": 1.0} | queue), self.backlog, self.speed
+        )
+
+    def ticket(
+        self,
+        seconds: float,
+        client: ClientId = A,
+        kind: JobKind = JobKind.FINAL,
+        room: str | None = None,
+    ) -> Ticket:
+        pcm = np.ones(round(16_000 * seconds), np.int16)
+        return Ticket(Job(JobId("j"), pcm, kind=kind, client=client, reservation=room), 0.0, 0.0)
+
+    def wait(
+        self,
+        seconds: float,
+        client: ClientId = A,
+        kind: JobKind = JobKind.FINAL,
+        room: str | None = None,
+    ) -> Ticket:
+        ticket = self.ticket(seconds, client, kind, room)
+        self.backlog.queues[kind].push(ticket)
+        return ticket
+
+    def to_shed(self, client: ClientId, seconds: float, spare_s: float = 0.0) -> list[Ticket]:
+        return self.it.to_shed(client, seconds, spare_s)
+
+    def refusal_s(self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float) -> int:
+        with pytest.raises(Overloaded, match="deadline") as caught:
+            self.it.refuse_late(client, kind, load_s, max_wait_s)
+        return caught.value.retry_after_s
+
+
+def test_what_others_guess_makes_room_when_ones_own_guesses_were_not_enough() -> None:
+    desk = Desk(queue_audio_s=20, key_share=0.5)
+    desk.wait(8, B)
+    theirs = desk.wait(4, B, JobKind.SPECULATIVE)
+    desk.wait(5, A)
+    ours = desk.wait(3, A, JobKind.PARTIAL)
+    assert desk.to_shed(A, 5.0) == [ours, theirs]
+
+
+def test_no_more_is_shed_than_is_needed_and_the_newest_guess_goes_first() -> None:
+    desk = Desk(queue_audio_s=20)
+    partial = desk.wait(5, A, JobKind.PARTIAL)
+    desk.wait(5, A, JobKind.SPECULATIVE)
+    newest = desk.wait(5, B, JobKind.SPECULATIVE)
+    assert desk.to_shed(A, 5.0) == []
+    assert desk.to_shed(A, 5.1) == [newest]
+    assert desk.to_shed(ANONYMOUS, 20.0)[-1] is partial
+
+
+def test_guesses_make_room_where_jobs_are_too_many() -> None:
+    desk = Desk(queue_jobs=4, key_share=0.5)
+    first, second = (desk.wait(1, A, JobKind.PARTIAL) for _ in range(2))
+    assert desk.to_shed(A, 1.0) == [second]
+    others = [desk.wait(1, B, JobKind.SPECULATIVE) for _ in range(2)]
+    assert desk.to_shed(A, 1.0) == [second]
+    assert desk.to_shed(ANONYMOUS, 1.0) == [others[1]]
+    desk.it.keep(A, 1.0, standing=False)
+    assert desk.to_shed(A, 1.0) == [second, first]
+    desk.it.keep(B, 1.0, standing=True)  # a session waits for nothing
+    assert desk.to_shed(A, 1.0) == [second, first]
+
+
+def test_room_that_is_to_stay_free_is_the_whole_queues_and_not_the_shares() -> None:
+    desk = Desk(queue_audio_s=20, key_share=0.5)
+    desk.wait(5, A)
+    desk.wait(5, B)
+    assert desk.to_shed(A, 5.0, spare_s=5.0) == []
+    with pytest.raises(Overloaded, match="the queue is full"):
+        desk.to_shed(A, 5.0, spare_s=5.1)
+
+
+def test_however_little_waits_the_bound_holds_and_an_empty_queue_takes_anything() -> None:
+    desk = Desk(queue_audio_s=2, queue_jobs=1, key_share=0.5)
+    assert desk.to_shed(A, 30.0) == []
+    desk.wait(0.5, A)
+    for client, why in ((A, "share"), (B, "the queue is full")):
+        with pytest.raises(Overloaded, match=why):
+            desk.to_shed(client, 30.0)
+
+
+def test_a_share_is_counted_for_each_key_and_none_for_who_has_no_key() -> None:
+    desk = Desk(queue_audio_s=20, queue_jobs=10, key_share=0.5)
+    desk.wait(10, A)
+    desk.wait(5, ANONYMOUS)
+    with pytest.raises(Overloaded, match="share"):
+        desk.to_shed(A, 0.1)
+    desk.to_shed(B, 5.0)
+    desk.to_shed(ANONYMOUS, 5.0)
+    with pytest.raises(Overloaded, match="^the queue is full$"):
+        desk.to_shed(ANONYMOUS, 5.1)
+
+
+def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
+    desk = Desk(queue_jobs=2)
+    room = desk.it.keep(A, 5.0, standing=False)
+    desk.wait(1, B)
+    with pytest.raises(Overloaded, match="the queue is full"):
+        desk.to_shed(B, 1.0)
+    assert desk.it.claim(room, 9.0)
+    assert not desk.it.claim(room, 9.0)
+    assert desk.to_shed(B, 1.0) == []
+
+
+def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
+    desk = Desk(queue_audio_s=30)
+    room = desk.it.keep(A, 10.0, standing=True)
+    desk.wait(8, A, room=room)
+    desk.to_shed(B, 20.0)
+    desk.wait(12, A, room=room)
+    desk.to_shed(B, 10.0)
+    with pytest.raises(Overloaded):
+        desk.to_shed(B, 10.1)
+
+
+def test_what_waits_in_a_standing_room_and_what_comes_must_fit_it_together() -> None:
+    desk = Desk()
+    room = desk.it.keep(A, 5.0, standing=True)
+    assert desk.it.claim(room, 30.0)  # the first may be however long
+    desk.wait(1, A, room=room)
+    assert desk.it.claim(room, 4.0)
+    assert not desk.it.claim(room, 4.1)
+
+
+def test_ones_own_room_is_ahead_as_well() -> None:
+    desk = Desk()
+    desk.it.keep(A, 5.0, standing=False)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 25.0) == 1  # 10 and 10 s, with margin 26
+
+
+def test_no_name_and_unknown_names_claim_nothing() -> None:
+    desk = Desk()
+    assert not desk.it.claim(None, 1.0)
+    assert not desk.it.claim("r7", 1.0)
+
+
+def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
+    desk = Desk(queue_audio_s=50)
+    assert desk.it.spare_s(standing=True, resumed=False) == 5.0
+    assert desk.it.spare_s(standing=True, resumed=True) == 0.0
+    assert desk.it.spare_s(standing=False, resumed=False) == 0.0
+
+
+def test_files_may_fill_half_of_the_queue_to_the_edge() -> None:
+    desk = Desk(queue_audio_s=20)
+    desk.it.refuse_full_of_files(50.0)  # the first may be however long
+    desk.wait(0.5, A, JobKind.FILE)
+    with pytest.raises(Overloaded):
+        desk.it.refuse_full_of_files(9.6)
+    desk.wait(5.5, A, JobKind.FILE)
+    desk.it.refuse_full_of_files(4.0)
+    with pytest.raises(Overloaded, match="files") as caught:
+        desk.it.refuse_full_of_files(4.1)
+    assert caught.value.retry_after_s == 16  # 6 s and the overhead of two
+
+
+def test_who_is_refused_is_told_when_the_queue_will_be_empty() -> None:
+    desk = Desk(queue_audio_s=20, ready=2)
+    desk.wait(5, A, JobKind.FILE)
+    desk.wait(15, B)
+    desk.it.keep(A, 3.0, standing=False)
+    desk.it.keep(A, 30.0, standing=True)
+    desk.backlog.running["w1"] = Batch((desk.ticket(7),), 1.0)
+    with pytest.raises(Overloaded) as caught:
+        desk.to_shed(B, 1.0)
+    # 10 s, 20 s and 8 s of load, and half of 12 s that run, by two workers.
+    assert caught.value.retry_after_s == 22
+
+
+def test_a_wait_counts_what_is_as_urgent_and_turns_with_others() -> None:
+    desk = Desk()
+    desk.wait(5, A)  # 10 s of load
+    desk.wait(5, A, JobKind.FILE)  # less urgent
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 25.0) == 1  # 20 s, with margin 26
+    desk.it.refuse_late(A, JobKind.FINAL, 10.0, 26.0)
+    assert desk.refusal_s(A, JobKind.FILE, 10.0, 26.0) == 13
+    for _ in range(9):
+        desk.wait(5, B)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 13  # 15 s of the other's 90
+    desk.it.keep(A, 5.0, standing=True)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 13
+    desk.it.keep(A, 5.0, standing=False)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 39  # 20 s ahead, 25 of the other's
+
+
+def test_half_of_what_runs_is_still_ahead() -> None:
+    desk = Desk()
+    desk.backlog.running["w1"] = Batch((desk.ticket(15), desk.ticket(5)), 1.0)
+    assert desk.refusal_s(A, JobKind.FINAL, 5.0, 20.0) == 6  # 20 s, with margin 26
+    desk.it.refuse_late(A, JobKind.FINAL, 5.0, 26.0)
+    desk.it.refuse_late(A, JobKind.FINAL, 5.0, None)
+
+
+def test_a_short_wait_that_is_too_long_is_refused_as_well() -> None:
+    desk = Desk()
+    desk.speed.seconds_per_load = 0.01
+    desk.wait(5, A)
+    assert desk.refusal_s(A, JobKind.FINAL, 10.0, 0.2) == 1  # 0.2 s, with margin 0.26
+
+
+def test_nothing_is_too_late_when_nothing_is_ahead() -> None:
+    Desk().it.refuse_late(A, JobKind.FINAL, 100.0, 0.1)
+
+
+def test_released_room_is_gone_and_may_be_released_again() -> None:
+    desk = Desk()
+    room, other = desk.it.keep(A, 5.0, standing=True), desk.it.keep(A, 7.0, standing=False)
+    assert room != other
+    assert desk.it.reserved_audio_s == 12.0
+    desk.it.release(room)
+    desk.it.release(room)
+    assert desk.it.reserved_audio_s == 7.0
+
+
+def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_queue() -> None:
+    desk = Desk(queue_audio_s=20, queue_jobs=100)
+    desk.wait(20)
+    assert desk.it.claim(ELSEWHERE, 20.0)
+    assert not desk.it.claim(ELSEWHERE, 20.1)
+    desk.wait(20, room=ELSEWHERE)
+    assert not desk.it.claim(ELSEWHERE, 0.1)
+
+
+def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_jobs() -> None:
+    desk = Desk(queue_audio_s=1000, queue_jobs=2)
+    for _ in range(3):
+        desk.wait(1, room=ELSEWHERE)
+    assert desk.it.claim(ELSEWHERE, 1.0)
+    desk.wait(1, room=ELSEWHERE)
+    assert not desk.it.claim(ELSEWHERE, 1.0)
+
+
+def test_what_was_let_in_from_elsewhere_takes_room_from_all_others() -> None:
+    desk = Desk(queue_audio_s=20)
+    desk.wait(18, room=ELSEWHERE)
+    assert desk.to_shed(B, 2.0) == []
+    with pytest.raises(Overloaded):
+        desk.to_shed(B, 3.0)

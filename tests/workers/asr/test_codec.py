@@ -1,0 +1,100 @@
+import math
+
+import numpy as np
+import pytest
+
+from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
+from auricle.types import Job, JobId, Options, Transcript
+from auricle.workers.asr.backlog import Ticket
+from auricle.workers.asr.codec import (
+    job_message,
+    read_outcome,
+    refuse_unsendable,
+)
+from auricle.workers.process.messages import (
+    MAX_TEXT_CHARS,
+    JobDone,
+    JobFailed,
+    SegmentMessage,
+    WordMessage,
+)
+
+pytestmark = pytest.mark.unit
+
+SAMPLES = 16_000
+
+
+def ticket() -> Ticket:
+    job = Job(JobId("a"), np.ones(SAMPLES, np.int16), Options(word_timestamps=True))
+    return Ticket(job, submitted_at=1.0, deadline_at=math.inf, attempts=2, started_at=3.0)
+
+
+def segment(**changes: object) -> SegmentMessage:
+    fields: dict[str, object] = {
+        "start_sample": 0,
+        "end_sample": SAMPLES,
+        "text": " hello",
+        "words": None,
+        "avg_logprob": -0.2,
+        "no_speech_prob": 0.1,
+        "compression_ratio": 1.0,
+        "temperature": 0.0,
+    }
+    return SegmentMessage(**(fields | changes))  # type: ignore[arg-type]  # that is the test
+
+
+def done(*segments: SegmentMessage, probability: float = 1.0) -> JobDone:
+    return JobDone("a", "en", probability, segments)
+
+
+def test_a_good_answer_becomes_a_transcript_with_its_times() -> None:
+    outcome = read_outcome(ticket(), done(segment()), now=5.0, asr_s=1.5)
+    assert isinstance(outcome, Transcript)
+    assert (outcome.text, outcome.attempts, outcome.duration_samples) == ("hello", 2, SAMPLES)
+    assert outcome.timing.queue_ms == 2000
+    assert outcome.timing.asr_ms == 1500
+    assert outcome.timing.ipc_ms == 500
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        done(segment(start_sample=-1)),
+        done(segment(end_sample=SAMPLES + 1)),
+        done(segment(start_sample=2, end_sample=1)),
+        done(segment(avg_logprob=math.nan)),
+        done(segment(temperature=math.inf)),
+        done(segment(text="x" * (MAX_TEXT_CHARS + 1))),
+        done(segment(words=(WordMessage(0, SAMPLES + 1, "hello", 0.5),))),
+        done(segment(words=(WordMessage(0, 1, "hello", math.nan),))),
+        done(probability=1.1),
+        done(probability=math.nan),
+    ],
+)
+def test_an_impossible_answer_is_the_workers_fault(bad: JobDone) -> None:
+    with pytest.raises(WorkerError):
+        read_outcome(ticket(), bad, now=5.0, asr_s=1.5)
+
+
+@pytest.mark.parametrize("asr_s", [-1.0, 3.1, math.nan, math.inf])
+def test_an_impossible_time_is_the_workers_fault(asr_s: float) -> None:
+    with pytest.raises(WorkerError):
+        read_outcome(ticket(), done(segment()), now=5.0, asr_s=asr_s)
+
+
+def test_the_inputs_fault_comes_as_its_own_class() -> None:
+    empty = read_outcome(ticket(), JobFailed("a", "empty_audio"), now=5.0, asr_s=0.0)
+    other = read_outcome(ticket(), JobFailed("a", "anything"), now=5.0, asr_s=0.0)
+    assert isinstance(empty, EmptyAudio)
+    assert type(other) is AudioError
+
+
+def test_samples_are_sent_as_they_lie_in_memory() -> None:
+    job = ticket().job
+    assert bytes(job_message(job).pcm) == job.pcm.tobytes()
+
+
+def test_text_that_is_no_unicode_never_reaches_a_worker() -> None:
+    job = Job(JobId("a"), np.ones(10, np.int16), Options(initial_prompt="\ud800"))
+    with pytest.raises(BadRequest):
+        refuse_unsendable(job)

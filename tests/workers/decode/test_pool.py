@@ -1,0 +1,377 @@
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from auricle.config import DecodeSettings, WorkerSettings
+from auricle.errors import (
+    AudioError,
+    Draining,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    TooLong,
+    UnsupportedFormat,
+)
+from auricle.transcriber import Progress
+from auricle.types import SAMPLE_RATE_HZ, ClientId, Source
+from auricle.workers.decode.pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie_within
+from auricle.workers.process.messages import DecodeStep, StepDone
+from auricle.workers.process.poison import CrashBudget
+from auricle.workers.process.process import ProcessExit
+from tests.fakes.clips import CLIPS
+from tests.fakes.poll import poll_until
+
+pytestmark = pytest.mark.process
+
+DecodeFactory = Callable[..., AbstractAsyncContextManager[DecodePool]]
+
+
+@asynccontextmanager
+async def open_decoder(**settings: float) -> AsyncIterator[DecodePool]:
+    worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
+    decode = {k: v for k, v in settings.items() if k in DecodeSettings.model_fields}
+    assert len(worker) + len(decode) == len(settings), "an unknown setting"
+    pool = DecodePool(
+        WorkerSettings.model_validate(worker),
+        DecodeSettings.model_validate({"decode_budget_s": 60.0} | decode),
+    )
+    await pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.aclose()
+
+
+def long_file(tmp_path: Path, repeats: int = 12) -> Path:
+    """Write speech and pauses as PCM16, so long that it takes many steps."""
+    pcm = CLIPS["pair.wav"].pcm
+    path = tmp_path / "long.pcm"
+    path.write_bytes(np.tile(np.concatenate([pcm, np.zeros(16_000, np.int16)]), repeats).tobytes())
+    return path
+
+
+async def read_all(pool: DecodePool, source: Source) -> list[Progress]:
+    return [progress async for progress in pool.decode(source)]
+
+
+def spans(steps: list[Progress]) -> list[tuple[int, int]]:
+    return [
+        (step.piece.start_sample, step.piece.start_sample + step.piece.pcm.size)
+        for step in steps
+        if step.piece is not None
+    ]
+
+
+async def test_a_files_name_need_not_be_unicode(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.wav")
+    shutil.copy(CLIPS["pair.wav"].path, path)
+    async with open_decoder() as pool:
+        assert (await read_all(pool, Source(path)))[-1].done
+
+
+async def test_a_file_comes_as_pieces_in_order(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder() as pool:
+        steps = await read_all(pool, Source(str(path), "pcm16"))
+        found = spans(steps)
+        assert len(found) >= 3
+        assert all(
+            a_end <= b_start for (_, a_end), (b_start, _) in zip(found, found[1:], strict=False)
+        )
+        assert steps[-1].done
+        assert steps[-1].duration_samples == path.stat().st_size // 2
+        fractions = [step.fraction for step in steps]
+        assert fractions == sorted(fractions)
+
+
+async def test_after_its_workers_death_a_file_goes_on_where_it_was(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder() as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps: list[Progress] = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) in (1, 3):
+                await kill_all(pool)
+        disturbed = spans(steps)
+        total = sum(end - start for start, end in undisturbed)
+        covered = sum(end - start for start, end in disturbed)
+        assert abs(total - covered) < 0.1 * total
+        assert all(
+            a_end <= b_start
+            for (_, a_end), (b_start, _) in zip(disturbed, disturbed[1:], strict=False)
+        )
+        assert sum(worker.restarts for worker in pool.stats().workers) >= 2
+
+
+async def kill_all(pool: DecodePool) -> None:
+    for pid in [worker.pid for worker in pool.stats().workers if worker.pid is not None]:
+        os.kill(pid, signal.SIGKILL)
+        await poll_until(partial(is_gone, pool, pid))
+
+
+def is_gone(pool: DecodePool, pid: int) -> bool:
+    return pid not in [worker.pid for worker in pool.stats().workers]
+
+
+async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(decode_workers=1, decode_budget_s=2.0) as pool:
+        undisturbed = spans(await read_all(pool, source))
+        steps: list[Progress] = []
+        async for progress in pool.decode(source):
+            steps.append(progress)
+            if len(steps) == 1:
+                (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+                os.kill(pid, signal.SIGSTOP)
+        total = sum(end - start for start, end in undisturbed)
+        assert abs(total - sum(end - start for start, end in spans(steps))) < 0.1 * total
+        assert pool.stats().retried == 1
+
+
+async def test_what_is_no_audio_is_refused_and_the_next_file_is_read(tmp_path: Path) -> None:
+    text = tmp_path / "list.txt"
+    text.write_text("ffconcat version 1.0\nfile /etc/passwd\n")
+    async with open_decoder(decode_workers=1) as pool:
+        with pytest.raises((UnsupportedFormat, AudioError)):
+            await read_all(pool, Source(str(text)))
+        assert spans(await read_all(pool, Source(str(CLIPS["pair.wav"].path))))
+        assert pool.stats().workers[0].restarts == 0
+
+
+async def test_audio_longer_than_allowed_is_refused(tmp_path: Path) -> None:
+    async with open_decoder(max_audio_s=5.0) as pool:
+        with pytest.raises(TooLong):
+            await read_all(pool, Source(str(long_file(tmp_path)), "pcm16"))
+
+
+async def test_only_so_many_files_are_open_and_a_reader_that_leaves_frees_its_place(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool:
+        first = pool.decode(source)
+        assert not (await anext(first)).done
+        with pytest.raises(Overloaded):
+            await read_all(pool, source)
+        await first.aclose()
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_a_file_that_was_read_to_its_end_keeps_no_place_while_its_reader_is_busy(
+    tmp_path: Path,
+) -> None:
+    source = Source(str(long_file(tmp_path)), "pcm16")
+    async with open_decoder(open_files=1) as pool, aclosing(pool.decode(source)) as first:
+        while not (await anext(first)).done:
+            pass
+        assert (await read_all(pool, source))[-1].done
+
+
+async def test_closing_fails_the_readers_and_leaves_no_child(tmp_path: Path) -> None:
+    async with open_decoder() as pool:
+        reader = pool.decode(Source(str(long_file(tmp_path)), "pcm16"))
+        assert not (await anext(reader)).done
+        children = psutil.Process().children()
+        await pool.aclose()
+        with pytest.raises(Draining):
+            await anext(reader)
+        assert children
+        assert not any(child.is_running() for child in children)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def source(name: str) -> Source:
+    """Return a file that nobody reads, in the test's own folder."""
+    Path(name).write_bytes(b"x")
+    return Source(name)
+
+
+async def first_of(pool: DecodePool, name: str) -> "asyncio.Task[Progress]":
+    """Ask for a file, and return what comes first of it; nobody but the test does the work."""
+    reading = pool.decode(source(name))
+    asked = asyncio.create_task(anext(reading))
+    waiting = pool.stats().waiting_jobs
+    await poll_until(lambda: pool.stats().waiting_jobs == waiting + 1)
+    return asked
+
+
+def given(pool: DecodePool, worker: str, now: float) -> DecodeStep:
+    assignment = pool.next_assignment(worker, now)
+    assert assignment is not None
+    step = assignment.message
+    assert isinstance(step, DecodeStep)
+    return step
+
+
+def name_of(pool: DecodePool, step: DecodeStep) -> str:
+    (stream,) = [stream for stream in pool._streams if stream.id == step.stream]
+    return stream.source.path
+
+
+def done(step: DecodeStep, decoded_s: float) -> StepDone:
+    return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
+
+
+@pytest.mark.parametrize(("decoded_s", "took_s"), [(0.0, SLOW_S + 1), (100.0, SLOW_S + 101)])
+async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
+    decoded_s: float, took_s: float
+) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    slow = await first_of(pool, "slow")
+    step = given(pool, "one", 10.0)
+    pool.received("one", done(step, decoded_s), 10.0 + took_s)
+    with pytest.raises(AudioError, match="too long"):
+        await slow
+    well = await first_of(pool, "well")
+    step = given(pool, "one", 500.0)
+    pool.received("one", done(step, decoded_s), 500.0 + took_s - 2)
+    assert (await well).duration_samples == decoded_s * SAMPLE_RATE_HZ
+
+
+async def test_the_file_that_took_least_goes_on_first() -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    reading = pool.decode(source("slow"))
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    pool.received("one", done(given(pool, "one", 0.0), 1.0), 30.0)
+    await slow
+    slow = asyncio.create_task(anext(reading))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    quick = await first_of(pool, "quick")
+    step = given(pool, "one", 30.0)
+    assert name_of(pool, step) == "quick"
+    pool.received("one", done(step, 1.0), 31.0)
+    await quick
+    assert name_of(pool, given(pool, "one", 31.0)) == "slow"
+    slow.cancel()
+    await asyncio.wait([slow])
+
+
+HANG = ProcessExit("SIGKILL", None, ("av/container.py:1 read",))
+MALLORY = ClientId("mallory")
+
+
+async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    others = [await first_of(pool, f"other{n}") for n in range(2)]
+    for now in (16.0, 17.0):
+        step = given(pool, "one", now)
+        assert name_of(pool, step) != "hangs"
+        pool.received("one", done(step, 1.0), now + 0.1)
+    assert name_of(pool, given(pool, "one", 18.0)) == "hangs"
+    pool.died("one", HANG, "hung", 33.0)
+    with pytest.raises(PoisonJob):
+        await slow
+    await asyncio.wait(others)
+
+
+async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
+    slow = await first_of(pool, "hangs")
+    given(pool, "one", 0.0)
+    pool.died("one", HANG, "hung", 15.0)
+    busy = await first_of(pool, "other")
+    assert pool.poll(16.0) == 15.0 + HUNG_PATIENCE_S
+    assert not slow.done()
+    pool.poll(15.0 + HUNG_PATIENCE_S)
+    with pytest.raises(PoisonJob):
+        await slow
+    busy.cancel()
+    await asyncio.wait([busy])
+
+
+async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
+    budget = CrashBudget(max_convictions=1, window_s=600)
+    pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
+    asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    now = time.monotonic()
+    for _ in range(2):
+        given(pool, "one", now)
+        pool.died("one", HANG, "hung", now)
+    with pytest.raises(PoisonJob):
+        await asked
+    assert budget.exhausted_for_s(MALLORY, now) > 0
+    with pytest.raises(RateLimited):
+        await anext(pool.decode(source("another"), client=MALLORY))
+    other = asyncio.create_task(anext(pool.decode(source("well"), client=ClientId("alice"))))
+    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    other.cancel()
+    await asyncio.wait([other])
+
+
+async def test_a_file_that_is_removed_while_it_is_read_is_read_to_its_end(tmp_path: Path) -> None:
+    path = long_file(tmp_path)
+    async with open_decoder(decode_workers=1) as pool:
+        steps: list[Progress] = []
+        async for progress in pool.decode(Source(str(path), "pcm16")):
+            if not steps:
+                path.unlink()
+                await kill_all(pool)
+            steps.append(progress)
+        assert steps[-1].done
+        assert steps[-1].duration_samples == 12 * (CLIPS["pair.wav"].pcm.size + 16_000)
+
+
+@pytest.mark.parametrize("kind", ["nothing", "folder", "pipe"])
+async def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / kind
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    pool = DecodePool(WorkerSettings(), DecodeSettings())
+    with pytest.raises(AudioError, match="can't be read") as caught:
+        await anext(pool.decode(Source(str(path))))
+    assert str(path) not in str(caught.value)
+
+
+async def test_files_are_closed_when_their_reading_ends(tmp_path: Path) -> None:
+    process = psutil.Process()
+    async with open_decoder(decode_workers=1) as pool:
+        assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+        before = process.num_fds()
+        for _ in range(5):
+            assert (await read_all(pool, Source(str(CLIPS["pair.wav"].path))))[-1].done
+            async with aclosing(pool.decode(Source(str(long_file(tmp_path)), "pcm16"))) as reading:
+                await anext(reading)
+        assert process.num_fds() <= before
+        (pid,) = [worker.pid for worker in pool.stats().workers if worker.pid]
+        assert psutil.Process(pid).num_fds() < 20
+
+
+@pytest.mark.parametrize(
+    ("spans", "is_possible"),
+    [
+        ((), True),
+        (((100, 200), (300, 1100)), True),
+        (((99, 200),), False),
+        (((100, 1101),), False),
+        (((200, 200),), False),
+        (((300, 400), (200, 250)), False),
+        (((100, 200), (150, 300)), False),
+        (tuple((at, at + 1) for at in range(100, 1000, 2)), False),
+    ],
+)
+def test_where_a_worker_says_that_somebody_speaks_lies_in_the_piece_and_is_bounded(
+    spans: tuple[tuple[int, int], ...], is_possible: bool
+) -> None:
+    assert lie_within(spans, 100, 1100) is is_possible

@@ -1,0 +1,58 @@
+"""The program that every worker is: confined before anything of it is imported."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
+from auricle.workers.sandbox.confinement import Policy
+from auricle.workers.sandbox.landlock import version
+from tests.fakes.child import Child
+
+pytestmark = pytest.mark.process
+
+MODULE = """
+import os
+from auricle.workers.process.messages import StartFailed
+
+def met(action):
+    try:
+        action()
+    except OSError as exc:
+        return type(exc).__name__
+    return "done"
+
+WHEN_IMPORTED = met(lambda: os.listdir("/"))
+
+def serve(channel, seal):
+    lacking = seal()
+    channel.send(StartFailed(f"{WHEN_IMPORTED} {met(lambda: os.kill(1, 0))} {lacking}"))
+    return 0
+"""
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    (tmp_path / "some_worker.py").write_text(MODULE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return "some_worker"
+
+
+@pytest.mark.skipif(version() < 3, reason="this kernel has no Landlock, or an old one")
+def test_a_policy_holds_before_the_worker_is_imported(module: str) -> None:
+    with Child(module, Policy()) as child:
+        assert child.receive().message == "PermissionError PermissionError ()"  # type: ignore[union-attr]
+        assert child.wait() == EXIT_STOPPED
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root may signal 1")
+def test_without_a_policy_nothing_is_given_up(module: str) -> None:
+    with Child(module) as child:
+        assert child.receive().message == "done done ()"  # type: ignore[union-attr]
+
+
+def test_a_worker_that_is_not_there_ends_as_a_crash() -> None:
+    with Child("auricle.workers.no_such_child") as child:
+        assert child.wait() == EXIT_CRASHED

@@ -1,0 +1,44 @@
+import msgspec
+import pytest
+
+from auricle.workers.process.messages import (
+    LENGTH,
+    BatchDone,
+    JobDone,
+    SegmentMessage,
+    pack,
+    parse_from_child,
+)
+
+pytestmark = pytest.mark.unit
+
+SEGMENT = SegmentMessage(0, 800, " Hi", None, -0.1, 0.0, 1.0, 0.0)
+BODY = pack(BatchDone(1, (JobDone("a", "en", 0.9, (SEGMENT,)),), 0.5))[LENGTH.size :]
+
+
+def with_one_more_field(segment: bytes, field: bytes) -> bytes:
+    """Return the segment as an array with a field that a later version might have."""
+    assert segment[0] == 0x98, "an array of 8"
+    return b"\x99" + segment[1:] + field
+
+
+def test_fields_of_later_versions_are_ignored() -> None:
+    segment = msgspec.msgpack.encode(SEGMENT)
+    body = BODY.replace(segment, with_one_more_field(segment, b"\xc0"))
+    assert parse_from_child(body) == parse_from_child(BODY)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        pytest.param(b" Hi", b" \xcb!", id="no UTF-8"),
+        pytest.param(
+            msgspec.msgpack.encode(SEGMENT),
+            with_one_more_field(msgspec.msgpack.encode(SEGMENT), b"\x91" * 100_000 + b"\xc0"),
+            id="too deep",
+        ),
+    ],
+)
+def test_whatever_is_wrong_with_a_message_is_one_error(good: bytes, bad: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        parse_from_child(BODY.replace(good, bad))

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from auricle.errors import RateLimited
+from auricle.types import ANONYMOUS, ClientId
+from auricle.workers.process.poison import MAX_REMEMBERED, Blame, CrashBudget, fingerprint
+
+pytestmark = pytest.mark.unit
+
+ALICE = ClientId("alice")
+SEGV = "SIGSEGV model.py:1 decode"
+
+
+def blame() -> Blame:
+    return Blame(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
+
+
+def test_the_same_death_twice_convicts() -> None:
+    it = blame()
+    assert not it.strike("u", SEGV)
+    assert it.strike("u", SEGV)
+
+
+def test_different_deaths_convict_at_the_fourth() -> None:
+    it = blame()
+    assert [it.strike("u", f"{SEGV}{n}") for n in range(4)] == [False, False, False, True]
+
+
+def test_deaths_without_a_frame_are_like_no_other() -> None:
+    it = blame()
+    assert [it.strike("u", None) for _ in range(4)] == [False, False, False, True]
+
+
+def test_utterances_do_not_share_their_strikes() -> None:
+    it = blame()
+    it.strike("u", SEGV)
+    assert not it.strike("v", SEGV)
+
+
+def test_getting_through_clears_the_record() -> None:
+    it = blame()
+    it.strike("u", SEGV)
+    assert it.is_suspect("u")
+    it.acquit("u")
+    assert not it.is_suspect("u")
+    assert not it.strike("u", SEGV)
+
+
+def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
+    it = blame()
+    pcm = np.arange(100, dtype=np.int16)
+    it.convict(ALICE, pcm, now=0.0)
+    assert it.is_poison(pcm.copy(), now=599.0)
+    assert not it.is_poison(pcm + 1, now=599.0)
+    assert not it.is_poison(pcm, now=600.0)
+
+
+def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
+    budget = CrashBudget(max_convictions=3, window_s=600)
+    it = Blame(attempts=4, ttl_s=600, budget=budget)
+    for n in range(3):
+        assert budget.exhausted_for_s(ALICE, now=float(n)) == 0.0
+        it.convict(ALICE, np.full(10, n, np.int16), now=float(n))
+    assert budget.exhausted_for_s(ALICE, now=2.0) == 598.0
+    assert budget.exhausted_for_s(ClientId("bob"), now=2.0) == 0.0
+    assert budget.exhausted_for_s(ALICE, now=600.0) == 0.0
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    it = blame()
+    for n in range(MAX_REMEMBERED):
+        it.strike(f"u{n}", SEGV)
+    assert it.is_suspect("u0")
+    it.strike("one more", SEGV)
+    assert not it.is_suspect("u0")
+    assert it.is_suspect("u1")
+
+
+def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() -> None:
+    budget = CrashBudget(max_convictions=3, window_s=600)
+    for now in (0.0, 100.0, 200.0, 300.0):
+        budget.charge(ALICE, now)
+    assert budget.exhausted_for_s(ALICE, now=300.0) == 400.0
+    assert budget.exhausted_for_s(ALICE, now=699.5) == 0.5
+    with pytest.raises(RateLimited):
+        budget.refuse_exhausted(ALICE, now=699.5)
+    for _ in range(3):
+        budget.charge(ANONYMOUS, now=300.0)
+    budget.refuse_exhausted(ANONYMOUS, now=300.0)  # all callers without a key would be refused
+
+
+def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:
+    it = blame()
+    pcm = np.arange(50, dtype=np.int16)
+    it.strike("u", SEGV)
+    it.carry_over("u", pcm)
+    assert not it.is_suspect("u")
+    assert it.strike(fingerprint(pcm.copy()).hex(), SEGV)
+    it.carry_over("unknown", pcm + 1)
+    assert not it.is_suspect(fingerprint(pcm + 1).hex())
+
+
+def test_audio_has_a_short_name_that_tells_it_from_other_audio() -> None:
+    pcm = np.arange(50, dtype=np.int16)
+    assert len(fingerprint(pcm)) == 16
+    assert fingerprint(pcm) == fingerprint(pcm.copy()) != fingerprint(pcm + 1)

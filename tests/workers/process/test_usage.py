@@ -1,0 +1,47 @@
+import os
+
+import pytest
+
+from auricle.workers.process.usage import IDLE_CPU_S, MAX_NEW_THREADS, Usage, UsageWatch
+
+pytestmark = pytest.mark.unit
+
+
+def usage(cpu_s: float = 0.0, threads: int = 10) -> Usage:
+    return Usage(10**8, threads, cpu_s)
+
+
+def test_threads_above_those_of_the_start_and_some_more_are_too_many() -> None:
+    watch = UsageWatch(usage())
+    for threads, reason in ((10 + MAX_NEW_THREADS, None), (11 + MAX_NEW_THREADS, "threads")):
+        assert watch.judge(usage(0, threads), is_idle=False, worked_at=0, now=1) == reason
+
+
+def test_processor_time_counts_only_without_work() -> None:
+    watch = UsageWatch(usage())
+    for second in range(100):
+        used = usage(float(second))
+        assert watch.judge(used, is_idle=False, worked_at=0, now=second) is None
+    for second in range(100, 110):  # a job between any two looks
+        assert watch.judge(usage(second), is_idle=True, worked_at=second, now=second) is None
+    reasons = [
+        watch.judge(usage(second), is_idle=True, worked_at=109, now=second)
+        for second in range(110, 111 + int(IDLE_CPU_S))
+    ]
+    assert reasons[-1] == "idle_cpu"
+    assert not any(reasons[:-2])
+
+
+def test_a_little_processor_time_may_be_used_for_ever() -> None:
+    watch = UsageWatch(usage())
+    for second in range(100_000):
+        used = usage(second * 0.04)
+        assert watch.judge(used, is_idle=True, worked_at=0, now=second) is None
+
+
+def test_this_process_is_measured_and_one_that_is_gone_is_not() -> None:
+    found = Usage.of(os.getpid())
+    assert found is not None
+    assert found.rss_bytes > 5e6
+    assert found.threads >= 1
+    assert Usage.of(2**22 + 1) is None
