@@ -33,7 +33,7 @@ import numpy as np
 
 from auricle.client import Disconnected, LiveClient
 from auricle.events import Final
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.network import Network, Outage, network_to
 from bench.report import Bars, draw, machine, write_json

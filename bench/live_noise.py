@@ -23,7 +23,7 @@ from auricle.engine.short_window import ShortWindowEngine
 from auricle.engine.whisper import WhisperBackend
 from auricle.events import Final, Partial, SpeechStarted
 from auricle.protocol.framing import pack
-from auricle.protocol.native import Stop, StreamParameters
+from auricle.protocol.native.stream import Stop, StreamParameters
 from auricle.session.live import LiveSession
 from auricle.session.output import Submit
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16

@@ -25,7 +25,7 @@ from auricle.engine.loading import load_model
 from auricle.engine.short_window import ShortWindowEngine
 from auricle.engine.whisper import WhisperBackend
 from auricle.events import Final
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.live_noise import Listener
 from bench.report import Bars, draw, machine, write_json

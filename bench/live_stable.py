@@ -20,7 +20,7 @@ from auricle.engine.loading import load_model
 from auricle.engine.short_window import ShortWindowEngine
 from auricle.engine.whisper import WhisperBackend
 from auricle.events import Partial
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.session.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
 from bench.live_noise import Listener

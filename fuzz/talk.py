@@ -13,7 +13,7 @@ from auricle.errors import AuricleError, BadRequest, LocalProtocolError
 from auricle.events import Failed, SessionEvent
 from auricle.languages import LANGUAGES
 from auricle.protocol.dialect import Companded, Dialect, Discard, End, Flush, Reply, Step
-from auricle.protocol.native import Configure, Stop
+from auricle.protocol.native.stream import Configure, Stop
 from fuzz.grammars import split_steps
 from fuzz.story import Story
 

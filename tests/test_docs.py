@@ -18,9 +18,9 @@ from auricle.audio.endpointer import EndpointRules
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
-from auricle.protocol import native
 from auricle.protocol.framing import MAX_PACKET_BYTES
-from auricle.protocol.native import (
+from auricle.protocol.native import stream as native
+from auricle.protocol.native.stream import (
     MAX_TEXT_BYTES,
     StreamParameters,
     decode_command,
@@ -32,7 +32,7 @@ from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
-from auricle.session.opus_wire import MAX_GAP_S
+from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.types import SAMPLE_RATE_HZ
 from tests.fakes.clips import CLIPS, words
 from tests.fakes.command import LIMIT_S, ROOT, Command, serving

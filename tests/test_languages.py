@@ -11,11 +11,11 @@ from auricle.languages import (
     language_choice,
     language_code,
 )
-from auricle.protocol.deepgram_query import parse_listen
-from auricle.protocol.native import Configure, parse_query
-from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
-from auricle.protocol.openai_rest import read_form
-from auricle.protocol.wyoming import WyomingDialect
+from auricle.protocol.deepgram.query import parse_listen
+from auricle.protocol.native.stream import Configure, parse_query
+from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
+from auricle.protocol.openai.transcriptions import read_form
+from auricle.protocol.wyoming.events import WyomingDialect
 from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.params import parse_query as parse_http_query

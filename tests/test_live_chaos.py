@@ -20,7 +20,7 @@ import pytest
 
 from auricle.client import ClientRules, LiveClient
 from auricle.events import Final
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.types import Pcm16
 from tests.fakes.clips import CLIPS
 from tests.fakes.command import Command, command, environment

@@ -11,7 +11,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from auricle.events import Closed, Failed, Final, Marks, Partial, Ready, Warned
-from auricle.protocol.native import Ack, Resume, Stop, decode_event, encode_command
+from auricle.protocol.native.stream import Ack, Resume, Stop, decode_event, encode_command
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.soak.sources import STEP_SAMPLES, Source
 

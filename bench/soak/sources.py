@@ -17,7 +17,7 @@ from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.ring import PCM16RingBuffer
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.protocol.framing import pack
-from auricle.session.pcm_wire import POSITION
+from auricle.session.wire_formats.pcm import POSITION
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 10

@@ -7,10 +7,10 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
-from auricle.protocol.deepgram import parameters_of
-from auricle.protocol.deepgram_query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
-from auricle.protocol.deepgram_results import Metadata, Model, file_body, plain
-from auricle.protocol.native import (
+from auricle.protocol.deepgram.live import parameters_of
+from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
+from auricle.protocol.deepgram.results import Metadata, Model, file_body, plain
+from auricle.protocol.native.stream import (
     MAX_ENDPOINT_MS,
     MAX_HOTWORDS,
     Start,

@@ -18,7 +18,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Command,
     Configure,

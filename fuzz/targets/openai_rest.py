@@ -8,7 +8,7 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
-from auricle.protocol.openai_rest import (
+from auricle.protocol.openai.transcriptions import (
     FIELDS,
     MAX_KEYWORD_CHARACTERS,
     MAX_KEYWORDS,

@@ -38,7 +38,14 @@ from auricle.events import (
 )
 from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
 from auricle.protocol.framing import pack
-from auricle.protocol.native import Ack, Configure, Finalize, Keepalive, Stop, StreamParameters
+from auricle.protocol.native.stream import (
+    Ack,
+    Configure,
+    Finalize,
+    Keepalive,
+    Stop,
+    StreamParameters,
+)
 from auricle.session.live import Cancel, LiveSession, Submit
 from auricle.types import (
     ANONYMOUS,

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from struct import pack
 
 from auricle.errors import AudioError
-from auricle.protocol.wav_head import MAX_HEAD_BYTES, WavHead, parse_wav_head
+from auricle.protocol.wav import MAX_HEAD_BYTES, WavHead, parse_wav_head
 from fuzz.checks import pieces
 from fuzz.target import Target
 from tests.fakes.clips import TESTDATA

@@ -10,11 +10,11 @@ from auricle.audio.opus import find_libopus
 from auricle.errors import AudioError, LocalProtocolError, RemoteProtocolError, UnsupportedFormat
 from auricle.events import SwitchFormat, Warned, Wire
 from auricle.protocol.framing import pack
-from auricle.protocol.native import StreamParameters
-from auricle.session.container_wire import ContainerWire
-from auricle.session.heard import Audio, Lost, StreamCounts, WireFormat
-from auricle.session.opus_wire import MAX_GAP_S, OpusWire
-from auricle.session.pcm_wire import PcmWire
+from auricle.protocol.native.stream import StreamParameters
+from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
+from auricle.session.wire_formats.container import ContainerWire
+from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
+from auricle.session.wire_formats.pcm import PcmWire
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 from fuzz.checks import pieces
 from fuzz.grammars import (

@@ -10,9 +10,9 @@ import msgspec
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.languages import LANGUAGES
 from auricle.protocol.dialect import End, Reply
-from auricle.protocol.native import Configure, Stop, StreamParameters
-from auricle.protocol.wyoming import WyomingDialect, info_event
-from auricle.protocol.wyoming_framing import MAX_DATA_BYTES, EventFramer
+from auricle.protocol.native.stream import Configure, Stop, StreamParameters
+from auricle.protocol.wyoming.events import WyomingDialect, info_event
+from auricle.protocol.wyoming.framing import MAX_DATA_BYTES, EventFramer
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar, json_mutation
 from fuzz.story import Story

@@ -5,7 +5,7 @@ import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.events import Final
-from auricle.session.hearing import Hearing
+from auricle.session.segmenter import Hearing
 from auricle.types import SAMPLE_RATE_HZ
 from bench.live_room import ENDPOINT_MS, invented, scene, sentences_of
 from bench.room_sounds import SOUNDS

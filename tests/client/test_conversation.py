@@ -31,7 +31,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Command,
     Configure,

@@ -28,7 +28,14 @@ from auricle.events import (
     SwitchFormat,
     Wire,
 )
-from auricle.protocol.native import Configure, Finalize, Keepalive, Resume, Start, StreamParameters
+from auricle.protocol.native.stream import (
+    Configure,
+    Finalize,
+    Keepalive,
+    Resume,
+    Start,
+    StreamParameters,
+)
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from tests.fakes.live_server import LiveServer, live_server, refusal
 from tests.fakes.opus import tone

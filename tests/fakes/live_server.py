@@ -21,7 +21,7 @@ from websockets.http11 import Request, Response
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.events import Closed, Event, Final, Marks, Partial, Ready, Wire
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Command,
     Configure,

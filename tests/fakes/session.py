@@ -14,7 +14,7 @@ from auricle.config import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Final, Marks, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.session.live import Cancel, LiveSession, Submit
 from auricle.types import (
     SAMPLE_RATE_HZ,

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import SocketStream
 
 from auricle.config import LiveSettings
-from auricle.protocol.wyoming_framing import EventFramer, WyomingEvent
+from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.server.api.wyoming import WyomingServer
 from auricle.server.context import ServerState
 from auricle.server.main import open_sockets

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.protocol.deepgram_query import parse_listen
+from auricle.protocol.deepgram.query import parse_listen
 from auricle.server.uploads.params import AUDIO_FORMATS, Fields
 from tests.fakes.service import InProcess, in_process, keys
 

@@ -8,8 +8,8 @@ import anyio
 import pytest
 
 from auricle.config import LiveSettings
-from auricle.protocol.deepgram import DeepgramDialect
-from auricle.protocol.openai_realtime import RealtimeDialect
+from auricle.protocol.deepgram.live import DeepgramDialect
+from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES

@@ -13,7 +13,7 @@ from auricle.engine.batching import transcribe_sorted
 from auricle.engine.loading import load_model
 from auricle.engine.short_window import ShortWindowEngine
 from auricle.engine.whisper import WhisperBackend
-from auricle.session.hearing import Hearing
+from auricle.session.segmenter import Hearing
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
 from bench.scoring import Errors, word_errors
 from bench.speech import Clip, say, sentence, with_noise

@@ -10,7 +10,7 @@ from auricle.audio.opus import find_libopus
 from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.framing import pack
-from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
+from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.intake import (
     BITE_SAMPLES,
     ITEM_BYTES,

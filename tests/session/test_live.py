@@ -36,7 +36,7 @@ from auricle.events import (
 )
 from auricle.protocol.dialect import Discard, Flush, Tune
 from auricle.protocol.framing import pack
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Configure,
     Finalize,

@@ -28,14 +28,14 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.protocol.deepgram import DeepgramDialect
-from auricle.protocol.deepgram_query import parse_listen
-from auricle.protocol.deepgram_results import Model
+from auricle.protocol.deepgram.live import DeepgramDialect
+from auricle.protocol.deepgram.query import parse_listen
+from auricle.protocol.deepgram.results import Model
 from auricle.protocol.dialect import Discard, End, Flush
 from auricle.protocol.framing import pack
-from auricle.protocol.native import Ack, Stop, StreamParameters
-from auricle.protocol.openai_realtime import RealtimeDialect
-from auricle.protocol.openai_realtime_config import RealtimeConfig
+from auricle.protocol.native.stream import Ack, Stop, StreamParameters
+from auricle.protocol.openai.realtime import RealtimeDialect
+from auricle.protocol.openai.realtime_config import RealtimeConfig
 from auricle.session.final import MAX_FAILURES
 from auricle.types import Job, JobKind
 from tests.fakes.clips import CLIPS

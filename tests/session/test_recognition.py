@@ -16,7 +16,6 @@ from auricle.audio.endpointer import (
 )
 from auricle.errors import AuricleError, Overloaded, PoisonJob
 from auricle.events import Partial, SpeechEnded, SpeechStarted
-from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
 from auricle.session.recognition import (
@@ -26,6 +25,7 @@ from auricle.session.recognition import (
     Outcome,
     Recognition,
 )
+from auricle.session.segmenter import Hearing
 from auricle.session.utterance import Caller
 from auricle.types import Job, JobKind, Options, Segment, Transcript, Word
 from tests.fakes.session import CLIENT, spoken, transcript

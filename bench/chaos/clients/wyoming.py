@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 
-from auricle.protocol.wyoming_framing import EventFramer, WyomingEvent
+from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.types import SAMPLE_RATE_HZ
 from bench.chaos.clients.site import Broken, Refused, Site, chunks, paced
 from bench.chaos.said import Said

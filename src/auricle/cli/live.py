@@ -29,7 +29,7 @@ from auricle.cli.speech import (
 from auricle.client import ClientRules, LiveClient
 from auricle.config import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
-from auricle.protocol.native import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
+from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 

@@ -21,7 +21,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.native import Configure, StreamParameters
+from auricle.protocol.native.stream import Configure, StreamParameters
 from auricle.types import Gap
 
 __all__ = [

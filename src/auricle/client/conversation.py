@@ -41,7 +41,7 @@ from auricle.events import (
 )
 from auricle.protocol.framing import pack
 from auricle.protocol.gaps import NOT_CAPTURED, TOO_SLOW, UNREACHABLE
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Configure,
     Finalize,

@@ -33,7 +33,7 @@ from auricle.client.kept_audio import FRAME_MS
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, Unreachable
 from auricle.events import Failed, Wire
 from auricle.protocol.gaps import STOPPED, UNREACHABLE
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Configure,
     Keepalive,
     StreamParameters,

@@ -29,7 +29,7 @@ What holds for the order of things:
 To add a dialect: write its class and its tests here, in ``protocol/``, then a route that says how
 its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_guest`). The native protocol
 (:mod:`auricle.server.live.native_dialect`) is the smallest example,
-:mod:`auricle.protocol.openai_realtime` one with a memory.
+:mod:`auricle.protocol.openai.realtime` one with a memory.
 """
 
 import enum
@@ -41,7 +41,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from auricle.events import Failed, SessionEvent
-from auricle.protocol.native import Ack, Configure, Finalize, Keepalive, Stop
+from auricle.protocol.native.stream import Ack, Configure, Finalize, Keepalive, Stop
 
 
 class Flush(msgspec.Struct, frozen=True):

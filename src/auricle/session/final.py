@@ -23,9 +23,9 @@ from auricle.errors import (
     RequestError,
     Superseded,
 )
-from auricle.session.heard import NO_AUDIO
 from auricle.session.output import Cancel, Submit
 from auricle.session.utterance import JobFactory, Speculation
+from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.types import SAMPLE_RATE_HZ, JobId, JobKind, Options, Pcm16, Segment, Transcript
 
 RETRY_FIRST_S = 0.25

@@ -16,14 +16,14 @@ from auricle.audio.opus import LibOpus
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.dialect import Discard, Flush
-from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
-from auricle.session.container_wire import ContainerWire
-from auricle.session.heard import Audio, Lost, StreamCounts, WireFormat
-from auricle.session.hearing import Hearing
+from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.ledger import Ledger
-from auricle.session.opus_wire import OpusWire
 from auricle.session.pace import Pace
-from auricle.session.pcm_wire import PcmWire
+from auricle.session.segmenter import Hearing
+from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
+from auricle.session.wire_formats.container import ContainerWire
+from auricle.session.wire_formats.opus import OpusWire
+from auricle.session.wire_formats.pcm import PcmWire
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 MAX_INBOX_BYTES = 8 * 2**20

@@ -38,7 +38,7 @@ from auricle.events import (
 )
 from auricle.languages import LANGUAGES, improbable_language
 from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Ack,
     Configure,
     Finalize,

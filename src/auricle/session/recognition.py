@@ -16,9 +16,9 @@ from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.agreement import continues
 from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
-from auricle.session.hearing import Hearing
 from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
+from auricle.session.segmenter import Hearing
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
 from auricle.types import JobId, JobKind, Options, Transcript, Word
 

@@ -3,10 +3,10 @@ import pytest
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native import parse_query
-from auricle.session.container_wire import ContainerWire
-from auricle.session.heard import Audio, StreamCounts
-from auricle.session.pcm_wire import POSITION
+from auricle.protocol.native.stream import parse_query
+from auricle.session.wire_formats.base import Audio, StreamCounts
+from auricle.session.wire_formats.container import ContainerWire
+from auricle.session.wire_formats.pcm import POSITION
 from auricle.types import Pcm16
 from bench.soak.sources import (
     PACKET_SAMPLES,

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.errors import BadRequest
 from auricle.events import Wire
-from auricle.protocol.native import StreamParameters
+from auricle.protocol.native.stream import StreamParameters
 from auricle.server.api.dialect_session import Welcome, serve_guest
 from auricle.server.http.errors import error_response
 from auricle.server.live.native_dialect import NativeDialect

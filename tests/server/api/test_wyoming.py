@@ -11,7 +11,7 @@ from structlog.testing import LogCapture
 
 from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
-from auricle.protocol.wyoming_framing import MAX_PAYLOAD_BYTES
+from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server
 from auricle.server.api.wyoming import MAX_CONNECTIONS, WYOMING, listen
 from auricle.types import Job

@@ -13,7 +13,7 @@ from auricle.config import LiveSettings
 from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
 from auricle.events import Final, Partial, SessionEvent, Wire
 from auricle.protocol.dialect import Companded, Farewell, Flush, Law, Reply, Step
-from auricle.protocol.native import Resume, StreamParameters
+from auricle.protocol.native.stream import Resume, StreamParameters
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,

@@ -5,7 +5,7 @@ import pytest
 from auricle.errors import BadRequest
 from auricle.events import Discarded, Failed, Finalized, Flushed, SpeechStarted
 from auricle.protocol.dialect import End
-from auricle.protocol.native import Configure, Finalize, Resume, Start, encode_command
+from auricle.protocol.native.stream import Configure, Finalize, Resume, Start, encode_command
 from auricle.server.live.native_dialect import NativeDialect
 
 pytestmark = pytest.mark.unit

@@ -9,7 +9,7 @@ from structlog.testing import LogCapture
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
 from auricle.events import SessionEvent, Wire
-from auricle.protocol.native import Finalize, Resume, Stop, StreamParameters
+from auricle.protocol.native.stream import Finalize, Resume, Stop, StreamParameters
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.registry import (
     FIRST_RETURN_S,

@@ -8,7 +8,7 @@ from structlog.testing import LogCapture
 
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
 from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wire
-from auricle.protocol.native import Configure, Finalize, Stop, StreamParameters
+from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.server.live.runner import LiveRunner
 from auricle.types import JobKind
 from tests.fakes.live_sessions import Sessions, sessions

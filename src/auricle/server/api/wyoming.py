@@ -25,8 +25,8 @@ import auricle
 from auricle.config import ServerSettings
 from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
 from auricle.protocol.dialect import Reply
-from auricle.protocol.native import StreamParameters
-from auricle.protocol.wyoming import WyomingDialect, error_event, info_event
+from auricle.protocol.native.stream import StreamParameters
+from auricle.protocol.wyoming.events import WyomingDialect, error_event, info_event
 from auricle.server.access.connection_limits import GatedSocket, Peer
 from auricle.server.access.keyring import is_loopback
 from auricle.server.context import RETRY_S, ServerState

@@ -8,7 +8,7 @@ from auricle.errors import BadRequest
 from auricle.events import Event, SessionEvent
 from auricle.languages import language_choice
 from auricle.protocol.dialect import End, Farewell, Step
-from auricle.protocol.native import Configure, Resume, Start, decode_command, encode_event
+from auricle.protocol.native.stream import Configure, Resume, Start, decode_command, encode_event
 
 
 class NativeDialect:

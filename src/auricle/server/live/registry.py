@@ -17,7 +17,7 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
 from auricle.errors import Draining, Overloaded, RateLimited
-from auricle.protocol.native import Resume, StreamParameters
+from auricle.protocol.native.stream import Resume, StreamParameters
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import Allowances
 from auricle.server.http.client_address import Address, Network

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
-from auricle.protocol.deepgram import DeepgramDialect
+from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.types import SAMPLE_RATE_HZ, Job, Pcm16, Segment, Transcript, Word
 from tests.fakes.containers import ogg_stream, webm_stream

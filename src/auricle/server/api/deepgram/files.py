@@ -16,8 +16,8 @@ from starlette.responses import Response
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
 from auricle.languages import improbable_language
-from auricle.protocol.deepgram_query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
-from auricle.protocol.deepgram_results import Metadata, file_body, seconds
+from auricle.protocol.deepgram.query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
+from auricle.protocol.deepgram.results import Metadata, file_body, seconds
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.deepgram.live import model_of, utc_now

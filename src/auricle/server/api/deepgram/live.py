@@ -6,9 +6,9 @@ from importlib.metadata import version
 from fastapi import APIRouter
 from starlette.websockets import WebSocket
 
-from auricle.protocol.deepgram import DeepgramDialect, parameters_of
-from auricle.protocol.deepgram_query import parse_listen
-from auricle.protocol.deepgram_results import Model
+from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
+from auricle.protocol.deepgram.query import parse_listen
+from auricle.protocol.deepgram.results import Model
 from auricle.server.api.deepgram.errors import refusal
 from auricle.server.api.dialect_session import Welcome, serve_guest
 from auricle.server.context import ServerState

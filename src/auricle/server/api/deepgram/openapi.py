@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auricle.protocol.deepgram_query import (
+from auricle.protocol.deepgram.query import (
     DEFAULT_LANGUAGE,
     DEFAULT_UTT_SPLIT_S,
     LINEAR16,

@@ -26,7 +26,7 @@ from auricle.errors import (
     RemoteProtocolError,
 )
 from auricle.languages import language_choice
-from auricle.protocol.native import (
+from auricle.protocol.native.stream import (
     Resume,
     Start,
     StreamParameters,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from auricle.protocol.openai_rest import Format
+from auricle.protocol.openai.transcriptions import Format
 from auricle.protocol.subtitle_layout import MAX_LINE_WIDTH, MAX_LINES, MIN_LINE_WIDTH, USUAL
 from auricle.server.http.openapi import (
     KEYED,

@@ -19,8 +19,8 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from auricle.errors import BadRequest
-from auricle.protocol.openai_realtime import RealtimeDialect
-from auricle.protocol.openai_realtime_config import RealtimeConfig, decode_session
+from auricle.protocol.openai.realtime import RealtimeDialect
+from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
 from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Welcome, serve_guest
 from auricle.server.api.openai.errors import openai_refusal

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from auricle.errors import UnknownModel
 from auricle.longform import FileTranscript
 from auricle.protocol.ignored import warning_headers
-from auricle.protocol.openai_rest import (
+from auricle.protocol.openai.transcriptions import (
     FIELDS,
     MODELS,
     SpeechRequest,

@@ -1,0 +1,438 @@
+"""Deepgram's live protocol as a dialect: ``/v1/listen``. Pure.
+
+::
+
+    audio … {"type":"Finalize"}             … {"type":"CloseStream"}
+      ↓                   ↓                          ↓
+    Results, interim …  Results, from_finalize   last Results, Metadata, close 1000
+
+One ``Results`` with ``is_final`` for each utterance. ``speech_final`` says that silence ended it,
+or a ``Finalize``; it is false where the speaker goes on, and always with ``endpointing=false``. A
+``Finalize`` is answered by the last result of what was said before it, or by an empty one.
+
+With ``interim_results`` each second of silence has an empty interim ``Results``, which covers the
+audio since the result before it: some clients measure silence by the sum of the durations.
+
+Without ``encoding`` the first bytes say what the audio is: Ogg, WebM, or a WAV.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from auricle.errors import AudioError, BadRequest, IdleTimeout
+from auricle.events import (
+    Closed,
+    Failed,
+    Final,
+    Finalized,
+    Flushed,
+    Marks,
+    Partial,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    SwitchFormat,
+    Wire,
+)
+from auricle.protocol.deepgram import query as asks
+from auricle.protocol.deepgram.query import Listen, check_hotwords
+from auricle.protocol.deepgram.results import (
+    INTERIM_CONFIDENCE,
+    Json,
+    Metadata,
+    Model,
+    alternative,
+    guessed_words,
+    seconds,
+)
+from auricle.protocol.detect import AudioFormat, detect
+from auricle.protocol.dialect import Companded, End, Farewell, Flush, Law, Reply, Step, Tune
+from auricle.protocol.native.stream import (
+    MAX_TEXT_BYTES,
+    Configure,
+    Keepalive,
+    Stop,
+    StreamParameters,
+)
+from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
+from auricle.types import SAMPLE_RATE_HZ
+
+IDLE_TIMEOUT_S = 10.0
+"""Deepgram's: clients count on it to find out that they are not heard, and send ``KeepAlive``."""
+
+SIGNATURE_BYTES = 12
+"""So many bytes tell one container from another."""
+
+MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
+"""The least that an empty result covers; the session reports its progress every second."""
+_CONTROL_BYTES = 1024
+"""A binary message of this size or less may be a text message sent as binary."""
+
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+_CHANNEL_INDEX = [0, 1]  # the first of one
+_MAX_REASON_BYTES = 123  # RFC 6455 §5.5
+
+_WIRES = {
+    asks.LINEAR16: Wire.PCM16,
+    asks.MULAW: Wire.PCM16,
+    asks.ALAW: Wire.PCM16,
+    asks.OPUS: Wire.OPUS_MESSAGE,
+    asks.OGG_OPUS: Wire.OGG,
+    None: Wire.PCM16,  # until the first bytes are there
+}
+_LAWS = {asks.MULAW: Law.MU, asks.ALAW: Law.A}
+_WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
+
+_AUDIO_CODES = frozenset({"bad_audio", "empty_audio", "unsupported_format", "protocol_error"})
+
+
+def parameters_of(asked: Listen) -> StreamParameters:
+    """Return what the session of a live stream starts with."""
+    is_pcm = asked.encoding in asks.RAW_ENCODINGS
+    return StreamParameters(
+        format=_WIRES[asked.encoding],
+        sample_rate=asked.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
+        channels=asked.channels,
+        language=asked.language,
+        languages=asked.languages,
+        hotwords=asked.hotwords,
+        partials=asked.wants_interim,
+        endpoint_ms=asked.endpoint_ms,
+        word_timestamps=True,
+    )
+
+
+class _Message(msgspec.Struct):
+    type: Literal["KeepAlive", "Finalize", "CloseStream", "Configure"]
+    keyterms: list[str] | None = None
+
+
+_messages = msgspec.json.Decoder(_Message)
+_HOW_TO_ASK = (
+    "A text message is JSON with a type: KeepAlive, Finalize, CloseStream, or Configure, where "
+    "keyterms are a list of strings."
+)
+
+
+@dataclass(slots=True, eq=False)
+class _Utterance:
+    """One that has ended, and whose final isn't out."""
+
+    end_sample: int
+    goes_on: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Finalize:
+    """One that is not over: ``last`` is the utterance whose final answers it, if there is one."""
+
+    last: _Utterance | None
+    is_answered: bool = False
+
+
+class DeepgramDialect:
+    """One connection; see the module.
+
+    Args:
+        asked: The query.
+        request_id: A UUID, told in every message.
+        created: When the request came, as text.
+        model: What recognises.
+    """
+
+    is_resumable = False
+    idle_timeout_s = IDLE_TIMEOUT_S
+
+    def __init__(self, asked: Listen, *, request_id: str, created: str, model: Model) -> None:
+        self._asked = asked
+        self._request_id = request_id
+        self._created = created
+        self._model = model
+        self._sha256 = hashlib.sha256()
+        self._law = _LAWS.get(asked.encoding or "")
+        self._head: bytes | None = b"" if asked.encoding is None else None
+        self._is_undecodable = False
+        self._is_speaking = False
+        self._owed: deque[_Utterance] = deque()
+        self._finalizes: deque[_Finalize] = deque()
+        self._told_sample = self._safe_sample = 0
+        self._covered_sample = 0
+        self._last_word_sample: int | None = None
+
+    # What the client says.
+
+    def receive_text(self, text: str) -> Iterable[Step]:
+        """Do what a message asks for.
+
+        Raises:
+            BadRequest: It is none.
+        """
+        if len(text) > MAX_TEXT_BYTES:
+            raise BadRequest(f"A text message holds at most {MAX_TEXT_BYTES} bytes.")
+        try:
+            message = _messages.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            raise BadRequest(_HOW_TO_ASK) from error
+        match message.type:
+            case "KeepAlive":
+                return (Keepalive(),)
+            case "Finalize":
+                return (Flush(),)
+            case "CloseStream":
+                return (Stop(),)
+            case "Configure":
+                return self._configure(message)
+
+    def receive_bytes(self, data: bytes) -> Iterable[Step]:
+        """Take audio; a message without any is an old way to say ``CloseStream``.
+
+        A text message that was sent as binary is no audio: some clients do that.
+
+        Raises:
+            AudioError: It can't be decoded.
+        """
+        if not data:
+            return (Stop(),)
+        if data.startswith(b"{") and len(data) <= _CONTROL_BYTES and _is_message(data):
+            return self.receive_text(data.decode())
+        if self._is_undecodable:
+            raise AudioError("The packets can't be decoded as Opus.")
+        self._sha256.update(data)
+        if self._head is None:
+            return (self._audio(data),)
+        self._head += data
+        return self._begin(self._head)
+
+    def _audio(self, data: bytes) -> Step:
+        return data if self._law is None else Companded(data, self._law)
+
+    def _begin(self, head: bytes) -> Iterator[Step]:
+        """Find out what a stream without ``encoding`` holds, and go on with it."""
+        if len(head) < SIGNATURE_BYTES:
+            return
+        match detect(head, len(head) + 1):
+            case AudioFormat.OGG:
+                yield Configure(format=Wire.OGG)
+            case AudioFormat.WEBM:
+                yield Configure(format=Wire.WEBM)
+            case AudioFormat.WAV:
+                wav = parse_wav_head(head)
+                if wav is None:
+                    return
+                self._law = _WAV_LAWS.get(wav.code)
+                is_known = wav.bits == (8 if self._law else 16) and wav.code in (PCM, *_WAV_LAWS)
+                is_usual = asks.MIN_RATE_HZ <= wav.sample_rate_hz <= asks.MAX_RATE_HZ
+                if not is_known or not is_usual or wav.channels != self._asked.channels:
+                    raise AudioError(
+                        "A live WAV has 16 bits, or G.711; two channels need channels=2."
+                    )
+                yield Configure(format=Wire.PCM16, sample_rate=wav.sample_rate_hz)
+                head = head[wav.size_bytes :]
+            case _:
+                raise AudioError(
+                    "Without encoding, send Ogg or WebM with Opus in it, or a WAV; name encoding "
+                    "and sample_rate for samples without a header."
+                )
+        self._head = None
+        if head:
+            yield self._audio(head)
+
+    def _configure(self, message: _Message) -> Iterable[Step]:
+        if message.keyterms is None:
+            return (self._reply({"type": "ConfigureSuccess", "request_id": self._request_id}),)
+        try:
+            hotwords = check_hotwords(message.keyterms)
+        except BadRequest as error:
+            failure = {
+                "type": "ConfigureFailure",
+                "request_id": self._request_id,
+                "code": "CONFIGURE_KEYTERM_LIMIT_EXCEEDED",
+                "description": str(error),
+            }
+            return (self._reply(failure),)
+        success = {
+            "type": "ConfigureSuccess",
+            "request_id": self._request_id,
+            "keyterms": message.keyterms,
+        }
+        return Tune(hotwords=hotwords), self._reply(success)
+
+    def _reply(self, message: Json) -> Reply:
+        return Reply((_text(message),))
+
+    # What the session tells.
+
+    def encode(self, event: SessionEvent) -> Iterable[str]:
+        """Return the messages that tell an event."""
+        return [_text(message) for message in self._messages_of(event)]
+
+    def _messages_of(self, event: SessionEvent) -> Iterable[Json]:
+        match event:
+            case SpeechStarted(at_sample):
+                return self._speech_started(at_sample)
+            case Partial():
+                return (self._interim(event),)
+            case SpeechEnded(at_sample):
+                self._is_speaking = False
+                self._owed.append(_Utterance(at_sample))
+            case Final():
+                return (self._final(event),)
+            case Flushed():
+                self._finalizes.append(_Finalize(self._owed[-1] if self._owed else None))
+            case Finalized(at_sample):
+                return self._finalized(at_sample)
+            case Marks():
+                self._safe_sample = event.safe_sample
+                return (*self._silence(), *self._utterance_end(event.received_sample))
+            case SwitchFormat():
+                self._is_undecodable = True
+            case Closed():
+                return (self._metadata(event.audio_samples),)
+            case Failed():
+                return ({"type": "Error", "variant": "SchemaError", "description": event.message},)
+            case _:
+                pass
+        return ()
+
+    def _speech_started(self, at_sample: int) -> Iterable[Json]:
+        self._is_speaking = True
+        if self._owed:
+            last = self._owed[-1]
+            silence = at_sample - last.end_sample
+            last.goes_on = silence < self._asked.endpoint_ms * _SAMPLES_PER_MS
+        if self._asked.wants_speech_started:
+            timestamp = seconds(at_sample)
+            yield {"type": "SpeechStarted", "channel": _CHANNEL_INDEX, "timestamp": timestamp}
+
+    def _interim(self, event: Partial) -> Json:
+        text = event.stable + event.unstable
+        words = guessed_words(text, event.start_sample, event.end_sample)
+        found = alternative(text, words, punctuates=self._asked.punctuates)
+        found["confidence"] = INTERIM_CONFIDENCE
+        return self._results(event.start_sample, event.end_sample, found)
+
+    def _final(self, event: Final) -> Json:
+        words = event.words or ()
+        found = alternative(event.text, words, punctuates=self._asked.punctuates)
+        if self._asked.language is None and event.language is not None:
+            found["languages"] = [event.language]
+        self._told_sample = self._covered_sample = event.end_sample
+        if words:
+            self._last_word_sample = words[-1].end_sample
+        ended = self._owed.popleft()
+        finalize = next((one for one in self._finalizes if one.last is ended), None)
+        if finalize is not None:
+            finalize.is_answered = True
+        is_endpoint = self._asked.tells_endpoints and not ended.goes_on
+        return self._results(
+            event.start_sample,
+            event.end_sample,
+            found,
+            is_final=True,
+            speech_final=is_endpoint or finalize is not None,
+            from_finalize=finalize is not None,
+        )
+
+    def _finalized(self, at_sample: int) -> Iterable[Json]:
+        """Answer a ``Finalize`` that no result has answered; the next word begins behind that."""
+        if self._finalizes.popleft().is_answered:
+            return
+        start_sample, end_sample = self._told_sample, min(at_sample, self._safe_sample)
+        self._told_sample = max(start_sample, end_sample)
+        yield self._results(
+            start_sample,
+            self._told_sample,
+            alternative("", (), punctuates=False),
+            is_final=True,
+            speech_final=True,
+            from_finalize=True,
+        )
+
+    def _silence(self) -> Iterable[Json]:
+        """Return an empty interim result for silence that no result covers yet."""
+        start_sample = max(self._told_sample, self._covered_sample)
+        samples = self._safe_sample - start_sample
+        is_silent = not self._is_speaking and not self._owed
+        if not self._asked.wants_interim or not is_silent or samples < MIN_SILENCE_SAMPLES:
+            return
+        self._covered_sample = self._safe_sample
+        found = alternative("", (), punctuates=False)
+        yield self._results(start_sample, self._safe_sample, found)
+
+    def _utterance_end(self, received_sample: int) -> Iterable[Json]:
+        """Tell of a silence after the last word, once all words are out; looked at each second."""
+        silence_ms, last_sample = self._asked.utterance_end_ms, self._last_word_sample
+        if silence_ms is None or last_sample is None or self._is_speaking or self._owed:
+            return
+        if received_sample - last_sample >= silence_ms * _SAMPLES_PER_MS:
+            self._last_word_sample = None
+            last_word_end = seconds(last_sample)
+            yield {
+                "type": "UtteranceEnd",
+                "channel": _CHANNEL_INDEX,
+                "last_word_end": last_word_end,
+            }
+
+    def _metadata(self, duration_samples: int) -> Json:
+        sha256 = self._sha256.hexdigest()
+        about = Metadata(self._request_id, sha256, self._created, self._model, self._asked.warnings)
+        return {"type": "Metadata", **about.body(duration_samples)}
+
+    def _results(
+        self,
+        start_sample: int,
+        end_sample: int,
+        found: Json,
+        *,
+        is_final: bool = False,
+        speech_final: bool = False,
+        from_finalize: bool = False,
+    ) -> Json:
+        return {
+            "type": "Results",
+            "channel_index": _CHANNEL_INDEX,
+            "duration": seconds(end_sample - start_sample),
+            "start": seconds(start_sample),
+            "is_final": is_final,
+            "speech_final": speech_final,
+            "from_finalize": from_finalize,
+            "channel": {"alternatives": [found]},
+            "metadata": {
+                "request_id": self._request_id,
+                "model_info": self._model.info,
+                "model_uuid": self._model.uuid,
+            },
+        }
+
+    def farewell(self, end: End) -> Farewell:
+        """Close with the code and the words that clients know."""
+        code = "" if end.failed is None else end.failed.code
+        message = "" if end.failed is None else end.failed.message
+        if code == IdleTimeout.code:
+            return _farewell(1011, "NET-0001", "No audio and no KeepAlive came for 10 s.")
+        if code in _AUDIO_CODES:
+            return _farewell(1008, "DATA-0000", message)
+        return _farewell(end.close_code, code, message)
+
+
+def _is_message(data: bytes) -> bool:
+    try:
+        _messages.decode(data)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
+def _farewell(close_code: int, code: str, message: str) -> Farewell:
+    reason = f"{code}: {message}" if code else ""
+    cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
+    return Farewell((), close_code, cut)
+
+
+def _text(message: Json) -> str:
+    return msgspec.json.encode(message).decode()

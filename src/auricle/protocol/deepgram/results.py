@@ -1,0 +1,222 @@
+"""Texts as Deepgram's clients get them: words, live results, and the transcript of a file. Pure.
+
+Deepgram's ``word`` has neither capitals nor punctuation; both are in ``punctuated_word``, which is
+there if the client asked for punctuation, and in the transcript then.
+"""
+
+import unicodedata
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auricle.protocol.deepgram.query import Listen
+from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+
+INTERIM_CONFIDENCE = 0.5
+"""Guesses come without figures, but clients want one."""
+
+PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
+PARAGRAPH_SENTENCES = 5
+
+_INSIDE_WORDS = frozenset("'’-")
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What recognises: ``name`` is the loaded model's, whatever the client asked for."""
+
+    name: str
+    version: str
+
+    @property
+    def uuid(self) -> str:
+        """Return an id that is the same for the same model on every server."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"auricle:{self.name}:{self.version}"))
+
+    @property
+    def info(self) -> Json:
+        """Return what results say of it."""
+        return {"name": self.name, "version": self.version, "arch": "whisper"}
+
+
+def seconds(samples: int) -> float:
+    """Return a time as results have it."""
+    return round(samples / SAMPLE_RATE_HZ, 3)
+
+
+def plain(text: str) -> str:
+    """Return a text without capitals and punctuation."""
+    words = ("".join(_letters(word)) for word in text.lower().split())
+    return " ".join(word for word in words if word)
+
+
+def _letters(word: str) -> Iterator[str]:
+    last = len(word) - 1
+    for at, character in enumerate(word):
+        is_inside = 0 < at < last and character in _INSIDE_WORDS | frozenset(".,")
+        if is_inside and word[at - 1].isalnum() and word[at + 1].isalnum():
+            yield character  # don't, twenty-one, 3.5
+        elif not unicodedata.category(character).startswith("P"):
+            yield character
+
+
+def alternative(text: str, words: Iterable[Word], *, punctuates: bool) -> Json:
+    """Return a text with its words: the only alternative that there is."""
+    told = [word for word in (_word(word, punctuates=punctuates) for word in words) if word]
+    return {
+        "transcript": text.strip() if punctuates else plain(text),
+        "confidence": _mean([word["confidence"] for word in told]),
+        "words": told,
+    }
+
+
+def _word(word: Word, *, punctuates: bool) -> Json | None:
+    """Return a word; ``None`` for one that is punctuation only."""
+    shown = word.text.strip()
+    bare = plain(shown).replace(" ", "")
+    if not bare:
+        return None
+    told: Json = {
+        "word": bare,
+        "start": seconds(word.start_sample),
+        "end": seconds(word.end_sample),
+        "confidence": round(word.probability, 4),
+    }
+    if punctuates:
+        told["punctuated_word"] = shown
+    return told
+
+
+def guessed_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
+    """Return a guess's words at about their times: spread by their letters over all of it."""
+    shown = text.split()
+    letters = sum(map(len, shown))
+    words: list[Word] = []
+    before, length = 0, end_sample - start_sample
+    for word in shown:
+        start = start_sample + length * before // letters
+        before += len(word)
+        end = start_sample + length * before // letters
+        words.append(Word(start, end, word, INTERIM_CONFIDENCE))
+    return words
+
+
+# Files.
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What an answer says of the request, beside its text.
+
+    Attributes:
+        request_id: A UUID.
+        sha256: Of the audio, as it came.
+        created: When, in UTC.
+        model: What recognised it.
+        warnings: What is missing or had no effect.
+    """
+
+    request_id: str
+    sha256: str
+    created: str
+    model: Model
+    warnings: tuple[str, ...] = ()
+
+    def body(self, duration_samples: int) -> Json:
+        """Return what live streams end with, and files' answers hold."""
+        body: Json = {
+            "transaction_key": "deprecated",
+            "request_id": self.request_id,
+            "sha256": self.sha256,
+            "created": self.created,
+            "duration": seconds(duration_samples),
+            "channels": 1,
+        }
+        return body | ({"warnings": list(self.warnings)} if self.warnings else {})
+
+
+def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json:
+    """Return a file's transcript."""
+    words = [word for segment in transcript.segments for word in segment.words or ()]
+    found = alternative(transcript.text, words, punctuates=asked.punctuates)
+    channel: Json = {"alternatives": [found]}
+    if asked.language is None and transcript.language is not None:
+        channel["detected_language"] = transcript.language
+        channel["language_confidence"] = round(transcript.language_probability, 4)
+        found["languages"] = list(transcript.languages)
+    if asked.wants_paragraphs:
+        found["paragraphs"] = _paragraphs(transcript.segments)
+    results: Json = {"channels": [channel]}
+    if asked.wants_utterances:
+        results["utterances"] = list(_utterances(words, asked, metadata.request_id))
+    model = metadata.model
+    about = metadata.body(transcript.duration_samples)
+    about |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
+    if asked.tags:
+        about["tags"] = list(asked.tags)
+    return {"metadata": about, "results": results}
+
+
+def _paragraphs(segments: Sequence[Segment]) -> Json:
+    told = [_paragraph(group) for group in _grouped(segments)]
+    texts = (" ".join(s["text"] for s in paragraph["sentences"]) for paragraph in told)
+    return {"transcript": "\n\n".join(texts), "paragraphs": told}
+
+
+def _grouped(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
+    """Part at pauses, and after some sentences."""
+    group: list[Segment] = []
+    for segment in segments:
+        pause = segment.start_sample - group[-1].end_sample if group else 0
+        if group and (len(group) >= PARAGRAPH_SENTENCES or pause >= PARAGRAPH_PAUSE_SAMPLES):
+            yield group
+            group = []
+        group.append(segment)
+    if group:
+        yield group
+
+
+def _paragraph(segments: Sequence[Segment]) -> Json:
+    return {
+        "sentences": [
+            {
+                "text": segment.text.strip(),
+                "start": seconds(segment.start_sample),
+                "end": seconds(segment.end_sample),
+            }
+            for segment in segments
+        ],
+        "num_words": sum(len(segment.words or ()) for segment in segments),
+        "start": seconds(segments[0].start_sample),
+        "end": seconds(segments[-1].end_sample),
+    }
+
+
+def _utterances(words: Sequence[Word], asked: Listen, request_id: str) -> Iterator[Json]:
+    """Part at silences of ``utt_split``."""
+    split_samples = asked.utt_split_s * SAMPLE_RATE_HZ
+    group: list[Word] = []
+    number = 0
+    for word in (*words, None):
+        is_last = word is None or (
+            group and word.start_sample - group[-1].end_sample >= split_samples
+        )
+        if group and is_last:
+            text = "".join(word.text for word in group)
+            yield {
+                "start": seconds(group[0].start_sample),
+                "end": seconds(group[-1].end_sample),
+                "channel": 0,
+                **alternative(text, group, punctuates=asked.punctuates),
+                "id": str(uuid.uuid5(uuid.UUID(request_id), str(number))),
+            }
+            group, number = [], number + 1
+        if word is not None:
+            group.append(word)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return round(sum(values) / len(values), 4) if values else 0.0

@@ -1,0 +1,262 @@
+"""OpenAI's Realtime transcription as a dialect: today's events, and those of the beta. Pure.
+
+::
+
+    session.update                 input_audio_buffer.append … append … commit | clear
+          ↓                                             ↓
+    session.updated    speech_started → delta … → speech_stopped, committed, item → completed
+
+What is committed is an item (:mod:`.openai_realtime_items`), and each gets one ``completed`` or
+``failed`` with its ``item_id``, maybe after later ones have begun. Clients hang up at any
+``error``, so there is one only for what can't be done at all, and none ends the connection.
+"""
+
+import binascii
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from auricle.events import (
+    Discarded,
+    Failed,
+    Final,
+    Flushed,
+    Partial,
+    Ready,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+)
+from auricle.protocol.dialect import Companded, Discard, End, Farewell, Flush, Reply, Step
+from auricle.protocol.json_audio import is_longer_outside_audio
+from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
+from auricle.protocol.openai.realtime_items import Items, Told
+
+IDLE_TIMEOUT_S = 600.0
+"""Clients who commit themselves send nothing between two turns, not even silence."""
+
+SLICE_CHARACTERS = 64 * 1024
+"""A large message is decoded in slices of a second of PCM; a multiple of 4."""
+MAX_EVENT_CHARACTERS = 256 * 1024
+"""Of an event without its audio."""
+
+_INVALID = "invalid_request_error"
+_SERVER = "server_error"
+_OUR_FAULT = frozenset({"internal", "queue_full", "no_worker_ready", "draining", "poison_job"})
+
+_EVENTS = (
+    "session.update",
+    "transcription_session.update",
+    "input_audio_buffer.append",
+    "input_audio_buffer.commit",
+    "input_audio_buffer.clear",
+)
+
+
+_NOTHING = msgspec.Raw()
+
+
+class _ClientEvent(msgspec.Struct):
+    type: str | None = None
+    event_id: str | None = None
+    audio: msgspec.Raw = _NOTHING
+    session: msgspec.Raw = _NOTHING
+
+
+_events = msgspec.json.Decoder(_ClientEvent)
+
+
+class RealtimeDialect:
+    """One connection; see the module.
+
+    Args:
+        name: The session's; part of all ids.
+        config: What it starts with.
+        is_beta: Whether the client expects the beta's events.
+    """
+
+    is_resumable = False
+    idle_timeout_s = IDLE_TIMEOUT_S
+
+    def __init__(self, name: str, config: RealtimeConfig, *, is_beta: bool = False) -> None:
+        self._name = name
+        self._config = self._first_config = config
+        self._is_beta = is_beta
+        self._items = Items(name)
+        self._uncommitted_bytes = 0
+        self._events_told = 0
+
+    # What the client says.
+
+    def receive_text(self, text: str) -> Iterator[Step]:
+        """Do what an event asks for; what can't be done is told, and is never the end."""
+        if is_longer_outside_audio(text, MAX_EVENT_CHARACTERS):  # before it costs anything
+            yield self._error("string_above_max_length", "The event is too long.")
+            return
+        try:
+            event = _events.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            is_type = isinstance(error, msgspec.ValidationError)
+            reason = str(error).rstrip(".") if is_type else "it is not JSON"
+            code = "invalid_type" if is_type else "invalid_json"
+            yield self._error(code, f"The event can't be read: {reason}.")
+            return
+        yield from self._do(event, len(text))
+
+    def receive_bytes(self, data: bytes) -> Iterable[Step]:
+        """Say that audio comes as text here."""
+        message = "Audio comes as base64 in input_audio_buffer.append, not in binary messages."
+        return (self._error("invalid_type", message),)
+
+    def _do(self, event: _ClientEvent, characters: int) -> Iterator[Step]:
+        if event.type == "input_audio_buffer.append":
+            yield from self._append(event)
+        elif characters > MAX_EVENT_CHARACTERS:
+            yield self._error("string_above_max_length", "The event is too long.", event)
+        elif event.type in ("session.update", "transcription_session.update"):
+            yield from self._update(event)
+        elif event.type == "input_audio_buffer.commit":
+            yield self._commit(event)
+        elif event.type == "input_audio_buffer.clear":
+            self._uncommitted_bytes = 0
+            yield Discard()
+        elif event.type is None:
+            yield self._error(
+                "missing_required_parameter", "The event has no type.", event, param="type"
+            )
+        else:
+            yield self._error(
+                "invalid_value", f"The type must be one of {', '.join(_EVENTS)}.", event, "type"
+            )
+
+    def _append(self, event: _ClientEvent) -> Iterator[Step]:
+        law = self._config.law
+        if event.audio is _NOTHING:
+            yield self._error("missing_required_parameter", "audio is missing.", event, "audio")
+            return
+        try:
+            for data in _decoded(event.audio):
+                self._uncommitted_bytes += len(data)
+                yield data if law is None else Companded(data, law)
+        except ValueError:
+            message = "audio must be a string of base64; the rest of it is left out."
+            yield self._error("invalid_value", message, event, "audio")
+
+    def _commit(self, event: _ClientEvent) -> Step:
+        if not self._uncommitted_bytes:
+            return self._error(
+                "input_audio_buffer_commit_empty",
+                "Error committing input audio buffer: the buffer is empty.",
+                event,
+            )
+        self._uncommitted_bytes = 0
+        return Flush()
+
+    def _update(self, event: _ClientEvent) -> Iterator[Step]:
+        is_beta = event.type == "transcription_session.update"
+        self._is_beta |= is_beta
+        if event.session is _NOTHING:
+            yield self._error("missing_required_parameter", "session is missing.", event, "session")
+            return
+        try:
+            config = self._config.merged(decode_session(event.session))
+        except ConfigError as error:
+            yield self._error(error.reason, str(error), event, error.field)
+            return
+        self._config = config
+        yield config.tune()
+        yield Reply((self._session("updated", config, is_beta=is_beta),))
+
+    # What it is told.
+
+    def encode(self, event: SessionEvent) -> Iterable[str]:
+        """Return the events of an event; marks and warnings are none."""
+        detects_turns = self._config.turn_detection is not None
+        match event:
+            case Ready():
+                created = self._session("created", self._first_config, is_beta=self._is_beta)
+                return (created,)
+            case SpeechStarted():
+                told = self._items.started(event, detects_turns=detects_turns)
+            case Partial():
+                told = self._items.partial(event)
+            case SpeechEnded():
+                told = self._items.ended(event, detects_turns=detects_turns)
+            case Final():
+                told = self._items.final(event)
+            case Flushed():
+                told = self._items.flushed(event)
+            case Discarded():
+                told = self._items.discarded()
+            case Failed():
+                return (self._failure(event),)
+            case _:
+                return ()
+        return self._messages(told)
+
+    def farewell(self, end: End) -> Farewell:
+        """Complete what was said and never committed, tell the error, close with its code."""
+        texts = self._messages(self._items.close())
+        if end.failed is not None:
+            texts.append(self._failure(end.failed))
+        return Farewell(tuple(texts), end.close_code, end.how)
+
+    # Messages.
+
+    def _messages(self, told: list[Told]) -> list[str]:
+        if self._is_beta:  # one event for what became two
+            told = [_as_in_beta(one) for one in told if one["type"] != "conversation.item.done"]
+        return [self._event(**one) for one in told]
+
+    def _session(self, verb: str, config: RealtimeConfig, *, is_beta: bool) -> str:
+        name = f"sess_{self._name}"
+        if is_beta:
+            return self._event(f"transcription_session.{verb}", session=config.beta_session(name))
+        return self._event(f"session.{verb}", session=config.session(name))
+
+    def _failure(self, failed: Failed) -> str:
+        kind = _SERVER if failed.code in _OUR_FAULT else _INVALID
+        return self._event("error", error=_told(kind, failed.code, failed.message))
+
+    def _error(
+        self,
+        code: str,
+        message: str,
+        event: _ClientEvent | None = None,
+        param: str | None = None,
+    ) -> Reply:
+        event_id = None if event is None or event.event_id is None else event.event_id[:200]
+        return Reply((self._event("error", error=_told(_INVALID, code, message, param, event_id)),))
+
+    def _event(self, type: str, **fields: Any) -> str:
+        self._events_told += 1
+        event_id = f"event_{self._name}_{self._events_told}"
+        return msgspec.json.encode({"type": type, "event_id": event_id, **fields}).decode()
+
+
+def _told(
+    kind: str, code: str, message: str, param: str | None = None, event_id: str | None = None
+) -> dict[str, Any]:
+    return {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
+
+
+def _as_in_beta(told: Told) -> Told:
+    is_added = told["type"] == "conversation.item.added"
+    return told | {"type": "conversation.item.created"} if is_added else told
+
+
+def _decoded(audio: msgspec.Raw) -> Iterator[bytes]:
+    """Return a JSON string of base64 as bytes, slice by slice.
+
+    Raises:
+        ValueError: It isn't one, from this slice on.
+    """
+    raw = memoryview(audio)
+    if bytes(raw[:1]) != b'"':
+        raise ValueError("not a string")
+    text = raw[1:-1]
+    if b"\\" in bytes(text):  # some encoders escape every slash
+        text = memoryview(msgspec.json.decode(audio, type=str).encode("ascii"))
+    for at in range(0, len(text), SLICE_CHARACTERS):
+        yield binascii.a2b_base64(text[at : at + SLICE_CHARACTERS], strict_mode=True)

@@ -1,0 +1,335 @@
+"""What a client of OpenAI's Realtime API sets for its transcription session. Pure.
+
+The rule of merging: a field that is left out keeps its value, and an explicit ``null`` switches
+off. Today's shape (``audio.input.…``) and that of the beta (``input_audio_…`` at the top) may come
+under either name of the event. What we can't do (noise reduction, logprobs, delay) is taken
+silently: there are clients who hang up at any error. So numbers out of range are brought into it.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from auricle.errors import BadRequest
+from auricle.events import Wire
+from auricle.languages import language_choice
+from auricle.protocol.dialect import Law, Tune
+from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
+
+PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
+MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
+MAX_PROMPT_CHARACTERS = 10_000
+MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
+DEFAULT_MODEL = "whisper-1"
+DEFAULT_SILENCE_MS = 500
+
+_EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
+"""Silence that ends a turn of ``semantic_vad``: we have no model of what was meant."""
+_WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
+"""Models that find no turns at OpenAI: their clients commit, and don't even say so."""
+_LAWS = {"audio/pcm": None, "audio/pcmu": Law.MU, "audio/pcma": Law.A}
+_BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
+_BETA_NAMES = {name: beta for beta, name in _BETA_FORMATS.items()}
+
+Number = int | float
+
+
+class ConfigError(BadRequest):
+    """A session can't be set so; ``reason`` is OpenAI's word for it."""
+
+    def __init__(self, message: str, field: str, reason: str = "invalid_value") -> None:
+        super().__init__(message, field)
+        self.reason = reason
+
+
+class _Format(msgspec.Struct):
+    type: str = "audio/pcm"
+    rate: int | None = None
+
+
+class _Transcription(msgspec.Struct):
+    model: str | None | UnsetType = UNSET
+    language: str | None | UnsetType = UNSET
+    languages: list[str] | None | UnsetType = UNSET
+    prompt: str | None | UnsetType = UNSET
+    keywords: list[str] | None | UnsetType = UNSET
+
+
+class _TurnDetection(msgspec.Struct):
+    type: str | UnsetType = UNSET
+    silence_duration_ms: Number | None | UnsetType = UNSET
+    eagerness: str | None | UnsetType = UNSET
+
+
+class _Input(msgspec.Struct):
+    format: _Format | None | UnsetType = UNSET
+    transcription: _Transcription | None | UnsetType = UNSET
+    turn_detection: _TurnDetection | None | UnsetType = UNSET
+
+
+class _Audio(msgspec.Struct):
+    input: _Input | None = None
+
+
+class SessionFields(msgspec.Struct):
+    """A session as a client gives it, of today or of the beta."""
+
+    audio: _Audio | None = None
+    input_audio_format: str | None | UnsetType = UNSET
+    input_audio_transcription: _Transcription | None | UnsetType = UNSET
+    turn_detection: _TurnDetection | None | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class RealtimeConfig:
+    """What is set.
+
+    Attributes:
+        format: The type of the audio, by today's name.
+        rate_hz: Its rate.
+        model: Whatever was named.
+        language: A code that is known.
+        languages: Codes that detection is restricted to.
+        prompt: Text that the model takes as having come before.
+        keywords: Words that it should expect.
+        turn_detection: ``server_vad``, ``semantic_vad``, or ``None``: the client commits.
+        silence_ms: Silence that ends a turn.
+        eagerness: As it was named; part of ``semantic_vad``.
+        has_chosen_turns: Whether the client said anything of turns.
+    """
+
+    format: str = "audio/pcm"
+    rate_hz: int = PCM_RATE_HZ
+    model: str = DEFAULT_MODEL
+    language: str | None = None
+    prompt: str | None = None
+    keywords: tuple[str, ...] = ()
+    turn_detection: str | None = "server_vad"
+    silence_ms: int = DEFAULT_SILENCE_MS
+    eagerness: str = "auto"
+    languages: tuple[str, ...] = ()
+    has_chosen_turns: bool = field(default=False, compare=False)
+
+    @property
+    def law(self) -> Law | None:
+        """How samples are packed; ``None`` if they aren't."""
+        return _LAWS[self.format]
+
+    @property
+    def endpoint_ms(self) -> int:
+        """Silence that ends an utterance: several of them may be in one turn of a client's own."""
+        match self.turn_detection:
+            case "server_vad":
+                return self.silence_ms
+            case "semantic_vad":
+                return _EAGERNESS_MS[self.eagerness]
+            case _:
+                return DEFAULT_SILENCE_MS
+
+    def parameters(self) -> StreamParameters:
+        """Return what a session starts with."""
+        return StreamParameters(
+            format=Wire.PCM16,
+            sample_rate=self.rate_hz,
+            language=self.language,
+            languages=self.languages,
+            prompt=self.prompt,
+            hotwords=self.keywords,
+            endpoint_ms=self.endpoint_ms,
+        )
+
+    def tune(self) -> Tune:
+        """Return what makes a session that has started go on like this."""
+        return Tune(
+            sample_rate=self.rate_hz,
+            language=self.language,
+            languages=self.languages,
+            prompt=self.prompt,
+            hotwords=self.keywords,
+            endpoint_ms=self.endpoint_ms,
+        )
+
+    def merged(self, fields: SessionFields) -> "RealtimeConfig":
+        """Return this with what a client wants to be different.
+
+        Raises:
+            ConfigError: Something in it can't be.
+        """
+        given = (fields.audio and fields.audio.input) or _Input()
+        config = self
+        if given.format is not UNSET:
+            config = config._with_format(given.format or _Format(), "audio.input.format")
+        elif fields.input_audio_format is not UNSET:
+            named = fields.input_audio_format or "pcm16"
+            config = config._with_format(
+                _Format(_BETA_FORMATS.get(named, named)), "input_audio_format"
+            )
+        if given.transcription is not UNSET:
+            config = config._with_transcription(given.transcription, "audio.input.transcription")
+        elif fields.input_audio_transcription is not UNSET:
+            config = config._with_transcription(
+                fields.input_audio_transcription, "input_audio_transcription"
+            )
+        if given.turn_detection is not UNSET:
+            return config._with_turns(given.turn_detection, "audio.input.turn_detection")
+        if fields.turn_detection is not UNSET:
+            return config._with_turns(fields.turn_detection, "turn_detection")
+        return config
+
+    def with_model(self, model: str) -> "RealtimeConfig":
+        """Return this with another model, and with what is usual for it."""
+        config = replace(self, model=model[:200])
+        if self.has_chosen_turns:
+            return config
+        has_turns = not model.startswith(_WITHOUT_TURNS)
+        return replace(config, turn_detection="server_vad" if has_turns else None)
+
+    def _with_format(self, given: _Format, param: str) -> "RealtimeConfig":
+        if given.type not in _LAWS:
+            raise ConfigError(f"The format must be one of {', '.join(_LAWS)}.", f"{param}.type")
+        if given.type != "audio/pcm":
+            return replace(self, format=given.type, rate_hz=TELEPHONE_RATE_HZ)
+        rate_hz = PCM_RATE_HZ if given.rate is None else given.rate
+        if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
+            raise ConfigError(
+                f"The rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz; usual is {PCM_RATE_HZ}.",
+                f"{param}.rate",
+            )
+        return replace(self, format=given.type, rate_hz=rate_hz)
+
+    def _with_transcription(
+        self, given: _Transcription | None | UnsetType, param: str
+    ) -> "RealtimeConfig":
+        given = given or _Transcription(None, None, None, None, None)
+        config = self
+        if given.model is not UNSET:
+            config = config.with_model(given.model or DEFAULT_MODEL)
+        if given.language is not UNSET or given.languages is not UNSET:
+            language, languages = _languages(given, param)
+            config = replace(config, language=language, languages=languages)
+        if given.prompt is not UNSET:
+            if len(given.prompt or "") > MAX_PROMPT_CHARACTERS:
+                raise ConfigError(
+                    f"The prompt may hold {MAX_PROMPT_CHARACTERS} characters.",
+                    f"{param}.prompt",
+                    "string_above_max_length",
+                )
+            config = replace(config, prompt=given.prompt or None)
+        if given.keywords is not UNSET:
+            config = replace(config, keywords=_keywords(given.keywords or [], param))
+        return config
+
+    def _with_turns(self, given: _TurnDetection | None | UnsetType, param: str) -> "RealtimeConfig":
+        if not given:
+            return replace(self, turn_detection=None, has_chosen_turns=True)
+        kind = given.type or self.turn_detection or "server_vad"
+        if kind not in ("server_vad", "semantic_vad"):
+            raise ConfigError(
+                "Turn detection must be server_vad, semantic_vad or null.", f"{param}.type"
+            )
+        config = replace(self, turn_detection=kind, has_chosen_turns=True)
+        if given.silence_duration_ms is not UNSET:
+            wanted = given.silence_duration_ms
+            silence_ms = DEFAULT_SILENCE_MS if wanted is None else wanted
+            silence_ms = round(min(max(silence_ms, MIN_ENDPOINT_MS), MAX_ENDPOINT_MS))
+            config = replace(config, silence_ms=silence_ms)
+        if given.eagerness is not UNSET:
+            eagerness = given.eagerness if given.eagerness in _EAGERNESS_MS else "auto"
+            config = replace(config, eagerness=eagerness)
+        return config
+
+    # As it is told.
+
+    def session(self, name: str) -> dict[str, Any]:
+        """Return the session in today's shape."""
+        format: dict[str, Any] = {"type": self.format}
+        if self.format == "audio/pcm":
+            format["rate"] = self.rate_hz
+        return {
+            "id": name,
+            "object": "realtime.transcription_session",
+            "type": "transcription",
+            "audio": {
+                "input": {
+                    "format": format,
+                    "noise_reduction": None,
+                    "transcription": self._transcription(),
+                    "turn_detection": self._turns(),
+                }
+            },
+            "include": None,
+        }
+
+    def beta_session(self, name: str) -> dict[str, Any]:
+        """Return the session in the beta's shape."""
+        return {
+            "id": name,
+            "object": "realtime.transcription_session",
+            "input_audio_format": _BETA_NAMES[self.format],
+            "input_audio_noise_reduction": None,
+            "input_audio_transcription": self._transcription(),
+            "turn_detection": self._turns(),
+            "modalities": ["text"],
+            "include": None,
+        }
+
+    def _transcription(self) -> dict[str, Any]:
+        given: dict[str, Any] = {
+            "model": self.model,
+            "language": self.language,
+            "prompt": self.prompt,
+        }
+        lists = {"languages": self.languages, "keywords": self.keywords}
+        return given | {name: values for name, values in lists.items() if values}
+
+    def _turns(self) -> dict[str, Any] | None:
+        match self.turn_detection:
+            case "server_vad":
+                return {
+                    "type": "server_vad",
+                    "threshold": 0.5,
+                    "prefix_padding_ms": 300,
+                    "silence_duration_ms": self.silence_ms,
+                }
+            case "semantic_vad":
+                return {"type": "semantic_vad", "eagerness": self.eagerness}
+            case _:
+                return None
+
+
+def decode_session(data: bytes | msgspec.Raw) -> SessionFields:
+    """Read a session.
+
+    Raises:
+        ConfigError: It isn't one, or a field has the wrong type.
+    """
+    try:
+        return msgspec.json.decode(data, type=SessionFields)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        is_type = isinstance(error, msgspec.ValidationError)
+        reason = str(error).rstrip(".") if is_type else "it is not JSON"
+        raise ConfigError(
+            f"The session can't be used: {reason}.", "session", "invalid_type"
+        ) from None
+
+
+def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the language that is named, or those that it may be."""
+    named = given.language or None
+    try:
+        return language_choice(named, given.languages or ())
+    except BadRequest as error:
+        field = "languages" if named is None else "language"
+        raise ConfigError(str(error), f"{param}.{field}") from None
+
+
+def _keywords(given: list[str], param: str) -> tuple[str, ...]:
+    if len(given) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in given):
+        raise ConfigError(
+            f"keywords may hold {MAX_KEYWORDS} words of {MAX_KEYWORD_CHARACTERS} characters.",
+            f"{param}.keywords",
+            "array_above_max_length",
+        )
+    return tuple(given)

@@ -1,0 +1,120 @@
+"""Opus packets to samples, whatever they came in: checked, decoded, concealed, counted."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from auricle.audio.opus import LibOpus, OpusPacketDecoder
+from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipeline
+from auricle.errors import RemoteProtocolError
+from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.protocol.native.stream import StreamParameters
+from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
+from auricle.session.wire_formats.base import Audio, Heard, Lost, StreamCounts
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+
+FAILURES_IN_A_ROW = 3
+"""So many packets that don't decode cost a decoder; so many more, the format."""
+USUAL_PACKET_MS = 20
+
+
+class PacketReceiver:
+    """Decodes one stream of packets.
+
+    Args:
+        libopus: The library.
+        counts: Where packets are counted.
+        declared: What the client said of its packets, to be compared with them.
+    """
+
+    def __init__(
+        self, libopus: LibOpus, counts: StreamCounts, declared: StreamParameters | None = None
+    ) -> None:
+        self._libopus = libopus
+        self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
+        self._counts = counts
+        self._declared = declared
+        frame_ms = USUAL_PACKET_MS if declared is None else declared.frame_ms
+        self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
+        self._told: set[str] = set()
+        self._compared_head = b""
+        self._failures_in_a_row = 0
+        self._is_rebuilt = False
+        self._wants_switch = False
+
+    @property
+    def packet_samples(self) -> int:
+        """How long a packet of this stream is, as far as is known."""
+        return self._packet_samples
+
+    def reconnect(self) -> None:
+        """Take note of a new connection: its client may not have been told of the switch."""
+        self._wants_switch = False
+
+    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[Heard]:
+        """Return the packet's samples, and what is to be said about it."""
+        yield from self._compare(packet)
+        before = self._pipeline.failures
+        pcm = self._pipeline.receive_packet(packet)
+        self._counts.packets += 1
+        if self._pipeline.failures == before:
+            self._failures_in_a_row = 0
+            self._packet_samples = pcm.size
+            yield Audio(pcm, seq)
+            return
+        yield from self._failed()
+        # What it says of its own length can't be believed; the others' keeps the clock right.
+        fitted = np.zeros(self._packet_samples, np.int16)
+        fitted[: pcm.size] = pcm[: fitted.size]
+        yield Audio(fitted, seq)
+
+    def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
+        """Return what stands in for packets that didn't come."""
+        self._counts.lost_packets += packets
+        samples = packets * self._packet_samples
+        pcm = self._pipeline.receive_gap(min(samples, MAX_CONCEALED_SAMPLES))
+        return Lost(samples, pcm, seq)
+
+    def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
+        """Say once what isn't as declared."""
+        declared = self._declared
+        # The first byte tells all, and the second where there may be many frames.
+        head = packet[: 2 if packet and packet[0] & 3 == 3 else 1]
+        if declared is None or head == self._compared_head:
+            return
+        self._compared_head = head
+        try:
+            shape = parse_packet(packet)
+        except RemoteProtocolError:  # the decoder will say so, too
+            return
+        lasts_ms = shape.ticks * 1000 / TICKS_HZ
+        if lasts_ms != declared.frame_ms and "frame_ms" not in self._told:
+            self._told.add("frame_ms")
+            yield Warned(
+                WarningCode.FORMAT_MISMATCH,
+                f"frame_ms={declared.frame_ms:g} was declared, but packets last "
+                f"{lasts_ms:g} ms. They are decoded as they are.",
+            )
+        # The reverse is no fault: an encoder of stereo may send a quiet stretch as mono.
+        if shape.is_stereo and declared.channels == 1 and "channels" not in self._told:
+            self._told.add("channels")
+            yield Warned(
+                WarningCode.FORMAT_MISMATCH,
+                "channels=1 was declared, but packets are stereo. They are mixed to mono.",
+            )
+
+    def _failed(self) -> Iterator[Warned | SwitchFormat]:
+        self._counts.decode_errors += 1
+        self._failures_in_a_row += 1
+        yield Warned(WarningCode.DECODE_ERRORS, "A packet could not be decoded.")
+        if self._failures_in_a_row < FAILURES_IN_A_ROW:
+            return
+        self._failures_in_a_row = 0
+        if not self._is_rebuilt:
+            self._is_rebuilt = True
+            self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(self._libopus))
+        elif not self._wants_switch:
+            self._wants_switch = True
+            yield SwitchFormat(
+                Wire.PCM16, f"{FAILURES_IN_A_ROW} packets in a row could not be decoded"
+            )

@@ -1,0 +1,137 @@
+"""Live PCM16, little endian, at any usual rate, with or without positions.
+
+With positions each message is ``[uint64_le position][samples]``. The position is that of its first
+sample on the session's clock, counted at the stream's own rate: at 48 kHz, position 48 000 is the
+clock's sample 16 000. What lies before the expected position was taken already and is dropped; what
+is missing is silence.
+"""
+
+from collections import deque
+from struct import Struct
+
+import numpy as np
+
+from auricle.audio.resample import Resampler
+from auricle.errors import RemoteProtocolError
+from auricle.events import Warned, WarningCode
+from auricle.protocol.native.stream import StreamParameters
+from auricle.session.wire_formats.base import NO_AUDIO, Audio, Heard, Lost
+from auricle.session.wire_formats.opus import MAX_GAP_S
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+
+POSITION = Struct("<Q")
+_SAMPLE_BYTES = 2
+
+
+class PcmWire:
+    """PCM16 samples.
+
+    Args:
+        parameters: Rate, channels, and whether messages carry positions.
+        at_sample: Where the session's clock is: the first sample that is expected.
+    """
+
+    def __init__(self, parameters: StreamParameters, at_sample: int) -> None:
+        self._rate_hz = parameters.sample_rate
+        self._channels = parameters.channels
+        self._has_positions = parameters.seq
+        self._frame_bytes = _SAMPLE_BYTES * self._channels
+        self._resampler = Resampler(self._rate_hz)
+        self._at_sample = at_sample
+        self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)
+        self._waiting: deque[Heard] = deque()
+        self.reconnect()
+
+    @property
+    def is_resumable(self) -> bool:
+        """Samples with positions can go on anywhere."""
+        return self._has_positions
+
+    @property
+    def received_seq(self) -> int | None:
+        """Samples have no numbers."""
+        return None
+
+    def reconnect(self) -> None:
+        """Forget half a sample of the old connection."""
+        self._messages: deque[bytes] = deque()
+        self._buffer = bytearray()
+        self._is_catching_up = True
+
+    def receive_data(self, data: bytes) -> None:
+        """Take one message."""
+        if self._has_positions:
+            self._messages.append(data)
+        else:
+            self._buffer += data
+
+    def next_heard(self) -> Heard | None:
+        """See :class:`auricle.session.wire_formats.base.WireFormat`."""
+        while not self._waiting:
+            if len(self._buffer) < self._frame_bytes:
+                if not self._messages:
+                    return None
+                self._open_message(self._messages.popleft())
+                continue
+            self._take_samples()
+        return self._waiting.popleft()
+
+    def finish(self) -> Heard | None:
+        """Return the last milliseconds, which the resampler held back; it starts afresh."""
+        rest = self._resampler.finish()
+        self._resampler = Resampler(self._rate_hz)
+        return self._emit(rest)
+
+    def _take_samples(self) -> None:
+        """Bring at most a second of what is buffered to 16 kHz."""
+        frames = min(len(self._buffer) // self._frame_bytes, self._rate_hz)
+        size_bytes = frames * self._frame_bytes
+        samples = np.frombuffer(bytes(self._buffer[:size_bytes]), "<i2").astype(np.int16)
+        del self._buffer[:size_bytes]
+        self._expected += frames
+        if self._channels > 1:
+            mixed = samples.reshape(-1, self._channels).mean(axis=1)
+            samples = np.rint(mixed).astype(np.int16)
+        audio = self._emit(self._resampler.receive(samples))
+        if audio is not None:
+            self._waiting.append(audio)
+
+    def _emit(self, pcm: Pcm16) -> Audio | None:
+        self._at_sample += pcm.size
+        return Audio(pcm) if pcm.size else None
+
+    def _open_message(self, message: bytes) -> None:
+        if len(message) < POSITION.size or (len(message) - POSITION.size) % self._frame_bytes:
+            raise RemoteProtocolError(
+                f"A message of {len(message)} bytes is not a position and whole samples."
+            )
+        (position,) = POSITION.unpack_from(message)
+        frames = (len(message) - POSITION.size) // self._frame_bytes
+        repeated = min(max(0, self._expected - position), frames)
+        if position > self._expected:
+            self._skip_to(position)
+        if repeated and not self._is_catching_up:
+            self._waiting.append(
+                Warned(WarningCode.AUDIO_DROPPED, "Samples that were already taken came again.")
+            )
+        if repeated < frames:
+            self._is_catching_up = False
+        self._buffer += message[POSITION.size + repeated * self._frame_bytes :]
+
+    def _skip_to(self, position: int) -> None:
+        """Tell the gap; the filter starts afresh behind it, so that the clock is exact."""
+        if position - self._expected > MAX_GAP_S * self._rate_hz:
+            raise RemoteProtocolError("A position lies more than an hour ahead of the last one.")
+        tail = self.finish()
+        if tail is not None:
+            self._waiting.append(tail)
+        lost_samples = _scaled(position, self._rate_hz, SAMPLE_RATE_HZ) - self._at_sample
+        if lost_samples > 0:
+            self._at_sample += lost_samples
+            self._waiting.append(Lost(lost_samples, NO_AUDIO))
+        self._expected = position
+
+
+def _scaled(position: int, from_hz: int, to_hz: int) -> int:
+    """Return the nearest position at another rate; exact, however large it is."""
+    return (position * to_hz + from_hz // 2) // from_hz

@@ -1,0 +1,118 @@
+from dataclasses import replace
+from urllib.parse import parse_qsl
+
+import pytest
+
+from auricle.errors import BadRequest
+from auricle.protocol.deepgram.query import ENDPOINT_MS, MIN_ENDPOINT_MS, Listen, parse_listen
+
+pytestmark = pytest.mark.unit
+
+
+def listen(query: str = "") -> Listen:
+    return parse_listen(parse_qsl(query, keep_blank_values=True))
+
+
+def test_what_is_left_out_is_as_at_deepgram() -> None:
+    asked = listen()
+    assert asked.encoding is None
+    assert asked.language == "en"
+    assert not asked.wants_interim
+    assert not asked.punctuates
+    assert asked.tells_endpoints
+    assert asked.endpoint_ms == MIN_ENDPOINT_MS
+
+
+def test_the_query_of_livekit_is_understood() -> None:
+    asked = listen(
+        "model=nova-3&punctuate=true&smart_format=false&no_delay=true&interim_results=true"
+        "&encoding=linear16&vad_events=true&sample_rate=24000&channels=1&endpointing=25"
+        "&filler_words=true&profanity_filter=false&numerals=false&mip_opt_out=false"
+        "&keyterm=Auricle&keyterm=pre-roll&language=en-US&tag=a"
+    )
+    assert (asked.encoding, asked.sample_rate_hz, asked.channels) == ("linear16", 24_000, 1)
+    assert asked.wants_interim
+    assert asked.punctuates
+    assert asked.wants_speech_started
+    assert asked.hotwords == ("Auricle", "pre-roll")
+    assert asked.language == "en"
+
+
+@pytest.mark.parametrize(
+    ("given", "endpoint_ms", "is_told"),
+    [
+        ("10", MIN_ENDPOINT_MS, True),
+        ("0", MIN_ENDPOINT_MS, True),
+        ("true", MIN_ENDPOINT_MS, True),
+        ("700", 700, True),
+        ("60000", 5000, True),
+        ("false", ENDPOINT_MS, False),
+        ("False", ENDPOINT_MS, False),
+    ],
+)
+def test_an_endpoint_is_a_silence_that_people_make(
+    given: str, endpoint_ms: int, is_told: bool
+) -> None:
+    asked = listen(f"endpointing={given}")
+    assert (asked.endpoint_ms, asked.tells_endpoints) == (endpoint_ms, is_told)
+
+
+@pytest.mark.parametrize("query", ["language=multi", "detect_language=true", "language=auto"])
+def test_the_language_is_found_out_if_that_is_asked_for(query: str) -> None:
+    assert listen(query).language is None
+
+
+def test_keywords_lose_their_weights_and_those_to_be_avoided_are_left_out() -> None:
+    query = "keywords=Auricle:2.5&keywords=plain&keywords=never:-5&keywords=3:30:2&keywords=a:b"
+    assert listen(query).hotwords == ("Auricle", "plain", "3:30", "a:b")
+
+
+@pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
+def test_telephones_have_8_khz_if_nothing_else_is_said(encoding: str) -> None:
+    assert listen(f"encoding={encoding}").sample_rate_hz == 8_000
+    assert listen(f"encoding={encoding}&sample_rate=16000").sample_rate_hz == 16_000
+
+
+def test_the_rate_of_packets_and_containers_is_theirs() -> None:
+    assert listen("encoding=opus&sample_rate=1").sample_rate_hz == listen().sample_rate_hz
+    assert listen("sample_rate=1") == listen()
+
+
+def test_features_that_we_lack_and_names_that_nobody_knows_have_no_effect_but_a_warning() -> None:
+    query = "diarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
+    found = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
+    assert replace(found, warnings=()) == listen()
+    assert [warning.split()[0] for warning in found.warnings] == [
+        *("diarize", "search", "replace", "numerals", "extra", "no_such_thing"),
+        "profanity_filter",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ("encoding=flac", "encoding"),
+        ("encoding=g729", "encoding"),
+        ("encoding=linear16", "sample_rate"),
+        ("encoding=linear16&sample_rate=4000", "sample_rate"),
+        ("encoding=linear16&sample_rate=-1", "sample_rate"),
+        ("encoding=linear16&sample_rate=1e4", "sample_rate"),
+        ("encoding=mulaw&sample_rate=" + "9" * 5000, "sample_rate"),
+        ("channels=3", "channels"),
+        ("channels=2&multichannel=true", "multichannel"),
+        ("interim_results=maybe", "interim_results"),
+        ("endpointing=soon", "endpointing"),
+        ("utterance_end_ms=-1", "utterance_end_ms"),
+        ("utt_split=nan", "utt_split"),
+        ("utt_split=x", "utt_split"),
+        ("language=klingon", "language"),
+        ("redact=pci", "redact"),
+        ("callback=http://localhost/", "callback"),
+        ("keyterm=" + "a" * 101, "keyterm"),
+        ("&".join(f"keyterm=word{n}" for n in range(101)), "keyterm"),
+    ],
+)
+def test_what_can_not_be_done_is_named_and_not_repeated(query: str, named: str) -> None:
+    with pytest.raises(BadRequest, match=named) as caught:
+        listen(query)
+    assert len(str(caught.value)) < 200

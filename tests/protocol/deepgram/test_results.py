@@ -1,0 +1,155 @@
+from urllib.parse import parse_qsl
+
+import pytest
+
+from auricle.protocol.deepgram.query import parse_listen
+from auricle.protocol.deepgram.results import (
+    Json,
+    Metadata,
+    Model,
+    alternative,
+    file_body,
+    guessed_words,
+    plain,
+)
+from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
+
+pytestmark = pytest.mark.unit
+
+METADATA = Metadata(
+    "6e3a5b1e-0000-4000-8000-000000000000",
+    "ab" * 32,
+    "2026-11-25T12:00:00.000Z",
+    Model("base", "1"),
+)
+
+
+def segment(at_s: float, text: str) -> Segment:
+    """Return a sentence of which each word lasts half a second."""
+    start = int(at_s * SAMPLE_RATE_HZ)
+    words = tuple(
+        Word(start + 8_000 * n, start + 8_000 * (n + 1), f" {word}", 0.5 + n / 100)
+        for n, word in enumerate(text.split())
+    )
+    return Segment(start, words[-1].end_sample, text, words)
+
+
+TWO = (segment(1.0, "And so, my fellow Americans:"), segment(6.0, "Ask not."))
+
+
+def answer(query: str = "", segments: tuple[Segment, ...] = TWO, **changes: object) -> Json:
+    text = " ".join(segment.text for segment in segments)
+    transcript = Transcript(text, "en", 0.98, 11 * SAMPLE_RATE_HZ, segments)
+    return file_body(transcript, parse_listen(parse_qsl(query)), METADATA)
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("And so, my fellow Americans:", "and so my fellow americans"),
+        ("Don't pay 3.50 -- it's twenty-one!", "don't pay 3.50 it's twenty-one"),
+        ("« Où ? »", "où"),
+        ("こんにちは。世界", "こんにちは世界"),
+        ("...", ""),
+    ],
+)
+def test_a_plain_text_has_neither_capitals_nor_punctuation(text: str, bare: str) -> None:
+    assert plain(text) == bare
+
+
+def test_words_are_told_twice_if_punctuation_is_asked_for() -> None:
+    word = Word(16_000, 24_000, " Americans:", 0.91234)
+    told = alternative(" Americans:", [word], punctuates=True)
+    assert told == {
+        "transcript": "Americans:",
+        "confidence": 0.9123,
+        "words": [
+            {
+                "word": "americans",
+                "start": 1.0,
+                "end": 1.5,
+                "confidence": 0.9123,
+                "punctuated_word": "Americans:",
+            }
+        ],
+    }
+
+
+def test_without_it_the_text_is_made_of_the_same_words() -> None:
+    told = alternative("Ask - not.", segment(0, "Ask - not.").words or (), punctuates=False)
+    assert told["transcript"] == "ask not" == " ".join(w["word"] for w in told["words"])
+    assert "punctuated_word" not in told["words"][0]
+
+
+def test_no_words_are_no_confidence() -> None:
+    assert alternative("", (), punctuates=True) == {
+        "transcript": "",
+        "confidence": 0.0,
+        "words": [],
+    }
+
+
+def test_words_of_a_guess_fill_its_time() -> None:
+    words = guessed_words(" and so my fellow", 16_000, 32_000)
+    assert [word.text for word in words] == ["and", "so", "my", "fellow"]
+    assert (words[0].start_sample, words[-1].end_sample) == (16_000, 32_000)
+    for word, after in zip(words, words[1:], strict=False):
+        assert word.end_sample == after.start_sample
+    assert guessed_words(" ", 0, 16_000) == []
+
+
+def test_a_file_has_one_channel_and_one_alternative_of_it() -> None:
+    body = answer("punctuate=true&tag=mine")
+    (channel,) = body["results"]["channels"]
+    (found,) = channel["alternatives"]
+    assert found["transcript"] == "And so, my fellow Americans: Ask not."
+    assert len(found["words"]) == 7
+    assert set(channel) == {"alternatives"}
+    assert "utterances" not in body["results"]
+    assert "paragraphs" not in found
+    metadata = body["metadata"]
+    (model,) = metadata["models"]
+    assert metadata["model_info"][model] == {"name": "base", "version": "1", "arch": "whisper"}
+    assert (metadata["duration"], metadata["channels"]) == (11.0, 1)
+    assert metadata["sha256"] == "ab" * 32
+    assert metadata["tags"] == ["mine"]
+
+
+def test_a_language_that_was_found_is_told() -> None:
+    (channel,) = answer("detect_language=true")["results"]["channels"]
+    assert (channel["detected_language"], channel["language_confidence"]) == ("en", 0.98)
+    assert channel["alternatives"][0]["languages"] == ["en"]
+
+
+def test_paragraphs_part_at_pauses_and_after_some_sentences() -> None:
+    many = tuple(segment(n, "One more.") for n in range(6))
+    late = segment(30, "Much later.")
+    found = answer("smart_format=true", (*many, late))["results"]["channels"][0]["alternatives"][0]
+    paragraphs = found["paragraphs"]["paragraphs"]
+    assert [len(paragraph["sentences"]) for paragraph in paragraphs] == [5, 1, 1]
+    assert paragraphs[2] == {
+        "sentences": [{"text": "Much later.", "start": 30.0, "end": 31.0}],
+        "num_words": 2,
+        "start": 30.0,
+        "end": 31.0,
+    }
+    assert found["paragraphs"]["transcript"].count("\n\n") == 2
+
+
+def test_utterances_part_at_silences_of_the_length_that_was_asked_for() -> None:
+    utterances = answer("utterances=true&punctuate=true")["results"]["utterances"]
+    assert [told["transcript"] for told in utterances] == [
+        "And so, my fellow Americans:",
+        "Ask not.",
+    ]
+    assert (utterances[1]["start"], utterances[1]["end"]) == (6.0, 7.0)
+    assert len({told["id"] for told in utterances}) == 2
+    assert len(answer("utterances=true&utt_split=10")["results"]["utterances"]) == 1
+
+
+def test_silence_is_an_answer_too() -> None:
+    body = answer("utterances=true&smart_format=true", ())
+    assert body["results"]["utterances"] == []
+    found = body["results"]["channels"][0]["alternatives"][0]
+    assert found["transcript"] == ""
+    assert found["paragraphs"] == {"transcript": "", "paragraphs": []}

@@ -1,0 +1,258 @@
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from auricle.errors import BadRequest, Draining
+from auricle.events import (
+    Discarded,
+    Failed,
+    Final,
+    Flushed,
+    Marks,
+    Ready,
+    SpeechEnded,
+    SpeechStarted,
+)
+from auricle.protocol.dialect import Companded, Discard, End, Flush, Law, Reply, Step, Tune
+from auricle.protocol.openai.realtime import (
+    MAX_EVENT_CHARACTERS,
+    SLICE_CHARACTERS,
+    RealtimeDialect,
+)
+from auricle.protocol.openai.realtime_config import RealtimeConfig
+
+pytestmark = pytest.mark.unit
+
+READY = Ready("session", "secret", False, False, 0, 0)
+AUDIO = bytes(range(256)) * 8
+
+
+class Line:
+    """A dialect, the events that it tells, and what it wants done."""
+
+    def __init__(self, config: RealtimeConfig | None = None, *, is_beta: bool = False) -> None:
+        self.it = RealtimeDialect("s", config or RealtimeConfig(), is_beta=is_beta)
+
+    def say(self, text: str) -> list[Step]:
+        return list(self.it.receive_text(text))
+
+    def tell(self, kind: str, **fields: object) -> list[Step]:
+        return self.say(json.dumps({"type": kind, **fields}))
+
+    def replies(self, text: str) -> list[dict[str, Any]]:
+        (reply,) = self.say(text)
+        assert isinstance(reply, Reply)
+        return [json.loads(event) for event in reply.texts]
+
+    def error(self, text: str) -> dict[str, Any]:
+        (event,) = self.replies(text)
+        assert event["type"] == "error"
+        found: dict[str, Any] = event["error"]
+        return found
+
+    def encode(self, *events: Any) -> list[dict[str, Any]]:
+        return [json.loads(text) for event in events for text in self.it.encode(event)]
+
+
+def append(data: bytes, **fields: object) -> str:
+    audio = base64.b64encode(data).decode()
+    return json.dumps({"type": "input_audio_buffer.append", "audio": audio, **fields})
+
+
+def said(text: str) -> tuple[SpeechStarted, SpeechEnded, Final]:
+    final = Final(1, 1, text, 0, 16_000, "en", None, 1.0, False)
+    return SpeechStarted(0), SpeechEnded(16_000), final
+
+
+# Audio.
+
+
+def test_audio_is_decoded_and_passed_on() -> None:
+    assert Line().say(append(AUDIO, event_id="e1")) == [AUDIO]
+    assert Line().say(append(b"")) == []
+
+
+def test_slashes_may_be_escaped() -> None:
+    audio = base64.b64encode(b"\xff" * 300).decode()
+    assert "/" in audio
+    text = json.dumps({"type": "input_audio_buffer.append", "audio": audio}).replace("/", "\\/")
+    assert Line().say(text) == [b"\xff" * 300]
+
+
+def test_a_large_message_is_decoded_in_slices() -> None:
+    data = AUDIO * 100
+    steps = Line().say(append(data))
+    assert len(steps) == -(-len(data) * 4 // 3 // SLICE_CHARACTERS) > 3
+    assert b"".join(step for step in steps if isinstance(step, bytes)) == data
+
+
+def test_audio_of_a_telephone_is_passed_on_as_such() -> None:
+    line = Line()
+    line.tell("session.update", session={"audio": {"input": {"format": {"type": "audio/pcma"}}}})
+    assert line.say(append(AUDIO)) == [Companded(AUDIO, Law.A)]
+
+
+@pytest.mark.parametrize("audio", ['"!!!!"', '"AAA"', '"AA=A"', "5", "null", '["AAAA"]', '"ü"'])
+def test_what_is_not_base64_is_told_and_nothing_of_it_is_taken(audio: str) -> None:
+    line = Line()
+    event = '{"type": "input_audio_buffer.append", "event_id": "e1", "audio": ' + audio + "}"
+    error = line.error(event)
+    assert (error["code"], error["param"], error["event_id"]) == ("invalid_value", "audio", "e1")
+    assert line.error('{"type": "input_audio_buffer.commit"}')["code"].endswith("commit_empty")
+
+
+# Commits.
+
+
+def test_a_commit_flushes_and_an_empty_buffer_has_a_code_of_its_own() -> None:
+    line = Line()
+    commit = json.dumps({"type": "input_audio_buffer.commit", "event_id": "e9"})
+    empty = line.error(commit)
+    assert (empty["code"], empty["event_id"]) == ("input_audio_buffer_commit_empty", "e9")
+    line.say(append(AUDIO))
+    assert line.say(commit) == [Flush()]
+    assert line.error(commit)["code"] == "input_audio_buffer_commit_empty"
+    line.say(append(AUDIO))
+    assert line.tell("input_audio_buffer.clear") == [Discard()]
+    assert line.error(commit)["code"] == "input_audio_buffer_commit_empty"
+
+
+# Sessions.
+
+
+def test_a_session_is_created_and_updated_as_often_as_the_client_likes() -> None:
+    line = Line()
+    (created,) = line.encode(READY)
+    assert created["type"] == "session.created"
+    assert created["session"]["type"] == "transcription"
+    for language in ("en", "de"):
+        session = {"audio": {"input": {"transcription": {"language": language}}}}
+        tune, reply = line.tell("session.update", session=session)
+        assert isinstance(tune, Tune)
+        assert tune.language == language
+        assert isinstance(reply, Reply)
+        (updated,) = [json.loads(text) for text in reply.texts]
+        assert updated["type"] == "session.updated"
+        assert updated["session"]["audio"]["input"]["transcription"]["language"] == language
+        assert updated["session"]["id"] == created["session"]["id"]
+
+
+def test_an_update_that_cannot_be_changes_nothing() -> None:
+    line = Line()
+    session = {
+        "audio": {"input": {"format": {"type": "audio/pcmu"}, "turn_detection": {"type": 1}}}
+    }
+    error = line.error(json.dumps({"type": "session.update", "session": session}))
+    assert (error["code"], error["param"]) == ("invalid_type", "session")
+    assert line.say(append(AUDIO)) == [AUDIO]
+    assert line.error('{"type": "session.update"}')["param"] == "session"
+    assert line.error('{"type": "session.update", "session": null}')["code"] == "invalid_type"
+
+
+def test_a_client_of_the_beta_hears_the_beta_s_events() -> None:
+    line = Line(is_beta=True)
+    (created,) = line.encode(READY)
+    assert created["type"] == "transcription_session.created"
+    _, reply = line.tell(
+        "transcription_session.update",
+        session={"input_audio_format": "g711_ulaw", "turn_detection": {"type": "server_vad"}},
+    )
+    assert isinstance(reply, Reply)
+    (updated,) = [json.loads(text) for text in reply.texts]
+    assert updated["type"] == "transcription_session.updated"
+    assert updated["session"]["input_audio_format"] == "g711_ulaw"
+    kinds = [event["type"] for event in line.encode(*said("words"))]
+    assert "conversation.item.created" in kinds
+    assert "conversation.item.added" not in kinds
+    assert "conversation.item.done" not in kinds
+
+
+def test_one_that_shows_itself_by_its_update_does_too() -> None:
+    line = Line()
+    line.tell("transcription_session.update", session={})
+    assert "conversation.item.created" in [e["type"] for e in line.encode(*said("words"))]
+
+
+# Events.
+
+
+def test_every_event_has_an_id_of_its_own() -> None:
+    line = Line()
+    events = line.encode(READY, *said("words"), Flushed(16_000, False), Discarded(16_000))
+    ids = [event["event_id"] for event in events]
+    assert len(set(ids)) == len(ids) > 8
+    kinds = [event["type"] for event in events]
+    assert kinds[1] == "input_audio_buffer.speech_started"
+    assert "conversation.item.input_audio_transcription.completed" in kinds
+    assert kinds[-1] == "input_audio_buffer.cleared"
+
+
+def test_without_turns_nothing_is_told_of_them() -> None:
+    line = Line()
+    line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
+    kinds = [event["type"] for event in line.encode(*said("words"))]
+    assert kinds == ["conversation.item.input_audio_transcription.delta"]
+
+
+def test_marks_are_nothing_to_it() -> None:
+    assert Line().encode(Marks(10, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "param"),
+    [
+        ("{", "invalid_json", None),
+        ("", "invalid_json", None),
+        ('{"more": ' + "[" * 100_000, "invalid_json", None),
+        ("[]", "invalid_type", None),
+        ('{"type": 5}', "invalid_type", None),
+        ("{}", "missing_required_parameter", "type"),
+        ('{"type": "input_audio_buffer.append"}', "missing_required_parameter", "audio"),
+        ('{"type": "response.create"}', "invalid_value", "type"),
+    ],
+)
+def test_events_that_make_no_sense(text: str, code: str, param: str | None) -> None:
+    error = Line().error(text)
+    assert (error["type"], error["code"]) == ("invalid_request_error", code)
+    assert error["param"] == param
+
+
+def test_events_without_audio_are_bounded_and_nothing_of_them_is_told_again() -> None:
+    line = Line()
+    text = json.dumps({"type": "words", "event_id": "x" * 5000, "y": "z" * MAX_EVENT_CHARACTERS})
+    (reply,) = line.say(text)
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
+    assert len(reply.texts[0]) < 1000
+
+
+def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
+    line = Line()
+    append = {"type": "input_audio_buffer.append", "audio": "AAAA" * MAX_EVENT_CHARACTERS}
+    assert all(isinstance(step, bytes) for step in line.say(json.dumps(append)))
+    (reply,) = line.say(json.dumps(append | {"event_id": "x" * MAX_EVENT_CHARACTERS}))
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
+
+
+def test_binary_messages_are_told_what_to_do() -> None:
+    (reply,) = Line().it.receive_bytes(AUDIO)
+    assert isinstance(reply, Reply)
+    assert json.loads(reply.texts[0])["error"]["code"] == "invalid_type"
+
+
+def test_it_parts_with_what_was_said_and_the_reason() -> None:
+    line = Line()
+    line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
+    line.encode(*said("words"))
+    failed = Failed(Draining.code, "come back", True)
+    farewell = line.it.farewell(End("draining", 1012, failed))
+    *_, completed, error = [json.loads(text) for text in farewell.texts]
+    assert completed["transcript"] == "words"
+    assert (error["type"], error["error"]["type"]) == ("error", "server_error")
+    assert error["error"]["code"] == "draining"
+    assert (farewell.close_code, farewell.reason) == (1012, "draining")
+    (told,) = line.encode(Failed(BadRequest.code, "why", False))
+    assert told["error"]["type"] == "invalid_request_error"

@@ -1,0 +1,247 @@
+from typing import Any
+
+import pytest
+
+from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
+from auricle.protocol.openai.realtime_items import Items
+
+pytestmark = pytest.mark.unit
+
+SECOND = 16_000
+
+
+class Talk:
+    """A conversation, with turns or without, and all that was told of it."""
+
+    def __init__(self, *, detects_turns: bool = True) -> None:
+        self.items = Items("s")
+        self.detects_turns = detects_turns
+        self.told: list[dict[str, Any]] = []
+
+    def start(self) -> None:
+        event = SpeechStarted(SECOND)
+        self.told += self.items.started(event, detects_turns=self.detects_turns)
+
+    def end(self) -> None:
+        event = SpeechEnded(2 * SECOND)
+        self.told += self.items.ended(event, detects_turns=self.detects_turns)
+
+    def guess(self, stable: str) -> None:
+        self.told += self.items.partial(Partial(1, stable, " unsure", 0, SECOND))
+
+    def final(self, text: str, error: str | None = None, language: str = "en") -> None:
+        final = Final(1, 1, text, SECOND, 3 * SECOND, language, None, 1.0, False, error)
+        self.told += self.items.final(final)
+
+    def flush(self, *, ended_utterance: bool = False) -> None:
+        if ended_utterance:
+            self.end()
+        self.told += self.items.flushed(Flushed(2 * SECOND, ended_utterance))
+
+    def discard(self) -> None:
+        self.told += self.items.discarded()
+
+    def kinds(self) -> list[str]:
+        return [event["type"].rsplit(".", 1)[-1] for event in self.told]
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.told if event["type"].endswith(f".{kind}")]
+
+    def deltas(self, number: int = 1) -> list[str]:
+        return [e["delta"] for e in self.of("delta") if e["item_id"] == f"item_s_{number}"]
+
+    def transcripts(self) -> dict[str, str]:
+        return {event["item_id"]: event["transcript"] for event in self.of("completed")}
+
+
+COMMITTED = ["committed", "added", "done"]
+
+
+# With turn detection.
+
+
+def test_an_utterance_is_an_item_from_its_start_to_its_words() -> None:
+    talk = Talk()
+    talk.start()
+    talk.guess("And so")
+    talk.end()
+    talk.final("And so my fellow")
+    expected = ["speech_started", "delta", "speech_stopped", *COMMITTED, "delta", "completed"]
+    assert talk.kinds() == expected
+    assert {event["item_id"] for event in talk.told if "item_id" in event} == {"item_s_1"}
+    assert talk.of("speech_started")[0]["audio_start_ms"] == 1000
+    assert talk.of("speech_stopped")[0]["audio_end_ms"] == 2000
+    assert talk.of("added")[0]["item"]["id"] == "item_s_1"
+    (completed,) = talk.of("completed")
+    assert completed["transcript"] == "".join(talk.deltas()) == "And so my fellow"
+    assert completed["usage"] == {"type": "duration", "seconds": 2.0}
+    assert completed["languages"] == [{"code": "en"}]
+
+
+def test_deltas_hold_only_what_is_new_and_firm() -> None:
+    talk = Talk()
+    talk.start()
+    for stable in ("", "And", "And", "And so my", "And so my"):
+        talk.guess(stable)
+    assert talk.deltas() == ["And", " so my"]
+
+
+def test_a_final_that_says_it_differently_has_the_last_word_and_takes_nothing_back() -> None:
+    talk = Talk()
+    talk.start()
+    talk.guess("And sow")
+    talk.end()
+    talk.final("And so my fellow")
+    assert talk.deltas() == ["And sow"]
+    assert talk.transcripts() == {"item_s_1": "And so my fellow"}
+
+
+def test_words_may_come_after_later_items_have_begun() -> None:
+    talk = Talk()
+    talk.start()
+    talk.end()
+    talk.start()
+    talk.guess("second")
+    assert talk.deltas(2) == []  # whoever doesn't look at items would mix them up
+    talk.end()
+    talk.final("First.")
+    talk.final("second.")
+    assert talk.transcripts() == {"item_s_1": "First.", "item_s_2": "second."}
+    assert talk.deltas(2) == ["second", "."]
+    assert [event["previous_item_id"] for event in talk.of("committed")] == [None, "item_s_1"]
+
+
+def test_an_utterance_that_could_not_be_recognised_fails_its_item() -> None:
+    talk = Talk()
+    talk.start()
+    talk.end()
+    talk.final("", error="poison_job")
+    (failed,) = talk.of("failed")
+    assert (failed["item_id"], failed["error"]["code"]) == ("item_s_1", "poison_job")
+    assert not talk.of("completed")
+
+
+def test_a_commit_of_the_client_s_own_ends_the_turn_once() -> None:
+    talk = Talk()
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.final("words")
+    assert talk.kinds() == ["speech_started", "speech_stopped", *COMMITTED, "delta", "completed"]
+
+
+# Without.
+
+
+def test_an_item_is_what_was_said_between_two_commits() -> None:
+    talk = Talk(detects_turns=False)
+    for text in ("One.", "Two."):
+        talk.start()
+        talk.end()
+        talk.final(text)
+    assert talk.kinds() == ["delta", "delta"]
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.start()  # belongs to the next one
+    talk.final("Three.")
+    assert talk.kinds() == ["delta", "delta", *COMMITTED, "delta", "completed"]
+    assert talk.transcripts() == {"item_s_1": "One. Two. Three."}
+    assert "".join(talk.deltas()) == "One. Two. Three."
+    assert talk.of("completed")[0]["usage"]["seconds"] == 6.0
+    talk.flush(ended_utterance=True)
+    talk.final("Four.")
+    assert talk.transcripts()["item_s_2"] == "Four."
+
+
+def test_silence_is_an_item_without_words_at_once() -> None:
+    talk = Talk(detects_turns=False)
+    talk.flush()
+    assert talk.kinds() == [*COMMITTED, "completed"]
+    assert talk.transcripts() == {"item_s_1": ""}
+
+
+def test_utterances_of_an_item_are_told_one_after_another() -> None:
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.flush(ended_utterance=True)  # the first item waits for its words
+    talk.start()
+    talk.end()
+    talk.start()
+    talk.guess("third")
+    assert talk.deltas(2) == []
+    talk.final("First.")
+    assert talk.deltas(2) == []
+    talk.final("Second.")
+    assert talk.deltas(2) == ["Second.", " third"]
+
+
+def test_languages_without_spaces_are_joined_without() -> None:
+    talk = Talk(detects_turns=False)
+    for text in ("そして", "国民"):
+        talk.start()
+        talk.end()
+        talk.final(text, language="ja")
+    talk.flush()
+    assert talk.transcripts() == {"item_s_1": "そして国民"}
+    assert talk.deltas() == ["そして", "国民"]
+
+
+def test_words_stay_apart_also_where_a_final_took_all_of_them_back() -> None:
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.guess("noise")
+    talk.end()
+    talk.final("")
+    talk.start()
+    talk.guess("words")
+    assert talk.deltas() == ["noise", " words"]
+
+
+def test_some_words_are_better_than_a_failure() -> None:
+    talk = Talk(detects_turns=False)
+    for text, error in (("One.", None), ("", "poison_job")):
+        talk.start()
+        talk.end()
+        talk.final(text, error)
+    talk.flush()
+    assert talk.transcripts() == {"item_s_1": "One."}
+
+
+def test_what_is_cleared_is_never_told_and_what_was_committed_is() -> None:
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.start()
+    talk.end()
+    talk.start()
+    talk.discard()
+    assert talk.kinds()[-1] == "cleared"
+    talk.final("Committed.")
+    talk.final("Cleared.")
+    talk.start()
+    talk.flush(ended_utterance=True)
+    talk.final("Next.")
+    assert set(talk.transcripts().values()) == {"Committed.", "Next."}
+    assert talk.deltas(2) == []
+
+
+def test_what_nobody_will_commit_is_completed_in_the_end() -> None:
+    talk = Talk(detects_turns=False)
+    talk.start()
+    talk.end()
+    talk.final("One.")
+    talk.start()
+    talk.told += talk.items.close()
+    assert talk.transcripts() == {"item_s_1": "One."}
+    assert talk.items.close() == []
+
+
+def test_a_turn_that_began_before_turns_were_switched_off_waits_for_its_commit() -> None:
+    talk = Talk()
+    talk.start()
+    talk.detects_turns = False
+    talk.end()
+    talk.final("One.")
+    assert not talk.of("committed")
+    talk.detects_turns = True
+    talk.flush()
+    assert talk.transcripts() == {"item_s_1": "One."}

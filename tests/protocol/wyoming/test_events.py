@@ -1,0 +1,383 @@
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
+from auricle.events import (
+    Closed,
+    Failed,
+    Final,
+    Marks,
+    Partial,
+    SessionEvent,
+    SpeechEnded,
+    SpeechStarted,
+    Wire,
+)
+from auricle.languages import LANGUAGES
+from auricle.protocol.dialect import End, Reply, Step, Tune
+from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
+from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
+from auricle.protocol.wyoming.framing import WyomingEvent
+from tests.fakes.wyoming import MONO_16, event, read
+
+pytestmark = pytest.mark.unit
+
+INFO = info_event("base", "1.2.3")
+CHUNK = event("audio-chunk", MONO_16, b"\1\2\3\4")
+STOP = event("audio-stop")
+CLOSED = Closed("stop", 16_000, 0, 0, 0)
+
+
+def final(text: str, *, language: str = "en", error: str | None = None) -> Final:
+    return Final(1, 1, text, 0, 16_000, language, None, 300.0, False, error)
+
+
+def partial(stable: str) -> Partial:
+    return Partial(1, stable, "perhaps", 0, 16_000)
+
+
+class Talk:
+    """A dialect, and what it is told and tells."""
+
+    def __init__(self) -> None:
+        self.dialect = WyomingDialect(INFO)
+
+    def hear(self, *wire: bytes) -> list[Step]:
+        return list(self.dialect.receive_bytes(b"".join(wire)))
+
+    def reply(self, *wire: bytes) -> list[WyomingEvent]:
+        """Return what is answered; nothing else may be asked for."""
+        steps = self.hear(*wire)
+        assert all(isinstance(step, Reply) for step in steps)
+        return read("".join(t for step in steps if isinstance(step, Reply) for t in step.texts))
+
+    def begin(self, *wire: bytes) -> tuple[StreamParameters | None, list[Step]]:
+        """Begin an utterance; return what its session is to be, and its first steps."""
+        assert self.hear(*wire) == []
+        wanted = self.dialect.wanted
+        self.dialect.begin()
+        return wanted, self.hear()
+
+    def tell(self, *events: SessionEvent) -> list[tuple[str, dict[str, Any]]]:
+        texts = "".join(text for event in events for text in self.dialect.encode(event))
+        return [(told.type, told.data) for told in read(texts)]
+
+
+@pytest.fixture
+def talk() -> Talk:
+    return Talk()
+
+
+@pytest.fixture
+def speaking(talk: Talk) -> Talk:
+    talk.begin(CHUNK)
+    return talk
+
+
+def chunks(told: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [data["text"] for type, data in told if type == "transcript-chunk"]
+
+
+# At any time.
+
+
+def test_describe_tells_what_is_there(talk: Talk) -> None:
+    [info] = talk.reply(event("describe"))
+    [program] = info.data["asr"]
+    assert info.type == "info"
+    assert program["name"] == "Auricle"
+    assert program["installed"] is program["supports_transcript_streaming"] is True
+    assert program["requires_external_vad"] is True
+    [model] = program["models"]
+    assert (model["name"], model["installed"]) == ("base", True)
+    assert set(model["languages"]) == LANGUAGES
+
+
+def test_an_english_model_says_so() -> None:
+    [info] = read(info_event("base.en", "1"))
+    assert info.data["asr"][0]["models"][0]["languages"] == ["en"]
+
+
+def test_pings_are_answered_before_within_and_after_an_utterance(talk: Talk) -> None:
+    assert talk.reply(event("ping", {"text": "a"})) == [WyomingEvent("pong", {"text": "a"})]
+    _, steps = talk.begin(CHUNK, event("ping"))
+    assert steps == [b"\1\2\3\4", Reply(('{"type":"pong"}\n',))]
+    assert talk.hear(STOP) == [Stop()]
+    assert talk.reply(event("ping", {"text": 5})) == [WyomingEvent("pong")]
+
+
+def test_other_events_are_ignored_with_all_that_belongs_to_them(talk: Talk) -> None:
+    wire = event("synthesize", {"text": "x"}, b"payload") + event("select-program", {"name": "y"})
+    assert talk.hear(wire) == []
+    assert talk.reply(event("ping")) == [WyomingEvent("pong")]
+
+
+# What a session is to be.
+
+
+def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
+    wanted, steps = talk.begin(
+        event(
+            "transcribe",
+            {
+                "name": "whatever",
+                "language": "pt-BR",
+                "context": {"a": {}},
+                "vad_sensitivity": "relaxed",
+                "transcript_names": ["Küche", "", "x" * 101],
+                "transcript_terms": ["lumen"],
+            },
+        ),
+        event("audio-start", {"rate": 22_050, "width": 2, "channels": 2}),
+        event("audio-chunk", {"rate": 48_000, "width": 2, "channels": 2}, bytes(8)),
+    )
+    assert wanted == StreamParameters(
+        format=Wire.PCM16,
+        sample_rate=48_000,  # a chunk knows better than the start
+        channels=2,
+        language="pt",
+        hotwords=("Küche", "lumen"),
+    )
+    assert steps == [bytes(8)]
+
+
+def test_what_a_chunk_leaves_out_is_as_the_start_said(talk: Talk) -> None:
+    start = event("audio-start", {"rate": 8000, "width": 2, "channels": 1, "timestamp": None})
+    wanted, steps = talk.begin(start, event("audio-chunk", {"rate": None}, b"ab"))
+    assert wanted == StreamParameters(format=Wire.PCM16, sample_rate=8000)
+    assert steps == [b"ab"]
+
+
+def test_too_many_names_are_cut_off(talk: Talk) -> None:
+    names = [f"name {number}" for number in range(MAX_HOTWORDS + 50)]
+    wanted, _ = talk.begin(event("transcribe", {"transcript_names": names}), CHUNK)
+    assert wanted is not None
+    assert wanted.hotwords == tuple(names[:MAX_HOTWORDS])
+
+
+def test_what_is_said_late_holds_from_then_on(speaking: Talk) -> None:
+    late = {"language": "de", "transcript_names": ["Anna"]}
+    assert speaking.hear(event("transcribe", late)) == [Tune(language="de", hotwords=("Anna",))]
+
+
+@pytest.mark.parametrize("width", [3, 4])
+def test_wider_samples_keep_their_upper_16_bits(talk: Talk, width: int) -> None:
+    samples = np.array([1, -1, 32767, -32768, 1234], np.int16)
+    wide = (samples.astype("<i4") << 16).tobytes()
+    packed = b"".join(wide[at + 4 - width : at + 4] for at in range(0, len(wide), 4))
+    form = {"rate": 16_000, "width": width, "channels": 1}
+    _, steps = talk.begin(event("audio-chunk", form, packed))
+    assert steps == [samples.tobytes()]
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 1},
+        {"width": 5},
+        {"channels": 0},
+        {"channels": 3},
+        {"rate": 0},
+        {"rate": 7999},
+        {"rate": 10**30},
+        {"rate": "16000"},
+        {"rate": True},
+        {"width": None},
+    ],
+)
+def test_a_format_that_can_t_be_read_is_refused(talk: Talk, change: dict[str, Any]) -> None:
+    with pytest.raises(UnsupportedFormat):
+        talk.hear(event("audio-chunk", MONO_16 | change, bytes(4)))
+
+
+def test_half_a_sample_is_refused(talk: Talk) -> None:
+    with pytest.raises(AudioError):
+        talk.hear(event("audio-chunk", MONO_16, bytes(3)))
+
+
+def test_a_format_may_not_change_within_an_utterance(speaking: Talk) -> None:
+    with pytest.raises(UnsupportedFormat):
+        speaking.hear(event("audio-chunk", MONO_16 | {"rate": 8000}, bytes(4)))
+
+
+@pytest.mark.parametrize(
+    "data", [{"language": 5}, {"language": "klingon"}, {"transcript_names": "Anna"}]
+)
+def test_a_request_that_makes_no_sense_is_told_and_the_utterance_goes_on(
+    talk: Talk, data: dict[str, Any]
+) -> None:
+    [error] = talk.reply(event("transcribe", data))
+    assert error.type == "error"
+    assert error.data["code"] == "bad_request"
+    assert "transcribe" in error.data["text"]
+    assert talk.begin(CHUNK)[0] == StreamParameters(format=Wire.PCM16)
+
+
+def test_nobody_may_talk_nonsense_for_ever(talk: Talk) -> None:
+    bad = event("transcribe", {"language": 5})
+    assert len(talk.reply(*[bad] * (MAX_COMPLAINTS - 1))) == MAX_COMPLAINTS - 1
+    with pytest.raises(RemoteProtocolError):
+        talk.hear(bad)
+
+
+def test_messages_are_for_websockets(talk: Talk) -> None:
+    with pytest.raises(RemoteProtocolError):
+        talk.dialect.receive_text("{}")
+
+
+# Between utterances.
+
+
+def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> None:
+    talk.begin(CHUNK)
+    asked = event("transcribe", {"language": "de"})
+    assert talk.hear(STOP, asked, event("audio-start"), CHUNK) == [Stop()]
+    assert talk.dialect.is_owing
+    assert talk.dialect.is_holding
+    assert talk.hear() == []
+    talk.tell(CLOSED)
+    talk.dialect.finish()
+    assert talk.begin()[0] == StreamParameters(format=Wire.PCM16, language="de")
+
+
+def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk) -> None:
+    wire = STOP + event("ping") + event("describe") + event("ping", {"text": "last"})
+    steps = iter(speaking.dialect.receive_bytes(wire))
+    assert [next(steps), next(steps)] == [Stop(), Reply(('{"type":"pong"}\n',))]
+    next(steps)  # the transcript was there before this could be answered
+    speaking.dialect.put(CHUNK)
+    speaking.tell(CLOSED)
+    speaking.dialect.finish()
+    assert [told.type for told in speaking.reply()] == ["info", "pong"]
+    assert speaking.dialect.wanted is not None
+
+
+def test_what_was_said_of_one_utterance_does_not_hold_for_the_next(talk: Talk) -> None:
+    first, _ = talk.begin(event("transcribe", {"language": "de"}), CHUNK)
+    talk.hear(STOP)
+    talk.dialect.finish()
+    second, _ = talk.begin(CHUNK)
+    assert first is not None
+    assert second is not None
+    assert (first.language, second.language) == ("de", None)
+
+
+def test_no_audio_is_an_empty_transcript_and_needs_no_session(talk: Talk) -> None:
+    told = talk.reply(event("transcribe", {"language": "en"}), event("audio-start"), STOP)
+    assert told == [
+        WyomingEvent("transcript-start", {"language": "en"}),
+        WyomingEvent("transcript", {"text": "", "language": "en"}),
+        WyomingEvent("transcript-stop"),
+    ]
+
+
+# What is told.
+
+
+def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> None:
+    told = speaking.tell(
+        SpeechStarted(1600),
+        partial(""),
+        partial("Turn on"),
+        partial("Turn on the"),
+        SpeechEnded(16_000),
+        final("Turn on the light."),
+        SpeechStarted(32_000),
+        SpeechEnded(48_000),
+        final("Please."),
+        Marks(48_000, 48_000),
+        CLOSED,
+    )
+    assert told == [
+        ("voice-started", {"timestamp": 100}),
+        ("transcript-start", {}),
+        ("transcript-chunk", {"text": "Turn on"}),
+        ("transcript-chunk", {"text": " the"}),
+        ("voice-stopped", {"timestamp": 1000}),
+        ("transcript-chunk", {"text": " light."}),
+        ("voice-started", {"timestamp": 2000}),
+        ("voice-stopped", {"timestamp": 3000}),
+        ("transcript-chunk", {"text": " Please."}),
+        ("transcript", {"text": "Turn on the light. Please.", "language": "en"}),
+        ("transcript-stop", {}),
+    ]
+
+
+def test_a_later_utterance_waits_for_its_turn(speaking: Talk) -> None:
+    told = speaking.tell(
+        SpeechStarted(0), partial("One"), SpeechEnded(100), SpeechStarted(200), partial("two")
+    )
+    assert chunks(told) == ["One"]
+    assert chunks(speaking.tell(final("One and"), final("two."), CLOSED)) == [" and", " two", "."]
+
+
+def test_what_a_final_corrects_is_not_taken_back_and_the_transcript_is_right(
+    speaking: Talk,
+) -> None:
+    told = speaking.tell(SpeechStarted(0), partial("Turn of"), final("Turn on."), CLOSED)
+    assert chunks(told) == ["Turn of"]
+    assert told[-2] == ("transcript", {"text": "Turn on.", "language": "en"})
+
+
+def test_languages_without_spaces_are_joined_with_nothing(speaking: Talk) -> None:
+    told = speaking.tell(
+        SpeechStarted(0),
+        final("電気を", language="ja"),
+        SpeechStarted(0),
+        final("つけて", language="ja"),
+        CLOSED,
+    )
+    assert chunks(told) == ["電気を", "つけて"]
+    assert told[-2] == ("transcript", {"text": "電気をつけて", "language": "ja"})
+
+
+def test_silence_is_an_empty_transcript(speaking: Talk) -> None:
+    told = speaking.tell(CLOSED)
+    assert [type for type, _ in told] == ["transcript-start", "transcript", "transcript-stop"]
+    assert told[1] == ("transcript", {"text": ""})
+
+
+def test_times_go_on_from_the_first_chunk_s(talk: Talk) -> None:
+    talk.begin(event("audio-chunk", MONO_16 | {"timestamp": 5000}, bytes(2)))
+    assert talk.tell(SpeechStarted(1600)) == [("voice-started", {"timestamp": 5100})]
+
+
+@pytest.mark.parametrize("timestamp", ["x", 10**40, 1.5, None])
+def test_times_that_make_no_sense_are_ignored(talk: Talk, timestamp: Any) -> None:
+    talk.begin(event("audio-chunk", MONO_16 | {"timestamp": timestamp}, bytes(2)))
+    assert talk.tell(SpeechStarted(1600)) == [("voice-started", {"timestamp": 100})]
+
+
+def test_half_of_a_command_is_an_error_instead_of_a_transcript(speaking: Talk) -> None:
+    told = speaking.tell(
+        SpeechStarted(0),
+        final("Open the"),
+        SpeechStarted(0),
+        final("", error="poison_job"),
+        CLOSED,
+    )
+    assert [type for type, _ in told][-1] == "error"
+    assert told[-1][1]["code"] == "poison_job"
+    assert "transcript" not in [type for type, _ in told]
+    assert speaking.dialect.has_failed
+
+
+def test_it_parts_with_the_error_if_there_is_one(talk: Talk) -> None:
+    failed = Failed("queue_full", "Come back later.", True, 2)
+    farewell = talk.dialect.farewell(End("queue_full", 1013, failed))
+    told = [(e.type, e.data) for e in read("".join(farewell.texts))]
+    assert told == [("error", {"text": "Come back later.", "code": "queue_full"})]
+    assert talk.dialect.farewell(End("done", 1000)).texts == ()
+
+
+def test_events_without_payload_are_lines_that_others_can_read() -> None:
+    line, _, body = INFO.partition("\n")
+    assert json.loads(line) == {"type": "info", "data_length": len(body.encode())}
+    assert json.loads(body)["asr"]

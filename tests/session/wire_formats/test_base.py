@@ -1,0 +1,46 @@
+"""What the wire formats have in common."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from auricle.audio.opus import find_libopus
+from auricle.events import Wire
+from auricle.protocol.native.stream import StreamParameters
+from auricle.session.wire_formats.base import NO_AUDIO, StreamCounts, WireFormat
+from auricle.session.wire_formats.container import ContainerWire
+from auricle.session.wire_formats.opus import OpusWire
+from auricle.session.wire_formats.pcm import PcmWire
+
+pytestmark = pytest.mark.unit
+
+OPUS, PCM, OGG, WEBM = (
+    StreamParameters(format=wire) for wire in (Wire.OPUS, Wire.PCM16, Wire.OGG, Wire.WEBM)
+)
+MAKERS: list[Callable[[], WireFormat]] = [
+    lambda: OpusWire(find_libopus(), OPUS, StreamCounts()),
+    lambda: PcmWire(PCM, 0),
+    lambda: ContainerWire(find_libopus(), OGG, StreamCounts()),
+    lambda: ContainerWire(find_libopus(), WEBM, StreamCounts()),
+]
+
+
+@pytest.mark.parametrize("make", MAKERS, ids=["opus", "pcm16", "ogg", "webm"])
+def test_every_format_is_silent_until_it_has_data_and_holds_nothing_back_at_its_end(
+    make: Callable[[], WireFormat],
+) -> None:
+    wire = make()
+    assert wire.next_heard() is None
+    wire.receive_data(b"")
+    assert wire.next_heard() is None
+    assert wire.finish() is None
+    wire.reconnect()
+    assert wire.next_heard() is None
+    assert wire.received_seq is None
+    assert not wire.is_resumable
+
+
+def test_nobody_can_scribble_over_what_all_formats_share() -> None:
+    assert (NO_AUDIO.size, NO_AUDIO.flags.writeable) == (0, False)
+    assert NO_AUDIO.dtype == np.int16
