@@ -10,8 +10,8 @@ from anyio import to_thread
 from auricle.audio.in_memory import InMemory
 from auricle.engine import EngineSettings
 from auricle.engine.short_window import ShortWindowEngine, load
-from auricle.longform import FileRequest, open_lane, transcribe_file
-from auricle.stitching import FileTranscript
+from auricle.files.assemble import FileTranscript
+from auricle.files.transcribe import FileRequest, open_lane, transcribe_file
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
 from bench.speech import load_audio
 from tests.fakes.clips import CLIPS, words

@@ -9,7 +9,7 @@ import time
 import ray
 from ray import serve
 
-from auricle.cluster.app import application
+from auricle.cluster.ray.app import application
 from auricle.config import Settings
 
 LIMIT_S = 60.0

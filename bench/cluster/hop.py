@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.engine.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber

@@ -12,8 +12,8 @@ pytestmark = pytest.mark.unit
 
 def test_without_ray_it_says_how_to_get_it(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "auricle.cluster.up", raising=False)
-    monkeypatch.delitem(sys.modules, "auricle.cluster.app", raising=False)
+    monkeypatch.delitem(sys.modules, "auricle.cluster.ray.up", raising=False)
+    monkeypatch.delitem(sys.modules, "auricle.cluster.ray.app", raising=False)
     result = auricle("cluster", "up")
     assert result.exit_code == 2
     assert "pip install 'ray[serve]==" in result.stderr

@@ -9,7 +9,7 @@ import pytest
 
 from auricle.cli.output import Format, destinations, render, write
 from auricle.errors import SetupError
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import SubtitleLimits
 from auricle.types import Gap, Segment, Transcript, Word
 

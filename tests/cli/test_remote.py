@@ -13,7 +13,7 @@ from auricle.cli.recogniser import RecogniserRequest
 from auricle.cli.remote import RemoteRecogniser
 from auricle.config import ClientSettings
 from auricle.errors import RequestError, SetupError
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.types import Options, Task
 
 pytestmark = pytest.mark.process

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings, fields, variable
 from tests.fakes.poll import poll_until
 

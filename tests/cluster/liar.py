@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from auricle.cluster.capacity import Capacity, capacity_of, pack_capacity
-from auricle.cluster.wire import ANSWER_TYPE, parse_job
+from auricle.cluster.wire.capacity import Capacity, capacity_of, pack_capacity
+from auricle.cluster.wire.messages import ANSWER_TYPE, parse_job
 from auricle.transcriber import Stats, WorkerStats
 
 Say = Callable[[asyncio.StreamWriter, "Asked"], Awaitable[None]]

@@ -19,8 +19,8 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.cluster.transcriber import RemoteTranscriber
-from auricle.cluster.wire import CAPACITY_PATH
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
+from auricle.cluster.wire.messages import CAPACITY_PATH
 from auricle.config import ModelSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript

@@ -31,12 +31,12 @@ def test_the_application_is_what_its_arguments_say(
     configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     pytest.importorskip("ray", reason="see `make test-cluster`")
-    from auricle.cluster import app
+    from auricle.cluster.ray import app
     from auricle.config import Settings, fields
 
     monkeypatch.setenv("AURICLE_MODEL", str(model_directory(tmp_path / "model")))
     [application] = configuration["applications"]
-    assert application["import_path"] == "auricle.cluster.app:app"
+    assert application["import_path"] == "auricle.cluster.ray.app:app"
     assert set(application["args"]) <= {name for name, _ in fields()}
     cluster = Settings.load(application["args"]).cluster
     assert (cluster.replicas, cluster.max_replicas, cluster.replica_cpus) == (2, 8, 2)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings
 from auricle.errors import Overloaded, PoisonJob
 from auricle.types import ANONYMOUS, Job, JobId, JobKind

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings
 from bench.service import free_port
 from tests.conformance.remote import MOST_LOSSES, all_ready

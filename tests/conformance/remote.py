@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from auricle.cluster.transcriber import RemoteTranscriber
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings, fields, variable
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
 from tests.fakes.poll import poll_until

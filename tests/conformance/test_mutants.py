@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cluster import node
-from auricle.cluster.books import Books
-from auricle.cluster.failures import error_of
-from auricle.cluster.node import Lost
-from auricle.cluster.transcriber import RemoteTranscriber
-from auricle.cluster.wire import Failed
+from auricle.cluster.gateway import node
+from auricle.cluster.gateway.admission import Books
+from auricle.cluster.gateway.node import Lost
+from auricle.cluster.gateway.transcriber import RemoteTranscriber
+from auricle.cluster.wire.failures import error_of
+from auricle.cluster.wire.messages import Failed
 from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
 from auricle.types import Job, Transcript
 from auricle.workers.asr.backlog import Ticket
@@ -34,7 +34,7 @@ class Mutant:
 
 
 def losses(most: int) -> Breaks:
-    return lambda patch: patch.setattr("auricle.cluster.transcriber.MOST_LOSSES", most)
+    return lambda patch: patch.setattr("auricle.cluster.gateway.transcriber.MOST_LOSSES", most)
 
 
 def maps(wrong: Callable[[AuricleError], Exception]) -> Breaks:
@@ -59,7 +59,7 @@ def keeps_no_room(patch: pytest.MonkeyPatch) -> None:
 
 
 def forgets_poison(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("auricle.cluster.transcriber.Blame.is_poison", lambda *_: False)
+    patch.setattr("auricle.cluster.gateway.transcriber.Blame.is_poison", lambda *_: False)
 
 
 class Stubborn(RemoteTranscriber):

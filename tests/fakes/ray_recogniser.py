@@ -11,7 +11,7 @@ import sys
 import ray
 from ray import serve
 
-from auricle.cluster.app import application
+from auricle.cluster.ray.app import application
 from auricle.config import Settings
 
 NAME = "auricle"

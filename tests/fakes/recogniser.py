@@ -9,8 +9,8 @@ import socket
 
 import uvicorn
 
-from auricle.cluster.pool_backend import PoolBackend
-from auricle.cluster.service import RecogniserService
+from auricle.cluster.recogniser.pool_backend import PoolBackend
+from auricle.cluster.recogniser.service import RecogniserService
 from auricle.config import Settings
 from auricle.workers.asr.pool import WorkerPool
 

@@ -65,7 +65,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     for found in open_sockets(host, port, "--port"):
         found.close()
     try:
-        from auricle.cluster.up import running
+        from auricle.cluster.ray.up import running
     except ModuleNotFoundError as exc:
         if (exc.name or "").partition(".")[0] != "ray":
             raise

@@ -10,8 +10,8 @@ from auricle.cli.output import Format, render, write
 from auricle.client import LiveClient
 from auricle.errors import SetupError
 from auricle.events import Final
+from auricle.files.transcribe import FileTranscript
 from auricle.languages import SPACELESS_LANGUAGES
-from auricle.longform import FileTranscript
 from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Gap, Segment, Transcript

@@ -15,8 +15,14 @@ from auricle.config import Settings
 from auricle.engine.fetch import resolve
 from auricle.engine.placement import settle
 from auricle.errors import RequestError
-from auricle.lane import Lane
-from auricle.longform import FileProgress, FileRequest, FileTranscript, open_lane, transcribe_file
+from auricle.files.fair_semaphore import Lane
+from auricle.files.transcribe import (
+    FileProgress,
+    FileRequest,
+    FileTranscript,
+    open_lane,
+    transcribe_file,
+)
 from auricle.transcriber import Decoder, Progress
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Source
 from auricle.workers.asr.pool import WorkerPool

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from auricle.errors import SetupError
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt

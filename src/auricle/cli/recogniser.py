@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.types import Options
 
 

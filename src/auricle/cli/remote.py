@@ -21,7 +21,7 @@ from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.client.connection import why_not
 from auricle.config import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word
 
 T = TypeVar("T")

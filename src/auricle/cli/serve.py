@@ -31,7 +31,7 @@ from auricle.errors import AuricleError, SetupError
 from auricle.machine import shorten_collections
 
 if TYPE_CHECKING:
-    from auricle.cluster.transcriber import RemoteTranscriber
+    from auricle.cluster.gateway.transcriber import RemoteTranscriber
     from auricle.workers.asr.pool import WorkerPool
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.process.poison import CrashBudget
@@ -211,7 +211,7 @@ async def _engine(
         SetupError: The model or the GPU can't be had.
     """
     if urls := settings.engine.engine_urls:
-        from auricle.cluster.transcriber import RemoteTranscriber
+        from auricle.cluster.gateway.transcriber import RemoteTranscriber
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
         remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
@@ -289,7 +289,7 @@ def _show(line: str | Text) -> None:
 async def _warn_of_open_recognisers(urls: Sequence[str]) -> None:
     if not urls:
         return
-    from auricle.cluster.exposure import open_urls
+    from auricle.cluster.gateway.exposure import open_urls
 
     for url in await open_urls(urls):
         _warn(

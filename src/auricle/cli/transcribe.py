@@ -27,8 +27,8 @@ from auricle.cli.speech import (
 )
 from auricle.config import Settings
 from auricle.errors import AuricleError, SetupError
+from auricle.files.transcribe import FileTranscript
 from auricle.logs import configure_logging
-from auricle.longform import FileTranscript
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import DEFAULT_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 

@@ -17,8 +17,8 @@ from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
-from auricle.lane import Lane
-from auricle.longform import lane_width, open_lane
+from auricle.files.fair_semaphore import Lane
+from auricle.files.transcribe import lane_width, open_lane
 from auricle.server.access.admission import FilePlaces
 from auricle.server.access.connection_limits import Gate
 from auricle.server.access.key_file import follow_keys, read_keys

@@ -8,7 +8,7 @@ import structlog
 from anyio import to_thread
 
 from auricle.errors import AuricleError, ServerStopped
-from auricle.longform import FileProgress
+from auricle.files.transcribe import FileProgress
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.errors import error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog

@@ -14,8 +14,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from auricle.errors import AuricleError, Draining
+from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.groups import first_error
-from auricle.longform import FileProgress, FileTranscript, OnProgress
 from auricle.server.context import RETRY_S
 from auricle.server.http.errors import TOLD, log_unexpected
 from auricle.server.http.request_log import request_log

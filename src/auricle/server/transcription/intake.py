@@ -13,7 +13,7 @@ from typing import Self
 from starlette.requests import Request
 
 from auricle.audio.opus import LibOpus
-from auricle.longform import FileTranscript, OnProgress
+from auricle.files.transcribe import FileTranscript, OnProgress
 from auricle.server.access.admission import MAX_UTTERANCE_S, MIN_ESTIMATE_S, check_open, estimate_s
 from auricle.server.access.connection_limits import network_of
 from auricle.server.context import state_of

@@ -12,8 +12,8 @@ from starlette.types import Receive
 
 from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
+from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.groups import first_error
-from auricle.longform import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import Ask

@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
+from auricle.files.assemble import FileTranscript
 from auricle.languages import improbable_language
 from auricle.protocol.deepgram.query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
 from auricle.protocol.deepgram.results import Metadata, file_body, seconds
@@ -30,7 +31,6 @@ from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.params import Ask
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
-from auricle.stitching import FileTranscript
 from auricle.types import Gap, Options, Transcript
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}

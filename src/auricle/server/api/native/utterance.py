@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import UnsupportedFormat
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_json_s, estimate_s
 from auricle.server.api.native.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES

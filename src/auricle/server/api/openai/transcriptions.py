@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import UnknownModel
-from auricle.longform import FileTranscript
+from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.openai.transcriptions import (
     FIELDS,

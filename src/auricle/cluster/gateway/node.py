@@ -1,0 +1,198 @@
+"""One recogniser's address: asks there, and looks how it is.
+
+What becomes of a job is told apart into three: an answer, a judgement (an
+:class:`~auricle.errors.AuricleError`, as the recogniser said it) and :class:`Lost`, which is all
+that nobody has judged: no connection, an answer that breaks off, that makes no sense or falls
+silent, and whatever a proxy between us says of its own.
+"""
+
+import contextlib
+import time
+from dataclasses import replace
+
+import anyio
+import httpx2 as httpx
+import structlog
+
+from auricle.cluster.gateway.ejection import LOOK_LIMIT_S, Ejection
+from auricle.cluster.wire.capacity import MAX_CAPACITY_BYTES, Capacity, parse_capacity
+from auricle.cluster.wire.failures import AMONG_MACHINES, MAX_ERROR_BYTES, error_of, parse_error
+from auricle.cluster.wire.messages import (
+    ANSWER_TYPE,
+    CAPACITY_PATH,
+    JOB_TYPE,
+    JOBS_PATH,
+    SILENCE_S,
+    AnswerReader,
+    Beat,
+    Done,
+    pack_job,
+    read_done,
+)
+from auricle.errors import RemoteProtocolError, SetupError, Unauthorized
+from auricle.types import Job, Transcript
+
+KEEP_ALIVE_S = 2.0
+"""Shorter than servers keep theirs (uvicorn 5 s): no job shall meet a connection that closes."""
+MAX_KEPT_CONNECTIONS = 64
+LONGEST_S = 3600.0
+"""Beats for so long without an end are a lie, however long a queue may be."""
+SLOWEST_BYTES_PER_S = 1e6
+"""A job may take so long to get there before silence counts: a network of 8 Mbit/s will do."""
+ENDING_S = 0.05
+"""How long an answer's last bytes, which hold nothing, are waited for: the connection can then be
+used again."""
+
+log = structlog.get_logger(__name__)
+
+
+_FAULTS = (httpx.HTTPError, OSError, UnicodeError)
+"""What may be wrong with the way there; the last is a name that can't even be looked up."""
+
+
+class Lost(Exception):
+    """Nobody has judged the job; ``str()`` tells why, for the log."""
+
+
+class Node:
+    """See the module.
+
+    Args:
+        name: What its workers' ids begin with; short, and no address: ``/health`` shows it.
+        url: Where it is.
+        http: Shared by all of them: how, and with which key.
+
+    Raises:
+        SetupError: There can be no such address.
+    """
+
+    def __init__(self, name: str, url: str, http: httpx.AsyncClient) -> None:
+        self.name = name
+        self.url = url
+        self.ejection = Ejection()
+        self.in_flight_audio_s = 0.0
+        self.refuses_key = False
+        """At the last look it asked for another key than ours."""
+        self._http = http
+        try:
+            self._jobs_url = httpx.URL(url + JOBS_PATH)
+            self._capacity_url = httpx.URL(url + CAPACITY_PATH)
+        except httpx.InvalidURL as exc:
+            raise SetupError(f"AURICLE_ENGINE_URLS: {url} is no address.") from exc
+
+    @property
+    def load(self) -> float:
+        """Seconds of our audio that it has, for each of its workers."""
+        capacity = self.ejection.capacity
+        return self.in_flight_audio_s / max(1, capacity.workers if capacity is not None else 1)
+
+    async def ask(self, job: Job, *, attempt: int, max_wait_s: float | None) -> Transcript:
+        """Return a job's transcript; cancelling the call ends the job there.
+
+        Raises:
+            Lost: Nobody has judged it.
+            BadRequest: It can't be sent.
+            AuricleError: As the recogniser judged.
+        """
+        body = pack_job(job, attempt=attempt, max_wait_s=max_wait_s)
+        patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
+        self.in_flight_audio_s += job.audio_s
+        try:
+            with anyio.move_on_after(patience_s) as patience:
+                return await self._exchange(job, body, patience)
+            raise Lost("silence")
+        except _FAULTS as exc:
+            raise Lost(type(exc).__name__) from exc
+        except RemoteProtocolError as exc:
+            raise Lost(str(exc)) from exc
+        finally:
+            self.in_flight_audio_s -= job.audio_s
+
+    async def _exchange(self, job: Job, body: bytes, patience: anyio.CancelScope) -> Transcript:
+        """Send the job and read its answer; each frame renews the patience."""
+        began_at = time.monotonic()
+        reader = AnswerReader()
+        headers = {"Content-Type": JOB_TYPE}
+        async with self._http.stream(
+            "POST", self._jobs_url, content=body, headers=headers
+        ) as response:
+            if response.status_code != httpx.codes.OK:
+                raise await _refusal(response)
+            if response.headers.get("content-type") != ANSWER_TYPE:
+                raise RemoteProtocolError("an answer of another type")
+            chunks = response.aiter_raw()
+            async for chunk in chunks:
+                reader.receive_data(chunk)
+                while (frame := reader.next_frame()) is not None:
+                    elapsed_s = time.monotonic() - began_at
+                    if isinstance(frame, Done):
+                        transcript = read_done(frame, job)
+                        with anyio.move_on_after(ENDING_S), contextlib.suppress(httpx.HTTPError):
+                            await anext(chunks, b"")
+                        return _with_time_on_the_way(transcript, elapsed_s - frame.spent_s)
+                    if not isinstance(frame, Beat):
+                        raise error_of(frame)
+                    if elapsed_s > LONGEST_S:
+                        raise RemoteProtocolError("beats without end")
+                    patience.deadline = anyio.current_time() + SILENCE_S
+        raise RemoteProtocolError("an answer without an end")
+
+    async def look(self) -> None:
+        """Ask how it is, and note that; never raises for anything that is its fault."""
+        self.ejection.look_started()
+        was_out = self.ejection.is_out
+        try:
+            capacity = await self._capacity()
+        except (*_FAULTS, RemoteProtocolError) as exc:
+            self.ejection.look_failed(time.monotonic())
+            if self.ejection.is_out and not was_out:
+                log.warning("recogniser_out", url=self.url, why=type(exc).__name__)
+            return
+        self.ejection.look_succeeded(capacity, time.monotonic())
+        if was_out:
+            log.info("recogniser_in", url=self.url, workers=capacity.workers)
+
+    async def _capacity(self) -> Capacity:
+        with anyio.fail_after(LOOK_LIMIT_S):
+            async with self._http.stream("GET", self._capacity_url) as response:
+                body = await _read(response, MAX_CAPACITY_BYTES)
+                self.refuses_key = _said(response, body) == Unauthorized.code
+                if response.status_code != httpx.codes.OK:
+                    raise RemoteProtocolError(f"status {response.status_code}")
+                return parse_capacity(body)
+
+    def lost(self, why: Lost) -> None:
+        """Note that a job was lost here."""
+        if not self.ejection.is_out:
+            log.warning("recogniser_out", url=self.url, why=str(why))
+        self.ejection.job_lost(time.monotonic())
+
+
+async def _read(response: httpx.Response, most_bytes: int) -> bytes:
+    """Return a body; more than ``most_bytes`` are not kept."""
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > most_bytes:
+            raise RemoteProtocolError("a body that is far too long")
+    return bytes(body)
+
+
+async def _refusal(response: httpx.Response) -> Exception:
+    """Return what an answer that is none says: a judgement, or nothing that concerns the job."""
+    failed = parse_error(await _read(response, MAX_ERROR_BYTES))
+    if failed is None or failed.code in AMONG_MACHINES:
+        return Lost(f"status {response.status_code}")
+    return error_of(failed)
+
+
+def _said(response: httpx.Response, body: bytes) -> str | None:
+    """Return the code of our own error in an answer, if it is one."""
+    failed = None if response.status_code == httpx.codes.OK else parse_error(body)
+    return None if failed is None else failed.code
+
+
+def _with_time_on_the_way(transcript: Transcript, way_s: float) -> Transcript:
+    timing = transcript.timing
+    ipc_ms = timing.ipc_ms + max(0.0, way_s * 1000)
+    return replace(transcript, timing=replace(timing, ipc_ms=ipc_ms))

@@ -1,0 +1,227 @@
+"""The application for Ray Serve: ingresses that gateways speak to, and replicas that do the work.
+
+``auricle.cluster.ray.app:app`` is what ``serve run``, ``serve deploy`` and KubeRay import. Settings are
+read once, by the program that deploys, from the environment and the application's ``args``.
+
+    gateway → Serve's proxy → Ingress (key, size, head; which replica) → Recogniser (a pool)
+
+An ingress passes the frames of an answer on as they come. When it or a replica is lost on the way,
+the answer breaks off, and a gateway takes that for what it is.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+
+import anyio
+import ray
+import structlog
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy, RequestRouterConfig
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import LoggingConfig
+
+from auricle.cluster.ray.arguments import settings_from
+from auricle.cluster.ray.balance import BOARD, REPORT_EVERY_S, Board
+from auricle.cluster.ray.router import AsTold
+from auricle.cluster.recogniser.replica import Recogniser
+from auricle.cluster.recogniser.scaling import ByAudio, ingresses_per_machine
+from auricle.cluster.recogniser.service import RecogniserService
+from auricle.cluster.wire.capacity import Capacity, capacity_of
+from auricle.cluster.wire.messages import JobHead
+from auricle.config import Settings
+from auricle.errors import WorkerError
+from auricle.logs import configure_logging
+from auricle.machine import shorten_collections
+from auricle.transcriber import Stats
+from auricle.types import SAMPLE_RATE_HZ
+
+BYTES_PER_S = 2 * SAMPLE_RATE_HZ
+REPORT_TIMEOUT_S = 1.0
+FIRST_REPORTS_S = 2.5
+"""So long a job waits at an ingress that has only just started and has heard of no replica yet: it
+takes two rounds of reports."""
+MOST_REQUESTS = 10_000
+"""At an ingress at once. Jobs wait in the pools, which know what is urgent, and nowhere else."""
+DRAIN_MARGIN_S = 10.0
+"""From the end of the drain time until Serve kills a replica that is to end."""
+HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 3.0, 6.0
+"""Serve gives a replica up after three checks that failed or were not answered."""
+UPSCALE_DELAY_S, DOWNSCALE_DELAY_S = 10.0, 300.0
+LOOK_BACK_S = 15.0
+"""Serve wants it longer than the 10 s between two of its measurements."""
+
+log = structlog.get_logger(__name__)
+
+
+class Replicas:
+    """All replicas of the application, as what stands behind an ingress.
+
+    Args:
+        recogniser: Serve's handle of them.
+        board: What is known of each.
+        id: The same in each ingress of the application.
+    """
+
+    def __init__(self, recogniser: DeploymentHandle, board: Board, id: str) -> None:
+        self._recogniser = recogniser
+        self._board = board
+        self._id = id
+        self._has_heard = asyncio.Event()
+
+    async def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
+        """Yield the frames of the answer as a replica gives them; closing it cancels the job.
+
+        Raises:
+            NoWorkerReady: There is no replica that works.
+        """
+        with anyio.move_on_after(FIRST_REPORTS_S):
+            await self._has_heard.wait()
+        order = self._board.order(time.monotonic())
+        audio_s = len(body) / BYTES_PER_S  # the head counts for little
+        frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
+        self._board.sent(order[0], audio_s)
+        try:
+            async for frame in frames:
+                yield frame
+        finally:
+            self._board.ended(order[0], audio_s)
+            frames.cancel()
+
+    async def capacity(self) -> Capacity:
+        """Return the sum over the replicas, as they told lately."""
+        told = self._board.stats(time.monotonic())
+        return capacity_of({f"{name}/": stats for name, stats in told.items()}, id=self._id)
+
+    async def watch(self) -> None:
+        """Ask each replica how it is, again and again."""
+        while True:
+            # Before the first call Serve's router doesn't even look who is there.
+            names: Sequence[Sequence[str]] = [(name,) for name in self._board.present] or [()]
+            await asyncio.gather(*(self._ask(to) for to in names), asyncio.sleep(REPORT_EVERY_S))
+            if self._board.has_heard:
+                self._has_heard.set()
+
+    async def _ask(self, to: Sequence[str]) -> None:
+        with anyio.move_on_after(REPORT_TIMEOUT_S):
+            try:
+                stats: Stats = await self._recogniser.report.remote(to=to)
+            except (RayError, RayServeException) as exc:  # its silence tells on the board
+                log.debug("no_report", replica=to, error=type(exc).__name__)
+                return
+            for name in to:
+                self._board.report(name, stats, time.monotonic())
+
+
+class Ingress:
+    """What Serve runs as an ingress.
+
+    Args:
+        recogniser: Serve's handle of the replicas.
+        settings: All of them.
+    """
+
+    def __init__(self, recogniser: DeploymentHandle, settings: Settings) -> None:
+        configure_logging(settings.server.log_level)
+        context = ray.get_runtime_context()
+        application = serve.get_replica_context().app_name
+        BOARD.here = context.get_node_id()
+        self._replicas = Replicas(recogniser, BOARD, f"{context.get_session_name()}/{application}")
+        self._key = settings.engine.engine_key
+        self._watch = asyncio.ensure_future(self._replicas.watch())
+        shorten_collections()
+
+    def __serve_build_asgi_app__(self) -> RecogniserService:
+        """Return the application that answers; called by Serve once."""
+        return RecogniserService(
+            self._replicas, None if self._key is None else self._key.get_secret_value()
+        )
+
+    async def check_health(self) -> None:
+        """Return if all is well.
+
+        Raises:
+            WorkerError: It no longer knows what the replicas do.
+        """
+        if self._watch.done():
+            raise WorkerError("the replicas are not watched any more")
+
+
+class Replica(Recogniser):
+    """A recogniser that ends as Serve tells it."""
+
+    async def __del__(self) -> None:
+        """Serve calls this once, when it has sent the last job."""
+        await self.aclose()
+
+
+def app(args: Mapping[str, object]) -> serve.Application:
+    """Build the application.
+
+    Args:
+        args: Settings by field name, as ``replicas``; they win over the environment. No keys: Serve
+            shows them to whoever may ask it.
+
+    Raises:
+        SetupError: They can't be used, or are no settings.
+    """
+    return application(settings_from(args))
+
+
+def application(settings: Settings) -> serve.Application:
+    """Return the application that these settings ask for."""
+    cluster = settings.cluster
+    to_end_s = settings.server.drain_s + DRAIN_MARGIN_S
+    gpus = cluster.replica_gpus or (1 if settings.model.device == "cuda" else 0)
+    most = max(cluster.replicas, cluster.max_replicas)
+    number: dict[str, object] = {"num_replicas": cluster.replicas}
+    if most > cluster.replicas:
+        policy = AutoscalingPolicy(
+            policy_function=ByAudio, policy_kwargs={"audio_s": cluster.replica_audio_s}
+        )
+        number = {
+            "autoscaling_config": AutoscalingConfig(
+                min_replicas=cluster.replicas,
+                max_replicas=most,
+                upscale_delay_s=UPSCALE_DELAY_S,
+                downscale_delay_s=DOWNSCALE_DELAY_S,
+                look_back_period_s=LOOK_BACK_S,
+                policy=policy,
+            )
+        }
+    quiet = LoggingConfig(enable_access_log=False)  # a line for each report and each poll
+    replicas = serve.deployment(Replica).options(
+        name="Recogniser",
+        logging_config=quiet,
+        # All that a pool can let in from gateways, twice its queue, and what asks how it is.
+        max_ongoing_requests=4 * settings.queue.queue_jobs + 100,
+        ray_actor_options={"num_cpus": cluster.replica_cpus, "num_gpus": gpus},
+        health_check_period_s=HEALTH_PERIOD_S,
+        health_check_timeout_s=HEALTH_TIMEOUT_S,
+        graceful_shutdown_timeout_s=to_end_s,
+        request_router_config=RequestRouterConfig(
+            request_router_class=AsTold, initial_backoff_s=0.005, max_backoff_s=0.02
+        ),
+        **number,
+    )
+    ingresses = serve.deployment(serve.ingress()(Ingress)).options(
+        name="Ingress",
+        logging_config=quiet,
+        num_replicas=cluster.ingresses,
+        max_replicas_per_node=ingresses_per_machine(cluster.ingresses, _machines()),
+        max_ongoing_requests=MOST_REQUESTS,
+        ray_actor_options={"num_cpus": 0},
+        health_check_period_s=HEALTH_PERIOD_S,
+        health_check_timeout_s=HEALTH_TIMEOUT_S,
+        graceful_shutdown_timeout_s=to_end_s,
+    )
+    return ingresses.bind(replicas.bind(settings), settings)
+
+
+def _machines() -> int:
+    """Return how many machines the cluster has now; 1 if there is no cluster yet."""
+    if not ray.is_initialized():
+        return 1
+    return sum(bool(node["Alive"]) for node in ray.nodes()) or 1

@@ -1,0 +1,95 @@
+"""Ray and the application on this machine alone: to try the cluster, or to develop for it.
+
+All of it ends with the program. On several machines Ray is started on each, and the application is
+deployed to it: see ``docs/cluster.md``.
+"""
+
+import logging
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import ray
+from ray import serve
+
+from auricle.cluster.ray.app import application
+from auricle.config import Settings
+from auricle.errors import SetupError
+from auricle.machine import usable_cores
+
+APPLICATION = "auricle"
+RAY_SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # One that hangs has nothing to finish: what it had was asked of another one long ago.
+    "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
+}
+"""Unless the environment says otherwise; the latter is read by Serve's controller."""
+
+
+@contextmanager
+def running(settings: Settings, host: str, port: int) -> Iterator[None]:
+    """Have the application run on this machine, all of it, while the context lasts.
+
+    At its end, what was accepted is finished within the drain time.
+
+    Raises:
+        SetupError: Ray or the recognisers don't start.
+    """
+    cores = usable_cores()
+    settings = shared_out(settings, cores)
+    most = max(settings.cluster.replicas, settings.cluster.max_replicas)
+    for name, value in RAY_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    try:
+        ray.init(
+            address="local",  # never one that runs already
+            num_cpus=max(cores, math.ceil(most * settings.cluster.replica_cpus)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except Exception as exc:  # Ray has no class for it
+        raise SetupError(f"Ray does not start: {_last_line(exc)}") from exc
+    try:
+        serve.start(http_options={"host": host, "port": port})
+        _deploy(settings)
+        try:
+            yield
+        finally:
+            serve.delete(APPLICATION)  # shutdown() alone would cut off what is under way
+            serve.shutdown()
+    finally:
+        ray.shutdown()
+
+
+def shared_out(settings: Settings, cores: int) -> Settings:
+    """Return the settings with the cores shared out, unless they say how many a recogniser has."""
+    cluster = settings.cluster
+    if "replica_cpus" in cluster.model_fields_set:
+        return settings
+    each = max(1, cores // max(cluster.replicas, cluster.max_replicas))
+    return replace(settings, cluster=cluster.model_copy(update={"replica_cpus": each}))
+
+
+def _deploy(settings: Settings) -> None:
+    """Deploy the application and wait until all of it runs.
+
+    Raises:
+        SetupError: It never will.
+    """
+    try:
+        serve.run(application(settings), name=APPLICATION, route_prefix="/")
+    except RuntimeError as exc:
+        deployments = serve.status().applications[APPLICATION].deployments.values()
+        told = [line for deployment in deployments for line in deployment.message.splitlines()]
+        why = next((line for line in reversed(told) if "SetupError: " in line), _last_line(exc))
+        why = why.rpartition("SetupError: ")[2]
+        raise SetupError(f"The recognisers do not start: {why}") from exc
+
+
+def _last_line(error: Exception) -> str:
+    """Return the end of what Ray says, which may be a whole traceback: the error itself."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

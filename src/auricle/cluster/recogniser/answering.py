@@ -1,0 +1,45 @@
+"""From a job that came over the wire to the frames that answer it, on whatever does the work."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+import anyio
+
+from auricle.cluster.wire.failures import failure_of
+from auricle.cluster.wire.messages import BEAT_S, Beat, ReceivedJob, done_frame, pack_frame
+from auricle.errors import AuricleError
+from auricle.types import Transcript
+
+Transcribe = Callable[[ReceivedJob], Awaitable[Transcript]]
+
+
+async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerator[bytes, None]:
+    """Yield the packed frames of an answer: beats while the job is worked on, then its end.
+
+    The first beat comes at once. The beats come from this event loop: they stop when it hangs,
+    which is what they are for. Closing the generator cancels the job.
+
+    Args:
+        transcribe: Does the work; what it raises that is no :class:`AuricleError` ends the answer
+            without a word, which the gateway takes for the loss of this machine.
+        received: The job.
+    """
+    began_at = time.monotonic()
+    work = asyncio.ensure_future(transcribe(received))
+    try:
+        yield pack_frame(Beat())
+        while not (await asyncio.wait([work], timeout=BEAT_S))[0]:
+            yield pack_frame(Beat())
+        try:
+            transcript = work.result()
+        except AuricleError as exc:
+            yield pack_frame(failure_of(exc))
+        else:
+            yield pack_frame(done_frame(received.job, transcript, time.monotonic() - began_at))
+    finally:
+        work.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # seen: nobody waits for it any more

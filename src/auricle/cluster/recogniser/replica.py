@@ -1,0 +1,113 @@
+"""A replica: one pool of workers, with all that it does about crashes and hangs.
+
+Nothing in here knows Ray. Serve calls the methods by their names, on the event loop on which it has
+made the object; the argument ``to`` is for its router (:mod:`auricle.cluster.ray.router`).
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncGenerator, Sequence
+
+from auricle.cluster.recogniser.health import Health
+from auricle.cluster.recogniser.pool_backend import PoolBackend
+from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
+from auricle.cluster.wire.messages import parse_head
+from auricle.config import Settings, crew_size
+from auricle.engine.fetch import resolve
+from auricle.engine.model_files import model_mb
+from auricle.engine.placement import Placement, settle
+from auricle.errors import WorkerError
+from auricle.logs import configure_logging
+from auricle.transcriber import Stats
+from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.crash_audio import CrashAudio
+
+
+def place(settings: Settings, model_path: str) -> Placement:
+    """Settle what the settings leave open, within the CPUs that the replica was given.
+
+    Blocks, if GPUs are to be looked for.
+
+    Raises:
+        SetupError: A GPU is asked for and can't be used.
+    """
+    worker = settings.worker
+    if settings.model.device == "cpu":
+        cores = max(1, int(settings.cluster.replica_cpus))
+        size = crew_size(worker, cores=cores, model_mb=model_mb(model_path))
+        update = {"workers": size.workers, "worker_threads": size.threads}
+        worker = worker.model_copy(update=update)
+    return settle(worker, settings.model, model_path)
+
+
+class Recogniser:
+    """What Serve runs as a replica.
+
+    Args:
+        settings: All of them, from the program that deployed it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        configure_logging(settings.server.log_level)
+        self._settings = settings
+        self._health = Health(settings.worker.start_budget_s)
+        self._closing = contextlib.AsyncExitStack()
+        self._starting = asyncio.ensure_future(self._start())
+
+    async def check_health(self) -> None:
+        """Return if all is well; the first call waits until the replica can work.
+
+        Raises:
+            SetupError: The model can't be had or loaded.
+            WorkerError: It had better be replaced.
+        """
+        pool = await asyncio.shield(self._starting)
+        if (trouble := self._health.trouble(pool.stats(), time.monotonic())) is not None:
+            raise WorkerError(trouble)
+
+    async def transcribe(self, body: bytes, to: Sequence[str] = ()) -> AsyncGenerator[bytes, None]:
+        """Yield the packed frames of the answer to a job; closing it cancels the job."""
+        backend = PoolBackend(await asyncio.shield(self._starting), "")
+        head, _ = parse_head(body)
+        frames = backend.answer(body, head)
+        try:
+            async for frame in frames:
+                yield frame
+        finally:
+            await frames.aclose()
+
+    async def report(self, to: Sequence[str] = ()) -> Stats:
+        """Return how things are."""
+        if not self._starting.done():
+            return Stats()
+        return self._starting.result().stats()
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Return what the number of replicas is decided by."""
+        stats = await self.report()
+        return {ONGOING_AUDIO: stats.waiting_audio_s + stats.running_audio_s}
+
+    async def aclose(self) -> None:
+        """Finish what was accepted, and stop the workers."""
+        self._starting.cancel()
+        await asyncio.wait([self._starting])
+        if not self._starting.cancelled():
+            self._starting.exception()  # Serve was told, if it asked
+        await self._closing.aclose()
+
+    async def _start(self) -> WorkerPool:
+        settings = self._settings
+        model_path = await asyncio.to_thread(resolve, settings.model)
+        found = await asyncio.to_thread(place, settings, model_path)
+        async with contextlib.AsyncExitStack() as stack:
+            kept = None
+            if settings.server.keep_audio is not None:
+                kept = CrashAudio.open(settings.server.keep_audio)
+                stack.push_async_callback(kept.aclose)
+            pool = WorkerPool(found.worker, settings.queue, found.model, model_path, kept)
+            stack.push_async_callback(pool.aclose, settings.server.drain_s)
+            await pool.start()
+            await pool.wait_ready(settings.worker.start_budget_s)
+            self._closing = stack.pop_all()
+        return pool

@@ -1,0 +1,369 @@
+"""A whole file to text: pieces of speech from a decoder become file jobs, and one transcript.
+
+Pieces are recognised side by side, as many as the lane has room for, and merged in their order with
+their times shifted to the file's. Reading waits while the lane is full, so that a file of any
+length takes the memory of a few pieces. There is no I/O in here but what the two seams do.
+
+**Short files** are cut as long ones are: at pauses of 0.8 s and more (docs/decisions/035). If
+somebody waits, their pieces are finals; so the first 30 s are held until it is known whether more
+comes.
+
+**Language.** Unless one is given, each piece is recognised in the language that it sounds like.
+Heard in their order, those that are not sure of it (``SURE_PROBABILITY``) are recognised again if
+their neighbours are in another one (:class:`auricle.files.assemble.FileLanguages`). So a file may hold
+several languages, and the text doesn't depend on which piece happens to be done first.
+
+**Overload.** A file that was accepted never fails because others were quicker: a piece that is
+refused waits as long as it is told and comes again. Only a service that shuts down ends it.
+
+**Loss.** A piece that can't be recognised (it kills the engine, or the engine refuses it) leaves a
+gap that is told, not a file without a text; only if no piece succeeds does the file fail.
+"""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+import anyio
+from anyio.abc import TaskGroup
+
+from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimited, Superseded
+from auricle.files.assemble import (
+    FileLanguages,
+    FileProgress,
+    FileTranscript,
+    OnProgress,
+    Place,
+    Stitching,
+)
+from auricle.files.fair_semaphore import Lane
+from auricle.groups import first_error
+from auricle.transcriber import Progress, Reader, Transcriber
+from auricle.types import (
+    ANONYMOUS,
+    SAMPLE_RATE_HZ,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    Piece,
+    Source,
+    Transcript,
+)
+
+__all__ = [
+    "FileProgress",
+    "FileRequest",
+    "FileTranscript",
+    "OnProgress",
+    "lane_width",
+    "open_lane",
+    "transcribe_file",
+]
+
+MAX_SHORT_SAMPLES = 30 * SAMPLE_RATE_HZ
+"""A file up to this is short: who waits for it waits for finals."""
+
+BATCH_PIECES = 8
+"""As many as a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
+SPARE_PIECES = 12
+"""Waiting beside those that run, so that a batch finds pieces of its own length."""
+MAX_IN_FLIGHT = 64
+
+SHED_PAUSE_S = 1.0
+"""Before a piece that had to give way comes again."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRequest:
+    """What is to be done with one file.
+
+    Attributes:
+        source: Where the file is.
+        id: Name of the whole; pieces are called ``id:0``, ``id:1``… Unique among those in flight.
+        options: What may change the text.
+        client: Whose share of the queue is used.
+        trace_id: Goes into the logs beside the id.
+        condition_on_previous_text: Give each piece the text before it; they run one by one then.
+        is_urgent: Somebody waits: the pieces of a short file run as finals, not as files.
+        max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
+        reservation: Room reserved for the first of them.
+        tells_refusal: A refusal of the first of them is told, and does not come again as a file.
+    """
+
+    source: Source
+    id: str
+    options: Options = Options()
+    client: ClientId = ANONYMOUS
+    trace_id: str = ""
+    condition_on_previous_text: bool = False
+    is_urgent: bool = False
+    max_wait_s: float | None = None
+    reservation: str | None = None
+    tells_refusal: bool = False
+
+
+def open_lane(workers: int) -> Lane:
+    """Return the bound on pieces in flight, to be shared by all files of one service."""
+    return Lane(lane_width(workers))
+
+
+def lane_width(workers: int) -> int:
+    """Return how many pieces keep so many workers busy with full batches."""
+    return min(MAX_IN_FLIGHT, BATCH_PIECES * max(1, workers) + SPARE_PIECES)
+
+
+async def transcribe_file(
+    transcriber: Transcriber,
+    decoder: Reader,
+    request: FileRequest,
+    *,
+    lane: Lane,
+    on_progress: OnProgress | None = None,
+) -> FileTranscript:
+    """Return the text of a whole file; cancelling the call cancels its jobs and the reading.
+
+    Args:
+        transcriber: Recognises the pieces.
+        decoder: Finds them.
+        request: The file and what is asked of it.
+        lane: From :func:`open_lane`.
+        on_progress: Called in the event loop whenever more of the text is there.
+
+    Raises:
+        AuricleError: Whatever the decoder raises for this file; ``Draining``; for a short file
+            that somebody waits for also ``DeadlineExceeded``; and the first piece's error if none
+            succeeded.
+    """
+    work = _FileWork(transcriber, request, lane, on_progress)
+    try:
+        async with contextlib.aclosing(_Reading(decoder, request)) as reading:
+            return await work.run(reading)
+    except BaseExceptionGroup as group:  # an anyio group wraps even a single failure
+        raise first_error(group) from group
+
+
+class _Reading:
+    """The decoder's iterator, with the time spent waiting for it.
+
+    A decoder that is busy before the first answer is asked again: for ever if the file was
+    accepted, until the deadline if somebody waits.
+    """
+
+    def __init__(self, decoder: Reader, request: FileRequest) -> None:
+        self._decoder = decoder
+        self._source, self._client = request.source, request.client
+        self._patience_s = request.max_wait_s if request.is_urgent else None
+        self._iterator = self._open()
+        self._has_begun = self._is_done = False
+        self.waited_s = 0.0
+
+    def _open(self) -> AsyncIterator[Progress]:
+        return self._decoder.decode(self._source, client=self._client)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Progress:
+        if self._is_done:
+            raise StopAsyncIteration
+        began_at = time.perf_counter()
+        progress = await self._next()
+        self.waited_s += time.perf_counter() - began_at
+        self._has_begun, self._is_done = True, progress.done
+        return progress
+
+    async def _next(self) -> Progress:
+        asked_at = time.perf_counter()
+        while True:
+            try:
+                return await anext(self._iterator)
+            except Overloaded as error:
+                again_at_s = time.perf_counter() + error.retry_after_s - asked_at
+                is_too_late = self._patience_s is not None and again_at_s > self._patience_s
+                if isinstance(error, Draining) or self._has_begun or is_too_late:
+                    raise
+                await anyio.sleep(error.retry_after_s)
+                self._iterator = self._open()
+
+    async def aclose(self) -> None:
+        close = getattr(self._iterator, "aclose", None)
+        if close is not None:
+            await close()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item:
+    """A piece and its place; only the place outlives the piece's turn: files can be long."""
+
+    place: Place
+    piece: Piece
+    kind: JobKind = JobKind.FILE
+
+
+class _FileWork:
+    """One file while it is worked on."""
+
+    def __init__(
+        self,
+        transcriber: Transcriber,
+        request: FileRequest,
+        lane: Lane,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._transcriber = transcriber
+        self._request = request
+        self._lane = lane
+        self._stitching = Stitching(on_progress, keep_words=request.options.word_timestamps)
+        self._languages = FileLanguages(request.options.language)
+        # Pieces in a language that was found out: those that wait for earlier ones to be heard, and
+        # those that were, but are not sure yet, with the language that they were taken for.
+        self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
+        self._unsure: dict[int, tuple[_Item, str | None]] = {}
+        self._next_heard = 0
+        self._in_lane: set[_Item] = set()
+        self._listening: set[_Item] = set()  # those of them whose language is being found out
+        self._news = anyio.Event()
+        self._started = 0
+
+    async def run(self, reading: _Reading) -> FileTranscript:
+        duration_samples = 0
+        # The pieces of what may be a short file; ``None`` once they needn't be held.
+        held: list[_Item] | None = [] if self._request.is_urgent else None
+        try:
+            async with anyio.create_task_group() as pieces:
+                async for progress in reading:
+                    duration_samples = progress.duration_samples
+                    if held is not None and duration_samples > MAX_SHORT_SAMPLES:
+                        self._release_room()
+                        for item in held:
+                            await self._start(pieces, item)
+                        held = None
+                    if progress.piece:
+                        item = self._item(progress.piece, progress.fraction)
+                        if held is None:
+                            await self._start(pieces, item)
+                        else:
+                            held.append(item)
+                for item in held or ():
+                    await self._start(pieces, replace(item, kind=JobKind.FINAL))
+            await self._correct(self._languages.close())
+        finally:
+            for _ in self._in_lane:  # of tasks that were cancelled before their first step
+                self._lane.leave(self._request.client)
+        return self._stitching.result(duration_samples, reading.waited_s, self._languages)
+
+    def _release_room(self) -> None:
+        """Let others have what was reserved for a file that turned out to be long."""
+        if self._request.reservation is not None:
+            self._transcriber.release(self._request.reservation)
+
+    def _item(self, piece: Piece, fraction: float) -> _Item:
+        place = Place.of(self._started, piece, fraction)
+        self._started += 1
+        return _Item(place, piece)
+
+    async def _start(self, pieces: TaskGroup, item: _Item) -> None:
+        """Run a piece beside the others, or now if the next one depends on its text."""
+        while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
+            await self._news.wait()
+        if item.kind is JobKind.FILE:
+            await self._lane.enter(self._request.client)
+            self._in_lane.add(item)
+        if self._languages.given is None:
+            self._listening.add(item)
+            self._stitching.doubt(item.place.index)
+        if self._request.condition_on_previous_text:
+            await self._run(item)
+        else:
+            pieces.start_soon(self._run, item)
+
+    async def _run(self, item: _Item) -> None:
+        try:
+            transcript = await self._recognise(item)
+            if item in self._listening:
+                self._listening.discard(item)
+                self._heard[item.place.index] = (item, transcript)
+                await self._correct(self._hear())
+        finally:
+            self._listening.discard(item)
+            if item in self._in_lane:
+                self._in_lane.discard(item)
+                self._lane.leave(self._request.client)
+            self._news.set()
+            self._news = anyio.Event()
+
+    def _hear(self) -> list[tuple[int, str | None]]:
+        """Hear the pieces in their order, so that it doesn't matter which is done first.
+
+        Returns:
+            Those that are settled now, and the language they are in.
+        """
+        settled: list[tuple[int, str | None]] = []
+        while self._next_heard in self._heard:
+            index = self._next_heard
+            item, transcript = self._heard.pop(index)
+            self._next_heard += 1
+            self._unsure[index] = (item, transcript.language if transcript else None)
+            settled += self._languages.hear(index, transcript, item.place.audio_s)
+        return settled
+
+    async def _correct(self, settled: list[tuple[int, str | None]]) -> None:
+        """Recognise again what was taken for another language than it is in."""
+        for index, language in settled:
+            item, heard_as = self._unsure.pop(index)
+            if language is not None and language != heard_as:
+                await self._recognise(item, language)
+            self._stitching.trust(index)
+
+    async def _recognise(self, item: _Item, language: str | None = None) -> Transcript | None:
+        """Return a piece's transcript, or ``None`` if it left a gap; it has its place already."""
+        try:
+            transcript = await self._submit(item, language)
+        except (AudioError, PoisonJob) as error:
+            self._stitching.add(item.place, error)
+            return None
+        self._stitching.add(item.place, transcript)
+        return transcript
+
+    async def _submit(self, item: _Item, language: str | None) -> Transcript:
+        kind = item.kind
+        while True:
+            try:
+                return await self._transcriber.transcribe(self._job(item, kind, language))
+            except Draining:
+                raise
+            except (Overloaded, RateLimited) as error:
+                if kind is JobKind.FINAL:  # it had no reservation; the file lane has room
+                    if self._request.tells_refusal and item.place.index == 0:
+                        raise
+                    kind = JobKind.FILE
+                else:
+                    await anyio.sleep(error.retry_after_s)
+            except Superseded:
+                await anyio.sleep(SHED_PAUSE_S)
+
+    def _job(self, item: _Item, kind: JobKind, language: str | None) -> Job:
+        request, is_final = self._request, kind is JobKind.FINAL
+        options = replace(
+            request.options,
+            language=language or request.options.language,
+            is_piece=True,
+            word_timestamps=request.options.word_timestamps or request.options.sentence_times,
+        )
+        if request.condition_on_previous_text:
+            prompt = self._stitching.prompt(item.place.index, options.initial_prompt)
+            options = replace(options, initial_prompt=prompt)
+        return Job(
+            id=JobId(f"{request.id}:{item.place.index}"),
+            pcm=item.piece.pcm,
+            options=options,
+            kind=kind,
+            client=request.client,
+            max_wait_s=request.max_wait_s if is_final else None,
+            reservation=request.reservation if is_final else None,
+            trace_id=request.trace_id,
+        )

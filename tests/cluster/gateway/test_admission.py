@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+
+from auricle.cluster.gateway.admission import Books, Known
+from auricle.config import QueueSettings
+from auricle.errors import Overloaded
+from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
+
+pytestmark = pytest.mark.unit
+
+ALICE = ClientId("alice")
+
+
+def job(
+    seconds: float = 1.0,
+    kind: JobKind = JobKind.FINAL,
+    reservation: str | None = None,
+    utterance: str = "",
+    client: ClientId = ANONYMOUS,
+) -> Job:
+    return Job(
+        JobId("a"),
+        np.ones(int(seconds * 16_000), np.int16),
+        kind=kind,
+        reservation=reservation,
+        utterance=utterance,
+        client=client,
+    )
+
+
+def books(known: Known | None = None, *, gateways: int = 1, **settings: float) -> Books:
+    opened = Books(QueueSettings.model_validate(settings), gateways)
+    opened.observe(known or Known(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
+    return opened
+
+
+def room(of: Books, audio_s: float, *, client: ClientId = ANONYMOUS, **how: bool) -> str:
+    given = {"standing": False, "resumed": False} | how
+    name, shed = of.reserve(client, audio_s, max_wait_s=None, **given)
+    assert not shed
+    return name
+
+
+def test_room_is_kept_up_to_what_the_recognisers_have() -> None:
+    mine = books()
+    room(mine, 60.0)
+    with pytest.raises(Overloaded) as caught:
+        room(mine, 41.0)
+    assert caught.value.retry_after_s >= 1
+    room(mine, 40.0)
+    assert mine.reserved_audio_s == 100.0
+
+
+def test_a_gateway_lets_in_its_part() -> None:
+    mine = books(gateways=4)
+    room(mine, 25.0)
+    with pytest.raises(Overloaded):
+        room(mine, 1.0)
+
+
+def test_a_tenth_of_its_part_is_for_sessions_that_come_back() -> None:
+    mine = books(gateways=2)
+    room(mine, 1.0)  # an empty queue would take any
+    with pytest.raises(Overloaded):
+        room(mine, 44.1, standing=True)
+    room(mine, 44.0, standing=True)
+    room(mine, 5.0, standing=True, resumed=True)
+
+
+def test_a_key_has_its_share_of_that() -> None:
+    mine = books(key_share=0.5)
+    room(mine, 50.0, client=ALICE)
+    with pytest.raises(Overloaded):
+        room(mine, 1.0, client=ALICE)
+    room(mine, 50.0, client=ClientId("bob"))
+
+
+def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
+    busy = Known(workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1)
+    alone = books(busy)
+    with pytest.raises(Overloaded):
+        room(alone, 31.0)
+    room(alone, 30.0)
+    assert alone.reserved_audio_s == 30.0  # theirs is not ours
+    shared = books(busy, gateways=2)
+    room(shared, 30.0)
+    with pytest.raises(Overloaded):
+        room(shared, 1.0)
+    modest = Known(workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1)
+    beside = books(modest, gateways=2)
+    room(beside, 50.0)  # their 20 s come out of their own half
+    with pytest.raises(Overloaded):
+        room(beside, 1.0)
+
+
+def test_our_own_jobs_are_not_counted_twice() -> None:
+    mine = books()
+    ticket, _ = mine.open(job(30.0), 0.0)
+    mine.observe(Known(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
+    room(mine, 70.0)
+    mine.close(ticket)
+    mine.observe(Known(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
+    room(mine, 30.0)
+
+
+def test_what_runs_takes_no_room() -> None:
+    mine = books()
+    mine.open(job(30.0), 0.0)
+    mine.observe(Known(workers=2, max_audio_s=100.0, running_audio_s=30.0))
+    room(mine, 100.0)
+
+
+def test_released_room_is_free_again_and_unknown_names_are_ignored() -> None:
+    mine = books()
+    name = room(mine, 100.0, standing=True, resumed=True)
+    mine.release(name)
+    mine.release(name)
+    mine.release("r999")
+    assert mine.reserved_audio_s == 0.0
+    room(mine, 100.0)
+
+
+def test_nobody_can_release_what_others_have() -> None:
+    mine = books(Known(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
+    for number in range(10):
+        mine.release(f"r{number}")
+    with pytest.raises(Overloaded):
+        room(mine, 11.0)
+
+
+def test_a_wait_that_would_be_too_long_is_refused() -> None:
+    busy = Known(workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0)
+    mine = books(busy)
+    with pytest.raises(Overloaded):
+        mine.reserve(ANONYMOUS, 5.0, max_wait_s=5.0, standing=False, resumed=False)
+    mine.reserve(ANONYMOUS, 5.0, max_wait_s=500.0, standing=False, resumed=False)
+
+
+def test_a_reservation_is_worth_one_job_unless_it_stands() -> None:
+    mine = books()
+    once, standing = room(mine, 5.0), room(mine, 5.0, standing=True)
+    assert [mine.open(job(reservation=once), 0.0)[1] for _ in range(2)] == [True, False]
+    assert all(mine.open(job(4.0, reservation=standing), 0.0)[1] for _ in range(5))
+    assert mine.has_standing_room(job(reservation=standing))
+    assert not mine.has_standing_room(job(reservation=once))
+    assert not mine.has_standing_room(job())
+    mine.release(standing)
+    assert not mine.open(job(reservation=standing), 0.0)[1]
+
+
+def test_only_so_many_jobs_without_room_are_in_flight() -> None:
+    mine = books(queue_jobs=3)
+    standing = room(mine, 5.0, standing=True)
+    tickets = [mine.open(job(), 0.0)[0] for _ in range(3)]
+    with pytest.raises(Overloaded):
+        mine.open(job(), 0.0)
+    mine.open(job(reservation=standing), 0.0)
+    for ticket in tickets[:2]:
+        mine.close(ticket)
+    mine.open(job(), 0.0)
+
+
+def test_guesses_make_way_for_room() -> None:
+    mine = books()
+    guess, _ = mine.open(job(30.0, JobKind.PARTIAL), 0.0)
+    early, _ = mine.open(job(30.0, JobKind.SPECULATIVE), 0.0)
+    final, _ = mine.open(job(30.0), 0.0)
+    _, shed = mine.reserve(ANONYMOUS, 20.0, max_wait_s=None, standing=False, resumed=False)
+    assert shed == [early]
+    mine.close(early)
+    _, shed = mine.reserve(ANONYMOUS, 50.0, max_wait_s=None, standing=False, resumed=False)
+    assert shed == [guess]
+    mine.close(guess)
+    with pytest.raises(Overloaded):
+        mine.reserve(ANONYMOUS, 1.0, max_wait_s=None, standing=False, resumed=False)
+    mine.close(final)
+
+
+def test_a_partial_replaces_the_older_one_of_its_utterance_only() -> None:
+    mine = books()
+    older, _ = mine.open(job(kind=JobKind.PARTIAL, utterance="s/1", client=ALICE), 0.0)
+    assert mine.older_partial(job(kind=JobKind.PARTIAL, utterance="s/1", client=ALICE)) is older
+    assert mine.older_partial(job(kind=JobKind.PARTIAL, utterance="s/2", client=ALICE)) is None
+    assert mine.older_partial(job(kind=JobKind.PARTIAL, utterance="s/1")) is None
+    assert mine.older_partial(job(utterance="s/1", client=ALICE)) is None

@@ -1,0 +1,322 @@
+"""What a gateway believes of an answer: recognisers that lie, beside one that doesn't."""
+
+import asyncio
+import time
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+import structlog
+
+from auricle.cluster.wire.capacity import capacity_of
+from auricle.cluster.wire.failures import pack_error
+from auricle.cluster.wire.messages import (
+    ANSWER_TYPE,
+    LENGTH,
+    MAX_BEATS_BYTES,
+    MAX_FRAME_BYTES,
+    SILENCE_S,
+    Beat,
+    Done,
+    Failed,
+    TimingMessage,
+    pack_frame,
+)
+from auricle.errors import (
+    AudioError,
+    Draining,
+    NoWorkerReady,
+    Overloaded,
+    RemoteProtocolError,
+    Unauthorized,
+    WorkerError,
+)
+from auricle.transcriber import Stats
+from auricle.types import Job, JobId
+from auricle.workers.process.messages import SegmentMessage
+from tests.cluster.conftest import Recogniser, gateway
+from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
+from tests.fakes.poll import poll_until
+from tests.fakes.scripted_engine import answer
+
+pytestmark = pytest.mark.process
+
+NOISE = np.random.default_rng(6)
+BEAT = chunk(pack_frame(Beat()))
+Pair = tuple[Recogniser, Recogniser]
+MOST_LATE_S = 0.5
+"""The event loop may be held up by nobody for so long, on a busy machine too."""
+
+
+def job(name: str = "a", *, seconds: int = 1, max_wait_s: float | None = None) -> Job:
+    pcm = NOISE.integers(-3000, 3000, 16_000 * seconds, dtype=np.int16)
+    return Job(JobId(name), pcm, max_wait_s=max_wait_s)
+
+
+def telling(**changes: Any) -> Say:
+    """Answer at once, with these fields changed to what can't be."""
+
+    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+        segment = SegmentMessage(0, asked.samples, "lies", None, 0.0, 0.0, 0.0, 0.0)
+        good = Done(
+            *(asked.id, "lies", "en", 1.0, asked.samples, (segment,)),
+            *(TimingMessage(0, 0, 0, 0), 1, 0.0),
+        )
+        writer.write(STREAM + chunk(pack_frame(msgspec.structs.replace(good, **changes))))
+
+    return say
+
+
+async def never(writer: asyncio.StreamWriter, asked: Asked) -> None:
+    """Take the job and say nothing."""
+    await asked.until_hung_up()
+
+
+async def drip(writer: asyncio.StreamWriter, asked: Asked) -> None:
+    """Say a frame that would be good, but a byte at a time and never all of it."""
+    writer.write(STREAM)
+    for byte in LENGTH.pack(1000) + bytes(1000):
+        writer.write(chunk(bytes([byte])))
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def drip_head(writer: asyncio.StreamWriter, asked: Asked) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        writer.write(b"X-Header: x\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+def flood(part: bytes) -> Say:
+    """Say this for ever, as fast as it is taken."""
+
+    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+        writer.write(STREAM)
+        while True:
+            writer.write(part)
+            await writer.drain()
+
+    return say
+
+
+SEGMENT = SegmentMessage(0, 16_000, "lies", None, 0.0, 0.0, 0.0, 0.0)
+LIES = {
+    "a bare 500": saying(whole(500, b"Internal Server Error", "text/plain")),
+    "a 503 that is not ours": saying(whole(503, b'{"detail": "busy"}')),
+    "a 404 while nothing is deployed": saying(whole(404, b"Not Found", "text/plain")),
+    "another key, as it says": saying(whole(401, pack_error(Unauthorized("no such key")))),
+    "that it can't read this": saying(whole(400, pack_error(RemoteProtocolError("what?")))),
+    "a page in place of an answer": saying(whole(200, b"<html>", "text/html")),
+    "a redirect": saying(whole(302, b"", more="Location: http://127.0.0.1:1/\r\n")),
+    "a long page with a 500": saying(whole(500, b"x" * 2**20, "text/html")),
+    "nothing": saying(),
+    "no HTTP": saying(b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "a head without end": saying(b"HTTP/1.1 200 OK\r\n" + b"X: " + b"x" * 200_000),
+    "an empty answer": saying(STREAM + b"0\r\n\r\n"),
+    "an answer that ends after a beat": saying(STREAM + BEAT + b"0\r\n\r\n"),
+    "an answer that breaks off": saying(STREAM + BEAT),
+    "half a frame": saying(STREAM + chunk(pack_frame(Beat())[:-1]) + b"0\r\n\r\n"),
+    "garbage": saying(STREAM + chunk(b"\xff" * 100)),
+    "a frame that is none": saying(STREAM + chunk(LENGTH.pack(3) + b"\xc1\xc1\xc1")),
+    "a huge frame": flood(chunk(LENGTH.pack(MAX_FRAME_BYTES + 1) + bytes(60_000))),
+    "a frame without end": flood(chunk(LENGTH.pack(MAX_FRAME_BYTES) + b"\xa0" * 60_000)),
+    "beats without end": flood(BEAT * 100),
+    "another job's answer": telling(id="b"),
+    "another length": telling(duration_samples=15_999),
+    "times outside of the audio": telling(
+        segments=(msgspec.structs.replace(SEGMENT, end_sample=16_001),)
+    ),
+    "a language that is more than sure": telling(language_probability=1.5),
+    "no attempt": telling(attempts=0),
+    "too much text": telling(text="x" * 20_001),
+}
+SILENCES = {"silence": never, "a frame that drips": drip, "a head that drips": drip_head}
+
+
+class Clock:
+    """Measures how late the event loop is."""
+
+    def __init__(self) -> None:
+        self.worst_s = 0.0
+
+    async def run(self) -> None:
+        while True:
+            due_at = time.monotonic() + 0.02
+            await asyncio.sleep(0.02)
+            self.worst_s = max(self.worst_s, time.monotonic() - due_at)
+
+
+@pytest.mark.parametrize("say", [pytest.param(say, id=name) for name, say in LIES.items()])
+async def test_a_lie_costs_a_second_asking_and_nothing_else(two: Pair, say: Say) -> None:
+    async with lying(say) as liar, gateway(liar.url, two[0].url) as remote:
+        clock = Clock()
+        running = asyncio.create_task(clock.run())
+        attempts = []
+        while not liar.jobs:  # which of the two is asked first is left to chance
+            asked = job()
+            got = await remote.transcribe(asked)
+            assert got.text == answer(asked.pcm)
+            attempts.append(got.attempts)
+        assert attempts[-1] == 2
+        assert [w.state for w in remote.stats().workers if w.id == "1"] == ["backing_off"]
+        others = [job(f"o{n}") for n in range(5)]
+        assert [t.attempts for t in await asyncio.gather(*map(remote.transcribe, others))] == [
+            1
+        ] * 5
+        running.cancel()
+        assert clock.worst_s < MOST_LATE_S
+
+
+@pytest.mark.parametrize("say", [pytest.param(say, id=name) for name, say in SILENCES.items()])
+async def test_silence_is_left_in_time(two: Pair, say: Say) -> None:
+    async with lying(say) as liar, gateway(liar.url, two[0].url) as remote:
+        took_s = 0.0
+        while not liar.jobs:
+            asked, began_at = job(), time.monotonic()
+            assert (await remote.transcribe(asked)).text == answer(asked.pcm)
+            took_s = time.monotonic() - began_at
+        assert SILENCE_S <= took_s < SILENCE_S + 2
+        await poll_until(lambda: liar.hung_up == 1)
+
+
+async def test_a_long_job_has_time_to_get_there() -> None:
+    async with lying(never) as liar, gateway(liar.url) as remote:
+        running = asyncio.create_task(remote.transcribe(job(seconds=30)))
+        await poll_until(lambda: liar.jobs == 1)
+        began_at = time.monotonic()
+        await poll_until(lambda: liar.hung_up == 1)
+        assert time.monotonic() - began_at > SILENCE_S + 0.8
+        running.cancel()
+
+
+async def test_a_huge_frame_is_not_waited_for() -> None:
+    async with lying(LIES["a huge frame"]) as liar, gateway(liar.url) as remote:
+        began_at = time.monotonic()
+        with pytest.raises((NoWorkerReady, WorkerError)):
+            await asyncio.wait_for(remote.transcribe(job()), 30)
+        assert time.monotonic() - began_at < SILENCE_S
+        await poll_until(lambda: liar.hung_up == liar.jobs)
+        assert liar.jobs == 2  # once, and once more since nobody else was there
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NoWorkerReady("starting", 7), Draining("ending", 7)],
+    ids=lambda error: error.code,
+)
+@pytest.mark.parametrize("is_early", [True, False])
+async def test_who_takes_no_work_is_passed_over(
+    two: Pair, error: Overloaded, is_early: bool
+) -> None:
+    frame = pack_frame(Failed(error.code, str(error), error.retry_after_s))
+    early, late = whole(503, pack_error(error)), STREAM + BEAT + chunk(frame)
+    async with (
+        lying(saying(early if is_early else late)) as liar,
+        gateway(liar.url, two[0].url) as remote,
+    ):
+        while not liar.jobs:
+            asked = job()
+            got = await remote.transcribe(asked)
+            assert (got.text, got.attempts) == (answer(asked.pcm), 1)
+        assert [w.state for w in remote.stats().workers] == ["ready", "ready"]
+    async with lying(saying(early if is_early else late)) as liar, gateway(liar.url) as remote:
+        with pytest.raises(type(error)) as caught:
+            await remote.transcribe(job())
+        assert (liar.jobs, getattr(caught.value, "retry_after_s", 0)) == (1, 7)
+
+
+@pytest.mark.parametrize("is_early", [True, False])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (AudioError("no speech in that"), AudioError),
+        (WorkerError("broken"), WorkerError),
+        (Overloaded("full", 9), Overloaded),
+    ],
+)
+async def test_what_was_judged_is_asked_once(
+    error: AudioError | WorkerError | Overloaded, told: type[Exception], is_early: bool
+) -> None:
+    frame = pack_frame(Failed(error.code, str(error), getattr(error, "retry_after_s", None)))
+    status = error.http_status
+    say = saying(whole(status, pack_error(error)) if is_early else STREAM + chunk(frame))
+    async with lying(say) as liar, gateway(liar.url) as remote:
+        with pytest.raises(told) as caught:
+            await remote.transcribe(job())
+        assert type(caught.value) is told
+        assert liar.jobs == 1
+        assert remote.stats().ready
+
+
+async def test_what_comes_after_the_end_is_not_heard() -> None:
+    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+        await telling()(writer, asked)
+        writer.write(BEAT * 10)
+        await asked.until_hung_up()
+
+    async with lying(say) as liar, gateway(liar.url) as remote:
+        assert (await remote.transcribe(job())).text == "lies"
+        await poll_until(lambda: liar.hung_up == 1)
+
+
+async def test_the_way_is_part_of_the_time(two: Pair) -> None:
+    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+        await asyncio.sleep(0.3)
+        await telling(spent_s=0.1, timing=TimingMessage(0, 10, 20, 70))(writer, asked)
+
+    async with lying(say) as liar, gateway(liar.url) as remote:
+        timing = (await remote.transcribe(job())).timing
+        assert (timing.queue_ms, timing.asr_ms) == (10, 70)
+        assert 220 <= timing.ipc_ms < 2000
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param(whole(200, b"OK"), id="no capacity"),
+        pytest.param(whole(500, b"x" * 10_000_000), id="a long page"),
+        pytest.param(whole(200, b" " * 10_000_000), id="a long capacity"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", id="a part of one"),
+        pytest.param(b"\xff\r\n\r\n", id="no HTTP"),
+    ],
+)
+async def test_who_lies_when_looked_at_is_never_asked(two: Pair, told: bytes) -> None:
+    async with lying(telling(), told) as liar, gateway(liar.url, two[0].url, ready=1) as remote:
+        clock = Clock()
+        running = asyncio.create_task(clock.run())
+        await poll_until(lambda: liar.looks >= 3)
+        jobs = [job(f"j{n}") for n in range(5)]
+        got = await asyncio.gather(*map(remote.transcribe, jobs))
+        assert [t.text for t in got] == [answer(j.pcm) for j in jobs]
+        assert not liar.jobs
+        running.cancel()
+        assert clock.worst_s < MOST_LATE_S
+
+
+async def test_what_can_not_work_is_not_asked() -> None:
+    starting = capacity_of({"": Stats(ready=False, model="liar")})
+    async with lying(telling(), starting) as liar, gateway(liar.url, ready=0) as remote:
+        await poll_until(lambda: remote.stats().model == "liar")
+        with pytest.raises(NoWorkerReady):
+            await remote.transcribe(job())
+        assert not remote.stats().ready
+        assert not liar.jobs
+
+
+async def test_where_it_went_wrong_is_logged_and_nothing_that_was_said() -> None:
+    with structlog.testing.capture_logs() as logs:
+        async with lying(saying(whole(500, b"secret words"))) as liar, gateway(liar.url) as remote:
+            with pytest.raises(NoWorkerReady):
+                await remote.transcribe(job())
+    out = [entry for entry in logs if entry["event"] == "recogniser_out"]
+    assert (out[0]["log_level"], out[0]["url"]) == ("warning", liar.url)
+    assert "500" in out[0]["why"]
+    assert "secret" not in repr(logs)
+
+
+def test_the_lies_are_what_they_are_called() -> None:
+    assert len(BEAT) * 100 < MAX_BEATS_BYTES  # so it takes more than one of them
+    assert ANSWER_TYPE.encode() in STREAM

@@ -1,0 +1,132 @@
+import pytest
+
+from auricle.cluster.gateway.ejection import Ejection
+from auricle.cluster.gateway.view import Seen, count, known_of, stats_of
+from auricle.cluster.wire.capacity import capacity_of
+from auricle.errors import (
+    AudioError,
+    BadRequest,
+    DeadlineExceeded,
+    NoWorkerReady,
+    Overloaded,
+    PoisonJob,
+    RateLimited,
+    Superseded,
+)
+from auricle.transcriber import Stats, WorkerStats
+from auricle.workers.asr.scheduler import Counters
+
+pytestmark = pytest.mark.unit
+
+BUSY = Stats(
+    workers=(WorkerStats("asr-0", 1, "busy", 0, 3, 10, None),),
+    ready=True,
+    waiting_jobs=2,
+    running_jobs=1,
+    waiting_audio_s=6.0,
+    running_audio_s=3.0,
+    max_audio_s=300.0,
+    done=50,
+    replaced=1,
+    model="base",
+    seconds_per_audio_s=0.2,
+)
+
+
+def told(id: str, at: float = 1.0, stats: Stats = BUSY) -> Ejection:
+    ejection = Ejection()
+    ejection.look_started()
+    ejection.look_succeeded(capacity_of({"a/": stats}, id=id), at)
+    return ejection
+
+
+def of(*ejections: Ejection) -> list[Seen]:
+    return [Seen(str(number), ejection) for number, ejection in enumerate(ejections, 1)]
+
+
+def show(*ejections: Ejection, is_open: bool = True) -> Stats:
+    return stats_of(of(*ejections), Counters(done=7), reserved_audio_s=5.0, is_open=is_open)
+
+
+def test_recognisers_are_summed_up_and_jobs_are_our_own() -> None:
+    stats = show(told("x"), told("y"))
+    assert [worker.id for worker in stats.workers] == ["1/a/asr-0", "2/a/asr-0"]
+    assert (stats.waiting_jobs, stats.running_jobs) == (4, 2)
+    assert (stats.waiting_audio_s, stats.running_audio_s, stats.max_audio_s) == (12.0, 6.0, 600.0)
+    assert (stats.seconds_per_audio_s, stats.model, stats.replaced) == (0.2, "base", 2)
+    assert (stats.done, stats.reserved_audio_s, stats.ready) == (7, 5.0, True)
+
+
+def test_one_at_two_addresses_counts_once_as_it_was_told_last() -> None:
+    newest = Stats(workers=BUSY.workers, ready=True, waiting_audio_s=1.0, max_audio_s=300.0)
+    for pair in (
+        (told("x", 1.0), told("x", 2.0, newest)),
+        (told("x", 2.0, newest), told("x", 1.0)),
+    ):
+        stats = show(*pair)
+        assert [worker.id for worker in stats.workers] == ["1/a/asr-0"]
+        assert (stats.waiting_audio_s, stats.max_audio_s) == (1.0, 300.0)
+
+
+def test_those_that_do_not_tell_who_they_are_count_each() -> None:
+    assert known_of(of(told(""), told(""))).max_audio_s == 600.0
+
+
+def test_one_that_is_out_counts_for_nothing_but_shows() -> None:
+    lost = told("y")
+    lost.job_lost(3.0)
+    stats = show(told("x"), lost)
+    assert [(worker.id, worker.state) for worker in stats.workers] == [
+        ("1/a/asr-0", "busy"),
+        ("2", "backing_off"),
+    ]
+    assert stats.max_audio_s == 300.0
+    assert stats.ready
+    assert known_of(of(told("x"), lost)).workers == 1
+
+
+def test_one_whose_first_address_is_out_is_still_called_by_it() -> None:
+    lost = told("x")
+    lost.job_lost(3.0)
+    stats = show(lost, told("x"))
+    assert [(worker.id, worker.state) for worker in stats.workers] == [
+        ("1/a/asr-0", "busy"),
+        ("1", "backing_off"),
+    ]
+
+
+def test_before_the_first_look_all_are_starting() -> None:
+    stats = show(Ejection(), Ejection())
+    assert [(worker.id, worker.state) for worker in stats.workers] == [
+        ("1", "starting"),
+        ("2", "starting"),
+    ]
+    assert not stats.ready
+
+
+def test_whoever_is_closing_is_not_ready() -> None:
+    assert show(told("x")).ready
+    assert not show(told("x"), is_open=False).ready
+
+
+def test_the_model_is_known_though_all_are_out() -> None:
+    lost = told("x")
+    lost.job_lost(3.0)
+    assert (show(lost).model, show(lost).ready) == ("base", False)
+
+
+def test_speeds_that_are_not_known_yet_are_left_out() -> None:
+    fresh = Stats(ready=True, seconds_per_audio_s=0.0)
+    assert known_of(of(told("x"), told("y", stats=fresh))).seconds_per_audio_s == 0.2
+    assert known_of(of(told("y", stats=fresh))).seconds_per_audio_s == 0.0
+
+
+def test_jobs_are_counted_as_a_pool_counts_them() -> None:
+    counters = Counters()
+    for error in (
+        *(Overloaded("", 1), NoWorkerReady("", 1), RateLimited("", 1)),
+        *(AudioError(), DeadlineExceeded(), PoisonJob()),
+        *(Superseded(), BadRequest("")),
+    ):
+        count(counters, error)
+    assert counters == Counters(refused=3, failed=3)

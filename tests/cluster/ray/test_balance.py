@@ -1,0 +1,135 @@
+"""Which replica gets the next job."""
+
+import pytest
+
+from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, Board
+from auricle.errors import NoWorkerReady
+from auricle.transcriber import JOB_OVERHEAD_S, Stats, WorkerStats
+
+pytestmark = pytest.mark.unit
+
+HERE, THERE = "node-1", "node-2"
+
+
+def stats(
+    waiting_s: float = 0.0, workers: int = 1, *, jobs: int = 0, ready: bool = True, **more: float
+) -> Stats:
+    up = [WorkerStats(f"asr-{n}", n, "ready", 0, 0, 0, None) for n in range(workers)]
+    down = WorkerStats("asr-x", None, "backing_off", 0, 0, 0, None)
+    return Stats(
+        workers=(*up, down),
+        ready=ready,
+        waiting_jobs=jobs,
+        waiting_audio_s=waiting_s,
+        **more,  # type: ignore[arg-type]  # some are numbers of jobs
+    )
+
+
+def board(now: float = 0.0, **replicas: Stats) -> Board:
+    it = Board(HERE, dict.fromkeys(replicas, HERE))
+    for name, told in replicas.items():
+        it.report(name, told, now)
+    return it
+
+
+def test_the_replica_with_the_least_to_do_comes_first() -> None:
+    it = board(a=stats(30), b=stats(10), c=stats(20))
+    assert it.order(0.0) == ["b", "c", "a"]
+
+
+def test_what_runs_and_what_each_job_costs_beside_its_audio_count() -> None:
+    it = board(a=stats(running_audio_s=30), b=stats(20, jobs=3), c=stats(20, running_jobs=1))
+    assert it.order(0.0) == ["c", "a", "b"]
+
+
+def test_twice_the_workers_that_are_up_take_twice_the_audio() -> None:
+    it = board(a=stats(30, 2), b=stats(16, 1))
+    assert it.order(0.0) == ["a", "b"]
+
+
+def test_a_replica_that_odd_jobs_made_look_fast_gets_no_more_than_others() -> None:
+    it = board(a=stats(30, seconds_per_audio_s=1e-6), b=stats(10, seconds_per_audio_s=1.0))
+    assert it.order(0.0) == ["b", "a"]
+
+
+def test_jobs_that_were_sent_since_the_report_count() -> None:
+    it = board(a=stats(), b=stats(8))
+    it.sent("a", 30.0)
+    assert it.order(0.0) == ["b", "a"]
+    it.ended("a", 30.0)
+    assert it.order(0.0) == ["a", "b"]
+
+
+def test_jobs_that_a_report_tells_of_are_not_counted_twice() -> None:
+    it = board(a=stats(), b=stats(20))
+    it.sent("a", 10.0)
+    it.report("a", stats(10, jobs=1), 0.1)
+    assert it.order(0.1) == ["a", "b"]
+    it.ended("a", 10.0)
+    it.sent("a", 10.0)  # what was there is done: the report is out of date to its disadvantage
+    assert it.order(0.1) == ["a", "b"]
+
+
+def test_equals_take_turns() -> None:
+    it = board(a=stats(), b=stats(), c=stats())
+    assert {it.order(0.0)[0] for _ in range(200)} == {"a", "b", "c"}
+
+
+def test_this_machine_comes_first_until_it_has_a_job_more_than_another() -> None:
+    it = board(near=stats(), far=stats())
+    it.present = {"near": HERE, "far": THERE}
+    assert {it.order(0.0)[0] for _ in range(50)} == {"near"}
+    it.report("near", stats(ELSEWHERE_LOAD_S + 0.1), 0.0)
+    assert it.order(0.0) == ["far", "near"]
+    assert JOB_OVERHEAD_S > ELSEWHERE_LOAD_S
+
+
+def test_a_replica_whose_reports_stopped_comes_last_and_counts_as_lost() -> None:
+    it = board(a=stats(), b=stats(200))
+    it.report("b", stats(200), STALE_S)
+    assert it.order(STALE_S) == ["a", "b"]
+    assert it.order(STALE_S + 0.01) == ["b", "a"]
+    told = it.stats(STALE_S + 0.01)
+    assert (told["a"].ready, told["b"].ready) == (False, True)
+    assert it.order(10 * STALE_S) == ["a", "b"]  # perhaps it is this ingress that was stopped
+
+
+def test_a_replica_without_a_ready_worker_gets_nothing() -> None:
+    it = board(a=stats(ready=False), b=stats(100))
+    assert it.order(0.0) == ["b"]
+    assert not it.stats(0.0)["a"].ready
+
+
+def test_a_replica_that_has_not_told_anything_gets_nothing_and_is_counted() -> None:
+    it = board(a=stats())
+    it.present = {"a": HERE, "new": HERE}
+    assert it.order(0.0) == ["a"]
+    assert it.stats(0.0)["new"] == Stats()
+
+
+def test_a_replica_that_ray_has_given_up_is_not_asked_whatever_it_told() -> None:
+    it = board(a=stats(), b=stats())
+    it.present = {"b": HERE}
+    assert it.order(0.0) == ["b"]
+    assert list(it.stats(0.0)) == ["b"]
+
+
+def test_the_end_of_a_job_at_a_replica_that_is_forgotten_is_no_matter() -> None:
+    it = board(a=stats(), b=stats())
+    it.sent("a", 1.0)
+    it.present = {"b": HERE}
+    it.report("c", stats(), 0.0)
+    it.ended("a", 1.0)
+    assert it.order(0.0) == ["b"]
+
+
+@pytest.mark.parametrize("it", [Board(), board(a=stats(ready=False))])
+def test_without_any_that_works_the_caller_is_told_to_come_back(it: Board) -> None:
+    with pytest.raises(NoWorkerReady) as caught:
+        it.order(0.0)
+    assert caught.value.retry_after_s > 0
+
+
+def test_it_has_heard_once_any_replica_has_told_of_itself() -> None:
+    assert not Board(HERE, {"a": HERE}).has_heard
+    assert board(a=stats(ready=False)).has_heard

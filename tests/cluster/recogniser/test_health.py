@@ -1,0 +1,51 @@
+"""When a replica had better be replaced."""
+
+import pytest
+
+from auricle.cluster.recogniser.health import STALL_S, Health
+from auricle.transcriber import Stats
+
+pytestmark = pytest.mark.unit
+
+BUSY = Stats(ready=True, running_jobs=1)
+IDLE = Stats(ready=True)
+
+
+def test_one_that_works_or_rests_is_well() -> None:
+    it = Health(60)
+    for now, done in ((0.0, 0), (STALL_S, 1), (2 * STALL_S, 2)):
+        assert it.trouble(Stats(ready=True, waiting_jobs=5, done=done), now) is None
+    assert it.trouble(IDLE, 100 * STALL_S) is None
+    assert it.trouble(BUSY, 101 * STALL_S - 1) is None
+
+
+def test_one_whose_work_gets_nowhere_is_sick() -> None:
+    it = Health(60)
+    assert it.trouble(IDLE, 0.0) is None
+    assert it.trouble(BUSY, 10.0) is None  # since 0.0, as far as is known
+    assert it.trouble(BUSY, STALL_S) is None
+    trouble = it.trouble(BUSY, STALL_S + 1)
+    assert trouble is not None
+    assert "301 s" in trouble
+
+
+@pytest.mark.parametrize("moved", ["done", "failed", "retried", "poison", "replaced"])
+def test_whatever_comes_of_the_work_is_progress(moved: str) -> None:
+    it = Health(60)
+    assert it.trouble(BUSY, 0.0) is None
+    moving = Stats(ready=True, running_jobs=1, **{moved: 1})  # type: ignore[arg-type]
+    assert it.trouble(moving, STALL_S + 1) is None
+
+
+def test_one_that_has_no_ready_worker_for_longer_than_a_start_takes_is_sick() -> None:
+    it = Health(60)
+    assert it.trouble(IDLE, 0.0) is None
+    assert it.trouble(Stats(), 60.0) is None
+    assert it.trouble(Stats(), 61.0) == "no worker was ready for 61 s"
+    assert it.trouble(IDLE, 62.0) is None
+    assert it.trouble(Stats(), 122.0) is None
+
+
+def test_the_first_look_finds_nothing_wrong() -> None:
+    assert Health(60).trouble(Stats(), 1e6) is None
+    assert Health(60).trouble(BUSY, 1e6) is None

@@ -1,0 +1,43 @@
+"""How many recognisers there ought to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from auricle.cluster.recogniser.scaling import ONGOING_AUDIO, ByAudio, ingresses_per_machine
+
+pytestmark = pytest.mark.unit
+
+
+@dataclass
+class Known:
+    """What Serve knows."""
+
+    aggregated_metrics: Mapping[str, Mapping[str, float]] | None
+    target_num_replicas: int = 3
+
+
+def wanted(*audio_s: float) -> float:
+    told = {f"replica-{n}": value for n, value in enumerate(audio_s)}
+    return ByAudio(30.0)(Known({ONGOING_AUDIO: told}))[0]
+
+
+def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
+    assert wanted(30.0, 60.0) == 3.0
+    assert wanted(45.0) == 1.5  # Serve rounds up
+    assert wanted(0.0, 0.0) == 0.0  # Serve keeps the least
+
+
+@pytest.mark.parametrize("metrics", [None, {}, {"other": {"a": 5.0}}, {ONGOING_AUDIO: {}}])
+def test_as_long_as_none_has_told_anything_nothing_changes(
+    metrics: Mapping[str, Mapping[str, float]] | None,
+) -> None:
+    assert ByAudio(30.0)(Known(metrics)) == (3, {})
+
+
+@pytest.mark.parametrize(
+    ("ingresses", "machines", "each"), [(2, 1, 2), (2, 2, 1), (2, 5, 1), (5, 2, 3), (1, 0, 1)]
+)
+def test_ingresses_are_spread_over_the_machines(ingresses: int, machines: int, each: int) -> None:
+    assert ingresses_per_machine(ingresses, machines) == each

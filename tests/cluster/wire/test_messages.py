@@ -1,0 +1,336 @@
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from auricle.cluster.wire.messages import (
+    LENGTH,
+    MAX_ATTEMPTS,
+    MAX_AUDIO_SAMPLES,
+    MAX_BEATS_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_HEAD_BYTES,
+    MAX_JOB_BYTES,
+    AnswerFrame,
+    AnswerReader,
+    Beat,
+    Done,
+    Failed,
+    TimingMessage,
+    done_frame,
+    pack_frame,
+    pack_job,
+    parse_head,
+    parse_job,
+    read_done,
+)
+from auricle.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
+from auricle.types import (
+    MAX_BEAM_SIZE,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    Segment,
+    Task,
+    Timing,
+    Transcript,
+    Word,
+)
+from auricle.workers.process.messages import MAX_TEXT_CHARS, SegmentMessage
+
+pytestmark = pytest.mark.unit
+
+SAMPLES = 1600
+JOB = Job(
+    id=JobId("a#1"),
+    pcm=np.arange(SAMPLES, dtype=np.int16),
+    options=Options(
+        language="de",
+        task=Task.TRANSLATE,
+        beam_size=3,
+        initial_prompt="Guten Tag",
+        hotwords=("Auricle", "Ohr"),
+        word_timestamps=True,
+        is_piece=True,
+        sentence_times=False,
+        prefix_tokens=(1, 50_000),
+        is_guess=True,
+        languages=("de", "en"),
+    ),
+    kind=JobKind.SPECULATIVE,
+    client=ClientId("alice"),
+    utterance="s/3",
+    max_wait_s=9.0,
+    reservation="r1",
+    trace_id="t",
+)
+TRANSCRIPT = Transcript(
+    text="hello there",
+    language="en",
+    language_probability=0.9,
+    duration_samples=SAMPLES,
+    segments=(
+        Segment(0, 800, " hello", (Word(10, 700, " hello", 0.8, (7, 8)),), -0.2, 0.1, 1.5, 0.2),
+        Segment(800, SAMPLES, " there"),
+    ),
+    timing=Timing(1.0, 20.0, 3.0, 400.0),
+    attempts=2,
+)
+
+
+def plain_job(samples: int = SAMPLES, **fields: Any) -> Job:
+    return Job(JobId("a"), np.ones(samples, np.int16), **fields)
+
+
+def with_head(change: Callable[[dict[str, Any]], None], pcm: bytes = b"\1\0") -> bytes:
+    """Return a good job's body with its head changed."""
+    body = pack_job(plain_job(), attempt=1, max_wait_s=None)
+    (length,) = LENGTH.unpack_from(body)
+    head = msgspec.msgpack.decode(body[LENGTH.size : LENGTH.size + length])
+    change(head)
+    packed = msgspec.msgpack.encode(head)
+    return LENGTH.pack(len(packed)) + packed + pcm
+
+
+def done(**changes: Any) -> Done:
+    return msgspec.structs.replace(done_frame(JOB, TRANSCRIPT, 0.5), **changes)
+
+
+def frames_of(data: bytes, cut: int = 1_000_000) -> list[AnswerFrame]:
+    reader, frames = AnswerReader(), list[AnswerFrame]()
+    for begin in range(0, len(data), cut):
+        reader.receive_data(data[begin : begin + cut])
+        while not any(isinstance(frame, Done | Failed) for frame in frames):
+            if (frame := reader.next_frame()) is None:
+                break
+            frames.append(frame)
+    return frames
+
+
+def test_a_job_arrives_whole() -> None:
+    received = parse_job(pack_job(JOB, attempt=2, max_wait_s=4.5))
+    job = received.job
+    assert (received.is_reserved, received.attempt) == (True, 2)
+    assert job.pcm.tobytes() == JOB.pcm.tobytes()
+    assert job.options == JOB.options
+    assert (job.id, job.kind, job.client, job.utterance) == ("a#1", JOB.kind, "alice", "s/3")
+    assert (job.max_wait_s, job.reservation, job.trace_id) == (4.5, None, "t")
+
+
+def test_what_is_on_the_wire_is_pinned() -> None:
+    body = pack_job(plain_job(2), attempt=1, max_wait_s=None)
+    (length,) = LENGTH.unpack_from(body)
+    assert body[:4] == bytes([length & 255, length >> 8, 0, 0])
+    assert body[4 + length :] == b"\1\0\1\0"
+    assert msgspec.msgpack.decode(body[4 : 4 + length]) == {
+        "id": "a",
+        "kind": "final",
+        "client": "anonymous",
+        "utterance": "a",
+        "max_wait_s": None,
+        "is_reserved": False,
+        "trace_id": "",
+        "attempt": 1,
+        "language": None,
+        "task": "transcribe",
+        "beam_size": 5,
+        "initial_prompt": None,
+        "hotwords": [],
+        "word_timestamps": False,
+        "is_piece": False,
+        "sentence_times": True,
+        "prefix_tokens": [],
+        "is_guess": False,
+        "languages": [],
+    }
+    assert pack_frame(Beat()).hex() == "0b00000081a474797065a442656174"
+    assert msgspec.msgpack.decode(pack_frame(Failed("c", "m", 3))[4:]) == {
+        "type": "Failed",
+        "code": "c",
+        "message": "m",
+        "retry_after_s": 3,
+    }
+
+
+def test_every_option_there_is_goes_along() -> None:
+    changed = [
+        f for f in Options.__dataclass_fields__ if getattr(JOB.options, f) != getattr(Options(), f)
+    ]
+    assert changed == list(Options.__dataclass_fields__), "JOB is to differ in each"
+
+
+@pytest.mark.parametrize("length", [1, 2, 30 * 16_000])
+def test_audio_up_to_thirty_seconds_is_sent(length: int) -> None:
+    body = pack_job(plain_job(length), attempt=1, max_wait_s=None)
+    assert parse_job(body).job.pcm.size == length
+    assert len(body) <= MAX_JOB_BYTES
+
+
+def test_longer_audio_is_not() -> None:
+    with pytest.raises(ValueError, match="480001"):
+        pack_job(plain_job(MAX_AUDIO_SAMPLES + 1), attempt=1, max_wait_s=None)
+    too_long = with_head(lambda head: None, b"\0" * (2 * MAX_AUDIO_SAMPLES + 2))
+    with pytest.raises(RemoteProtocolError):
+        parse_job(too_long)
+    with pytest.raises(TooLarge):
+        parse_job(bytes(MAX_JOB_BYTES + 1))
+
+
+def test_a_head_has_its_bound_at_both_ends() -> None:
+    spare = MAX_HEAD_BYTES - 1000
+    long = plain_job(options=Options(initial_prompt="x" * spare))
+    received = parse_job(pack_job(long, attempt=1, max_wait_s=1))
+    assert received.job.options == long.options
+    with pytest.raises(BadRequest):
+        pack_job(
+            plain_job(options=Options(initial_prompt="x" * MAX_HEAD_BYTES)), attempt=1, max_wait_s=1
+        )
+    with pytest.raises(RemoteProtocolError):
+        parse_job(with_head(lambda head: head.update(initial_prompt="x" * MAX_HEAD_BYTES)))
+
+
+@pytest.mark.parametrize(
+    "options", [Options(initial_prompt="\ud800"), Options(prefix_tokens=(2**70,))]
+)
+def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
+    with pytest.raises(BadRequest):
+        pack_job(plain_job(options=options), attempt=1, max_wait_s=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda head: head.update(more=1), id="an unknown field"),
+        pytest.param(lambda head: head.pop("id"), id="a missing field"),
+        pytest.param(lambda head: head.update(kind="best"), id="an unknown kind"),
+        pytest.param(lambda head: head.update(task="sing"), id="an unknown task"),
+        pytest.param(lambda head: head.update(beam_size=0), id="no beam"),
+        pytest.param(lambda head: head.update(beam_size=MAX_BEAM_SIZE + 1), id="a huge beam"),
+        pytest.param(lambda head: head.update(beam_size=2**63), id="a beam beyond all numbers"),
+        pytest.param(lambda head: head.update(attempt=0), id="no attempt"),
+        pytest.param(lambda head: head.update(attempt=MAX_ATTEMPTS + 1), id="too many attempts"),
+        pytest.param(lambda head: head.update(max_wait_s=math.nan), id="NaN"),
+        pytest.param(lambda head: head.update(max_wait_s=math.inf), id="infinity"),
+        pytest.param(lambda head: head.update(max_wait_s=-1.0), id="the past"),
+        pytest.param(lambda head: head.update(is_reserved="yes"), id="a wrong type"),
+        pytest.param(lambda head: head.update(prefix_tokens=["x"]), id="no number"),
+    ],
+)
+def test_a_head_is_checked(change: Callable[[dict[str, Any]], None]) -> None:
+    assert parse_head(with_head(lambda head: None)), "the unchanged one is good"
+    with pytest.raises(RemoteProtocolError):
+        parse_head(with_head(change))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\1\0", id="half a length"),
+        pytest.param(LENGTH.pack(0) + b"\0\0", id="no head"),
+        pytest.param(LENGTH.pack(100) + b"\x80", id="less than announced"),
+        pytest.param(LENGTH.pack(1) + b"\x80\0\0", id="an empty head"),
+        pytest.param(LENGTH.pack(3) + b"\xc1\xc1\xc1\0\0", id="no msgpack"),
+        pytest.param(LENGTH.pack(60_000) + b"\x91" * 60_000 + b"\0\0", id="too deep"),
+        pytest.param(with_head(lambda head: None, b""), id="no audio"),
+        pytest.param(with_head(lambda head: None, b"\0\0\0"), id="half a sample"),
+    ],
+)
+def test_what_is_no_job_is_refused(body: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        parse_job(body)
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_a_job_or_blamed_on_the_peer(body: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        assert parse_job(body).job.pcm.size
+
+
+def test_a_transcript_arrives_whole() -> None:
+    (frame,) = frames_of(pack_frame(done_frame(JOB, TRANSCRIPT, 0.5)))
+    assert isinstance(frame, Done)
+    assert frame.spent_s == 0.5
+    assert read_done(frame, JOB) == TRANSCRIPT
+
+
+@pytest.mark.parametrize("cut", [1, 2, 3, 7, 50, 1000])
+def test_any_cut_of_an_answer_gives_the_same_frames(cut: int) -> None:
+    sent: list[AnswerFrame] = [Beat(), Beat(), done_frame(JOB, TRANSCRIPT, 0.5)]
+    assert frames_of(b"".join(map(pack_frame, sent)), cut) == sent
+
+
+def test_an_incomplete_frame_is_waited_for() -> None:
+    data = pack_frame(Failed("bad_audio", "no"))
+    reader = AnswerReader()
+    reader.receive_data(data[:-1])
+    assert reader.next_frame() is None
+    reader.receive_data(data[-1:])
+    assert reader.next_frame() == Failed("bad_audio", "no")
+
+
+def test_nothing_is_read_after_the_last_frame() -> None:
+    reader = AnswerReader()
+    reader.receive_data(pack_frame(Failed("bad_audio", "no")) + pack_frame(Beat()))
+    reader.next_frame()
+    with pytest.raises(LocalProtocolError):
+        reader.next_frame()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(LENGTH.pack(0), id="an empty frame"),
+        pytest.param(LENGTH.pack(MAX_FRAME_BYTES + 1), id="a huge frame, before it is there"),
+        pytest.param(b"<html><body>", id="a page"),
+        pytest.param(LENGTH.pack(2) + b"\xc1\xc1", id="no msgpack"),
+        pytest.param(LENGTH.pack(1000) + b"\x91" * 1000, id="too deep"),
+        pytest.param(pack_frame(Beat()).replace(b"Beat", b"Heat"), id="an unknown frame"),
+        pytest.param(pack_frame(Failed("code", "mess")).replace(b"mess", b"m\xc3ss"), id="no text"),
+        pytest.param(pack_frame(Beat()) * (MAX_BEATS_BYTES // 15 + 1), id="beats without end"),
+    ],
+)
+def test_what_is_no_answer_is_blamed_on_the_recogniser(data: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        frames_of(data)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_frames_or_blamed_on_the_recogniser(data: bytes) -> None:
+    with contextlib.suppress(RemoteProtocolError):
+        frames_of(data, 13)
+
+
+SEGMENT = SegmentMessage(0, SAMPLES, " x", None, 0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id": "b"},
+        {"duration_samples": SAMPLES + 1},
+        {"text": "x" * (MAX_TEXT_CHARS + 1)},
+        {"language_probability": 1.1},
+        {"language_probability": math.nan},
+        {"attempts": 0},
+        {"attempts": 2**40},
+        {"spent_s": math.inf},
+        {"spent_s": -1.0},
+        {"timing": TimingMessage(0, 0, 0, math.nan)},
+        {"timing": TimingMessage(0, -1, 0, 0)},
+        {"segments": (msgspec.structs.replace(SEGMENT, end_sample=SAMPLES + 1),)},
+        {"segments": (msgspec.structs.replace(SEGMENT, avg_logprob=math.inf),)},
+    ],
+)
+def test_an_impossible_transcript_is_blamed_on_the_recogniser(changes: dict[str, Any]) -> None:
+    assert read_done(done(segments=(SEGMENT,)), JOB).segments[0].text == " x"
+    with pytest.raises(RemoteProtocolError):
+        read_done(done(**changes), JOB)

@@ -1,0 +1,100 @@
+import pytest
+
+from auricle.errors import PoisonJob
+from auricle.files.assemble import FileLanguages, FileProgress, Place, Stitching
+from auricle.types import Transcript
+from tests.fakes.transcriber import heard
+
+pytestmark = pytest.mark.unit
+
+
+def place(index: int) -> Place:
+    return Place(index, index * 16_000, (index + 1) * 16_000, (index + 1) / 4)
+
+
+def result(stitching: Stitching) -> str:
+    return stitching.result(64_000, 0.0, FileLanguages("en")).transcript.text
+
+
+def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
+    seen: list[FileProgress] = []
+    stitching = Stitching(seen.append)
+    stitching.add(place(1), heard("b"))
+    assert seen == []
+    stitching.add(place(0), heard("a"))
+    stitching.add(place(2), heard("c"))
+    assert seen == [FileProgress(0.5, "a b", "a b"), FileProgress(0.75, "a b c", "a b c")]
+    assert result(stitching) == "a b c"
+
+
+def test_text_in_a_doubtful_language_is_not_firm_until_it_is_trusted_or_corrected() -> None:
+    seen: list[FileProgress] = []
+    stitching = Stitching(seen.append)
+    for index in (0, 1):
+        stitching.doubt(index)
+    for index, text in enumerate("xbc"):
+        stitching.add(place(index), heard(text))
+    assert {progress.firm_text for progress in seen} == {""}
+    stitching.trust(1)  # nothing before it is firm yet
+    stitching.add(place(0), heard("a"))
+    stitching.trust(0)
+    assert [progress.firm_text for progress in seen][3:] == ["", "a b c"]
+    assert seen[-1] == FileProgress(0.75, "a b c", "a b c")
+
+
+def test_a_later_text_takes_the_place_of_an_earlier_one() -> None:
+    stitching = Stitching(None)
+    for index, text in enumerate("abc"):
+        stitching.add(place(index), heard(text))
+    stitching.add(place(1), heard("B"))
+    assert result(stitching) == "a B c"
+    stitching.add(place(1), PoisonJob("it crashed"))  # worse than what there is
+    assert result(stitching) == "a B c"
+
+
+def test_empty_texts_leave_no_double_spaces() -> None:
+    stitching = Stitching(None)
+    for index, text in enumerate((" a ", "", "  ", "b")):
+        stitching.add(place(index), heard(text))
+    assert result(stitching) == "a b"
+
+
+def spoken(language: str, probability: float) -> Transcript:
+    return heard("x", language=language, language_probability=probability)
+
+
+def test_a_piece_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, spoken("cy", 0.59), 9) == []
+    assert languages.hear(1, spoken("et", 0.6), 9) == [(0, "et"), (1, "et")]
+    assert languages.hear(2, spoken("fi", 0.5), 9) == [(2, "et")]
+    assert languages.hear(3, spoken("zh", 0.9), 40) == [(3, "zh")]
+    assert languages.hear(4, spoken("ja", 0.5), 2) == [(4, "zh")]
+    assert languages.close() == []
+    assert (languages.main, languages.probability) == ("zh", 0.9)
+
+
+def test_three_unsure_pieces_settle_on_the_likeliest_language_by_length() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, spoken("nn", 0.5), 4) == []
+    assert languages.hear(1, spoken("da", 0.3), 9) == []
+    assert languages.hear(2, spoken("sv", 0.4), 4) == [(0, "da"), (1, "da"), (2, "da")]
+    assert (languages.main, languages.probability) == ("da", 0.3)
+
+
+def test_the_end_settles_what_is_left_and_silence_has_no_language() -> None:
+    languages = FileLanguages()
+    assert languages.hear(0, heard("  "), 30) == [(0, None)]
+    assert languages.hear(1, None, 30) == [(1, None)]
+    assert languages.main is None
+    assert languages.hear(2, spoken("sv", 0.4), 4) == []
+    assert languages.close() == [(2, "sv")]
+    assert languages.main == "sv"
+
+
+def test_a_named_language_is_as_probable_as_in_its_least_probable_piece() -> None:
+    stitching = Stitching(None)
+    for index, probability in enumerate((1.0, 0.01, 1.0)):
+        stitching.add(place(index), Transcript("a", "de", probability, 16_000))
+    whole = stitching.result(48_000, 0.0, FileLanguages("de")).transcript
+    assert (whole.language, whole.language_probability) == ("de", 0.01)
