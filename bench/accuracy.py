@@ -29,13 +29,13 @@ from faster_whisper import WhisperModel
 from auricle.audio.pieces import find_pieces
 from auricle.audio.vad import has_speech
 from auricle.config import ModelSettings
-from auricle.engine.fetch import resolve
+from auricle.engine.whisper.fetch import resolve
 from bench.report import machine, write_json
 from bench.scoring import Errors, character_errors, paired_difference, total, word_errors
 from bench.service import CORPUS, ROOT, Service, serve
 from bench.speech import AN4, READ, SPOKEN, Clip, corpus, load_audio
 
-ENGINE = "auricle.engine.faster_whisper:load"
+ENGINE = "auricle.engine.whisper.faster_whisper:load"
 WORKERS = 2
 MAX_WAIT_S = 600.0
 REPEATS = 4

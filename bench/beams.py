@@ -21,16 +21,16 @@ from statistics import median
 from typing import Any
 
 from auricle.engine import EngineSettings
-from auricle.engine.guard import GuardPolicy
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import (
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.guard import GuardPolicy
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import (
     MAX_BATCH_JOBS,
     EngineCounts,
     ShortWindowEngine,
     ShortWindowPolicy,
 )
-from auricle.engine.whisper import WhisperBackend
-from auricle.engine.window import FULL_FRAMES
+from auricle.engine.whisper.window import FULL_FRAMES
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S

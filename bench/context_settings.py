@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from auricle.engine.guard import Attempt, GuardPolicy, Verdict, judge_short
-from auricle.engine.window import FULL_FRAMES, TokenLimit, WindowPolicy
+from auricle.engine.whisper.guard import Attempt, GuardPolicy, Verdict, judge_short
+from auricle.engine.whisper.window import FULL_FRAMES, TokenLimit, WindowPolicy
 from bench.report import Bars
 from bench.scoring import Errors, total
 

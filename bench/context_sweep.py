@@ -23,11 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from auricle.engine import EngineSettings
-from auricle.engine.guard import Attempt
-from auricle.engine.loading import load_model
-from auricle.engine.prompt import Prompt
-from auricle.engine.whisper import WhisperBackend
-from auricle.engine.window import (
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.guard import Attempt
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.prompt import Prompt
+from auricle.engine.whisper.window import (
     FULL_FRAMES,
     MAX_NEW_TOKENS,
     Features,

@@ -19,10 +19,10 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
-from auricle.engine.guard import has_repeats
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.guard import has_repeats
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 from bench.report import Bars, draw, machine, write_json
 from bench.scoring import Errors, character_errors, paired_difference, total, word_errors

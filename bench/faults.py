@@ -18,7 +18,7 @@ from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Transcript
 
 CHUNK_BYTES = 64 * 2**20
-REAL = "auricle.engine.short_window:load"
+REAL = "auricle.engine.whisper.short_window:load"
 
 
 def load(settings: EngineSettings) -> "FaultyEngine":

@@ -21,10 +21,10 @@ from faster_whisper import BatchedInferencePipeline, WhisperModel
 
 from auricle.audio.pieces import CutRules, find_pieces
 from auricle.engine import EngineSettings
-from auricle.engine.batching import transcribe_sorted
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.batching import transcribe_sorted
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Piece, Transcript
 from bench.report import Bars, draw, machine, write_json
 from bench.scoring import word_errors

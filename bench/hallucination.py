@@ -20,10 +20,10 @@ import numpy.typing as npt
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
-from auricle.engine.batching import transcribe_sorted
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import ShortWindowEngine, ShortWindowPolicy
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.batching import transcribe_sorted
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
 from bench.report import Bars, draw, machine, write_json

@@ -21,7 +21,7 @@ from bench.live_server import Running
 from bench.service import serve
 
 FRAME_MS = 20
-SHORT_WINDOW = "auricle.engine.short_window:load"
+SHORT_WINDOW = "auricle.engine.whisper.short_window:load"
 NODE_DELAY = "auricle_live_node_delay_seconds_bucket"
 REFUSED = (429, 503)
 

@@ -18,9 +18,9 @@ from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.config import LiveSettings
 from auricle.engine import EngineSettings
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import ShortWindowEngine
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final, Partial, SpeechStarted
 from auricle.protocol.framing import pack
 from auricle.protocol.native.stream import Stop, StreamParameters

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from auricle.engine import EngineSettings
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import ShortWindowEngine
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final
 from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16

@@ -272,7 +272,11 @@ def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: lis
 def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
     bundled_model()
     [readme] = blocks("python", (ROOT / "README.md").read_text())
-    real = {"engine": "auricle.engine.short_window:load", "model": "base", "cache_dir": CACHE_DIR}
+    real = {
+        "engine": "auricle.engine.whisper.short_window:load",
+        "model": "base",
+        "cache_dir": CACHE_DIR,
+    }
     with serving(tmp_path, **real) as (_, url):
         for name, address in (("stream.py", url.replace("http", "ws")), ("live.py", url)):
             done = run(name, PAIR.path, address)

@@ -9,7 +9,7 @@ from anyio import to_thread
 
 from auricle.audio.in_memory import InMemory
 from auricle.engine import EngineSettings
-from auricle.engine.short_window import ShortWindowEngine, load
+from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.files.assemble import FileTranscript
 from auricle.files.transcribe import FileRequest, open_lane, transcribe_file
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript

@@ -207,7 +207,7 @@ class ModelSettings(_Section):
         description="Where the bundled model is put together.",
     )
     engine: str = Field(
-        "auricle.engine.short_window:load",
+        "auricle.engine.whisper.short_window:load",
         description="The engine's factory as module:function; runs inside each worker.",
     )
 

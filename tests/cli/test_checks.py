@@ -25,7 +25,7 @@ from auricle.cli.checks import (
     check_variables,
 )
 from auricle.config import Settings
-from auricle.engine.fetch import known_models
+from auricle.engine.whisper.fetch import known_models
 from tests.cli.conftest import Run
 from tests.fakes.command import serving
 from tests.fakes.older_kernel import LANDLOCK, interpreter

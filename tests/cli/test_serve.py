@@ -268,7 +268,7 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
 
 
 def test_a_model_that_cant_be_loaded_ends_in_one_line(tmp_path: Path) -> None:
-    environ = environment(tmp_path, engine="auricle.engine.short_window:load")
+    environ = environment(tmp_path, engine="auricle.engine.whisper.short_window:load")
     with command("serve", environ=environ) as server:
         assert server.wait() == 2
     [failed] = [event for event in server.events() if event["event"] == "start_failed"]

@@ -69,7 +69,11 @@ async def test_a_network_that_breaks_changes_nothing_that_was_said(url: str) -> 
 @pytest.mark.model
 async def test_what_was_said_is_written_down_over_a_network_that_breaks(tmp_path: Path) -> None:
     bundled_model()
-    real = {"engine": "auricle.engine.short_window:load", "model": "base", "cache_dir": CACHE_DIR}
+    real = {
+        "engine": "auricle.engine.whisper.short_window:load",
+        "model": "base",
+        "cache_dir": CACHE_DIR,
+    }
     with serving(tmp_path, **real) as (_, url):
         async with proxy_to(int(url.rsplit(":", 1)[1])) as proxy:
             events = await hear(proxy.url, PAIR.pcm, proxy)

@@ -289,7 +289,7 @@ async def test_an_ingress_that_is_killed_costs_its_jobs_a_moment(
 @pytest.mark.model
 async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
     clip = CLIPS["fellow.wav"]
-    real = {"engine": "auricle.engine.short_window:load", "model": "base"}
+    real = {"engine": "auricle.engine.whisper.short_window:load", "model": "base"}
     with cluster_up(tmp_path, replicas=1, cache_dir=ModelSettings().cache_dir, **real) as running:
         async with gateway(running.url, ready=1, key=KEY) as remote:
             speech = Job(JobId("speech"), clip.pcm, options=Options(language="en"))

@@ -194,7 +194,7 @@ async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: M
 @pytest.mark.model
 async def test_the_model_hears_what_was_said(open_transcriber: Maker) -> None:
     async with open_transcriber(
-        nodes=1, engine="auricle.engine.short_window:load", model=str(bundled_model())
+        nodes=1, engine="auricle.engine.whisper.short_window:load", model=str(bundled_model())
     ) as subject:
         clip = CLIPS["fellow.wav"]
         options = Options(language="en", beam_size=1)

@@ -9,10 +9,10 @@ import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.engine import EngineSettings
-from auricle.engine.batching import transcribe_sorted
-from auricle.engine.loading import load_model
-from auricle.engine.short_window import ShortWindowEngine
-from auricle.engine.whisper import WhisperBackend
+from auricle.engine.whisper.batching import transcribe_sorted
+from auricle.engine.whisper.ctranslate2_model import WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.session.segmenter import Hearing
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
 from bench.scoring import Errors, word_errors

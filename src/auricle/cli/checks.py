@@ -26,10 +26,10 @@ from auricle.config import (
     unknown_variables,
     worker_environment,
 )
-from auricle.engine.fetch import HUB_NAME, known_models
 from auricle.engine.gpu import look, trouble_of
-from auricle.engine.model_files import check_model_directory, model_mb
 from auricle.engine.placement import on_cpu
+from auricle.engine.whisper.fetch import HUB_NAME, known_models
+from auricle.engine.whisper.model_files import check_model_directory, model_mb
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.access.keyring import check_exposure, is_exposed

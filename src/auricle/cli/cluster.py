@@ -52,7 +52,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     Raises:
         SetupError: Something can't be as asked.
     """
-    from auricle.engine.fetch import resolve
+    from auricle.engine.whisper.fetch import resolve
     from auricle.server.access.keyring import is_loopback
     from auricle.server.main import open_sockets
 

@@ -12,8 +12,8 @@ import anyio
 from auricle.cli.console import errors
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.config import Settings
-from auricle.engine.fetch import resolve
 from auricle.engine.placement import settle
+from auricle.engine.whisper.fetch import resolve
 from auricle.errors import RequestError
 from auricle.files.fair_semaphore import Lane
 from auricle.files.transcribe import (

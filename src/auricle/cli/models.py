@@ -14,7 +14,7 @@ def models() -> None:
     ORGANISATION/NAME@COMMIT) and any directory with one works too. A model that is not here is
     fetched at the first start; those that are listed at a fixed commit.
     """
-    from auricle.engine.fetch import known_models
+    from auricle.engine.whisper.fetch import known_models
 
     settings = Settings.load().model
     table = Table("name", "from", "MB", "here", box=None, pad_edge=False)

@@ -217,8 +217,8 @@ async def _engine(
         remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
         return _Engine(remote, f"asks {count} elsewhere", {"recognisers": len(urls)})
 
-    from auricle.engine.fetch import resolve
     from auricle.engine.placement import settle
+    from auricle.engine.whisper.fetch import resolve
     from auricle.workers.asr.pool import WorkerPool
 
     in_log = not is_terminal(sys.stderr)

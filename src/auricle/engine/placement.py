@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from auricle.config import ModelSettings, WorkerSettings, crew_size, memory_per_worker_mb
 from auricle.engine.gpu import GpuReport, Trouble, look, trouble_of
-from auricle.engine.model_files import model_mb
+from auricle.engine.whisper.model_files import model_mb
 from auricle.errors import SetupError
 
 CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")

@@ -254,7 +254,7 @@ def test_once_means_once(ready: Child, tmp_path_factory: pytest.TempPathFactory)
 @pytest.mark.model
 def test_the_real_engine_hears_real_speech(child: Child) -> None:
     clip = CLIPS["short.wav"]
-    child.send(start(str(bundled_model()), "auricle.engine.faster_whisper:load", 2 * 10**9))
+    child.send(start(str(bundled_model()), "auricle.engine.whisper.faster_whisper:load", 2 * 10**9))
     reply = child.receive()
     assert isinstance(reply, Ready)
     assert (reply.model, reply.max_batch_jobs) == ("whisper-base", 1)
@@ -271,7 +271,7 @@ def test_the_real_engine_hears_real_speech(child: Child) -> None:
 
 @pytest.mark.model
 def test_a_model_that_is_not_there_is_said_in_words(child: Child) -> None:
-    child.send(start("/no/such/model", "auricle.engine.faster_whisper:load"))
+    child.send(start("/no/such/model", "auricle.engine.whisper.faster_whisper:load"))
     reply = child.receive()
     assert isinstance(reply, StartFailed)
     assert "has no model.bin" in reply.message

@@ -237,7 +237,7 @@ async def test_an_engine_in_the_folder_of_the_start_is_found(
     monkeypatch.chdir(ours)
     async with hostile_pool(ours / "model", "my_engine:load") as pool:
         assert await tried(pool, "nothing:") == "done"
-    assert folder_of_engine("auricle.engine.short_window:load") == []
+    assert folder_of_engine("auricle.engine.whisper.short_window:load") == []
 
 
 async def test_a_decoder_gets_an_open_file_and_reaches_no_other(

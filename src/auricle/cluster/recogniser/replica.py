@@ -14,9 +14,9 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
 from auricle.config import Settings, crew_size
-from auricle.engine.fetch import resolve
-from auricle.engine.model_files import model_mb
 from auricle.engine.placement import Placement, settle
+from auricle.engine.whisper.fetch import resolve
+from auricle.engine.whisper.model_files import model_mb
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.transcriber import Stats

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from auricle.engine.alignment import AlignedSpan
-from auricle.engine.decoding import MIN_REST_FRAMES, JobDecoding
-from auricle.engine.guard import Attempt
-from auricle.engine.segmentation import Split, TokenSpan
+from auricle.engine.whisper.alignment import AlignedSpan
+from auricle.engine.whisper.decoding import MIN_REST_FRAMES, JobDecoding
+from auricle.engine.whisper.guard import Attempt
+from auricle.engine.whisper.segmentation import Split, TokenSpan
 from auricle.types import Job, JobId, Options, Word
 
 pytestmark = pytest.mark.unit

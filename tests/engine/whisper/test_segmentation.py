@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.segmentation import Split, TokenSpan, split_at_sentences, split_at_timestamps
+from auricle.engine.whisper.segmentation import (
+    Split,
+    TokenSpan,
+    split_at_sentences,
+    split_at_timestamps,
+)
 
 pytestmark = pytest.mark.unit
 

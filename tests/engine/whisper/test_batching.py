@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from auricle.engine.batching import transcribe_sorted
+from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.errors import AudioError
 from auricle.types import Job, JobId, Transcript
 

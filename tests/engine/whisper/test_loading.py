@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from auricle.engine import EngineSettings
-from auricle.engine.loading import device_for, load_model
+from auricle.engine.whisper.loading import device_for, load_model
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit

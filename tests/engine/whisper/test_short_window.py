@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from auricle.engine import EngineSettings
-from auricle.engine.guard import GuardPolicy
-from auricle.engine.loading import load_model
-from auricle.engine.prompt import Prompt
-from auricle.engine.short_window import (
+from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
+from auricle.engine.whisper.guard import GuardPolicy
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.prompt import Prompt
+from auricle.engine.whisper.short_window import (
     MAX_BATCH_JOBS,
     EngineCounts,
     ShortWindowEngine,
     ShortWindowPolicy,
     load,
 )
-from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
-from auricle.engine.window import MAX_NEW_TOKENS
+from auricle.engine.whisper.window import MAX_NEW_TOKENS
 from auricle.errors import AudioError, SetupError
 from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from auricle.engine import EngineSettings
-from auricle.engine.loading import load_model
-from auricle.engine.prompt import Prompt, prefix_tokens
-from auricle.engine.whisper import Encoded, WhisperBackend
-from auricle.engine.window import MAX_NEW_TOKENS, padded, silence_of
+from auricle.engine.whisper.ctranslate2_model import Encoded, WhisperBackend
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.prompt import Prompt, prefix_tokens
+from auricle.engine.whisper.window import MAX_NEW_TOKENS, padded, silence_of
 from auricle.types import SAMPLE_RATE_HZ, Task
 from tests.fakes.clips import CLIPS
 from tests.fakes.model import bundled_model

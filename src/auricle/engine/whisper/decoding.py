@@ -7,10 +7,10 @@ the rest is a window of its own, in its own length class.
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from auricle.engine.alignment import AlignedSpan
-from auricle.engine.guard import Attempt
-from auricle.engine.segmentation import Split, TokenSpan
-from auricle.engine.window import (
+from auricle.engine.whisper.alignment import AlignedSpan
+from auricle.engine.whisper.guard import Attempt
+from auricle.engine.whisper.segmentation import Split, TokenSpan
+from auricle.engine.whisper.window import (
     FRAMES_PER_SECOND,
     FULL_FRAMES,
     SAMPLES_PER_FRAME,

@@ -1,7 +1,7 @@
 import pytest
 
-from auricle.engine.alignment import Alignment, TimedWord, align_spans, timed_words
-from auricle.engine.segmentation import TokenSpan
+from auricle.engine.whisper.alignment import Alignment, TimedWord, align_spans, timed_words
+from auricle.engine.whisper.segmentation import TokenSpan
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from auricle.config import ModelSettings
-from auricle.engine.fetch import HUB_MODELS, REVISIONS, known_models, resolve, source_of
+from auricle.engine.whisper.fetch import HUB_MODELS, REVISIONS, known_models, resolve, source_of
 from auricle.errors import SetupError
 from tests.fakes.model import CACHE_DIR, bundled_model
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.guard import (
+from auricle.engine.whisper.guard import (
     Attempt,
     GuardPolicy,
     Verdict,
@@ -16,7 +16,7 @@ from auricle.engine.guard import (
     judge_full,
     judge_short,
 )
-from auricle.engine.window import TokenLimit
+from auricle.engine.whisper.window import TokenLimit
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.engine.prompt import (
+from auricle.engine.whisper.prompt import (
     MAX_PREFIX_TOKENS,
     Prompt,
     context_tokens,

@@ -1,7 +1,7 @@
 """Whisper without the 30 s window, in batches: the engine of every job.
 
-Each window of sound is padded to its own length class (:mod:`auricle.engine.window`) and decoded
-together with others of its class. What the guard doubts (:mod:`auricle.engine.guard`) is decoded
+Each window of sound is padded to its own length class (:mod:`auricle.engine.whisper.window`) and decoded
+together with others of its class. What the guard doubts (:mod:`auricle.engine.whisper.guard`) is decoded
 again in the full window, and what it doubts there is sampled, alone and a bounded number of times.
 A job's text depends on its audio and options only, not on what else is in the batch.
 """
@@ -16,9 +16,10 @@ import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
 from auricle.engine import EngineSettings
-from auricle.engine.alignment import AlignedSpan, align_spans, timed_words
-from auricle.engine.decoding import JobDecoding
-from auricle.engine.guard import (
+from auricle.engine.whisper.alignment import AlignedSpan, align_spans, timed_words
+from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
+from auricle.engine.whisper.decoding import JobDecoding
+from auricle.engine.whisper.guard import (
     Attempt,
     GuardPolicy,
     Verdict,
@@ -28,18 +29,17 @@ from auricle.engine.guard import (
     judge_full,
     judge_short,
 )
-from auricle.engine.loading import load_model
-from auricle.engine.model_files import check_model_directory, display_name
-from auricle.engine.prompt import (
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.model_files import check_model_directory, display_name
+from auricle.engine.whisper.prompt import (
     MAX_PREFIX_TOKENS,
     Prompt,
     context_tokens,
     is_untimed,
     prefix_tokens,
 )
-from auricle.engine.segmentation import Split, split_at_sentences, split_at_timestamps
-from auricle.engine.whisper import Encoded, Hypothesis, WhisperBackend
-from auricle.engine.window import (
+from auricle.engine.whisper.segmentation import Split, split_at_sentences, split_at_timestamps
+from auricle.engine.whisper.window import (
     FULL_FRAMES,
     MAX_NEW_TOKENS,
     MAX_TOKENS,

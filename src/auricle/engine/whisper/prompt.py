@@ -8,7 +8,7 @@ prefix to be of one length; prefixes may differ.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from auricle.engine.window import MAX_NEW_TOKENS
+from auricle.engine.whisper.window import MAX_NEW_TOKENS
 from auricle.types import SAMPLE_RATE_HZ, Job
 
 MAX_PREFIX_TOKENS = 96

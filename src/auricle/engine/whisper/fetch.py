@@ -3,7 +3,7 @@
 In this order: a directory is used as it is; ``base`` comes from the bundled packages if they are
 installed; every other name is one that faster-whisper knows, or an organisation's on the Hugging
 Face Hub, and is looked for in the hub's cache and then fetched. That is done by a program of its
-own, ``python -m auricle.engine.fetch NAME``, because the caller may be the server's process, which
+own, ``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's process, which
 never imports faster_whisper. Its progress goes to stderr; it answers in one line of JSON.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 import structlog
 
 from auricle.config import ModelSettings, other_environment
-from auricle.engine.bundled import (
+from auricle.engine.whisper.bundled import (
     BUNDLED_PACKAGES,
     OUT_OF_SPACE,
     SIZE_BYTES,
@@ -27,7 +27,7 @@ from auricle.engine.bundled import (
     ensure_bundled_base,
     is_bundled_ready,
 )
-from auricle.engine.model_files import check_model_directory
+from auricle.engine.whisper.model_files import check_model_directory
 from auricle.errors import SetupError
 
 BUNDLED_NAME = "base"
@@ -189,7 +189,7 @@ def _fetch(name: str, *, in_log: bool) -> str:
     if in_log:
         _log.info("model_lookup", model=name)
     done = subprocess.run(
-        [sys.executable, "-m", "auricle.engine.fetch", name],
+        [sys.executable, "-m", "auricle.engine.whisper.fetch", name],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if in_log else None,

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auricle.engine.window import (
+from auricle.engine.whisper.window import (
     FULL_FRAMES,
     LEAST_FEATURE,
     MAX_NEW_TOKENS,

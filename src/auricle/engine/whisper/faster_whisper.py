@@ -12,9 +12,9 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
-from auricle.engine.loading import load_model
-from auricle.engine.model_files import check_model_directory, display_name
-from auricle.engine.whisper import likeliest
+from auricle.engine.whisper.ctranslate2_model import likeliest
+from auricle.engine.whisper.loading import load_model
+from auricle.engine.whisper.model_files import check_model_directory, display_name
 from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
-from auricle.engine.window import TokenLimit
+from auricle.engine.whisper.window import TokenLimit
 from auricle.types import Pcm16
 
 QUIET_PEAK = 8

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auricle.engine.segmentation import TokenSpan
-from auricle.engine.window import SAMPLES_PER_TIMESTAMP
+from auricle.engine.whisper.segmentation import TokenSpan
+from auricle.engine.whisper.window import SAMPLES_PER_TIMESTAMP
 from auricle.types import SAMPLE_RATE_HZ, Word
 
 POSITIONS_PER_SECOND = SAMPLE_RATE_HZ // SAMPLES_PER_TIMESTAMP

@@ -16,9 +16,9 @@ from faster_whisper import WhisperModel
 from faster_whisper.tokenizer import Tokenizer
 from faster_whisper.transcribe import get_suppressed_tokens
 
-from auricle.engine.alignment import Alignment
-from auricle.engine.prompt import Prompt
-from auricle.engine.window import SAMPLES_PER_FRAME, Features, max_length_for
+from auricle.engine.whisper.alignment import Alignment
+from auricle.engine.whisper.prompt import Prompt
+from auricle.engine.whisper.window import SAMPLES_PER_FRAME, Features, max_length_for
 from auricle.types import Pcm16, Task
 
 Encoded = npt.NDArray[Any]

@@ -8,7 +8,7 @@ import pytest
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
-from auricle.engine.faster_whisper import FasterWhisperEngine, load
+from auricle.engine.whisper.faster_whisper import FasterWhisperEngine, load
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
 from tests.fakes.clips import CLIPS, Clip, words
