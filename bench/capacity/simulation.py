@@ -3,7 +3,8 @@
 Time is a number here and work takes what :class:`Costs` says, but who is served next, what is shed,
 how large batches are and how often guesses are made is decided by the code that decides it in a
 server: :class:`auricle.workers.asr.scheduler.Scheduler`, one for each machine, and
-:class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio under way.
+:class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio
+under way.
 """
 
 import heapq

@@ -38,7 +38,7 @@ _MAX_FILE_BYTES = 2**21
 _MAX_SAMPLES = 60 * SAMPLE_RATE_HZ
 _MAX_READS = 4
 _MAX_CPU_S = 0.1
-"""Instead of the limits of :mod:`auricle.workers.decode.container`: a short file has to reach them."""
+"""Limits for :mod:`auricle.workers.decode.container` that a short file can reach."""
 _SPARE_CPU_S = 0.3
 """For what lies between two reads of the file, where no limit is looked at."""
 _LIBRARY = find_libopus()

@@ -15,7 +15,7 @@ from auricle.config import LiveSettings
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.server.api.wyoming import WyomingServer
 from auricle.server.context import ServerState
-from auricle.server.main import open_sockets
+from auricle.server.net.listen import open_sockets
 from auricle.types import Pcm16
 from tests.fakes.service import Service, build, listening
 from tests.fakes.stream import SPEECH

@@ -18,7 +18,8 @@ from anyio.abc import Process
 from auricle.config import ServerSettings, Settings
 from auricle.errors import SetupError
 from auricle.server.app import create_app
-from auricle.server.main import base_url, listen, serve
+from auricle.server.main import listen, serve
+from auricle.server.net.listen import base_url
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.service import keys, poll_until, speech_json
 from tests.fakes.stream import call
@@ -111,7 +112,8 @@ import asyncio, sys
 from auricle.config import Settings
 from auricle.server.app import create_app
 from auricle.logs import configure_logging
-from auricle.server.main import base_url, listen, serve
+from auricle.server.main import listen, serve
+from auricle.server.net.listen import base_url
 from tests.fakes.decoder import FakeDecoder
 from tests.fakes.transcriber import FakeTranscriber
 

@@ -54,7 +54,7 @@ def _run(settings: Settings, host: str, port: int) -> None:
     """
     from auricle.engine.whisper.fetch import resolve
     from auricle.server.access.keyring import is_loopback
-    from auricle.server.main import open_sockets
+    from auricle.server.net.listen import open_sockets
 
     has_key = settings.engine.engine_key is not None
     if not has_key and not is_loopback(host, "--host"):

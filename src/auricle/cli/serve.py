@@ -130,7 +130,8 @@ async def _serve(settings: Settings) -> None:
     from auricle.server.access.keyring import is_exposed
     from auricle.server.api import wyoming
     from auricle.server.app import create_app
-    from auricle.server.main import base_url, listen, serve
+    from auricle.server.main import listen, serve
+    from auricle.server.net.listen import base_url
     from auricle.server.net.tls import Certificate
     from auricle.workers.crash_audio import CrashAudio
     from auricle.workers.decode.pool import DecodePool

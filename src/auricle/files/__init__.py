@@ -1,1 +1,1 @@
-"""files."""
+"""Whole files: chunks of speech become jobs, and one transcript."""

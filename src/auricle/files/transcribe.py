@@ -10,8 +10,8 @@ comes.
 
 **Language.** Unless one is given, each piece is recognised in the language that it sounds like.
 Heard in their order, those that are not sure of it (``SURE_PROBABILITY``) are recognised again if
-their neighbours are in another one (:class:`auricle.files.assemble.FileLanguages`). So a file may hold
-several languages, and the text doesn't depend on which piece happens to be done first.
+their neighbours are in another one (:class:`auricle.files.assemble.FileLanguages`). So a file may
+hold several languages, and the text doesn't depend on which piece happens to be done first.
 
 **Overload.** A file that was accepted never fails because others were quicker: a piece that is
 refused waits as long as it is told and comes again. Only a service that shuts down ends it.

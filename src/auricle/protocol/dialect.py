@@ -27,8 +27,8 @@ What holds for the order of things:
 - ``Stop`` is answered by ``Closed`` after the last final; the connection then ends by itself.
 
 To add a dialect: write its class and its tests here, in ``protocol/``, then a route that says how
-its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_guest`). The native protocol
-(:mod:`auricle.server.live.native_dialect`) is the smallest example,
+its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_guest`). The native
+protocol (:mod:`auricle.server.live.native_dialect`) is the smallest example,
 :mod:`auricle.protocol.openai.realtime` one with a memory.
 """
 

@@ -28,15 +28,11 @@ from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
 from auricle.server.net.http_connection import MAX_HEAD_BYTES, HttpConnection
+from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.tls import HANDSHAKE_S, SHUTDOWN_S, Certificate
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 from auricle.server.transcription.background_jobs import lose_jobs
 
-BACKLOG = 1024
-ACCEPTS_AT_ONCE = 16
-"""asyncio accepts up to its backlog in a row. Without a file descriptor left it fails as often, and
-logs and sets a timer each time (CPython 3.11 to 3.14, ``_accept_connection``): with uvicorn's 2048
-that held the event loop up for half a second, once a second."""
 KEEP_ALIVE_S = 65  # longer than load balancers keep theirs (60 s), so that they close first
 CLOSE_S = 2
 """How long connections have to close once nothing is in progress, or the drain time is over."""
@@ -63,63 +59,6 @@ def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
     if (port := settings.agent_check_port) is None:
         return []
     return open_sockets(settings.host, port, "AURICLE_AGENT_CHECK_PORT")
-
-
-def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
-    """Return sockets that listen on all addresses of a host.
-
-    Raises:
-        SetupError: The port is in use, or the host is unknown; ``variable`` is what sets the port.
-    """
-    sockets: list[socket.socket] = []
-    try:
-        for family, address in _addresses(host, port):
-            found = _listen(family, address, port)
-            port = port or found.getsockname()[1]  # 0 picks one, for all addresses the same
-            sockets.append(found)
-    except OSError as error:
-        for opened in sockets:
-            opened.close()
-        raise SetupError(
-            f"Port {port} on {host} can't be used ({error.strerror}): stop what listens "
-            f"there, or set {variable} to another one."
-        ) from error
-    return sockets
-
-
-def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((entry[0], str(entry[4][0])) for entry in found))
-
-
-def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    # With its protocol named: asyncio sets TCP_NODELAY only then, and without it each answer waits
-    # 40 ms for the client's delayed ACK between its head and its body.
-    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where REUSEADDR would share the port
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        found.bind((address, port))
-        found.listen(BACKLOG)
-        found.setblocking(False)
-    except OSError:
-        found.close()
-        raise
-    return found
-
-
-def base_url(settings: ServerSettings, sockets: Sequence[socket.socket]) -> str:
-    """Return the URL under which this machine reaches the service."""
-    host = settings.host
-    if host in ("", "0.0.0.0", "::"):
-        host = "127.0.0.1"
-    port = sockets[0].getsockname()[1]
-    scheme = "http" if settings.tls_cert is None else "https"
-    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 async def serve(

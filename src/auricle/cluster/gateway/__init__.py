@@ -1,1 +1,1 @@
-"""gateway."""
+"""The side that sends jobs."""

@@ -1,9 +1,9 @@
 """What a gateway has let in, and for what it keeps room. No I/O, no clock.
 
-The rules are those of the pool (:mod:`auricle.workers.asr.admission`); what differs is what is known.
-A gateway knows its own jobs exactly, though not which of them run already, and of all others what
-was told last. So what other gateways have waiting counts as one reservation of theirs, and this
-gateway's part of the recognisers' room is all that it lets in.
+The rules are those of the pool (:mod:`auricle.workers.asr.admission`); what differs is what is
+known. A gateway knows its own jobs exactly, though not which of them run already, and of all others
+what was told last. So what other gateways have waiting counts as one reservation of theirs, and
+this gateway's part of the recognisers' room is all that it lets in.
 """
 
 import math

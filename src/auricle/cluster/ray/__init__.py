@@ -1,1 +1,1 @@
-"""ray."""
+"""Recognisers on Ray Serve."""

@@ -1,7 +1,7 @@
 """The application for Ray Serve: ingresses that gateways speak to, and replicas that do the work.
 
-``auricle.cluster.ray.app:app`` is what ``serve run``, ``serve deploy`` and KubeRay import. Settings are
-read once, by the program that deploys, from the environment and the application's ``args``.
+``auricle.cluster.ray.app:app`` is what ``serve run``, ``serve deploy`` and KubeRay import. Settings
+are read once, by the program that deploys, from the environment and the application's ``args``.
 
     gateway → Serve's proxy → Ingress (key, size, head; which replica) → Recogniser (a pool)
 

@@ -1,7 +1,8 @@
 """Serve's router in an ingress: it sends each call to where the ingress wants it.
 
-Serve pickles the class below by value, so it gets at :data:`auricle.cluster.ray.balance.BOARD` through
-the module: that is imported where the class arrives, and so the board is the one of the ingress.
+Serve pickles the class below by value, so it gets at :data:`auricle.cluster.ray.balance.BOARD`
+through the module: that is imported where the class arrives, and so the board is the one of the
+ingress.
 """
 
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica

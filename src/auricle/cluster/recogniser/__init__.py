@@ -1,1 +1,1 @@
-"""recogniser."""
+"""The side that runs jobs."""

@@ -16,7 +16,7 @@ class PoolBackend:
 
     Args:
         pool: Does the work; started and ended by its owner.
-        id: Which recogniser this is among all, see :class:`~auricle.cluster.wire.capacity.Capacity`.
+        id: Which recogniser this is among all (:class:`~auricle.cluster.wire.capacity.Capacity`).
     """
 
     def __init__(self, pool: WorkerPool, id: str) -> None:

@@ -1,1 +1,1 @@
-"""wire."""
+"""What gateways and recognisers exchange."""

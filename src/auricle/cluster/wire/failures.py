@@ -1,8 +1,8 @@
 """Errors on their way between machines: which class a code stands for. No I/O.
 
-Two forms carry them: a :class:`~auricle.cluster.wire.messages.Failed` at the end of an answer, and, before
-an answer has begun, ``{"error": {"code", "message", "retry_after_s"}}`` with the class's status.
-Anything else with such a status came from a proxy between us and no recogniser has said it.
+Two forms carry them: a :class:`~auricle.cluster.wire.messages.Failed` at the end of an answer, and,
+before an answer has begun, ``{"error": {"code", "message", "retry_after_s"}}`` with the class's
+status. Anything else with such a status came from a proxy between us and no recogniser has said it.
 """
 
 import msgspec

@@ -1,1 +1,1 @@
-"""whisper."""
+"""Whisper on CTranslate2 and faster-whisper."""

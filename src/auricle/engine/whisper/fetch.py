@@ -3,8 +3,9 @@
 In this order: a directory is used as it is; ``base`` comes from the bundled packages if they are
 installed; every other name is one that faster-whisper knows, or an organisation's on the Hugging
 Face Hub, and is looked for in the hub's cache and then fetched. That is done by a program of its
-own, ``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's process, which
-never imports faster_whisper. Its progress goes to stderr; it answers in one line of JSON.
+own, ``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's
+process, which never imports faster_whisper. Its progress goes to stderr; it answers in one line of
+JSON.
 """
 
 import json

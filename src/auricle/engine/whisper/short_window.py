@@ -1,9 +1,10 @@
 """Whisper without the 30 s window, in batches: the engine of every job.
 
-Each window of sound is padded to its own length class (:mod:`auricle.engine.whisper.window`) and decoded
-together with others of its class. What the guard doubts (:mod:`auricle.engine.whisper.guard`) is decoded
-again in the full window, and what it doubts there is sampled, alone and a bounded number of times.
-A job's text depends on its audio and options only, not on what else is in the batch.
+Each window of sound is padded to its own length class (:mod:`auricle.engine.whisper.window`) and
+decoded together with others of its class. What the guard doubts
+(:mod:`auricle.engine.whisper.guard`) is decoded again in the full window, and what it doubts there
+is sampled, alone and a bounded number of times. A job's text depends on its audio and options only,
+not on what else is in the batch.
 """
 
 import time

@@ -1,1 +1,1 @@
-"""deepgram."""
+"""Deepgram's wire format."""

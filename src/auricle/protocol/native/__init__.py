@@ -1,1 +1,1 @@
-"""native."""
+"""Auricle's own live protocol."""

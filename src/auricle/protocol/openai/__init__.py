@@ -1,1 +1,1 @@
-"""openai."""
+"""OpenAI's wire formats."""

@@ -1,1 +1,1 @@
-"""access."""
+"""Keys, tokens, origins, limits: who may do what."""

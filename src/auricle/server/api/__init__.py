@@ -1,1 +1,1 @@
-"""api."""
+"""Routes: one folder for each wire API."""

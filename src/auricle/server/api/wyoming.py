@@ -41,7 +41,7 @@ from auricle.server.live.connection import (
     end_of,
     note_end,
 )
-from auricle.server.main import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
+from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.websocket import PEER_EXTENSION, READ_BYTES, WRITE_BUFFER_BYTES
 from auricle.types import ClientId

@@ -1,1 +1,1 @@
-"""http."""
+"""What all HTTP routes share: errors, bodies, client addresses, logs."""

@@ -1,1 +1,1 @@
-"""live."""
+"""Live sessions: connections, their runner and registry."""

@@ -1,1 +1,1 @@
-"""net."""
+"""Sockets, HTTP and WebSocket connections, TLS."""

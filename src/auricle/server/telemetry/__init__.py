@@ -1,1 +1,1 @@
-"""telemetry."""
+"""Metrics and the status history."""

@@ -1,1 +1,1 @@
-"""transcription."""
+"""From an accepted request to its transcript."""

@@ -1,1 +1,1 @@
-"""uploads."""
+"""Request bodies and parameters, the spool, and records of background jobs."""

@@ -1,1 +1,1 @@
-"""wire_formats."""
+"""Live audio formats: bytes in, samples out."""

@@ -1,1 +1,1 @@
-"""asr."""
+"""The pool of recognition workers."""

@@ -1,1 +1,1 @@
-"""decode."""
+"""The pool of decode workers, which open containers."""

@@ -1,1 +1,1 @@
-"""process."""
+"""Child processes: their supervisor, messages and limits."""

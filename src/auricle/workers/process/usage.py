@@ -1,7 +1,7 @@
 """What a worker uses of the machine, and when that is more than its work explains.
 
-The limits of the process itself (:func:`auricle.workers.process.channel.limit_memory`) hold at once, but no
-limit counts the threads of one process, or what it does when it was asked for nothing.
+The limits of the process itself (:func:`auricle.workers.process.channel.limit_memory`) hold at
+once, but no limit counts the threads of one process, or what it does when it was asked for nothing.
 """
 
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""sandbox."""
+"""What a worker process gives up before it reads untrusted bytes."""

@@ -6,8 +6,8 @@ programs, no signals to others. An engine of one's own may do both while it load
 
 Each part that the system doesn't have is left out and told, in the words of the constants below:
 containers and older kernels lack some, and a worker that may do more is better than none.
-``python -m auricle.workers.sandbox.confinement`` tries all of it on itself and prints what is missing, as
-JSON.
+``python -m auricle.workers.sandbox.confinement`` tries all of it on itself and prints what is
+missing, as JSON.
 """
 
 import ctypes

@@ -1,1 +1,1 @@
-"""deepgram."""
+"""Deepgram's API, live and for files."""

@@ -1,1 +1,1 @@
-"""openai."""
+"""OpenAI's REST and Realtime APIs."""

@@ -1,1 +1,1 @@
-"""ops."""
+"""Health, the pages, the agent check and the access log."""
