@@ -63,7 +63,7 @@ class Pass:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class DecodedAudio:
     """What one side made of a clip."""
 
     text: str
@@ -75,8 +75,8 @@ class Difference:
     """A clip whose two texts or languages aren't the same, and why."""
 
     clip: str
-    direct: Heard
-    served: Heard
+    direct: DecodedAudio
+    served: DecodedAudio
     cause: str
 
 
@@ -119,12 +119,12 @@ class Direct:
             num_workers=WORKERS,
         )
 
-    def hear_all(self, of: Pass) -> list[Heard]:
+    def hear_all(self, of: Pass) -> list[DecodedAudio]:
         """Return what it hears in each clip."""
         with ThreadPoolExecutor(WORKERS) as threads:
             return list(threads.map(lambda clip: self.hear(clip, of), of.clips))
 
-    def hear(self, clip: Clip, of: Pass) -> Heard:
+    def hear(self, clip: Clip, of: Pass) -> DecodedAudio:
         """Return what it hears in one clip."""
         language, texts = of.language(clip), []
         for piece in find_pieces(clip.pcm):
@@ -137,14 +137,14 @@ class Direct:
             )
             texts.append("".join(segment.text for segment in segments).strip())
             language = info.language
-        return Heard(" ".join(filter(None, texts)), language or "")
+        return DecodedAudio(" ".join(filter(None, texts)), language or "")
 
 
-async def hear_served(service: Service, directory: Path, of: Pass) -> list[Heard]:
+async def hear_served(service: Service, directory: Path, of: Pass) -> list[DecodedAudio]:
     """Post each clip, as many at a time as there are workers."""
     places = asyncio.Semaphore(WORKERS)
 
-    async def post(client: httpx2.AsyncClient, clip: Clip) -> Heard:
+    async def post(client: httpx2.AsyncClient, clip: Clip) -> DecodedAudio:
         query = {"beam_size": str(of.beam_size), "max_wait_s": str(MAX_WAIT_S)}
         if language := of.language(clip):
             query["language"] = language
@@ -158,14 +158,14 @@ async def hear_served(service: Service, directory: Path, of: Pass) -> list[Heard
         if answer.status_code != 200:
             raise RuntimeError(f"{clip.name}: {answer.status_code} {answer.text}")
         body = answer.json()
-        return Heard(body["text"], body["language"])
+        return DecodedAudio(body["text"], body["language"])
 
     async with httpx2.AsyncClient(base_url=service.url, timeout=MAX_WAIT_S + 30) as client:
         return await asyncio.gather(*(post(client, clip) for clip in of.clips))
 
 
 def differences(
-    of: Pass, direct: Direct, theirs: Sequence[Heard], ours: Sequence[Heard]
+    of: Pass, direct: Direct, theirs: Sequence[DecodedAudio], ours: Sequence[DecodedAudio]
 ) -> list[Difference]:
     """Return each clip that isn't the same, with its cause."""
     found = []
@@ -181,7 +181,9 @@ def differences(
     return found
 
 
-def scores(of: Pass, theirs: Sequence[Heard], ours: Sequence[Heard]) -> dict[str, Any]:
+def scores(
+    of: Pass, theirs: Sequence[DecodedAudio], ours: Sequence[DecodedAudio]
+) -> dict[str, Any]:
     """Return the error rates of both, for each kind of clips whose texts can be scored."""
     rates = {}
     for kind, score in SCORES.items():
@@ -201,7 +203,7 @@ def scores(of: Pass, theirs: Sequence[Heard], ours: Sequence[Heard]) -> dict[str
     return rates
 
 
-def compare(of: Pass, direct: Direct, ours: Sequence[Heard]) -> dict[str, Any]:
+def compare(of: Pass, direct: Direct, ours: Sequence[DecodedAudio]) -> dict[str, Any]:
     began_at = time.monotonic()
     theirs = direct.hear_all(of)
     found = differences(of, direct, theirs, ours)

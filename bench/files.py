@@ -25,7 +25,7 @@ from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
-from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Piece, Transcript
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
 from bench.report import Bars, draw, machine, write_json
 from bench.scoring import word_errors
 from bench.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
@@ -48,7 +48,7 @@ def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
     return joined(clips, PAUSES_S)
 
 
-def cut(pcm: Pcm16, piece_s: float) -> list[Piece]:
+def cut(pcm: Pcm16, piece_s: float) -> list[Chunk]:
     """Find the speech and cut it at silences."""
     return find_pieces(pcm, CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
 

@@ -34,7 +34,7 @@ PACKET_SAMPLES = SAMPLE_RATE_HZ // 50
 
 
 @dataclass(slots=True)
-class Heard:
+class DecodedAudio:
     """What a session made of a sound."""
 
     utterances: int = 0
@@ -58,7 +58,7 @@ class Listener:
         self.events: list[Partial | Final] = []
         self._now = 0.0
         self._longest: dict[int, int] = {}
-        self.heard = Heard()
+        self.heard = DecodedAudio()
         self._session = LiveSession(
             parameters or StreamParameters(seq=True),
             LiveSettings(),
@@ -76,7 +76,7 @@ class Listener:
         """The finals in order."""
         return [event for event in self.events if isinstance(event, Final)]
 
-    def listen(self, pcm: Pcm16) -> Heard:
+    def listen(self, pcm: Pcm16) -> DecodedAudio:
         """Send it all, and stop."""
         encoder = OpusPacketEncoder(find_libopus())
         packets = [
@@ -137,7 +137,7 @@ def main() -> None:
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
     backend = WhisperBackend(load_model(settings, arguments.model))
     engine = ShortWindowEngine(backend, "base")
-    heard: dict[str, Heard] = {}
+    heard: dict[str, DecodedAudio] = {}
     for name, pcm in sounds(arguments.minutes).items():
         heard[name] = Listener(engine).listen(pcm)
         print(name, asdict(heard[name]), flush=True)

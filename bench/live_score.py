@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.live_play import Caption, Played
-from bench.live_speech import Said, Spoken, Talk
+from bench.live_speech import OutboundItem, Spoken, Talk
 from bench.scoring import Errors, total, word_errors, words
 
 NEAR_S = 0.3
@@ -60,7 +60,7 @@ def _touches(caption: Caption, clip: Spoken) -> bool:
     return any(_holds(caption, word) for word in clip.words)
 
 
-def _holds(caption: Caption, word: Said) -> bool:
+def _holds(caption: Caption, word: OutboundItem) -> bool:
     return caption.start_s - NEAR_S <= word.middle_s <= caption.end_s + NEAR_S
 
 
@@ -95,7 +95,7 @@ def _first_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption
     return min(showing, default=math.inf) - played.sent(clip.start_s)
 
 
-def _words_near_start(caption: Caption, first: Said) -> list[str]:
+def _words_near_start(caption: Caption, first: OutboundItem) -> list[str]:
     """Return where the clip's first words must be: at the start, or anywhere in a long caption."""
     found = words(caption.text)
     begins_here = abs(caption.start_s - first.start_s) <= 2 * NEAR_S

@@ -36,7 +36,7 @@ ROOM_TONE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class OutboundItem:
     """A word and when it is said."""
 
     text: str
@@ -55,7 +55,7 @@ class Spoken:
 
     name: str
     text: str
-    words: tuple[Said, ...]
+    words: tuple[OutboundItem, ...]
     start_s: float
     """Where the sound of the first word begins."""
     end_s: float
@@ -85,7 +85,7 @@ class AlignedClip:
     """A clip and its words' times, from its own start."""
 
     clip: Clip
-    words: tuple[Said, ...]
+    words: tuple[OutboundItem, ...]
 
 
 def aligned_clips(corpus_directory: Path, model: Path) -> list[AlignedClip]:
@@ -100,7 +100,9 @@ def aligned_clips(corpus_directory: Path, model: Path) -> list[AlignedClip]:
         kept.parent.mkdir(parents=True, exist_ok=True)
         kept.write_text(json.dumps(times))
     words = json.loads(kept.read_text())
-    return [AlignedClip(clip, tuple(Said(*word) for word in words[clip.name])) for clip in clips]
+    return [
+        AlignedClip(clip, tuple(OutboundItem(*word) for word in words[clip.name])) for clip in clips
+    ]
 
 
 def _align(clips: Sequence[Clip], model: Path) -> dict[str, list[tuple[str, float, float]]]:
@@ -136,7 +138,9 @@ def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
             chance.shuffle(deck)
         chosen = deck.pop()
         start_s = samples / SAMPLE_RATE_HZ
-        words = tuple(Said(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words)
+        words = tuple(
+            OutboundItem(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words
+        )
         spoken.append(
             Spoken(
                 chosen.clip.name,

@@ -4,13 +4,13 @@ from collections import deque
 from collections.abc import Iterator
 
 from auricle.events import (
+    AudioProgress,
     Closed,
     Discarded,
     Failed,
     Final,
     Finalized,
     Flushed,
-    Marks,
     Partial,
     Ready,
     SessionEvent,
@@ -71,7 +71,7 @@ class Story:
             case 4 | 5:
                 yield from self._final(choice)
             case 6:
-                yield Marks(self._sample, min([self._sample, *(o[1] for o in self._owed)]))
+                yield AudioProgress(self._sample, min([self._sample, *(o[1] for o in self._owed)]))
             case 7:
                 yield self._oddity(choice)
             case _:

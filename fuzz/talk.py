@@ -55,10 +55,12 @@ class Talk:
         """Tell what is still to be told."""
         for event in self.story.finish():
             self._tell(event)
-        farewell = self.dialect.farewell(End("end", 1000 if failed is None else 1008, failed))
-        for text in farewell.texts:
+        closing_messages = self.dialect.closing_messages(
+            End("end", 1000 if failed is None else 1008, failed)
+        )
+        for text in closing_messages.texts:
             self._check(text)
-        assert len(farewell.reason.encode()) <= 123, "the close frame is too long"
+        assert len(closing_messages.reason.encode()) <= 123, "the close frame is too long"
 
     def _play(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:

@@ -11,7 +11,7 @@ from auricle.audio.in_memory import InMemory
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.files.assemble import FileTranscript
-from auricle.files.transcribe import FileRequest, open_lane, transcribe_file
+from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
 from bench.speech import load_audio
 from tests.fakes.clips import CLIPS, words
@@ -47,7 +47,9 @@ def engine() -> ShortWindowEngine:
 async def hear(engine: ShortWindowEngine, pcm: Pcm16, options: Options) -> FileTranscript:
     request = FileRequest(Source(""), "f", options)
     transcriber = EngineTranscriber(engine)
-    return await transcribe_file(transcriber, InMemory(pcm), request, lane=open_lane(1))
+    return await transcribe_file(
+        transcriber, InMemory(pcm), request, chunk_slots=chunk_semaphore(1)
+    )
 
 
 def spans(heard: FileTranscript) -> list[tuple[float, float, str]]:

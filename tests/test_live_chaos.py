@@ -66,7 +66,7 @@ class Service:
         self.running = self._start()
 
     def _start(self) -> Command:
-        environ = environment(self.folder, port=self.port, workers=2, attempt_floor_s=2)
+        environ = environment(self.folder, port=self.port, workers=2, job_timeout_min_s=2)
         return self.stack.enter_context(command("serve", environ=environ))
 
     async def restart(self, number: signal.Signals) -> None:

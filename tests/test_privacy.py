@@ -82,7 +82,7 @@ def test_nothing_of_it_is_kept_or_logged_whatever_crashes(
     before = set(ROOT.iterdir())
     word = f"word{secrets.token_hex(8)}"
     clips = [spoken(number) for number in range(len(FAULTS))]
-    quick = {"attempt_floor_s": 1, "poison_attempts": 2, "backoff_max_s": 0.05}
+    quick = {"job_timeout_min_s": 1, "poison_attempts": 2, "backoff_max_s": 0.05}
     settings = {"log_level": "debug", "operator_key": "operator", **quick}
     with serving(tmp_path, **settings) as (server, url):
         for fault, (speech, _) in zip(FAULTS, clips, strict=True):

@@ -36,7 +36,7 @@ OWN_SETTINGS: dict[str, Any] = {
     "engine": "tests.fakes.scripted_engine:load",
     "max_sessions": 1000,
     "queue_audio_s": QUEUE_S,
-    "address_sessions": 0,
+    "max_sessions_per_address": 0,
     "address_connections": 0,
 }
 

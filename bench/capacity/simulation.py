@@ -104,7 +104,7 @@ class _Machine:
     def __init__(self, site: Site, clock: _Clock, chance: random.Random, slow: float) -> None:
         settings = WorkerSettings()
         workers = Workers(site.workers, site.workers)
-        speed = Speed(settings.attempt_floor_s, settings.attempt_factor, workers)
+        speed = Speed(settings.job_timeout_min_s, settings.job_timeout_factor, workers)
         endless = QueueSettings(queue_audio_s=1e9, queue_jobs=10**9, key_share=1)
         self.scheduler = Scheduler(
             endless, max_batch_jobs=settings.batch_jobs, workers=workers, speed=speed

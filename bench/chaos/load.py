@@ -20,18 +20,18 @@ from bench.chaos.clients import (
     wyoming,
 )
 from bench.chaos.clients.site import Broken, Refused, Site
-from bench.chaos.said import Repertoire, Said
+from bench.chaos.said import OutboundItem, Repertoire
 
-Ask = Callable[[Site, Said], Awaitable[str]]
+TranscriptionParams = Callable[[Site, OutboundItem], Awaitable[str]]
 
-SPEAKERS: dict[str, Ask] = {
+SPEAKERS: dict[str, TranscriptionParams] = {
     native.KIND: native.ask,
     openai_realtime.KIND: openai_realtime.ask,
     deepgram.LIVE: deepgram.ask_live,
     wyoming.KIND: wyoming.ask,
 }
 """They speak at real-time pace."""
-CALLERS: dict[str, Ask] = {
+CALLERS: dict[str, TranscriptionParams] = {
     utterance.FILE: utterance.ask_file,
     utterance.JSON: utterance.ask_json,
     openai_rest.WHOLE: openai_rest.ask_whole,
@@ -39,7 +39,7 @@ CALLERS: dict[str, Ask] = {
     deepgram.FILE: deepgram.ask_file,
 }
 """They send some seconds of speech and wait for the text."""
-JOBS: dict[str, Ask] = {job.KIND: job.ask}
+JOBS: dict[str, TranscriptionParams] = {job.KIND: job.ask}
 """They send long files."""
 KINDS = SPEAKERS | CALLERS | JOBS
 
@@ -58,7 +58,7 @@ class Outcome:
     """What became of one thing that was asked; times are monotonic seconds."""
 
     kind: str
-    said: Said
+    said: OutboundItem
     began_at: float
     took_s: float
     end: str
@@ -91,7 +91,7 @@ class Load:
     _running: dict[int, tuple[str, anyio.CancelScope]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    async def ask(self, kind: str, said: Said) -> Outcome:
+    async def ask(self, kind: str, said: OutboundItem) -> Outcome:
         """Ask for one thing until it is accepted and has ended."""
         number, began_at, end, text, why = next(self._numbers), time.monotonic(), "done", "", ""
         with anyio.CancelScope() as scope:
@@ -110,7 +110,7 @@ class Load:
             print(f"  BROKEN: {kind}, {said.name}: {why}", flush=True)
         return outcome
 
-    async def _until_accepted(self, kind: str, said: Said) -> str:
+    async def _until_accepted(self, kind: str, said: OutboundItem) -> str:
         while True:
             try:
                 with anyio.fail_after(PATIENCE_S):
@@ -137,10 +137,10 @@ class Load:
         found: dict[tuple[str, str], Outcome] = {}
         turn = anyio.CapacityLimiter(CALLS_IN_PEACE)
 
-        async def speak(kind: str, said: Said) -> None:
+        async def speak(kind: str, said: OutboundItem) -> None:
             found[kind, said.name] = await self.ask(kind, said)
 
-        async def call(kind: str, said: Said) -> None:
+        async def call(kind: str, said: OutboundItem) -> None:
             async with turn:
                 await speak(kind, said)
 
@@ -152,7 +152,7 @@ class Load:
                 group.start_soon(call, kind, said)
         return found
 
-    def _calls(self) -> Iterator[tuple[str, Said]]:
+    def _calls(self) -> Iterator[tuple[str, OutboundItem]]:
         """Yield what callers ask for, for ever."""
         kinds, long = itertools.cycle(CALLERS), itertools.cycle(self.said.long)
         while True:

@@ -21,7 +21,7 @@ ROOM_TONE = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Said:
+class OutboundItem:
     """Some speech, as each kind of client needs it.
 
     Attributes:
@@ -50,9 +50,9 @@ class Said:
 class Repertoire:
     """All that is said."""
 
-    live: tuple[Said, ...]
-    short: tuple[Said, ...]
-    long: tuple[Said, ...]
+    live: tuple[OutboundItem, ...]
+    short: tuple[OutboundItem, ...]
+    long: tuple[OutboundItem, ...]
 
 
 def repertoire(*, is_brief: bool, with_real_speech: bool) -> Repertoire:
@@ -83,7 +83,7 @@ def _real_clips() -> list[Clip]:
     return [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
 
 
-def _said(name: str, clips: Sequence[Clip], least_s: float, seed: int) -> Said:
+def _said(name: str, clips: Sequence[Clip], least_s: float, seed: int) -> OutboundItem:
     order = list(clips)
     random.Random(seed).shuffle(order)
     chosen: list[Clip] = []
@@ -98,7 +98,7 @@ def _said(name: str, clips: Sequence[Clip], least_s: float, seed: int) -> Said:
     )
     pcm = np.concatenate(parts)
     text = " ".join(clip.text for clip in chosen)
-    return Said(name, pcm, parts, text, _wav(pcm), muxed(pcm, "ogg", is_live=False))
+    return OutboundItem(name, pcm, parts, text, _wav(pcm), muxed(pcm, "ogg", is_live=False))
 
 
 def _in_a_room(pcm: Pcm16, pause_s: float, noise: np.random.Generator) -> Pcm16:

@@ -19,7 +19,7 @@ DISK_MB = 48
 SCRIPTED_SETTINGS: dict[str, object] = {
     "workers": 3,
     "batch_jobs": 4,
-    "attempt_floor_s": 4,
+    "job_timeout_min_s": 4,
     "decode_budget_s": 6,
     "worker_hard_mb": 500,
 }

@@ -150,7 +150,7 @@ class Cluster:
 
     def __post_init__(self) -> None:
         (self.folder / "gcs").mkdir(parents=True, exist_ok=True)
-        of_ours = {"replicas": self.count, "ingresses": self.count, "replica_cpus": 1}
+        of_ours = {"replicas": self.count, "ray_ingress_replicas": self.count, "replica_cpus": 1}
         settings = {**of_ours, **self.settings}
         given = {f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()}
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])

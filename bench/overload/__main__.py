@@ -54,7 +54,7 @@ PATIENT_LEVEL, PATIENT = 5.0, 6
 PROBED_LEVEL = 20.0
 """At which there is no room for a moment."""
 GREEDY, MODEST = "greedy", "modest"
-SETTINGS: Mapping[str, Any] = {"address_connections": 0, "address_sessions": 0}
+SETTINGS: Mapping[str, Any] = {"address_connections": 0, "max_sessions_per_address": 0}
 """All clients have one address here; what a single address may have is not what is measured."""
 TENANTS = ("anna", "ben", "cleo", "dora")
 KEYS = {name: f"bench-key-of-{name}" for name in (*TENANTS, GREEDY, MODEST)}

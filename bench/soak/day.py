@@ -45,7 +45,7 @@ from bench.soak.sources import (
     PcmSource,
     encoded,
 )
-from bench.soak.watch import Look, Watch
+from bench.soak.watch import Snapshot, Watch
 from bench.speech import pink_noise
 from bench.trend import Trend, trend
 
@@ -138,7 +138,7 @@ class Day:
     wall_s: float
     sessions: list[Session]
     posts: Posts
-    looks: list[Look]
+    looks: list[Snapshot]
     names: dict[int, str]
 
     def slopes(self) -> dict[str, Trend | None]:

@@ -15,7 +15,7 @@ import time
 
 SLOWED = {
     "start_budget_s": 10**6,
-    "attempt_floor_s": 10**6,
+    "job_timeout_min_s": 10**6,
     "decode_budget_s": 10**6,
     "max_wait_s": 10**5,
     "body_timeout_s": 10**5,

@@ -11,7 +11,7 @@ import psutil
 from bench.posting import Outcome, percentiles_ms, statuses
 from bench.soak.live import Stream, drifts
 from bench.soak.mix import Cost, Posted, Rates
-from bench.soak.watch import SERVER, Look
+from bench.soak.watch import SERVER, Snapshot
 from bench.timeline import Chart, Line, draw_lines
 from bench.trend import Trend, trend
 
@@ -29,7 +29,7 @@ class Hour:
     """All that happened."""
 
     seconds: float
-    looks: list[Look]
+    looks: list[Snapshot]
     names: dict[int, str]
     lasting: list[Stream]
     passing: list[Stream]
@@ -38,7 +38,7 @@ class Hour:
     posted: Posted
 
     @property
-    def settled(self) -> list[Look]:
+    def settled(self) -> list[Snapshot]:
         """The looks after the warm-up, while there was work."""
         own = [look for look in self.looks if look.part == "work"]
         return [look for look in own if look.at_s >= own[0].at_s + self.seconds * WARM_UP_SHARE]

@@ -15,7 +15,7 @@ from typing import Any
 from auricle.server.live.registry import SESSION_AUDIO_S
 from bench.live_quiet import QuietStreams
 from bench.service import Service, serve
-from bench.soak.watch import Look, Watch
+from bench.soak.watch import Snapshot, Watch
 
 STREAMS = 200
 MINUTES = 2.0
@@ -81,7 +81,7 @@ async def measure(service: Service, streams: int, seconds: float) -> dict[str, A
     }
 
 
-async def _until_forgotten(watch: Watch, before: Look) -> Look:
+async def _until_forgotten(watch: Watch, before: Snapshot) -> Snapshot:
     """Wait until nothing of any stream is left, or for so long that it never will be."""
     for _ in range(round(FORGET_S / LOOK_AGAIN_S)):
         look = await asyncio.to_thread(watch.look)
@@ -91,7 +91,7 @@ async def _until_forgotten(watch: Watch, before: Look) -> Look:
     return look
 
 
-def _server_mb(watch: Watch, look: Look) -> float:
+def _server_mb(watch: Watch, look: Snapshot) -> float:
     return look.memory_mb[watch.server_pid]
 
 
@@ -114,7 +114,7 @@ def reached(shown: dict[str, Any]) -> dict[str, bool]:
 def run(streams: int = STREAMS, seconds: float = MINUTES * 60, **settings: Any) -> dict[str, Any]:
     """Measure and print it all; return the figures."""
     settings |= {"max_sessions": streams, "queue_audio_s": round((streams + 1) * ROOM_S)}
-    settings |= {"address_sessions": 0, "address_connections": 0}  # they have one here
+    settings |= {"max_sessions_per_address": 0, "address_connections": 0}  # they have one here
     with serve(2, **settings) as service:
         shown = asyncio.run(measure(service, streams, seconds))
     for name, value in shown.items():

@@ -10,7 +10,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
-from auricle.events import Closed, Failed, Final, Marks, Partial, Ready, Warned
+from auricle.events import AudioProgress, Closed, Failed, Final, Partial, Ready, Warned
 from auricle.protocol.native.stream import Ack, Resume, Stop, decode_event, encode_command
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.soak.sources import STEP_SAMPLES, Source
@@ -128,7 +128,7 @@ class Session:
                         self._take(final)
                         with contextlib.suppress(ConnectionClosed):  # more may be there to read
                             await socket.send(encode_command(Ack(final.id)))
-                    case Marks(received):
+                    case AudioProgress(received):
                         self._note_received(received)
                     case Partial():
                         self.partials += 1

@@ -18,7 +18,7 @@ SERVER = "server"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """What was there at a time.
 
     Attributes:
@@ -53,7 +53,7 @@ class Watch:
         self._service = service
         self._began_at = time.monotonic()
         self.part = "before"
-        self.looks: list[Look] = []
+        self.looks: list[Snapshot] = []
         self.names: dict[int, str] = {service.process.pid: SERVER}
 
     @property
@@ -67,7 +67,7 @@ class Watch:
             await asyncio.to_thread(self.look)
             await asyncio.sleep(LOOK_EACH_S)
 
-    def look(self) -> Look:
+    def look(self) -> Snapshot:
         """Take one look."""
         url, server = self._service.url, self._service.process
         asked_at = time.monotonic()
@@ -83,7 +83,7 @@ class Watch:
                 cpu_s[process.pid] = used.user + used.system
             except psutil.NoSuchProcess:
                 continue
-        look = Look(
+        look = Snapshot(
             at_s=round(time.monotonic() - self._began_at, 1),
             part=self.part,
             memory_mb=memory_mb,
@@ -126,7 +126,7 @@ def service_cpu_s(service: Service) -> float:
     return total_s
 
 
-def table(looks: Sequence[Look], names: dict[int, str]) -> dict[str, list[Any]]:
+def table(looks: Sequence[Snapshot], names: dict[int, str]) -> dict[str, list[Any]]:
     """Return looks as columns for JSON, one for each process."""
     columns: dict[str, list[Any]] = {
         name: [getattr(look, name) for look in looks]

@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl
 
 from auricle.errors import BadRequest
 from auricle.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
-    Marks,
     Partial,
     Ready,
     SpeechStarted,
@@ -52,7 +52,7 @@ _EVENTS = (
     SpeechStarted(16_000),
     Partial(1, "Hello", " world", 0, 16_000),
     Final(1, 1, "Hi", 0, 16_000, "en", (Word(0, 800, "Hi", 0.5),), 3.0, False, None),
-    Marks(16_000, 0, 5, 1),
+    AudioProgress(16_000, 0, 5, 1),
     Warned(WarningCode.AUDIO_GAP, "A gap.", 20),
     SwitchFormat(Wire.PCM16, "because"),
     Failed("draining", "Later.", True, 5.0),
@@ -84,7 +84,7 @@ def _query(text: bytes) -> None:
         return
     assert 8000 <= parameters.sample_rate <= 96_000
     assert 2.5 <= parameters.frame_ms <= 120
-    assert 0 <= parameters.border_sample <= 2**53
+    assert 0 <= parameters.resume_sample <= 2**53
 
 
 def _event(text: bytes) -> None:

@@ -27,16 +27,16 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.events import (
+    AudioProgress,
     Closed,
     Discarded,
     Final,
-    Marks,
     Ready,
     SpeechEnded,
     SpeechStarted,
     Wire,
 )
-from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
+from auricle.protocol.dialect import Discard, Flush, SessionCommand, UpdateConfig
 from auricle.protocol.framing import pack
 from auricle.protocol.native.stream import (
     Ack,
@@ -87,7 +87,7 @@ _COMMANDS_OF_BYTES: tuple[SessionCommand, ...] = (
     Configure(format=Wire.OGG),
     Configure(language="de"),
     Configure(language="xx"),
-    Tune(hotwords=("a",), prompt="b"),
+    UpdateConfig(hotwords=("a",), prompt="b"),
     Stop(),
 )
 _SPEECH, _SILENCE = np.array([0.9], np.float32), np.array([0.1], np.float32)
@@ -261,7 +261,7 @@ class _World:
                 case Ready():
                     self._is_speaking = False
                     self._safe = output.safe_sample
-                case Marks():
+                case AudioProgress():
                     assert output.safe_sample >= self._safe, "what was safe is not"
                     self._safe = output.safe_sample
                 case Closed():

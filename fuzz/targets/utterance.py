@@ -12,8 +12,8 @@ from auricle.server.uploads.params import (
     AUDIO_FORMATS,
     MAX_RATE_HZ,
     MIN_RATE_HZ,
-    Ask,
     Fields,
+    TranscriptionParams,
     check,
     parse_query,
 )
@@ -40,15 +40,15 @@ def run(data: bytes) -> None:
     assert ask.trace_id.isascii()
 
 
-def _query(text: bytes) -> Ask:
+def _query(text: bytes) -> TranscriptionParams:
     return check(parse_query(QueryParams(text.decode("latin-1"))))
 
 
-def _payload(body: bytes) -> Ask:
+def _payload(body: bytes) -> TranscriptionParams:
     try:
         parse_payload(bytearray(body)).send(None)  # what is small waits for nothing
     except StopIteration as done:
-        ask: Ask
+        ask: TranscriptionParams
         ask, audio = done.value
         assert len(audio) <= len(body) * 3 // 4, "more audio than came"
         return ask

@@ -70,7 +70,7 @@ def _heard(parameters: StreamParameters, messages: Iterator[bytes]) -> object:
     try:
         for message in messages:
             wire.receive_data(message)
-            for heard in iter(wire.next_heard, None):
+            for heard in iter(wire.next_decoded, None):
                 match heard:
                     case Audio(pcm):
                         assert pcm.size <= SAMPLE_RATE_HZ, "more than a second at once"

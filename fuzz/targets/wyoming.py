@@ -113,7 +113,7 @@ def _outcome(choices: bytes, chunks: Iterable[bytes]) -> object:
         raise AssertionError("a client can make us do what we must not") from error
     except AuricleError as error:
         fault = type(error), str(error)
-    connection.dialect.farewell(End("end", 1000))
+    connection.dialect.closing_messages(End("end", 1000))
     if fault is not None:  # when it comes decides whether a transcript is told before it
         return connection.heard, fault
     answers = sum(told in ("transcript", "error") for told in connection.told)

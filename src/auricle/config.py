@@ -223,8 +223,8 @@ class WorkerSettings(_Section):
     )
     batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
     start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
-    attempt_floor_s: float = Field(10, gt=0, description="A batch has at least so long.")
-    attempt_factor: float = Field(
+    job_timeout_min_s: float = Field(10, gt=0, description="A batch has at least so long.")
+    job_timeout_factor: float = Field(
         20, ge=1, description="A batch has so many times its usual time: noise takes 10 times."
     )
     backoff_first_s: float = Field(0.5, gt=0, description="Wait after a second death in a row.")
@@ -263,7 +263,9 @@ class QueueSettings(_Section):
     )
     poison_attempts: int = Field(4, ge=1, description="Deaths of any kind that convict a job.")
     poison_ttl_s: float = Field(600, gt=0, description="How long poisoned audio stays refused.")
-    key_crashes: int = Field(10, ge=1, description="Convictions within crash_window_s for a key.")
+    max_crashes_per_key: int = Field(
+        10, ge=1, description="Convictions within crash_window_s for a key."
+    )
     crash_window_s: float = Field(600, gt=0, description="How long a conviction counts for a key.")
 
 
@@ -282,7 +284,7 @@ class LiveSettings(_Section):
     """Live sessions: how many, how long they are kept, how often they guess."""
 
     max_sessions: int = Field(64, ge=1, description="Live sessions at once; more get a 503.")
-    address_sessions: int = Field(
+    max_sessions_per_address: int = Field(
         32, ge=0, description="Live sessions of an address at once; more get a 429. 0: no limit."
     )
     live_beam_size: int = Field(
@@ -346,7 +348,7 @@ class ClusterSettings(_Section):
     replica_gpus: float = Field(
         0, ge=0, description="GPUs of a recogniser on Ray; 0: one, if the device is `cuda`."
     )
-    ingresses: int = Field(
+    ray_ingress_replicas: int = Field(
         2, ge=1, description="Processes on Ray that hand jobs to the recognisers."
     )
 

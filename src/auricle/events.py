@@ -121,7 +121,7 @@ class Final:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
+class AudioProgress:
     """How far audio was taken, and up to where a client may forget it."""
 
     received_sample: int
@@ -207,7 +207,7 @@ Event = (
     | SpeechEnded
     | Partial
     | Final
-    | Marks
+    | AudioProgress
     | Warned
     | SwitchFormat
     | Failed

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from auricle.types import ANONYMOUS, ClientId, Job, Piece, Source, Transcript
+from auricle.types import ANONYMOUS, Chunk, ClientId, Job, Source, Transcript
 
 JOB_OVERHEAD_S = 5.0
 """A job costs as much as its audio and so much more, so cost is counted in `load` = audio + this.
@@ -171,7 +171,7 @@ class Progress:
 
     fraction: float
     duration_samples: int
-    piece: Piece | None = None
+    piece: Chunk | None = None
     done: bool = False
 
 

@@ -196,7 +196,7 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class Chunk:
     """A stretch of a file that holds speech, cut at silences; at most 30 s.
 
     ``voiced`` is where in the file somebody speaks, as (start, end) in order; empty if unknown.

@@ -453,13 +453,13 @@ def test_another_that_goes_on_from_what_is_needed_finds_the_same_utterances(
 
 
 def test_what_was_said_before_the_border_is_no_utterance() -> None:
-    endpointer = Endpointer(RULES, start_sample=W, border_sample=40 * W)
+    endpointer = Endpointer(RULES, start_sample=W, resume_sample=40 * W)
     assert hear([(0.9, 20), (0, 60)], endpointer=endpointer) == []
     assert Endpointer(RULES, W, 40 * W).needed_sample == 40 * W
 
 
 def test_what_is_discarded_before_the_border_leaves_it_where_it_is() -> None:
-    endpointer = Endpointer(RULES, start_sample=W, border_sample=40 * W)
+    endpointer = Endpointer(RULES, start_sample=W, resume_sample=40 * W)
     endpointer.discard()
     assert hear([(0.9, 20), (0, 60)], endpointer=endpointer) == []
 
@@ -511,6 +511,6 @@ def test_speech_that_goes_on_after_a_hush_is_whole_once_it_has_shown_itself() ->
     endpointer.receive(np.zeros(30 * W, np.int16), likely)
     (end,) = endpointer.finish()
     assert isinstance(end, UtteranceEnd)
-    endpointer.hush()
+    endpointer.reset_speech_state()
     start, *_ = hear([(0.9, 10), (0, 60)], endpointer=endpointer)
     assert start == SpeechStart(end.end_sample, 30 * W)

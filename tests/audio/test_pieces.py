@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 from tests.fakes.clips import CLIPS
 
 pytestmark = pytest.mark.unit
@@ -34,9 +34,9 @@ def probabilities(script: Script) -> list[float]:
 
 def feed_all(
     cutter: PieceCutter, pcm: Pcm16, likely: list[float], start: int = 0, chunk: int = 16_000
-) -> list[Piece]:
+) -> list[Chunk]:
     """Feed what lies from ``start`` on, in chunks, each window as soon as it is complete."""
-    pieces: list[Piece] = []
+    pieces: list[Chunk] = []
     fed_windows = 0
     for at in range(start, pcm.size, chunk):
         end = min(at + chunk, pcm.size)
@@ -61,7 +61,7 @@ def cut(script: Script, rules: CutRules = RULES, chunk: int = 16_000) -> list[tu
     return spans(pieces)
 
 
-def spans(pieces: list[Piece]) -> list[tuple[int, int]]:
+def spans(pieces: list[Chunk]) -> list[tuple[int, int]]:
     return [(piece.start_sample, piece.start_sample + piece.pcm.size) for piece in pieces]
 
 

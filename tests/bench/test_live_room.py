@@ -5,7 +5,7 @@ import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.events import Final
-from auricle.session.segmenter import Hearing
+from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import SAMPLE_RATE_HZ
 from bench.live_room import ENDPOINT_MS, invented, scene, sentences_of
 from bench.room_sounds import SOUNDS
@@ -30,7 +30,7 @@ def final(start_s: float, end_s: float, text: str) -> Final:
 def test_sounds_that_pass_for_speech_are_doubted_and_sentences_are_not() -> None:
     played = scene(sentences_of(None), 1.5)
     assert {sound.name for sound in played.sounds} == set(SOUNDS)
-    hearing = Hearing(EndpointRules(endpoint_ms=ENDPOINT_MS), 0)
+    hearing = SpeechSegmenter(EndpointRules(endpoint_ms=ENDPOINT_MS), 0)
     found = hearing.receive(played.pcm) + hearing.finish()
     ended = [end for end in found if isinstance(end, UtteranceEnd)]
     among = {True: 0, False: 0}

@@ -160,7 +160,7 @@ def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -
 
 
 def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
-    with serving(tmp_path, drain_s=10 * LIMIT_S, attempt_floor_s=10 * LIMIT_S) as (server, url):
+    with serving(tmp_path, drain_s=10 * LIMIT_S, job_timeout_min_s=10 * LIMIT_S) as (server, url):
         answered: list[bool] = []
         asked = threading.Thread(target=lambda: answered.append(_is_answered(url)))
         asked.start()
@@ -174,7 +174,10 @@ def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
 
 
 def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: Path) -> None:
-    with serving(tmp_path, workers=2, batch_jobs=1, attempt_floor_s=10 * LIMIT_S) as (server, url):
+    with serving(tmp_path, workers=2, batch_jobs=1, job_timeout_min_s=10 * LIMIT_S) as (
+        server,
+        url,
+    ):
 
         def health() -> Any:
             return httpx2.get(f"{url}/health").json()

@@ -148,7 +148,7 @@ def test_what_cant_be_done_ends_in_one_line(auricle: Run, arguments: list[str], 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_leaves_no_process_and_no_traceback_behind(tmp_path: Path) -> None:
     arguments = ["--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
-    environ = environment(tmp_path, attempt_floor_s=2000)
+    environ = environment(tmp_path, job_timeout_min_s=2000)
     with command("transcribe", *arguments, environ=environ) as running:
         until(lambda: len(running.children()) == 4, running)
         children = running.children()
@@ -195,7 +195,7 @@ def test_a_server_with_keys_wants_one(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="Ctrl-C is sent as a signal")
 def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
-    with serving(tmp_path, attempt_floor_s=2000) as (server, url):
+    with serving(tmp_path, job_timeout_min_s=2000) as (server, url):
         arguments = ["--url", url, "--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
         with command("transcribe", *arguments, environ=environment(tmp_path)) as running:
             until(lambda: files_in_work(url) == 1, running)
@@ -213,7 +213,7 @@ def test_a_server_that_was_started_anew_gets_the_recording_again(tmp_path: Path)
     arguments = ["--initial-prompt", f"scripted:sleep-once:1000:{marker}", str(SHORT.path)]
     environ = environment(tmp_path, url=f"http://127.0.0.1:{port}")
     with (
-        serving(tmp_path, port=port, attempt_floor_s=2000) as (first, _),
+        serving(tmp_path, port=port, job_timeout_min_s=2000) as (first, _),
         command("transcribe", *arguments, environ=environ) as running,
     ):
         until(lambda: not marker.exists(), running)

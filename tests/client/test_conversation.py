@@ -18,10 +18,10 @@ from auricle.client.conversation import (
 )
 from auricle.client.kept_audio import FRAME_SAMPLES, LEAD_IN_SAMPLES
 from auricle.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
-    Marks,
     Partial,
     Ready,
     SpeechStarted,
@@ -154,14 +154,14 @@ def test_marks_are_not_the_applications_business() -> None:
     talk = opened()
     talk.receive_pcm(speech(3))
     list(messages(talk))
-    assert talk.receive_event(Marks(2 * SECOND, SECOND)) == []
+    assert talk.receive_event(AudioProgress(2 * SECOND, SECOND)) == []
     assert (talk.received_sample, talk.safe_sample) == (2 * SECOND, SECOND)
 
 
 def test_a_server_may_not_call_safe_what_was_not_sent() -> None:
     talk = opened()
     talk.receive_pcm(speech(3))
-    talk.receive_event(Marks(0, 10 * SECOND))
+    talk.receive_event(AudioProgress(0, 10 * SECOND))
     assert talk.safe_sample == 0
     assert spans(talk)[0][0] == 0
 
@@ -181,7 +181,7 @@ def test_a_server_that_owes_marks_is_waited_for() -> None:
     talk.receive_pcm(speech(0.02))
     list(messages(talk))
     assert talk.is_waiting
-    talk.receive_event(Marks(UNMARKED_SAMPLES, 0))
+    talk.receive_event(AudioProgress(UNMARKED_SAMPLES, 0))
     assert not talk.is_waiting
 
 
@@ -385,7 +385,7 @@ def test_marks_of_a_session_that_started_elsewhere_hide_no_loss() -> None:
     assert talk.receive_event(ready(0, safe=0, name="B")) == []
     list(messages(talk))
     for event in (
-        Marks(34 * SECOND, 34 * SECOND),
+        AudioProgress(34 * SECOND, 34 * SECOND),
         final(1, 5 * SECOND, 34 * SECOND),
         Partial(1, "", "x", 0, 1),
         CLOSED,
@@ -448,17 +448,17 @@ def test_after_a_long_outage_it_says_how_far_the_text_is_behind() -> None:
     talk = opened()
     talk.receive_pcm(speech(4))
     list(messages(talk))
-    talk.receive_event(Marks(4 * SECOND, 4 * SECOND))
+    talk.receive_event(AudioProgress(4 * SECOND, 4 * SECOND))
     talk.disconnected()
     talk.receive_pcm(speech(60))
     assert forgotten(talk, 0) == [Connected(False), CatchingUp(60.0)]
     list(messages(talk))
-    assert talk.receive_event(Marks(20 * SECOND, 4 * SECOND + 8000)) == []
-    assert talk.receive_event(Marks(40 * SECOND, 34 * SECOND)) == [CatchingUp(30.0)]
+    assert talk.receive_event(AudioProgress(20 * SECOND, 4 * SECOND + 8000)) == []
+    assert talk.receive_event(AudioProgress(40 * SECOND, 34 * SECOND)) == [CatchingUp(30.0)]
     partial = Partial(1, "", "x", 35 * SECOND, 54 * SECOND)
     assert talk.receive_event(partial) == [partial, CatchingUp(10.0)]
-    assert talk.receive_event(Marks(64 * SECOND, 60 * SECOND)) == [CatchingUp(0.0)]
-    assert talk.receive_event(Marks(64 * SECOND, 64 * SECOND)) == []
+    assert talk.receive_event(AudioProgress(64 * SECOND, 60 * SECOND)) == [CatchingUp(0.0)]
+    assert talk.receive_event(AudioProgress(64 * SECOND, 64 * SECOND)) == []
 
 
 def test_a_short_outage_is_nothing_to_catch_up() -> None:
@@ -474,7 +474,7 @@ def test_what_was_never_captured_is_silence_and_a_gap_after_the_text_before_it()
     talk.skip(2 * SECOND)
     talk.receive_pcm(speech(1))
     assert spans(talk)[-1][1] == 4 * SECOND
-    assert talk.receive_event(Marks(4 * SECOND, 0)) == []
+    assert talk.receive_event(AudioProgress(4 * SECOND, 0)) == []
     one = final(1, 0, SECOND)
     assert talk.receive_event(one) == [one, Gap(SECOND, 3 * SECOND, "not_captured")]
 
@@ -488,13 +488,15 @@ def test_a_connection_that_is_too_slow_loses_blocks_and_no_crumbs() -> None:
     talk = opened()
     talk.receive_pcm(speech(1))
     assert next(messages(talk)) == (0, SECOND)
-    talk.receive_event(Marks(SECOND, SECOND))
+    talk.receive_event(AudioProgress(SECOND, SECOND))
     for _ in range(60):
         talk.receive_pcm(speech(1))
         talk.limit(40 * SECOND)
     assert talk.audio.first_sample == 23 * SECOND
     assert next(messages(talk)) == (23 * SECOND, 24 * SECOND)
-    assert talk.receive_event(Marks(SECOND, SECOND)) == [Gap(SECOND, 23 * SECOND, "too_slow")]
+    assert talk.receive_event(AudioProgress(SECOND, SECOND)) == [
+        Gap(SECOND, 23 * SECOND, "too_slow")
+    ]
 
 
 def test_what_is_kept_is_lost_when_the_server_is_given_up() -> None:

@@ -19,11 +19,11 @@ from auricle.errors import (
     Unreachable,
 )
 from auricle.events import (
+    AudioProgress,
     Closed,
     Event,
     Failed,
     Final,
-    Marks,
     Partial,
     SwitchFormat,
     Wire,
@@ -193,7 +193,11 @@ async def test_finals_that_come_twice_are_told_once() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
 
         def cut_before_marks(event: Event) -> bool:
-            if isinstance(event, Marks) and event.safe_sample == 32_000 and proxy.connections == 1:
+            if (
+                isinstance(event, AudioProgress)
+                and event.safe_sample == 32_000
+                and proxy.connections == 1
+            ):
                 proxy.cut()
             return True
 
@@ -318,7 +322,7 @@ async def test_a_server_that_only_has_nothing_to_say_is_kept() -> None:
         client, listener = LiveClient(server.url, rules=QUICK), Listener()
         server.before_event = lambda event: (
             isinstance(event, Connected | Final | Closed)
-            or (not isinstance(event, Marks | Partial))
+            or (not isinstance(event, AudioProgress | Partial))
         )
         async with client, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.listen, client)

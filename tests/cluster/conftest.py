@@ -24,7 +24,7 @@ DEFAULTS: dict[str, object] = {
     "model": "scripted",
     "workers": 1,
     "batch_jobs": 1,
-    "attempt_floor_s": 60.0,
+    "job_timeout_min_s": 60.0,
 }
 
 

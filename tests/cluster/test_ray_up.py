@@ -74,7 +74,7 @@ def starting(folder: Path, **settings: object) -> Iterator[Cluster]:
     """Run ``auricle cluster up``."""
     port = free_port()
     of_ray = tempfile.mkdtemp(prefix="r", dir="/tmp")  # sockets lie in it: a long path won't do
-    given: dict[str, object] = {"workers": 1, "batch_jobs": 1, "attempt_floor_s": 60}
+    given: dict[str, object] = {"workers": 1, "batch_jobs": 1, "job_timeout_min_s": 60}
     given |= {"engine_key": KEY, "queue_audio_s": QUEUE_S}
     given["sandbox_folders"] = os.environ["AURICLE_SANDBOX_FOLDERS"]
     environ = environment(folder, **(given | settings)) | {
@@ -199,7 +199,7 @@ async def test_a_job_that_nobody_waits_for_any_more_is_not_run(
 async def test_what_is_too_much_is_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
-    with cluster_up(tmp_path, replicas=1, ingresses=1, queue_audio_s=10) as running:
+    with cluster_up(tmp_path, replicas=1, ray_ingress_replicas=1, queue_audio_s=10) as running:
         async with gateway(running.url, ready=1, key=KEY) as remote:
             asked = [
                 asyncio.ensure_future(remote.transcribe(job(f"scripted:hold:{gate}", 2)))
@@ -226,7 +226,12 @@ async def test_there_are_more_replicas_when_more_audio_waits(
     gate = tmp_path / "gate"
     gate.touch()
     with cluster_up(
-        tmp_path, replicas=1, max_replicas=2, replica_audio_s=10, ingresses=1, replica_cpus=1
+        tmp_path,
+        replicas=1,
+        max_replicas=2,
+        replica_audio_s=10,
+        ray_ingress_replicas=1,
+        replica_cpus=1,
     ) as running:
         async with gateway(running.url, ready=1, key=KEY) as remote:
             asked = [

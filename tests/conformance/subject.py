@@ -78,7 +78,7 @@ class Maker(Protocol):
     ) -> AbstractAsyncContextManager[Subject]: ...
 
 
-DEFAULTS: dict[str, float] = {"workers": 1, "batch_jobs": 1, "attempt_floor_s": 60.0}
+DEFAULTS: dict[str, float] = {"workers": 1, "batch_jobs": 1, "job_timeout_min_s": 60.0}
 """Of the suite: one job at a time for each worker, and nothing hangs unless it is meant to."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cluster.gateway import node
-from auricle.cluster.gateway.admission import Books
+from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import Lost
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.failures import error_of
@@ -50,16 +50,16 @@ def never_silent(patch: pytest.MonkeyPatch) -> None:
 
 
 def keeps_no_room(patch: pytest.MonkeyPatch) -> None:
-    real = Books.open
+    real = GatewayAdmission.open
 
-    def opened(self: Books, job: Job, now: float) -> tuple[Ticket, bool]:
+    def opened(self: GatewayAdmission, job: Job, now: float) -> tuple[Ticket, bool]:
         return real(self, job, now)[0], False
 
-    patch.setattr(Books, "open", opened)
+    patch.setattr(GatewayAdmission, "open", opened)
 
 
 def forgets_poison(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("auricle.cluster.gateway.transcriber.Blame.is_poison", lambda *_: False)
+    patch.setattr("auricle.cluster.gateway.transcriber.PoisonTracker.is_poison", lambda *_: False)
 
 
 class Stubborn(RemoteTranscriber):

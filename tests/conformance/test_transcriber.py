@@ -96,13 +96,13 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Gate:
+class ConnectionLimiter:
     """Holds back whoever runs a job with this line, until it is opened."""
 
     path: Path
 
     @classmethod
-    def closed(cls, folder: Path) -> "Gate":
+    def closed(cls, folder: Path) -> "ConnectionLimiter":
         path = folder / "gate"
         path.touch()
         return cls(path)
@@ -122,9 +122,11 @@ def once(folder: Path, name: str = "once") -> str:
     return str(path)
 
 
-async def blocked(subject: Subject, folder: Path) -> tuple[Gate, "asyncio.Task[Transcript]"]:
+async def blocked(
+    subject: Subject, folder: Path
+) -> tuple[ConnectionLimiter, "asyncio.Task[Transcript]"]:
     """Occupy the only worker until the gate is opened."""
-    gate, notes = Gate.closed(folder), Notes(folder / "blocker")
+    gate, notes = ConnectionLimiter.closed(folder), Notes(folder / "blocker")
     blocker = job("blocker", notes.line, gate.line)
     task = asyncio.create_task(subject.transcriber.transcribe(blocker))
     await notes.worker()
@@ -313,7 +315,7 @@ async def test_the_loss_of_a_part_is_invisible(open_transcriber: Maker, tmp_path
 async def test_a_part_that_stands_still_is_given_up_in_time(
     open_transcriber: Maker, tmp_path: Path
 ) -> None:
-    async with open_transcriber(nodes=2, attempt_floor_s=2) as subject:
+    async with open_transcriber(nodes=2, job_timeout_min_s=2) as subject:
         notes = Notes(tmp_path / "runs")
         asked = job("a", notes.line, f"sleep-once:30:{once(tmp_path)}")
         running = asyncio.create_task(subject.transcriber.transcribe(asked))

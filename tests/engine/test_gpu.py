@@ -10,9 +10,9 @@ from auricle.engine.gpu import (
     CUBLAS,
     CUDNN,
     GpuReport,
+    gpu_issue,
     look,
     missing_libraries,
-    trouble_of,
     wanted_libraries,
 )
 
@@ -36,14 +36,14 @@ GOOD = GpuReport(12040, ("NVIDIA L4",), 23_000, 1, ("float16", "int8"))
 def test_each_thing_that_is_missing_has_a_name_and_a_remedy(
     changes: dict[str, object], text: str, advice: str
 ) -> None:
-    trouble = trouble_of(replace(GOOD, **changes))  # type: ignore[arg-type]  # the right ones
+    trouble = gpu_issue(replace(GOOD, **changes))  # type: ignore[arg-type]  # the right ones
     assert trouble is not None
     assert text in trouble.text
     assert advice in trouble.advice
 
 
 def test_a_gpu_with_all_it_needs_is_no_trouble() -> None:
-    assert trouble_of(GOOD) is None
+    assert gpu_issue(GOOD) is None
 
 
 def test_libraries_that_cant_be_loaded_are_named() -> None:
@@ -71,7 +71,7 @@ def test_the_look_at_this_machine_gives_a_report() -> None:
     if not report.driver_cuda:
         assert report.names == ()
         assert report.count == 0
-        assert "no NVIDIA driver" in str(trouble_of(report))
+        assert "no NVIDIA driver" in str(gpu_issue(report))
 
 
 @pytest.mark.process
@@ -87,6 +87,6 @@ def test_the_look_at_this_machine_gives_a_report() -> None:
 def test_a_look_that_fails_is_a_report_of_that(code: str, said: str) -> None:
     report = look([sys.executable, "-c", code], limit_s=1.0 if "sleep" in code else 60.0)
     assert said in report.problem
-    trouble = trouble_of(report)
+    trouble = gpu_issue(report)
     assert trouble is not None
     assert trouble.text == report.problem

@@ -7,7 +7,7 @@ import pytest
 
 from auricle.config import ModelSettings, WorkerSettings, memory_per_worker_mb
 from auricle.engine.gpu import CUBLAS, GpuReport
-from auricle.engine.placement import compute_type_for, on_cpu, on_gpus, settle
+from auricle.engine.placement import compute_type_for, on_cpu, on_gpus, resolve_placement
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -85,7 +85,9 @@ def no_look() -> GpuReport:
 
 
 def test_a_cpu_is_taken_without_a_look_at_gpus(tmp_path: Path) -> None:
-    settled = settle(WorkerSettings(), ModelSettings(device="cpu"), str(tmp_path), no_look)
+    settled = resolve_placement(
+        WorkerSettings(), ModelSettings(device="cpu"), str(tmp_path), no_look
+    )
     assert settled.model.device == "cpu"
     assert settled.worker.workers >= 1
     assert settled.worker.worker_threads >= 1
@@ -95,7 +97,7 @@ def test_a_cpu_is_taken_without_a_look_at_gpus(tmp_path: Path) -> None:
 def test_a_model_that_fills_the_memory_gets_one_worker(tmp_path: Path) -> None:
     with (tmp_path / "model.bin").open("wb") as file:
         file.truncate(10**12)  # a hole: nothing is written
-    settled = settle(WorkerSettings(), ModelSettings(), str(tmp_path), no_look)
+    settled = resolve_placement(WorkerSettings(), ModelSettings(), str(tmp_path), no_look)
     assert settled.worker.workers == 1
 
 
@@ -113,14 +115,16 @@ def test_workers_of_a_larger_model_may_take_more_memory() -> None:
 
 def test_auto_takes_the_gpu_that_can_be_used(tmp_path: Path) -> None:
     auto = ModelSettings(device="auto")
-    settled = settle(WorkerSettings(), auto, str(tmp_path), lambda: gpus(1, 8_000))
+    settled = resolve_placement(WorkerSettings(), auto, str(tmp_path), lambda: gpus(1, 8_000))
     assert settled.model.device == "cuda"
     assert settled.trouble is None
 
 
 def test_auto_falls_back_to_the_cpu_and_says_why(tmp_path: Path) -> None:
     lacking = replace(gpus(1, 23_000), missing=(CUBLAS,))
-    settled = settle(WorkerSettings(), ModelSettings(device="auto"), str(tmp_path), lambda: lacking)
+    settled = resolve_placement(
+        WorkerSettings(), ModelSettings(device="auto"), str(tmp_path), lambda: lacking
+    )
     assert settled.model.device == "cpu"
     assert settled.trouble is not None
     assert CUBLAS in settled.trouble.text
@@ -128,4 +132,4 @@ def test_auto_falls_back_to_the_cpu_and_says_why(tmp_path: Path) -> None:
 
 def test_a_gpu_that_was_asked_for_and_cant_be_used_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"no NVIDIA driver.*AURICLE_DEVICE=cpu"):
-        settle(WorkerSettings(), ModelSettings(device="cuda"), str(tmp_path), GpuReport)
+        resolve_placement(WorkerSettings(), ModelSettings(device="cuda"), str(tmp_path), GpuReport)

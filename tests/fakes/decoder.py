@@ -9,7 +9,7 @@ import numpy as np
 
 from auricle.errors import EmptyAudio
 from auricle.transcriber import Progress, Stats
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Pcm16, Piece, Source
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Pcm16, Source
 
 
 def speech(seconds: float) -> Pcm16:
@@ -23,7 +23,7 @@ def file_of(*pieces_s: float, gap_s: float = 1.0) -> list[Progress]:
     steps, at = [], 0
     for seconds in pieces_s:
         end = at + int((seconds + gap_s) * SAMPLE_RATE_HZ)
-        steps.append(Progress(end / total, end, Piece(at, speech(seconds))))
+        steps.append(Progress(end / total, end, Chunk(at, speech(seconds))))
         at = end
     return [*steps, Progress(1.0, at, done=True)]
 
@@ -62,7 +62,7 @@ class FakeDecoder:
         if not content:
             raise EmptyAudio("The file holds no audio.")
         pcm = speech(max(0.1, len(content) / 32_000))
-        return [Progress(0.9, pcm.size, Piece(0, pcm)), Progress(1.0, pcm.size, done=True)]
+        return [Progress(0.9, pcm.size, Chunk(0, pcm)), Progress(1.0, pcm.size, done=True)]
 
     def left_behind(self) -> list[str]:
         """Return the files that were read and are still there."""

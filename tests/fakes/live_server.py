@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.events import Closed, Event, Final, Marks, Partial, Ready, Wire
+from auricle.events import AudioProgress, Closed, Event, Final, Partial, Ready, Wire
 from auricle.protocol.framing import PacketFramer
 from auricle.protocol.native.stream import (
     Ack,
@@ -60,7 +60,7 @@ class Session:
 
     def __post_init__(self) -> None:
         self.received = self.start.start_sample
-        self.safe = self.start.border_sample
+        self.safe = self.start.resume_sample
         self.is_pcm = self.start.format is Wire.PCM16
         self.decoder = OpusPacketDecoder(find_libopus())
 
@@ -96,7 +96,7 @@ class Session:
         )
         self.finals.append(final)
         self.safe = end
-        return [final, Marks(self.received, self.safe)]
+        return [final, AudioProgress(self.received, self.safe)]
 
 
 @dataclass

@@ -69,7 +69,7 @@ class Service:
             and not self.transcriber.reserved
             and not self.transcriber.in_flight
             and not self.state.places.taken
-            and not self.state.lane.held
+            and not self.state.chunk_slots.held
             and not self.decoder.open_readings
         )
 

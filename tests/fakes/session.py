@@ -12,7 +12,7 @@ import numpy as np
 from auricle.audio.opus import find_libopus
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError
-from auricle.events import Final, Marks, Partial, SessionEvent, Warned
+from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
 from auricle.protocol.native.stream import StreamParameters
 from auricle.session.live import Cancel, LiveSession, Submit
@@ -182,8 +182,8 @@ class Rig:
         return self.of(Partial)
 
     @property
-    def marks(self) -> list[Marks]:
-        return self.of(Marks)
+    def marks(self) -> list[AudioProgress]:
+        return self.of(AudioProgress)
 
     @property
     def warnings(self) -> list[Warned]:

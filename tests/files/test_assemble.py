@@ -1,24 +1,24 @@
 import pytest
 
 from auricle.errors import PoisonJob
-from auricle.files.assemble import FileLanguages, FileProgress, Place, Stitching
+from auricle.files.assemble import ChunkSlot, FileLanguages, FileProgress, TranscriptAssembler
 from auricle.types import Transcript
 from tests.fakes.transcriber import heard
 
 pytestmark = pytest.mark.unit
 
 
-def place(index: int) -> Place:
-    return Place(index, index * 16_000, (index + 1) * 16_000, (index + 1) / 4)
+def place(index: int) -> ChunkSlot:
+    return ChunkSlot(index, index * 16_000, (index + 1) * 16_000, (index + 1) / 4)
 
 
-def result(stitching: Stitching) -> str:
+def result(stitching: TranscriptAssembler) -> str:
     return stitching.result(64_000, 0.0, FileLanguages("en")).transcript.text
 
 
 def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
     seen: list[FileProgress] = []
-    stitching = Stitching(seen.append)
+    stitching = TranscriptAssembler(seen.append)
     stitching.add(place(1), heard("b"))
     assert seen == []
     stitching.add(place(0), heard("a"))
@@ -29,7 +29,7 @@ def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
 
 def test_text_in_a_doubtful_language_is_not_firm_until_it_is_trusted_or_corrected() -> None:
     seen: list[FileProgress] = []
-    stitching = Stitching(seen.append)
+    stitching = TranscriptAssembler(seen.append)
     for index in (0, 1):
         stitching.doubt(index)
     for index, text in enumerate("xbc"):
@@ -43,7 +43,7 @@ def test_text_in_a_doubtful_language_is_not_firm_until_it_is_trusted_or_correcte
 
 
 def test_a_later_text_takes_the_place_of_an_earlier_one() -> None:
-    stitching = Stitching(None)
+    stitching = TranscriptAssembler(None)
     for index, text in enumerate("abc"):
         stitching.add(place(index), heard(text))
     stitching.add(place(1), heard("B"))
@@ -53,7 +53,7 @@ def test_a_later_text_takes_the_place_of_an_earlier_one() -> None:
 
 
 def test_empty_texts_leave_no_double_spaces() -> None:
-    stitching = Stitching(None)
+    stitching = TranscriptAssembler(None)
     for index, text in enumerate((" a ", "", "  ", "b")):
         stitching.add(place(index), heard(text))
     assert result(stitching) == "a b"
@@ -93,7 +93,7 @@ def test_the_end_settles_what_is_left_and_silence_has_no_language() -> None:
 
 
 def test_a_named_language_is_as_probable_as_in_its_least_probable_piece() -> None:
-    stitching = Stitching(None)
+    stitching = TranscriptAssembler(None)
     for index, probability in enumerate((1.0, 0.01, 1.0)):
         stitching.add(place(index), Transcript("a", "de", probability, 16_000))
     whole = stitching.result(48_000, 0.0, FileLanguages("de")).transcript

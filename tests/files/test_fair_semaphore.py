@@ -5,7 +5,7 @@ import anyio
 import pytest
 from anyio.abc import TaskGroup
 
-from auricle.files.fair_semaphore import Lane
+from auricle.files.fair_semaphore import FairSemaphore
 from auricle.types import ClientId
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
@@ -14,12 +14,14 @@ GREEDY, MODEST = ClientId("greedy"), ClientId("modest")
 
 
 @asynccontextmanager
-async def crowd(lane: Lane, *clients: ClientId) -> AsyncIterator[tuple[TaskGroup, list[ClientId]]]:
+async def crowd(
+    chunk_slots: FairSemaphore, *clients: ClientId
+) -> AsyncIterator[tuple[TaskGroup, list[ClientId]]]:
     """Let them come one after the other; yields who has got in so far."""
     entered: list[ClientId] = []
 
     async def come(client: ClientId) -> None:
-        await lane.enter(client)
+        await chunk_slots.enter(client)
         entered.append(client)
 
     async with anyio.create_task_group() as group:
@@ -31,70 +33,70 @@ async def crowd(lane: Lane, *clients: ClientId) -> AsyncIterator[tuple[TaskGroup
 
 
 async def test_whoever_has_the_fewest_places_is_next() -> None:
-    lane = Lane(3)
-    async with crowd(lane, *[GREEDY] * 6, MODEST) as (_, entered):
+    chunk_slots = FairSemaphore(3)
+    async with crowd(chunk_slots, *[GREEDY] * 6, MODEST) as (_, entered):
         assert entered == [GREEDY] * 3
-        lane.leave(GREEDY)
+        chunk_slots.leave(GREEDY)
         await anyio.wait_all_tasks_blocked()
         assert entered == [*[GREEDY] * 3, MODEST]
-        lane.leave(GREEDY)
+        chunk_slots.leave(GREEDY)
         await anyio.wait_all_tasks_blocked()
         assert entered[4:] == [GREEDY]  # nobody else waits
-    assert lane.held == 3
+    assert chunk_slots.held == 3
 
 
 async def test_a_place_more_is_taken_at_once() -> None:
-    lane = Lane(0)
-    async with crowd(lane, GREEDY, MODEST) as (_, entered):
+    chunk_slots = FairSemaphore(0)
+    async with crowd(chunk_slots, GREEDY, MODEST) as (_, entered):
         assert not entered
-        lane.width = 1
+        chunk_slots.width = 1
         await anyio.wait_all_tasks_blocked()
         assert entered == [GREEDY]
 
 
 async def test_fewer_places_count_once_they_are_left() -> None:
-    lane = Lane(2)
-    async with crowd(lane, GREEDY, GREEDY, MODEST) as (_, entered):
-        lane.width = 1
-        lane.leave(GREEDY)
+    chunk_slots = FairSemaphore(2)
+    async with crowd(chunk_slots, GREEDY, GREEDY, MODEST) as (_, entered):
+        chunk_slots.width = 1
+        chunk_slots.leave(GREEDY)
         await anyio.wait_all_tasks_blocked()
         assert entered == [GREEDY, GREEDY]
-        lane.leave(GREEDY)
+        chunk_slots.leave(GREEDY)
         await anyio.wait_all_tasks_blocked()
         assert entered == [GREEDY, GREEDY, MODEST]
 
 
 async def test_who_gives_up_leaves_no_trace() -> None:
-    lane, impatience = Lane(1), anyio.CancelScope()
+    chunk_slots, impatience = FairSemaphore(1), anyio.CancelScope()
 
     async def wait_in_vain() -> None:
         with impatience:
-            await lane.enter(MODEST)
+            await chunk_slots.enter(MODEST)
 
-    await lane.enter(GREEDY)
+    await chunk_slots.enter(GREEDY)
     async with anyio.create_task_group() as group:
         group.start_soon(wait_in_vain)
         await anyio.wait_all_tasks_blocked()
         impatience.cancel()
-    lane.leave(GREEDY)
-    assert lane.held == 0
+    chunk_slots.leave(GREEDY)
+    assert chunk_slots.held == 0
 
 
 async def test_a_place_given_to_somebody_who_leaves_at_that_moment_goes_to_the_next() -> None:
-    lane, impatience = Lane(1), anyio.CancelScope()
+    chunk_slots, impatience = FairSemaphore(1), anyio.CancelScope()
 
     async def wait_in_vain() -> None:
         with impatience:
-            await lane.enter(MODEST)
-            lane.leave(MODEST)  # it may have come in all the same
+            await chunk_slots.enter(MODEST)
+            chunk_slots.leave(MODEST)  # it may have come in all the same
 
-    await lane.enter(GREEDY)
+    await chunk_slots.enter(GREEDY)
     async with anyio.create_task_group() as group:
         group.start_soon(wait_in_vain)
         await anyio.wait_all_tasks_blocked()
-        lane.leave(GREEDY)  # the place is the modest one's now, who does not know yet
-        assert lane.held == 1
+        chunk_slots.leave(GREEDY)  # the place is the modest one's now, who does not know yet
+        assert chunk_slots.held == 1
         impatience.cancel()
     with anyio.fail_after(5):
-        await lane.enter(GREEDY)
-    assert lane.held == 1
+        await chunk_slots.enter(GREEDY)
+    assert chunk_slots.held == 1

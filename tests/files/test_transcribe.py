@@ -21,18 +21,18 @@ from auricle.files.transcribe import (
     FileProgress,
     FileRequest,
     FileTranscript,
-    open_lane,
+    chunk_semaphore,
     transcribe_file,
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES
 from auricle.transcriber import Progress
 from auricle.types import (
     ANONYMOUS,
+    Chunk,
     ClientId,
     Job,
     JobKind,
     Options,
-    Piece,
     Segment,
     Source,
     Transcript,
@@ -63,7 +63,7 @@ async def run(
     told: list[FileProgress] = [] if seen is None else seen
     try:
         result = await transcribe_file(
-            transcriber, decoder, request, lane=open_lane(2), on_progress=told.append
+            transcriber, decoder, request, chunk_slots=chunk_semaphore(2), on_progress=told.append
         )
     finally:
         assert decoder.open_readings == 0
@@ -100,7 +100,7 @@ async def test_files_of_all_lengths_are_recognised_in_the_same_way(
 async def test_words_bound_the_segments_and_are_told_only_if_they_were_asked_for() -> None:
     voiced = ((8_000, 48_000),)
     script = [
-        Progress(0.5, 64_000, Piece(4_000, speech(3), voiced)),
+        Progress(0.5, 64_000, Chunk(4_000, speech(3), voiced)),
         Progress(1, 64_000, done=True),
     ]
     segment = Segment(0, 48_000, " hi", words=(Word(0, 48_000, " hi", 0.9),))
@@ -126,14 +126,16 @@ async def test_all_pieces_of_a_short_file_that_somebody_waits_for_are_finals() -
 
 
 async def test_finals_of_a_short_file_do_not_wait_for_a_lane_full_of_files() -> None:
-    transcriber, lane = FakeTranscriber(), open_lane(1)
-    for _ in range(lane.width):
-        await lane.enter(ANONYMOUS)
+    transcriber, chunk_slots = FakeTranscriber(), chunk_semaphore(1)
+    for _ in range(chunk_slots.width):
+        await chunk_slots.enter(ANONYMOUS)
     request = FileRequest(SOURCE, "f", options=ENGLISH, is_urgent=True)
     with anyio.fail_after(30):
-        await transcribe_file(transcriber, FakeDecoder(file_of(4, 5)), request, lane=lane)
+        await transcribe_file(
+            transcriber, FakeDecoder(file_of(4, 5)), request, chunk_slots=chunk_slots
+        )
     assert [job.kind for job in transcriber.jobs] == [JobKind.FINAL] * 2
-    assert lane.held == lane.width
+    assert chunk_slots.held == chunk_slots.width
 
 
 async def test_a_short_file_that_somebody_waits_for_is_a_final_with_his_deadline_and_room() -> None:
@@ -181,7 +183,7 @@ async def test_the_first_piece_does_not_wait_for_the_end_of_a_long_silence() -> 
     transcriber = FakeTranscriber()
     decoder = FakeDecoder([*file_of(5)[:1], Progress(0.5, 31 * SECOND), AudioError("stop here")])
     with pytest.raises(AudioError):
-        await transcribe_file(transcriber, decoder, REQUEST, lane=open_lane(2))
+        await transcribe_file(transcriber, decoder, REQUEST, chunk_slots=chunk_semaphore(2))
     assert len(transcriber.jobs) == 1
 
 
@@ -227,27 +229,29 @@ async def test_an_answer_that_overtakes_another_keeps_its_place() -> None:
 
 
 async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_together() -> None:
-    transcriber, lane = FakeTranscriber(gate=anyio.Event()), open_lane(2)
+    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2)
     request = FileRequest(SOURCE, "f", options=ENGLISH)
 
     async def work() -> None:
-        await transcribe_file(transcriber, FakeDecoder(file_of(*[9.0] * 40)), request, lane=lane)
+        await transcribe_file(
+            transcriber, FakeDecoder(file_of(*[9.0] * 40)), request, chunk_slots=chunk_slots
+        )
 
     async with anyio.create_task_group() as files:
         for _ in range(3):
             files.start_soon(work)
         await anyio.wait_all_tasks_blocked()
-        assert transcriber.in_flight == lane.width
+        assert transcriber.in_flight == chunk_slots.width
         assert transcriber.gate is not None
         transcriber.gate.set()
     assert len(transcriber.jobs) == 120
-    assert transcriber.most_in_flight == lane.width
-    assert lane.held == 0
+    assert transcriber.most_in_flight == chunk_slots.width
+    assert chunk_slots.held == 0
 
 
 @pytest.mark.parametrize(("workers", "tokens"), [(0, 20), (1, 20), (2, 28), (4, 44), (64, 64)])
 async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
-    assert open_lane(workers).width == tokens
+    assert chunk_semaphore(workers).width == tokens
 
 
 async def test_no_speech_gives_empty_text_without_a_job() -> None:
@@ -470,7 +474,9 @@ class BusyAtFirst(FakeDecoder):
 
 async def test_a_decoder_that_is_busy_at_first_is_asked_again() -> None:
     decoder = BusyAtFirst(file_of(5))
-    result = await transcribe_file(FakeTranscriber(), decoder, REQUEST, lane=open_lane(2))
+    result = await transcribe_file(
+        FakeTranscriber(), decoder, REQUEST, chunk_slots=chunk_semaphore(2)
+    )
     assert result.transcript.text == "hello"
 
 
@@ -495,16 +501,18 @@ async def test_the_decoder_failing_late_cancels_the_jobs_in_flight() -> None:
 
 
 async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane() -> None:
-    transcriber, lane = FakeTranscriber(gate=anyio.Event()), open_lane(2)
+    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2)
     decoder = FakeDecoder(file_of(*[9.0] * 40))
     request = FileRequest(SOURCE, "f", options=ENGLISH)
     async with anyio.create_task_group() as group:
-        group.start_soon(lambda: transcribe_file(transcriber, decoder, request, lane=lane))
+        group.start_soon(
+            lambda: transcribe_file(transcriber, decoder, request, chunk_slots=chunk_slots)
+        )
         await anyio.wait_all_tasks_blocked()
         group.cancel_scope.cancel()
-    assert len(transcriber.cancelled) == lane.width
+    assert len(transcriber.cancelled) == chunk_slots.width
     assert decoder.open_readings == 0
-    assert lane.held == 0
+    assert chunk_slots.held == 0
 
 
 async def test_progress_grows_and_ends_with_the_text() -> None:

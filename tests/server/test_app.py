@@ -93,5 +93,7 @@ def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InPro
     raw = ("encoding", "mulaw")
     for name, schema in given.items():
         value = str(schema["enum"][-1] if "enum" in schema else values[schema["type"]])
-        beside = [raw] if name == "sample_rate" else []
-        assert parse_listen([(name, value), *beside]) != parse_listen(beside), name
+        background_tasks = [raw] if name == "sample_rate" else []
+        assert parse_listen([(name, value), *background_tasks]) != parse_listen(background_tasks), (
+            name
+        )

@@ -128,7 +128,7 @@ def codes(caller: Caller, kind: str) -> set[str]:
     ],
 )
 async def test_framing_garbage_ends_with_1002_after_what_was_good(
-    service: Live, beside: Beside, query: dict[str, Any], message: bytes
+    service: Live, background_tasks: Beside, query: dict[str, Any], message: bytes
 ) -> None:
     good = framed(SECOND) if query == {"format": "opus"} else b""
     async with beside(service.port), call(service.port, **query) as caller:
@@ -143,7 +143,7 @@ async def test_framing_garbage_ends_with_1002_after_what_was_good(
 
 @pytest.mark.parametrize("container", ["ogg", "webm"])
 async def test_a_container_that_is_none_is_refused(
-    service: Live, beside: Beside, container: str
+    service: Live, background_tasks: Beside, container: str
 ) -> None:
     async with beside(service.port), call(service.port, format=container) as caller:
         await caller.until("ready")
@@ -152,7 +152,9 @@ async def test_a_container_that_is_none_is_refused(
         assert codes(caller, "error") == {"protocol_error"}
 
 
-async def test_text_where_audio_is_due_is_told_and_ignored(service: Live, beside: Beside) -> None:
+async def test_text_where_audio_is_due_is_told_and_ignored(
+    service: Live, background_tasks: Beside
+) -> None:
     async with beside(service.port), call(service.port, format="opus") as caller:
         await caller.send(framed(SECOND[:25]))
         await caller.send(framed(SECOND[25:]).decode("latin-1"))
@@ -167,7 +169,7 @@ async def test_text_where_audio_is_due_is_told_and_ignored(service: Live, beside
 
 
 async def test_too_much_text_where_audio_is_due_ends_with_1008(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     async with beside(service.port), call(service.port, format="opus") as caller:
         for _ in range(20):
@@ -175,7 +177,9 @@ async def test_too_much_text_where_audio_is_due_ends_with_1008(
         assert await caller.until_closed() == (1008, "bad_request")
 
 
-async def test_audio_where_text_is_due_ends_with_1002(service: Live, beside: Beside) -> None:
+async def test_audio_where_text_is_due_ends_with_1002(
+    service: Live, background_tasks: Beside
+) -> None:
     async with beside(service.port), call(service.port) as caller:
         await caller.send(framed(SECOND))
         assert await caller.until_closed() == (1002, "protocol_error")
@@ -184,7 +188,7 @@ async def test_audio_where_text_is_due_ends_with_1002(service: Live, beside: Bes
 
 @pytest.mark.parametrize("pieces", [1, 64])
 async def test_a_message_of_16_mb_ends_with_1009(
-    service: Live, beside: Beside, logged: LogCapture, pieces: int
+    service: Live, background_tasks: Beside, logged: LogCapture, pieces: int
 ) -> None:
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         ready = await caller.until("ready")
@@ -202,7 +206,9 @@ async def test_a_message_of_16_mb_ends_with_1009(
     assert "too_large" in ends
 
 
-async def test_a_packet_a_byte_at_a_time_is_a_packet(service: Live, beside: Beside) -> None:
+async def test_a_packet_a_byte_at_a_time_is_a_packet(
+    service: Live, background_tasks: Beside
+) -> None:
     expected = await alone(service, SECOND)
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         for byte in framed(SECOND, 0):
@@ -215,7 +221,7 @@ async def test_a_packet_a_byte_at_a_time_is_a_packet(service: Live, beside: Besi
 
 
 async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_waited_for(
-    beside: Beside, tmp_path: Path
+    background_tasks: Beside, tmp_path: Path
 ) -> None:
     async with (
         serving(tmp_path, LiveSettings(idle_timeout_s=2.0)) as service,
@@ -247,7 +253,7 @@ async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_wai
 
 
 async def test_who_stops_reading_is_closed_with_1013_and_loses_no_final(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     word = pcm(SPEECH[: 16_000 * 6 // 10])
     service.transcriber.answer_with = lambda job: (
@@ -314,7 +320,7 @@ sys.stdin.read()
 
 
 async def test_who_sends_faster_than_real_time_for_ever_waits_and_nobody_else_does(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     service.transcriber.gate = anyio.Event()
     service.transcriber.holds = lambda job: job.options.language == "de"
@@ -335,7 +341,7 @@ async def test_who_sends_faster_than_real_time_for_ever_waits_and_nobody_else_do
 
 
 async def test_connections_that_vanish_leave_nothing_but_a_session_that_waits(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     waiting = service.state.live.waiting
     async with beside(service.port):
@@ -352,7 +358,7 @@ async def test_connections_that_vanish_leave_nothing_but_a_session_that_waits(
 
 
 async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declared(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     encoder = opuslib_next.Encoder(48_000, 2, opuslib_next.APPLICATION_AUDIO)
     stereo = np.repeat(np.repeat(SPEECH[: 2 * 16_000], 3), 2).reshape(-1, 1920)
@@ -366,7 +372,7 @@ async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declare
 
 
 async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     stereo = np.repeat(np.repeat(SPEECH, 3), 2)
     async with beside(service.port), call(service.port, format="pcm16") as caller:
@@ -379,7 +385,9 @@ async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
 # Numbers.
 
 
-async def test_numbers_that_jump_are_a_gap_that_is_told(service: Live, beside: Beside) -> None:
+async def test_numbers_that_jump_are_a_gap_that_is_told(
+    service: Live, background_tasks: Beside
+) -> None:
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(SECOND, 0))
         await caller.send(framed(SECOND, 75))
@@ -390,14 +398,18 @@ async def test_numbers_that_jump_are_a_gap_that_is_told(service: Live, beside: B
         assert (closed["audio_s"], closed["packets"], closed["lost_packets"]) == (2.5, 100, 25)
 
 
-async def test_numbers_that_jump_by_hours_end_with_1002(service: Live, beside: Beside) -> None:
+async def test_numbers_that_jump_by_hours_end_with_1002(
+    service: Live, background_tasks: Beside
+) -> None:
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(SECOND, 0))
         await caller.send(framed(SECOND, 2**30))
         assert await caller.until_closed() == (1002, "protocol_error")
 
 
-async def test_numbers_that_repeat_or_go_back_are_dropped(service: Live, beside: Beside) -> None:
+async def test_numbers_that_repeat_or_go_back_are_dropped(
+    service: Live, background_tasks: Beside
+) -> None:
     expected = await alone(service, PACKETS)
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         for start in range(0, len(PACKETS), 10):
@@ -408,7 +420,7 @@ async def test_numbers_that_repeat_or_go_back_are_dropped(service: Live, beside:
         assert caller.received[-1]["packets"] == len(PACKETS)
 
 
-async def test_numbers_that_wrap_go_on(service: Live, beside: Beside) -> None:
+async def test_numbers_that_wrap_go_on(service: Live, background_tasks: Beside) -> None:
     expected = await alone(service, PACKETS)
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(PACKETS, 2**32 - 100))
@@ -417,7 +429,9 @@ async def test_numbers_that_wrap_go_on(service: Live, beside: Beside) -> None:
         assert caller.of("progress")[-1]["received_seq"] == len(PACKETS) - 101
 
 
-async def test_pcm_positions_that_jump_and_repeat_are_told(service: Live, beside: Beside) -> None:
+async def test_pcm_positions_that_jump_and_repeat_are_told(
+    service: Live, background_tasks: Beside
+) -> None:
     async with beside(service.port), call(service.port, format="pcm16", seq=1) as caller:
         for position in (0, 16_000, 0, 24_000):
             await caller.send(pack("<Q", position) + pcm(SPEECH[position : position + 8000]))
@@ -429,7 +443,7 @@ async def test_pcm_positions_that_jump_and_repeat_are_told(service: Live, beside
 # Commands out of place.
 
 
-async def test_finalize_with_no_audio_does_nothing(service: Live, beside: Beside) -> None:
+async def test_finalize_with_no_audio_does_nothing(service: Live, background_tasks: Beside) -> None:
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         for _ in range(3):
             await caller.tell("finalize")
@@ -446,7 +460,7 @@ def encode_silence() -> list[OpusPacket]:
 
 
 async def test_configure_in_mid_word_changes_what_comes_after_it(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
         for start in range(0, 200, 20):
@@ -464,7 +478,7 @@ async def test_configure_in_mid_word_changes_what_comes_after_it(
 
 
 async def test_a_finished_session_can_be_asked_for_twice_but_not_with_a_wrong_secret(
-    service: Live, beside: Beside
+    service: Live, background_tasks: Beside
 ) -> None:
     async with beside(service.port):
         async with call(service.port, format="opus", seq=1) as caller:

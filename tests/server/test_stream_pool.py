@@ -50,7 +50,7 @@ class Served:
 @pytest.fixture(scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
     pool = WorkerPool(
-        WorkerSettings(workers=2, attempt_floor_s=60, backoff_first_s=0.01),
+        WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
         ModelSettings(engine="tests.fakes.scripted_engine:load"),
         "scripted",

@@ -47,7 +47,7 @@ class Served:
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     pool = WorkerPool(
-        WorkerSettings(workers=2, attempt_floor_s=60, backoff_first_s=0.01),
+        WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
         ModelSettings(engine="tests.fakes.scripted_engine:load"),
         f"scripted:slow:{BATCH_S}",

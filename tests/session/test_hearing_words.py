@@ -13,7 +13,7 @@ from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
-from auricle.session.segmenter import Hearing
+from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
 from bench.scoring import Errors, word_errors
 from bench.speech import Clip, say, sentence, with_noise
@@ -48,7 +48,7 @@ def _trimmed(pcm: Pcm16) -> Pcm16:
 
 
 def utterances(pcm: Pcm16, rules: EndpointRules) -> list[tuple[UtteranceEnd, Pcm16]]:
-    hearing = Hearing(rules, 0)
+    hearing = SpeechSegmenter(rules, 0)
     found = []
     for at in range(0, pcm.size, 320):
         for event in hearing.receive(pcm[at : at + 320]):

@@ -12,12 +12,12 @@ from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.framing import pack
 from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.intake import (
-    BITE_SAMPLES,
     ITEM_BYTES,
     MAX_INBOX_BYTES,
+    MAX_STEP_SAMPLES,
     SKIP_FROM_SAMPLES,
-    Happened,
     Intake,
+    IntakeEvent,
 )
 from auricle.session.ledger import SafeMark
 from auricle.types import OpusPacket, Pcm16
@@ -36,9 +36,9 @@ def intake(**parameters: object) -> Intake:
     return Intake(StreamParameters(**({"seq": True} | parameters)), find_libopus(), now=0.0)  # type: ignore[arg-type]  # fields by name
 
 
-def drain(it: Intake, now: float = 0.0) -> list[Happened]:
+def drain(it: Intake, now: float = 0.0) -> list[IntakeEvent]:
     happened = []
-    while (next_one := it.next_happened(now)) is not None:
+    while (next_one := it.next_event(now)) is not None:
         happened.append(next_one)
     return happened
 
@@ -51,11 +51,11 @@ def at(position: int, pcm: Pcm16) -> bytes:
     return struct.pack("<Q", position) + pcm.tobytes()
 
 
-def found(happened: list[Happened]) -> list[Endpointing]:
+def found(happened: list[IntakeEvent]) -> list[Endpointing]:
     return [endpointing for one in happened for endpointing in one.found]
 
 
-def gaps_ms(happened: list[Happened]) -> list[int | None]:
+def gaps_ms(happened: list[IntakeEvent]) -> list[int | None]:
     return [
         one.notice.gap_ms
         for one in happened
@@ -69,7 +69,7 @@ def test_commands_wait_for_the_audio_that_came_before_them() -> None:
     for item in (numbered(0, 1), finalize, numbered(2), configure):
         it.put(item)
     seen: list[object] = []
-    while (happened := it.next_happened(0.0)) is not None:
+    while (happened := it.next_event(0.0)) is not None:
         if happened.command is not None:
             seen.append((happened.command, it.received_sample))
     assert seen == [(finalize, 640), (configure, 960)]
@@ -113,8 +113,8 @@ def test_what_was_not_worked_off_is_forgotten_with_its_connection() -> None:
     it = intake()
     it.put(numbered(0, 1, 2))
     it.put(Stop())
-    it.next_happened(0.0)
-    it.next_happened(0.0)
+    it.next_event(0.0)
+    it.next_event(0.0)
     it.reconnect()
     assert drain(it) == []
     assert it.received_sample == 320
@@ -159,7 +159,7 @@ def test_after_100_ms_of_concealment_a_gap_is_exact_silence() -> None:
 def test_a_gap_that_is_all_concealed_is_safe_with_its_last_packet() -> None:
     it = intake()
     it.put(numbered(0, 3))
-    while not gaps_ms([it.next_happened(0.0) or Happened()]):
+    while not gaps_ms([it.next_event(0.0) or IntakeEvent()]):
         pass
     assert it.received_sample == 960
     assert it.ledger.settle(960) == SafeMark(960, 2)
@@ -168,7 +168,7 @@ def test_a_gap_that_is_all_concealed_is_safe_with_its_last_packet() -> None:
 def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
     it = intake()
     it.put(numbered(0, 1 + 250))
-    while not gaps_ms([it.next_happened(0.0) or Happened()]):
+    while not gaps_ms([it.next_event(0.0) or IntakeEvent()]):
         pass
     assert it.hearing.received_sample == 320 + 1600
     assert it.received_sample == 251 * 320
@@ -180,10 +180,10 @@ def test_a_long_gap_is_heard_in_bites() -> None:
     most = 0
     while True:
         before = it.hearing.received_sample
-        if it.next_happened(0.0) is None:
+        if it.next_event(0.0) is None:
             break
         most = max(most, it.hearing.received_sample - before)
-    assert most == BITE_SAMPLES
+    assert most == MAX_STEP_SAMPLES
 
 
 def test_a_gap_of_an_hour_is_jumped_over_and_what_follows_is_heard() -> None:
@@ -267,7 +267,7 @@ def test_after_the_end_nothing_is_taken_though_it_was_read_before() -> None:
     it = intake()
     it.put(Stop())
     it.put(numbered(0))
-    (happened,) = [it.next_happened(0.0)]
+    (happened,) = [it.next_event(0.0)]
     assert happened is not None
     assert happened.command == Stop()
     it.finish(0.0)

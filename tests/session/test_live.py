@@ -34,7 +34,7 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.dialect import Discard, Flush, Tune
+from auricle.protocol.dialect import Discard, Flush, UpdateConfig
 from auricle.protocol.framing import pack
 from auricle.protocol.native.stream import (
     Ack,
@@ -201,7 +201,7 @@ def test_silence_costs_nothing() -> None:
     rig.speak(encode_packets(silence(20)))
     assert rig.jobs == []
     assert rig.session.wake_at == inf
-    assert {type(event).__name__ for event in rig.events} == {"Ready", "Marks"}
+    assert {type(event).__name__ for event in rig.events} == {"Ready", "AudioProgress"}
 
 
 def test_without_partials_there_are_none() -> None:
@@ -1107,7 +1107,7 @@ def test_discarding_gives_up_guesses_and_keeps_finals_of_what_had_ended() -> Non
 def test_hotwords_can_change_from_the_next_utterance_on() -> None:
     rig = pcm_rig(hotwords=("Auricle",))
     rig.speak_pcm(FELLOW[: 2 * SECOND])
-    rig.command(Tune(hotwords=("Whisper",), prompt="before"))
+    rig.command(UpdateConfig(hotwords=("Whisper",), prompt="before"))
     rig.command(Flush())
     rig.speak_pcm(FELLOW[2 * SECOND :])
     rig.command(Flush())

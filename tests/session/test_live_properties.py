@@ -365,7 +365,7 @@ def test_dialects_tell_every_word_once_and_answer_every_flush(
 
     realtime = RealtimeDialect("name", RealtimeConfig(turn_detection=None))
     told = [message for event in events for message in map(json.loads, realtime.encode(event))]
-    told += map(json.loads, realtime.farewell(End("done", 1000)).texts)
+    told += map(json.loads, realtime.closing_messages(End("done", 1000)).texts)
     ids: dict[str, list[str]] = {"committed": [], "completed": []}
     deltas: dict[str, str] = {}
     said: list[str] = []

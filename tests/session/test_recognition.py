@@ -25,7 +25,7 @@ from auricle.session.recognition import (
     Outcome,
     Recognition,
 )
-from auricle.session.segmenter import Hearing
+from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import Caller
 from auricle.types import Job, JobKind, Options, Segment, Transcript, Word
 from tests.fakes.session import CLIENT, spoken, transcript
@@ -39,7 +39,7 @@ class Stage:
     """A recognition with a quiet recording; time is audio time."""
 
     def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
-        self.hearing = Hearing(EndpointRules(), 0)
+        self.hearing = SpeechSegmenter(EndpointRules(), 0)
         self.ledger = Ledger(0)
         self.it = Recognition(
             Caller("S", CLIENT, "room"), self.hearing, self.ledger, wants_partials=wants_partials

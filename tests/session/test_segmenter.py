@@ -11,7 +11,7 @@ from auricle.audio.endpointer import (
     SpeechStart,
     UtteranceEnd,
 )
-from auricle.session.segmenter import TUNE_IN_SAMPLES, Hearing
+from auricle.session.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
 from auricle.types import Pcm16
 from bench.room_sounds import SOUNDS, to_pcm
 from tests.fakes.clips import CLIPS
@@ -37,7 +37,7 @@ def talk(noise: float = 5.0) -> Pcm16:
 TALK = talk()
 
 
-def hear(hearing: Hearing, pcm: Pcm16, chunk: int = PACKET) -> list[Endpointing]:
+def hear(hearing: SpeechSegmenter, pcm: Pcm16, chunk: int = PACKET) -> list[Endpointing]:
     """Play it, letting go of what isn't needed as a session does; the stream goes on."""
     found = []
     for at in range(0, pcm.size, chunk):
@@ -50,14 +50,14 @@ def ends(found: Sequence[Endpointing]) -> list[UtteranceEnd]:
 
 
 def test_the_clock_counts_samples() -> None:
-    hearing = Hearing(RULES, 1_000)
+    hearing = SpeechSegmenter(RULES, 1_000)
     hearing.receive(TALK[:700])
     assert hearing.receive(TALK[:0]) == []
     assert hearing.received_sample == 1_700
 
 
 def test_each_clip_is_an_utterance_and_its_audio_can_be_read_to_the_sample() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     found = hear(hearing, TALK) + hearing.finish()
     assert len(ends(found)) >= 3
     for end in ends(found):
@@ -67,14 +67,14 @@ def test_each_clip_is_an_utterance_and_its_audio_can_be_read_to_the_sample() -> 
 
 @pytest.mark.parametrize("chunk", [37, 512, 5_000, 10**9])
 def test_any_split_finds_the_same(chunk: int) -> None:
-    expected = Hearing(RULES, 0)
-    split = Hearing(RULES, 0)
+    expected = SpeechSegmenter(RULES, 0)
+    split = SpeechSegmenter(RULES, 0)
     found = hear(split, TALK, chunk) + split.finish()
     assert found == hear(expected, TALK) + expected.finish()
 
 
 def test_what_a_pause_foretold_is_what_the_final_is_made_of() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     foretold: int | None = None
     kept = 0
     for event in hear(hearing, TALK):
@@ -90,7 +90,7 @@ def test_what_a_pause_foretold_is_what_the_final_is_made_of() -> None:
 
 
 def test_what_no_utterance_can_need_is_let_go_of() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     hear(hearing, TALK[: SECOND + PACKET])
     hearing.forget()
     needed = hearing.needed_sample
@@ -101,7 +101,7 @@ def test_what_no_utterance_can_need_is_let_go_of() -> None:
 
 
 def test_an_open_utterance_is_kept_whole() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     found: list[Endpointing] = []
     for at in range(0, 5 * SECOND, PACKET):
         found += hearing.receive(TALK[at : at + PACKET])
@@ -115,15 +115,15 @@ def test_an_open_utterance_is_kept_whole() -> None:
 @pytest.mark.parametrize("noise", [0, 5, 700])
 def test_a_hearing_that_goes_on_for_another_finds_the_same_utterances(noise: float) -> None:
     pcm = talk(noise)
-    expected = Hearing(RULES, 0)
+    expected = SpeechSegmenter(RULES, 0)
     all_ends = ends(hear(expected, pcm) + expected.finish())
     assert len(all_ends) >= 3
     for until in range(SECOND, pcm.size, 101 * PACKET):
-        first = Hearing(RULES, 0)
+        first = SpeechSegmenter(RULES, 0)
         hear(first, pcm[:until])
         border = first.needed_sample - first.needed_sample % PACKET
         start = max(0, border - 25 * SECOND // 4 // PACKET * PACKET)
-        second = Hearing(RULES, start, border)
+        second = SpeechSegmenter(RULES, start, border)
         found = ends(hear(second, pcm[start:]) + second.finish())
         assert found == [end for end in all_ends if end.start_sample >= border], until
 
@@ -137,7 +137,7 @@ def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for
     parts = [part for sound in sounds for part in (faint, clip, faint, sound)]
     pcm = np.concatenate([*parts, faint])
 
-    def doubtful(hearing: Hearing, since: int) -> list[tuple[UtteranceEnd, bytes]]:
+    def doubtful(hearing: SpeechSegmenter, since: int) -> list[tuple[UtteranceEnd, bytes]]:
         found: list[tuple[UtteranceEnd, bytes]] = []
         for at in range(since, pcm.size, PACKET):
             for end in ends(hearing.receive(pcm[at : at + PACKET])):
@@ -145,26 +145,26 @@ def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for
             hearing.forget()
         return [(end, context) for end, context in found if end.is_doubtful]
 
-    expected = doubtful(Hearing(rules, 0), 0)
+    expected = doubtful(SpeechSegmenter(rules, 0), 0)
     assert expected
     for end, context in expected:
         assert context
         border = end.start_sample - end.start_sample % PACKET
         start = max(0, border - 25 * SECOND // 4 // PACKET * PACKET)
-        found = doubtful(Hearing(rules, start, border), start)
+        found = doubtful(SpeechSegmenter(rules, start, border), start)
         assert found == [each for each in expected if each[0].start_sample >= border]
 
 
 def test_what_was_said_before_the_border_is_not_told_again() -> None:
-    expected = Hearing(RULES, 0)
+    expected = SpeechSegmenter(RULES, 0)
     first, *rest = ends(hear(expected, TALK) + expected.finish())
-    hearing = Hearing(RULES, 0, first.end_sample)
+    hearing = SpeechSegmenter(RULES, 0, first.end_sample)
     assert ends(hear(hearing, TALK) + hearing.finish()) == rest
 
 
 def test_what_comes_long_before_the_border_is_for_the_decoder_alone() -> None:
-    border = TUNE_IN_SAMPLES + 3 * SECOND
-    hearing = Hearing(RULES, 0, border)
+    border = VAD_WARMUP_SAMPLES + 3 * SECOND
+    hearing = SpeechSegmenter(RULES, 0, border)
     assert hear(hearing, TALK[: 3 * SECOND]) == []
     assert hearing.received_sample == 3 * SECOND
     hear(hearing, TALK[3 * SECOND : 3 * SECOND + 100], chunk=7)
@@ -176,14 +176,14 @@ def test_what_comes_long_before_the_border_is_for_the_decoder_alone() -> None:
 
 
 def test_one_message_may_reach_over_the_place_from_which_it_listens() -> None:
-    border = TUNE_IN_SAMPLES + 2 * SECOND + 77
-    at_once, bit_by_bit = Hearing(RULES, 0, border), Hearing(RULES, 0, border)
+    border = VAD_WARMUP_SAMPLES + 2 * SECOND + 77
+    at_once, bit_by_bit = SpeechSegmenter(RULES, 0, border), SpeechSegmenter(RULES, 0, border)
     assert hear(at_once, TALK, TALK.size) == hear(bit_by_bit, TALK)
     assert at_once.received_sample == bit_by_bit.received_sample == TALK.size
 
 
 def test_speech_up_to_the_very_end_of_the_stream_is_in_its_final() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     until = 5 * SECOND + 100  # within a window
     found = hear(hearing, TALK[:until])
     assert ends(found) == []
@@ -196,7 +196,7 @@ def test_speech_up_to_the_very_end_of_the_stream_is_in_its_final() -> None:
 
 
 def test_an_utterance_finalized_in_mid_word_goes_on_in_the_next() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     assert hearing.finalize() == []
     hear(hearing, TALK[: 5 * SECOND])
     (end,) = ends(hearing.finalize())
@@ -208,7 +208,7 @@ def test_an_utterance_finalized_in_mid_word_goes_on_in_the_next() -> None:
 
 
 def test_the_clock_can_jump_over_silence_but_not_out_of_an_utterance() -> None:
-    hearing = Hearing(RULES, 0)
+    hearing = SpeechSegmenter(RULES, 0)
     hear(hearing, TALK[: 5 * SECOND])
     with pytest.raises(ValueError, match="open"):
         hearing.skip(100)
@@ -222,14 +222,14 @@ def test_the_clock_can_jump_over_silence_but_not_out_of_an_utterance() -> None:
 
 
 def test_a_jump_before_the_border_leaves_it_where_it_is() -> None:
-    hearing = Hearing(RULES, 0, 15 * SECOND + TALK.size)
+    hearing = SpeechSegmenter(RULES, 0, 15 * SECOND + TALK.size)
     hearing.skip(15 * SECOND)
     assert ends(hear(hearing, TALK)) == []
 
 
 def test_another_endpoint_holds_from_the_next_utterance_on_and_after_a_jump() -> None:
     def delays(endpoint_ms: int | None) -> list[int]:
-        hearing, found_at = Hearing(RULES, 0), []
+        hearing, found_at = SpeechSegmenter(RULES, 0), []
         if endpoint_ms:
             hearing.configure(endpoint_ms)
             hearing.skip(16 * SECOND)

@@ -30,7 +30,7 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> PoolFactory:
         queue = {k: v for k, v in settings.items() if k in QueueSettings.model_fields}
         assert len(worker) + len(queue) == len(settings), "an unknown setting"
         pool = WorkerPool(
-            WorkerSettings.model_validate({"workers": 2, "attempt_floor_s": 60.0} | worker),
+            WorkerSettings.model_validate({"workers": 2, "job_timeout_min_s": 60.0} | worker),
             QueueSettings.model_validate(queue),
             ModelSettings(engine="tests.fakes.scripted_engine:load"),
             model_path,

@@ -30,7 +30,7 @@ async def flooding_pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     pool = WorkerPool(
-        WorkerSettings(workers=1, attempt_floor_s=120.0),
+        WorkerSettings(workers=1, job_timeout_min_s=120.0),
         QueueSettings(poison_attempts=1),
         ModelSettings(engine="tests.fakes.flooding_engine:load"),
         "flooding",

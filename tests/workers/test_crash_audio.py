@@ -34,7 +34,7 @@ EXIT = ProcessExit("SIGSEGV", None, ("file.py:1 function",))
 @asynccontextmanager
 async def crashing_pool(folder: Path, **settings: float) -> AsyncIterator[WorkerPool]:
     kept = CrashAudio.open(folder)
-    given = {"workers": 2, "attempt_floor_s": 60.0, "backoff_max_s": 0.05, **settings}
+    given = {"workers": 2, "job_timeout_min_s": 60.0, "backoff_max_s": 0.05, **settings}
     pool = WorkerPool(
         WorkerSettings.model_validate(given),
         QueueSettings(),
@@ -97,7 +97,7 @@ async def test_what_kills_is_kept_with_how_it_ended_and_nothing_that_was_typed(
 
 async def test_what_hangs_is_kept(tmp_path: Path) -> None:
     (tmp_path / "once").touch()
-    async with crashing_pool(tmp_path / "kept", attempt_floor_s=1.0) as pool:
+    async with crashing_pool(tmp_path / "kept", job_timeout_min_s=1.0) as pool:
         await pool.transcribe(job("slow", f"hang-once:{tmp_path / 'once'}"))
     (death,) = told(tmp_path / "kept")
     assert (death["reason"], death["is_convicted"]) == ("hung", False)

@@ -128,12 +128,12 @@ class Pool(RuleBasedStateMachine):
                 key_share=KEY_SHARE,
                 poison_attempts=ATTEMPTS,
                 poison_ttl_s=POISON_S,
-                key_crashes=1,
+                max_crashes_per_key=1,
                 crash_window_s=WINDOW_S,
             ),
             max_batch_jobs=MAX_BATCH_JOBS,
             workers=self.workers,
-            speed=Speed(FLOOR_S, attempt_factor=8, workers=self.workers),
+            speed=Speed(FLOOR_S, job_timeout_factor=8, workers=self.workers),
         )
 
     @initialize(

@@ -8,13 +8,13 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from bench.chaos.clients.site import Broken, Site, chunks, paced
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 LIVE, FILE = "deepgram", "deepgram_file"
 LISTEN = "/v1/listen?model=nova-3&language=en&punctuate=true"
 
 
-async def ask_live(site: Site, said: Said) -> str:
+async def ask_live(site: Site, said: OutboundItem) -> str:
     """Speak, and return all final results.
 
     Raises:
@@ -40,14 +40,14 @@ async def ask_live(site: Site, said: Said) -> str:
     return " ".join(filter(None, texts))
 
 
-async def _speak(socket: ClientConnection, said: Said) -> None:
+async def _speak(socket: ClientConnection, said: OutboundItem) -> None:
     with contextlib.suppress(ConnectionClosed):  # who listens hears of it
         async for part in paced(chunks(said.pcm)):
             await socket.send(part.tobytes())
         await socket.send('{"type": "CloseStream"}')
 
 
-async def ask_file(site: Site, said: Said) -> str:
+async def ask_file(site: Site, said: OutboundItem) -> str:
     """Post a file and return its text."""
     answer = await site.post(FILE, LISTEN, content=said.wav, headers={"content-type": "audio/wav"})
     return str(answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"])

@@ -4,13 +4,13 @@ import asyncio
 import uuid
 
 from bench.chaos.clients.site import Broken, Site
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 KIND = "job"
 POLL_S = 0.5
 
 
-async def ask(site: Site, said: Said) -> str:
+async def ask(site: Site, said: OutboundItem) -> str:
     """Return the result's text.
 
     Raises:

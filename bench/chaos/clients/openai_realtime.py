@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.chaos.clients.site import Broken, Site, chunks, paced
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 KIND = "openai_realtime"
 RATE_HZ = 24_000
@@ -28,7 +28,7 @@ SESSION = {
 }
 
 
-async def ask(site: Site, said: Said) -> str:
+async def ask(site: Site, said: OutboundItem) -> str:
     """Say each part as a turn, and return all turns' texts in their order.
 
     Raises:

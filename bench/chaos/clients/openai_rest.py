@@ -5,20 +5,20 @@ import json
 import httpx2
 
 from bench.chaos.clients.site import Broken, Refused, Site, check
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 WHOLE, STREAM = "openai", "openai_stream"
 PATH = "/v1/audio/transcriptions"
 FIELDS = {"model": "whisper-1", "language": "en"}
 
 
-async def ask_whole(site: Site, said: Said) -> str:
+async def ask_whole(site: Site, said: OutboundItem) -> str:
     """Post a form and return the answer's text."""
     answer = await site.post(WHOLE, PATH, data=FIELDS, files={"file": ("a.wav", said.wav)})
     return str(answer.json()["text"])
 
 
-async def ask_stream(site: Site, said: Said) -> str:
+async def ask_stream(site: Site, said: OutboundItem) -> str:
     """Post a form and return the text of the deltas, which is that of the last event.
 
     Raises:

@@ -3,13 +3,13 @@
 import base64
 
 from bench.chaos.clients.site import Site
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 FILE, JSON = "utterance", "utterance_json"
 FIELDS = {"language": "en", "beam_size": 1}
 
 
-async def ask_file(site: Site, said: Said) -> str:
+async def ask_file(site: Site, said: OutboundItem) -> str:
     """Post a WAV as the body."""
     answer = await site.with_token(
         FILE, "/utterance", params=FIELDS, headers={"content-type": "audio/wav"}, content=said.wav
@@ -17,7 +17,7 @@ async def ask_file(site: Site, said: Said) -> str:
     return str(answer.json()["text"])
 
 
-async def ask_json(site: Site, said: Said) -> str:
+async def ask_json(site: Site, said: OutboundItem) -> str:
     """Post samples as JSON."""
     audio = base64.b64encode(said.pcm.tobytes()).decode()
     body = {"audio": audio, "audio_format": "pcm16", **FIELDS}

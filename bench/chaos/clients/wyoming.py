@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.types import SAMPLE_RATE_HZ
 from bench.chaos.clients.site import Broken, Refused, Site, chunks, paced
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 
 KIND = "wyoming"
 FORMAT = {"rate": SAMPLE_RATE_HZ, "width": 2, "channels": 1}
@@ -15,7 +15,7 @@ READ_BYTES = 64 * 1024
 BUSY = ("queue_full", "no_worker_ready")
 
 
-async def ask(site: Site, said: Said) -> str:
+async def ask(site: Site, said: OutboundItem) -> str:
     """Speak, and return the transcript.
 
     Raises:
@@ -34,7 +34,7 @@ async def ask(site: Site, said: Said) -> str:
         writer.transport.abort()
 
 
-async def _speak(writer: asyncio.StreamWriter, said: Said) -> None:
+async def _speak(writer: asyncio.StreamWriter, said: OutboundItem) -> None:
     try:
         writer.write(_event("transcribe", {"language": "en"}))
         writer.write(_event("audio-start", FORMAT))

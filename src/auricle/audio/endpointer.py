@@ -170,7 +170,7 @@ class _Utterance:
     speech_probability: float = 0.0
     """The sum over all windows of speech."""
     speech_end_sample: int = 0
-    foretold_end: int | None = None
+    predicted_end: int | None = None
 
     @property
     def is_doubtful(self) -> bool:
@@ -193,19 +193,19 @@ class Endpointer:
     Args:
         rules: What ends an utterance.
         start_sample: Where the first sample that is received lies on the session's clock.
-        border_sample: Where the last utterance ended, if this goes on where another left off: what
+        resume_sample: Where the last utterance ended, if this goes on where another left off: what
             was said before is no utterance.
     """
 
     def __init__(
-        self, rules: EndpointRules, start_sample: int = 0, border_sample: int | None = None
+        self, rules: EndpointRules, start_sample: int = 0, resume_sample: int | None = None
     ) -> None:
         self._rules = rules
         self._endpoint_samples = rules.endpoint_ms * _SAMPLES_PER_MS
         self._pcm = bytearray()  # of windows whose probability isn't known yet
         self._window_start = start_sample
         # No later utterance begins before it.
-        self._floor = start_sample if border_sample is None else border_sample
+        self._floor = start_sample if resume_sample is None else resume_sample
         self._is_talking = False
         self._clear: deque[int] = deque()  # where the newest windows of clear speech start
         self._open: _Utterance | None = None
@@ -285,16 +285,16 @@ class Endpointer:
         if utterance is None or not utterance.is_confirmed:
             return []
         trail_end = utterance.speech_end_sample + self._rules.trail_ms * _SAMPLES_PER_MS
-        return [self._close(utterance.foretold_end or min(trail_end, self.received_sample))]
+        return [self._close(utterance.predicted_end or min(trail_end, self.received_sample))]
 
-    def hush(self) -> None:
+    def reset_speech_state(self) -> None:
         """Take nothing for speech that goes on: what is heard now may be what rings after."""
         self._is_talking = False
 
     def discard(self) -> None:
         """Forget the open utterance, and all that was said until now."""
         self._open, self._floor = None, max(self._floor, self.received_sample)
-        self.hush()
+        self.reset_speech_state()
 
     def _context_of(self, start_sample: int) -> int:
         """Return where the context of an utterance begins: at clear speech, if there was any."""
@@ -351,8 +351,8 @@ class Endpointer:
         if not utterance.is_confirmed and utterance.speech_windows >= MIN_SPEECH_WINDOWS:
             utterance.is_confirmed = True
             happened.append(SpeechStart(utterance.start_sample, utterance.windows[0].start_sample))
-        if window.is_voiced and utterance.foretold_end is not None:
-            utterance.foretold_end = None
+        if window.is_voiced and utterance.predicted_end is not None:
+            utterance.predicted_end = None
             happened.append(Resumed())
         silence_samples = window.end_sample - utterance.speech_end_sample
         length_samples = window.end_sample - utterance.start_sample
@@ -364,10 +364,10 @@ class Endpointer:
         if (
             silence_samples >= self._rules.speculate_ms * _SAMPLES_PER_MS
             and utterance.is_confirmed
-            and utterance.foretold_end is None
+            and utterance.predicted_end is None
         ):
-            utterance.foretold_end = self._trailed(utterance, ending_samples)
-            happened.append(Pause(utterance.foretold_end, utterance.is_doubtful))
+            utterance.predicted_end = self._trailed(utterance, ending_samples)
+            happened.append(Pause(utterance.predicted_end, utterance.is_doubtful))
         return happened
 
     def _ending_silence(self, utterance: _Utterance, length_samples: int) -> int:
@@ -386,7 +386,7 @@ class Endpointer:
         if not utterance.is_confirmed:
             self._open = None
             return []
-        return [self._close(utterance.foretold_end or self._trailed(utterance, ending_samples))]
+        return [self._close(utterance.predicted_end or self._trailed(utterance, ending_samples))]
 
     def _close(self, end_sample: int, *, is_cut: bool = False) -> UtteranceEnd:
         utterance = self._open

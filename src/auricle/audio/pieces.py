@@ -30,7 +30,7 @@ from auricle.audio.vad import (
     Probabilities,
     SpeechDetector,
 )
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: no piece is ever longer."""
@@ -110,7 +110,7 @@ class PieceCutter:
         """
         return self._pcm_start
 
-    def feed(self, pcm: Pcm16, probabilities: Probabilities) -> list[Piece]:
+    def feed(self, pcm: Pcm16, probabilities: Probabilities) -> list[Chunk]:
         """Take samples, and the probabilities of the windows that are complete by now.
 
         Args:
@@ -127,7 +127,7 @@ class PieceCutter:
             raise ValueError("there are probabilities of samples that were never fed")
         return self._look_at(probabilities.tolist())
 
-    def finish(self) -> list[Piece]:
+    def finish(self) -> list[Chunk]:
         """Take note that the recording ends here; return what is left. The cutter is used up."""
         pieces = self._close(self._pcm_end) if self._open else []
         self._pcm_start, self._pcm = self._pcm_end, bytearray()
@@ -141,8 +141,8 @@ class PieceCutter:
     def _piece_start(self) -> int:
         return max(self._floor, self._open[0].start_sample - self._rules.lead_samples)
 
-    def _look_at(self, probabilities: Iterable[float]) -> list[Piece]:
-        pieces: list[Piece] = []
+    def _look_at(self, probabilities: Iterable[float]) -> list[Chunk]:
+        pieces: list[Chunk] = []
         for probability in probabilities:
             start = self._first_window + self._seen_windows * WINDOW_SAMPLES
             self._seen_windows += 1
@@ -152,7 +152,7 @@ class PieceCutter:
         self._forget()
         return pieces
 
-    def _take(self, window: _Window) -> list[Piece]:
+    def _take(self, window: _Window) -> list[Chunk]:
         """Let one window open, lengthen, close or split the piece."""
         if not self._open and not window.is_voiced:
             return []
@@ -169,7 +169,7 @@ class PieceCutter:
             return self._split()
         return []
 
-    def _close(self, limit: int) -> list[Piece]:
+    def _close(self, limit: int) -> list[Chunk]:
         """Finish the piece after its last speech, or drop it if it holds too little."""
         windows, start = self._open, self._piece_start
         self._open = []
@@ -177,10 +177,10 @@ class PieceCutter:
         if not _holds_speech(windows):
             return []
         return [
-            Piece(start, self._samples(start, self._floor), _voiced(windows, start, self._floor))
+            Chunk(start, self._samples(start, self._floor), _voiced(windows, start, self._floor))
         ]
 
-    def _split(self) -> list[Piece]:
+    def _split(self) -> list[Chunk]:
         """Finish the piece at its best place, and start again with what lies after it."""
         windows, at = self._open, self._best_cut()
         self._open = windows[:at]
@@ -218,7 +218,7 @@ class PieceCutter:
         self._pcm_start += gone
 
 
-def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Piece]:
+def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
     """Return the speech in a recording that is in memory."""
     detector, cutter = SpeechDetector(), PieceCutter(rules)
     probabilities = np.concatenate([detector.probabilities(pcm), detector.finish()])

@@ -26,7 +26,7 @@ from auricle.config import (
     unknown_variables,
     worker_environment,
 )
-from auricle.engine.gpu import look, trouble_of
+from auricle.engine.gpu import gpu_issue, look
 from auricle.engine.placement import on_cpu
 from auricle.engine.whisper.fetch import HUB_NAME, known_models
 from auricle.engine.whisper.model_files import check_model_directory, model_mb
@@ -259,7 +259,7 @@ def check_disk(settings: Settings) -> Finding:
 def check_gpu(settings: Settings) -> Finding:
     """Whether CTranslate2 sees a GPU and finds CUDA's libraries, tried in a child."""
     report = look()
-    trouble = trouble_of(report)
+    trouble = gpu_issue(report)
     if trouble is not None:
         level = Level.WARNING if settings.model.device == "auto" else Level.WRONG
         return Finding("GPU", level, trouble.text, trouble.advice)

@@ -12,15 +12,15 @@ import anyio
 from auricle.cli.console import errors
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.config import Settings
-from auricle.engine.placement import settle
+from auricle.engine.placement import resolve_placement
 from auricle.engine.whisper.fetch import resolve
 from auricle.errors import RequestError
-from auricle.files.fair_semaphore import Lane
+from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import (
     FileProgress,
     FileRequest,
     FileTranscript,
-    open_lane,
+    chunk_semaphore,
     transcribe_file,
 )
 from auricle.transcriber import Decoder, Progress
@@ -39,7 +39,7 @@ class LocalRecogniser:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._closing = contextlib.AsyncExitStack()
-        self._lane: Lane
+        self._chunk_slots: FairSemaphore
         self._decoder: DecodePool
         self._transcriber: WorkerPool
 
@@ -51,9 +51,11 @@ class LocalRecogniser:
         """
         settings = self._settings
         model_path = await anyio.to_thread.run_sync(resolve, settings.model)
-        place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
+        place = await anyio.to_thread.run_sync(
+            resolve_placement, settings.worker, settings.model, model_path
+        )
         workers = place.worker.workers
-        self._lane = open_lane(workers)
+        self._chunk_slots = chunk_semaphore(workers)
         self._decoder = DecodePool(settings.worker, settings.decode)
         queue = settings.queue.model_copy(update={"file_workers": workers})  # nobody else is here
         self._transcriber = WorkerPool(place.worker, queue, place.model, model_path)
@@ -90,7 +92,7 @@ class LocalRecogniser:
             self._transcriber,
             decoder,
             FileRequest(_source(request.path), id=uuid.uuid4().hex, options=request.options),
-            lane=self._lane,
+            chunk_slots=self._chunk_slots,
             on_progress=tell,
         )
 

@@ -147,7 +147,7 @@ async def _serve(settings: Settings) -> None:
     for found in (*listen(settings.server), *wyoming.listen(settings.server)):
         found.close()
     kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
-    crash_budget = CrashBudget(settings.queue.key_crashes, settings.queue.crash_window_s)
+    crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
     engine = await _engine(settings, kept, crash_budget)
     pool = engine.transcriber
     decoder = DecodePool(settings.worker, settings.decode, kept, crash_budget)
@@ -162,7 +162,7 @@ async def _serve(settings: Settings) -> None:
     if wyoming_sockets := wyoming.listen(settings.server):
         model = "" if settings.engine.engine_urls else Path(settings.model.model).name
         guests = wyoming.WyomingServer(app.state.auricle, model)
-        app.state.auricle.beside.append(partial(guests.serve, wyoming_sockets))
+        app.state.auricle.background_tasks.append(partial(guests.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
         if kept is not None:
@@ -174,14 +174,14 @@ async def _serve(settings: Settings) -> None:
         await decoder.start()
         shorten_collections()
         problems: list[SetupError] = []
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(_announce, settings, engine, url, problems)
-            beside.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
+        async with anyio.create_task_group() as background_tasks:
+            background_tasks.start_soon(_announce, settings, engine, url, problems)
+            background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
                 await serve(app, settings.server, sockets)
             except SetupError as exc:  # out of a task group it would come as a group
                 problems.append(exc)
-            beside.cancel_scope.cancel()
+            background_tasks.cancel_scope.cancel()
     if problems:
         raise problems[0]
     uptime_s = round(time.monotonic() - began_at, 1)
@@ -218,13 +218,15 @@ async def _engine(
         remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
         return _Engine(remote, f"asks {count} elsewhere", {"recognisers": len(urls)})
 
-    from auricle.engine.placement import settle
+    from auricle.engine.placement import resolve_placement
     from auricle.engine.whisper.fetch import resolve
     from auricle.workers.asr.pool import WorkerPool
 
     in_log = not is_terminal(sys.stderr)
     model_path = await anyio.to_thread.run_sync(partial(resolve, settings.model, in_log=in_log))
-    place = await anyio.to_thread.run_sync(settle, settings.worker, settings.model, model_path)
+    place = await anyio.to_thread.run_sync(
+        resolve_placement, settings.worker, settings.model, model_path
+    )
     if place.trouble is not None:
         _warn("gpu_not_used", f"No GPU is used: {place.trouble.text}.")
     pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept, crash_budget)

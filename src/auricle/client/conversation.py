@@ -25,11 +25,11 @@ import numpy as np
 from auricle.client.kept_audio import FRAME_MS, Encode, Frame, KeptAudio
 from auricle.client.losses import Losses
 from auricle.events import (
+    AudioProgress,
     Closed,
     Event,
     Failed,
     Final,
-    Marks,
     Partial,
     Ready,
     SpeechEnded,
@@ -286,9 +286,11 @@ class Conversation:
         match event:
             case Ready():
                 return self._ready(event)
-            case Marks() | SwitchFormat() | Final() | Partial() if self.state is not State.OPEN:
+            case AudioProgress() | SwitchFormat() | Final() | Partial() if (
+                self.state is not State.OPEN
+            ):
                 return []  # of a session that started elsewhere: it says nothing of our audio
-            case Marks():
+            case AudioProgress():
                 self.received_sample = max(self.received_sample, event.received_sample)
                 self.furthest_sample = max(self.furthest_sample, self.received_sample)
                 self._note_safe(event.safe_sample)

@@ -52,44 +52,44 @@ class GpuReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class GpuIssue:
     """What keeps the GPUs from being used, and what to do."""
 
     text: str
     advice: str
 
 
-def trouble_of(report: GpuReport) -> Trouble | None:
+def gpu_issue(report: GpuReport) -> GpuIssue | None:
     """Return what is amiss, the first thing first; ``None`` if the GPUs can be used."""
     if report.problem:
-        return Trouble(
+        return GpuIssue(
             report.problem, f"Reinstall NVIDIA's driver, and run: pip install {PACKAGES[CUBLAS]}"
         )
     if not report.driver_cuda:
-        return Trouble(
+        return GpuIssue(
             f"there is no NVIDIA driver ({DRIVER} can't be loaded)",
             "Install the driver; for a container, pass the GPU on: docker run --gpus all.",
         )
     if report.driver_cuda < LEAST_DRIVER_CUDA:
         version = f"{report.driver_cuda // 1000}.{report.driver_cuda % 1000 // 10}"
-        return Trouble(
+        return GpuIssue(
             f"the driver is for CUDA {version}, and CTranslate2 needs 12",
             "Update NVIDIA's driver to 525 or newer.",
         )
     if not report.names:
-        return Trouble(
+        return GpuIssue(
             "the driver shows no GPU",
             "See what nvidia-smi lists, and whether CUDA_VISIBLE_DEVICES hides it.",
         )
     if not report.count:
-        return Trouble(
+        return GpuIssue(
             f"CTranslate2 can't use {report.names[0]}",
             "It may be too old, or this CTranslate2 was built without CUDA: see `pip show "
             "ctranslate2`.",
         )
     if report.missing:
         packages = " ".join(PACKAGES[name] for name in report.missing)
-        return Trouble(
+        return GpuIssue(
             f"{' and '.join(report.missing)} can't be loaded",
             f"Run: pip install {packages} (Linux), or put it where the loader looks.",
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from auricle.config import ModelSettings, WorkerSettings, crew_size, memory_per_worker_mb
-from auricle.engine.gpu import GpuReport, Trouble, look, trouble_of
+from auricle.engine.gpu import GpuIssue, GpuReport, gpu_issue, look
 from auricle.engine.whisper.model_files import model_mb
 from auricle.errors import SetupError
 
@@ -31,11 +31,11 @@ class Placement:
 
     worker: WorkerSettings
     model: ModelSettings
-    trouble: Trouble | None = None
+    trouble: GpuIssue | None = None
     """Why ``auto`` doesn't use the GPU."""
 
 
-def settle(
+def resolve_placement(
     worker: WorkerSettings,
     model: ModelSettings,
     model_path: str,
@@ -48,7 +48,7 @@ def settle(
     """
     size_mb = model_mb(model_path)
     report = None if model.device == "cpu" else look_for_gpus()
-    trouble = trouble_of(report) if report is not None else None
+    trouble = gpu_issue(report) if report is not None else None
     if trouble is not None and model.device == "cuda":
         raise SetupError(
             f"AURICLE_DEVICE is cuda, but {trouble.text}. {trouble.advice} "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from auricle.audio.voice import Spans, fit_to_voice
 from auricle.errors import AuricleError
 from auricle.languages import SPACELESS_LANGUAGES
-from auricle.types import SAMPLE_RATE_HZ, Gap, Piece, Segment, Timing, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript, Word
 
 SURE_PROBABILITY = 0.6
 MAX_UNSURE_PIECES = 3
@@ -46,7 +46,7 @@ OnProgress = Callable[[FileProgress], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ChunkSlot:
     """Where a piece lies: its place among the pieces, in the file, and in the reading of it."""
 
     index: int
@@ -56,7 +56,7 @@ class Place:
     voiced: Spans = ()
 
     @classmethod
-    def of(cls, index: int, piece: Piece, fraction: float) -> "Place":
+    def of(cls, index: int, piece: Chunk, fraction: float) -> "ChunkSlot":
         """Return the place of a piece."""
         end_sample = piece.start_sample + piece.pcm.size
         return cls(index, piece.start_sample, end_sample, fraction, piece.voiced)
@@ -132,7 +132,7 @@ class FileLanguages:
         return self._best.get(self.main or "", 0.0)
 
 
-class Stitching:
+class TranscriptAssembler:
     """Puts the pieces' results together in order, whenever they come; I/O-free.
 
     A later transcript for the same place takes the earlier one's.
@@ -145,7 +145,7 @@ class Stitching:
     def __init__(self, on_progress: OnProgress | None, *, keep_words: bool = True) -> None:
         self._on_progress = on_progress
         self._keep_words = keep_words
-        self._results: dict[int, tuple[Place, Transcript | AuricleError]] = {}
+        self._results: dict[int, tuple[ChunkSlot, Transcript | AuricleError]] = {}
         self._next_index = self._firm_index = 0
         self._text = self._firm_text = ""
         self._doubtful: set[int] = set()
@@ -160,7 +160,7 @@ class Stitching:
         if index == self._firm_index < self._next_index:
             self._report()
 
-    def add(self, place: Place, result: Transcript | AuricleError) -> None:
+    def add(self, place: ChunkSlot, result: Transcript | AuricleError) -> None:
         """Take one piece's result."""
         is_correction = place.index < self._next_index
         if is_correction and not isinstance(result, Transcript):
@@ -247,7 +247,7 @@ class Stitching:
         )
         return FileTranscript(transcript, tuple(_gap(place, error) for place, error in gaps))
 
-    def _placed(self, segment: Segment, place: Place, language: str | None) -> Segment:
+    def _placed(self, segment: Segment, place: ChunkSlot, language: str | None) -> Segment:
         """Return a segment where it lies in the file, bounded by the voice that was heard."""
         segment = fit_to_voice(_shifted(segment, place.start_sample), place.voiced)
         words = segment.words if self._keep_words else None
@@ -261,7 +261,7 @@ def _join(before: str, transcript: Transcript) -> str:
     return before + ("" if transcript.language in SPACELESS_LANGUAGES else " ") + text
 
 
-def _gap(place: Place, error: AuricleError) -> Gap:
+def _gap(place: ChunkSlot, error: AuricleError) -> Gap:
     return Gap(place.start_sample, place.end_sample, error.code)
 
 

@@ -12,7 +12,7 @@ import anyio
 from auricle.types import ClientId
 
 
-class Lane:
+class FairSemaphore:
     """So many places; call :meth:`leave` once for each :meth:`enter` that returned.
 
     Args:

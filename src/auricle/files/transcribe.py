@@ -1,7 +1,7 @@
 """A whole file to text: pieces of speech from a decoder become file jobs, and one transcript.
 
-Pieces are recognised side by side, as many as the lane has room for, and merged in their order with
-their times shifted to the file's. Reading waits while the lane is full, so that a file of any
+Pieces are recognised side by side, as many as there are slots for, and merged in their order with
+their times shifted to the file's. Reading waits while all slots are taken, so that a file of any
 length takes the memory of a few pieces. There is no I/O in here but what the two seams do.
 
 **Short files** are cut as long ones are: at pauses of 0.8 s and more (docs/decisions/035). If
@@ -31,25 +31,25 @@ from anyio.abc import TaskGroup
 
 from auricle.errors import AudioError, Draining, Overloaded, PoisonJob, RateLimited, Superseded
 from auricle.files.assemble import (
+    ChunkSlot,
     FileLanguages,
     FileProgress,
     FileTranscript,
     OnProgress,
-    Place,
-    Stitching,
+    TranscriptAssembler,
 )
-from auricle.files.fair_semaphore import Lane
+from auricle.files.fair_semaphore import FairSemaphore
 from auricle.groups import first_error
 from auricle.transcriber import Progress, Reader, Transcriber
 from auricle.types import (
     ANONYMOUS,
     SAMPLE_RATE_HZ,
+    Chunk,
     ClientId,
     Job,
     JobId,
     JobKind,
     Options,
-    Piece,
     Source,
     Transcript,
 )
@@ -59,8 +59,8 @@ __all__ = [
     "FileRequest",
     "FileTranscript",
     "OnProgress",
-    "lane_width",
-    "open_lane",
+    "max_chunks_in_flight",
+    "chunk_semaphore",
     "transcribe_file",
 ]
 
@@ -106,12 +106,12 @@ class FileRequest:
     tells_refusal: bool = False
 
 
-def open_lane(workers: int) -> Lane:
+def chunk_semaphore(workers: int) -> FairSemaphore:
     """Return the bound on pieces in flight, to be shared by all files of one service."""
-    return Lane(lane_width(workers))
+    return FairSemaphore(max_chunks_in_flight(workers))
 
 
-def lane_width(workers: int) -> int:
+def max_chunks_in_flight(workers: int) -> int:
     """Return how many pieces keep so many workers busy with full batches."""
     return min(MAX_IN_FLIGHT, BATCH_PIECES * max(1, workers) + SPARE_PIECES)
 
@@ -121,7 +121,7 @@ async def transcribe_file(
     decoder: Reader,
     request: FileRequest,
     *,
-    lane: Lane,
+    chunk_slots: FairSemaphore,
     on_progress: OnProgress | None = None,
 ) -> FileTranscript:
     """Return the text of a whole file; cancelling the call cancels its jobs and the reading.
@@ -130,7 +130,7 @@ async def transcribe_file(
         transcriber: Recognises the pieces.
         decoder: Finds them.
         request: The file and what is asked of it.
-        lane: From :func:`open_lane`.
+        chunk_slots: From :func:`chunk_semaphore`.
         on_progress: Called in the event loop whenever more of the text is there.
 
     Raises:
@@ -138,7 +138,7 @@ async def transcribe_file(
             that somebody waits for also ``DeadlineExceeded``; and the first piece's error if none
             succeeded.
     """
-    work = _FileWork(transcriber, request, lane, on_progress)
+    work = _FileWork(transcriber, request, chunk_slots, on_progress)
     try:
         async with contextlib.aclosing(_Reading(decoder, request)) as reading:
             return await work.run(reading)
@@ -199,8 +199,8 @@ class _Reading:
 class _Item:
     """A piece and its place; only the place outlives the piece's turn: files can be long."""
 
-    place: Place
-    piece: Piece
+    place: ChunkSlot
+    piece: Chunk
     kind: JobKind = JobKind.FILE
 
 
@@ -211,20 +211,22 @@ class _FileWork:
         self,
         transcriber: Transcriber,
         request: FileRequest,
-        lane: Lane,
+        chunk_slots: FairSemaphore,
         on_progress: OnProgress | None,
     ) -> None:
         self._transcriber = transcriber
         self._request = request
-        self._lane = lane
-        self._stitching = Stitching(on_progress, keep_words=request.options.word_timestamps)
+        self._chunk_slots = chunk_slots
+        self._stitching = TranscriptAssembler(
+            on_progress, keep_words=request.options.word_timestamps
+        )
         self._languages = FileLanguages(request.options.language)
         # Pieces in a language that was found out: those that wait for earlier ones to be heard, and
         # those that were, but are not sure yet, with the language that they were taken for.
         self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
         self._unsure: dict[int, tuple[_Item, str | None]] = {}
         self._next_heard = 0
-        self._in_lane: set[_Item] = set()
+        self._in_slot: set[_Item] = set()
         self._listening: set[_Item] = set()  # those of them whose language is being found out
         self._news = anyio.Event()
         self._started = 0
@@ -252,8 +254,8 @@ class _FileWork:
                     await self._start(pieces, replace(item, kind=JobKind.FINAL))
             await self._correct(self._languages.close())
         finally:
-            for _ in self._in_lane:  # of tasks that were cancelled before their first step
-                self._lane.leave(self._request.client)
+            for _ in self._in_slot:  # of tasks that were cancelled before their first step
+                self._chunk_slots.leave(self._request.client)
         return self._stitching.result(duration_samples, reading.waited_s, self._languages)
 
     def _release_room(self) -> None:
@@ -261,8 +263,8 @@ class _FileWork:
         if self._request.reservation is not None:
             self._transcriber.release(self._request.reservation)
 
-    def _item(self, piece: Piece, fraction: float) -> _Item:
-        place = Place.of(self._started, piece, fraction)
+    def _item(self, piece: Chunk, fraction: float) -> _Item:
+        place = ChunkSlot.of(self._started, piece, fraction)
         self._started += 1
         return _Item(place, piece)
 
@@ -271,8 +273,8 @@ class _FileWork:
         while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
             await self._news.wait()
         if item.kind is JobKind.FILE:
-            await self._lane.enter(self._request.client)
-            self._in_lane.add(item)
+            await self._chunk_slots.enter(self._request.client)
+            self._in_slot.add(item)
         if self._languages.given is None:
             self._listening.add(item)
             self._stitching.doubt(item.place.index)
@@ -290,9 +292,9 @@ class _FileWork:
                 await self._correct(self._hear())
         finally:
             self._listening.discard(item)
-            if item in self._in_lane:
-                self._in_lane.discard(item)
-                self._lane.leave(self._request.client)
+            if item in self._in_slot:
+                self._in_slot.discard(item)
+                self._chunk_slots.leave(self._request.client)
             self._news.set()
             self._news = anyio.Event()
 
@@ -337,7 +339,7 @@ class _FileWork:
             except Draining:
                 raise
             except (Overloaded, RateLimited) as error:
-                if kind is JobKind.FINAL:  # it had no reservation; the file lane has room
+                if kind is JobKind.FINAL:  # it had no reservation; there is a slot
                     if self._request.tells_refusal and item.place.index == 0:
                         raise
                     kind = JobKind.FILE

@@ -27,7 +27,7 @@ What holds for the order of things:
 - ``Stop`` is answered by ``Closed`` after the last final; the connection then ends by itself.
 
 To add a dialect: write its class and its tests here, in ``protocol/``, then a route that says how
-its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_guest`). The native
+its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_dialect`). The native
 protocol (:mod:`auricle.server.live.native_dialect`) is the smallest example,
 :mod:`auricle.protocol.openai.realtime` one with a memory.
 """
@@ -52,14 +52,14 @@ class Discard(msgspec.Struct, frozen=True):
     """Forget the open utterance: no final of it is wanted. ``Discarded`` says when it was done."""
 
 
-class Tune(Configure, frozen=True, kw_only=True):
+class UpdateConfig(Configure, frozen=True, kw_only=True):
     """Change what is given, from the next utterance or sample on."""
 
     hotwords: tuple[str, ...] | UnsetType = UNSET
 
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard
-"""What a session is told beside audio; :class:`Tune` is a ``Configure``."""
+"""What a session is told beside audio; :class:`UpdateConfig` is a ``Configure``."""
 
 
 class Law(enum.Enum):
@@ -87,7 +87,7 @@ class Reply:
 Step = bytes | Companded | SessionCommand | Reply
 """What is to be done for a client's message; ``bytes`` are one binary message for the session."""
 
-Said = SessionEvent | Reply
+OutboundItem = SessionEvent | Reply
 """What waits to be sent."""
 
 
@@ -101,7 +101,7 @@ class End:
 
 
 @dataclass(frozen=True, slots=True)
-class Farewell:
+class ClosingMessages:
     """A connection's last messages, and what its close frame says."""
 
     texts: tuple[str, ...]
@@ -140,6 +140,6 @@ class Dialect(Protocol):
         """Return the messages that tell an event; many events are nothing to a dialect."""
         ...
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         """Return how to part, with all that was held back until now; called at most once."""
         ...

@@ -1,18 +1,18 @@
-"""The HTTP application: routes, and around them what every request goes through.
+"""The HTTP application: its routes, and the middleware around them.
 
 ::
 
-    TrustedProxies  finds out whose request it is (and StrictTransport tells of https)
-      Observer        counts and logs
-        LingeringClose  lets an answer reach a client that is still sending
-          Door            refuses those that are too many
-            OwnNames        refuses other names than the server's own, if there are no keys
-              cross_origin    tells browsers which pages of other sites may use it
-                Shield          answers ``internal`` for what nobody expected
-                  errors.py       our errors, 404 and 405, as JSON
+    TrustedProxies            takes client address and scheme from trusted proxies' headers
+      AccessLogMiddleware       counts and logs each request
+        LingeringClose            delivers an answer to a client that still sends its body
+          ConnectionLimitMiddleware refuses requests above the connection limits
+            TrustedHostMiddleware     refuses other host names if there are no keys
+              cross_origin              sets the CORS headers
+                ErrorBoundaryMiddleware   answers ``internal`` for unexpected exceptions
+                  errors.py                 answers our errors, 404 and 405 as JSON
                     routes
 
-A WebSocket passes LingeringClose and the last three untouched: it tells its errors itself.
+A WebSocket passes LingeringClose and the last three unchanged: it sends its errors itself.
 """
 
 import time
@@ -28,8 +28,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from auricle.audio.opus import find_libopus
 from auricle.config import Settings
 from auricle.errors import SetupError
-from auricle.server.access.connection_limits import Door
-from auricle.server.access.origins import OwnNames, cross_origin
+from auricle.server.access.connection_limits import ConnectionLimitMiddleware
+from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
@@ -39,11 +39,11 @@ from auricle.server.api.openai import realtime
 from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.api.ops import health
-from auricle.server.api.ops.access_log import Observer
+from auricle.server.api.ops.access_log import AccessLogMiddleware
 from auricle.server.api.ops.pages import pages_router
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import TrustedProxies
-from auricle.server.http.errors import EXCEPTION_HANDLERS, Shield
+from auricle.server.http.errors import EXCEPTION_HANDLERS, ErrorBoundaryMiddleware
 from auricle.server.http.openapi import complete
 from auricle.server.http.request_log import with_request_id
 from auricle.server.http.uniform_routes import refuse_socket, serve_uniformly
@@ -108,12 +108,12 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     app.include_router(pages_router())
     app.router.default = partial(_not_found, app.router.default)
     # The last one added is the outermost.
-    app.add_middleware(Shield)
+    app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
-    app.add_middleware(OwnNames, origins=server.origins)
-    app.add_middleware(Door, gate=server.gate)
+    app.add_middleware(TrustedHostMiddleware, origins=server.origins)
+    app.add_middleware(ConnectionLimitMiddleware, gate=server.gate)
     app.add_middleware(LingeringClose)
-    app.add_middleware(Observer, server=server)
+    app.add_middleware(AccessLogMiddleware, server=server)
     if settings.server.hsts_s:
         app.add_middleware(StrictTransport, max_age_s=settings.server.hsts_s)
     app.add_middleware(TrustedProxies, trusted=settings.server.trusted_proxies)

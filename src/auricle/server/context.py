@@ -17,17 +17,17 @@ from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
-from auricle.files.fair_semaphore import Lane
-from auricle.files.transcribe import lane_width, open_lane
+from auricle.files.fair_semaphore import FairSemaphore
+from auricle.files.transcribe import chunk_semaphore, max_chunks_in_flight
 from auricle.server.access.admission import FilePlaces
-from auricle.server.access.connection_limits import Gate
+from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
 from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import Allowances, KeyLimits
 from auricle.server.http.request_log import request_log
 from auricle.server.live.registry import LiveSessions
-from auricle.server.telemetry.history import History, Look, keep
+from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
 from auricle.server.uploads.job_store import JobStore
 from auricle.server.uploads.spool import SpoolDirectory
@@ -59,15 +59,15 @@ class ServerState:
     allowances: Allowances
     metrics: Metrics
     jobs: JobStore
-    gate: Gate
+    gate: ConnectionLimiter
     places: FilePlaces
     early: EarlyReservations
-    lane: Lane
+    chunk_slots: FairSemaphore
     live: LiveSessions
     history: History = field(default_factory=History)
     is_draining: bool = False
     requests: set[anyio.CancelScope] = field(default_factory=set)
-    beside: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
+    background_tasks: list[Callable[[], Coroutine[Any, Any, None]]] = field(default_factory=list)
     setup_error: SetupError | None = None
     _running: Running | None = None
 
@@ -105,10 +105,10 @@ class ServerState:
                 settings.keep_results_s,
                 int(settings.max_results_mb * 1_000_000),
             ),
-            gate=Gate.of(settings),
+            gate=ConnectionLimiter.of(settings),
             places=FilePlaces(settings.max_file_jobs),
             early=EarlyReservations(),
-            lane=open_lane(0),  # until the workers are known
+            chunk_slots=chunk_semaphore(0),  # until the workers are known
             live=LiveSessions(
                 live_settings,
                 transcriber,
@@ -140,7 +140,7 @@ class ServerState:
             SetupError: Uploads can't be stored, or the voice detector is missing.
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
-        self.lane.width = lane_width(len(self.transcriber.stats().workers))
+        self.chunk_slots.width = max_chunks_in_flight(len(self.transcriber.stats().workers))
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
         try:
             async with anyio.create_task_group() as background:
@@ -148,10 +148,10 @@ class ServerState:
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
                 background.start_soon(spool.watch)
-                background.start_soon(keep, self.history, self._look)
+                background.start_soon(sample_loop, self.history, self._look)
                 if (keys_file := self.settings.keys_file) is not None:
                     background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
-                for work in self.beside:
+                for work in self.background_tasks:
                     background.start_soon(work)
                 yield
                 background.cancel_scope.cancel()
@@ -159,10 +159,12 @@ class ServerState:
             self._running = None
             spool.close()
 
-    def _look(self) -> Look:
+    def _look(self) -> Snapshot:
         asr = self.transcriber.stats()
-        self.lane.width = lane_width(len(asr.workers))  # recognisers elsewhere come and go
-        return Look(
+        self.chunk_slots.width = max_chunks_in_flight(
+            len(asr.workers)
+        )  # recognisers elsewhere come and go
+        return Snapshot(
             asr=asr,
             decode=self.decoder.stats(),
             connected=self.live.connected,

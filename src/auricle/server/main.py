@@ -22,7 +22,7 @@ from fastapi import FastAPI
 
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
-from auricle.server.access.connection_limits import GatedSocket
+from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.access.keyring import check_exposure
 from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
@@ -77,13 +77,13 @@ async def serve(
     state: ServerState = app.state.auricle
     certificate = Certificate.of(settings)
     if certificate is not None:
-        state.beside.append(certificate.follow)
+        state.background_tasks.append(certificate.follow)
     if sockets is None:
         sockets = listen(settings)
     server = Server(uvicorn_config(app), state, settings.drain_s, certificate)
     if agent := agent_sockets(settings):
-        state.beside.append(partial(serve_agent, state, agent))
-    sockets = [GatedSocket.around(found, state.gate) for found in sockets]
+        state.background_tasks.append(partial(serve_agent, state, agent))
+    sockets = [LimitedListener.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn's way to say that the application did not start

@@ -19,7 +19,7 @@ from auricle.protocol.dialect import Discard, Flush
 from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.ledger import Ledger
 from auricle.session.pace import Pace
-from auricle.session.segmenter import Hearing
+from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire
@@ -30,23 +30,23 @@ MAX_INBOX_BYTES = 8 * 2**20
 """Several of the largest messages; whoever runs the session stops reading long before."""
 ITEM_BYTES = 200
 """What a message or a command costs, however small it is."""
-BITE_SAMPLES = SAMPLE_RATE_HZ
+MAX_STEP_SAMPLES = SAMPLE_RATE_HZ
 SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
 """Silence that is longer is not listened to."""
 RESENT_S = 55.0
 """What a client may send again, at a live stream's priority, to a new session in the place of one
 that was forgotten: what it kept of some seconds without a server, and its lead-in."""
 
-InOrder = Finalize | Configure | Stop | Flush | Discard
+OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 
 
 @dataclass(frozen=True, slots=True)
-class Happened:
+class IntakeEvent:
     """What was found in a bite of audio, in order; or a command whose turn it is."""
 
     found: tuple[Endpointing, ...] = ()
     notice: Warned | SwitchFormat | None = None
-    command: InOrder | None = None
+    command: OrderedCommand | None = None
 
 
 class Intake:
@@ -64,11 +64,11 @@ class Intake:
         self._libopus = libopus
         start_sample = parameters.start_sample
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms)
-        self.hearing = Hearing(rules, start_sample, parameters.border_sample)
-        self.ledger = Ledger(parameters.border_sample)
+        self.hearing = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
+        self.ledger = Ledger(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
-        self._inbox: deque[bytes | InOrder] = deque()
+        self._inbox: deque[bytes | OrderedCommand] = deque()
         self._inbox_bytes = 0
         self._silence_samples = 0
         self._silence_seq: int | None = None
@@ -92,7 +92,7 @@ class Intake:
         """Whether the client can go on after a lost connection."""
         return self._wire.is_resumable
 
-    def put(self, item: bytes | InOrder) -> None:
+    def put(self, item: bytes | OrderedCommand) -> None:
         """Take a message or a command; nothing is done with it yet.
 
         After a fault, or the end, it is ignored.
@@ -110,7 +110,7 @@ class Intake:
         self._is_broken = False
         self._wire.reconnect()
 
-    def next_happened(self, now: float) -> Happened | None:
+    def next_event(self, now: float) -> IntakeEvent | None:
         """Work off the next bite; ``None`` when there is nothing more.
 
         Raises:
@@ -119,7 +119,7 @@ class Intake:
             UnsupportedFormat: It holds something else than the format that was named.
         """
         try:
-            return self._next_happened(now)
+            return self._next_event(now)
         except AuricleError:
             self._drop_inbox()
             self._is_broken = True
@@ -164,16 +164,16 @@ class Intake:
             case Wire.OGG | Wire.WEBM:
                 return ContainerWire(self._libopus, self._parameters, self.counts)
 
-    def _next_happened(self, now: float) -> Happened | None:
+    def _next_event(self, now: float) -> IntakeEvent | None:
         if self._silence_samples:
-            return Happened(tuple(self._hear_silence(now)))
-        item = self._wire.next_heard()
+            return IntakeEvent(tuple(self._hear_silence(now)))
+        item = self._wire.next_decoded()
         match item:
             case None:
                 return self._next_item()
             case Audio(pcm, seq):
                 self.pace.receive(pcm.size, now)
-                return Happened(tuple(self._hear(pcm, seq, now)))
+                return IntakeEvent(tuple(self._hear(pcm, seq, now)))
             case Lost(samples, pcm, seq):
                 self._silence_samples = samples - pcm.size
                 self._silence_seq = seq
@@ -182,19 +182,19 @@ class Intake:
                 warning = Warned(
                     WarningCode.AUDIO_GAP, "Audio is missing; silence keeps the clock.", gap_ms
                 )
-                return Happened(tuple(found), warning)
+                return IntakeEvent(tuple(found), warning)
             case _:
-                return Happened(notice=item)
+                return IntakeEvent(notice=item)
 
-    def _next_item(self) -> Happened | None:
+    def _next_item(self) -> IntakeEvent | None:
         if not self._inbox:
             return None
         item = self._inbox.popleft()
         self._inbox_bytes -= _cost_bytes(item)
         if not isinstance(item, bytes):
-            return Happened(command=item)
+            return IntakeEvent(command=item)
         self._wire.receive_data(item)
-        return Happened()
+        return IntakeEvent()
 
     def _hear_silence(self, now: float) -> list[Endpointing]:
         """Go on with the silence of a gap, or jump over it."""
@@ -204,7 +204,7 @@ class Intake:
             self._silence_samples = 0
             self.ledger.note(self.hearing.received_sample, now, self._silence_seq)
             return []
-        bite = min(left, BITE_SAMPLES)
+        bite = min(left, MAX_STEP_SAMPLES)
         self._silence_samples -= bite
         seq = None if self._silence_samples else self._silence_seq
         return self._hear(np.zeros(bite, np.int16), seq, now)
@@ -226,7 +226,7 @@ class Intake:
         self._inbox_bytes = 0
 
 
-def _cost_bytes(item: bytes | InOrder) -> int:
+def _cost_bytes(item: bytes | OrderedCommand) -> int:
     return ITEM_BYTES + (len(item) if isinstance(item, bytes) else 0)
 
 

@@ -25,19 +25,19 @@ from auricle.audio.opus import LibOpus
 from auricle.config import LiveSettings
 from auricle.errors import AuricleError, BadRequest
 from auricle.events import (
+    AudioProgress,
     Closed,
     Discarded,
     Final,
     Finalized,
     Flushed,
-    Marks,
     Ready,
     SwitchFormat,
     Warned,
     WarningCode,
 )
 from auricle.languages import LANGUAGES, improbable_language
-from auricle.protocol.dialect import Discard, Flush, SessionCommand, Tune
+from auricle.protocol.dialect import Discard, Flush, SessionCommand, UpdateConfig
 from auricle.protocol.native.stream import (
     Ack,
     Configure,
@@ -46,7 +46,7 @@ from auricle.protocol.native.stream import (
     Stop,
     StreamParameters,
 )
-from auricle.session.intake import BITE_SAMPLES, Happened, InOrder, Intake
+from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
 from auricle.session.ledger import SafeMark
 from auricle.session.output import Cancel, Output, Submit
@@ -117,7 +117,7 @@ class LiveSession:
         self._journal = Journal()
         self._outputs: deque[Output] = deque()
         self._flushes: deque[tuple[Finalized, int]] = deque()  # and the last utterance before it
-        self._safe = SafeMark(parameters.border_sample)
+        self._safe = SafeMark(parameters.resume_sample)
         self._marked_sample = parameters.start_sample
         self._warnings = HeldWarnings()
         self._now = now
@@ -315,14 +315,14 @@ class LiveSession:
         """Work off a bite of what was sent, and do what is due."""
         self._tick(now)
         hearing = self._intake.hearing
-        until_sample = hearing.received_sample + BITE_SAMPLES
+        until_sample = hearing.received_sample + MAX_STEP_SAMPLES
         self._is_behind = False
         try:
             for _ in range(BITE_STEPS):
                 if hearing.received_sample >= until_sample or not self._has_room:
                     self._is_behind = True
                     break
-                happened = self._intake.next_happened(now)
+                happened = self._intake.next_event(now)
                 if happened is None:
                     break
                 self._take(happened, now)
@@ -337,7 +337,7 @@ class LiveSession:
             self._intake.pace.rest(now)
         self._now = now
 
-    def _take(self, happened: Happened, now: float) -> None:
+    def _take(self, happened: IntakeEvent, now: float) -> None:
         self._take_found(happened.found, now)
         if isinstance(happened.notice, Warned):
             self._warnings.add(happened.notice)
@@ -354,7 +354,7 @@ class LiveSession:
             ):
                 self._put(told)
 
-    def _do(self, command: InOrder, now: float) -> None:
+    def _do(self, command: OrderedCommand, now: float) -> None:
         if self._is_stopping:
             return
         match command:
@@ -394,7 +394,7 @@ class LiveSession:
             self._options = replace(self._options, languages=command.languages)
         if command.prompt is not UNSET:
             self._options = replace(self._options, initial_prompt=command.prompt or None)
-        if isinstance(command, Tune) and command.hotwords is not UNSET:
+        if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
             self._options = replace(self._options, hotwords=command.hotwords)
 
     def _settle(self) -> None:
@@ -430,7 +430,7 @@ class LiveSession:
     def _put_marks(self) -> None:
         received_seq = self._intake.received_seq
         safe_seq = None if received_seq is None else self._safe.seq
-        self._put(Marks(self.received_sample, self._safe.sample, received_seq, safe_seq))
+        self._put(AudioProgress(self.received_sample, self._safe.sample, received_seq, safe_seq))
 
     def _close_if_done(self) -> None:
         if not self._is_stopping or self._is_closed or not self._is_attached:

@@ -18,7 +18,7 @@ from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
 from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
-from auricle.session.segmenter import Hearing
+from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
 from auricle.types import JobId, JobKind, Options, Transcript, Word
 
@@ -28,7 +28,7 @@ EARLY_INTERVAL_S = 0.3
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 
-Told = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
+RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Recognition:
     """
 
     def __init__(
-        self, caller: Caller, hearing: Hearing, ledger: Ledger, *, wants_partials: bool
+        self, caller: Caller, hearing: SpeechSegmenter, ledger: Ledger, *, wants_partials: bool
     ) -> None:
         self._caller = caller
         self._hearing = hearing
@@ -130,7 +130,7 @@ class Recognition:
 
     def happened(
         self, found: Endpointing, options: Options, now: float, *, is_ahead: bool
-    ) -> list[Told]:
+    ) -> list[RecognitionOutput]:
         """Take what the endpointer found."""
         match found:
             case SpeechStart():
@@ -196,7 +196,7 @@ class Recognition:
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _pause(self, found: Pause, now: float, *, is_ahead: bool) -> list[Told]:
+    def _pause(self, found: Pause, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
         utterance = self._open
         assert utterance is not None
         utterance.is_paused = True
@@ -205,18 +205,18 @@ class Recognition:
         pcm = self._hearing.read(utterance.start_sample, found.end_sample)
         return [utterance.start_speculation(pcm, now)]
 
-    def _resume(self) -> list[Told]:
+    def _resume(self) -> list[RecognitionOutput]:
         utterance = self._open
         assert utterance is not None
         utterance.is_paused = False
         cancel = utterance.drop_speculation()
         return [] if cancel is None else [cancel]
 
-    def _end(self, found: UtteranceEnd, now: float) -> list[Told]:
+    def _end(self, found: UtteranceEnd, now: float) -> list[RecognitionOutput]:
         """Make a final of the open utterance."""
         utterance, self._open = self._open, None
         assert utterance is not None
-        told: list[Told] = [SpeechEnded(found.speech_end_sample)]
+        told: list[RecognitionOutput] = [SpeechEnded(found.speech_end_sample)]
         early = utterance.speculation
         if early is not None and early.end_sample != found.end_sample:
             early = None

@@ -17,37 +17,37 @@ from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.session.recording import Recording
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
-TUNE_IN_SAMPLES = 6 * SAMPLE_RATE_HZ
+VAD_WARMUP_SAMPLES = 6 * SAMPLE_RATE_HZ
 """The detector knows the background by the quietest of 3.6 s, smoothed over some more."""
 
 MAX_DECODED_SAMPLES = 25 * SAMPLE_RATE_HZ
 """An utterance and its context together."""
 
 
-class Hearing:
+class SpeechSegmenter:
     """Finds utterances and keeps their audio until it is let go of.
 
     Args:
         rules: What ends an utterance.
         start_sample: Where the clock starts.
-        border_sample: Where the last utterance of the session before this one ended, or later:
+        resume_sample: Where the last utterance of the session before this one ended, or later:
             the audio before it is only there to tune in.
     """
 
     def __init__(
-        self, rules: EndpointRules, start_sample: int, border_sample: int | None = None
+        self, rules: EndpointRules, start_sample: int, resume_sample: int | None = None
     ) -> None:
         self._rules = rules
         self._detector = VoiceDetector()
-        self._start(start_sample, start_sample if border_sample is None else border_sample)
+        self._start(start_sample, start_sample if resume_sample is None else resume_sample)
 
-    def _start(self, sample: int, border_sample: int) -> None:
+    def _start(self, sample: int, resume_sample: int) -> None:
         self._recording = Recording(sample)
         # What came earlier was for the decoder alone.
-        self._first_sample = max(sample, border_sample - TUNE_IN_SAMPLES)
+        self._first_sample = max(sample, resume_sample - VAD_WARMUP_SAMPLES)
         self._first_window = self._first_sample - self._first_sample % GRID_SAMPLES
-        self._border_sample = border_sample = max(sample, border_sample)
-        self._endpointer = Endpointer(self._rules, self._first_window, border_sample)
+        self._border_sample = resume_sample = max(sample, resume_sample)
+        self._endpointer = Endpointer(self._rules, self._first_window, resume_sample)
         silence = np.zeros(self._first_sample - self._first_window, np.int16)
         self._endpointer.receive(silence, self._detector.probabilities(silence))
 
@@ -94,7 +94,7 @@ class Hearing:
         """End the open utterance now; what follows has to show that it is speech."""
         ended = self._endpointer.finish()
         if ended:
-            self._endpointer.hush()
+            self._endpointer.reset_speech_state()
         return ended
 
     def discard(self) -> None:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from bench.chaos.load import Outcome
-from bench.chaos.said import Said
+from bench.chaos.said import OutboundItem
 from bench.chaos.verdict import by_kind, differences, log_figures, verdicts, watched, word_figures
 
 pytestmark = pytest.mark.unit
 
-SAID = Said("live 0", np.zeros(16_000, np.int16), (), "one two three", b"", b"")
+SAID = OutboundItem("live 0", np.zeros(16_000, np.int16), (), "one two three", b"", b"")
 PEACE = {("native", "live 0"): Outcome("native", SAID, 0.0, 2.0, "done", "one two three")}
 
 

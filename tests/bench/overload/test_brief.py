@@ -36,7 +36,7 @@ def service() -> Iterator[Service]:
         max_file_jobs=3,
         max_sessions=3,
         address_connections=0,
-        address_sessions=0,
+        max_sessions_per_address=0,
     ) as found:
         yield found
 

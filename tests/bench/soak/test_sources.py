@@ -62,7 +62,7 @@ def test_a_recording_is_what_a_session_hears_of_it(container: str) -> None:
     heard: list[Pcm16] = []
     for message in (*map(source.message, range(60)), source.rest()):
         wire.receive_data(message)
-        while (found := wire.next_heard()) is not None:
+        while (found := wire.next_decoded()) is not None:
             assert isinstance(found, Audio)
             heard.append(found.pcm)
     samples = np.concatenate(heard)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from auricle.cluster.gateway.admission import Books, Known
+from auricle.cluster.gateway.admission import FleetCapacity, GatewayAdmission
 from auricle.config import QueueSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
@@ -28,13 +28,15 @@ def job(
     )
 
 
-def books(known: Known | None = None, *, gateways: int = 1, **settings: float) -> Books:
-    opened = Books(QueueSettings.model_validate(settings), gateways)
-    opened.observe(known or Known(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
+def books(
+    known: FleetCapacity | None = None, *, gateways: int = 1, **settings: float
+) -> GatewayAdmission:
+    opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways)
+    opened.observe(known or FleetCapacity(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
     return opened
 
 
-def room(of: Books, audio_s: float, *, client: ClientId = ANONYMOUS, **how: bool) -> str:
+def room(of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, **how: bool) -> str:
     given = {"standing": False, "resumed": False} | how
     name, shed = of.reserve(client, audio_s, max_wait_s=None, **given)
     assert not shed
@@ -76,7 +78,9 @@ def test_a_key_has_its_share_of_that() -> None:
 
 
 def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
-    busy = Known(workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1)
+    busy = FleetCapacity(
+        workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1
+    )
     alone = books(busy)
     with pytest.raises(Overloaded):
         room(alone, 31.0)
@@ -86,7 +90,9 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
     room(shared, 30.0)
     with pytest.raises(Overloaded):
         room(shared, 1.0)
-    modest = Known(workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1)
+    modest = FleetCapacity(
+        workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1
+    )
     beside = books(modest, gateways=2)
     room(beside, 50.0)  # their 20 s come out of their own half
     with pytest.raises(Overloaded):
@@ -96,17 +102,17 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
 def test_our_own_jobs_are_not_counted_twice() -> None:
     mine = books()
     ticket, _ = mine.open(job(30.0), 0.0)
-    mine.observe(Known(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
+    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
     room(mine, 70.0)
     mine.close(ticket)
-    mine.observe(Known(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
+    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
     room(mine, 30.0)
 
 
 def test_what_runs_takes_no_room() -> None:
     mine = books()
     mine.open(job(30.0), 0.0)
-    mine.observe(Known(workers=2, max_audio_s=100.0, running_audio_s=30.0))
+    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, running_audio_s=30.0))
     room(mine, 100.0)
 
 
@@ -121,7 +127,7 @@ def test_released_room_is_free_again_and_unknown_names_are_ignored() -> None:
 
 
 def test_nobody_can_release_what_others_have() -> None:
-    mine = books(Known(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
+    mine = books(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
     for number in range(10):
         mine.release(f"r{number}")
     with pytest.raises(Overloaded):
@@ -129,7 +135,9 @@ def test_nobody_can_release_what_others_have() -> None:
 
 
 def test_a_wait_that_would_be_too_long_is_refused() -> None:
-    busy = Known(workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0)
+    busy = FleetCapacity(
+        workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0
+    )
     mine = books(busy)
     with pytest.raises(Overloaded):
         mine.reserve(ANONYMOUS, 5.0, max_wait_s=5.0, standing=False, resumed=False)

@@ -250,7 +250,7 @@ async def test_poison_is_not_carried_from_one_recogniser_to_the_next(tmp_path: P
 
 async def test_a_key_that_sends_poison_uses_up_its_budget_here_too() -> None:
     with running_recogniser(workers=2) as only:
-        async with gateway(only.url, ready=2, key_crashes=1) as remote:
+        async with gateway(only.url, ready=2, max_crashes_per_key=1) as remote:
             poison = job("poison", "segfault")
             named = Job(poison.id, poison.pcm, poison.options, client="alice")  # type: ignore[arg-type]
             with pytest.raises(PoisonJob):

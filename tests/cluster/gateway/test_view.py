@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.cluster.gateway.ejection import Ejection
-from auricle.cluster.gateway.view import Seen, count, known_of, stats_of
+from auricle.cluster.gateway.view import NodeView, count, fleet_capacity, stats_of
 from auricle.cluster.wire.capacity import capacity_of
 from auricle.errors import (
     AudioError,
@@ -40,8 +40,8 @@ def told(id: str, at: float = 1.0, stats: Stats = BUSY) -> Ejection:
     return ejection
 
 
-def of(*ejections: Ejection) -> list[Seen]:
-    return [Seen(str(number), ejection) for number, ejection in enumerate(ejections, 1)]
+def of(*ejections: Ejection) -> list[NodeView]:
+    return [NodeView(str(number), ejection) for number, ejection in enumerate(ejections, 1)]
 
 
 def show(*ejections: Ejection, is_open: bool = True) -> Stats:
@@ -69,7 +69,7 @@ def test_one_at_two_addresses_counts_once_as_it_was_told_last() -> None:
 
 
 def test_those_that_do_not_tell_who_they_are_count_each() -> None:
-    assert known_of(of(told(""), told(""))).max_audio_s == 600.0
+    assert fleet_capacity(of(told(""), told(""))).max_audio_s == 600.0
 
 
 def test_one_that_is_out_counts_for_nothing_but_shows() -> None:
@@ -82,7 +82,7 @@ def test_one_that_is_out_counts_for_nothing_but_shows() -> None:
     ]
     assert stats.max_audio_s == 300.0
     assert stats.ready
-    assert known_of(of(told("x"), lost)).workers == 1
+    assert fleet_capacity(of(told("x"), lost)).workers == 1
 
 
 def test_one_whose_first_address_is_out_is_still_called_by_it() -> None:
@@ -117,8 +117,8 @@ def test_the_model_is_known_though_all_are_out() -> None:
 
 def test_speeds_that_are_not_known_yet_are_left_out() -> None:
     fresh = Stats(ready=True, seconds_per_audio_s=0.0)
-    assert known_of(of(told("x"), told("y", stats=fresh))).seconds_per_audio_s == 0.2
-    assert known_of(of(told("y", stats=fresh))).seconds_per_audio_s == 0.0
+    assert fleet_capacity(of(told("x"), told("y", stats=fresh))).seconds_per_audio_s == 0.2
+    assert fleet_capacity(of(told("y", stats=fresh))).seconds_per_audio_s == 0.0
 
 
 def test_jobs_are_counted_as_a_pool_counts_them() -> None:

@@ -10,9 +10,9 @@ pytestmark = pytest.mark.unit
 
 def test_they_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_REPLICAS", "3")
-    monkeypatch.setenv("AURICLE_INGRESSES", "4")
+    monkeypatch.setenv("AURICLE_RAY_INGRESS_REPLICAS", "4")
     cluster = settings_from({"replicas": "5", "replica_cpus": 1.5}).cluster
-    assert (cluster.replicas, cluster.ingresses, cluster.replica_cpus) == (5, 4, 1.5)
+    assert (cluster.replicas, cluster.ray_ingress_replicas, cluster.replica_cpus) == (5, 4, 1.5)
 
 
 def test_a_misspelled_one_is_told() -> None:

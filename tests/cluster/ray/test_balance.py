@@ -2,7 +2,7 @@
 
 import pytest
 
-from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, Board
+from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, ReplicaTable
 from auricle.errors import NoWorkerReady
 from auricle.transcriber import JOB_OVERHEAD_S, Stats, WorkerStats
 
@@ -25,8 +25,8 @@ def stats(
     )
 
 
-def board(now: float = 0.0, **replicas: Stats) -> Board:
-    it = Board(HERE, dict.fromkeys(replicas, HERE))
+def board(now: float = 0.0, **replicas: Stats) -> ReplicaTable:
+    it = ReplicaTable(HERE, dict.fromkeys(replicas, HERE))
     for name, told in replicas.items():
         it.report(name, told, now)
     return it
@@ -123,13 +123,13 @@ def test_the_end_of_a_job_at_a_replica_that_is_forgotten_is_no_matter() -> None:
     assert it.order(0.0) == ["b"]
 
 
-@pytest.mark.parametrize("it", [Board(), board(a=stats(ready=False))])
-def test_without_any_that_works_the_caller_is_told_to_come_back(it: Board) -> None:
+@pytest.mark.parametrize("it", [ReplicaTable(), board(a=stats(ready=False))])
+def test_without_any_that_works_the_caller_is_told_to_come_back(it: ReplicaTable) -> None:
     with pytest.raises(NoWorkerReady) as caught:
         it.order(0.0)
     assert caught.value.retry_after_s > 0
 
 
 def test_it_has_heard_once_any_replica_has_told_of_itself() -> None:
-    assert not Board(HERE, {"a": HERE}).has_heard
+    assert not ReplicaTable(HERE, {"a": HERE}).has_heard
     assert board(a=stats(ready=False)).has_heard

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from auricle.cluster.recogniser.scaling import ONGOING_AUDIO, ByAudio, ingresses_per_machine
+from auricle.cluster.recogniser.scaling import ONGOING_AUDIO, AudioLoadPolicy, ingresses_per_machine
 
 pytestmark = pytest.mark.unit
 
 
 @dataclass
-class Known:
+class FleetCapacity:
     """What Serve knows."""
 
     aggregated_metrics: Mapping[str, Mapping[str, float]] | None
@@ -20,7 +20,7 @@ class Known:
 
 def wanted(*audio_s: float) -> float:
     told = {f"replica-{n}": value for n, value in enumerate(audio_s)}
-    return ByAudio(30.0)(Known({ONGOING_AUDIO: told}))[0]
+    return AudioLoadPolicy(30.0)(FleetCapacity({ONGOING_AUDIO: told}))[0]
 
 
 def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
@@ -33,11 +33,12 @@ def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
 def test_as_long_as_none_has_told_anything_nothing_changes(
     metrics: Mapping[str, Mapping[str, float]] | None,
 ) -> None:
-    assert ByAudio(30.0)(Known(metrics)) == (3, {})
+    assert AudioLoadPolicy(30.0)(FleetCapacity(metrics)) == (3, {})
 
 
 @pytest.mark.parametrize(
-    ("ingresses", "machines", "each"), [(2, 1, 2), (2, 2, 1), (2, 5, 1), (5, 2, 3), (1, 0, 1)]
+    ("ray_ingress_replicas", "machines", "each"),
+    [(2, 1, 2), (2, 2, 1), (2, 5, 1), (5, 2, 3), (1, 0, 1)],
 )
 def test_ingresses_are_spread_over_the_machines(ingresses: int, machines: int, each: int) -> None:
     assert ingresses_per_machine(ingresses, machines) == each

@@ -8,12 +8,12 @@ import pytest
 
 from auricle.errors import AudioError, BadRequest
 from auricle.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
     Finalized,
     Flushed,
-    Marks,
     Partial,
     Ready,
     SessionEvent,
@@ -25,7 +25,7 @@ from auricle.events import (
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import Listen, parse_listen
 from auricle.protocol.deepgram.results import Json, Model
-from auricle.protocol.dialect import Companded, End, Flush, Law, Reply, Step, Tune
+from auricle.protocol.dialect import Companded, End, Flush, Law, Reply, Step, UpdateConfig
 from auricle.protocol.native.stream import Configure, Keepalive, Stop
 from auricle.types import Word
 
@@ -182,7 +182,7 @@ def test_an_empty_binary_message_ends_the_stream_as_it_did_of_old() -> None:
 def test_keyterms_can_be_changed_and_that_is_confirmed() -> None:
     message = '{"type":"Configure","keyterms":["Auricle"],"features":{"numerals":true}}'
     tune, reply = steps(dialect().receive_text(message))
-    assert tune == Tune(hotwords=("Auricle",))
+    assert tune == UpdateConfig(hotwords=("Auricle",))
     assert isinstance(reply, Reply)
     assert json.loads(reply.texts[0]) == {
         "type": "ConfigureSuccess",
@@ -341,7 +341,7 @@ def test_finalize_is_answered_by_the_result_of_what_it_ended() -> None:
 
 def test_it_is_answered_without_any_speech() -> None:
     one = dialect()
-    marks = Marks(48_000, 40_000)  # a word that is still to come may begin there
+    marks = AudioProgress(48_000, 40_000)  # a word that is still to come may begin there
     (_, told) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
     assert told["from_finalize"]
     assert told["is_final"]
@@ -386,9 +386,14 @@ def test_each_of_two_is_answered_once() -> None:
 
 def test_a_silence_after_the_last_word_is_told_once() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
-    told = tell(one, *ended(0, 16_000), final(1), Marks(30_000, 30_000))
+    told = tell(one, *ended(0, 16_000), final(1), AudioProgress(30_000, 30_000))
     assert [message["type"] for message in told] == ["Results"]
-    told = tell(one, Marks(32_000, 32_000), Marks(48_000, 48_000), Marks(64_000, 64_000))
+    told = tell(
+        one,
+        AudioProgress(32_000, 32_000),
+        AudioProgress(48_000, 48_000),
+        AudioProgress(64_000, 64_000),
+    )
     told = [message for message in told if message["type"] != "Results"]
     assert told == [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}]
 
@@ -396,19 +401,24 @@ def test_a_silence_after_the_last_word_is_told_once() -> None:
 def test_it_is_not_told_while_somebody_speaks_or_words_are_missing() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
     tell(one, *ended(0, 16_000), final(1), SpeechStarted(24_000))
-    assert tell(one, Marks(64_000, 0)) == []
+    assert tell(one, AudioProgress(64_000, 0)) == []
     tell(one, SpeechEnded(64_000))
-    assert tell(one, Marks(96_000, 0)) == []
-    (result, end) = tell(one, final(2, "ask not", 24_000, 64_000), Marks(96_000, 0))
+    assert tell(one, AudioProgress(96_000, 0)) == []
+    (result, end) = tell(one, final(2, "ask not", 24_000, 64_000), AudioProgress(96_000, 0))
     assert (result["type"], end["last_word_end"]) == ("Results", 2.5)
 
 
 def test_silence_is_covered_by_empty_interim_results_that_add_up() -> None:
     one = dialect()
-    told = tell(one, Marks(16_000, 12_000), Marks(32_000, 28_000), Marks(33_000, 29_000))
-    told += tell(one, SpeechStarted(40_000), Marks(48_000, 30_000), SpeechEnded(64_000))
-    told += tell(one, Marks(80_000, 38_000), final(1, "ask not", 38_000, 64_000))
-    told += tell(one, Marks(80_000, 76_000), Marks(96_000, 92_000))
+    told = tell(
+        one,
+        AudioProgress(16_000, 12_000),
+        AudioProgress(32_000, 28_000),
+        AudioProgress(33_000, 29_000),
+    )
+    told += tell(one, SpeechStarted(40_000), AudioProgress(48_000, 30_000), SpeechEnded(64_000))
+    told += tell(one, AudioProgress(80_000, 38_000), final(1, "ask not", 38_000, 64_000))
+    told += tell(one, AudioProgress(80_000, 76_000), AudioProgress(96_000, 92_000))
     assert [(m["start"], m["duration"], m["is_final"]) for m in told] == [
         (0.0, 0.75, False),
         (0.75, 1.0, False),
@@ -423,7 +433,7 @@ def test_silence_is_covered_by_empty_interim_results_that_add_up() -> None:
 
 def test_silence_is_not_told_where_no_interim_results_are_wanted() -> None:
     one = dialect("encoding=linear16&sample_rate=16000")
-    assert tell(one, Marks(16_000, 12_000), Marks(32_000, 28_000)) == []
+    assert tell(one, AudioProgress(16_000, 12_000), AudioProgress(32_000, 28_000)) == []
 
 
 # The end of the stream.
@@ -458,14 +468,14 @@ def test_it_ends_with_metadata_about_all_of_its_audio() -> None:
 def test_connections_part_with_codes_that_clients_know(
     code: str, close_code: int, closed_with: int, reason: str
 ) -> None:
-    found = dialect().farewell(End(code, close_code, Failed(code, "why", False)))
+    found = dialect().closing_messages(End(code, close_code, Failed(code, "why", False)))
     assert (found.texts, found.close_code) == ((), closed_with)
     assert found.reason.startswith(reason)
 
 
 def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:
-    assert dialect().farewell(End("done", 1000)).reason == ""
-    long = dialect().farewell(End("bad_audio", 1007, Failed("bad_audio", "é" * 200, False)))
+    assert dialect().closing_messages(End("done", 1000)).reason == ""
+    long = dialect().closing_messages(End("bad_audio", 1007, Failed("bad_audio", "é" * 200, False)))
     assert 100 < len(long.reason.encode()) <= 123
 
 

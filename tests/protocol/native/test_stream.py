@@ -10,11 +10,11 @@ from msgspec import UNSET
 
 from auricle.errors import BadRequest
 from auricle.events import (
+    AudioProgress,
     Closed,
     Event,
     Failed,
     Final,
-    Marks,
     Partial,
     Ready,
     SpeechEnded,
@@ -102,7 +102,7 @@ MESSAGES: list[tuple[Event, dict[str, object]]] = [
         },
     ),
     (
-        Marks(182_400, 176_000, 571, 549),
+        AudioProgress(182_400, 176_000, 571, 549),
         {
             "type": "progress",
             "received": 182_400,

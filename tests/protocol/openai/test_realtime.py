@@ -6,16 +6,16 @@ import pytest
 
 from auricle.errors import BadRequest, Draining
 from auricle.events import (
+    AudioProgress,
     Discarded,
     Failed,
     Final,
     Flushed,
-    Marks,
     Ready,
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.dialect import Companded, Discard, End, Flush, Law, Reply, Step, Tune
+from auricle.protocol.dialect import Companded, Discard, End, Flush, Law, Reply, Step, UpdateConfig
 from auricle.protocol.openai.realtime import (
     MAX_EVENT_CHARACTERS,
     SLICE_CHARACTERS,
@@ -130,7 +130,7 @@ def test_a_session_is_created_and_updated_as_often_as_the_client_likes() -> None
     for language in ("en", "de"):
         session = {"audio": {"input": {"transcription": {"language": language}}}}
         tune, reply = line.tell("session.update", session=session)
-        assert isinstance(tune, Tune)
+        assert isinstance(tune, UpdateConfig)
         assert tune.language == language
         assert isinstance(reply, Reply)
         (updated,) = [json.loads(text) for text in reply.texts]
@@ -197,7 +197,7 @@ def test_without_turns_nothing_is_told_of_them() -> None:
 
 
 def test_marks_are_nothing_to_it() -> None:
-    assert Line().encode(Marks(10, 0)) == []
+    assert Line().encode(AudioProgress(10, 0)) == []
 
 
 @pytest.mark.parametrize(
@@ -248,11 +248,11 @@ def test_it_parts_with_what_was_said_and_the_reason() -> None:
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
     line.encode(*said("words"))
     failed = Failed(Draining.code, "come back", True)
-    farewell = line.it.farewell(End("draining", 1012, failed))
-    *_, completed, error = [json.loads(text) for text in farewell.texts]
+    closing_messages = line.it.closing_messages(End("draining", 1012, failed))
+    *_, completed, error = [json.loads(text) for text in closing_messages.texts]
     assert completed["transcript"] == "words"
     assert (error["type"], error["error"]["type"]) == ("error", "server_error")
     assert error["error"]["code"] == "draining"
-    assert (farewell.close_code, farewell.reason) == (1012, "draining")
+    assert (closing_messages.close_code, closing_messages.reason) == (1012, "draining")
     (told,) = line.encode(Failed(BadRequest.code, "why", False))
     assert told["error"]["type"] == "invalid_request_error"

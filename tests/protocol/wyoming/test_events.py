@@ -7,10 +7,10 @@ import pytest
 
 from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
 from auricle.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
-    Marks,
     Partial,
     SessionEvent,
     SpeechEnded,
@@ -18,7 +18,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES
-from auricle.protocol.dialect import End, Reply, Step, Tune
+from auricle.protocol.dialect import End, Reply, Step, UpdateConfig
 from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
 from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent
@@ -161,7 +161,9 @@ def test_too_many_names_are_cut_off(talk: Talk) -> None:
 
 def test_what_is_said_late_holds_from_then_on(speaking: Talk) -> None:
     late = {"language": "de", "transcript_names": ["Anna"]}
-    assert speaking.hear(event("transcribe", late)) == [Tune(language="de", hotwords=("Anna",))]
+    assert speaking.hear(event("transcribe", late)) == [
+        UpdateConfig(language="de", hotwords=("Anna",))
+    ]
 
 
 @pytest.mark.parametrize("width", [3, 4])
@@ -292,7 +294,7 @@ def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> 
         SpeechStarted(32_000),
         SpeechEnded(48_000),
         final("Please."),
-        Marks(48_000, 48_000),
+        AudioProgress(48_000, 48_000),
         CLOSED,
     )
     assert told == [
@@ -371,10 +373,10 @@ def test_half_of_a_command_is_an_error_instead_of_a_transcript(speaking: Talk) -
 
 def test_it_parts_with_the_error_if_there_is_one(talk: Talk) -> None:
     failed = Failed("queue_full", "Come back later.", True, 2)
-    farewell = talk.dialect.farewell(End("queue_full", 1013, failed))
-    told = [(e.type, e.data) for e in read("".join(farewell.texts))]
+    closing_messages = talk.dialect.closing_messages(End("queue_full", 1013, failed))
+    told = [(e.type, e.data) for e in read("".join(closing_messages.texts))]
     assert told == [("error", {"text": "Come back later.", "code": "queue_full"})]
-    assert talk.dialect.farewell(End("done", 1000)).texts == ()
+    assert talk.dialect.closing_messages(End("done", 1000)).texts == ()
 
 
 def test_events_without_payload_are_lines_that_others_can_read() -> None:

@@ -19,9 +19,9 @@ from auricle.errors import Overloaded, RateLimited
 from auricle.server.access.connection_limits import (
     ADDRESS_MARGIN,
     MARGIN,
-    Door,
-    Gate,
-    GatedSocket,
+    ConnectionLimiter,
+    ConnectionLimitMiddleware,
+    LimitedListener,
     Peer,
     network_of,
 )
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.unit
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 
-def of(gate: Gate, host: str, count: int) -> list[bool]:
+def of(gate: ConnectionLimiter, host: str, count: int) -> list[bool]:
     """Connect so often from an address; return whether each is let in."""
     return [gate.enter((host, port)) for port in range(count)]
 
@@ -52,7 +52,7 @@ def test_a_stranger_counts_by_network_and_loopback_does_not() -> None:
 
 
 def test_one_address_is_told_and_then_closed_and_others_come_in() -> None:
-    gate = Gate(1000, 3)
+    gate = ConnectionLimiter(1000, 3)
     assert of(gate, "192.0.2.1", 20) == [True] * (3 + ADDRESS_MARGIN) + [False] * 9
     assert [gate.refusal(("192.0.2.1", port)) for port in range(3)] == [None] * 3
     for port in range(3, 3 + ADDRESS_MARGIN):
@@ -67,7 +67,7 @@ def test_one_address_is_told_and_then_closed_and_others_come_in() -> None:
 
 
 def test_an_address_that_has_left_may_come_again() -> None:
-    gate = Gate(1000, 3)
+    gate = ConnectionLimiter(1000, 3)
     for _ in range(50):
         assert of(gate, "2001:db8::1", 3) == [True] * 3
         assert gate.refusal(("2001:db8::1", 2)) is None
@@ -77,7 +77,7 @@ def test_an_address_that_has_left_may_come_again() -> None:
 
 
 def test_many_addresses_together_are_told_and_then_closed() -> None:
-    gate = Gate(10, 2)
+    gate = ConnectionLimiter(10, 2)
     entered = [gate.enter((f"192.0.2.{number}", 1)) for number in range(60)]
     assert entered == [True] * (10 + MARGIN) + [False] * (50 - MARGIN)
     assert gate.refusal(("192.0.2.9", 1)) is None
@@ -85,7 +85,7 @@ def test_many_addresses_together_are_told_and_then_closed() -> None:
 
 
 def test_loopback_and_trusted_proxies_come_in_when_others_cannot() -> None:
-    gate = Gate(10, 2, [ipaddress.ip_network("198.51.100.0/24")])
+    gate = ConnectionLimiter(10, 2, [ipaddress.ip_network("198.51.100.0/24")])
     for number in range(60):
         gate.enter((f"192.0.2.{number}", 1))
     assert all(of(gate, "127.0.0.1", 8))
@@ -96,7 +96,7 @@ def test_loopback_and_trusted_proxies_come_in_when_others_cannot() -> None:
 
 
 def test_no_limit_by_address_is_none() -> None:
-    gate = Gate(1000, 0)
+    gate = ConnectionLimiter(1000, 0)
     assert all(of(gate, "192.0.2.1", 500))
     assert gate.refusal(("192.0.2.1", 499)) is None
     network = network_of(ipaddress.ip_address("192.0.2.1"))
@@ -108,7 +108,7 @@ def test_there_are_never_more_than_open_files_suffice_for() -> None:
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, most))
-        asked = Gate.of(ServerSettings(max_connections=100))
+        asked = ConnectionLimiter.of(ServerSettings(max_connections=100))
         raised = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
@@ -120,7 +120,7 @@ def test_there_are_never_more_than_open_files_suffice_for() -> None:
 # Over real sockets: this machine passes for another one.
 
 
-class FarGate(Gate):
+class FarGate(ConnectionLimiter):
     """Takes those on loopback for somebody who is far away."""
 
     def enter(self, peer: Peer) -> bool:
@@ -138,7 +138,7 @@ def far(peer: Peer) -> Peer:
 
 
 @asynccontextmanager
-async def serving(gate: Gate) -> AsyncIterator[int]:
+async def serving(gate: ConnectionLimiter) -> AsyncIterator[int]:
     app = FastAPI()
     app.state.refusals = {"/other": lambda error, _: error_response(error)}
 
@@ -151,10 +151,10 @@ async def serving(gate: Gate) -> AsyncIterator[int]:
         await websocket.accept()
         await websocket.receive()
 
-    app.add_middleware(Door, gate=gate)
+    app.add_middleware(ConnectionLimitMiddleware, gate=gate)
     app.add_middleware(TrustedProxies, trusted=[LOOPBACK])
     server = uvicorn.Server(uvicorn_config(app))
-    listener = GatedSocket.around(socket.create_server(("127.0.0.1", 0)), gate)
+    listener = LimitedListener.around(socket.create_server(("127.0.0.1", 0)), gate)
     sockets: list[socket.socket] = [listener]
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [*sockets])
@@ -163,7 +163,9 @@ async def serving(gate: Gate) -> AsyncIterator[int]:
         server.should_exit = True
 
 
-async def connected(stack: contextlib.AsyncExitStack, port: int, gate: Gate) -> SocketStream:
+async def connected(
+    stack: contextlib.AsyncExitStack, port: int, gate: ConnectionLimiter
+) -> SocketStream:
     """Connect, and wait until that is known."""
     before = gate.open
     stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
@@ -234,7 +236,7 @@ async def test_a_websocket_is_refused_at_the_handshake() -> None:
 
 
 async def test_clients_of_a_trusted_proxy_are_counted_by_their_own_address() -> None:
-    gate = Gate(100, 2, [LOOPBACK])
+    gate = ConnectionLimiter(100, 2, [LOOPBACK])
 
     def from_(number: int) -> str:
         return f"x-forwarded-for: 203.0.113.{number}"

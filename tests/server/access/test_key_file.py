@@ -170,7 +170,7 @@ async def following(path: Path) -> AsyncIterator[list[list[str]]]:
     handed: list[list[str]] = []
     async with anyio.create_task_group() as tasks:
         use = partial(_note, handed)
-        tasks.start_soon(partial(follow_keys, path, use, look_s=0.001))
+        tasks.start_soon(partial(follow_keys, path, use, check_interval_s=0.001))
         await poll_until(lambda: bool(handed))
         yield handed
         tasks.cancel_scope.cancel()

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.protocol.native.stream import StreamParameters
-from auricle.server.api.dialect_session import Welcome, serve_guest
+from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.http.errors import error_response
 from auricle.server.live.native_dialect import NativeDialect
 from tests.fakes.service import Live, live, poll_until
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.unit
 SAID = "what somebody said"
 
 
-def read(websocket: WebSocket) -> Welcome:
+def read(websocket: WebSocket) -> Handshake:
     """Do what the query asks for."""
     match websocket.query_params.get("do"):
         case "refuse":
@@ -35,7 +35,7 @@ def read(websocket: WebSocket) -> Welcome:
             parameters = StreamParameters(language="klingon")
         case _:
             parameters = StreamParameters(format=Wire.PCM16)
-    return Welcome(NativeDialect(), parameters, "second")
+    return Handshake(NativeDialect(), parameters, "second")
 
 
 @asynccontextmanager
@@ -44,7 +44,7 @@ async def serving(folder: Path) -> AsyncIterator[Live]:
 
         @service.app.websocket("/toy")
         async def toy(websocket: WebSocket) -> None:
-            await serve_guest(websocket, "toy", read, lambda error, _: error_response(error))
+            await serve_dialect(websocket, "toy", read, lambda error, _: error_response(error))
 
         yield service
 

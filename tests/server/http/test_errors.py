@@ -10,7 +10,12 @@ from structlog.testing import LogCapture
 
 from auricle import errors
 from auricle.errors import AuricleError, Overloaded, RateLimited
-from auricle.server.http.errors import CLIENT_LEFT_STATUS, Shield, error_body, error_response
+from auricle.server.http.errors import (
+    CLIENT_LEFT_STATUS,
+    ErrorBoundaryMiddleware,
+    error_body,
+    error_response,
+)
 
 pytestmark = pytest.mark.unit
 
@@ -121,7 +126,7 @@ async def through_shield(
 
     application = SimpleNamespace(state=SimpleNamespace(refusals=REFUSALS))
     scope = {"type": "http", "headers": [], "path": path, "app": application}
-    await Shield(app)(scope, receive, send)
+    await ErrorBoundaryMiddleware(app)(scope, receive, send)
     return sent
 
 

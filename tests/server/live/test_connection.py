@@ -12,16 +12,16 @@ from structlog.testing import LogCapture
 from auricle.config import LiveSettings
 from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
 from auricle.events import Final, Partial, SessionEvent, Wire
-from auricle.protocol.dialect import Companded, Farewell, Flush, Law, Reply, Step
+from auricle.protocol.dialect import ClosingMessages, Companded, Flush, Law, Reply, Step
 from auricle.protocol.native.stream import Resume, StreamParameters
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,
     End,
     LiveConnection,
+    close_gracefully,
     end_of,
     failed_of,
-    say_goodbye,
 )
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.live.runner import LiveRunner
@@ -243,7 +243,7 @@ async def test_a_goodbye_to_who_has_left_is_no_error() -> None:
     websocket = await socket.accept()
     socket.is_gone = True
     for _ in range(2):  # the second time it is known
-        await say_goodbye(websocket, end_of(BadRequest("why")), [final(1)])
+        await close_gracefully(websocket, end_of(BadRequest("why")), [final(1)])
     assert socket.peer.given_up is None
 
 
@@ -417,9 +417,9 @@ class Toy:
         self.told.append(event)
         return tuple(json.dumps({"type": type(event).__name__}) for _ in range(2))
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         last = () if end.failed is None else (json.dumps({"type": end.failed.code}),)
-        return Farewell(last, 4000, "toy")
+        return ClosingMessages(last, 4000, "toy")
 
 
 @asynccontextmanager

@@ -37,7 +37,9 @@ def test_events_are_told_as_they_are_and_those_of_other_dialects_are_not() -> No
 
 
 def test_it_parts_with_the_error_and_its_code() -> None:
-    assert NativeDialect().farewell(End("done", 1000)).texts == ()
-    farewell = NativeDialect().farewell(End("queue_full", 1013, Failed("queue_full", "why", True)))
-    assert json.loads(farewell.texts[0])["code"] == "queue_full"
-    assert (farewell.close_code, farewell.reason) == (1013, "queue_full")
+    assert NativeDialect().closing_messages(End("done", 1000)).texts == ()
+    closing_messages = NativeDialect().closing_messages(
+        End("queue_full", 1013, Failed("queue_full", "why", True))
+    )
+    assert json.loads(closing_messages.texts[0])["code"] == "queue_full"
+    assert (closing_messages.close_code, closing_messages.reason) == (1013, "queue_full")

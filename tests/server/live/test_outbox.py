@@ -1,16 +1,16 @@
 import pytest
 
 from auricle.events import (
+    AudioProgress,
     Event,
     Final,
-    Marks,
     Partial,
     SpeechEnded,
     SpeechStarted,
     SwitchFormat,
     Wire,
 )
-from auricle.protocol.dialect import Reply, Said
+from auricle.protocol.dialect import OutboundItem, Reply
 from auricle.server.live.outbox import MAX_EVENTS, MAX_NEWS, SLOW, Outbox
 
 pytestmark = pytest.mark.unit
@@ -24,7 +24,7 @@ def partial(utterance: int, text: str = "so") -> Partial:
     return Partial(utterance, text, "", 0, 16_000)
 
 
-def drained(outbox: Outbox) -> list[Said]:
+def drained(outbox: Outbox) -> list[OutboundItem]:
     return list(iter(outbox.next_event, None))
 
 
@@ -36,9 +36,15 @@ def filled(*events: Event) -> Outbox:
 
 
 def test_events_come_out_in_their_order() -> None:
-    events: list[Event] = [SpeechStarted(0), partial(1), SpeechEnded(9), final(1), Marks(10, 9)]
+    events: list[Event] = [
+        SpeechStarted(0),
+        partial(1),
+        SpeechEnded(9),
+        final(1),
+        AudioProgress(10, 9),
+    ]
     outbox = Outbox()
-    told: list[Said] = []
+    told: list[OutboundItem] = []
     for event in events:
         outbox.put(event)
         told += drained(outbox)
@@ -60,8 +66,10 @@ def test_a_final_makes_its_guess_useless_but_not_that_of_a_later_utterance() -> 
 
 
 def test_only_the_newest_marks_wait_and_never_before_the_final_they_tell_of() -> None:
-    outbox = filled(Marks(1, 0), final(1), Marks(2, 1), final(2), Marks(3, 2))
-    assert drained(outbox) == [final(1), final(2), Marks(3, 2)]
+    outbox = filled(
+        AudioProgress(1, 0), final(1), AudioProgress(2, 1), final(2), AudioProgress(3, 2)
+    )
+    assert drained(outbox) == [final(1), final(2), AudioProgress(3, 2)]
 
 
 def test_news_that_can_be_done_without_is_left_out_when_much_waits() -> None:

@@ -96,7 +96,7 @@ async def test_a_place_is_free_again_once_its_room_is_given_back(fakes: Sessions
 async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_has_no_limit() -> (
     None
 ):
-    async with sessions(LiveSettings(address_sessions=2)) as fakes:
+    async with sessions(LiveSettings(max_sessions_per_address=2)) as fakes:
         here, neighbour, local = map(ip_address, ("192.0.2.1", "192.0.2.2", "127.0.0.1"))
         room = fakes.live.admit(ALICE, here, is_resuming=False)
         fakes.live.admit(ClientId("bob"), here, is_resuming=False)
@@ -108,7 +108,7 @@ async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_ha
             fakes.live.admit(ALICE, local, is_resuming=False)
         fakes.live.leave(room)
         fakes.live.admit(ALICE, here, is_resuming=False)
-    async with sessions(LiveSettings(address_sessions=0)) as fakes:
+    async with sessions(LiveSettings(max_sessions_per_address=0)) as fakes:
         for _ in range(40):
             fakes.live.admit(ALICE, here, is_resuming=False)
 
@@ -297,14 +297,14 @@ async def test_a_session_that_fails_when_it_is_looked_at_ends_alone(
 
 
 async def test_clients_come_back_at_times_that_are_spread(fakes: Sessions) -> None:
-    few = [fakes.live.farewell()[1] for _ in range(200)]
+    few = [fakes.live.closing_messages()[1] for _ in range(200)]
     assert FIRST_RETURN_S <= min(few) < max(few) <= FIRST_RETURN_S + 1
     for _ in range(3 * RETURNS_PER_S):
         await fakes.open()
-    many = [fakes.live.farewell()[1] for _ in range(500)]
+    many = [fakes.live.closing_messages()[1] for _ in range(500)]
     assert max(many) > FIRST_RETURN_S + 2
     assert max(many) <= FIRST_RETURN_S + 3
-    error, _ = fakes.live.farewell()
+    error, _ = fakes.live.closing_messages()
     assert isinstance(error, Draining)
     assert error.close_code == 1012
 

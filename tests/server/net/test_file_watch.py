@@ -7,7 +7,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.server.net.file_watch import follow, is_open_to_others
+from auricle.server.net.file_watch import is_open_to_others, watch_files
 from tests.fakes.service import poll_until
 
 pytestmark = pytest.mark.unit
@@ -22,7 +22,7 @@ async def test_each_change_of_any_file_is_told_and_nothing_else(tmp_path: Path) 
         seen.append(f"{one.read_text()} {other.read_text() if other.exists() else '-'}")
 
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(partial(follow, (one, other), look, look_s=0.001))
+        tasks.start_soon(partial(watch_files, (one, other), look, check_interval_s=0.001))
         await poll_until(lambda: seen == ["1 -"])
         other.write_text("2")
         await poll_until(lambda: seen[-1] == "1 2")

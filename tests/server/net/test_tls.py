@@ -35,7 +35,7 @@ from tests.fakes.stream import Caller, pcm, silence
 
 pytestmark = pytest.mark.process  # openssl makes the certificates
 
-LOOK_S = 0.01
+CHECK_INTERVAL_S = 0.01
 LIMIT_S = 30
 LARGE_BYTES = 10_000_000  # more than the system buffers
 
@@ -67,7 +67,9 @@ async def serving(tmp_path: Path, files: Issued) -> AsyncIterator[int]:
     service = build(tmp_path / "spool", **files.settings)
     certificate = Certificate.of(service.state.settings)
     assert certificate is not None
-    service.state.beside.append(partial(certificate.follow, look_s=LOOK_S))
+    service.state.background_tasks.append(
+        partial(certificate.follow, check_interval_s=CHECK_INTERVAL_S)
+    )
     async with listening(service.app, certificate) as port:
         yield port
 
@@ -86,7 +88,7 @@ def shown(port: int, files: Issued, name: str | None = "localhost") -> str:
 async def until_shown(port: int, files: Issued) -> None:
     with anyio.fail_after(LIMIT_S):
         while await to_thread.run_sync(shown, port, files) != files.pem:  # noqa: ASYNC110  # a file
-            await anyio.sleep(LOOK_S)
+            await anyio.sleep(CHECK_INTERVAL_S)
 
 
 async def said(stream: socket.socket) -> bytes:

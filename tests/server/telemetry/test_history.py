@@ -12,8 +12,8 @@ from auricle.server.telemetry.history import (
     SAMPLE_EVERY_S,
     SPAN_S,
     History,
-    Look,
-    keep,
+    Snapshot,
+    sample_loop,
 )
 from auricle.transcriber import Stats, WorkerExit, WorkerStats
 from tests.fakes.poll import poll_until
@@ -32,7 +32,7 @@ def worker(
     return WorkerStats(name, 4711, state, restarts, 0, 0, last_exit)
 
 
-def look(
+def snapshot(
     *workers: WorkerStats,
     decode: Sequence[WorkerStats] = (),
     connected: int = 0,
@@ -40,15 +40,15 @@ def look(
     errors: Mapping[str, int] | None = None,
     delays_s: Sequence[float] = (),
     **stats: Any,
-) -> Look:
+) -> Snapshot:
     asr = replace(READY, workers=workers or (worker("asr-1"),), **stats)
-    return Look(asr, Stats(workers=tuple(decode)), connected, waiting, errors or {}, delays_s)
+    return Snapshot(asr, Stats(workers=tuple(decode)), connected, waiting, errors or {}, delays_s)
 
 
-def observed(*looks: Look) -> History:
+def observed(*snapshots: Snapshot) -> History:
     """Return a history of looks, one a second."""
     history = History()
-    for second, each in enumerate(looks):
+    for second, each in enumerate(snapshots):
         history.observe(each, float(second), START + second)
     return history
 
@@ -58,7 +58,7 @@ def told(history: History, *, with_stacks: bool = False) -> Any:
 
 
 def test_before_the_first_sample_there_is_nothing_to_tell() -> None:
-    body = told(observed(look(), look()))
+    body = told(observed(snapshot(), snapshot()))
     assert body["samples"]["at"] == body["exits"] == []
     assert (body["now"], body["started_at"]) == (START + 60, START)
     assert told(History())["started_at"] is None
@@ -69,13 +69,13 @@ def test_a_sample_holds_the_worst_of_its_seconds() -> None:
     alone = (worker("asr-1"), worker("asr-2", "starting"))
     samples = told(
         observed(
-            look(*both, waiting_audio_s=1.0),
-            look(*both, waiting_audio_s=8.04, connected=3),
-            look(*alone, connected=2, waiting=1),
-            look(*both),
-            look(*both),
-            look(*both),
-            *[look(*both)] * 5,
+            snapshot(*both, waiting_audio_s=1.0),
+            snapshot(*both, waiting_audio_s=8.04, connected=3),
+            snapshot(*alone, connected=2, waiting=1),
+            snapshot(*both),
+            snapshot(*both),
+            snapshot(*both),
+            *[snapshot(*both)] * 5,
         )
     )["samples"]
     assert samples["at"] == [START + 5, START + 10]
@@ -91,8 +91,8 @@ def test_counters_are_told_by_what_they_grew() -> None:
     after = {"queue_full": 9, "not_found": 5, "rate_limited": 1}
     samples = told(
         observed(
-            *[look(done=10, retried=1, errors=before)] * 3,
-            *[look(done=14, retried=2, errors=after)] * 8,
+            *[snapshot(done=10, retried=1, errors=before)] * 3,
+            *[snapshot(done=14, retried=2, errors=after)] * 8,
         )
     )["samples"]
     assert samples["done"] == [4, 0]
@@ -101,8 +101,13 @@ def test_counters_are_told_by_what_they_grew() -> None:
 
 
 def test_delays_of_finals_are_told_exactly_and_once() -> None:
-    first = [look(), look(delays_s=(0.2, 0.4)), *[look()] * 3, look(delays_s=(0.3, 2.0))]
-    samples = told(observed(*first, *[look()] * 5, *[look(delays_s=(0.5,))] * 5))["samples"]
+    first = [
+        snapshot(),
+        snapshot(delays_s=(0.2, 0.4)),
+        *[snapshot()] * 3,
+        snapshot(delays_s=(0.3, 2.0)),
+    ]
+    samples = told(observed(*first, *[snapshot()] * 5, *[snapshot(delays_s=(0.5,))] * 5))["samples"]
     assert samples["finals"] == [4, 0, 5]
     assert samples["final_p50_ms"] == [300, None, 500]
     assert samples["final_p95_ms"] == [2000, None, 500]
@@ -112,7 +117,9 @@ def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -
     late = WorkerExit(START + 7, None, 3, "start")
     dead, reader = worker("asr-1", "starting", CRASH, 1), worker("decode-1", "starting", late, 1)
     history = observed(
-        *[look()] * 3, *[look(dead)] * 4, *[look(replace(dead, state="ready"), decode=[reader])] * 5
+        *[snapshot()] * 3,
+        *[snapshot(dead)] * 4,
+        *[snapshot(replace(dead, state="ready"), decode=[reader])] * 5,
     )
     body = told(history, with_stacks=True)
     assert body["samples"]["crashes"] == [1, 1]
@@ -136,9 +143,9 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
     twice = worker("asr-1", "backing_off", CRASH, restarts=1)
     body = told(
         observed(
-            *[look()] * 3,
-            *[look(twice)] * 3,
-            *[look(replace(twice, state="starting", restarts=2))] * 5,
+            *[snapshot()] * 3,
+            *[snapshot(twice)] * 3,
+            *[snapshot(replace(twice, state="starting", restarts=2))] * 5,
         )
     )
     assert body["samples"]["crashes"] == [2, 0]
@@ -147,7 +154,7 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
 
 def test_a_worker_that_has_not_started_yet_has_not_died() -> None:
     early = worker("asr-1", "backing_off")
-    body = told(observed(*[look(early)] * 2, *[look(replace(early, state="starting"))] * 9))
+    body = told(observed(*[snapshot(early)] * 2, *[snapshot(replace(early, state="starting"))] * 9))
     assert body["samples"]["crashes"] == [0, 0]
 
 
@@ -155,7 +162,7 @@ def test_what_is_kept_is_bounded() -> None:
     history = History()
     for second in range(int(2 * SPAN_S)):
         crash = replace(CRASH, at=START + second)
-        history.observe(look(worker("asr-1", "ready", crash)), second, START + second)
+        history.observe(snapshot(worker("asr-1", "ready", crash)), second, START + second)
     body: Any = history.body(2 * SPAN_S, START + 2 * SPAN_S, with_stacks=False)
     assert len(body["samples"]["at"]) == SPAN_S / SAMPLE_EVERY_S
     assert body["samples"]["at"][-1] - body["samples"]["at"][0] <= SPAN_S
@@ -168,7 +175,7 @@ def test_what_was_a_while_ago_still_was_when_the_clock_is_set(jump_s: float) -> 
     history, dead = History(), worker("asr-1", "starting", CRASH, 1)
     for second in range(11):
         at = START + second + (jump_s if second > 7 else 0.0)
-        history.observe(look(dead) if second > 2 else look(), float(second), at)
+        history.observe(snapshot(dead) if second > 2 else snapshot(), float(second), at)
     body: Any = history.body(60.0, START + jump_s + 60, with_stacks=False)
     assert body["started_at"] == START + jump_s
     assert told_times(body) == [START + jump_s + second for second in (5, 10, 3)]
@@ -179,18 +186,18 @@ def told_times(body: Any) -> list[float]:
 
 
 async def test_a_bug_costs_the_history_only_and_is_logged_once(logged: LogCapture) -> None:
-    looks = 0
+    snapshots = 0
 
-    def broken() -> Look:
-        nonlocal looks
-        looks += 1
-        if looks <= 3:
+    def broken() -> Snapshot:
+        nonlocal snapshots
+        snapshots += 1
+        if snapshots <= 3:
             raise RuntimeError("what somebody said")
-        return look()
+        return snapshot()
 
     history = History()
     async with anyio.create_task_group() as group:
-        group.start_soon(keep, history, broken, 0.0)
+        group.start_soon(sample_loop, history, broken, 0.0)
         await poll_until(lambda: told(history)["started_at"] is not None)
         group.cancel_scope.cancel()
     assert [entry["event"] for entry in logged.entries] == ["unexpected_error"]

@@ -31,12 +31,12 @@ def test_every_format_is_silent_until_it_has_data_and_holds_nothing_back_at_its_
     make: Callable[[], WireFormat],
 ) -> None:
     wire = make()
-    assert wire.next_heard() is None
+    assert wire.next_decoded() is None
     wire.receive_data(b"")
-    assert wire.next_heard() is None
+    assert wire.next_decoded() is None
     assert wire.finish() is None
     wire.reconnect()
-    assert wire.next_heard() is None
+    assert wire.next_decoded() is None
     assert wire.received_seq is None
     assert not wire.is_resumable
 

@@ -7,7 +7,7 @@ from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.errors import RemoteProtocolError, UnsupportedFormat
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import Audio, Heard, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.types import OpusPacket, Pcm16
 from tests.fakes.containers import FIRST, element, ogg_page, ogg_stream, webm_head, webm_stream
@@ -25,14 +25,14 @@ def wire(format: Wire, counts: StreamCounts | None = None) -> ContainerWire:
     return ContainerWire(find_libopus(), StreamParameters(format=format), counts or StreamCounts())
 
 
-def drain(it: ContainerWire) -> list[Heard]:
+def drain(it: ContainerWire) -> list[DecodedAudio]:
     found = []
-    while (heard := it.next_heard()) is not None:
+    while (heard := it.next_decoded()) is not None:
         found.append(heard)
     return found
 
 
-def samples(found: list[Heard]) -> Pcm16:
+def samples(found: list[DecodedAudio]) -> Pcm16:
     return np.concatenate([np.zeros(0, np.int16)] + [h.pcm for h in found if isinstance(h, Audio)])
 
 
@@ -54,7 +54,7 @@ def test_its_packets_are_heard_without_the_encoders_delay(format: Wire) -> None:
 @pytest.mark.parametrize("step", [1, 63, 64, 65, 1000])
 def test_it_may_be_cut_anywhere(format: Wire, step: int) -> None:
     it, stream = wire(format), STREAMS[format]
-    found: list[Heard] = []
+    found: list[DecodedAudio] = []
     for at in range(0, len(stream), step):
         it.receive_data(stream[at : at + step])
         found += drain(it)
@@ -65,7 +65,7 @@ def test_it_may_be_cut_anywhere(format: Wire, step: int) -> None:
 def test_a_message_may_come_before_the_one_before_it_is_worked_off(format: Wire) -> None:
     it, stream = wire(format), STREAMS[format]
     it.receive_data(stream[:1000])
-    found = [heard for heard in (it.next_heard() for _ in range(5)) if heard is not None]
+    found = [heard for heard in (it.next_decoded() for _ in range(5)) if heard is not None]
     it.receive_data(stream[1000:])
     assert np.array_equal(samples(found + drain(it)), decoded()[PRE_SKIP:])
 
@@ -104,7 +104,7 @@ def test_garbage_is_the_peers_fault_until_there_is_a_new_connection(format: Wire
     with pytest.raises(RemoteProtocolError):
         drain(it)
     with pytest.raises(RemoteProtocolError):
-        it.next_heard()
+        it.next_decoded()
     it.reconnect()
     it.receive_data(STREAMS[format])
     assert samples(drain(it)).size == decoded().size - PRE_SKIP

@@ -11,7 +11,7 @@ from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, pack
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import Audio, Heard, Lost, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
 from auricle.types import OpusPacket
 from tests.fakes.opus import encode_packets, tone
@@ -30,25 +30,25 @@ def wire(
     )
 
 
-def drain(it: OpusWire) -> list[Heard]:
+def drain(it: OpusWire) -> list[DecodedAudio]:
     found = []
-    while (heard := it.next_heard()) is not None:
+    while (heard := it.next_decoded()) is not None:
         found.append(heard)
     return found
 
 
-def take(it: OpusWire, *numbers: int) -> list[Heard]:
+def take(it: OpusWire, *numbers: int) -> list[DecodedAudio]:
     """Send numbered packets; return what is heard, without the empty audio of repeats."""
     for number in numbers:
         it.receive_data(pack(PACKETS[number % len(PACKETS)], number))
     return [heard for heard in drain(it) if not (isinstance(heard, Audio) and not heard.pcm.size)]
 
 
-def seqs(found: list[Heard]) -> list[int | None]:
+def seqs(found: list[DecodedAudio]) -> list[int | None]:
     return [item.seq for item in found if isinstance(item, Audio)]
 
 
-def sound(found: list[Heard]) -> list[bytes]:
+def sound(found: list[DecodedAudio]) -> list[bytes]:
     return [item.pcm.tobytes() for item in found if isinstance(item, Audio) and item.pcm.size]
 
 
@@ -80,10 +80,10 @@ def test_a_packet_may_come_a_byte_at_a_time() -> None:
 def test_a_length_that_can_not_be_is_the_peers_fault_at_its_place(length: int) -> None:
     it = wire()
     it.receive_data(pack(PACKETS[0], 0) + length.to_bytes(2, "little"))
-    assert seqs([heard for heard in [it.next_heard()] if heard]) == [0]
+    assert seqs([heard for heard in [it.next_decoded()] if heard]) == [0]
     for _ in range(2):
         with pytest.raises(RemoteProtocolError, match=str(length)):
-            it.next_heard()
+            it.next_decoded()
     it.reconnect()
     assert seqs(take(it, 1)) == [1]
 
@@ -228,4 +228,4 @@ def test_a_message_that_is_no_packet_is_the_peers_fault(seq: bool, size_bytes: i
     it = wire(Wire.OPUS_MESSAGE, seq=seq)
     it.receive_data(bytes(size_bytes))
     with pytest.raises(RemoteProtocolError, match="1 to 4000 are allowed"):
-        it.next_heard()
+        it.next_decoded()

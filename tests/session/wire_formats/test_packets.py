@@ -8,7 +8,7 @@ from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import Audio, Heard, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import FAILURES_IN_A_ROW, PacketReceiver
 from auricle.types import OpusPacket, Pcm16
 from tests.fakes.opus import encode_packets, tone
@@ -27,19 +27,19 @@ def receiver(
     return PacketReceiver(LIBOPUS, counts or StreamCounts(), declared)
 
 
-def heard(it: PacketReceiver, *packets: OpusPacket) -> list[Heard]:
+def heard(it: PacketReceiver, *packets: OpusPacket) -> list[DecodedAudio]:
     return [heard for packet in packets for heard in it.receive_packet(packet)]
 
 
-def samples(found: list[Heard]) -> list[int]:
+def samples(found: list[DecodedAudio]) -> list[int]:
     return [item.pcm.size for item in found if isinstance(item, Audio)]
 
 
-def warnings(found: list[Heard]) -> list[Warned]:
+def warnings(found: list[DecodedAudio]) -> list[Warned]:
     return [item for item in found if isinstance(item, Warned)]
 
 
-def switches(found: list[Heard]) -> list[SwitchFormat]:
+def switches(found: list[DecodedAudio]) -> list[SwitchFormat]:
     return [item for item in found if isinstance(item, SwitchFormat)]
 
 

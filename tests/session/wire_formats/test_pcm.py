@@ -12,7 +12,7 @@ from auricle.audio.resample import resample
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import Audio, Heard, Lost
+from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.session.wire_formats.pcm import PcmWire
 from auricle.types import Pcm16
@@ -36,20 +36,20 @@ def message(position: int, pcm: Pcm16) -> bytes:
     return struct.pack("<Q", position) + pcm.tobytes()
 
 
-def take(it: PcmWire, *messages: bytes) -> list[Heard]:
+def take(it: PcmWire, *messages: bytes) -> list[DecodedAudio]:
     found = []
     for data in messages:
         it.receive_data(data)
-        while (heard := it.next_heard()) is not None:
+        while (heard := it.next_decoded()) is not None:
             found.append(heard)
     return found
 
 
-def samples(found: list[Heard]) -> Pcm16:
+def samples(found: list[DecodedAudio]) -> Pcm16:
     return np.concatenate([np.zeros(0, np.int16)] + [h.pcm for h in found if isinstance(h, Audio)])
 
 
-def clock(found: list[Heard]) -> int:
+def clock(found: list[DecodedAudio]) -> int:
     """How much time passed."""
     return sum(
         item.samples if isinstance(item, Lost) else item.pcm.size

@@ -134,7 +134,7 @@ async def test_a_crash_report_names_the_frame(open_pool: PoolFactory, tmp_path: 
 async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
     open_pool: PoolFactory, tmp_path: Path
 ) -> None:
-    async with open_pool(attempt_floor_s=1.0) as pool:
+    async with open_pool(job_timeout_min_s=1.0) as pool:
         transcript = await pool.transcribe(job("a", f"hang-once:{marker(tmp_path)}"))
         assert transcript.attempts == 2
         (last,) = [w.last_exit for w in pool.stats().workers if w.last_exit is not None]
@@ -143,7 +143,7 @@ async def test_a_hang_is_ended_by_its_budget_and_its_stack_is_kept(
 
 
 async def test_a_stopped_worker_is_ended_by_its_budget(open_pool: PoolFactory) -> None:
-    async with open_pool(workers=1, attempt_floor_s=1.0) as pool:
+    async with open_pool(workers=1, job_timeout_min_s=1.0) as pool:
         os.kill(pids(pool)[0], signal.SIGSTOP)
         transcript = await pool.transcribe(job("a"))
         assert transcript.attempts == 2
@@ -152,7 +152,7 @@ async def test_a_stopped_worker_is_ended_by_its_budget(open_pool: PoolFactory) -
 async def test_when_all_workers_hang_the_pool_is_not_ready_long_before_the_budget_is_used_up(
     open_pool: PoolFactory,
 ) -> None:
-    async with open_pool(workers=2, batch_jobs=1, attempt_floor_s=600.0) as pool:
+    async with open_pool(workers=2, batch_jobs=1, job_timeout_min_s=600.0) as pool:
         await all_ready(pool, 2)
         stopped = pids(pool)
         for pid in stopped:
@@ -174,7 +174,7 @@ async def test_when_all_workers_hang_the_pool_is_not_ready_long_before_the_budge
 async def test_an_idle_worker_that_hangs_is_found_overdue_by_its_self_test(
     open_pool: PoolFactory,
 ) -> None:
-    async with open_pool(workers=1, attempt_floor_s=600.0, self_test_s=0.5) as pool:
+    async with open_pool(workers=1, job_timeout_min_s=600.0, self_test_s=0.5) as pool:
         (pid,) = pids(pool)
         os.kill(pid, signal.SIGSTOP)
         await poll_until(lambda: pool.stats().is_stuck)
@@ -516,7 +516,7 @@ async def test_what_a_piece_wants_travels_with_the_job(open_pool: PoolFactory) -
 
 async def test_a_slow_model_has_time_for_its_self_test(open_pool: PoolFactory) -> None:
     async with open_pool(
-        "scripted:slow:0.5", workers=1, self_test_s=0.1, attempt_floor_s=0.1
+        "scripted:slow:0.5", workers=1, self_test_s=0.1, job_timeout_min_s=0.1
     ) as pool:
         await poll_until(lambda: pool.stats().workers[0].jobs_done >= 2)
         assert has_restarted(pool, 0)

@@ -37,7 +37,7 @@ def scheduler(
         QueueSettings.model_validate(queue),
         max_batch_jobs=batch,
         workers=workers,
-        speed=Speed(attempt_floor_s=10, attempt_factor=8, workers=workers),
+        speed=Speed(job_timeout_min_s=10, job_timeout_factor=8, workers=workers),
     )
 
 
@@ -662,7 +662,7 @@ def test_one_conviction_ends_all_jobs_of_that_audio() -> None:
 
 
 def test_without_keys_nobody_is_shut_out_for_anothers_audio() -> None:
-    it = scheduler(key_crashes=1, poison_attempts=1)
+    it = scheduler(max_crashes_per_key=1, poison_attempts=1)
     it.submit(job("poison"), 0.0)
     it.next_batch("w1", 0.0)
     it.worker_died("w1", None, 1.0)
@@ -762,7 +762,7 @@ def test_an_utterance_that_got_through_is_guessed_at_again() -> None:
 
 
 def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -> None:
-    it = scheduler(key_crashes=2, crash_window_s=100, poison_attempts=1)
+    it = scheduler(max_crashes_per_key=2, crash_window_s=100, poison_attempts=1)
     for n in range(2):
         it.submit(job(f"p{n}", client="mallory"), float(n))
         it.next_batch("w1", float(n))

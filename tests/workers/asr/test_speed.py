@@ -19,7 +19,7 @@ pytestmark = pytest.mark.unit
 
 
 def speed(ready: int = 1) -> Speed:
-    return Speed(attempt_floor_s=10, attempt_factor=8, workers=Workers(4, ready=ready))
+    return Speed(job_timeout_min_s=10, job_timeout_factor=8, workers=Workers(4, ready=ready))
 
 
 def ticket(seconds: float, attempts: int = 0) -> Ticket:

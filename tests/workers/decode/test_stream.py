@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from auricle.errors import AudioError, EmptyAudio, TooLong
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 from auricle.workers.decode.stream import STEP_SAMPLES, FileStream, StepResult
 from tests.fakes.clips import CLIPS
 
@@ -53,11 +53,11 @@ def run(stream: FileStream) -> list[StepResult]:
     return results
 
 
-def pieces_of(results: Sequence[StepResult]) -> list[Piece]:
+def pieces_of(results: Sequence[StepResult]) -> list[Chunk]:
     return [result.piece for result in results if result.piece is not None]
 
 
-def spans(pieces: Sequence[Piece]) -> list[tuple[int, int]]:
+def spans(pieces: Sequence[Chunk]) -> list[tuple[int, int]]:
     return [(piece.start_sample, piece.pcm.size) for piece in pieces]
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from auricle.errors import RateLimited
 from auricle.types import ANONYMOUS, ClientId
-from auricle.workers.process.poison import MAX_REMEMBERED, Blame, CrashBudget, fingerprint
+from auricle.workers.process.poison import MAX_REMEMBERED, CrashBudget, PoisonTracker, fingerprint
 
 pytestmark = pytest.mark.unit
 
@@ -11,45 +11,45 @@ ALICE = ClientId("alice")
 SEGV = "SIGSEGV model.py:1 decode"
 
 
-def blame() -> Blame:
-    return Blame(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
+def blame() -> PoisonTracker:
+    return PoisonTracker(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
 
 
 def test_the_same_death_twice_convicts() -> None:
     it = blame()
-    assert not it.strike("u", SEGV)
-    assert it.strike("u", SEGV)
+    assert not it.record_crash("u", SEGV)
+    assert it.record_crash("u", SEGV)
 
 
 def test_different_deaths_convict_at_the_fourth() -> None:
     it = blame()
-    assert [it.strike("u", f"{SEGV}{n}") for n in range(4)] == [False, False, False, True]
+    assert [it.record_crash("u", f"{SEGV}{n}") for n in range(4)] == [False, False, False, True]
 
 
 def test_deaths_without_a_frame_are_like_no_other() -> None:
     it = blame()
-    assert [it.strike("u", None) for _ in range(4)] == [False, False, False, True]
+    assert [it.record_crash("u", None) for _ in range(4)] == [False, False, False, True]
 
 
 def test_utterances_do_not_share_their_strikes() -> None:
     it = blame()
-    it.strike("u", SEGV)
-    assert not it.strike("v", SEGV)
+    it.record_crash("u", SEGV)
+    assert not it.record_crash("v", SEGV)
 
 
 def test_getting_through_clears_the_record() -> None:
     it = blame()
-    it.strike("u", SEGV)
+    it.record_crash("u", SEGV)
     assert it.is_suspect("u")
-    it.acquit("u")
+    it.clear("u")
     assert not it.is_suspect("u")
-    assert not it.strike("u", SEGV)
+    assert not it.record_crash("u", SEGV)
 
 
 def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
     it = blame()
     pcm = np.arange(100, dtype=np.int16)
-    it.convict(ALICE, pcm, now=0.0)
+    it.quarantine(ALICE, pcm, now=0.0)
     assert it.is_poison(pcm.copy(), now=599.0)
     assert not it.is_poison(pcm + 1, now=599.0)
     assert not it.is_poison(pcm, now=600.0)
@@ -57,10 +57,10 @@ def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
 
 def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
     budget = CrashBudget(max_convictions=3, window_s=600)
-    it = Blame(attempts=4, ttl_s=600, budget=budget)
+    it = PoisonTracker(attempts=4, ttl_s=600, budget=budget)
     for n in range(3):
         assert budget.exhausted_for_s(ALICE, now=float(n)) == 0.0
-        it.convict(ALICE, np.full(10, n, np.int16), now=float(n))
+        it.quarantine(ALICE, np.full(10, n, np.int16), now=float(n))
     assert budget.exhausted_for_s(ALICE, now=2.0) == 598.0
     assert budget.exhausted_for_s(ClientId("bob"), now=2.0) == 0.0
     assert budget.exhausted_for_s(ALICE, now=600.0) == 0.0
@@ -69,9 +69,9 @@ def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
 def test_what_is_remembered_is_bounded() -> None:
     it = blame()
     for n in range(MAX_REMEMBERED):
-        it.strike(f"u{n}", SEGV)
+        it.record_crash(f"u{n}", SEGV)
     assert it.is_suspect("u0")
-    it.strike("one more", SEGV)
+    it.record_crash("one more", SEGV)
     assert not it.is_suspect("u0")
     assert it.is_suspect("u1")
 
@@ -92,10 +92,10 @@ def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() ->
 def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:
     it = blame()
     pcm = np.arange(50, dtype=np.int16)
-    it.strike("u", SEGV)
+    it.record_crash("u", SEGV)
     it.carry_over("u", pcm)
     assert not it.is_suspect("u")
-    assert it.strike(fingerprint(pcm.copy()).hex(), SEGV)
+    assert it.record_crash(fingerprint(pcm.copy()).hex(), SEGV)
     it.carry_over("unknown", pcm + 1)
     assert not it.is_suspect(fingerprint(pcm + 1).hex())
 

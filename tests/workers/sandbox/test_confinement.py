@@ -59,7 +59,7 @@ def ours(tmp_path: Path) -> Path:
 async def hostile_pool(
     model: Path, engine: str = HOSTILE, **settings: object
 ) -> AsyncIterator[WorkerPool]:
-    given = {"workers": 1, "attempt_floor_s": 60.0, "sandbox_folders": (), **settings}
+    given = {"workers": 1, "job_timeout_min_s": 60.0, "sandbox_folders": (), **settings}
     pool = WorkerPool(
         WorkerSettings.model_validate(given),
         QueueSettings(),

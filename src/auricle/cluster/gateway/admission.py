@@ -22,7 +22,7 @@ OTHERS = ClientId("\0others")
 
 
 @dataclass(slots=True)
-class Known:
+class FleetCapacity:
     """What the recognisers told last, all together.
 
     Attributes:
@@ -49,7 +49,7 @@ class _Bounds:
     key_share: float
 
 
-class Books:
+class GatewayAdmission:
     """Decides who is let in.
 
     Args:
@@ -78,7 +78,7 @@ class Books:
         """What is asked for and not answered yet."""
         return list(self._backlog.waiting())
 
-    def observe(self, known: Known) -> None:
+    def observe(self, known: FleetCapacity) -> None:
         """Take in what the recognisers told."""
         self._workers.ready = self._workers.size = known.workers
         if known.seconds_per_audio_s > 0:

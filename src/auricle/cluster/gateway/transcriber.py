@@ -25,9 +25,9 @@ import anyio
 import httpx2 as httpx
 import structlog
 
-from auricle.cluster.gateway.admission import Books
+from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Lost, Node
-from auricle.cluster.gateway.view import Seen, count, known_of, stats_of
+from auricle.cluster.gateway.view import NodeView, count, fleet_capacity, stats_of
 from auricle.config import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
@@ -44,7 +44,7 @@ from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, Transcript
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import Counters
-from auricle.workers.process.poison import Blame, CrashBudget
+from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
 MOST_LOSSES = 2
 """So often a job may be lost that is no live final: the first time it is asked again."""
@@ -118,9 +118,11 @@ class RemoteTranscriber:
         self._nodes = [
             Node(str(number), url, self._http) for number, url in enumerate(engine.engine_urls, 1)
         ]
-        self._books = Books(queue, engine.gateways)
-        self._crash_budget = crash_budget or CrashBudget(queue.key_crashes, queue.crash_window_s)
-        self._blame = Blame(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
+        self._admission = GatewayAdmission(queue, engine.gateways)
+        self._crash_budget = crash_budget or CrashBudget(
+            queue.max_crashes_per_key, queue.crash_window_s
+        )
+        self._poison = PoisonTracker(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
         self._counters = Counters()
         self._calls: dict[Ticket, _Call] = {}
         self._news = asyncio.Event()
@@ -175,7 +177,7 @@ class RemoteTranscriber:
         """See :class:`auricle.transcriber.Transcriber`."""
         now = time.monotonic()
         try:
-            self._blame.refuse_poison(job.pcm, now)
+            self._poison.refuse_poison(job.pcm, now)
         except PoisonJob:
             self._counters.refused += 1
             raise
@@ -184,7 +186,7 @@ class RemoteTranscriber:
         except AuricleError as exc:
             if isinstance(exc, PoisonJob):  # no other recogniser shall learn it in the same way
                 self._counters.poison += 1
-                self._blame.convict(job.client, job.pcm, time.monotonic())
+                self._poison.quarantine(job.client, job.pcm, time.monotonic())
             count(self._counters, exc)
             raise
         self._counters.done += 1
@@ -206,8 +208,8 @@ class RemoteTranscriber:
         try:
             self._refuse_when_down()
             self._crash_budget.refuse_exhausted(client, time.monotonic())
-            self._books.observe(known_of(self._seen()))
-            name, shed = self._books.reserve(
+            self._admission.observe(fleet_capacity(self._seen()))
+            name, shed = self._admission.reserve(
                 client, audio_s, max_wait_s=max_wait_s, standing=standing, resumed=resumed
             )
         except AuricleError as exc:
@@ -219,14 +221,14 @@ class RemoteTranscriber:
 
     def release(self, reservation: str) -> None:
         """See :class:`auricle.transcriber.Transcriber`."""
-        self._books.release(reservation)
+        self._admission.release(reservation)
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`; as each recogniser told last."""
         return stats_of(
             self._seen(),
             self._counters,
-            reserved_audio_s=self._books.reserved_audio_s,
+            reserved_audio_s=self._admission.reserved_audio_s,
             is_open=not self._is_draining,
         )
 
@@ -237,10 +239,10 @@ class RemoteTranscriber:
         if job.reservation is None or self._is_closed:
             self._refuse_when_down()
             self._crash_budget.refuse_exhausted(job.client, now)
-        if (older := self._books.older_partial(job)) is not None:
+        if (older := self._admission.older_partial(job)) is not None:
             self._end(older, Superseded("a newer partial took its place"))
-        is_promised = job.max_wait_s is None and self._books.has_standing_room(job)
-        ticket, is_reserved = self._books.open(job, now)
+        is_promised = job.max_wait_s is None and self._admission.has_standing_room(job)
+        ticket, is_reserved = self._admission.open(job, now)
         call = _Call(ticket, anyio.CancelScope(), is_reserved, is_promised)
         self._calls[ticket] = call
         try:
@@ -248,7 +250,7 @@ class RemoteTranscriber:
                 return await self._ask(call)
             raise call.error or DeadlineExceeded("the answer was not there in time", RETRY_AFTER_S)
         finally:
-            self._books.close(ticket)
+            self._admission.close(ticket)
             del self._calls[ticket]
             if not self._calls:
                 self._is_idle.set()
@@ -302,7 +304,7 @@ class RemoteTranscriber:
 
     def _end(self, ticket: Ticket, error: AuricleError) -> None:
         if (call := self._calls.get(ticket)) is not None:
-            self._books.close(ticket)  # the next of three must not find the first again
+            self._admission.close(ticket)  # the next of three must not find the first again
             call.end(error)
 
     # Who is let in.
@@ -318,8 +320,8 @@ class RemoteTranscriber:
     def _usable(self) -> list[Node]:
         return [node for node in self._nodes if node.ejection.is_usable]
 
-    def _seen(self) -> list[Seen]:
-        return [Seen(node.name, node.ejection) for node in self._nodes]
+    def _seen(self) -> list[NodeView]:
+        return [NodeView(node.name, node.ejection) for node in self._nodes]
 
     async def _watch(self, node: Node) -> None:
         """Look at a recogniser whenever that is due, for ever."""

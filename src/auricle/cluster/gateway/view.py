@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auricle.cluster.gateway.admission import Known
+from auricle.cluster.gateway.admission import FleetCapacity
 from auricle.cluster.gateway.ejection import Ejection
 from auricle.cluster.wire.capacity import Capacity
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
@@ -23,7 +23,7 @@ def count(counters: Counters, error: AuricleError) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class NodeView:
     """One recogniser's address: its name, and its standing."""
 
     name: str
@@ -36,11 +36,11 @@ class Seen:
         return capacity.id if capacity is not None and capacity.id else f"\0{self.name}"
 
 
-def known_of(seen: Sequence[Seen]) -> Known:
+def fleet_capacity(seen: Sequence[NodeView]) -> FleetCapacity:
     """Return the sum over those that are in."""
     told = [capacity for _, capacity in _distinct(seen)]
     speeds = [capacity.seconds_per_audio_s for capacity in told if capacity.seconds_per_audio_s]
-    return Known(
+    return FleetCapacity(
         workers=sum(capacity.workers for capacity in told),
         max_audio_s=sum(capacity.max_audio_s for capacity in told),
         waiting_audio_s=sum(capacity.waiting_audio_s for capacity in told),
@@ -50,14 +50,14 @@ def known_of(seen: Sequence[Seen]) -> Known:
 
 
 def stats_of(
-    seen: Sequence[Seen], counters: Counters, *, reserved_audio_s: float, is_open: bool
+    seen: Sequence[NodeView], counters: Counters, *, reserved_audio_s: float, is_open: bool
 ) -> Stats:
     """Return the whole as the server shows it.
 
     Workers, queue and speed are the recognisers', whoever gave them work; jobs are this gateway's,
     so that the sum over gateways is right.
     """
-    known = known_of(seen)
+    known = fleet_capacity(seen)
     told = [capacity for _, capacity in _distinct(seen)]
     last = [each.ejection.capacity for each in seen if each.ejection.capacity is not None]
     return Stats(
@@ -80,23 +80,23 @@ def stats_of(
     )
 
 
-def _distinct(seen: Sequence[Seen]) -> Iterator[tuple[Seen, Capacity]]:
+def _distinct(seen: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
     """Yield each recogniser that is in once, as it was told last at any of its addresses."""
-    newest: dict[str, tuple[Seen, Capacity]] = {}
+    newest: dict[str, tuple[NodeView, Capacity]] = {}
     for each in sorted(seen, key=lambda each: each.ejection.told_at):
         if each.ejection.capacity is not None and not each.ejection.is_out:
             newest[each.id] = each, each.ejection.capacity
     yield from sorted(newest.values(), key=lambda found: found[0].name)
 
 
-def _workers(seen: Sequence[Seen]) -> Iterator[WorkerStats]:
+def _workers(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
     names = {each.id: each.name for each in reversed(seen)}  # of several addresses the first
     for each, capacity in _distinct(seen):
         for worker in capacity.worker_list:
             yield replace(worker, id=f"{names[each.id]}/{worker.id}")
 
 
-def _missing(seen: Sequence[Seen]) -> Iterator[WorkerStats]:
+def _missing(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
     """Yield one that stands for all workers behind each address that is out."""
     for each in seen:
         if each.ejection.is_out:

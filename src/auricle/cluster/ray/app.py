@@ -24,10 +24,10 @@ from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
 from auricle.cluster.ray.arguments import settings_from
-from auricle.cluster.ray.balance import BOARD, REPORT_EVERY_S, Board
-from auricle.cluster.ray.router import AsTold
+from auricle.cluster.ray.balance import REPLICA_TABLE, REPORT_EVERY_S, ReplicaTable
+from auricle.cluster.ray.router import PreferredReplicaRouter
 from auricle.cluster.recogniser.replica import Recogniser
-from auricle.cluster.recogniser.scaling import ByAudio, ingresses_per_machine
+from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_machine
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead
@@ -65,7 +65,7 @@ class Replicas:
         id: The same in each ingress of the application.
     """
 
-    def __init__(self, recogniser: DeploymentHandle, board: Board, id: str) -> None:
+    def __init__(self, recogniser: DeploymentHandle, board: ReplicaTable, id: str) -> None:
         self._recogniser = recogniser
         self._board = board
         self._id = id
@@ -127,8 +127,10 @@ class Ingress:
         configure_logging(settings.server.log_level)
         context = ray.get_runtime_context()
         application = serve.get_replica_context().app_name
-        BOARD.here = context.get_node_id()
-        self._replicas = Replicas(recogniser, BOARD, f"{context.get_session_name()}/{application}")
+        REPLICA_TABLE.here = context.get_node_id()
+        self._replicas = Replicas(
+            recogniser, REPLICA_TABLE, f"{context.get_session_name()}/{application}"
+        )
         self._key = settings.engine.engine_key
         self._watch = asyncio.ensure_future(self._replicas.watch())
         shorten_collections()
@@ -179,7 +181,7 @@ def application(settings: Settings) -> serve.Application:
     number: dict[str, object] = {"num_replicas": cluster.replicas}
     if most > cluster.replicas:
         policy = AutoscalingPolicy(
-            policy_function=ByAudio, policy_kwargs={"audio_s": cluster.replica_audio_s}
+            policy_function=AudioLoadPolicy, policy_kwargs={"audio_s": cluster.replica_audio_s}
         )
         number = {
             "autoscaling_config": AutoscalingConfig(
@@ -202,15 +204,15 @@ def application(settings: Settings) -> serve.Application:
         health_check_timeout_s=HEALTH_TIMEOUT_S,
         graceful_shutdown_timeout_s=to_end_s,
         request_router_config=RequestRouterConfig(
-            request_router_class=AsTold, initial_backoff_s=0.005, max_backoff_s=0.02
+            request_router_class=PreferredReplicaRouter, initial_backoff_s=0.005, max_backoff_s=0.02
         ),
         **number,
     )
     ingresses = serve.deployment(serve.ingress()(Ingress)).options(
         name="Ingress",
         logging_config=quiet,
-        num_replicas=cluster.ingresses,
-        max_replicas_per_node=ingresses_per_machine(cluster.ingresses, _machines()),
+        num_replicas=cluster.ray_ingress_replicas,
+        max_replicas_per_node=ingresses_per_machine(cluster.ray_ingress_replicas, _machines()),
         max_ongoing_requests=MOST_REQUESTS,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=HEALTH_PERIOD_S,

@@ -42,7 +42,7 @@ class _Replica:
 
 
 @dataclass(slots=True)
-class Board:
+class ReplicaTable:
     """The replicas as one ingress sees them; ``present`` is set from the thread of Serve's router.
 
     Attributes:
@@ -119,6 +119,6 @@ class Board:
         return self._replicas[name]
 
 
-BOARD = Board()
+REPLICA_TABLE = ReplicaTable()
 """The board of this process. Serve makes an ingress and its router apart from each other and gives
 them nothing in common but the process."""

@@ -1,8 +1,8 @@
 """Serve's router in an ingress: it sends each call to where the ingress wants it.
 
-Serve pickles the class below by value, so it gets at :data:`auricle.cluster.ray.balance.BOARD`
-through the module: that is imported where the class arrives, and so the board is the one of the
-ingress.
+Serve pickles the class below by value, so it gets at
+:data:`auricle.cluster.ray.balance.REPLICA_TABLE` through the module: that is imported where the
+class arrives, and so the board is the one of the ingress.
 """
 
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica
@@ -13,12 +13,12 @@ REPORT = "report"
 """The method that a certain replica is asked for; all others may be done by another one."""
 
 
-class AsTold(RequestRouter):
+class PreferredReplicaRouter(RequestRouter):
     """Tries the replicas in the order of the call's argument ``to``, then all others."""
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
         """Put on the board who is there."""
-        balance.BOARD.present = {
+        balance.REPLICA_TABLE.present = {
             replica.replica_id.unique_id: str(replica.node_id) for replica in replicas
         }
         super().update_replicas(replicas)

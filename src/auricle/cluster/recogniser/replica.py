@@ -14,7 +14,7 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
 from auricle.config import Settings, crew_size
-from auricle.engine.placement import Placement, settle
+from auricle.engine.placement import Placement, resolve_placement
 from auricle.engine.whisper.fetch import resolve
 from auricle.engine.whisper.model_files import model_mb
 from auricle.errors import WorkerError
@@ -38,7 +38,7 @@ def place(settings: Settings, model_path: str) -> Placement:
         size = crew_size(worker, cores=cores, model_mb=model_mb(model_path))
         update = {"workers": size.workers, "worker_threads": size.threads}
         worker = worker.model_copy(update=update)
-    return settle(worker, settings.model, model_path)
+    return resolve_placement(worker, settings.model, model_path)
 
 
 class Recogniser:

@@ -27,7 +27,7 @@ class Situation(Protocol):
         ...
 
 
-class ByAudio:
+class AudioLoadPolicy:
     """The policy, as Serve's controller makes it.
 
     Args:

@@ -83,7 +83,7 @@ class JobDecoding:
         texts: Sequence[str],
         words: Sequence[AlignedSpan] | None,
     ) -> None:
-        """Take the window's segments and go on behind what they settle.
+        """Take the window's segments and go on behind what they resolve_placement.
 
         Args:
             attempt: The decoding that is believed.

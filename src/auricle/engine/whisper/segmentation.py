@@ -27,7 +27,7 @@ class TokenSpan:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A window's segments, and how many of its frames they settle."""
+    """A window's segments, and how many of its frames they resolve_placement."""
 
     spans: tuple[TokenSpan, ...]
     consumed_frames: int

@@ -26,12 +26,12 @@ import msgspec
 
 from auricle.errors import AudioError, BadRequest, IdleTimeout
 from auricle.events import (
+    AudioProgress,
     Closed,
     Failed,
     Final,
     Finalized,
     Flushed,
-    Marks,
     Partial,
     SessionEvent,
     SpeechEnded,
@@ -51,7 +51,16 @@ from auricle.protocol.deepgram.results import (
     seconds,
 )
 from auricle.protocol.detect import AudioFormat, detect
-from auricle.protocol.dialect import Companded, End, Farewell, Flush, Law, Reply, Step, Tune
+from auricle.protocol.dialect import (
+    ClosingMessages,
+    Companded,
+    End,
+    Flush,
+    Law,
+    Reply,
+    Step,
+    UpdateConfig,
+)
 from auricle.protocol.native.stream import (
     MAX_TEXT_BYTES,
     Configure,
@@ -260,7 +269,7 @@ class DeepgramDialect:
             "request_id": self._request_id,
             "keyterms": message.keyterms,
         }
-        return Tune(hotwords=hotwords), self._reply(success)
+        return UpdateConfig(hotwords=hotwords), self._reply(success)
 
     def _reply(self, message: Json) -> Reply:
         return Reply((_text(message),))
@@ -286,7 +295,7 @@ class DeepgramDialect:
                 self._finalizes.append(_Finalize(self._owed[-1] if self._owed else None))
             case Finalized(at_sample):
                 return self._finalized(at_sample)
-            case Marks():
+            case AudioProgress():
                 self._safe_sample = event.safe_sample
                 return (*self._silence(), *self._utterance_end(event.received_sample))
             case SwitchFormat():
@@ -409,7 +418,7 @@ class DeepgramDialect:
             },
         }
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         """Close with the code and the words that clients know."""
         code = "" if end.failed is None else end.failed.code
         message = "" if end.failed is None else end.failed.message
@@ -428,10 +437,10 @@ def _is_message(data: bytes) -> bool:
     return True
 
 
-def _farewell(close_code: int, code: str, message: str) -> Farewell:
+def _farewell(close_code: int, code: str, message: str) -> ClosingMessages:
     reason = f"{code}: {message}" if code else ""
     cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
-    return Farewell((), close_code, cut)
+    return ClosingMessages((), close_code, cut)
 
 
 def _text(message: Json) -> str:

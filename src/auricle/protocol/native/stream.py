@@ -13,11 +13,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from auricle.errors import BadRequest
 from auricle.events import (
+    AudioProgress,
     Closed,
     Event,
     Failed,
     Final,
-    Marks,
     Partial,
     Ready,
     SpeechEnded,
@@ -77,7 +77,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     safe_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
     @property
-    def border_sample(self) -> int:
+    def resume_sample(self) -> int:
         """Nothing before it is to be told."""
         return max(self.start_sample, self.safe_sample)
 
@@ -300,7 +300,7 @@ def _read_word(word: dict[str, Any]) -> Word:
     return Word(_samples(word["start"]), _samples(word["end"]), word["word"], word["probability"])
 
 
-def _marks(event: Marks) -> dict[str, Any]:
+def _marks(event: AudioProgress) -> dict[str, Any]:
     return {
         "type": "progress",
         "received": event.received_sample,
@@ -353,7 +353,7 @@ _MESSAGES: dict[type[Event], Any] = {
     SpeechEnded: lambda e: {"type": "speech_ended", "at_s": _seconds(e.at_sample)},
     Partial: _partial,
     Final: _final,
-    Marks: _marks,
+    AudioProgress: _marks,
     Warned: _warned,
     SwitchFormat: lambda e: {"type": "switch_format", "format": e.format, "reason": e.reason},
     Failed: lambda e: {
@@ -372,7 +372,7 @@ _READERS: dict[str, Any] = {
     "speech_ended": lambda m: SpeechEnded(_samples(m["at_s"])),
     "partial": _read_partial,
     "final": _read_final,
-    "progress": lambda m: Marks(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
+    "progress": lambda m: AudioProgress(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
     "warning": _read_warned,
     "switch_format": lambda m: SwitchFormat(Wire(m["format"]), m["reason"]),
     "error": lambda m: Failed(m["code"], m["message"], m["retryable"], m.get("retry_after_s")),

@@ -28,10 +28,10 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.dialect import Companded, Discard, End, Farewell, Flush, Reply, Step
+from auricle.protocol.dialect import ClosingMessages, Companded, Discard, End, Flush, Reply, Step
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
-from auricle.protocol.openai.realtime_items import Items, Told
+from auricle.protocol.openai.realtime_items import Items, ServerEvent
 
 IDLE_TIMEOUT_S = 600.0
 """Clients who commit themselves send nothing between two turns, not even silence."""
@@ -195,16 +195,16 @@ class RealtimeDialect:
                 return ()
         return self._messages(told)
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         """Complete what was said and never committed, tell the error, close with its code."""
         texts = self._messages(self._items.close())
         if end.failed is not None:
             texts.append(self._failure(end.failed))
-        return Farewell(tuple(texts), end.close_code, end.how)
+        return ClosingMessages(tuple(texts), end.close_code, end.how)
 
     # Messages.
 
-    def _messages(self, told: list[Told]) -> list[str]:
+    def _messages(self, told: list[ServerEvent]) -> list[str]:
         if self._is_beta:  # one event for what became two
             told = [_as_in_beta(one) for one in told if one["type"] != "conversation.item.done"]
         return [self._event(**one) for one in told]
@@ -241,7 +241,7 @@ def _told(
     return {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
 
 
-def _as_in_beta(told: Told) -> Told:
+def _as_in_beta(told: ServerEvent) -> ServerEvent:
     is_added = told["type"] == "conversation.item.added"
     return told | {"type": "conversation.item.created"} if is_added else told
 

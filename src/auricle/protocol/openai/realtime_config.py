@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.languages import language_choice
-from auricle.protocol.dialect import Law, Tune
+from auricle.protocol.dialect import Law, UpdateConfig
 from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 
 PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
@@ -140,9 +140,9 @@ class RealtimeConfig:
             endpoint_ms=self.endpoint_ms,
         )
 
-    def tune(self) -> Tune:
+    def tune(self) -> UpdateConfig:
         """Return what makes a session that has started go on like this."""
-        return Tune(
+        return UpdateConfig(
             sample_rate=self.rate_hz,
             language=self.language,
             languages=self.languages,

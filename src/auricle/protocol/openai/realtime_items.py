@@ -17,7 +17,7 @@ from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
 from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ
 
-Told = dict[str, Any]
+ServerEvent = dict[str, Any]
 """A server's event without its id."""
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
@@ -74,7 +74,7 @@ class Items:
         self._utterances: deque[_Utterance] = deque()  # whose finals are to come
         self._is_talking = False
 
-    def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[Told]:
+    def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
         """Somebody speaks."""
         self._is_talking = True
         item = self._open()
@@ -85,7 +85,7 @@ class Items:
         told = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
         return [{"type": "input_audio_buffer.speech_started", **told}]
 
-    def ended(self, event: SpeechEnded, *, detects_turns: bool) -> list[Told]:
+    def ended(self, event: SpeechEnded, *, detects_turns: bool) -> list[ServerEvent]:
         """An utterance is over, and a turn with it if turns are detected."""
         self._is_talking = False
         item = self._current
@@ -94,13 +94,13 @@ class Items:
         told = {"audio_end_ms": _ms(event.at_sample), "item_id": item.id}
         return [{"type": "input_audio_buffer.speech_stopped", **told}, *self._commit(item)]
 
-    def flushed(self, event: Flushed) -> list[Told]:
+    def flushed(self, event: Flushed) -> list[ServerEvent]:
         """The client committed: also silence is an item then."""
         if self._current is None and event.ended_utterance:
             return []  # its end was its commit
         return self._commit(self._open())
 
-    def discarded(self) -> list[Told]:
+    def discarded(self) -> list[ServerEvent]:
         """What wasn't committed is forgotten."""
         if self._is_talking:
             self._utterances.pop()  # there will be no final of it
@@ -110,16 +110,16 @@ class Items:
             self._current = None
         return [{"type": "input_audio_buffer.cleared"}]
 
-    def partial(self, event: Partial) -> list[Told]:
+    def partial(self, event: Partial) -> list[ServerEvent]:
         """The open utterance may be known better."""
         utterance = self._utterances[-1]
         utterance.stable = event.stable
         return self._deltas(utterance)
 
-    def final(self, event: Final) -> list[Told]:
+    def final(self, event: Final) -> list[ServerEvent]:
         """The oldest utterance is known."""
         utterance = self._utterances[0]
-        told: list[Told] = []
+        told: list[ServerEvent] = []
         if event.text.startswith(utterance.told):
             utterance.stable = event.text
             told += self._deltas(utterance)
@@ -130,7 +130,7 @@ class Items:
             told += self._deltas(self._utterances[0])
         return told
 
-    def close(self) -> list[Told]:
+    def close(self) -> list[ServerEvent]:
         """Complete what was said and never committed: nobody will do it any more."""
         item = self._current
         if item is None or not item.text:
@@ -144,7 +144,7 @@ class Items:
             self._current = _Item(f"item_{self._name}_{self._count}")
         return self._current
 
-    def _deltas(self, utterance: _Utterance) -> list[Told]:
+    def _deltas(self, utterance: _Utterance) -> list[ServerEvent]:
         item = utterance.item
         is_growing = utterance.stable.startswith(utterance.told)
         if item.is_dropped or self._utterances[0] is not utterance or not is_growing:
@@ -157,7 +157,7 @@ class Items:
         utterance.told = utterance.stable
         return [_about(item, "delta", delta=delta)]
 
-    def _commit(self, item: _Item) -> list[Told]:
+    def _commit(self, item: _Item) -> list[ServerEvent]:
         self._current = None
         item.is_committed = True
         previous, self._previous = self._previous, item.id
@@ -177,7 +177,7 @@ class Items:
             *self._completion(item),
         ]
 
-    def _completion(self, item: _Item) -> list[Told]:
+    def _completion(self, item: _Item) -> list[ServerEvent]:
         """Tell the words once all are there; some are better than none."""
         if item.is_dropped or not item.is_committed or item.owed:
             return []
@@ -195,7 +195,7 @@ class Items:
         return [_about(item, "completed", **completed)]
 
 
-def _about(item: _Item, what: str, **fields: Any) -> Told:
+def _about(item: _Item, what: str, **fields: Any) -> ServerEvent:
     return {"type": f"{_TRANSCRIPTION}.{what}", "item_id": item.id, "content_index": 0, **fields}
 
 

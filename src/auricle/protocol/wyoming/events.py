@@ -41,7 +41,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES, language_code
-from auricle.protocol.dialect import End, Farewell, Reply, Step, Tune
+from auricle.protocol.dialect import ClosingMessages, End, Reply, Step, UpdateConfig
 from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
 from auricle.types import SAMPLE_RATE_HZ
@@ -203,7 +203,7 @@ class WyomingDialect:
             return
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
-            yield Tune(language=language, hotwords=request.hotwords or UNSET)
+            yield UpdateConfig(language=language, hotwords=request.hotwords or UNSET)
 
     def _take_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
@@ -269,12 +269,12 @@ class WyomingDialect:
             case _:
                 return ()
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         """Send the transcript of what was said, if all of it is known, and the error."""
         texts = list(self._words.close(self._request.language)) if self._words.is_whole else []
         if end.failed is not None:
             texts.extend(self.encode(end.failed))
-        return Farewell(tuple(texts), end.close_code, end.how)
+        return ClosingMessages(tuple(texts), end.close_code, end.how)
 
     def _ms(self, sample: int) -> int:
         return self._first_ms + sample * 1000 // SAMPLE_RATE_HZ

@@ -48,7 +48,7 @@ def network_of(address: Address | None) -> Network | None:
     return ipaddress.ip_network((address, prefix), strict=False)
 
 
-class Gate:
+class ConnectionLimiter:
     """Counts the connections of one server.
 
     Args:
@@ -67,7 +67,7 @@ class Gate:
         self._refused: dict[Peer, AuricleError] = {}
 
     @classmethod
-    def of(cls, settings: ServerSettings) -> "Gate":
+    def of(cls, settings: ServerSettings) -> "ConnectionLimiter":
         """Return the gate of a server; as many files as it needs may be open from now on."""
         files = raise_open_files(settings.max_connections + RESERVED_FILES + 2 * MARGIN)
         most = min(settings.max_connections, max(1, files - RESERVED_FILES - 2 * MARGIN))
@@ -142,16 +142,16 @@ def _decrement(counter: Counter[Network], network: Network) -> None:
         del counter[network]
 
 
-class GatedSocket(socket.socket):
+class LimitedListener(socket.socket):
     """A socket that listens, and accepts whom its gate lets in.
 
     On Windows asyncio accepts past it, and nothing is counted.
     """
 
-    gate: Gate
+    gate: ConnectionLimiter
 
     @classmethod
-    def around(cls, found: socket.socket, gate: Gate) -> "GatedSocket":
+    def around(cls, found: socket.socket, gate: ConnectionLimiter) -> "LimitedListener":
         """Take over a socket that listens."""
         made = cls(found.family, found.type, found.proto, fileno=found.detach())
         made.setblocking(False)
@@ -168,19 +168,21 @@ class GatedSocket(socket.socket):
             found, address = super().accept()
             peer = str(address[0]), int(address[1])
             if self.gate.enter(peer):
-                return _Guest.around(found, self.gate, peer), address
+                return _LimitedConnection.around(found, self.gate, peer), address
             found.close()
         raise BlockingIOError
 
 
-class _Guest(socket.socket):
+class _LimitedConnection(socket.socket):
     """A connection that is counted until it is closed."""
 
-    _gate: Gate | None = None
+    _gate: ConnectionLimiter | None = None
     _peer: Peer = ("", 0)
 
     @classmethod
-    def around(cls, found: socket.socket, gate: Gate, peer: Peer) -> "_Guest":
+    def around(
+        cls, found: socket.socket, gate: ConnectionLimiter, peer: Peer
+    ) -> "_LimitedConnection":
         """Take over a connection that was let in."""
         made = cls(found.family, found.type, found.proto, fileno=found.detach())
         made._gate, made._peer = gate, peer
@@ -194,10 +196,10 @@ class _Guest(socket.socket):
             gate.leave(self._peer)
 
 
-class Door:
+class ConnectionLimitMiddleware:
     """ASGI middleware: answers those that the gate let in to be refused."""
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: ConnectionLimiter) -> None:
         self._app, self._gate = app, gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,7 +26,7 @@ import structlog
 
 from auricle.errors import SetupError
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, parse_limits
-from auricle.server.net.file_watch import LOOK_S, follow, is_open_to_others
+from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 
 MAX_FILE_BYTES = 2**20
 
@@ -166,7 +166,10 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 async def follow_keys(
-    path: Path, use: Callable[[Sequence[StoredKey]], None], *, look_s: float = LOOK_S
+    path: Path,
+    use: Callable[[Sequence[StoredKey]], None],
+    *,
+    check_interval_s: float = CHECK_INTERVAL_S,
 ) -> None:
     """Hand on what is in the file, now and whenever it changes; runs until it is cancelled.
 
@@ -175,9 +178,9 @@ async def follow_keys(
     Args:
         path: The file.
         use: What takes the keys; called in a thread.
-        look_s: Seconds between two looks.
+        check_interval_s: Seconds between two looks.
     """
-    await follow((path,), partial(_refresh, path, use), look_s=look_s)
+    await watch_files((path,), partial(_refresh, path, use), check_interval_s=check_interval_s)
 
 
 def _refresh(path: Path, use: Callable[[Sequence[StoredKey]], None]) -> None:

@@ -120,7 +120,7 @@ def _is_own(origin: str, scheme: str, host: str) -> bool:
     return page[1] == scheme and port == (here[2] or _DEFAULT_PORTS.get(scheme))
 
 
-class OwnNames:
+class TrustedHostMiddleware:
     """ASGI middleware: refuses requests for other names; see the module."""
 
     def __init__(self, app: ASGIApp, origins: Origins) -> None:

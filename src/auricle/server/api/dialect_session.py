@@ -17,11 +17,11 @@ from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import Refusal, log_unexpected
 from auricle.server.http.request_log import log_session, request_id_of, request_log
-from auricle.server.live.connection import GOODBYE_S, LiveConnection, departure_of, note_end
+from auricle.server.live.connection import GOODBYE_S, LiveConnection, disconnect_reason, note_end
 
 
 @dataclass(frozen=True, slots=True)
-class Welcome:
+class Handshake:
     """What a handshake asks for.
 
     Attributes:
@@ -37,10 +37,10 @@ class Welcome:
     warnings: tuple[str, ...] = ()
 
 
-async def serve_guest(
+async def serve_dialect(
     websocket: WebSocket,
     name: str,
-    read: Callable[[WebSocket], Welcome],
+    read: Callable[[WebSocket], Handshake],
     refuse: Refusal,
 ) -> None:
     """Let a client in, and serve it until one side has had enough.
@@ -67,7 +67,7 @@ async def serve_guest(
         log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
         await websocket.send_denial_response(refuse(error, request_id_of(websocket.scope)))
         return
-    server.live.metrics.count_guest(name)
+    server.live.metrics.count_dialect_session(name)
     log.details["session"] = runner.session.id
     log_session("session_started", websocket.scope, runner.session.id, name)
     try:
@@ -80,7 +80,7 @@ async def serve_guest(
             websocket, server.live, runner, welcome.dialect, drain_s=max(0.0, drain_s)
         ).run()
     except WebSocketDisconnect:
-        end = departure_of(websocket)
+        end = disconnect_reason(websocket)
     finally:
         runner.end()
     note_end(websocket, server.live, end)

@@ -27,11 +27,11 @@ from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, Setu
 from auricle.protocol.dialect import Reply
 from auricle.protocol.native.stream import StreamParameters
 from auricle.protocol.wyoming.events import WyomingDialect, error_event, info_event
-from auricle.server.access.connection_limits import GatedSocket, Peer
+from auricle.server.access.connection_limits import LimitedListener, Peer
 from auricle.server.access.keyring import is_loopback
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import client_address
-from auricle.server.http.errors import CLIENT_LEFT_STATUS, TOLD, log_unexpected
+from auricle.server.http.errors import CLIENT_LEFT_STATUS, CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.live.connection import (
     CLIENT_LEFT,
@@ -104,7 +104,7 @@ class WyomingServer:
                 self._accept(_Pipe(reader, writer), group)
 
             for plain in sockets:
-                found = GatedSocket.around(plain, self._server.gate)
+                found = LimitedListener.around(plain, self._server.gate)
                 listener = await asyncio.start_server(
                     accept, sock=found, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
                 )
@@ -209,8 +209,8 @@ class _Connection:
             await self._converse()
         except OSError:
             return
-        except TOLD as error:
-            failed = self._dialect.farewell(end_of(error))
+        except CLIENT_VISIBLE_ERRORS as error:
+            failed = self._dialect.closing_messages(end_of(error))
             with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
                 for text in failed.texts:
                     await self._pipe.send(text)
@@ -284,7 +284,7 @@ class _Connection:
         address = client_address(utterance.scope)
         room = live.admit(WYOMING, address, is_resuming=False)
         runner = await live.open(self._server.running.background, WYOMING, wanted, room)
-        live.metrics.count_guest("wyoming")
+        live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")
         self._dialect.begin()

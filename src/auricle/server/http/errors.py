@@ -32,7 +32,7 @@ from auricle.errors import (
 from auricle.groups import first_error
 from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
 
-TOLD = (
+CLIENT_VISIBLE_ERRORS = (
     RequestError,
     AudioError,
     Overloaded,
@@ -55,7 +55,7 @@ _log = structlog.get_logger("auricle.server")
 
 def error_body(error: BaseException) -> dict[str, object]:
     """Return what a client is told of an error: what stands below ``error`` in the answer."""
-    if not isinstance(error, TOLD):
+    if not isinstance(error, CLIENT_VISIBLE_ERRORS):
         return {
             "code": AuricleError.code,
             "message": "Something went wrong in the server; its log says what.",
@@ -95,7 +95,9 @@ def refuse(scope: Scope, error: BaseException) -> Response:
 
 def error_response(error: BaseException) -> Response:
     """Return the HTTP answer for an error in the native shape; others are made from it."""
-    status = error.http_status if isinstance(error, TOLD) else AuricleError.http_status
+    status = (
+        error.http_status if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError.http_status
+    )
     headers: dict[str, str] = {}
     if (after_s := retry_after_s(error)) is not None:
         headers["retry-after"] = str(after_s)
@@ -109,7 +111,7 @@ def error_response(error: BaseException) -> Response:
     )
 
 
-def last_words(error: AuricleError, request_id: str) -> bytes:
+def raw_error_response(error: AuricleError, request_id: str) -> bytes:
     """Log a request that no application sees, and return its answer; the connection ends."""
     response = error_response(error)
     status = http.HTTPStatus(response.status_code)
@@ -140,7 +142,7 @@ def log_unexpected(error: BaseException, **context: object) -> None:
 async def _answer_ours(request: Request, error: Exception) -> Response:
     record = request_log(request.scope)
     record.code = error.code if isinstance(error, AuricleError) else AuricleError.code
-    if not isinstance(error, TOLD):
+    if not isinstance(error, CLIENT_VISIBLE_ERRORS):
         log_unexpected(error, **record.ids())
     return refuse(request.scope, error)
 
@@ -183,7 +185,7 @@ EXCEPTION_HANDLERS: dict[
 }
 
 
-class Shield:
+class ErrorBoundaryMiddleware:
     """Answers ``internal`` for what nobody expected, and unwraps groups that hold one of ours.
 
     It stands inside the framework's own last resort, which would log the exception's message.

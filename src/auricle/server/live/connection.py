@@ -29,8 +29,13 @@ from auricle.errors import (
     TakenOver,
 )
 from auricle.events import Closed, Failed, SessionEvent, Warned, WarningCode
-from auricle.protocol.dialect import Companded, Dialect, End, Law, Reply, Said, Step
-from auricle.server.http.errors import TOLD, error_body, log_unexpected, retry_after_s
+from auricle.protocol.dialect import Companded, Dialect, End, Law, OutboundItem, Reply, Step
+from auricle.server.http.errors import (
+    CLIENT_VISIBLE_ERRORS,
+    error_body,
+    log_unexpected,
+    retry_after_s,
+)
 from auricle.server.http.request_log import request_log
 from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.live.outbox import Outbox
@@ -89,7 +94,7 @@ class Socket(Protocol):
 
 def end_of(error: BaseException, after_s: float | None = None) -> End:
     """Return how an error ends a connection: the only place that knows."""
-    known = error if isinstance(error, TOLD) else AuricleError()
+    known = error if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError()
     return End(known.code, known.close_code, failed_of(error, after_s))
 
 
@@ -104,7 +109,7 @@ def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
     )
 
 
-def departure_of(websocket: Socket) -> End:
+def disconnect_reason(websocket: Socket) -> End:
     """Return how a connection ended that is gone: its client left, or broke WebSocket itself."""
     peer = peer_of(websocket.scope)
     if peer is None or peer.violation_code is None:
@@ -122,24 +127,24 @@ def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
     live.metrics.count_end(end.how)
 
 
-async def say_goodbye(
-    websocket: Socket, end: End, left: Iterable[Said] = (), dialect: Dialect | None = None
+async def close_gracefully(
+    websocket: Socket, end: End, left: Iterable[OutboundItem] = (), dialect: Dialect | None = None
 ) -> None:
     """Send what is left and the reason, and close; a client that doesn't read is cut off."""
     dialect = dialect or NativeDialect()
     texts = [text for said in left for text in _texts(dialect, said)]
-    farewell = dialect.farewell(end)
+    closing_messages = dialect.closing_messages(end)
     gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
     with anyio.move_on_after(GOODBYE_S) as patience, gone:
-        for text in (*texts, *farewell.texts):
+        for text in (*texts, *closing_messages.texts):
             await websocket.send_text(text)
-        await websocket.close(farewell.close_code, farewell.reason)
+        await websocket.close(closing_messages.close_code, closing_messages.reason)
     peer = peer_of(websocket.scope)
     if patience.cancelled_caught and peer is not None:
-        peer.give_up(farewell.close_code, farewell.reason)
+        peer.give_up(closing_messages.close_code, closing_messages.reason)
 
 
-def _texts(dialect: Dialect, said: Said) -> Iterable[str]:
+def _texts(dialect: Dialect, said: OutboundItem) -> Iterable[str]:
     return said.texts if isinstance(said, Reply) else dialect.encode(said)
 
 
@@ -218,10 +223,10 @@ class LiveConnection:
         if end is not CLIENT_LEFT:
             # What was on its way goes first: a client that gets the final after a missing one
             # would acknowledge both.
-            left: list[Said] = [Reply(tuple(self._on_its_way))]
+            left: list[OutboundItem] = [Reply(tuple(self._on_its_way))]
             while (said := self._outbox.next_event()) is not None:
                 left.append(said)
-            await say_goodbye(self._websocket, end, left, self._dialect)
+            await close_gracefully(self._websocket, end, left, self._dialect)
         return end
 
     # What the session tells it.
@@ -234,7 +239,7 @@ class LiveConnection:
         """End the connection; see :class:`auricle.server.live.runner.Listener`."""
         self._finish(end_of(error))
 
-    def _put(self, said: Said) -> None:
+    def _put(self, said: OutboundItem) -> None:
         self._outbox.put(said)
         self._news.set()
         if self._outbox.is_overrun:
@@ -252,8 +257,8 @@ class LiveConnection:
         try:
             yield
         except WebSocketDisconnect:
-            self._finish(departure_of(self._websocket))
-        except TOLD as error:
+            self._finish(disconnect_reason(self._websocket))
+        except CLIENT_VISIBLE_ERRORS as error:
             self._finish(end_of(error))
         except Exception as error:
             log_unexpected(error, session=self._runner.session.id)
@@ -413,7 +418,7 @@ class LiveConnection:
                 await self._until_read_out()
                 await self._conclude()
             self._is_concluded = True  # or the time for it is up
-        self._finish(end_of(*self._live.farewell()))
+        self._finish(end_of(*self._live.closing_messages()))
 
     async def _until_read_out(self) -> None:
         """Read no further message, once all of the present one is with the session."""

@@ -7,7 +7,7 @@ from msgspec import UNSET, structs
 from auricle.errors import BadRequest
 from auricle.events import Event, SessionEvent
 from auricle.languages import language_choice
-from auricle.protocol.dialect import End, Farewell, Step
+from auricle.protocol.dialect import ClosingMessages, End, Step
 from auricle.protocol.native.stream import Configure, Resume, Start, decode_command, encode_event
 
 
@@ -36,10 +36,10 @@ class NativeDialect:
         """Return the one message that tells an event, if the protocol has one."""
         return (encode_event(event),) if isinstance(event, Event) else ()
 
-    def farewell(self, end: End) -> Farewell:
+    def closing_messages(self, end: End) -> ClosingMessages:
         """Tell the error, if there is one, and close with its code."""
         texts = () if end.failed is None else tuple(self.encode(end.failed))
-        return Farewell(texts, end.close_code, end.how)
+        return ClosingMessages(texts, end.close_code, end.how)
 
 
 def _resolved(command: Configure) -> Configure:

@@ -9,15 +9,15 @@ import math
 from collections import deque
 
 from auricle.events import (
+    AudioProgress,
     Final,
-    Marks,
     Partial,
     SpeechEnded,
     SpeechStarted,
     Warned,
     WarningCode,
 )
-from auricle.protocol.dialect import Said
+from auricle.protocol.dialect import OutboundItem
 
 MAX_NEWS = 64
 """So many events may wait before news that can be done without is left out."""
@@ -36,7 +36,7 @@ class Outbox:
 
     def __init__(self, *, keeps_news: bool = False) -> None:
         self._keeps_news = keeps_news
-        self._waiting: deque[Said] = deque()
+        self._waiting: deque[OutboundItem] = deque()
         self._is_slow = False
         self._limit = math.inf
         self.dropped_partials = 0
@@ -53,7 +53,7 @@ class Outbox:
         """Bound what waits from now on; what waits already, finals told again, is not counted."""
         self._limit = len(self._waiting) + MAX_EVENTS
 
-    def put(self, event: Said) -> None:
+    def put(self, event: OutboundItem) -> None:
         """Add an event; an older one that it makes useless goes."""
         match event:
             case Partial():
@@ -61,7 +61,7 @@ class Outbox:
                     self._tell_slow()
             case Final():
                 self._drop_partial(event.utterance)
-            case Marks():
+            case AudioProgress():
                 self._drop_marks()
             case SpeechStarted() | SpeechEnded() | Warned():
                 if len(self._waiting) >= MAX_NEWS and not self._keeps_news:
@@ -71,7 +71,7 @@ class Outbox:
         if not self.is_overrun:
             self._waiting.append(event)
 
-    def next_event(self) -> Said | None:
+    def next_event(self) -> OutboundItem | None:
         """Return the next event to send, or ``None``."""
         if not self._waiting:
             self._is_slow = False  # it has caught up
@@ -89,7 +89,7 @@ class Outbox:
 
     def _drop_marks(self) -> None:
         for event in self._waiting:
-            if isinstance(event, Marks):
+            if isinstance(event, AudioProgress):
                 self._waiting.remove(event)
                 return
 

@@ -123,7 +123,7 @@ class LiveSessions:
         network, rooms = network_of(address), self._rooms.values()
         self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
-        most = self.settings.address_sessions
+        most = self.settings.max_sessions_per_address
         if network and most and sum(room.network == network for room in rooms) >= most:
             raise RateLimited(f"An address may have {most} live sessions at once.", PLACE_RETRY_S)
         if len(self._rooms) >= self.settings.max_sessions:
@@ -215,7 +215,7 @@ class LiveSessions:
         """Tell every connection to close; sessions are not kept."""
         self.draining.set()
 
-    def farewell(self) -> tuple[Draining, float]:
+    def closing_messages(self) -> tuple[Draining, float]:
         """Return what a connection is told when the server goes, and when it is to come back."""
         spread_s = len(self._runners) / RETURNS_PER_S
         after_s = round(FIRST_RETURN_S + random.uniform(0.0, max(1.0, spread_s)), 1)

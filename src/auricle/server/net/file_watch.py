@@ -8,21 +8,24 @@ from pathlib import Path
 import anyio
 from anyio import to_thread
 
-LOOK_S = 1.0
+CHECK_INTERVAL_S = 1.0
 """How often files are looked at."""
 
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
 
-async def follow(
-    paths: Sequence[Path], changed: Callable[[], None], *, look_s: float = LOOK_S
+async def watch_files(
+    paths: Sequence[Path],
+    changed: Callable[[], None],
+    *,
+    check_interval_s: float = CHECK_INTERVAL_S,
 ) -> None:
     """Call something now, and whenever one of some files is another; runs until it is cancelled.
 
     Args:
         paths: The files; one that is gone is another, too.
         changed: Reads them; called in a thread.
-        look_s: Seconds between two looks.
+        check_interval_s: Seconds between two looks.
     """
     seen: list[tuple[int, ...]] = []
     while True:
@@ -31,7 +34,7 @@ async def follow(
         if now != seen:
             seen = now
             await to_thread.run_sync(changed, abandon_on_cancel=True)
-        await anyio.sleep(look_s)
+        await anyio.sleep(check_interval_s)
 
 
 def is_open_to_others(path: Path) -> bool:

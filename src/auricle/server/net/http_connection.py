@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from auricle.errors import AuricleError, HeadTooLarge, IdleTimeout, RemoteProtocolError
-from auricle.server.http.errors import last_words
+from auricle.server.http.errors import raw_error_response
 from auricle.server.http.request_log import new_request_id, request_id_of
 from auricle.server.net.http_framing import BadFraming, ServerConnection
 from auricle.server.net.lingering import DiscardedBody, end_writing
@@ -166,7 +166,7 @@ class HttpConnection(H11Protocol):
             if cycle.response_started:
                 self.transport.abort()
                 return
-        self.transport.write(last_words(error, request_id))
+        self.transport.write(raw_error_response(error, request_id))
         end_writing(self._socket)
         self.loop.call_later(LINGER_S, self._socket.close)
 

@@ -18,7 +18,7 @@ import structlog
 
 from auricle.config import ServerSettings
 from auricle.errors import SetupError
-from auricle.server.net.file_watch import LOOK_S, follow, is_open_to_others
+from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 
 HANDSHAKE_S = 10.0
 """How long a client may take for its part of the handshake; asyncio itself gives it a minute."""
@@ -81,9 +81,9 @@ class Certificate:
             )
         return cls(certificate, key)
 
-    async def follow(self, *, look_s: float = LOOK_S) -> None:
+    async def follow(self, *, check_interval_s: float = CHECK_INTERVAL_S) -> None:
         """Take what is in the files whenever they change; runs until it is cancelled."""
-        await follow(self._files, self._reload, look_s=look_s)
+        await watch_files(self._files, self._reload, check_interval_s=check_interval_s)
 
     def _reload(self) -> None:
         certificate, key = self._files

@@ -31,7 +31,7 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
-from auricle.server.http.errors import last_words, log_unseen
+from auricle.server.http.errors import log_unseen, raw_error_response
 from auricle.server.http.request_log import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.http.uniform_routes import without_slash
 from auricle.server.net.read_throttle import PacedReading
@@ -240,7 +240,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         error: AuricleError = RemoteProtocolError("This is no WebSocket handshake.")
         if isinstance(self.conn.handshake_exc, SecurityError):
             error = HeadTooLarge("A line of the request's head is too long, or there are too many.")
-        self.transport.write(last_words(error, new_request_id()))
+        self.transport.write(raw_error_response(error, new_request_id()))
         self.transport.close()
 
     def _answer_id(self, status: int) -> str:

@@ -18,7 +18,7 @@ import anyio
 from auricle.server.http.errors import log_unexpected
 from auricle.transcriber import Stats, WorkerExit
 
-LOOK_EVERY_S = 1.0
+SAMPLE_INTERVAL_S = 1.0
 SAMPLE_EVERY_S = 5.0
 SPAN_S = 900.0
 MAX_EXITS = 50
@@ -31,7 +31,7 @@ REFUSALS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Snapshot:
     """The server at one moment.
 
     Attributes:
@@ -85,26 +85,26 @@ class History:
         self._samples: deque[_Sample] = deque(maxlen=int(SPAN_S / SAMPLE_EVERY_S))
         self._exits: deque[Exit] = deque(maxlen=MAX_EXITS)
         self._seen: dict[str, tuple[int, WorkerExit | None]] = {}
-        self._looks: list[Look] = []
+        self._snapshots: list[Snapshot] = []
         self._began_at = 0.0
         self._crashes = 0
 
-    def observe(self, look: Look, now: float, at: float) -> None:
-        """Take in a look.
+    def observe(self, snapshot: Snapshot, now: float, at: float) -> None:
+        """Add a snapshot.
 
         Args:
-            look: How things are.
+            snapshot: The current state.
             now: Monotonic seconds.
             at: Seconds since 1970, for people.
         """
-        self._crashes += self._note_deaths(look, now, at)
-        self._looks.append(look)
+        self._crashes += self._note_deaths(snapshot, now, at)
+        self._snapshots.append(snapshot)
         if self._started_at is None:
             self._started_at = self._began_at = now
         elif now - self._began_at >= SAMPLE_EVERY_S:
-            looks, crashes = self._looks, self._crashes
-            self._looks, self._began_at, self._crashes = [look], now, 0
-            self._samples.append(_sample(looks, crashes, now))
+            snapshots, crashes = self._snapshots, self._crashes
+            self._snapshots, self._began_at, self._crashes = [snapshot], now, 0
+            self._samples.append(_sample(snapshots, crashes, now))
 
     def body(self, now: float, at: float, *, with_stacks: bool) -> dict[str, object]:
         """Return what ``/health/history`` answers: a list for each figure, oldest first.
@@ -150,31 +150,35 @@ class History:
             ],
         }
 
-    def _note_deaths(self, look: Look, now: float, at: float) -> int:
+    def _note_deaths(self, snapshot: Snapshot, now: float, at: float) -> int:
         """Return how many were new; of several of one worker, how the last one ended is kept.
 
         A worker that is replaced on purpose leaves the crew when it ends, and isn't counted.
         """
         before, self._seen = self._seen, {}
         count = 0
-        for worker in (*look.asr.workers, *look.decode.workers):
+        for worker in (*snapshot.asr.workers, *snapshot.decode.workers):
             last = worker.last_exit  # without one it only waits for its very first start
             deaths = worker.restarts + (worker.state == "backing_off" and last is not None)
             deaths_before, last_before = before.get(worker.id, (0, None))
             self._seen[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
             if last is not None and last != last_before:
-                ago_s = min(max(0.0, at - last.at), LOOK_EVERY_S)  # or the clock was set between
+                ago_s = min(
+                    max(0.0, at - last.at), SAMPLE_INTERVAL_S
+                )  # or the clock was set between
                 self._exits.append(Exit(worker.id, last, now - ago_s))
         return count
 
 
-async def keep(history: History, look: Callable[[], Look], every_s: float = LOOK_EVERY_S) -> None:
+async def sample_loop(
+    history: History, snapshot: Callable[[], Snapshot], every_s: float = SAMPLE_INTERVAL_S
+) -> None:
     """Take a look each second, for ever; a bug in it costs the history and nothing else."""
     has_failed = False
     while True:
         try:
-            history.observe(look(), time.monotonic(), time.time())
+            history.observe(snapshot(), time.monotonic(), time.time())
         except Exception as error:
             if not has_failed:  # once: it would be each second
                 log_unexpected(error)
@@ -182,18 +186,18 @@ async def keep(history: History, look: Callable[[], Look], every_s: float = LOOK
         await anyio.sleep(every_s)
 
 
-def _sample(looks: Sequence[Look], crashes: int, now: float) -> _Sample:
+def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
     """Return what happened from the first look, which was the last sample's last, to the last."""
-    first, last = looks[0], looks[-1]
-    delays_s = sorted(delay_s for look in looks[1:] for delay_s in look.final_delays_s)
+    first, last = snapshots[0], snapshots[-1]
+    delays_s = sorted(delay_s for snapshot in snapshots[1:] for delay_s in snapshot.final_delays_s)
     refusals = {code: last.errors.get(code, 0) - first.errors.get(code, 0) for code in REFUSALS}
     return _Sample(
         at=now,
         workers=len(last.asr.workers),
-        ready=min(_ready(look.asr) for look in looks),
-        queue_audio_s=max(look.asr.waiting_audio_s for look in looks),
-        connected=max(look.connected for look in looks),
-        waiting=max(look.waiting for look in looks),
+        ready=min(_ready(snapshot.asr) for snapshot in snapshots),
+        queue_audio_s=max(snapshot.asr.waiting_audio_s for snapshot in snapshots),
+        connected=max(snapshot.connected for snapshot in snapshots),
+        waiting=max(snapshot.waiting for snapshot in snapshots),
         finals=len(delays_s),
         final_p50_s=_quantile(delays_s, 0.5),
         final_p95_s=_quantile(delays_s, 0.95),

@@ -43,7 +43,7 @@ class LiveMetrics:
             registry=registry,
         )
         self._guests = Counter(
-            "auricle_live_guests",
+            "auricle_live_dialect_sessions",
             "Sessions of clients that speak another dialect than the native protocol.",
             ("dialect",),
             registry=registry,
@@ -92,7 +92,7 @@ class LiveMetrics:
         """Count a connection's beginning: ``new``, ``resumed`` or ``unknown``."""
         self._starts.labels(how).inc()
 
-    def count_guest(self, dialect: str) -> None:
+    def count_dialect_session(self, dialect: str) -> None:
         """Count a new session of another dialect."""
         self._guests.labels(dialect).inc()
 

@@ -15,7 +15,7 @@ from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.results import transcript_body
 from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.job_store import JobRecord, JobState
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.types import ClientId, Source
 
 _log = structlog.get_logger("auricle.server")
@@ -24,7 +24,7 @@ _log = structlog.get_logger("auricle.server")
 def start_job(
     server: ServerState,
     client: ClientId,
-    ask: Ask,
+    ask: TranscriptionParams,
     source: Source,
     held: contextlib.AsyncExitStack,
 ) -> JobRecord:
@@ -43,7 +43,7 @@ def start_job(
 async def _run(
     server: ServerState,
     record: JobRecord,
-    ask: Ask,
+    ask: TranscriptionParams,
     source: Source,
     held: contextlib.AsyncExitStack,
 ) -> None:
@@ -80,7 +80,7 @@ def lose_jobs(server: ServerState, now: float) -> int:
 async def _work(
     server: ServerState,
     record: JobRecord,
-    ask: Ask,
+    ask: TranscriptionParams,
     source: Source,
     log: RequestLog,
     began_at: float,

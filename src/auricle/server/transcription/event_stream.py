@@ -17,9 +17,9 @@ from auricle.errors import AuricleError, Draining
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.groups import first_error
 from auricle.server.context import RETRY_S
-from auricle.server.http.errors import TOLD, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, log_unexpected
 from auricle.server.http.request_log import request_log
-from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.run import while_connected
 
 KEEP_ALIVE_S = 15.0
@@ -46,7 +46,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        reception: Reception,
+        reception: UploadContext,
         recognise: Callable[[OnProgress], Awaitable[FileTranscript]],
         *,
         encode_delta: Callable[[str], bytes],
@@ -93,7 +93,7 @@ class EventStream(Response):
             log.code = "client_left"
             return
         log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
-        if not isinstance(error, TOLD):
+        if not isinstance(error, CLIENT_VISIBLE_ERRORS):
             log_unexpected(error, **log.ids())
         await self._send(send, self._encode_error(error), is_last=True)
 

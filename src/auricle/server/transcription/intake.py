@@ -26,7 +26,7 @@ from auricle.server.transcription.run import (
     transcribe_short,
     transcribe_spooled,
 )
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
 from auricle.server.uploads.spool import SpoolFile
 from auricle.server.uploads.upload import Upload
@@ -36,7 +36,7 @@ from auricle.types import ANONYMOUS, Pcm16
 _MB = 1_000_000
 
 
-class Reception:
+class UploadContext:
     """What a request holds until it ends, however that comes: use it as a context.
 
     Attributes:
@@ -131,7 +131,7 @@ class Reception:
 
     async def recognise(
         self,
-        ask: Ask,
+        ask: TranscriptionParams,
         upload: Upload,
         audio_format: str,
         on_progress: OnProgress | None = None,
@@ -172,7 +172,7 @@ class Reception:
             on_progress=on_progress,
         )
 
-    def _reserve(self, ask: Ask, upload: Upload, audio_format: str) -> str | None:
+    def _reserve(self, ask: TranscriptionParams, upload: Upload, audio_format: str) -> str | None:
         """Reserve room for an utterance that is there now.
 
         What turns out to be a long file takes a place for files after all.
@@ -186,7 +186,7 @@ class Reception:
             return None
         return self._room.reserve(audio_s, ask.max_wait_s or self.server.settings.max_wait_s)
 
-    def note(self, ask: Ask, size_bytes: int) -> None:
+    def note(self, ask: TranscriptionParams, size_bytes: int) -> None:
         """Note for the log what is asked, as far as it is known."""
         log = request_log(self.request.scope)
         log.job_id, log.trace_id = ask.job_id, ask.trace_id
@@ -199,7 +199,7 @@ class Reception:
 
 
 async def _decoded_here(
-    ask: Ask, upload: Upload, audio_format: str, libopus: LibOpus
+    ask: TranscriptionParams, upload: Upload, audio_format: str, libopus: LibOpus
 ) -> Pcm16 | None:
     if audio_format not in DIRECT_FORMATS or upload.size_bytes > MAX_DIRECT_BYTES:
         return None

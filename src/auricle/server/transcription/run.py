@@ -16,7 +16,7 @@ from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, tr
 from auricle.groups import first_error
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Deadline:
 
 async def transcribe_short(
     server: ServerState,
-    ask: Ask,
+    ask: TranscriptionParams,
     pcm: Pcm16,
     *,
     client: ClientId,
@@ -60,7 +60,9 @@ async def transcribe_short(
     """
     request = _request(ask, _NOWHERE, client, reservation, deadline)
     request = replace(request, tells_refusal=True)
-    heard = await transcribe_file(server.transcriber, InMemory(pcm), request, lane=server.lane)
+    heard = await transcribe_file(
+        server.transcriber, InMemory(pcm), request, chunk_slots=server.chunk_slots
+    )
     timing = heard.transcript.timing
     timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
     return replace(heard, transcript=replace(heard.transcript, timing=timing))
@@ -68,7 +70,7 @@ async def transcribe_short(
 
 async def transcribe_spooled(
     server: ServerState,
-    ask: Ask,
+    ask: TranscriptionParams,
     source: Source,
     *,
     client: ClientId,
@@ -98,14 +100,18 @@ async def transcribe_spooled(
             server.transcriber,
             server.decoder,
             request,
-            lane=server.lane,
+            chunk_slots=server.chunk_slots,
             on_progress=on_progress,
         )
     raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
 
 
 def _request(
-    ask: Ask, source: Source, client: ClientId, reservation: str | None, deadline: Deadline | None
+    ask: TranscriptionParams,
+    source: Source,
+    client: ClientId,
+    reservation: str | None,
+    deadline: Deadline | None,
 ) -> FileRequest:
     return FileRequest(
         source=source,

@@ -13,7 +13,7 @@ from anyio import to_thread
 from auricle.errors import BadRequest
 from auricle.protocol.ignored import field_beginnings
 from auricle.protocol.json_audio import is_longer_outside_audio
-from auricle.server.uploads.params import Ask, JsonRequest, check, ignored_fields
+from auricle.server.uploads.params import JsonRequest, TranscriptionParams, check, ignored_fields
 
 THREAD_ABOVE_BYTES = 256 * 1024
 SLICE_CHARACTERS = 2**20  # a multiple of 4; some 2 ms
@@ -26,7 +26,7 @@ _decoder = msgspec.json.Decoder(JsonRequest)
 _NOT_BASE64 = "audio is not base64. Send plain base64 (RFC 4648 §4) with its padding, in a string."
 
 
-async def parse_payload(body: bytearray) -> tuple[Ask, bytes]:
+async def parse_payload(body: bytearray) -> tuple[TranscriptionParams, bytes]:
     """Return what is asked, and the audio.
 
     Raises:
@@ -40,7 +40,7 @@ async def parse_payload(body: bytearray) -> tuple[Ask, bytes]:
     return await to_thread.run_sync(_parse, body)
 
 
-def _parse(body: bytearray) -> tuple[Ask, bytes]:
+def _parse(body: bytearray) -> tuple[TranscriptionParams, bytes]:
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -61,7 +61,7 @@ _KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class TranscriptionParams:
     """A request that makes sense.
 
     Attributes:
@@ -109,7 +109,7 @@ def ignored_fields(given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     return ignored_options(given, _KNOWN)
 
 
-def check(fields: Fields, warnings: tuple[str, ...] = ()) -> Ask:
+def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams:
     """Return what is asked for.
 
     Args:
@@ -131,7 +131,7 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> Ask:
         raise UnsupportedFormat(f"audio_format must be one of {', '.join(AUDIO_FORMATS)}.")
     rate = _whole("sample_rate", fields.sample_rate, SAMPLE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
     packet_bytes = fields.opus_packet_bytes
-    return Ask(
+    return TranscriptionParams(
         job_id=job_id,
         trace_id=trace_id,
         audio_format=audio_format,

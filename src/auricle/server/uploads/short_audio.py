@@ -18,7 +18,7 @@ from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, Remote
 from auricle.protocol.detect import AudioFormat, detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.server.access.admission import MAX_UTTERANCE_S
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DIRECT_FORMATS = frozenset({"pcm16", "opus"})
@@ -37,7 +37,7 @@ _HOW_TO_FRAME = (
 )
 
 
-def audio_format_of(ask: Ask, head: bytes, total_bytes: int) -> str:
+def audio_format_of(ask: TranscriptionParams, head: bytes, total_bytes: int) -> str:
     """Return what the audio is to be read as: what was named, unless the bytes say otherwise.
 
     Args:
@@ -77,7 +77,9 @@ def _not_framed(head: bytes) -> AudioError:
     return OpusWithoutBoundaries(_HOW_TO_FRAME)
 
 
-async def decode_short(ask: Ask, audio_format: str, audio: bytes, libopus: LibOpus) -> Pcm16 | None:
+async def decode_short(
+    ask: TranscriptionParams, audio_format: str, audio: bytes, libopus: LibOpus
+) -> Pcm16 | None:
     """Return an utterance's samples, or ``None`` if a decode worker has to read the audio.
 
     Raises:

@@ -3,7 +3,7 @@
 import contextlib
 
 from auricle.protocol.detect import DETECT_HEAD_BYTES
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.spool import SpoolDirectory, SpoolFile
 from auricle.types import Source
 
@@ -31,7 +31,7 @@ class Upload:
 
     async def source(
         self,
-        ask: Ask,
+        ask: TranscriptionParams,
         audio_format: str,
         directory: SpoolDirectory,
         held: contextlib.AsyncExitStack,

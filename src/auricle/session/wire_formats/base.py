@@ -32,7 +32,7 @@ class Lost:
     seq: int | None = None
 
 
-Heard = Audio | Lost | Warned | SwitchFormat
+DecodedAudio = Audio | Lost | Warned | SwitchFormat
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class WireFormat(Protocol):
         """Take one message."""
         ...
 
-    def next_heard(self) -> Heard | None:
+    def next_decoded(self) -> DecodedAudio | None:
         """Return what comes next, at most a second of it; ``None`` when more data is needed.
 
         Raises:
@@ -77,6 +77,6 @@ class WireFormat(Protocol):
         """A new connection is there: forget what the old one left unfinished."""
         ...
 
-    def finish(self) -> Heard | None:
+    def finish(self) -> DecodedAudio | None:
         """Nothing more comes, or not for a while; return what was held back."""
         ...

@@ -10,7 +10,7 @@ from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import LibOpus
 from auricle.events import Wire
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, Heard, StreamCounts
+from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 
 SLICE_BYTES = 64
@@ -50,13 +50,13 @@ class ContainerWire:
         self._demuxer = OggDemuxer() if is_ogg else WebmDemuxer()
         self._receiver = PacketReceiver(self._libopus, self._counts)
         self._message, self._taken_bytes = b"", 0
-        self._waiting: deque[Heard] = deque()
+        self._waiting: deque[DecodedAudio] = deque()
 
     def receive_data(self, data: bytes) -> None:
         """Take one message; containers don't care where it begins or ends."""
         self._message, self._taken_bytes = self._message[self._taken_bytes :] + data, 0
 
-    def next_heard(self) -> Heard | None:
+    def next_decoded(self) -> DecodedAudio | None:
         """See :class:`auricle.session.wire_formats.base.WireFormat`."""
         if not self._waiting:
             demuxed = self._demuxer.next_packet()
@@ -68,7 +68,7 @@ class ContainerWire:
                 self._waiting.append(heard)
         return self._waiting.popleft()
 
-    def _take_slice(self) -> Heard | None:
+    def _take_slice(self) -> DecodedAudio | None:
         """Let the demuxer have more, if there is more."""
         start = self._taken_bytes
         if start == len(self._message):
@@ -77,6 +77,6 @@ class ContainerWire:
         self._demuxer.receive_data(self._message[start : self._taken_bytes])
         return Audio(NO_AUDIO)
 
-    def finish(self) -> Heard | None:
+    def finish(self) -> DecodedAudio | None:
         """Nothing is held back: half a packet is no packet."""
         return None

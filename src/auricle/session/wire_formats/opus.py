@@ -12,7 +12,7 @@ from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, PacketFramer
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, Heard, StreamCounts
+from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
@@ -41,7 +41,7 @@ class OpusWire:
         self._counts = counts
         self._receiver = PacketReceiver(libopus, counts, parameters)
         self._received_seq: int | None = None
-        self._waiting: deque[Heard] = deque()
+        self._waiting: deque[DecodedAudio] = deque()
         self._is_catching_up = False
         self.reconnect()
 
@@ -69,7 +69,7 @@ class OpusWire:
         else:
             self._messages.append(data)
 
-    def next_heard(self) -> Heard | None:
+    def next_decoded(self) -> DecodedAudio | None:
         """See :class:`auricle.session.wire_formats.base.WireFormat`."""
         while not self._waiting:
             numbered = self._next_packet()
@@ -80,7 +80,7 @@ class OpusWire:
                 self._waiting += self._receiver.receive_packet(packet, seq)
         return self._waiting.popleft()
 
-    def finish(self) -> Heard | None:
+    def finish(self) -> DecodedAudio | None:
         """Nothing is held back: half a packet is no packet."""
         return None
 

@@ -10,7 +10,7 @@ from auricle.errors import RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.native.stream import StreamParameters
 from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
-from auricle.session.wire_formats.base import Audio, Heard, Lost, StreamCounts
+from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 FAILURES_IN_A_ROW = 3
@@ -51,7 +51,7 @@ class PacketReceiver:
         """Take note of a new connection: its client may not have been told of the switch."""
         self._wants_switch = False
 
-    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[Heard]:
+    def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[DecodedAudio]:
         """Return the packet's samples, and what is to be said about it."""
         yield from self._compare(packet)
         before = self._pipeline.failures

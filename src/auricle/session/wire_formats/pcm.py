@@ -15,7 +15,7 @@ from auricle.audio.resample import Resampler
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode
 from auricle.protocol.native.stream import StreamParameters
-from auricle.session.wire_formats.base import NO_AUDIO, Audio, Heard, Lost
+from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
@@ -39,7 +39,7 @@ class PcmWire:
         self._resampler = Resampler(self._rate_hz)
         self._at_sample = at_sample
         self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)
-        self._waiting: deque[Heard] = deque()
+        self._waiting: deque[DecodedAudio] = deque()
         self.reconnect()
 
     @property
@@ -65,7 +65,7 @@ class PcmWire:
         else:
             self._buffer += data
 
-    def next_heard(self) -> Heard | None:
+    def next_decoded(self) -> DecodedAudio | None:
         """See :class:`auricle.session.wire_formats.base.WireFormat`."""
         while not self._waiting:
             if len(self._buffer) < self._frame_bytes:
@@ -76,7 +76,7 @@ class PcmWire:
             self._take_samples()
         return self._waiting.popleft()
 
-    def finish(self) -> Heard | None:
+    def finish(self) -> DecodedAudio | None:
         """Return the last milliseconds, which the resampler held back; it starts afresh."""
         rest = self._resampler.finish()
         self._resampler = Resampler(self._rate_hz)

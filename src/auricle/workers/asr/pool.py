@@ -61,7 +61,7 @@ from auricle.workers.process.supervisor import (
     HARD_MEMORY_BYTES,
     ORDERLY,
     Assignment,
-    Crew,
+    WorkerSupervisor,
 )
 from auricle.workers.sandbox.confinement import Policy, folder_of_engine, program, readable_model
 
@@ -107,10 +107,12 @@ class WorkerPool:
             queue,
             max_batch_jobs=1,
             workers=self._counts,
-            speed=Speed(worker.attempt_floor_s, worker.attempt_factor, self._counts),
+            speed=Speed(worker.job_timeout_min_s, worker.job_timeout_factor, self._counts),
             crash_budget=crash_budget,
         )
-        self._crew = Crew("asr", size.workers, worker, worker_environment(size.threads), self)
+        self._crew = WorkerSupervisor(
+            "asr", size.workers, worker, worker_environment(size.threads), self
+        )
         self._futures: dict[Ticket, asyncio.Future[Transcript]] = {}
         self._batches: dict[str, tuple[int, Batch | None]] = {}
         self._batch_ids = itertools.count(1)
@@ -201,7 +203,7 @@ class WorkerPool:
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`."""
         backlog, counters = self._scheduler.backlog, self._scheduler.counters
-        lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.attempt_floor_s
+        lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.job_timeout_min_s
         return Stats(
             workers=self._crew.stats(),
             ready=self._crew.has_worked_since(lately) and not self._is_draining,

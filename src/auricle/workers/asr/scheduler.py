@@ -23,7 +23,7 @@ from auricle.types import ClientId, Job, JobKind
 from auricle.workers.asr.admission import SHEDDABLE, Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
 from auricle.workers.asr.speed import Speed, Workers
-from auricle.workers.process.poison import Blame, CrashBudget, fingerprint
+from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
 
 MAX_SMALL_BATCH_JOBS = 2
 """Partials and speculation run in batches no larger than this, so that no final waits long: four
@@ -92,9 +92,11 @@ class Scheduler:
         self.admission = Admission(settings, self.backlog, speed)
         self._failures: list[Failure] = []
         self._crash_budget = crash_budget or CrashBudget(
-            settings.key_crashes, settings.crash_window_s
+            settings.max_crashes_per_key, settings.crash_window_s
         )
-        self._blame = Blame(settings.poison_attempts, settings.poison_ttl_s, self._crash_budget)
+        self._poison = PoisonTracker(
+            settings.poison_attempts, settings.poison_ttl_s, self._crash_budget
+        )
         self._file_credit_s = 0.0
         self._live_at = -math.inf
         self.counters = Counters()
@@ -133,11 +135,11 @@ class Scheduler:
             Superseded: A partial of an utterance that a worker died of, or one too many.
         """
         try:
-            self._blame.refuse_poison(job.pcm, now)
+            self._poison.refuse_poison(job.pcm, now)
         except PoisonJob:
             self.counters.refused += 1
             raise
-        if job.kind in SHEDDABLE and self._blame.is_suspect(job.utterance):
+        if job.kind in SHEDDABLE and self._poison.is_suspect(job.utterance):
             raise Superseded("a worker died of this utterance: only its final is tried again")
         deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
         ticket = Ticket(job, now, deadline_at)
@@ -159,7 +161,7 @@ class Scheduler:
         """The caller left: a waiting job vanishes, a running one is let finish and dropped."""
         ticket.is_settled = True
         if self.backlog.remove(ticket):
-            self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
+            self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
 
     # Work.
 
@@ -170,7 +172,7 @@ class Scheduler:
             if first is None:
                 continue
             tickets = [first]
-            if not first.alone and not self._blame.is_suspect(first.job.utterance):
+            if not first.alone and not self._poison.is_suspect(first.job.utterance):
                 tickets += self._companions(first, now)
             return self._start(worker, kind, tickets, now)
         return None
@@ -181,7 +183,7 @@ class Scheduler:
         load_s = sum(ticket.load_s for ticket in batch.tickets)
         self.speed.observe((now - batch.tickets[0].started_at) / load_s)
         for ticket in batch.tickets:
-            self._blame.acquit(ticket.job.utterance)
+            self._poison.clear(ticket.job.utterance)
         return batch
 
     def settle(self, ticket: Ticket, *, failed: bool = False) -> bool:
@@ -209,10 +211,10 @@ class Scheduler:
             blamed = ticket.job.utterance
             if ticket.is_settled:  # see Blame.carry_over
                 blamed = fingerprint(ticket.job.pcm).hex()
-            if was_alone and self._blame.strike(blamed, signature):
+            if was_alone and self._poison.record_crash(blamed, signature):
                 self._convict(ticket, blamed, now)
-            elif was_alone and self._blame.is_poison(ticket.job.pcm, now):
-                self._blame.acquit(blamed)
+            elif was_alone and self._poison.is_poison(ticket.job.pcm, now):
+                self._poison.clear(blamed)
                 self._refuse_poison(ticket)
             elif ticket.is_settled:
                 continue
@@ -243,7 +245,7 @@ class Scheduler:
         for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
             if ticket.deadline_at <= now and not ticket.is_settled:
                 if self.backlog.remove(ticket):
-                    self._blame.carry_over(ticket.job.utterance, ticket.job.pcm)
+                    self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
                 after_s = self.admission.retry_after_s()
                 self._fail(ticket, DeadlineExceeded("the answer was not there in time", after_s))
 
@@ -260,8 +262,8 @@ class Scheduler:
 
     def _convict(self, ticket: Ticket, blamed: str, now: float) -> None:
         self.counters.poison += 1
-        self._blame.convict(ticket.client, ticket.job.pcm, now)
-        self._blame.acquit(blamed)
+        self._poison.quarantine(ticket.client, ticket.job.pcm, now)
+        self._poison.clear(blamed)
         self._refuse_poison(ticket)
         # Others may have sent the same audio: each of them would cost as many workers again.
         convicted = fingerprint(ticket.job.pcm)
@@ -337,9 +339,9 @@ class Scheduler:
 
     def _may_run(self, now: float, ticket: Ticket) -> bool:
         """Whether a suspect would leave at least one ready worker of several untouched."""
-        if not self._blame.is_suspect(ticket.job.utterance) or self._workers.size == 1:
+        if not self._poison.is_suspect(ticket.job.utterance) or self._workers.size == 1:
             return True
-        at_risk = sum(self._blame.is_suspect(t.job.utterance) for t in self.backlog.in_flight())
+        at_risk = sum(self._poison.is_suspect(t.job.utterance) for t in self.backlog.in_flight())
         waited_s = now - max(ticket.submitted_at, ticket.started_at)
         is_stuck = not at_risk and waited_s >= SUSPECT_PATIENCE_S
         return is_stuck or at_risk + 1 < self._workers.ready
@@ -359,7 +361,7 @@ class Scheduler:
         def fits(ticket: Ticket) -> bool:
             return (
                 not ticket.alone
-                and not self._blame.is_suspect(ticket.job.utterance)
+                and not self._poison.is_suspect(ticket.job.utterance)
                 and batch_class(ticket.job) == wanted
             )
 

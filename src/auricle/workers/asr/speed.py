@@ -38,14 +38,16 @@ class Speed:
     """A running estimate of the worker seconds that a second of load costs.
 
     Args:
-        attempt_floor_s: Shortest budget of a batch.
-        attempt_factor: A batch's budget over its usual time.
+        job_timeout_min_s: Shortest budget of a batch.
+        job_timeout_factor: A batch's budget over its usual time.
         workers: Shared with the pool.
     """
 
-    def __init__(self, attempt_floor_s: float, attempt_factor: float, workers: Workers) -> None:
-        self._attempt_floor_s = attempt_floor_s
-        self._attempt_factor = attempt_factor
+    def __init__(
+        self, job_timeout_min_s: float, job_timeout_factor: float, workers: Workers
+    ) -> None:
+        self._attempt_floor_s = job_timeout_min_s
+        self._attempt_factor = job_timeout_factor
         self._workers = workers
         self.seconds_per_load = FIRST_SECONDS_PER_LOAD
         self._latest: deque[float] = deque(maxlen=SPEED_WINDOW)

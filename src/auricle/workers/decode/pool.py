@@ -34,7 +34,7 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Progress, Stats
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, Piece, Source
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Source
 from auricle.workers.asr.codec import clean_text
 from auricle.workers.asr.scheduler import Counters
 from auricle.workers.crash_audio import CrashAudio
@@ -50,14 +50,14 @@ from auricle.workers.process.messages import (
     StepFailed,
     ToParent,
 )
-from auricle.workers.process.poison import Blame, CrashBudget
+from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import (
     DUMP_MARGIN,
     HARD_MEMORY_BYTES,
     ORDERLY,
     Assignment,
-    Crew,
+    WorkerSupervisor,
 )
 from auricle.workers.sandbox.confinement import Policy, program
 
@@ -125,7 +125,7 @@ class DecodePool:
         self._crash_audio = crash_audio
         self._worker = worker
         self._decode = decode
-        self._crew = Crew(
+        self._crew = WorkerSupervisor(
             "decode",
             worker.decode_workers,
             worker,
@@ -139,8 +139,10 @@ class DecodePool:
         self._steps: dict[str, _Step] = {}
         self._ids = itertools.count(1)
         queue = QueueSettings()
-        self._crash_budget = crash_budget or CrashBudget(queue.key_crashes, queue.crash_window_s)
-        self._blame = Blame(POISON_DEATHS, ttl_s=0, budget=self._crash_budget)
+        self._crash_budget = crash_budget or CrashBudget(
+            queue.max_crashes_per_key, queue.crash_window_s
+        )
+        self._poison = PoisonTracker(POISON_DEATHS, ttl_s=0, budget=self._crash_budget)
         self._driver: asyncio.Task[None] | None = None
         self._is_closing = False
         self._counters = Counters()
@@ -182,7 +184,7 @@ class DecodePool:
                 piece = None
                 if step.pcm:
                     pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
-                    piece = Piece(step.start_sample, pcm, step.voiced)
+                    piece = Chunk(step.start_sample, pcm, step.voiced)
                 if step.done:
                     self._counters.done += 1
                     self._forget(stream)  # at once: recognising what was read may take long
@@ -268,7 +270,7 @@ class DecodePool:
         if isinstance(message, StepDone):
             self._check(stream, message)
         del self._steps[worker]
-        self._blame.acquit(stream.id)
+        self._poison.clear(stream.id)
         if isinstance(message, StepFailed):
             kind = _BLAMED.get(message.code, AudioError)
             self._fail(stream, kind(clean_text(message.message)))
@@ -294,7 +296,7 @@ class DecodePool:
         if reason == "hung":
             culprit.hung_at = now
         signature = exit.signature and f"{reason} {exit.signature}"
-        is_convicted = self._blame.strike(culprit.id, signature)
+        is_convicted = self._poison.record_crash(culprit.id, signature)
         if self._crash_audio is not None and reason not in ORDERLY:
             self._crash_audio.keep_file(
                 worker,
@@ -307,7 +309,7 @@ class DecodePool:
         if is_convicted:
             self._counters.poison += 1
             self._crash_budget.charge(culprit.client, now)
-            self._blame.acquit(culprit.id)
+            self._poison.clear(culprit.id)
             self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
         else:
             self._counters.retried += 1
@@ -342,15 +344,15 @@ class DecodePool:
         One that made a worker hang runs only when no other file waits: it holds a worker for a
         step's whole budget, and then for as long as a start takes.
         """
-        if not self._blame.is_suspect(stream.id):
+        if not self._poison.is_suspect(stream.id):
             return True
         if stream.hung_at is not None and any(
-            not self._blame.is_suspect(other.id) for other in self._waiting
+            not self._poison.is_suspect(other.id) for other in self._waiting
         ):
             return False
         if self._worker.decode_workers == 1:
             return True
-        at_risk = sum(self._blame.is_suspect(step.stream.id) for step in self._steps.values())
+        at_risk = sum(self._poison.is_suspect(step.stream.id) for step in self._steps.values())
         return at_risk + 1 < self._crew.ready
 
     def _check(self, stream: _Stream, message: StepDone) -> None:
@@ -390,7 +392,7 @@ class DecodePool:
         self._streams.remove(stream)
         if stream.file is not None:
             os.close(stream.file)
-        self._blame.acquit(stream.id)
+        self._poison.clear(stream.id)
         if stream in self._waiting:
             self._waiting.remove(stream)
         if stream.worker is not None:

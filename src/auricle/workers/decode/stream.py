@@ -16,7 +16,7 @@ import numpy as np
 from auricle.audio.pieces import CutRules, PieceCutter
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, EmptyAudio, TooLong
-from auricle.types import SAMPLE_RATE_HZ, Pcm16, Piece
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 
 STEP_SAMPLES = 60 * SAMPLE_RATE_HZ
 STEP_S = 1.0
@@ -53,7 +53,7 @@ class SampleReader(Protocol):
 class StepResult:
     """What one step gave: a piece, or only progress, or the end."""
 
-    piece: Piece | None
+    piece: Chunk | None
     is_done: bool
 
 
@@ -78,7 +78,7 @@ class FileStream:
         self._decoded_samples = 0
         self._unseen: list[Pcm16] = []
         self._unseen_samples = 0
-        self._pieces: deque[Piece] = deque()  # bounded by the pieces in LOOK_SAMPLES
+        self._pieces: deque[Chunk] = deque()  # bounded by the pieces in LOOK_SAMPLES
         self._is_at_end = False
         self._fraction = 0.0
         self.next_sample = from_sample

@@ -66,7 +66,7 @@ class CrashBudget:
         return max(0.0, times[0] + self._window_s - now)
 
 
-class Blame:
+class PoisonTracker:
     """Counts deaths by utterance, and keeps the fingerprints of convicted audio.
 
     Args:
@@ -82,7 +82,7 @@ class Blame:
         self._records: dict[str, _Record] = {}
         self._poison: dict[bytes, float] = {}
 
-    def strike(self, utterance: str, signature: str | None) -> bool:
+    def record_crash(self, utterance: str, signature: str | None) -> bool:
         """Count a death while alone; return whether it convicts.
 
         A signature of ``None`` (no frame is known: killed from outside, or out of memory) is like
@@ -108,11 +108,11 @@ class Blame:
         if (record := self._records.pop(utterance, None)) is not None:
             self._records.setdefault(fingerprint(pcm).hex(), record)
 
-    def acquit(self, utterance: str) -> None:
+    def clear(self, utterance: str) -> None:
         """It got through: its strikes are forgotten."""
         self._records.pop(utterance, None)
 
-    def convict(self, client: ClientId, pcm: Pcm16, now: float) -> None:
+    def quarantine(self, client: ClientId, pcm: Pcm16, now: float) -> None:
         """Refuse this audio for a while, and charge the client's budget."""
         self._poison[fingerprint(pcm)] = now + self._ttl_s
         self._budget.charge(client, now)

@@ -1,8 +1,9 @@
-"""A crew of child processes of one kind, kept alive: started, watched, replaced, restarted.
+"""Supervise child processes of one kind: start, watch, replace and restart them.
 
-The crew knows nothing of jobs. Its owner, a :class:`Shift`, says what an idle worker does next and
-hears what became of it. Everything runs on one event loop, so each event is handled in one step:
-when a worker dies, its owner puts back what it held before anything else happens.
+The supervisor knows nothing of jobs. Its owner, a :class:`SupervisorDelegate`, decides what an idle
+worker does next and receives the outcome. Everything runs on one event loop, so each event is
+handled in one step: when a worker dies, its owner requeues what it held before anything else
+happens.
 """
 
 import asyncio
@@ -61,7 +62,7 @@ class Assignment:
     file: int | None = None
 
 
-class Shift(Protocol):
+class SupervisorDelegate(Protocol):
     """The crew's owner. None of these may wait."""
 
     def program(self) -> Sequence[str]:
@@ -119,7 +120,7 @@ class _Worker:
     usage: UsageWatch | None = None
 
 
-class Crew:
+class WorkerSupervisor:
     """Keeps ``size`` workers running and gives them work from ``shift``.
 
     Args:
@@ -137,7 +138,7 @@ class Crew:
         size: int,
         settings: WorkerSettings,
         environment: Mapping[str, str],
-        shift: Shift,
+        shift: SupervisorDelegate,
         *,
         gets_files: bool = False,
     ) -> None:

@@ -83,7 +83,10 @@ def test_a_file_comes_back_as_text_with_words(service: InProcess, logged: LogCap
     assert "warnings" not in metadata
     (alternative,) = channel["alternatives"]
     assert alternative["transcript"] == "Ask not."
-    assert [word["punctuated_word"] for word in alternative["words"]] == ["Ask", "not."]
+    assert [word["punctuated_word"] for word in alternative["words"]] == [
+        "TranscriptionParams",
+        "not.",
+    ]
     assert alternative["paragraphs"]["transcript"] == "Ask not."
     assert body["results"]["utterances"][0]["transcript"] == "Ask not."
     (job,) = service.transcriber.jobs

@@ -25,10 +25,10 @@ from auricle.server.api.deepgram.live import model_of, utc_now
 from auricle.server.api.deepgram.openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
 from auricle.server.http.body import check_length
 from auricle.server.http.request_log import request_id_of, request_log
-from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import json_response
 from auricle.server.transcription.run import while_connected
-from auricle.server.uploads.params import Ask
+from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 from auricle.types import Gap, Options, Transcript
@@ -48,7 +48,7 @@ router = APIRouter()
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""
     request_log(request.scope).details["dialect"] = "deepgram"
-    async with Reception(request) as reception:
+    async with UploadContext(request) as reception:
         asked = parse_listen(request.query_params.multi_items())
         _check(request, asked)
         return await _answer(reception, asked)
@@ -64,7 +64,7 @@ def _check(request: Request, asked: Listen) -> None:
         raise BadRequest("Samples without a header have one channel; or send a WAV.")
 
 
-async def _answer(reception: Reception, asked: Listen) -> Response:
+async def _answer(reception: UploadContext, asked: Listen) -> Response:
     request, created = reception.request, utc_now()
     request_id = request_id_of(request.scope)
     ask = _ask(asked, request_id)
@@ -102,9 +102,9 @@ def _response(transcript: Transcript, asked: Listen, metadata: Metadata) -> Resp
     return json_response(body, headers=headers)
 
 
-def _ask(asked: Listen, request_id: str) -> Ask:
+def _ask(asked: Listen, request_id: str) -> TranscriptionParams:
     is_raw = asked.encoding in (LINEAR16, *_EXPAND)
-    return Ask(
+    return TranscriptionParams(
         job_id=request_id,
         trace_id=request_id,
         audio_format="pcm16" if is_raw else "auto",

@@ -10,7 +10,7 @@ from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import Model
 from auricle.server.api.deepgram.errors import refusal
-from auricle.server.api.dialect_session import Welcome, serve_guest
+from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_id_of
 
@@ -23,10 +23,10 @@ router = APIRouter()
 @router.websocket("/v1/listen")
 async def listen(websocket: WebSocket) -> None:
     """Let a client in, and serve it until one side has had enough."""
-    await serve_guest(websocket, "deepgram", _read, refusal)
+    await serve_dialect(websocket, "deepgram", _read, refusal)
 
 
-def _read(websocket: WebSocket) -> Welcome:
+def _read(websocket: WebSocket) -> Handshake:
     asked = parse_listen(websocket.query_params.multi_items())
     dialect = DeepgramDialect(
         asked,
@@ -38,7 +38,7 @@ def _read(websocket: WebSocket) -> Welcome:
     # A browser gives its key as the second one, and wants to be answered the first.
     is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
     chosen = offered[0] if is_introduced else None
-    return Welcome(dialect, parameters_of(asked), chosen, asked.warnings)
+    return Handshake(dialect, parameters_of(asked), chosen, asked.warnings)
 
 
 def model_of(server: ServerState) -> Model:

@@ -37,15 +37,15 @@ from auricle.protocol.native.stream import (
 )
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import Address, client_address
-from auricle.server.http.errors import TOLD, error_response, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, error_response, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.live.connection import (
     GOODBYE_S,
     LiveConnection,
-    departure_of,
+    close_gracefully,
+    disconnect_reason,
     end_of,
     note_end,
-    say_goodbye,
 )
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId
@@ -81,12 +81,12 @@ async def stream(websocket: WebSocket) -> None:
         await websocket.accept(SUBPROTOCOL if offered else None)
         await visit.serve()
     except WebSocketDisconnect:
-        note_end(websocket, server.live, departure_of(websocket))
+        note_end(websocket, server.live, disconnect_reason(websocket))
     finally:
         visit.leave()
 
 
-def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
+def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
     """Return the visit of a client that may come in.
 
     Raises:
@@ -98,7 +98,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_Visit":
     parameters = _checked(parse_query(query))
     is_resuming = query.get("resume") == "1"
     starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
-    visit = _Visit(server, websocket, client, parameters, is_resuming)
+    visit = _StreamHandshake(server, websocket, client, parameters, is_resuming)
     visit.warnings = ignored_parameters(query.multi_items())
     try:
         visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
@@ -116,7 +116,7 @@ def _checked(parameters: StreamParameters) -> StreamParameters:
 
 
 @dataclass(slots=True)
-class _Visit:
+class _StreamHandshake:
     """One connection from the handshake to its end."""
 
     server: ServerState
@@ -149,11 +149,11 @@ class _Visit:
         except WebSocketDisconnect:
             raise
         except Exception as error:
-            if not isinstance(error, TOLD):
+            if not isinstance(error, CLIENT_VISIBLE_ERRORS):
                 log_unexpected(error)
             is_drained = isinstance(error, Draining)
-            end = end_of(*self.server.live.farewell()) if is_drained else end_of(error)
-            await say_goodbye(self.websocket, end)
+            end = end_of(*self.server.live.closing_messages()) if is_drained else end_of(error)
+            await close_gracefully(self.websocket, end)
         else:
             scope, session_id = self.websocket.scope, runner.session.id
             request_log(scope).details["session"] = session_id

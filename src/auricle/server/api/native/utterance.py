@@ -19,11 +19,11 @@ from auricle.server.access.admission import estimate_json_s, estimate_s
 from auricle.server.api.native.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
 from auricle.server.http.body import check_length, read_body
 from auricle.server.transcription.background_jobs import start_job
-from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import json_response, transcript_body
 from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.json_audio import parse_payload
-from auricle.server.uploads.params import Ask, check, ignored_fields, parse_query
+from auricle.server.uploads.params import TranscriptionParams, check, ignored_fields, parse_query
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 
@@ -45,7 +45,7 @@ router = APIRouter()
 async def post_utterance(request: Request) -> Response:
     """Return the text of an utterance or a file, or a job that will have it (``wait=0``)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    async with Reception(request) as reception:
+    async with UploadContext(request) as reception:
         if media_type in _JSON_TYPES or media_type.endswith("+json"):
             return await _answer_json(reception)
         if media_type in _AUDIO_TYPES or media_type.startswith(("audio/", "video/")):
@@ -55,7 +55,7 @@ async def post_utterance(request: Request) -> Response:
     )
 
 
-async def _answer_json(reception: Reception) -> Response:
+async def _answer_json(reception: UploadContext) -> Response:
     """Answer a body of JSON with base64 in it."""
     settings, request = reception.server.settings, reception.request
     max_bytes = int(settings.max_json_mb * _MB)
@@ -67,7 +67,7 @@ async def _answer_json(reception: Reception) -> Response:
     return await _answer(reception, ask, upload)
 
 
-async def _answer_audio(reception: Reception) -> Response:
+async def _answer_audio(reception: UploadContext) -> Response:
     """Answer a body that is the audio, by way of the disk."""
     server, request = reception.server, reception.request
     query = request.query_params
@@ -86,7 +86,7 @@ async def _answer_audio(reception: Reception) -> Response:
     return await _answer(reception, ask, Upload(spool))
 
 
-async def _answer(reception: Reception, ask: Ask, upload: Upload) -> Response:
+async def _answer(reception: UploadContext, ask: TranscriptionParams, upload: Upload) -> Response:
     server = reception.server
     audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
     if _is_job(reception.request):
@@ -100,7 +100,7 @@ async def _answer(reception: Reception, ask: Ask, upload: Upload) -> Response:
     return await to_thread.run_sync(_response, ask, result)  # hours have many words
 
 
-def _response(ask: Ask, result: FileTranscript) -> Response:
+def _response(ask: TranscriptionParams, result: FileTranscript) -> Response:
     body = transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps, ask.warnings)
     return json_response(body, headers=dict(warning_headers(ask.warnings)))
 
@@ -109,7 +109,7 @@ def _is_job(request: Request) -> bool:
     return request.query_params.get("wait", "1").lower() in ("0", "false", "no")
 
 
-async def _parse(body: bytearray) -> tuple[Ask, Upload]:
+async def _parse(body: bytearray) -> tuple[TranscriptionParams, Upload]:
     ask, audio = await parse_payload(body)
     body.clear()  # 25 MB that nobody needs while the audio waits for its turn
     return ask, Upload(audio)

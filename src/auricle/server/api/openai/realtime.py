@@ -22,7 +22,7 @@ from auricle.errors import BadRequest
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
 from auricle.server.access.keyring import presented_key
-from auricle.server.api.dialect_session import Welcome, serve_guest
+from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.api.openai.openapi import (
     BETA_SECRET_OPENAPI,
@@ -68,7 +68,7 @@ class _BetaFields(msgspec.Struct):
 @router.websocket("/v1/realtime")
 async def realtime(websocket: WebSocket) -> None:
     """Serve a client of OpenAI's; ``intent`` may be there, and ``model``, and much else."""
-    await serve_guest(websocket, "openai-realtime", _read, openai_refusal)
+    await serve_dialect(websocket, "openai-realtime", _read, openai_refusal)
 
 
 @router.post(
@@ -95,7 +95,7 @@ async def post_transcription_session(request: Request) -> Response:
     return await _answered(request, _transcription_session)
 
 
-def _read(websocket: WebSocket) -> Welcome:
+def _read(websocket: WebSocket) -> Handshake:
     offered = websocket.scope.get("subprotocols", [])
     config = _config_of(presented_key(websocket.headers, offered))
     if model := websocket.query_params.get("model"):
@@ -103,7 +103,7 @@ def _read(websocket: WebSocket) -> Welcome:
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
     dialect = RealtimeDialect(secrets.token_hex(8), config, is_beta=is_beta)
     chosen = SUBPROTOCOL if SUBPROTOCOL in offered else None
-    return Welcome(dialect, config.parameters(), chosen)
+    return Handshake(dialect, config.parameters(), chosen)
 
 
 async def _answered(

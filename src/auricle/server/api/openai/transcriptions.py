@@ -41,7 +41,7 @@ from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import check_length
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.event_stream import EventStream
-from auricle.server.transcription.intake import Reception
+from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import gap_fields, json_response
 from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
@@ -124,7 +124,7 @@ def _check_model(server: ServerState, name: str) -> None:
 
 
 async def _answer(request: Request, task: Task) -> Response:
-    async with Reception(request) as reception:
+    async with UploadContext(request) as reception:
         boundary = boundary_of(request.headers.get("content-type", ""))
         length = check_length(request.headers, reception.max_upload_bytes)
         reception.enter(estimate_s(length), size_bytes=length)

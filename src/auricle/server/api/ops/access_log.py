@@ -22,7 +22,7 @@ _PROBES = frozenset({"/livez", "/readyz", "/health", "/health/history", "/metric
 _log = structlog.get_logger("auricle.server")
 
 
-class Observer:
+class AccessLogMiddleware:
     """ASGI middleware around all others; see the module."""
 
     def __init__(self, app: ASGIApp, server: ServerState) -> None:
