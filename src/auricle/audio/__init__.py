@@ -1,1 +1,1 @@
-"""Sound: Opus, live containers, resampling, voice activity, utterances. Synchronous, no I/O."""
+"""Audio: Opus, live containers, resampling, voice activity, endpointing. Synchronous, no I/O."""

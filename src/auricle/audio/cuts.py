@@ -1,7 +1,7 @@
-"""Where to cut speech that won't pause; I/O-free.
+"""Choose where to cut speech without a long pause; no I/O.
 
 The best place is where speech is least likely and quietest: in a pause if there is one, preferably
-in the last third of what is allowed.
+in the last third of the maximum length.
 """
 
 import numpy as np
@@ -12,25 +12,25 @@ from auricle.types import Pcm16
 
 Scores = npt.NDArray[np.float64]
 
-# How far a place for a cut is looked at: 3 windows find a dip, 15 (half a second) tell a pause from
+# Smoothing widths of the scores: 3 windows find a dip; 15 (half a second) distinguish a pause from
 # a dip and lead to its middle.
 _DIP_WINDOWS, _PAUSE_WINDOWS = 3, 15
-# A place before the last third has to be better by a quarter of the scale: by a real pause.
+# A cut before the last third must be better by a quarter of the scale, that is, in a real pause.
 _EARLY_PENALTY = 0.5
 _FULL_SCALE_DB = 90.0
 
 
 def loudness(pcm: Pcm16) -> Scores:
-    """Return how loud each window of 512 samples is, in 0..1 on a scale of decibels.
+    """Return the loudness of each window of 512 samples, 0..1 on a decibel scale.
 
     Args:
-        pcm: int16, shape [samples]; a last window that is incomplete is filled with silence.
+        pcm: int16, shape [samples]; an incomplete last window is padded with silence.
     """
     windows = -(-pcm.size // WINDOW_SAMPLES)
-    samples = np.zeros(windows * WINDOW_SAMPLES)  # np.pad() would take longer than all the rest
+    samples = np.zeros(windows * WINDOW_SAMPLES)  # np.pad() would take longer than the rest
     samples[: pcm.size] = pcm
     by_window = samples.reshape(windows, WINDOW_SAMPLES)
-    # Sums of squares of int16 are exact in a double, whatever their order.
+    # Sums of squares of int16 are exact in a double, in any order.
     power = np.einsum("ij,ij->i", by_window, by_window) / WINDOW_SAMPLES
     return np.asarray(np.log10(power + 1) * 10 / _FULL_SCALE_DB, np.float64)
 
@@ -38,13 +38,13 @@ def loudness(pcm: Pcm16) -> Scores:
 def best_cut(
     probabilities: npt.ArrayLike, loudnesses: npt.ArrayLike, lead_samples: int, limit_samples: int
 ) -> int:
-    """Return the index of the window that the next stretch starts with.
+    """Return the index of the window that starts the next stretch.
 
     Args:
-        probabilities: Of speech, for each window of the stretch.
-        loudnesses: As :func:`loudness` tells them, for each window.
-        lead_samples: How much of the stretch lies before its first window.
-        limit_samples: How long a stretch may be; no cut lies in its first third.
+        probabilities: Probability of speech for each window of the stretch.
+        loudnesses: Loudness of each window, from :func:`loudness`.
+        lead_samples: Length of the part of the stretch before its first window.
+        limit_samples: Maximum length of a stretch; no cut lies in its first third.
     """
     likely = np.asarray(probabilities, np.float64)
     score = _smooth(likely, _DIP_WINDOWS) + _smooth(likely, _PAUSE_WINDOWS)
@@ -56,6 +56,6 @@ def best_cut(
 
 
 def _smooth(values: Scores, width: int) -> Scores:
-    """Return the mean around each value; beyond the ends lies more of the same."""
+    """Return the moving average; the first and last values are repeated beyond the ends."""
     padded = np.pad(values, width // 2, mode="edge")
     return np.convolve(padded, np.full(width, 1 / width), mode="valid")

@@ -1,23 +1,24 @@
-"""Where utterances start and end in one live stream; I/O-free, no clock but the samples.
+"""Find where utterances start and end in one live stream. No I/O; time is counted in samples.
 
 ::
 
-               lead                 trail                  cut
+             pre-roll              post-roll                cut
     ·········|‹·····speech·····|·····›|·······|‹····speech··|··speech···
                    ↑           │  ↑           ↑             ↑
               SpeechStart      │ Pause        │    UtteranceEnd(is_cut), SpeechStart
                                └─ endpoint_ms ┴─ UtteranceEnd
 
-What comes out is a function of the samples and their probabilities alone, however the stream was
-split: so is every utterance's audio, from ``start_sample`` to ``end_sample``. No sample is in two
-utterances, and where speech goes on over a border the two share it. What follows a border depends
-on nothing before it but whether somebody spoke there: so another endpointer that starts anywhere
-before the border, and is told of it, finds the same utterances after it.
+The events depend only on the samples and their probabilities, not on how the stream is split into
+calls. The same holds for each utterance's audio, from ``start_sample`` to ``end_sample``. No sample
+belongs to two utterances. Where speech continues over a border, the two utterances share the
+border. What follows a border depends only on whether there was speech at the border. Another
+endpointer can therefore start anywhere before the border, receive it as ``resume_sample``, and find
+the same utterances after it.
 
-Silence of ``endpoint_ms`` ends an utterance. A short one whose voice is weak may be a breath or a
-cough: it waits a second for speech that it may be the beginning of, and is marked doubtful if none
-comes. One that is longer than ``soft_limit_s`` ends at any
-dip; one that reaches ``hard_limit_s`` is cut at its best place (:mod:`auricle.audio.cuts`).
+Silence of ``endpoint_ms`` ends an utterance. A short utterance with a weak voice may be a breath or
+a cough: the endpointer waits one second for speech that it may be the beginning of, and marks the
+utterance doubtful if none follows. An utterance longer than ``soft_limit_s`` ends at any dip. One
+that reaches ``hard_limit_s`` is cut at the best place (:mod:`auricle.audio.cuts`).
 """
 
 from collections import deque
@@ -36,66 +37,70 @@ from auricle.audio.vad import (
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 MAX_UTTERANCE_S = 30
-"""Whisper's window."""
+"""Length of Whisper's window."""
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
-"""A sound too short to be told from a click belongs to speech that comes within a second: a soft
-"ask" before a pause was lost otherwise (``bench/vad.py``, 2026-11)."""
+"""A sound too short to be distinguished from a click is kept if speech follows within a second.
+Without this rule a soft "ask" before a pause was lost (``bench/vad.py``, 2026-11)."""
 
 _WEAK_PROBABILITY = 0.75
 _WEAK_MAX_WINDOWS = 31
-"""An utterance is doubtful if it has less than 1 s of speech, and these windows have a lower mean
-probability. Synthetic breaths, coughs and throats that pass for speech have 0.10 to 0.54 s and at
-most 0.72, 42 of 44 short utterances of the corpus at least 0.82; in a narrow telephone band words
-have 0.55 to 0.65, so the words' own probability decides (``bench/live_room.py``, 2026-11)."""
+"""An utterance is doubtful if it has less than 1 s of speech and the mean probability of these
+windows is lower than this. Synthetic breaths, coughs and throat clearing that pass as speech last
+0.10 to 0.54 s and have at most 0.72; 42 of 44 short utterances of the corpus have at least 0.82. In
+a narrow telephone band, words have 0.55 to 0.65; there the probability of the decoded words decides
+(``bench/live_room.py``, 2026-11)."""
 _CLEAR_PROBABILITY = 0.9
 _CONTEXT_SAMPLES = 6 * SAMPLE_RATE_HZ
 _MAX_CONTEXT_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ
-"""A doubtful utterance that begins so soon after clear speech is decoded together with it."""
+"""Maximum gap after clear speech for a doubtful utterance to be decoded together with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointRules:
-    """What ends an utterance, and what is kept around it.
+    """Limits that end an utterance, and the padding around it.
 
     Attributes:
         endpoint_ms: Silence that ends an utterance.
-        lead_ms: Kept before speech: it is noticed some windows after its soft first sounds.
-        trail_ms: Kept after speech; never more than half of the silence that ended it, so that the
-            other half is there for what follows.
+        lead_ms: Pre-roll. Speech is detected some windows after its soft first sounds.
+        trail_ms: Post-roll. At most half of the silence that ended the utterance, so that the other
+            half is left for the next utterance.
         speculate_ms: Silence after which an end is likely.
         dip_ms: Silence that ends an utterance beyond the soft limit.
-        soft_limit_s: An utterance longer than this, its lead included, ends at a dip.
-        hard_limit_s: An utterance never is longer than this.
+        soft_limit_s: An utterance longer than this, including its pre-roll, ends at a dip.
+        hard_limit_s: Maximum length of an utterance.
     """
 
     endpoint_ms: int = 500
     lead_ms: int = 300
     trail_ms: int = 192
-    speculate_ms: int = 192  # 6 windows; all of the trail is there by then
+    speculate_ms: int = 192  # 6 windows; the whole post-roll has arrived by then
     dip_ms: int = 150
     soft_limit_s: float = 12
     hard_limit_s: float = 25
 
     def __post_init__(self) -> None:
         if min(self.endpoint_ms, self.dip_ms) < 1 or min(self.lead_ms, self.trail_ms) < 0:
-            raise ValueError("silences that end an utterance are at least 1 ms, pads at least 0")
+            raise ValueError("endpoint_ms and dip_ms must be >= 1, lead_ms and trail_ms >= 0")
         if self.speculate_ms < self.trail_ms:
-            raise ValueError("a final can't be foretold before its trail is there")
+            raise ValueError("speculate_ms must be at least trail_ms")
         if not self.soft_limit_s <= self.hard_limit_s <= MAX_UTTERANCE_S:
-            raise ValueError(f"a limit of {self.hard_limit_s:g} s is too long or too short")
+            raise ValueError(
+                f"limits must be soft_limit_s <= hard_limit_s <= {MAX_UTTERANCE_S}; "
+                f"hard_limit_s is {self.hard_limit_s:g}"
+            )
         if 4 * self.lead_ms > self.hard_limit_s * 1000:
-            raise ValueError("the lead would fill most of an utterance")
+            raise ValueError("lead_ms must be at most a quarter of hard_limit_s")
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechStart:
-    """Somebody speaks: an utterance is open.
+    """An utterance has started.
 
     Attributes:
-        start_sample: Where its audio begins, the lead included.
-        at_sample: Where speech was found.
+        start_sample: Start of the utterance's audio, including the pre-roll.
+        at_sample: Where speech was detected.
     """
 
     start_sample: int
@@ -104,7 +109,7 @@ class SpeechStart:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """An end is likely; ``end_sample`` is where the utterance will end if nothing more is said.
+    """An end is likely; ``end_sample`` is the utterance's end if no more speech follows.
 
     ``is_doubtful`` is as in :class:`UtteranceEnd`.
     """
@@ -115,21 +120,21 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Speech went on after a :class:`Pause`."""
+    """Speech continued after a :class:`Pause`."""
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceEnd:
-    """The utterance is over.
+    """The utterance is finished.
 
     Attributes:
-        start_sample: As its :class:`SpeechStart` said.
-        end_sample: Where its audio ends, the trail included.
-        speech_end_sample: Where its last speech ended.
+        start_sample: Same as in its :class:`SpeechStart`.
+        end_sample: End of the utterance's audio, including the post-roll.
+        speech_end_sample: End of its last speech.
         is_cut: It was cut in the middle of speech; the next one starts at ``end_sample``.
-        is_doubtful: It is short and its voice is weak: a breath or a cough, or a word.
-        context_sample: Where the speech before a doubtful utterance begins that is decoded together
-            with it; ``start_sample`` if there is none.
+        is_doubtful: It is short and its voice is weak: a breath, a cough, or a word.
+        context_sample: Start of the preceding speech that is decoded together with a doubtful
+            utterance; ``start_sample`` if there is none.
     """
 
     start_sample: int
@@ -157,18 +162,18 @@ class _Window:
 
 @dataclass(slots=True)
 class _Utterance:
-    """What began with a voiced window; confirmed once it is more than a click."""
+    """A possible utterance since its first voiced window; confirmed once it exceeds a click."""
 
     start_sample: int
     endpoint_samples: int
     is_confirmed: bool
     windows: list[_Window]
     is_continued: bool
-    """It began in the middle of speech."""
+    """It started in the middle of speech."""
     context_sample: int
     speech_windows: int = 0
     speech_probability: float = 0.0
-    """The sum over all windows of speech."""
+    """Sum over all windows of speech."""
     speech_end_sample: int = 0
     predicted_end: int | None = None
 
@@ -188,13 +193,13 @@ class _Utterance:
 
 
 class Endpointer:
-    """Finds the utterances of one stream.
+    """Find the utterances of one stream.
 
     Args:
-        rules: What ends an utterance.
-        start_sample: Where the first sample that is received lies on the session's clock.
-        resume_sample: Where the last utterance ended, if this goes on where another left off: what
-            was said before is no utterance.
+        rules: Limits and padding.
+        start_sample: Position of the first received sample on the session's clock.
+        resume_sample: End of the last utterance if this continues an earlier endpointer; speech
+            before it starts no utterance.
     """
 
     def __init__(
@@ -202,9 +207,9 @@ class Endpointer:
     ) -> None:
         self._rules = rules
         self._endpoint_samples = rules.endpoint_ms * _SAMPLES_PER_MS
-        self._pcm = bytearray()  # of windows whose probability isn't known yet
+        self._pcm = bytearray()  # windows whose probability is not known yet
         self._window_start = start_sample
-        # No later utterance begins before it.
+        # No later utterance starts before this.
         self._floor = start_sample if resume_sample is None else resume_sample
         self._is_talking = False
         self._clear: deque[int] = deque()  # where the newest windows of clear speech start
@@ -212,62 +217,62 @@ class Endpointer:
 
     @property
     def is_open(self) -> bool:
-        """Whether an utterance is open: its start was told, its end not yet."""
+        """Whether an utterance is open: its start was reported, its end was not."""
         return self._open is not None and self._open.is_confirmed
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the open utterance may be no speech, by what it has so far."""
+        """Whether the open utterance may be no speech, judged by its audio so far."""
         return self._open is not None and self._open.is_doubtful
 
     @property
     def received_sample(self) -> int:
-        """The position after the newest sample."""
+        """Position after the newest sample."""
         return self._window_start + len(self._pcm) // np.dtype(np.int16).itemsize
 
     @property
     def speech_end_sample(self) -> int | None:
-        """Where the open utterance's last speech so far ended; ``None`` if none is open."""
+        """End of the open utterance's last speech so far; ``None`` if none is open."""
         return self._open.speech_end_sample if self._open and self._open.is_confirmed else None
 
     @property
     def needed_sample(self) -> int:
-        """No utterance that is open or still to come holds anything before this position."""
+        """Position before which no open or later utterance holds audio."""
         if self._open is not None:
             return self._open.start_sample
         return max(self._floor, self._window_start - self._rules.lead_ms * _SAMPLES_PER_MS)
 
     @property
     def context_sample(self) -> int:
-        """Nothing before this position is decoded, be it part of an utterance or context of one."""
+        """Position before which no audio is decoded, as an utterance or as its context."""
         if self._open is not None:
             return self._open.context_sample
-        # Before the border lies no utterance, but perhaps the context of the next one.
+        # No utterance lies before the border, but the context of the next one may.
         return min(self._context_of(self.needed_sample), self._window_start)
 
     def configure(self, endpoint_ms: int) -> None:
-        """Let another silence end utterances, from the next one on."""
+        """Set the silence that ends utterances, from the next utterance on."""
         if endpoint_ms < 1:
-            raise ValueError(f"a silence of {endpoint_ms} ms can't end an utterance")
+            raise ValueError(f"endpoint_ms is {endpoint_ms}; it must be at least 1")
         self._endpoint_samples = endpoint_ms * _SAMPLES_PER_MS
 
     def receive(self, pcm: Pcm16, probabilities: Probabilities) -> list[Endpointing]:
-        """Take samples, and the probabilities of the windows that are complete by now.
+        """Add samples, and the probabilities of the windows that are complete.
 
         Args:
             pcm: The stream's next samples.
-            probabilities: Of the stream's next windows of 512 samples; they may come later than
-                their samples, but never earlier.
+            probabilities: Those of the stream's next windows of 512 samples; they may arrive later
+                than their samples, never earlier.
 
         Returns:
-            What happened, in order.
+            The events, in order.
         """
         self._pcm += pcm.tobytes()
         if not len(probabilities):
             return []
         size_bytes = len(probabilities) * WINDOW_SAMPLES * np.dtype(np.int16).itemsize
         if size_bytes > len(self._pcm):
-            raise ValueError("there are probabilities of samples that were never received")
+            raise ValueError("probabilities cover samples that were not received")
         judged = np.frombuffer(bytes(self._pcm[:size_bytes]), np.int16)
         del self._pcm[:size_bytes]
         happened: list[Endpointing] = []
@@ -277,9 +282,9 @@ class Endpointer:
         return happened
 
     def finish(self) -> list[Endpointing]:
-        """End the open utterance now, because the audio ends or somebody asks for it.
+        """End the open utterance now: the audio ended, or the client asked for it.
 
-        The stream may go on afterwards. A sound too short to be speech so far stays undecided.
+        The stream may continue. A sound that is too short to be speech so far stays undecided.
         """
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
@@ -288,16 +293,16 @@ class Endpointer:
         return [self._close(utterance.predicted_end or min(trail_end, self.received_sample))]
 
     def reset_speech_state(self) -> None:
-        """Take nothing for speech that goes on: what is heard now may be what rings after."""
+        """Do not take continuing sound for speech: it may be the echo of what ended."""
         self._is_talking = False
 
     def discard(self) -> None:
-        """Forget the open utterance, and all that was said until now."""
+        """Drop the open utterance and all speech until now."""
         self._open, self._floor = None, max(self._floor, self.received_sample)
         self.reset_speech_state()
 
     def _context_of(self, start_sample: int) -> int:
-        """Return where the context of an utterance begins: at clear speech, if there was any."""
+        """Return where an utterance's context starts: at clear speech, if there was any."""
         if not self._clear or start_sample - self._clear[-1] > _MAX_CONTEXT_GAP_SAMPLES:
             return start_sample
         first_sample = start_sample - _CONTEXT_SAMPLES
@@ -324,14 +329,14 @@ class Endpointer:
         return happened
 
     def _place(self, window: _Window, *, was_talking: bool) -> list[Endpointing]:
-        """Let a window open an utterance, or be part of the open one."""
+        """Open an utterance with a window, or add the window to the open one."""
         if self._open is not None:
             return self._go_on(self._open, window)
         if not window.is_voiced:
             return []
         lead_start = window.start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
         start_sample = max(self._floor, lead_start)
-        # Speech that goes on over a border needs no proof.
+        # Speech that continues over a border needs no confirmation.
         self._open = _Utterance(
             start_sample,
             self._endpoint_samples,
@@ -345,7 +350,7 @@ class Endpointer:
         return [SpeechStart(start_sample, at_sample)] if was_talking else []
 
     def _go_on(self, utterance: _Utterance, window: _Window) -> list[Endpointing]:
-        """Let one window lengthen, pause, end or split the open utterance."""
+        """Lengthen, pause, end or split the open utterance with one window."""
         utterance.add(window)
         happened: list[Endpointing] = []
         if not utterance.is_confirmed and utterance.speech_windows >= MIN_SPEECH_WINDOWS:
@@ -382,7 +387,7 @@ class Endpointer:
         return utterance.speech_end_sample + trail_samples
 
     def _end(self, utterance: _Utterance, ending_samples: int) -> list[Endpointing]:
-        """End the utterance after its last speech, or forget it if it was a click."""
+        """End the utterance after its last speech, or drop it if it was a click."""
         if not utterance.is_confirmed:
             self._open = None
             return []
@@ -403,7 +408,7 @@ class Endpointer:
         )
 
     def _split(self, utterance: _Utterance) -> list[Endpointing]:
-        """Cut the utterance at its best place, and open the next one there."""
+        """Cut the utterance at the best place and open the next one there."""
         if not utterance.is_confirmed:
             self._open = None
             return []

@@ -1,8 +1,8 @@
-"""The two codes of telephone lines: eight bits a sample to PCM16 (ITU-T G.711, tables 1 and 2).
+"""The two telephone codecs: 8-bit samples to PCM16 (ITU-T G.711, tables 1 and 2).
 
-Both are tables of 256 values, made here from the standard's rule: a sign, three bits that say which
-segment, four that say where in it. The results have 14 (µ-law) and 13 (A-law) bits, put at the top
-of 16.
+Both are tables of 256 values, computed here from the standard's rule: a sign bit, three bits for
+the segment, four for the step in it. The values have 14 (µ-law) and 13 (A-law) bits, shifted to
+the top of 16.
 """
 
 import numpy as np
@@ -10,16 +10,16 @@ import numpy.typing as npt
 
 _MU_BIAS = 33
 _EVEN_BITS = 0x55
-"""A-law inverts these, so that a quiet line doesn't send zeros."""
+"""A-law inverts these bits, so that a quiet line does not send zeros."""
 
 
 def mulaw_to_pcm16(data: bytes) -> bytes:
-    """Return little-endian PCM16 of the same rate, two bytes for each one."""
+    """Return little-endian PCM16 at the same rate, two bytes for each input byte."""
     return _expand(data, _MU_LAW)
 
 
 def alaw_to_pcm16(data: bytes) -> bytes:
-    """Return little-endian PCM16 of the same rate, two bytes for each one."""
+    """Return little-endian PCM16 at the same rate, two bytes for each input byte."""
     return _expand(data, _A_LAW)
 
 

@@ -1,11 +1,11 @@
-"""Voice activity for many streams at once: a cheap gate, and Silero behind it.
+"""Detect voice activity in many streams: a cheap noise gate, then Silero.
 
-Most streams are silent most of the time, and Silero costs the same whether anybody speaks or not.
-So a window is first weighed: if it is hardly louder than the quietest stretch of the last seconds,
-its probability of speech is 0, and Silero sleeps. When the gate opens, Silero first hears the
-windows before, so that it judges as if it had listened all along. Where a noise keeps the gate open
-in a pause, Silero starts afresh likewise: else what it remembers of minutes ago would matter, and a
-session that goes on for one that is gone would find other utterances.
+Most streams are silent most of the time, and Silero costs the same for silence as for speech. The
+gate first compares each window with the quietest stretch of the last seconds. If the window is
+hardly louder, its probability of speech is 0 and Silero does not run. When the gate opens, Silero
+first processes the preceding windows, so that its state is as if it had run all along. Where noise
+keeps the gate open in a pause, Silero is restarted in the same way. Otherwise its state would
+depend on audio minutes ago, and a resumed session would find other utterances.
 (``bench/vad.py``, ``docs/decisions/006-a-gate-before-the-voice-detector.md``)
 """
 
@@ -18,23 +18,23 @@ from auricle.audio.vad import SILENCE_THRESHOLD, WINDOW_SAMPLES, Probabilities, 
 from auricle.types import Pcm16
 
 WARM_UP_WINDOWS = 16
-"""Half a second: what Silero hears before the window that opened the gate, and how long a pause is
-after which it starts afresh."""
+"""Half a second: the audio before the opening window that Silero processes first, and the length of
+a pause after which it is restarted."""
 
 _APART_SAMPLES = 6
-"""Differences of samples so far apart are strongest from 0.5 to 2.2 kHz, where speech is."""
+"""Differences of samples this far apart are strongest from 0.5 to 2.2 kHz, where speech is."""
 _OPENING_RATIO = 10**0.2
-"""How much stronger than the floor a window must be: 2 dB."""
+"""Minimum ratio of a window's power to the floor: 2 dB."""
 _FLOOR_BLOCKS, _BLOCK_WINDOWS = 6, 16
-"""The floor is the quietest of 6 half seconds, and of the one that has begun."""
+"""The floor is the minimum of 6 half seconds and the current, incomplete one."""
 _SMOOTHING = 0.3
 _LEAST_POWER = 8.0
-"""Of the differences: dither of one bit has 2 or less."""
+"""Power of the differences: dither of one bit has 2 or less."""
 _HANGOVER_WINDOWS = 16
 """The gate stays open for half a second after the last window that opened it."""
 
 GRID_SAMPLES = _BLOCK_WINDOWS * WINDOW_SAMPLES
-"""Streams that begin at different places of one clock, on this grid, come to the same judgement
+"""Streams that start at different positions of one clock, on this grid, reach the same results
 after some seconds."""
 
 _NONE = np.zeros(0, np.float32)
@@ -42,17 +42,17 @@ _NONE.flags.writeable = False
 
 
 class NoiseGate:
-    """Tells which windows of one stream stand out from its background.
+    """Select the windows of one stream that stand out from its background.
 
-    The power is that of differences between samples that are near each other: it hardly notices hum
-    and rumble, nor much of a hiss. The background is the least smoothed power of the last 3 s, so a
-    lasting noise closes the gate again, whatever its level, and speech doesn't, since it has dips.
+    The power is that of differences between nearby samples, which suppresses hum, rumble and much
+    of a hiss. The background is the lowest smoothed power of the last 3 s. A lasting noise
+    therefore closes the gate again at any level; speech does not, since it has dips.
     """
 
     def __init__(self) -> None:
         self._smoothed: float | None = None
         self._block_floors: deque[float] = deque(maxlen=_FLOOR_BLOCKS)
-        self._floor = inf  # of whole blocks and the one that has begun
+        self._floor = inf  # of the complete blocks and the current one
         self._block_floor = inf
         self._block_windows = 0
 
@@ -65,7 +65,7 @@ class NoiseGate:
         self._follow(power)
         if power <= _LEAST_POWER:
             return False
-        # In the first second it is too early to know the background.
+        # The background is not known in the first second.
         return power > floor * _OPENING_RATIO or len(self._block_floors) < 2
 
     def _follow(self, power: float) -> None:
@@ -83,13 +83,13 @@ class NoiseGate:
 
 
 class VoiceDetector:
-    """Tells how probable speech is in each 32 ms of one live stream.
+    """Return the probability of speech for each 32 ms of one live stream.
 
-    However the stream is split over calls, the probabilities are the same to the last bit: each
-    window is judged by itself.
+    The probabilities do not depend on how the stream is split into calls, to the last bit: each
+    window is judged separately.
 
     Raises:
-        SetupError: Silero's file isn't there.
+        SetupError: Silero's model file is missing.
     """
 
     def __init__(self) -> None:
@@ -98,13 +98,13 @@ class VoiceDetector:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream: the next sample is the first of a new one."""
+        """Discard the stream's state: the next sample starts a new stream."""
         self._silero.reset()
         self._gate = NoiseGate()
-        self._held_samples = 0  # that don't fill a window yet
+        self._held_samples = 0  # those that do not fill a window yet
         self._before: deque[Pcm16] = deque(maxlen=WARM_UP_WINDOWS)
         self._open_windows = 0
-        self._quiet_windows = 0  # that Silero judged since it last took one for speech
+        self._quiet_windows = 0  # windows that Silero judged since the last one with speech
 
     @property
     def is_listening(self) -> bool:

@@ -1,4 +1,4 @@
-"""A reader of one recording that is in memory already: all it has to do is find the speech."""
+"""A reader for a recording that is already in memory; it only finds the speech."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
 
 
 class InMemory:
-    """An :class:`auricle.transcriber.Reader` of these samples, whatever source is named."""
+    """An :class:`auricle.transcriber.Reader` of these samples; it ignores the source."""
 
     def __init__(self, pcm: Pcm16) -> None:
         self._pcm = pcm
@@ -18,7 +18,7 @@ class InMemory:
     async def decode(
         self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
-        """Yield the speech; the voice detector runs in a thread."""
+        """Yield the chunks of speech; the voice detector runs in a thread."""
         samples = self._pcm.size
         for piece in await to_thread.run_sync(find_pieces, self._pcm):
             end_sample = piece.start_sample + piece.pcm.size

@@ -1,11 +1,11 @@
-"""Opus packets to speech, with libopus called in place through ctypes.
+"""Decode Opus packets with libopus, called through ctypes.
 
-One decoder for one stream of packets: what it gives for a packet depends on those before. It
-decodes straight to 16 kHz mono, whatever the encoder's rate and channels were.
+Each stream of packets needs its own decoder: the output for a packet depends on earlier packets. It
+decodes to 16 kHz mono, for all sample rates and channel counts of the encoder.
 
-libopus is called with ``ctypes.PyDLL``, which keeps the GIL: a packet takes 13 µs, and a call that
-lets go of the GIL waits up to 5 ms to get it back beside a busy thread (measured 2026-11). It also
-means that two threads can't be inside one decoder at once, which would crash the process.
+libopus is called with ``ctypes.PyDLL``, which keeps the GIL. A packet takes 13 µs; a call that
+releases the GIL waits up to 5 ms to get it again when another thread is busy (measured 2026-11).
+Keeping it also prevents two threads from using one decoder at once, which would crash the process.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ MAX_PACKET_SAMPLES = SAMPLE_RATE_HZ * 120 // 1000
 """RFC 6716 §3.4 [R5]: a packet lasts at most 120 ms."""
 
 MAX_PACKET_BYTES = 4000
-"""As in the wire format: padding alone could make a packet of a megabyte."""
+"""As in the wire format; with padding alone a packet could reach a megabyte."""
 
 CONCEAL_STEP_SAMPLES = SAMPLE_RATE_HZ * 25 // 10_000
 """libopus conceals multiples of 2.5 ms."""
@@ -42,13 +42,13 @@ _OPUS_OK = 0
 
 @dataclass(frozen=True, slots=True)
 class LibOpus:
-    """A libopus that is loaded and has what we need.
+    """A loaded libopus with all required functions.
 
     Attributes:
         path: The library's file, or its name where the system resolves it.
-        version: What it says of itself.
+        version: The version string that it returns.
         origin: ``setting``, ``PyAV``, ``opuslib-next-bundled`` or ``system``.
-        functions: The library; its functions are typed and keep the GIL.
+        functions: The library, with typed functions that keep the GIL.
     """
 
     path: str
@@ -59,18 +59,18 @@ class LibOpus:
 
 @functools.lru_cache(maxsize=8)
 def find_libopus(path: str | None = None) -> LibOpus:
-    """Return the first libopus that loads: ``path`` alone if given, else those that packages bring.
+    """Return the libopus at ``path`` if given, else the first one from packages that loads.
 
-    PyAV's comes first: it is a recent one, and there in every installation. PyAV itself is not
+    PyAV's is tried first: it is recent and part of every installation. PyAV itself is not
     imported.
 
     Raises:
-        SetupError: There is none, or the one at ``path`` can't be used.
+        SetupError: No libopus was found, or the one at ``path`` cannot be used.
     """
     if path is not None:
         library = _load(path, "setting")
         if library is None:
-            raise SetupError("The file that is named as libopus is not one that can be loaded.")
+            raise SetupError("The file named as libopus can't be loaded.")
         return library
     for candidate, origin in _candidates():
         library = _load(candidate, origin)
@@ -94,13 +94,13 @@ def _candidates() -> Iterator[tuple[str, str]]:
                 folder, _, name = pattern.rpartition("/")
                 for found in sorted(Path(root, folder).resolve().glob(name)):
                     yield str(found), origin
-    system = ctypes.util.find_library("opus")  # last: it may start a process to look
+    system = ctypes.util.find_library("opus")  # last: it may start a process to search
     if system is not None:
         yield system, "system"
 
 
 def _load(path: str, origin: str) -> LibOpus | None:
-    """Return the library with its functions typed, or ``None`` if it isn't a usable libopus."""
+    """Return the library with typed functions, or ``None`` if it is not a usable libopus."""
     try:
         functions = ctypes.PyDLL(path)
         functions.opus_get_version_string.restype = ctypes.c_char_p
@@ -114,7 +114,7 @@ def _load(path: str, origin: str) -> LibOpus | None:
             ctypes.c_int32,
             ctypes.c_void_p,  # where the samples go
             ctypes.c_int,
-            ctypes.c_int,  # 1: decode the copy of the packet before, if there is one
+            ctypes.c_int,  # 1: decode the redundant copy of the previous packet, if present
         )
         version = functions.opus_get_version_string()
     except (OSError, AttributeError):  # no such file, not a library, or a symbol is missing
@@ -123,10 +123,10 @@ def _load(path: str, origin: str) -> LibOpus | None:
 
 
 def packet_samples(packet: OpusPacket) -> int:
-    """Return how many 16 kHz samples the packet says it holds (RFC 6716 §3.1 and §3.2).
+    """Return the packet's length in 16 kHz samples, as its header states (RFC 6716 §3.1, §3.2).
 
     Raises:
-        AudioError: It is empty, has no frames, or says that it lasts more than 120 ms.
+        AudioError: It is empty, has no frames, or claims more than 120 ms.
     """
     if not packet:
         raise AudioError("An Opus packet is empty.")
@@ -144,19 +144,20 @@ def packet_samples(packet: OpusPacket) -> int:
 
 
 class OpusPacketDecoder:
-    """Decodes one stream of Opus packets to 16 kHz mono PCM16, in order.
+    """Decode one stream of Opus packets to 16 kHz mono PCM16, in order.
 
-    Tell it of what is lost, with :meth:`conceal` or :meth:`recover`: then it goes on smoothly and
-    the clock stays right. What it gives is 6.5 ms late, as any Opus decoder without the pre-skip of
-    a container. A damaged packet raises and leaves the decoder usable. Not to be shared by threads.
+    Report lost packets with :meth:`conceal` or :meth:`recover`, so that the decoder continues
+    smoothly and the clock stays right. The output is delayed by 6.5 ms, as with every Opus decoder
+    that does not apply a container's pre-skip. A damaged packet raises an error and leaves the
+    decoder usable. Not thread-safe.
 
     Args:
-        library: As :func:`find_libopus` gives it.
+        library: From :func:`find_libopus`.
     """
 
     def __init__(self, library: LibOpus) -> None:
         self._functions = library.functions
-        # The state lives in our own memory: nothing to free, nothing to leak.
+        # The state is in memory that Python owns: nothing to free or leak.
         size_bytes = self._functions.opus_decoder_get_size(1)
         self._memory = ctypes.create_string_buffer(size_bytes + _STATE_ALIGNMENT_BYTES)
         address = ctypes.addressof(self._memory)
@@ -167,11 +168,11 @@ class OpusPacketDecoder:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all packets: the next one starts a new stream."""
+        """Discard the state: the next packet starts a new stream."""
         ctypes.memmove(self._state, self._initial_state, len(self._initial_state))
 
     def decode(self, packet: OpusPacket) -> Pcm16:
-        """Return the packet's speech: int16, shape [samples], 40 to 1920 of them.
+        """Return the packet's audio: int16, shape [samples], 40 to 1920 samples.
 
         Raises:
             AudioError: It is empty, too large or damaged.
@@ -179,22 +180,22 @@ class OpusPacketDecoder:
         return self._decode(_checked(packet), MAX_PACKET_SAMPLES, fec=False)
 
     def conceal(self, samples: int) -> Pcm16:
-        """Return a guess at lost speech, from what came before: good for some 100 ms.
+        """Return an estimate of lost audio from what precedes it, usable for about 100 ms.
 
         Args:
-            samples: How much was lost: a multiple of 40, at most 1920.
+            samples: Length of the loss: a multiple of 40, at most 1920.
         """
         _check_lost(samples)
         return self._decode(None, samples, fec=False)
 
     def recover(self, next_packet: OpusPacket, samples: int) -> Pcm16:
-        """Return lost speech from the copy that the packet after it may carry; else conceal it.
+        """Return lost audio from the copy in the next packet if there is one; else conceal it.
 
         Decode ``next_packet`` itself afterwards.
 
         Args:
             next_packet: The first packet after the loss.
-            samples: How much was lost: a multiple of 40, at most 1920.
+            samples: Length of the loss: a multiple of 40, at most 1920.
 
         Raises:
             AudioError: ``next_packet`` is empty, too large or damaged.
@@ -215,11 +216,11 @@ class OpusPacketDecoder:
 
 @functools.lru_cache(maxsize=8)
 def _initial_state(library: LibOpus) -> bytes:
-    """Return the memory of a decoder that has decoded nothing.
+    """Return the memory of a decoder in its initial state.
 
     A copy of it is a decoder ("The decoder state is always continuous in memory and only a shallow
-    copy is sufficient to copy it", opus.h). ``opus_decoder_init`` asks the processor what it can do
-    each time, which takes 50 µs in a virtual machine; a copy takes 1 µs.
+    copy is sufficient to copy it", opus.h). ``opus_decoder_init`` detects the CPU's features on
+    each call, which takes 50 µs in a virtual machine; a copy takes 1 µs.
     """
     size_bytes = library.functions.opus_decoder_get_size(1)
     memory = ctypes.create_string_buffer(size_bytes + _STATE_ALIGNMENT_BYTES)
@@ -228,7 +229,7 @@ def _initial_state(library: LibOpus) -> bytes:
     result = library.functions.opus_decoder_init(state, SAMPLE_RATE_HZ, 1)
     if result != _OPUS_OK:
         reason = _error_text(library.functions, result)
-        raise SetupError(f"libopus can't make a decoder: {reason}.")
+        raise SetupError(f"libopus can't create a decoder: {reason}.")
     return ctypes.string_at(state, size_bytes)
 
 
@@ -249,4 +250,4 @@ def _checked(packet: OpusPacket) -> OpusPacket:
 
 def _check_lost(samples: int) -> None:
     if not 0 < samples <= MAX_PACKET_SAMPLES or samples % CONCEAL_STEP_SAMPLES:
-        raise ValueError(f"{samples} samples can't be concealed: not a multiple of 40 in 40..1920")
+        raise ValueError(f"can't conceal {samples} samples: not a multiple of 40 in 40..1920")

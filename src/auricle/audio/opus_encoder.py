@@ -1,10 +1,10 @@
-"""Speech to Opus packets, with the libopus that also decodes: for clients and for tests.
+"""Encode audio to Opus packets with the libopus that also decodes, for clients and tests.
 
-The settings are those of Auricle's web client: voice at 32 kbit/s, and no discontinuous
-transmission, which would leave packets out without a gap in time.
+The settings are those of Auricle's web client: voice at 32 kbit/s without discontinuous
+transmission, which would omit packets without a gap in time.
 
-``opus_encoder_ctl`` takes any number of arguments in C. Only the fixed ones are typed here: so
-ctypes passes the others as the platform wants it (on Apple's arm64 they travel differently).
+``opus_encoder_ctl`` is variadic in C. Only the fixed arguments are typed here, so that ctypes
+passes the others as the platform requires (on Apple's arm64 they are passed differently).
 """
 
 import ctypes
@@ -16,7 +16,7 @@ from auricle.errors import SetupError
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DEFAULT_BITRATE_BPS = 32_000
-"""At 24 kbit/s the codec costs words: docs/decisions/040."""
+"""At 24 kbit/s the codec loses words: docs/decisions/040."""
 RATES_HZ = (8_000, 12_000, 16_000, 24_000, 48_000)
 FRAMES_MS = (2.5, 5, 10, 20, 40, 60, 80, 100, 120)  # opus_encode in opus.h
 
@@ -25,23 +25,23 @@ _APPLICATION_VOIP = 2048
 _SET_BITRATE, _SET_COMPLEXITY, _SET_DTX, _SET_SIGNAL = 4002, 4010, 4016, 4024
 _SIGNAL_VOICE = 3001
 
-_COMPLEXITY = 5  # as in the web client; 0.10 ms a packet, against 0.13 at 10
+_COMPLEXITY = 5  # as in the web client; 0.10 ms for a packet, against 0.13 at 10
 _STATE_ALIGNMENT_BYTES = 64
 _OPUS_OK = 0
 
 
 class OpusPacketEncoder:
-    """Encodes one stream of PCM16 to Opus packets of one length. Not to be shared by threads.
+    """Encode one stream of PCM16 to Opus packets of equal length. Not thread-safe.
 
     Args:
-        library: As :func:`~auricle.audio.opus.find_libopus` gives it.
+        library: From :func:`~auricle.audio.opus.find_libopus`.
         sample_rate_hz: One of :data:`RATES_HZ`.
         channels: 1 or 2.
-        frame_ms: One of :data:`FRAMES_MS`: how long each packet is.
+        frame_ms: Length of each packet; one of :data:`FRAMES_MS`.
         bitrate_bps: 500 to 512 000.
 
     Raises:
-        ValueError: Opus has no such rate, channels, frame or bit rate.
+        ValueError: Opus does not support the rate, channels, frame length or bit rate.
         SetupError: This libopus can't encode.
     """
 
@@ -54,14 +54,16 @@ class OpusPacketEncoder:
         bitrate_bps: int = DEFAULT_BITRATE_BPS,
     ) -> None:
         if sample_rate_hz not in RATES_HZ or channels not in (1, 2) or frame_ms not in FRAMES_MS:
-            raise ValueError(f"Opus has no {sample_rate_hz} Hz, {channels} channels, {frame_ms} ms")
+            raise ValueError(
+                f"Opus does not support {sample_rate_hz} Hz, {channels} channels, {frame_ms} ms"
+            )
         if not 500 <= bitrate_bps <= 512_000:
-            raise ValueError(f"Opus has no bit rate of {bitrate_bps} bit/s")
+            raise ValueError(f"bitrate_bps is {bitrate_bps}; Opus supports 500 to 512000")
         self.frame_samples = int(sample_rate_hz * frame_ms / 1000)
-        """How many samples of each channel make a packet."""
+        """Number of samples of each channel in a packet."""
         self._channels = channels
         self._functions = _typed(library.functions)
-        # The state lives in our own memory: nothing to free, nothing to leak.
+        # The state is in memory that Python owns: nothing to free or leak.
         size_bytes = self._functions.opus_encoder_get_size(channels)
         self._memory = ctypes.create_string_buffer(size_bytes + _STATE_ALIGNMENT_BYTES)
         address = ctypes.addressof(self._memory)
@@ -83,10 +85,10 @@ class OpusPacketEncoder:
             )
 
     def encode(self, pcm: Pcm16) -> OpusPacket:
-        """Return the packet of the stream's next frame.
+        """Return the packet for the stream's next frame.
 
         Args:
-            pcm: int16, ``frame_samples`` of them; two channels take turns, or lie in columns.
+            pcm: int16, ``frame_samples`` samples; two channels interleaved or as columns.
         """
         if pcm.dtype != np.int16 or pcm.size != self.frame_samples * self._channels:
             raise ValueError(f"pcm is {pcm.dtype} {pcm.shape}, not int16 [{self.frame_samples}]")

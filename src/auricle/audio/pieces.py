@@ -1,19 +1,19 @@
-"""Speech cut out of a long recording, at silences, into pieces that a model can take; I/O-free.
+"""Cut a long recording at silences into chunks that fit the model's window; no I/O.
 
-A piece opens 500 ms before speech and closes 300 ms after it. Speech on both sides of a
-silence shorter than 0.8 s shares a piece; a longer silence is a border, whatever the file's length
-(docs/decisions/035). A piece that grows to the target length is cut at its best place: in a pause
-if there is one, else where speech is least likely and quietest, preferably in its last third.
-Where speech goes on over a cut, the next piece starts at the very sample where this one ends.
+A chunk starts 500 ms before speech and ends 300 ms after it. Speech on both sides of a silence
+shorter than 0.8 s shares a chunk; a longer silence separates chunks, for files of any length
+(docs/decisions/035). A chunk that reaches the target length is cut at the best place: in a pause if
+there is one, else where speech is least likely and quietest, preferably in its last third. Where
+speech continues over a cut, the next chunk starts at exactly the sample where this one ends.
 
 ::
 
-             lead       trail           lead            cut          trail
+           pre-roll    post-roll        pre-roll         cut        post-roll
     ······|‹····speech····›|············|‹···speech······|······speech···›|·····
-          └─ piece ────────┘            └─ piece ────────┴─ piece ────────┘
+          └─ chunk ────────┘            └─ chunk ────────┴─ chunk ────────┘
 
-A window counts as speech by hysteresis: from :data:`~auricle.audio.vad.SPEECH_THRESHOLD` on, until
-it falls below :data:`~auricle.audio.vad.SILENCE_THRESHOLD`.
+Speech starts at :data:`~auricle.audio.vad.SPEECH_THRESHOLD` and continues until a window falls
+below :data:`~auricle.audio.vad.SILENCE_THRESHOLD` (hysteresis).
 """
 
 from collections.abc import Iterable, Sequence
@@ -33,25 +33,25 @@ from auricle.audio.vad import (
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
-"""Whisper's window: no piece is ever longer."""
+"""Whisper's window: the maximum length of a chunk."""
 
 BORDER_S = 0.8
-"""A pause of at least this ends a sentence, in files as in subtitles."""
+"""A pause of at least this length ends a sentence, in files and in subtitles."""
 
 _DOUBT_SAMPLES = 2 * SAMPLE_RATE_HZ
-"""A sound too short to be told from a click belongs to speech that comes within two seconds."""
+"""A sound too short to be distinguished from a click is kept if speech follows within 2 s."""
 _SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class CutRules:
-    """How pieces are made; lengths in 16 kHz samples.
+    """How chunks are cut; lengths in 16 kHz samples.
 
     Attributes:
-        target_samples: A piece that would grow beyond this is cut.
-        lead_samples: What is kept before speech: Whisper misses words that start too soon.
-        trail_samples: What is kept after speech, so that no word is clipped.
-        merge_samples: Speech after a shorter silence than this belongs to the same piece.
+        target_samples: A chunk that would grow beyond this is cut.
+        lead_samples: Pre-roll: Whisper misses words that start too early in its window.
+        trail_samples: Post-roll, so that no word is clipped.
+        merge_samples: Speech after a silence shorter than this belongs to the same chunk.
     """
 
     target_samples: int = 11 * SAMPLE_RATE_HZ
@@ -61,17 +61,20 @@ class CutRules:
 
     def __post_init__(self) -> None:
         if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.trail_samples:
-            raise ValueError(f"a target of {self.target_samples} samples leaves no room for pads")
+            raise ValueError(
+                f"target_samples is {self.target_samples}; it must be "
+                f"{SAMPLE_RATE_HZ} to {MAX_PIECE_SAMPLES} minus trail_samples"
+            )
         pads = self.lead_samples + self.trail_samples
         if min(self.lead_samples, self.trail_samples) < 0 or pads > self.merge_samples:
-            raise ValueError("silences shorter than both pads have to be merged")
+            raise ValueError("merge_samples must be at least lead_samples plus trail_samples")
         if 2 * pads > self.target_samples:
-            raise ValueError("the pads would fill most of a piece")
+            raise ValueError("target_samples must be at least twice the padding")
 
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """One window that was looked at: where it starts, and what it is."""
+    """One examined window: its start, its probability of speech, whether it is voiced."""
 
     start_sample: int
     probability: float
@@ -79,56 +82,56 @@ class _Window:
 
 
 class PieceCutter:
-    """Cuts one recording into pieces of speech.
+    """Cut one recording into chunks of speech.
 
-    Holds at most one unfinished piece beside what was just fed.
+    Holds at most one unfinished chunk, besides the samples of the last call.
 
     Args:
-        rules: How pieces are made.
-        start_sample: Where in the recording the first sample that is fed lies: 0, or the
+        rules: How chunks are cut.
+        start_sample: Position in the recording of the first sample that is fed: 0, or the
             ``next_sample`` of a cutter that was lost.
     """
 
     def __init__(self, rules: CutRules, start_sample: int = 0) -> None:
         self._rules = rules
-        # Held audio; a bytearray forgets its front without moving the rest.
+        # A bytearray drops its front without moving the rest.
         self._pcm = bytearray()
         self._pcm_start = start_sample
         self._first_window = start_sample
         self._seen_windows = 0
-        self._floor = start_sample  # nothing before it is given out again
+        self._floor = start_sample  # no later chunk starts before this
         self._is_talking = False
-        self._open: list[_Window] = []  # of the unfinished piece, from its first voiced one on
+        self._open: list[_Window] = []  # of the unfinished chunk, from its first voiced window
         self._voice_end = start_sample
 
     @property
     def next_sample(self) -> int:
-        """Where a new cutter has to go on so that no speech is doubled or lost.
+        """Where a new cutter must continue so that no speech is doubled or lost.
 
-        It holds once all the pieces returned so far are safe; when only some of them are, go on
-        at the end of the last one that is.
+        Valid once all returned chunks are stored; if only some are, continue at the end of the
+        last stored one.
         """
         return self._pcm_start
 
     def feed(self, pcm: Pcm16, probabilities: Probabilities) -> list[Chunk]:
-        """Take samples, and the probabilities of the windows that are complete by now.
+        """Add samples, and the probabilities of the windows that are complete.
 
         Args:
             pcm: The recording's next samples.
-            probabilities: Of the recording's next windows of 512 samples, counted from
-                ``start_sample``; the last may reach beyond the samples if no more will come.
+            probabilities: Those of the recording's next windows of 512 samples, counted from
+                ``start_sample``; the last may reach beyond the samples if no more follow.
 
         Returns:
-            The pieces that are finished, in order.
+            The finished chunks, in order.
         """
         self._pcm += pcm.tobytes()
         windows = self._seen_windows + len(probabilities)
         if self._first_window + windows * WINDOW_SAMPLES >= self._pcm_end + WINDOW_SAMPLES:
-            raise ValueError("there are probabilities of samples that were never fed")
+            raise ValueError("probabilities cover samples that were not fed")
         return self._look_at(probabilities.tolist())
 
     def finish(self) -> list[Chunk]:
-        """Take note that the recording ends here; return what is left. The cutter is used up."""
+        """End the recording and return the remaining chunks; the cutter can't be used again."""
         pieces = self._close(self._pcm_end) if self._open else []
         self._pcm_start, self._pcm = self._pcm_end, bytearray()
         return pieces
@@ -153,7 +156,7 @@ class PieceCutter:
         return pieces
 
     def _take(self, window: _Window) -> list[Chunk]:
-        """Let one window open, lengthen, close or split the piece."""
+        """Open, lengthen, close or split the chunk with one window."""
         if not self._open and not window.is_voiced:
             return []
         self._open.append(window)
@@ -170,7 +173,7 @@ class PieceCutter:
         return []
 
     def _close(self, limit: int) -> list[Chunk]:
-        """Finish the piece after its last speech, or drop it if it holds too little."""
+        """Finish the chunk after its last speech, or drop it if it has too little speech."""
         windows, start = self._open, self._piece_start
         self._open = []
         self._floor = min(self._voice_end + self._rules.trail_samples, limit)
@@ -181,7 +184,7 @@ class PieceCutter:
         ]
 
     def _split(self) -> list[Chunk]:
-        """Finish the piece at its best place, and start again with what lies after it."""
+        """Finish the chunk at the best place and continue with the windows after it."""
         windows, at = self._open, self._best_cut()
         self._open = windows[:at]
         last = max(window.start_sample for window in self._open if window.is_voiced)
@@ -192,7 +195,7 @@ class PieceCutter:
         return pieces
 
     def _best_cut(self) -> int:
-        """Return the index of the window that the next piece starts with."""
+        """Return the index of the window that starts the next chunk."""
         start = self._open[0].start_sample
         end = min(start + len(self._open) * WINDOW_SAMPLES, self._pcm_end)
         return best_cut(
@@ -207,7 +210,7 @@ class PieceCutter:
         return np.frombuffer(bytes(self._pcm[first:last]), np.int16)
 
     def _forget(self) -> None:
-        """Let go of audio that no piece can need any more."""
+        """Drop audio that no later chunk can need."""
         if self._open:
             needed = self._piece_start
         else:
@@ -219,7 +222,7 @@ class PieceCutter:
 
 
 def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
-    """Return the speech in a recording that is in memory."""
+    """Return the chunks of speech of a recording in memory."""
     detector, cutter = SpeechDetector(), PieceCutter(rules)
     probabilities = np.concatenate([detector.probabilities(pcm), detector.finish()])
     return cutter.feed(pcm, probabilities) + cutter.finish()
@@ -231,9 +234,9 @@ def _holds_speech(windows: Sequence[_Window]) -> bool:
 
 
 def _voiced(windows: Sequence[_Window], earliest: int, limit: int) -> tuple[tuple[int, int], ...]:
-    """Return where somebody speaks within these bounds: runs of voiced windows.
+    """Return the stretches of speech within these bounds: runs of voiced windows.
 
-    Each begins a window early: the detector notices speech some 20 ms late.
+    Each starts one window early: the detector reports speech about 20 ms late.
     """
     runs: list[tuple[int, int]] = []
     for window in windows:

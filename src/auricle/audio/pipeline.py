@@ -1,6 +1,6 @@
-"""A stream of Opus packets in, 16 kHz speech on an unbroken clock out, and a count of it all.
+"""Decode a stream of Opus packets to 16 kHz audio without gaps in time, with statistics.
 
-It takes packets, not bytes: cutting them out of a stream is the protocol's part.
+The input is packets, not bytes: the protocol splits the byte stream.
 """
 
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from auricle.errors import AudioError, TooLong
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 MAX_CONCEALED_SAMPLES = SAMPLE_RATE_HZ // 10
-"""After 100 ms concealment is no longer like speech: exact silence follows."""
+"""After 100 ms concealment no longer resembles speech; digital silence follows."""
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineStatistics:
-    """What went through a pipeline so far.
+    """Counts of a pipeline so far.
 
     Attributes:
-        packets: Packets taken, damaged ones among them.
-        samples: 16 kHz samples given out, concealed ones among them.
-        concealed_samples: Samples that stand in for what was damaged or lost.
+        packets: Packets received, including damaged ones.
+        samples: 16 kHz samples returned, including concealed ones.
+        concealed_samples: Samples that replace damaged or lost audio.
         failures: Packets that could not be decoded.
-        failures_in_a_row: How many of those since the last good packet.
+        failures_in_a_row: Those since the last good packet.
     """
 
     packets: int = 0
@@ -35,11 +35,11 @@ class PipelineStatistics:
 
 
 class OpusPacketDecodingPipeline:
-    """Decodes one stream of packets; damage and loss cost their own time and nothing more.
+    """Decode one stream of packets; damage and loss affect only their own time.
 
     Args:
-        decoder: A decoder that nobody else uses.
-        max_samples: Most samples that may come out; ``None`` sets no limit.
+        decoder: A decoder that is not used elsewhere.
+        max_samples: Maximum number of samples returned; ``None`` sets no limit.
     """
 
     def __init__(self, decoder: OpusPacketDecoder, max_samples: int | None = None) -> None:
@@ -55,7 +55,7 @@ class OpusPacketDecodingPipeline:
 
     @property
     def statistics(self) -> PipelineStatistics:
-        """What went through so far."""
+        """Counts so far."""
         return PipelineStatistics(
             packets=self._packets,
             samples=self._samples,
@@ -66,17 +66,17 @@ class OpusPacketDecodingPipeline:
 
     @property
     def failures(self) -> int:
-        """How many packets could not be decoded so far."""
+        """Number of packets that could not be decoded so far."""
         return self._failures
 
     def receive_packet(self, packet: OpusPacket) -> Pcm16:
-        """Return the packet's speech.
+        """Return the packet's audio.
 
-        A packet that can't be decoded is counted and concealed for as long as it says it lasts, or
-        else as long as the packet before it; if there was none, nothing comes out.
+        A packet that cannot be decoded is counted and concealed. The length is the one that its
+        header states, else that of the previous packet; without one, no samples are returned.
 
         Raises:
-            TooLong: More than ``max_samples`` would have come out; now and for every later packet.
+            TooLong: The output would exceed ``max_samples``, now and for every later packet.
         """
         lasts_samples = self._duration_samples(packet)
         self._meter(lasts_samples)
@@ -93,10 +93,10 @@ class OpusPacketDecodingPipeline:
         return pcm
 
     def receive_gap(self, samples: int) -> Pcm16:
-        """Return what stands in for lost speech: 100 ms of concealment, then exact silence.
+        """Return a replacement for lost audio: 100 ms of concealment, then digital silence.
 
         Raises:
-            TooLong: As :meth:`receive_packet` does.
+            TooLong: Same as :meth:`receive_packet`.
         """
         self._meter(samples)
         return self._conceal(samples)

@@ -1,8 +1,8 @@
-"""Mono PCM16 at any usual rate to 16 kHz, over soxr.
+"""Resample mono PCM16 from common rates to 16 kHz, with soxr.
 
-The filter works on floats: soxr's own int16 output is dithered differently for each split of a
-stream, and the same speech must always give the same samples. What would be beyond full scale after
-filtering stays at full scale and never wraps round.
+The filter works on floats: soxr's int16 output is dithered differently for each split of a stream,
+and the same audio must always give the same samples. Values beyond full scale are clipped; they
+never wrap.
 """
 
 import numpy as np
@@ -16,10 +16,10 @@ MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 
 
 def check_rate(rate_hz: int) -> int:
-    """Return the rate if it is one that we take.
+    """Return the rate if it is supported.
 
     Raises:
-        BadRequest: It isn't.
+        BadRequest: The rate is out of range.
     """
     if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
         raise BadRequest(f"sample_rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz.")
@@ -27,7 +27,7 @@ def check_rate(rate_hz: int) -> int:
 
 
 def resample(pcm: Pcm16, rate_hz: int) -> Pcm16:
-    """Return a whole recording at 16 kHz; one that is at 16 kHz already comes back as it is.
+    """Return a whole recording at 16 kHz; one at 16 kHz is returned unchanged.
 
     Args:
         pcm: int16, shape [samples], mono, at ``rate_hz``.
@@ -42,7 +42,7 @@ def resample(pcm: Pcm16, rate_hz: int) -> Pcm16:
 
 
 class Resampler:
-    """Brings one mono stream to 16 kHz, chunk by chunk, as if it were done in one go.
+    """Resample one mono stream to 16 kHz in chunks, with the same result as in one call.
 
     Args:
         rate_hz: The stream's rate, 8000 to 96 000.
@@ -60,11 +60,11 @@ class Resampler:
         )
 
     def receive(self, pcm: Pcm16) -> Pcm16:
-        """Return what can be told by now; some milliseconds are held back until more is known."""
+        """Return the samples that are complete; the filter holds back some milliseconds."""
         return self._convert(pcm, last=False)
 
     def finish(self) -> Pcm16:
-        """Return what was held back; the stream ends here."""
+        """Return the samples held back, and end the stream."""
         return self._convert(np.zeros(0, np.int16), last=True)
 
     def _convert(self, pcm: Pcm16, *, last: bool) -> Pcm16:

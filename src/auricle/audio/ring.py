@@ -1,6 +1,6 @@
-"""The latest stretch of a stream, in memory that is taken once.
+"""The newest part of a stream, in memory that is allocated once.
 
-Positions are absolute: sample 0 is the stream's first, however much was dropped since.
+Positions are absolute: sample 0 is the stream's first sample, even after it was dropped.
 """
 
 import numpy as np
@@ -9,16 +9,16 @@ from auricle.types import Pcm16
 
 
 class PCM16RingBuffer:
-    """Holds the newest samples of a stream; when it is full the oldest are dropped and counted.
+    """Hold the newest samples of a stream; when full, drop and count the oldest.
 
     Args:
-        capacity_samples: The high water mark: no more than this is ever held.
-        start_sample: The position of the first sample that will be written.
+        capacity_samples: Maximum number of samples held.
+        start_sample: Position of the first sample that will be written.
     """
 
     def __init__(self, capacity_samples: int, start_sample: int = 0) -> None:
         if capacity_samples < 1:
-            raise ValueError(f"a ring of {capacity_samples} samples holds nothing")
+            raise ValueError(f"capacity_samples is {capacity_samples}; it must be at least 1")
         self._ring = np.zeros(capacity_samples, np.int16)
         self._start = start_sample
         self._end = start_sample
@@ -26,29 +26,29 @@ class PCM16RingBuffer:
 
     @property
     def start_sample(self) -> int:
-        """The position of the oldest sample held."""
+        """Position of the oldest sample held."""
         return self._start
 
     @property
     def end_sample(self) -> int:
-        """The position after the newest sample: where the next one goes."""
+        """Position after the newest sample, where the next one is written."""
         return self._end
 
     @property
     def dropped_samples(self) -> int:
-        """How many samples were dropped for newer ones before anybody let go of them."""
+        """Number of samples that were dropped for newer ones before they were discarded."""
         return self._dropped_samples
 
     def __len__(self) -> int:
         return self._end - self._start
 
     def write(self, pcm: Pcm16) -> int:
-        """Add samples at the end; return how many had to be dropped to make room."""
+        """Add samples at the end; return the number of samples dropped to make room."""
         if pcm.dtype != np.int16 or pcm.ndim != 1:
             raise ValueError(f"pcm is {pcm.dtype} {pcm.shape}, not int16 [samples]")
         capacity = self._ring.size
         end = self._end + pcm.size
-        newest = pcm[-capacity:]  # of a chunk larger than the ring the end is what stays
+        newest = pcm[-capacity:]  # of more samples than the ring holds, the newest stay
         at = (end - newest.size) % capacity
         first = min(newest.size, capacity - at)
         self._ring[at : at + first] = newest[:first]
@@ -63,7 +63,7 @@ class PCM16RingBuffer:
         """Return a copy of the samples between two positions; they stay in the ring.
 
         Raises:
-            IndexError: Some of them aren't held: dropped, let go of, or not there yet.
+            IndexError: Some samples are not held: dropped, discarded, or not written yet.
         """
         if not self._start <= start_sample <= end_sample <= self._end:
             raise IndexError(
@@ -75,5 +75,5 @@ class PCM16RingBuffer:
         return np.concatenate([self._ring[at : at + first], self._ring[: size - first]])
 
     def discard_before(self, sample: int) -> None:
-        """Let go of what lies before a position; not counted as dropped."""
+        """Discard the samples before a position; they do not count as dropped."""
         self._start = min(max(self._start, sample), self._end)

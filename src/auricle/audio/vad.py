@@ -1,9 +1,9 @@
-"""Where there is speech: Silero VAD v6 on one thread, as a stream.
+"""Detect speech in a stream with Silero VAD v6 on one thread.
 
-The model looks at windows of 512 samples (32 ms), each with the last 64 samples of the window
-before it, and carries a state of its own from window to window. The file comes with faster-whisper,
-which is not imported: only its place on disk is looked up. (faster-whisper's own wrapper can't
-stream, and writes zeros over the last 4 ms of the array that it is given.)
+The model reads windows of 512 samples (32 ms), each preceded by the last 64 samples of the previous
+window, and keeps recurrent state between windows. The model file is part of faster-whisper, which
+is not imported: only its location on disk is looked up. faster-whisper's wrapper cannot stream, and
+overwrites the last 4 ms of its input array with zeros.
 """
 
 import functools
@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-# From its import on, onnxruntime 1.32 (Linux) gives the machine a number, keeps a diary in ~/.cache
-# and looks for mobile.events.data.microsoft.com to send it to.
+# When imported, onnxruntime 1.32 (Linux) assigns a device ID, writes telemetry to ~/.cache and
+# tries to upload it to mobile.events.data.microsoft.com.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
@@ -23,28 +23,28 @@ from auricle.errors import SetupError
 from auricle.types import Pcm16
 
 WINDOW_SAMPLES = 512
-"""Silero's window at 16 kHz."""
+"""Silero's window at 16 kHz, in samples."""
 
 SPEECH_THRESHOLD = 0.5
-"""Silero's own default: at or above it a window is speech."""
+"""Silero's default: speech starts at this probability."""
 
 SILENCE_THRESHOLD = 0.35
-"""Silero's own default: speech goes on until a window falls below it."""
+"""Silero's default: speech continues until a window falls below this probability."""
 
 MIN_SPEECH_WINDOWS = 3
-"""Some 100 ms: shorter sounds are clicks and breaths."""
+"""About 100 ms: shorter sounds are clicks and breaths."""
 
 Probabilities = npt.NDArray[np.float32]
 
 _CONTEXT_SAMPLES = 64
 _STATE_SHAPE = (1, 1, 128)
-# The model works on the windows of one call in parallel, at some 10 KB each.
+# The model processes the windows of one call in parallel, with about 10 KB for each.
 _WINDOWS_PER_RUN = 512
 
 
 @functools.lru_cache(maxsize=1)
 def _session() -> onnxruntime.InferenceSession:
-    """Load the model, once a process: running it changes nothing in it."""
+    """Load the model once for each process; running it does not change it."""
     spec = importlib.util.find_spec("faster_whisper")
     roots = (spec and spec.submodule_search_locations) or ()
     for root in roots:
@@ -59,17 +59,17 @@ def _session() -> onnxruntime.InferenceSession:
                 str(path), sess_options=options, providers=["CPUExecutionProvider"]
             )
     raise SetupError(
-        "The voice detector's model (silero_vad_v6.onnx) is missing: install faster-whisper 1.2.1."
+        "The voice detector's model silero_vad_v6.onnx is missing; install faster-whisper 1.2.1."
     )
 
 
 class SpeechDetector:
-    """Tells how probable speech is in each 32 ms of one stream.
+    """Return the probability of speech for each 32 ms of one stream.
 
-    However the stream is split over calls, the probabilities are the same.
+    The probabilities do not depend on how the stream is split into calls.
 
     Raises:
-        SetupError: The model's file isn't there.
+        SetupError: The model file is missing.
     """
 
     def __init__(self) -> None:
@@ -77,10 +77,10 @@ class SpeechDetector:
         self.reset()
 
     def reset(self) -> None:
-        """Forget the stream: the next sample is the first of a new one."""
+        """Discard the stream's state: the next sample starts a new stream."""
         self._h = np.zeros(_STATE_SHAPE, np.float32)
         self._c = np.zeros(_STATE_SHAPE, np.float32)
-        # The context of the next window, and then the samples that don't fill it yet.
+        # The context of the next window, then the samples that do not fill it yet.
         self._held = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, pcm: Pcm16) -> Probabilities:
@@ -100,10 +100,10 @@ class SpeechDetector:
         return np.concatenate([self._run(inputs[at : at + _WINDOWS_PER_RUN]) for at in runs])
 
     def finish(self) -> Probabilities:
-        """Return the probability for the last, incomplete window, filled with silence; then reset.
+        """Return the probability of the last, incomplete window, padded with silence; then reset.
 
         Returns:
-            float32, shape [1], or [0] when the stream ended with a whole window.
+            float32, shape [1], or [0] if the stream ended with a whole window.
         """
         missing = -(self._held.size - _CONTEXT_SAMPLES) % WINDOW_SAMPLES
         last = self.probabilities(np.zeros(missing, np.int16))
@@ -118,12 +118,12 @@ class SpeechDetector:
 
 
 def has_speech(pcm: Pcm16) -> bool:
-    """Return whether these samples hold any speech at all: some 100 ms of it."""
+    """Return whether these samples contain speech, at least about 100 ms of it."""
     detector = SpeechDetector()
     probabilities = np.concatenate([detector.probabilities(pcm), detector.finish()])
     return is_speech(probabilities)
 
 
 def is_speech(probabilities: Probabilities) -> bool:
-    """Return whether these windows hold any speech at all."""
+    """Return whether these windows contain speech."""
     return int(np.count_nonzero(probabilities >= SPEECH_THRESHOLD)) >= MIN_SPEECH_WINDOWS

@@ -1,7 +1,7 @@
-"""Times from the model, bounded by where the voice detector heard somebody; I/O-free.
+"""Limit the model's times to where the voice detector found speech; no I/O.
 
-The model's alignment lets the first word begin where the sound begins, and the last one end where
-it ends, silence included. The detector knows better where nobody speaks.
+The model's alignment starts the first word where the audio starts and ends the last one where the
+audio ends, including silence. The voice detector locates silence better.
 """
 
 from collections.abc import Sequence
@@ -10,16 +10,16 @@ from dataclasses import replace
 from auricle.types import SAMPLE_RATE_HZ, Segment, Word
 
 Spans = Sequence[tuple[int, int]]
-"""Where somebody speaks, as (start, end) in samples, in order."""
+"""Stretches of speech as (start, end) in samples, in order."""
 
 _MAX_HOLE_SAMPLES = SAMPLE_RATE_HZ // 5
-"""A word may go on over a shorter silence: that of a plosive."""
+"""A word may continue over a shorter silence: that of a plosive."""
 
 
 def fit_to_voice(segment: Segment, voiced: Spans) -> Segment:
-    """Return the segment with its times, and those of its words, shrunk to where the voice is.
+    """Return the segment with its times and its words' times limited to where there is speech.
 
-    A word that lies in silence altogether keeps its times: the detector missed it.
+    A word that lies entirely in silence keeps its times: the detector missed it.
     """
     if not voiced:
         return segment
@@ -33,7 +33,7 @@ def fit_to_voice(segment: Segment, voiced: Spans) -> Segment:
 
 
 def fit_words(words: Sequence[Word], voiced: Spans) -> tuple[Word, ...]:
-    """Return the words with their times shrunk to where the voice is."""
+    """Return the words with their times limited to where there is speech."""
     return tuple(_fit_word(word, voiced) for word in words)
 
 
@@ -51,7 +51,7 @@ def _shrunk(start: int, end: int, voiced: Spans) -> tuple[int, int]:
 
 
 def _runs(start: int, end: int, voiced: Spans) -> list[tuple[int, int]]:
-    """Return the voiced parts of a stretch; those with a short silence between them are one."""
+    """Return the voiced parts of a stretch; parts with a short silence between them are merged."""
     runs: list[tuple[int, int]] = []
     for first, last in voiced:
         first, last = max(first, start), min(last, end)

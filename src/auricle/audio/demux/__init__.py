@@ -1,6 +1,6 @@
-"""Opus packets out of containers that are still being written: Ogg and WebM, byte by byte.
+"""Demux Opus packets from containers that are still being written: Ogg and WebM.
 
-No process, thread or file for a connection: bytes go in as they come, packets come out as soon as
-they are whole. PyAV can do neither live. Only audio in Opus is taken; everything else in the
-container is skipped without being kept.
+No process, thread or file for a connection: a demuxer receives bytes as they arrive and returns
+packets as soon as they are complete. PyAV supports neither container live. Only Opus audio is
+read; everything else in the container is skipped without being stored.
 """

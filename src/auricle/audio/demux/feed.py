@@ -1,9 +1,9 @@
-"""What every push demuxer is made of: a parser that waits for bytes, and the shell around it.
+"""The base of every push demuxer: a parser that waits for bytes, and the class that drives it.
 
-A parser is a generator. It asks the feed for bytes with ``yield from``, which yields ``None`` as
-long as they aren't there, and it yields each packet that it finds. So it reads like one for files,
-packets before a broken byte still come out, and a stream that comes byte by byte costs no more than
-one look at the buffer's length for each.
+A parser is a generator. It requests bytes from the feed with ``yield from``, which yields ``None``
+until they have arrived, and it yields each packet that it finds. It therefore reads like a parser
+for files, still returns the packets before a broken byte, and when a stream arrives byte by byte
+only checks the buffer's length for each byte.
 """
 
 from collections.abc import Callable, Generator
@@ -15,42 +15,42 @@ from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 _T = TypeVar("_T")
 
 Step = Generator[None, None, _T]
-"""Something that takes bytes, waiting for them, and gives a result."""
+"""A step of a parser that consumes bytes, waits for them, and returns a result."""
 
 Packets = Generator[DemuxedPacket | None, None, None]
 
 
 class ByteFeed:
-    """Received bytes that a parser takes; it holds what was received and not taken yet."""
+    """Hold received bytes until a parser consumes them."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self.is_at_eof = False
 
     def receive(self, data: bytes) -> None:
-        """Add bytes."""
+        """Add received bytes."""
         self._buffer += data
 
     def clear(self) -> None:
-        """Let go of everything."""
+        """Discard all bytes."""
         self._buffer.clear()
 
     def holds(self, size_bytes: int) -> bool:
-        """Return whether this many bytes are here; :meth:`read` and :meth:`wait_for` wait."""
+        """Return whether this many bytes have arrived; :meth:`read` and :meth:`wait_for` wait."""
         return len(self._buffer) >= size_bytes
 
     def peek(self, at: int) -> int:
-        """Return the value of a byte that is here, and leave it here."""
+        """Return the value of a byte that has arrived, without consuming it."""
         return self._buffer[at]
 
     def take(self, size_bytes: int) -> bytes:
-        """Take bytes that are here."""
+        """Consume and return bytes that have arrived."""
         data = bytes(self._buffer[:size_bytes])
-        del self._buffer[:size_bytes]  # a bytearray forgets its front without moving the rest
+        del self._buffer[:size_bytes]  # a bytearray drops its front without moving the rest
         return data
 
     def wait_for(self, size_bytes: int) -> Step[None]:
-        """Wait until this many bytes are here.
+        """Wait until this many bytes have arrived.
 
         Raises:
             RemoteProtocolError: The stream ends before them.
@@ -60,7 +60,7 @@ class ByteFeed:
             yield
 
     def has_more(self) -> Step[bool]:
-        """Wait for a byte; ``False`` if the stream ends here, where it may."""
+        """Wait for a byte; return ``False`` if the stream ends here, where it may."""
         while not self._buffer:
             if self.is_at_eof:
                 return False
@@ -68,7 +68,7 @@ class ByteFeed:
         return True
 
     def read(self, size_bytes: int) -> Step[bytes]:
-        """Take bytes, waiting for them.
+        """Wait for bytes, consume and return them.
 
         Raises:
             RemoteProtocolError: The stream ends before them.
@@ -77,7 +77,7 @@ class ByteFeed:
         return self.take(size_bytes)
 
     def skip(self, size_bytes: int) -> Step[None]:
-        """Let go of bytes as they come.
+        """Discard bytes as they arrive.
 
         Raises:
             RemoteProtocolError: The stream ends before them.
@@ -97,7 +97,7 @@ class ByteFeed:
 
 
 class PushDemuxer:
-    """Packets out of one live stream; made by the class of its container.
+    """Demux packets from one live stream; base of the class for each container.
 
     Args:
         parse: The container's parser.
@@ -109,22 +109,22 @@ class PushDemuxer:
         self._failure: AuricleError | None = None
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes as they came, cut anywhere."""
+        """Add received bytes, split anywhere."""
         if self._feed.is_at_eof:
             raise LocalProtocolError("receive_data() after receive_eof()")
         if self._failure is None:
             self._feed.receive(data)
 
     def receive_eof(self) -> None:
-        """Take note that no more bytes will come; idempotent."""
+        """Mark the end of the stream; idempotent."""
         self._feed.is_at_eof = True
 
     def next_packet(self) -> DemuxedPacket | None:
         """Return the next packet, or ``None`` when more data is needed.
 
         Raises:
-            RemoteProtocolError: The stream is broken, now and for every later call.
-            UnsupportedFormat: It holds no Opus that can be decoded; for every later call too.
+            RemoteProtocolError: The stream is malformed, now and for every later call.
+            UnsupportedFormat: It has no Opus that can be decoded; for every later call too.
         """
         if self._failure is not None:
             raise type(self._failure)(*self._failure.args)

@@ -1,14 +1,14 @@
-"""Opus out of live Ogg (RFC 3533, RFC 7845).
+"""Demux Opus from live Ogg (RFC 3533, RFC 7845).
 
 ::
 
     "OggS" [0][flags][int64 granule][uint32 serial][uint32 page number][uint32 CRC][segments]
     [size of each segment] [segments]          flags: 1 continued, 2 first, 4 last; little endian
 
-A packet is segments of 255 bytes and a shorter one at its end; it may go on over pages. A stream
-opens with a page for ``OpusHead`` alone; then comes ``OpusTags``, which is skipped. Streams of
-other codecs beside it are skipped; streams one after another (chained) are followed. What lost
-pages leave of a packet is dropped.
+A packet is segments of 255 bytes followed by a shorter one; it may continue on the next pages. A
+stream starts with a page for ``OpusHead`` alone; then follows ``OpusTags``, which is skipped.
+Parallel streams of other codecs are skipped; streams one after another (chained) are followed. The
+rest of a packet with lost pages is dropped.
 """
 
 import zlib
@@ -31,7 +31,7 @@ _ALL_ONES = 0xFFFFFFFF
 
 
 class OggDemuxer(PushDemuxer):
-    """Packets out of one live Ogg stream."""
+    """Demux packets from one live Ogg stream."""
 
     def __init__(self) -> None:
         super().__init__(_parse)
@@ -43,13 +43,13 @@ class _Page:
     serial: int
     number: int
     parts: tuple[bytes, ...]
-    """The packets, or their parts, on this page."""
+    """The packets, or parts of packets, on this page."""
     is_last_open: bool
-    """Whether the last part goes on on the next page."""
+    """Whether the last part continues on the next page."""
 
 
 class _OpusStream:
-    """One logical stream: pages in, packets out."""
+    """One logical stream: turn pages into packets."""
 
     def __init__(self, serial: int, track: OpusTrack) -> None:
         self.serial = serial
@@ -92,7 +92,7 @@ def _parse(feed: ByteFeed) -> Packets:
             head = page.parts[0] if page.parts else b""
             if not is_opus_head(head):
                 is_foreign = True
-            elif stream is None or stream.has_begun:  # of two side by side the first is taken
+            elif stream is None or stream.has_begun:  # of two parallel streams, use the first
                 stream = _OpusStream(page.serial, parse_opus_head(head))
                 is_foreign = False
         elif not is_known:
@@ -130,7 +130,7 @@ def _read_page(feed: ByteFeed) -> Step[_Page]:
 def _checksum(page: bytes) -> int:
     """Return Ogg's CRC (RFC 3533 §6): zlib's polynomial, with each byte and the result mirrored.
 
-    Ogg starts at 0 and inverts nothing; what zlib inverts is inverted back.
+    Ogg starts at 0 and inverts nothing; zlib's inversions are undone.
     """
     mirrored = zlib.crc32(page.translate(_MIRRORED), _ALL_ONES) ^ _ALL_ONES
     return int.from_bytes(mirrored.to_bytes(4, "little").translate(_MIRRORED), "big")

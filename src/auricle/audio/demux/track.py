@@ -1,4 +1,4 @@
-"""An Opus track of a container: its header, and its packets with what must be skipped of them.
+"""An Opus track of a container: its header, and its packets with the samples to skip.
 
 The header is the same in Ogg and in WebM's CodecPrivate (RFC 7845 §5.1):
 
@@ -19,7 +19,7 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 _HEAD = Struct("<8sBBHIhB")
 _MAGIC = b"OpusHead"
-_TICKS_HZ = 48_000  # RFC 7845 §4.2: what the pre-skip counts in
+_TICKS_HZ = 48_000  # RFC 7845 §4.2: unit of the pre-skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +27,10 @@ class DemuxedPacket:
     """One packet of a container.
 
     Attributes:
-        packet: To be decoded, in order.
-        skip_samples: How many 16 kHz samples at the front of what it decodes to are not part of
-            the sound.
-        channels: How many the container says that it has: 1 or 2.
+        packet: The packet; decode in order.
+        skip_samples: Number of 16 kHz samples at the start of the decoded packet that are not part
+            of the audio.
+        channels: Channel count that the container states: 1 or 2.
     """
 
     packet: OpusPacket
@@ -43,7 +43,7 @@ class OpusTrack:
 
     Args:
         channels: 1 or 2.
-        pre_skip_samples: How many 16 kHz samples of its start are to be skipped.
+        pre_skip_samples: Number of 16 kHz samples to skip at its start.
     """
 
     def __init__(self, channels: int, pre_skip_samples: int) -> None:
@@ -54,7 +54,7 @@ class OpusTrack:
         """Return the track's next packet.
 
         Raises:
-            RemoteProtocolError: It is larger than a packet of speech may be.
+            RemoteProtocolError: The packet is larger than :data:`MAX_PACKET_BYTES`.
         """
         if len(payload) > MAX_PACKET_BYTES:
             raise RemoteProtocolError(f"An Opus packet has more than {MAX_PACKET_BYTES} bytes.")
@@ -67,7 +67,7 @@ class OpusTrack:
 
 
 def is_opus_head(head: bytes) -> bool:
-    """Return whether this is the header of an Opus track, good or bad."""
+    """Return whether this is the header of an Opus track, valid or not."""
     return head.startswith(_MAGIC)
 
 
@@ -75,14 +75,14 @@ def parse_opus_head(head: bytes) -> OpusTrack:
     """Return the track that this header describes.
 
     Raises:
-        RemoteProtocolError: It isn't such a header.
-        UnsupportedFormat: It has more than two channels, or is of a later version.
+        RemoteProtocolError: The header is malformed.
+        UnsupportedFormat: The track has more than two channels, or is of a later version.
     """
     if len(head) < _HEAD.size or not is_opus_head(head):
-        raise RemoteProtocolError("The header of the Opus track is broken.")
+        raise RemoteProtocolError("The header of the Opus track is malformed.")
     _, version, channels, pre_skip_ticks, _, _, family = _HEAD.unpack_from(head)
     if version & 0xF0:  # §5.1: "the upper four bits … MUST be zero" to be compatible
-        raise UnsupportedFormat("The Opus track is of a version that is not known.")
+        raise UnsupportedFormat("The version of the Opus track is not supported.")
     streams = head[_HEAD.size] if family and len(head) > _HEAD.size else 1
     if channels not in (1, 2) or streams != 1:
         raise UnsupportedFormat("The Opus track has more than two channels; send one or two.")
@@ -93,4 +93,4 @@ def _claimed_samples(packet: OpusPacket) -> int:
     try:
         return packet_samples(packet)
     except AudioError:
-        return 0  # the decoder will say what is wrong with it
+        return 0  # the decoder will report the error

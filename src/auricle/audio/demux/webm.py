@@ -1,4 +1,4 @@
-"""Opus out of live WebM (Matroska, RFC 9559), as browsers' MediaRecorder writes it.
+"""Demux Opus from live WebM (Matroska, RFC 9559), as browsers' MediaRecorder writes it.
 
 ::
 
@@ -9,9 +9,9 @@
         Cluster …
     block: [track number][int16 time][flags][frames, laced as the flags say]
 
-Elements are ``[id][size][content]``. Those that hold blocks are entered, and their ends never
-looked for: a next element tells as much. So a size that isn't known yet makes no difference. All
-others are skipped without being kept. A new EBML header starts a new stream.
+Elements are ``[id][size][content]``. The parser enters elements that hold blocks and does not track
+their ends, since the next element implies them; so an unknown size makes no difference. It skips
+all others without storing them. A new EBML header starts a new stream.
 """
 
 from collections.abc import Iterator
@@ -39,13 +39,13 @@ _CUES, _TAGS, _ATTACHMENTS, _CHAPTERS, _VOID = (
 _MAY_BE_LARGE = frozenset({_CUES, _TAGS, _ATTACHMENTS, _CHAPTERS, _VOID})
 _MAX_SKIPPED_BYTES = 16 * 2**20
 _MAX_ELEMENT_BYTES = 64 * 1024
-"""Of what is kept while it comes in, and of elements that are not known."""
+"""Limit for elements that are stored, and for unknown elements."""
 
 _LACING, _XIPH, _FIXED, _EBML_LACING = 0x06, 0x02, 0x04, 0x06
 
 
 class WebmDemuxer(PushDemuxer):
-    """Packets out of one live WebM stream; the first Opus track is taken."""
+    """Demux packets from one live WebM stream; the first Opus track is used."""
 
     def __init__(self) -> None:
         super().__init__(_parse)
@@ -82,9 +82,9 @@ def _parse(feed: ByteFeed) -> Packets:
 
 
 def _read_head(feed: ByteFeed) -> Step[tuple[int, int | None]]:
-    """Read an element's id and size; ``None`` is a size that is not known yet.
+    """Read an element's id and size; a size of ``None`` is not known yet.
 
-    A stream has one such head for each few milliseconds of speech, so it is taken in one piece.
+    A stream has one such head for each few milliseconds of speech, so it is read in one step.
     """
     first = feed.peek(0)
     if first < 0x10:  # ids have at most 4 bytes (RFC 9559 §4.4)
@@ -99,14 +99,14 @@ def _read_head(feed: ByteFeed) -> Step[tuple[int, int | None]]:
     if not feed.holds(head_bytes):
         yield from feed.wait_for(head_bytes)
     head = feed.take(head_bytes)
-    # RFC 8794 §4: the size without the bit that tells its length; all ones are "not known".
+    # RFC 8794 §4: the size without its length marker bit; all ones mean "unknown".
     unknown = (1 << 7 * (head_bytes - id_bytes)) - 1
     size_bytes = int.from_bytes(head[id_bytes:], "big") & unknown
     return int.from_bytes(head[:id_bytes], "big"), None if size_bytes == unknown else size_bytes
 
 
 def _vint(data: bytes, at: int) -> tuple[int | None, int]:
-    """Return the integer at a place, and where it ends."""
+    """Return the integer at a position, and the position after it."""
     if at >= len(data) or not data[at]:
         _refuse()
     end = at + 9 - data[at].bit_length()
@@ -126,14 +126,14 @@ def _read_whole(feed: ByteFeed, size_bytes: int | None) -> Step[bytes]:
 
 def _checked_size(size_bytes: int | None, most: int) -> int:
     if size_bytes is None:
-        raise RemoteProtocolError("The WebM stream is broken: an element must tell its size.")
+        raise RemoteProtocolError("The WebM stream is broken: an element has no size.")
     if size_bytes > most:
         raise RemoteProtocolError("The WebM stream is broken: an element is too large.")
     return size_bytes
 
 
 def _read_block(feed: ByteFeed, size_bytes: int | None, number: int) -> Step[bytes | None]:
-    """Read a block after its track number; ``None`` is one of another track."""
+    """Read a block after its track number; return ``None`` for a block of another track."""
     whole_bytes = _checked_size(size_bytes, _MAX_SKIPPED_BYTES)
     if not whole_bytes:
         _refuse()
@@ -193,7 +193,7 @@ def _xiph_sizes(block: bytes, at: int, count: int) -> tuple[list[int], int]:
 
 
 def _ebml_sizes(block: bytes, at: int, count: int) -> tuple[list[int], int]:
-    """Read the first size, and how each next one differs from the one before (§10.3.3)."""
+    """Read the first size, then the difference of each to the one before (§10.3.3)."""
     sizes: list[int] = []
     for _ in range(count):
         start = at
