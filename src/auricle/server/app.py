@@ -2,17 +2,17 @@
 
 ::
 
-    TrustedProxies            takes client address and scheme from trusted proxies' headers
+    TrustedProxies            sets client address and scheme from trusted proxies' headers
       AccessLogMiddleware       counts and logs each request
-        LingeringClose            delivers an answer to a client that still sends its body
-          ConnectionLimitMiddleware refuses requests above the connection limits
-            TrustedHostMiddleware     refuses other host names if there are no keys
+        LingeringClose            delivers a response to a client that still sends its body
+          ConnectionLimitMiddleware rejects requests above the connection limits
+            TrustedHostMiddleware     rejects unknown host names if there are no keys
               cross_origin              sets the CORS headers
-                ErrorBoundaryMiddleware   answers ``internal`` for unexpected exceptions
-                  errors.py                 answers our errors, 404 and 405 as JSON
+                ErrorBoundaryMiddleware   returns ``internal`` for unexpected exceptions
+                  errors.py                 returns our errors, 404 and 405 as JSON
                     routes
 
-A WebSocket passes LingeringClose and the last three unchanged: it sends its errors itself.
+WebSockets pass through LingeringClose and the last three: their handlers send errors themselves.
 """
 
 import time
@@ -56,21 +56,21 @@ from auricle.transcriber import Decoder, Transcriber
 
 class _Application(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; every answer of every layer gets the request's id."""
+        """Run the application; add the request's id to the response of any layer."""
         answering = with_request_id(scope, send)
         await serve_uniformly(super().__call__, scope, receive, answering)
 
     def openapi(self) -> dict[str, Any]:
-        """Return the document of all routes; it is made when it is asked for."""
+        """Return the OpenAPI document of all routes, generated on first use."""
         server: ServerState = self.state.auricle
         return self.openapi_schema or complete(super().openapi(), has_keys=server.settings.has_keys)
 
 
 def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -> FastAPI:
-    """Return the application; it uses both pools and neither starts nor stops them.
+    """Return the application. It uses both pools, but the caller starts and stops them.
 
     Raises:
-        SetupError: A key, the file of keys or the libopus in the settings can't be used.
+        SetupError: A key, the key file or the libopus in the settings is unusable.
     """
     libopus = find_libopus(settings.decode.libopus)
     server = ServerState.build(transcriber, decoder, settings.server, settings.live, libopus)
@@ -79,7 +79,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         summary="Self-hosted speech to text that does not go down",
         version=version("auricle"),
         lifespan=_lifespan,
-        docs_url=None,  # its page loads scripts from elsewhere
+        docs_url=None,  # its page loads scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
         exception_handlers=EXCEPTION_HANDLERS,
@@ -107,7 +107,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         app.include_router(module.router)
     app.include_router(pages_router())
     app.router.default = partial(_not_found, app.router.default)
-    # The last one added is the outermost.
+    # The last middleware added is the outermost.
     app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
     app.add_middleware(TrustedHostMiddleware, origins=server.origins)
@@ -135,5 +135,5 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             finally:
                 lose_jobs(server, time.monotonic())
     except SetupError as error:
-        server.setup_error = error  # uvicorn itself only says that the start failed
+        server.setup_error = error  # uvicorn only reports that the start failed
         raise

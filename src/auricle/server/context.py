@@ -1,4 +1,4 @@
-"""What the routes of one application share."""
+"""State that the routes of an application share."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
@@ -40,7 +40,7 @@ RETRY_S = 5
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What is there only while the application runs."""
+    """Resources that exist only while the application runs."""
 
     spool: SpoolDirectory
     background: TaskGroup
@@ -48,7 +48,7 @@ class Running:
 
 @dataclass(slots=True)
 class ServerState:
-    """The application's parts; what is in ``beside`` runs while the application does."""
+    """The application's parts; ``background_tasks`` run while the application does."""
 
     transcriber: Transcriber
     decoder: Decoder
@@ -80,10 +80,10 @@ class ServerState:
         live_settings: LiveSettings,
         libopus: LibOpus,
     ) -> "ServerState":
-        """Put the parts together.
+        """Build the parts from the settings.
 
         Raises:
-            SetupError: A key or the file of keys can't be used.
+            SetupError: A key or the key file is unusable.
         """
         keys_file = settings.keys_file
         stored = None if keys_file is None else read_keys(keys_file)
@@ -108,7 +108,7 @@ class ServerState:
             gate=ConnectionLimiter.of(settings),
             places=FilePlaces(settings.max_file_jobs),
             early=EarlyReservations(),
-            chunk_slots=chunk_semaphore(0),  # until the workers are known
+            chunk_slots=chunk_semaphore(0),  # run() and _look() set the width
             live=LiveSessions(
                 live_settings,
                 transcriber,
@@ -123,23 +123,23 @@ class ServerState:
 
     @property
     def running(self) -> Running:
-        """What is there while the application runs."""
-        assert self._running is not None, "a request came before the start or after the end"
+        """Resources that exist while the application runs."""
+        assert self._running is not None, "the application is not running"
         return self._running
 
     @property
     def is_spool_failing(self) -> bool:
-        """Whether uploads can't be stored now."""
+        """Whether uploads can't be stored on disk at the moment."""
         return self._running is not None and self._running.spool.is_failing
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:
-        """Make and unmake what is there only while the application runs.
+        """Open the spool and run the background tasks while the application runs.
 
         Raises:
             SetupError: Uploads can't be stored, or the voice detector is missing.
         """
-        await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads it
+        await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
         self.chunk_slots.width = max_chunks_in_flight(len(self.transcriber.stats().workers))
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
         try:
@@ -161,9 +161,8 @@ class ServerState:
 
     def _look(self) -> Snapshot:
         asr = self.transcriber.stats()
-        self.chunk_slots.width = max_chunks_in_flight(
-            len(asr.workers)
-        )  # recognisers elsewhere come and go
+        # The number of recognisers in a cluster changes.
+        self.chunk_slots.width = max_chunks_in_flight(len(asr.workers))
         return Snapshot(
             asr=asr,
             decode=self.decoder.stats(),
@@ -175,7 +174,7 @@ class ServerState:
 
     @contextmanager
     def request_scope(self) -> Iterator[anyio.CancelScope]:
-        """Count a request while it lasts; :meth:`end_requests` cancels the scope."""
+        """Register a request while it is in progress; :meth:`end_requests` cancels the scope."""
         with anyio.CancelScope() as scope:
             self.requests.add(scope)
             try:
@@ -184,18 +183,18 @@ class ServerState:
                 self.requests.discard(scope)
 
     def end_requests(self) -> None:
-        """Give up what is still in progress: its callers are told to come back."""
+        """Cancel the requests in progress; their clients get a retryable error."""
         for scope in self.requests:
             scope.cancel()
 
     def admit(self, request: Request) -> ClientId:
-        """Return whose request this is, if it may do anything at all.
+        """Authenticate a request, check its origin and rate limit, and return its client.
 
         Raises:
-            Unauthorized: No key or token, or one that isn't known.
-            TokenExpired: A token came too late.
-            ForbiddenOrigin: A page of another site sent it.
-            RateLimited: The key has made too many requests.
+            Unauthorized: The key or token is missing or unknown.
+            TokenExpired: The token has expired.
+            ForbiddenOrigin: A page of an origin that is not allowed sent it.
+            RateLimited: The key has used its requests for this minute.
         """
         client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
@@ -204,13 +203,13 @@ class ServerState:
         return client
 
     def admit_socket(self, websocket: WebSocket) -> ClientId:
-        """Return whose WebSocket this is, if it may do anything at all.
+        """Authenticate a WebSocket, check its origin and rate limit, and return its client.
 
         Raises:
-            Unauthorized: No key or token, or one that isn't known.
-            TokenExpired: A token came too late.
-            ForbiddenOrigin: A page of another site opened it.
-            RateLimited: The key has made too many requests.
+            Unauthorized: The key or token is missing or unknown.
+            TokenExpired: The token has expired.
+            ForbiddenOrigin: A page of an origin that is not allowed opened it.
+            RateLimited: The key has used its requests for this minute.
         """
         subprotocols = websocket.scope.get("subprotocols", [])
         token = websocket.query_params.get("token", "")
@@ -219,7 +218,7 @@ class ServerState:
         try:
             self.allowances.take_request(client, time.monotonic())
         except RateLimited:
-            # Who comes back to a session would lose its words.
+            # A client that can't resume its session would lose finals.
             if websocket.query_params.get("resume") != "1" or not self.live.may_return(client):
                 raise
         return client
@@ -233,22 +232,22 @@ class ServerState:
         return client
 
     def drain(self) -> None:
-        """Refuse new work from now on, and tell live clients to come back to the next server."""
+        """Refuse new work from now on, and ask live clients to reconnect to another server."""
         self.is_draining = True
         self.live.drain()
 
     def check_serving(self) -> None:
-        """Refuse new work while shutting down.
+        """Check that the server accepts new work.
 
         Raises:
-            Draining: The service shuts down.
+            Draining: The service is shutting down.
         """
         if self.is_draining:
             raise Draining("The service is shutting down; try again.", RETRY_S)
 
 
 def state_of(request: Request) -> ServerState:
-    """Return the state of the application that a request came to."""
+    """Return the state of the application that serves a request."""
     state = request.app.state.auricle
     assert isinstance(state, ServerState)
     return state

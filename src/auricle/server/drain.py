@@ -1,27 +1,27 @@
-"""When a server that was told to stop may go. No I/O, no clock: ``now`` is monotonic seconds."""
+"""Decides when a draining server may exit. No I/O, no clock: ``now`` is monotonic seconds."""
 
 import enum
 
 LOST_NOTICE_S = 16.0
-"""How long a server that lost jobs still answers, so that their callers see ``server_stopped`` and
-Prometheus, which usually scrapes every 15 s, sees ``auricle_jobs_lost_total``."""
+"""Seconds that a server still answers after it lost jobs, so that clients see ``server_stopped``
+and Prometheus, which usually scrapes every 15 s, sees ``auricle_jobs_lost_total``."""
 
 
 class DrainStep(enum.Enum):
-    """What to do now."""
+    """The next step of a drain."""
 
     WAIT = enum.auto()
     GIVE_UP = enum.auto()
-    """Nothing is left to finish, or the time is over: end what is left, then call `gave_up`."""
+    """No work is left, or the time is over: cancel what is left, then call `gave_up`."""
     LEAVE = enum.auto()
 
 
 class Drain:
-    """One orderly end.
+    """The progress of one drain.
 
     Args:
-        drain_s: Longest wait for accepted work.
-        now: When the signal came.
+        drain_s: Maximum wait for accepted work, in seconds.
+        now: Time of the signal, in monotonic seconds.
     """
 
     def __init__(self, drain_s: float, now: float) -> None:
@@ -30,12 +30,12 @@ class Drain:
         self._leaves_at: float | None = None
 
     def next_step(self, now: float, *, has_work: bool, is_hurried: bool) -> DrainStep:
-        """Return what to do now.
+        """Return the next step.
 
         Args:
             now: Monotonic seconds.
-            has_work: Whether a request, a job, or a result that its caller has not fetched is left.
-            is_hurried: Whether a second signal came.
+            has_work: Whether a request, a job, or a result that its client has not fetched is left.
+            is_hurried: Whether a second signal arrived.
         """
         if self._leaves_at is None:
             is_over = not has_work or is_hurried or now >= self._gives_up_at
@@ -43,5 +43,5 @@ class Drain:
         return DrainStep.LEAVE if is_hurried or now >= self._leaves_at else DrainStep.WAIT
 
     def gave_up(self, now: float, *, lost_jobs: int) -> None:
-        """Note that what was left has been ended; lost jobs are shown for a while."""
+        """Note that remaining work was cancelled; after lost jobs, the server waits for a while."""
         self._leaves_at = now + (self._notice_s if lost_jobs else 0.0)

@@ -1,11 +1,11 @@
-"""Runs the application under uvicorn, and ends it without losing what was accepted.
+"""Runs the application under uvicorn, and drains it before it exits.
 
-SIGTERM and SIGINT start draining: ``/readyz`` and new work answer 503 while accepted requests and
-jobs are finished, for ``drain_s`` at most. Results of jobs can be fetched meanwhile. Requests that
-are left get 503; jobs that are left are lost, and shown as such before the sockets close. Live
-sessions are told to come back at once: a client that resumes loses nothing. A second signal does
-not wait. The signal is not raised again afterwards, as uvicorn would: the caller still has its
-workers to stop.
+SIGTERM and SIGINT start draining: ``/readyz`` and new work return 503 while accepted requests and
+jobs finish, for at most ``drain_s``. Clients can fetch jobs' results meanwhile. After that,
+unfinished requests return 503; unfinished jobs are lost, and are reported as lost before the
+sockets close. Live clients are asked to reconnect at once; those that resume lose nothing. A second
+signal ends draining. Unlike uvicorn, the server does not raise the signal again: the caller still
+has to stop its workers.
 """
 
 import asyncio
@@ -33,25 +33,25 @@ from auricle.server.net.tls import HANDSHAKE_S, SHUTDOWN_S, Certificate
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 from auricle.server.transcription.background_jobs import lose_jobs
 
-KEEP_ALIVE_S = 65  # longer than load balancers keep theirs (60 s), so that they close first
+KEEP_ALIVE_S = 65  # longer than load balancers' 60 s, so that they close first
 CLOSE_S = 2
-"""How long connections have to close once nothing is in progress, or the drain time is over."""
+"""Time that connections have to close, in seconds, once all work is done or ``drain_s`` is over."""
 
 _log = structlog.get_logger("auricle.server")
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
-    """Return sockets that listen where the settings say; to be called before workers start.
+    """Return listening sockets for the configured address. Call it before workers start.
 
     Raises:
-        SetupError: The port is in use, the host is unknown, or it needs keys.
+        SetupError: The port is in use, the host is unknown, or the address requires keys.
     """
     check_exposure(settings)
     return open_sockets(settings.host, settings.port, "AURICLE_PORT")
 
 
 def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
-    """Return sockets that listen for HAProxy's agent check, if there is to be one.
+    """Return listening sockets for HAProxy's agent check; none if it is disabled.
 
     Raises:
         SetupError: The port is in use.
@@ -64,15 +64,16 @@ def agent_sockets(settings: ServerSettings) -> list[socket.socket]:
 async def serve(
     app: FastAPI, settings: ServerSettings, sockets: Sequence[socket.socket] | None = None
 ) -> None:
-    """Serve until a signal comes and what was accepted is done.
+    """Serve until a signal arrives and accepted work is done.
 
     Args:
         app: From :func:`auricle.server.app.create_app`.
-        settings: The server's section.
-        sockets: From :func:`listen`; they are closed at the end.
+        settings: The settings' server section.
+        sockets: From :func:`listen`; closed on return.
 
     Raises:
-        SetupError: The sockets or the certificate can't be had, or the application can't start.
+        SetupError: The sockets can't be opened, the certificate can't be loaded, or the
+            application can't start.
     """
     state: ServerState = app.state.auricle
     certificate = Certificate.of(settings)
@@ -86,23 +87,23 @@ async def serve(
     sockets = [LimitedListener.around(found, state.gate) for found in sockets]
     try:
         await server.serve(sockets=list(sockets))
-    except SystemExit as error:  # uvicorn's way to say that the application did not start
-        raise app.state.auricle.setup_error or SetupError("The server can't start.") from error
+    except SystemExit as error:  # uvicorn exits if the application did not start
+        raise app.state.auricle.setup_error or SetupError("The server failed to start.") from error
     finally:
         for found in (*sockets, *agent):
             found.close()
 
 
 def uvicorn_config(app: FastAPI) -> uvicorn.Config:
-    """Return how uvicorn is to be run."""
+    """Return the configuration of uvicorn."""
     return uvicorn.Config(
         app,
         http=HttpConnection,
         h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         ws=WebSocketConnection,
         ws_max_size=MAX_MESSAGE_BYTES,
-        ws_ping_interval=None,  # not reading is our back-pressure, and pongs would wait with it
-        ws_per_message_deflate=False,  # 95 ms on 2 MB of audio, for nothing
+        ws_ping_interval=None,  # we stop reading as back-pressure, which would delay pongs
+        ws_per_message_deflate=False,  # costs 95 ms for 2 MB of audio and saves nothing
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -115,7 +116,7 @@ def uvicorn_config(app: FastAPI) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server, which drains before it stops, and waits for no handshake of TLS."""
+    """A uvicorn server that drains before it stops, and sets timeouts for TLS."""
 
     def __init__(
         self,
@@ -132,9 +133,10 @@ class Server(uvicorn.Server):
         self._drain: Drain | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then listen: uvicorn can't say how long TLS may take.
+        """Start the application, then listen.
 
-        More connections may wait than are accepted at once.
+        uvicorn has no settings for TLS timeouts, and one number for both backlogs: the sockets'
+        backlog is larger than the number of connections accepted at once.
         """
         await super().startup(sockets=[])
         tls: dict[str, Any] = {}
@@ -151,16 +153,16 @@ class Server(uvicorn.Server):
             found.listen(BACKLOG)
 
     def _connection(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]  # as uvicorn's own
+        return self.config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
             config=self.config, server_state=self.server_state, app_state=self.lifespan.state
         )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Note a signal: it interrupts anything, so no more than that."""
+        """Count a signal; :meth:`on_tick` acts on it."""
         self._signals += 1
 
     async def on_tick(self, counter: int) -> bool:
-        """Look, ten times a second, whether it is time to go."""
+        """Check, ten times a second, whether to drain or to exit."""
         if self._signals:
             self._step_drain(time.monotonic())
         return await super().on_tick(counter)

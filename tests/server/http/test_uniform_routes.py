@@ -16,7 +16,7 @@ from tests.fakes.stream import SPEECH, call, pcm
 pytestmark = pytest.mark.unit
 
 WAV = {"content-type": "audio/wav"}
-CLIP = (Path(__file__).parents[2] / "testdata" / "fellow.wav").read_bytes()
+CLIP = (Path(__file__).parents[3] / "testdata" / "fellow.wav").read_bytes()
 FORM = {"file": ("fellow.wav", CLIP)}
 
 

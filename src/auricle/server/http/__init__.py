@@ -1,1 +1,1 @@
-"""What all HTTP routes share: errors, bodies, client addresses, logs."""
+"""Errors, bodies, client addresses and logs for all HTTP routes."""

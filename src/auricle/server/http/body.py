@@ -1,4 +1,4 @@
-"""Request bodies, chunk by chunk: bounded in bytes, in pauses, and in how slowly they come."""
+"""Reads request bodies, with limits on their size, pauses and minimum rate."""
 
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from starlette.types import Receive
 from auricle.errors import BadRequest, TooLarge
 
 MIN_BYTES_PER_S = 1000
-"""A body that comes more slowly, a pause aside, holds a place that others could use."""
+"""Minimum average rate of a body, after one pause: a slower one occupies a slot for too long."""
 
 _MB = 1_000_000
 
@@ -21,16 +21,16 @@ _Fields = TypeVar("_Fields")
 
 
 def content_length(headers: Headers) -> int | None:
-    """Return how long the body says it is; ``None`` if it comes in chunks."""
+    """Return the declared length of the body in bytes; ``None`` if it is chunked."""
     value = headers.get("content-length")
     return int(value) if value is not None and value.isdecimal() else None
 
 
 def check_length(headers: Headers, max_bytes: int) -> int | None:
-    """Return the declared length, unless it alone is reason to refuse.
+    """Return the declared length in bytes, if it is within the limit.
 
     Raises:
-        TooLarge: It is above the limit.
+        TooLarge: It exceeds the limit.
     """
     length = content_length(headers)
     if length is not None and length > max_bytes:
@@ -40,23 +40,23 @@ def check_length(headers: Headers, max_bytes: int) -> int | None:
 
 def _too_large(max_bytes: int) -> TooLarge:
     return TooLarge(
-        f"The body is larger than {max_bytes / _MB:g} MB. Send the audio itself as the body "
-        "(Content-Type: audio/*) if you sent JSON, or in parts."
+        f"The body exceeds {max_bytes / _MB:g} MB. If it is JSON, send the audio itself as the "
+        "body (Content-Type: audio/*); otherwise split the audio."
     )
 
 
 async def body_chunks(receive: Receive, *, max_bytes: int, pause_s: float) -> AsyncIterator[bytes]:
-    """Yield the body as it comes in.
+    """Yield the body as it arrives.
 
     Args:
-        receive: The request's.
-        max_bytes: How long the body may be, whatever it declared.
-        pause_s: Longest wait for the next bytes.
+        receive: The request's ASGI callable.
+        max_bytes: Maximum size of the body, regardless of its declared length.
+        pause_s: Maximum wait for the next bytes, in seconds.
 
     Raises:
-        TooLarge: There are more bytes.
-        BadRequest: It stopped coming in, or is far too slow.
-        ClientDisconnect: The client is gone.
+        TooLarge: The body is larger.
+        BadRequest: The client stopped sending, or sends below :data:`MIN_BYTES_PER_S`.
+        ClientDisconnect: The client has disconnected.
     """
     began_at, received_bytes, more = time.monotonic(), 0, True
     while more:
@@ -64,7 +64,7 @@ async def body_chunks(receive: Receive, *, max_bytes: int, pause_s: float) -> As
         with anyio.move_on_after(pause_s):
             message = await receive()
         if message is None:
-            raise BadRequest(f"The body stopped coming in for {pause_s:g} s.")
+            raise BadRequest(f"No body data received for {pause_s:g} s.")
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         chunk: bytes = message.get("body", b"")
@@ -73,18 +73,18 @@ async def body_chunks(receive: Receive, *, max_bytes: int, pause_s: float) -> As
         if received_bytes > max_bytes:
             raise _too_large(max_bytes)
         if time.monotonic() - began_at > pause_s + received_bytes / MIN_BYTES_PER_S:
-            raise BadRequest("The body comes in too slowly.")
+            raise BadRequest(f"The body is too slow; send at least {MIN_BYTES_PER_S} bytes/s.")
         if chunk:
             yield chunk
 
 
 async def read_body(receive: Receive, *, max_bytes: int, pause_s: float) -> bytearray:
-    """Return the whole body; for bodies that are small or have to be in one piece.
+    """Return the whole body; for small bodies, and those that are parsed as a whole.
 
     Raises:
-        TooLarge: There are more bytes.
-        BadRequest: It stopped coming in, or is far too slow.
-        ClientDisconnect: The client is gone.
+        TooLarge: The body is larger.
+        BadRequest: The client stopped sending, or sends below :data:`MIN_BYTES_PER_S`.
+        ClientDisconnect: The client has disconnected.
     """
     body = bytearray()
     async for chunk in body_chunks(receive, max_bytes=max_bytes, pause_s=pause_s):
@@ -96,16 +96,16 @@ def parse_json(body: bytes | bytearray, fields: type[_Fields], *, strict: bool =
     """Return the fields of a small JSON body, which may be empty.
 
     Args:
-        body: All of it.
-        fields: What it holds.
-        strict: ``False`` takes 30.0 and "30" for 30.
+        body: The whole body.
+        fields: The struct to decode it into.
+        strict: ``False`` accepts 30.0 and "30" as 30.
 
     Raises:
-        BadRequest: It is not JSON, or a field has the wrong type.
+        BadRequest: The body is not JSON, or a field has the wrong type.
     """
     try:
         return msgspec.json.decode(body or b"{}", type=fields, strict=strict)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The body can't be used: {str(error).rstrip('.')}.") from None
+        raise BadRequest(f"Invalid body: {str(error).rstrip('.')}.") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("The body can't be used: it is not JSON.") from None
+        raise BadRequest("Invalid body: it is not JSON.") from None

@@ -1,17 +1,17 @@
-"""Whose request it is, and whether it came over TLS, when proxies stand between.
+"""Finds a request's client address and scheme behind reverse proxies.
 
-A connection's own address is its proxy's. What the proxy tells in ``X-Forwarded-For`` and
-``X-Forwarded-Proto`` is believed if the operator trusts it (``AURICLE_TRUSTED_PROXIES``), and from
-nobody else: anybody can send these headers. Each proxy adds at the right whom it heard, so they are
-read from there for as long as the one who wrote is trusted; what stands further left is hearsay,
-and so is what is left of something that is no address.
+Behind a proxy, the connection's peer address is the proxy's. ``X-Forwarded-For`` and
+``X-Forwarded-Proto`` are used only if the peer is a trusted proxy (``AURICLE_TRUSTED_PROXIES``):
+any client can send these headers. Each proxy appends the address of its peer, so entries are read
+from the right for as long as the proxy that wrote them is trusted. Reading stops at the first
+untrusted address, or at an entry that is not an address.
 
-To ask in a route or a middleware: :func:`client_address`, or ``scope["client"][0]``, which holds
-the same as text; ``scope["scheme"]`` is ``https`` or ``wss`` if the client speaks TLS with us or
-with a trusted proxy.
+Routes and middleware call :func:`client_address`, or read ``scope["client"][0]``, which holds the
+same as text. ``scope["scheme"]`` is ``https`` or ``wss`` if the client uses TLS to this server or
+to a trusted proxy.
 
-uvicorn's own middleware isn't used: it takes whatever a trusted proxy tells for an address, any
-string among it, and knows an IPv4 address in IPv6's clothes for another one.
+uvicorn's middleware isn't used: it accepts any string from a trusted proxy as an address, and
+treats IPv4-mapped IPv6 addresses as distinct.
 """
 
 import ipaddress
@@ -25,31 +25,31 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _ENTRY = re.compile(r"\[([^\]]+)\](?::(\d{1,5}))?|([\d.]+):(\d{1,5})|(.+)", re.ASCII)
-"""``[2001:db8::1]``, with a port or without, ``192.0.2.1:80``, or an address alone."""
+"""``[2001:db8::1]``, with or without a port, ``192.0.2.1:80``, or an address alone."""
 _MAX_PORT = 65535
 _IS_TLS = {"http": False, "ws": False, "https": True, "wss": True}
-"""What proxies tell; for a WebSocket some say ``https`` and some ``wss``."""
+"""Values of ``X-Forwarded-Proto``; for a WebSocket, some proxies send ``https``, some ``wss``."""
 
 
 def client_address(scope: Scope) -> Address | None:
-    """Return the address of the client that a request or WebSocket is from.
+    """Return the client address of a request or WebSocket.
 
-    It is that of the connection, or of whom trusted proxies name. To count by it, take a prefix of
-    an IPv6 address (64 bits are one network), as a client has as many of those as it likes.
+    It is the connection's peer, or the address that trusted proxies report. To count clients, use
+    the 64-bit prefix of an IPv6 address: a client can use any address in its network.
 
     Args:
-        scope: The ASGI scope, inside the application that ``create_app`` made.
+        scope: The ASGI scope, inside the application from ``create_app``.
 
     Returns:
-        IPv4 addresses as such, also where they came as IPv6 (``::ffff:192.0.2.1``), and IPv6 ones
-        without their zone. ``None`` if the connection has no address: a UNIX socket, an ASGI test.
+        IPv4-mapped IPv6 addresses (``::ffff:192.0.2.1``) as IPv4; IPv6 addresses without zone.
+        ``None`` if the connection has no address: a UNIX socket, an ASGI test.
     """
     client = scope.get("client")
     return None if not client else _parsed(str(client[0]))
 
 
 class TrustedProxies:
-    """ASGI middleware around all others: puts the client into ``client`` and ``scheme``."""
+    """Outermost ASGI middleware: sets the scope's ``client`` and ``scheme`` to the client's."""
 
     def __init__(self, app: ASGIApp, trusted: Sequence[Network]) -> None:
         self._app, self._trusted = app, trusted
@@ -70,14 +70,14 @@ class TrustedProxies:
             client, hops = self._walked(peer, _values(headers.getlist("x-forwarded-for")))
             port = 0 if hops else port
             schemes = _values(headers.getlist("x-forwarded-proto")) or [""]
-            # A proxy adds what it saw as the last one, or puts it in the place of all others.
+            # A proxy appends the scheme that it received, or replaces the whole header with it.
             is_tls = _IS_TLS.get(schemes[-min(max(hops, 1), len(schemes))].lower())
             if is_tls is not None:
                 scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + "s" * is_tls
         scope["client"] = (str(client), port)
 
     def _walked(self, peer: Address, told: Sequence[str]) -> tuple[Address, int]:
-        """Return who is behind the proxies that are trusted, and how many entries name them."""
+        """Return the address behind the trusted proxies, and the number of entries used."""
         client = peer
         for hops, entry in enumerate(reversed(told)):
             if not self._is_trusted(client) or (found := _parsed_entry(entry)) is None:
@@ -110,4 +110,4 @@ def _parsed(text: str) -> Address | None:
         return None
     if found.version == 4:
         return found
-    return found.ipv4_mapped or ipaddress.IPv6Address(int(found))  # without its zone
+    return found.ipv4_mapped or ipaddress.IPv6Address(int(found))  # without zone

@@ -1,8 +1,8 @@
-"""Errors become HTTP answers here and nowhere else; dialects only give them another shape.
+"""The only place that maps errors to HTTP responses; dialects only reformat them.
 
-An answer tells what the error class says of itself: a stable code, whether to try again and when,
-and, for errors that are the caller's or the load's, the sentence that says what to do. All else is
-``internal`` and tells nothing: an exception's message may hold what somebody said.
+A response contains what the error class defines: a stable code, whether and when to retry, and, for
+errors caused by the request or by load, a message that says what to do. Any other exception becomes
+``internal`` without details, because its message may contain a transcript.
 """
 
 import http
@@ -40,13 +40,13 @@ CLIENT_VISIBLE_ERRORS = (
     PoisonJob,
     RemoteProtocolError,
 )
-"""Their messages are written for clients; others stay in the logs, as a class name."""
+"""Errors whose messages are sent to clients; others are only logged, as a class name."""
 
 CLIENT_LEFT_STATUS = 499
-"""nginx's number for it; nobody is there to read it, but metrics and logs are."""
+"""nginx's status for a client that disconnected; only metrics and logs show it."""
 
 UNMATCHED = "unmatched"
-"""The route of a request that matches none."""
+"""The route label of a request that matches no route."""
 
 _MAX_FRAMES = 12
 
@@ -54,11 +54,11 @@ _log = structlog.get_logger("auricle.server")
 
 
 def error_body(error: BaseException) -> dict[str, object]:
-    """Return what a client is told of an error: what stands below ``error`` in the answer."""
+    """Return the value of ``error`` in the JSON body for an error."""
     if not isinstance(error, CLIENT_VISIBLE_ERRORS):
         return {
             "code": AuricleError.code,
-            "message": "Something went wrong in the server; its log says what.",
+            "message": "Internal server error; see the server log.",
             "retryable": False,
             "retry_after_s": None,
         }
@@ -71,20 +71,20 @@ def error_body(error: BaseException) -> dict[str, object]:
 
 
 def retry_after_s(error: BaseException) -> int | None:
-    """Return after how many whole seconds a retry may succeed; ``None`` if none will."""
+    """Return the number of whole seconds to wait before a retry; ``None`` if there is none."""
     if isinstance(error, AuricleError) and error.retry_after_s is not None:
         return max(1, error.retry_after_s)
     return None
 
 
 Refusal = Callable[[BaseException, str], Response]
-"""Makes the HTTP answer for an error and a request's id, in one dialect's shape."""
+"""Returns the HTTP response for an error and a request id, in the format of a dialect."""
 
 
 def refuse(scope: Scope, error: BaseException) -> Response:
-    """Return the HTTP answer for an error in the shape of the dialect that was spoken to.
+    """Return the HTTP response for an error, in the format of the path's dialect.
 
-    ``app.state.refusals`` names the dialects by the beginnings of their paths.
+    ``app.state.refusals`` maps path prefixes to dialects.
     """
     refusals: Mapping[str, Refusal] = scope["app"].state.refusals
     path: str = scope["path"]
@@ -94,7 +94,7 @@ def refuse(scope: Scope, error: BaseException) -> Response:
 
 
 def error_response(error: BaseException) -> Response:
-    """Return the HTTP answer for an error in the native shape; others are made from it."""
+    """Return the HTTP response for an error in the native format; dialects build on it."""
     status = (
         error.http_status if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError.http_status
     )
@@ -112,7 +112,7 @@ def error_response(error: BaseException) -> Response:
 
 
 def raw_error_response(error: AuricleError, request_id: str) -> bytes:
-    """Log a request that no application sees, and return its answer; the connection ends."""
+    """Log a request that never reaches the application; return its response, which closes."""
     response = error_response(error)
     status = http.HTTPStatus(response.status_code)
     log_unseen(request_id, status, error.code)
@@ -124,12 +124,12 @@ def raw_error_response(error: AuricleError, request_id: str) -> bytes:
 
 
 def log_unseen(request_id: str, status: int, code: str) -> None:
-    """Log the answer to a request that no application sees, such as one that isn't HTTP."""
+    """Log the response to a request that never reaches the application, e.g. malformed HTTP."""
     _log.info("request", route=UNMATCHED, status=int(status), request_id=request_id, code=code)
 
 
 def log_unexpected(error: BaseException, **context: object) -> None:
-    """Log a bug: the class and the frames, never the message, which may hold speech."""
+    """Log a bug: class and stack frames, never the message, which may contain a transcript."""
     frames = traceback.extract_tb(error.__traceback__)[-_MAX_FRAMES:]
     _log.error(
         "unexpected_error",
@@ -148,19 +148,17 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
 
 
 async def _answer_http(request: Request, error: Exception) -> Response:
-    """Answer what the framework found wrong (no such path, no such method) as ours."""
+    """Return the framework's errors (no such path, no such method) in our format."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers: Mapping[str, str] = (isinstance(error, HTTPException) and error.headers) or {}
     ours: AuricleError
     match status:
         case 404:
-            ours = NotFound("There is nothing at this path.")
+            ours = NotFound("No such path.")
         case 405:
-            ours = MethodNotAllowed(
-                "This path does not support that method; see the Allow header for those it does."
-            )
+            ours = MethodNotAllowed("This path does not support that method; see the Allow header.")
         case _ if 400 <= status < 500:
-            ours = BadRequest("The request can't be read.")
+            ours = BadRequest("Malformed request.")
         case _:
             ours = AuricleError()
     response = await _answer_ours(request, ours)
@@ -186,9 +184,9 @@ EXCEPTION_HANDLERS: dict[
 
 
 class ErrorBoundaryMiddleware:
-    """Answers ``internal`` for what nobody expected, and unwraps groups that hold one of ours.
+    """Returns ``internal`` for unexpected exceptions, and unwraps exception groups.
 
-    It stands inside the framework's own last resort, which would log the exception's message.
+    It runs inside the framework's own handler, which would log the exception's message.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -210,7 +208,7 @@ class ErrorBoundaryMiddleware:
             await self._app(scope, receive, noting_send)
         except Exception as error:
             if has_started:
-                raise  # the connection is cut: half an answer must not look like a whole one
+                raise  # cut the connection: a partial response must not look complete
             cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
             handler = _answer_nobody if isinstance(cause, ClientDisconnect) else _answer_ours
             response = await handler(Request(scope), _as_exception(cause))

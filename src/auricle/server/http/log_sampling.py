@@ -1,4 +1,4 @@
-"""Which of many alike log lines are written. No I/O, no clock: ``now`` is monotonic seconds."""
+"""Limits repeated log lines. No I/O, no clock: ``now`` is monotonic seconds."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 WINDOW_S = 60.0
 LINES_PER_WINDOW = 5
 MAX_SOURCES = 1024
-"""The source that was seen longest ago is forgotten first."""
+"""Above this number, the least recently seen source is dropped."""
 
 
 @dataclass(slots=True)
@@ -18,16 +18,16 @@ class _Source:
 
 
 class LineSampler:
-    """Lets a few lines of each source through a minute, and counts the others."""
+    """Allows a few lines a minute for each source, and counts those left out."""
 
     def __init__(self) -> None:
         self._sources: OrderedDict[Hashable, _Source] = OrderedDict()
 
     def admit(self, source: Hashable, now: float) -> int | None:
-        """Return how many lines were left out since the last one; ``None`` to leave this one out.
+        """Return the number of lines left out since the last one; ``None`` to leave this out.
 
         Args:
-            source: Where the line comes from, such as an address.
+            source: What the line is about, such as a client address.
             now: Monotonic seconds.
         """
         known = self._sources.setdefault(source, _Source(now))

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of answers that many routes share, and how a key is shown."""
+"""OpenAPI schemas of the responses that many routes share, and of authentication."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,28 +12,28 @@ NUMBER: Schema = {"type": "number"}
 WHOLE: Schema = {"type": "integer"}
 
 _MEANINGS = {
-    400: "The request makes no sense: JSON, types, ranges, or an unknown language or task.",
-    401: "No valid key.",
-    403: "A page of another site.",
-    404: "There is no such thing.",
-    413: "Too many bytes, or too long.",
-    415: "Unknown format.",
-    421: "This server has no keys, and does not answer to that name.",
-    422: "Audio that can't be decoded, or none.",
-    429: "This key, or this address, has used up its allowance; see Retry-After.",
-    500: "This audio killed the engine repeatedly, or a bug.",
-    503: "No room, no worker, or shutting down; see Retry-After.",
-    504: "Not done in time.",
+    400: "Invalid request: JSON, types, ranges, or an unknown language or task.",
+    401: "The key or token is missing, unknown or expired.",
+    403: "Pages from other origins are rejected.",
+    404: "Not found.",
+    413: "The body is too large, or the audio too long.",
+    415: "Unsupported format.",
+    421: "Host name not allowed on a server without keys.",
+    422: "The audio can't be decoded, or is missing.",
+    429: "Rate limit or connection limit exceeded; see Retry-After.",
+    500: "Poison job (the audio killed workers repeatedly), or an internal error.",
+    503: "Queue full, no worker ready, or shutting down; see Retry-After.",
+    504: "Deadline exceeded.",
 }
 _ALWAYS = (421, 429, 500, 503)
-"""These may come at any path: the last and 429 also where no connection more has room."""
+"""Statuses that any path may return; 429 and 503 also if connection limits are exceeded."""
 
 KEYED = (401, 403)
 POSTED = (400, *KEYED, 413)
 
 
 def fields(**properties: Schema) -> Schema:
-    """Return the schema of an object that has these fields, and may get more."""
+    """Return the schema of an object with these required fields; more may be added later."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
@@ -50,33 +50,33 @@ DEEPGRAM_ERROR = fields(err_code=TEXT, err_msg=TEXT, request_id=TEXT, code=TEXT)
 
 
 def answer(description: str, schema: Schema, media_type: str = "application/json") -> Schema:
-    """Return what the document says of an answer."""
+    """Return the OpenAPI description of a response."""
     return {"description": description, "content": {media_type: {"schema": schema}}}
 
 
 def refusals(error: Schema, *statuses: int) -> Answers:
-    """Return what the document says of these refusals, and of those that any path has."""
+    """Return the OpenAPI descriptions of these error statuses and of the common ones."""
     listed = sorted({*statuses, *_ALWAYS})
     return {status: answer(_MEANINGS[status], error) for status in listed}
 
 
 def json_body(schema: Schema) -> dict[str, Any]:
-    """Return what the document says of a body that is JSON, or left out."""
+    """Return the OpenAPI description of an optional JSON body."""
     return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
 
 
 _SCHEMES: Mapping[str, Schema] = {
-    "key": {"type": "http", "scheme": "bearer", "description": "A key, or a token for one."}
+    "key": {"type": "http", "scheme": "bearer", "description": "An API key, or its token."}
 }
 _INVALID = "HTTPValidationError"
 
 
 def complete(document: dict[str, Any], *, has_keys: bool) -> dict[str, Any]:
-    """Add how a key is shown, and take away what FastAPI thinks that it answers by itself.
+    """Add authentication, and remove FastAPI's validation error, which no route returns.
 
     Args:
-        document: As FastAPI made it; it is changed.
-        has_keys: Whether this server asks for a key.
+        document: The document from FastAPI; changed in place.
+        has_keys: Whether this server requires a key.
     """
     for operations in document["paths"].values():
         for operation in operations.values():

@@ -1,7 +1,7 @@
-"""What the log holds of a request: one line with its ids, sizes, durations and code at its end.
+"""Request ids, and the fields of a request's log line.
 
-Each request has an id, a UUID made here. Every answer carries it as ``x-request-id``, whatever
-layer writes the answer, and the log line has the same. A live session has a line at its start, too.
+Each request has one log line, written at its end: ids, sizes, durations, error code. Its id is a
+UUID, which every response has as ``x-request-id``. A live session also has a line at its start.
 """
 
 import uuid
@@ -24,7 +24,7 @@ _log = structlog.get_logger("auricle.server")
 
 @dataclass(slots=True)
 class RequestLog:
-    """What a request's one log line is to say; handlers fill it in."""
+    """The fields of a request's log line; handlers set them."""
 
     job_id: str | None = None
     trace_id: str | None = None
@@ -34,7 +34,7 @@ class RequestLog:
     request_id: str | None = None
 
     def ids(self) -> dict[str, str]:
-        """Return the ids that are known."""
+        """Return the ids that are set."""
         known = {
             "request_id": self.request_id,
             "job_id": self.job_id,
@@ -44,13 +44,13 @@ class RequestLog:
         return {name: value for name, value in known.items() if value is not None}
 
     def line(self) -> dict[str, object]:
-        """Return all that is known."""
+        """Return all fields that are set."""
         code = {} if self.code is None else {"code": self.code}
         return {**self.ids(), **code, **self.details}
 
 
 def request_log(scope: Scope) -> RequestLog:
-    """Return the record of this request; the first call makes it."""
+    """Return the log record of a request; the first call creates it."""
     record = scope.get(_KEY)
     if record is None:
         record = scope[_KEY] = RequestLog(request_id=new_request_id())
@@ -59,7 +59,7 @@ def request_log(scope: Scope) -> RequestLog:
 
 
 def new_request_id() -> str:
-    """Return an id for a request: a UUID, as Deepgram's clients expect."""
+    """Return a new request id: a UUID, as Deepgram's clients expect."""
     return str(uuid.uuid4())
 
 
@@ -69,7 +69,7 @@ def request_id_of(scope: Scope) -> str:
 
 
 def with_request_id(scope: Scope, send: Send) -> Send:
-    """Return ``send`` so that the head of the answer carries the request's id."""
+    """Return a ``send`` that adds the request's id to the response headers."""
     if scope["type"] not in ("http", "websocket"):
         return send
     header = (REQUEST_ID.encode(), request_id_of(scope).encode())
@@ -83,13 +83,13 @@ def with_request_id(scope: Scope, send: Send) -> Send:
 
 
 def log_session(event: str, scope: Scope, session_id: str, dialect: str) -> None:
-    """Log that a live session starts, or that its client is back.
+    """Log that a live session started or resumed.
 
     Args:
         event: ``session_started`` or ``session_resumed``.
-        scope: The handshake's.
-        session_id: The session's.
-        dialect: What its client speaks.
+        scope: The handshake's ASGI scope.
+        session_id: Id of the session.
+        dialect: Name of the client's wire protocol.
     """
     address = client_address(scope)
     agent = Headers(scope=scope).get("user-agent") if "headers" in scope else None
@@ -104,5 +104,5 @@ def log_session(event: str, scope: Scope, session_id: str, dialect: str) -> None
 
 
 def printable(text: str) -> str:
-    """Return what a client wrote so that a log can hold it: short, and visible ASCII only."""
+    """Return a client's text in a form that is safe to log: short, printable ASCII only."""
     return "".join(c if " " <= c <= "~" else "?" for c in text[:MAX_AGENT_CHARS])

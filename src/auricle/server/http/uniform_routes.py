@@ -1,7 +1,7 @@
-"""What holds for every path: a slash at its end changes nothing, and GET can be asked as HEAD.
+"""Ignores a trailing slash and answers HEAD for every path.
 
-Clients put paths together from parts, so some end in a slash; a redirect would lose the body of a
-POST in many of them. HEAD is answered as GET without the body (RFC 9110 §9.3.2): monitors ask so.
+Clients that join URLs from parts may add a trailing slash; on a redirect, many would lose the body
+of a POST. HEAD returns the headers of GET (RFC 9110 §9.3.2); monitors use it.
 """
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +15,7 @@ _IS_HEAD = "auricle.is_head"
 
 
 async def serve_uniformly(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run the application for a path without its last slash, and for GET where HEAD is asked."""
+    """Run the application with the trailing slash removed, and with GET in place of HEAD."""
     if scope["type"] not in ("http", "websocket"):
         await app(scope, receive, send)
         return
@@ -27,24 +27,24 @@ async def serve_uniformly(app: ASGIApp, scope: Scope, receive: Receive, send: Se
     scope[_IS_HEAD] = True
 
     async def send_head(message: Message) -> None:
-        scope["method"] = "HEAD"  # uvicorn sends no body then
+        scope["method"] = "HEAD"  # so that uvicorn sends no body
         await send(message)
 
     await app(scope, receive, send_head)
 
 
 def without_slash(path: str) -> str:
-    """Return a path as it is routed."""
+    """Return a path without its trailing slash."""
     return path.removesuffix("/") or "/"
 
 
 def is_head(scope: Scope) -> bool:
-    """Return whether a request that is routed as GET came as HEAD."""
+    """Return whether a request that is routed as GET is a HEAD request."""
     return bool(scope.get(_IS_HEAD))
 
 
 async def refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer the handshake of a WebSocket at a path that has none, in the dialect of the path."""
-    error = NotFound("There is no WebSocket at this path.")
+    """Reject a WebSocket handshake at a path without one, in the format of its dialect."""
+    error = NotFound("No WebSocket at this path.")
     request_log(scope).code = error.code
     await WebSocket(scope, receive, send).send_denial_response(refuse(scope, error))

@@ -27,7 +27,7 @@ from tests.fakes.transcriber import heard
 pytestmark = pytest.mark.unit
 
 LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "punctuate": "true"}
-WAV = (Path(__file__).parents[2] / "testdata" / "fellow.wav").read_bytes()
+WAV = (Path(__file__).parents[4] / "testdata" / "fellow.wav").read_bytes()
 
 
 @pytest.fixture

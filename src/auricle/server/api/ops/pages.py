@@ -81,7 +81,7 @@ def pages_router(folder: Path = STATIC) -> APIRouter:
     @router.api_route("/assets/{name}", methods=["GET", "HEAD"])
     async def get_asset(request: Request, name: str) -> Response:
         if (file := files.get(f"assets/{name}")) is None:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound("No such path.")
         return _answer(request, file)
 
     return router
