@@ -1,1 +1,1 @@
-"""Recognition and decoding in local processes that may crash, hang or eat memory."""
+"""Recognition and decoding in local processes, isolated from the server."""

@@ -1,13 +1,14 @@
-"""The audio of crashes, for whoever hunts them down: kept only where the operator asks for it.
+"""Keep audio that crashes workers, for debugging; only if the operator enables it.
 
-A job is kept when it was alone in the worker that died of it, hung or broke the protocol; of a
-batch nobody is to blame, and its jobs run alone next. Each leaves a WAV and a JSON of the same name
-that says how it ended; a file that ended a decode worker is kept as it came. Names are made of the
-time and a random number; nothing of a request is in them. Prompts, hot words and text are never
+A job is kept if it was alone on a worker that crashed, hung or broke the protocol. Jobs of a batch
+are not kept, because the cause is not known; they run alone next. Each job is stored as a WAV and a
+JSON file of the same name that describes the crash; a file that crashed a decode worker is stored
+unchanged. Names consist of the time and a random number, without data of the request. Prompts, hot
+words and text are never stored.
+
+The folder is bounded: new crashes, the relevant ones after an update, replace the oldest. One
+thread writes all files; a failed write is logged without the error's message, and the crash is not
 kept.
-
-The folder is bounded: the oldest make room for the newest, which is what is looked for after an
-update. All is written by one thread; what can't be written is dropped and told, without its words.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ from auricle.workers.process.process import ProcessExit
 MOST_KEPT = 50
 MOST_BYTES = 200 * 10**6
 MOST_FILE_BYTES = MOST_BYTES // 4
-"""Uploads that are larger leave their JSON only."""
+"""Larger uploads are not kept."""
 MOST_WAITING = 8
 CLOSE_LIMIT_S = 5.0
 COPY_BYTES = 2**20
@@ -46,7 +47,7 @@ log = structlog.get_logger(__name__)
 
 
 class CrashAudio:
-    """A folder of crashes; made by :meth:`open`."""
+    """A folder of crash audio; create it with :meth:`open`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,35 +56,37 @@ class CrashAudio:
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """Return the folder, which is made if it isn't there.
+        """Open the folder; create it if it does not exist.
 
         Raises:
-            SetupError: It can't be written to, or others may look into it.
+            SetupError: The folder is not writable, or other users can access it.
         """
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.name == "posix" and stat.S_IMODE(folder.stat().st_mode) & 0o077:
-                raise SetupError(f"AURICLE_KEEP_AUDIO: others may enter {folder}: chmod 700 it.")
+                raise SetupError(
+                    f"AURICLE_KEEP_AUDIO: other users can access {folder}; run chmod 700 on it."
+                )
             probe = folder / f".probe-{secrets.token_hex(4)}"
             _create(probe).close()
             probe.unlink()
         except OSError as exc:
             raise SetupError(
-                f"AURICLE_KEEP_AUDIO: nothing can be kept in {folder} ({exc.strerror})."
+                f"AURICLE_KEEP_AUDIO: cannot write to {folder} ({exc.strerror})."
             ) from exc
         return cls(folder)
 
     def keep_job(
         self, worker: str, job: Job, exit: ProcessExit, reason: str, **details: object
     ) -> None:
-        """Keep a job that was alone in a worker when that died; returns at once.
+        """Keep a job that was alone on a worker that died; returns immediately.
 
         Args:
-            worker: The worker's name.
-            job: Its audio and options; what of them may hold words is only counted.
-            exit: How the worker ended.
-            reason: Why.
-            details: More for the JSON.
+            worker: Name of the worker.
+            job: The job; of options that may contain speech only the length is stored.
+            exit: How the worker exited.
+            reason: Why it exited.
+            details: Additional fields for the JSON.
         """
         options = job.options
         told = _told(worker, exit, reason) | {
@@ -116,7 +119,7 @@ class CrashAudio:
     def keep_file(
         self, worker: str, source: Source, exit: ProcessExit, reason: str, **details: object
     ) -> None:
-        """Keep a file that was being read when a decode worker died; returns at once."""
+        """Keep a file that a decode worker was reading when it died; returns immediately."""
         told = _told(worker, exit, reason) | {
             "audio_format": source.audio_format,
             "sample_rate_hz": source.sample_rate_hz,
@@ -124,7 +127,7 @@ class CrashAudio:
             **details,
         }
         try:
-            upload = Path(source.path).open("rb")  # noqa: SIM115  # its request may end before us
+            upload = Path(source.path).open("rb")  # noqa: SIM115  # its request may end earlier
             size_bytes = os.fstat(upload.fileno()).st_size
         except OSError:
             return
@@ -139,7 +142,7 @@ class CrashAudio:
             upload.close()
 
     async def aclose(self) -> None:
-        """Wait a moment for what is being written."""
+        """Wait up to ``CLOSE_LIMIT_S`` for pending writes."""
         with anyio.move_on_after(CLOSE_LIMIT_S):
             await to_thread.run_sync(self._writer.shutdown, abandon_on_cancel=True)
 
@@ -156,7 +159,7 @@ class CrashAudio:
     def _keep(
         self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
     ) -> None:
-        """Write both files, or neither; runs in the writing thread."""
+        """Write both files, or neither; runs in the writer thread."""
         name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
         audio, words = self._folder / f"{name}.{ending}", self._folder / f"{name}.json"
         try:
@@ -174,7 +177,7 @@ class CrashAudio:
         log.warning("crash_audio_kept", file=audio.name)
 
     def _make_room(self, size_bytes: int) -> None:
-        """Remove the oldest that we left here, until one more fits."""
+        """Remove the oldest crashes until one more fits."""
         kept: dict[str, list[Path]] = {}
         for path in sorted(self._folder.iterdir()):
             if match := _NAME.fullmatch(path.name):
@@ -200,6 +203,6 @@ def _told(worker: str, exit: ProcessExit, reason: str) -> dict[str, Any]:
 
 
 def _create(path: Path) -> BinaryIO:
-    """Make a file that only its user may read; it must not be there yet."""
+    """Create a file that only its owner may read; it must not exist yet."""
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
     return os.fdopen(os.open(path, flags, 0o600), "wb")

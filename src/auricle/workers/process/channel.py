@@ -1,13 +1,13 @@
-"""The child's end of the wire to the pool, and how a worker process is set up and ends.
+"""The worker's end of the channel to its pool, and the setup and exit of a worker process.
 
-A child reads ``[uint32_le length][msgpack]`` from its standard input and writes the same to its
-standard output (:mod:`auricle.workers.process.messages`). Before anything else both are moved to
-descriptors of their own: what a library prints goes to stderr, and what it reads is empty.
+A child reads ``[uint32_le length][msgpack]`` from stdin and writes the same to stdout
+(:mod:`auricle.workers.process.messages`). It first moves both to private descriptors, so that
+libraries print to stderr and read from an empty stdin.
 
-A child is crash-only. It leaves at once, without the interpreter's teardown (native libraries
-have been seen to hang in theirs): when told to stop, when its parent is gone, and when anything
-happens that it does not know. Then its stack goes to stderr in faulthandler's format: frames
-only, because an exception's message may hold speech.
+A child is crash-only. It exits immediately, without the interpreter's teardown (native libraries
+have been seen to hang in theirs), on a stop message, when its parent is gone, and on an unknown
+exception. In the last case it writes its stack to stderr in faulthandler's format: frames only,
+because an exception's message may contain speech.
 """
 
 import contextlib
@@ -34,21 +34,21 @@ EXIT_PROTOCOL = 76  # sysexits.h: EX_PROTOCOL
 EXIT_START_FAILED = 78  # sysexits.h: EX_CONFIG
 
 OOM_SCORE_ADJ = 500
-"""Half of memory on top of what is really used: the kernel takes a worker before the server."""
+"""Adds half of the memory to a worker's score, so that the kernel kills it before the server."""
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4  # linux/prctl.h
 
 
 class ParentGone(Exception):
-    """The pipe to the parent is closed: there is nobody left to work for."""
+    """The pipe to the parent is closed."""
 
 
 class WireBroken(Exception):
-    """The parent sent what no parent of ours sends."""
+    """The parent sent an invalid or unexpected message."""
 
 
 class Channel:
-    """Whole messages over two descriptors that nobody else in this process knows."""
+    """Send and receive whole messages over two private descriptors."""
 
     def __init__(self, read_fd: int, write_fd: int, files: FileReceiver | None = None) -> None:
         self._read_fd = read_fd
@@ -56,11 +56,11 @@ class Channel:
         self._files = files
 
     def receive_body(self) -> bytearray:
-        """Wait for the next message and return it without its length.
+        """Wait for the next message and return its body.
 
         Raises:
-            ParentGone: The pipe is closed, also in the middle of a message.
-            WireBroken: The announced length is above the limit.
+            ParentGone: The pipe was closed, possibly in the middle of a message.
+            WireBroken: The length prefix is above the limit.
         """
         (length,) = LENGTH.unpack(self._read(LENGTH.size))
         if length > MAX_MESSAGE_BYTES:
@@ -68,11 +68,11 @@ class Channel:
         return self._read(length)
 
     def receive_file(self) -> int:
-        """Wait for an open file and return its descriptor, which the caller owns.
+        """Wait for an open file and return its descriptor, which the caller must close.
 
         Raises:
             ParentGone: The socket is closed.
-            WireBroken: Nobody said that there would be files.
+            WireBroken: This worker was started without a socket for files.
         """
         if self._files is None:
             raise WireBroken
@@ -117,7 +117,7 @@ _HAS_READV = hasattr(os, "readv")
 
 
 def open_channel() -> Channel:
-    """Take stdin and stdout away from everybody else in this process and return them."""
+    """Move stdin and stdout to private descriptors and return a channel over them."""
     read_fd, write_fd = os.dup(0), os.dup(1)  # not inheritable (PEP 446)
     if sys.platform == "win32":
         import msvcrt
@@ -132,7 +132,7 @@ def open_channel() -> Channel:
 
 
 def run_child(serve: Callable[[Channel], int]) -> NoReturn:
-    """Set this process up as a worker, serve its parent, and exit with what ``serve`` returns."""
+    """Set up this process as a worker, serve its parent, and exit with the code of ``serve``."""
     channel = open_channel()
     prepare_process()
     try:
@@ -151,7 +151,7 @@ def run_child(serve: Callable[[Channel], int]) -> NoReturn:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process now, running no destructors."""
+    """Exit immediately, without running destructors."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -159,7 +159,7 @@ def leave(code: int) -> NoReturn:
 
 
 def dump_frames(exc: BaseException) -> None:
-    """Write where an exception came from to stderr, as faulthandler does: no message, no values."""
+    """Write an exception's stack to stderr in faulthandler's format, without message or values."""
     frames = traceback.extract_tb(exc.__traceback__)
     lines = [f'  File "{f.filename}", line {f.lineno} in {f.name}' for f in reversed(frames)]
     heading = (
@@ -174,7 +174,7 @@ def dump_frames(exc: BaseException) -> None:
 
 @contextlib.contextmanager
 def armed(dump_after_s: float) -> Iterator[None]:
-    """Write all stacks to stderr if the block is still running after so long; 0 never does."""
+    """Write all stacks to stderr if the block runs longer than ``dump_after_s``; 0 disables it."""
     if dump_after_s > 0:
         faulthandler.dump_traceback_later(dump_after_s)
     try:
@@ -184,39 +184,40 @@ def armed(dump_after_s: float) -> Iterator[None]:
 
 
 def prepare_process() -> None:
-    """Make this process a good worker: explains its crashes, yields to the server, dies with it."""
+    """Enable crash dumps, lower the priority, and tie this process to its server's lifetime."""
     faulthandler.enable()
-    # Ctrl-C, systemd and `timeout` send these to the whole group: the server finishes accepted work
-    # first, and then tells its workers to stop.
+    # Ctrl-C, systemd and `timeout` signal the whole process group; the server first finishes
+    # accepted work, then sends its workers a stop message.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     lower_priority(os.getpid(), os.getppid())
     if sys.platform == "linux":
         _offer_to_oom_killer()
         _die_with_parent()
-    keep_memory_private()  # which makes files in /proc root's: after what writes to them
+    keep_memory_private()  # last: afterwards root owns the files in /proc/self
 
 
 def keep_memory_private() -> None:
-    """Keep what this process holds, which is speech, out of core files and from its neighbours.
+    """Disable core files, which would contain speech.
 
-    On Linux no other process of the user can look into it, either, nor at its environment.
+    On Linux this also prevents other processes of the user from reading this process's memory and
+    environment.
     """
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        # A core that goes to a program, such as systemd's, isn't held to that limit (core(5)).
+        # The limit does not apply to cores that are piped to a program such as systemd's (core(5)).
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def limit_memory(allowed_bytes: int) -> bool:
-    """Let this process grow by so much and no more, where the system can; return whether it does.
+    """Limit the growth of this process to ``allowed_bytes``; return whether the limit is set.
 
-    Linux counts private writable memory against RLIMIT_DATA (since 4.7), which is what an engine
-    grows in. Going over it is a ``MemoryError``, or an abort in a library: either ends the child.
+    Linux counts private writable memory, which is what engines allocate, against RLIMIT_DATA (since
+    4.7). Exceeding it raises ``MemoryError`` or aborts in a library; both end the child.
     """
     in_use_bytes = getattr(psutil.Process().memory_info(), "data", 0)
     if sys.platform != "linux" or not allowed_bytes or not in_use_bytes:
@@ -232,7 +233,7 @@ def limit_memory(allowed_bytes: int) -> bool:
 
 
 def rss_bytes() -> int:
-    """Return the memory that this process holds."""
+    """Return the resident memory of this process."""
     return int(psutil.Process().memory_info().rss)
 
 
@@ -244,6 +245,6 @@ def _offer_to_oom_killer() -> None:
 
 
 def _die_with_parent() -> None:
-    # The closed pipe says the same, but nobody reads it while a model hangs.
+    # The closed pipe shows the same, but is not read while a model hangs.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,8 +1,8 @@
-"""The program that every worker is: ``python -m auricle.workers.process.child MODULE [POLICY]``.
+"""Entry point of every worker: ``python -m auricle.workers.process.child MODULE [POLICY]``.
 
-It confines itself before it imports MODULE, whose ``serve`` then speaks to the pool: libraries
-start threads as soon as they are imported, and those would be left out. Without a POLICY
-(:class:`auricle.workers.sandbox.confinement.Policy`) nothing is given up.
+The process enters its sandbox before it imports MODULE, because libraries start threads on import
+and the sandbox would not cover these. MODULE's ``serve`` then communicates with the pool. Without
+a POLICY (:class:`auricle.workers.sandbox.confinement.Policy`) there is no sandbox.
 """
 
 import importlib
@@ -13,7 +13,7 @@ from auricle.workers.sandbox.confinement import Policy, enter, seal
 
 
 def main(module: str, argument: str | None = None) -> None:
-    """Become the worker whose module this is."""
+    """Run the worker in ``module``; ``argument`` is its sandbox policy."""
 
     def serve(channel: Channel) -> int:
         policy = None if argument is None else Policy.from_argument(argument)

@@ -1,7 +1,7 @@
-"""Open files, handed from the server to a worker: a descriptor over a Unix socket.
+"""Pass open files from the server to a worker as descriptors over a Unix socket.
 
-A worker so reads a file of which it knows no name, in a folder that it may not look into. Windows
-has no such thing: there the worker opens the file by its path.
+The worker can then read a file without knowing its name or having access to its folder. Windows
+does not support this: there the worker opens the file by its path.
 """
 
 import contextlib
@@ -10,19 +10,19 @@ import socket
 import stat
 
 FILES_VARIABLE = "AURICLE_WORKER_FILES"
-"""Tells a worker which of its descriptors the socket is."""
+"""Environment variable with the number of the socket's descriptor in the worker."""
 
 
 def is_available() -> bool:
-    """Return whether this system can hand over open files."""
+    """Return whether this system can pass open files."""
     return hasattr(socket, "send_fds") and hasattr(socket, "AF_UNIX")
 
 
 def open_regular(path: str) -> int:
-    """Open a file for reading only; blocks.
+    """Open a regular file for reading; blocks.
 
     Raises:
-        OSError: It can't be read, or isn't a regular file.
+        OSError: The file cannot be read or is not a regular file.
     """
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK  # a pipe without a writer would block
     descriptor = os.open(path, flags)
@@ -33,29 +33,29 @@ def open_regular(path: str) -> int:
 
 
 class FileSender:
-    """The server's end: give the other end to a new worker, then close it here."""
+    """The server's end: pass the other end to a new worker, then call :meth:`started`."""
 
     def __init__(self) -> None:
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._ours.setblocking(False)
-        self._ours.shutdown(socket.SHUT_RD)  # a worker has nothing to say here
+        self._ours.shutdown(socket.SHUT_RD)  # workers send nothing on this socket
 
     @property
     def worker_end(self) -> int:
-        """The descriptor that the worker inherits."""
+        """Descriptor that the worker inherits."""
         return self._theirs.fileno()
 
     def started(self) -> None:
-        """Close the worker's end here: it has it now, or never will."""
+        """Close the server's copy of the worker's end, once the worker was started."""
         self._theirs.close()
 
     def send(self, descriptor: int) -> None:
-        """Hand over a file; it stays open here, too.
+        """Send a file; it stays open in this process.
 
         Raises:
-            OSError: The worker doesn't take what it was given before.
+            OSError: The socket is full: the worker did not receive earlier files.
         """
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is near
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the worker is exiting
             socket.send_fds(self._ours, [b"f"], [descriptor])
 
     def close(self) -> None:
@@ -73,20 +73,20 @@ class FileReceiver:
 
     @classmethod
     def inherited(cls) -> "FileReceiver | None":
-        """Return what the server gave this process, once."""
+        """Return the receiver that the server passed to this process; only the first call does."""
         descriptor = os.environ.pop(FILES_VARIABLE, None)
         return None if descriptor is None else cls(int(descriptor))
 
     def receive(self) -> int:
-        """Wait for a file and return its descriptor, which the caller owns.
+        """Wait for a file and return its descriptor, which the caller must close.
 
         Raises:
-            OSError: The server is gone, or sent something else.
+            OSError: The server is gone or sent no file.
         """
         data, descriptors, _, _ = socket.recv_fds(self._socket, 1, 1)
         if not data or len(descriptors) != 1:
             for descriptor in descriptors:
                 os.close(descriptor)
-            raise OSError("no file was handed over")
+            raise OSError("no file was received")
         os.set_inheritable(descriptors[0], False)
         return descriptors[0]

@@ -1,7 +1,7 @@
-"""What the parent and its children say to each other: length-prefixed msgpack on stdin and stdout.
+"""Messages between a pool and its workers: length-prefixed msgpack on stdin and stdout.
 
-Layout of a message: ``[uint32_le length][msgpack map]``. Both sides refuse a length above
-``MAX_MESSAGE_BYTES``. The parent decodes strictly into these classes and trusts no number in them.
+Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a length above
+``MAX_MESSAGE_BYTES``. The parent decodes strictly into these classes and validates all numbers.
 """
 
 from struct import Struct as Layout
@@ -12,20 +12,20 @@ from msgspec import Meta
 
 LENGTH = Layout("<I")
 MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
-"""Largest message to a child; how large an answer may be depends on what was asked."""
+"""Maximum size of a message to a child; the limit of an answer depends on the request."""
 MAX_START_ANSWER_BYTES = 64 * 2**10
-"""Largest message of a child that was given no work."""
+"""Maximum size of a message from a child that has no work."""
 MAX_JOB_ANSWER_BYTES = 2**19
-"""Part of a batch's answer for each job: the largest text twice, and the times of all words."""
+"""Answer size allowed for each job of a batch: the longest text twice, and all word times."""
 MAX_STEP_ANSWER_BYTES = 2**20
 """30 s of PCM16 are 960 kB."""
 
 MAX_TEXT_CHARS = 20_000
-"""Longest text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
+"""Maximum text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
 MAX_SEGMENTS = 1500
-"""Of one job, and words too: Whisper's times are multiples of 20 ms, and a job has at most 30 s."""
+"""Maximum segments, and words, of one job: at most 30 s, in Whisper's 20 ms time steps."""
 MAX_TOKENS = 10_000
-"""Of all words of one job."""
+"""Maximum tokens in all words of one job."""
 MAX_LANGUAGE_CHARS = 16
 MAX_REASON_CHARS = 1000
 
@@ -41,7 +41,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True)
 
 
 class StartAsr(Message, frozen=True):
-    """The first message to an ASR worker: load this."""
+    """First message to an ASR worker: the engine and model to load."""
 
     factory: str
     model: str
@@ -49,12 +49,12 @@ class StartAsr(Message, frozen=True):
     compute_type: str
     threads: int
     hard_limit_bytes: int
-    """Allowed above the memory in use once ready; 0 sets no limit."""
+    """Maximum growth over the memory in use once ready; 0 sets no limit."""
     device_index: int = 0
 
 
 class StartDecode(Message, frozen=True):
-    """The first message to a decode worker."""
+    """First message to a decode worker."""
 
     max_samples: int
     hard_limit_bytes: int
@@ -80,7 +80,7 @@ class JobMessage(Message, frozen=True):
 
 
 class RunBatch(Message, frozen=True):
-    """Recognise these jobs; ``dump_after_s`` is when the child dumps its stack."""
+    """Recognise these jobs; the child dumps its stack after ``dump_after_s``."""
 
     id: int
     jobs: tuple[JobMessage, ...]
@@ -88,12 +88,12 @@ class RunBatch(Message, frozen=True):
 
 
 class DecodeStep(Message, frozen=True):
-    """Go on with a file, opening it if this worker doesn't have it open at this place."""
+    """Decode the next part of a file; open it if it is not open at ``from_sample``."""
 
     id: int
     stream: str
     path: bytes | None
-    """As ``os.fsencode`` gives it; ``None``: the open file is handed over with the message."""
+    """Path encoded by ``os.fsencode``; ``None``: a file descriptor accompanies the message."""
     audio_format: str
     sample_rate_hz: int
     opus_packet_bytes: int | None
@@ -102,36 +102,36 @@ class DecodeStep(Message, frozen=True):
 
 
 class CloseStream(Message, frozen=True):
-    """The file is not read any further; there is no answer."""
+    """Close a file; there is no answer."""
 
     stream: str
 
 
 class Stop(Message, frozen=True):
-    """Exit with 0."""
+    """Exit with status 0."""
 
 
 # Child to parent.
 
 
 class Ready(Message, frozen=True):
-    """Loaded and warmed up."""
+    """The worker is loaded and warmed up."""
 
     pid: int
     model: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
     rss_bytes: int
     max_batch_jobs: int
-    """Most jobs that this engine gains from having together."""
+    """Largest batch that makes this engine faster."""
     warm_up_s: float = 0.0
-    """How long the warm-up transcription took: the first guess at this machine's speed."""
+    """Duration of the warm-up transcription: the first estimate of this machine's speed."""
     slowest_factor: float = 1.0
-    """How many times its usual time a job may take, by the engine's own account."""
+    """Longest time of a job as a multiple of its usual time, as declared by the engine."""
     unconfined: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
-    """What the system doesn't keep this worker from, though it should."""
+    """Sandbox restrictions that the system could not apply."""
 
 
 class StartFailed(Message, frozen=True):
-    """The model can't be loaded; ``message`` says why, in words for the operator."""
+    """The model cannot be loaded; ``message`` gives the operator the reason."""
 
     message: str
 
@@ -172,14 +172,14 @@ class JobDone(Message, frozen=True):
 
 
 class JobFailed(Message, frozen=True):
-    """The input's fault; the worker is well. ``code`` is an AudioError's."""
+    """The input is invalid; the worker is healthy. ``code`` is that of an ``AudioError``."""
 
     id: str
     code: str
 
 
 class BatchDone(Message, frozen=True):
-    """All results of a batch, in its order; ``asr_s`` is the engine's own time."""
+    """All results of a batch, in job order; ``asr_s`` is the time spent in the engine."""
 
     id: int
     results: tuple[JobDone | JobFailed, ...]
@@ -187,9 +187,9 @@ class BatchDone(Message, frozen=True):
 
 
 class StepDone(Message, frozen=True):
-    """A file went on: speech (``pcm`` not empty), or only progress, or the end.
+    """Result of a step: speech (``pcm`` is not empty), progress only, or the end of the file.
 
-    ``next_sample`` is where a new worker would have to go on.
+    ``next_sample`` is the position at which a new worker has to resume.
     """
 
     id: int
@@ -200,11 +200,11 @@ class StepDone(Message, frozen=True):
     pcm: bytes
     done: bool
     voiced: tuple[tuple[int, int], ...] = ()
-    """Where in the file somebody speaks, within this piece: start and end."""
+    """Speech within this chunk: start and end, in samples from the start of the file."""
 
 
 class StepFailed(Message, frozen=True):
-    """The file can't be read: its own fault. ``code`` is an error class's code."""
+    """The file is invalid or unreadable. ``code`` is that of an error class."""
 
     id: int
     code: str
@@ -222,28 +222,28 @@ _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToD
 
 
 def pack(message: Message) -> bytes:
-    """Return the message with its length before it."""
+    """Encode a message with its length prefix."""
     body = _encoder.encode(message)
     return LENGTH.pack(len(body)) + body
 
 
 def parse_from_child(body: bytes) -> ToParent:
-    """Parse what a child said.
+    """Parse a message from a child.
 
     Raises:
-        msgspec.DecodeError: It isn't one of the messages, or not msgpack at all.
+        msgspec.DecodeError: The body is not msgpack or not a known message.
     """
     try:
         return _from_child.decode(body)
     except (UnicodeDecodeError, RecursionError) as error:
-        raise msgspec.DecodeError("text that is no UTF-8, or too deep") from error
+        raise msgspec.DecodeError("invalid UTF-8, or nested too deeply") from error
 
 
 def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:
-    """Parse what the parent told an ASR worker."""
+    """Parse a message from the parent to an ASR worker."""
     return _to_asr.decode(body)
 
 
 def parse_for_decode(body: bytes | bytearray) -> ToDecodeChild:
-    """Parse what the parent told a decode worker."""
+    """Parse a message from the parent to a decode worker."""
     return _to_decode.decode(body)

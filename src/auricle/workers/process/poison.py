@@ -1,6 +1,6 @@
-"""Who is to blame for a worker's death: strikes, convictions and what follows. No I/O, no clock.
+"""Detect audio that kills workers, and quarantine it. No I/O, no clock.
 
-Only a death while a job was alone on its worker counts against it.
+A worker's death counts against a job only if the job was alone on the worker.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from auricle.errors import PoisonJob, RateLimited
 from auricle.types import ANONYMOUS, ClientId, Pcm16
 
 SAME_SIGNATURE_CONVICTS = 2
-"""Twice the same signal in the same frame is no coincidence."""
+"""Crashes with the same signal in the same frame that quarantine a job."""
 MAX_REMEMBERED = 10_000
-"""Most utterances, fingerprints and clients remembered; the oldest are forgotten first."""
+"""Maximum entries for each of utterances, fingerprints and clients; the oldest are dropped."""
 
 
 def fingerprint(pcm: Pcm16) -> bytes:
-    """Return what stands for this audio in the list of the convicted."""
+    """Return the key of this audio in the quarantine table."""
     return hashlib.blake2b(pcm.data, digest_size=16).digest()
 
 
@@ -30,11 +30,11 @@ class _Record:
 
 
 class CrashBudget:
-    """Convictions of each client's audio; one server counts those of all its workers together.
+    """Count poison jobs of each client, over all worker pools of a server.
 
     Args:
-        max_convictions: Convictions within the window that use up a client's budget.
-        window_s: How long a conviction counts for a client.
+        max_convictions: Poison jobs within the window that exhaust a client's budget.
+        window_s: Length of the window, in seconds.
     """
 
     def __init__(self, max_convictions: int, window_s: float) -> None:
@@ -43,23 +43,23 @@ class CrashBudget:
         self._convictions: dict[ClientId, deque[float]] = {}
 
     def charge(self, client: ClientId, now: float) -> None:
-        """Count a conviction of this client's audio."""
+        """Count a poison job of this client."""
         self._convictions.setdefault(client, deque(maxlen=self._max_convictions)).append(now)
         _forget_oldest(self._convictions)
 
     def refuse_exhausted(self, client: ClientId, now: float) -> None:
-        """Refuse a client whose budget is used up; callers without a key have none.
+        """Reject a client whose budget is exhausted; clients without a key have no budget.
 
         Raises:
-            RateLimited: It is used up.
+            RateLimited: The client's budget is exhausted.
         """
-        if client == ANONYMOUS:  # all callers without a key would be refused
+        if client == ANONYMOUS:  # would reject all clients without a key
             return
         if (wait_s := self.exhausted_for_s(client, now)) > 0:
             raise RateLimited("too much of this key's audio crashed the engine", math.ceil(wait_s))
 
     def exhausted_for_s(self, client: ClientId, now: float) -> float:
-        """Return how long the client's budget stays used up; 0 if it isn't."""
+        """Return for how many seconds the client's budget stays exhausted; 0 if it is not."""
         times = self._convictions.get(client)
         if times is None or len(times) < self._max_convictions:
             return 0.0
@@ -67,12 +67,12 @@ class CrashBudget:
 
 
 class PoisonTracker:
-    """Counts deaths by utterance, and keeps the fingerprints of convicted audio.
+    """Count crashes by utterance, and keep the fingerprints of quarantined audio.
 
     Args:
-        attempts: Deaths of any kind that convict.
-        ttl_s: How long convicted audio stays refused.
-        budget: What convictions are charged to.
+        attempts: Crashes of any kind that quarantine a job.
+        ttl_s: Duration of the quarantine, in seconds.
+        budget: Crash budget that is charged for each poison job.
     """
 
     def __init__(self, attempts: int, ttl_s: float, budget: CrashBudget) -> None:
@@ -83,10 +83,10 @@ class PoisonTracker:
         self._poison: dict[bytes, float] = {}
 
     def record_crash(self, utterance: str, signature: str | None) -> bool:
-        """Count a death while alone; return whether it convicts.
+        """Count a crash while the job was alone; return whether the job is poison.
 
-        A signature of ``None`` (no frame is known: killed from outside, or out of memory) is like
-        no other.
+        A signature of ``None`` (no known frame: killed from outside, or out of memory) never
+        matches another.
         """
         record = self._records.setdefault(utterance, _Record())
         record.deaths += 1
@@ -97,41 +97,41 @@ class PoisonTracker:
         return same >= SAME_SIGNATURE_CONVICTS or record.deaths >= self._attempts
 
     def is_suspect(self, utterance: str) -> bool:
-        """Whether a worker died while this utterance was alone on it."""
+        """Return whether a worker died while this utterance was alone on it."""
         return utterance in self._records
 
     def carry_over(self, utterance: str, pcm: Pcm16) -> None:
-        """Nobody waits for it any more: its strikes stay with its audio.
+        """Move the crashes of a cancelled job to its audio.
 
-        Otherwise poison could be sent for ever by a caller who hangs up each time.
+        Otherwise a client could keep sending poison by disconnecting every time.
         """
         if (record := self._records.pop(utterance, None)) is not None:
             self._records.setdefault(fingerprint(pcm).hex(), record)
 
     def clear(self, utterance: str) -> None:
-        """It got through: its strikes are forgotten."""
+        """Reset the crashes of an utterance that succeeded."""
         self._records.pop(utterance, None)
 
     def quarantine(self, client: ClientId, pcm: Pcm16, now: float) -> None:
-        """Refuse this audio for a while, and charge the client's budget."""
+        """Quarantine this audio for ``ttl_s``, and charge the client's budget."""
         self._poison[fingerprint(pcm)] = now + self._ttl_s
         self._budget.charge(client, now)
         _forget_oldest(self._poison)
 
     def is_poison(self, pcm: Pcm16, now: float) -> bool:
-        """Whether this audio was convicted lately."""
+        """Return whether this audio is in quarantine."""
         for key in [key for key, until in self._poison.items() if until <= now]:
             del self._poison[key]
         return bool(self._poison) and fingerprint(pcm) in self._poison
 
     def refuse_poison(self, pcm: Pcm16, now: float) -> None:
-        """Refuse audio that was convicted lately.
+        """Reject audio that is in quarantine.
 
         Raises:
-            PoisonJob: It was.
+            PoisonJob: The audio is in quarantine.
         """
         if self.is_poison(pcm, now):
-            raise PoisonJob("this audio made the engine crash before; it is refused for a while")
+            raise PoisonJob("this audio crashed the engine before; it is temporarily rejected")
 
 
 def _forget_oldest(table: dict[Any, Any]) -> None:

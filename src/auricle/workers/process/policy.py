@@ -1,4 +1,4 @@
-"""The watchdog's decisions: when a worker is started, given up and replaced. No I/O, no clock.
+"""State machine of a worker: when to start, kill and restart it. No I/O, no clock.
 
 ```text
               spawned           ready           batch_started
@@ -8,7 +8,7 @@
        └───────────── STOPPING ◄────────────────────────────────┘
 ```
 
-There are no heartbeats: a worker is judged by work done within its budget on the parent's clock.
+There are no heartbeats: a worker must finish its work within a budget on the parent's clock.
 """
 
 import enum
@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 
 
 class Action(enum.Enum):
-    """What the supervisor is to do now."""
+    """Action for the supervisor."""
 
     SPAWN = "spawn"
     KILL = "kill"
 
 
 class State(enum.StrEnum):
-    """Where a worker stands, as ``/health`` shows it."""
+    """State of a worker, as shown by ``/health``."""
 
     BACKING_OFF = "backing_off"
     STARTING = "starting"
@@ -35,14 +35,14 @@ class State(enum.StrEnum):
 
 @dataclass(slots=True)
 class WorkerPolicy:
-    """The life of one worker slot, as a function of events and monotonic seconds.
+    """State of one worker slot, as a function of events and monotonic seconds.
 
     Call :meth:`poll` after each event and again at :attr:`wake_at`.
 
     Attributes:
-        start_budget_s: Longest time from spawn to ready.
-        backoff_first_s: Pause before the start that follows a second death in a row.
-        backoff_max_s: Longest pause.
+        start_budget_s: Maximum time from spawn to ready.
+        backoff_first_s: Pause before the restart after a second death in a row.
+        backoff_max_s: Maximum pause.
     """
 
     start_budget_s: float
@@ -52,55 +52,55 @@ class WorkerPolicy:
     wake_at: float | None = 0.0
     starts: int = 0
     budget_s: float = 0.0
-    """Of the batch that was started last."""
+    """Budget of the latest batch."""
     overdue_at: float = math.inf
-    """When the batch that is being worked on has taken suspiciously long; infinity if none is."""
+    """When the running batch becomes overdue; infinity if there is none."""
     start_took_s: float = 0.0
-    """How long the last successful start took; 0 before the first."""
+    """Duration of the last successful start; 0 before the first."""
     kill_reason: str | None = None
-    """Why :meth:`poll` asked for the kill: ``start`` or ``hung``."""
+    """Reason for the last :attr:`Action.KILL`: ``start`` or ``hung``."""
     _deaths_in_a_row: int = 0
     _spawned_at: float = field(default=0.0, repr=False)
 
     def spawned(self, now: float) -> None:
-        """A process was started: it must be ready within its budget."""
+        """Record a process start; the worker must be ready within its start budget."""
         self.state, self.kill_reason = State.STARTING, None
         self.starts += 1
         self._spawned_at = now
         self.wake_at = now + self.start_budget_s
 
     def ready(self, now: float) -> None:
-        """The model is loaded and warmed up."""
+        """Record that the model is loaded and warmed up."""
         self.state, self.wake_at = State.READY, None
         self.start_took_s = now - self._spawned_at
 
     def batch_started(self, now: float, budget_s: float, overdue_s: float = math.inf) -> None:
-        """Work was handed over; it is overdue after ``overdue_s``, given up after ``budget_s``."""
+        """Record a new batch: overdue after ``overdue_s``, killed after ``budget_s``."""
         self.state, self.wake_at = State.BUSY, now + budget_s
         self.budget_s, self.overdue_at = budget_s, now + overdue_s
 
     def is_overdue(self, now: float) -> bool:
-        """Return whether a batch takes suspiciously long, though its budget is not used up."""
+        """Return whether the running batch is overdue; its budget may not be used up yet."""
         return self.state is State.BUSY and now >= self.overdue_at
 
     def batch_finished(self) -> None:
-        """Real work was done: the slot is healthy, its deaths are forgiven."""
+        """Record finished work: the slot is healthy, which resets its backoff."""
         self.state, self.wake_at = State.READY, None
         self._deaths_in_a_row = 0
 
     def stopping(self, kill_at: float | None = None) -> None:
-        """The worker was told to stop, until ``kill_at``, or was killed; its exit is awaited."""
+        """Record a stop message (kill at ``kill_at``) or a kill; the exit is still to come."""
         self.state, self.wake_at = State.STOPPING, kill_at
 
     def exited(self, now: float, jitter: float) -> None:
-        """The process is gone, for whatever reason.
+        """Record the exit of the process, for any reason.
 
-        Restart at once; from the second death in a row on, wait exponentially longer.
+        Restart at once after the first death; back off exponentially after further deaths in a row.
 
         Args:
             now: Monotonic seconds.
-            jitter: Random in 0..1; spreads the pause over its upper half, so that slots that
-                died together don't start together.
+            jitter: Random number in 0..1 that spreads the pause over its upper half, so that slots
+                that died together do not restart together.
         """
         pause_s = 0.0
         if self._deaths_in_a_row:
@@ -111,7 +111,7 @@ class WorkerPolicy:
         self.state, self.wake_at = State.BACKING_OFF, now + pause_s
 
     def poll(self, now: float) -> Action | None:
-        """Return what is due; each due action is returned once."""
+        """Return the action that is due; each is returned once."""
         if self.wake_at is None or now < self.wake_at:
             return None
         self.wake_at = None

@@ -1,4 +1,4 @@
-"""A worker gets less of a contended core than its server."""
+"""Give workers a lower CPU priority than their server."""
 
 import contextlib
 import os
@@ -12,12 +12,12 @@ _MAX_NICENESS = 19
 
 
 def lower_priority(pid: int, server_pid: int) -> None:
-    """Let a worker yield to its server; once is enough, and more often makes no difference.
+    """Lower a worker's priority below its server's; idempotent.
 
-    The server does this as soon as it has started a worker, whose imports take half a second of CPU
-    time, and the worker again for itself: threads that it starts later inherit it.
+    The server calls this right after it starts a worker, whose imports cost half a second of CPU
+    time. The worker calls it again for itself, so that threads that it starts later inherit it.
     """
-    with contextlib.suppress(OSError, psutil.Error):  # it may be dead
+    with contextlib.suppress(OSError, psutil.Error):  # the process may have exited
         if sys.platform == "win32":
             psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
             return

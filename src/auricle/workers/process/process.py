@@ -1,8 +1,8 @@
-"""One child process: started as a program, spoken to in typed messages, killed and reaped.
+"""Run one child process: start it, exchange typed messages, kill and reap it.
 
-Nothing here decides anything; see ``policy`` for when and ``crew`` for what. The child's stderr is
-always drained (a pipe that nobody reads blocks the child at 64 KiB) and its tail is the crash
-report.
+This module makes no decisions: ``policy`` decides when to act, ``supervisor`` what to do. The
+child's stderr is always drained, because a full pipe would block the child at 64 KiB; its last
+lines are the crash report.
 """
 
 import asyncio
@@ -34,18 +34,18 @@ from auricle.workers.process.stack_frames import crash_frames
 STDERR_TAIL_LINES = 200
 STDERR_LINE_BYTES = 2000
 PIPE_BYTES = 2**20
-"""Asked for the child's stdin: 30 s of PCM16 then take 4 ms instead of 15 (pipe-max-size)."""
+"""Pipe size for the child's stdin: 30 s of PCM16 then take 4 ms instead of 15 (pipe-max-size)."""
 READ_LIMIT_BYTES = 2**20
 EXIT_GRACE_S = 2.0
-"""From the end of a child's stdout to its kill: time for it to exit and for stderr to be read."""
+"""Time from the end of a child's stdout to its kill, for it to exit and for reading its stderr."""
 
 _FATAL = "Fatal Python error: "
-"""How faulthandler begins the dump of a process that dies."""
+"""First line of faulthandler's dump when a process crashes."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessExit:
-    """How a child ended, and the frames that it left on stderr, innermost first."""
+    """How a child exited, and the stack frames from its stderr, innermost first."""
 
     signal: str | None
     code: int | None
@@ -53,7 +53,10 @@ class ProcessExit:
 
     @property
     def signature(self) -> str | None:
-        """What makes two deaths the same: ending and top frame; ``None`` if no frame is known."""
+        """Signal or exit code, and the top frame; ``None`` if no frame is known.
+
+        Two crashes with the same signature count as the same crash.
+        """
         if not self.stack:
             return None
         return f"{self.signal or self.code} {self.stack[0]}"
@@ -62,8 +65,8 @@ class ProcessExit:
 class WorkerProcess:
     """A running child program.
 
-    :meth:`run` must be awaited for as long as the child lives; everything else may be called from
-    the same event loop at any time.
+    :meth:`run` must be awaited while the child lives; all other methods may be called at any time
+    from the same event loop.
     """
 
     def __init__(
@@ -73,23 +76,23 @@ class WorkerProcess:
         self._files = files
         self._stderr: deque[str] = deque(maxlen=STDERR_TAIL_LINES)
         self.max_message_bytes = MAX_START_ANSWER_BYTES
-        """Longer messages of the child end it; set for each piece of work."""
+        """A child that sends a larger message is killed; set for each assignment."""
         self.protocol_error: str | None = None
-        """Set when the child was killed because it sent nonsense."""
+        """Name of the exception if the child was killed for an invalid message."""
 
     @classmethod
     async def spawn(
         cls, program: Sequence[str], environment: Mapping[str, str], *, gets_files: bool = False
     ) -> Self:
-        """Start ``python -m PROGRAM``: a module, and its arguments.
+        """Start ``python -m PROGRAM``.
 
         Args:
             program: The module and its arguments.
-            environment: All of its environment.
-            gets_files: Whether open files can be sent to it.
+            environment: The complete environment of the child.
+            gets_files: Whether open files can be sent to the child.
 
         Raises:
-            OSError: The system can't start a process now.
+            OSError: The system cannot start a process.
         """
         files = FileSender() if gets_files else None
         inherited = {} if files is None else {FILES_VARIABLE: str(files.worker_end)}
@@ -117,31 +120,31 @@ class WorkerProcess:
 
     @property
     def pid(self) -> int:
-        """The child's process id."""
+        """Process ID of the child."""
         return self._process.pid
 
     @property
     def stderr_tail(self) -> tuple[str, ...]:
-        """The last lines that the child wrote to stderr; may hold anything: not for logs."""
+        """Last lines of the child's stderr; never log them, they may contain speech."""
         return tuple(self._stderr)
 
     def forget_stderr(self) -> None:
-        """Drop what it wrote so far: that doesn't explain what happens from now on.
+        """Discard the stderr output so far, as it is unrelated to the next assignment.
 
-        Unless it is dying just now, and only its end has not come yet.
+        A dump of a crash in progress is kept.
         """
         if not any(line.startswith(_FATAL) for line in self._stderr):
             self._stderr.clear()
 
     def send(self, message: Message, file: int | None = None) -> None:
-        """Hand over a message without waiting; one batch at a time bounds what is buffered.
+        """Queue a message without waiting; the buffer holds at most one batch.
 
         Args:
             message: The message.
-            file: An open file that it is about.
+            file: Descriptor of an open file that belongs to the message.
 
         Raises:
-            OSError: The child doesn't take the files that it is sent.
+            OSError: The child does not receive the files that it is sent.
         """
         assert self._process.stdin is not None
         if file is not None:
@@ -151,22 +154,21 @@ class WorkerProcess:
             self._process.stdin.write(pack(message))
 
     def kill(self) -> None:
-        """SIGKILL, or TerminateProcess: a hung C call hears nothing less."""
+        """Send SIGKILL (Windows: TerminateProcess); a hung C call ignores other signals."""
         if self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             if sys.platform == "win32":
                 self._process.kill()
             else:
-                # Popen.kill() polls first, and so may reap the child before asyncio's watcher
-                # does, which then knows no exit code (CPython 3.11, subprocess.send_signal).
+                # Popen.kill() polls first and may reap the child before asyncio's watcher does,
+                # which then has no exit code (CPython 3.11, subprocess.send_signal).
                 os.kill(self._process.pid, signal.SIGKILL)
 
     async def run(self, on_message: Callable[[ToParent], None]) -> ProcessExit:
-        """Read until the child closes its end, reap it, and say how it ended.
+        """Read messages until the child closes its stdout, reap it, and return how it exited.
 
-        A message that can't be parsed ends the child. Cancelling this kills the child and still
-        reaps it.
+        An invalid message kills the child. Cancelling this method kills and reaps the child.
         """
         try:
             async with anyio.create_task_group() as readers:
@@ -189,10 +191,10 @@ class WorkerProcess:
             while True:
                 (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
                 if length > self.max_message_bytes:
-                    raise ValueError(f"announces {length} bytes")
+                    raise ValueError(f"message of {length} bytes")
                 on_message(parse_from_child(await self._process.stdout.readexactly(length)))
         except asyncio.IncompleteReadError:
-            return  # The end of its stdout is the end of the child.
+            return  # the child closed its stdout: it is exiting
         except (ValueError, msgspec.DecodeError) as exc:
             self.protocol_error = type(exc).__name__
             self.kill()
@@ -226,7 +228,7 @@ def _signal_name(number: int) -> str:
 
 
 def _widen_pipe(process: asyncio.subprocess.Process) -> None:
-    """Ask for a larger pipe where the system has such a thing (Linux)."""
+    """Enlarge the pipe to the child's stdin where the system supports it (Linux)."""
     try:
         import fcntl
 
@@ -235,7 +237,7 @@ def _widen_pipe(process: asyncio.subprocess.Process) -> None:
         return
     assert process.stdin is not None
     pipe = process.stdin.transport.get_extra_info("pipe")
-    if pipe is None:  # uvloop, on which Ray Serve runs, gives a socket and doesn't tell
+    if pipe is None:  # uvloop (used by Ray Serve) has a socket instead and exposes no pipe
         return
-    with contextlib.suppress(OSError, ValueError):  # closed, if the child is dead already
+    with contextlib.suppress(OSError, ValueError):  # closed if the child has exited
         fcntl.fcntl(pipe.fileno(), set_size, PIPE_BYTES)

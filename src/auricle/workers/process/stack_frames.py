@@ -1,8 +1,8 @@
-"""The frames of a worker's last dump on stderr, and nothing else of it.
+"""Extract the stack frames of a worker's last dump from its stderr, and nothing else.
 
-What a worker writes may be speech: a library prints it, or somebody who has taken the worker over
-writes it in the shape of a frame. So a frame passes only if there is such a file among those that
-Python runs, with that many lines, and with a function of that name.
+A worker's stderr may contain speech: a library may print it, or a compromised worker may disguise
+it as a frame. A frame is therefore accepted only if its file is among Python's source folders, has
+that line number and defines a function of that name.
 """
 
 import functools
@@ -33,16 +33,16 @@ _WITHOUT_NAME = frozenset(
 
 
 def crash_frames(stderr: Iterable[str]) -> tuple[str, ...]:
-    """Return the frames of the last dump on stderr, innermost first, never any values.
+    """Return the frames of the last dump on stderr, innermost first, without values.
 
-    Each is ``folder/file.py:line function``, of a real file and function.
+    Each is ``folder/file.py:line function`` and names an existing file and function.
     """
     frames: list[str] = []
     is_traceback = is_current = False
     for line in stderr:
         if line.startswith(_DUMP_HEADERS):
-            # A crash marks its thread as current, wherever in the dump it stands. A timeout marks
-            # none, and lists the main thread, which is ours, last.
+            # A crash dump marks the crashed thread as current, at any position. A timeout dump
+            # marks none and lists the main thread, which runs our code, last.
             if line.startswith("Thread") and is_current:
                 break
             frames, is_traceback = [], line.startswith("Traceback")
@@ -65,7 +65,7 @@ def _is_real(path: str, number: int, function: str) -> bool:
 
 @functools.lru_cache(maxsize=200)
 def _source(path: str) -> tuple[int, frozenset[str]]:
-    """Return how many lines a source file has, and the names of its functions; 0 if it is none."""
+    """Return a source file's line count and function names; 0 and none if it is not one."""
     nothing: tuple[int, frozenset[str]] = 0, frozenset()
     if not os.path.isabs(path) or not _is_below(os.path.normpath(path), _roots()):
         return nothing
@@ -84,7 +84,7 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
 
 
 def _roots() -> set[str]:
-    """Return the folders that Python's modules come from, a worker's included."""
+    """Return the folders from which Python imports modules, here and in workers."""
     search = [os.getcwd(), *sys.path, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     found = {os.path.abspath(path) for path in (sys.prefix, sys.base_prefix, *search)}
     return {path for path in found if path != os.path.abspath(os.sep)}

@@ -1,9 +1,8 @@
 """Supervise child processes of one kind: start, watch, replace and restart them.
 
-The supervisor knows nothing of jobs. Its owner, a :class:`SupervisorDelegate`, decides what an idle
-worker does next and receives the outcome. Everything runs on one event loop, so each event is
-handled in one step: when a worker dies, its owner requeues what it held before anything else
-happens.
+The supervisor knows nothing of jobs. Its delegate (:class:`SupervisorDelegate`) assigns work to
+idle workers and receives the results. Everything runs on one event loop, so each event is handled
+in one step: when a worker dies, the delegate requeues its work before the next event.
 """
 
 import asyncio
@@ -29,30 +28,31 @@ from auricle.workers.process.process import ProcessExit, WorkerProcess
 from auricle.workers.process.usage import Usage, UsageWatch
 
 TICK_S = 1.0
-"""How often memory is looked at and the policies are asked, at the least."""
+"""Maximum interval between two checks of usage and policies."""
 STOP_GRACE_S = 5.0
-"""From the order to stop to the kill."""
+"""Time from the stop message to the kill."""
 SOFT_MEMORY_BYTES = 700 * 10**6
 HARD_MEMORY_BYTES = 2000 * 10**6
-"""Growth over the memory in use once ready: replaced above the first, killed above the second."""
+"""Growth over the memory in use once ready: above the first a worker is replaced, above the second
+killed."""
 ORDERLY = frozenset({"replaced", "stopped"})
-"""Reasons for an exit that the supervisor asked for: nothing is wrong."""
+"""Exit reasons that the supervisor requested; they are not failures."""
 DUMP_MARGIN = 0.9
-"""The child dumps its stack at this part of its budget, so that the dump is there at the kill."""
+"""The child dumps its stack at this fraction of its budget, before it is killed."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Work for an idle worker, and how long it may take.
+    """Work for an idle worker, with its limits.
 
     Attributes:
-        message: The work.
-        max_answer_bytes: Larger answers are not read: the worker is killed.
+        message: The message to send.
+        max_answer_bytes: Maximum answer size; a worker that exceeds it is killed.
         budget_s: Time after which the worker is killed.
-        overdue_s: Time after which something is probably wrong.
-        file: An open file that the work is about; its owner keeps it open until the answer.
+        overdue_s: Time after which the worker is reported as overdue.
+        file: Descriptor of an open file; its owner keeps it open until the answer.
     """
 
     message: Message
@@ -63,42 +63,42 @@ class Assignment:
 
 
 class SupervisorDelegate(Protocol):
-    """The crew's owner. None of these may wait."""
+    """Owner of a supervisor. No method may block."""
 
     def program(self) -> Sequence[str]:
         """Return the module of a new worker and its arguments."""
         ...
 
     def start_message(self, slot: int) -> Message:
-        """Return the first message to a new worker; its successor has the same slot, from 0."""
+        """Return the first message to a new worker in this slot (0-based; replacements keep it)."""
         ...
 
     def workers_changed(self, ready: int) -> None:
-        """So many workers are ready or busy now."""
+        """Handle a change in the number of workers that are ready or busy."""
         ...
 
     def became_ready(self, worker: str, message: Ready, now: float) -> None:
-        """A worker has loaded."""
+        """Handle a worker that has loaded."""
         ...
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
-        """Return work for an idle worker."""
+        """Return work for an idle worker, or ``None``."""
         ...
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
-        """A busy worker has answered.
+        """Handle the answer of a busy worker.
 
         Raises:
-            WorkerError: It isn't the answer to what it was given: the worker is killed.
+            WorkerError: The answer does not match the assignment; the worker is killed.
         """
         ...
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
-        """A worker is gone, with whatever it held."""
+        """Handle the exit of a worker; its assignment is lost."""
         ...
 
     def poll(self, now: float) -> float:
-        """Do what time asks for; return when to be called again (infinity: never)."""
+        """Handle timeouts; return the time of the next call (infinity: none is needed)."""
         ...
 
 
@@ -121,15 +121,15 @@ class _Worker:
 
 
 class WorkerSupervisor:
-    """Keeps ``size`` workers running and gives them work from ``shift``.
+    """Keep ``size`` workers running and give them work from ``shift``.
 
     Args:
-        name: Prefix of the workers' ids.
-        size: How many.
-        settings: Budgets, limits and pauses.
-        environment: The children's environment.
-        shift: The owner.
-        gets_files: Whether the workers are sent open files.
+        name: Prefix of worker IDs.
+        size: Number of workers.
+        settings: Budgets, limits and backoff.
+        environment: Environment of the children.
+        shift: The delegate.
+        gets_files: Whether open files are sent to the workers.
     """
 
     def __init__(
@@ -154,40 +154,40 @@ class WorkerSupervisor:
         self.replaced = 0
         self._unconfined: tuple[str, ...] = ()
         self.start_error: str | None = None
-        """Why the latest start failed, in words for the operator; ``None`` once one succeeds."""
+        """Reason for the latest failed start, for the operator; ``None`` once a start succeeds."""
 
     def wake(self) -> None:
-        """There may be work for an idle worker."""
+        """Check for work for idle workers."""
         self._changed.set()
 
     @property
     def ready(self) -> int:
-        """How many workers are ready or busy."""
+        """Number of workers that are ready or busy."""
         return sum(worker.policy.state in (State.READY, State.BUSY) for worker in self._workers)
 
     @property
     def start_estimate_s(self) -> float:
-        """How long a start takes, as measured; 3 s before any."""
+        """Longest measured start, in seconds; 3 s before the first one."""
         took_s = [w.policy.start_took_s for w in self._workers if w.policy.start_took_s]
         return max(took_s, default=3.0)
 
     def has_worked_since(self, moment: float) -> bool:
-        """Whether a worker that is up got ready or finished work at ``moment`` or later."""
+        """Return whether a live worker became ready or finished work at ``moment`` or later."""
         up = (w for w in self._workers if w.policy.state in (State.READY, State.BUSY))
         return any(worker.worked_at >= moment for worker in up)
 
     def idle_since(self, worker_id: str) -> float:
-        """Return when this worker last finished something."""
+        """Return when this worker became ready or last finished work."""
         return next(worker.worked_at for worker in self._workers if worker.id == worker_id)
 
     def tell(self, worker_id: str, message: Message) -> None:
-        """Send a message that has no answer, if this worker is up."""
+        """Send a message that has no answer, if this worker is running."""
         for worker in self._workers:
             if worker.id == worker_id and worker.process is not None:
                 worker.process.send(message)
 
     def stats(self) -> tuple[WorkerStats, ...]:
-        """Return each worker as ``/health`` shows it."""
+        """Return the state of each worker for ``/health``."""
         now = time.monotonic()
         return tuple(
             WorkerStats(
@@ -204,7 +204,7 @@ class WorkerSupervisor:
         )
 
     async def run(self) -> None:
-        """Drive the crew until cancelled; then stop every child and reap it."""
+        """Supervise the workers until cancelled; then stop and reap every child."""
         async with anyio.create_task_group() as lives:
             try:
                 while True:
@@ -226,7 +226,7 @@ class WorkerSupervisor:
         return _Worker(f"{self._name}-{next(self._ids)}", slot, policy, replaces)
 
     def _step(self, lives: anyio.abc.TaskGroup, now: float) -> float:
-        """Do everything that is due; return when something is due next."""
+        """Handle everything that is due; return when the next step is due."""
         if now - self._looked_at >= TICK_S:
             self._looked_at = now
             self._look_at_usage(now)
@@ -252,7 +252,7 @@ class WorkerSupervisor:
     def _give_work(self, worker: _Worker, now: float) -> None:
         try:
             self._employ(worker, now)
-        except Exception as exc:  # what it was given ends like any other death, not the crew
+        except Exception as exc:  # kill this worker only; the supervisor continues
             _say(log.error, "worker_not_employed", worker=worker.id, exc_info=exc)
             self._kill(worker, "protocol")
 
@@ -270,7 +270,7 @@ class WorkerSupervisor:
             worker.process.send(assignment.message, assignment.file)
 
     async def _live(self, worker: _Worker) -> None:
-        """One life of a worker, from spawn to exit; what goes wrong in it ends only this one."""
+        """Run a worker from spawn to exit; an error affects only this worker."""
         worker.kill_reason, worker.jobs_since_start = "exited", 0
         exit = ProcessExit(None, None, ())
         try:
@@ -283,14 +283,14 @@ class WorkerSupervisor:
         self._after_exit(worker, exit)
 
     async def _run(self, worker: _Worker) -> ProcessExit:
-        with anyio.CancelScope(shield=True):  # a child that nobody knows is never reaped
+        with anyio.CancelScope(shield=True):  # an unregistered child is never reaped
             process = await WorkerProcess.spawn(
                 self._shift.program(), self._environment, gets_files=self._gets_files
             )
         worker.process = process
         try:
             process.send(self._shift.start_message(worker.slot))
-        except Exception as exc:  # such as a model's path that is no Unicode
+        except Exception as exc:  # such as a model path that is not valid Unicode
             _say(log.error, "worker_not_told", worker=worker.id, exc_info=exc)
             process.kill()
         exit = await process.run(lambda message: self._on_message(worker, message))
@@ -315,9 +315,9 @@ class WorkerSupervisor:
                     worker.jobs_done += 1
                     worker.jobs_since_start += 1
                 case State.STOPPING, _:
-                    pass  # It answered after it was given up: too late.
+                    pass  # a late answer, after the worker was given up
                 case _:
-                    raise WorkerError("an answer that nobody asked for")
+                    raise WorkerError("unexpected answer")
         except WorkerError:
             self._kill(worker, "protocol")
         self.wake()
@@ -336,7 +336,7 @@ class WorkerSupervisor:
             self.replaced += 1
         self._shift.workers_changed(self.ready)
         self._shift.became_ready(worker.id, message, now)
-        if message.unconfined not in ((), self._unconfined):  # once, not at each start
+        if message.unconfined not in ((), self._unconfined):  # log once, not at every start
             self._unconfined = message.unconfined
             _say(log.warning, "workers_not_kept_from", what=list(message.unconfined))
         _say(
@@ -382,7 +382,7 @@ class WorkerSupervisor:
         self.wake()
 
     def _replace_one(self) -> None:
-        """Start a successor for one worker that has done enough or grown too large."""
+        """Start a replacement for one worker that has reached its job or memory limit."""
         if any(worker.replaces or worker.is_retiring for worker in self._workers):
             return
         settings = self._settings
@@ -421,7 +421,7 @@ class WorkerSupervisor:
             worker.kill_reason = "stopped"
             worker.process.send(Stop())
             worker.policy.stopping()
-            if is_starting:  # it holds nothing, and hears nothing before its model is loaded
+            if is_starting:  # it has no work, and reads no message before its model is loaded
                 worker.process.kill()
         with anyio.move_on_after(STOP_GRACE_S):
             while any(self._with_process()):
@@ -435,6 +435,6 @@ class WorkerSupervisor:
 
 
 def _say(write: Callable[..., object], event: str, **values: object) -> None:
-    """Log, if it can be written: a full disk or a closed terminal is no reason to stop working."""
+    """Log an event, ignoring write errors such as a full disk or a closed terminal."""
     with contextlib.suppress(OSError, ValueError):
         write(event, **values)

@@ -1,7 +1,7 @@
-"""What a worker uses of the machine, and when that is more than its work explains.
+"""Measure a worker's resource usage and detect usage that its work does not explain.
 
-The limits of the process itself (:func:`auricle.workers.process.channel.limit_memory`) hold at
-once, but no limit counts the threads of one process, or what it does when it was asked for nothing.
+The kernel enforces the memory limit (:func:`auricle.workers.process.channel.limit_memory`), but
+has no limit on the threads of one process or on CPU time while the worker is idle.
 """
 
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from typing import Self
 import psutil
 
 MAX_NEW_THREADS = 64
-"""Threads that a worker may start once it is ready; libraries start theirs while they load."""
+"""Maximum threads that a worker may start once ready; libraries start theirs while they load."""
 IDLE_CPU_S = 5.0
-"""Processor time that a worker without work may use before it is judged."""
+"""CPU time that an idle worker may use before :data:`IDLE_CPU_SHARE` applies."""
 IDLE_CPU_SHARE = 0.05
-"""Part of a core that it may use all the time: an engine's threads spin for a moment only."""
+"""Maximum sustained share of a core while idle: engine threads spin only briefly after a job."""
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """A worker's memory, threads and processor time at one moment."""
+    """A worker's memory, threads and CPU time at one moment."""
 
     rss_bytes: int
     threads: int
@@ -27,7 +27,7 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> Self | None:
-        """Return what a process uses; ``None`` if the system doesn't say."""
+        """Return the usage of a process; ``None`` if it cannot be read."""
         try:
             process = psutil.Process(pid)
             with process.oneshot():
@@ -39,10 +39,10 @@ class Usage:
 
 
 class UsageWatch:
-    """Judges one worker process by its usage; no I/O, no clock.
+    """Check the usage of one worker process; no I/O, no clock.
 
     Args:
-        ready: Its usage when it got ready.
+        ready: Usage when the worker became ready.
     """
 
     def __init__(self, ready: Usage) -> None:
@@ -51,12 +51,12 @@ class UsageWatch:
         self._worked_at = 0.0
 
     def judge(self, usage: Usage, *, is_idle: bool, worked_at: float, now: float) -> str | None:
-        """Return why the worker is to be killed, if it is: ``threads`` or ``idle_cpu``.
+        """Return the reason to kill the worker (``threads`` or ``idle_cpu``), or ``None``.
 
         Args:
-            usage: Its usage now.
-            is_idle: Whether it has nothing to do.
-            worked_at: When it last finished work.
+            usage: Current usage.
+            is_idle: Whether the worker has no work.
+            worked_at: When it last finished work, in monotonic seconds.
             now: Monotonic seconds.
         """
         if usage.threads > self._max_threads:

@@ -1,1 +1,1 @@
-"""What a worker process gives up before it reads untrusted bytes."""
+"""Restrictions that a worker process applies to itself before it reads untrusted data."""

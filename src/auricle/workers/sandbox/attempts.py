@@ -1,7 +1,7 @@
-"""What a worker that was taken over might try, tried on this very process. Linux.
+"""Actions that a compromised worker might try, run in this process to test its sandbox. Linux.
 
-Each attempt is harmless where it succeeds. ``auricle doctor`` and the tests run all of them in a
-process that has given up its calls; each has to fail with ``PermissionError``.
+Each attempt is harmless if it succeeds. ``auricle doctor`` and the tests run all of them in a
+sandboxed process; each must fail with ``PermissionError``.
 """
 
 import contextlib
@@ -70,11 +70,11 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "outliving the server": lambda: _prctl(_PR_SET_PDEATHSIG, 0),
     "core files": lambda: _prctl(_PR_SET_DUMPABLE, 0),
 }
-"""By what a worker would gain."""
+"""Attempts by what a worker would gain."""
 
 
 def not_refused() -> tuple[str, ...]:
-    """Return what this process could do."""
+    """Return the names of the attempts that were not refused."""
     return tuple(name for name in ATTEMPTS if not _is_refused(name))
 
 

@@ -1,13 +1,13 @@
-"""What a worker gives up, in two steps, before it reads a byte of a stranger's.
+"""Sandbox a worker, in two steps, before it reads untrusted data.
 
-:func:`enter` comes first of all, while there is one thread: no new privileges, and no files but
-those that loading needs. :func:`seal` comes when the engine is loaded: no network, no other
-programs, no signals to others. An engine of one's own may do both while it loads.
+:func:`enter` runs first, while the process has one thread: it drops privileges and all file access
+that loading does not need. :func:`seal` runs when the engine is loaded: it blocks the network,
+other programs and signals to other processes. A custom engine may use all of these while it loads.
 
-Each part that the system doesn't have is left out and told, in the words of the constants below:
-containers and older kernels lack some, and a worker that may do more is better than none.
-``python -m auricle.workers.sandbox.confinement`` tries all of it on itself and prints what is
-missing, as JSON.
+Restrictions that the system does not support are skipped and reported by the constants below:
+containers and older kernels lack some, and a less confined worker is better than none.
+``python -m auricle.workers.sandbox.confinement`` applies all of them to itself and prints the
+missing ones as JSON.
 """
 
 import ctypes
@@ -36,20 +36,20 @@ _SYSTEM = (
     *("/sys/devices", "/sys/fs/cgroup", "/sys/kernel/mm"),
     *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
 )
-"""Libraries, what they ask about processors and memory, and devices that hold nothing."""
+"""Libraries, the processor and memory information that they read, and harmless devices."""
 _GPU_READ = ("/proc", "/sys", "/opt", "/run")
 _GPU_WRITE = ("/dev", "~/.nv")
-"""NVIDIA's driver works through devices of many names, and keeps compiled code in ``~/.nv``."""
+"""NVIDIA's driver uses devices of many names, and caches compiled code in ``~/.nv``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a worker may open beside Python, its packages and the system's libraries.
+    """What a worker may open besides Python, its packages and system libraries.
 
     Attributes:
-        read: Files and folders, such as the model's.
-        write: Folders that may be changed, too.
-        has_gpu: Whether it works on a GPU: devices and sockets within the machine stay open.
+        read: Readable files and folders, such as the model's.
+        write: Readable and writable folders.
+        has_gpu: Whether the worker uses a GPU; keeps devices and local sockets accessible.
     """
 
     read: tuple[str, ...] = ()
@@ -57,12 +57,12 @@ class Policy:
     has_gpu: bool = False
 
     def to_argument(self) -> str:
-        """Return it as one argument of a command."""
-        return json.dumps(asdict(self))  # escapes what of a path isn't Unicode
+        """Return the policy as one command-line argument."""
+        return json.dumps(asdict(self))  # escapes path bytes that are not valid Unicode
 
     @classmethod
     def from_argument(cls, argument: str) -> "Policy":
-        """Return what :meth:`to_argument` was called on."""
+        """Parse the result of :meth:`to_argument`."""
         fields = json.loads(argument)
         return cls(
             tuple(fields["read"]),
@@ -72,36 +72,36 @@ class Policy:
 
 
 def program(module: str, policy: Policy | None) -> tuple[str, ...]:
-    """Return what :meth:`auricle.workers.process.process.WorkerProcess.spawn` is to start.
+    """Return the program for :meth:`auricle.workers.process.process.WorkerProcess.spawn`.
 
     Args:
-        module: The child's.
-        policy: What it may do; ``None`` takes nothing from it.
+        module: Module of the child.
+        policy: Its sandbox policy; ``None`` starts it without a sandbox.
     """
     arguments = () if policy is None else (policy.to_argument(),)
     return ("auricle.workers.process.child", module, *arguments)
 
 
 def readable_model(path: str) -> list[str]:
-    """Return what has to be readable of a model: its folder, and where links in it lead."""
+    """Return the paths that a model needs: its folder, and the targets of links in it."""
     folder = Path(path)
     try:
         return [str(folder), *(os.path.realpath(file) for file in folder.iterdir())]
-    except OSError:  # a name that only the engine knows
+    except OSError:  # a model name that the engine resolves
         return []
 
 
 def folder_of_engine(name: str) -> list[str]:
-    """Return the folder in which the server was started, if an engine of one's own lies there."""
+    """Return the working folder if it contains a custom engine, else an empty list."""
     top = name.partition(":")[0].partition(".")[0]
     is_here = top != "auricle" and (Path(top).is_dir() or Path(f"{top}.py").is_file())
     return ["."] if is_here else []
 
 
 def enter(policy: Policy) -> tuple[str, ...]:
-    """Give up privileges and files; return what the worker isn't kept from.
+    """Drop privileges and file access; return the restrictions that could not be applied.
 
-    To be called while this process has one thread: others would be left out.
+    Call this while the process has one thread: existing other threads are not restricted.
     """
     if sys.platform != "linux":
         return (FILES,)
@@ -116,7 +116,7 @@ def enter(policy: Policy) -> tuple[str, ...]:
 
 
 def seal(policy: Policy) -> tuple[str, ...]:
-    """Give up all calls that only loading may need; return what the worker isn't kept from."""
+    """Block system calls that only loading needs; return restrictions that were not applied."""
     if sys.platform != "linux":
         return (CALLS,)
     try:
@@ -137,8 +137,8 @@ def _rules(policy: Policy) -> list[tuple[str, Access]]:
 
 
 def _python() -> list[str]:
-    """Return where Python, its packages and their libraries lie."""
-    # `python -m` puts the folder in which the server was started first: it may hold anything.
+    """Return the folders of Python, its packages and their libraries."""
+    # `python -m` puts the working folder first; it may contain any files.
     search = sys.path if sys.flags.safe_path else sys.path[1:]
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
     found = [sys.prefix, sys.base_prefix, *search, *filter(None, libraries)]
@@ -146,10 +146,10 @@ def _python() -> list[str]:
 
 
 def _give_up_privileges() -> None:
-    """Let this thread, and those that it starts, gain none and keep none.
+    """Drop the capabilities of this thread and its future threads, and forbid gaining new ones.
 
-    Only reading any file stays for root, who could read the model and uploads before: which files
-    those are is Landlock's matter.
+    Only CAP_DAC_READ_SEARCH is kept, so that a worker run by root can still read the model and
+    uploads; Landlock limits which files these are.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):

@@ -1,9 +1,9 @@
-"""Landlock: lets this process open only the files that it is shown. Linux 5.13 and newer.
+"""Landlock: restrict this process to an allowlist of files. Linux 5.13 and newer.
 
-Called through ctypes: no library that is kept up has it, and it is three system calls
-(https://docs.kernel.org/userspace-api/landlock.html). It holds the calling thread and those that it
-starts later, so it comes before anything that starts threads. Once inside, nobody gets out, and no
-process outside can be traced; from Linux 6.12 on none can be sent a signal, either.
+It is three system calls, called through ctypes because no maintained library supports it
+(https://docs.kernel.org/userspace-api/landlock.html). It applies to the calling thread and to
+threads started later, so call it before anything that starts threads. It cannot be undone. The
+process can no longer trace processes outside; from Linux 6.12 on it cannot signal them either.
 """
 
 import ctypes
@@ -20,14 +20,14 @@ _PATH_BENEATH = 1  # LANDLOCK_RULE_PATH_BENEATH
 _SCOPE_ABSTRACT_SOCKETS, _SCOPE_SIGNALS = 1, 2  # LANDLOCK_SCOPE_*
 
 TRUNCATE_ABI = 3
-"""Linux 6.2. Before it, a file that may be read can be cut to nothing."""
+"""Linux 6.2. Before it, a readable file can be truncated."""
 _REFER_ABI, _IOCTL_ABI, _SCOPE_ABI = 2, 5, 6
 
 
 class Access(enum.IntFlag):
-    """What a rule grants (``LANDLOCK_ACCESS_FS_*``); whether a file is executed is not its matter.
+    """Access that a rule grants (``LANDLOCK_ACCESS_FS_*``); execution is not restricted.
 
-    ``REFER``, ``TRUNCATE`` and ``IOCTL_DEV`` are left out where the kernel knows nothing of them.
+    ``REFER``, ``TRUNCATE`` and ``IOCTL_DEV`` are omitted where the kernel does not support them.
     """
 
     WRITE_FILE = 1 << 1
@@ -46,15 +46,15 @@ _ON_A_FILE = Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.IOC
 
 
 def version() -> int:
-    """Return the version of Landlock's interface; 0 if the kernel has none, or it is turned off."""
+    """Return the Landlock ABI version; 0 if the kernel lacks Landlock or it is disabled."""
     found: int = _system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
     return max(0, found)
 
 
 def restrict_files(rules: Iterable[tuple[str, Access]]) -> None:
-    """Take away every file but those at and below these paths; what doesn't exist is left out.
+    """Deny access to all files except those at and below these paths; skip missing paths.
 
-    The process must have given up new privileges before.
+    ``no_new_privs`` must be set before.
 
     Raises:
         OSError: The kernel refuses.
@@ -62,7 +62,7 @@ def restrict_files(rules: Iterable[tuple[str, Access]]) -> None:
     abi = version()
     handled = _known_to(abi)
     scopes = _SCOPE_ABSTRACT_SOCKETS | _SCOPE_SIGNALS if abi >= _SCOPE_ABI else 0
-    # struct landlock_ruleset_attr: files, network, scopes. Older kernels take the zeros at its end.
+    # struct landlock_ruleset_attr: files, network, scopes. Older kernels accept trailing zeros.
     attributes = struct.pack("=QQQ", handled, 0, scopes)
     ruleset = _checked(_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     try:
@@ -88,7 +88,7 @@ def _known_to(abi: int) -> Access:
 def _add_rule(ruleset: int, path: str, access: Access) -> None:
     try:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except OSError:  # nothing is there to be opened
+    except OSError:  # the path does not exist or cannot be opened
         return
     try:
         if not stat.S_ISDIR(os.fstat(fd).st_mode):

@@ -1,14 +1,13 @@
-"""seccomp: takes system calls away from this process, all its threads, for good. Linux.
+"""seccomp: permanently block system calls in all threads of this process. Linux.
 
-A filter is a small program that the kernel runs before each call
-(https://docs.kernel.org/userspace-api/seccomp_filter.html). This one refuses what a recogniser or
-decoder never needs once it is loaded and somebody who has taken it over would want: the network,
-other programs and processes, memory that outlives it or is not counted, the names and rights of
-files. Everything else goes on
-as before: a list of what is allowed would break with each version of the C library and of CUDA's.
+A filter is a small program that the kernel runs before each system call
+(https://docs.kernel.org/userspace-api/seccomp_filter.html). This one blocks calls that a loaded
+worker never needs but an attacker would use: the network, other programs and processes, memory
+that outlives the process or is not counted, the names and permissions of files. All other calls
+are allowed: an allowlist would break with new versions of the C library and of CUDA.
 
-Written out because the libraries for it need libseccomp, which not every system has, and the one
-for Python has had no release since 2021.
+It is written out here because existing libraries need libseccomp, which not every system has, and
+the Python one has had no release since 2021.
 """
 
 import ctypes
@@ -23,7 +22,7 @@ _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
 # Classic BPF, linux/filter.h: load a word, jump if equal, if greater or equal, if a bit is set.
 _LOAD, _IF_EQUAL, _IF_AT_LEAST, _IF_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16  # struct seccomp_data
-_X32_BIT = 0x40000000  # calls of the x32 ABI, which have numbers of their own
+_X32_BIT = 0x40000000  # calls of the x32 ABI, which are numbered differently
 _CLONE_THREAD = 0x00010000  # linux/sched.h
 _AF_UNIX = 1
 
@@ -33,7 +32,7 @@ ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 # arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
 _FORBIDDEN: dict[str, tuple[int, int]] = {
     "socketpair": (53, 199),
-    "io_uring_setup": (425, 425),  # it opens sockets and files past this filter
+    "io_uring_setup": (425, 425),  # it opens sockets and files without passing this filter
     "execve": (59, 221),
     "execveat": (322, 281),
     "tkill": (200, 130),
@@ -48,7 +47,7 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
     "sched_setparam": (142, 118),
     "sched_setscheduler": (144, 119),
     "sched_setattr": (314, 274),
-    "shmget": (29, 194),  # memory that stays when the process is gone
+    "shmget": (29, 194),  # memory that outlives the process
     "semget": (64, 190),
     "msgget": (68, 186),
     "mq_open": (240, 180),
@@ -62,7 +61,7 @@ _FORBIDDEN: dict[str, tuple[int, int]] = {
     "request_key": (249, 218),
     "open_by_handle_at": (304, 265),
     "name_to_handle_at": (303, 264),
-    "inotify_init1": (294, 26),  # they tell the names of files that others make
+    "inotify_init1": (294, 26),  # they reveal the names of files that other processes create
     "inotify_add_watch": (254, 27),
     "fanotify_init": (300, 262),
     "fanotify_mark": (301, 263),
@@ -103,31 +102,30 @@ _SECCOMP = (317, 277)
 
 
 def number_of(name: str) -> int:
-    """Return the number of a call that is refused, on this machine."""
+    """Return the number of a blocked system call on this machine."""
     column = ARCHITECTURES[platform.machine()][1]
     return (_FORBIDDEN | {"memfd_create": _MEMFD_CREATE})[name][column]
 
 
 def forbid_calls(*, for_gpu: bool = False) -> None:
-    """Refuse the calls from now on, in all threads.
+    """Block the calls in all threads.
 
     Args:
-        for_gpu: Whether sockets within this machine and shared memory stay: NVIDIA's driver uses
-            them.
+        for_gpu: Whether to allow local sockets and shared memory, which NVIDIA's driver uses.
 
     Raises:
-        OSError: The kernel refuses, or the processor is of another kind.
+        OSError: The kernel refuses, or the processor architecture is not supported.
     """
     machine = platform.machine()
     if machine not in ARCHITECTURES or ctypes.sizeof(ctypes.c_void_p) != 8:
-        raise OSError(errno.ENOSYS, "no table for this processor")
+        raise OSError(errno.ENOSYS, "unsupported processor architecture")
     column = ARCHITECTURES[machine][1]
     program = _program(machine, os.getpid(), for_gpu)
     code = ctypes.create_string_buffer(b"".join(program))
     head = struct.pack("HxxxxxxP", len(program), ctypes.addressof(code))  # struct sock_fprog
     call = ctypes.CDLL(None, use_errno=True).syscall
     call.restype = ctypes.c_long
-    # A positive answer names a thread that can't be taken along.
+    # A positive result is the ID of a thread that could not be synchronised.
     if call(ctypes.c_long(_SECCOMP[column]), _SET_MODE_FILTER, _ALL_THREADS, head):
         raise OSError(ctypes.get_errno(), "seccomp")
 
@@ -164,8 +162,7 @@ def _program(machine: str, pid: int, for_gpu: bool) -> list[bytes]:
             refuse,
             _step(_RETURN, _ALLOW),
         ]
-    # Threads are made with clone, or with clone3, whose flags can't be seen: without the latter
-    # the C library takes the former.
+    # A filter cannot read clone3's flags; without clone3 the C library starts threads with clone.
     program += [_step(_IF_EQUAL, _CLONE3, 0, 1), _step(_RETURN, _ERRNO | errno.ENOSYS)]
     program += [
         _step(_IF_EQUAL, _CLONE[column], 0, 4),
@@ -178,7 +175,7 @@ def _program(machine: str, pid: int, for_gpu: bool) -> list[bytes]:
 
 
 def _only_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]:
-    """Allow a call only with one of these values, of which the lower 32 bits count."""
+    """Allow a call only with one of these argument values (lower 32 bits)."""
     allowed = [
         step for value in values for step in (_step(_IF_EQUAL, value, 0, 1), _step(_RETURN, _ALLOW))
     ]
@@ -188,7 +185,7 @@ def _only_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]
 
 
 def _never_with(number: int, argument: int, values: Sequence[int]) -> list[bytes]:
-    """Refuse a call with one of these values, of which the lower 32 bits count."""
+    """Block a call with one of these argument values (lower 32 bits)."""
     refused = [
         step
         for value in values
