@@ -1,7 +1,7 @@
-"""Settings: every knob an operator has, and the only reader of the environment.
+"""Settings: all configuration of Auricle, and the only module that reads the environment.
 
-Each field is one ``AURICLE_*`` variable. Sections are frozen and handed over one by one, so that a
-room sees only what is its own.
+Each field is one ``AURICLE_*`` variable. Sections are frozen and passed separately, so that each
+package receives only the settings that it uses.
 """
 
 import difflib
@@ -35,7 +35,7 @@ SECRET_VARIABLES = frozenset(
     {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
     | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY"}
 )
-"""Handed to no other program."""
+"""Not passed to any child process."""
 
 WORKER_VARIABLES = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
@@ -47,15 +47,15 @@ WORKER_PREFIXES = (
     *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
     "COVERAGE_",  # tests measure what workers run
 )
-"""All that a worker gets of the server's environment: what may hold anything, as other services'
-passwords and tokens, stays out. Names that begin with ``AURICLE_`` and are no settings are for an
-engine of one's own."""
+"""The variables that a worker inherits. All others are removed, since they may hold the passwords
+and tokens of other services. ``AURICLE_*`` variables that are not settings are passed on, for a
+custom engine."""
 
 
 class _Section(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_ignore_empty=True,  # as compose files write a variable that is not set
+        env_ignore_empty=True,  # compose files write an unset variable as an empty one
         extra="ignore",
         frozen=True,
         allow_inf_nan=False,
@@ -64,111 +64,121 @@ class _Section(BaseSettings):
 
 
 def _parts(value: object) -> object:
-    """Split what stands in a variable at its commas."""
+    """Split a string at its commas; return other values unchanged."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
     return value
 
 
 class ServerSettings(_Section):
-    """Where the server listens and who may use it."""
+    """Addresses, access control and limits of the server."""
 
     host: str = Field(
-        "127.0.0.1", description="Address to listen on; others than loopback need keys."
+        "127.0.0.1", description="Address to listen on; a non-loopback address requires keys."
     )
-    port: int = Field(6007, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    port: int = Field(6007, ge=0, le=65535, description="Port to listen on; 0: any free port.")
     api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (), description="Keys, separated by commas; each `key` or `name:key`. None: no check."
+        (),
+        description="API keys, comma-separated, each `key` or `name:key`; none: no authentication.",
     )
     keys_file: Path | None = Field(
-        None, description="File with the hashes of more keys, which `auricle keys` writes."
+        None, description="Key file: hashes of further keys, managed with `auricle keys`."
     )
     insecure_no_auth: bool = Field(
-        False, description="Whether other machines may use it without keys: all that reach it."
+        False, description="Allow access from other machines without keys."
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Other sites whose pages may use it, with commas, as https://app.example.",
+        description="Origins whose pages may use the API, comma-separated: https://app.example.",
     )
     tls_cert: Path | None = Field(
-        None, description="File of the certificate, and those that vouch for it; serves https."
+        None, description="PEM file of the TLS certificate and its chain; enables HTTPS."
     )
-    tls_key: Path | None = Field(None, description="File of the certificate's private key.")
-    hsts_s: int = Field(
-        0, ge=0, description="For how long browsers shall take https only (HSTS); 0: not told."
-    )
+    tls_key: Path | None = Field(None, description="PEM file of the certificate's private key.")
+    hsts_s: int = Field(0, ge=0, description="HSTS max-age in seconds; 0: the header is not sent.")
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
-        (), description="Addresses or networks, with commas, whose X-Forwarded-* is believed."
+        (),
+        description="Proxies whose X-Forwarded-* is trusted: addresses or networks, with commas.",
     )
     openai_models: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Names for the model in OpenAI's API, with commas; default: OpenAI's own.",
+        description="Model names in the OpenAI API, comma-separated; none: OpenAI's names.",
     )
     openai_strict_models: bool = Field(
         False,
-        description="Refuse (404) names that are neither openai_models nor, without it, Whisper's.",
+        description="Reject (404) models not in openai_models or, if that is empty, not Whisper's.",
     )
-    wyoming: bool = Field(
-        False, description="Whether Wyoming's clients, as Home Assistant, are served, too."
-    )
+    wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(
-        "127.0.0.1", description="Address for Wyoming; others than loopback need wyoming_open."
+        "127.0.0.1", description="Wyoming address; a non-loopback address requires wyoming_open."
     )
-    wyoming_port: int = Field(
-        10300, ge=0, le=65535, description="Port for Wyoming; 0 picks a free one."
-    )
+    wyoming_port: int = Field(10300, ge=0, le=65535, description="Wyoming port; 0: any free port.")
     wyoming_open: bool = Field(
-        False, description="Whether other machines may use Wyoming, which knows no keys."
+        False, description="Allow other machines to use Wyoming, which has no authentication."
     )
-    max_json_mb: float = Field(25, gt=0, description="Largest JSON body, in MB of 10^6 bytes.")
-    max_upload_mb: float = Field(2000, gt=0, description="Largest audio body, in MB.")
-    spool_dir: Path | None = Field(None, description="Where uploads are spooled; the system's own.")
-    max_wait_s: float = Field(30, gt=0, description="Deadline of a request that names none.")
-    body_timeout_s: float = Field(30, gt=0, description="Longest pause while a body comes in.")
+    max_json_mb: float = Field(25, gt=0, description="Maximum JSON body, in MB (10^6 bytes).")
+    max_upload_mb: float = Field(2000, gt=0, description="Maximum audio body, in MB.")
+    spool_dir: Path | None = Field(
+        None, description="Directory for spooled uploads; none: the system's temporary directory."
+    )
+    max_wait_s: float = Field(
+        30, gt=0, description="Default deadline of a request without one, in seconds."
+    )
+    body_timeout_s: float = Field(
+        30, gt=0, description="Maximum pause while a request body arrives, in seconds."
+    )
     max_connections: int = Field(
-        4096, ge=1, description="Connections at once, as far as open files suffice; more get a 503."
+        4096, ge=1, description="Maximum open connections, within the file limit; more get a 503."
     )
     address_connections: int = Field(
-        128, ge=0, description="Connections of an address at once; more get a 429. 0: no limit."
+        128, ge=0, description="Maximum open connections per address; more get a 429. 0: no limit."
     )
-    max_file_jobs: int = Field(16, ge=1, description="Files worked on at once; more get a 503.")
-    keep_results_s: float = Field(3600, gt=0, description="How long /jobs keeps a result.")
-    max_kept_jobs: int = Field(1000, ge=1, description="Most jobs that /jobs remembers.")
+    max_file_jobs: int = Field(
+        16, ge=1, description="Maximum files transcribed concurrently; more get a 503."
+    )
+    keep_results_s: float = Field(
+        3600, gt=0, description="Retention of results in /jobs, in seconds."
+    )
+    max_kept_jobs: int = Field(1000, ge=1, description="Maximum number of jobs kept in /jobs.")
     max_results_mb: float = Field(
-        256, gt=0, description="Most MB of results that /jobs keeps; the key with most loses first."
+        256,
+        gt=0,
+        description="Maximum MB of results in /jobs; the largest user's are dropped first.",
     )
     keep_audio: Path | None = Field(
-        None, description="Folder for audio that ends a worker; none: no speech is kept."
+        None, description="Directory to keep audio that crashes or hangs workers; none: not kept."
     )
-    drain_s: float = Field(20, ge=0, description="Longest wait for accepted work at shutdown.")
+    drain_s: float = Field(
+        20, ge=0, description="Time to finish accepted work at shutdown, in seconds."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-        "info", description="The least that is logged: `debug`, `info`, `warning` or `error`."
+        "info", description="Minimum log level: `debug`, `info`, `warning` or `error`."
     )
     operator_key: SecretStr | None = Field(
         None,
-        description="The key that sees crash stacks in /health, and use by client in /metrics.",
+        description="Key that may read crash stacks in /health and use per client in /metrics.",
     )
     key_sessions: int = Field(
-        0, ge=0, description="Live sessions of a key at once; 0: no limit but that of all."
+        0, ge=0, description="Maximum live sessions per key; 0: only max_sessions applies."
     )
     key_audio_s: int = Field(
-        0, ge=0, description="Seconds of audio that a key may send a minute; 0: no limit."
+        0, ge=0, description="Maximum audio per key and minute, in seconds; 0: no limit."
     )
     key_requests: int = Field(
-        0, ge=0, description="Requests that a key may make a minute; 0: no limit."
+        0, ge=0, description="Maximum requests per key and minute; 0: no limit."
     )
     gateway_id: str = Field(
         "",
         pattern=r"^[A-Za-z0-9]{0,32}$",
-        description="This server's name among others behind a load balancer: letters and digits.",
+        description="ID of this server behind a load balancer: at most 32 letters and digits.",
     )
     agent_check_port: int | None = Field(
-        None, ge=1, le=65535, description="Port that tells HAProxy what is free; none: no port."
+        None, ge=1, le=65535, description="Port for HAProxy's agent check; none: disabled."
     )
 
     @property
     def has_keys(self) -> bool:
-        """Whether a key is asked for; a file of keys that is empty lets nobody in."""
+        """Whether requests need a key; with an empty key file, all are rejected."""
         return bool(self.api_keys) or self.keys_file is not None
 
     @field_validator(
@@ -189,58 +199,80 @@ class ServerSettings(_Section):
 
 
 class ModelSettings(_Section):
-    """Which model is loaded, and how."""
+    """The model and how it is loaded."""
 
     model: str = Field(
-        "base", description="`base` (bundled if installed), a faster-whisper name, or a directory."
+        "base", description="Model: `base` (bundled if installed), a faster-whisper name or a path."
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
-        "cpu", description="Where the model runs: `cpu`, `cuda` or `auto`."
+        "cpu", description="Device that runs the model: `cpu`, `cuda` or `auto`."
     )
-    gpus: int = Field(0, ge=0, description="GPUs that the workers are spread over; 0: all.")
+    gpus: int = Field(0, ge=0, description="Number of GPUs to use; 0: all.")
     compute_type: str = Field(
         "default",
-        description="CTranslate2 type; `default`: int8 on a CPU, float16 on a GPU that has room.",
+        description="CTranslate2 type; `default`: int8 on CPU, float16 on GPU if memory suffices.",
     )
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
-        description="Where the bundled model is put together.",
+        description="Directory in which the bundled model is assembled.",
     )
     engine: str = Field(
         "auricle.engine.whisper.short_window:load",
-        description="The engine's factory as module:function; runs inside each worker.",
+        description="Engine factory as module:function; called in each worker.",
     )
 
 
 class WorkerSettings(_Section):
-    """How many workers there are, and when one is given up."""
+    """Number of workers, their timeouts and limits."""
 
     workers: int = Field(
-        0, ge=0, le=256, description="Worker processes; 0 counts cores and memory."
+        0, ge=0, le=256, description="Worker processes; 0: as many as cores and memory allow."
     )
     worker_threads: int = Field(
-        0, ge=0, le=64, description="Threads in each worker; 0: the cores, shared out."
+        0, ge=0, le=64, description="Threads per worker; 0: cores divided by workers."
     )
-    batch_jobs: int = Field(8, ge=1, le=64, description="Most jobs given to a worker at once.")
-    start_budget_s: float = Field(120, gt=0, description="Longest load and warm-up of a worker.")
-    job_timeout_min_s: float = Field(10, gt=0, description="A batch has at least so long.")
+    batch_jobs: int = Field(8, ge=1, le=64, description="Maximum jobs in a worker's batch.")
+    start_budget_s: float = Field(
+        120, gt=0, description="Maximum time for a worker to load and warm up, in seconds."
+    )
+    job_timeout_min_s: float = Field(
+        10, gt=0, description="Minimum time budget of a batch, in seconds."
+    )
     job_timeout_factor: float = Field(
-        20, ge=1, description="A batch has so many times its usual time: noise takes 10 times."
+        20,
+        ge=1,
+        description="Time budget of a batch, in multiples of its usual time; noise needs 10.",
     )
-    backoff_first_s: float = Field(0.5, gt=0, description="Wait after a second death in a row.")
-    backoff_max_s: float = Field(30, gt=0, description="Longest wait between two starts.")
-    worker_max_jobs: int = Field(10_000, ge=1, description="A worker is replaced after so many.")
+    backoff_first_s: float = Field(
+        0.5, gt=0, description="First delay between restarts of a worker, in seconds."
+    )
+    backoff_max_s: float = Field(
+        30, gt=0, description="Maximum delay between restarts of a worker, in seconds."
+    )
+    worker_max_jobs: int = Field(
+        10_000, ge=1, description="Number of jobs after which a worker is replaced."
+    )
     worker_soft_mb: float = Field(
-        0, ge=0, description="Replaced above this memory; 0: start + 700."
+        0,
+        ge=0,
+        description="Memory in MB above which a worker is replaced; 0: 700 more than at start.",
     )
-    worker_hard_mb: float = Field(0, ge=0, description="Killed above this memory; 0: start + 2000.")
-    self_test_s: float = Field(300, gt=0, description="An idle worker is tried out so often.")
-    decode_workers: int = Field(2, ge=1, le=64, description="Processes that read audio files.")
+    worker_hard_mb: float = Field(
+        0,
+        ge=0,
+        description="Memory in MB above which a worker is killed; 0: 2000 more than at start.",
+    )
+    self_test_s: float = Field(
+        300, gt=0, description="Interval between self-tests of an idle worker, in seconds."
+    )
+    decode_workers: int = Field(
+        2, ge=1, le=64, description="Number of processes that decode audio files."
+    )
     sandbox: Literal["auto", "off"] = Field(
-        "auto", description="`auto` keeps workers from what they don't need; `off` doesn't."
+        "auto", description="Sandbox of workers: `auto` (what the kernel supports) or `off`."
     )
     sandbox_folders: Annotated[tuple[Path, ...], NoDecode] = Field(
-        (), description="Folders, with commas, that workers may read and write all the same."
+        (), description="Additional directories that sandboxed workers may access, comma-separated."
     )
 
     @field_validator("sandbox_folders", mode="before")
@@ -250,51 +282,71 @@ class WorkerSettings(_Section):
 
 
 class QueueSettings(_Section):
-    """What may wait, and how blame is counted."""
+    """Limits of the queue, and poison jobs."""
 
-    queue_audio_s: float = Field(300, gt=0, description="Most seconds of audio that may wait.")
-    queue_jobs: int = Field(256, ge=1, description="Most jobs that may wait.")
+    queue_audio_s: float = Field(300, gt=0, description="Maximum queued audio, in seconds.")
+    queue_jobs: int = Field(256, ge=1, description="Maximum number of queued jobs.")
     key_share: float = Field(
-        0.6, gt=0, le=1, description="Most of the queue that one key may fill."
+        0.6, gt=0, le=1, description="Maximum share of the queue for one key, from 0 to 1."
     )
-    file_share: float = Field(0.1, ge=0, le=1, description="Least part of worker time for files.")
+    file_share: float = Field(
+        0.1, ge=0, le=1, description="Minimum share of worker time for files, from 0 to 1."
+    )
     file_workers: int = Field(
-        0, ge=0, le=256, description="Workers that files may use at once; 0: all but one."
+        0, ge=0, le=256, description="Maximum workers used for files at once; 0: all but one."
     )
-    poison_attempts: int = Field(4, ge=1, description="Deaths of any kind that convict a job.")
-    poison_ttl_s: float = Field(600, gt=0, description="How long poisoned audio stays refused.")
+    poison_attempts: int = Field(
+        4, ge=1, description="Number of worker deaths after which a job is quarantined."
+    )
+    poison_ttl_s: float = Field(
+        600, gt=0, description="Time for which quarantined audio is rejected, in seconds."
+    )
     max_crashes_per_key: int = Field(
-        10, ge=1, description="Convictions within crash_window_s for a key."
+        10, ge=1, description="Maximum quarantined jobs per key within crash_window_s."
     )
-    crash_window_s: float = Field(600, gt=0, description="How long a conviction counts for a key.")
+    crash_window_s: float = Field(
+        600, gt=0, description="Window for max_crashes_per_key, in seconds."
+    )
 
 
 class DecodeSettings(_Section):
     """Limits on audio files."""
 
-    max_audio_s: float = Field(4 * 3600, gt=0, description="Longest audio of one file.")
-    decode_budget_s: float = Field(15, gt=0, description="Longest step of a decode worker.")
-    libopus: str | None = Field(
-        None, description="File of the libopus that decodes packets; none: the one in PyAV."
+    max_audio_s: float = Field(
+        4 * 3600, gt=0, description="Maximum duration of an audio file, in seconds."
     )
-    open_files: int = Field(32, ge=1, description="Files read at once by all decode workers.")
+    decode_budget_s: float = Field(
+        15, gt=0, description="Maximum time for one step of a decode worker, in seconds."
+    )
+    libopus: str | None = Field(
+        None, description="Path of the libopus that decodes packets; none: PyAV's."
+    )
+    open_files: int = Field(
+        32, ge=1, description="Maximum files open at once in all decode workers."
+    )
 
 
 class LiveSettings(_Section):
-    """Live sessions: how many, how long they are kept, how often they guess."""
+    """Limits and timeouts of live sessions."""
 
-    max_sessions: int = Field(64, ge=1, description="Live sessions at once; more get a 503.")
+    max_sessions: int = Field(64, ge=1, description="Maximum live sessions; more get a 503.")
     max_sessions_per_address: int = Field(
-        32, ge=0, description="Live sessions of an address at once; more get a 429. 0: no limit."
+        32, ge=0, description="Maximum live sessions per address; more get a 429. 0: no limit."
     )
     live_beam_size: int = Field(
         LIVE_BEAM_SIZE,
         ge=1,
         le=10,
-        description="Beam of live finals; guesses have 1.",
+        description="Beam size of live finals; partials use 1.",
     )
-    idle_timeout_s: float = Field(60, gt=0, description="A connection without a byte ends.")
-    resume_grace_s: float = Field(60, gt=0, description="How long a lost session is kept.")
+    idle_timeout_s: float = Field(
+        60,
+        gt=0,
+        description="Time without received data after which a connection ends, in seconds.",
+    )
+    resume_grace_s: float = Field(
+        60, gt=0, description="Time to resume a session after a lost connection, in seconds."
+    )
 
 
 ENGINE_URL = re.compile(
@@ -303,16 +355,16 @@ ENGINE_URL = re.compile(
 
 
 class EngineSettings(_Section):
-    """Recognisers on other machines, for a server that is to have none of its own."""
+    """Recognisers on other machines, used by a gateway."""
 
     engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Recognisers to send jobs to, with commas; none: own workers do them."
+        (), description="URLs of recognisers, comma-separated; none: the server runs workers."
     )
     engine_key: SecretStr | None = Field(
-        None, description="The key that recognisers ask for, and that is shown to them."
+        None, description="Key that recognisers require and gateways send."
     )
     gateways: int = Field(
-        1, ge=1, description="Servers that share these recognisers: each lets in its part."
+        1, ge=1, description="Number of gateways that share the recognisers; each admits its share."
     )
 
     @field_validator("engine_urls", mode="before")
@@ -331,49 +383,49 @@ class EngineSettings(_Section):
 
 
 class ClusterSettings(_Section):
-    """Recognisers on Ray Serve, for servers that have none of their own."""
+    """Recognisers on Ray Serve, used by gateways."""
 
-    replicas: int = Field(
-        2, ge=1, description="Recognisers on Ray, at the least; each has workers of its own."
-    )
+    replicas: int = Field(2, ge=1, description="Minimum number of recognisers on Ray.")
     max_replicas: int = Field(
-        0, ge=0, description="Most recognisers on Ray when there is much to do; 0: no more."
+        0, ge=0, description="Maximum number of recognisers on Ray; 0: the same as replicas."
     )
     replica_audio_s: float = Field(
-        30, gt=0, description="One recogniser for so many seconds of audio that wait or run."
+        30, gt=0, description="Autoscaling target: seconds of audio in flight per recogniser."
     )
     replica_cpus: float = Field(
-        2, gt=0, description="CPUs of a recogniser on Ray: so many workers, but two at the least."
+        2, gt=0, description="CPUs per recogniser on Ray; one worker per CPU, at least two."
     )
     replica_gpus: float = Field(
-        0, ge=0, description="GPUs of a recogniser on Ray; 0: one, if the device is `cuda`."
+        0,
+        ge=0,
+        description="GPUs per recogniser on Ray; 0: one if the device is `cuda`, else none.",
     )
     ray_ingress_replicas: int = Field(
-        2, ge=1, description="Processes on Ray that hand jobs to the recognisers."
+        2, ge=1, description="Number of Ray ingress replicas, which route jobs to the recognisers."
     )
 
 
 class ClientSettings(_Section):
-    """How the command line reaches a server that runs."""
+    """How the command line reaches a running server."""
 
     url: str | None = Field(
         None,
-        description="The server of `transcribe` and `live`; none: own workers, or this machine's.",
+        description="Server for `transcribe` (none: own workers) and `live` (none: local server).",
     )
     api_key: SecretStr | None = Field(
-        None, description="The key that `transcribe` and `live` show."
+        None, description="API key that `transcribe` and `live` send."
     )
     outage_buffer_s: float = Field(
         600.0,
         ge=10,
         le=6 * 3600,
-        description="Audio that `live --mic` keeps while no server answers, in seconds.",
+        description="Audio that `live --mic` buffers while no server answers, in seconds.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All sections together."""
+    """All sections of the settings."""
 
     server: ServerSettings = field(default_factory=ServerSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
@@ -390,11 +442,11 @@ class Settings:
         """Read the environment.
 
         Args:
-            overrides: Values by field name that win over the environment: the options of a
-                command. ``None`` is an option that was not given.
+            overrides: Values by field name that take precedence over the environment: a command's
+                options. ``None`` is an option that was not given.
 
         Raises:
-            SetupError: Values can't be used; the message names each, and its variable or option.
+            SetupError: Some values are invalid; the message names each variable or option.
         """
         given = {name: value for name, value in (overrides or {}).items() if value is not None}
         sections: dict[str, _Section] = {}
@@ -406,7 +458,7 @@ class Settings:
             except ValidationError as exc:
                 problems += [_problem(str(e["loc"][0]), e["msg"], given) for e in exc.errors()]
         if problems:
-            raise SetupError(f"Settings can't be used: {'; '.join(problems)}")
+            raise SetupError(f"Invalid settings: {'; '.join(problems)}")
         return cls(**sections)  # type: ignore[arg-type]  # SECTIONS has the fields' own classes
 
 
@@ -434,13 +486,13 @@ def _problem(name: str, message: str, given: Mapping[str, object]) -> str:
 
 
 def fields() -> Iterator[tuple[str, FieldInfo]]:
-    """Yield the name and definition of every setting, section by section."""
+    """Yield the name and definition of every setting, in the order of sections."""
     for section in SECTIONS.values():
         yield from section.model_fields.items()
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
-    """Return the ``AURICLE_*`` variables that nothing reads, each with the likeliest real one."""
+    """Return the ``AURICLE_*`` variables that are not settings, each with the closest setting."""
     known = [name.upper() for name, _ in fields()]
     source = os.environ if environ is None else environ
     found = sorted(name for name in source if name.startswith(PREFIX))
@@ -451,23 +503,23 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
 
 BASE_MODEL_MB = 145
 MOST_WORKERS = 16
-"""On larger machines workers get more threads instead: each holds the model once."""
+"""Larger machines give workers more threads instead, since each worker loads the model."""
 MOST_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class CrewSize:
-    """How many workers, and how many threads in each."""
+    """Number of workers, and of threads in each."""
 
     workers: int
     threads: int
 
 
 def memory_per_worker_mb(model_mb: float = BASE_MODEL_MB) -> float:
-    """Return what is counted for a worker on a CPU in int8: what it takes at its most.
+    """Return the peak memory of a worker on a CPU with int8, in MB.
 
-    Whisper base, a file of 145 MB, takes 250 MB once ready, 350 MB while it is loaded, 460 MB for
-    8 jobs of 5 s, and 730 MB (for a moment 790) for 8 of 25 s (measured 2026-11-25).
+    Whisper base, a file of 145 MB, uses 250 MB once ready, 350 MB while it is loaded, 460 MB for
+    8 jobs of 5 s, and 730 MB (briefly 790) for 8 of 25 s (measured 2026-11-25).
     """
     return 300 + 3 * model_mb
 
@@ -479,17 +531,17 @@ def crew_size(
     memory_mb: float | None = None,
     model_mb: float = BASE_MODEL_MB,
 ) -> CrewSize:
-    """Return how many workers fit onto the cores and into the memory, if the settings don't say.
+    """Return the number of workers and threads: the settings', else what cores and memory allow.
 
-    One-thread workers do most work on given cores (``docs/benchmarks/threads.json``), so there is
-    one for each. Two are the least, so that one's death never stops the service, unless memory
-    can't hold them. Where memory holds fewer workers than there are cores, they share the cores as
-    threads.
+    One-thread workers have the highest throughput (``docs/benchmarks/threads.json``), so each core
+    gets one. There are at least two, so that the death of one never stops the service, unless
+    memory is too small for two. If memory limits the workers to fewer than the cores, their threads
+    share the cores.
     """
     cores = usable_cores() if cores is None else cores
     memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
     each_mb = memory_per_worker_mb(model_mb)
-    least = 2 if memory_mb >= each_mb else 1  # two that are at rest take no more
+    least = 2 if memory_mb >= each_mb else 1  # two idle workers need no more
     fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MOST_WORKERS)
     workers = settings.workers or max(least, fitting)
     threads = settings.worker_threads or min(MOST_THREADS, max(1, cores // workers))
@@ -497,16 +549,16 @@ def crew_size(
 
 
 def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a program that isn't a worker gets: our environment, without Auricle's keys."""
+    """Return the environment for child processes other than workers: ours without the keys."""
     source = os.environ if environ is None else environ
     kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
     return kept | _FIXED_VARIABLES
 
 
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return what a worker's environment holds: the little that it needs, and threads pinned.
+    """Return a worker's environment: the variables that it needs, and its number of threads.
 
-    CUDA's libraries, where the extra ``cuda`` brought them, are put where the loader looks.
+    Adds CUDA's libraries, if the extra ``cuda`` installed them, to the loader's search path.
     """
     source = os.environ if environ is None else environ
     kept = {name: value for name, value in source.items() if _is_for_workers(name)}
@@ -527,12 +579,12 @@ _FIXED_VARIABLES = {
 def _is_for_workers(name: str) -> bool:
     if name.startswith(PREFIX):
         is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
-        return not is_setting and "KEY" not in name  # a misspelled one may hold keys
+        return not is_setting and "KEY" not in name  # a misspelled setting may hold keys
     return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
 
 
 def _cuda_library_folders() -> list[str]:
-    """Return the folders of NVIDIA's packages: CTranslate2 asks the loader for their libraries."""
+    """Return the library directories of NVIDIA's packages, from which CTranslate2 loads CUDA."""
     found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
     roots = found.submodule_search_locations if found is not None else None
     return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))

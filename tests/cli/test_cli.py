@@ -80,7 +80,7 @@ def test_a_setting_that_cant_be_is_one_line_without_a_traceback(
     result = auricle("doctor")
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert result.stderr.startswith("auricle: Settings can't be used: AURICLE_PORT: ")
+    assert result.stderr.startswith("auricle: Invalid settings: AURICLE_PORT: ")
     assert result.stderr.count("\n") == 1
 
 
