@@ -1,7 +1,7 @@
-"""The whole error tree, and nothing else.
+"""The tree of errors.
 
-Blame is a type: the class says whose fault it was, and its ``code`` is the stable word that clients
-see in every API.
+The class says which side is at fault; its ``code`` is the stable identifier that clients receive in
+every API.
 """
 
 from typing import ClassVar
@@ -11,26 +11,26 @@ class AuricleError(Exception):
     """Base of every error that this package raises on purpose.
 
     * ProtocolError
-        * LocalProtocolError      our own code broke a protocol: a bug
-        * RemoteProtocolError     the peer broke it: close the connection
-    * RequestError                the caller asked for something that can't be
+        * LocalProtocolError      our own code violated a protocol: a bug
+        * RemoteProtocolError     the peer violated it: close the connection
+    * RequestError                the request is invalid or not permitted
         * BadRequest, Unauthorized, TokenExpired, ForbiddenOrigin, ForbiddenHost, NotFound,
           UnknownModel, MethodNotAllowed, TooLarge, HeadTooLarge, TooLong, UnsupportedFormat,
           RateLimited, IdleTimeout, TakenOver
     * AudioError                  this input can't be decoded or transcribed
         * EmptyAudio, OpusWithoutBoundaries
-    * Overloaded                  a bounded queue is full: come back later
+    * Overloaded                  a bounded queue is full: retry later
         * NoWorkerReady, Draining, ServerStopped
-    * DeadlineExceeded            the caller's own deadline passed
-    * Superseded                  a newer partial took this one's place
+    * DeadlineExceeded            the request's deadline passed
+    * Superseded                  a newer partial replaced this one
     * WorkerError                 a worker died, hung or could not start
-        * PoisonJob               this audio killed the engine again and again
-    * Unreachable                 a client's server is not there, or was gone for too long
+        * PoisonJob               this audio killed workers repeatedly
+    * Unreachable                 a client can't reach its server
     * SetupError                  the operator's settings, model or port can't be used
 
-    ``str(error)`` is a plain sentence that says what to do next. It is sent to the client for
-    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded`` and ``PoisonJob``, and
-    so never contains speech, text, a path or a key.
+    ``str(error)`` is a sentence that says what to do next. Clients receive it for
+    ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded`` and ``PoisonJob``, so it
+    must not contain speech, text, paths or keys.
     """
 
     code: ClassVar[str] = "internal"
@@ -42,15 +42,15 @@ class AuricleError(Exception):
 
 
 class ProtocolError(AuricleError):
-    """Someone broke a wire protocol."""
+    """Either side violated a wire protocol."""
 
 
 class LocalProtocolError(ProtocolError):
-    """Our own code called a protocol object out of order: a bug."""
+    """Our own code called a protocol object in the wrong order: a bug."""
 
 
 class RemoteProtocolError(ProtocolError):
-    """The peer sent something that it should not have."""
+    """The peer sent data that violates the protocol."""
 
     code = "protocol_error"
     http_status = 400
@@ -58,9 +58,9 @@ class RemoteProtocolError(ProtocolError):
 
 
 class RequestError(AuricleError):
-    """The caller asked for something that can't be done as asked.
+    """The request is invalid or not permitted.
 
-    ``field`` is the one that is to blame, where a dialect has a place to tell it.
+    ``field`` names the invalid field, for dialects that report it.
     """
 
     code = "bad_request"
@@ -70,7 +70,7 @@ class RequestError(AuricleError):
 
 
 class BadRequest(RequestError):
-    """JSON, types or ranges are wrong, or the language or task is unknown."""
+    """Invalid JSON, type or range, or an unknown language or task."""
 
     def __init__(self, message: str, field: str | None = None) -> None:
         super().__init__(message)
@@ -78,42 +78,42 @@ class BadRequest(RequestError):
 
 
 class Unauthorized(RequestError):
-    """No key, or a key that is not known: the answer is the same for both."""
+    """The key is missing or unknown; clients receive the same error for both."""
 
     code = "unauthorized"
     http_status = 401
 
 
 class TokenExpired(RequestError):
-    """A short-lived token came too late; its holder needs a new one."""
+    """The short-lived token has expired; the client must request a new one."""
 
     code = "token_expired"
     http_status = 401
 
 
 class ForbiddenOrigin(RequestError):
-    """A page from another origin tried to use the service."""
+    """The page's origin is not allowed."""
 
     code = "forbidden_origin"
     http_status = 403
 
 
 class ForbiddenHost(RequestError):
-    """A server without keys was asked for by a name that is not its own."""
+    """The ``Host`` header of a request to a server without keys is not a known name."""
 
     code = "forbidden_host"
     http_status = 421  # RFC 9110 §15.5.20: misdirected request
 
 
 class NotFound(RequestError):
-    """There is no such job or path."""
+    """The job or path does not exist."""
 
     code = "not_found"
     http_status = 404
 
 
 class UnknownModel(RequestError):
-    """The model that was named is not served here, and the operator wants that told."""
+    """The requested model is not served, and ``openai_strict_models`` is set."""
 
     code = "model_not_found"
     http_status = 404
@@ -128,7 +128,7 @@ class MethodNotAllowed(RequestError):
 
 
 class TooLarge(RequestError):
-    """The body has more bytes than the settings allow."""
+    """The body is larger than the settings allow."""
 
     code = "too_large"
     http_status = 413
@@ -136,14 +136,14 @@ class TooLarge(RequestError):
 
 
 class HeadTooLarge(RequestError):
-    """The request line and headers have more bytes than a server takes."""
+    """The request line and headers are larger than the server accepts."""
 
     code = "head_too_large"
     http_status = 431  # RFC 6585 §5: request header fields too large
 
 
 class TooLong(RequestError):
-    """The audio lasts longer than the settings allow."""
+    """The audio is longer than the settings allow."""
 
     code = "too_long"
     http_status = 413
@@ -151,14 +151,14 @@ class TooLong(RequestError):
 
 
 class UnsupportedFormat(RequestError):
-    """The audio's format is unknown or not on the list."""
+    """The audio format is unknown or not allowed."""
 
     code = "unsupported_format"
     http_status = 415
 
 
 class RateLimited(RequestError):
-    """This key has used up its allowance; ``retry_after_s`` says when to come back."""
+    """The key has reached a rate limit; ``retry_after_s`` says when to retry."""
 
     code = "rate_limited"
     http_status = 429
@@ -171,7 +171,7 @@ class RateLimited(RequestError):
 
 
 class IdleTimeout(RequestError):
-    """Nothing came over a connection for too long."""
+    """No data was received on the connection for too long."""
 
     code = "idle_timeout"
     http_status = 408
@@ -180,14 +180,14 @@ class IdleTimeout(RequestError):
 
 
 class TakenOver(RequestError):
-    """Another connection of the same client goes on with this live session."""
+    """Another connection has resumed this live session."""
 
     code = "taken_over"
     http_status = 409
 
 
 class AudioError(AuricleError):
-    """This input can't be decoded or transcribed."""
+    """The input can't be decoded or transcribed."""
 
     code = "bad_audio"
     http_status = 422
@@ -195,7 +195,7 @@ class AudioError(AuricleError):
 
 
 class EmptyAudio(AudioError):
-    """The input holds no audio at all (silence is not empty)."""
+    """The input contains no audio (silence is not empty)."""
 
     code = "empty_audio"
 
@@ -207,7 +207,7 @@ class OpusWithoutBoundaries(AudioError):
 
 
 class Overloaded(AuricleError):
-    """A bounded queue is full; ``retry_after_s`` says when to come back."""
+    """A bounded queue is full; ``retry_after_s`` says when to retry."""
 
     code = "queue_full"
     http_status = 503
@@ -227,20 +227,20 @@ class NoWorkerReady(Overloaded):
 
 
 class Draining(Overloaded):
-    """The service is shutting down and takes no new work."""
+    """The server is shutting down and accepts no new work."""
 
     code = "draining"
     close_code = 1012  # IANA WebSocket close code registry: service restart
 
 
 class ServerStopped(Overloaded):
-    """The server stopped before an accepted job was finished: submit it again."""
+    """The server stopped before it finished an accepted job; submit the job again."""
 
     code = "server_stopped"
 
 
 class DeadlineExceeded(AuricleError):
-    """The caller's deadline passed before the answer was there."""
+    """The request's deadline passed before its result was available."""
 
     code = "deadline_exceeded"
     http_status = 504
@@ -253,23 +253,23 @@ class DeadlineExceeded(AuricleError):
 
 
 class Superseded(AuricleError):
-    """A newer partial, or more urgent work, took this waiting job's place."""
+    """A newer partial or more urgent work replaced this queued job."""
 
     code = "superseded"
 
 
 class WorkerError(AuricleError):
-    """A worker died, hung, broke its protocol or could not start."""
+    """A worker died, hung, violated its protocol or could not start."""
 
 
 class PoisonJob(WorkerError):
-    """This audio killed the engine repeatedly and is refused for a while."""
+    """This audio killed workers repeatedly and is quarantined."""
 
     code = "poison_job"
 
 
 class Unreachable(AuricleError):
-    """No server answers a client, or it was gone for longer than the client's patience."""
+    """The server does not answer, or was unreachable for longer than the client waits."""
 
     code = "unreachable"
     retryable = True

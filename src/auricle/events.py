@@ -1,7 +1,7 @@
-"""What a live session tells whoever listens: frozen values, each of them one message.
+"""Events of a live session: immutable values, one for each message.
 
-Positions are 16 kHz samples of the session's own clock, which starts at its ``start_sample`` and
-never jumps. How an event looks on the wire is the business of each protocol.
+Positions are 16 kHz samples of the session's clock, which starts at its ``start_sample`` and never
+jumps. Each protocol defines how it encodes an event.
 """
 
 import enum
@@ -11,47 +11,47 @@ from auricle.types import Word
 
 
 class Wire(enum.StrEnum):
-    """How live audio may travel."""
+    """Wire formats of live audio."""
 
     OPUS = "opus"
     """Framed packets: ``[uint16_le length][packet]``."""
     OPUS_MESSAGE = "opus-message"
-    """One raw packet a message."""
+    """One raw packet per message."""
     PCM16 = "pcm16"
     OGG = "ogg"
     WEBM = "webm"
 
 
 class WarningCode(enum.StrEnum):
-    """What went wrong without ending the session."""
+    """Problems that do not end the session."""
 
     AUDIO_GAP = "audio_gap"
-    """Audio is missing; silence keeps the clock."""
+    """Audio is missing and was replaced by silence."""
     AUDIO_DROPPED = "audio_dropped"
-    """Audio came twice, or more of it than a session may hold."""
+    """Audio was dropped: a duplicate, or more than a session may buffer."""
     SLOW = "slow"
-    """The client reads too slowly: partials are left out."""
+    """The client reads too slowly, so partials are skipped."""
     FORMAT_MISMATCH = "format_mismatch"
-    """The packets are not what was declared; they are decoded all the same."""
+    """The packets differ from the declared format, but are decoded."""
     DECODE_ERRORS = "decode_errors"
     """A packet could not be decoded."""
     IGNORED_OPTION = "ignored_option"
     """The client set an option that has no effect."""
     LANGUAGE_IMPROBABLE = "language_improbable"
-    """Speech is hardly in the language that was asked for."""
+    """The speech is probably not in the requested language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The session takes audio.
+    """The session accepts audio.
 
     Attributes:
-        session: Its name.
-        secret: What proves that a session is one's own; never logged.
-        resumed: Whether it is the one that was asked for.
-        resumable: Whether its wire format can go on after a lost connection.
-        received_sample: How far audio was taken: the next sample that is wanted.
-        safe_sample: Everything before it is in finals.
+        session: The session's ID.
+        secret: Proves ownership of the session when resuming; never logged.
+        resumed: Whether the requested session was resumed.
+        resumable: Whether its wire format can resume after a lost connection.
+        received_sample: The next expected sample; all before it were received.
+        safe_sample: All audio before it is in finals.
     """
 
     session: str
@@ -64,23 +64,23 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Somebody began to speak."""
+    """Speech began."""
 
     at_sample: int
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
-    """An utterance is over; its final follows."""
+    """An utterance ended; its final follows."""
 
     at_sample: int
 
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What an open utterance says so far: ``stable`` only grows, ``unstable`` is a guess.
+    """A hypothesis for an open utterance: ``stable`` only grows, ``unstable`` may change.
 
-    The words of ``stable`` are stable, not their case and punctuation: the final is decoded anew.
+    The words of ``stable`` do not change, but case and punctuation may: the final is decoded again.
     """
 
     utterance: int
@@ -92,20 +92,20 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """What an utterance said.
+    """The transcript of a finished utterance.
 
     Attributes:
-        id: Counts the session's finals from 1; what a client acknowledges.
-        utterance: Which one.
-        text: The words; empty if it held none, or could not be recognised.
-        start_sample: Where it starts in the session.
-        end_sample: Where it ends.
-        language: The language it was heard in.
-        words: Each word with its time in the session, if asked for.
-        latency_ms: From the arrival of the last sample of speech to this event.
-        revised: Whether ``text`` does not begin with the words of the last ``stable``; case and
-            punctuation don't count.
-        error: The code of the error that it ends with, if it could not be recognised.
+        id: Number of the final in its session, from 1; clients acknowledge it.
+        utterance: Number of the utterance.
+        text: The text; empty if there are no words or recognition failed.
+        start_sample: Start of the utterance in the session.
+        end_sample: End of the utterance in the session.
+        language: The language that was used or detected.
+        words: Words with their times in the session, if requested.
+        latency_ms: Time from the arrival of the last sample of speech to this event.
+        revised: Whether ``text`` does not begin with the words of the last ``stable``, ignoring
+            case and punctuation.
+        error: Error code, if recognition failed.
     """
 
     id: int
@@ -122,7 +122,7 @@ class Final:
 
 @dataclass(frozen=True, slots=True)
 class AudioProgress:
-    """How far audio was taken, and up to where a client may forget it."""
+    """Positions up to which audio was received, and up to which a client may discard it."""
 
     received_sample: int
     safe_sample: int
@@ -132,7 +132,7 @@ class AudioProgress:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something is not as it should be; the session goes on."""
+    """A problem that does not end the session."""
 
     code: WarningCode
     message: str
@@ -141,7 +141,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class SwitchFormat:
-    """The client is asked to send another format."""
+    """Asks the client to send another format."""
 
     format: Wire
     reason: str
@@ -149,9 +149,9 @@ class SwitchFormat:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An error, in the words of :mod:`auricle.errors`; the connection ends, or the request did.
+    """An error of :mod:`auricle.errors` that ends the connection or a request.
 
-    ``retry_after_s`` says when to come back, if the connection ends and coming back helps.
+    ``retry_after_s`` says when to reconnect, if the connection ends and a retry may succeed.
     """
 
     code: str
@@ -162,7 +162,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """The session is over and every final is out."""
+    """The session ended; all finals were sent."""
 
     reason: str
     audio_samples: int
@@ -173,11 +173,11 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Flushed:
-    """The answer to a dialect's ``Flush``: no utterance is open, and none starts before this place.
+    """The reply to a dialect's ``Flush``: no utterance is open, and none will start before it.
 
     Attributes:
-        at_sample: How far audio was taken.
-        ended_utterance: Whether one was open until now; its ``SpeechEnded`` came right before.
+        at_sample: Position up to which audio was received.
+        ended_utterance: Whether this ended an open utterance; its ``SpeechEnded`` precedes this.
     """
 
     at_sample: int
@@ -186,16 +186,16 @@ class Flushed:
 
 @dataclass(frozen=True, slots=True)
 class Finalized:
-    """Every final of what came before a ``Flush`` is out; ``at_sample`` as its ``Flushed`` said."""
+    """All finals before a ``Flush`` were sent; ``at_sample`` is the one of its ``Flushed``."""
 
     at_sample: int
 
 
 @dataclass(frozen=True, slots=True)
 class Discarded:
-    """The answer to a dialect's ``Discard``: nothing before this place becomes part of a final.
+    """The reply to a dialect's ``Discard``: no audio before it becomes part of a final.
 
-    Finals of utterances that had ended before still come.
+    Finals of utterances that had already ended still follow.
     """
 
     at_sample: int
@@ -213,7 +213,7 @@ Event = (
     | Failed
     | Closed
 )
-"""What the native protocol has messages for."""
+"""Events that the native protocol has messages for."""
 
 SessionEvent = Event | Flushed | Finalized | Discarded
-"""All that a session tells: the last three only to a dialect that asks for them."""
+"""All events of a session; the last three only occur if a dialect requests them."""

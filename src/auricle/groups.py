@@ -1,4 +1,4 @@
-"""The one error to blame in an exception group, which anyio raises even for a single failure."""
+"""Select one error of an exception group, which anyio raises even for a single failure."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from auricle.errors import AuricleError
 
 
 def first_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first error of ours in the group, else the first of all."""
+    """Return the group's first ``AuricleError``, else its first exception."""
     leaves = list(_leaves(group))
     return next((error for error in leaves if isinstance(error, AuricleError)), leaves[0])
 

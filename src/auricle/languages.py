@@ -1,13 +1,13 @@
-"""The languages that Whisper knows, and nothing of any engine: the server has to know them too."""
+"""Whisper's languages; independent of any engine, since the server needs them as well."""
 
 from collections.abc import Iterable
 
 from auricle.errors import BadRequest
 
 IMPROBABLE_LANGUAGE = 0.05
-"""A language that was asked for is hardly spoken below this. With the right one none of 142 clips
-has less than 0.54, nor their first 2 s less than 0.48; English has 1e-6 to 1e-3 for German,
-French, Chinese and Japanese (0.07 where it tells of China)."""
+"""Below this probability the requested language is probably not spoken. For the right language all
+of 142 clips have at least 0.54, and their first 2 s at least 0.48. English speech has 1e-6 to 1e-3
+for German, French, Chinese and Japanese (0.07 where the topic is China)."""
 
 LANGUAGE_NAMES: dict[str, str] = {
     "af": "afrikaans",
@@ -111,17 +111,17 @@ LANGUAGE_NAMES: dict[str, str] = {
     "yue": "cantonese",
     "zh": "chinese",
 }
-"""English names by code, as OpenAI's Whisper lists them."""
+"""English names by code, from OpenAI's Whisper."""
 
 LANGUAGES = frozenset(LANGUAGE_NAMES)
-"""Every code that a request may name."""
+"""All language codes of Whisper."""
 
 SPACELESS_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
-"""Written without spaces between words: stretches of text are joined with nothing."""
+"""Languages without spaces between words; their segments are joined without a space."""
 
 
 DETECT = frozenset({"auto", "multi"})
-"""Values of ``language`` that ask for detection, as no value does."""
+"""Values of ``language`` that request detection, as does an empty value."""
 
 _OTHER_CODES: dict[str, tuple[str, ...]] = {
     "af": ("afr",),
@@ -247,7 +247,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "tl": ("filipino",),
     "zh": ("mandarin",),
 }
-"""English names that are in use besides ``LANGUAGE_NAMES``; most are Whisper's own aliases."""
+"""Other English names; most are Whisper's aliases."""
 
 _CODES: dict[str, str] = {
     **{code: code for code in LANGUAGES},
@@ -258,39 +258,39 @@ _CODES: dict[str, str] = {
 
 
 def language_code(named: str | None) -> str | None:
-    """Return Whisper's code for a language, ``None`` to detect it.
+    """Return Whisper's code for a language, or ``None`` to detect it.
 
-    Codes of ISO 639, BCP 47 tags (``pt-BR``, ``zh_Hant_TW``) and English names resolve. Regions,
-    scripts and variants are dropped, since the model does not distinguish them.
+    Accepts codes of ISO 639, BCP 47 tags (``pt-BR``, ``zh_Hant_TW``) and English names. Drops
+    regions, scripts and variants, which the model does not distinguish.
 
     Raises:
-        BadRequest: The model has no such language.
+        BadRequest: Whisper does not support the language.
     """
     name = (named or "").strip().lower().replace("_", "-")
     if not name or name in DETECT:
         return None
     primary, _, rest = name.partition("-")
-    # An extended language subtag (zh-yue) names a language of its own.
+    # An extended language subtag (zh-yue) names a separate language.
     extended = f"{primary}-{rest.partition('-')[0]}"
     for candidate in (name, name.replace("-", " "), extended, primary):
         if (code := _CODES.get(candidate)) is not None:
             return code
     raise BadRequest(
-        "language must be a language that Whisper knows, as a code (`en`, `pt-BR`) or an English "
-        "name (`english`), or `auto`."
+        "Unsupported language; use the code (`en`, `pt-BR`) or English name (`english`) of a "
+        "language of Whisper, or `auto`."
     )
 
 
 def language_choice(
     named: str | None, possible: Iterable[str] | None
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language that is named, or else those that detection is restricted to.
+    """Return the named language, or the languages to which detection is restricted.
 
-    One possible language is as good as a name; none of them, or ``multi`` among them, restricts
-    nothing.
+    A single possible language is used as if it were named. Detection is unrestricted if there is
+    none, or if ``multi`` is one of them.
 
     Raises:
-        BadRequest: The model has no such language.
+        BadRequest: Whisper does not support a language.
     """
     language = language_code(named)
     codes = dict.fromkeys(language_code(each) for each in possible or () if each.strip())
@@ -301,11 +301,11 @@ def language_choice(
 
 
 def improbable_language(language: str | None, probability: float) -> str | None:
-    """Return a warning if speech is hardly in the language that it was taken for.
+    """Return a warning if the speech is probably not in the requested language.
 
-    A probability of 0 says that nothing is known of it.
+    A probability of 0 means that it is unknown.
     """
     if language is None or not 0 < probability < IMPROBABLE_LANGUAGE:
         return None
     name = LANGUAGE_NAMES.get(language, language).title()
-    return f"The speech, or a part of it, is probably not {name}, which was asked for."
+    return f"The speech, or part of it, is probably not in {name}, the requested language."

@@ -1,7 +1,7 @@
-"""JSON logs on stderr, the same for every program of Auricle.
+"""JSON logs on stderr, for all programs of Auricle.
 
-Speech and text never get here, nor messages of exceptions, which may hold them; what uvicorn and
-other libraries log goes through the same formatter, which drops messages of exceptions too.
+Logs never contain speech or text, nor messages of exceptions, which may contain them. The logs of
+uvicorn and other libraries use the same formatter, which also drops messages of exceptions.
 """
 
 import contextlib
@@ -20,9 +20,9 @@ Level = Literal["debug", "info", "warning", "error"]
 
 
 class _Unfailing(io.TextIOBase):
-    """A stream that can't be written to (a full disk, a reader that left) costs log lines only.
+    """A stream that ignores failed writes (full disk, closed pipe): only log lines are lost.
 
-    ``None`` is one that was closed when the program began.
+    ``None`` stands for a stream that was closed when the program started.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -41,7 +41,7 @@ class _Unfailing(io.TextIOBase):
 
 
 def configure_logging(level: Level) -> None:
-    """Send all logs of this process to stderr as JSON; to be called once, by the program."""
+    """Send all logs of this process to stderr as JSON; call it once, in the program."""
     stream = _Unfailing(sys.stderr)
     shared: list[Processor] = [
         structlog.stdlib.add_log_level,
@@ -69,9 +69,10 @@ def configure_logging(level: Level) -> None:
 
 
 def log_uncaught() -> None:
-    """Log exceptions that nothing catches, and Python's warnings, instead of printing them.
+    """Log uncaught exceptions and Python's warnings instead of printing them.
 
-    They would be plain text among the JSON, and an exception's message may hold speech.
+    Printed, they would be plain text between the JSON, and an exception's message may contain
+    speech.
     """
     log = structlog.get_logger("auricle")
 
@@ -96,7 +97,7 @@ def log_uncaught() -> None:
 
 
 def drop_exception_messages(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Replace an exception by its class and frames."""
+    """Replace an exception in a log event with its class and frames."""
     found = event.pop("exc_info", None)
     if found is True:
         found = sys.exc_info()

@@ -1,8 +1,8 @@
-"""How much of this machine the process may use: what a container is granted, not what the host has.
+"""Cores and memory that this process may use: the container's limits, not the host's resources.
 
 Linux control groups, version 2 (https://docs.kernel.org/admin-guide/cgroup-v2.html): ``cpu.max`` is
-``QUOTA PERIOD`` or ``max PERIOD``, ``memory.max`` is bytes or ``max``. A group is held to its own
-limits and to those of all groups above it. Elsewhere the system's own figures are all there is.
+``QUOTA PERIOD`` or ``max PERIOD``, ``memory.max`` is bytes or ``max``. The limits of a group and of
+all its ancestors apply. On other systems only the system's figures are used.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 
 GC_THRESHOLDS = 2000, 10, 50
-"""New objects until the youngest generation is collected (Python's own is 700), and how many
-collections of a generation until the next older one is collected (10, and 10)."""
+"""Number of new objects that triggers a collection of the youngest generation (Python's default is
+700), and numbers of collections that trigger one of the next older generation (10 and 10)."""
 
 
 def usable_cores(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
-    """Return how many cores this process may use, at least one."""
+    """Return the number of cores that this process may use, at least one."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     for group in _groups(root, membership):
@@ -35,7 +35,7 @@ def usable_cores(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int
 
 
 def available_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
-    """Return how much more memory this process may take before something has to give."""
+    """Return the memory that this process can still allocate, in bytes."""
     available: int = psutil.virtual_memory().available
     for group in _groups(root, membership):
         limit, used = _read(group / "memory.max"), _read(group / "memory.current")
@@ -45,12 +45,12 @@ def available_memory_bytes(root: Path = CGROUP_ROOT, membership: Path = MEMBERSH
 
 
 def shorten_collections() -> None:
-    """Exempt all objects that exist now from garbage collection, and collect the oldest less often.
+    """Exclude all current objects from garbage collection, and make full collections rarer.
 
-    A full collection stops the event loop. A server that has just started has 100,000 objects,
-    most of them modules and schemas that live as long as it does; to look at all of them takes
-    60 ms of CPU time, and several times as long beside busy workers. To be called once a process
-    has loaded what it needs; what is loaded later can be exempted by another call.
+    A full collection blocks the event loop. A server that has just started has 100,000 objects,
+    most of them modules and schemas that live as long as the process. Traversing them takes 60 ms
+    of CPU time, and several times as long while workers are busy. Call this once a process has
+    loaded its modules; another call excludes objects loaded later.
     """
     gc.collect()
     gc.freeze()
@@ -58,20 +58,20 @@ def shorten_collections() -> None:
 
 
 def raise_open_files(wanted: int) -> int:
-    """Return how many files this process may have open, after asking for as many as are wanted.
+    """Raise the limit of open files to ``wanted`` if possible, and return the limit.
 
-    Linux gives 1024 unless asked, and then up to its hard limit.
+    The default soft limit on Linux is 1024; it can be raised to the hard limit.
     """
     try:
         resource = importlib.import_module("resource")
-    except ModuleNotFoundError:  # Windows, which has no such limit
+    except ModuleNotFoundError:  # Windows has no such limit
         return wanted
     files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     if files == unlimited:
         return wanted
     if files < wanted:
-        with contextlib.suppress(OSError, ValueError):  # macOS may want less than it says
+        with contextlib.suppress(OSError, ValueError):  # macOS may reject its own hard limit
             raised = wanted if most == unlimited else min(wanted, most)
             resource.setrlimit(resource.RLIMIT_NOFILE, (raised, most))
             return raised
@@ -79,7 +79,7 @@ def raise_open_files(wanted: int) -> int:
 
 
 def _reclaimable_bytes(group: Path) -> int:
-    """Return what of a group's memory is only a cache of files that nobody used lately."""
+    """Return a group's page cache of files not used recently, in bytes."""
     for line in _read(group / "memory.stat").splitlines():
         name, _, value = line.partition(" ")
         if name == "inactive_file" and value.isdecimal():
@@ -88,7 +88,7 @@ def _reclaimable_bytes(group: Path) -> int:
 
 
 def _groups(root: Path, membership: Path) -> Iterator[Path]:
-    """Yield the folders of this process's group and of those above it."""
+    """Yield the directories of this process's group and its ancestors."""
     for line in _read(membership).splitlines():
         hierarchy, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
@@ -101,7 +101,7 @@ def _groups(root: Path, membership: Path) -> Iterator[Path]:
 
 
 def _read(path: Path) -> str:
-    """Return a file's text, or nothing where there is no such file."""
+    """Return a file's stripped text, or an empty string if it can't be read."""
     try:
         return path.read_text().strip()
     except OSError:

@@ -1,7 +1,7 @@
-"""The two seams between those who have audio and those who work on it.
+"""Interfaces between the callers that have audio and the backends that decode and transcribe it.
 
-The server and the command line know these protocols only; ``workers`` implements them with local
-processes, ``cluster`` will with recognisers on other machines.
+The server and the command line depend on these protocols only. ``workers`` implements them with
+local processes, ``cluster`` with recognisers on other machines.
 """
 
 from collections.abc import AsyncIterator
@@ -11,24 +11,24 @@ from typing import Protocol
 from auricle.types import ANONYMOUS, Chunk, ClientId, Job, Source, Transcript
 
 JOB_OVERHEAD_S = 5.0
-"""A job costs as much as its audio and so much more, so cost is counted in `load` = audio + this.
+"""Fixed cost of a job in seconds of audio: `load` = audio + this.
 
-A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread; in a full
-batch short jobs cost more beside their audio (5.5 and 12 s fit best, ``bench/threads.py``)."""
+A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread. In a full
+batch short jobs have a higher fixed cost (5.5 and 12 s fit best, ``bench/threads.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:
-    """How a worker ended: ``at`` is wall-clock seconds since 1970, for people.
+    """How a worker ended; ``at`` is wall-clock time in seconds since 1970.
 
     Attributes:
         signal: Name of the signal that ended it, as ``SIGSEGV``; ``None`` if it exited.
         code: Exit code; ``None`` if a signal ended it.
-        reason: ``exited``, ``hung`` (killed past its budget), ``start`` (never got ready),
-            ``protocol`` (sent nonsense), ``memory`` (above its limit), ``threads`` (started too
-            many), ``idle_cpu`` (busy without work), ``replaced`` (by a fresh worker) or
-            ``stopped`` (with the server).
-        stack: Frames from faulthandler, innermost first, never values; may be empty.
+        reason: ``exited``, ``hung`` (killed after its time budget), ``start`` (never became ready),
+            ``protocol`` (sent an invalid message), ``memory`` (exceeded its limit), ``threads``
+            (started too many), ``idle_cpu`` (used CPU time without a job), ``replaced`` (by a new
+            worker) or ``stopped`` (with the server).
+        stack: Frames from faulthandler without values, innermost first; may be empty.
     """
 
     at: float
@@ -50,31 +50,31 @@ class WorkerStats:
     rss_bytes: int
     last_exit: WorkerExit | None
     overdue: bool = False
-    """It has worked on something for much longer than usual, and may hang."""
+    """Whether its current step takes much longer than usual, so that it may hang."""
 
     @property
     def is_up(self) -> bool:
-        """Whether it has loaded and works, or waits for work."""
+        """Whether it has loaded its model, and works or waits for work."""
         return self.state in ("ready", "busy")
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """A transcriber or decoder at one moment.
+    """A snapshot of a transcriber or decoder.
 
-    What waits is in the queue, what runs is in a worker. ``delays`` are not in here: metrics take
-    them from each answer's timing.
+    Waiting jobs are queued, running jobs are in a worker. Delays are not included: metrics take
+    them from the timing of each result.
     """
 
     workers: tuple[WorkerStats, ...] = ()
     ready: bool = False
-    """At least one worker is ready and has finished work or a self-test lately."""
+    """Whether at least one worker is ready and recently finished a job or self-test."""
     waiting_jobs: int = 0
     running_jobs: int = 0
     waiting_audio_s: float = 0.0
     running_audio_s: float = 0.0
     waiting_file_jobs: int = 0
-    """Those of ``waiting_jobs`` that go behind all live speech."""
+    """Those of ``waiting_jobs`` that run after all live speech."""
     waiting_file_audio_s: float = 0.0
     max_audio_s: float = 0.0
     reserved_audio_s: float = 0.0
@@ -86,37 +86,37 @@ class Stats:
     replaced: int = 0
     model: str = ""
     seconds_per_audio_s: float = 0.0
-    """Worker seconds that a second of audio costs, as measured lately; 0 before any work."""
+    """Recent worker time per second of audio, in seconds; 0 before the first job."""
 
     @property
     def is_stuck(self) -> bool:
-        """Whether each worker that is up is overdue, so that probably nothing is being done."""
+        """Whether all running workers are overdue, so that probably none makes progress."""
         up = [worker for worker in self.workers if worker.is_up]
         return bool(up) and all(worker.overdue for worker in up)
 
     @property
     def is_working(self) -> bool:
-        """Whether work that comes now will be done soon: what probes and load balancers ask.
+        """Whether new work will be done soon; used by probes and load balancers.
 
-        A pool that is stuck still accepts work, since its workers are replaced in a moment.
+        A stuck pool still accepts work, since its workers are about to be replaced.
         """
         return self.ready and not self.is_stuck
 
 
 class Transcriber(Protocol):
-    """Turns jobs into transcripts, through crashes and hangs of whatever does the work."""
+    """Turns jobs into transcripts, despite crashes and hangs of the backend."""
 
     async def transcribe(self, job: Job) -> Transcript:
         """Return the job's transcript; cancelling the call cancels the job.
 
         Raises:
-            Overloaded: Refused at once: the queue is full, the deadline can't be met, no worker
-                is ready, or the service is draining.
-            RateLimited: The client's budget of crashes is used up.
+            Overloaded: Raised at once: the queue is full, the deadline can't be met, no worker is
+                ready, or the service is draining.
+            RateLimited: The client has reached its limit of crashes.
             DeadlineExceeded: ``max_wait_s`` passed.
-            PoisonJob: This audio killed the engine again and again.
-            AudioError: The engine can't work on this audio.
-            Superseded: A newer partial took its place, or it was shed.
+            PoisonJob: This audio killed workers repeatedly.
+            AudioError: The engine can't transcribe this audio.
+            Superseded: A newer partial replaced the job, or it was shed.
         """
         ...
 
@@ -129,44 +129,47 @@ class Transcriber(Protocol):
         standing: bool = False,
         resumed: bool = False,
     ) -> str:
-        """Admit a caller before its audio is there, and keep room for ``audio_s`` of its jobs.
+        """Admit a caller before its audio arrives, and reserve queue room for its jobs.
 
-        A job that names the reservation is accepted without any further question. The first job
-        uses the room up, unless it is ``standing`` (a live session's: room for each of its
-        finals). Call :meth:`release` when the caller is gone.
+        A job that names the reservation is always accepted. The first job uses up the reservation,
+        unless it is ``standing`` (for a live session, which needs room for each final). Call
+        :meth:`release` when the caller disconnects.
 
         Args:
-            client: Whose share of the queue is used.
-            audio_s: How much audio may wait under this reservation at once.
-            max_wait_s: Refuse now when the queue's wait is already longer than this.
-            standing: Keep the room until it is released.
-            resumed: A session that comes back is let in before new ones.
+            client: The client whose share of the queue is used.
+            audio_s: Maximum audio queued under this reservation at once, in seconds.
+            max_wait_s: Raise if the queue's wait is already longer than this, in seconds.
+            standing: Keep the reservation until it is released.
+            resumed: Whether this resumes a session; those are admitted before new ones.
+
+        Returns:
+            The reservation's ID.
 
         Raises:
             Overloaded: There is no room, no worker is ready, or the service is draining.
-            RateLimited: The client's budget of crashes is used up.
+            RateLimited: The client has reached its limit of crashes.
         """
         ...
 
     def release(self, reservation: str) -> None:
-        """Give reserved room back; unknown and released reservations are ignored."""
+        """Release a reservation; unknown and released ones are ignored."""
         ...
 
     def stats(self) -> Stats:
-        """Return the state of things now; cheap, never waits."""
+        """Return a snapshot of the current state; cheap, never waits."""
         ...
 
     async def aclose(self) -> None:
-        """Refuse new work, finish what is accepted within the drain time, stop the workers."""
+        """Reject new work, finish accepted work within the drain time, and stop the workers."""
         ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
-    """How far a file has been read; ``piece`` is speech found on the way.
+    """How far a file has been read; ``piece`` is a chunk of speech in it.
 
-    ``fraction`` is 0..1 of the source's bytes or duration; ``duration_samples`` is what was
-    decoded so far, and the file's whole length once ``done``.
+    ``fraction`` is 0..1 of the source's bytes or duration. ``duration_samples`` counts the audio
+    decoded so far; it is the whole file's length once ``done``.
     """
 
     fraction: float
@@ -176,25 +179,25 @@ class Progress:
 
 
 class Reader(Protocol):
-    """Reads audio and yields the speech in it."""
+    """Reads audio and yields its speech."""
 
     def decode(self, source: Source, *, client: ClientId = ANONYMOUS) -> AsyncIterator[Progress]:
-        """Yield progress and pieces in order; the last one is ``done``.
+        """Yield progress and chunks in order; the last item is ``done``.
 
-        After the death of a decode worker the iterator goes on where it was. Not reading is
-        back-pressure; closing the iterator frees the worker.
+        After the death of a decode worker the iterator continues at the same position. A caller
+        that stops reading exerts back-pressure; closing the iterator frees the worker.
 
         Args:
             source: The file.
-            client: Whose budget of crashes is charged if the file is convicted.
+            client: The client that is charged with a crash if the file is quarantined.
 
         Raises:
-            RateLimited: The client's budget of crashes is used up.
-            UnsupportedFormat: Not one of the formats on the list.
-            AudioError: It can't be decoded.
-            EmptyAudio: It holds no audio.
-            TooLong: It decodes to more than ``max_audio_s``.
-            PoisonJob: It killed the decoder again and again.
+            RateLimited: The client has reached its limit of crashes.
+            UnsupportedFormat: The format is not supported.
+            AudioError: The file can't be decoded.
+            EmptyAudio: The file contains no audio.
+            TooLong: The audio is longer than ``max_audio_s``.
+            PoisonJob: The file killed decode workers repeatedly.
             Overloaded: Too many files are being read, or no decode worker is ready.
         """
         ...
@@ -204,7 +207,7 @@ class Decoder(Reader, Protocol):
     """Reads audio files in worker processes."""
 
     def stats(self) -> Stats:
-        """Return the state of the decode workers."""
+        """Return a snapshot of the decode workers."""
         ...
 
     async def aclose(self) -> None:

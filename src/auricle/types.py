@@ -1,6 +1,6 @@
-"""The frozen values that cross the borders between rooms.
+"""Immutable values that packages exchange.
 
-Media time is counted in 16 kHz samples everywhere; seconds appear only in settings and in JSON.
+Media time is measured in 16 kHz samples; seconds appear only in settings and in JSON.
 """
 
 import enum
@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE_HZ = 16_000
-"""Whisper's sample rate, and so the rate of all audio inside Auricle."""
+"""Whisper's sample rate: the rate of all decoded audio in Auricle."""
 
 Pcm16 = Annotated[npt.NDArray[np.int16], "shape [samples]"]
 """Mono speech at 16 kHz, int16, shape [samples], read-only once shared."""
@@ -21,24 +21,24 @@ OpusPacket = NewType("OpusPacket", bytes)
 
 JobId = NewType("JobId", str)
 ClientId = NewType("ClientId", str)
-"""The name of the key that a request came with; queues are shared fairly between these."""
+"""The name of a request's key; queues are shared fairly between clients."""
 
 ANONYMOUS = ClientId("anonymous")
 
 
 MAX_BEAM_SIZE = 20
-"""Each beam costs as much as a whole decoder; beyond 10 nothing is gained."""
+"""Decoding time grows with each beam; more than 10 do not improve the text."""
 
 
 class Task(enum.StrEnum):
-    """What is asked of the model."""
+    """The model's task."""
 
     TRANSCRIBE = "transcribe"
     TRANSLATE = "translate"
 
 
 class JobKind(enum.Enum):
-    """How urgent a job is, most urgent first."""
+    """The kind of a job, most urgent first."""
 
     FINAL = "final"
     SPECULATIVE = "speculative"
@@ -47,29 +47,31 @@ class JobKind(enum.Enum):
 
 
 DEFAULT_BEAM_SIZE = 5
-"""Of files; live finals have 2 (docs/decisions/040)."""
+"""For files; live finals use ``LIVE_BEAM_SIZE`` (docs/decisions/040)."""
 LIVE_BEAM_SIZE = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What may change a job's text, apart from its audio.
+    """All inputs besides the audio that may change a job's text.
 
     Attributes:
         language: A Whisper language code, or ``None`` to detect it.
-        languages: Codes that detection is restricted to; empty: any language.
+        languages: Codes to which detection is restricted; empty: any language.
         task: Transcribe, or translate to English.
-        beam_size: 1 is greedy.
-        initial_prompt: Text that the model takes as having come before.
+        beam_size: Number of beams; 1 is greedy decoding.
+        initial_prompt: Text that the model treats as preceding the audio.
         hotwords: Words that the model should expect.
-        word_timestamps: Whether segments carry words with their times.
-        is_piece: Cut out of a recording, at most some 10 s long. Beams write its text without
-            Whisper's timestamps; its segments are sentences with the times of their words.
-        sentence_times: ``False`` skips the split of such a piece into sentences: less work if only
-            the text counts, which is the same.
-        prefix_tokens: The model's own tokens that the text is to begin with; a doubtful result
+        word_timestamps: Whether segments contain words with their times.
+        is_piece: Whether the audio is a chunk of a recording, at most about 10 s long. Beam search
+            decodes it without Whisper's timestamps; its segments are sentences with the times of
+            their words.
+        sentence_times: Whether to split a chunk's text into sentences; ``False`` saves time and
+            returns the same text.
+        prefix_tokens: The model's tokens with which the text must begin; an improbable result
             drops them. For partials; a final has none.
-        is_guess: Of unfinished speech: what is unlikely is not decoded again, only what loops is.
+        is_guess: Whether the audio is unfinished speech: only repetitive text is decoded again,
+            improbable text is not.
     """
 
     language: str | None = None
@@ -87,19 +89,19 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Job:
-    """One stretch of speech, at most 30 s, to be recognised.
+    """Speech to recognise, at most 30 s.
 
     Attributes:
         id: Unique among the jobs in flight.
-        pcm: int16, shape [samples], 16 kHz mono; made read-only here.
-        options: What may change the text.
+        pcm: int16, shape [samples], 16 kHz mono; set to read-only.
+        options: Decoding options.
         kind: How urgent it is.
-        client: Whose share of the queue it uses.
-        utterance: What a crash is blamed on and what a newer partial replaces: session and
-            utterance of live speech, the job's id otherwise.
-        max_wait_s: The caller's deadline from submission to answer; ``None``: it waits.
-        reservation: Room that was reserved for this job when its caller was admitted.
-        trace_id: Goes into the logs beside the id.
+        client: The client whose share of the queue it uses.
+        utterance: Identifies the audio that crashes are counted for and that a newer partial
+            replaces: session and utterance of live speech, else the job's id.
+        max_wait_s: Deadline in seconds from submission to result; ``None``: no deadline.
+        reservation: The queue room reserved for this job at admission.
+        trace_id: Logged with the id.
     """
 
     id: JobId
@@ -115,7 +117,7 @@ class Job:
     def __post_init__(self) -> None:
         if self.pcm.dtype != np.int16 or self.pcm.ndim != 1 or not self.pcm.size:
             raise ValueError(f"pcm is {self.pcm.dtype} {self.pcm.shape}, not int16 [n > 0]")
-        if not self.pcm.flags.c_contiguous:  # its bytes go to a worker as they lie in memory
+        if not self.pcm.flags.c_contiguous:  # its buffer is sent to a worker unchanged
             object.__setattr__(self, "pcm", np.ascontiguousarray(self.pcm))
         self.pcm.setflags(write=False)
         if not self.utterance:
@@ -123,15 +125,15 @@ class Job:
 
     @property
     def audio_s(self) -> float:
-        """The audio's length in seconds: what queues and budgets are counted in."""
+        """The audio's length in seconds, the unit of queues and budgets."""
         return self.pcm.size / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word; times are samples from the start of the audio it belongs to.
+    """One word; times are samples from the start of its audio.
 
-    ``tokens`` are the model's own, if the engine tells them: what a prefix is made of.
+    ``tokens`` are the model's tokens, if the engine returns them; prefixes are built from them.
     """
 
     start_sample: int
@@ -143,7 +145,7 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch of text; times are samples from the start of the audio it belongs to."""
+    """One segment of text; times are samples from the start of its audio."""
 
     start_sample: int
     end_sample: int
@@ -154,12 +156,12 @@ class Segment:
     compression_ratio: float = 0.0
     temperature: float = 0.0
     language: str | None = None
-    """Of the piece of a file that it is from; a job's is its transcript's."""
+    """The language of the file's chunk; ``None`` for a job, whose transcript has it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Where the time of one answer went, in milliseconds."""
+    """Time spent on one result by stage, in milliseconds."""
 
     decode_ms: float = 0.0
     queue_ms: float = 0.0
@@ -169,7 +171,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """What the model heard in one job, or in one file."""
+    """The text of one job or file."""
 
     text: str
     language: str | None
@@ -181,14 +183,14 @@ class Transcript:
 
     @property
     def languages(self) -> tuple[str, ...]:
-        """All that are spoken in it, the main one first."""
+        """All languages in the transcript, the main one first."""
         found = [self.language, *(segment.language for segment in self.segments)]
         return tuple(dict.fromkeys(each for each in found if each is not None))
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Speech that is missing from a transcript, and the code that says why."""
+    """Speech that is missing from a transcript, and the error code that says why."""
 
     start_sample: int
     end_sample: int
@@ -197,9 +199,9 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """A stretch of a file that holds speech, cut at silences; at most 30 s.
+    """A part of a file with speech, cut at silences; at most 30 s.
 
-    ``voiced`` is where in the file somebody speaks, as (start, end) in order; empty if unknown.
+    ``voiced`` holds the (start, end) samples of speech in the file, in order; empty if unknown.
     """
 
     start_sample: int
@@ -209,12 +211,12 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file on our own disk that a decode worker is to read.
+    """A local file for a decode worker to read.
 
     Attributes:
-        path: Where the bytes were spooled.
+        path: Path of the spooled bytes.
         audio_format: ``auto``, a container's name, ``opus`` (framed packets) or ``pcm16``.
-        sample_rate_hz: Of ``pcm16``; ignored otherwise.
+        sample_rate_hz: Sample rate of ``pcm16``; ignored otherwise.
         opus_packet_bytes: Constant packet size of ``opus`` without framing; else ``None``.
     """
 

@@ -87,14 +87,14 @@ def test_every_other_error_is_internal_and_tells_nothing(cls: type[AuricleError]
     assert SECRET.encode() not in bytes(response.body)
 
 
-@pytest.mark.parametrize(("asked_s", "told"), [(0, "1"), (1, "1"), (7, "7")])
-def test_overload_says_in_whole_seconds_when_to_come_back(asked_s: int, told: str) -> None:
+@pytest.mark.parametrize(("asked_s", "sent"), [(0, "1"), (1, "1"), (7, "7")])
+def test_overload_says_in_whole_seconds_when_to_retry(asked_s: int, sent: str) -> None:
     response = error_response(Overloaded("full", asked_s))
-    assert response.headers["retry-after"] == told
-    assert json.loads(bytes(response.body))["error"]["retry_after_s"] == int(told)
+    assert response.headers["retry-after"] == sent
+    assert json.loads(bytes(response.body))["error"]["retry_after_s"] == int(sent)
 
 
-def test_an_error_that_does_not_pass_says_nothing_about_coming_back() -> None:
+def test_a_permanent_error_has_no_retry_after() -> None:
     response = error_response(errors.BadRequest("no"))
     assert "retry-after" not in response.headers
     assert json.loads(bytes(response.body))["error"]["retry_after_s"] is None
