@@ -9,7 +9,7 @@ from auricle.session.warnings import WARN_EVERY_SAMPLES, HeldWarnings
 
 pytestmark = pytest.mark.unit
 
-ERRORS = Warned(WarningCode.DECODE_ERRORS, "A packet could not be decoded.")
+ERRORS = Warned(WarningCode.DECODE_ERRORS, "Opus packet could not be decoded.")
 
 
 def gap(gap_ms: int) -> Warned:

@@ -1,1 +1,1 @@
-"""The live session: bytes and transcripts in, events and jobs out; I/O-free."""
+"""The live session: bytes and transcripts in, events and jobs out; no I/O."""

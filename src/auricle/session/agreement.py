@@ -1,15 +1,15 @@
-"""Which words of an open utterance are firm: LocalAgreement-2 (Liu et al. 2020, arXiv:2005.11185).
+"""Stable text of an open utterance: LocalAgreement-2 (Liu et al. 2020, arXiv:2005.11185).
 
-Hypotheses are of the whole utterance so far. The words at which two successive ones, of audio that
-grew by half a second at least, begin alike are firm, but for those within half a second of the
-audio's end: there the model still guesses. Firm words never change. Where a later hypothesis
-doesn't begin with them, its words after them are told by their times.
+Each hypothesis covers the whole utterance so far. Two successive hypotheses are compared when their
+audio differs by at least half a second. Their common prefix becomes stable, except for words within
+half a second of the end of the audio, where the model is still unreliable. Stable words never
+change. If a later hypothesis does not begin with them, the words that follow them are selected by
+time.
 
-Languages without spaces agree on characters.
+In languages without spaces, characters are compared instead of words.
 
-A word is the same whatever its case and punctuation. That is what "stable" means: the stable words
-stay, and the final, which is decoded anew, begins with them (:func:`continues`) or is reported as
-revised. Its case and punctuation may differ.
+Comparison ignores case and punctuation. The final is decoded again: either it begins with the
+stable words (:func:`continues`) or it is reported as revised. Its case and punctuation may differ.
 """
 
 import unicodedata
@@ -25,7 +25,7 @@ EDGE_SAMPLES = SAMPLE_RATE_HZ // 2
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is agreed on: a word, or a character of a language without spaces."""
+    """The unit of comparison: a word, or a character in a language without spaces."""
 
     text: str
     start_sample: int
@@ -33,17 +33,17 @@ class Unit:
 
     @property
     def key(self) -> str:
-        """What has to be the same: not case, not punctuation."""
+        """The text that is compared, without case and punctuation."""
         return _key(self.text)
 
     @property
     def middle_sample(self) -> int:
-        """Where the unit is, as one number."""
+        """The midpoint of the unit."""
         return (self.start_sample + self.end_sample) // 2
 
 
 class Agreement:
-    """The firm and the guessed words of one utterance."""
+    """The stable and unstable text of one utterance."""
 
     def __init__(self) -> None:
         self._firm: list[Unit] = []
@@ -53,21 +53,21 @@ class Agreement:
 
     @property
     def stable(self) -> str:
-        """The firm words; only grows."""
+        """The stable text; it only grows."""
         return _text(self._firm).strip()
 
     @property
     def unstable(self) -> str:
-        """The newest guess at what follows them, with the space before it."""
+        """The latest unstable text after the stable text, with its leading space."""
         guess = _text(self._guess).rstrip()
         return guess if self._firm else guess.lstrip()
 
     def receive(self, transcript: Transcript, audio_samples: int) -> None:
-        """Take the next hypothesis; one of less audio than the last is ignored.
+        """Receive the next hypothesis; ignore it if it covers less audio than the previous one.
 
         Args:
-            transcript: Its words have times, or else nothing in it becomes firm.
-            audio_samples: How much of the utterance it heard.
+            transcript: The hypothesis. Without word times, none of it becomes stable.
+            audio_samples: Length of the audio that it covers, from the start of the utterance.
         """
         if audio_samples < self._previous_samples:
             return
@@ -88,7 +88,7 @@ class Agreement:
             self._firm.append(new)
 
     def _after_firm(self, units: Sequence[Unit]) -> list[Unit]:
-        """Return what a hypothesis says after the firm words."""
+        """Return the units of a hypothesis that follow the stable ones."""
         firm = self._firm
         if not firm:
             return list(units)
@@ -99,7 +99,7 @@ class Agreement:
 
 
 def units_of(transcript: Transcript) -> list[Unit]:
-    """Return a transcript's units in order."""
+    """Return the units of a transcript, in order."""
     is_spaceless = transcript.language in SPACELESS_LANGUAGES
     units: list[Unit] = []
     for segment in transcript.segments:
@@ -109,12 +109,12 @@ def units_of(transcript: Transcript) -> list[Unit]:
 
 
 def continues(stable: str, text: str, language: str | None) -> bool:
-    """Return whether a text begins with the words of a stable text, whatever case and punctuation.
+    """Return whether a text begins with a stable text, ignoring case and punctuation.
 
     Args:
         stable: The stable text.
-        text: The final's text.
-        language: The final's language; those without spaces are compared by characters.
+        text: The text of the final.
+        language: The language of the final; without spaces, characters are compared.
     """
     if language in SPACELESS_LANGUAGES:
         return _key(text).startswith(_key(stable))
@@ -128,13 +128,13 @@ def _key(text: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """Return the words of a text; a hyphen or a dash is a space."""
+    """Return the words of a text; hyphens and dashes separate words."""
     spaced = "".join(" " if unicodedata.category(c) == "Pd" else c for c in text)
     return [key for word in spaced.split() if (key := _key(word))]
 
 
 def _whole(start_sample: int, transcript: Transcript, text: str) -> Word:
-    """A segment without words ends at the audio's end: it is never firm."""
+    """Return a segment without words as one word up to the end of the audio: never stable."""
     return Word(start_sample, transcript.duration_samples, text, 0.0)
 
 

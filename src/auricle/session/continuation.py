@@ -1,15 +1,15 @@
-"""A sentence that a pause split goes on in lower case.
+"""Continue a sentence that a pause split in lower case.
 
-Whisper writes each utterance as a sentence of its own, with a capital letter. Where the text before
-ends in the middle of a sentence (no mark that ends one, or an ellipsis) and the next text follows
-soon and begins with a word that joins, its first letter becomes small. Only words of a closed list
-are changed: none of them begins a name, and German nouns keep their capitals.
+Whisper capitalises each utterance as if it were a complete sentence. The first letter is lowercased
+if the previous text ends in the middle of a sentence (no final punctuation, or an ellipsis), the
+pause is short, and the text begins with a joining word. Only words of a closed list are changed:
+none of them starts a name, and German nouns keep their capitals.
 """
 
 from auricle.types import SAMPLE_RATE_HZ
 
 MAX_PAUSE_SAMPLES = 3 * SAMPLE_RATE_HZ
-"""After a longer pause a speaker begins a new sentence."""
+"""A longer pause starts a new sentence."""
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！")
 ELLIPSES = ("...", "…")
@@ -32,8 +32,8 @@ _JOINING_WORDS = {
     " por porque quando que se sem um uma",
 }
 JOINING_WORDS = {code: frozenset(words.split()) for code, words in _JOINING_WORDS.items()}
-"""Words that may go on with a sentence and begin no name, by language code. Single letters are none
-of them: somebody may be spelling."""
+"""Words that may continue a sentence and do not start a name, by language code. Single letters are
+excluded, because the speaker may be spelling."""
 
 
 def is_open(text: str) -> bool:
@@ -43,12 +43,12 @@ def is_open(text: str) -> bool:
 
 
 def continued(text: str, before: str, language: str | None) -> str:
-    """Return a text as it goes on from the one before it, after a short pause.
+    """Return a text with its first letter lowercased if it continues the previous text.
 
     Args:
-        text: What was said next.
-        before: The text of the utterance before it.
-        language: The language of the text; other languages than those of the list stay as they are.
+        text: The text of the utterance, after a short pause.
+        before: The text of the previous utterance.
+        language: The language code of the text; texts in languages without a list are unchanged.
     """
     first = text.split(None, 1)[0].strip(",;:—–-'’\"") if text else ""
     if not first[1:].islower() or first.lower() not in JOINING_WORDS.get(language or "", ()):

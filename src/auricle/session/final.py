@@ -1,11 +1,11 @@
-"""The final of an utterance that is over: asked for until there is an answer.
+"""The pending final of an ended utterance: submit its job until there is a result.
 
-The text of a doubtful utterance counts only if its words are sure: Whisper hears "Yeah." in a
-breath.
+The text of a doubtful utterance is kept only if its word probabilities are high: Whisper
+transcribes a breath as "Yeah.".
 
-What a final says depends on the utterance's audio and the session's options only, so it doesn't
-matter which of several askings is answered: one in advance, one that was refused for load and comes
-again, or one after a crash.
+A final depends only on the audio of the utterance and the options of the session. The result of any
+attempt is therefore equally valid: a speculative one, a retry after an overload, or a retry after a
+crash.
 """
 
 from dataclasses import dataclass, field, replace
@@ -32,27 +32,28 @@ RETRY_FIRST_S = 0.25
 RETRY_MAX_S = 5.0
 RATE_LIMITED_MAX_S = 30.0
 MAX_FAILURES = 5
-"""The pool retries what workers die of; if it still gives up so often, something is broken."""
+"""Failures after which a final is reported as failed. The pool already retries after worker
+crashes, so repeated failures are a defect."""
 
 PATIENCE_S = 0.5
 PATIENCE_PER_AUDIO_S = 0.06
-"""A final in advance that is not back after so long (an idle worker takes half of it) waits behind
-others: the final itself is asked for too, and goes first."""
+"""How long to wait for a speculative final; an idle worker takes half of this time. After that, the
+speculative job is probably queued behind others, so a final job is submitted too, with priority."""
 
 SURE_WORDS_PROBABILITY = 0.8
-"""The words of a doubtful utterance are believed from this mean probability on. Those that Whisper
-invents for breaths and coughs have 0.05 to 0.78 (base, greedy, ``bench/live_room.py``)."""
+"""Minimum mean word probability to keep the text of a doubtful utterance. Words that Whisper
+hallucinates on breaths and coughs have 0.05 to 0.78 (base, greedy, ``bench/live_room.py``)."""
 SURE_WORDS_IN_CONTEXT_PROBABILITY = 0.5
-"""The same if it was decoded together with speech before it: then Whisper hears no words in breaths
-and coughs."""
+"""The same for an utterance decoded together with preceding speech: with that context, Whisper does
+not hallucinate words on breaths and coughs."""
 
 
 def sure_of(transcript: Transcript, context_samples: int) -> Transcript:
-    """Return the transcript of a doubtful utterance, without its text if the words are not sure.
+    """Return the transcript of a doubtful utterance, without text if its words are improbable.
 
     Args:
-        transcript: Of the context and the utterance.
-        context_samples: How long the context is; its words are left out.
+        transcript: The transcript of the context and the utterance.
+        context_samples: Length of the context; its words are removed.
     """
     words = [
         replace(
@@ -80,20 +81,21 @@ def sure_of(transcript: Transcript, context_samples: int) -> Transcript:
 
 @dataclass(slots=True)
 class PendingFinal:
-    """A final on its way.
+    """A final whose result is pending.
 
     Attributes:
-        factory: Makes its jobs.
-        pcm: The utterance's audio, paddings included.
-        start_sample: Where it begins.
-        speech_sample: Where speech was found in it.
-        speech_end_sample: Where its last speech ended.
-        options: What it is asked with.
-        stable: What was told as firm while it was open.
-        arrived_at: When its last sample of speech was there.
-        is_doubtful: It is short and its voice is weak.
-        context: Speech before it; a doubtful utterance is decoded together with it.
-        result: The answer, once there is one.
+        factory: Creates the jobs.
+        pcm: The audio of the utterance, including pre-roll and post-roll.
+        start_sample: Position of the first sample of ``pcm``.
+        speech_sample: Position where speech was detected.
+        speech_end_sample: Position where the last speech ended.
+        options: The options of the jobs.
+        stable: The stable text of the partials.
+        arrived_at: Monotonic time at which the last sample of speech arrived.
+        speculation: The speculative final, if one is pending or done.
+        is_doubtful: Whether the utterance is short and its voice is weak.
+        context: Preceding speech that a doubtful utterance is decoded with.
+        result: The result, or ``None`` while it is pending.
     """
 
     factory: JobFactory
@@ -125,16 +127,16 @@ class PendingFinal:
 
     @property
     def end_sample(self) -> int:
-        """Where its audio ends."""
+        """The position after the last sample of the audio."""
         return self.start_sample + self.pcm.size
 
     @property
     def wake_at(self) -> float:
-        """When it wants to be asked for again; infinity while an answer is on its way."""
+        """When to submit the next job; infinity while one is running or when there is a result."""
         return inf if self.result is not None or self._job_id is not None else self._due_at
 
     def submit(self, kind: JobKind, now: float) -> Submit | None:
-        """Ask for it, if that is due."""
+        """Return the next job to submit, or ``None`` if none is due."""
         if self.wake_at > now:
             return None
         self._attempts += 1
@@ -150,9 +152,9 @@ class PendingFinal:
     def job_done(
         self, job_id: JobId, result: Transcript | AuricleError, now: float
     ) -> Cancel | None:
-        """Take an answer; return what needn't be answered any more.
+        """Receive the result of a job; return the other job to cancel, if any.
 
-        Answers to other jobs are ignored.
+        Results of unrelated jobs are ignored.
         """
         early = self.speculation
         if early is not None and early.job_id == job_id:
@@ -175,13 +177,13 @@ class PendingFinal:
         return None if early is None else Cancel(early.job_id)
 
     def _is_answer(self, result: Transcript | AuricleError) -> bool:
-        """Whether there is nothing more to be had by asking again."""
+        """Return whether a retry is pointless."""
         match result:
             case Overloaded() | RateLimited() | Superseded() | DeadlineExceeded():
                 return False
             case Transcript() | PoisonJob() | AudioError() | RequestError():
                 return True
-            case _:  # a worker's end, or a bug
+            case _:  # a worker crash or a defect
                 self._failures += 1
                 return self._failures >= MAX_FAILURES
 

@@ -1,8 +1,8 @@
-"""What a client sends, in order and in bites: messages become audio, audio becomes utterances.
+"""Process client messages in order and in steps: messages to audio, audio to utterances.
 
-A message may hold hours of audio in a few bytes, so it is worked off in bites, and commands wait
-behind the audio that came before them. Gaps are filled with silence; a long one is skipped once no
-utterance is open.
+A few bytes may encode hours of audio, so a message is processed in steps of bounded length.
+Commands wait for the audio that was received before them. Gaps are filled with silence; a long gap
+is skipped when no utterance is open.
 """
 
 from collections import deque
@@ -27,22 +27,22 @@ from auricle.session.wire_formats.pcm import PcmWire
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 MAX_INBOX_BYTES = 8 * 2**20
-"""Several of the largest messages; whoever runs the session stops reading long before."""
+"""Several messages of maximum size; the caller stops reading long before this limit."""
 ITEM_BYTES = 200
-"""What a message or a command costs, however small it is."""
+"""Fixed cost of a message or command, on top of its size."""
 MAX_STEP_SAMPLES = SAMPLE_RATE_HZ
 SKIP_FROM_SAMPLES = 10 * SAMPLE_RATE_HZ
-"""Silence that is longer is not listened to."""
+"""Longer silence in a gap is skipped instead of processed."""
 RESENT_S = 55.0
-"""What a client may send again, at a live stream's priority, to a new session in the place of one
-that was forgotten: what it kept of some seconds without a server, and its lead-in."""
+"""Audio that a client may resend at live priority to a session that replaces an expired one: the
+audio buffered during an outage of some seconds, and the audio before it for VAD warm-up."""
 
 OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 
 
 @dataclass(frozen=True, slots=True)
 class IntakeEvent:
-    """What was found in a bite of audio, in order; or a command whose turn it is."""
+    """The endpointing events of one step of audio, a notice, or the next command."""
 
     found: tuple[Endpointing, ...] = ()
     notice: Warned | SwitchFormat | None = None
@@ -50,12 +50,12 @@ class IntakeEvent:
 
 
 class Intake:
-    """Everything between a client's messages and the utterances in them.
+    """Turns the messages of a client into endpointing events.
 
     Args:
-        parameters: What the client said of its stream.
-        libopus: The library.
-        now: Monotonic seconds.
+        parameters: The stream parameters from the client.
+        libopus: The library that decodes packets.
+        now: Monotonic time in seconds.
     """
 
     def __init__(self, parameters: StreamParameters, libopus: LibOpus, now: float) -> None:
@@ -77,46 +77,49 @@ class Intake:
 
     @property
     def received_sample(self) -> int:
-        """The position of the next sample that is wanted."""
+        """The position of the next expected sample."""
         if self._end_sample is not None:
             return self._end_sample
         return self.hearing.received_sample + self._silence_samples
 
     @property
     def received_seq(self) -> int | None:
-        """The number of the last packet taken."""
+        """The sequence number of the last accepted packet."""
         return self._wire.received_seq
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the client can go on after a lost connection."""
+        """Whether the client can resume after a lost connection."""
         return self._wire.is_resumable
 
     def put(self, item: bytes | OrderedCommand) -> None:
-        """Take a message or a command; nothing is done with it yet.
+        """Queue a message or a command; :meth:`next_event` processes it.
 
-        After a fault, or the end, it is ignored.
+        It is ignored after an error or after the end of the stream.
+
+        Raises:
+            LocalProtocolError: The inbox is full.
         """
         if self._is_broken or self._end_sample is not None:
             return
         self._inbox_bytes += _cost_bytes(item)
         if self._inbox_bytes > MAX_INBOX_BYTES:
-            raise LocalProtocolError("more was read than the session wanted")
+            raise LocalProtocolError("session inbox is full; check wants_data before reading")
         self._inbox.append(item)
 
     def reconnect(self) -> None:
-        """A new connection is there: what the old one left is sent again or was never sent."""
+        """Prepare for a new connection; drop unprocessed data, which the client sends again."""
         self._drop_inbox()
         self._is_broken = False
         self._wire.reconnect()
 
     def next_event(self, now: float) -> IntakeEvent | None:
-        """Work off the next bite; ``None`` when there is nothing more.
+        """Process the next step; return ``None`` when there is nothing left.
 
         Raises:
-            RemoteProtocolError: The peer broke the format.
-            AudioError: So did the file in it.
-            UnsupportedFormat: It holds something else than the format that was named.
+            RemoteProtocolError: The data violates the wire format.
+            AudioError: The container is invalid.
+            UnsupportedFormat: The data is not in the declared format.
         """
         try:
             return self._next_event(now)
@@ -126,7 +129,7 @@ class Intake:
             raise
 
     def configure(self, command: Configure, now: float) -> list[Endpointing]:
-        """Change format or endpointing; return what the old format still held."""
+        """Change format or endpointing; return events for audio that the old format buffered."""
         found: list[Endpointing] = []
         if command.endpoint_ms is not msgspec.UNSET:
             self.hearing.configure(command.endpoint_ms)
@@ -137,17 +140,17 @@ class Intake:
             if (value := getattr(command, name)) is not msgspec.UNSET
         }
         self._parameters = msgspec.structs.replace(self._parameters, **changes)
-        if _kind_of(self._parameters) != before:  # else its numbers go on
+        if _kind_of(self._parameters) != before:  # otherwise sequence numbers continue
             found += self._hear_rest(now)
             self._wire = self._make_wire()
         return found
 
     def flush(self, now: float) -> list[Endpointing]:
-        """End the open utterance, with all that was sent; the stream may go on."""
+        """End the open utterance after all buffered audio; the stream may continue."""
         return self._hear_rest(now) + self.hearing.flush()
 
     def finish(self, now: float) -> list[Endpointing]:
-        """The stream ends here; what was sent after its end is forgotten."""
+        """End the stream; drop data that was received after its end."""
         found = self._hear_rest(now)
         self._end_sample = self.hearing.received_sample
         self._drop_inbox()
@@ -180,7 +183,7 @@ class Intake:
                 found = self._hear(pcm, None if self._silence_samples else seq, now)
                 gap_ms = round(samples * 1000 / SAMPLE_RATE_HZ)
                 warning = Warned(
-                    WarningCode.AUDIO_GAP, "Audio is missing; silence keeps the clock.", gap_ms
+                    WarningCode.AUDIO_GAP, "Audio is missing; replaced by silence.", gap_ms
                 )
                 return IntakeEvent(tuple(found), warning)
             case _:
@@ -197,7 +200,7 @@ class Intake:
         return IntakeEvent()
 
     def _hear_silence(self, now: float) -> list[Endpointing]:
-        """Go on with the silence of a gap, or jump over it."""
+        """Process the next step of silence in a gap, or skip the gap."""
         left = self._silence_samples
         if left > SKIP_FROM_SAMPLES and not self.hearing.is_open:
             self.hearing.skip(left)
@@ -210,12 +213,12 @@ class Intake:
         return self._hear(np.zeros(bite, np.int16), seq, now)
 
     def _hear_rest(self, now: float) -> list[Endpointing]:
-        """Take what the format held back: it ends here."""
+        """Process the audio that the wire format still buffers."""
         rest = self._wire.finish()
         return self._hear(rest.pcm, None, now) if isinstance(rest, Audio) else []
 
     def _hear(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
-        if not pcm.size:  # a packet that came again: nothing arrived
+        if not pcm.size:  # a repeated packet
             return []
         found = self.hearing.receive(pcm)
         self.ledger.note(self.hearing.received_sample, now, seq)
@@ -231,6 +234,6 @@ def _cost_bytes(item: bytes | OrderedCommand) -> int:
 
 
 def _kind_of(parameters: StreamParameters) -> tuple[Wire, int]:
-    """Return what makes another stream of it if it changes; only samples have a rate."""
+    """Return the parameters whose change starts a new stream; only PCM has a sample rate."""
     is_pcm = parameters.format is Wire.PCM16
     return parameters.format, parameters.sample_rate if is_pcm else 0

@@ -1,4 +1,4 @@
-"""When which audio arrived, and under which number: for latencies and for the mark ``safe``."""
+"""Arrival times and sequence numbers of audio: for latencies and for the mark ``safe``."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from auricle.types import SAMPLE_RATE_HZ
 
 MERGE_S, MERGE_SAMPLES = 0.005, SAMPLE_RATE_HZ // 50
-"""Arrivals without numbers that are closer than this, or hold less than 20 ms of audio together,
-are written down as one: a client that sends sample by sample costs no more than others."""
+"""Arrivals without sequence numbers are merged if they are closer than this or hold less than 20 ms
+of audio together. So a client that sends single samples uses no more memory than others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Audio up to ``end_sample`` was there at a time; ``seq`` numbers the packet it came in."""
+    """The arrival time of audio up to ``end_sample``; ``seq`` is the number of its packet."""
 
     end_sample: int
     at: float
@@ -21,7 +21,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class SafeMark:
-    """Where a client may forget: everything before ``sample``, packets up to ``seq``."""
+    """What a client may discard: audio before ``sample``, packets up to ``seq``."""
 
     sample: int
     seq: int | None = None
@@ -30,10 +30,10 @@ class SafeMark:
 class Ledger:
     """Arrivals since the last safe mark.
 
-    A mark lies where a packet ends: a client sends whole packets again.
+    A mark lies at the end of a packet, because a client resends whole packets.
 
     Args:
-        start_sample: Where the first mark is: where the clock starts, or later.
+        start_sample: Position of the first mark: the start of the session's clock, or later.
     """
 
     def __init__(self, start_sample: int) -> None:
@@ -43,11 +43,11 @@ class Ledger:
 
     @property
     def arrivals(self) -> int:
-        """How many arrivals are written down."""
+        """The number of recorded arrivals."""
         return len(self._arrivals)
 
     def note(self, end_sample: int, at: float, seq: int | None = None) -> None:
-        """Write down an arrival."""
+        """Record an arrival."""
         last = self._arrivals[-1] if self._arrivals else None
         if seq is None and last is not None and last.seq is None:
             if end_sample - self._newest_start <= MERGE_SAMPLES:
@@ -60,14 +60,14 @@ class Ledger:
         self._arrivals.append(Arrival(end_sample, at, seq))
 
     def arrived_at(self, sample: int) -> float | None:
-        """Return when all audio before a position was there; ``None`` if it isn't."""
+        """Return when all audio before a position had arrived, or ``None`` if some is missing."""
         return next((a.at for a in self._arrivals if a.end_sample >= sample), None)
 
     def settle(self, sample: int) -> SafeMark:
-        """Let go of what lies before a position, and return the mark that is safe.
+        """Drop arrivals before a position and return the new safe mark.
 
         Args:
-            sample: Nothing before it is needed any more.
+            sample: Audio before this position is no longer needed.
         """
         at_sample, seq = self._mark.sample, self._mark.seq
         while self._arrivals and self._arrivals[0].end_sample <= sample:
@@ -75,6 +75,6 @@ class Ledger:
             at_sample = arrival.end_sample
             seq = seq if arrival.seq is None else arrival.seq
         if self._arrivals and self._arrivals[0].seq is None:
-            at_sample = sample  # samples have no borders
+            at_sample = sample  # audio without packets can be cut anywhere
         self._mark = SafeMark(max(at_sample, self._mark.sample), seq)
         return self._mark

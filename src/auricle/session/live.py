@@ -1,17 +1,17 @@
-"""One live session: a client's messages and a transcriber's answers in, events and jobs out.
+"""One live session: client messages and job results in, events and jobs out.
 
-I/O-free, without a clock: whoever runs it says what time it is. After each call it pulls
-:meth:`LiveSession.next_output` until ``None``, then looks at :attr:`LiveSession.wants_data` and
-calls :meth:`LiveSession.poll` at :attr:`LiveSession.wake_at`, both of which may have changed.
+It does no I/O and reads no clock: the caller passes the time. After each call, the caller drains
+:meth:`LiveSession.next_output` until ``None``, then checks :attr:`LiveSession.wants_data`, and
+calls :meth:`LiveSession.poll` at :attr:`LiveSession.wake_at`. Both may have changed.
 
 ::
 
     messages → intake (wire format → clock → voice → endpoints) → recognition → finals → journal
                                                                       ↓ ↑                    ↓
-                                                                  jobs, answers      events, replays
+                                                                  jobs, results      events, replays
 
-A session outlives its connections. While none is there it goes on with what it has; only finals are
-kept to be told later.
+A session outlives its connections. Without a connection, it continues to process the audio that it
+has received, and keeps only finals, to replay them later.
 """
 
 from collections import deque
@@ -58,26 +58,26 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId, JobId, Options, Transcript
 __all__ = ["Cancel", "LiveSession", "Output", "Submit"]
 
 MAX_UNFINISHED_SAMPLES = 60 * SAMPLE_RATE_HZ
-"""With more audio than this waiting for its finals, no more is read."""
+"""With more audio than this pending in utterances, no messages are read."""
 MAX_FLUSHES = 100
-"""So many of them may wait for their finals; then no more is read either."""
+"""Flushes that may wait for their finals; at this number, no messages are read."""
 MARK_EVERY_SAMPLES = SAMPLE_RATE_HZ
 BITE_STEPS = 100
-"""Packets, and pieces of containers, looked at in one go, however little audio is in them."""
+"""Maximum packets or container slices processed in one step, regardless of their duration."""
 
 
 class LiveSession:
-    """A stream of speech and what becomes of it.
+    """A stream of speech, its utterances and their finals.
 
     Args:
-        parameters: What the client said of its stream.
-        settings: How live results are made.
+        parameters: The stream parameters from the client.
+        settings: Settings of live recognition.
         libopus: The library that decodes packets.
-        id: The session's name.
-        secret: What a client shows to come back.
-        client: Whose share of the queue is used.
-        reservation: The session's standing room for finals.
-        now: Monotonic seconds.
+        id: The session ID.
+        secret: The secret that a client presents to resume the session.
+        client: The client whose share of the queue is used.
+        reservation: The queue reservation for finals.
+        now: Monotonic time in seconds.
 
     Raises:
         BadRequest: The language is unknown.
@@ -125,84 +125,84 @@ class LiveSession:
         self._is_behind = False
         self._is_stopping = self._is_closed = False
 
-    # What the world may know.
+    # State.
 
     @property
     def is_attached(self) -> bool:
-        """Whether a connection is there."""
+        """Whether the session has a connection."""
         return self._is_attached
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the client said that no more audio comes."""
+        """Whether the client has ended the audio."""
         return self._is_stopping
 
     @property
     def owes_finals(self) -> bool:
-        """Whether the final of an utterance that has ended is missing."""
+        """Whether the final of an ended utterance is pending."""
         return self._recognition.owes_finals
 
     @property
     def is_closed(self) -> bool:
-        """Whether every final was told and then the end."""
+        """Whether all finals and then ``Closed`` were sent."""
         return self._is_closed
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the wire format can go on after a lost connection."""
+        """Whether the wire format can resume after a lost connection."""
         return self._intake.is_resumable
 
     @property
     def received_sample(self) -> int:
-        """How far audio was taken: the next sample that is wanted."""
+        """The position of the next expected sample."""
         return self._intake.received_sample
 
     @property
     def safe_sample(self) -> int:
-        """Everything before it is in finals."""
+        """The position up to which all speech is in finals."""
         return self._safe.sample
 
     @property
     def is_ahead(self) -> bool:
-        """Whether audio comes faster than it is spoken: a file that is piped in."""
+        """Whether audio arrives faster than real time, as from a file."""
         return self._intake.pace.is_ahead(self._now)
 
     @property
     def wants_data(self) -> bool:
-        """Whether the client's messages should be read now; not reading is back-pressure."""
+        """Whether to read client messages now; not reading applies back-pressure."""
         return not self._is_behind and self._has_room
 
     @property
     def unacknowledged(self) -> tuple[Final, ...]:
-        """The finals that the client has not acknowledged, oldest first."""
+        """The unacknowledged finals, oldest first."""
         return self._journal.finals
 
     @property
     def wake_at(self) -> float:
-        """When :meth:`poll` has something to do next; infinity if never."""
+        """When to call :meth:`poll` next; infinity if there is nothing to do."""
         if self._is_behind and self._has_room:
             return self._now
         return self._recognition.wake_at(is_ahead=self.is_ahead)
 
-    # What comes in.
+    # Input.
 
     def attach(self, now: float, last_result: int | None = None) -> None:
-        """Take note of a connection, the first or a later one.
+        """Attach a connection, the first or a later one.
 
-        ``Ready`` is put out, then every final after ``last_result``. A message that the connection
-        before left unfinished is forgotten: its client sends it again.
+        Emits ``Ready``, then every final after ``last_result``. A partial message of the previous
+        connection is dropped, because the client sends it again.
         """
         self._tick(now)
         self._drop_events()
         if self._was_attached:
-            if self._is_attached and not self.is_resumable:  # taken over: as in detach
+            if self._is_attached and not self.is_resumable:  # taken over; see detach
                 self.conclude(now)
             self._intake.reconnect()
             self._is_behind = False
         self._journal.acknowledge(last_result or 0)
         missed = self._journal.finals
         self._is_attached = True
-        # Until the missed finals are there, their audio is not safe with the client either.
+        # Until the client has the missed finals, it must keep their audio.
         safe_sample = min([self._safe.sample, *(final.start_sample for final in missed)])
         self._put(
             Ready(
@@ -223,10 +223,10 @@ class LiveSession:
         self._close_if_done()
 
     def detach(self, now: float) -> None:
-        """Take note that the connection is gone; the session goes on.
+        """Detach the lost connection; the session continues.
 
-        If its audio can't be continued, the open utterance ends here: its final is all that a
-        client may still ask for.
+        If the wire format cannot resume, the open utterance ends here, so that a client can still
+        request its final.
         """
         if not self.is_resumable:
             self.conclude(now)
@@ -235,23 +235,23 @@ class LiveSession:
         self._drop_events()
 
     def receive_data(self, data: bytes, now: float) -> None:
-        """Take one binary message; after ``stop`` it is ignored.
+        """Receive one binary message; it is ignored after ``stop``.
 
         Raises:
-            RemoteProtocolError: The peer broke the format. What was good is worked off, and
-                nothing more is taken until :meth:`attach`.
-            AudioError: So did the file in it.
-            UnsupportedFormat: It holds something else than was named.
+            RemoteProtocolError: The data violates the wire format. Valid data before it is
+                processed; data after it is ignored until :meth:`attach`.
+            AudioError: The container is invalid.
+            UnsupportedFormat: The data is not in the declared format.
         """
         self._intake.put(data)
         self._go_on(now)
 
     def receive_command(self, command: SessionCommand, now: float) -> None:
-        """Take a command; those that concern the audio wait for what was sent before them.
+        """Receive a command; commands that affect audio wait for the audio sent before them.
 
         Raises:
             BadRequest: The language is unknown.
-            RemoteProtocolError: As :meth:`receive_data`, for what was sent before.
+            RemoteProtocolError: As for :meth:`receive_data`, for data sent before the command.
         """
         match command:
             case Ack(result):
@@ -267,7 +267,7 @@ class LiveSession:
         self._go_on(now)
 
     def conclude(self, now: float) -> None:
-        """End the open utterance now, also where :meth:`receive_data` takes nothing any more."""
+        """End the open utterance now, even after a protocol error."""
         self._tick(now)
         found = () if self._is_stopping else tuple(self._intake.hearing.finalize())
         if found:
@@ -276,7 +276,7 @@ class LiveSession:
             self._settle()
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
-        """Take a job's answer; answers that nobody waits for are ignored."""
+        """Receive the result of a job; results of unknown jobs are ignored."""
         self._tick(now)
         for told in self._recognition.job_done(job_id, result, now):
             self._put(told)
@@ -285,26 +285,26 @@ class LiveSession:
         self._settle()
 
     def set_load(self, load: float) -> None:
-        """Take note of how busy the recognisers are: 0 is idle, 1 is full."""
+        """Set the load of the recognisers: 0 is idle, 1 is full."""
         self._recognition.load = min(max(load, 0.0), 1.0)
 
     def poll(self, now: float) -> None:
-        """Do what is due.
+        """Perform all work that is due.
 
         Raises:
-            RemoteProtocolError: As :meth:`receive_data`, for a message that was not worked off yet.
+            RemoteProtocolError: As for :meth:`receive_data`, for data that was not processed yet.
         """
         self._go_on(now)
 
     def remark(self) -> None:
-        """Send the marks again: a client that is not read has a sign that the server is there."""
+        """Send the marks again, as a sign of life while the server does not read."""
         self._put_marks()
 
     def next_output(self) -> Output | None:
-        """Return what is to be done next; ``None`` when there is nothing more."""
+        """Return the next output; ``None`` when there is none left."""
         return self._outputs.popleft() if self._outputs else None
 
-    # How it is done.
+    # Implementation.
 
     @property
     def _has_room(self) -> bool:
@@ -312,7 +312,7 @@ class LiveSession:
         return not is_full and len(self._flushes) < MAX_FLUSHES
 
     def _go_on(self, now: float) -> None:
-        """Work off a bite of what was sent, and do what is due."""
+        """Process one step of the received data, and all other work that is due."""
         self._tick(now)
         hearing = self._intake.hearing
         until_sample = hearing.received_sample + MAX_STEP_SAMPLES
@@ -398,7 +398,7 @@ class LiveSession:
             self._options = replace(self._options, hotwords=command.hotwords)
 
     def _settle(self) -> None:
-        """Bring everything up to date after something happened."""
+        """Emit the finals, jobs, warnings and marks that are due after a change."""
         self._tell_finalized()
         while outcome := self._recognition.next_outcome(self._now):
             final = outcome.numbered(self._journal.next_id)
@@ -419,10 +419,10 @@ class LiveSession:
 
     def _mark(self) -> None:
         mark = self._intake.ledger.settle(
-            # An utterance may end in the silence that the last window was filled with.
+            # An utterance may end in the silence that pads the last window.
             min(self._recognition.needed_sample, self.received_sample)
         )
-        if mark.sample >= self._safe.sample:  # a session may start before its first safe place
+        if mark.sample >= self._safe.sample:  # a session may start before its first safe mark
             self._safe = mark
         self._marked_sample = self.received_sample
         self._put_marks()
@@ -459,22 +459,22 @@ class LiveSession:
             self._warnings.add(Warned(WarningCode.LANGUAGE_IMPROBABLE, warning))
 
     def _warn(self, until_sample: float) -> None:
-        """Tell the warnings that are due; they wait as long as nobody is there."""
+        """Send the warnings that are due; without a connection they are held."""
         if self._is_attached:
             for warning in self._warnings.due(until_sample):
                 self._put(warning)
 
     def _put(self, output: Output) -> None:
-        """Put out a job for the transcriber, or an event if there is anybody to hear it."""
+        """Emit a job for the recogniser, or an event if a connection is attached."""
         if self._is_attached or isinstance(output, Submit | Cancel):
             self._outputs.append(output)
 
     def _drop_events(self) -> None:
-        """Forget events of an old connection: finals are in the journal."""
+        """Drop the events of an old connection; finals are in the journal."""
         self._outputs = deque(o for o in self._outputs if isinstance(o, Submit | Cancel))
 
 
 def _known(language: str | None) -> str | None:
     if language is not None and language not in LANGUAGES:
-        raise BadRequest("This language is not known; give a code as `en`, or none to detect it.")
+        raise BadRequest("Unknown language; use a code such as `en`, or omit it to detect it.")
     return language

@@ -1,4 +1,4 @@
-"""What a session wants of whoever runs it: tell the client, start a job, forget a job."""
+"""The outputs of a session: send an event to the client, submit a job, cancel a job."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from auricle.types import Job, JobId
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Give the job to the transcriber; its answer goes back through ``job_done``."""
+    """Submit the job to the recogniser; pass its result to ``job_done``."""
 
     job: Job
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """Nobody wants this job's answer any more."""
+    """Cancel the job; its result is no longer needed."""
 
     job_id: JobId
 

@@ -1,30 +1,30 @@
-"""Whether audio comes faster than it was spoken; no clock of its own."""
+"""Detect audio that arrives faster than real time. The caller passes the time."""
 
 from auricle.types import SAMPLE_RATE_HZ
 
 AHEAD_S = 5.0
-"""So much ahead of real time, a stream is a file that is piped in, or a backlog that is sent."""
+"""A stream that is further ahead of real time is a file, or the backlog after an outage."""
 CREDIT_S = 60.0
-"""Audio that was late may catch up at a live stream's priority: so much of it at most. Clients keep
-more than that; the rest of a long backlog is recognised at a file's priority, after live speech."""
+"""Maximum late audio that may catch up at live priority. Clients buffer more than that; the rest of
+a long backlog is transcribed at file priority, after live speech."""
 MAX_LEAD_S = 10.0
-"""A longer lead is forgotten: however long the backlog was, what follows it is live speech."""
+"""Maximum lead that is counted, so that a stream becomes live again even after a long backlog."""
 EASE = 0.5
-"""A lead shrinks by this share of the time that passes, also while audio comes in real time."""
+"""The lead shrinks by this fraction of elapsed time, even while audio arrives in real time."""
 
 
 class Pace:
     """How far a stream is ahead of real time.
 
-    A client that returns after a long outage sends its backlog as fast as the server accepts it,
-    and is ahead by that. Once it has caught up, audio comes in real time, and after
-    ``(MAX_LEAD_S - AHEAD_S) / EASE`` seconds of that the stream is live again. While the server
-    itself has stopped reading, nothing shows how fast the client is: :meth:`rest`.
+    A client that reconnects after a long outage sends its backlog as fast as the server accepts it
+    and so gets ahead. After that, audio arrives in real time, and the stream is live again after
+    ``(MAX_LEAD_S - AHEAD_S) / EASE`` seconds. While the server does not read, the speed of the
+    client is unknown; see :meth:`rest`.
 
     Args:
-        now: When it starts.
-        credit_s: How much audio may come at once without being ahead: what a client that comes
-            back sends again.
+        now: Monotonic time of the start, in seconds.
+        credit_s: Audio that may arrive at once without being ahead, in seconds: what a client
+            resends after it reconnects.
     """
 
     def __init__(self, now: float, credit_s: float = 0.0) -> None:
@@ -32,18 +32,18 @@ class Pace:
         self._at = now
 
     def receive(self, samples: int, now: float) -> None:
-        """Take note of audio."""
+        """Record the arrival of audio."""
         lead_s = self._lead_now_s(now) + samples / SAMPLE_RATE_HZ
         self._lead_s = min(MAX_LEAD_S, lead_s)
         self._at = max(self._at, now)
 
     def rest(self, now: float) -> None:
-        """Take note that the server has not read since the last call: who was ahead, still is."""
+        """Record that the server has not read since the last call: a stream ahead stays ahead."""
         if self.is_ahead(self._at):
             self._at = max(self._at, now)
 
     def is_ahead(self, now: float) -> bool:
-        """Whether it is a file's pace now."""
+        """Return whether the stream is ahead of real time now."""
         return self._lead_now_s(now) > AHEAD_S
 
     def _lead_now_s(self, now: float) -> float:

@@ -1,7 +1,7 @@
-"""From utterances to words: which jobs are asked for, and what their answers become.
+"""From utterances to text: which jobs to submit, and how their results become events.
 
-Finals come out in the order of their utterances. Guesses and finals in advance are asked for as
-often as the load allows, and given up first.
+Finals are emitted in the order of their utterances. Partials and speculative finals are requested
+as often as the load allows, and are dropped first.
 """
 
 from collections import deque
@@ -24,7 +24,7 @@ from auricle.types import JobId, JobKind, Options, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
 EARLY_INTERVAL_S = 0.3
-"""Until the first words are firm, while there is room for every guess."""
+"""Until the first words are stable, and only while the load is low."""
 NO_PARTIALS_LOAD = 0.9
 NO_SPECULATION_LOAD = 0.5
 
@@ -33,7 +33,7 @@ RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A final without its number: all that is known of an utterance."""
+    """The result of an utterance: a final without its number."""
 
     utterance: int
     text: str
@@ -46,7 +46,7 @@ class Outcome:
     error: str | None
 
     def numbered(self, id: int) -> Final:
-        """Return it as an event."""
+        """Return the final with this number."""
         return Final(
             id=id,
             utterance=self.utterance,
@@ -63,27 +63,27 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class _Before:
-    """The last final that has a text, and where it ends."""
+    """The text and the end of the last final with text."""
 
     text: str
     end_sample: int
 
 
 class Recognition:
-    """The utterances of one session that are open or wait for their finals.
+    """The utterances of one session that are open or whose finals are pending.
 
     Args:
-        caller: Whose jobs these are.
-        hearing: Where audio is read.
-        ledger: When it arrived.
-        wants_partials: Whether the client wants guesses.
+        caller: The owner of the jobs.
+        segmenter: The source of the audio.
+        ledger: The arrival times of the audio.
+        wants_partials: Whether the client requested partials.
     """
 
     def __init__(
-        self, caller: Caller, hearing: SpeechSegmenter, ledger: Ledger, *, wants_partials: bool
+        self, caller: Caller, segmenter: SpeechSegmenter, ledger: Ledger, *, wants_partials: bool
     ) -> None:
         self._caller = caller
-        self._hearing = hearing
+        self._hearing = segmenter
         self._ledger = ledger
         self._wants_partials = wants_partials
         self._open: OpenUtterance | None = None
@@ -95,26 +95,26 @@ class Recognition:
 
     @property
     def is_done(self) -> bool:
-        """Whether no utterance is open and no final is missing."""
+        """Whether no utterance is open and no final is pending."""
         return self._open is None and not self._pending
 
     @property
     def owes_finals(self) -> bool:
-        """Whether the final of an utterance that has ended is missing."""
+        """Whether the final of an ended utterance is pending."""
         return bool(self._pending)
 
     @property
     def utterances(self) -> int:
-        """How many utterances there were; the open one has this number."""
+        """The number of utterances so far, including the open one; also its number."""
         return self._utterances
 
     def owes(self, utterance: int) -> bool:
-        """Whether a final up to that of an utterance that has ended is missing."""
+        """Return whether a final up to that of this ended utterance is pending."""
         return bool(self._pending) and self._pending[0].factory.number <= utterance
 
     @property
     def unfinished_samples(self) -> int:
-        """Audio that is held for utterances whose finals aren't out."""
+        """Length of the audio of utterances whose finals are pending, including the open one."""
         if self.is_done:
             return 0
         waiting = sum(pending.pcm.size for pending in self._pending)
@@ -123,7 +123,7 @@ class Recognition:
 
     @property
     def needed_sample(self) -> int:
-        """Where the oldest utterance starts whose final isn't out, or the next one may."""
+        """The start of the oldest utterance without a final, or the earliest start of the next."""
         if self._pending:
             return self._pending[0].start_sample
         return self._hearing.needed_sample
@@ -131,7 +131,7 @@ class Recognition:
     def happened(
         self, found: Endpointing, options: Options, now: float, *, is_ahead: bool
     ) -> list[RecognitionOutput]:
-        """Take what the endpointer found."""
+        """Process an endpointing event."""
         match found:
             case SpeechStart():
                 self._utterances += 1
@@ -148,7 +148,7 @@ class Recognition:
                 return self._end(found, now)
 
     def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
-        """Ask for what is due."""
+        """Return the jobs that are due."""
         if self.is_done:
             return []
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
@@ -159,7 +159,7 @@ class Recognition:
         return told
 
     def wake_at(self, *, is_ahead: bool) -> float:
-        """When :meth:`poll` has something to do; infinity if never."""
+        """Return when to call :meth:`poll` next; infinity if there is nothing to do."""
         if self.is_done:
             return inf
         finals = min((pending.wake_at for pending in self._pending), default=inf)
@@ -168,7 +168,7 @@ class Recognition:
     def job_done(
         self, job_id: JobId, result: Transcript | AuricleError, now: float
     ) -> list[Cancel | Partial]:
-        """Take an answer; answers that nobody waits for are ignored."""
+        """Receive the result of a job; results of unknown jobs are ignored."""
         told: list[Cancel | Partial] = []
         if self._open is not None:
             partial = self._open.job_done(job_id, result)
@@ -179,7 +179,7 @@ class Recognition:
         return told
 
     def next_outcome(self, now: float) -> Outcome | None:
-        """Return the next utterance's final, in order."""
+        """Return the result of the next utterance in order; ``None`` while it is pending."""
         if not self._pending or (result := self._pending[0].result) is None:
             return None
         pending = self._pending.popleft()
@@ -189,7 +189,7 @@ class Recognition:
         return _outcome(pending, result, now)
 
     def discard(self) -> list[Cancel]:
-        """Forget the open utterance, as if nothing had been said."""
+        """Drop the open utterance; return the jobs to cancel."""
         utterance, self._open = self._open, None
         if utterance is None:
             return []
@@ -213,7 +213,7 @@ class Recognition:
         return [] if cancel is None else [cancel]
 
     def _end(self, found: UtteranceEnd, now: float) -> list[RecognitionOutput]:
-        """Make a final of the open utterance."""
+        """End the open utterance; its final becomes pending."""
         utterance, self._open = self._open, None
         assert utterance is not None
         told: list[RecognitionOutput] = [SpeechEnded(found.speech_end_sample)]
@@ -248,7 +248,7 @@ class Recognition:
             return inf
         if self.load >= NO_PARTIALS_LOAD:
             return inf
-        if self._hearing.is_doubtful:  # what is shown for a breath would have to vanish again
+        if self._hearing.is_doubtful:  # text shown for a breath would have to be withdrawn
             return inf
         if not utterance.wants_partial(self._hearing.received_sample):
             return inf
@@ -263,7 +263,7 @@ class Recognition:
         return utterance.start_partial(pcm, now + interval_s / (1 - self.load))
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
-        """Let a sentence that the pause before this utterance split go on in lower case."""
+        """Continue a sentence that the preceding pause split in lower case."""
         text = transcript.text.strip()
         if not text:
             return transcript
@@ -278,7 +278,7 @@ class Recognition:
 
 
 def _continued(transcript: Transcript, before: str) -> Transcript:
-    """Return a transcript as it goes on from a text: its first word may get a small letter."""
+    """Return a transcript with its first letter lowercased if it continues the text before."""
     segments = list(transcript.segments)
     for index, segment in enumerate(segments):
         if segment.words:
@@ -308,9 +308,9 @@ def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: floa
 
 
 def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Word, ...] | None:
-    """Return the words with their times in the session, if they were asked for.
+    """Return the words with their times in the session, if the client requested them.
 
-    None begins before speech was found, give or take a window, or ends after the last speech.
+    Words are clipped to the speech: from one VAD window before its detection to its end.
     """
     if not pending.options.word_timestamps or not isinstance(result, Transcript):
         return None

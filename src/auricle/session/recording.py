@@ -1,7 +1,7 @@
 """The part of a stream that may still be needed, on the session's clock.
 
-Unlike a ring (:mod:`auricle.audio.ring`) it takes memory only for what it holds: a silent session
-keeps a third of a second, a talking one half a minute.
+Unlike a ring buffer (:mod:`auricle.audio.ring`), it uses memory only for the audio that it holds: a
+third of a second while the session is silent, half a minute during speech.
 """
 
 import numpy as np
@@ -15,12 +15,12 @@ class Recording:
     """Samples from :attr:`start_sample` to :attr:`end_sample`.
 
     Args:
-        start_sample: Where the first sample that is added lies.
+        start_sample: Position of the first added sample.
     """
 
     def __init__(self, start_sample: int) -> None:
         self._start = self._end = start_sample
-        self._bytes = bytearray()  # forgets its front without moving the rest
+        self._bytes = bytearray()  # deletes its front without moving the rest
 
     @property
     def start_sample(self) -> int:
@@ -41,7 +41,7 @@ class Recording:
         """Return a copy of the samples between two positions.
 
         Raises:
-            IndexError: Some of them aren't held.
+            IndexError: Some of them are not held.
         """
         if not self._start <= start_sample <= end_sample <= self._end:
             raise IndexError(
@@ -51,7 +51,7 @@ class Recording:
         return np.frombuffer(bytes(self._bytes[first:last]), np.int16)
 
     def discard_before(self, sample: int) -> None:
-        """Let go of what lies before a position."""
+        """Drop the samples before a position."""
         gone = max(0, min(sample, self._end) - self._start)
         del self._bytes[: gone * _SAMPLE_BYTES]
         self._start += gone

@@ -1,10 +1,10 @@
-"""The session's ear: samples in, utterances out, and the audio that they are made of.
+"""Segment samples into utterances and keep their audio.
 
-This is the session's clock: it counts samples and nothing else moves it.
+This is the session's clock: it counts samples, and nothing else advances it.
 
-What is heard at a place depends on the audio there and some seconds before it, not on where the
-session began: the detector's windows lie at the same places of the clock in every session. So one
-that goes on for another, with some audio from before its border, finds the same utterances.
+Detection at a position depends on the audio there and on some seconds before it, not on the start
+of the session, because the detector's windows are aligned to the clock. So a session that replaces
+another, with some audio from before the resume position, finds the same utterances.
 """
 
 from dataclasses import replace
@@ -18,20 +18,21 @@ from auricle.session.recording import Recording
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 VAD_WARMUP_SAMPLES = 6 * SAMPLE_RATE_HZ
-"""The detector knows the background by the quietest of 3.6 s, smoothed over some more."""
+"""The detector estimates background noise from the quietest part of 3.6 s, with smoothing over a
+longer time."""
 
 MAX_DECODED_SAMPLES = 25 * SAMPLE_RATE_HZ
-"""An utterance and its context together."""
+"""Maximum length of a doubtful utterance with its context."""
 
 
 class SpeechSegmenter:
-    """Finds utterances and keeps their audio until it is let go of.
+    """Finds utterances and keeps their audio until it is no longer needed.
 
     Args:
-        rules: What ends an utterance.
-        start_sample: Where the clock starts.
-        resume_sample: Where the last utterance of the session before this one ended, or later:
-            the audio before it is only there to tune in.
+        rules: The endpointing rules.
+        start_sample: Start of the clock.
+        resume_sample: End of the last utterance of the previous session, or later. Audio before
+            it only warms up the detector.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class SpeechSegmenter:
 
     def _start(self, sample: int, resume_sample: int) -> None:
         self._recording = Recording(sample)
-        # What came earlier was for the decoder alone.
+        # Earlier audio only warmed up the Opus decoder.
         self._first_sample = max(sample, resume_sample - VAD_WARMUP_SAMPLES)
         self._first_window = self._first_sample - self._first_sample % GRID_SAMPLES
         self._border_sample = resume_sample = max(sample, resume_sample)
@@ -53,12 +54,12 @@ class SpeechSegmenter:
 
     @property
     def received_sample(self) -> int:
-        """The clock: the position of the next sample."""
+        """The session's clock: the position of the next sample."""
         return self._recording.end_sample
 
     @property
     def needed_sample(self) -> int:
-        """No utterance that is open or still to come holds anything before this position."""
+        """The position before which neither the open nor a later utterance needs audio."""
         return self._endpointer.needed_sample
 
     @property
@@ -68,16 +69,16 @@ class SpeechSegmenter:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether the open utterance may be no speech, by what it has so far."""
+        """Whether the audio of the open utterance so far may not be speech."""
         return self._endpointer.is_doubtful
 
     def configure(self, endpoint_ms: int) -> None:
-        """Let another silence end utterances, from the next one on."""
+        """Set the silence that ends an utterance, from the next utterance on."""
         self._rules = replace(self._rules, endpoint_ms=endpoint_ms)
         self._endpointer.configure(endpoint_ms)
 
     def receive(self, pcm: Pcm16) -> list[Endpointing]:
-        """Take the next samples; return what happened, in order."""
+        """Process the next samples; return endpointing events in order."""
         if not pcm.size:
             return []
         if (unheard := self._first_sample - self.received_sample) > 0:
@@ -87,27 +88,31 @@ class SpeechSegmenter:
         return self._endpointer.receive(pcm, self._detector.probabilities(pcm))
 
     def finalize(self) -> list[Endpointing]:
-        """End the open utterance now; the stream may go on."""
+        """End the open utterance now; the stream may continue."""
         return self._endpointer.finish()
 
     def flush(self) -> list[Endpointing]:
-        """End the open utterance now; what follows has to show that it is speech."""
+        """End the open utterance now; the audio that follows must be detected as speech again."""
         ended = self._endpointer.finish()
         if ended:
             self._endpointer.reset_speech_state()
         return ended
 
     def discard(self) -> None:
-        """Forget the open utterance; whoever asked for it doesn't want what was said so far."""
+        """Drop the open utterance."""
         self._endpointer.discard()
 
     def finish(self) -> list[Endpointing]:
-        """End the stream: its last, incomplete window is filled with silence and judged too."""
+        """End the stream; its last, incomplete window is padded with silence and evaluated."""
         missing = -(self.received_sample - self._first_window) % WINDOW_SAMPLES
         return self.receive(np.zeros(missing, np.int16)) + self._endpointer.finish()
 
     def skip(self, samples: int) -> None:
-        """Let the clock jump over a long silence that nobody has to listen to."""
+        """Advance the clock over a long silence without processing it.
+
+        Raises:
+            ValueError: An utterance is open.
+        """
         if self.is_open:
             raise ValueError("an utterance is open")
         self._detector.reset()
@@ -119,7 +124,7 @@ class SpeechSegmenter:
         return self._recording.read(start_sample, end_sample)
 
     def read_context(self, end: UtteranceEnd) -> Pcm16:
-        """Return a copy of the audio before an utterance that it is decoded together with."""
+        """Return a copy of the preceding audio that a doubtful utterance is decoded with."""
         if not end.is_doubtful or end.context_sample is None:
             return self.read(end.start_sample, end.start_sample)
         most = MAX_DECODED_SAMPLES - (end.end_sample - end.start_sample)
@@ -128,5 +133,5 @@ class SpeechSegmenter:
         return self.read(max(context_sample, held_sample), end.start_sample)
 
     def forget(self) -> None:
-        """Let go of what no utterance can need any more, as its audio or its context."""
+        """Drop audio that no utterance needs any more, as audio or as context."""
         self._recording.discard_before(self._endpointer.context_sample)

@@ -1,4 +1,4 @@
-"""An utterance that is open: guesses at it, and a final in advance when its end is likely."""
+"""An open utterance: its partials, and a speculative final when its end is likely."""
 
 from dataclasses import dataclass, field, replace
 from math import inf
@@ -19,19 +19,19 @@ from auricle.types import (
 )
 
 FIRST_PARTIAL_SAMPLES = SAMPLE_RATE_HZ // 2
-"""Speech that the first guess needs: a word or two."""
+"""Minimum speech for the first partial: a word or two."""
 MIN_EARLY_SAMPLES = SAMPLE_RATE_HZ * 3 // 10
-"""What a guess must hear anew as long as no word is firm: whoever speaks waits for the first."""
+"""Minimum new audio for a partial while no word is stable, because the speaker waits for text."""
 FIRST_RETRY_SAMPLES = SAMPLE_RATE_HZ // 5
-"""Where others were before it, the first guess asks again so soon; later ones lose their turn."""
+"""New audio before the first partial is retried after it was superseded; later ones are skipped."""
 MIN_NEW_SAMPLES = SAMPLE_RATE_HZ // 2
 SURE_PROBABILITY = 0.6
-"""A language that was found with at least this probability is believed."""
+"""Minimum probability to accept a detected language."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose jobs these are."""
+    """The owner of jobs: session, client and queue reservation."""
 
     session: str
     client: ClientId
@@ -40,13 +40,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class JobFactory:
-    """Makes the jobs of one utterance; all of them bear its name."""
+    """Creates the jobs of one utterance; their IDs begin with the ID of the utterance."""
 
     caller: Caller
     number: int
 
     def job(self, suffix: str, pcm: Pcm16, options: Options, kind: JobKind) -> Job:
-        """Return a job whose id ends with the suffix."""
+        """Return a job whose ID ends with the suffix."""
         utterance = f"{self.caller.session}:{self.number}"
         is_final = kind in (JobKind.FINAL, JobKind.FILE)
         return Job(
@@ -63,7 +63,7 @@ class JobFactory:
 
 @dataclass(slots=True)
 class Speculation:
-    """A final asked for before the utterance's end is sure."""
+    """A speculative final, submitted before the endpoint is certain."""
 
     job_id: JobId
     end_sample: int
@@ -83,12 +83,12 @@ class OpenUtterance:
     """One utterance from its start to its end.
 
     Attributes:
-        factory: Makes its jobs.
-        start_sample: Where its audio begins.
-        speech_sample: Where speech was found.
-        options: What its final is asked with; nothing of what was heard before is in them.
-        prior_language: What the session speaks, as far as is known.
-        next_partial_at: No guess is asked for before this time.
+        factory: Creates the jobs.
+        start_sample: Position of the first sample.
+        speech_sample: Position where speech was detected.
+        options: The options of the final; they do not depend on earlier results.
+        prior_language: The language of the session so far, if known.
+        next_partial_at: Earliest monotonic time of the next partial.
     """
 
     factory: JobFactory
@@ -111,11 +111,11 @@ class OpenUtterance:
 
     @property
     def number(self) -> int:
-        """Which utterance of its session it is."""
+        """The number of the utterance in its session."""
         return self.factory.number
 
     def wants_partial(self, received_sample: int) -> bool:
-        """Whether there is something new to guess at, once it is time."""
+        """Return whether there is enough new audio for a partial."""
         if self._guess is not None or self.is_paused or self._is_poison:
             return False
         if self._heard_sample is None:
@@ -125,7 +125,7 @@ class OpenUtterance:
         return received_sample - self._heard_sample >= least
 
     def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
-        """Ask for a guess at the utterance so far."""
+        """Return a job for a partial of the utterance so far."""
         self._guesses += 1
         self.next_partial_at = next_at
         self._heard_sample = self.start_sample + pcm.size
@@ -138,7 +138,7 @@ class OpenUtterance:
         return Submit(job)
 
     def start_speculation(self, pcm: Pcm16, now: float) -> Submit:
-        """Ask for the final that it will be if nothing more is said."""
+        """Return a job for the speculative final, which holds if no more speech follows."""
         self._speculations += 1
         suffix = f"s{self._speculations}"
         job = self.factory.job(suffix, pcm, self.options, JobKind.SPECULATIVE)
@@ -146,19 +146,19 @@ class OpenUtterance:
         return Submit(job)
 
     def drop_speculation(self) -> Cancel | None:
-        """More was said: the final in advance is of no use."""
+        """Drop the speculative final; return its cancellation if the job is running."""
         speculation, self.speculation = self.speculation, None
         if speculation is None or speculation.result is not None:
             return None
         return Cancel(speculation.job_id)
 
     def drop_partial(self) -> Cancel | None:
-        """No guess is needed any more."""
+        """Drop the pending partial; return its cancellation, if any."""
         guess, self._guess = self._guess, None
         return None if guess is None else Cancel(guess.job_id)
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError) -> Partial | None:
-        """Take an answer; return what is to be shown. Answers to other jobs are ignored."""
+        """Receive the result of a job; return the partial to send. Other jobs are ignored."""
         speculation = self.speculation
         if speculation is not None and speculation.job_id == job_id:
             if isinstance(result, Transcript):
@@ -180,7 +180,7 @@ class OpenUtterance:
         return None
 
     def _believe(self, guess: _Guess, transcript: Transcript) -> Partial | None:
-        """Take a hypothesis, if it is in the language that the utterance is in."""
+        """Use a hypothesis if it is in the language of the utterance."""
         if guess.language is None and not self._settle_language(transcript):
             return None
         before = self.agreement.stable, self.agreement.unstable
@@ -191,10 +191,10 @@ class OpenUtterance:
         return Partial(self.number, *shown, self.start_sample, guess.end_sample)
 
     def _settle_language(self, transcript: Transcript) -> bool:
-        """Decide on the language; return whether the transcript is in it.
+        """Decide the language; return whether the transcript is in it.
 
-        A short beginning is often taken for another language. What the session has spoken so far
-        wins over a doubtful finding, and where that isn't known the next guess decides.
+        A short beginning is often detected as another language. The session's language so far
+        overrides an uncertain detection; if it is unknown, the next hypothesis decides.
         """
         found = transcript.language
         if found is None or not transcript.text:

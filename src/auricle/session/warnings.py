@@ -1,4 +1,4 @@
-"""Keeps warnings from becoming a flood: each kind once a second of audio, gaps added up."""
+"""Rate-limit warnings: each code at most once per second of audio, with gap lengths added up."""
 
 from dataclasses import replace
 from math import inf
@@ -10,23 +10,23 @@ WARN_EVERY_SAMPLES = SAMPLE_RATE_HZ
 
 
 class HeldWarnings:
-    """Warnings that were not told yet: at most one of each kind, the newest."""
+    """Warnings that were not sent yet: the newest of each code."""
 
     def __init__(self) -> None:
         self._next_at: dict[WarningCode, float] = {}
         self._held: dict[WarningCode, Warned] = {}
 
     def add(self, warning: Warned) -> None:
-        """Take a warning."""
+        """Add a warning; it replaces an unsent one with the same code."""
         if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
             warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
         self._held[warning.code] = warning
 
     def due(self, sample: float) -> list[Warned]:
-        """Return what may be told now, and forget it.
+        """Remove and return the warnings that may be sent now.
 
         Args:
-            sample: Where the session's clock is; infinity if nothing may be held back any more.
+            sample: Position of the session's clock; infinity to return all of them.
         """
         codes = [code for code in self._held if self._next_at.get(code, -inf) <= sample]
         for code in codes:

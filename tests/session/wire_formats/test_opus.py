@@ -227,5 +227,5 @@ def test_a_message_may_be_a_packet_with_its_number() -> None:
 def test_a_message_that_is_no_packet_is_the_peers_fault(seq: bool, size_bytes: int) -> None:
     it = wire(Wire.OPUS_MESSAGE, seq=seq)
     it.receive_data(bytes(size_bytes))
-    with pytest.raises(RemoteProtocolError, match="1 to 4000 are allowed"):
+    with pytest.raises(RemoteProtocolError, match="send 1 to 4000 bytes per packet"):
         it.next_decoded()

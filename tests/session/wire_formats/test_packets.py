@@ -137,7 +137,7 @@ def test_packets_of_another_length_than_was_declared_are_told_once_and_decoded()
     assert samples(found) == [960] * 10
     (warned,) = warnings(found)
     assert warned.code is WarningCode.FORMAT_MISMATCH
-    assert "frame_ms=20 was declared, but packets last 60 ms" in warned.message
+    assert "Declared frame_ms=20, but packets last 60 ms" in warned.message
 
 
 def test_stereo_where_mono_was_declared_is_told_once_and_mixed() -> None:

@@ -1,4 +1,4 @@
-"""What a wire format makes of its bytes, piece by piece; and the count of it all."""
+"""The interface of wire formats: decoded audio and packet counts."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,7 +14,7 @@ NO_AUDIO.setflags(write=False)
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Audio:
-    """The next samples; ``seq`` is the number of the packet that they came in."""
+    """The next samples; ``seq`` is the sequence number of their packet."""
 
     pcm: Pcm16
     seq: int | None = None
@@ -22,9 +22,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lost:
-    """A gap: ``pcm`` stands in for its beginning, silence for the rest of its ``samples``.
+    """A gap of ``samples``: ``pcm`` conceals its beginning, silence fills the rest.
 
-    ``seq`` is the number of the last packet in it.
+    ``seq`` is the sequence number of the last lost packet.
     """
 
     samples: int
@@ -37,7 +37,7 @@ DecodedAudio = Audio | Lost | Warned | SwitchFormat
 
 @dataclass(slots=True)
 class StreamCounts:
-    """What came in over all connections and formats; kept by the session, counted by the wires."""
+    """Packet counts over all connections and wire formats of a session."""
 
     packets: int = 0
     lost_packets: int = 0
@@ -50,33 +50,33 @@ class WireFormat(Protocol):
 
     @property
     def is_resumable(self) -> bool:
-        """Whether the client can say after a lost connection where it goes on."""
+        """Whether the client can resume at a known position after a lost connection."""
         ...
 
     @property
     def received_seq(self) -> int | None:
-        """The number of the last packet taken."""
+        """The sequence number of the last accepted packet."""
         ...
 
     def receive_data(self, data: bytes) -> None:
-        """Take one message."""
+        """Receive one message."""
         ...
 
     def next_decoded(self) -> DecodedAudio | None:
-        """Return what comes next, at most a second of it; ``None`` when more data is needed.
+        """Return the next audio, at most one second; ``None`` when more data is needed.
 
         Raises:
-            RemoteProtocolError: The peer broke the format, now and for every later call until
-                :meth:`reconnect`.
-            AudioError: So did the file in it.
-            UnsupportedFormat: It holds something else than the format that was named.
+            RemoteProtocolError: The data violates the wire format; raised by every later call
+                until :meth:`reconnect`.
+            AudioError: The container is invalid.
+            UnsupportedFormat: The data is not in the declared format.
         """
         ...
 
     def reconnect(self) -> None:
-        """A new connection is there: forget what the old one left unfinished."""
+        """Prepare for a new connection; drop the partial data of the old one."""
         ...
 
     def finish(self) -> DecodedAudio | None:
-        """Nothing more comes, or not for a while; return what was held back."""
+        """End the audio, at least for a while; return what is still buffered."""
         ...

@@ -1,6 +1,6 @@
-"""Live Ogg and WebM: whatever a browser's recorder or ffmpeg writes, as it is written.
+"""Live Ogg and WebM, as a browser's MediaRecorder or ffmpeg writes them.
 
-Nothing in it says where a new connection goes on: it can't be resumed.
+A container has no position at which a new connection could resume, so it is not resumable.
 """
 
 from collections import deque
@@ -14,16 +14,17 @@ from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, Str
 from auricle.session.wire_formats.packets import PacketReceiver
 
 SLICE_BYTES = 64
-"""A demuxer gets so much at once: a message may hold half a million elements without a packet."""
+"""Maximum bytes passed to a demuxer at once: a message may hold half a million elements without a
+packet."""
 
 
 class ContainerWire:
     """Opus packets in a live container.
 
     Args:
-        libopus: The library.
-        parameters: Which container, and nothing of its packets: a recorder chooses those itself.
-        counts: Where packets are counted.
+        libopus: The library that decodes packets.
+        parameters: Only the container format is used; the recorder chooses the packet format.
+        counts: The packet counts to update.
     """
 
     def __init__(
@@ -36,16 +37,16 @@ class ContainerWire:
 
     @property
     def is_resumable(self) -> bool:
-        """A container has no place to go on from."""
+        """Always false: a container has no position to resume from."""
         return False
 
     @property
     def received_seq(self) -> int | None:
-        """Its packets have no numbers."""
+        """Always ``None``: packets in a container have no sequence numbers."""
         return None
 
     def reconnect(self) -> None:
-        """A new connection brings a new container."""
+        """Expect a new container on the new connection."""
         is_ogg = self._parameters.format is Wire.OGG
         self._demuxer = OggDemuxer() if is_ogg else WebmDemuxer()
         self._receiver = PacketReceiver(self._libopus, self._counts)
@@ -53,7 +54,7 @@ class ContainerWire:
         self._waiting: deque[DecodedAudio] = deque()
 
     def receive_data(self, data: bytes) -> None:
-        """Take one message; containers don't care where it begins or ends."""
+        """Receive one message; message boundaries are irrelevant."""
         self._message, self._taken_bytes = self._message[self._taken_bytes :] + data, 0
 
     def next_decoded(self) -> DecodedAudio | None:
@@ -69,7 +70,7 @@ class ContainerWire:
         return self._waiting.popleft()
 
     def _take_slice(self) -> DecodedAudio | None:
-        """Let the demuxer have more, if there is more."""
+        """Pass the next slice of the message to the demuxer, if there is one."""
         start = self._taken_bytes
         if start == len(self._message):
             return None
@@ -78,5 +79,5 @@ class ContainerWire:
         return Audio(NO_AUDIO)
 
     def finish(self) -> DecodedAudio | None:
-        """Nothing is held back: half a packet is no packet."""
+        """Return ``None``: no complete packet is buffered."""
         return None

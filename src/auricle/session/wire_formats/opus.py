@@ -1,8 +1,8 @@
-"""Live Opus: framed packets, or one packet a message, numbered or not.
+"""Live Opus: framed packets or one packet per message, with or without sequence numbers.
 
-A numbered packet tells where it belongs. One that was already taken is dropped, by serial number
-arithmetic (RFC 1982), so a client that comes back may send again whatever it isn't sure of; numbers
-that are missing are a gap. The first number that comes is the one expected.
+A sequence number defines the position of a packet. Packets that were already received are dropped,
+by serial number arithmetic (RFC 1982), so a client that reconnects may resend any packet. Missing
+numbers are a gap. The first number received sets the start.
 """
 
 from collections import deque
@@ -17,20 +17,20 @@ from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 MAX_GAP_S = 3600
-"""A number that lies further ahead is no gap but nonsense."""
+"""Longest gap, in seconds; a sequence number further ahead is an error."""
 
 _SERIAL_MODULUS = 2**32
 _SERIAL_HALF = 2**31
-_REPEATED = Warned(WarningCode.AUDIO_DROPPED, "Packets that were already taken came again.")
+_REPEATED = Warned(WarningCode.AUDIO_DROPPED, "Repeated packets were dropped.")
 
 
 class OpusWire:
     """Framed or single packets.
 
     Args:
-        libopus: The library.
-        parameters: The format, whether packets are numbered, and what they should be.
-        counts: Where packets are counted.
+        libopus: The library that decodes packets.
+        parameters: The format, whether packets have sequence numbers, and the declared shape.
+        counts: The packet counts to update.
     """
 
     def __init__(
@@ -47,23 +47,23 @@ class OpusWire:
 
     @property
     def is_resumable(self) -> bool:
-        """Numbered packets can go on anywhere."""
+        """Whether packets have sequence numbers."""
         return self._has_seq
 
     @property
     def received_seq(self) -> int | None:
-        """The number of the last packet taken."""
+        """The sequence number of the last accepted packet."""
         return self._received_seq
 
     def reconnect(self) -> None:
-        """Start a new stream of bytes; packets go on with their numbers."""
+        """Start a new byte stream; sequence numbers continue."""
         self._receiver.reconnect()
         self._framer = PacketFramer(with_seq=self._has_seq)
         self._messages: deque[bytes] = deque()
-        self._is_catching_up = True  # what comes twice now was meant to
+        self._is_catching_up = True  # repeated packets are expected now
 
     def receive_data(self, data: bytes) -> None:
-        """Take one message."""
+        """Receive one message."""
         if self._is_framed:
             self._framer.receive_data(data)
         else:
@@ -81,7 +81,7 @@ class OpusWire:
         return self._waiting.popleft()
 
     def finish(self) -> DecodedAudio | None:
-        """Nothing is held back: half a packet is no packet."""
+        """Return ``None``: no complete packet is buffered."""
         return None
 
     def _next_packet(self) -> tuple[OpusPacket, int | None] | None:
@@ -96,18 +96,18 @@ class OpusWire:
         return self._parse_message(self._messages.popleft())
 
     def _parse_message(self, message: bytes) -> tuple[OpusPacket, int | None]:
-        """Read a message of one packet, with its number behind it if there are numbers."""
+        """Parse a message of one packet, followed by its sequence number if there is one."""
         size_bytes = len(message) - (SEQ.size if self._has_seq else 0)
         if not 0 < size_bytes <= MAX_PACKET_BYTES:
             raise RemoteProtocolError(
-                f"A message holds a packet of {size_bytes} bytes; 1 to {MAX_PACKET_BYTES} are "
-                "allowed."
+                f"Invalid packet size of {size_bytes} bytes; send 1 to {MAX_PACKET_BYTES} bytes "
+                "per packet."
             )
         seq = SEQ.unpack(message[size_bytes:])[0] if self._has_seq else None
         return OpusPacket(message[:size_bytes]), seq
 
     def _is_new(self, seq: int) -> bool:
-        """Whether the packet is to be taken; a gap before it is told."""
+        """Return whether the packet is new; queue the gap before it, if any."""
         if self._received_seq is None:
             self._received_seq = seq
             return True
@@ -116,7 +116,7 @@ class OpusWire:
             self._repeated()
             return False
         if ahead * self._receiver.packet_samples > MAX_GAP_S * SAMPLE_RATE_HZ:
-            raise RemoteProtocolError(f"A packet's number is {ahead} ahead of the one before it.")
+            raise RemoteProtocolError(f"Sequence number is {ahead} ahead of the expected one.")
         if ahead:
             last_lost = (seq - 1) % _SERIAL_MODULUS
             self._waiting.append(self._receiver.receive_gap(ahead, last_lost))
@@ -126,5 +126,5 @@ class OpusWire:
 
     def _repeated(self) -> None:
         self._counts.repeated_packets += 1
-        # One at a time, so that nobody has to read many of these in one go.
+        # One at a time, so that one step does not process many of these.
         self._waiting.append(Audio(NO_AUDIO) if self._is_catching_up else _REPEATED)

@@ -1,4 +1,4 @@
-"""Opus packets to samples, whatever they came in: checked, decoded, concealed, counted."""
+"""Check, decode, conceal and count Opus packets of any wire format."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamC
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 FAILURES_IN_A_ROW = 3
-"""So many packets that don't decode cost a decoder; so many more, the format."""
+"""Consecutive decode failures that reset the decoder; as many again switch the format."""
 USUAL_PACKET_MS = 20
 
 
@@ -22,9 +22,9 @@ class PacketReceiver:
     """Decodes one stream of packets.
 
     Args:
-        libopus: The library.
-        counts: Where packets are counted.
-        declared: What the client said of its packets, to be compared with them.
+        libopus: The library that decodes packets.
+        counts: The packet counts to update.
+        declared: The declared stream parameters, to compare packets with.
     """
 
     def __init__(
@@ -44,15 +44,15 @@ class PacketReceiver:
 
     @property
     def packet_samples(self) -> int:
-        """How long a packet of this stream is, as far as is known."""
+        """The length of the last decoded packet, or the declared length before that."""
         return self._packet_samples
 
     def reconnect(self) -> None:
-        """Take note of a new connection: its client may not have been told of the switch."""
+        """Allow another ``SwitchFormat``: the client may not have received the last one."""
         self._wants_switch = False
 
     def receive_packet(self, packet: OpusPacket, seq: int | None = None) -> Iterator[DecodedAudio]:
-        """Return the packet's samples, and what is to be said about it."""
+        """Yield the samples of the packet, and warnings about it."""
         yield from self._compare(packet)
         before = self._pipeline.failures
         pcm = self._pipeline.receive_packet(packet)
@@ -63,50 +63,50 @@ class PacketReceiver:
             yield Audio(pcm, seq)
             return
         yield from self._failed()
-        # What it says of its own length can't be believed; the others' keeps the clock right.
+        # Its own length is unreliable; the length of the other packets keeps the clock right.
         fitted = np.zeros(self._packet_samples, np.int16)
         fitted[: pcm.size] = pcm[: fitted.size]
         yield Audio(fitted, seq)
 
     def receive_gap(self, packets: int, seq: int | None = None) -> Lost:
-        """Return what stands in for packets that didn't come."""
+        """Return the concealment for lost packets."""
         self._counts.lost_packets += packets
         samples = packets * self._packet_samples
         pcm = self._pipeline.receive_gap(min(samples, MAX_CONCEALED_SAMPLES))
         return Lost(samples, pcm, seq)
 
     def _compare(self, packet: OpusPacket) -> Iterator[Warned]:
-        """Say once what isn't as declared."""
+        """Yield a warning once for each parameter that differs from the declared one."""
         declared = self._declared
-        # The first byte tells all, and the second where there may be many frames.
+        # The first byte defines the shape; code 3 packets also need the second byte.
         head = packet[: 2 if packet and packet[0] & 3 == 3 else 1]
         if declared is None or head == self._compared_head:
             return
         self._compared_head = head
         try:
             shape = parse_packet(packet)
-        except RemoteProtocolError:  # the decoder will say so, too
+        except RemoteProtocolError:  # the decoder reports it
             return
         lasts_ms = shape.ticks * 1000 / TICKS_HZ
         if lasts_ms != declared.frame_ms and "frame_ms" not in self._told:
             self._told.add("frame_ms")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,
-                f"frame_ms={declared.frame_ms:g} was declared, but packets last "
-                f"{lasts_ms:g} ms. They are decoded as they are.",
+                f"Declared frame_ms={declared.frame_ms:g}, but packets last "
+                f"{lasts_ms:g} ms; they are decoded with their actual length.",
             )
-        # The reverse is no fault: an encoder of stereo may send a quiet stretch as mono.
+        # The reverse is valid: a stereo encoder may send quiet passages as mono.
         if shape.is_stereo and declared.channels == 1 and "channels" not in self._told:
             self._told.add("channels")
             yield Warned(
                 WarningCode.FORMAT_MISMATCH,
-                "channels=1 was declared, but packets are stereo. They are mixed to mono.",
+                "Declared channels=1, but packets are stereo; they are mixed to mono.",
             )
 
     def _failed(self) -> Iterator[Warned | SwitchFormat]:
         self._counts.decode_errors += 1
         self._failures_in_a_row += 1
-        yield Warned(WarningCode.DECODE_ERRORS, "A packet could not be decoded.")
+        yield Warned(WarningCode.DECODE_ERRORS, "Opus packet could not be decoded.")
         if self._failures_in_a_row < FAILURES_IN_A_ROW:
             return
         self._failures_in_a_row = 0

@@ -1,9 +1,9 @@
-"""Live PCM16, little endian, at any usual rate, with or without positions.
+"""Live PCM16, little endian, at 8 to 96 kHz, with or without positions.
 
-With positions each message is ``[uint64_le position][samples]``. The position is that of its first
-sample on the session's clock, counted at the stream's own rate: at 48 kHz, position 48 000 is the
-clock's sample 16 000. What lies before the expected position was taken already and is dropped; what
-is missing is silence.
+With positions, each message is ``[uint64_le position][samples]``. The position is that of its first
+sample on the session's clock, counted at the sample rate of the stream: at 48 kHz, position 48 000
+is sample 16 000 of the clock. Samples before the expected position are repeats and are dropped;
+missing samples are replaced by silence.
 """
 
 from collections import deque
@@ -28,7 +28,7 @@ class PcmWire:
 
     Args:
         parameters: Rate, channels, and whether messages carry positions.
-        at_sample: Where the session's clock is: the first sample that is expected.
+        at_sample: Position of the first expected sample on the session's clock.
     """
 
     def __init__(self, parameters: StreamParameters, at_sample: int) -> None:
@@ -44,22 +44,22 @@ class PcmWire:
 
     @property
     def is_resumable(self) -> bool:
-        """Samples with positions can go on anywhere."""
+        """Whether messages carry positions."""
         return self._has_positions
 
     @property
     def received_seq(self) -> int | None:
-        """Samples have no numbers."""
+        """Always ``None``: samples have no sequence numbers."""
         return None
 
     def reconnect(self) -> None:
-        """Forget half a sample of the old connection."""
+        """Drop unprocessed data of the old connection."""
         self._messages: deque[bytes] = deque()
         self._buffer = bytearray()
         self._is_catching_up = True
 
     def receive_data(self, data: bytes) -> None:
-        """Take one message."""
+        """Receive one message."""
         if self._has_positions:
             self._messages.append(data)
         else:
@@ -77,13 +77,13 @@ class PcmWire:
         return self._waiting.popleft()
 
     def finish(self) -> DecodedAudio | None:
-        """Return the last milliseconds, which the resampler held back; it starts afresh."""
+        """Return the last milliseconds that the resampler buffers, and reset it."""
         rest = self._resampler.finish()
         self._resampler = Resampler(self._rate_hz)
         return self._emit(rest)
 
     def _take_samples(self) -> None:
-        """Bring at most a second of what is buffered to 16 kHz."""
+        """Resample at most one second of the buffered samples to 16 kHz."""
         frames = min(len(self._buffer) // self._frame_bytes, self._rate_hz)
         size_bytes = frames * self._frame_bytes
         samples = np.frombuffer(bytes(self._buffer[:size_bytes]), "<i2").astype(np.int16)
@@ -103,7 +103,8 @@ class PcmWire:
     def _open_message(self, message: bytes) -> None:
         if len(message) < POSITION.size or (len(message) - POSITION.size) % self._frame_bytes:
             raise RemoteProtocolError(
-                f"A message of {len(message)} bytes is not a position and whole samples."
+                f"Invalid message of {len(message)} bytes; send an 8-byte position and whole "
+                "samples."
             )
         (position,) = POSITION.unpack_from(message)
         frames = (len(message) - POSITION.size) // self._frame_bytes
@@ -112,16 +113,16 @@ class PcmWire:
             self._skip_to(position)
         if repeated and not self._is_catching_up:
             self._waiting.append(
-                Warned(WarningCode.AUDIO_DROPPED, "Samples that were already taken came again.")
+                Warned(WarningCode.AUDIO_DROPPED, "Repeated samples were dropped.")
             )
         if repeated < frames:
             self._is_catching_up = False
         self._buffer += message[POSITION.size + repeated * self._frame_bytes :]
 
     def _skip_to(self, position: int) -> None:
-        """Tell the gap; the filter starts afresh behind it, so that the clock is exact."""
+        """Queue a gap, and restart the resampler after it so that the clock is exact."""
         if position - self._expected > MAX_GAP_S * self._rate_hz:
-            raise RemoteProtocolError("A position lies more than an hour ahead of the last one.")
+            raise RemoteProtocolError("Position is more than an hour ahead of the expected one.")
         tail = self.finish()
         if tail is not None:
             self._waiting.append(tail)
@@ -133,5 +134,5 @@ class PcmWire:
 
 
 def _scaled(position: int, from_hz: int, to_hz: int) -> int:
-    """Return the nearest position at another rate; exact, however large it is."""
+    """Return the nearest position at another rate, in exact integer arithmetic."""
     return (position * to_hz + from_hz // 2) // from_hz
