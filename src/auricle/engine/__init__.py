@@ -1,4 +1,4 @@
-"""Speech models. Heavy imports live in this room's modules and happen only inside a worker."""
+"""Speech models. Heavy imports are in this package's modules and happen only in workers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,33 +10,33 @@ from auricle.types import Job, Transcript
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """What an engine's factory is given, inside the worker."""
+    """Arguments of an engine's factory, in the worker."""
 
     model: str
     device: str
     compute_type: str
     threads: int
     device_index: int = 0
-    """Which of several GPUs."""
+    """Index of the GPU, if there are several."""
 
 
 class Engine(Protocol):
-    """A loaded speech model: a batch of jobs in, plain results out.
+    """A loaded speech model: turns a batch of jobs into plain results.
 
     Runs in a worker process, one batch at a time. An exception other than a returned
     ``AudioError`` means that the model's state is unknown: the worker then exits.
     """
 
     name: str
-    """The model, as ``/health`` shows it."""
+    """The model's name, as ``/health`` reports it."""
     max_batch_jobs: int
-    """Most jobs that this engine gains from having together."""
+    """Maximum batch size that makes this engine faster."""
     slowest_factor: float
-    """How many times its usual time a job may take at most, by how it is worked on: budgets allow
-    for it. An engine that doesn't say has 1."""
+    """Maximum ratio of a job's time to its usual time, by the engine's decoding strategy. Job
+    timeouts allow for it; 1 for an engine that does not set it."""
 
     def warm_up(self) -> None:
-        """Run one real transcription, so that no user pays for the first one."""
+        """Run one real transcription, so that no client's request includes the first-run costs."""
         ...
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
@@ -45,4 +45,4 @@ class Engine(Protocol):
 
 
 EngineFactory = Callable[[EngineSettings], Engine]
-"""Loads a model. Raises ``SetupError`` with words for the operator if it can't."""
+"""Load a model. Raises ``SetupError`` with a message for the operator if that fails."""

@@ -1,8 +1,8 @@
-"""Which GPUs there are, and whether CTranslate2 can use them: ``python -m auricle.engine.gpu``.
+"""Report which GPUs there are, and whether CTranslate2 can use them.
 
-A driver or a CUDA library that doesn't fit can crash whoever loads it. So a program of its own
-does, and answers in one line of JSON; nobody else loads them, nor CTranslate2, by importing this.
-Nobody has run this on a GPU yet: what follows from a report is tested with reports made by hand.
+A driver or CUDA library that does not fit can crash the process that loads it. A separate program,
+``python -m auricle.engine.gpu``, therefore loads them and prints one line of JSON. Importing this
+module loads neither them nor CTranslate2. Not yet run on a GPU: the tests use hand-written reports.
 """
 
 import ctypes
@@ -22,23 +22,23 @@ LOOK_LIMIT_S = 60.0
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 CUBLAS = "cublas64_12.dll" if sys.platform == "win32" else "libcublas.so.12"
 CUDNN = "cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9"
-"""Needed by older versions of CTranslate2 only: 4.8 has a convolution of its own."""
+"""Needed by older versions of CTranslate2 only: 4.8 has a built-in convolution."""
 PACKAGES = {CUBLAS: "nvidia-cublas-cu12", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
 LEAST_DRIVER_CUDA = 12000
-"""As ``cuDriverGetVersion`` says it, 1000 * major + 10 * minor. CTranslate2 4 is for CUDA 12."""
+"""As ``cuDriverGetVersion`` returns it, 1000 * major + 10 * minor. CTranslate2 4 needs CUDA 12."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuReport:
-    """What the program found.
+    """What the program found on this machine.
 
     Attributes:
-        driver_cuda: The CUDA version that the driver is for; 0 without a driver.
-        names: The GPUs that the driver shows.
-        memory_mb: All memory of the smallest of them; 0 if unknown.
-        count: The GPUs that CTranslate2 sees.
-        compute_types: What CTranslate2 can compute in there.
-        missing: Libraries that can't be loaded.
+        driver_cuda: CUDA version that the driver supports; 0 without a driver.
+        names: The GPUs that the driver lists.
+        memory_mb: Total memory of the smallest of them; 0 if unknown.
+        count: Number of GPUs that CTranslate2 can use.
+        compute_types: Number types that CTranslate2 supports on them.
+        missing: Libraries that cannot be loaded.
         problem: Why there is no report.
     """
 
@@ -53,14 +53,14 @@ class GpuReport:
 
 @dataclass(frozen=True, slots=True)
 class GpuIssue:
-    """What keeps the GPUs from being used, and what to do."""
+    """Why the GPUs cannot be used, and what to do."""
 
     text: str
     advice: str
 
 
 def gpu_issue(report: GpuReport) -> GpuIssue | None:
-    """Return what is amiss, the first thing first; ``None`` if the GPUs can be used."""
+    """Return the first problem to solve; ``None`` if the GPUs can be used."""
     if report.problem:
         return GpuIssue(
             report.problem, f"Reinstall NVIDIA's driver, and run: pip install {PACKAGES[CUBLAS]}"
@@ -68,18 +68,18 @@ def gpu_issue(report: GpuReport) -> GpuIssue | None:
     if not report.driver_cuda:
         return GpuIssue(
             f"there is no NVIDIA driver ({DRIVER} can't be loaded)",
-            "Install the driver; for a container, pass the GPU on: docker run --gpus all.",
+            "Install the driver; in a container, pass the GPU through: docker run --gpus all.",
         )
     if report.driver_cuda < LEAST_DRIVER_CUDA:
         version = f"{report.driver_cuda // 1000}.{report.driver_cuda % 1000 // 10}"
         return GpuIssue(
-            f"the driver is for CUDA {version}, and CTranslate2 needs 12",
+            f"the driver supports CUDA {version}, and CTranslate2 needs 12",
             "Update NVIDIA's driver to 525 or newer.",
         )
     if not report.names:
         return GpuIssue(
             "the driver shows no GPU",
-            "See what nvidia-smi lists, and whether CUDA_VISIBLE_DEVICES hides it.",
+            "Check what nvidia-smi lists, and whether CUDA_VISIBLE_DEVICES hides the GPU.",
         )
     if not report.count:
         return GpuIssue(
@@ -91,13 +91,13 @@ def gpu_issue(report: GpuReport) -> GpuIssue | None:
         packages = " ".join(PACKAGES[name] for name in report.missing)
         return GpuIssue(
             f"{' and '.join(report.missing)} can't be loaded",
-            f"Run: pip install {packages} (Linux), or put it where the loader looks.",
+            f"Run: pip install {packages} (Linux), or put it on the loader's search path.",
         )
     return None
 
 
 def look(command: Sequence[str] = PROGRAM, limit_s: float = LOOK_LIMIT_S) -> GpuReport:
-    """Run the program, set up as a worker is, and return its report."""
+    """Run the program in the same environment as a worker, and return its report."""
     try:
         done = subprocess.run(
             command,
@@ -116,7 +116,7 @@ def look(command: Sequence[str] = PROGRAM, limit_s: float = LOOK_LIMIT_S) -> Gpu
 
 
 def _report() -> GpuReport:
-    """Look at everything; runs in the program only."""
+    """Collect the report; runs only in the separate program."""
     driver_cuda, names, memory_mb = _ask_driver()
     import ctranslate2
 
@@ -132,7 +132,7 @@ def _report() -> GpuReport:
 
 
 def _ask_driver() -> tuple[int, tuple[str, ...], float]:
-    """Return the driver's CUDA version, the GPUs' names, and the memory of the smallest in MB."""
+    """Return the driver's CUDA version, the GPUs' names, and the smallest one's memory in MB."""
     try:
         driver = ctypes.CDLL(DRIVER)
     except OSError:
@@ -154,9 +154,9 @@ def _ask_driver() -> tuple[int, tuple[str, ...], float]:
 
 
 def wanted_libraries(site_packages: Path) -> tuple[str, ...]:
-    """Return the CUDA libraries that the installed CTranslate2 loads when it first needs them.
+    """Return the CUDA libraries that the installed CTranslate2 loads on first use.
 
-    Whether cuDNN is one of them stands in the library itself.
+    Whether cuDNN is one of them is read from CTranslate2's library file.
     """
     wanted = [CUBLAS]
     for file in site_packages.glob("ctranslate2*/*ctranslate2*[.0-9]"):
@@ -174,7 +174,7 @@ def _mentions(file: Path, word: bytes) -> bool:
 def missing_libraries(
     names: Sequence[str], load: Callable[[str], object] = ctypes.CDLL
 ) -> tuple[str, ...]:
-    """Return those that can't be loaded."""
+    """Return the libraries that cannot be loaded."""
     missing = []
     for name in names:
         try:

@@ -1,8 +1,8 @@
-"""Where the workers run, how many there are and in which numbers they compute.
+"""Choose the workers' device, number and compute type.
 
-What the settings leave open is settled here, once, before the pool is made: from cores, memory,
-the model's size and, unless the device is ``cpu``, from a look at the GPUs. The rules are pure;
-those for GPUs were written without one (``docs/decisions/008``).
+Options that the settings leave open are resolved here once, before the pool is made: from the
+cores, the memory, the model's size and, unless the device is ``cpu``, the GPUs. The rules are pure
+functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 """
 
 from collections.abc import Callable, Collection
@@ -15,24 +15,25 @@ from auricle.errors import SetupError
 
 CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")
 LARGER_THAN_MB = 200.0
-"""Up to Whisper base the crew's own limits on memory fit."""
+"""Up to Whisper base the worker's default memory limits fit."""
 SOFT_SHARE, HARD_SHARE = 1.5, 3.0
-"""A worker is replaced, and killed, above so much of what is counted for it."""
+"""Memory above which a worker is replaced, and killed, relative to its estimate."""
 GPU_CONTEXT_MB = 500
-"""What CUDA takes for each process, about, whatever the model."""
+"""Approximate memory that CUDA takes for each process, with any model."""
 FLOAT16_SHARE, INT8_SHARE = 3.0, 2.0
-"""GPU memory of a worker over its model's float16 file: faster-whisper's README names 4755 MB for
-large-v2 (3087 MB) in float16 and 3091 MB in int8, one job at a time; a batch of 8 takes more."""
+"""GPU memory of a worker relative to its model's float16 file: faster-whisper's README gives 4755
+MB for large-v2 (3087 MB) in float16 and 3091 MB in int8, one job at a time; a batch of 8 needs
+more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Settings with nothing left open, and what the operator should hear about it."""
+    """Settings without open options, and what to report to the operator."""
 
     worker: WorkerSettings
     model: ModelSettings
     trouble: GpuIssue | None = None
-    """Why ``auto`` doesn't use the GPU."""
+    """Why ``auto`` does not use the GPU."""
 
 
 def resolve_placement(
@@ -41,10 +42,10 @@ def resolve_placement(
     model_path: str,
     look_for_gpus: Callable[[], GpuReport] = look,
 ) -> Placement:
-    """Settle everything for this machine; looks for GPUs unless the device is ``cpu``.
+    """Resolve all open settings for this machine; look for GPUs unless the device is ``cpu``.
 
     Raises:
-        SetupError: A GPU is asked for and can't be used; the message says what to do.
+        SetupError: The device is ``cuda`` and no GPU can be used; the message says what to do.
     """
     size_mb = model_mb(model_path)
     report = None if model.device == "cpu" else look_for_gpus()
@@ -65,7 +66,7 @@ def on_cpu(
     """Return the settings for workers on this machine's cores."""
     size = crew_size(worker, model_mb=size_mb)
     settled: dict[str, float] = {"workers": size.workers, "worker_threads": size.threads}
-    if size_mb > LARGER_THAN_MB:  # batches of a larger model take more above its start
+    if size_mb > LARGER_THAN_MB:  # batches of a larger model need more memory beyond its start
         each_mb = memory_per_worker_mb(size_mb)
         settled["worker_soft_mb"] = worker.worker_soft_mb or SOFT_SHARE * each_mb
         settled["worker_hard_mb"] = worker.worker_hard_mb or HARD_SHARE * each_mb
@@ -77,8 +78,8 @@ def on_gpus(
 ) -> tuple[WorkerSettings, ModelSettings]:
     """Return the settings for workers on these GPUs.
 
-    One for each, since they would wait for each other; but two at the least where the memory
-    holds both, so that one's death never stops the service.
+    One worker for each GPU, since two would wait for each other. At least two where the memory
+    holds both, so that a crash of one never stops the service.
     """
     gpus = min(model.gpus or report.count, report.count)
     holds_two = not report.memory_mb or report.memory_mb >= 2 * gpu_memory_mb(INT8_SHARE, size_mb)
@@ -97,14 +98,14 @@ def on_gpus(
 
 
 def gpu_memory_mb(share: float, size_mb: float) -> float:
-    """Return what one worker takes on a GPU, about."""
+    """Return one worker's approximate memory on a GPU, in MB."""
     return GPU_CONTEXT_MB + share * size_mb
 
 
 def compute_type_for(
     device: str, requested: str, supported: Collection[str], fits_float16: bool = True
 ) -> str:
-    """Return the number type to compute in.
+    """Return the compute type.
 
     int8 on a CPU; on a GPU float16, or int8_float16 where the memory is small.
     """

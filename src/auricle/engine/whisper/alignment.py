@@ -1,9 +1,9 @@
-"""Turns the decoder's attention into words with times.
+"""Turn the decoder's attention into words with times.
 
-CTranslate2's ``align`` gives, by median filter and dynamic time warping over the attention heads
-that the model names, which encoder position each token belongs to. From there this follows
-faster-whisper: words from tokens, punctuation joined to its word, and words that would stretch over
-a pause cut to twice the median length. Times are seconds of the window until the very end.
+CTranslate2's ``align`` returns the encoder position of each token, from a median filter and dynamic
+time warping over the model's alignment heads. The rest follows faster-whisper: words from tokens,
+punctuation joined to its word, and words that would extend over a pause shortened to twice the
+median length. Times are seconds of the window until the last step.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,12 +20,12 @@ OPENING_MARKS = "\"'“¿([{-"
 CLOSING_MARKS = "\"'.。,，!！?？:：”)]}、"
 SENTENCE_END_MARKS = ".。!！?？"
 MAX_MEDIAN_S = 0.7
-"""A median word length above this isn't believed (faster-whisper's constant)."""
+"""Upper bound of the median word length (faster-whisper's constant)."""
 
 
 @dataclass(slots=True)
 class TimedWord:
-    """A word while its times are being worked out; only this module changes one."""
+    """A word whose times are still being computed; only this module changes one."""
 
     text: str
     tokens: tuple[int, ...]
@@ -35,13 +35,13 @@ class TimedWord:
 
     @property
     def length_s(self) -> float:
-        """How long the word lasts."""
+        """Length of the word in seconds."""
         return self.end_s - self.start_s
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """What ``align`` said of one window.
+    """Result of ``align`` for one window.
 
     Attributes:
         pairs: (token index, encoder position) along the warping path.
@@ -95,13 +95,13 @@ def timed_words(
 def align_spans(
     spans: Sequence[TokenSpan], words: list[TimedWord], eot: int, last_speech_s: float
 ) -> tuple[AlignedSpan, ...]:
-    """Give each segment its words, and times that fit them.
+    """Assign words to each segment, with consistent times.
 
     Args:
         spans: The window's segments.
-        words: Its words in order, from :func:`timed_words`; changed here.
+        words: The window's words in order, from :func:`timed_words`; modified in place.
         eot: The end-of-text token: smaller ids are text.
-        last_speech_s: Where earlier speech of the job ended, in seconds of this window.
+        last_speech_s: End of the job's earlier speech, in seconds of this window.
     """
     median_s = _median_length_s(words)
     _shorten_at_sentence_ends(words, 2 * median_s)
@@ -122,7 +122,7 @@ def _median_length_s(words: Sequence[TimedWord]) -> float:
 
 
 def _shorten_at_sentence_ends(words: Sequence[TimedWord], max_length_s: float) -> None:
-    """A pause between sentences must not become part of a word."""
+    """Shorten words so that a pause between sentences is not part of a word."""
     for before, word in zip(words, words[1:], strict=False):
         if word.length_s > max_length_s:
             if word.text in SENTENCE_END_MARKS:
@@ -132,7 +132,7 @@ def _shorten_at_sentence_ends(words: Sequence[TimedWord], max_length_s: float) -
 
 
 def _join_marks(words: Sequence[TimedWord]) -> None:
-    """Move opening marks into the next word and closing marks into the one before."""
+    """Move opening marks into the next word and closing marks into the previous one."""
     following = len(words) - 1
     for i in range(len(words) - 2, -1, -1):
         mark = words[i]
@@ -154,7 +154,7 @@ def _join_marks(words: Sequence[TimedWord]) -> None:
 
 
 def _take(words: Iterable[TimedWord], token_count: int) -> list[TimedWord]:
-    """Take the words of the next segment: as many as its tokens make."""
+    """Take the next segment's words, as many as its tokens make up."""
     taken: list[TimedWord] = []
     tokens = 0
     if token_count:
@@ -170,7 +170,7 @@ def _take(words: Iterable[TimedWord], token_count: int) -> list[TimedWord]:
 def _fit(
     span: TokenSpan, words: list[TimedWord], median_s: float, last_speech_s: float
 ) -> AlignedSpan:
-    """Settle where a segment's own times and its words' times disagree."""
+    """Resolve differences between a segment's times and its words' times."""
     start_s, end_s = span.start_sample / SAMPLE_RATE_HZ, span.end_sample / SAMPLE_RATE_HZ
     if not words:
         return AlignedSpan(span.start_sample, span.end_sample, ())
@@ -191,7 +191,7 @@ def _fit(
 
 
 def _shorten_after_pause(words: Sequence[TimedWord], max_length_s: float) -> None:
-    """The first two words after a pause must not reach back into it."""
+    """Shorten the first two words after a pause, so that they do not extend back into it."""
     first = words[0]
     second = words[1] if len(words) > 1 else None
     is_long = first.length_s > max_length_s

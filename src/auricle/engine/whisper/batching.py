@@ -1,4 +1,4 @@
-"""Gives an engine many jobs at once: alike ones together, answers in their own order."""
+"""Pass many jobs to an engine in batches of similar length, and return results in order."""
 
 from collections.abc import Sequence
 
@@ -8,10 +8,10 @@ from auricle.types import Job, Transcript
 
 
 def transcribe_sorted(engine: Engine, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
-    """Return one result for each job, in order, whatever their number.
+    """Return one result for each job, in order, for any number of jobs.
 
-    Jobs are sorted by length and worked on in full batches, so that no batch waits for one long
-    job among short ones.
+    Jobs are sorted by length and decoded in full batches, so that no batch of short jobs waits for
+    a long one.
     """
     order = sorted(range(len(jobs)), key=lambda index: jobs[index].pcm.size)
     results: dict[int, Transcript | AudioError] = {}

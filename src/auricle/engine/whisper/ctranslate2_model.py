@@ -1,7 +1,7 @@
-"""The border to CTranslate2's Whisper: arrays and tokens in, plain values out.
+"""The interface to CTranslate2's Whisper: arrays and tokens in, plain values out.
 
-Everything that touches ``ctranslate2`` or a class of faster-whisper is here, so that a new version
-of either is met in one place. Runs in a worker process only.
+Only this module uses ``ctranslate2`` or a class of faster-whisper, so that a new version of either
+affects one place. Runs in a worker process only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,18 +22,18 @@ from auricle.engine.whisper.window import SAMPLES_PER_FRAME, Features, max_lengt
 from auricle.types import Pcm16, Task
 
 Encoded = npt.NDArray[Any]
-"""Encoder output, float32 or float16, shape [batch, frames / 2, width]; rows can be picked."""
+"""Encoder output, float32 or float16, shape [batch, frames / 2, width]; rows can be selected."""
 
 INT16_FULL_SCALE = 32768.0
 MIN_SAMPLES = 400
-"""One Fourier window; shorter audio is padded to it."""
+"""Length of one Fourier window in samples; shorter audio is padded to it."""
 MAX_INITIAL_TIMESTAMP = 50
 """The first segment starts within 1 s (Whisper's ``max_initial_timestamp``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What ``generate`` gave for one prompt; a prefix is part of the tokens."""
+    """Result of ``generate`` for one prompt; a prefix is part of the tokens."""
 
     tokens: tuple[int, ...]
     avg_logprob: float
@@ -41,7 +41,7 @@ class Hypothesis:
 
 
 class WhisperBackend:
-    """A loaded model with the calls that the engine needs."""
+    """A loaded model with the operations that the engine needs."""
 
     def __init__(self, model: WhisperModel) -> None:
         self._model = model
@@ -57,13 +57,13 @@ class WhisperBackend:
         )
 
     def knows(self, language: str) -> bool:
-        """Tell whether this model has a token for the language."""
+        """Return whether this model has a token for the language."""
         if not self.is_multilingual:
-            return True  # its only language is used whatever is asked for
+            return True  # an English-only model ignores the requested language
         return self._model.hf_tokenizer.token_to_id(f"<|{language}|>") is not None
 
     def features(self, pcm: Pcm16, lead_frames: int = 0) -> Features:
-        """Return the log-mel spectrogram of silence and then the sound: at least one frame."""
+        """Return the log-mel spectrogram of silence followed by the audio: at least one frame."""
         samples = pcm.astype(np.float32) / INT16_FULL_SCALE
         missing = max(0, MIN_SAMPLES - samples.size)
         samples = np.pad(samples, (lead_frames * SAMPLES_PER_FRAME, missing))
@@ -71,10 +71,10 @@ class WhisperBackend:
         return features[:, :-1]  # the extractor's padding of one hop
 
     def encode(self, windows: Sequence[Features]) -> Encoded:
-        """Encode padded windows, all of one shape.
+        """Encode padded windows of the same shape.
 
-        On a CPU one by one: together they leave the cache and take 1.4 times as long (measured
-        2026-11-25, base, int8). The output is the same to the bit.
+        On a CPU they are encoded one by one: together they exceed the cache and take 1.4 times as
+        long (measured 2026-11-25, base, int8). The output is bit-identical.
         """
         batches = [[window] for window in windows] if self._on_cpu else [windows]
         return np.concatenate([self._encode(np.stack(batch)) for batch in batches])
@@ -82,19 +82,19 @@ class WhisperBackend:
     def _encode(self, batch: npt.NDArray[np.float32]) -> Encoded:
         view = ctranslate2.StorageView.from_array(np.ascontiguousarray(batch))
         output = self._whisper.encode(view, to_cpu=True)
-        if output.dtype == ctranslate2.DataType.bfloat16:  # numpy has no such type
+        if output.dtype == ctranslate2.DataType.bfloat16:  # NumPy does not have this type
             output = output.to(ctranslate2.DataType.float32)
         return np.array(output)
 
     def detect_languages(
         self, encoded: Encoded, among: Sequence[Sequence[str]]
     ) -> list[tuple[str, float]]:
-        """Return the likeliest language of each row with its probability.
+        """Return the most probable language of each row with its probability.
 
         Args:
             encoded: The rows.
-            among: For each row, the languages that it can be in; none: any. The probabilities of
-                those that it can't be in go to the others.
+            among: For each row, its possible languages; empty: any. The probabilities of all other
+                languages are distributed over the possible ones.
         """
         rankings = self.language_probabilities(encoded)
         return [
@@ -102,14 +102,14 @@ class WhisperBackend:
         ]
 
     def language_probabilities(self, encoded: Encoded) -> list[dict[str, float]]:
-        """Return how likely each language is, for each row."""
+        """Return the probability of each language, for each row."""
         results = self._whisper.detect_language(_view(encoded))
         return [{token[2:-2]: float(share) for token, share in ranking} for ranking in results]
 
     def generate(
         self, encoded: Encoded, prompts: Sequence[Prompt], beam_size: int, new_tokens: int
     ) -> list[Hypothesis]:
-        """Decode rows together; all prompts have one length, prefixes may differ."""
+        """Decode rows together; all prompts have the same length, prefixes may differ."""
         results = self._whisper.generate(
             _view(encoded),
             [prompt.tokens for prompt in prompts],
@@ -123,7 +123,7 @@ class WhisperBackend:
     def sample(
         self, encoded: Encoded, prompt: Prompt, temperature: float, count: int, new_tokens: int
     ) -> Hypothesis:
-        """Return the best of several random decodings of one row."""
+        """Return the best of several random samples for one row."""
         (result,) = self._whisper.generate(
             _view(encoded),
             [prompt.tokens],
@@ -148,7 +148,7 @@ class WhisperBackend:
     def align(
         self, encoded: Encoded, start: Sequence[int], text: Sequence[int], content_frames: int
     ) -> Alignment:
-        """Find where each token of one row's text was said."""
+        """Return the position of each token of one row's text in the audio."""
         (result,) = self._whisper.align(
             _view(encoded), list(start), [list(text)], [content_frames], median_filter_width=7
         )
@@ -156,7 +156,7 @@ class WhisperBackend:
 
 
 def likeliest(probabilities: Mapping[str, float], possible: Sequence[str]) -> tuple[str, float]:
-    """Return the likeliest of the possible languages, and how likely it is among them."""
+    """Return the most probable of the possible languages, with its probability among them."""
     left = {each: p for each, p in probabilities.items() if not possible or each in possible}
     language = max(left, key=left.__getitem__)
     whole = sum(left.values()) if possible else 1.0
@@ -168,7 +168,7 @@ def _view(encoded: Encoded) -> ctranslate2.StorageView:
 
 
 def _hypothesis(result: Any, prompt: Prompt) -> Hypothesis:
-    """Read a result; its score is the sum over generated tokens by the length of all."""
+    """Read a result; its score is the sum over generated tokens divided by the length of all."""
     tokens = tuple(result.sequences_ids[0])
     generated = max(len(tokens) - len(prompt.prefix), 0)
     return Hypothesis(

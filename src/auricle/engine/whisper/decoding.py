@@ -1,7 +1,7 @@
-"""One job on its way through the engine: what is heard so far, and where to go on.
+"""The decoding state of one job: its text so far, and where the next window starts.
 
-A window is at most 30 s, and so is a job, but the model may stop in the middle of a window. Then
-the rest is a window of its own, in its own length class.
+A window is at most 30 s, and so is a job, but the model may stop in the middle of a window. The
+rest is then a separate window, in its own length class.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from auricle.engine.whisper.window import (
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
 
 MIN_REST_FRAMES = 30
-"""What the model leaves undone at the end of a job is dropped below 0.3 s: no word fits in."""
+"""Audio that the model leaves at the end of a job is dropped below 0.3 s: no word fits in it."""
 
 
 @dataclass(slots=True)
 class JobDecoding:
     """A job, its spectrogram and its text so far.
 
-    Frames and seconds count from the spectrogram's start, which is ``lead_frames`` of silence
-    before the job's first sample; segments count from that sample.
+    Frames and seconds count from the start of the spectrogram, which begins with ``lead_frames`` of
+    silence before the job's first sample; segments count from that sample.
     """
 
     job: Job
@@ -38,7 +38,7 @@ class JobDecoding:
     lead_frames: int = 0
     language_probability: float = 1.0
     is_language_checked: bool = False
-    """Whether the language that was asked for was compared with the sound."""
+    """Whether the requested language was compared with the audio."""
     seek_frames: int = 0
     last_speech_s: float = 0.0
     segments: list[Segment] = field(default_factory=list)
@@ -49,7 +49,7 @@ class JobDecoding:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to decode."""
+        """Whether the whole job is decoded."""
         rest = self.features.shape[1] - self.seek_frames
         return rest <= 0 or (self.seek_frames > 0 and rest < MIN_REST_FRAMES)
 
@@ -60,20 +60,20 @@ class JobDecoding:
 
     @property
     def content_frames(self) -> int:
-        """How many frames the next window has."""
+        """Number of frames in the next window, without padding."""
         return min(int(self.features.shape[1]) - self.seek_frames, FULL_FRAMES)
 
     @property
     def seek_s(self) -> float:
-        """Where the next window starts, in seconds of the job."""
+        """Start of the next window, in seconds of the job."""
         return self.seek_frames / FRAMES_PER_SECOND
 
     def skip(self) -> None:
-        """Nobody speaks in this window."""
+        """Skip this window: it has no speech."""
         self.seek_frames += self.content_frames
 
     def skip_all(self) -> None:
-        """Nobody speaks at all."""
+        """Skip the rest of the job: it has no speech."""
         self.seek_frames = int(self.features.shape[1])
 
     def accept(
@@ -83,13 +83,13 @@ class JobDecoding:
         texts: Sequence[str],
         words: Sequence[AlignedSpan] | None,
     ) -> None:
-        """Take the window's segments and go on behind what they resolve_placement.
+        """Add the window's segments and move to the end of the consumed frames.
 
         Args:
-            attempt: The decoding that is believed.
+            attempt: The accepted decoding.
             split: Its segments.
             texts: Their texts.
-            words: Their words, if the job needs any.
+            words: Their words, if the job needs words.
         """
         offset = self.seek_frames * SAMPLES_PER_FRAME
         consumed = split.consumed_frames
@@ -102,7 +102,7 @@ class JobDecoding:
         if words and any(span.words for span in words):
             end_sample = max(span.end_sample for span in words if span.words)
             self.last_speech_s = (offset + end_sample) / SAMPLE_RATE_HZ
-            if not split.is_whole and end_sample > 0:  # words know better than timestamps
+            if not split.is_whole and end_sample > 0:  # word times are better than timestamps
                 consumed = max(end_sample // SAMPLES_PER_FRAME, 1)
         self.seek_frames += consumed
 
@@ -131,11 +131,11 @@ class JobDecoding:
         )
 
     def _within(self, sample: int) -> int:
-        """A padded window may give times before and behind the audio; nobody can seek there."""
+        """Limit a time to the audio: a padded window may give times before and after it."""
         return min(max(sample - self.lead_frames * SAMPLES_PER_FRAME, 0), self.job.pcm.size)
 
     def transcript(self) -> Transcript:
-        """Return what was heard."""
+        """Return the job's transcript."""
         return Transcript(
             text="".join(segment.text for segment in self.segments).strip(),
             language=self.language,

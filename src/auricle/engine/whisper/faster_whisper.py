@@ -1,7 +1,7 @@
-"""Whisper through faster-whisper, as it is: each job's text is what its own API gives.
+"""Whisper through faster-whisper, unchanged: each job's text is what its API returns.
 
-Every job is padded to Whisper's whole window of 30 s and worked on by itself, so that batches gain
-nothing. Runs in a worker process only.
+Every job is padded to Whisper's full window of 30 s and decoded separately, so batches are not
+faster. Runs in a worker process only.
 """
 
 from collections.abc import Sequence
@@ -25,20 +25,20 @@ WARM_UP_TOKENS = 20
 
 
 class FasterWhisperEngine:
-    """An Engine that hands each job to ``WhisperModel.transcribe``."""
+    """An Engine that passes each job to ``WhisperModel.transcribe``."""
 
     max_batch_jobs = 1
-    slowest_factor = 100.0  # all five temperatures, five samples of 224 tokens at each
+    slowest_factor = 100.0  # all five temperatures, with five samples of 224 tokens each
 
     def __init__(self, model: WhisperModel, name: str) -> None:
         self._model = model
         self.name = name
 
     def warm_up(self) -> None:
-        """Transcribe a tone, so that no user pays for the first allocation of everything."""
+        """Transcribe a tone, so that no client's request includes the first allocations."""
         turns = np.arange(WARM_UP_SAMPLES) * (WARM_UP_HZ / SAMPLE_RATE_HZ)
         tone = (np.sin(2 * np.pi * turns) * 3000).astype(np.int16)
-        # One temperature: a tone would be tried at each of them, and a start takes seconds longer.
+        # One temperature: a tone would be tried at each one, adding seconds to the start.
         found, _ = self._model.transcribe(
             tone.astype(np.float32) / INT16_FULL_SCALE,
             language="en",
@@ -68,9 +68,9 @@ class FasterWhisperEngine:
             hotwords=", ".join(options.hotwords) or None,
             word_timestamps=options.word_timestamps,
             condition_on_previous_text=False,
-            vad_filter=False,  # the job has been through ours
+            vad_filter=False,  # Auricle's voice detector has already filtered the job
         )
-        # The generator does the work: it has to be drained here, inside of the attempt's budget.
+        # The generator does the work: drain it here, within the attempt's timeout.
         segments = tuple(_segment(segment, job.pcm.size) for segment in found)
         return Transcript(
             text="".join(segment.text for segment in segments).strip(),
@@ -82,10 +82,10 @@ class FasterWhisperEngine:
 
 
 def load(settings: EngineSettings) -> FasterWhisperEngine:
-    """Load the model in the directory that the settings name; the factory for workers.
+    """Load the model in the settings' directory; the factory for workers.
 
     Raises:
-        SetupError: It can't be loaded; the message says what to do.
+        SetupError: The model cannot be loaded; the message says what to do.
     """
     check_model_directory(Path(settings.model))
     return FasterWhisperEngine(load_model(settings, settings.model), display_name(settings.model))
@@ -114,7 +114,7 @@ def _word(word: Any, end_of_job: int) -> Word:
 
 
 def _span(start_s: float, end_s: float, end_of_job: int) -> tuple[int, int]:
-    """Return a span in samples that lies inside of the job: Whisper may point past its end."""
+    """Return a span in samples, limited to the job: Whisper's times may lie past its end."""
     start = min(max(round(start_s * SAMPLE_RATE_HZ), 0), end_of_job)
     end = min(max(round(end_s * SAMPLE_RATE_HZ), start), end_of_job)
     return start, end

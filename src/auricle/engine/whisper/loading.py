@@ -1,4 +1,4 @@
-"""Loads a Whisper model for CTranslate2, and says in plain words why it can't."""
+"""Load a Whisper model for CTranslate2, with clear errors."""
 
 import ctranslate2
 from faster_whisper import WhisperModel
@@ -9,15 +9,15 @@ from auricle.errors import SetupError
 
 
 def device_for(requested: str, gpu_count: int) -> str:
-    """Return where the model runs: ``auto`` takes a GPU if there is one.
+    """Return the model's device; ``auto`` selects a GPU if there is one.
 
     Raises:
-        SetupError: A GPU is asked for and none can be used.
+        SetupError: The device is ``cuda`` and no GPU can be used.
     """
     if requested == "cuda" and not gpu_count:
         raise SetupError(
-            "AURICLE_DEVICE is cuda, but CTranslate2 finds no GPU: `auricle doctor --gpu` says "
-            "why. Or set AURICLE_DEVICE=cpu."
+            "AURICLE_DEVICE is cuda, but CTranslate2 finds no GPU. Run `auricle doctor --gpu` for "
+            "the reason, or set AURICLE_DEVICE=cpu."
         )
     return requested if requested != "auto" else ("cuda" if gpu_count else "cpu")
 
@@ -26,7 +26,7 @@ def load_model(settings: EngineSettings, path: str) -> WhisperModel:
     """Load the model in ``path``.
 
     Raises:
-        SetupError: It can't be loaded; the message says what to do.
+        SetupError: It cannot be loaded; the message says what to do.
     """
     device = device_for(settings.device, ctranslate2.get_cuda_device_count())
     supported = ctranslate2.get_supported_compute_types(device)

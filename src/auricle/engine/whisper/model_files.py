@@ -1,6 +1,6 @@
-"""What a model's directory must hold, checked without loading anything.
+"""Check the files of a model's directory without loading the model.
 
-Standard library only: the command line and the workers both ask.
+Standard library only: the command line and the workers both use it.
 """
 
 from pathlib import Path
@@ -10,20 +10,20 @@ from auricle.config import BASE_MODEL_MB
 from auricle.errors import SetupError
 
 REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")
-"""Without the tokenizer faster-whisper would ask the hub for one each time it starts."""
+"""Without the tokenizer faster-whisper would request one from the hub on each start."""
 
-# CTranslate2's serialization (python/ctranslate2/specs/model_spec.py): version, then the length
-# and the characters of the specification's name with a final NUL.
+# CTranslate2's serialization (python/ctranslate2/specs/model_spec.py): the version, then the length
+# and the characters of the specification's name, with a final NUL.
 _HEADER = Struct("<IH")
 _WHISPER = b"WhisperSpec"
 _MAX_NAME_BYTES = 200
 
 
 def check_model_directory(path: Path) -> None:
-    """Make sure that a directory holds a Whisper model in CTranslate2's form.
+    """Check that a directory holds a Whisper model in CTranslate2's format.
 
     Raises:
-        SetupError: It doesn't; the message says what to do.
+        SetupError: It does not; the message says what to do.
     """
     missing = [name for name in REQUIRED_FILES if not (path / name).is_file()]
     if not list(path.glob("vocabulary.*")):
@@ -39,7 +39,7 @@ def check_model_directory(path: Path) -> None:
 
 
 def model_mb(path: str) -> float:
-    """Return the size of a model's file in MB; that of Whisper base where there is none."""
+    """Return the size of a model's file in MB; Whisper base's size if there is no file."""
     try:
         return (Path(path) / "model.bin").stat().st_size / 1e6
     except OSError:
@@ -47,9 +47,9 @@ def model_mb(path: str) -> float:
 
 
 def display_name(model: str) -> str:
-    """Return a model's name for people: the hub's name or the last part of a path.
+    """Return a model's display name: the hub's name or the last part of a path.
 
-    The hub's cache calls directories ``models--ORGANISATION--NAME/snapshots/COMMIT``.
+    The hub's cache names directories ``models--ORGANISATION--NAME/snapshots/COMMIT``.
     """
     path = Path(model)
     if path.parent.name == "snapshots":

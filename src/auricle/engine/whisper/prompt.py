@@ -1,8 +1,8 @@
-"""What the decoder is given before it speaks: earlier text, hot words, the task, a prefix.
+"""The decoder's input before the text: earlier text, hot words, the task, a prefix.
 
 Layout: ``[<|startofprev|> hotwords… earlier…] <|startoftranscript|> <|en|> <|transcribe|>
-[<|notimestamps|>] [<|0.00|> prefix…]``. Jobs of one ``generate`` call need the part before the
-prefix to be of one length; prefixes may differ.
+[<|notimestamps|>] [<|0.00|> prefix…]``. For jobs of one ``generate`` call the part before the
+prefix must have the same length; prefixes may differ.
 """
 
 from collections.abc import Sequence
@@ -12,15 +12,15 @@ from auricle.engine.whisper.window import MAX_NEW_TOKENS
 from auricle.types import SAMPLE_RATE_HZ, Job
 
 MAX_PREFIX_TOKENS = 96
-"""A prefix longer than this is cut: prompt, prefix and text must fit into 448 positions."""
+"""A longer prefix is truncated: prompt, prefix and text must fit into 448 positions."""
 
 MAX_TIMED_SAMPLES = 6 * SAMPLE_RATE_HZ
-"""A piece of a file up to this has timestamps whatever its beams."""
+"""A chunk of a file up to this length has timestamps at every beam size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What comes before the text; ``prefix`` is part of the text and starts with a timestamp."""
+    """Input before the text; ``prefix`` is part of the text and starts with a timestamp."""
 
     context: tuple[int, ...]
     start: tuple[int, ...]
@@ -28,21 +28,22 @@ class Prompt:
 
     @property
     def tokens(self) -> list[int]:
-        """All of it, as the decoder wants it."""
+        """All tokens, in the order that the decoder expects."""
         return [*self.context, *self.start, *self.prefix]
 
     @property
     def length(self) -> int:
-        """Tokens before the prefix: what a batch must have in common."""
+        """Number of tokens before the prefix, which must be the same in a batch."""
         return len(self.context) + len(self.start)
 
 
 def is_untimed(job: Job) -> bool:
-    """Tell whether a job's text is written without timestamps.
+    """Return whether a job's text is written without timestamps.
 
-    They steer the text: beams came out doubtful with them in 13 of 207 pieces, without in 3. But
-    greedily a sentence gets lost behind a pause now and then (docs/decisions/016), and what is
-    spelled in a short piece is got right with them (docs/decisions/035).
+    Timestamps affect the text: 13 of 207 chunks were doubtful in beam search with them, 3 without.
+    In greedy decoding without them, a sentence after a pause is sometimes lost
+    (docs/decisions/016), and spelled text in a short chunk is correct with them
+    (docs/decisions/035).
     """
     options = job.options
     return options.is_piece and options.beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
@@ -51,10 +52,10 @@ def is_untimed(job: Job) -> bool:
 def context_tokens(
     previous: Sequence[int], hotwords: Sequence[int], sot_prev: int
 ) -> tuple[int, ...]:
-    """Return hot words and earlier text behind ``<|startofprev|>``, each cut as Whisper does.
+    """Return hot words and earlier text after ``<|startofprev|>``, truncated as Whisper does.
 
-    Hot words keep their beginning and earlier text its end; together they stay below half of the
-    decoder's positions.
+    Hot words keep their beginning and earlier text its end; together they have less than half of
+    the decoder's positions.
     """
     if not previous and not hotwords:
         return ()
@@ -65,6 +66,6 @@ def context_tokens(
 
 
 def prefix_tokens(prefix: Sequence[int], timestamp_begin: int) -> tuple[int, ...]:
-    """Return a prefix behind ``<|0.00|>``, without timestamps of its own."""
+    """Return a prefix after ``<|0.00|>``, without its timestamps."""
     text = [token for token in prefix if token < timestamp_begin]
     return (timestamp_begin, *text[:MAX_PREFIX_TOKENS]) if text else ()

@@ -1,10 +1,10 @@
-"""Cuts generated tokens into segments at Whisper's timestamp tokens.
+"""Split generated tokens into segments at Whisper's timestamp tokens.
 
 Whisper writes ``<|0.00|> text <|4.38|><|4.38|> text <|9.72|>``. Two timestamps in a row end one
-segment and start the next. A single one at the end means that nothing follows it; a pair at the end
-means that the model stopped in the middle of the window, which goes on from there.
+segment and start the next. A single one at the end means that no speech follows; a pair at the end
+means that the model stopped in the middle of the window, and decoding continues from there.
 
-The text of a piece of a file is cut at the ends of its sentences instead.
+The text of a chunk of a file is split at the ends of its sentences instead.
 """
 
 import re
@@ -27,21 +27,21 @@ class TokenSpan:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A window's segments, and how many of its frames they resolve_placement."""
+    """A window's segments, and the number of its frames that they cover."""
 
     spans: tuple[TokenSpan, ...]
     consumed_frames: int
     is_whole: bool
-    """The model said that nothing follows, or gave no times to go on from."""
+    """The model reported no further speech, or gave no time to continue from."""
 
 
 def split_at_timestamps(tokens: Sequence[int], timestamp_begin: int, content_frames: int) -> Split:
-    """Return the segments that the tokens hold.
+    """Return the segments in the tokens.
 
     Args:
-        tokens: What was generated for one window.
+        tokens: Generated tokens of one window.
         timestamp_begin: The id of ``<|0.00|>``; every larger id is a later time.
-        content_frames: The window's frames of sound, padding not counted.
+        content_frames: Number of the window's frames without padding.
     """
     is_time = [token >= timestamp_begin for token in tokens]
     cuts = [i for i in range(1, len(tokens)) if is_time[i - 1] and is_time[i]]
@@ -60,7 +60,7 @@ def split_at_timestamps(tokens: Sequence[int], timestamp_begin: int, content_fra
     if ends_with_one:
         return Split(spans, content_frames, True)
     consumed = (tokens[ends[-1] - 1] - timestamp_begin) * FRAMES_PER_TIMESTAMP
-    if consumed <= 0:  # no step forward would never end
+    if consumed <= 0:  # without progress the loop would not end
         whole = _whole_span(tokens, timestamp_begin, content_frames)
         return Split((whole,), content_frames, True)
     return Split(spans, min(consumed, content_frames), False)
@@ -69,18 +69,18 @@ def split_at_timestamps(tokens: Sequence[int], timestamp_begin: int, content_fra
 _SENTENCE_END = re.compile(r"""[.!?…][)\]}"'”’]*$""")
 _SPACELESS_END = re.compile(r"[。！？][」』”）]*$")
 _SHORT_END = re.compile(r"(^|[\s.])[A-Z][a-z]{0,2}\.$")
-"""Mr., Dr., U.S.: no sentence ends there; or a very short one (Yes.), which the next may follow."""
+"""Mr., Dr., U.S.: no sentence ends there; or a very short one (Yes.), joined with the next."""
 
 
 def split_at_sentences(
     parts: Sequence[str], part_tokens: Sequence[Sequence[int]], split: Split
 ) -> Split:
-    """Return a text's sentences; each may lie anywhere in what is settled of the window.
+    """Return a text's sentences; each may lie anywhere in the window's consumed part.
 
     Args:
-        parts: The text as the tokenizer parts it: words with their leading space, and marks.
+        parts: The text as the tokenizer splits it: words with their leading space, and marks.
         part_tokens: Each part's tokens.
-        split: The same text, cut at its timestamps.
+        split: The same text, split at its timestamps.
     """
     sentences: list[tuple[int, ...]] = []
     text, tokens = "", tuple[int, ...]()
@@ -96,16 +96,16 @@ def split_at_sentences(
 
 
 def _ends_before(text: str, following: str) -> bool:
-    """Tell whether a sentence ends between a text and what follows it."""
+    """Return whether a sentence ends between a text and the following text."""
     if _SPACELESS_END.search(text):
-        return _SPACELESS_END.search(text + following) is None  # its marks may be several parts
+        return _SPACELESS_END.search(text + following) is None  # a mark may span several parts
     first = following.strip()[:1]
     is_start = following[:1].isspace() and first != "" and not first.islower()
     return bool(is_start and _SENTENCE_END.search(text) and not _SHORT_END.search(text))
 
 
 def _whole_span(tokens: Sequence[int], timestamp_begin: int, content_frames: int) -> TokenSpan:
-    """Return all tokens as one segment, as long as its last timestamp or the sound says."""
+    """Return all tokens as one segment, up to its last timestamp or the end of the audio."""
     times = [token - timestamp_begin for token in tokens if token >= timestamp_begin]
     end_sample = content_frames * SAMPLES_PER_FRAME
     if times and times[-1] > 0:

@@ -1,10 +1,9 @@
-"""Whisper without the 30 s window, in batches: the engine of every job.
+"""Whisper without the 30 s window, in batches: the default engine.
 
-Each window of sound is padded to its own length class (:mod:`auricle.engine.whisper.window`) and
-decoded together with others of its class. What the guard doubts
-(:mod:`auricle.engine.whisper.guard`) is decoded again in the full window, and what it doubts there
-is sampled, alone and a bounded number of times. A job's text depends on its audio and options only,
-not on what else is in the batch.
+Each window of audio is padded to its own length class (:mod:`auricle.engine.whisper.window`) and
+decoded together with others of its class. A doubtful result (:mod:`auricle.engine.whisper.guard`)
+is decoded again in the full window. If that is doubtful too, it is sampled, alone and a limited
+number of times. A job's text depends on its audio and options only, not on the rest of the batch.
 """
 
 import time
@@ -52,40 +51,40 @@ from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 
 MAX_BATCH_JOBS = 8
-"""Decoding 8 together takes a third of one by one (bench/engine.py); more gain little."""
+"""Decoding 8 together takes a third of the time of 8 alone (bench/engine.py); more gain little."""
 
 SLOWEST_FACTOR = 40.0
-"""A job that loops in each window and sample takes at most so many times the usual."""
+"""Maximum ratio of a job's time to its usual time if it loops in each window and sample."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShortWindowPolicy:
-    """All that was measured and might be set otherwise."""
+    """All measured parameters that could be set differently."""
 
     window: WindowPolicy = WindowPolicy()
     guard: GuardPolicy | None = GuardPolicy()
-    """``None`` believes everything: to see what the guards are good for."""
+    """``None`` accepts everything, to measure what the guards contribute."""
     tokens: TokenLimit = TokenLimit()
 
 
 @dataclass(slots=True)
 class EngineCounts:
-    """What the engine did since it was loaded; for benches."""
+    """Counts since the engine was loaded; for benches."""
 
     windows: int = 0
     fallbacks: int = 0
     """Short windows that were decoded again in the full one."""
     sampled: int = 0
-    """Full windows that went down the temperatures."""
+    """Full windows that were sampled at the temperatures."""
     silent: int = 0
     foreign: int = 0
-    """Doubtful windows that were believed as they are: the language asked for is another."""
+    """Doubtful windows that were accepted unchanged: the audio is not in the requested language."""
     encoded_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _BatchKey:
-    """What the windows of one call must have in common."""
+    """What the windows of one call must share."""
 
     frames: int
     beam_size: int
@@ -97,7 +96,7 @@ class _BatchKey:
 
 @dataclass(slots=True)
 class _Window:
-    """A job's next window and how it is to be decoded."""
+    """A job's next window and how to decode it."""
 
     decoding: JobDecoding
     frames: int
@@ -118,12 +117,12 @@ class _Window:
 
     @property
     def is_hushed(self) -> bool:
-        """Whether nothing was heard behind earlier text and hot words; they may be why."""
+        """Whether there was no text after earlier text and hot words, which may be the cause."""
         return bool(self.prompt.context and self.attempts and not self.attempts[-1].text.strip())
 
     @property
     def next_prompt(self) -> Prompt:
-        """What the sound is tried again with."""
+        """The prompt for decoding the audio again."""
         return replace(
             self.prompt, prefix=(), context=() if self.is_hushed else self.prompt.context
         )
@@ -143,7 +142,7 @@ class ShortWindowEngine:
         self._policy = policy
 
     def warm_up(self) -> None:
-        """Decode a second of faint noise, so that the first job doesn't pay for allocation."""
+        """Decode a second of faint noise, so that the first job does not pay for allocation."""
         noise = np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16)
         self.transcribe([Job(JobId("warm-up"), noise, Options(language="en", beam_size=1))])
         self.counts = EngineCounts()
@@ -180,7 +179,7 @@ class ShortWindowEngine:
         return _Window(decoding, frames, self._prompt(decoding, prefix))
 
     def _full_window(self, window: _Window) -> _Window:
-        """Return the window as it is tried again: whole, and without a prefix."""
+        """Return the window for the second decoding: full length and without a prefix."""
         attempts = [] if window.prompt.prefix or window.is_hushed else window.attempts
         return _Window(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
 
@@ -197,7 +196,7 @@ class ShortWindowEngine:
         )
 
     def _decode(self, windows: Sequence[_Window]) -> list[_Window]:
-        """Decode windows batch by batch; return those that the short window got doubtful."""
+        """Decode windows batch by batch; return those whose short-window result is doubtful."""
         doubtful: list[_Window] = []
         for batch in _batches(windows):
             doubtful += self._decode_batch(batch)
@@ -234,14 +233,14 @@ class ShortWindowEngine:
         return doubtful
 
     def _beam_size(self, key: _BatchKey) -> int:
-        """Return the beam of a batch: what was doubtful is decoded more carefully."""
+        """Return the beam size of a batch; doubtful audio is decoded more carefully."""
         guard = self._policy.guard
         if guard is None or key.frames < FULL_FRAMES or key.is_guess:
             return key.beam_size
         return max(key.beam_size, guard.full_beam_size)
 
     def _new_tokens(self, key: _BatchKey) -> int:
-        """Return how many tokens a batch may generate: by its class, not by its jobs."""
+        """Return the maximum tokens of a batch; it depends on its class, not on its jobs."""
         most = MAX_NEW_TOKENS
         if key.frames < FULL_FRAMES:
             most = self._policy.tokens.tokens_for(key.frames - self._policy.window.tail_frames)
@@ -250,7 +249,7 @@ class ShortWindowEngine:
         return most
 
     def _detect_languages(self, batch: Sequence[_Window], encoded: Encoded) -> None:
-        """Settle the language where it is asked for, again in the full window."""
+        """Detect the language of windows without one; again in the full window."""
         rows = [
             row
             for row, window in enumerate(batch)
@@ -270,7 +269,7 @@ class ShortWindowEngine:
             window.prompt = replace(prompt, context=window.prompt.context)
 
     def _is_foreign(self, window: _Window, encoded: Encoded, guard: GuardPolicy) -> bool:
-        """Whether a doubtful window's language is hardly the one that was asked for."""
+        """Return whether a doubtful window is hardly in the requested language."""
         decoding, language = window.decoding, window.decoding.job.options.language
         if language is None or not self._backend.is_multilingual:
             return False
@@ -283,7 +282,7 @@ class ShortWindowEngine:
         return decoding.language_probability < IMPROBABLE_LANGUAGE
 
     def _give_up(self, window: _Window, guard: GuardPolicy) -> tuple[Attempt, Verdict]:
-        """Return the likeliest text as it is, and none if all of them loop."""
+        """Return the most probable text unchanged, and none if all attempts loop."""
         self.counts.foreign += 1
         attempt = best_of(window.attempts, guard)
         return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
@@ -317,10 +316,11 @@ class ShortWindowEngine:
     def _sample(
         self, window: _Window, encoded: Encoded, guard: GuardPolicy
     ) -> tuple[Attempt, Verdict]:
-        """Go down the temperatures, alone; return the first that is good, or the likeliest.
+        """Sample at each temperature, alone; return the first good text, or the most probable.
 
-        A text that loops is as long as it may be, and so are most samples of its sound. So they get
-        the tokens of their length class, and one that uses them up is no good. A guess has none.
+        A looping text reaches its limit, and so do most samples of its audio. Samples therefore get
+        the limit of their length class, and one that reaches it is rejected. Partials are not
+        sampled.
         """
         if window.decoding.job.options.is_guess:
             attempt = best_of(window.attempts, guard)
@@ -343,14 +343,14 @@ class ShortWindowEngine:
         return best_of(window.attempts, guard), Verdict.ACCEPT
 
     def _sampled_tokens(self, window: _Window) -> int:
-        """Return how many tokens a sample may have: as many as a short window of its sound."""
+        """Return the maximum tokens of a sample: that of a short window of its audio."""
         frames = self._policy.window.frames_for(window.decoding.content_frames)
         if frames == FULL_FRAMES:
             return MAX_NEW_TOKENS
         return self._policy.tokens.tokens_for(frames - self._policy.window.tail_frames)
 
     def _accept(self, window: _Window, attempt: Attempt, encoded: Encoded) -> None:
-        """Hand an accepted decoding to its job, with words if those are wanted."""
+        """Add an accepted decoding to its job, with words if requested."""
         decoding = window.decoding
         tokenizer, options = self._tokenizer(decoding), decoding.job.options
         has_sentences = options.is_piece and options.sentence_times
@@ -368,9 +368,9 @@ class ShortWindowEngine:
         decoding.accept(attempt, split, texts, words)
 
     def _align(self, window: _Window, split: Split, encoded: Encoded) -> tuple[AlignedSpan, ...]:
-        """Find when each word was said.
+        """Return the segments with the times of their words.
 
-        Alone: within a batch the padding of shorter texts changes times and probabilities.
+        Aligned alone: in a batch the padding of shorter texts changes times and probabilities.
         """
         decoding = window.decoding
         tokenizer = self._tokenizer(decoding)
@@ -390,7 +390,7 @@ class ShortWindowEngine:
 
 
 def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
-    """Group windows that may be decoded together, those of like length side by side."""
+    """Group windows that may be decoded together, sorted by length."""
     groups: dict[_BatchKey, list[_Window]] = defaultdict(list)
     for window in windows:
         groups[window.key].append(window)
@@ -401,10 +401,10 @@ def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
 
 
 def load(settings: EngineSettings) -> ShortWindowEngine:
-    """Load the model in the directory that the settings name; the factory for workers.
+    """Load the model in the settings' directory; the factory for workers.
 
     Raises:
-        SetupError: It can't be loaded; the message says what to do.
+        SetupError: The model cannot be loaded; the message says what to do.
     """
     check_model_directory(Path(settings.model))
     model = load_model(settings, settings.model)
