@@ -26,7 +26,7 @@ GOOD = GpuReport(12040, ("NVIDIA L4",), 23_000, 1, ("float16", "int8"))
     [
         ({"problem": "looking for GPUs ended with exit code -11"}, "exit code -11", "driver"),
         ({"driver_cuda": 0, "names": (), "count": 0}, "no NVIDIA driver", "--gpus all"),
-        ({"driver_cuda": 11080, "count": 0}, "for CUDA 11.8", "525"),
+        ({"driver_cuda": 11080, "count": 0}, "supports CUDA 11.8", "525"),
         ({"names": (), "count": 0}, "shows no GPU", "CUDA_VISIBLE_DEVICES"),
         ({"count": 0}, "can't use NVIDIA L4", "CTranslate2"),
         ({"missing": (CUBLAS,)}, f"{CUBLAS} can't be loaded", "pip install nvidia-cublas-cu12"),

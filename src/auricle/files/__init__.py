@@ -1,1 +1,1 @@
-"""Whole files: chunks of speech become jobs, and one transcript."""
+"""Transcribe whole files: chunks of speech become jobs, and their results one transcript."""

@@ -1,4 +1,4 @@
-"""The pieces of a file put together again: their languages, one text, one clock; I/O-free."""
+"""Assemble the chunks' results: languages, one text, times of the file; no I/O."""
 
 import functools
 from collections.abc import Callable
@@ -13,20 +13,20 @@ SURE_PROBABILITY = 0.6
 MAX_UNSURE_PIECES = 3
 
 MAX_PROMPT_CHARACTERS = 800
-"""Whisper reads at most 223 tokens of prompt; the engine keeps the last of these."""
+"""Whisper reads at most 223 tokens of prompt; the engine keeps the last of them."""
 
 RESET_TEMPERATURE = 0.5
-"""Text that was only found above this temperature is no prompt for what follows (OpenAI's rule)."""
+"""Text decoded above this temperature is not used as a prompt for later text (OpenAI's rule)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileProgress:
-    """How much of a file is recognised, and the text of it.
+    """The recognised fraction of a file, and its text.
 
     Attributes:
         fraction: From 0 to 1.
-        text: Of all before that; what was taken for another language may still be corrected.
-        firm_text: The beginning that no correction will touch: it only grows.
+        text: Text of that fraction; text in a doubtful language may still be corrected.
+        firm_text: The stable beginning of the text: it only grows.
     """
 
     fraction: float
@@ -36,7 +36,7 @@ class FileProgress:
 
 @dataclass(frozen=True, slots=True)
 class FileTranscript:
-    """The file's transcript, and what is missing in it (nothing, as a rule)."""
+    """The file's transcript, and its gaps (usually none)."""
 
     transcript: Transcript
     gaps: tuple[Gap, ...] = ()
@@ -47,7 +47,7 @@ OnProgress = Callable[[FileProgress], None]
 
 @dataclass(frozen=True, slots=True)
 class ChunkSlot:
-    """Where a piece lies: its place among the pieces, in the file, and in the reading of it."""
+    """Position of a chunk: its index, its time in the file, and the fraction read after it."""
 
     index: int
     start_sample: int
@@ -57,26 +57,26 @@ class ChunkSlot:
 
     @classmethod
     def of(cls, index: int, piece: Chunk, fraction: float) -> "ChunkSlot":
-        """Return the place of a piece."""
+        """Return the slot of a chunk."""
         end_sample = piece.start_sample + piece.pcm.size
         return cls(index, piece.start_sample, end_sample, fraction, piece.voiced)
 
     @property
     def audio_s(self) -> float:
-        """How long the piece is."""
+        """Length of the chunk, in seconds."""
         return (self.end_sample - self.start_sample) / SAMPLE_RATE_HZ
 
 
 @dataclass(slots=True)
 class FileLanguages:
-    """Which language each piece of a file is in, heard in the order of the pieces; I/O-free.
+    """Decide the language of each chunk of a file, in the order of the chunks; no I/O.
 
-    A piece that is sure of its language is in that one. One that is not is in that of the last
-    sure piece before it, or else of the first one behind it. If the first ``MAX_UNSURE_PIECES`` are
-    all unsure, the likeliest language counts, weighed by the length of speech.
+    A chunk whose language is certain keeps it. Another chunk gets the language of the last certain
+    chunk before it, or else of the first one after it. If the first ``MAX_UNSURE_PIECES`` are all
+    uncertain, the most probable language is used, weighted by the length of speech.
 
     Attributes:
-        given: The language that was asked for; nothing is heard then.
+        given: The requested language; no other is detected then.
     """
 
     given: str | None = None
@@ -89,9 +89,9 @@ class FileLanguages:
     def hear(
         self, index: int, transcript: Transcript | None, audio_s: float
     ) -> list[tuple[int, str | None]]:
-        """Take the next piece; return those that are settled now, and the language they are in.
+        """Add the next chunk; return the chunks that are now decided, with their languages.
 
-        What holds no words is in no language.
+        A chunk without text has no language.
         """
         if transcript is None or transcript.language is None or not transcript.text.strip():
             return [(index, None)]
@@ -107,7 +107,7 @@ class FileLanguages:
         return self.close() if len(self._pending) >= MAX_UNSURE_PIECES else []
 
     def close(self) -> list[tuple[int, str | None]]:
-        """Settle what is not settled yet; return it."""
+        """Decide the remaining chunks and return them."""
         if not self._pending:
             return []
         self._spoken = language = max(self._weights, key=self._weights.__getitem__)
@@ -121,25 +121,25 @@ class FileLanguages:
 
     @property
     def main(self) -> str | None:
-        """The language that most is spoken in."""
+        """The language with the most speech."""
         if self.given is not None or not self._seconds:
             return self.given
         return max(self._seconds, key=self._seconds.__getitem__)
 
     @property
     def probability(self) -> float:
-        """How sure the surest piece in it was."""
+        """The highest probability of the main language in any chunk."""
         return self._best.get(self.main or "", 0.0)
 
 
 class TranscriptAssembler:
-    """Puts the pieces' results together in order, whenever they come; I/O-free.
+    """Assemble the chunks' results in order, whenever they arrive; no I/O.
 
-    A later transcript for the same place takes the earlier one's.
+    A later transcript for the same slot replaces the earlier one.
 
     Args:
-        on_progress: Told of each bit of text.
-        keep_words: Whether words were asked for; without them their times still bound segments.
+        on_progress: Called with each addition to the text.
+        keep_words: Whether words were requested; without them their times still limit segments.
     """
 
     def __init__(self, on_progress: OnProgress | None, *, keep_words: bool = True) -> None:
@@ -151,20 +151,20 @@ class TranscriptAssembler:
         self._doubtful: set[int] = set()
 
     def doubt(self, index: int) -> None:
-        """Say, before its result comes, that a piece may have to be corrected."""
+        """Mark a chunk, before its result arrives, as one that may be corrected."""
         self._doubtful.add(index)
 
     def trust(self, index: int) -> None:
-        """Say that a piece's result will not be corrected any more."""
+        """Mark a chunk's result as one that will not be corrected any more."""
         self._doubtful.discard(index)
         if index == self._firm_index < self._next_index:
             self._report()
 
     def add(self, place: ChunkSlot, result: Transcript | AuricleError) -> None:
-        """Take one piece's result."""
+        """Add one chunk's result."""
         is_correction = place.index < self._next_index
         if is_correction and not isinstance(result, Transcript):
-            return  # a text in a doubtful language is better than none
+            return  # text in a doubtful language is better than none
         self._results[place.index] = (place, result)
         if is_correction:
             self._next_index, self._text = 0, ""
@@ -189,7 +189,7 @@ class TranscriptAssembler:
         self._on_progress(FileProgress(last.fraction, self._text, self._firm_text))
 
     def prompt(self, index: int, initial_prompt: str | None) -> str | None:
-        """Return what came before a piece, to be the model's prompt."""
+        """Return the model's prompt for a chunk: the text before it."""
         last = self._results.get(index - 1, (None, None))[1]
         if not isinstance(last, Transcript):
             return initial_prompt
@@ -198,11 +198,11 @@ class TranscriptAssembler:
         before = " ".join(filter(None, (initial_prompt, self._text_before(index))))
         if len(before) > MAX_PROMPT_CHARACTERS:
             before = before[-MAX_PROMPT_CHARACTERS:]
-            before = before.partition(" ")[2] or before  # not from the middle of a word
+            before = before.partition(" ")[2] or before  # do not start within a word
         return before or None
 
     def _text_before(self, index: int) -> str:
-        """Return at least as much of the text before a piece as a prompt may hold."""
+        """Return at least the text before a chunk that fits into a prompt."""
         parts: list[Transcript] = []
         characters = 0
         while index > 0 and characters <= MAX_PROMPT_CHARACTERS:
@@ -216,10 +216,10 @@ class TranscriptAssembler:
     def result(
         self, duration_samples: int, decode_s: float, languages: FileLanguages
     ) -> FileTranscript:
-        """Return the whole.
+        """Return the whole transcript.
 
         Raises:
-            AuricleError: No piece succeeded; the error of the first.
+            AuricleError: All chunks failed; the error of the first.
         """
         results = [self._results[index] for index in sorted(self._results)]
         done = [(place, found) for place, found in results if isinstance(found, Transcript)]
@@ -248,7 +248,7 @@ class TranscriptAssembler:
         return FileTranscript(transcript, tuple(_gap(place, error) for place, error in gaps))
 
     def _placed(self, segment: Segment, place: ChunkSlot, language: str | None) -> Segment:
-        """Return a segment where it lies in the file, bounded by the voice that was heard."""
+        """Return a segment with its times in the file, limited to the detected speech."""
         segment = fit_to_voice(_shifted(segment, place.start_sample), place.voiced)
         words = segment.words if self._keep_words else None
         return replace(segment, text=segment.text.strip(), words=words, language=language)

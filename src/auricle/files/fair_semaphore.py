@@ -1,8 +1,8 @@
-"""The places for pieces of files in flight, shared by all files of one service.
+"""Slots for chunks of files in flight, shared by all files of one service.
 
-Reading waits for a place, so that a file of any length takes the memory of a few pieces. Whoever
-has the fewest places gets the next: one client's many files don't keep another's single one
-waiting behind them. Among a client's own, first come, first served.
+Reading waits for a slot, so that a file of any length needs the memory of a few chunks. The client
+with the fewest slots gets the next one, so that many files of one client do not delay a single file
+of another. Slots of one client are given in order of request.
 """
 
 from collections import Counter, deque
@@ -13,11 +13,11 @@ from auricle.types import ClientId
 
 
 class FairSemaphore:
-    """So many places; call :meth:`leave` once for each :meth:`enter` that returned.
+    """A number of slots; call :meth:`leave` once for each :meth:`enter` that returned.
 
     Args:
-        width: How many there are; more may be added at any time, or fewer, which come back as they
-            are left.
+        width: Number of slots. It may be raised at any time, or lowered, which takes effect as
+            slots are released.
     """
 
     def __init__(self, width: int) -> None:
@@ -27,7 +27,7 @@ class FairSemaphore:
 
     @property
     def width(self) -> int:
-        """How many places there are."""
+        """Number of slots."""
         return self._width
 
     @width.setter
@@ -37,11 +37,11 @@ class FairSemaphore:
 
     @property
     def held(self) -> int:
-        """How many are taken."""
+        """Number of slots in use."""
         return self._held.total()
 
     async def enter(self, client: ClientId) -> None:
-        """Wait for a place, for as long as it takes; cancelling the call gives its turn up."""
+        """Wait for a slot without a time limit; cancelling the call ends the wait."""
         turn = anyio.Event()
         self._waiting.setdefault(client, deque()).append(turn)
         self._let_in()
@@ -55,7 +55,7 @@ class FairSemaphore:
             raise
 
     def leave(self, client: ClientId) -> None:
-        """Give a place back."""
+        """Release a slot."""
         self._held[client] -= 1
         if not self._held[client]:
             del self._held[client]

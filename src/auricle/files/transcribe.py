@@ -1,23 +1,23 @@
-"""A whole file to text: pieces of speech from a decoder become file jobs, and one transcript.
+"""Transcribe a whole file: chunks of speech become file jobs, their results one transcript.
 
-Pieces are recognised side by side, as many as there are slots for, and merged in their order with
-their times shifted to the file's. Reading waits while all slots are taken, so that a file of any
-length takes the memory of a few pieces. There is no I/O in here but what the two seams do.
+Chunks are recognised in parallel, as many as there are slots, and merged in order with their times
+shifted to the file's. Reading waits while all slots are in use, so that a file of any length needs
+the memory of a few chunks. The only I/O here is that of the reader and the transcriber.
 
-**Short files** are cut as long ones are: at pauses of 0.8 s and more (docs/decisions/035). If
-somebody waits, their pieces are finals; so the first 30 s are held until it is known whether more
-comes.
+**Short files** are cut like long ones: at pauses of 0.8 s and more (docs/decisions/035). If a
+client waits for the result, their chunks are finals. The first 30 s are therefore held until it is
+known whether the file is longer.
 
-**Language.** Unless one is given, each piece is recognised in the language that it sounds like.
-Heard in their order, those that are not sure of it (``SURE_PROBABILITY``) are recognised again if
-their neighbours are in another one (:class:`auricle.files.assemble.FileLanguages`). So a file may
-hold several languages, and the text doesn't depend on which piece happens to be done first.
+**Language.** Without a requested language, each chunk's language is detected. In the order of the
+chunks, those below ``SURE_PROBABILITY`` are recognised again if their neighbours are in another
+language (:class:`auricle.files.assemble.FileLanguages`). A file may thus contain several languages,
+and the text does not depend on which chunk is done first.
 
-**Overload.** A file that was accepted never fails because others were quicker: a piece that is
-refused waits as long as it is told and comes again. Only a service that shuts down ends it.
+**Overload.** An accepted file never fails because of other requests: a refused chunk waits for the
+delay given in the refusal and is submitted again. Only a server that shuts down ends it.
 
-**Loss.** A piece that can't be recognised (it kills the engine, or the engine refuses it) leaves a
-gap that is told, not a file without a text; only if no piece succeeds does the file fail.
+**Loss.** A chunk that cannot be recognised (it crashes the engine, or the engine refuses it) leaves
+a reported gap in the transcript. The file fails only if all its chunks fail.
 """
 
 import contextlib
@@ -65,33 +65,34 @@ __all__ = [
 ]
 
 MAX_SHORT_SAMPLES = 30 * SAMPLE_RATE_HZ
-"""A file up to this is short: who waits for it waits for finals."""
+"""Maximum length of a short file; a client that waits for one gets finals."""
 
 BATCH_PIECES = 8
-"""As many as a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
+"""Number of jobs that a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
 SPARE_PIECES = 12
-"""Waiting beside those that run, so that a batch finds pieces of its own length."""
+"""Queued chunks besides those that run, so that a batch finds chunks of similar length."""
 MAX_IN_FLIGHT = 64
 
 SHED_PAUSE_S = 1.0
-"""Before a piece that had to give way comes again."""
+"""Delay before a chunk that was shed is submitted again."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRequest:
-    """What is to be done with one file.
+    """Options for one file.
 
     Attributes:
         source: Where the file is.
-        id: Name of the whole; pieces are called ``id:0``, ``id:1``… Unique among those in flight.
-        options: What may change the text.
-        client: Whose share of the queue is used.
-        trace_id: Goes into the logs beside the id.
-        condition_on_previous_text: Give each piece the text before it; they run one by one then.
-        is_urgent: Somebody waits: the pieces of a short file run as finals, not as files.
+        id: ID of the file; chunks have the IDs ``id:0``, ``id:1``… Unique among those in flight.
+        options: Options that may change the text.
+        client: The client whose share of the queue is used.
+        trace_id: Logged together with the ID.
+        condition_on_previous_text: Use the text before each chunk as its prompt; chunks then run
+            one by one.
+        is_urgent: A client waits: the chunks of a short file run as finals, not as file jobs.
         max_wait_s: The deadline of such finals, and of waiting for a busy decoder.
-        reservation: Room reserved for the first of them.
-        tells_refusal: A refusal of the first of them is told, and does not come again as a file.
+        reservation: Queue room reserved for the first of them.
+        tells_refusal: A refusal of the first of them is reported, not retried as a file job.
     """
 
     source: Source
@@ -107,12 +108,12 @@ class FileRequest:
 
 
 def chunk_semaphore(workers: int) -> FairSemaphore:
-    """Return the bound on pieces in flight, to be shared by all files of one service."""
+    """Return the limit on chunks in flight, to be shared by all files of one service."""
     return FairSemaphore(max_chunks_in_flight(workers))
 
 
 def max_chunks_in_flight(workers: int) -> int:
-    """Return how many pieces keep so many workers busy with full batches."""
+    """Return the number of chunks that keeps this number of workers busy with full batches."""
     return min(MAX_IN_FLIGHT, BATCH_PIECES * max(1, workers) + SPARE_PIECES)
 
 
@@ -127,16 +128,15 @@ async def transcribe_file(
     """Return the text of a whole file; cancelling the call cancels its jobs and the reading.
 
     Args:
-        transcriber: Recognises the pieces.
-        decoder: Finds them.
-        request: The file and what is asked of it.
+        transcriber: Recognises the chunks.
+        decoder: Finds the chunks.
+        request: The file and its options.
         chunk_slots: From :func:`chunk_semaphore`.
-        on_progress: Called in the event loop whenever more of the text is there.
+        on_progress: Called in the event loop whenever there is more text.
 
     Raises:
-        AuricleError: Whatever the decoder raises for this file; ``Draining``; for a short file
-            that somebody waits for also ``DeadlineExceeded``; and the first piece's error if none
-            succeeded.
+        AuricleError: Any error of the decoder for this file; ``Draining``; for a short file whose
+            client waits also ``DeadlineExceeded``; and the first chunk's error if all failed.
     """
     work = _FileWork(transcriber, request, chunk_slots, on_progress)
     try:
@@ -149,8 +149,8 @@ async def transcribe_file(
 class _Reading:
     """The decoder's iterator, with the time spent waiting for it.
 
-    A decoder that is busy before the first answer is asked again: for ever if the file was
-    accepted, until the deadline if somebody waits.
+    A decoder that is busy before its first result is retried: without limit if the file was
+    accepted, until the deadline if a client waits.
     """
 
     def __init__(self, decoder: Reader, request: FileRequest) -> None:
@@ -197,7 +197,7 @@ class _Reading:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Item:
-    """A piece and its place; only the place outlives the piece's turn: files can be long."""
+    """A chunk and its slot; only the slot is kept after the chunk is done: files can be long."""
 
     place: ChunkSlot
     piece: Chunk
@@ -205,7 +205,7 @@ class _Item:
 
 
 class _FileWork:
-    """One file while it is worked on."""
+    """The state of one file while it is transcribed."""
 
     def __init__(
         self,
@@ -221,19 +221,19 @@ class _FileWork:
             on_progress, keep_words=request.options.word_timestamps
         )
         self._languages = FileLanguages(request.options.language)
-        # Pieces in a language that was found out: those that wait for earlier ones to be heard, and
-        # those that were, but are not sure yet, with the language that they were taken for.
+        # Chunks whose language is detected: results that wait for those of earlier chunks, and
+        # undecided results with the language of their transcript.
         self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
         self._unsure: dict[int, tuple[_Item, str | None]] = {}
         self._next_heard = 0
         self._in_slot: set[_Item] = set()
-        self._listening: set[_Item] = set()  # those of them whose language is being found out
+        self._listening: set[_Item] = set()  # chunks being recognised to detect their language
         self._news = anyio.Event()
         self._started = 0
 
     async def run(self, reading: _Reading) -> FileTranscript:
         duration_samples = 0
-        # The pieces of what may be a short file; ``None`` once they needn't be held.
+        # The chunks of a file that may be short; ``None`` once they need not be held.
         held: list[_Item] | None = [] if self._request.is_urgent else None
         try:
             async with anyio.create_task_group() as pieces:
@@ -254,12 +254,12 @@ class _FileWork:
                     await self._start(pieces, replace(item, kind=JobKind.FINAL))
             await self._correct(self._languages.close())
         finally:
-            for _ in self._in_slot:  # of tasks that were cancelled before their first step
+            for _ in self._in_slot:  # those of tasks that were cancelled before their first step
                 self._chunk_slots.leave(self._request.client)
         return self._stitching.result(duration_samples, reading.waited_s, self._languages)
 
     def _release_room(self) -> None:
-        """Let others have what was reserved for a file that turned out to be long."""
+        """Release the reservation of a file that turned out to be long."""
         if self._request.reservation is not None:
             self._transcriber.release(self._request.reservation)
 
@@ -269,7 +269,7 @@ class _FileWork:
         return _Item(place, piece)
 
     async def _start(self, pieces: TaskGroup, item: _Item) -> None:
-        """Run a piece beside the others, or now if the next one depends on its text."""
+        """Start a chunk in parallel, or run it now if the next one depends on its text."""
         while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
             await self._news.wait()
         if item.kind is JobKind.FILE:
@@ -299,10 +299,10 @@ class _FileWork:
             self._news = anyio.Event()
 
     def _hear(self) -> list[tuple[int, str | None]]:
-        """Hear the pieces in their order, so that it doesn't matter which is done first.
+        """Process results in the order of the chunks, so that their completion order is irrelevant.
 
         Returns:
-            Those that are settled now, and the language they are in.
+            The chunks that are now decided, with their languages.
         """
         settled: list[tuple[int, str | None]] = []
         while self._next_heard in self._heard:
@@ -314,7 +314,7 @@ class _FileWork:
         return settled
 
     async def _correct(self, settled: list[tuple[int, str | None]]) -> None:
-        """Recognise again what was taken for another language than it is in."""
+        """Recognise again the chunks that were decoded in another language than decided."""
         for index, language in settled:
             item, heard_as = self._unsure.pop(index)
             if language is not None and language != heard_as:
@@ -322,7 +322,7 @@ class _FileWork:
             self._stitching.trust(index)
 
     async def _recognise(self, item: _Item, language: str | None = None) -> Transcript | None:
-        """Return a piece's transcript, or ``None`` if it left a gap; it has its place already."""
+        """Return a chunk's transcript, or ``None`` if it left a gap; it has a slot already."""
         try:
             transcript = await self._submit(item, language)
         except (AudioError, PoisonJob) as error:
