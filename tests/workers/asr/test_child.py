@@ -191,9 +191,9 @@ def test_an_answer_above_the_limit_is_announced_as_it_is(ready: Child) -> None:
     ("model", "factory", "says"),
     [
         ("scripted:setup-error", FACTORY, "There is no such model; scripted engines have none."),
-        ("scripted", "no.such.module:load", "AURICLE_ENGINE takes module:function"),
-        ("scripted", "json:no_such_name", "AURICLE_ENGINE takes module:function"),
-        ("scripted", "", "AURICLE_ENGINE takes module:function"),
+        ("scripted", "no.such.module:load", "Set AURICLE_ENGINE to module:function"),
+        ("scripted", "json:no_such_name", "Set AURICLE_ENGINE to module:function"),
+        ("scripted", "", "Set AURICLE_ENGINE to module:function"),
         ("scripted:raise", FACTORY, f"RuntimeError: {SECRET}"),
     ],
 )

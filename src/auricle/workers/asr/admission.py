@@ -1,9 +1,9 @@
-"""Who is let in: the queue's bounds, reservations, and waits that would be too long. No I/O.
+"""Admission to the queue: bounds, reservations and deadlines. No I/O.
 
-The queue is bounded in seconds of audio and in jobs, in all and for each key. When it is full,
-waiting speculation and partials go first (they end as ``Superseded``), then new work is refused
-with the time to come back. What was accepted is never dropped for load. What an idle worker would
-start at once is never refused, whatever was measured or set.
+The queue is bounded in seconds of audio and in jobs, in total and for each key. When it is full,
+waiting speculative finals and partials are shed first (they end as ``Superseded``), then new work
+is rejected with a retry time. Other accepted jobs are never dropped for load. A job that an idle
+worker would start immediately is never rejected.
 """
 
 import itertools
@@ -17,44 +17,44 @@ from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
 
 FILE_QUEUE_SHARE = 0.5
-"""Most of the queue that pieces of files may fill: they can wait, and utterances can't."""
+"""Maximum share of the queue for chunks of files: they can wait, and utterances cannot."""
 RESUME_HEADROOM = 0.1
-"""Part of the queue that only resumed sessions may reserve."""
+"""Share of the queue that only resumed sessions may reserve."""
 WAIT_MARGIN = 1.3
-"""An expected wait may be wrong by so much; what is accepted had better be in time."""
+"""Safety factor for expected waits, so that accepted jobs meet their deadline."""
 ELSEWHERE = "elsewhere"
-"""The reservation of a job for which somebody else keeps room: a gateway that sends jobs here."""
+"""Reservation of a job that was admitted upstream, by the gateway that sent it."""
 ELSEWHERE_BOUND = 2.0
-"""How full of everything the queue may be, as a multiple of its bounds, when such a job comes.
-Gateways count on each other's good manners, so this is where they end."""
+"""Queue limit for such jobs, as a multiple of the usual bounds.
+Gateways do not coordinate exactly, so the recogniser needs a limit."""
 SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
-"""Kinds that make room for others, in the order in which they go."""
+"""Kinds that are shed to make room for others, in this order."""
 
 _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
 class Bounds(Protocol):
-    """How much may wait; see :class:`auricle.config.QueueSettings`."""
+    """Bounds of the queue; see :class:`auricle.config.QueueSettings`."""
 
     @property
     def queue_audio_s(self) -> float:
-        """Most seconds of audio."""
+        """Maximum audio, in seconds."""
         ...
 
     @property
     def queue_jobs(self) -> int:
-        """Most jobs."""
+        """Maximum number of jobs."""
         ...
 
     @property
     def key_share(self) -> float:
-        """Most of both that one key may fill."""
+        """Maximum share of both bounds for one key, 0..1."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Room kept for audio that is still to come; ``standing`` outlives its first job."""
+    """Queue room for future audio; a ``standing`` reservation lasts until it is released."""
 
     client: ClientId
     audio_s: float
@@ -62,12 +62,12 @@ class Reservation:
 
 
 class Admission:
-    """Decides on room and waits; the backlog is read here and changed by the scheduler.
+    """Check room and waits; reads the backlog, which only the scheduler changes.
 
     Args:
-        settings: The bounds.
-        backlog: What waits and runs.
-        speed: How fast it is worked off.
+        settings: Bounds of the queue.
+        backlog: Jobs that wait and run.
+        speed: Measured speed of the workers.
     """
 
     def __init__(self, settings: Bounds, backlog: Backlog, speed: Speed) -> None:
@@ -79,21 +79,21 @@ class Admission:
 
     @property
     def reserved_audio_s(self) -> float:
-        """Seconds of audio that room is kept for."""
+        """Total reserved audio, in seconds."""
         return sum(reservation.audio_s for reservation in self._reservations.values())
 
     def keep(self, client: ClientId, audio_s: float, standing: bool) -> str:
-        """Write a reservation down and return its name."""
+        """Record a reservation and return its name."""
         name = f"r{next(self._ids)}"
         self._reservations[name] = Reservation(client, audio_s, standing)
         return name
 
     def release(self, name: str) -> None:
-        """Give room back; unknown names are ignored."""
+        """Release a reservation; unknown names are ignored."""
         self._reservations.pop(name, None)
 
     def claim(self, name: str | None, audio_s: float) -> bool:
-        """Return whether a job of this length may use the reservation, and use it up."""
+        """Return whether the job may use the reservation; consume one that is not standing."""
         if name == ELSEWHERE:
             return self._has_room(None, ELSEWHERE_BOUND, audio_s, [])
         if name is None or (reservation := self._reservations.get(name)) is None:
@@ -102,7 +102,7 @@ class Admission:
             del self._reservations[name]
             return True
         waiting_s = sum(t.audio_s for t in self._backlog.waiting() if t.job.reservation == name)
-        # A session's next final has room however long it is: others could keep the queue full.
+        # A session's next final always has room, even if other clients keep the queue full.
         return not waiting_s or waiting_s + audio_s <= reservation.audio_s
 
     def make_room(
@@ -115,47 +115,47 @@ class Admission:
         standing: bool = False,
         resumed: bool = False,
     ) -> list[Ticket]:
-        """Return what must leave the queue so that a job, or a reservation, is let in.
+        """Return the tickets to shed so that a job or a reservation fits.
 
         Raises:
-            Overloaded: It doesn't fit, whatever leaves, or would be late.
+            Overloaded: It does not fit even after shedding, or would miss its deadline.
         """
         is_next = self.has_idle_worker(kind)
         if kind is JobKind.FILE:
             self.refuse_full_of_files(audio_s)
         if not is_next:
             self.refuse_late(client, kind, audio_s + JOB_OVERHEAD_S, max_wait_s)
-        if is_next and not standing:  # a session has room for as long as it lasts
+        if is_next and not standing:  # a session reserves room for its whole duration
             return []
         return self.to_shed(client, audio_s, self.spare_s(standing=standing, resumed=resumed))
 
     def has_idle_worker(self, kind: JobKind) -> bool:
-        """Whether more workers are idle than jobs will come before the next one of this kind."""
+        """Return whether an idle worker would start the next job of this kind immediately."""
         ahead = sum(_URGENCY[t.job.kind] <= _URGENCY[kind] for t in self._backlog.waiting())
         ahead += sum(not room.standing for room in self._reservations.values())
         return len(self._backlog.running) + ahead < self._speed.ready
 
     def spare_s(self, *, standing: bool, resumed: bool) -> float:
-        """Return the room that must stay free beside a new reservation."""
+        """Return the audio, in seconds, that must stay free in addition to a new reservation."""
         is_new_session = standing and not resumed
         return self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
 
     def refuse_full_of_files(self, audio_s: float) -> None:
-        """Refuse a piece of a file when too many wait already.
+        """Reject a chunk of a file when too many are waiting.
 
         Raises:
-            Overloaded: They fill their part of the queue.
+            Overloaded: The part of the queue for files is full.
         """
         waiting_s = sum(ticket.audio_s for ticket in self._backlog.queues[JobKind.FILE])
         most_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
         if waiting_s > 0 and waiting_s + audio_s > most_s:
-            raise Overloaded("the files' part of the queue is full", self.retry_after_s())
+            raise Overloaded("the part of the queue for files is full", self.retry_after_s())
 
     def to_shed(self, client: ClientId, audio_s: float, spare_s: float) -> list[Ticket]:
-        """Return what must leave the queue so that ``audio_s`` fit.
+        """Return the tickets to shed so that ``audio_s`` fits.
 
         Raises:
-            Overloaded: They don't fit, whatever leaves.
+            Overloaded: It does not fit even after shedding.
         """
         own = (client, self._settings.key_share, audio_s, "this key's share of the queue is full")
         all_of_it = (None, 1.0, audio_s + spare_s, "the queue is full")
@@ -172,26 +172,26 @@ class Admission:
     def refuse_late(
         self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
     ) -> None:
-        """Refuse at once what would be late.
+        """Reject a job that would miss its deadline.
 
         Raises:
-            Overloaded: The answer would come after ``max_wait_s``.
+            Overloaded: The expected wait is longer than ``max_wait_s``.
         """
         if max_wait_s is None:
             return
         ahead_s = self._speed.wait_s(self._load_ahead_s(client, kind))
         own_s = load_s * self._speed.seconds_per_load
         late_s = (ahead_s + own_s) * WAIT_MARGIN - max_wait_s
-        # With nothing ahead the job is tried: the measured speed may be out of date.
+        # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))
 
     def retry_after_s(self) -> int:
-        """Return when all that waits and runs now will be done, in whole seconds."""
+        """Return the time until the current backlog is done, in whole seconds."""
         return self._speed.retry_after_s(self._load_ahead_s(None, JobKind.FILE))
 
     def _sheddable(self, client: ClientId | None) -> list[Ticket]:
-        """Return what may be shed of one client or of all, the newest of the least needed first."""
+        """Return sheddable tickets of one client or of all: by :data:`SHEDDABLE`, newest first."""
         queues = self._backlog.queues
         newest_first = (t for kind in SHEDDABLE for t in reversed(list(queues[kind])))
         return [ticket for ticket in newest_first if client in (None, ticket.client)]
@@ -199,13 +199,13 @@ class Admission:
     def _has_room(
         self, client: ClientId | None, share: float, audio_s: float, shed: list[Ticket]
     ) -> bool:
-        """Whether another job fits; an empty queue takes any, however small the bound was set."""
+        """Return whether another job fits; an empty queue accepts any job."""
         occupied_s, jobs = self._occupied(client, shed)
         fits_s = not occupied_s or occupied_s + audio_s <= self._settings.queue_audio_s * share
         return fits_s and (not jobs or jobs + 1 <= self._settings.queue_jobs * share)
 
     def _occupied(self, client: ClientId | None, shed: list[Ticket]) -> tuple[float, int]:
-        """Seconds and jobs that wait or have room kept, of one client or of all."""
+        """Return audio seconds and jobs that wait or are reserved, of one client or of all."""
         rooms = {n: r for n, r in self._reservations.items() if client in (None, r.client)}
         waiting_in_s = dict.fromkeys(rooms, 0.0)
         occupied_s, jobs = 0.0, sum(not room.standing for room in rooms.values())
@@ -217,14 +217,14 @@ class Admission:
                 waiting_in_s[name] += ticket.audio_s
             else:
                 occupied_s += ticket.audio_s
-        # A standing reservation may have more waiting than it keeps room for: all of it counts.
+        # More audio may wait for a standing reservation than it reserves: count all of it.
         occupied_s += sum(max(room.audio_s, waiting_in_s[name]) for name, room in rooms.items())
         return occupied_s, jobs
 
     def _load_ahead_s(self, client: ClientId | None, kind: JobKind) -> float:
-        """Return the load that runs before a new job of this client and kind.
+        """Return the load, in seconds, that runs before a new job of this client and kind.
 
-        Clients take turns, so others count at most as much as this client's own work does.
+        Clients take turns, so each other client counts for at most this client's own load.
         """
         loads: dict[ClientId, float] = {}
         for ticket in self._backlog.waiting():
@@ -234,7 +234,7 @@ class Admission:
             if not reservation.standing:
                 load_s = reservation.audio_s + JOB_OVERHEAD_S
                 loads[reservation.client] = loads.get(reservation.client, 0.0) + load_s
-        # What runs is half done on average.
+        # Running jobs are half done on average.
         running_s = sum(ticket.load_s for ticket in self._backlog.in_flight()) / 2
         if client is None:
             return running_s + sum(loads.values())

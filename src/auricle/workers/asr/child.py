@@ -1,8 +1,8 @@
-"""An ASR worker, run by :mod:`auricle.workers.process.child`, started and spoken to by the pool.
+"""The ASR worker, run by :mod:`auricle.workers.process.child` and controlled by the pool.
 
-It loads one engine, warms it up, says ``Ready``, and then answers each ``RunBatch`` with one
-``BatchDone``. A job whose input is to blame is answered as ``JobFailed``; any exception ends the
-process, because the model's state is unknown after it.
+It loads one engine, warms it up, sends ``Ready``, and answers each ``RunBatch`` with one
+``BatchDone``. Invalid input is answered with ``JobFailed``; any other exception ends the process,
+because the model's state is unknown afterwards.
 """
 
 import importlib
@@ -42,9 +42,9 @@ from auricle.workers.process.messages import (
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
-    """Load the engine and run batches until told to stop; return the exit code.
+    """Load the engine and run batches until a stop message; return the exit code.
 
-    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
     start = parse_for_asr(channel.receive_body())
     if not isinstance(start, StartAsr):
@@ -54,9 +54,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
-    except Exception as exc:  # no speech has been here yet: the message is the operator's to see
+    except Exception as exc:  # no speech was received yet, so the message may be shown
         dump_frames(exc)
-        channel.send(StartFailed(f"The engine can't be loaded: {type(exc).__name__}: {exc}"))
+        channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
     ready = Ready(
@@ -101,7 +101,7 @@ def _find_factory(name: str) -> EngineFactory:
         factory: EngineFactory = getattr(importlib.import_module(module_name), function_name)
     except (ImportError, AttributeError, ValueError) as exc:
         raise SetupError(
-            f"There is no engine {name!r}: {exc}. AURICLE_ENGINE takes module:function."
+            f"Engine {name!r} not found: {exc}. Set AURICLE_ENGINE to module:function."
         ) from exc
     return factory
 

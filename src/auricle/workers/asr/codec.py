@@ -1,4 +1,4 @@
-"""Between jobs and messages: what a child is told, and what is believed of its answers."""
+"""Convert jobs to worker messages, and validate workers' answers."""
 
 import math
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from auricle.workers.process.messages import (
 _LINE_BREAKS = (*range(0x09, 0x0E), 0x85, 0x2028, 0x2029)
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
 _DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Embeddings, overrides and isolates (Unicode TR9): they show text in another order than it has."""
+"""Embeddings, overrides and isolates (Unicode TR9), which change the order of displayed text."""
 _CLEANED = dict.fromkeys((*_CONTROLS, *_DIRECTIONS)) | dict.fromkeys(_LINE_BREAKS, " ")
 
 
 def job_message(job: Job) -> JobMessage:
-    """Return the job as a child is told of it; the samples are not copied."""
+    """Return the message for a job; the samples are not copied."""
     options = job.options
     return JobMessage(
         id=job.id,
@@ -48,37 +48,37 @@ def job_message(job: Job) -> JobMessage:
 
 
 def refuse_unsendable(job: Job) -> None:
-    """Refuse what no worker could be told: it would look like poison.
+    """Reject a job that cannot be encoded, which would otherwise look like poison.
 
     Raises:
-        BadRequest: The options hold text that is no Unicode, or a number beyond 64 bits.
+        BadRequest: The options contain invalid Unicode or a number beyond 64 bits.
     """
     try:
         pack(structs.replace(job_message(job), pcm=memoryview(b"")))
     except (UnicodeEncodeError, OverflowError) as exc:
-        raise BadRequest("The options hold text that is no Unicode, or a huge number.") from exc
+        raise BadRequest("The options contain invalid Unicode or a number beyond 64 bits.") from exc
 
 
 def read_outcome(
     ticket: Ticket, result: JobDone | JobFailed, now: float, asr_s: float
 ) -> Transcript | AudioError:
-    """Turn a child's result into ours; trusts no number in it.
+    """Validate a worker's result and convert it.
 
     Raises:
-        WorkerError: A number or a length is impossible.
+        WorkerError: A number or a length is out of range.
     """
     if isinstance(result, JobFailed):
         if result.code == EmptyAudio.code:
-            return EmptyAudio("there is no audio in it")
-        return AudioError("the engine can't work on this audio")
+            return EmptyAudio("the job contains no audio")
+        return AudioError("the engine cannot transcribe this audio")
     samples = ticket.job.pcm.size
     segments = read_segments(result.segments, ticket.job)
     text = "".join(segment.text for segment in segments).strip()
     if not 0 <= result.language_probability <= 1:
-        raise WorkerError("an impossible result")
+        raise WorkerError("language probability out of range")
     elapsed_s = now - ticket.started_at
     if not 0 <= asr_s <= elapsed_s + 1:
-        raise WorkerError("an impossible time")
+        raise WorkerError("engine time out of range")
     timing = Timing(
         queue_ms=(ticket.started_at - ticket.submitted_at) * 1000,
         ipc_ms=max(0.0, elapsed_s - asr_s) * 1000,
@@ -96,10 +96,10 @@ def read_outcome(
 
 
 def clean_text(text: str) -> str:
-    """Return text without control characters, line breaks and changes of direction.
+    """Return text without control characters, line breaks and direction changes.
 
-    It ends in terminals, logs, subtitles and pages, and comes from a process that read a stranger's
-    bytes.
+    The text comes from a process that read untrusted data, and ends in terminals, logs, subtitles
+    and web pages.
     """
     return text if text.isprintable() else text.translate(_CLEANED)
 
@@ -110,7 +110,7 @@ def clean_language(language: str | None) -> str | None:
 
 
 def segment_message(segment: Segment) -> SegmentMessage:
-    """Return a segment as it is sent; :func:`read_segments` is the way back."""
+    """Return the message for a segment; :func:`read_segments` is the inverse."""
     words = None
     if segment.words is not None:
         words = tuple(
@@ -130,12 +130,12 @@ def segment_message(segment: Segment) -> SegmentMessage:
 
 
 def read_segments(messages: Sequence[SegmentMessage], job: Job) -> tuple[Segment, ...]:
-    """Return a job's segments; trusts no number and no text in them.
+    """Validate and convert a job's segments.
 
-    Words that the job didn't ask for are left out.
+    Words are omitted unless the job requested them.
 
     Raises:
-        WorkerError: A time lies outside the audio, a number is none, or there is too much of it.
+        WorkerError: A time is outside the audio, a number is not finite, or there is too much text.
     """
     words = [word for message in messages for word in message.words or ()]
     if (
@@ -144,7 +144,7 @@ def read_segments(messages: Sequence[SegmentMessage], job: Job) -> tuple[Segment
         or sum(len(word.tokens) for word in words) > MAX_TOKENS
         or len(words) > MAX_SEGMENTS
     ):
-        raise WorkerError("an impossible amount of text")
+        raise WorkerError("too much text")
     samples, with_words = job.pcm.size, job.options.word_timestamps
     return tuple(_segment(message, samples, with_words=with_words) for message in messages)
 
@@ -176,11 +176,11 @@ def _segment(message: SegmentMessage, samples: int, *, with_words: bool) -> Segm
 
 def _span(start: int, end: int, samples: int) -> tuple[int, int]:
     if not 0 <= start <= end <= samples:
-        raise WorkerError("a time outside the audio")
+        raise WorkerError("time outside the audio")
     return start, end
 
 
 def _finite(number: float) -> float:
     if not math.isfinite(number):
-        raise WorkerError("a number that isn't one")
+        raise WorkerError("number is not finite")
     return number

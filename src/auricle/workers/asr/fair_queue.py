@@ -1,9 +1,9 @@
-"""A queue that its clients share evenly, counted in seconds of audio.
+"""A queue that clients share evenly, measured in seconds of audio.
 
-Goyal, Vin & Cheng, "Start-time fair queueing" (SIGCOMM 1996): whoever has been served least is
-next. While two clients wait, neither gets ahead of the other by more than its longest item. Where
-only some items fit, whoever has one may get ahead; the others are next until that is made up for.
-Bounds are the scheduler's: it asks before it pushes.
+Goyal, Vin & Cheng, "Start-time fair queueing" (SIGCOMM 1996): the client that was served least is
+next. While two clients wait, neither gets ahead of the other by more than its longest item. If only
+some items fit, their clients may get ahead; the others are next until the difference is made up.
+The queue has no bounds: the scheduler checks them before it pushes.
 """
 
 from collections import deque
@@ -14,16 +14,16 @@ from auricle.types import ClientId
 
 
 class Queued(Protocol):
-    """What the queue needs to know of what waits in it."""
+    """An item of the queue."""
 
     @property
     def client(self) -> ClientId:
-        """Whose share it uses."""
+        """Client whose share the item uses."""
         ...
 
     @property
     def audio_s(self) -> float:
-        """What it costs."""
+        """Cost of the item, in seconds of audio."""
         ...
 
 
@@ -31,12 +31,12 @@ T = TypeVar("T", bound=Queued)
 
 
 class FairQueue(Generic[T]):
-    """First come, first served for each client; the clients take turns."""
+    """First in, first out for each client; clients take turns."""
 
     def __init__(self) -> None:
         self._lines: dict[ClientId, deque[T]] = {}
         self._served_s: dict[ClientId, float] = {}
-        self._level_s = 0.0  # what the client that was served last had had before
+        self._level_s = 0.0  # service of the last served client, before that item
 
     def __len__(self) -> int:
         return sum(map(len, self._lines.values()))
@@ -46,22 +46,24 @@ class FairQueue(Generic[T]):
             yield from line
 
     def push(self, item: T) -> None:
-        """Add at the end of its client's line."""
+        """Append an item to its client's line."""
         self._line(item.client).append(item)
 
     def push_front(self, item: T) -> None:
-        """Put back at the head of its client's line, and give back what it had cost."""
+        """Return an item to the head of its client's line, and refund its cost."""
         self._line(item.client).appendleft(item)
         had_s = self._served_s[item.client] - item.audio_s
-        self._served_s[item.client] = max(self._level_s, had_s)  # what it cost may be forgotten
+        self._served_s[item.client] = max(
+            self._level_s, had_s
+        )  # its cost may have been dropped by _forget
 
     def replace(self, old: T, new: T) -> None:
-        """Put ``new`` in the place of ``old``, which must be waiting."""
+        """Replace ``old``, which must be waiting, by ``new``."""
         line = self._lines[old.client]
         line[line.index(old)] = new
 
     def remove(self, item: T) -> bool:
-        """Take out; return whether it was waiting."""
+        """Remove an item; return whether it was waiting."""
         line = self._lines.get(item.client)
         if line is None or item not in line:
             return False
@@ -72,11 +74,11 @@ class FairQueue(Generic[T]):
         return True
 
     def take(self, fits: Callable[[T], bool], rank: Callable[[T], float] | None = None) -> T | None:
-        """Take the next item whose turn it is among those that fit, or ``None``.
+        """Remove and return the next item among those that fit, or ``None``.
 
         Args:
-            fits: What may be taken.
-            rank: Which of a client's items is taken, the lowest; without it the first.
+            fits: Whether an item may be taken.
+            rank: Takes a client's item of lowest rank; ``None`` takes its first item.
         """
         candidates: dict[ClientId, T] = {}
         for client, line in self._lines.items():
@@ -94,7 +96,7 @@ class FairQueue(Generic[T]):
         return item
 
     def _line(self, client: ClientId) -> deque[T]:
-        """Return a client's line; who joins can't claim what others got before."""
+        """Return a client's line; a new client gets no credit for service that others received."""
         if client not in self._lines:
             self._lines[client] = deque()
             had_s = self._served_s.get(client, self._level_s)
@@ -102,7 +104,7 @@ class FairQueue(Generic[T]):
         return self._lines[client]
 
     def _forget(self) -> None:
-        """Forget the clients that could come back as if they were new; all, if nobody waits."""
+        """Drop the state of idle clients that are equal to new ones; all if the queue is empty."""
         level_s = self._level_s
         self._served_s = {
             client: served_s

@@ -1,7 +1,7 @@
 """WorkerPool: a Transcriber on local processes.
 
-The pool joins three things that know nothing of each other: the scheduler (which job next), the
-crew (which process lives) and the callers' futures.
+The pool connects three independent parts: the scheduler (which job is next), the supervisor (which
+processes run) and the callers' futures.
 """
 
 import asyncio
@@ -72,17 +72,18 @@ log = structlog.get_logger(__name__)
 
 
 class WorkerPool:
-    """Recognises jobs in worker processes that may crash, hang or eat memory.
+    """Recognise jobs in worker processes; survive their crashes, hangs and memory growth.
 
     Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
 
     Args:
-        worker: How many workers, and when one is given up.
-        queue: What may wait.
-        model: Which engine and device.
-        model_path: The model's directory, or its name, as the engine is to load it.
-        crash_audio: Where jobs that end a worker are kept; ``None`` keeps none.
-        crash_budget: Each client's, shared with other pools; ``None``: one for this pool alone.
+        worker: Number, budgets and limits of the workers.
+        queue: Bounds of the queue.
+        model: Engine and device.
+        model_path: Model directory, or model name, that the engine loads.
+        crash_audio: Where jobs that crash a worker are kept; ``None`` keeps none.
+        crash_budget: Crash budget of the clients, shared with other pools; ``None`` creates one for
+            this pool.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class WorkerPool:
         self._news = asyncio.Event()
 
     async def start(self) -> None:
-        """Start the workers; returns at once, they get ready one by one."""
+        """Start the workers; return immediately, before they are ready."""
         self._driver = asyncio.create_task(self._crew.run(), name="worker pool")
         self._driver.add_done_callback(self._driver_ended)
 
@@ -130,7 +131,7 @@ class WorkerPool:
         """Wait until one worker is ready.
 
         Raises:
-            SetupError: None got ready in time, or the model can't be loaded; it says why.
+            SetupError: No worker was ready in time, or the model cannot be loaded.
         """
         with anyio.move_on_after(timeout_s):
             while not self._crew.ready:
@@ -142,7 +143,7 @@ class WorkerPool:
             raise SetupError(f"no worker was ready after {timeout_s:.0f} s")
 
     async def aclose(self, drain_s: float = 0.0) -> None:
-        """Refuse new work, finish what is accepted within ``drain_s``, stop the workers."""
+        """Reject new jobs, finish accepted ones within ``drain_s``, then stop the workers."""
         self._is_draining = True
         if self._futures:
             self._is_idle.clear()
@@ -164,7 +165,7 @@ class WorkerPool:
         ticket = self._scheduler.submit(job, time.monotonic())
         future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future
-        self._deliver_failures()  # what was shed or replaced to make room
+        self._deliver_failures()  # jobs that were shed or replaced to make room
         self._crew.wake()
         try:
             return await future
@@ -225,10 +226,10 @@ class WorkerPool:
             seconds_per_audio_s=self._scheduler.speed.seconds_per_load,
         )
 
-    # What the crew asks of its owner (crew.Shift).
+    # SupervisorDelegate.
 
     def program(self) -> Sequence[str]:
-        """Confine a worker to the model."""
+        """Return the worker program, sandboxed to the model's files."""
         if self._worker.sandbox == "off":
             return program(CHILD, None)
         read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
@@ -237,7 +238,7 @@ class WorkerPool:
         return program(CHILD, Policy(tuple(read), tuple(write), has_gpu))
 
     def start_message(self, slot: int) -> Message:
-        """Tell a new worker what to load."""
+        """Return the engine and model that a new worker loads."""
         worker = self._worker
         return StartAsr(
             factory=self._model.engine,
@@ -250,12 +251,12 @@ class WorkerPool:
         )
 
     def workers_changed(self, ready: int) -> None:
-        """Tell the scheduler, whose waits and limits depend on it."""
+        """Update the number of ready workers, which the scheduler's waits and limits depend on."""
         self._counts.ready = ready
         self._news.set()
 
     def became_ready(self, worker: str, message: Ready, now: float) -> None:
-        """Take the warm-up as the first measurement of speed."""
+        """Use the warm-up as the first speed measurement."""
         self._model_name = message.model or self._model.model
         self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
         speed = self._scheduler.speed
@@ -265,7 +266,7 @@ class WorkerPool:
             speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
-        """Give an idle worker the next batch, or try it out if it has been idle for long."""
+        """Return the next batch, or a self-test if the worker has been idle for a long time."""
         batch = self._scheduler.next_batch(worker, now)
         if batch is not None:
             jobs = tuple(job_message(ticket.job) for ticket in batch.tickets)
@@ -277,14 +278,14 @@ class WorkerPool:
         return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s, overdue_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
-        """Check a batch's results and hand them out."""
+        """Validate a batch's results and deliver them to the callers."""
         number, batch = self._batches[worker]
         if not isinstance(message, BatchDone) or message.id != number:
-            raise WorkerError("not the answer to this batch")
+            raise WorkerError("answer does not match the batch")
         tickets = batch.tickets if batch else ()
         expected: list[str] = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
         if [result.id for result in message.results] != expected:
-            raise WorkerError("results of other jobs than were given")
+            raise WorkerError("results do not match the jobs of the batch")
         outcomes = [
             read_outcome(ticket, result, now, message.asr_s)
             for ticket, result in zip(tickets, message.results, strict=False)
@@ -304,7 +305,7 @@ class WorkerPool:
                 future.set_result(outcome)
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
-        """Put back or convict what the worker held."""
+        """Requeue or quarantine the jobs of a worker that died."""
         _, batch = self._batches.pop(worker, (0, None))
         signature = exit.signature
         if signature is not None and reason == "hung":
@@ -317,12 +318,12 @@ class WorkerPool:
         self._deliver_failures()
 
     def poll(self, now: float) -> float:
-        """Tell callers whose deadline has passed."""
+        """Fail jobs whose deadline has passed."""
         self._scheduler.poll(now)
         self._deliver_failures()
         return self._scheduler.wake_at
 
-    # How it is done.
+    # Internals.
 
     def _refuse_when_down(self) -> None:
         if self._is_draining:
@@ -371,7 +372,7 @@ class WorkerPool:
                 future.set_exception(failure.error)
 
     def _driver_ended(self, driver: asyncio.Task[None]) -> None:
-        """A bug ended the driver: nobody must be left waiting for it."""
+        """Fail all jobs if a bug ended the driver, so that no caller waits forever."""
         if driver.cancelled() or (error := driver.exception()) is None:
             return
         self._is_draining = self._is_closed = True
@@ -382,7 +383,7 @@ class WorkerPool:
 
 _SELF_TEST = Job(
     JobId("self-test"),
-    # Faint noise: an engine may answer silence without asking its model.
+    # Faint noise: an engine may answer silence without running its model.
     np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16),
     SELF_TEST_OPTIONS,
 )

@@ -1,8 +1,8 @@
-"""Which job runs next, and which is refused, retried or convicted. No I/O, no clock.
+"""Decide which job runs next, and which is rejected, retried or quarantined. No I/O, no clock.
 
-Jobs wait in one fair queue for each kind. Whenever a worker falls idle it takes up to B waiting
-jobs of one batch class; there is no batching timer. All figures are seconds of audio, or monotonic
-seconds where a name ends in ``_at`` or an argument is called ``now``.
+Jobs wait in one fair queue for each kind. A worker that becomes idle takes up to ``max_batch_jobs``
+waiting jobs of one batch class; there is no batching timer. Quantities are seconds of audio; names
+that end in ``_at``, and arguments named ``now``, are monotonic seconds.
 """
 
 import math
@@ -26,19 +26,20 @@ from auricle.workers.asr.speed import Speed, Workers
 from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
 
 MAX_SMALL_BATCH_JOBS = 2
-"""Partials and speculation run in batches no larger than this, so that no final waits long: four
-take twice as long as two, each job as much (0.92 s against 0.42 s, bench/live.py, 2026-11-25)."""
+"""Maximum batch size of partials and speculative finals, so that finals do not wait long: a batch
+of four takes twice as long as one of two, without saving time for each job (0.92 s against 0.42 s,
+bench/live.py, 2026-11-25)."""
 MAX_FINAL_BATCH_JOBS = 4
-"""So many live finals go together at most: eight take 0.9 s longer and save each a tenth of its
-cost. Fewer do where the other workers could take some: four take 1.15 s, twice two 0.8 s."""
+"""Maximum batch size of live finals: eight take 0.9 s longer and save each a tenth of its cost.
+Batches are smaller if other workers can share the load: four take 1.15 s, twice two 0.8 s."""
 MAX_FILE_CREDIT_S = 60.0
-"""Most of the files' share that may be saved up while live speech keeps the workers busy."""
+"""Maximum credit that files accumulate while live speech keeps the workers busy."""
 LIVE_LATELY_S = 10.0
-"""Files share a single worker with speech that was live so lately: their batches are small then,
+"""If only one worker is ready, file batches stay small for this time after the latest live job,
 because a live final waits for the end of a batch."""
 SUSPECT_PATIENCE_S = 60.0
-"""So long a suspect waits for a second ready worker: one that can never start (too little memory
-for two) must not keep an accepted job waiting for ever."""
+"""Maximum time that a suspect waits for a second ready worker, which may never start (such as for
+lack of memory)."""
 
 _LIVE = (JobKind.FINAL, JobKind.SPECULATIVE, JobKind.PARTIAL)
 
@@ -53,7 +54,7 @@ class Failure:
 
 @dataclass(slots=True)
 class Counters:
-    """What happened since the start."""
+    """Number of jobs by outcome since the start."""
 
     done: int = 0
     failed: int = 0
@@ -63,16 +64,16 @@ class Counters:
 
 
 class Scheduler:
-    """The queue, its bounds and its memory of who did what.
+    """Schedule jobs: queue, admission, batches and quarantine.
 
     After each call, drain :meth:`next_failure`; call :meth:`poll` at :attr:`wake_at`.
 
     Args:
         settings: Bounds and shares.
-        max_batch_jobs: Most jobs that a worker gets at once.
-        workers: Shared with the pool.
-        speed: What is measured of them.
-        crash_budget: Shared with other pools; ``None``: one for this scheduler alone.
+        max_batch_jobs: Maximum number of jobs in a batch.
+        workers: Number of workers, shared with the pool.
+        speed: Measured speed of the workers.
+        crash_budget: Shared with other pools; ``None`` creates one for this scheduler.
     """
 
     def __init__(
@@ -113,11 +114,11 @@ class Scheduler:
         standing: bool = False,
         resumed: bool = False,
     ) -> str:
-        """Keep room for audio that is still to come, and return the reservation's name.
+        """Reserve queue room for future audio, and return the reservation's name.
 
         Raises:
-            Overloaded: There is no room, or the wait is longer than ``max_wait_s``.
-            RateLimited: The client's budget of crashes is used up.
+            Overloaded: There is no room, or the wait would be longer than ``max_wait_s``.
+            RateLimited: The client's crash budget is exhausted.
         """
         self._refuse_banned(client, now)
         self._make_room(
@@ -129,10 +130,11 @@ class Scheduler:
         """Accept a job.
 
         Raises:
-            Overloaded: There is no room for it, or its deadline can't be met.
-            PoisonJob: This audio was convicted lately.
-            RateLimited: The client's budget of crashes is used up.
-            Superseded: A partial of an utterance that a worker died of, or one too many.
+            Overloaded: There is no room for the job, or its deadline cannot be met.
+            PoisonJob: The audio is in quarantine.
+            RateLimited: The client's crash budget is exhausted.
+            Superseded: A partial or speculative final of an utterance that crashed a worker, or too
+                many partials are waiting.
         """
         try:
             self._poison.refuse_poison(job.pcm, now)
@@ -140,13 +142,13 @@ class Scheduler:
             self.counters.refused += 1
             raise
         if job.kind in SHEDDABLE and self._poison.is_suspect(job.utterance):
-            raise Superseded("a worker died of this utterance: only its final is tried again")
+            raise Superseded("this utterance crashed a worker; only its final is retried")
         deadline_at = math.inf if job.max_wait_s is None else now + job.max_wait_s
         ticket = Ticket(job, now, deadline_at)
         if job.kind is JobKind.PARTIAL:
             if older := self.backlog.waiting_partial(job):
                 self.backlog.queues[JobKind.PARTIAL].replace(older, ticket)
-                self._fail(older, Superseded("a newer partial took its place"))
+                self._fail(older, Superseded("replaced by a newer partial"))
                 return ticket
             self._make_room_for_partial(job)
         if not self.admission.claim(job.reservation, job.audio_s):
@@ -158,7 +160,7 @@ class Scheduler:
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
-        """The caller left: a waiting job vanishes, a running one is let finish and dropped."""
+        """Cancel a job: remove it if it waits, ignore its result if it runs."""
         ticket.is_settled = True
         if self.backlog.remove(ticket):
             self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
@@ -166,7 +168,7 @@ class Scheduler:
     # Work.
 
     def next_batch(self, worker: str, now: float) -> Batch | None:
-        """Return what this idle worker is to do, or ``None``."""
+        """Start and return the next batch for this idle worker, or ``None``."""
         for kind in self._kinds_in_turn():
             first = self.backlog.queues[kind].take(partial(self._may_run, now))
             if first is None:
@@ -178,7 +180,7 @@ class Scheduler:
         return None
 
     def batch_done(self, worker: str, now: float) -> Batch:
-        """The worker finished: return its batch; the caller settles the tickets."""
+        """Record that a worker finished; return its batch, whose tickets the caller settles."""
         batch = self.backlog.running.pop(worker)
         load_s = sum(ticket.load_s for ticket in batch.tickets)
         self.speed.observe((now - batch.tickets[0].started_at) / load_s)
@@ -187,7 +189,7 @@ class Scheduler:
         return batch
 
     def settle(self, ticket: Ticket, *, failed: bool = False) -> bool:
-        """Mark as answered; return whether its caller is still waiting."""
+        """Mark a ticket as answered; return whether its caller is still waiting."""
         waiting, ticket.is_settled = not ticket.is_settled, True
         if waiting and failed:
             self.counters.failed += 1
@@ -196,11 +198,11 @@ class Scheduler:
         return waiting
 
     def worker_died(self, worker: str, signature: str | None, now: float) -> None:
-        """Put back what the worker held, or convict it, in this one step.
+        """Requeue or quarantine the jobs of a worker that died.
 
         Args:
-            worker: Which one; one that held nothing is fine.
-            signature: What the death looked like; ``None`` if no frame is known.
+            worker: The worker; it may have had no jobs.
+            signature: Crash signature; ``None`` if no frame is known.
             now: Monotonic seconds.
         """
         batch = self.backlog.running.pop(worker, None)
@@ -209,7 +211,7 @@ class Scheduler:
         was_alone = len(batch.tickets) == 1
         for ticket in reversed(batch.tickets):
             blamed = ticket.job.utterance
-            if ticket.is_settled:  # see Blame.carry_over
+            if ticket.is_settled:  # see PoisonTracker.carry_over
                 blamed = fingerprint(ticket.job.pcm).hex()
             if was_alone and self._poison.record_crash(blamed, signature):
                 self._convict(ticket, blamed, now)
@@ -219,14 +221,14 @@ class Scheduler:
             elif ticket.is_settled:
                 continue
             elif was_alone and ticket.job.kind in SHEDDABLE:
-                self._fail(ticket, Superseded("a worker died of it; the final is tried again"))
+                self._fail(ticket, Superseded("it crashed a worker; only the final is retried"))
             else:
                 ticket.alone = True
                 self.counters.retried += 1
                 self.backlog.queues[ticket.job.kind].push_front(ticket)
 
     def drain(self, error: Callable[[], AuricleError]) -> None:
-        """Fail everything that waits or runs."""
+        """Fail all jobs that wait or run."""
         for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
             self.backlog.remove(ticket)
             if not ticket.is_settled:
@@ -236,24 +238,26 @@ class Scheduler:
 
     @property
     def wake_at(self) -> float:
-        """When :meth:`poll` has something to do next; infinity if never."""
+        """Time of the next deadline, at which to call :meth:`poll`; infinity if there is none."""
         tickets = [*self.backlog.waiting(), *self.backlog.in_flight()]
         return min((t.deadline_at for t in tickets if not t.is_settled), default=math.inf)
 
     def poll(self, now: float) -> None:
-        """Tell the callers whose deadline has passed."""
+        """Fail jobs whose deadline has passed."""
         for ticket in [*self.backlog.waiting(), *self.backlog.in_flight()]:
             if ticket.deadline_at <= now and not ticket.is_settled:
                 if self.backlog.remove(ticket):
                     self._poison.carry_over(ticket.job.utterance, ticket.job.pcm)
                 after_s = self.admission.retry_after_s()
-                self._fail(ticket, DeadlineExceeded("the answer was not there in time", after_s))
+                self._fail(
+                    ticket, DeadlineExceeded("the deadline passed before the answer", after_s)
+                )
 
     def next_failure(self) -> Failure | None:
-        """Return a ticket that ended without a transcript, each once, oldest first."""
+        """Return the oldest undelivered failure, once; ``None`` if there is none."""
         return self._failures.pop(0) if self._failures else None
 
-    # How it is done.
+    # Internals.
 
     def _fail(self, ticket: Ticket, error: AuricleError) -> None:
         ticket.is_settled = True
@@ -265,7 +269,7 @@ class Scheduler:
         self._poison.quarantine(ticket.client, ticket.job.pcm, now)
         self._poison.clear(blamed)
         self._refuse_poison(ticket)
-        # Others may have sent the same audio: each of them would cost as many workers again.
+        # Jobs with the same audio would crash as many workers again.
         convicted = fingerprint(ticket.job.pcm)
         for other in list(self.backlog.waiting()):
             if other.audio_s == ticket.audio_s and fingerprint(other.job.pcm) == convicted:
@@ -274,7 +278,7 @@ class Scheduler:
 
     def _refuse_poison(self, ticket: Ticket) -> None:
         if not ticket.is_settled:
-            self._fail(ticket, PoisonJob("this audio made the engine crash repeatedly"))
+            self._fail(ticket, PoisonJob("this audio crashed the engine repeatedly"))
 
     def _refuse_banned(self, client: ClientId, now: float) -> None:
         try:
@@ -302,27 +306,31 @@ class Scheduler:
             raise
         for ticket in shed:
             self.backlog.remove(ticket)
-            self._fail(ticket, Superseded("more urgent work took its place"))
+            self._fail(ticket, Superseded("displaced by more urgent work"))
 
     def _make_room_for_partial(self, job: Job) -> None:
-        """Keep few partials waiting: a guess that waits long is out of date.
+        """Limit the number of waiting partials; one that waits long is out of date.
 
-        The longest gives way: who has just begun to speak has seen nothing yet.
+        The longest is dropped: a speaker who has just started has not seen any text yet.
 
         Raises:
-            Superseded: It is this one; ask again with newer audio.
+            Superseded: The new partial is the longest; retry with newer audio.
         """
         partials = self.backlog.queues[JobKind.PARTIAL]
         if len(partials) < MAX_SMALL_BATCH_JOBS * max(1, self._workers.ready):
             return
         longest = max(partials, key=lambda ticket: ticket.audio_s)
         if longest.audio_s <= job.audio_s:
-            raise Superseded("enough partials wait; ask again with newer audio")
+            raise Superseded("too many partials are waiting; retry with newer audio")
         self.backlog.remove(longest)
-        self._fail(longest, Superseded("a shorter partial took its place"))
+        self._fail(longest, Superseded("displaced by a shorter partial"))
 
     def _kinds_in_turn(self) -> list[JobKind]:
-        """Most urgent first; files come first when their share is due, and only so many run."""
+        """Return job kinds in scheduling order.
+
+        The most urgent kind is first; files are first when their share is due, and left out when
+        the maximum number of workers run files.
+        """
         kinds: list[JobKind] = [kind for kind in _LIVE if self.backlog.queues[kind]]
         files = self.backlog.queues[JobKind.FILE]
         if not files:
@@ -338,7 +346,10 @@ class Scheduler:
         return [*kinds, JobKind.FILE]
 
     def _may_run(self, now: float, ticket: Ticket) -> bool:
-        """Whether a suspect would leave at least one ready worker of several untouched."""
+        """Return whether a ticket may run; a suspect must leave one ready worker without suspects.
+
+        A pool of one worker, and a suspect that has waited too long, are exempt.
+        """
         if not self._poison.is_suspect(ticket.job.utterance) or self._workers.size == 1:
             return True
         at_risk = sum(self._poison.is_suspect(t.job.utterance) for t in self.backlog.in_flight())
@@ -347,7 +358,7 @@ class Scheduler:
         return is_stuck or at_risk + 1 < self._workers.ready
 
     def _companions(self, first: Ticket, now: float) -> list[Ticket]:
-        """Take more waiting jobs that may share a batch with the first one."""
+        """Take further waiting jobs that fit into a batch with the first one."""
         kind = first.job.kind
         limit = self.max_batch_jobs
         if kind is JobKind.FINAL:
@@ -365,7 +376,7 @@ class Scheduler:
                 and batch_class(ticket.job) == wanted
             )
 
-        # Pieces of files go by length: a batch decodes best when all are padded alike.
+        # Chunks of files are picked by length: batches of equal length need the least padding.
         rank = _distance_from(first) if kind is JobKind.FILE else None
         taken: list[Ticket] = []
         while len(taken) + 1 < limit and (ticket := self.backlog.queues[kind].take(fits, rank)):
@@ -373,7 +384,7 @@ class Scheduler:
         return taken
 
     def _shares_one_worker(self, now: float) -> bool:
-        """Whether live speech has to wait for whatever files do."""
+        """Return whether live jobs and files share a single worker."""
         return self._workers.ready <= 1 and now - self._live_at < LIVE_LATELY_S
 
     def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
