@@ -73,7 +73,7 @@ def test_one_key_leaves_places_to_others() -> None:
     with contextlib.ExitStack() as held:
         for _ in range(3):
             held.enter_context(places.take(alice))
-        with pytest.raises(Overloaded, match="of one key"), places.take(alice):
+        with pytest.raises(Overloaded, match="for this key"), places.take(alice):
             pass
         with places.take(bob), pytest.raises(Overloaded), places.take(ClientId("carol")):
             pass

@@ -36,7 +36,7 @@ def test_a_minutes_requests_may_come_at_once_and_come_back_evenly() -> None:
     used = allowances(KeyLimits(requests=6))
     for _ in range(6):
         used.take_request(ALICE, NOW)
-    with pytest.raises(RateLimited, match="6 requests a minute") as caught:
+    with pytest.raises(RateLimited, match="6 requests per minute") as caught:
         used.take_request(ALICE, NOW)
     assert pause_s(caught) == 10
     used.take_request(BOB, NOW)
@@ -66,7 +66,7 @@ def test_audio_over_the_limit_is_owed() -> None:
     used.charge_audio(ALICE, 59.5, NOW)
     used.check_audio(ALICE, NOW)
     used.charge_audio(ALICE, 120.5, NOW)
-    with pytest.raises(RateLimited, match="60 seconds of audio a minute") as caught:
+    with pytest.raises(RateLimited, match="60 seconds of audio per minute") as caught:
         used.check_audio(ALICE, NOW)
     assert pause_s(caught) == 120
     used.check_audio(BOB, NOW)
@@ -78,7 +78,7 @@ def test_audio_over_the_limit_is_owed() -> None:
 def test_sessions_are_counted_by_who_has_them() -> None:
     used = allowances(KeyLimits(sessions=2))
     used.check_sessions(ALICE, 1)
-    with pytest.raises(RateLimited, match="2 live sessions") as caught:
+    with pytest.raises(RateLimited, match="2 concurrent live sessions") as caught:
         used.check_sessions(ALICE, 2)
     assert pause_s(caught) == SESSION_RETRY_S
 

@@ -197,8 +197,8 @@ async def test_a_broken_pair_leaves_the_old_one_and_is_told_once(
         mine.become(second)
         await until_shown(port, second)
     mismatch, gone, garbage = warnings_told()
-    assert "is not that of the certificate" in mismatch
-    assert "there is no" in gone
+    assert "does not match the first certificate" in mismatch
+    assert "does not exist" in gone
     assert "PEM" in garbage
 
 
@@ -229,13 +229,19 @@ def be_pipe(files: Issued) -> None:
 
 
 BREAKAGES: dict[str, tuple[Callable[[Issued], object], str]] = {
-    "no key": (lambda files: files.key.unlink(), "AURICLE_TLS_KEY: there is no"),
-    "no certificate": (lambda files: files.certificate.unlink(), "AURICLE_TLS_CERT: there is no"),
+    "no key": (lambda files: files.key.unlink(), "AURICLE_TLS_KEY: .* does not exist"),
+    "no certificate": (
+        lambda files: files.certificate.unlink(),
+        "AURICLE_TLS_CERT: .* does not exist",
+    ),
     "no PEM": (lambda files: files.certificate.write_bytes(b"\0" * 99), "PEM form"),
     "swapped": (lambda files: files.key.write_text(files.pem), "PEM form"),
     "a key with a passphrase": (encrypt, "encrypted"),
-    "a pipe": (be_pipe, "no file of certificates"),
-    "large": (lambda files: files.key.write_bytes(b"x" * 2_000_000), "no file of certificates"),
+    "a pipe": (be_pipe, "not a certificate or key file"),
+    "large": (
+        lambda files: files.key.write_bytes(b"x" * 2_000_000),
+        "not a certificate or key file",
+    ),
 }
 
 
@@ -249,7 +255,7 @@ def test_what_cant_be_used_is_told_at_the_start(mine: Issued, how: str) -> None:
 
 def test_a_key_of_another_certificate_is_told(mine: Issued, second: Issued) -> None:
     mine.become(second, "server.key")
-    with pytest.raises(SetupError, match="is not that of the certificate"):
+    with pytest.raises(SetupError, match="does not match the first certificate"):
         Certificate.of(ServerSettings(**mine.settings))
 
 

@@ -1,1 +1,1 @@
-"""Keys, tokens, origins, limits: who may do what."""
+"""Authentication, origin checks, rate limits, connection limits and admission."""

@@ -1,7 +1,7 @@
-"""Who is let in, decided from the headers alone: before a byte of the body is read.
+"""Admission of requests, decided from the headers before the body is read.
 
-Short audio reserves its room in the queue; long audio, and whatever may turn out to be long, takes
-one of a few places for files. What a request holds is given back when it ends, however that comes.
+Short audio reserves queue room. Audio that is or may be long takes one of a few file slots. Both
+are released when the request ends, also if it fails or is cancelled.
 """
 
 import contextlib
@@ -14,14 +14,14 @@ from auricle.transcriber import Transcriber
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
 
 MAX_UTTERANCE_S = 30.0
-"""Whisper's window: longer audio is a file."""
+"""Whisper's window; longer audio is handled as a file."""
 
 MIN_ESTIMATE_S = 1.0
 
-# Typical speech; an estimate decides where a request waits, never whether its audio is good.
+# Typical rates for speech. An estimate selects the queue; it never rejects audio as invalid.
 _BYTES_PER_S = {
     "wav": 32_000,  # 16 kHz mono PCM16
-    "flac": 16_000,  # half of that
+    "flac": 16_000,  # half of WAV
     "mp3": 8_000,  # 64 kbit/s
     "m4a": 8_000,
     "opus": 4_000,  # 32 kbit/s
@@ -33,15 +33,16 @@ _BYTES_PER_S = {
 _BASE64_GROWTH = 4 / 3
 
 FILE_RETRY_S = 10
+"""Retry-After when no file slot is free. Slots take minutes to free; clients should retry sooner.
+"""
 KEY_FILE_SHARE = 0.75
-"""Most of the places that one key may hold, however slowly its uploads come in."""
-"""A place for a file comes free in minutes rather than seconds; nobody is to wait for all of it."""
+"""Maximum share of the file slots that one key may hold, even if its uploads are slow."""
 
 
 def estimate_s(
     size_bytes: int | None, audio_format: str = "auto", sample_rate_hz: int = SAMPLE_RATE_HZ
 ) -> float | None:
-    """Return about how long audio of this size lasts; ``None`` when the size isn't known."""
+    """Estimate the duration of audio of this size in seconds; ``None`` if the size is unknown."""
     if size_bytes is None:
         return None
     is_pcm = audio_format == "pcm16"
@@ -50,7 +51,7 @@ def estimate_s(
 
 
 def estimate_json_s(size_bytes: int | None) -> float:
-    """Return about how long the audio in a JSON body is: at most an utterance, unseen."""
+    """Estimate the duration of audio in a JSON body in seconds, at most ``MAX_UTTERANCE_S``."""
     audio_s = estimate_s(None if size_bytes is None else int(size_bytes / _BASE64_GROWTH))
     return MAX_UTTERANCE_S if audio_s is None else min(audio_s, MAX_UTTERANCE_S)
 
@@ -59,11 +60,11 @@ def estimate_json_s(size_bytes: int | None) -> float:
 def reserved(
     transcriber: Transcriber, client: ClientId, audio_s: float, max_wait_s: float
 ) -> Iterator[str]:
-    """Hold room for one utterance.
+    """Hold a queue reservation for one utterance.
 
     Raises:
-        Overloaded: There is none, or the wait is too long already.
-        RateLimited: The client's budget of crashes is used up.
+        Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
+        RateLimited: The client has used up its crash budget.
     """
     reservation = transcriber.reserve(client, audio_s, max_wait_s=max_wait_s)
     try:
@@ -73,11 +74,11 @@ def reserved(
 
 
 def check_open(transcriber: Transcriber, client: ClientId) -> None:
-    """Refuse a file now rather than after its upload, if even a second of audio would be.
+    """Reject a file before its upload if the queue would reject even one second of audio.
 
     Raises:
-        Overloaded: There is no room, no worker is ready, or the service is draining.
-        RateLimited: The client's budget of crashes is used up.
+        Overloaded: The queue is full, no worker is ready, or the server is draining.
+        RateLimited: The client has used up its crash budget.
     """
     with reserved(transcriber, client, MIN_ESTIMATE_S, max_wait_s=float("inf")):
         pass
@@ -85,7 +86,7 @@ def check_open(transcriber: Transcriber, client: ClientId) -> None:
 
 @dataclass(slots=True)
 class FilePlaces:
-    """The bound on files that are received or worked on at once, and on one key's share of them."""
+    """File slots: limit concurrent uploads and transcriptions of files, in total and per key."""
 
     total: int
     taken: int = 0
@@ -93,18 +94,15 @@ class FilePlaces:
 
     @contextlib.contextmanager
     def take(self, client: ClientId) -> Iterator[None]:
-        """Hold a place.
+        """Hold a file slot.
 
         Raises:
-            Overloaded: All are taken, or as many as a key may have.
+            Overloaded: All slots are taken, or this key holds its maximum share.
         """
         is_greedy = client != ANONYMOUS and self._taken_by[client] >= self.total * KEY_FILE_SHARE
         if self.taken >= self.total or is_greedy:
-            whose = "of one key " if is_greedy else ""
-            raise Overloaded(
-                f"As many files {whose}as the server takes at once are being worked on.",
-                FILE_RETRY_S,
-            )
+            scope = "for this key" if is_greedy else "on this server"
+            raise Overloaded(f"Too many files in progress {scope}; try again later.", FILE_RETRY_S)
         self.taken += 1
         self._taken_by[client] += 1
         try:

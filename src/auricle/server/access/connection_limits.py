@@ -1,12 +1,13 @@
-"""Who may be connected: counted in all and by address, from the moment a connection is accepted.
+"""Connection limits, in total and per address, applied when a connection is accepted.
 
-A stranger holds a file descriptor before a byte of theirs was read, and before TLS has begun. When
-there are none left nobody is let in, and no dead worker can be started anew. So connections beyond
-the limits are let in to be told so (503, or 429 for too many of one address), and beyond a few of
-those they are closed at once. Nobody waits: others, and who is connected already, notice nothing.
+A client occupies a file descriptor before it sends a byte and before TLS starts. With none left the
+server can neither accept connections nor restart a dead worker. A connection above a limit is
+accepted and answered with an error: 503, or 429 for too many from one address. Above a small margin
+of those, connections are closed immediately. None of them waits, so other clients are unaffected.
 
-Loopback and trusted proxies are many clients, or the operator's own: they have no limit by address,
-and come in when others can't. What comes through a trusted proxy is counted by request instead.
+Loopback and trusted proxies stand for many clients or for the operator. They have no limit per
+address, and a separate margin above the total. Clients behind a trusted proxy are counted per
+request instead.
 """
 
 import ipaddress
@@ -25,23 +26,23 @@ from auricle.server.http.errors import refuse
 from auricle.server.http.request_log import request_log
 
 MARGIN = 32
-"""Connections above a limit that are told why they are refused; and, beside these, so many of
-loopback and trusted proxies."""
+"""Connections above the total limit that receive an error response; loopback and trusted proxies
+may open the same number again."""
 ADDRESS_MARGIN = 8
-"""The same for one address."""
+"""Connections above the limit per address that receive an error response."""
 RESERVED_FILES = 256
-"""Files that are no connections: pipes of 20 workers, uploads, logs, files being read."""
+"""File descriptors not used by connections: pipes of 20 workers, uploads, logs, open files."""
 RETRY_S = 10
 IPV6_PREFIX = 64
-"""One household or machine has so much of an IPv6 address to itself (RFC 6177)."""
+"""Typical prefix assigned to one household or machine (RFC 6177)."""
 _MOST_AT_ONCE = 16
-"""Closed without a pause for the loop."""
+"""Maximum connections closed in a row before the event loop runs again."""
 
 Peer = tuple[str, int]
 
 
 def network_of(address: Address | None) -> Network | None:
-    """Return what an address is counted as; ``None`` for loopback, or where there is none."""
+    """Return the network an address is counted under; ``None`` for loopback or no address."""
     if address is None or address.is_loopback:
         return None
     prefix = 32 if address.version == 4 else IPV6_PREFIX
@@ -49,12 +50,13 @@ def network_of(address: Address | None) -> Network | None:
 
 
 class ConnectionLimiter:
-    """Counts the connections of one server.
+    """Counts the connections of one server and decides which to accept.
 
     Args:
-        most: Connections at once.
-        most_of_address: Connections, and requests in progress, of one address; 0 is no limit.
-        trusted: Proxies.
+        most: Maximum concurrent connections.
+        most_of_address: Maximum concurrent connections, and maximum requests in progress, per
+            address; 0 disables the limit.
+        trusted: Networks of trusted proxies.
     """
 
     def __init__(self, most: int, most_of_address: int, trusted: Sequence[Network] = ()) -> None:
@@ -68,18 +70,18 @@ class ConnectionLimiter:
 
     @classmethod
     def of(cls, settings: ServerSettings) -> "ConnectionLimiter":
-        """Return the gate of a server; as many files as it needs may be open from now on."""
+        """Create the limiter from the settings, and raise the process's open-file limit for it."""
         files = raise_open_files(settings.max_connections + RESERVED_FILES + 2 * MARGIN)
         most = min(settings.max_connections, max(1, files - RESERVED_FILES - 2 * MARGIN))
         return cls(most, settings.address_connections, settings.trusted_proxies)
 
     @property
     def open(self) -> int:
-        """Connections that are open."""
+        """Number of open connections."""
         return self._open
 
     def enter(self, peer: Peer) -> bool:
-        """Count a new connection; return whether it is let in, if only to be refused."""
+        """Count a new connection; return whether to accept it, if only to send an error."""
         network = self._counted(peer)
         margin = 2 * MARGIN if network is None else MARGIN
         of_address = 0 if network is None else self._open_of[network] + 1
@@ -91,25 +93,25 @@ class ConnectionLimiter:
             self._open_of[network] += 1
             if self._open > self._most:
                 self._refused[peer] = Overloaded(
-                    "As many connections as the server takes are open.", RETRY_S
+                    "The server's connection limit is reached; try again later.", RETRY_S
                 )
             elif over_address > 0:
                 self._refused[peer] = self._too_many()
         return True
 
     def leave(self, peer: Peer) -> None:
-        """Forget a connection that was let in."""
+        """Stop counting an accepted connection that has closed."""
         self._open -= 1
         self._refused.pop(peer, None)
         if (network := self._counted(peer)) is not None:
             _decrement(self._open_of, network)
 
     def refusal(self, peer: Peer) -> AuricleError | None:
-        """Return why nothing is answered over a connection but this."""
+        """Return the error to send on a connection above a limit; ``None`` if it is within."""
         return self._refused.get(peer)
 
     def begin_request(self, network: Network | None) -> AuricleError | None:
-        """Count a request or a WebSocket, unless its address has too many: return that error."""
+        """Count a request or WebSocket; return an error if its address is over the limit."""
         if network is None:
             return None
         if self._most_of_address and self._requests_of[network] >= self._most_of_address:
@@ -118,7 +120,7 @@ class ConnectionLimiter:
         return None
 
     def end_request(self, network: Network | None) -> None:
-        """Forget a request that was counted."""
+        """Stop counting a request that has ended."""
         if network is not None:
             _decrement(self._requests_of, network)
 
@@ -130,8 +132,8 @@ class ConnectionLimiter:
 
     def _too_many(self) -> RateLimited:
         return RateLimited(
-            f"An address may have {self._most_of_address} connections at once. If it is a proxy's, "
-            "the operator can name it in AURICLE_TRUSTED_PROXIES.",
+            f"This address has reached its limit of {self._most_of_address} connections. If it is "
+            "a proxy, the operator can add it to AURICLE_TRUSTED_PROXIES.",
             RETRY_S,
         )
 
@@ -143,26 +145,26 @@ def _decrement(counter: Counter[Network], network: Network) -> None:
 
 
 class LimitedListener(socket.socket):
-    """A socket that listens, and accepts whom its gate lets in.
+    """A listening socket that accepts only the connections its limiter allows.
 
-    On Windows asyncio accepts past it, and nothing is counted.
+    On Windows asyncio does not call :meth:`accept`, so connections are not counted.
     """
 
     gate: ConnectionLimiter
 
     @classmethod
     def around(cls, found: socket.socket, gate: ConnectionLimiter) -> "LimitedListener":
-        """Take over a socket that listens."""
+        """Take ownership of a listening socket."""
         made = cls(found.family, found.type, found.proto, fileno=found.detach())
         made.setblocking(False)
         made.gate = gate
         return made
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Return the next connection that is let in.
+        """Accept the next connection that the limiter allows.
 
         Raises:
-            BlockingIOError: There is none now.
+            BlockingIOError: None is pending.
         """
         for _ in range(_MOST_AT_ONCE):
             found, address = super().accept()
@@ -174,7 +176,7 @@ class LimitedListener(socket.socket):
 
 
 class _LimitedConnection(socket.socket):
-    """A connection that is counted until it is closed."""
+    """An accepted connection, counted until it is closed."""
 
     _gate: ConnectionLimiter | None = None
     _peer: Peer = ("", 0)
@@ -183,13 +185,13 @@ class _LimitedConnection(socket.socket):
     def around(
         cls, found: socket.socket, gate: ConnectionLimiter, peer: Peer
     ) -> "_LimitedConnection":
-        """Take over a connection that was let in."""
+        """Take ownership of an accepted connection."""
         made = cls(found.family, found.type, found.proto, fileno=found.detach())
         made._gate, made._peer = gate, peer
         return made
 
     def close(self) -> None:
-        """Close it, and let the next one in."""
+        """Close the connection and stop counting it."""
         gate, self._gate = self._gate, None
         super().close()
         if gate is not None:
@@ -197,14 +199,14 @@ class _LimitedConnection(socket.socket):
 
 
 class ConnectionLimitMiddleware:
-    """ASGI middleware: answers those that the gate let in to be refused."""
+    """ASGI middleware that rejects requests on connections, or from addresses, above a limit."""
 
     def __init__(self, app: ASGIApp, gate: ConnectionLimiter) -> None:
         self._app, self._gate = app, gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, or refuse the request."""
-        if scope["type"] == "lifespan" or scope["path"] == "/livez":  # whose loop answers, lives
+        """Run the application, or reject the request."""
+        if scope["type"] == "lifespan" or scope["path"] == "/livez":  # liveness is never limited
             await self._app(scope, receive, send)
             return
         network = network_of(client_address(scope))

@@ -1,14 +1,14 @@
-"""The file of keys: a line for each with name, hash and limits, changed while the server runs.
+"""The key file: one line per key with its name, hash and limits; reloaded when it changes.
 
 ::
 
-    # who    what
+    # name   hash and limits
     anna     sha256:5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8 requests=60
 
-The hash is plain SHA-256. A key of ``auricle keys add`` has 256 random bits: nobody guesses those,
-however fast the hash is, so neither salt nor slowness would add anything, and the same key makes
-the same tokens on every server. A token's secret follows from the hash (:mod:`.tokens`), so who can
-read the file can make tokens: it tells no key, but is to be as private as one.
+The hash is plain SHA-256. A key made by ``auricle keys add`` has 256 random bits and cannot be
+brute-forced, so a salt or a slow hash would add nothing. Without a salt the same key gives the same
+tokens on every server. The token secret is derived from the hash (:mod:`.tokens`): the file does
+not reveal keys, but anyone who can read it can issue tokens. Keep it as private as a key.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, w
 MAX_FILE_BYTES = 2**20
 
 _PREFIX = "aur_"
-"""So that programs that look for lost keys know ours."""
+"""Lets secret scanners recognise leaked keys."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _HASH = re.compile(r"sha256:([0-9a-f]{64})")
 
@@ -40,7 +40,7 @@ _log = structlog.get_logger("auricle.server")
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A line of the file."""
+    """One line of the key file."""
 
     name: str
     hash: bytes
@@ -48,19 +48,19 @@ class StoredKey:
 
 
 def hashed(key: bytes) -> bytes:
-    """Return what is kept of a key."""
+    """Return the SHA-256 digest that is stored for a key."""
     return hashlib.sha256(key).digest()
 
 
 def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
-    """Return the keys of a file.
+    """Parse the contents of a key file.
 
     Args:
-        text: What is in it.
-        source: Its name, for the error, which shows nothing of the text: it may hold a key.
+        text: The contents.
+        source: The file's name, for errors. Errors never quote the text: it may hold a key.
 
     Raises:
-        SetupError: A line can't be read, or a name or key is there twice.
+        SetupError: A line is malformed, or a name or hash is a duplicate.
     """
     found: list[StoredKey] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -71,45 +71,48 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
         limits = parse_limits(words[2:])
         if digest is None or limits is None or not _NAME.fullmatch(words[0]):
             raise SetupError(
-                f"{source}, line {number} is not `NAME sha256:HASH`, with limits behind it if any: "
-                "mend it, or remove it and make a key with `auricle keys add NAME`."
+                f"{source}, line {number}: expected `NAME sha256:HASH [LIMIT=NUMBER ...]`. "
+                "Correct it, or remove it and create a key with `auricle keys add NAME`."
             )
         key = StoredKey(words[0], bytes.fromhex(digest.group(1)), limits)
         if any(key.name == other.name or key.hash == other.hash for other in found):
-            raise SetupError(f"{source}, line {number} has a name or key for the second time.")
+            raise SetupError(f"{source}, line {number}: duplicate name or key.")
         found.append(key)
     return tuple(found)
 
 
 def read_keys(path: Path) -> tuple[StoredKey, ...]:
-    """Return the keys of a file.
+    """Read a key file.
 
     Raises:
-        SetupError: It can't be read, or holds something else.
+        SetupError: The file can't be read or is not a valid key file.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
         if len(data) > MAX_FILE_BYTES:
-            raise SetupError(f"{path} is larger than 1 MiB; that is no file of keys.")
+            raise SetupError(f"{path} is larger than 1 MiB, so it is not a key file.")
         return parse_keys(data.decode(), str(path))
     except FileNotFoundError as error:
         raise SetupError(
-            f"There is no {path}: make it with `auricle keys add NAME`, or unset AURICLE_KEYS_FILE."
+            f"{path} does not exist: create it with `auricle keys add NAME`, or unset "
+            "AURICLE_KEYS_FILE."
         ) from error
     except OSError as error:
-        raise SetupError(f"{path} can't be read ({error.strerror}): look at its mode.") from error
+        raise SetupError(
+            f"{path} can't be read ({error.strerror}): check its permissions."
+        ) from error
     except UnicodeDecodeError as error:
-        raise SetupError(f"{path} is not text; that is no file of keys.") from error
+        raise SetupError(f"{path} is not UTF-8 text, so it is not a key file.") from error
 
 
 def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
-    """Make a key, append its hash to the file, and return the key, which is nowhere else.
+    """Create a key, append its hash to the file, and return the key, which is stored nowhere.
 
-    The file is made for its owner's eyes only if it is not there.
+    A missing file is created with mode 0600.
 
     Raises:
-        SetupError: The name can't be used or is there, or the file can't be read or written.
+        SetupError: The name is invalid or in use, or the file can't be read or written.
     """
     if not _NAME.fullmatch(name):
         raise SetupError("A key's name is 1 to 64 letters, digits, dots, hyphens or underscores.")
@@ -117,8 +120,8 @@ def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
     line = f"{name} sha256:{hashed(key.encode()).hex()} {limits.text()}".rstrip() + "\n"
     try:
         if path.exists() and any(known.name == name for known in read_keys(path)):
-            raise SetupError(f"{path} has a key {name} already: remove it, or take another name.")
-        # Appended in one write, so that the file keeps its owner, and a reader sees all or nothing.
+            raise SetupError(f"{path} already has a key {name}: remove it, or use another name.")
+        # Append in one write: the file keeps its owner, and readers never see half a line.
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         with open(descriptor, "r+b", buffering=0) as file:
             if file.seek(0, os.SEEK_END):
@@ -131,14 +134,14 @@ def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
 
 
 def remove_key(path: Path, name: str) -> None:
-    """Take a key out of the file; all other lines stay as they are.
+    """Remove a key from the file, leaving all other lines unchanged.
 
     Raises:
-        SetupError: There is none of this name, or the file can't be read or written.
+        SetupError: No key has this name, or the file can't be read or written.
     """
     if all(key.name != name for key in read_keys(path)):
-        raise SetupError(f"{path} has no key {name}; `auricle keys list` shows those it has.")
-    path = path.resolve()  # a link stays one
+        raise SetupError(f"{path} has no key {name}; `auricle keys list` lists its keys.")
+    path = path.resolve()  # replace a symlink's target, not the link
     try:
         lines = path.read_bytes().splitlines(keepends=True)
         kept = [line for line in lines if line.split()[:1] != [name.encode()]]
@@ -148,7 +151,7 @@ def remove_key(path: Path, name: str) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Write a file anew in one step: nobody sees half of it, and a full disk leaves the old one."""
+    """Replace a file atomically; a failure, such as a full disk, leaves the old one."""
     before = path.stat()
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -171,14 +174,14 @@ async def follow_keys(
     *,
     check_interval_s: float = CHECK_INTERVAL_S,
 ) -> None:
-    """Hand on what is in the file, now and whenever it changes; runs until it is cancelled.
+    """Load the key file now and whenever it changes; runs until cancelled.
 
-    A file that is gone or broken changes nothing: it is logged, and the keys stay as they were.
+    A missing or invalid file is logged, and the previous keys stay in use.
 
     Args:
-        path: The file.
-        use: What takes the keys; called in a thread.
-        check_interval_s: Seconds between two looks.
+        path: The key file.
+        use: Receives the keys; called in a thread.
+        check_interval_s: Seconds between checks of the file.
     """
     await watch_files((path,), partial(_refresh, path, use), check_interval_s=check_interval_s)
 

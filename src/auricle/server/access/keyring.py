@@ -1,12 +1,12 @@
-"""Who may use the service.
+"""Authentication by keys and tokens.
 
-Speech comes in with a key once any is configured; without one the server binds to loopback only,
-unless the operator insists.
+Once a key is configured, every request that sends audio needs one. Without keys the server binds to
+loopback only, unless the operator overrides that.
 ``/livez``, ``/readyz``, ``/health`` with its history, ``/metrics``, ``/openapi.json`` and the pages
-are open: probes carry no key, and nothing there tells what anybody said. Crash stacks are shown to
-the operator's key only.
-Keys are told in the settings, in a file (:mod:`.keys`), or in both.
-A short-lived token (:mod:`.tokens`) does wherever its key does, but gets no other token.
+need no key: probes carry none, and these endpoints return no transcripts. Crash stacks require the
+operator key.
+Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
+A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens.
 """
 
 import hmac
@@ -28,12 +28,12 @@ from auricle.types import ANONYMOUS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
 _KEYS = ("key.", "openai-insecure-api-key.")
-"""What a subprotocol begins with that is a key; the second is OpenAI's."""
+"""Prefixes of subprotocols that carry a key; the second is OpenAI's."""
 _INTRODUCTIONS = ("token", "bearer")
-"""Subprotocols after which a key comes as the next one, as Deepgram has it."""
+"""Subprotocols that announce a key in the next one, as in Deepgram's protocol."""
 _EPHEMERAL = "ek_"
-"""OpenAI's short-lived keys begin so: our tokens do where a client of theirs gets one, and behind a
-``~`` is more (:mod:`.realtime`)."""
+"""Prefix of OpenAI's short-lived keys. Tokens issued to OpenAI clients have it too, and may carry
+session options after a ``~`` (:mod:`.realtime`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _Key:
 
 
 class Keyring:
-    """The keys that are known, by their hashes; comparing takes the same time for each."""
+    """The valid keys, stored as hashes and compared in constant time."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class Keyring:
         operator_key: SecretStr | None = None,
         stored: Sequence[StoredKey] | None = None,
     ) -> None:
-        """Take the keys of the settings, and those of the file of keys if there is one."""
+        """Load the keys from the settings and, if there is one, the key file."""
         self._own = tuple(_parsed(key.get_secret_value()) for key in keys)
         self._keys = self._own
         self._is_open = not keys and stored is None
@@ -65,13 +65,13 @@ class Keyring:
 
     @property
     def has_keys(self) -> bool:
-        """Whether a key is asked for at all; a file of keys that is empty lets nobody in."""
+        """Whether requests need a key; with an empty key file all requests are rejected."""
         return not self._is_open
 
     def replace_stored(self, stored: Sequence[StoredKey]) -> None:
-        """Know these from the file of keys, and no others; takes 9 ms for each new one.
+        """Replace all keys loaded from the key file; takes 9 ms for each new key.
 
-        May be called in any thread.
+        Thread-safe.
         """
         known = {key.hash: key.tokens for key in self._keys}
         self._keys = self._own + tuple(
@@ -85,25 +85,24 @@ class Keyring:
         )
 
     def limits_of(self, client: ClientId) -> KeyLimits | None:
-        """Return the limits of a key; ``None`` for who has none. The file's count before others."""
+        """Return a key's limits; ``None`` without a key. The key file overrides the settings."""
         return next((key.limits for key in reversed(self._keys) if key.client == client), None)
 
     def identify(
         self, headers: Headers, subprotocols: Sequence[str] = (), token: str = "", *, now: float
     ) -> ClientId:
-        """Return whose key or token came with a request.
+        """Authenticate a request and return the client that its key or token belongs to.
 
         Args:
-            headers: The request's.
-            subprotocols: Those that a WebSocket offers: a browser, which can't set headers there,
-                gives its key as ``key.KEY``, or as OpenAI's and Deepgram's clients do.
-            token: What came in a WebSocket's address; a key doesn't do there, as addresses are
-                logged.
+            headers: The request's headers.
+            subprotocols: The WebSocket subprotocols offered. A browser can't set headers on a
+                WebSocket; it sends its key as ``key.KEY``, or in OpenAI's or Deepgram's form.
+            token: The token in a WebSocket's URL. Keys are not accepted there, as URLs are logged.
             now: Seconds since 1970.
 
         Raises:
-            Unauthorized: No key or token, or one that isn't known.
-            TokenExpired: A token that was good once.
+            Unauthorized: There is no key or token, or it is invalid.
+            TokenExpired: The token is genuine but has expired.
         """
         if self._is_open:
             return ANONYMOUS
@@ -122,22 +121,22 @@ class Keyring:
         return author
 
     def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
-        """Return a token that stands for the key in a request.
+        """Issue a token for the key in a request.
 
-        Without keys anything does, and so does this one: a program that asks for tokens works there
-        as well.
+        A server without keys issues tokens too, although it needs none, so that clients which
+        request one work unchanged.
 
         Raises:
-            Unauthorized: No key, or one that isn't known; a token is none.
+            Unauthorized: There is no valid key; a token can't issue tokens.
         """
         if self._is_open:
             return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
         if (key := self._known(_bearer(headers))) is None:
-            raise Unauthorized("A token is given for a key: `Authorization: Bearer KEY`.")
+            raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
         return key.tokens.issue(now, ttl_s)
 
     def is_operator(self, headers: Headers) -> bool:
-        """Return whether the operator's key came with a request."""
+        """Return whether a request carries the operator key."""
         if self._operator is None:
             return False
         return hmac.compare_digest(hashed(_bearer(headers)), self._operator)
@@ -151,7 +150,7 @@ class Keyring:
 
 
 def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
-    """Return the key or token that came with a request, right or wrong; empty if there is none."""
+    """Return the key or token in a request, valid or not; empty if there is none."""
     return (_bearer(headers) or _offered(subprotocols)).decode("latin-1")
 
 
@@ -159,7 +158,7 @@ def _bearer(headers: Headers) -> bytes:
     value = headers.get("authorization", "")
     scheme = next((name for name in _SCHEMES if value.lower().startswith(name)), None)
     key = "" if scheme is None else value[len(scheme) :].strip()
-    return key.encode("latin-1")  # the bytes as they came
+    return key.encode("latin-1")  # the original bytes
 
 
 def _offered(subprotocols: Sequence[str]) -> bytes:
@@ -171,38 +170,38 @@ def _offered(subprotocols: Sequence[str]) -> bytes:
     ]
     if len(subprotocols) > 1 and subprotocols[0].lower() in _INTRODUCTIONS:
         keys.append(subprotocols[1])
-    return next(iter(keys), "").encode("latin-1")  # as above
+    return next(iter(keys), "").encode("latin-1")  # the original bytes
 
 
 def _parsed(setting: str) -> _Key:
-    """Return what ``key`` or ``name:key`` means."""
+    """Parse ``key`` or ``name:key``."""
     name, colon, key = setting.partition(":")
     if not colon:
         digest = hashed(setting.encode())
         signer = TokenSigner(digest)
         return _Key(digest, ClientId(signer.key_name), signer)
     if not name or not key:
-        raise SetupError("AURICLE_API_KEYS holds an empty name or key; write `key` or `name:key`.")
+        raise SetupError("AURICLE_API_KEYS has an empty name or key; use `key` or `name:key`.")
     digest = hashed(key.encode())
     return _Key(digest, ClientId(name), TokenSigner(digest))
 
 
 def check_exposure(settings: ServerSettings) -> None:
-    """Refuse to be reachable from other machines without keys, unless that is wanted.
+    """Reject settings that expose a server without keys, unless ``insecure_no_auth`` is set.
 
     Raises:
         SetupError: The host isn't loopback and there are no keys, or the host is unknown.
     """
     if is_exposed(settings) and not settings.insecure_no_auth:
         raise SetupError(
-            f"Listening on {settings.host} lets other machines in, so keys are needed: set "
-            "AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1. "
-            "If whoever reaches it may use it, say --insecure-no-auth."
+            f"Listening on {settings.host} exposes the server to other machines, so it needs keys: "
+            "set AURICLE_API_KEYS=name:key or AURICLE_KEYS_FILE, or keep AURICLE_HOST=127.0.0.1. "
+            "To serve without authentication, use --insecure-no-auth."
         )
 
 
 def is_exposed(settings: ServerSettings) -> bool:
-    """Return whether other machines can use the service without keys.
+    """Return whether other machines can use the server without a key.
 
     Raises:
         SetupError: The host is unknown.
@@ -211,17 +210,17 @@ def is_exposed(settings: ServerSettings) -> bool:
 
 
 def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
-    """Return whether a name or address is reachable from this machine alone.
+    """Return whether a host is reachable from this machine only.
 
     Args:
-        host: The name or address.
-        variable: Where it is from, for the error.
+        host: A name or address; empty means all interfaces.
+        variable: The setting it is from, for the error.
 
     Raises:
-        SetupError: The name is unknown.
+        SetupError: The name can't be resolved.
     """
     if not host:
-        return False  # every interface
+        return False
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

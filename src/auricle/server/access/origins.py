@@ -1,13 +1,13 @@
-"""Whose pages may use the service, and under which names it may be asked for.
+"""Checks of the Origin and Host headers.
 
-A browser sends whatever any page wants, wherever that comes from, and says whose page it was in
-``Origin``. The server's own pages and those in ``AURICLE_ALLOWED_ORIGINS`` may use it, over HTTP
-(CORS) and over each kind of WebSocket alike; others, and those that can't be named (``null``), may
-not. There are no cookies, so nothing comes by itself with a page's request but the address.
+A browser sends requests for any page and names the page's origin in ``Origin``. Pages of the server
+itself and of ``AURICLE_ALLOWED_ORIGINS`` are accepted, over HTTP (CORS) and every kind of
+WebSocket. Pages from other origins, including the opaque origin ``null``, are rejected. There are
+no cookies, so a browser adds no credentials to a page's request.
 
-Without keys that is not enough: any site could point a name of its own at this machine (DNS
-rebinding), and would then be of the server's own origin. So a server without keys has to be asked
-for under a name that can't be anybody else's, whatever is asked. With keys such a page has none.
+Without keys that is not enough: any site could point one of its names at this machine (DNS
+rebinding), and its pages would then have the server's origin. So a server without keys accepts
+only Host names that no other site can own. With keys, such a page lacks the key.
 """
 
 import ipaddress
@@ -29,24 +29,25 @@ from auricle.server.http.request_log import REQUEST_ID, request_log
 _HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(\d{1,5}))?", re.ASCII)
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _HTTP = {"ws": "http", "wss": "https"}
-"""What a page's own scheme is, if its WebSocket has this one."""
+"""The page's scheme for each WebSocket scheme."""
 _LOCAL = ("localhost", ".localhost")  # RFC 6761 §6.3
 _PRIVATE = (".local", ".internal", ".home.arpa")
-"""Names that no public server answers for: RFC 6762, ICANN 2024, RFC 8375."""
+"""Suffixes that do not exist in public DNS: RFC 6762, ICANN 2024, RFC 8375."""
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
 _SHOWN = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error", WARNINGS_HEADER)
-"""What a page of another origin may read of an answer's head, beyond its type."""
+"""Response headers that pages from other origins may read, in addition to the safelisted ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origins:
-    """What the settings say of pages and names.
+    """Accepted origins and host names.
 
     Attributes:
-        allowed: Other origins whose pages may use the service, as browsers write them.
-        has_keys: Whether a key is asked for; else the server must be asked for by its own names.
-        names: Names that are its own beyond those of loopback.
-        is_open: It serves other machines without keys, so private names and addresses do.
+        allowed: Other origins whose pages are accepted, as browsers write them.
+        has_keys: Whether requests need a key; if not, the Host header is checked.
+        names: Accepted host names in addition to loopback names.
+        is_open: Whether the server serves other machines without keys; private names and IP
+            addresses are then accepted too.
     """
 
     allowed: frozenset[str]
@@ -56,7 +57,7 @@ class Origins:
 
     @classmethod
     def of(cls, settings: ServerSettings) -> Self:
-        """Read the settings."""
+        """Create the checks from the settings."""
         allowed = [found[2] for found in map(ORIGIN.fullmatch, settings.allowed_origins) if found]
         return cls(
             allowed=frozenset(settings.allowed_origins),
@@ -68,33 +69,33 @@ class Origins:
         )
 
     def check_origin(self, headers: Headers, scheme: str) -> None:
-        """Refuse what a page of another origin makes a browser send.
+        """Reject a request that a browser sends for a page from another origin.
 
         Args:
-            headers: The request's.
-            scheme: Its own, one of a WebSocket or of HTTP.
+            headers: The request's headers.
+            scheme: The request's scheme: ``http``, ``https``, ``ws`` or ``wss``.
 
         Raises:
-            ForbiddenOrigin: The request comes from such a page.
+            ForbiddenOrigin: The page's origin is not accepted.
         """
         origin = headers.get("origin")
-        if origin is None or origin in self.allowed:  # without: no browser, or a page that reads
+        if origin is None or origin in self.allowed:  # absent: not a browser, or a same-origin GET
             return
         if not _is_own(origin, _HTTP.get(scheme, scheme), headers.get("host", "")):
-            raise ForbiddenOrigin("Pages of other sites may not use this service.")
+            raise ForbiddenOrigin("Pages from other origins are rejected.")
 
     def check_host(self, headers: Headers) -> None:
-        """Refuse a request, of a server without keys, for a name that may be somebody else's.
+        """On a server without keys, reject a Host name that another site could own.
 
         Raises:
-            ForbiddenHost: It asks for such a name.
+            ForbiddenHost: The name is not accepted.
         """
-        if self.has_keys or (asked := headers.get("host")) is None:  # browsers always say it
+        if self.has_keys or (asked := headers.get("host")) is None:  # browsers always send it
             return
         host = _HOST.fullmatch(asked.lower())
         if host is None or not self._is_own_name(host[1].strip("[]").removesuffix(".")):
             raise ForbiddenHost(
-                "Without keys this server is to be asked for as 127.0.0.1 or localhost; its "
+                "Unknown host name. Without keys this server accepts 127.0.0.1 and localhost; the "
                 "operator can add names: AURICLE_ALLOWED_ORIGINS=http://NAME:PORT."
             )
 
@@ -102,32 +103,32 @@ class Origins:
         if name in self.names or name.endswith(_LOCAL[1]) or name == _LOCAL[0]:
             return True
         try:
-            return ipaddress.ip_address(name).is_loopback or self.is_open  # nobody rebinds those
+            return ipaddress.ip_address(name).is_loopback or self.is_open  # can't be rebound
         except ValueError:
             return self.is_open and ("." not in name or name.endswith(_PRIVATE))
 
 
 def _is_own(origin: str, scheme: str, host: str) -> bool:
-    """Return whether a page is the server's own: of the scheme, name and port that it asks."""
+    """Return whether an origin is the server's: its scheme, host and port match the request's."""
     page, here = ORIGIN.fullmatch(origin.lower()), _HOST.fullmatch(host.lower())
     if page is None or here is None or page[2] != here[1]:
         return False
     port = page[3] or _DEFAULT_PORTS.get(page[1])
     if (page[1], scheme) == ("https", "http") and here[2] is None:
-        return True  # a proxy ends TLS, isn't trusted to say so, and may leave its port out
+        return True  # an untrusted proxy terminates TLS, and may omit the port from Host
     if (page[1], scheme) == ("https", "http"):
         return here[2] == port
     return page[1] == scheme and port == (here[2] or _DEFAULT_PORTS.get(scheme))
 
 
 class TrustedHostMiddleware:
-    """ASGI middleware: refuses requests for other names; see the module."""
+    """ASGI middleware that rejects unknown Host names; see the module."""
 
     def __init__(self, app: ASGIApp, origins: Origins) -> None:
         self._app, self._origins = app, origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, unless it is asked for under another name."""
+        """Run the application if the Host name is accepted."""
         if scope["type"] != "lifespan":
             try:
                 self._origins.check_host(Headers(scope=scope))
@@ -139,9 +140,10 @@ class TrustedHostMiddleware:
 
 
 def cross_origin(app: ASGIApp, allowed: frozenset[str]) -> ASGIApp:
-    """Return an application that browsers let the pages of other origins use.
+    """Add CORS for the allowed origins to an application.
 
-    Any header may come: each dialect's clients have their own, and they are read by name only.
+    All request headers are allowed: each dialect's clients send different ones, and the server
+    ignores those it does not know.
     """
     if not allowed:
         return app

@@ -1,8 +1,9 @@
-"""What a key may use: live sessions at once, seconds of audio a minute, requests a minute.
+"""Rate limits per key: concurrent live sessions, audio seconds and requests per minute.
 
-A minute's worth may be used at once, and comes back evenly. Audio is charged when its length is
-known, which is never before it was let in: who goes over the limit owes the rest, and is refused
-until that is paid off. Live speech is never cut off; it is the next session that is refused.
+Each rate limit is a leaky bucket: a minute's quota may be used in one burst and refills evenly.
+Audio is charged once its duration is known, which is after admission. A key may therefore exceed
+its quota; its requests are then rejected until the excess has drained. A live session is never cut
+off; the next one is rejected.
 """
 
 import math
@@ -20,12 +21,12 @@ _LIMIT = re.compile(r"(sessions|audio_s|requests)=([0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """The limits of one key; 0 is no limit, and ``None`` leaves it to the settings.
+    """The limits of one key; 0 disables a limit, and ``None`` uses the default in the settings.
 
     Attributes:
-        sessions: Live sessions at once.
-        audio_s: Seconds of audio a minute.
-        requests: Requests and handshakes a minute.
+        sessions: Concurrent live sessions.
+        audio_s: Seconds of audio per minute.
+        requests: Requests and handshakes per minute.
     """
 
     sessions: int | None = None
@@ -33,7 +34,7 @@ class KeyLimits:
     requests: int | None = None
 
     def text(self) -> str:
-        """Return what :func:`parse_limits` reads, with spaces between."""
+        """Return the limits in the syntax of :func:`parse_limits`, separated by spaces."""
         given = {"sessions": self.sessions, "audio_s": self.audio_s, "requests": self.requests}
         return " ".join(f"{name}={most}" for name, most in given.items() if most is not None)
 
@@ -42,7 +43,7 @@ NO_OWN_LIMITS = KeyLimits()
 
 
 def parse_limits(words: Sequence[str]) -> KeyLimits | None:
-    """Return the limits that ``NAME=NUMBER`` words tell; ``None`` if they make no sense."""
+    """Parse ``NAME=NUMBER`` words; return ``None`` if one is invalid or a duplicate."""
     found: dict[str, int] = {}
     for word in words:
         limit = _LIMIT.fullmatch(word)
@@ -54,24 +55,25 @@ def parse_limits(words: Sequence[str]) -> KeyLimits | None:
 
 @dataclass(slots=True)
 class _Use:
-    """What was used of a minute's worth, and when that was so."""
+    """The used part of a minute's quota at a given time."""
 
     amount: float = 0.0
     at_s: float = 0.0
 
     def left_over(self, most: float, now: float) -> float:
-        """Return what is still used at a time: the minute's worth comes back evenly."""
+        """Drain the bucket up to ``now`` and return its level."""
         self.amount = max(0.0, self.amount - (now - self.at_s) * most / _MINUTE_S)
         self.at_s = now
         return self.amount
 
 
 class Allowances:
-    """What every key has used of its limits; ``now`` is monotonic seconds.
+    """The quota that each key has used; ``now`` is monotonic seconds.
 
     Args:
-        defaults: The settings' limits.
-        limits_of: Returns a key's own limits; ``None`` for who has no key, and so no limits.
+        defaults: The default limits from the settings.
+        limits_of: Returns a key's specific limits; ``None`` for a client without a key, which has
+            no limits.
     """
 
     def __init__(
@@ -83,10 +85,10 @@ class Allowances:
         self._audio: dict[ClientId, _Use] = {}
 
     def take_request(self, client: ClientId, now: float) -> None:
-        """Count a request.
+        """Charge one request.
 
         Raises:
-            RateLimited: It is one too many.
+            RateLimited: The key has used its request quota for this minute.
         """
         most = self._limits(client).requests
         if not most:
@@ -94,14 +96,17 @@ class Allowances:
         use = self._requests.setdefault(client, _Use(at_s=now))
         over = use.left_over(most, now) + 1 - most
         if over > 0:
-            raise RateLimited(f"This key may make {most} requests a minute.", _pause_s(over, most))
+            raise RateLimited(
+                f"Request limit of this key reached: {most} requests per minute.",
+                _pause_s(over, most),
+            )
         use.amount += 1
 
     def check_audio(self, client: ClientId, now: float) -> None:
-        """Refuse audio while a minute's worth or more is used.
+        """Check that the key has audio quota left.
 
         Raises:
-            RateLimited: It is.
+            RateLimited: The key has used its audio quota for this minute.
         """
         most = self._limits(client).audio_s
         if not most or (use := self._audio.get(client)) is None:
@@ -109,24 +114,28 @@ class Allowances:
         over = use.left_over(most, now) - most
         if over >= 0:
             raise RateLimited(
-                f"This key may send {most} seconds of audio a minute.", _pause_s(over, most)
+                f"Audio limit of this key reached: {most} seconds of audio per minute.",
+                _pause_s(over, most),
             )
 
     def charge_audio(self, client: ClientId, audio_s: float, now: float) -> None:
-        """Count audio that was taken, be it more than is left."""
+        """Charge received audio, even beyond the remaining quota."""
         if most := self._limits(client).audio_s:
             use = self._audio.setdefault(client, _Use(at_s=now))
             use.amount = use.left_over(most, now) + audio_s
 
     def check_sessions(self, client: ClientId, are_open: int) -> None:
-        """Refuse a live session beside those that are open.
+        """Check that the key may open another live session.
 
         Raises:
-            RateLimited: There are as many as the key may have.
+            RateLimited: The key has reached its limit of concurrent live sessions.
         """
         most = self._limits(client).sessions
         if most and are_open >= most:
-            raise RateLimited(f"This key may have {most} live sessions at once.", SESSION_RETRY_S)
+            raise RateLimited(
+                f"Session limit of this key reached: {most} concurrent live sessions.",
+                SESSION_RETRY_S,
+            )
 
     def _limits(self, client: ClientId) -> KeyLimits:
         own, defaults = self._limits_of(client), self._defaults

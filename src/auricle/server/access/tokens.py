@@ -1,13 +1,14 @@
-"""Short-lived tokens that stand for a key, for those who can't be trusted with it: pages, mostly.
+"""Short-lived tokens that stand for a key, for clients that must not hold it, such as web pages.
 
 ::
 
     tok1.<expires at, seconds since 1970>.<HMAC-SHA256 of all before, base64url>
 
-Nothing is remembered. The signature's secret follows from the key alone, so a token is good for
-every server with that key, and after a restart, and dies with the key. It follows slowly (scrypt):
-who holds a token could else try millions of guessed keys a second on it. All characters may stand
-in a WebSocket's subprotocol and in a URL. A token that may do less than its key would be ``tok2``.
+Tokens are stateless. The signing secret is derived from the key alone, so a token is valid on every
+server with that key, survives a restart, and is revoked with the key. The derivation is slow
+(scrypt): otherwise the holder of a token could test millions of candidate keys a second against it.
+All characters are valid in a WebSocket subprotocol and in a URL. Tokens with fewer rights than
+their key would use the prefix ``tok2``.
 """
 
 import base64
@@ -23,27 +24,27 @@ _COST = {"n": 2**12, "r": 8, "p": 1}  # 9 ms and 4 MB for each key, once
 
 
 class TokenSigner:
-    """Makes and knows the tokens of one key."""
+    """Issues and verifies the tokens of one key."""
 
     def __init__(self, key_hash: bytes) -> None:
         self._secret = hashlib.scrypt(key_hash, salt=_SALT, **_COST, dklen=32)
 
     @property
     def key_name(self) -> str:
-        """What a key without a name is called in logs, which others may read.
+        """Name for an unnamed key in logs.
 
-        Guessed keys can be tried on it as slowly as on a token; on a part of its hash, they could
-        be by the million.
+        It is derived from the slow secret, not from the key's hash: logs may be read by others, who
+        could test candidate keys by the million against part of the hash.
         """
         return f"key-{hmac.digest(self._secret, b'name', 'sha256').hex()[:8]}"
 
     def issue(self, now: float, ttl_s: int) -> str:
-        """Return a token; ``now`` is seconds since 1970."""
+        """Issue a token valid for ``ttl_s`` seconds; ``now`` is seconds since 1970."""
         claim = f"{_VERSION}.{math.ceil(now) + ttl_s}"
         return f"{claim}.{self._signature(claim)}"
 
     def is_author(self, token: str) -> bool:
-        """Return whether this key's token it is; in the same time for every token."""
+        """Return whether this key issued a token, in constant time."""
         claim, _, signature = token.rpartition(".")
         return hmac.compare_digest(signature.encode(), self._signature(claim).encode())
 
@@ -53,16 +54,16 @@ class TokenSigner:
 
 
 def is_token(presented: str) -> bool:
-    """Return whether this is meant as a token rather than as a key."""
+    """Return whether a credential has the form of a token, not of a key."""
     return presented.startswith(f"{_VERSION}.")
 
 
 def check_time(token: str, now: float) -> None:
-    """Refuse a token, known to be genuine, whose time is over.
+    """Check that a genuine token has not expired.
 
     Raises:
-        TokenExpired: It is.
+        TokenExpired: The token has expired.
     """
     expires_at = int(token.split(".")[1])
     if now >= expires_at:
-        raise TokenExpired("This token has expired; get a new one from POST /v1/auth/token.")
+        raise TokenExpired("The token has expired; get a new one from POST /v1/auth/token.")

@@ -1,4 +1,4 @@
-"""Files that may change while the server runs: keys, certificates."""
+"""Watch files that may change while the server runs: key file, certificates."""
 
 import os
 import stat
@@ -9,7 +9,7 @@ import anyio
 from anyio import to_thread
 
 CHECK_INTERVAL_S = 1.0
-"""How often files are looked at."""
+"""Interval between checks of the files, in seconds."""
 
 _OTHERS = stat.S_IRWXO | stat.S_IWGRP
 
@@ -20,16 +20,16 @@ async def watch_files(
     *,
     check_interval_s: float = CHECK_INTERVAL_S,
 ) -> None:
-    """Call something now, and whenever one of some files is another; runs until it is cancelled.
+    """Call a function now and whenever one of the files changes; runs until cancelled.
 
     Args:
-        paths: The files; one that is gone is another, too.
-        changed: Reads them; called in a thread.
-        check_interval_s: Seconds between two looks.
+        paths: The files; deletion counts as a change.
+        changed: Reads the files; called in a thread.
+        check_interval_s: Seconds between checks.
     """
     seen: list[tuple[int, ...]] = []
     while True:
-        # Before they are read: what changes meanwhile is seen at the next look.
+        # Take signatures before reading, so that the next check sees a change made meanwhile.
         now = await to_thread.run_sync(_signatures, paths, abandon_on_cancel=True)
         if now != seen:
             seen = now
@@ -38,10 +38,10 @@ async def watch_files(
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Return whether others may do anything with a file, or its group may write it."""
+    """Return whether others have any permission on a file, or its group may write it."""
     try:
         return os.name == "posix" and bool(path.stat().st_mode & _OTHERS)
-    except OSError:  # gone meanwhile: the next look tells
+    except OSError:  # deleted meanwhile; the next check reports it
         return False
 
 
@@ -50,7 +50,7 @@ def _signatures(paths: Sequence[Path]) -> list[tuple[int, ...]]:
 
 
 def _signature(path: Path) -> tuple[int, ...]:
-    """Return what is another once the file is."""
+    """Return a value that differs once the file has changed."""
     try:
         found = path.stat()
     except OSError as error:

@@ -1,8 +1,8 @@
-"""Tells browsers to come over https only (HSTS, RFC 6797), if the operator wants that.
+"""HTTP Strict Transport Security (HSTS, RFC 6797), if the operator enables it.
 
-Browsers remember it, for each port of a name, and let nobody past a bad certificate then. For a
-name that others serve from too, or a certificate of one's own making, that is a trap: so it is sent
-only when a setting says for how long.
+Browsers remember the policy for all ports of a host name, and then reject invalid certificates
+without a way to proceed. That breaks host names shared with other services, and self-signed
+certificates. So the header is sent only if a setting gives its max-age.
 """
 
 from starlette.datastructures import MutableHeaders
@@ -10,13 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class StrictTransport:
-    """ASGI middleware; sends the header over TLS only, our own or a trusted proxy's."""
+    """ASGI middleware that adds the header to responses over TLS, the server's or a proxy's."""
 
     def __init__(self, app: ASGIApp, max_age_s: int) -> None:
         self._app, self._value = app, f"max-age={max_age_s}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application."""
+        """Run the application, adding the header to its response."""
         if scope["type"] != "http" or scope["scheme"] != "https":
             await self._app(scope, receive, send)
             return

@@ -1,9 +1,9 @@
-"""uvicorn's HTTP connection, which doesn't wait for ever for a request, nor for its reader.
+"""uvicorn's HTTP connection with timeouts for slow clients and errors for malformed requests.
 
-uvicorn closes a connection that is silent after an answer, but not one that never asks, nor one
-that sends half of a request's head, nor one that doesn't read its answer: a few thousand of them
-would use up all file descriptors. Nor does it say what is wrong with a request that isn't HTTP, or
-too long; and a body in chunks of a byte each would stop everybody else (see :mod:`.pacing`).
+uvicorn closes connections that idle after a response. It does not close those that never send a
+request, stop in the middle of a request head, or do not read the response; a few thousand of them
+would exhaust the file descriptors. It also does not report why a request is malformed or too long.
+A body in one-byte chunks would block all other connections (see :mod:`.read_throttle`).
 """
 
 import asyncio
@@ -22,19 +22,20 @@ from auricle.server.net.lingering import DiscardedBody, end_writing
 from auricle.server.net.read_throttle import PacedReading
 
 HEAD_S = 30.0
-"""How long a client may take for the head of its next request, the first one from the start."""
+"""Timeout for receiving a request head, in seconds; for the first one, from the connection's start.
+"""
 STALL_S = 60.0
-"""How long a client may read nothing of an answer that waits for it."""
+"""Timeout for a client that reads none of a pending response, in seconds."""
 MAX_HEAD_BYTES = 16 * 1024
-"""Largest head, with the request line and the blank line at its end; others accept half of it."""
+"""Maximum request head, including request line and final blank line; other servers accept 8 KiB."""
 READ_BYTES = 16 * 1024
-"""Read at once: 2,700 chunks of a byte each (14 ms), or the lines of two heads (6 ms each)."""
+"""Bytes per read: 2,700 one-byte chunks (14 ms), or the lines of two heads (6 ms each)."""
 LINGER_S = 2.0
-"""How long a client whose request can't be read has to read why."""
+"""Time a client has to read the error for a malformed request, in seconds."""
 
 
 class HttpConnection(H11Protocol):
-    """See the module; uvicorn makes one for each connection."""
+    """An HTTP/1.1 connection; uvicorn creates one for each. See the module."""
 
     head_s, stall_s = HEAD_S, STALL_S
     _deadline: asyncio.TimerHandle | None = None
@@ -43,17 +44,17 @@ class HttpConnection(H11Protocol):
     _discarded: DiscardedBody | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-        """Wait for the first request."""
+        """Set up the parser and start the timeout for the first request."""
         super().connection_made(transport)
         self.conn = ServerConnection(MAX_HEAD_BYTES)
         self._socket = transport
         self.transport = _AnsweringTransport(transport, self._close)  # type: ignore[assignment]
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
-        self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # nothing else is asked of it
+        self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # it calls pause and resume only
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes."""
+        """Parse received bytes."""
         if self._is_given_up:
             return
         if self._discarded is not None:
@@ -65,33 +66,33 @@ class HttpConnection(H11Protocol):
             self._await_head()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over."""
+        """Hand the connection over to the WebSocket protocol."""
         self.transport = self._socket
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """Wait for the next request, if there may be one."""
+        """Wait for the next request, unless the rest of a body is being discarded."""
         super().on_response_complete()
         if self._discarded is not None:
             self._unset_keepalive_if_required()
 
     def send_400_response(self, msg: str) -> None:
-        """Say what is wrong with what came, instead of uvicorn's few words."""
+        """Send a specific error for a malformed request, in place of uvicorn's generic one."""
         error = sys.exception()
         if isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431:
-            self._refuse(HeadTooLarge(f"The request's head is longer than {MAX_HEAD_BYTES} bytes."))
+            self._refuse(HeadTooLarge(f"The request head exceeds {MAX_HEAD_BYTES} bytes."))
         elif isinstance(error, BadFraming):
             self._refuse(
                 RemoteProtocolError(
-                    "The length of the body is ambiguous: send Content-Length or, in HTTP/1.1, "
+                    "Ambiguous body length: send Content-Length or, in HTTP/1.1, "
                     "Transfer-Encoding, but not both."
                 )
             )
         else:
-            self._refuse(RemoteProtocolError("This can't be read as HTTP/1.1."))
+            self._refuse(RemoteProtocolError("Malformed HTTP/1.1 request."))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the deadlines."""
+        """Cancel the timers."""
         self._forget_deadline()
         self._forget_stall()
         if self._discarded is not None:
@@ -99,17 +100,17 @@ class HttpConnection(H11Protocol):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Wait for the client to read."""
+        """Pause the response and start the stall timeout."""
         super().pause_writing()
         self._await_reader()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume the response and cancel the stall timeout."""
         self._forget_stall()
         super().resume_writing()
 
     def _close(self) -> None:
-        """Close the connection; if the body of an answered request still comes, not at once."""
+        """Close the connection; if a request body is still arriving, discard it first."""
         cycle: RequestResponseCycle | None = self.cycle
         is_answered = cycle is not None and cycle.response_complete
         is_unread = is_answered and self.conn.their_state is h11.SEND_BODY
@@ -124,7 +125,7 @@ class HttpConnection(H11Protocol):
         self._stall = self.loop.call_later(self.stall_s, self._check_reader, left_bytes)
 
     def _check_reader(self, left_bytes: int) -> None:
-        """Give a client up that has read nothing since."""
+        """Abort the connection if the client has read nothing since the last check."""
         if self.transport.get_write_buffer_size() < left_bytes:
             self._await_reader()
         else:
@@ -136,7 +137,7 @@ class HttpConnection(H11Protocol):
             self._stall = None
 
     def _await_head(self) -> None:
-        """Start the clock if a head is awaited, and it isn't running yet."""
+        """Start the head timeout while a head is awaited; cancel it otherwise."""
         if self.conn.their_state is not h11.IDLE:
             self._forget_deadline()
         elif self._deadline is None:
@@ -147,21 +148,21 @@ class HttpConnection(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             return
         if self.conn.trailing_data[0]:
-            self._refuse(IdleTimeout(f"The request's head took longer than {self.head_s:g} s."))
+            self._refuse(IdleTimeout(f"The request head took longer than {self.head_s:g} s."))
         else:
             self.transport.abort()
 
     def _refuse(self, error: AuricleError) -> None:
-        """Answer what will not be read any further, and wait for the client to see it.
+        """Send an error, stop parsing, and close once the client has had time to read it.
 
-        Closing a socket that holds unread bytes would destroy the answer (see :mod:`.lingering`).
+        Closing a socket with unread bytes would destroy the response (see :mod:`.lingering`).
         """
         self._is_given_up = True
         request_id = new_request_id()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             request_id = request_id_of(cycle.scope)  # type: ignore[arg-type]  # a TypedDict
-            cycle.disconnected = True  # the application's own answer comes too late
+            cycle.disconnected = True  # discard the application's response
             cycle.message_event.set()
             if cycle.response_started:
                 self.transport.abort()
@@ -177,9 +178,9 @@ class HttpConnection(H11Protocol):
 
 
 class _AnsweringTransport:
-    """A transport that its connection closes in its own way.
+    """A transport whose ``close`` is the connection's.
 
-    uvicorn closes it as soon as an answer is out, even while the request's body still comes.
+    uvicorn closes the transport once the response is sent, even while the body is still arriving.
     """
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:

@@ -1,9 +1,9 @@
-"""h11's parser with two rules more: how long a head may be, and one length for each body.
+"""h11's parser with two more checks: the head's length, and an unambiguous body length.
 
-h11 bounds a head only while it is incomplete, so a whole one could have as much as was read at
-once above the limit. And where a request has both Content-Length and Transfer-Encoding it goes by
-the latter, while a proxy in front may go by the former: what follows would be another request to
-one of them (request smuggling, RFC 9112 §6.1 and §11.2).
+h11 limits a head only while it is incomplete, so a complete one can exceed the limit by one read.
+If a request has both Content-Length and Transfer-Encoding, h11 uses the latter, while a proxy may
+use the former. The two would then disagree where the next request begins (request smuggling,
+RFC 9112 §6.1 and §11.2).
 """
 
 import re
@@ -14,14 +14,14 @@ _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
 
 class BadFraming(h11.RemoteProtocolError):
-    """A request whose body has no length that everybody agrees on."""
+    """A request with an ambiguous body length."""
 
 
 class ServerConnection(h11.Connection):
-    """See the module.
+    """h11's server connection with stricter checks; see the module.
 
     Args:
-        max_head_bytes: Length of a head with its request line and the blank line at its end.
+        max_head_bytes: Maximum head, including the request line and the final blank line.
     """
 
     def __init__(self, max_head_bytes: int) -> None:
@@ -32,8 +32,8 @@ class ServerConnection(h11.Connection):
         """Return the next event, as h11 does.
 
         Raises:
-            h11.RemoteProtocolError: This isn't HTTP/1.1, the head is too long, or the body's length
-                is ambiguous (:class:`BadFraming`).
+            h11.RemoteProtocolError: The request is malformed, its head is too long, or its body
+                length is ambiguous (:class:`BadFraming`).
         """
         if self.their_state is h11.IDLE:
             self._check_head(self.trailing_data[0])
@@ -45,7 +45,7 @@ class ServerConnection(h11.Connection):
     def _check_head(self, received: bytes) -> None:
         if len(received) <= self._max_head_bytes:
             return
-        # The search ends with a blank line that ends at the limit.
+        # Finds a blank line that ends at the limit or before it.
         if _END_OF_HEAD.search(received, 0, self._max_head_bytes) is None:
             raise h11.RemoteProtocolError("The head is too long.", error_status_hint=431)
 

@@ -1,13 +1,13 @@
-"""Makes sure that an answer reaches a client that is still sending its body.
+"""Lingering close: deliver a response to a client that is still sending its body.
 
-Closing a socket that holds unread bytes makes the kernel send RST, and RST destroys what the client
-has not read yet: the very answer. So a response that comes before the body's end is sent with
-``Connection: close``, and what the client still sends is then read and thrown away for a while,
-until the client stops or closes.
+Closing a socket with unread bytes makes the kernel send RST, which discards data that the client
+has not read yet, including the response. So a response sent before the end of the body carries
+``Connection: close``, and the server reads and discards the rest until the client stops or closes,
+within limits.
 
-Nothing parses those bytes. A server with too much work gets many of them: clients that don't wait
-for ``100 Continue`` send megabytes to be refused, and as HTTP events those took more of the event
-loop than all requests that were accepted.
+These bytes are not parsed. An overloaded server receives many of them, as clients that don't wait
+for ``100 Continue`` send megabytes that are rejected. Parsed as HTTP events they took more time on
+the event loop than all accepted requests.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LINGER_BYTES = 128 * 2**20
 LINGER_S = 5.0
 LINGER_PAUSE_S = 1.0
-"""A client that is silent for so long has read its answer, or never will."""
+"""Close after this silence, in seconds: the client has read the response or never will."""
 _READ_BYTES = 256 * 1024
 
 
 class LingeringClose:
-    """ASGI middleware: an answer before the body's end closes the connection; see the module."""
+    """ASGI middleware that closes the connection after a response before the body's end."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application, and say so if it doesn't read the whole body."""
+        """Run the application; send ``Connection: close`` if it answers before the body's end."""
         if scope["type"] != "http" or not has_body(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
@@ -53,22 +53,22 @@ class LingeringClose:
 
 
 def has_body(headers: Headers) -> bool:
-    """Return whether a request comes with a body (RFC 9112 §6.3)."""
+    """Return whether a request has a body (RFC 9112 §6.3)."""
     return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 def end_writing(transport: asyncio.Transport) -> None:
-    """Tell the client that no more is sent, where that can be told (not with TLS)."""
+    """Send EOF to the client if the transport can (TLS can't)."""
     if transport.can_write_eof():
-        with contextlib.suppress(OSError):  # it is gone
+        with contextlib.suppress(OSError):  # already disconnected
             transport.write_eof()
 
 
 class DiscardedBody:
-    """What a client still sends after its answer; closes the connection in the end.
+    """Discards what a client sends after its response, then closes the connection.
 
     Args:
-        transport: The connection's. Nothing more is sent.
+        transport: The connection's transport; nothing more is written to it.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -83,7 +83,7 @@ class DiscardedBody:
         self._timer = self._loop.call_later(LINGER_PAUSE_S, self._check)
 
     def receive(self, data: bytes) -> None:
-        """Throw bytes away."""
+        """Discard received bytes; close the connection above ``LINGER_BYTES``."""
         self._left_bytes -= len(data)
         self._received_at = self._loop.time()
         if self._left_bytes <= 0:

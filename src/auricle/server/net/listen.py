@@ -1,4 +1,4 @@
-"""Listening sockets, and the URL under which they are reached."""
+"""Listening sockets, and the server's URL."""
 
 import socket
 from collections.abc import Sequence
@@ -8,29 +8,34 @@ from auricle.errors import SetupError
 
 BACKLOG = 1024
 ACCEPTS_AT_ONCE = 16
-"""asyncio accepts up to its backlog in a row. Without a file descriptor left it fails as often, and
-logs and sets a timer each time (CPython 3.11 to 3.14, ``_accept_connection``): with uvicorn's 2048
-that held the event loop up for half a second, once a second."""
+"""The backlog given to asyncio, which accepts up to that number in a row. Without free file
+descriptors each attempt fails, logs and sets a timer (CPython 3.11 to 3.14,
+``_accept_connection``): uvicorn's 2048 blocked the event loop for half a second, once a second."""
 
 
 def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
-    """Return sockets that listen on all addresses of a host.
+    """Open listening sockets on all addresses of a host.
+
+    Args:
+        host: A name or address; empty means all interfaces.
+        port: 0 picks a free port.
+        variable: The setting of the port, for the error.
 
     Raises:
-        SetupError: The port is in use, or the host is unknown; ``variable`` is what sets the port.
+        SetupError: The port is in use, or the host can't be resolved.
     """
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
             found = _listen(family, address, port)
-            port = port or found.getsockname()[1]  # 0 picks one, for all addresses the same
+            port = port or found.getsockname()[1]  # the same free port for all addresses
             sockets.append(found)
     except OSError as error:
         for opened in sockets:
             opened.close()
         raise SetupError(
-            f"Port {port} on {host} can't be used ({error.strerror}): stop what listens "
-            f"there, or set {variable} to another one."
+            f"Port {port} on {host} can't be used ({error.strerror}): stop the process that "
+            f"listens there, or set {variable} to another port."
         ) from error
     return sockets
 
@@ -41,8 +46,8 @@ def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
 
 
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
-    # With its protocol named: asyncio sets TCP_NODELAY only then, and without it each answer waits
-    # 40 ms for the client's delayed ACK between its head and its body.
+    # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response waits 40 ms
+    # between head and body for the client's delayed ACK.
     found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where REUSEADDR would share the port
@@ -61,7 +66,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
 
 
 def base_url(settings: ServerSettings, sockets: Sequence[socket.socket]) -> str:
-    """Return the URL under which this machine reaches the service."""
+    """Return the server's URL as seen from this machine."""
     host = settings.host
     if host in ("", "0.0.0.0", "::"):
         host = "127.0.0.1"

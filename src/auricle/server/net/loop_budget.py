@@ -1,24 +1,24 @@
-"""How much of the event loop's time one connection may take. No I/O, no clock.
+"""The event loop time one connection may use. No I/O, no clock.
 
-All connections share one loop. A live speaker needs a hundredth of it, but a client may send a file
-as fast as the wire allows, or thousands of messages of a byte each: after a burst (a client that
-comes back sends half a minute again) it has to pause, so that the others' speech isn't late.
+All connections share one event loop. A live speaker needs a hundredth of it, but a client may send
+a file at line rate, or thousands of one-byte messages. After a burst (a client that resumes sends
+half a minute again) the connection must pause, so that other clients' speech isn't delayed.
 """
 
 SHARE = 0.25
-"""Part of the loop's time that one connection may take for long."""
+"""Maximum sustained share of the loop's time for one connection."""
 BURST_S = 2.0
-"""So much of it may be taken at once: 40 s of Opus that come again are a sixth of that."""
+"""Burst allowance in seconds of loop time; replaying 40 s of Opus takes a sixth of it."""
 MIN_PAUSE_S = 0.005
-"""Shorter pauses are saved up: each costs something, too."""
+"""Shorter pauses are accumulated, as each pause has a cost."""
 
 
 class TimeShare:
-    """A leaky bucket of working time.
+    """A leaky bucket of event loop time.
 
     Args:
         now: Monotonic seconds.
-        burst_s: So much may be taken at once.
+        burst_s: Burst allowance in seconds.
     """
 
     def __init__(self, now: float, burst_s: float = BURST_S) -> None:
@@ -27,7 +27,7 @@ class TimeShare:
         self._at = now
 
     def pause_s(self, began_at: float, now: float) -> float:
-        """Take note of work from ``began_at`` until now; return how long to pause after it."""
+        """Charge work from ``began_at`` to ``now``; return the pause due after it, in seconds."""
         left_s = max(0.0, self._used_s - (now - self._at) * SHARE)
         self._used_s, self._at = left_s + now - began_at, now
         pause_s = (self._used_s - self._burst_s) / SHARE

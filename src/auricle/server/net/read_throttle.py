@@ -1,9 +1,9 @@
-"""Reads from one connection no more than the loop has time for.
+"""Limits how fast one connection is read, by the event loop time its parsing takes.
 
-Parsing is done on the loop, for all connections. What comes in tiny bits costs a thousand times its
-bytes: 256 KiB, which asyncio reads at once, stop everybody for a quarter of a second if they are
-chunks of a byte each, for several if they are pings. So little is read at once, and a connection
-that has taken its share of the loop's time is not read for a while.
+All connections are parsed on one event loop. Tiny chunks or messages cost far more than their
+bytes: 256 KiB, asyncio's read size, block the loop for a quarter of a second as one-byte chunks,
+and for several seconds as pings. So each read is small, and a connection that has used its share of
+the loop's time is not read for a while.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from contextlib import contextmanager
 from auricle.server.net.loop_budget import TimeShare
 
 BURST_S = 0.25
-"""So much parsing is free: half a minute of Opus that comes again takes half of it."""
+"""Burst allowance for parsing, in seconds; replaying half a minute of Opus takes half of it."""
 
 MAX_REST_S = 1.0
-"""Meanwhile it isn't noticed that the peer has left; what is still owed makes the next rest longer.
-"""
+"""Longest pause, in seconds: a disconnect goes unnoticed during it. The remainder extends the next
+pause."""
 
 
 class PacedReading:
-    """Decides when a connection is read.
+    """Pauses and resumes reading of a connection.
 
     Args:
-        transport: The connection's.
-        read_bytes: Most bytes that are read at once, where the transport lets us say.
-        is_wanted: Tells whether its owner would read, but for us.
+        transport: The connection's transport.
+        read_bytes: Maximum bytes per read, where the transport can be configured.
+        is_wanted: Returns whether the owner currently wants to read.
     """
 
     def __init__(
@@ -37,12 +37,12 @@ class PacedReading:
         self._is_wanted = is_wanted
         self._share = TimeShare(time.monotonic(), BURST_S)
         self._rest: asyncio.TimerHandle | None = None
-        if hasattr(transport, "max_size"):  # asyncio's own; what TLS gives is set for all at once
+        if hasattr(transport, "max_size"):  # asyncio's plain transport; for TLS see tls.py
             transport.max_size = read_bytes
 
     @contextmanager
     def parsing(self) -> Iterator[None]:
-        """Take note of how long this takes, and let the connection rest if that is too much."""
+        """Measure the time of the block, and pause reading if the connection is over its share."""
         began_at = time.monotonic()
         yield
         pause_s = self._share.pause_s(began_at, time.monotonic())
@@ -52,11 +52,11 @@ class PacedReading:
             self._rest = loop.call_later(min(pause_s, MAX_REST_S), self._end_rest)
 
     def pause_reading(self) -> None:
-        """Stop reading for the owner's own reasons."""
+        """Pause reading on the owner's request."""
         self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Go on, or do so after the rest."""
+        """Resume reading on the owner's request, once any throttle pause is over."""
         if self._rest is None:
             self._transport.resume_reading()
 

@@ -1,11 +1,11 @@
-"""TLS: the certificate, which may be renewed while the server runs.
+"""TLS 1.2 and later, with certificate reload while the server runs.
 
-TLS 1.2 and later. New connections get the certificate that is in the files by then, and those that
-are there live on. What can't be used changes nothing, and the log says so.
+New connections use the most recently loaded certificate; existing connections are unaffected. An
+invalid certificate is logged, and the previous one stays in use.
 
-asyncio gives each connection 256 KiB to read into, from its first byte on and before anybody has
-shown a key: a thousand that say nothing would hold 256 MB. A record of TLS has 16 KiB, and so much
-is enough.
+asyncio allocates a 256 KiB read buffer per TLS connection before any authentication: a thousand
+silent connections would hold 256 MB. A TLS record has at most 16 KiB, so a buffer of that size is
+enough.
 """
 
 import asyncio.sslproto
@@ -21,9 +21,9 @@ from auricle.errors import SetupError
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 
 HANDSHAKE_S = 10.0
-"""How long a client may take for its part of the handshake; asyncio itself gives it a minute."""
+"""Timeout for the TLS handshake, in seconds; asyncio's default is 60."""
 SHUTDOWN_S = 60.0
-"""How long a client may take to read the rest of its answer, and to say goodbye."""
+"""Timeout for the client to read the rest of its response and close TLS, in seconds."""
 MAX_FILE_BYTES = 2**20
 
 _READ_BYTES = 16 * 1024
@@ -32,27 +32,27 @@ _log = structlog.get_logger("auricle.server")
 
 
 class _Renewable(ssl.SSLContext):
-    """For sockets that stay open: gives each new connection the context of the day.
+    """Uses the most recently loaded certificate for each new connection.
 
-    A callback at the client's hello could do that, too; but the ssl module prints a traceback for
-    each name there that is none, so that strangers could fill the log.
+    An SNI callback could do that too, but the ssl module prints a traceback for each invalid server
+    name, so untrusted clients could fill the log.
     """
 
     current: ssl.SSLContext
 
     def wrap_bio(self, *arguments: Any, **named: Any) -> ssl.SSLObject:
-        """Begin TLS; asyncio calls it once for a connection."""
+        """Start TLS on a connection; asyncio calls this once for each."""
         return self.current.wrap_bio(*arguments, **named)
 
 
 class Certificate:
-    """A certificate and its key, as they are in their files."""
+    """A certificate and its private key, reloaded when their files change."""
 
     def __init__(self, certificate: Path, key: Path) -> None:
-        """Read both.
+        """Load both files.
 
         Raises:
-            SetupError: They can't be used.
+            SetupError: A file can't be read, or they don't form a valid pair.
         """
         self._files = certificate, key
         self._context = _Renewable(ssl.PROTOCOL_TLS_SERVER)
@@ -61,28 +61,28 @@ class Certificate:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """For the sockets."""
+        """The SSL context for the listening sockets."""
         return self._context
 
     @classmethod
     def of(cls, settings: ServerSettings) -> "Certificate | None":
-        """Return that of the settings; ``None`` if they name none.
+        """Load the certificate named in the settings; return ``None`` if there is none.
 
         Raises:
-            SetupError: It can't be used, or only half of it is named.
+            SetupError: The files can't be used, or only one of the two is set.
         """
         certificate, key = settings.tls_cert, settings.tls_key
         if certificate is None and key is None:
             return None
         if certificate is None or key is None:
             raise SetupError(
-                "TLS takes two files: --tls-cert (AURICLE_TLS_CERT), the certificate with those "
-                "that vouch for it, and --tls-key (AURICLE_TLS_KEY), its private key."
+                "TLS needs two files: --tls-cert (AURICLE_TLS_CERT), the certificate with its "
+                "chain, and --tls-key (AURICLE_TLS_KEY), its private key."
             )
         return cls(certificate, key)
 
     async def follow(self, *, check_interval_s: float = CHECK_INTERVAL_S) -> None:
-        """Take what is in the files whenever they change; runs until it is cancelled."""
+        """Reload the files whenever they change; runs until cancelled."""
         await watch_files(self._files, self._reload, check_interval_s=check_interval_s)
 
     def _reload(self) -> None:
@@ -102,45 +102,45 @@ def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
         _check_file(path, variable)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION  # a client could make us compute for ever
+    context.options |= ssl.OP_NO_RENEGOTIATION  # a CPU denial of service
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(certificate, key, password=_no_passphrase)
     except ssl.SSLError as error:
         if error.reason == "KEY_VALUES_MISMATCH":
             raise SetupError(
-                f"The key in {key} is not that of the certificate in {certificate}, the first one "
-                "there: give both of the same issue, and the server's own certificate first."
+                f"The private key in {key} does not match the first certificate in {certificate}: "
+                "use a matching pair, with the server's certificate before its chain."
             ) from error
         raise SetupError(
-            f"{certificate} and {key} can't be used as certificate and private key in PEM form "
+            f"{certificate} and {key} are not a valid certificate and private key in PEM format "
             f"({(error.reason or 'unreadable').lower().replace('_', ' ')})."
         ) from error
     except OSError as error:
-        raise SetupError(f"{certificate} or {key} is gone ({error.strerror}).") from error
+        raise SetupError(f"{certificate} or {key} can't be read ({error.strerror}).") from error
     return context
 
 
 def _check_file(path: Path, variable: str) -> None:
-    """Say which file can't be read, as the ssl module doesn't, and wait for no pipe."""
+    """Name the file that can't be read, as ssl doesn't, and never block on a pipe."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
-            raise SetupError(f"{variable}: {path} is no file of certificates or keys.")
+            raise SetupError(f"{variable}: {path} is not a certificate or key file.")
         path.open("rb").close()
     except FileNotFoundError as error:
         raise SetupError(
-            f"{variable}: there is no {path}. For a certificate of your own: make dev-cert."
+            f"{variable}: {path} does not exist. For a development certificate: make dev-cert."
         ) from error
     except OSError as error:
         raise SetupError(
-            f"{variable}: {path} can't be read ({error.strerror}): the user that Auricle runs as "
-            "has to be able to."
+            f"{variable}: {path} can't be read ({error.strerror}): grant read access to the user "
+            "that Auricle runs as."
         ) from error
 
 
 def _no_passphrase() -> str:
     raise SetupError(
-        "The TLS key is encrypted, and nobody is there to type its passphrase: take it off with "
+        "The TLS key is encrypted, and the server can't ask for its passphrase: decrypt it with "
         "`openssl pkey -in OLD -out NEW` and keep the file at mode 0600."
     )
