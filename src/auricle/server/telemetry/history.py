@@ -1,10 +1,10 @@
-"""The server's last 15 minutes, for the page of whoever runs it: no scraper has to be there.
+"""The server's state over the last 15 minutes, for the status page; needs no Prometheus.
 
-A look is taken each second, and from the looks of 5 s a sample is made. It holds the worst of them
-(fewest workers ready, most in the queue), so that a worker that was away for two seconds shows.
-Times are kept on a clock that nobody sets, and told by the one that people read: when that is set
-right, what was two minutes ago still was. :class:`History` does no I/O and knows no clock; all of
-it is bounded and ends with the server.
+A snapshot is taken every second, and the snapshots of 5 s are merged into a sample. A sample holds
+their worst values (fewest workers ready, longest queue), so it shows even a worker that was down
+for two seconds. Times are stored on the monotonic clock and reported as wall-clock time, so setting
+the clock does not distort them. :class:`History` does no I/O, reads no clock, has bounded size and
+ends with the server.
 """
 
 import math
@@ -27,20 +27,20 @@ REFUSALS = (
     *("unauthorized", "token_expired", "forbidden_origin", "forbidden_host"),
     *("deadline_exceeded", "poison_job", "internal"),
 )
-"""Codes of errors that whoever runs the server can do something about."""
+"""Codes of the errors that an operator can act on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The server at one moment.
+    """The server's state at one moment.
 
     Attributes:
-        asr: The recognisers.
-        decode: The readers of files.
+        asr: Statistics of the recognition workers.
+        decode: Statistics of the decode workers.
         connected: Live sessions with a connection.
-        waiting: Live sessions that wait for their client to come back.
-        errors: How often each error's code was told since the start.
-        final_delays_s: Of the finals since the last look.
+        waiting: Live sessions that wait for their client to resume.
+        errors: Number of responses with each error code since the start.
+        final_delays_s: Delays of the finals since the previous snapshot, in seconds.
     """
 
     asr: Stats
@@ -53,7 +53,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """The end of a worker that nobody asked for."""
+    """An unexpected exit of a worker."""
 
     worker: str
     how: WorkerExit
@@ -78,7 +78,7 @@ class _Sample:
 
 
 class History:
-    """See the module."""
+    """Samples and worker exits of the last 15 minutes."""
 
     def __init__(self) -> None:
         self._started_at: float | None = None
@@ -93,9 +93,9 @@ class History:
         """Add a snapshot.
 
         Args:
-            snapshot: The current state.
+            snapshot: The server's current state.
             now: Monotonic seconds.
-            at: Seconds since 1970, for people.
+            at: Wall-clock time, in seconds since 1970.
         """
         self._crashes += self._note_deaths(snapshot, now, at)
         self._snapshots.append(snapshot)
@@ -107,12 +107,12 @@ class History:
             self._samples.append(_sample(snapshots, crashes, now))
 
     def body(self, now: float, at: float, *, with_stacks: bool) -> dict[str, object]:
-        """Return what ``/health/history`` answers: a list for each figure, oldest first.
+        """Return the body of ``/health/history``: a list for each value, oldest first.
 
         Args:
             now: Monotonic seconds.
-            at: Seconds since 1970, so that a page needs no clock that agrees with ours.
-            with_stacks: For the operator only.
+            at: Wall-clock time, in seconds since 1970; clients compare times with it.
+            with_stacks: Whether to include crash stacks, which only the operator may see.
         """
         samples = self._samples
 
@@ -151,22 +151,21 @@ class History:
         }
 
     def _note_deaths(self, snapshot: Snapshot, now: float, at: float) -> int:
-        """Return how many were new; of several of one worker, how the last one ended is kept.
+        """Return the number of new crashes, and keep the last exit of each worker.
 
-        A worker that is replaced on purpose leaves the crew when it ends, and isn't counted.
+        A worker that is replaced on purpose leaves the pool when it exits, and isn't counted.
         """
         before, self._seen = self._seen, {}
         count = 0
         for worker in (*snapshot.asr.workers, *snapshot.decode.workers):
-            last = worker.last_exit  # without one it only waits for its very first start
+            last = worker.last_exit  # None: it waits for its first start
             deaths = worker.restarts + (worker.state == "backing_off" and last is not None)
             deaths_before, last_before = before.get(worker.id, (0, None))
             self._seen[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
             if last is not None and last != last_before:
-                ago_s = min(
-                    max(0.0, at - last.at), SAMPLE_INTERVAL_S
-                )  # or the clock was set between
+                # More than one interval ago means that the wall clock was set in between.
+                ago_s = min(max(0.0, at - last.at), SAMPLE_INTERVAL_S)
                 self._exits.append(Exit(worker.id, last, now - ago_s))
         return count
 
@@ -174,20 +173,20 @@ class History:
 async def sample_loop(
     history: History, snapshot: Callable[[], Snapshot], every_s: float = SAMPLE_INTERVAL_S
 ) -> None:
-    """Take a look each second, for ever; a bug in it costs the history and nothing else."""
+    """Take snapshots until cancelled; log the first unexpected error, and continue after any."""
     has_failed = False
     while True:
         try:
             history.observe(snapshot(), time.monotonic(), time.time())
         except Exception as error:
-            if not has_failed:  # once: it would be each second
+            if not has_failed:  # log it once, not every second
                 log_unexpected(error)
             has_failed = True
         await anyio.sleep(every_s)
 
 
 def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
-    """Return what happened from the first look, which was the last sample's last, to the last."""
+    """Merge snapshots into a sample; the first one is the previous sample's last."""
     first, last = snapshots[0], snapshots[-1]
     delays_s = sorted(delay_s for snapshot in snapshots[1:] for delay_s in snapshot.final_delays_s)
     refusals = {code: last.errors.get(code, 0) - first.errors.get(code, 0) for code in REFUSALS}
@@ -209,7 +208,7 @@ def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
 
 
 def exit_body(last: WorkerExit, with_stacks: bool) -> dict[str, object]:
-    """Return how a worker ended, as JSON has it."""
+    """Return the JSON fields of a worker's exit."""
     how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
     stack = {"stack": list(last.stack)} if with_stacks else {}
     return {**how, "reason": last.reason, "at": last.at, **stack}
@@ -220,7 +219,7 @@ def _ready(stats: Stats) -> int:
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:
-    """Return the value that so many don't exceed, of sorted ones."""
+    """Return a quantile of sorted values; ``None`` if there are none."""
     return values[math.ceil(share * len(values)) - 1] if values else None
 
 

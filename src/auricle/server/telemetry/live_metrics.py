@@ -1,4 +1,4 @@
-"""What live sessions are counted by."""
+"""Metrics of live sessions."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ NODE_BUCKETS_S = (
     *(0.00025, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.01),
     *(0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1),
 )
-"""A p99 around 5 ms can be read from them to the millisecond."""
+"""Fine enough to read a p99 around 5 ms to the millisecond."""
 
 
 class LiveMetrics:
-    """The figures of all live sessions together."""
+    """The metrics of all live sessions."""
 
     def __init__(self, registry: CollectorRegistry, clients: ClientMetrics | None = None) -> None:
         self.clients = clients or ClientMetrics()
         sessions = Gauge(
             "auricle_live_sessions",
-            "Live sessions with a connection, and those that wait for one to come back.",
+            "Live sessions that have a connection, or wait for their client to resume.",
             ("state",),
             registry=registry,
         )
@@ -32,7 +32,7 @@ class LiveMetrics:
         self.waiting = sessions.labels("waiting")
         self._starts = Counter(
             "auricle_live_starts",
-            "Connections by how they began: a new session, a resumed one, or one that is unknown.",
+            "Connections by how they began: a new, a resumed or an unknown session.",
             ("how",),
             registry=registry,
         )
@@ -44,7 +44,7 @@ class LiveMetrics:
         )
         self._guests = Counter(
             "auricle_live_dialect_sessions",
-            "Sessions of clients that speak another dialect than the native protocol.",
+            "Live sessions of clients that use another protocol than the native one, by dialect.",
             ("dialect",),
             registry=registry,
         )
@@ -57,39 +57,39 @@ class LiveMetrics:
         self._finals = {name: finals.labels(name) for name in ("text", "empty", "failed")}
         self._final_delay = Histogram(
             "auricle_live_final_delay_seconds",
-            "From the arrival of an utterance's last sample of speech to its final.",
+            "Time from the arrival of an utterance's last speech sample to its final.",
             buckets=_FINAL_BUCKETS_S,
             registry=registry,
         )
         self._recent_delays_s: deque[float] = deque(maxlen=_MAX_RECENT)
         node_delay = Histogram(
             "auricle_live_node_delay_seconds",
-            "From a packet's arrival until its samples went through the voice detector; how long a "
-            "packet may wait to be looked at is auricle_event_loop_delay_seconds.",
+            "Time from a packet's arrival until the voice detector has processed its samples; the "
+            "wait before that is auricle_event_loop_delay_seconds.",
             buckets=NODE_BUCKETS_S,
             registry=registry,
         )
         self.observe_node_delay = node_delay.observe
         packets = Counter(
             "auricle_live_packets",
-            "Packets of sessions that are over, by what became of them.",
+            "Packets of ended sessions, by outcome.",
             ("outcome",),
             registry=registry,
         )
         self._packets = {name: packets.labels(name) for name in ("received", "lost", "undecodable")}
         self.dropped_partials = Counter(
             "auricle_live_dropped_partials",
-            "Guesses that a client read too slowly to get.",
+            "Partials that were dropped because the client read too slowly.",
             registry=registry,
         )
         self.load = Gauge(
             "auricle_live_load",
-            "How busy the recognisers are: 1 leaves no room for guesses.",
+            "Load of the recognisers; at 1 there is no capacity for partials.",
             registry=registry,
         )
 
     def count_start(self, how: str) -> None:
-        """Count a connection's beginning: ``new``, ``resumed`` or ``unknown``."""
+        """Count a connection's start: ``new``, ``resumed`` or ``unknown``."""
         self._starts.labels(how).inc()
 
     def count_dialect_session(self, dialect: str) -> None:
@@ -97,24 +97,24 @@ class LiveMetrics:
         self._guests.labels(dialect).inc()
 
     def count_end(self, how: str) -> None:
-        """Count a connection's end; ``how`` is an error's code or one of a few words."""
+        """Count a connection's end: an error code, ``done`` or ``client_left``."""
         self._ends.labels(how).inc()
 
     def count_final(self, final: Final) -> None:
-        """Count a final, once, however often it is told."""
+        """Count a final; call it once, even if the final is replayed."""
         outcome = "failed" if final.error is not None else "text" if final.text else "empty"
         self._finals[outcome].inc()
         self._final_delay.observe(final.latency_ms / 1000)
         self._recent_delays_s.append(final.latency_ms / 1000)
 
     def take_final_delays(self) -> Sequence[float]:
-        """Return the delays, in seconds, of the finals since the last call; one reader only."""
+        """Return the delays of finals since the last call, in seconds; only for one caller."""
         taken = tuple(self._recent_delays_s)
         self._recent_delays_s.clear()
         return taken
 
     def count_closed(self, closed: Closed) -> None:
-        """Count the packets of a session that is over."""
+        """Count the packets of an ended session."""
         self._packets["received"].inc(closed.packets)
         self._packets["lost"].inc(closed.lost_packets)
         self._packets["undecodable"].inc(closed.decode_errors)

@@ -1,7 +1,7 @@
-"""Prometheus metrics, in a registry of the application's own.
+"""Prometheus metrics, in a registry for each application.
 
-Labels take their values from fixed lists: route templates, error codes, worker states. What a
-client sends (a path, a key, an id) never becomes one. Names of keys are in :mod:`.client_metrics`.
+Label values come from fixed lists: route templates, error codes, worker states. A value sent by a
+client (a path, a key, an id) never becomes a label. Names of keys are in :mod:`.client_metrics`.
 """
 
 import asyncio
@@ -44,45 +44,48 @@ _STATES = ("starting", "ready", "busy", "backing_off", "stopping")
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
-disable_created_metrics()  # type: ignore[no-untyped-call]  # nothing reads those series
+disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 
 router = APIRouter()
 
 
 class Metrics:
-    """What the server counts itself, and what it asks the workers for at each scrape."""
+    """The server's counters, and the worker pools' statistics at each scrape."""
 
     def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
         self.registry = CollectorRegistry()
         self.errors: Counts[str] = Counts()
-        """How often each error's code was told."""
+        """Number of responses with each error code."""
         self.registry.register(_WorkerMetrics(transcriber, decoder))
         self._requests = Counter(
             "auricle_http_requests",
-            "Requests by route and status.",
+            "HTTP requests by method, route and status.",
             ("method", "route", "status"),
             registry=self.registry,
         )
         self._refusals = Counter(
-            "auricle_errors", "Answers with an error, by code.", ("code",), registry=self.registry
+            "auricle_errors",
+            "Responses with an error, by error code.",
+            ("code",),
+            registry=self.registry,
         )
-        for code in REFUSALS:  # a series that begins with its first error would hide that one
+        for code in REFUSALS:  # rate() misses the first error of a series that starts with it
             self._refusals.labels(code)
         self._delays = Histogram(
             "auricle_delay_seconds",
-            "Where the time of an answer went: waiting (queue), recognising (asr), all (total).",
+            "Time for a transcript by stage: in the queue (queue), recognition (asr), all (total).",
             ("stage",),
             buckets=_DELAY_BUCKETS_S,
             registry=self.registry,
         )
         self._audio = Counter(
-            "auricle_audio_seconds", "Audio that was answered for.", registry=self.registry
+            "auricle_audio_seconds", "Audio that was transcribed.", registry=self.registry
         )
         self.clients = ClientMetrics()
         self.live = LiveMetrics(self.registry, self.clients)
         self._jobs = Gauge(
             "auricle_jobs",
-            "Jobs that /jobs knows, by state.",
+            "Jobs in the job store (/jobs), by state.",
             ("state",),
             registry=self.registry,
         )
@@ -93,25 +96,25 @@ class Metrics:
         )
         self._draining = Gauge(
             "auricle_draining",
-            "Whether the server is about to stop and refuses new work.",
+            "1 while the server drains and refuses new work.",
             registry=self.registry,
         )
         self._spool_failing = Gauge(
             "auricle_spool_failing",
-            "Whether uploads cannot be stored on disk.",
+            "1 while uploads cannot be stored on disk.",
             registry=self.registry,
         )
         self.loop_delay = Histogram(
             "auricle_event_loop_delay_seconds",
-            "How long what has come waits for the event loop, asked ten times a second.",
+            "Delay of the event loop, measured ten times a second.",
             buckets=NODE_BUCKETS_S,
             registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        tasks = Gauge("auricle_asyncio_tasks", "Tasks on the event loop.", registry=self.registry)
+        tasks = Gauge("auricle_asyncio_tasks", "Tasks of the event loop.", registry=self.registry)
         tasks.set_function(lambda: len(asyncio.all_tasks()))
         self.in_progress = Gauge(
-            "auricle_requests_in_progress", "Requests being worked on.", registry=self.registry
+            "auricle_requests_in_progress", "HTTP requests in progress.", registry=self.registry
         )
 
     def follow(
@@ -120,21 +123,21 @@ class Metrics:
         is_draining: Callable[[], bool],
         is_spool_failing: Callable[[], bool],
     ) -> None:
-        """Report these at each scrape."""
+        """Report the job store's and server's state at each scrape."""
         for state in JobState:
             self._jobs.labels(state.value).set_function(partial(jobs.count, state))
         self._draining.set_function(is_draining)
         self._spool_failing.set_function(is_spool_failing)
 
     async def watch_loop(self) -> None:
-        """Measure how late the event loop is, for ever; an idle one is up to a millisecond late."""
+        """Measure the event loop's delay until cancelled; up to 1 ms is normal when idle."""
         while True:
             due_at = time.monotonic() + LOOP_EVERY_S
             await anyio.sleep(LOOP_EVERY_S)
             self.loop_delay.observe(max(0.0, time.monotonic() - due_at))
 
     def count_request(self, method: str, route: str, status: int, code: str | None) -> None:
-        """Count one answer; ``route`` is a template, never a path."""
+        """Count one response; ``route`` is a template, never a path."""
         known = method if method in _METHODS else _OTHER
         self._requests.labels(known, route, str(status)).inc()
         if code is not None:
@@ -142,7 +145,7 @@ class Metrics:
             self.errors[code] += 1
 
     def count_answer(self, timing: Timing, total_s: float, audio_s: float) -> None:
-        """Count one transcript."""
+        """Count one transcript, its delays and its seconds of audio."""
         self._delays.labels("queue").observe(timing.queue_ms / 1000)
         self._delays.labels("asr").observe(timing.asr_ms / 1000)
         self._delays.labels("total").observe(total_s)
@@ -150,28 +153,28 @@ class Metrics:
 
 
 class _WorkerMetrics(Collector):
-    """The pools' own figures, at the moment of a scrape."""
+    """The worker pools' statistics at the time of a scrape."""
 
     def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
         self._transcriber = transcriber
         self._decoder = decoder
 
     def collect(self) -> Iterator[Metric]:
-        """Yield the figures."""
+        """Yield the metrics of both pools."""
         pools = {"asr": self._transcriber.stats(), "decode": self._decoder.stats()}
         yield _build_info(pools["asr"].model)
         yield from _worker_families(pools)
         yield from _queue_families(pools["asr"])
 
     def describe(self) -> list[Metric]:
-        """Tell nothing beforehand, so that registering asks for no figures."""
+        """Return no metrics, so that registration does not collect any."""
         return []
 
 
 def _build_info(model: str) -> Metric:
     labels = {"version": _VERSION, "python": platform.python_version(), "model": model}
     info = GaugeMetricFamily(
-        "auricle_build_info", "Versions and the model; always 1.", labels=tuple(labels)
+        "auricle_build_info", "Version, Python version and model; always 1.", labels=tuple(labels)
     )
     info.add_metric(tuple(labels.values()), 1)
     return info
@@ -183,11 +186,11 @@ def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
     )
     overdue = GaugeMetricFamily(
         "auricle_workers_overdue",
-        "Workers that have worked on something for much longer than usual.",
+        "Workers whose current job takes much longer than expected.",
         labels=("pool",),
     )
     restarts = CounterMetricFamily(
-        "auricle_worker_restarts", "Workers that died and were started again.", labels=("pool",)
+        "auricle_worker_restarts", "Restarts of workers that exited unexpectedly.", labels=("pool",)
     )
     memory = GaugeMetricFamily(
         "auricle_worker_memory_bytes", "Resident memory of all workers.", labels=("pool",)
@@ -204,18 +207,24 @@ def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
 
 def _queue_families(stats: Stats) -> Iterator[Metric]:
     jobs = CounterMetricFamily(
-        "auricle_worker_jobs", "Jobs of the workers, by outcome.", labels=("outcome",)
+        "auricle_worker_jobs", "Jobs of the recognition workers, by outcome.", labels=("outcome",)
     )
     for outcome in ("done", "failed", "retried", "refused", "poison"):
         jobs.add_metric((outcome,), getattr(stats, outcome))
     yield jobs
     figures = {
-        "auricle_ready": ("Whether speech can be recognised now.", float(stats.is_working)),
+        "auricle_ready": ("1 while speech can be recognised.", float(stats.is_working)),
         "auricle_waiting_jobs": ("Jobs in the queue.", stats.waiting_jobs),
         "auricle_running_jobs": ("Jobs in workers.", stats.running_jobs),
-        "auricle_queue_audio_seconds": ("Audio in the queue and in work.", stats.waiting_audio_s),
-        "auricle_queue_max_audio_seconds": ("Most audio that may wait.", stats.max_audio_s),
-        "auricle_reserved_audio_seconds": ("Audio that has room kept.", stats.reserved_audio_s),
+        "auricle_queue_audio_seconds": (
+            "Audio in the queue and in workers.",
+            stats.waiting_audio_s,
+        ),
+        "auricle_queue_max_audio_seconds": ("Maximum audio in the queue.", stats.max_audio_s),
+        "auricle_reserved_audio_seconds": (
+            "Audio with reserved queue room.",
+            stats.reserved_audio_s,
+        ),
     }
     for name, (text, value) in figures.items():
         yield GaugeMetricFamily(name, text, value=value)
@@ -225,10 +234,10 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
     "/metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: answer("All figures.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
+    responses={200: answer("All metrics.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
 )
 async def get_metrics(request: Request) -> Response:
-    """Return all figures in Prometheus' text format; those of each client to the operator only."""
+    """Return all metrics in Prometheus' text format; those per client only to the operator."""
     metrics: Metrics = request.app.state.auricle.metrics
     keyring: Keyring = request.app.state.auricle.keyring
     text = generate_latest(metrics.registry)
