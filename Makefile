@@ -63,6 +63,11 @@ layers: setup
 	@echo "check: layers"
 	@"$(BIN)/lint-imports"
 
+.PHONY: prose
+prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary.md replaces
+	@echo "check: prose"
+	@"$(BIN)/python" scripts/check-prose $(ARGS)
+
 # Most tests wait for processes, so that two files at once take half the time, even on two cores.
 .PHONY: coverage
 coverage: setup
