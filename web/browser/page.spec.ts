@@ -166,7 +166,7 @@ test('what is said is read on the page, can be taken home, and every packet is c
 	const [delay = NaN] = await page.evaluate(() => globalThis.delays ?? []);
 	console.log(`from the last word's sample to its final on the screen: ${Math.round(delay)} ms`);
 	await expect(captions.locator('#guesses')).toBeEmpty();
-	await expect(captions.locator('#delay')).toHaveText(/^firm after \d+\.\d s$/);
+	await expect(captions.locator('#delay')).toHaveText(/^final after \d+\.\d s$/);
 	await captions.getByRole('button', { name: 'Stop' }).click();
 	await expect(captions.locator('#state')).toHaveText('Not listening');
 
@@ -253,17 +253,17 @@ test('a connection that breaks is told, and told no more once it is back', async
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	gateway.cut();
-	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
-	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
+	await expect(page.locator('#state')).toHaveText('Reconnecting');
 	const states = await page.locator('#state').evaluateHandle(state => {
 		const seen: string[] = [];
 		new MutationObserver(() => seen.push(state.textContent)).observe(state, { childList: true });
 		return seen;
 	});
 	await page.getByRole('button', { name: 'Pause' }).click();
-	await page.getByRole('button', { name: 'Go on' }).click();
-	await expect.poll(() => states.jsonValue()).toEqual(['Paused', 'Connecting again']);
-	await expect(page.locator('#notice')).toHaveText(/^The connection is lost\./);
+	await page.getByRole('button', { name: 'Resume' }).click();
+	await expect.poll(() => states.jsonValue()).toEqual(['Paused', 'Reconnecting']);
+	await expect(page.locator('#notice')).toHaveText(/^The connection was lost\./);
 	gateway.mend();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	await expect(page.locator('#notice')).toBeHidden();
@@ -277,7 +277,7 @@ test('speech that is lost is a line on the page and in files, in both languages'
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	gateway.cut();
-	await expect(page.locator('#state')).toHaveText('Connecting again');
+	await expect(page.locator('#state')).toHaveText('Reconnecting');
 	await page.waitForTimeout(6000); // speech goes on, and what is older than 2 s is dropped
 	gateway.mend();
 	const line = page.locator('#lines .lost');
@@ -352,8 +352,8 @@ test('what is pressed last counts, however fast that is, and no microphone stays
 	await expect(page.locator('#state')).toHaveText('Paused');
 	await press('#pause', 2); // goes on, twice
 	await expectListening();
-	await page.getByLabel('Listen to').selectOption('The sound of a tab');
-	await expect(page.locator('#notice')).toHaveText('No tab was chosen to listen to.');
+	await page.getByLabel('Listen to').selectOption('Audio of a tab');
+	await expect(page.locator('#notice')).toHaveText('No tab was selected.');
 	await expect(page.getByLabel('Listen to')).toHaveValue('');
 	await expectListening();
 	await press('#start', 3); // stops, at once, starts
@@ -385,7 +385,7 @@ test('a microphone from which nothing comes is told while it is listened to, and
 		globalThis.locks.clear(); // as a browser does when the page is hidden
 		document.dispatchEvent(new Event('visibilitychange'));
 	});
-	await expect(page.locator('#notice')).toHaveText(/^Not a sound comes in\./);
+	await expect(page.locator('#notice')).toHaveText(/^No sound is arriving\./);
 	expect(await locks()).toBe(1);
 	await page.getByRole('button', { name: 'Pause' }).click();
 	await expect(page.locator('#notice')).toBeHidden();
@@ -410,7 +410,7 @@ test.describe('without the right key', () => {
 			page.getByRole('button', { name: 'Use this key' }),
 		];
 		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#notice')).toHaveText('The server asks for a key.');
+		await expect(page.locator('#notice')).toHaveText('The server requires a key.');
 		await expectNobodyShutOut(page);
 		for (const wrong of ['wrong', 'wrong/as+Base64==', 'ключ']) {
 			await field.fill(wrong);
@@ -428,7 +428,7 @@ test.describe('without the right key', () => {
 
 		await page.evaluate(() => sessionStorage.clear());
 		await drop(page, 'short.wav');
-		await expect(page.locator('#notice')).toHaveText('The server asks for a key.');
+		await expect(page.locator('#notice')).toHaveText('The server requires a key.');
 		await page.getByRole('button', { name: 'Start' }).click();
 		await expect(page.locator('#state')).toHaveText('Connecting');
 		await expect(page.locator('#state')).toHaveText('Not listening');
@@ -448,7 +448,7 @@ test.describe('of somebody else', () => {
 	}) => {
 		const full = await server.fill();
 		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#notice')).toHaveText(/^The server is full\./);
+		await expect(page.locator('#notice')).toHaveText(/^The server is at capacity\./);
 		full.leave();
 		await expect(page.locator('#state')).toHaveText('Listening');
 		await expect(page.locator('#notice')).toBeHidden();
@@ -469,7 +469,7 @@ test('a file that is dropped is transcribed, whatever happens meanwhile', async 
 	gateway.cut();
 	const recording = page.getByRole('article');
 	await expect(recording.getByRole('status')).toHaveText(
-		'The server can’t be reached. Trying again by itself.',
+		'The server can’t be reached. Retrying automatically.',
 	);
 	gateway.mend();
 	await expect(recording.getByRole('status')).toHaveText('Done');
@@ -492,7 +492,7 @@ test('files are taken one after another, and one that is none is told as what it
 	await unlink(moved);
 	const state = (name: string): ReturnType<Page['locator']> =>
 		page.getByRole('article').filter({ hasText: name }).getByRole('status');
-	await expect(state('notes.txt')).toHaveText('This is no recording that the server can read.');
+	await expect(state('notes.txt')).toHaveText('The server does not support this file format.');
 	await expect(state('short.wav')).toHaveText('Done');
 	await expect(state('moved.wav')).toHaveText(/^The file can’t be read\./);
 	await page.getByRole('button', { name: 'Remove moved.wav' }).click();
@@ -575,10 +575,10 @@ test('the sound of a tab is listened to, and what is chosen can be changed meanw
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await expect(captions.locator('#state')).toHaveText('Listening');
-	await captions.getByLabel('Listen to').selectOption('The sound of a tab');
+	await captions.getByLabel('Listen to').selectOption('Audio of a tab');
 	await expect(captions.locator('#guesses .guess')).toContainText(/\w/);
 	await page.evaluate(() => globalThis.shared?.getAudioTracks()[0]?.dispatchEvent(new Event('ended')));
-	await expect(captions.locator('#notice')).toHaveText(/^The tab is not shared any more\./);
+	await expect(captions.locator('#notice')).toHaveText(/^The tab is no longer shared\./);
 	await expect(captions.locator('#state')).toHaveText('Paused');
 	await expect(captions.locator('#lines')).toContainText(/And so/i); // what was said is finished all the same
 	await captions.getByRole('button', { name: 'Stop' }).click();
@@ -597,7 +597,7 @@ test.describe('in a browser', () => {
 		const page = await denying.newPage();
 		await page.goto(gateway.url);
 		await page.getByRole('button', { name: 'Start' }).click();
-		await expect(page.locator('#notice')).toHaveText(/^The microphone is not allowed to this page\./);
+		await expect(page.locator('#notice')).toHaveText(/^This page may not use the microphone\./);
 		await expect(page.locator('#state')).toHaveText('Not listening');
 		await denying.close();
 
@@ -608,7 +608,7 @@ test.describe('in a browser', () => {
 		const other = await deaf.newPage({ permissions: ['microphone'] });
 		await other.goto(gateway.url);
 		await other.getByRole('button', { name: 'Start' }).click();
-		await expect(other.locator('#notice')).toHaveText(/^There is no microphone\./);
+		await expect(other.locator('#notice')).toHaveText(/^No microphone found\./);
 		await deaf.close();
 	});
 
@@ -621,7 +621,7 @@ test.describe('in a browser', () => {
 		const page = await browser.newPage();
 		await page.addInitScript(key => sessionStorage.setItem('auricle.key', key), API_KEY);
 		await page.goto(gateway.url.replace('127.0.0.1', 'captions.example'));
-		await expect(page.locator('#notice')).toHaveText(/only over https:\/\/ or on the server’s own machine/);
+		await expect(page.locator('#notice')).toHaveText(/only on https:\/\/ pages and on/);
 		await expect(page.getByRole('button', { name: 'Start' })).toBeDisabled();
 		await drop(page, 'short.wav');
 		await expect(page.locator('.recording .words')).toHaveText('The train leaves at noon.');

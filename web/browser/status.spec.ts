@@ -36,7 +36,7 @@ const test = base.extend<{ status: Page }, { server: Auricle }>({
 			}
 		});
 		await page.goto(`http://127.0.0.1:${server.port}/status`);
-		await expect(page.locator('#state')).toHaveText('All is well');
+		await expect(page.locator('#state')).toHaveText('OK');
 		await use(page);
 		expect(problems).toEqual([]);
 	},
@@ -80,24 +80,24 @@ test('a crash and its recovery are seen, and nobody else notices', async ({ stat
 	await page.getByRole('button', { name: 'Show stacks' }).click();
 
 	if (FOLDER !== undefined) {
-		await page.getByText('The same as a table').click();
+		await page.getByText('Show as a table').click();
 		await expect(page.locator('#minutes tr')).toHaveCount(4, { timeout: 300_000 }); // something to see
-		await page.getByText('The same as a table').click();
+		await page.getByText('Show as a table').click();
 	}
 	await server.killWorker('SIGSEGV');
 	const crash = page.locator('#crashes li').first();
 	await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
-	await crash.getByText('Where it was').click();
+	await crash.getByText('Stack at the crash').click();
 	await expect(crash.locator('pre')).toContainText('workers/asr/child.py');
 	await expect.poll(async () => (await cells(page, 'asr-1'))[3]).toBe('1'); // restarts
-	await expect(page.locator('#state')).toHaveText('All is well', RECOVERY);
+	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 
 	const before = (await server.worker()).pid;
 	await server.killWorker('SIGKILL');
 	await expect.poll(async () => (await server.worker()).pid ?? before, RECOVERY).not.toBe(before);
 	await server.killWorker('SIGKILL'); // a second death in a row: it waits before it starts again
-	await expect(page.locator('#state')).toHaveText('It works, but some workers are away');
-	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waits to start again');
+	await expect(page.locator('#state')).toHaveText('Degraded: not all workers are ready');
+	await expect.poll(async () => (await cells(page, 'asr-1'))[1]).toBe('waiting to restart');
 	await expect(page.locator('.card-workers .figure')).toHaveText('1');
 	await expect(crash).toContainText('asr-1 was killed (SIGKILL)');
 	await expect(page.locator('.card-workers')).toContainText('3 crashes');
@@ -106,7 +106,7 @@ test('a crash and its recovery are seen, and nobody else notices', async ({ stat
 		await page.screenshot({ path: `${FOLDER}/status-crash.png`, fullPage: true });
 	}
 
-	await expect(page.locator('#state')).toHaveText('All is well', RECOVERY);
+	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 	expect((await cells(page, 'asr-1')).slice(0, 4)).toEqual([
 		'asr-1',
 		expect.stringMatching('ready|busy'),
@@ -120,35 +120,35 @@ test('a crash and its recovery are seen, and nobody else notices', async ({ stat
 test('what a page shows stays while the server is away, and goes on afterwards', async ({ status: page }) => {
 	await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
 	await page.context().setOffline(true);
-	await expect(page.locator('#state')).toHaveText(/^Not reachable since \d\d:\d\d:\d\d\. /);
+	await expect(page.locator('#state')).toHaveText(/^Unreachable since \d\d:\d\d:\d\d\. /);
 	await expect(page.locator('#workers tr')).toHaveCount(4);
 	await page.context().setOffline(false);
-	await expect(page.locator('#state')).toHaveText('All is well');
+	await expect(page.locator('#state')).toHaveText('OK');
 });
 
 test('stacks are for the operator, for as long as the tab is open', async ({ status: page, server }) => {
 	await server.killWorker('SIGSEGV');
 	const crash = page.locator('#crashes li').first();
-	await expect(crash).toContainText('The operator’s key shows where it was.');
+	await expect(crash).toContainText('Enter the operator’s key to see the stack.');
 	const field = page.getByLabel('Operator’s key');
 	await field.fill('ключ');
 	await field.press('Enter');
-	await expect(page.getByRole('alert')).toHaveText('The server has no such operator’s key.');
+	await expect(page.getByRole('alert')).toHaveText('Wrong operator’s key.');
 	await field.fill(OPERATOR_KEY);
 	await field.press('Enter');
 	await expect(page.locator('#operator-wrong')).toBeEmpty();
-	await expect(crash.getByText('Where it was')).toBeVisible();
+	await expect(crash.getByText('Stack at the crash')).toBeVisible();
 	await page.reload();
-	await expect(crash.getByText('Where it was')).toBeVisible();
+	await expect(crash.getByText('Stack at the crash')).toBeVisible();
 	await page.getByRole('button', { name: 'Forget the key' }).click();
-	await expect(crash).toContainText('The operator’s key shows where it was.');
+	await expect(crash).toContainText('Enter the operator’s key to see the stack.');
 	expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {
 	test(`nobody is shut out, with ${colorScheme} colours`, async ({ status: page }) => {
 		await page.emulateMedia({ colorScheme });
-		await page.getByText('The same as a table').click();
+		await page.getByText('Show as a table').click();
 		await expect(page.locator('#minutes tr').first()).toBeVisible();
 		const chart = page.getByRole('img', { name: 'Workers: The last 15 minutes' });
 		await expect(chart).toHaveAccessibleDescription(/2 of 2 ready; /);

@@ -1,4 +1,4 @@
-/** What the captions' page says, in each language. The English is in the page itself, too, for the first paint. */
+/** Texts of the captions page, in each language. English is also in the HTML, for the first paint. */
 
 const english = {
 	nav: { label: 'Pages', captions: 'Captions', status: 'Status' },
@@ -6,11 +6,11 @@ const english = {
 	start: 'Start',
 	stop: 'Stop',
 	pause: 'Pause',
-	resume: 'Go on',
+	resume: 'Resume',
 	source: {
 		label: 'Listen to',
 		usual: 'Microphone',
-		tab: 'The sound of a tab',
+		tab: 'Audio of a tab',
 		unnamed: (number: number): string => `Microphone ${number}`,
 	},
 	spoken: { label: 'Spoken language', auto: 'Automatic' },
@@ -19,26 +19,26 @@ const english = {
 		asking: 'Waiting for your permission',
 		connecting: 'Connecting',
 		listening: 'Listening',
-		reconnecting: 'Connecting again',
+		reconnecting: 'Reconnecting',
 		paused: 'Paused',
-		finishing: 'Waiting for the last words',
+		finishing: 'Waiting for the last captions',
 	},
 	behind: (seconds: string): string => `catching up, ${seconds} s behind`,
-	delay: (seconds: string): string => `firm after ${seconds} s`,
+	delay: (seconds: string): string => `final after ${seconds} s`,
 	key: {
 		label: 'Key for this server',
 		use: 'Use this key',
-		hint: 'Whoever runs the server has one for you. It is kept in this tab only.',
+		hint: 'Ask the server’s operator for a key. It is stored in this tab only.',
 	},
 	captions: {
 		title: 'Captions',
-		empty: 'Press Start and speak. Words appear here while you do: guesses at first, firm a moment later.',
-		newest: 'To the newest',
+		empty: 'Press Start and speak. Text appears as you speak, and becomes final a moment later.',
+		newest: 'Jump to latest',
 		beamer: 'Full screen',
 		leave: 'Leave full screen',
 		clear: 'Clear',
 	},
-	/** Where speech is missing; by the code of the gap. */
+	/** Missing speech, by the code of the gap. */
 	gaps: {
 		line: (seconds: string, reason: string): string => `[${seconds} s missing: ${reason}]`,
 		reasons: {
@@ -57,80 +57,79 @@ const english = {
 	files: {
 		title: 'Transcribe a recording',
 		choose: 'Choose a file',
-		drop: 'or drop it anywhere on this page: sound or video, up to hours long.',
-		waiting: 'Waiting for its turn',
+		drop: 'or drop it anywhere on this page: audio or video, up to several hours.',
+		waiting: 'Queued',
 		uploading: 'Uploading',
 		running: 'Transcribing',
 		done: 'Done',
-		empty: 'Done: nobody speaks in it.',
-		gaps: 'Done, but some of it could not be recognised.',
-		again: (reason: string): string => `${reason} Trying again by itself.`,
+		empty: 'Done: no speech found.',
+		gaps: 'Done, but some parts could not be recognised.',
+		again: (reason: string): string => `${reason} Retrying automatically.`,
 		progress: (name: string): string => `Progress of ${name}`,
 		cancel: 'Cancel',
 		remove: 'Remove',
 		removeNamed: (name: string): string => `Remove ${name}`,
 		cancelNamed: (name: string): string => `Cancel ${name}`,
 	},
-	/** By the causes and codes of the client library, of the server, and of this page. */
+	/** By the causes and codes of the client library, the server and this page. */
 	problems: {
 		insecure:
-			'Browsers give a page the microphone only over https:// or on the server’s own machine (http://localhost). ' +
-			'Recordings can be transcribed here all the same.',
+			'Browsers allow the microphone only on https:// pages and on http://localhost. ' +
+			'You can still transcribe recordings here.',
 		unsupported:
-			'This browser can’t record sound for captions. A current Chrome, Edge, Firefox or Safari can.',
+			'This browser can’t record audio for captions. Use a current Chrome, Edge, Firefox or Safari.',
 		microphone_denied:
-			'The microphone is not allowed to this page. Allow it in the browser’s address bar, then press Start.',
-		no_microphone: 'There is no microphone. Plug one in, or listen to the sound of a tab.',
-		microphone_busy: 'The microphone does not start: another program may be using it.',
-		tab_denied: 'No tab was chosen to listen to.',
-		tab_silent: 'The tab was shared without its sound. Choose it again, and tick “Also share tab audio”.',
-		unplugged: 'The microphone is gone. Plug it in or choose another one, then press Go on.',
-		permission: 'The microphone is not allowed to this page any more. Allow it, then press Go on.',
-		source_ended: 'The tab is not shared any more. Press Go on to share it again.',
-		source_muted: 'What is listened to is muted.',
-		silent: 'Not a sound comes in. Is the microphone or the tab muted?',
-		sound_suspended: 'The browser has stopped the sound of this page. Click anywhere to go on.',
-		network: 'The connection is lost. It is tried again by itself, and what you say is kept meanwhile.',
-		restarting: 'The server restarts. It is tried again by itself, and what you say is kept meanwhile.',
-		busy: 'The server is full. It is tried again by itself, and what you say is kept meanwhile.',
+			'This page may not use the microphone. Allow it in the browser’s address bar, then press Start.',
+		no_microphone: 'No microphone found. Connect one, or listen to the audio of a tab.',
+		microphone_busy: 'The microphone can’t be started: another program may be using it.',
+		tab_denied: 'No tab was selected.',
+		tab_silent: 'The tab was shared without audio. Select it again and tick “Also share tab audio”.',
+		unplugged: 'The microphone was disconnected. Reconnect it or select another one, then press Resume.',
+		permission: 'The microphone permission was revoked. Allow it again, then press Resume.',
+		source_ended: 'The tab is no longer shared. Press Resume to share it again.',
+		source_muted: 'The audio source is muted.',
+		silent: 'No sound is arriving. Is the microphone or the tab muted?',
+		sound_suspended: 'The browser has suspended this page’s audio. Click anywhere to resume.',
+		network: 'The connection was lost. Reconnecting; your speech is kept meanwhile.',
+		restarting: 'The server is restarting. Reconnecting; your speech is kept meanwhile.',
+		busy: 'The server is at capacity. Reconnecting; your speech is kept meanwhile.',
 		unreachable: 'The server can’t be reached. Check the network, then press Start.',
-		unauthorized: 'The server asks for a key.',
+		unauthorized: 'The server requires a key.',
 		wrong_key: 'The server does not know this key.',
-		token_expired: 'The key was for a short time, and that is over. Enter a new one.',
-		forbidden_origin: 'The server does not take captions from a page at this address.',
-		forbidden_host: 'The server does not answer to the name in the address bar.',
-		idle_timeout: 'The connection was too slow, and the server gave it up.',
-		head_too_large: 'The request had more headers than the server takes.',
-		audio_gap: 'A little of the sound was lost on its way.',
-		audio_dropped: 'Some of the sound came to the server twice; nothing is lost by that.',
-		slow: 'The server has much to do: captions come late.',
-		decode_errors: 'Some of the sound came broken to the server.',
-		language_improbable: 'This may be another language than the one that is set.',
-		encoder_failed: 'The browser’s encoder broke: sound is sent uncompressed now.',
+		token_expired: 'The key has expired. Enter a new one.',
+		forbidden_origin: 'The server does not accept captions from a page at this address.',
+		forbidden_host: 'The server does not accept the host name in the address bar.',
+		idle_timeout: 'The connection was too slow; the server closed it.',
+		head_too_large: 'The request headers are larger than the server allows.',
+		audio_gap: 'A short part of the audio was lost in transmission.',
+		audio_dropped: 'The server received some audio twice; nothing was lost.',
+		slow: 'The server is busy; captions are delayed.',
+		decode_errors: 'The server received some damaged audio.',
+		language_improbable: 'The spoken language may differ from the selected one.',
+		encoder_failed: 'The browser’s encoder failed; audio is now sent uncompressed.',
 		offline: 'The server can’t be reached.',
-		queue_full: 'The server is full.',
+		queue_full: 'The server is at capacity.',
 		no_worker_ready: 'The server is not ready yet.',
-		draining: 'The server restarts.',
-		rate_limited: 'The server takes nothing more with this key for a while.',
+		draining: 'The server is restarting.',
+		rate_limited: 'A rate limit was reached. Try again later.',
 		too_large: 'The file is larger than the server allows.',
 		too_long: 'The recording is longer than the server allows.',
-		unsupported_format: 'This is no recording that the server can read.',
-		bad_audio: 'The recording is broken: it can’t be read.',
-		empty_audio: 'There is no sound in the file.',
-		poison_job: 'This recording makes the recogniser crash, and was given up.',
-		unreadable: 'The file can’t be read. Is it a folder, or was it changed or moved?',
-		not_found: 'The server has forgotten this recording.',
-		method_not_allowed: 'The server does not serve this request. Reload the page: it may be an old one.',
-		deadline_exceeded: 'It took too long.',
-		internal: 'Something went wrong in the server. Its log says what.',
-		bad_message:
-			'The server and this page don’t understand each other. Reload the page: it may be an old one.',
-		refused: 'The server has ended the captions. Press Start to begin anew.',
+		unsupported_format: 'The server does not support this file format.',
+		bad_audio: 'The recording is damaged and can’t be read.',
+		empty_audio: 'The file contains no audio.',
+		poison_job: 'This recording crashes the recogniser and was abandoned.',
+		unreadable: 'The file can’t be read. It may be a folder, or it was changed or moved.',
+		not_found: 'The server no longer has this recording.',
+		method_not_allowed: 'The server does not support this request. Reload the page: it may be outdated.',
+		deadline_exceeded: 'The request timed out.',
+		internal: 'Internal server error; see the server’s log.',
+		bad_message: 'The server sent a message that this page can’t read. Reload the page: it may be outdated.',
+		refused: 'The server ended the captions. Press Start to begin again.',
 	} as Readonly<Record<string, string>>,
 	unknownProblem: (code: string): string => `Something went wrong (${code}).`,
 };
 
-/** All its words. */
+/** All its texts. */
 export type CaptionTexts = typeof english;
 
 const chinese: CaptionTexts = {
@@ -234,7 +233,7 @@ const chinese: CaptionTexts = {
 		queue_full: '服务器已满。',
 		no_worker_ready: '服务器尚未就绪。',
 		draining: '服务器正在重启。',
-		rate_limited: '服务器暂时不再接受此密钥的请求。',
+		rate_limited: '已达到速率限制，请稍后再试。',
 		too_large: '文件超过服务器允许的大小。',
 		too_long: '录音超过服务器允许的长度。',
 		unsupported_format: '这不是服务器能读取的录音。',
@@ -254,10 +253,10 @@ const chinese: CaptionTexts = {
 
 export const CAPTION_TEXTS = { en: english, zh: chinese } as const;
 
-/** Something to say, in whichever language the page is in when it is shown. */
+/** A text, in the language of the page at the time it is shown. */
 export type Sentence = (texts: CaptionTexts) => string;
 
-/** Returns the sentence for a cause or code. */
+/** Returns the text for a cause or code. */
 export function problem(code: string): Sentence {
 	return texts => texts.problems[code] ?? texts.unknownProblem(code);
 }

@@ -1,8 +1,8 @@
-/** What the status page says, in each language. */
+/** Texts of the status page, in each language. */
 
 import type { WorkerExit } from './status-data.js';
 
-/** All its words. */
+/** All its texts. */
 export interface StatusTexts {
 	readonly nav: { readonly label: string; readonly captions: string; readonly status: string };
 	readonly title: string;
@@ -38,7 +38,7 @@ export interface StatusTexts {
 		readonly how: (exit: WorkerExit) => string;
 		readonly stack: string;
 		readonly noStack: string;
-		/** For SIGKILL, which leaves none either. */
+		/** For SIGKILL, which leaves no stack either. */
 		readonly killed: string;
 		readonly hidden: string;
 	};
@@ -57,37 +57,37 @@ export interface StatusTexts {
 	};
 }
 
-/** A small chart with its figures. */
+/** Texts of a card: a small chart with its values. */
 export interface Card<Values> {
 	readonly title: string;
 	/** The large figure. */
 	readonly figure: (values: Values) => string;
-	/** What it is. */
+	/** Its unit. */
 	readonly unit: (values: Values) => string;
-	/** What was, below it. */
+	/** Past values, below it. */
 	readonly note: (values: Values) => string;
 }
 
 const SIGNALS_ENGLISH: Readonly<Record<string, string>> = {
 	SIGKILL: 'was killed (SIGKILL)',
-	SIGTERM: 'was told to end (SIGTERM)',
+	SIGTERM: 'was terminated (SIGTERM)',
 };
 
 const english: StatusTexts = {
 	nav: { label: 'Pages', captions: 'Captions', status: 'Status' },
 	title: 'Status',
-	asking: 'Asking the server …',
+	asking: 'Loading …',
 	states: {
-		ok: 'All is well',
-		degraded: 'It works, but some workers are away',
-		down: 'It can’t work now: no worker is ready, or it is shutting down',
+		ok: 'OK',
+		degraded: 'Degraded: not all workers are ready',
+		down: 'Down: no worker is ready, or the server is shutting down',
 	},
-	away: since => `Not reachable since ${since}. Trying again each 2 seconds.`,
+	away: since => `Unreachable since ${since}. Retrying every 2 s.`,
 	about: (version, model, since) => `Auricle ${version} · model ${model} · running since ${since}`,
 	lately: 'The last 15 minutes',
 	begin: minutes => `${minutes} min ago`,
 	now: 'now',
-	noFigures: 'No figures yet: the first come after 5 seconds.',
+	noFigures: 'No data yet: the first values appear after 5 seconds.',
 	cards: {
 		workers: {
 			title: 'Workers',
@@ -105,23 +105,22 @@ const english: StatusTexts = {
 		sessions: {
 			title: 'Live sessions',
 			figure: ({ connected }) => `${connected}`,
-			unit: ({ max }) => `of ${max} places`,
+			unit: ({ max }) => `of ${max} allowed`,
 			note: ({ waiting, most }) =>
-				waiting === 0 ? `highest ${most}` : `highest ${most} · ${waiting} may come back`,
+				waiting === 0 ? `highest ${most}` : `highest ${most} · ${waiting} disconnected`,
 		},
 		delays: {
-			title: 'Delay of captions',
+			title: 'Caption delay',
 			figure: values => (values === null ? '–' : `${values.p50} ms`),
-			unit: values => (values === null ? 'nobody has spoken' : `median; 95 % within ${values.p95} ms`),
+			unit: values => (values === null ? 'no speech yet' : `median; 95 % within ${values.p95} ms`),
 			note: values =>
 				values === null ? 'after the last word' : `highest ${values.most} ms after the last word`,
 		},
 		jobs: {
-			title: 'Jobs done',
+			title: 'Jobs completed',
 			figure: ({ lately }) => `${lately}`,
 			unit: () => 'in the last minute',
-			note: ({ retried }) =>
-				retried === 0 ? 'none had to be done again' : `${retried} done again after a crash`,
+			note: ({ retried }) => (retried === 0 ? 'none repeated' : `${retried} repeated after a crash`),
 		},
 		refusals: {
 			title: 'Refused or failed',
@@ -131,10 +130,10 @@ const english: StatusTexts = {
 		},
 	},
 	table: {
-		open: 'The same as a table',
+		open: 'Show as a table',
 		columns: [
 			'Minute',
-			'Workers ready, fewest',
+			'Workers ready, minimum',
 			'Queue, s',
 			'Sessions',
 			'Delay, 95 %, ms',
@@ -144,12 +143,12 @@ const english: StatusTexts = {
 	},
 	workers: {
 		title: 'Workers',
-		columns: ['Worker', 'State', 'Process', 'Restarts', 'Jobs done', 'Memory', 'Last end'],
+		columns: ['Worker', 'State', 'Process', 'Restarts', 'Jobs completed', 'Memory', 'Last exit'],
 		states: {
 			starting: 'starting',
 			ready: 'ready',
 			busy: 'busy',
-			backing_off: 'waits to start again',
+			backing_off: 'waiting to restart',
 			stopping: 'stopping',
 		},
 		never: 'none',
@@ -163,45 +162,45 @@ const english: StatusTexts = {
 				case 'exited':
 					return SIGNALS_ENGLISH[signal ?? ''] ?? `crashed (${end ?? 'unknown'})`;
 				case 'hung':
-					return 'hung, and was killed';
+					return 'hung and was killed';
 				case 'start':
 					return `could not start (${end ?? 'unknown'})`;
 				case 'protocol':
-					return 'sent nonsense, and was killed';
+					return 'sent an invalid message and was killed';
 				case 'memory':
-					return 'took too much memory, and was killed';
+					return 'exceeded its memory limit and was killed';
 				default:
 					return `${reason} (${end ?? 'unknown'})`;
 			}
 		},
-		stack: 'Where it was',
-		noStack: 'It left no stack.',
-		killed: 'Somebody killed it, or the system did for want of memory; that leaves no stack.',
-		hidden: 'The operator’s key shows where it was.',
+		stack: 'Stack at the crash',
+		noStack: 'No stack available.',
+		killed: 'Killed by a user, or by the system when out of memory; no stack available.',
+		hidden: 'Enter the operator’s key to see the stack.',
 	},
 	operator: {
 		label: 'Operator’s key',
-		hint: 'AURICLE_OPERATOR_KEY shows where workers were when they crashed. It is kept in this tab only.',
+		hint: 'The value of AURICLE_OPERATOR_KEY, to see the stacks of crashed workers. It is stored in this tab only.',
 		show: 'Show stacks',
 		forget: 'Forget the key',
-		wrong: 'The server has no such operator’s key.',
+		wrong: 'Wrong operator’s key.',
 	},
 	refusals: {
 		title: 'Refused or failed, by reason',
 		none: 'Nothing in the last 15 minutes.',
-		columns: ['Code', 'Meaning', 'How often'],
+		columns: ['Code', 'Meaning', 'Count'],
 		reasons: {
-			queue_full: 'the queue, a key’s share of it or all places were full',
+			queue_full: 'the queue, a key’s share of it or the session limit was full',
 			no_worker_ready: 'no worker was ready',
 			draining: 'the server was shutting down',
-			rate_limited: 'a key’s audio had killed too many workers',
-			unauthorized: 'no key, or a wrong one',
+			rate_limited: 'a key or an address exceeded a limit',
+			unauthorized: 'no key or a wrong key',
 			token_expired: 'a token had expired',
-			forbidden_origin: 'a page of another site asked',
-			forbidden_host: 'asked for under a name that is not its own',
-			deadline_exceeded: 'the answer would have come, or came, too late',
+			forbidden_origin: 'a request from a page of another origin',
+			forbidden_host: 'a host name that the server does not accept',
+			deadline_exceeded: 'the deadline was exceeded',
 			poison_job: 'audio that kills workers',
-			internal: 'a bug of the server; its log says where',
+			internal: 'an internal error; see the server’s log',
 		},
 	},
 };
@@ -321,7 +320,7 @@ const chinese: StatusTexts = {
 			queue_full: '队列、某个密钥的份额或会话名额已满',
 			no_worker_ready: '没有就绪的工作进程',
 			draining: '服务器正在关闭',
-			rate_limited: '某个密钥的音频导致过多工作进程崩溃',
+			rate_limited: '某个密钥或地址超出了限制',
 			unauthorized: '没有密钥，或密钥错误',
 			token_expired: '令牌已过期',
 			forbidden_origin: '来自其他网站的页面',
