@@ -21,7 +21,7 @@ NOBODY = ("--url", "http://127.0.0.1:9")
         ([SHORT, "--mic"], "one of the two"),
         (["nowhere.wav"], "nowhere.wav can't be read: No such file or directory"),
         (["tests"], "tests can't be read: Is a directory"),
-        (["README.md"], "none of WAV"),
+        (["README.md"], "use WAV"),
         ([SHORT, "--language", "klingon"], "no language 'klingon'"),
         ([SHORT, "--url", "nowhere"], "nowhere is not an address"),
         ([SHORT, *NOBODY], "nobody listens there. `auricle serve` starts a server"),

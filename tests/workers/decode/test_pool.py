@@ -339,7 +339,7 @@ async def test_what_is_no_file_is_refused(tmp_path: Path, kind: str) -> None:
     elif kind == "pipe":
         os.mkfifo(path)
     pool = DecodePool(WorkerSettings(), DecodeSettings())
-    with pytest.raises(AudioError, match="can't be read") as caught:
+    with pytest.raises(AudioError, match="cannot be read") as caught:
         await anext(pool.decode(Source(str(path))))
     assert str(path) not in str(caught.value)
 

@@ -161,7 +161,7 @@ def test_no_sample_is_empty_audio() -> None:
 
 def test_nothing_but_failures_is_bad_audio() -> None:
     stream = FileStream(BlockReader(silence(0), failures=3), NO_LIMIT, 0)
-    with pytest.raises(AudioError, match="Nothing in the file"):
+    with pytest.raises(AudioError, match="No audio in the file"):
         stream.step()
 
 

@@ -1,1 +1,1 @@
-"""The pool of decode workers, which open containers."""
+"""The pool of decode workers, which read uploaded audio files."""

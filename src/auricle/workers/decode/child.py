@@ -1,9 +1,9 @@
-"""A decode worker, run by :mod:`auricle.workers.process.child`, started and spoken to by its pool.
+"""The decode worker, run by :mod:`auricle.workers.process.child` and controlled by its pool.
 
-The only process that opens strangers' audio files. Each ``DecodeStep`` is answered by exactly one
-``StepDone`` or ``StepFailed``. Files stay open between steps, by the name of their stream; a step
-for a file that is not open here, or stands at another place, opens it and goes on from there. An
-unknown exception ends the process: the pool goes on elsewhere, and counts.
+Only this process opens untrusted audio files. Each ``DecodeStep`` is answered by exactly one
+``StepDone`` or ``StepFailed``. Files stay open between steps, by stream name; a step for a file
+that is not open here, or is at another position, opens the file and resumes at the step's position.
+An unknown exception ends the process; the pool counts the crash and retries on another worker.
 """
 
 import os
@@ -42,15 +42,16 @@ from auricle.workers.process.messages import (
 )
 
 MAX_OPEN_STREAMS = 32
-"""The one that waited longest is closed then; its next step opens it again."""
+"""Maximum open files; beyond it the least recently used is closed, and reopened by its next step.
+"""
 
 
 class OpenStreams:
-    """The files that are being read here, each at its place.
+    """The open files of this worker.
 
     Args:
-        library: For Opus packets without a container.
-        max_samples: Most samples that a file may hold.
+        library: libopus, for packets without a container.
+        max_samples: Maximum duration of a file, in samples.
     """
 
     def __init__(self, library: LibOpus, max_samples: int) -> None:
@@ -59,19 +60,19 @@ class OpenStreams:
         self._streams: OrderedDict[str, FileStream] = OrderedDict()
 
     def step(self, step: DecodeStep, file: str | int) -> StepDone | StepFailed:
-        """Go on with a file and say what came of it; a file that failed or ended is closed.
+        """Run a step and return its result; a file that failed or ended is closed.
 
         Args:
-            step: What to do.
-            file: The file's path, or a descriptor that is closed here.
+            step: The step.
+            file: Path of the file, or a descriptor that this method closes.
         """
         try:
             stream = self._at(step, file)
             result = stream.step()
         except (AudioError, RequestError) as exc:
             return self._failed(step, exc.code, str(exc))
-        except OSError:  # its text would name the path
-            return self._failed(step, AudioError.code, "The file can't be read.")
+        except OSError:  # its message would contain the path
+            return self._failed(step, AudioError.code, "The file cannot be read.")
         if result.is_done:
             self.close(step.stream)
         piece = result.piece
@@ -87,13 +88,13 @@ class OpenStreams:
         )
 
     def close(self, name: str) -> None:
-        """Close a file; one that isn't open is ignored."""
+        """Close a file; names that are not open are ignored."""
         stream = self._streams.pop(name, None)
         if stream is not None:
             stream.close()
 
     def _at(self, step: DecodeStep, file: str | int) -> FileStream:
-        """Return the file at the step's place, opened if need be."""
+        """Return the stream at the step's position; open the file if needed."""
         stream = self._streams.get(step.stream)
         if stream is not None and stream.next_sample == step.from_sample:
             if isinstance(file, int):
@@ -115,9 +116,9 @@ class OpenStreams:
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
-    """Load what decoding needs and work step by step until told to stop; return the exit code.
+    """Load what decoding needs, and run steps until a stop message; return the exit code.
 
-    ``seal`` gives up what only loading needs, and returns what this process isn't kept from.
+    ``seal`` blocks what only loading needs, and returns the restrictions that were not applied.
     """
     start = parse_for_decode(channel.receive_body())
     if not isinstance(start, StartDecode):

@@ -1,12 +1,12 @@
-"""Audio out of container files, through FFmpeg in this very process; only a decode worker may.
+"""Decode container files with FFmpeg in this process; only for decode workers.
 
-A stranger's bytes are given to FFmpeg with three lists of what it may use: file formats, codecs
-and protocols. Without them a text file that starts with ``ffconcat`` makes it open other files of
-this machine, and a session description makes it wait for the network. The content alone says what
-a file is, never its name.
+FFmpeg reads untrusted data, so it gets allowlists of file formats, codecs and protocols. Without
+them a text file that starts with ``ffconcat`` makes it open other files of this machine, and a
+session description makes it wait for the network. The format is detected from the content, never
+from the name.
 
-Decoding is incremental: what is held is one packet and a second of samples. The samples are those
-of faster-whisper's own ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
+Decoding is incremental and keeps one packet and one second of samples in memory. The samples equal
+those of faster-whisper's ``decode_audio`` (FFmpeg's resampler, 16 kHz, mono, int16).
 """
 
 import gc
@@ -35,39 +35,41 @@ CODECS = frozenset(
     }
 )
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 768_000
-"""From the slowest rate that speech was ever stored at to the fastest that studios use."""
+"""From the lowest sample rate used for speech to the highest used in studios."""
 MAX_CHANNELS = 64
 GROUP_S = 1
-"""Resampled together: frame by frame takes twice the time (measured 2026-11-25, Opus of 20 ms)."""
+"""Audio that is resampled at once, in seconds; single frames take twice the time (measured
+2026-11-25, Opus of 20 ms)."""
 MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Formats whose length is counted in samples; that of a WAV header is known to lie, and that of
-MP3 and AAC is guessed from the bit rate."""
+"""Formats with a reliable length in samples; that of WAV headers is often wrong, and that of MP3
+and AAC is estimated from the bit rate."""
 
 OPEN_BYTES = 64 * 2**20
-"""Read while a file is opened, at most. The index of 35 hours of MP4 is 8 MB, cover art a few."""
+"""Maximum bytes read to open a file. The index of 35 hours of MP4 is 8 MB, cover art a few MB."""
 OPEN_CPU_S = 1.0
-"""Processor time to open a file: six times what the index of 35 hours of MP4 takes."""
+"""Maximum CPU time to open a file: six times that for the index of 35 hours of MP4."""
 PACKET_CPU_S = 1.0
-"""Processor time to find the next packet: what lies between is skipped, or searched for a start."""
+"""Maximum CPU time to find the next packet, including data that is skipped or searched."""
 MAX_RIFF_CHUNKS = 1000
-"""Chunks before a WAV file's samples; recorders write three, editors a few dozen."""
+"""Maximum chunks before a WAV file's samples; recorders write three, editors a few dozen."""
 
 _RIFF_HEADS = (b"RIFF", b"RF64")
-_CHUNK = Struct("<4sI")  # RIFF: a chunk's name and the length of what follows
+_CHUNK = Struct("<4sI")  # RIFF: name and length of a chunk
 
 
 class ContainerReader:
-    """Reads one file from its start, a packet at a time.
+    """Read one file from its start, packet by packet.
 
     Args:
-        file: The file, which is closed with the reader, or at once if this fails.
-        max_samples: A file that says it is longer is refused before it is decoded.
+        file: The file; closed with the reader, or if the constructor fails.
+        max_samples: Maximum duration in samples; a longer file is rejected before decoding if its
+            header states the length.
 
     Raises:
-        UnsupportedFormat: It is of no format on the list.
-        EmptyAudio: It holds no audio track.
-        AudioError: It can't be decoded.
-        TooLong: It says that it lasts longer than that.
+        UnsupportedFormat: The format or codec is not supported.
+        EmptyAudio: The file has no audio track.
+        AudioError: The file cannot be decoded.
+        TooLong: The stated duration exceeds ``max_samples``.
     """
 
     def __init__(self, file: InputFile, max_samples: int) -> None:
@@ -91,15 +93,15 @@ class ContainerReader:
 
     @property
     def fraction(self) -> float:
-        """How much of the file was read, 0..1."""
+        """Fraction of the file that was read, 0..1."""
         return min(1.0, self._read_bytes / self._size_bytes)
 
     def read(self) -> Pcm16 | None:
-        """Return the next samples, maybe none for a packet that has none; ``None`` at the end."""
+        """Return the next samples, possibly an empty array; ``None`` at the end."""
         return next(self._blocks, None)
 
     def close(self) -> None:
-        """Let go of the file; idempotent."""
+        """Close the file; idempotent."""
         self._resampler = None
         if self._container is not None:
             self._container.close()
@@ -111,30 +113,30 @@ class ContainerReader:
     ) -> "av.AudioStream":
         streams = container.streams.audio
         if not streams:
-            raise EmptyAudio("The file holds no audio track.")
+            raise EmptyAudio("The file has no audio track.")
         context = streams[0].codec_context
-        name: str = getattr(context, "name", "unknown")  # there is none if nobody knows the codec
+        name: str = getattr(context, "name", "unknown")  # unknown codecs have no context
         if name not in CODECS:
             raise UnsupportedFormat(f"The codec {name[:20]} is not supported.")
         if not MIN_RATE_HZ <= context.sample_rate <= MAX_RATE_HZ:
             raise AudioError(
-                f"The file says that it has {context.sample_rate} samples a second; "
-                f"{MIN_RATE_HZ} to {MAX_RATE_HZ} are possible."
+                f"Unsupported sample rate {context.sample_rate} Hz; "
+                f"use {MIN_RATE_HZ} to {MAX_RATE_HZ}."
             )
         if not 1 <= context.channels <= MAX_CHANNELS:
-            raise AudioError(f"The file says that it has {context.channels} channels.")
-        context.thread_count = 1  # more would wait, with 8 MB of stack each, in every open file
+            raise AudioError(f"Unsupported number of channels: {context.channels}.")
+        context.thread_count = 1  # idle threads cost 8 MB of stack each in every open file
         try:
             context.open(strict=False)
         except (av.FFmpegError, ValueError) as exc:
-            raise AudioError("The file's header makes no sense.") from exc
+            raise AudioError("The file's header is invalid.") from exc
         length_us = container.duration or 0
         if (
             container.format.name in MEASURED_LENGTH
             and length_us * SAMPLE_RATE_HZ > max_samples * av.time_base
         ):
             raise TooLong(
-                f"The audio lasts longer than the {max_samples / SAMPLE_RATE_HZ:g} s allowed."
+                f"The audio is longer than the maximum of {max_samples / SAMPLE_RATE_HZ:g} s."
             )
         return streams[0]
 
@@ -148,7 +150,7 @@ class ContainerReader:
                 packet = next(packets)
             except StopIteration:
                 break
-            except (av.FFmpegError, ValueError):  # the rest can't be found
+            except (av.FFmpegError, ValueError):  # no further packet can be found
                 self.failures += 1
                 break
             is_cut_off = self._file.limit_reached
@@ -164,9 +166,9 @@ class ContainerReader:
         yield _joined(self._flush())
 
     def _take(self, frame: AudioFrame) -> list[Pcm16]:
-        """Take a frame's samples, and return what can be told by now.
+        """Add a frame, and return the samples that are complete.
 
-        A file may change its rate or channels on the way.
+        A file may change its sample rate or channels between frames.
         """
         if not MIN_RATE_HZ <= frame.sample_rate <= MAX_RATE_HZ:
             self.failures += 1
@@ -178,7 +180,7 @@ class ContainerReader:
             self._resampler = FrameResampler()
             self._fifo = AudioFifo()
             self._setup = setup
-        frame.pts = None  # the samples are what counts, as for faster-whisper
+        frame.pts = None  # ignore timestamps, as faster-whisper does
         self._fifo.write(frame)
         if self._fifo.samples >= frame.sample_rate * GROUP_S:
             done += self._resample(self._resampler)
@@ -190,7 +192,7 @@ class ContainerReader:
             return []
         try:
             return [_samples(part) for part in resampler.resample(group)]
-        except (av.FFmpegError, ValueError):  # a layout that FFmpeg can't mix
+        except (av.FFmpegError, ValueError):  # a channel layout that FFmpeg cannot mix
             self.failures += 1
             self._resampler = None
             return []
@@ -209,13 +211,13 @@ def _open(file: InputFile) -> "av.container.InputContainer":
     options = {
         "format_whitelist": FORMATS,
         "codec_whitelist": ",".join(sorted(CODECS)),
-        "protocol_whitelist": "none",  # what a file refers to is never opened
+        "protocol_whitelist": "none",  # never open what a file refers to
     }
     try:
         if _wav_length_lies(file):
             options["ignore_length"] = "1"
         file.seek(0)
-        # FFmpeg asks for a file's size and moves back and forth at each chunk of a WAV.
+        # FFmpeg queries the file size and seeks back and forth for every chunk of a WAV.
         file.is_seekable = file.read(4) not in _RIFF_HEADS
         file.seek(0)
         container = av.open(file, mode="r", options=options, metadata_errors="ignore")
@@ -228,7 +230,7 @@ def _open(file: InputFile) -> "av.container.InputContainer":
 
 
 def _why_not(file: InputFile) -> AudioError | UnsupportedFormat:
-    """Say whether the file is broken, or of another kind."""
+    """Return the error for a file that cannot be opened: damaged or unsupported."""
     if file.limit_reached:
         return AudioError("The file's header takes too much work to read.")
     file.seek(0)
@@ -236,15 +238,17 @@ def _why_not(file: InputFile) -> AudioError | UnsupportedFormat:
     if not head:
         return EmptyAudio("The file is empty.")
     if detect(head, file.size_bytes) is not AudioFormat.UNKNOWN:
-        return AudioError("The file is damaged or not complete, and can't be decoded.")
-    return UnsupportedFormat("This is none of WAV, FLAC, MP3, M4A (MP4), Ogg, WebM and AAC.")
+        return AudioError("The file is damaged or incomplete.")
+    return UnsupportedFormat(
+        "Unsupported file format; use WAV, FLAC, MP3, M4A (MP4), Ogg, WebM or AAC."
+    )
 
 
 def _wav_length_lies(file: InputFile) -> bool:
-    """Tell whether a WAV file has more samples than its header says.
+    """Return whether a WAV file has more samples than its header states.
 
-    Recorders that write the header first may leave any length in it. The true end of the samples
-    is the end of the file, or another chunk that lies within it.
+    Recorders that write the header first may leave any length in it. The samples end at the end of
+    the file, or at another chunk within it.
 
     Raises:
         AudioError: There are too many chunks before the samples.
@@ -268,7 +272,7 @@ def _wav_length_lies(file: InputFile) -> bool:
 
 
 def _riff_chunk(file: InputFile, at: int) -> tuple[bytes, int] | None:
-    """Return the name and the length of the chunk at this position; ``None`` at the end."""
+    """Return name and length of the chunk at this position; ``None`` at the end."""
     if at + _CHUNK.size > file.size_bytes:
         return None
     file.seek(at)

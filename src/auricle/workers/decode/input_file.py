@@ -1,8 +1,8 @@
-"""A file that is read within limits: what FFmpeg and our own readers get of an upload.
+"""A file with read limits, used by FFmpeg and the other readers.
 
-FFmpeg reads as much as a file's structure tells it to, whether that is reasonable or not. It reads
-through this class, which ends the file when the limit is used up: a file that takes too many bytes
-or too much processor time to open is refused, and the worker goes on.
+FFmpeg reads as much as a file's structure demands, reasonable or not. This class reports the end of
+the file when a limit is reached: a file that needs too many bytes or too much CPU time to open is
+rejected, and the worker continues.
 """
 
 import io
@@ -28,12 +28,12 @@ class InputFile:
         self._bytes_left: float = math.inf
         self._cpu_ends_at = math.inf
         self.is_seekable = True
-        """What is told to FFmpeg: ``False`` makes it read the file from its start to its end."""
+        """Result of :meth:`seekable`; ``False`` makes FFmpeg read the file sequentially."""
         self.limit_reached = False
-        """Whether the file seemed to end because of the last :meth:`limit`."""
+        """Whether reading ended because of the last :meth:`limit`."""
 
     def limit(self, *, max_bytes: float = math.inf, max_cpu_s: float = math.inf) -> None:
-        """Bound what is read from now on: bytes, and processor time of the calling thread."""
+        """Limit further reads: bytes, and CPU time of the calling thread in seconds."""
         self._bytes_left = max_bytes
         self._cpu_ends_at = math.inf if max_cpu_s == math.inf else time.thread_time() + max_cpu_s
         self.limit_reached = False

@@ -1,9 +1,9 @@
-"""DecodePool: a Decoder on local processes, the only ones that open strangers' container files.
+"""DecodePool: a Decoder on local processes, the only ones that open untrusted audio files.
 
-A file is read step by step: each step is one request to a worker and one answer, and ends at the
-next piece of speech or after a bounded stretch of audio. Between steps the worker keeps the file
-open, so a file stays with its worker; when that dies, another one opens it where the last step
-ended. Only one step runs in a worker at a time, so a death's culprit is known exactly.
+A file is read in steps. A step is one request to a worker with one answer, and ends at the next
+chunk of speech or after a bounded amount of audio. The worker keeps the file open between steps, so
+a file stays with its worker; if the worker dies, another one resumes where the last step ended. A
+worker runs one step at a time, so the file that crashed it is always known.
 """
 
 import asyncio
@@ -64,15 +64,15 @@ from auricle.workers.sandbox.confinement import Policy, program
 CHILD = "auricle.workers.decode.child"
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 POISON_DEATHS = 4
-"""Deaths of any kind in one step that convict a file; two of one signature do as well."""
+"""Crashes of any kind in one step that make a file poison; two with one signature suffice, too."""
 SLOW_S = 60.0
-"""A file may take so long to read, and as long again as it lasts. Speech takes a hundredth of that;
-what was made to be slow, or has no samples in it however much is read, takes a worker from others.
+"""Maximum decoding time of a file, in addition to its duration. Speech takes a hundredth of that; a
+malicious file, or one without samples, would block a worker.
 """
 HUNG_PATIENCE_S = 300.0
-"""A file that made a worker hang is given up when other files keep all workers busy for longer."""
+"""A file that made a worker hang is given up if other files keep all workers busy for this time."""
 MIN_SPAN_SAMPLES = SAMPLE_RATE_HZ // 50
-"""The voice detector's windows are longer."""
+"""Minimum length of a voiced span; the voice detector's windows are longer."""
 RETRY_AFTER_S = 5
 _BLAMED = {
     kind.code: kind
@@ -86,12 +86,12 @@ class _Stream:
     source: Source
     client: ClientId
     file: int | None = None
-    """Open for reading; ``None`` where workers open files by their path."""
+    """Descriptor, open for reading; ``None`` where workers open files by their path."""
     from_sample: int = 0
     decoded_samples: int = 0
     spent_s: float = 0.0
     hung_at: float | None = None
-    """When a worker hung on it; ``None`` if none did."""
+    """When a worker hung on this file; ``None`` if none did."""
     worker: str | None = None
     answer: "asyncio.Future[StepDone] | None" = None
 
@@ -104,15 +104,16 @@ class _Step:
 
 
 class DecodePool:
-    """Reads audio files in worker processes that may crash, hang or eat memory.
+    """Decode audio files in worker processes; survive their crashes, hangs and memory growth.
 
     Call :meth:`start` once, from the event loop that uses it, and :meth:`aclose` at the end.
 
     Args:
-        worker: Budgets of starts, memory limits, and how many decode workers.
+        worker: Number of decode workers, start budget and memory limits.
         decode: Limits on files.
-        crash_audio: Where files that end a worker are kept; ``None`` keeps none.
-        crash_budget: What convicted files are charged to; ``None``: a budget for this pool alone.
+        crash_audio: Where files that crash a worker are kept; ``None`` keeps none.
+        crash_budget: Crash budget that poison files are charged to; ``None`` creates one for this
+            pool.
     """
 
     def __init__(
@@ -148,12 +149,12 @@ class DecodePool:
         self._counters = Counters()
 
     async def start(self) -> None:
-        """Start the workers; returns at once."""
+        """Start the workers; return immediately."""
         self._driver = asyncio.create_task(self._crew.run(), name="decode pool")
         self._driver.add_done_callback(lambda _: self._fail_all())
 
     async def aclose(self) -> None:
-        """Fail what is being read and stop the workers."""
+        """Fail all open files and stop the workers."""
         self._fail_all()
         if self._driver is not None:
             self._driver.cancel()
@@ -187,7 +188,7 @@ class DecodePool:
                     piece = Chunk(step.start_sample, pcm, step.voiced)
                 if step.done:
                     self._counters.done += 1
-                    self._forget(stream)  # at once: recognising what was read may take long
+                    self._forget(stream)  # now: recognising the last chunk may take long
                 yield Progress(step.fraction, step.duration_samples, piece, step.done)
                 if step.done:
                     return
@@ -209,10 +210,10 @@ class DecodePool:
             poison=self._counters.poison,
         )
 
-    # What the crew asks of its owner (crew.Shift).
+    # SupervisorDelegate.
 
     def program(self) -> Sequence[str]:
-        """Confine a worker to no files at all: it is handed those that it is to read."""
+        """Return the worker program, sandboxed without file access: it is sent open files."""
         if self._worker.sandbox == "off":
             return program(CHILD, None)
         read = filter(None, [self._decode.libopus])
@@ -220,7 +221,7 @@ class DecodePool:
         return program(CHILD, Policy(tuple(read), tuple(write)))
 
     def start_message(self, slot: int) -> Message:
-        """Tell a new worker its limits."""
+        """Return the limits of a new worker."""
         return StartDecode(
             max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
             hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
@@ -228,13 +229,16 @@ class DecodePool:
         )
 
     def workers_changed(self, ready: int) -> None:
-        """Nothing depends on it."""
+        """Do nothing."""
 
     def became_ready(self, worker: str, message: Ready, now: float) -> None:
-        """Nothing is measured."""
+        """Do nothing; the speed is not measured."""
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
-        """Give an idle worker a step that waits for it, or for anybody: of the quickest file."""
+        """Return a step for an idle worker: of the file with the least decoding time so far.
+
+        A file that is open on another worker is not eligible.
+        """
         may_run = [
             stream
             for stream in self._waiting
@@ -262,11 +266,11 @@ class DecodePool:
         return Assignment(step, MAX_STEP_ANSWER_BYTES, budget_s, file=stream.file)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
-        """Check a step's result and hand it to its reader."""
+        """Validate a step's result and deliver it to the caller."""
         step = self._steps[worker]
         stream = step.stream
         if not isinstance(message, StepDone | StepFailed) or message.id != step.number:
-            raise WorkerError("not the answer to this step")
+            raise WorkerError("answer does not match the step")
         if isinstance(message, StepDone):
             self._check(stream, message)
         del self._steps[worker]
@@ -279,13 +283,16 @@ class DecodePool:
         stream.decoded_samples = max(stream.decoded_samples, message.duration_samples)
         stream.spent_s += now - step.began_at
         if stream.spent_s > SLOW_S + stream.decoded_samples / SAMPLE_RATE_HZ:
-            self._fail(stream, AudioError("The file takes far too long to decode."))
+            self._fail(stream, AudioError("The file takes too long to decode."))
             return
         if stream.answer is not None and not stream.answer.done():
             stream.answer.set_result(message)
 
     def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
-        """Let every file that was open there go on elsewhere; convict the culprit if it is one."""
+        """Move the worker's open files to other workers; count the crash against its current file.
+
+        The current file is retried, or fails if it is poison.
+        """
         for stream in self._streams:
             if stream.worker == worker:
                 stream.worker = None
@@ -310,13 +317,13 @@ class DecodePool:
             self._counters.poison += 1
             self._crash_budget.charge(culprit.client, now)
             self._poison.clear(culprit.id)
-            self._fail(culprit, PoisonJob("this file made the decoder crash repeatedly"))
+            self._fail(culprit, PoisonJob("this file crashed the decoder repeatedly"))
         else:
             self._counters.retried += 1
             self._waiting.appendleft(culprit)
 
     def poll(self, now: float) -> float:
-        """Give up files that hung once and found no quiet moment to be tried again."""
+        """Give up files that hung once and could not be retried within ``HUNG_PATIENCE_S``."""
         ends_at = math.inf
         for stream in list(self._waiting):
             if stream.hung_at is None:
@@ -328,7 +335,7 @@ class DecodePool:
                 ends_at = min(ends_at, stream.hung_at + HUNG_PATIENCE_S)
         return ends_at
 
-    # How it is done.
+    # Internals.
 
     async def _step(self, stream: _Stream) -> StepDone:
         if self._is_closing:
@@ -339,10 +346,10 @@ class DecodePool:
         return await stream.answer
 
     def _may_run(self, stream: _Stream) -> bool:
-        """Whether a suspect would leave one ready worker of several untouched.
+        """Return whether a file may run; a suspect must leave one ready worker without suspects.
 
-        One that made a worker hang runs only when no other file waits: it holds a worker for a
-        step's whole budget, and then for as long as a start takes.
+        A file that made a worker hang runs only if no other file waits: it may block the worker for
+        the whole budget of a step and the restart.
         """
         if not self._poison.is_suspect(stream.id):
             return True
@@ -356,10 +363,10 @@ class DecodePool:
         return at_risk + 1 < self._crew.ready
 
     def _check(self, stream: _Stream, message: StepDone) -> None:
-        """Trust no number of a child.
+        """Validate the numbers of a step's result.
 
         Raises:
-            WorkerError: One is impossible.
+            WorkerError: A number is out of range.
         """
         samples = len(message.pcm) // 2
         most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_PIECE_SAMPLES
@@ -373,7 +380,7 @@ class DecodePool:
             and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )
         if not is_possible:
-            raise WorkerError("an impossible step")
+            raise WorkerError("step result out of range")
 
     def _fail(self, stream: _Stream, error: AuricleError) -> None:
         self._counters.failed += 1
@@ -386,7 +393,7 @@ class DecodePool:
             self._fail(stream, Draining("the server is shutting down", RETRY_AFTER_S))
 
     def _forget(self, stream: _Stream) -> None:
-        """The reader is gone: close the file wherever it is open."""
+        """Drop a file and close it, here and in its worker; idempotent."""
         if stream not in self._streams:
             return
         self._streams.remove(stream)
@@ -400,9 +407,9 @@ class DecodePool:
 
 
 def lie_within(spans: Sequence[tuple[int, int]], start: int, end: int) -> bool:
-    """Whether these spans follow each other, each with a length, between start and end.
+    """Return whether the spans are ordered, disjoint and not empty, between start and end.
 
-    They are few: words are compared with each of them.
+    Their number is limited too, because every word is compared with each of them.
     """
     if len(spans) > (end - start) // MIN_SPAN_SAMPLES + 1:
         return False
@@ -421,7 +428,7 @@ async def _open(path: str) -> int:
     except OSError as exc:
         if exc.errno in (errno.EMFILE, errno.ENFILE):
             raise Overloaded("too many files are open", RETRY_AFTER_S) from exc
-        raise AudioError("The file can't be read.") from exc
+        raise AudioError("The file cannot be read.") from exc
 
 
 def _close_opened(opening: "asyncio.Future[int]") -> None:

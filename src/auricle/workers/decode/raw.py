@@ -1,6 +1,6 @@
-"""Audio without a container: PCM16, and Opus packets that are framed or all of one size.
+"""Read audio without a container: PCM16, and Opus packets that are framed or of constant size.
 
-Both readers hold one block of the file and its samples.
+Both readers keep one block of the file and its samples in memory.
 """
 
 from contextlib import suppress
@@ -17,13 +17,13 @@ from auricle.workers.decode.input_file import InputFile
 
 PCM_BLOCK_BYTES = 2**16
 PACKET_BLOCK_BYTES = 2**12
-"""Some 1.5 s of speech; two bytes can be 120 ms, so no block is more than 4 minutes."""
+"""About 1.5 s of speech; two bytes can be 120 ms, so a block is at most 4 minutes."""
 MIN_PACKET_SAMPLES = SAMPLE_RATE_HZ // 400
-"""2.5 ms, the shortest packet (RFC 6716 §2.1.4)."""
+"""Duration of the shortest packet: 2.5 ms (RFC 6716 §2.1.4)."""
 
 
 class RawFile:
-    """A file's bytes in blocks, and how far it was read."""
+    """Read a file in blocks, and track progress."""
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
@@ -33,11 +33,11 @@ class RawFile:
 
     @property
     def fraction(self) -> float:
-        """How much of the file was read, 0..1."""
+        """Fraction of the file that was read, 0..1."""
         return min(1.0, self._read_bytes / max(1, self._size_bytes))
 
     def close(self) -> None:
-        """Let go of the file; idempotent."""
+        """Close the file; idempotent."""
         self._file.close()
 
     def _block(self, size_bytes: int) -> bytes:
@@ -47,14 +47,14 @@ class RawFile:
 
 
 class PcmFileReader(RawFile):
-    """Reads PCM16 little endian, mono; half a sample at the end is dropped.
+    """Read mono PCM16, little endian; an incomplete sample at the end is dropped.
 
     Args:
-        file: The file, which is closed with the reader, or at once if this fails.
-        rate_hz: Its sample rate.
+        file: The file; closed with the reader, or if the constructor fails.
+        rate_hz: Sample rate of the file.
 
     Raises:
-        BadRequest: The rate is out of range.
+        BadRequest: The sample rate is out of range.
     """
 
     failures = 0
@@ -69,7 +69,7 @@ class PcmFileReader(RawFile):
             raise
 
     def read(self) -> Pcm16 | None:
-        """Return the next samples at 16 kHz, maybe none; ``None`` at the end."""
+        """Return the next samples at 16 kHz, possibly an empty array; ``None`` at the end."""
         if self._is_done:
             return None
         block = self._block(PCM_BLOCK_BYTES)
@@ -82,20 +82,20 @@ class PcmFileReader(RawFile):
 
 
 class OpusFileReader(RawFile):
-    """Reads Opus packets; damaged ones cost their own time and are counted.
+    """Read Opus packets; damaged packets are concealed and counted.
 
-    What the packets say that they last is added up before any is decoded, which costs a hundredth
-    of it: hours of nothing fit into a megabyte. :meth:`read` returns no samples meanwhile, so that
-    a step of the worker bounds that, too.
+    The durations that the packets state are summed before any is decoded, at a hundredth of the
+    cost: a megabyte can hold hours of silence. Meanwhile :meth:`read` returns no samples, so that a
+    worker's step bounds this phase, too.
 
     Args:
-        file: The file, which is closed with the reader, or at once if this fails.
-        library: As ``find_libopus`` gives it.
-        packet_bytes: The size of every packet; ``None``: the packets are framed.
-        max_samples: Most samples that may come out.
+        file: The file; closed with the reader, or if the constructor fails.
+        library: Result of ``find_libopus``.
+        packet_bytes: Size of every packet; ``None``: the packets are framed.
+        max_samples: Maximum duration, in samples.
 
     Raises:
-        AudioError: The file is not a whole number of packets of that size.
+        AudioError: The file size is not a multiple of ``packet_bytes``.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class OpusFileReader(RawFile):
 
     @property
     def fraction(self) -> float:
-        """How much of the file was decoded, 0..1."""
+        """Fraction of the file that was decoded, 0..1."""
         return super().fraction if self._is_checked else 0.0
 
     @property
@@ -125,12 +125,12 @@ class OpusFileReader(RawFile):
         return self._pipeline.statistics.failures
 
     def read(self) -> Pcm16 | None:
-        """Return the next samples, maybe none; ``None`` at the end.
+        """Return the next samples, possibly an empty array; ``None`` at the end.
 
         Raises:
-            EmptyAudio: There was no packet at all.
-            AudioError: The framing is broken, or not a single packet could be decoded.
-            TooLong: More than ``max_samples`` would come out.
+            EmptyAudio: The file contains no packets.
+            AudioError: The framing is invalid, or no packet could be decoded.
+            TooLong: The duration exceeds ``max_samples``.
         """
         if not self._is_checked:
             self._check_length()
@@ -143,7 +143,7 @@ class OpusFileReader(RawFile):
         return np.concatenate(parts) if parts else np.zeros(0, np.int16)
 
     def _check_length(self) -> None:
-        """Add up what the packets of one more block say."""
+        """Add the stated durations of the packets in the next block."""
         packets = self._next_packets()
         if packets is None:
             self._is_checked = True
@@ -158,7 +158,7 @@ class OpusFileReader(RawFile):
             self._announced_samples += samples
         if self._announced_samples > self._max_samples:
             raise TooLong(
-                f"The audio lasts longer than the {self._max_samples / SAMPLE_RATE_HZ:g} s allowed."
+                f"The audio is longer than the maximum of {self._max_samples / SAMPLE_RATE_HZ:g} s."
             )
 
     def _next_packets(self) -> list[OpusPacket] | None:
@@ -184,16 +184,16 @@ class OpusFileReader(RawFile):
     def _check_end(self) -> None:
         statistics = self._pipeline.statistics
         if not statistics.packets:
-            raise EmptyAudio("There is no Opus packet.")
+            raise EmptyAudio("The file contains no Opus packets.")
         if statistics.failures == statistics.packets:
-            raise AudioError("Not a single Opus packet can be decoded.")
+            raise AudioError("No Opus packet can be decoded.")
 
 
 def check_packet_bytes(packet_bytes: int) -> None:
-    """Make sure that packets of this size can be.
+    """Validate the packet size.
 
     Raises:
-        AudioError: They can't.
+        AudioError: The size is out of range.
     """
     if not 0 < packet_bytes <= MAX_PACKET_BYTES:
         raise AudioError(f"opus_packet_bytes must be 1 to {MAX_PACKET_BYTES}.")

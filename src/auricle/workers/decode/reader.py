@@ -1,4 +1,4 @@
-"""Which reader a file needs: told from its bytes, from its name only where those say nothing."""
+"""Choose the reader of a file: by its content, or by the declared format if that is unclear."""
 
 from auricle.audio.opus import LibOpus
 from auricle.errors import EmptyAudio, OpusWithoutBoundaries
@@ -9,7 +9,7 @@ from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.raw import OpusFileReader, PcmFileReader, check_packet_bytes
 from auricle.workers.decode.stream import SampleReader
 
-# Told by several fixed bytes, which no raw samples or packets start with by chance.
+# Detected by several fixed bytes, which raw samples or packets do not start with by chance.
 _SIGNED = frozenset(
     {AudioFormat.OGG, AudioFormat.WEBM, AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.M4A}
 )
@@ -21,19 +21,19 @@ def open_reader(
     """Open a file at its start.
 
     Args:
-        file: The file, which is closed with the reader, or at once if this fails.
-        source: What its sender says that it is.
-        library: For Opus packets without a container.
-        max_samples: Most samples that may come out.
+        file: The file; closed with the reader, or if this function fails.
+        source: Format declared by the client.
+        library: libopus, for packets without a container.
+        max_samples: Maximum duration, in samples.
 
     Raises:
-        UnsupportedFormat: It is of no known format.
-        OpusWithoutBoundaries: It is said to be Opus, and shows no packets.
-        EmptyAudio: It is empty.
-        AudioError: It is damaged.
-        TooLong: It says that it is longer.
+        UnsupportedFormat: The format is not supported.
+        OpusWithoutBoundaries: The file is declared as Opus, but has no packet boundaries.
+        EmptyAudio: The file is empty.
+        AudioError: The file is damaged.
+        TooLong: The stated duration exceeds ``max_samples``.
         BadRequest: ``sample_rate_hz`` is out of range.
-        OSError: It can't be read.
+        OSError: The file cannot be read.
     """
     try:
         return _reader(file, source, library, max_samples)
@@ -57,9 +57,9 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
             check_packet_bytes(source.opus_packet_bytes)
         elif found is not AudioFormat.OPUS and not _starts_framed(head):
             raise OpusWithoutBoundaries(
-                "Opus packets that follow one another without lengths can't be told apart. Send "
-                "each as [uint16_le length][packet], or send Ogg or WebM; if all packets have one "
-                "size, say it in opus_packet_bytes."
+                "Opus packets without lengths cannot be separated. Send each as "
+                "[uint16_le length][packet], or send Ogg or WebM; if all packets have the same "
+                "size, set opus_packet_bytes."
             )
         return OpusFileReader(file, library, source.opus_packet_bytes, max_samples)
     if found is AudioFormat.OPUS:
@@ -68,9 +68,9 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
 
 
 def _starts_framed(head: bytes) -> bool:
-    """Tell a few framed packets with a fault after them from a stream with no framing.
+    """Return whether the data starts with framed packets, even if an error follows.
 
-    Only where the sender says that it is Opus: then the fault can be named.
+    Used only for declared Opus, where the framing error can then be reported.
     """
     walk = walk_packets(head)
     return len(walk.ticks) >= (1 if walk.is_cut else 2)

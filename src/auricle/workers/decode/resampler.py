@@ -1,8 +1,8 @@
-"""FFmpeg's resampler to 16 kHz mono, without threads.
+"""Resample to 16 kHz mono with FFmpeg, without threads.
 
-The same filters as PyAV's ``AudioResampler``, whose graph starts a thread for each core, which
-these filters leave idle: with 8 MB of stack each they would use up a decode worker's memory limit
-at 32 open files, or at four on a machine of 64 cores.
+Uses the same filters as PyAV's ``AudioResampler``. The latter starts a thread for each core that
+these filters leave idle; with 8 MB of stack each, the threads would exhaust a decode worker's
+memory limit at 32 open files, or at four on a machine with 64 cores.
 """
 
 import errno
@@ -15,16 +15,16 @@ from auricle.types import SAMPLE_RATE_HZ
 
 
 class FrameResampler:
-    """Turns frames of one kind (rate, layout, format) into ``s16`` mono at 16 kHz."""
+    """Convert frames of one sample rate, layout and format to ``s16`` mono at 16 kHz."""
 
     def __init__(self) -> None:
         self._graph: Graph | None = None
 
     def resample(self, frame: AudioFrame | None) -> list[AudioFrame]:
-        """Return what can be told by now; ``None`` is the end, and gives the rest.
+        """Add a frame and return the frames that are complete; ``None`` flushes the rest.
 
         Raises:
-            av.FFmpegError: FFmpeg can't mix this layout.
+            av.FFmpegError: FFmpeg cannot mix this channel layout.
         """
         if self._graph is None:
             if frame is None:

@@ -1,9 +1,9 @@
-"""One open file on its way to pieces of speech: reader, voice detector and cutter in a row.
+"""Split one open file into chunks of speech: reader, voice detector and cutter in sequence.
 
-It works in steps that take about as long each, whatever the file is: a step ends with a piece, or
-after so much audio or time. The file may be opened in its middle, where another worker lost it: it
-is then decoded from its start (no format can be entered anywhere with the same samples), the
-detector hears the last seconds before that place, and pieces start there at the earliest.
+The work is done in steps of bounded time: a step ends with a chunk, or after a limit of audio or
+time. A file may be resumed in the middle, after another worker died. It is then decoded from the
+start, because no format can be entered anywhere with identical samples. The detector is warmed up
+with the last seconds before the resume position, and no chunk starts before that position.
 """
 
 import time
@@ -20,11 +20,12 @@ from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 
 STEP_SAMPLES = 60 * SAMPLE_RATE_HZ
 STEP_S = 1.0
-"""A step goes on no longer: the parent's budget for it is many times that."""
+"""Maximum duration of a step; the parent's budget for it is many times that."""
 LOOK_SAMPLES = SAMPLE_RATE_HZ
-"""Looked at together: a call of the detector costs more than a window does."""
+"""Samples for each call of the detector; a call costs more than one window."""
 WARM_UP_SAMPLES = 128 * WINDOW_SAMPLES
-"""4 s: what the detector remembers. Whole windows, so that the next one starts at the place."""
+"""Warm-up of the detector: 4 s, the length of its memory. Whole windows, so that the next window
+starts at the resume position."""
 
 
 class SampleReader(Protocol):
@@ -32,7 +33,7 @@ class SampleReader(Protocol):
 
     @property
     def fraction(self) -> float:
-        """How much of it was read, 0..1."""
+        """Fraction of the file that was read, 0..1."""
         ...
 
     @property
@@ -41,29 +42,29 @@ class SampleReader(Protocol):
         ...
 
     def read(self) -> Pcm16 | None:
-        """Return the next samples, maybe none; ``None`` at the end."""
+        """Return the next samples, possibly an empty array; ``None`` at the end."""
         ...
 
     def close(self) -> None:
-        """Let go of the file; idempotent."""
+        """Close the file; idempotent."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What one step gave: a piece, or only progress, or the end."""
+    """Result of a step: a chunk, progress only, or the end."""
 
     piece: Chunk | None
     is_done: bool
 
 
 class FileStream:
-    """A file that is read step by step; owns the reader.
+    """A file that is read in steps; owns the reader.
 
     Args:
-        reader: The file, at its start.
-        max_samples: A file that lasts longer is refused when that much was decoded.
-        from_sample: Where to go on.
+        reader: Reader at the start of the file.
+        max_samples: Maximum duration, in samples; a longer file fails when this is decoded.
+        from_sample: Position at which to resume.
     """
 
     def __init__(self, reader: SampleReader, max_samples: int, from_sample: int) -> None:
@@ -78,30 +79,30 @@ class FileStream:
         self._decoded_samples = 0
         self._unseen: list[Pcm16] = []
         self._unseen_samples = 0
-        self._pieces: deque[Chunk] = deque()  # bounded by the pieces in LOOK_SAMPLES
+        self._pieces: deque[Chunk] = deque()  # bounded by the chunks in LOOK_SAMPLES
         self._is_at_end = False
         self._fraction = 0.0
         self.next_sample = from_sample
-        """Where another worker would have to go on, once the last step's piece is safe."""
+        """Position at which another worker would resume after the last step."""
 
     @property
     def duration_samples(self) -> int:
-        """What was decoded so far."""
+        """Number of samples decoded so far."""
         return self._decoded_samples
 
     @property
     def fraction(self) -> float:
-        """How much of the file was read, 0..1; never falls."""
+        """Fraction of the file that was read, 0..1; never decreases."""
         self._fraction = max(self._fraction, self._reader.fraction)
         return self._fraction
 
     def step(self) -> StepResult:
-        """Go on to the next piece, or for a bounded stretch.
+        """Decode up to the next chunk, or up to the limit of a step.
 
         Raises:
-            AudioError: The file can't be decoded.
-            EmptyAudio: There is no sample in it.
-            TooLong: It lasts too long.
+            AudioError: The file cannot be decoded.
+            EmptyAudio: The file contains no samples.
+            TooLong: The duration exceeds the maximum.
         """
         ends_at_s = time.monotonic() + STEP_S
         heard_until = max(self._decoded_samples, self._hear_from) + STEP_SAMPLES
@@ -123,7 +124,7 @@ class FileStream:
         return StepResult(None, is_done=self._is_at_end)
 
     def close(self) -> None:
-        """Let go of the file; idempotent."""
+        """Close the file; idempotent."""
         self._reader.close()
 
     def _take(self, pcm: Pcm16) -> None:
@@ -131,7 +132,7 @@ class FileStream:
         self._decoded_samples += pcm.size
         if self._decoded_samples > self._max_samples:
             raise TooLong(
-                f"The audio lasts longer than the {self._max_samples / SAMPLE_RATE_HZ:g} s allowed."
+                f"The audio is longer than the maximum of {self._max_samples / SAMPLE_RATE_HZ:g} s."
             )
         if start < self._from_sample:
             warm = pcm[max(0, self._hear_from - start) : self._from_sample - start]
@@ -154,12 +155,12 @@ class FileStream:
         self._is_at_end = True
         if not self._decoded_samples:
             if self._reader.failures:
-                raise AudioError("Nothing in the file can be decoded.")
-            raise EmptyAudio("The file holds no audio.")
+                raise AudioError("No audio in the file can be decoded.")
+            raise EmptyAudio("The file contains no audio.")
         if self._decoded_samples <= self._from_sample:
-            return  # all of it was heard before
+            return  # all of it was processed before
         if self._unseen:
             self._look()
-        # The last window may be incomplete: it is filled up with silence.
+        # The last window may be incomplete; it is padded with silence.
         self._pieces += self._cutter.feed(np.zeros(0, np.int16), self._detector.finish())
         self._pieces += self._cutter.finish()
