@@ -213,7 +213,7 @@ def test_a_walk_tells_where_and_why_it_ends() -> None:
     cut = walk_packets(FRAMED[:-1])
     assert (len(cut.ticks), cut.fault, cut.is_cut) == (97, None, True)
     long = walk_packets(pack(PACKETS[0]) + b"\xff\xff")
-    assert (len(long.ticks), long.fault) == (1, "A packet announces 65535 bytes.")
+    assert (len(long.ticks), long.fault) == (1, "Invalid packet length of 65535 bytes.")
     bad = walk_packets(pack(PACKETS[0]) + pack(OpusPacket(b"\x4b\x00")))
     assert len(bad.ticks) == 1
     assert "R5" in str(bad.fault)

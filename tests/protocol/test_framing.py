@@ -15,7 +15,7 @@ from tests.fakes.clips import TESTDATA
 pytestmark = pytest.mark.unit
 
 VECTORS: list[dict[str, Any]] = json.loads((TESTDATA / "wire_vectors.json").read_text())
-FAULTS = {"length": "announces", "truncated": "ends"}
+FAULTS = {"length": "Invalid packet length", "truncated": "ends"}
 PACKETS = st.binary(min_size=1, max_size=40).map(OpusPacket)
 SEQS = st.integers(0, 2**32 - 1)
 
@@ -129,13 +129,13 @@ def test_packets_up_to_the_limit_pass(length: int) -> None:
 def test_lengths_beyond_the_limits_are_refused_without_waiting_for_the_payload(length: int) -> None:
     framer = PacketFramer()
     framer.receive_data(length.to_bytes(2, "little"))
-    with pytest.raises(RemoteProtocolError, match=f"announces {length} bytes"):
+    with pytest.raises(RemoteProtocolError, match=f"length of {length} bytes"):
         framer.next_packet()
 
 
 @pytest.mark.parametrize("length", [0, MAX_PACKET_BYTES + 1])
 def test_packing_refuses_what_a_framer_would_refuse(length: int) -> None:
-    with pytest.raises(LocalProtocolError, match=f"^A packet of {length} bytes"):
+    with pytest.raises(LocalProtocolError, match=f"^Cannot frame a packet of {length} bytes"):
         pack(OpusPacket(bytes(length)))
 
 
@@ -150,7 +150,7 @@ def test_a_broken_stream_stays_broken_and_holds_no_bytes() -> None:
         framer.next_packet()
     framer.receive_data(pack(OpusPacket(b"\x48")))
     assert framer.buffered_bytes == 0
-    with pytest.raises(RemoteProtocolError, match="announces 0 bytes"):
+    with pytest.raises(RemoteProtocolError, match="length of 0 bytes"):
         framer.next_packet()
 
 

@@ -1,1 +1,1 @@
-"""Wire formats: bytes in, values out. No I/O."""
+"""Wire protocols and file formats: bytes in, values out. No I/O."""

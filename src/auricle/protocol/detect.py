@@ -1,11 +1,11 @@
-"""What kind of audio some bytes are, told from the bytes alone.
+"""Detect the format of audio from its bytes.
 
 Containers have signatures. Framed Opus packets (``[uint16_le length][packet]``) have none, so every
-packet is looked at: its length must be possible, its structure must be Opus, and the last one must
-end with the last byte. A raw Opus stream, in which packets follow one another with no lengths, and
-noise fail that nearly always; ``bench/detection.py`` measures how nearly.
+packet is checked: its length must be valid, its structure must be Opus, and the last packet must
+end at the last byte. A raw Opus stream (packets without lengths) and noise nearly always fail these
+checks; ``bench/detection.py`` measures the error rate.
 
-Nothing is decoded here. A signature says what the bytes claim to be; they may still be broken.
+Nothing is decoded. A signature identifies the format, but the data may still be invalid.
 """
 
 import enum
@@ -16,40 +16,40 @@ from auricle.protocol.framing import LENGTH, MAX_PACKET_BYTES
 from auricle.protocol.opus_packet import parse_packet
 
 DETECT_HEAD_BYTES = 64 * 1024
-"""A head of this size, or the whole if it is smaller, is enough to tell any format."""
+"""Bytes from the start of the data that are sufficient to detect any format."""
 
-# So many good packets in a row are proof enough: noise passes one packet in some 30.
+# This number of consecutive valid packets is sufficient: noise passes as a packet 1 time in 30.
 _PROOF_PACKETS = 8
 
 _PCM_LOOK_BYTES = 4096
 
 
 class AudioFormat(enum.StrEnum):
-    """What audio bytes can be; the values are those of the API's ``audio_format``."""
+    """Detected audio formats; the values are those of the API's ``audio_format``."""
 
     OPUS = "opus"
     """Framed Opus packets."""
     OGG = "ogg"
     WEBM = "webm"
-    """WebM, or any other Matroska."""
+    """WebM or other Matroska."""
     WAV = "wav"
-    """RIFF, or RF64 for more than 4 GB."""
+    """RIFF; RF64 above 4 GB."""
     FLAC = "flac"
     MP3 = "mp3"
     M4A = "m4a"
-    """MP4 in any of its brands."""
+    """MP4 of any brand."""
     AAC = "aac"
-    """AAC in ADTS, as radio streams have it."""
+    """AAC in ADTS, as in radio streams."""
     UNKNOWN = "unknown"
-    """Raw PCM, a raw Opus stream, text, noise: bytes that don't say what they are."""
+    """Raw PCM, a raw Opus stream, text, noise: bytes without a recognisable format."""
 
 
 def detect(head: bytes | memoryview, total_bytes: int | None = None) -> AudioFormat:
-    """Return what the bytes are.
+    """Return the detected format.
 
     Args:
-        head: The first bytes, :data:`DETECT_HEAD_BYTES` of them or all.
-        total_bytes: How many there are in all; ``None``: ``head`` is all of them.
+        head: The first :data:`DETECT_HEAD_BYTES` bytes, or all bytes if there are fewer.
+        total_bytes: Total size of the data; ``None`` if ``head`` is all of it.
     """
     head = bytes(head)
     is_whole = total_bytes is None or total_bytes <= len(head)
@@ -58,14 +58,14 @@ def detect(head: bytes | memoryview, total_bytes: int | None = None) -> AudioFor
 
 @dataclass(frozen=True, slots=True)
 class PacketWalk:
-    """How far some bytes can be read as framed Opus packets.
+    """The result of parsing bytes as framed Opus packets.
 
     Attributes:
-        ticks: How long each good packet lasts, in 48 kHz ticks, up to the first fault.
-        frames: How many frames the first packet holds; 0 if there is none.
-        good_bytes: Where the last good packet ends.
-        fault: What is wrong after those, in words; ``None`` if nothing is.
-        is_cut: The last packet reaches beyond the bytes.
+        ticks: Duration of each valid packet up to the first error, in 48 kHz ticks.
+        frames: Number of frames in the first packet; 0 if there is none.
+        good_bytes: Offset of the end of the last valid packet.
+        fault: Description of the first error, or ``None``.
+        is_cut: Whether the last packet extends beyond the bytes.
     """
 
     ticks: tuple[int, ...]
@@ -76,7 +76,7 @@ class PacketWalk:
 
 
 def walk_packets(data: bytes) -> PacketWalk:
-    """Read bytes as framed Opus packets, from the first byte to the end or the first fault."""
+    """Parse bytes as framed Opus packets up to the end or the first error."""
     view, end = memoryview(data), 0
     ticks: list[int] = []
     frames = 0
@@ -84,7 +84,7 @@ def walk_packets(data: bytes) -> PacketWalk:
     while end + LENGTH.size <= len(data):
         (length,) = LENGTH.unpack_from(data, end)
         if not 0 < length <= MAX_PACKET_BYTES:
-            fault = f"A packet announces {length} bytes."
+            fault = f"Invalid packet length of {length} bytes."
             break
         start = end + LENGTH.size
         if start + length > len(data):
@@ -102,7 +102,7 @@ def walk_packets(data: bytes) -> PacketWalk:
 
 
 def _by_signature(head: bytes) -> AudioFormat | None:
-    # None of these can start framed packets: as a length they are 0 or above 4000.
+    # No framed packets start with these bytes: as a length, they are 0 or above 4000.
     match head[:4]:
         case b"OggS":
             return AudioFormat.OGG
@@ -114,13 +114,13 @@ def _by_signature(head: bytes) -> AudioFormat | None:
             return AudioFormat.WAV
     if head[4:8] == b"ftyp":  # ISO/IEC 14496-12 §4.3: [uint32_be size]["ftyp"]
         return AudioFormat.M4A
-    if head[:3] == b"ID3":  # a tag before MP3; FFmpeg finds out if it is something else
+    if head[:3] == b"ID3":  # a tag before MP3; FFmpeg detects other contents
         return AudioFormat.MP3
     return None
 
 
 def _by_sync(head: bytes, is_whole: bool) -> AudioFormat | None:
-    """Recognise MPEG audio by two frames in a row, or by one that is all there is."""
+    """Detect MPEG audio by two consecutive frames, or by a single frame that is the whole data."""
     for frame_bytes, audio_format in (
         (_mp3_frame_bytes, AudioFormat.MP3),
         (_adts_frame_bytes, AudioFormat.AAC),
@@ -135,7 +135,7 @@ def _by_sync(head: bytes, is_whole: bool) -> AudioFormat | None:
 
 
 # ISO/IEC 11172-3 §2.4.2.3 and 13818-3: bit rates of layer III in kbit/s, for MPEG-1 and for
-# MPEG-2 and 2.5; 0 is "free" and 15 forbidden.
+# MPEG-2 and 2.5; index 0 is "free" and 15 is forbidden.
 _MPEG1_KBPS = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 0)
 _MPEG2_KBPS = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160, 0)
 _MPEG1_HZ = (44_100, 48_000, 32_000)
@@ -167,29 +167,29 @@ def _adts_frame_bytes(head: bytes) -> int:
 
 
 def _by_packets(head: bytes, is_whole: bool) -> AudioFormat:
-    """Recognise framed packets by many good ones, or by few that fit exactly."""
+    """Detect framed packets by many valid ones, or by a few that fill the data exactly."""
     walk = walk_packets(head)
     count = len(walk.ticks)
     if _is_quiet_pcm(head[: walk.good_bytes]):
         return AudioFormat.UNKNOWN
     if count >= _PROOF_PACKETS:
-        # Whatever is wrong later on is a broken stream of packets, and not something else.
+        # A later error means a broken packet stream, not another format.
         return AudioFormat.OPUS
     if not is_whole or walk.fault is not None or walk.is_cut:
         return AudioFormat.UNKNOWN
     if count == 1 and walk.frames == 1:
         return AudioFormat.OPUS
-    # Encoders keep to one packet size; only the last packet may be shorter.
+    # Encoders use one packet duration; only the last packet may be shorter.
     is_steady = len(set(walk.ticks[:-1])) == 1 and walk.ticks[-1] <= walk.ticks[0]
     return AudioFormat.OPUS if is_steady else AudioFormat.UNKNOWN
 
 
 def _is_quiet_pcm(data: bytes) -> bool:
-    """Return whether these look like 16-bit samples near zero.
+    """Return whether the data looks like 16-bit samples near zero.
 
-    Those can pass for packets: 4, 4, 4 reads as a length of 4 and then a packet of 4 bytes. But
-    nearly all their high bytes are 0 or -1 while their low bytes are not, and no packets are like
-    that (those of digital silence may be filled with zeros, in both places).
+    Such samples can pass as packets: 4, 4, 4 parses as a length of 4 and a packet of 4 bytes. But
+    nearly all their high bytes are 0 or -1 and their low bytes are not. Packets never look like
+    that; packets of digital silence may contain zeros in both places.
     """
     low, high = data[:_PCM_LOOK_BYTES:2], data[1:_PCM_LOOK_BYTES:2]
     low_at_rest, high_at_rest = (part.count(0) + part.count(0xFF) for part in (low, high))

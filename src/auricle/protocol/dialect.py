@@ -1,35 +1,36 @@
-"""A live dialect: how one kind of client talks with the one kind of live session. Pure.
+"""The interface of a live dialect: the codec between a client's wire protocol and a live session.
 
 ::
 
-    a client's message ── receive_text, receive_bytes ──→ steps: audio, commands, replies
-    an event of the session ── encode ──→ messages
-    the end of the connection ── farewell ──→ the last messages, close code and reason
+    client message ── receive_text, receive_bytes ──→ steps: audio, commands, replies
+    session event ── encode ──→ messages
+    end of the connection ── closing_messages ──→ last messages, close code and reason
 
-One object serves one connection. It may remember what it was told (the items that it made, how much
-of a text is out); it waits for nothing, knows no clock, and never sees the session itself. All the
-rest is the same for everybody: admission, keys, back-pressure, time shares, idle limits, draining,
-what waits for a slow reader, metrics and logs (:mod:`auricle.server.live.connection`).
+One object serves one connection. It may keep state, such as the items that it created and the text
+that it sent. It does no I/O, reads no clock, and has no access to the session. The server does the
+rest in the same way for all dialects: admission, keys, back-pressure, fair CPU time, idle timeouts,
+draining, send buffers, metrics and logs (:mod:`auricle.server.live.connection`).
 
-What holds for the order of things:
+Ordering guarantees:
 
-- Steps are taken one after another, lazily: while the session has enough audio, the next step is
-  not asked for. So a generator that yields a large message in slices holds nobody up.
-- Commands take their turn behind the audio that came before them.
-- ``encode`` is called right before its messages are sent, in the order of the events; replies stand
-  where they were made. What ``encode`` knows may thus be a little older than what ``receive_text``
-  knows. Of several guesses that wait only the newest is told; everything else is, exactly once.
+- Steps are consumed lazily, one after another: while the session has enough audio, the next step is
+  not requested. So a generator that yields a large message in slices does not block other sessions.
+- Commands are processed after the audio that was received before them.
+- ``encode`` is called right before its messages are sent, in the order of the events; replies keep
+  their place in that order. The state that ``encode`` sees may therefore be slightly older than the
+  one that ``receive_text`` sees. Of several queued partials, only the newest is sent; all other
+  events are sent exactly once.
 - For each utterance: ``SpeechStarted``, any number of ``Partial``, ``SpeechEnded``, ``Final``.
-  Finals come in the order of their utterances, while later ones may be open already. The last words
-  of a ``Partial.stable`` are told at most once and never change; ``Final`` may correct them.
+  Finals are in the order of their utterances; later utterances may already be open. Text in
+  ``Partial.stable`` does not change in later partials; ``Final`` may correct it.
 - A :class:`Flush` ends the open utterance. It is answered by ``Flushed`` at once, and by
-  ``Finalized`` when the finals of everything said before it are out, also when there are none.
-- ``Stop`` is answered by ``Closed`` after the last final; the connection then ends by itself.
+  ``Finalized`` after the finals of all speech before it, even if there are none.
+- ``Stop`` is answered by ``Closed`` after the last final; then the server closes the connection.
 
-To add a dialect: write its class and its tests here, in ``protocol/``, then a route that says how
-its query becomes parameters (:func:`auricle.server.api.dialect_session.serve_dialect`). The native
-protocol (:mod:`auricle.server.live.native_dialect`) is the smallest example,
-:mod:`auricle.protocol.openai.realtime` one with a memory.
+To add a dialect, write its class and tests in ``protocol/``, then a route that converts its query
+to parameters (:func:`auricle.server.api.dialect_session.serve_dialect`). The native protocol
+(:mod:`auricle.server.live.native_dialect`) is the smallest example;
+:mod:`auricle.protocol.openai.realtime` is one with state.
 """
 
 import enum
@@ -45,25 +46,25 @@ from auricle.protocol.native.stream import Ack, Configure, Finalize, Keepalive, 
 
 
 class Flush(msgspec.Struct, frozen=True):
-    """End the open utterance; say when that was done, and when all its words are out."""
+    """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final."""
 
 
 class Discard(msgspec.Struct, frozen=True):
-    """Forget the open utterance: no final of it is wanted. ``Discarded`` says when it was done."""
+    """Drop the open utterance without a final; ``Discarded`` confirms it."""
 
 
 class UpdateConfig(Configure, frozen=True, kw_only=True):
-    """Change what is given, from the next utterance or sample on."""
+    """Change the given parameters, from the next utterance or sample on."""
 
     hotwords: tuple[str, ...] | UnsetType = UNSET
 
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard
-"""What a session is told beside audio; :class:`UpdateConfig` is a ``Configure``."""
+"""Inputs of a session besides audio; :class:`UpdateConfig` is a ``Configure``."""
 
 
 class Law(enum.Enum):
-    """How a telephone line packs a sample into eight bits (ITU-T G.711)."""
+    """The companding law of 8-bit telephone audio (ITU-T G.711)."""
 
     MU = "mu"
     A = "a"
@@ -71,7 +72,7 @@ class Law(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Companded:
-    """Audio of a telephone line; the session has to expect PCM16 at its rate."""
+    """Companded telephone audio; the session must be configured for PCM16 at its sample rate."""
 
     data: bytes
     law: Law
@@ -79,21 +80,21 @@ class Companded:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Messages to send as they are, after whatever waits already."""
+    """Encoded messages to send, after everything that is already queued."""
 
     texts: tuple[str, ...]
 
 
 Step = bytes | Companded | SessionCommand | Reply
-"""What is to be done for a client's message; ``bytes`` are one binary message for the session."""
+"""One action for a client message; ``bytes`` are one binary message for the session."""
 
 OutboundItem = SessionEvent | Reply
-"""What waits to be sent."""
+"""An item in the send queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why a connection ends: ``how`` is an error's code or a few words, for metrics and logs."""
+    """Why a connection ends: ``how`` is an error code or a short reason, for metrics and logs."""
 
     how: str
     close_code: int
@@ -102,7 +103,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class ClosingMessages:
-    """A connection's last messages, and what its close frame says."""
+    """The last messages of a connection, and the code and reason of its close frame."""
 
     texts: tuple[str, ...]
     close_code: int
@@ -110,36 +111,37 @@ class ClosingMessages:
 
 
 class Dialect(Protocol):
-    """See the module."""
+    """One connection of a dialect; see the module docstring."""
 
     @property
     def is_resumable(self) -> bool:
-        """Whether clients can come back to their session: else it ends with its connection."""
+        """Whether clients can resume their session; otherwise it ends with its connection."""
         ...
 
     @property
     def idle_timeout_s(self) -> float | None:
-        """When a silent connection ends; ``None`` if the operator's setting is right."""
+        """Idle timeout of a connection in seconds; ``None`` for the configured one."""
         ...
 
     def receive_text(self, text: str) -> Iterable[Step]:
-        """Return what is to be done for a text message.
+        """Return the steps for a text message.
 
         Raises:
-            BadRequest: It makes no sense. The client is told, as of ``Failed``, and goes on; after
-                some of these the connection ends. A dialect that is more patient replies itself.
-            AuricleError: As above, but the connection ends at once.
+            BadRequest: The message is invalid. The server sends it to the client as ``Failed`` and
+                keeps the connection; it closes it after several of these. A more lenient dialect
+                returns a reply instead.
+            AuricleError: The server sends it as ``Failed`` and closes the connection.
         """
         ...
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
-        """Return what is to be done for a binary message; see :meth:`receive_text`."""
+        """Return the steps for a binary message; see :meth:`receive_text`."""
         ...
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the messages that tell an event; many events are nothing to a dialect."""
+        """Return the messages for an event; a dialect ignores events that it cannot express."""
         ...
 
     def closing_messages(self, end: End) -> ClosingMessages:
-        """Return how to part, with all that was held back until now; called at most once."""
+        """Return the last messages, including all held back, and the close frame; called once."""
         ...

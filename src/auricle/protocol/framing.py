@@ -1,10 +1,10 @@
-"""Framed Opus packets: how Auricle's own clients send audio.
+"""Framed Opus packets, the audio format of Auricle's own clients.
 
-Layout of a stream: ``[uint16_le length][packet]``, again and again; with ``with_seq`` a
-``[uint32_le seq]`` follows each packet. Chunks of the stream may hold several packets, and a
-packet may be split over chunks anywhere. ``testdata/wire_vectors.json`` pins the format.
+A stream is a sequence of ``[uint16_le length][packet]``; with ``with_seq``, a ``[uint32_le seq]``
+follows each packet. Messages may hold several packets, and a packet may be split across messages at
+any byte. ``testdata/wire_vectors.json`` pins the format.
 
-Packets are not looked into here: a framer cuts, a decoder judges.
+The framer does not validate the contents of packets; the decoder does.
 """
 
 from dataclasses import dataclass
@@ -13,28 +13,28 @@ from struct import Struct
 from auricle.errors import LocalProtocolError, RemoteProtocolError
 from auricle.types import OpusPacket
 
-LENGTH = Struct("<H")  # bytes of the packet that follows
-SEQ = Struct("<I")  # of the packet before it; counts up and wraps round (RFC 1982)
+LENGTH = Struct("<H")  # size of the packet that follows, in bytes
+SEQ = Struct("<I")  # sequence number of the preceding packet; wraps around (RFC 1982)
 
-# RFC 6716 §3.4 [R5]: at most 120 ms a packet; [R2]: at most 1275 bytes a frame. Speech needs some
-# 50 bytes for each 20 ms, so 4000 leave ample room and keep a packet's cost small.
+# RFC 6716 §3.4 [R5]: at most 120 ms per packet; [R2]: at most 1275 bytes per frame. Speech needs
+# about 50 bytes per 20 ms, so 4000 are ample and bound the cost of a packet.
 MAX_PACKET_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class NumberedPacket:
-    """A packet with its place in the client's own count."""
+    """A packet with its sequence number."""
 
     packet: OpusPacket
     seq: int
 
 
 class PacketFramer:
-    """Cuts a byte stream into packets; I/O-free.
+    """Splits a byte stream into packets, without I/O.
 
-    Feed :meth:`receive_data`, then pull packets until ``None``. Pulled dry, the framer holds no
-    more than one incomplete packet. Time is linear in the bytes, however they are split. Good
-    packets before a fault still come out; the fault is raised when its place is reached.
+    Feed :meth:`receive_data`, then pull packets until ``None``. After that, the framer buffers at
+    most one incomplete packet. Time is linear in the number of bytes, however they are split. Valid
+    packets before an error are returned first; then the error is raised.
 
     Args:
         with_seq: Whether a sequence number follows each packet.
@@ -48,35 +48,35 @@ class PacketFramer:
 
     @property
     def buffered_bytes(self) -> int:
-        """How many bytes wait in the buffer."""
+        """The number of buffered bytes."""
         return len(self._buffer)
 
     def receive_data(self, data: bytes | bytearray | memoryview) -> None:
-        """Take the next bytes of the stream; after a fault they are ignored."""
+        """Receive the next bytes of the stream; they are ignored after an error."""
         if self._at_eof:
             raise LocalProtocolError("receive_data() after receive_eof()")
         if self._failure is None:
             self._buffer += data
 
     def receive_eof(self) -> None:
-        """Take note that no more bytes will come; idempotent."""
+        """Mark the end of the stream; idempotent."""
         self._at_eof = True
 
     def next_packet(self) -> OpusPacket | None:
-        """Return the next whole packet, or ``None`` when more data is needed.
+        """Return the next complete packet, or ``None`` when more data is needed.
 
         Raises:
-            RemoteProtocolError: The stream is broken, now and for every later call.
+            RemoteProtocolError: The stream is invalid; raised by every later call.
         """
         numbered = self._next()
         return None if numbered is None else numbered[0]
 
     def next_numbered_packet(self) -> NumberedPacket | None:
-        """Return the next whole packet and its number, or ``None`` when more data is needed.
+        """Return the next complete packet and its number, or ``None`` when more data is needed.
 
         Raises:
-            LocalProtocolError: This framer was made without ``with_seq``.
-            RemoteProtocolError: The stream is broken, now and for every later call.
+            LocalProtocolError: The framer was created without ``with_seq``.
+            RemoteProtocolError: The stream is invalid; raised by every later call.
         """
         if not self._trailer_bytes:
             raise LocalProtocolError("next_numbered_packet() without with_seq")
@@ -94,17 +94,17 @@ class PacketFramer:
             (length,) = LENGTH.unpack_from(buffer)
             if not 0 < length <= MAX_PACKET_BYTES:  # don't wait for the payload
                 raise self._fail(
-                    f"A packet announces {length} bytes; 1 to {MAX_PACKET_BYTES} are allowed."
+                    f"Invalid packet length of {length} bytes; use 1 to {MAX_PACKET_BYTES}."
                 )
             packet_end = LENGTH.size + length
             end = packet_end + self._trailer_bytes
             if len(buffer) >= end:
                 packet = OpusPacket(bytes(buffer[LENGTH.size : packet_end]))
                 trailer = bytes(buffer[packet_end:end])
-                del buffer[:end]  # a bytearray forgets its front without moving the rest
+                del buffer[:end]  # a bytearray deletes its front without moving the rest
                 return packet, trailer
         if self._at_eof and buffer:
-            raise self._fail(f"The stream ends {len(buffer)} bytes into a packet.")
+            raise self._fail(f"Stream ends {len(buffer)} bytes into an incomplete packet.")
         return None
 
     def _fail(self, reason: str) -> RemoteProtocolError:
@@ -114,12 +114,14 @@ class PacketFramer:
 
 
 def pack(packet: OpusPacket, seq: int | None = None) -> bytes:
-    """Return the packet as it travels; ``seq`` is taken modulo 2**32.
+    """Return the framed packet; ``seq`` is taken modulo 2**32.
 
     Raises:
         LocalProtocolError: The packet is empty or too large for the format.
     """
     if not 0 < len(packet) <= MAX_PACKET_BYTES:
-        raise LocalProtocolError(f"A packet of {len(packet)} bytes can't be framed.")
+        raise LocalProtocolError(
+            f"Cannot frame a packet of {len(packet)} bytes; use 1 to {MAX_PACKET_BYTES}."
+        )
     trailer = b"" if seq is None else SEQ.pack(seq & 0xFFFFFFFF)
     return LENGTH.pack(len(packet)) + packet + trailer

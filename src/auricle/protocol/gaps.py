@@ -1,4 +1,4 @@
-"""Speech that is missing from a transcript, as a line that readers see."""
+"""Format gaps in a transcript as visible lines."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,13 +6,13 @@ from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ, Gap, Transcript
 
 UNREACHABLE = "unreachable"
-"""No server was there for longer than the client keeps audio, or it was given up."""
+"""No server was reachable for longer than the client buffers audio, or the client gave up."""
 TOO_SLOW = "too_slow"
-"""Connection or server took less audio than was spoken, for longer than the client keeps it."""
+"""The connection or the server was slower than real time for longer than the client buffers."""
 NOT_CAPTURED = "not_captured"
-"""The program was too busy to take the microphone's audio."""
+"""The program was too busy to read the microphone."""
 STOPPED = "stopped"
-"""The stream ended for another reason before the text was there."""
+"""The stream ended for another reason before the text arrived."""
 
 _REASONS = {
     UNREACHABLE: "server unreachable",
@@ -23,18 +23,18 @@ _REASONS = {
 
 
 def gap_reason(code: str) -> str:
-    """Return in words why speech is missing; ``code`` is one of the above or an error's."""
+    """Return why speech is missing, as text; ``code`` is one of the above or an error code."""
     return _REASONS.get(code, f"not recognised ({code})")
 
 
 def gap_line(gap: Gap) -> str:
-    """Return what stands in a transcript where speech is missing."""
+    """Return the line that marks a gap in a transcript."""
     seconds = (gap.end_sample - gap.start_sample) / SAMPLE_RATE_HZ
     return f"[{seconds:.1f} s missing: {gap_reason(gap.code)}]"
 
 
 def text_with_gaps(transcript: Transcript, gaps: Sequence[Gap]) -> str:
-    """Return the text, with a line of its own for each gap, in order of time."""
+    """Return the text with a separate line for each gap, in order of time."""
     if not gaps:
         return transcript.text
     return "\n".join(_parts(transcript, gaps))

@@ -1,7 +1,7 @@
-"""Options that a request names and that have no effect: each is reported, none is refused. Pure.
+"""Report request options that have no effect, without rejecting the request.
 
-Clients of other services set options that this server doesn't have. The text is still what they
-asked for, but they must be able to see that nobody told the speakers apart, for example.
+Clients of other services set options that this server does not support. The transcript is still
+useful, but a client must be able to see that, for example, speakers were not separated.
 """
 
 import re
@@ -10,22 +10,22 @@ from collections.abc import Container, Iterable, Mapping
 import msgspec
 
 WARNINGS_HEADER = "x-auricle-warnings"
-"""Where a response says so, whatever its body is."""
+"""The response header that lists ignored options, for all response formats."""
 
 _BEGINNING_BYTES = 16
 MAX_OPTIONS = 20
-"""Further ones are not listed."""
+"""Maximum number of options listed."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _OFF = frozenset({"", "false", "0", "0.0", "no", "none", "null", "off", "[]", "{}"})
 
 
 def ignored_options(given: Iterable[tuple[str, str]], known: Container[str]) -> tuple[str, ...]:
-    """Return a warning for each option that is switched on and not known.
+    """Return a warning for each unknown option that is enabled.
 
     Args:
-        given: Names and values; of a long value the beginning is enough.
-        known: Names of options that have an effect, or need none.
+        given: Names and values; long values may be truncated.
+        known: Names of options that have an effect or that need no warning.
     """
     found = dict.fromkeys(
         name
@@ -38,9 +38,9 @@ def ignored_options(given: Iterable[tuple[str, str]], known: Container[str]) -> 
 
 
 def field_beginnings(json: str | bytes | bytearray) -> list[tuple[str, str]]:
-    """Return the names of an object's fields and how their values begin.
+    """Return the field names of a JSON object and the beginnings of their values.
 
-    None are returned if a name is not UTF-8: parsers that skip unknown fields accept that.
+    Returns an empty list if a name is not UTF-8, which parsers that skip unknown fields accept.
     """
     try:
         fields = msgspec.json.decode(json, type=dict[str, msgspec.Raw])
@@ -53,6 +53,6 @@ def field_beginnings(json: str | bytes | bytearray) -> list[tuple[str, str]]:
 
 
 def warning_headers(warnings: tuple[str, ...]) -> Mapping[str, str]:
-    """Return the header that reports warnings; none if there are none."""
+    """Return the response header with the warnings, or no header without warnings."""
     text = " ".join(warnings).encode("ascii", "replace").decode()
     return {WARNINGS_HEADER: text} if warnings else {}

@@ -1,8 +1,7 @@
-"""JSON that carries audio as base64: how much of it is something else. No I/O.
+"""Limit the size of JSON messages outside of their base64 audio.
 
-A JSON parser makes objects of all that it reads: 25 MB of hot words took 500 MB and held the event
-loop up for 0.3 s. So what is not the audio is measured, by looking for its string, before anything
-is parsed.
+A JSON parser creates objects for everything that it reads: 25 MB of hotwords used 500 MB and
+blocked the event loop for 0.3 s. So the size without the audio string is checked before parsing.
 """
 
 import re
@@ -13,15 +12,15 @@ _KEY_IN_BYTES = re.compile(_KEY.encode())
 
 
 def is_longer_outside_audio(message: str | bytes | bytearray, limit: int) -> bool:
-    """Return whether a message is longer than a limit, the first ``audio`` string left out.
+    """Return whether a message without its first ``audio`` string is longer than a limit.
 
-    A quotation mark within a JSON string is escaped, so what looks like the key is one, of this
-    object or of one within it; and a base64 string ends at the next quotation mark. An ``audio``
-    string that is not base64 may count as shorter than it is, never as longer.
+    Quotation marks inside JSON strings are escaped, so a match is always a key, of this object or
+    of a nested one, and a base64 string ends at the next quotation mark. An ``audio`` string that
+    is not base64 may be counted as shorter than it is, never as longer.
 
     Args:
-        message: A JSON object; need not be valid.
-        limit: In characters or bytes, whichever the message consists of.
+        message: A JSON object, valid or not.
+        limit: Maximum length in characters for ``str``, in bytes otherwise.
     """
     if len(message) <= limit:
         return False

@@ -1,16 +1,16 @@
-"""From sentences with times to subtitles that can be read: where cues and lines break; I/O-free.
+"""Lay out sentences with times as readable subtitles: where cues and lines break.
 
-What is common in the industry: at most 2 lines of 42 characters, 1 to 7 s, at most 21 characters a
-second. Cues break at the ends of sentences, else at clauses, and at each pause of 0.8 s; lines
-break likewise. East Asian characters are as wide as two, and break anywhere but before a closing
-mark and after an opening one.
+The defaults are common in the industry: at most 2 lines of 42 characters, 1 to 7 s per cue, at most
+21 characters per second. Cues break at the ends of sentences, otherwise at clauses, and at every
+pause of 0.8 s; lines break in the same way. East Asian characters count as two columns and allow a
+break everywhere except before a closing mark and after an opening one.
 
-Where the time runs out (somebody speaks faster than can be read, or very short sentences follow
-each other), short sentences share a cue, and a cue may stay while the next sentence begins, which
-then comes up to a second late. No word is ever left out.
+If there is too little time (fast speech, or a series of very short sentences), short sentences
+share a cue, and a cue may stay while the next sentence begins; the next cue is then up to a second
+late. No word is ever dropped.
 
-``web/page/subtitle-layout.ts`` does the same; ``testdata/subtitle_vectors.json`` binds both. All
-arithmetic is in whole numbers, so that both come to the same.
+``web/page/subtitle-layout.ts`` implements the same algorithm; ``testdata/subtitle_vectors.json``
+tests both. All arithmetic is in integers, so that both produce the same result.
 """
 
 import re
@@ -21,20 +21,20 @@ from functools import lru_cache
 from itertools import pairwise
 
 PAUSE_MS = 800
-"""A pause of at least this is a border between cues."""
+"""Minimum pause that separates cues."""
 MIN_CUE_MS, MAX_CUE_MS = 1000, 7000
 MAX_CHARACTERS_PER_SECOND = 21
 MAX_DELAY_MS = 1000
-"""A cue comes no later than this after its first word."""
+"""Maximum delay of a cue after its first word."""
 MAX_CHARACTER_MS = 400
-"""Nobody speaks more slowly: what seems to last longer has a silence behind it."""
+"""Maximum duration of a spoken character; the rest of a longer word is silence."""
 SHORTEST_CUE_MS = 1
-"""A cue that ends where it starts is not allowed in WebVTT and not seen in players."""
+"""Minimum length: WebVTT does not allow an empty cue, and players do not show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubtitleLimits:
-    """How large a cue may be; what can't be is for those to refuse who read it from outside."""
+    """Maximum size of a cue; callers must validate values from outside."""
 
     max_line_width: int = 42
     max_lines: int = 2
@@ -44,12 +44,12 @@ MIN_LINE_WIDTH, MAX_LINE_WIDTH = 12, 200
 MAX_LINES = 10
 
 USUAL = SubtitleLimits()
-"""What is common in the industry."""
+"""The defaults that are common in the industry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A word with its leading space, or a whole sentence; times are milliseconds."""
+    """A word with its leading space, or a whole sentence, with times in milliseconds."""
 
     start_ms: int
     end_ms: int
@@ -58,7 +58,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """One subtitle; the text has no blank lines and is never empty."""
+    """One subtitle; its text is not empty and has no blank lines."""
 
     start_ms: int
     end_ms: int
@@ -67,7 +67,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What no line breaks in: a word, or an East Asian character; ``space`` stands before it."""
+    """An unbreakable unit: a word or an East Asian character, with or without a leading space."""
 
     start_ms: int
     end_ms: int
@@ -76,12 +76,12 @@ class _Unit:
     width: int
 
 
-# What a break costs, by what stands before it. Only their relations count.
+# The cost of a break by its position. Only the relative values matter.
 _AT_SENTENCE, _AT_CLAUSE, _AT_CONJUNCTION, _ELSEWHERE, _CLINGING = 0, 100, 250, 500, 300
 _CUE_COST = 100
 _INNER_SENTENCE_COST = 400
 _SLACK_COST = 150
-"""Of a cue or a line that is all slack: so, many come to the same length."""
+"""Cost of a completely empty cue or line; it makes cues and lines similar in length."""
 
 _SPACE = re.compile(
     "[\t-\r \x1c-\x1f\x85\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]+"
@@ -89,7 +89,7 @@ _SPACE = re.compile(
 _SENTENCE_END = re.compile("[.!?…。！？]['\"”’»)\\]』」）]*$")
 _CLAUSE_END = re.compile("[,;:–—，、；：]['\"”’»)\\]』」）]*$")
 _SHORT = re.compile("^[A-Z][a-z]{0,2}[.]$")
-"""Mr., Dr.: the sentence may go on."""
+"""Mr., Dr.: the sentence may continue."""
 _INVISIBLE = frozenset("\u200b\u200c\u200d\u2060\ufeff")
 _CLOSING = frozenset(
     "、。，．・：；？！ー」』）】〕》〉’”…,.!?:;)]}%°ぁぃぅぇぉっゃゅょァィゥェォッャュョ々ะาำๆฯະາຳ"
@@ -108,14 +108,14 @@ _WIDE = (
     (0x20000, 0x3FFFD),
 )
 _HANGUL = ((0x1100, 0x115F), (0xAC00, 0xD7A3))
-"""As wide as Chinese, but written with spaces."""
+"""Wide characters like Chinese, but written with spaces."""
 _CONJUNCTIONS = (
     "and but or so because that which who when where while if than as although though unless until"
     " und oder aber denn weil dass wenn als ob während sondern"
     " et ou mais donc car que qui quand si comme y o pero porque cuando como"
 )
 CONJUNCTIONS = frozenset(_CONJUNCTIONS.split())
-"""A new clause begins with these."""
+"""Words that start a new clause."""
 _CLINGING_WORDS = (
     "a an the of to in on at by for with from my your his her its our their this these those"
     " i we he she they is are was were be very not no so and but or"
@@ -126,11 +126,11 @@ _CLINGING_WORDS = (
     " el los las unos unas del al con por para su y o"
 )
 CLINGING = frozenset(_CLINGING_WORDS.split())
-"""What belongs to the next word: no line should end with it."""
+"""Words that belong to the next word; a line should not end with them."""
 
 
 def lay_out(sentences: Iterable[Sequence[Spoken]], limits: SubtitleLimits) -> list[Cue]:
-    """Return the cues of these sentences, each given by its words or whole; in order of time."""
+    """Return the cues for sentences in order of time; a sentence is its words or one item."""
     cues: list[Cue] = []
     runs = list(_runs(_units(sentences, limits.max_line_width)))
     for index, run in enumerate(runs, start=1):
@@ -142,11 +142,11 @@ def lay_out(sentences: Iterable[Sequence[Spoken]], limits: SubtitleLimits) -> li
 
 
 def settle(cues: Iterable[Cue], fixed: Iterable[Cue] = ()) -> list[Cue]:
-    """Give cues time to be read; none lies over another.
+    """Extend cues to their reading time, without overlap.
 
     Args:
-        cues: From :func:`lay_out`.
-        fixed: What is shown as long as it lasts: the line of a stretch without text.
+        cues: The result of :func:`lay_out`.
+        fixed: Cues with fixed times: the lines for gaps.
     """
     every = [*((cue, False) for cue in cues), *((cue, True) for cue in fixed)]
     every.sort(key=lambda each: each[0].start_ms)
@@ -168,17 +168,17 @@ def settle(cues: Iterable[Cue], fixed: Iterable[Cue] = ()) -> list[Cue]:
 
 
 def text_width(text: str) -> int:
-    """Return how many Latin characters a text is as wide as."""
+    """Return the width of a text in Latin characters."""
     return sum(map(_character_width, text))
 
 
 def _needed_ms(width: int) -> int:
-    """Return how long a text takes to be read."""
+    """Return the reading time of a text in milliseconds."""
     return min(MAX_CUE_MS, max(MIN_CUE_MS, -(-width * 1000 // MAX_CHARACTERS_PER_SECOND)))
 
 
 def _units(sentences: Iterable[Sequence[Spoken]], max_width: int) -> list[_Unit]:
-    """Return all units of all sentences, none wider than a line, in order of time."""
+    """Return the units of all sentences in order of time; none is wider than a line."""
     units: list[_Unit] = []
     for sentence in sorted(filter(None, sentences), key=lambda words: words[0].start_ms):
         begins = True
@@ -202,7 +202,7 @@ def _units(sentences: Iterable[Sequence[Spoken]], max_width: int) -> list[_Unit]
 
 
 def _append(units: list[_Unit], unit: _Unit, begins: bool, max_width: int) -> None:
-    """Add a unit, joined to the one before if no line may break between them."""
+    """Append a unit; join it to the previous one if no line may break between them."""
     if not units:
         units.append(replace(unit, space=False))
         return
@@ -220,7 +220,7 @@ def _append(units: list[_Unit], unit: _Unit, begins: bool, max_width: int) -> No
 
 
 def _atoms(part: str, max_width: int) -> list[str]:
-    """Return a text without spaces in parts between which a line might break."""
+    """Split a text without spaces at the positions where a line may break."""
     is_too_wide = text_width(part) > max_width
     atoms: list[str] = []
     for character in part:
@@ -243,7 +243,7 @@ def _is_atoms_end(atom: str, following: str, max_width: int, is_too_wide: bool) 
 
 
 def _may_break(before: str, after: str) -> bool:
-    """Whether a line may end between two characters without a space."""
+    """Return whether a line may break between two characters without a space."""
     if _holds_together(before, after):
         return False
     return _is_spaceless(before) or _is_spaceless(after)
@@ -254,7 +254,7 @@ def _holds_together(before: str, after: str) -> bool:
 
 
 def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
-    """Yield what is said without a pause."""
+    """Yield the runs of units without a pause."""
     run: list[_Unit] = []
     for unit in units:
         if run and unit.start_ms - run[-1].end_ms >= PAUSE_MS:
@@ -266,7 +266,7 @@ def _runs(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
 
 
 def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> list[list[_Unit]]:
-    """Cut what is said without a pause into cues, at the least cost."""
+    """Split a run without pauses into cues at minimum cost."""
     count = len(run)
     breaks = [0, *(_break_cost(a.text, b.text) for a, b in pairwise(run)), 0]
     capacity = limits.max_line_width * limits.max_lines
@@ -299,10 +299,10 @@ def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> l
 
 
 def _in_lines(units: Sequence[_Unit], max_width: int) -> str:
-    """Return a cue's text in as few lines as it takes, broken at the least cost."""
+    """Return the text of a cue in the minimum number of lines, broken at minimum cost."""
     count = len(units)
     breaks = [0, *(_break_cost(a.text, b.text) for a, b in pairwise(units)), 0]
-    # By number of lines first, and then by what the breaks cost.
+    # Compare the number of lines first, then the cost of the breaks.
     costs: list[tuple[int, int] | None] = [(0, 0), *[None] * count]
     came_from = [0] * (count + 1)
     for first in range(count):
@@ -322,7 +322,7 @@ def _in_lines(units: Sequence[_Unit], max_width: int) -> str:
 
 
 def _taken(units: Sequence[_Unit], came_from: Sequence[int]) -> list[list[_Unit]]:
-    """Return the stretches of the cheapest way, from its end back to its start."""
+    """Return the parts of the cheapest split, traced back from its end."""
     stretches: list[list[_Unit]] = []
     end = len(units)
     while end:
@@ -337,7 +337,7 @@ def _joined(units: Sequence[_Unit]) -> str:
 
 
 def _break_cost(before: str, after: str) -> int:
-    """Return what it costs to end a line or a cue between two units."""
+    """Return the cost of a line or cue break between two units."""
     clings = before.lower() in CLINGING
     if not clings and _SENTENCE_END.search(before):
         return _AT_CLAUSE if _SHORT.search(before) else _AT_SENTENCE
@@ -362,7 +362,7 @@ def _character_width(character: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _is_spaceless(character: str) -> bool:
-    """Whether a character belongs to a script that is written without spaces."""
+    """Return whether a character belongs to a script that is written without spaces."""
     return _is_within(character, _WIDE) and not _is_within(character, _HANGUL)
 
 

@@ -1,9 +1,9 @@
-"""Subtitles: segments in, SubRip or WebVTT text out.
+"""Format segments as SubRip or WebVTT subtitles.
 
-How sentences become cues and lines is :mod:`.subtitle_layout`'s; each gap is one more cue, as long
-as it is. Both formats end a cue's text at a blank line and give ``-->`` a meaning, so neither may
-come through from the speech; WebVTT reads ``&`` and ``<`` as markup (W3C WebVTT, "cue text span"),
-SubRip has no escapes at all.
+:mod:`.subtitle_layout` splits sentences into cues and lines; each gap is a cue of the same length.
+In both formats, a blank line ends the text of a cue and ``-->`` has a meaning, so neither may occur
+in the text. WebVTT parses ``&`` and ``<`` as markup (W3C WebVTT, "cue text span"); SubRip has no
+escapes.
 """
 
 import re
@@ -23,7 +23,7 @@ def cues(
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
 ) -> list[Cue]:
-    """Return the cues of all segments that have text, and one for each gap, in order of time."""
+    """Return the cues of all segments with text and one cue for each gap, in order of time."""
     missing = [
         Cue(_milliseconds(gap.start_sample), _milliseconds(gap.end_sample), gap_line(gap))
         for gap in gaps
@@ -36,7 +36,7 @@ def to_srt(
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
 ) -> str:
-    """Return the segments as SubRip, numbered from 1; no segments give an empty text."""
+    """Return the segments as SubRip, numbered from 1; without segments, an empty string."""
     blocks = (
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
         f"{_ARROW.sub('->', cue.text)}\n"
@@ -50,7 +50,7 @@ def to_vtt(
     gaps: Sequence[Gap] = (),
     limits: SubtitleLimits = USUAL,
 ) -> str:
-    """Return the segments as WebVTT; no segments give a file with a header only."""
+    """Return the segments as WebVTT; without segments, only the header."""
     blocks = (
         f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{_escape(cue.text)}\n"
         for cue in cues(segments, gaps, limits)
@@ -59,7 +59,7 @@ def to_vtt(
 
 
 def _spoken(segment: Segment) -> list[Spoken]:
-    """Return a segment's words if they are known and are all of it, else its text."""
+    """Return the words of a segment if they cover its whole text; otherwise its text."""
     words = segment.words or ()
     if "".join(word.text for word in words).split() != segment.text.split():
         words = ()

@@ -1,7 +1,7 @@
-"""The header of a WAV that comes in pieces, as its first bytes have it. Pure.
+"""Parse the header of a WAV file that arrives incrementally.
 
-Only what can be followed live is of interest: samples of 16 bits, or the two codes of telephones.
-Lengths are not trusted: whoever writes a WAV as it is recorded doesn't know them.
+Only formats that can be decoded live are relevant: 16-bit PCM, A-law and mu-law. Lengths are
+ignored, because a program that writes a WAV during recording does not know them.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from struct import Struct
 from auricle.errors import AudioError
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Chunks before the samples (names, pictures) may take so much."""
+"""Maximum size of everything before the samples, such as metadata and pictures."""
 
 PCM, A_LAW, MU_LAW, EXTENSIBLE = 1, 6, 7, 0xFFFE  # RFC 2361
 
@@ -23,14 +23,14 @@ _RIFF_BYTES = 12
 
 @dataclass(frozen=True, slots=True)
 class WavHead:
-    """What the samples are.
+    """The format of the samples.
 
     Attributes:
-        code: ``PCM``, ``A_LAW`` or ``MU_LAW``.
-        channels: How many.
-        sample_rate_hz: Of each.
-        bits: Of a sample.
-        size_bytes: Where the samples begin.
+        code: Format tag, such as ``PCM``, ``A_LAW`` or ``MU_LAW``.
+        channels: Number of channels.
+        sample_rate_hz: Sample rate per channel.
+        bits: Bits per sample.
+        size_bytes: Offset of the first sample.
     """
 
     code: int
@@ -41,10 +41,10 @@ class WavHead:
 
 
 def parse_wav_head(head: bytes) -> WavHead | None:
-    """Read a header that starts with ``RIFF``; ``None`` if more bytes are needed.
+    """Parse a header that starts with ``RIFF``; return ``None`` if more bytes are needed.
 
     Raises:
-        AudioError: It is none, or too long.
+        AudioError: The header is invalid or too long.
     """
     found: tuple[int, int, int, int] | None = None
     at = _RIFF_BYTES
@@ -63,7 +63,7 @@ def parse_wav_head(head: bytes) -> WavHead | None:
                 return None
             found = _format(head[at:end])
         at = end + length % 2
-    raise AudioError("This is not the beginning of a WAV.")
+    raise AudioError("Invalid WAV header.")
 
 
 def _format(chunk: bytes) -> tuple[int, int, int, int]:

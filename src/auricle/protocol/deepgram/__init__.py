@@ -1,1 +1,1 @@
-"""Deepgram's wire format."""
+"""Deepgram's wire protocol."""

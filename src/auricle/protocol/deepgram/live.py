@@ -1,4 +1,4 @@
-"""Deepgram's live protocol as a dialect: ``/v1/listen``. Pure.
+"""Deepgram's live protocol as a dialect: ``/v1/listen``.
 
 ::
 
@@ -6,14 +6,15 @@
       ↓                   ↓                          ↓
     Results, interim …  Results, from_finalize   last Results, Metadata, close 1000
 
-One ``Results`` with ``is_final`` for each utterance. ``speech_final`` says that silence ended it,
-or a ``Finalize``; it is false where the speaker goes on, and always with ``endpointing=false``. A
-``Finalize`` is answered by the last result of what was said before it, or by an empty one.
+Each utterance has one ``Results`` with ``is_final``. ``speech_final`` means that silence or a
+``Finalize`` ended it; it is false if the speaker continues, and without ``Finalize`` always false
+with ``endpointing=false``. A ``Finalize`` is answered by the last result of the speech before it,
+or by an empty result.
 
-With ``interim_results`` each second of silence has an empty interim ``Results``, which covers the
-audio since the result before it: some clients measure silence by the sum of the durations.
+With ``interim_results``, every second of silence has an empty interim ``Results`` that covers the
+audio since the previous result, because some clients measure silence by the sum of the durations.
 
-Without ``encoding`` the first bytes say what the audio is: Ogg, WebM, or a WAV.
+Without ``encoding``, the format is detected from the first bytes: Ogg, WebM or WAV.
 """
 
 import hashlib
@@ -72,15 +73,15 @@ from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
 from auricle.types import SAMPLE_RATE_HZ
 
 IDLE_TIMEOUT_S = 10.0
-"""Deepgram's: clients count on it to find out that they are not heard, and send ``KeepAlive``."""
+"""Deepgram's idle timeout; clients rely on it and send ``KeepAlive``."""
 
 SIGNATURE_BYTES = 12
-"""So many bytes tell one container from another."""
+"""Bytes needed to detect the container."""
 
 MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
-"""The least that an empty result covers; the session reports its progress every second."""
+"""Minimum duration of an empty result; the session reports its progress every second."""
 _CONTROL_BYTES = 1024
-"""A binary message of this size or less may be a text message sent as binary."""
+"""A binary message up to this size may be a text message sent as binary."""
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _CHANNEL_INDEX = [0, 1]  # the first of one
@@ -92,7 +93,7 @@ _WIRES = {
     asks.ALAW: Wire.PCM16,
     asks.OPUS: Wire.OPUS_MESSAGE,
     asks.OGG_OPUS: Wire.OGG,
-    None: Wire.PCM16,  # until the first bytes are there
+    None: Wire.PCM16,  # until the first bytes arrive
 }
 _LAWS = {asks.MULAW: Law.MU, asks.ALAW: Law.A}
 _WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
@@ -101,7 +102,7 @@ _AUDIO_CODES = frozenset({"bad_audio", "empty_audio", "unsupported_format", "pro
 
 
 def parameters_of(asked: Listen) -> StreamParameters:
-    """Return what the session of a live stream starts with."""
+    """Return the stream parameters for a query."""
     is_pcm = asked.encoding in asks.RAW_ENCODINGS
     return StreamParameters(
         format=_WIRES[asked.encoding],
@@ -123,14 +124,14 @@ class _Message(msgspec.Struct):
 
 _messages = msgspec.json.Decoder(_Message)
 _HOW_TO_ASK = (
-    "A text message is JSON with a type: KeepAlive, Finalize, CloseStream, or Configure, where "
-    "keyterms are a list of strings."
+    "Invalid text message; send JSON with type KeepAlive, Finalize, CloseStream or Configure. "
+    "keyterms must be a list of strings."
 )
 
 
 @dataclass(slots=True, eq=False)
 class _Utterance:
-    """One that has ended, and whose final isn't out."""
+    """An ended utterance whose final is pending."""
 
     end_sample: int
     goes_on: bool = False
@@ -138,20 +139,20 @@ class _Utterance:
 
 @dataclass(slots=True, eq=False)
 class _Finalize:
-    """One that is not over: ``last`` is the utterance whose final answers it, if there is one."""
+    """A pending ``Finalize``: the final of ``last`` answers it, if there is one."""
 
     last: _Utterance | None
     is_answered: bool = False
 
 
 class DeepgramDialect:
-    """One connection; see the module.
+    """One connection; see the module docstring.
 
     Args:
-        asked: The query.
-        request_id: A UUID, told in every message.
-        created: When the request came, as text.
-        model: What recognises.
+        asked: The parsed query.
+        request_id: A UUID that is part of every message.
+        created: Time of the request, as text.
+        model: The loaded model.
     """
 
     is_resumable = False
@@ -173,16 +174,16 @@ class DeepgramDialect:
         self._covered_sample = 0
         self._last_word_sample: int | None = None
 
-    # What the client says.
+    # Client messages.
 
     def receive_text(self, text: str) -> Iterable[Step]:
-        """Do what a message asks for.
+        """Return the steps for a text message.
 
         Raises:
-            BadRequest: It is none.
+            BadRequest: The message is invalid.
         """
         if len(text) > MAX_TEXT_BYTES:
-            raise BadRequest(f"A text message holds at most {MAX_TEXT_BYTES} bytes.")
+            raise BadRequest(f"Text message is too long; send at most {MAX_TEXT_BYTES} bytes.")
         try:
             message = _messages.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
@@ -198,19 +199,19 @@ class DeepgramDialect:
                 return self._configure(message)
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
-        """Take audio; a message without any is an old way to say ``CloseStream``.
+        """Receive audio; an empty message is an older form of ``CloseStream``.
 
-        A text message that was sent as binary is no audio: some clients do that.
+        Text messages sent as binary are accepted, because some clients send them so.
 
         Raises:
-            AudioError: It can't be decoded.
+            AudioError: The audio cannot be decoded.
         """
         if not data:
             return (Stop(),)
         if data.startswith(b"{") and len(data) <= _CONTROL_BYTES and _is_message(data):
             return self.receive_text(data.decode())
         if self._is_undecodable:
-            raise AudioError("The packets can't be decoded as Opus.")
+            raise AudioError("Packets could not be decoded as Opus.")
         self._sha256.update(data)
         if self._head is None:
             return (self._audio(data),)
@@ -221,7 +222,7 @@ class DeepgramDialect:
         return data if self._law is None else Companded(data, self._law)
 
     def _begin(self, head: bytes) -> Iterator[Step]:
-        """Find out what a stream without ``encoding`` holds, and go on with it."""
+        """Detect the format of a stream without ``encoding``, and start it."""
         if len(head) < SIGNATURE_BYTES:
             return
         match detect(head, len(head) + 1):
@@ -238,14 +239,14 @@ class DeepgramDialect:
                 is_usual = asks.MIN_RATE_HZ <= wav.sample_rate_hz <= asks.MAX_RATE_HZ
                 if not is_known or not is_usual or wav.channels != self._asked.channels:
                     raise AudioError(
-                        "A live WAV has 16 bits, or G.711; two channels need channels=2."
+                        "Unsupported WAV; use 16-bit PCM or G.711, and channels=2 for stereo."
                     )
                 yield Configure(format=Wire.PCM16, sample_rate=wav.sample_rate_hz)
                 head = head[wav.size_bytes :]
             case _:
                 raise AudioError(
-                    "Without encoding, send Ogg or WebM with Opus in it, or a WAV; name encoding "
-                    "and sample_rate for samples without a header."
+                    "Unknown audio format; without encoding, send Ogg or WebM with Opus, or WAV. "
+                    "Set encoding and sample_rate for raw samples."
                 )
         self._head = None
         if head:
@@ -274,10 +275,10 @@ class DeepgramDialect:
     def _reply(self, message: Json) -> Reply:
         return Reply((_text(message),))
 
-    # What the session tells.
+    # Session events.
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the messages that tell an event."""
+        """Return the messages for an event."""
         return [_text(message) for message in self._messages_of(event)]
 
     def _messages_of(self, event: SessionEvent) -> Iterable[Json]:
@@ -348,7 +349,7 @@ class DeepgramDialect:
         )
 
     def _finalized(self, at_sample: int) -> Iterable[Json]:
-        """Answer a ``Finalize`` that no result has answered; the next word begins behind that."""
+        """Answer a ``Finalize`` that no result has answered; later words start after its end."""
         if self._finalizes.popleft().is_answered:
             return
         start_sample, end_sample = self._told_sample, min(at_sample, self._safe_sample)
@@ -374,7 +375,7 @@ class DeepgramDialect:
         yield self._results(start_sample, self._safe_sample, found)
 
     def _utterance_end(self, received_sample: int) -> Iterable[Json]:
-        """Tell of a silence after the last word, once all words are out; looked at each second."""
+        """Report silence after the last word, after all finals; checked every second."""
         silence_ms, last_sample = self._asked.utterance_end_ms, self._last_word_sample
         if silence_ms is None or last_sample is None or self._is_speaking or self._owed:
             return
@@ -419,11 +420,11 @@ class DeepgramDialect:
         }
 
     def closing_messages(self, end: End) -> ClosingMessages:
-        """Close with the code and the words that clients know."""
+        """Return the close code and reason in Deepgram's format."""
         code = "" if end.failed is None else end.failed.code
         message = "" if end.failed is None else end.failed.message
         if code == IdleTimeout.code:
-            return _farewell(1011, "NET-0001", "No audio and no KeepAlive came for 10 s.")
+            return _farewell(1011, "NET-0001", "No audio or KeepAlive received for 10 s.")
         if code in _AUDIO_CODES:
             return _farewell(1008, "DATA-0000", message)
         return _farewell(end.close_code, code, message)

@@ -1,9 +1,9 @@
-"""What a client of Deepgram's asks for in the query of ``/v1/listen``. Pure.
+"""Parse the query of Deepgram's ``/v1/listen``.
 
-Parameters that are unknown, or of features that we lack, have no effect and are reported in a
-warning, where the text without them is still what was asked for. What would be missed (redaction, a
-callback, a channel of its own) is refused. Messages name the parameter and what it may be, and
-never repeat what was sent.
+Unknown parameters and parameters of unsupported features have no effect and are reported in a
+warning, if the transcript is useful without them. Other unsupported features (redaction, callbacks,
+separate channels) are rejected. Messages name the parameter and its valid values, and never repeat
+the value that was sent.
 """
 
 from collections import defaultdict
@@ -17,16 +17,16 @@ from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MAX_HOTWORDS
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
-"""Samples with no header at all: their rate has to be known."""
+"""Samples without a header: their sample rate must be given."""
 ENCODINGS = (LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS)
 _TELEPHONE_RATE_HZ = 8_000
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 
 ENDPOINT_MS = 500
-"""Where endpointing is off: utterances end all the same, and the client is not told."""
+"""Used if endpointing is off: utterances still end, but ``speech_final`` is not sent."""
 MIN_ENDPOINT_MS = 300
-"""And if nothing is said of it. At Deepgram a silence (of 10 ms then) ends a result; here the audio
-is cut, and words suffer where people only draw breath."""
+"""Minimum, and default. At Deepgram, a silence (10 ms by default) ends a result; here the audio is
+cut, and a cut at a short breath degrades words."""
 MAX_SILENCE_MS = 3_600_000
 
 MAX_HOTWORD_CHARACTERS = 100
@@ -36,8 +36,8 @@ DEFAULT_UTT_SPLIT_S = 0.8  # Deepgram's
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 _REFUSED = {
-    "redact": "redact is not supported: nothing would be taken out of the text.",
-    "callback": "callback is not supported: the results come over this connection.",
+    "redact": "redact is not supported; text is not redacted.",
+    "callback": "callback is not supported; results are sent over this connection.",
 }
 
 
@@ -47,7 +47,7 @@ _KNOWN = frozenset(
         *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms"),
         *("vad_events", "punctuate", "smart_format", "dictation", "paragraphs", "utterances"),
         *("utt_split", "tag", "redact", "callback"),
-        # These need no effect: the loaded model is used, and nothing is kept or billed.
+        # No warning needed: the loaded model is used, and nothing is stored or billed.
         *("model", "version", "tier", "no_delay", "mip_opt_out", "callback_method"),
     }
 )
@@ -55,26 +55,26 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """A query that makes sense.
+    """A valid query.
 
     Attributes:
-        encoding: One of ``ENCODINGS``; ``None``: a container, which says itself what it is.
-        sample_rate_hz: Of samples without a header.
-        channels: Of the audio; two are mixed.
-        language: A Whisper code; ``None`` to detect it.
-        languages: Codes that detection is restricted to.
+        encoding: One of ``ENCODINGS``; ``None`` for a container, whose format is detected.
+        sample_rate_hz: Sample rate of raw samples.
+        channels: Number of channels; two are mixed.
+        language: A Whisper language code; ``None`` to detect the language.
+        languages: Language codes that detection is restricted to.
         hotwords: Keyterms, and keywords without their weights.
-        wants_interim: Whether guesses are told.
+        wants_interim: Whether to send partials.
         endpoint_ms: Silence that ends an utterance.
-        tells_endpoints: Whether the client wants to know of them.
-        utterance_end_ms: Silence after the last word that ``UtteranceEnd`` tells of.
-        wants_speech_started: Whether ``SpeechStarted`` is told.
-        punctuates: Else the text has neither punctuation nor capitals.
-        wants_paragraphs: Of a file.
-        wants_utterances: Of a file.
-        utt_split_s: Silence between two of those.
-        tags: Told again in a file's metadata.
-        warnings: Of parameters that have no effect.
+        tells_endpoints: Whether to send ``speech_final`` at endpoints.
+        utterance_end_ms: Silence after the last word that triggers ``UtteranceEnd``.
+        wants_speech_started: Whether to send ``SpeechStarted``.
+        punctuates: Whether the text has punctuation and capitals.
+        wants_paragraphs: Whether the transcript of a file has paragraphs.
+        wants_utterances: Whether the transcript of a file has utterances.
+        utt_split_s: Silence between two utterances of a file.
+        tags: Returned in the metadata of a file.
+        warnings: Warnings about parameters that have no effect.
     """
 
     encoding: str | None
@@ -97,10 +97,10 @@ class Listen:
 
 
 def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
-    """Read a query, in which a name may stand more than once.
+    """Parse a query; names may be repeated.
 
     Raises:
-        BadRequest: A value is of the wrong type or out of range, or can't be done.
+        BadRequest: A value is of the wrong type, out of range or not supported.
     """
     query = _Query(items)
     for name, why_not in _REFUSED.items():
@@ -109,11 +109,11 @@ def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
     encoding = query.text("encoding")
     if encoding is not None and encoding not in ENCODINGS:
         raise BadRequest(
-            f"encoding must be one of {', '.join(ENCODINGS)}, or left out for a container."
+            f"encoding must be one of {', '.join(ENCODINGS)}; omit it for a container."
         )
     channels = query.whole("channels", 1, 1, 2)
     if query.flag("multichannel") and channels != 1:
-        raise BadRequest("multichannel is not supported: without it, channels are mixed.")
+        raise BadRequest("multichannel is not supported; omit it to mix the channels.")
     is_smart = query.flag("smart_format")
     endpoint_ms = query.endpoint_ms()
     language, languages = _languages(query)
@@ -142,19 +142,19 @@ def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:
     """Return keyterms as hotwords.
 
     Raises:
-        BadRequest: There are too many, or one is too long.
+        BadRequest: There are too many terms, or one is too long.
     """
     found = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
     if len(found) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in found):
         raise BadRequest(
-            f"keyterm and keywords may name {MAX_HOTWORDS} terms of {MAX_HOTWORD_CHARACTERS} "
-            "characters."
+            f"Too many or too long keyterms; use at most {MAX_HOTWORDS} keyterm and keywords of at "
+            f"most {MAX_HOTWORD_CHARACTERS} characters."
         )
     return found
 
 
 class _Query:
-    """The values of each name, read as what they should be."""
+    """Query values by name, with typed accessors."""
 
     def __init__(self, items: Iterable[tuple[str, str]]) -> None:
         self._values: dict[str, list[str]] = defaultdict(list)
@@ -190,14 +190,14 @@ class _Query:
         return number
 
     def silence_ms(self, name: str) -> int | None:
-        """Return a time, or ``None`` if there is none or it is false."""
+        """Return a silence in milliseconds, or ``None`` if it is absent or false."""
         value = self.text(name)
         if value in (None, "false", "no"):
             return None
         return self.whole(name, 0, 0, MAX_SILENCE_MS)
 
     def endpoint_ms(self) -> int | None:
-        """Return the silence that ends an utterance, or ``None`` if it is not to be told."""
+        """Return the silence that ends an utterance, or ``None`` if endpointing is off."""
         if self.text("endpointing") in (None, "true"):
             return MIN_ENDPOINT_MS
         given_ms = self.silence_ms("endpointing")
@@ -213,21 +213,21 @@ class _Query:
             number = float(value)
         except ValueError:
             number = -1.0
-        if not 0 < number <= most:  # NaN is not either
+        if not 0 < number <= most:  # also rejects NaN
             raise BadRequest(f"{name} must be a number of seconds above 0 and at most {most:g}.")
         return number
 
 
 def _rate_hz(query: _Query, encoding: str | None) -> int:
     if encoding == LINEAR16 and not query.has("sample_rate"):
-        raise BadRequest("sample_rate is needed with encoding=linear16.")
+        raise BadRequest("sample_rate is required with encoding=linear16.")
     if encoding in RAW_ENCODINGS:
         return query.whole("sample_rate", _TELEPHONE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
-    return MAX_RATE_HZ  # nobody asks: the packets and the header say it
+    return MAX_RATE_HZ  # unused: packets and headers define it
 
 
 def _languages(query: _Query) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language, or those that detection is restricted to, as ``detect_language=de``."""
+    """Return the language, or the languages that ``detect_language`` restricts detection to."""
     if query.has("detect_language"):
         named = [each for each in query.texts("detect_language") if each.lower() not in _TRUE]
         return language_choice(None, named)
@@ -236,7 +236,7 @@ def _languages(query: _Query) -> tuple[str | None, tuple[str, ...]]:
 
 def _hotwords(query: _Query) -> tuple[str, ...]:
     weighed = [value.rpartition(":") for value in query.texts("keywords")]
-    # `word:-3` asks for a word to be avoided, and we can't.
+    # `word:-3` means to avoid a word, which is not supported.
     keywords = [
         term if term and _is_number(weight) else f"{term}{colon}{weight}"
         for term, colon, weight in weighed

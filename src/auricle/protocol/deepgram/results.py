@@ -1,7 +1,7 @@
-"""Texts as Deepgram's clients get them: words, live results, and the transcript of a file. Pure.
+"""Results in Deepgram's format: words, live results and the transcript of a file.
 
-Deepgram's ``word`` has neither capitals nor punctuation; both are in ``punctuated_word``, which is
-there if the client asked for punctuation, and in the transcript then.
+Deepgram's ``word`` has neither capitals nor punctuation. If the client requested punctuation, both
+are in ``punctuated_word`` and in the transcript.
 """
 
 import unicodedata
@@ -14,7 +14,7 @@ from auricle.protocol.deepgram.query import Listen
 from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
 
 INTERIM_CONFIDENCE = 0.5
-"""Guesses come without figures, but clients want one."""
+"""Confidence of partials, which have no probability; clients require one."""
 
 PARAGRAPH_PAUSE_SAMPLES = 2 * SAMPLE_RATE_HZ
 PARAGRAPH_SENTENCES = 5
@@ -26,24 +26,24 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What recognises: ``name`` is the loaded model's, whatever the client asked for."""
+    """The loaded model, regardless of the model that the client requested."""
 
     name: str
     version: str
 
     @property
     def uuid(self) -> str:
-        """Return an id that is the same for the same model on every server."""
+        """The ID of the model, the same on every server."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"auricle:{self.name}:{self.version}"))
 
     @property
     def info(self) -> Json:
-        """Return what results say of it."""
+        """The description of the model in results."""
         return {"name": self.name, "version": self.version, "arch": "whisper"}
 
 
 def seconds(samples: int) -> float:
-    """Return a time as results have it."""
+    """Return a position in seconds, rounded to milliseconds."""
     return round(samples / SAMPLE_RATE_HZ, 3)
 
 
@@ -64,7 +64,7 @@ def _letters(word: str) -> Iterator[str]:
 
 
 def alternative(text: str, words: Iterable[Word], *, punctuates: bool) -> Json:
-    """Return a text with its words: the only alternative that there is."""
+    """Return the only alternative of a result: a text with its words."""
     told = [word for word in (_word(word, punctuates=punctuates) for word in words) if word]
     return {
         "transcript": text.strip() if punctuates else plain(text),
@@ -74,7 +74,7 @@ def alternative(text: str, words: Iterable[Word], *, punctuates: bool) -> Json:
 
 
 def _word(word: Word, *, punctuates: bool) -> Json | None:
-    """Return a word; ``None`` for one that is punctuation only."""
+    """Return a word, or ``None`` if it is only punctuation."""
     shown = word.text.strip()
     bare = plain(shown).replace(" ", "")
     if not bare:
@@ -91,7 +91,7 @@ def _word(word: Word, *, punctuates: bool) -> Json | None:
 
 
 def guessed_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
-    """Return a guess's words at about their times: spread by their letters over all of it."""
+    """Return the words of a partial with approximate times, distributed by their letters."""
     shown = text.split()
     letters = sum(map(len, shown))
     words: list[Word] = []
@@ -109,14 +109,14 @@ def guessed_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What an answer says of the request, beside its text.
+    """The metadata of a response.
 
     Attributes:
         request_id: A UUID.
-        sha256: Of the audio, as it came.
-        created: When, in UTC.
-        model: What recognised it.
-        warnings: What is missing or had no effect.
+        sha256: SHA-256 of the audio as it was received.
+        created: Time of the request, in UTC.
+        model: The loaded model.
+        warnings: Gaps and parameters without effect.
     """
 
     request_id: str
@@ -126,7 +126,7 @@ class Metadata:
     warnings: tuple[str, ...] = ()
 
     def body(self, duration_samples: int) -> Json:
-        """Return what live streams end with, and files' answers hold."""
+        """Return the metadata for the end of a live stream or the response for a file."""
         body: Json = {
             "transaction_key": "deprecated",
             "request_id": self.request_id,
@@ -139,7 +139,7 @@ class Metadata:
 
 
 def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json:
-    """Return a file's transcript."""
+    """Return the response for a file."""
     words = [word for segment in transcript.segments for word in segment.words or ()]
     found = alternative(transcript.text, words, punctuates=asked.punctuates)
     channel: Json = {"alternatives": [found]}
@@ -167,7 +167,7 @@ def _paragraphs(segments: Sequence[Segment]) -> Json:
 
 
 def _grouped(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
-    """Part at pauses, and after some sentences."""
+    """Group segments into paragraphs: by pauses and by number of sentences."""
     group: list[Segment] = []
     for segment in segments:
         pause = segment.start_sample - group[-1].end_sample if group else 0
@@ -196,7 +196,7 @@ def _paragraph(segments: Sequence[Segment]) -> Json:
 
 
 def _utterances(words: Sequence[Word], asked: Listen, request_id: str) -> Iterator[Json]:
-    """Part at silences of ``utt_split``."""
+    """Split the words into utterances at silences of ``utt_split``."""
     split_samples = asked.utt_split_s * SAMPLE_RATE_HZ
     group: list[Word] = []
     number = 0

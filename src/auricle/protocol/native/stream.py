@@ -1,8 +1,8 @@
-"""The native live protocol's text messages, for servers and clients alike. Pure.
+"""The text messages of the native live protocol, for servers and clients.
 
-A message is a JSON object with a ``type``. Those of a server are :mod:`auricle.events`, with
-seconds where an event has samples; those of a client are the commands below. Unknown fields are
-ignored on both sides, and clients ignore types that they don't know.
+A message is a JSON object with a ``type``. Server messages are the events of
+:mod:`auricle.events`, with seconds instead of samples; client messages are the commands below. Both
+sides ignore unknown fields, and clients ignore unknown types.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,7 +31,7 @@ from auricle.protocol.ignored import field_beginnings, ignored_options
 from auricle.types import SAMPLE_RATE_HZ, Task, Word
 
 MAX_TEXT_BYTES = 64 * 1024
-"""A client's text message holds no more: hotwords and a prompt fit with ease."""
+"""Maximum size of a client's text message; ample for hotwords and a prompt."""
 
 MAX_PROMPT_CHARACTERS = 4000
 MAX_HOTWORDS = 100
@@ -39,8 +39,8 @@ MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
 
 _WARNING_CODES = frozenset(WarningCode)
 _NO_MESSAGE = (
-    *(msgspec.MsgspecError, RecursionError),  # no JSON, or too deep
-    *(LookupError, TypeError, ValueError, OverflowError),  # what readers make of it
+    *(msgspec.MsgspecError, RecursionError),  # not JSON, or nested too deeply
+    *(LookupError, TypeError, ValueError, OverflowError),  # raised by readers
 )
 
 _Hotword = Annotated[str, Meta(max_length=100)]
@@ -52,12 +52,12 @@ _RateHz = Annotated[int, Meta(ge=8000, le=96_000)]
 
 
 class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
-    """What a client says of its stream, in the query or in the first text message.
+    """The stream parameters from a client, in the query or in the first text message.
 
-    ``sample_rate`` belongs to pcm16 only; ``frame_ms`` and ``channels`` are what Opus packets are
-    checked against. ``start_sample`` is where the session's clock starts. A session that takes the
-    place of one that is gone is given ``safe_sample``, too: what lies before it is in finals, and
-    some seconds of it are sent again only to tune in.
+    ``sample_rate`` applies to pcm16 only; Opus packets are checked against ``frame_ms`` and
+    ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
+    expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
+    audio are sent again only to warm up the voice detector.
     """
 
     format: Wire = Wire.OPUS
@@ -78,7 +78,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def resume_sample(self) -> int:
-        """Nothing before it is to be told."""
+        """The position from which results are wanted."""
         return max(self.start_sample, self.safe_sample)
 
 
@@ -87,11 +87,11 @@ _OF_THE_HANDSHAKE = frozenset({"resume", "session", "token"})
 
 
 class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field="type"):
-    """The first text message of a client that gives its parameters there."""
+    """The first text message of a client that does not send its parameters in the query."""
 
 
 class Resume(msgspec.Struct, frozen=True, tag="resume", tag_field="type"):
-    """The first text message of a client that comes back."""
+    """The first text message of a client that resumes a session."""
 
     session: Annotated[str, Meta(max_length=200)]
     secret: Annotated[str, Meta(max_length=200)]
@@ -107,7 +107,7 @@ class Keepalive(msgspec.Struct, frozen=True, tag="keepalive", tag_field="type"):
 
 
 class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_field="type"):
-    """Change what is given, from the next utterance or packet on."""
+    """Change the given parameters, from the next utterance or packet on."""
 
     language: str | None | UnsetType = UNSET
     languages: _Languages | UnsetType = UNSET
@@ -118,13 +118,13 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
-    """All finals up to this one arrived."""
+    """Acknowledge all finals up to this number."""
 
     result: Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
-    """No more audio comes: send the last final, then close."""
+    """End the audio; the server sends the last finals and then closes."""
 
 
 Command = Start | Resume | Finalize | Keepalive | Configure | Ack | Stop
@@ -133,36 +133,36 @@ _commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
 
 
 def decode_command(text: str | bytes) -> Command:
-    """Read a client's message.
+    """Decode a client message.
 
     Raises:
-        BadRequest: It isn't one; the sentence says why.
+        BadRequest: The message is invalid.
     """
     if len(text) > MAX_TEXT_BYTES:
-        raise BadRequest(f"A text message holds at most {MAX_TEXT_BYTES} bytes.")
+        raise BadRequest(f"Text message is too long; send at most {MAX_TEXT_BYTES} bytes.")
     try:
         return _commands.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest(f"This message can't be read: {_reason(error)}.") from error
+        raise BadRequest(f"Invalid message: {_reason(error)}.") from error
 
 
 def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return a warning for each parameter in a query that has no effect."""
+    """Return a warning for each query parameter that has no effect."""
     return ignored_options(query, _PARAMETERS | _OF_THE_HANDSHAKE)
 
 
 def ignored_in_start(text: str) -> tuple[str, ...]:
-    """Return the same for a first text message, which has been read."""
+    """Return a warning for each field of a valid ``start`` message that has no effect."""
     return ignored_options(field_beginnings(text), _PARAMETERS | {"type"})
 
 
 def encode_command(command: Command) -> str:
-    """Return a client's message as it travels."""
+    """Encode a client message."""
     return msgspec.json.encode(command).decode()
 
 
 def parse_query(query: Mapping[str, str]) -> StreamParameters:
-    """Read parameters from a query; lists are separated by commas, flags are 0 or 1.
+    """Parse stream parameters from a query; lists are comma-separated, flags are 0 or 1.
 
     Raises:
         BadRequest: A value is out of range or of the wrong type.
@@ -174,36 +174,36 @@ def parse_query(query: Mapping[str, str]) -> StreamParameters:
     try:
         return msgspec.convert(given, StreamParameters, strict=False)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The query can't be used: {_reason(error)}.") from error
+        raise BadRequest(f"Invalid query: {_reason(error)}.") from error
 
 
 def _reason(error: Exception) -> str:
-    return str(error).rstrip(".") if isinstance(error, msgspec.MsgspecError) else "it is not JSON"
+    return str(error).rstrip(".") if isinstance(error, msgspec.MsgspecError) else "not valid JSON"
 
 
 def encode_event(event: Event) -> str:
-    """Return a server's message as it travels."""
+    """Encode a server message."""
     return msgspec.json.encode(_MESSAGES[type(event)](event)).decode()
 
 
 def decode_event(text: str | bytes) -> Event | None:
-    """Read a server's message; ``None`` for a type that this version doesn't know.
+    """Decode a server message; return ``None`` for a type that this version does not know.
 
     Raises:
-        BadRequest: It is not a message.
+        BadRequest: The message is invalid.
     """
     try:
         message = msgspec.json.decode(text)
         read = _READERS.get(message["type"])
         event = None if read is None else read(message)
-        # Each field is what the event's class says, or this raises.
+        # Raises if a field does not have the type that the event declares.
         return event and msgspec.convert(msgspec.to_builtins(event), type(event))
     except _NO_MESSAGE as error:
-        raise BadRequest("The server sent something that is not a message.") from error
+        raise BadRequest("Invalid message from the server.") from error
 
 
 def _seconds(sample: int) -> float:
-    return round(sample / SAMPLE_RATE_HZ, 5)  # a client finds the very sample again
+    return round(sample / SAMPLE_RATE_HZ, 5)  # exact enough to restore the sample
 
 
 def _samples(seconds: float) -> int:
@@ -320,7 +320,7 @@ def _warned(event: Warned) -> dict[str, Any]:
 
 
 def _read_warned(message: dict[str, Any]) -> Warned | None:
-    """Read a warning; one that only a later version knows is like a type that is not known."""
+    """Decode a warning; return ``None`` for a code that this version does not know."""
     if message["code"] not in _WARNING_CODES:
         return None
     return Warned(WarningCode(message["code"]), message["message"], message["gap_ms"])
