@@ -1,6 +1,6 @@
-/** Text as headers take it. */
+/** Text for HTTP headers. */
 
-/** Returns text with a character for each byte of its UTF-8. */
+/** Returns text with one character for each byte of its UTF-8. */
 export function asBytes(text: string): string {
 	return String.fromCharCode(...new TextEncoder().encode(text));
 }

@@ -1,8 +1,8 @@
-/** One line of captions: its time, and its words. */
+/** One line of captions: its time and its text. */
 
 import { clock } from './transcript.js';
 
-/** Returns a line that says `words`, elements or text. */
+/** Returns a line with these words, given as elements or text. */
 export function captionLine(
 	startSeconds: number,
 	language: string | null,
@@ -22,7 +22,7 @@ export function captionLine(
 	return line;
 }
 
-/** Returns words that look as they are: `firm`, `guess` or `lost`. */
+/** Returns words with the style `firm` (final or stable), `guess` (unstable) or `lost`. */
 export function wordsThatAre(look: 'firm' | 'guess' | 'lost', text: string): HTMLElement {
 	const words = document.createElement('span');
 	words.className = look;

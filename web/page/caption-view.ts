@@ -1,4 +1,4 @@
-/** The captions on the page: firm ones in a log that screen readers read out, guesses beside it that they don't. */
+/** The captions: finals in a log that screen readers announce, partials next to it without announcements. */
 
 import type { Final, Gap, Partial } from '../src/index.js';
 import { captionLine, wordsThatAre } from './caption-line.js';
@@ -8,10 +8,10 @@ import { gapText } from './gap-line.js';
 import { TakeHome } from './take-home.js';
 import type { GapLine, TranscriptLine } from './transcript.js';
 
-/** Who has scrolled up by more than that wants to read there. */
+/** A user who has scrolled up by more than this keeps the scroll position. */
 const NEAR_PIXELS = 64;
 
-/** What was said since the page was opened, or cleared. */
+/** The captions since the page was opened or cleared. */
 export class CaptionView {
 	readonly lines: TranscriptLine[] = [];
 	readonly #section = byId('captions', HTMLElement);
@@ -61,7 +61,7 @@ export class CaptionView {
 		this.#show();
 	}
 
-	/** Says the same in another language. */
+	/** Changes the language. */
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#takeHome.speak(texts);
@@ -72,18 +72,18 @@ export class CaptionView {
 		this.#beamer.textContent = this.#isProjecting ? texts.captions.leave : texts.captions.beamer;
 	}
 
-	/** Takes note that another stream begins: its clock goes on after what is there. */
+	/** Starts another stream; its clock continues after the existing captions. */
 	begin(): void {
 		this.#offsetSeconds = Math.ceil(this.lines.at(-1)?.endSeconds ?? 0);
 	}
 
-	/** Shows what may have been said. */
+	/** Shows a partial. */
 	showPartial(partial: Partial): void {
 		this.#open.set(partial.utterance, partial);
 		this.#show();
 	}
 
-	/** Keeps what was said. */
+	/** Adds a final. */
 	showFinal({ utterance, text, startSeconds, endSeconds, language, error }: Final): void {
 		for (const open of this.#open.keys()) {
 			if (open <= utterance) {
@@ -107,7 +107,7 @@ export class CaptionView {
 		this.#show();
 	}
 
-	/** Shows that speech is missing. */
+	/** Shows missing speech. */
 	showGap({ startSeconds, endSeconds, code }: Omit<Gap, 'type'>): void {
 		const line = {
 			startSeconds: startSeconds + this.#offsetSeconds,
@@ -121,13 +121,13 @@ export class CaptionView {
 		this.#show();
 	}
 
-	/** Drops guesses: there will be no finals for them. */
+	/** Removes the partial: no final will follow. */
 	dropGuesses(): void {
 		this.#open.clear();
 		this.#show();
 	}
 
-	/** Drops what was said. */
+	/** Removes all captions. */
 	clear(): void {
 		this.lines.length = 0;
 		this.#gaps.clear();
@@ -160,7 +160,7 @@ export class CaptionView {
 		return this.#section.classList.contains('projected');
 	}
 
-	/** Fills the screen with the newest lines; where the browser has no full screen, the window. */
+	/** Fills the screen with the newest lines, or the window where the browser has no full screen. */
 	#project(isOn: boolean): void {
 		if (isOn === this.#isProjecting) {
 			return;
@@ -170,7 +170,7 @@ export class CaptionView {
 			beside.inert = isOn;
 		}
 		if (isOn && document.fullscreenEnabled) {
-			// Phones have none, and a browser may refuse: the window is filled all the same.
+			// Phones do not support it, and a browser may refuse: fill the window instead.
 			void document.documentElement.requestFullscreen().catch(() => undefined);
 		} else if (document.fullscreenElement !== null) {
 			void document.exitFullscreen();

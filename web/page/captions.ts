@@ -1,4 +1,4 @@
-/** The captions' page: puts its parts together. */
+/** Entry point of the captions page. */
 
 import { CAPTION_TEXTS, problem, type Sentence } from './caption-texts.js';
 import { CaptionView } from './caption-view.js';
@@ -32,7 +32,7 @@ const captions = new CaptionView(texts);
 const recordings = new Recordings(texts, key, spokenLanguage, tell);
 const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent => {
 	if (told === (isSilent ? null : SILENT)) {
-		tell(isSilent ? SILENT : null); // whatever else is told matters more
+		tell(isSilent ? SILENT : null); // any other notice is more important
 	}
 });
 const live = new Live(
@@ -59,7 +59,7 @@ pause.addEventListener('click', () => void live.pauseOrGoOn());
 for (const button of [start, pause]) {
 	button.addEventListener('keydown', event => {
 		if (event.repeat) {
-			event.preventDefault(); // a key that is held presses once
+			event.preventDefault(); // a held key counts as one press
 		}
 	});
 }
@@ -69,13 +69,13 @@ spoken.addEventListener('change', () => {
 });
 document.addEventListener('visibilitychange', () => {
 	if (!document.hidden) {
-		keepScreenOn(false); // the browser has let it go when the page was hidden
+		keepScreenOn(false); // the browser released the lock when the page was hidden
 		keepScreenOn(live.state !== 'idle');
 	}
 });
 window.addEventListener('beforeunload', event => {
 	if (live.state !== 'idle') {
-		event.preventDefault(); // the browser asks whether to leave
+		event.preventDefault(); // the browser asks the user whether to leave
 	}
 });
 if (!isSecureContext) {
@@ -133,7 +133,7 @@ function tell(sentence: Sentence | null): void {
 	setText(notice, sentence?.(texts) ?? '');
 }
 
-/** Keeps a phone's screen on while it shows captions, where that can be had. */
+/** Keeps the screen on while captions are shown, where the browser supports it. */
 function keepScreenOn(isOn: boolean): void {
 	if (isOn && 'wakeLock' in navigator) {
 		screenLock ??= navigator.wakeLock.request('screen').catch(() => undefined);

@@ -1,9 +1,9 @@
 /** Elements of the page. */
 
 /**
- * Returns the element that has an id.
+ * Returns the element with an ID.
  *
- * @throws Error if the page has none of this kind.
+ * @throws Error if there is none of this type.
  */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
 	const found = document.getElementById(id);
@@ -13,9 +13,9 @@ export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
 	return found;
 }
 
-/** Lets an element speak, in whichever language the page is. */
+/** Sets an element's text if it differs. */
 export function setText(element: HTMLElement, text: string): void {
 	if (element.textContent !== text) {
-		element.textContent = text; // a live region reads out what is set, even if it is the same
+		element.textContent = text; // a live region announces every assignment, even of the same text
 	}
 }

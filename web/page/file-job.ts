@@ -1,8 +1,8 @@
 /**
- * A recording on its way through the server: uploaded as a job, asked for until it is done.
+ * Transcribes a recording on the server: uploads it as a job and polls the job until it is done.
  *
- * A full server, a lost connection and one that was restarted (and has forgotten the job) cost time only: it is tried
- * again, since the file is still here.
+ * A full server, a lost connection and a restarted server (which no longer has the job) only cost time: the page retries,
+ * since it still has the file.
  */
 
 import { AuricleError } from '../src/index.js';
@@ -11,26 +11,26 @@ import type { TranscriptLine } from './transcript.js';
 const ASK_EVERY_MILLISECONDS = 700;
 const FIRST_DELAY_MILLISECONDS = 1000;
 const MAX_DELAY_MILLISECONDS = 15_000;
-/** A server with which nothing was to be had for so long is given up. */
+/** Time after which a server that makes no progress is given up. */
 const PATIENCE_MILLISECONDS = 900_000;
 
-/** How far it is. */
+/** Progress of a job. */
 export interface FileProgress {
 	readonly phase: 'uploading' | 'running';
 	/** Of this phase, 0 to 1. */
 	readonly share: number;
-	/** So far. */
+	/** Text so far. */
 	readonly text: string;
-	/** The code of what has gone wrong for now; it is tried again. */
+	/** Code of the current error; the page retries. */
 	readonly trouble: string | null;
 }
 
-/** What it came to. */
+/** Result of a job. */
 export interface FileTranscript {
 	readonly lines: readonly TranscriptLine[];
 }
 
-/** What to do, and whom to tell. */
+/** A file with its options and callbacks. */
 export interface FileJob {
 	readonly file: File;
 	readonly language: string | null;
@@ -44,13 +44,13 @@ interface Answer {
 	readonly body: unknown;
 }
 
-/** Nothing came back. */
+/** No response. */
 const NO_ANSWER: Answer = { status: 0, body: null };
 
 /**
- * Returns a recording's text.
+ * Transcribes a recording.
  *
- * @throws AuricleError with the server's code; `aborted` if the signal says so.
+ * @throws AuricleError with the server's code; `aborted` if the signal was aborted.
  */
 export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 	const patience = new Patience(job.signal);
@@ -63,7 +63,7 @@ export async function transcribeFile(job: FileJob): Promise<FileTranscript> {
 	}
 }
 
-/** Returns the id of the job that the server has made of it. */
+/** Uploads the file and returns the ID of its job. */
 async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 	for (;;) {
 		await checkReadable(job.file);
@@ -77,7 +77,7 @@ async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 	}
 }
 
-/** Returns what came of a job, `null` if the server does not know it any more. */
+/** Returns a job's result; `null` if the server no longer has the job. */
 async function outcome(job: FileJob, id: string, patience: Patience): Promise<FileTranscript | null> {
 	const address = `jobs/${encodeURIComponent(id)}`;
 	let seen: FileProgress = { phase: 'running', share: 0, text: '', trouble: null };
@@ -98,7 +98,7 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Fi
 			patience.worked();
 			const state = answer.body as JobBody;
 			if (state.result !== null) {
-				void ask(address, job, 'DELETE'); // nobody else has to find it there
+				void ask(address, job, 'DELETE'); // the result is not needed any more
 				return transcript(state.result);
 			}
 			if (state.error !== null) {
@@ -150,13 +150,13 @@ function transcript({ language, segments, error }: ResultBody): FileTranscript {
 }
 
 /**
- * Looks whether a file is one and still there: an upload that fails for that looks like a server that can't be reached.
+ * Checks that a file is readable: a failed upload of an unreadable file looks like an unreachable server.
  *
  * @throws AuricleError `unreadable`.
  */
 async function checkReadable(file: File): Promise<void> {
 	try {
-		const reader = file.stream().getReader(); // a slice of one that is gone is but empty
+		const reader = file.stream().getReader(); // a slice of a removed file is just empty
 		await reader.read();
 		await reader.cancel();
 	} catch (error) {
@@ -164,7 +164,7 @@ async function checkReadable(file: File): Promise<void> {
 	}
 }
 
-/** Uploads; `fetch` can't tell how far it is. */
+/** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
 function post({ file, language, key, signal, tell }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
@@ -208,7 +208,7 @@ function parsed(text: string): unknown {
 	}
 }
 
-/** How long to wait before it is tried again, a little longer each time; and when it is enough. */
+/** Delays between retries, increasing, until the patience is exhausted. */
 class Patience {
 	readonly #signal: AbortSignal;
 	#since = performance.now();
@@ -219,16 +219,16 @@ class Patience {
 		this.#signal = signal;
 	}
 
-	/** Takes note that the server does its work. */
+	/** Records that the server made progress. */
 	worked(): void {
 		this.#since = performance.now();
 		this.#delayMilliseconds = FIRST_DELAY_MILLISECONDS;
 	}
 
 	/**
-	 * Returns the code of what went wrong, if trying again may help.
+	 * Returns the code of the error if a retry may help.
 	 *
-	 * @throws AuricleError with that code if it won't.
+	 * @throws AuricleError with that code if a retry cannot help.
 	 */
 	trouble({ status, body }: Answer): string {
 		if (this.#signal.aborted) {
@@ -246,7 +246,7 @@ class Patience {
 		return code;
 	}
 
-	/** Waits. */
+	/** Waits before the next attempt. */
 	async wait(): Promise<void> {
 		await pause(this.#askedMilliseconds + this.#delayMilliseconds * (0.5 + Math.random() / 2), this.#signal);
 		this.#delayMilliseconds = Math.min(2 * this.#delayMilliseconds, MAX_DELAY_MILLISECONDS);

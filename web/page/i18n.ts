@@ -1,12 +1,12 @@
-/** English or Chinese, for all pages: as the browser asks for, until somebody chooses. */
+/** English or Chinese, for all pages: the browser's language until the user selects one. */
 
-/** The languages that the pages speak. */
+/** The languages of the pages. */
 export type Language = 'en' | 'zh';
 
 const KEPT = 'auricle.language';
 const NAMES: Readonly<Record<Language, string>> = { en: 'English', zh: '中文' };
 
-/** Returns the language to begin with. */
+/** Returns the initial language. */
 export function preferredLanguage(): Language {
 	const chosen = localStorage.getItem(KEPT);
 	if (chosen === 'en' || chosen === 'zh') {
@@ -16,10 +16,10 @@ export function preferredLanguage(): Language {
 }
 
 /**
- * Shows the page in the preferred language now, and in the other one whenever `button` is pressed.
+ * Shows the page in the preferred language, and in the other one after each click on `button`.
  *
- * @param button - Is given the other language's name.
- * @param speak - Puts the page's texts in place.
+ * @param button - Shows the other language's name.
+ * @param speak - Sets the page's texts.
  */
 export function speakLanguages(button: HTMLElement, speak: (language: Language) => void): void {
 	const use = (language: Language): void => {
@@ -37,8 +37,8 @@ export function speakLanguages(button: HTMLElement, speak: (language: Language) 
 }
 
 /**
- * Puts texts into all elements that name one, by its path: `data-text` (their text), `data-label` (what a screen reader
- * calls them).
+ * Sets the texts of all elements that name one by its path: `data-text` (their text content), `data-label` (their
+ * accessible name).
  */
 export function showTexts(texts: object): void {
 	for (const element of document.querySelectorAll<HTMLElement>('[data-text], [data-label]')) {

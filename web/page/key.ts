@@ -1,23 +1,23 @@
-/** The key for the server, kept in this tab only. The field for it is there when the server asks. */
+/** The key for the server, kept in this tab only, and its field, which is shown when the server requires a key. */
 
 import { asBytes } from './bytes.js';
 import { problem, type Sentence } from './caption-texts.js';
 import { byId } from './dom.js';
 
 const KEPT = 'auricle.key';
-/** RFC 9110 §5.6.2: what the name of a subprotocol may hold, as which a browser shows a key to a WebSocket. */
+/** RFC 9110 §5.6.2: characters of a subprotocol's name, as which a browser sends a key to a WebSocket. */
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
-/** A key that no server knows. */
+/** A key that no server accepts. */
 const NONE = 'none';
 
-/** The key, and the field for it. */
+/** The key and its field. */
 export class Key {
 	readonly #form = byId('key-form', HTMLFormElement);
 	readonly #field = byId('key', HTMLInputElement);
 	readonly #then = new Set<() => void>();
 	#focused: Element | null = null;
 
-	/** @param tell - Says what is wrong with a key. */
+	/** @param tell - Reports a problem with a key. */
 	constructor(tell: (sentence: Sentence) => void) {
 		this.#form.addEventListener('submit', event => {
 			event.preventDefault();
@@ -30,7 +30,7 @@ export class Key {
 			sessionStorage.setItem(KEPT, key);
 			this.#form.hidden = true;
 			if (this.#focused instanceof HTMLElement) {
-				this.#focused.focus(); // where it was before
+				this.#focused.focus(); // restore the focus
 			}
 			const then = [...this.#then];
 			this.#then.clear();
@@ -38,18 +38,18 @@ export class Key {
 		});
 	}
 
-	/** What to show the server, as headers take it. */
+	/** The key for the server, encoded for headers. */
 	get value(): string | undefined {
 		return sessionStorage.getItem(KEPT) ?? undefined;
 	}
 
-	/** The same for the live client: a key that can't be a subprotocol's name sends a token in its place. */
+	/** The key for the live client: a token replaces a key that is not a valid subprotocol name. */
 	get forSocket(): string | (() => Promise<string>) | undefined {
 		const key = this.value;
 		return key === undefined || TOKEN.test(key) ? key : () => token(key);
 	}
 
-	/** Asks for it because the server did with this code, and then goes on; returns what to say. */
+	/** Asks the user for a key after this code, then continues; returns the text to show. */
 	ask(code: string, then: () => void): Sentence {
 		const isWrong = code === 'unauthorized' && this.value !== undefined;
 		sessionStorage.removeItem(KEPT);
@@ -64,17 +64,17 @@ export class Key {
 	}
 }
 
-/** Whether a code means that a key is needed. */
+/** Returns whether a code means that a key is needed. */
 export function asksForKey(code: string): boolean {
 	return code === 'unauthorized' || code === 'token_expired';
 }
 
-/** Returns a token that stands for a key. */
+/** Returns a token for a key. */
 async function token(key: string): Promise<string> {
 	const headers = { Authorization: `Bearer ${key}` };
 	const answer = await fetch('v1/auth/token', { method: 'POST', headers });
 	if (!answer.ok && answer.status !== 401) {
-		throw new Error(`the server answers with ${answer.status}`); // it is tried again
+		throw new Error(`the server answers with ${answer.status}`); // the client retries
 	}
 	return answer.ok ? ((await answer.json()) as { token: string }).token : NONE;
 }

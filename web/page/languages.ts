@@ -1,4 +1,4 @@
-/** The languages that Whisper knows, by code; their names are the browser's own. */
+/** The languages that Whisper supports, by code; the browser provides their names. */
 
 import type { Language } from './i18n.js';
 
@@ -8,7 +8,7 @@ export const LANGUAGE_CODES =
 		' ',
 	);
 
-/** Whisper's own codes, where they are not everybody's. */
+/** The usual codes where Whisper's differ. */
 const USUAL: Readonly<Record<string, string>> = { jw: 'jv', tl: 'fil' };
 
 /** Returns codes and names, sorted by name. */

@@ -1,13 +1,13 @@
-/** How loud it is: a bar for the eye, and a word when nothing comes at all. */
+/** The audio level: a bar, and a notice when there is no sound at all. */
 
 const FLOOR_DECIBEL = -60;
-/** What no microphone stays below unless it is muted. */
+/** An unmuted microphone exceeds this level. */
 const SILENCE_PEAK = 1e-4;
 const SILENCE_MILLISECONDS = 5000;
 const EVERY_MILLISECONDS = 50;
 const CALM_EVERY_MILLISECONDS = 500;
 
-/** A meter of one stream at a time. */
+/** A meter for one stream at a time. */
 export class LevelMeter {
 	readonly #bar: HTMLElement;
 	readonly #whenSilent: (isSilent: boolean) => void;
@@ -17,15 +17,15 @@ export class LevelMeter {
 	#isSilent = false;
 
 	/**
-	 * @param bar - Is as wide as it is loud.
-	 * @param whenSilent - Is told when there has been no sound for a while, and when that is over.
+	 * @param bar - Its width shows the level.
+	 * @param whenSilent - Called when there has been no sound for a while, and when sound returns.
 	 */
 	constructor(bar: HTMLElement, whenSilent: (isSilent: boolean) => void) {
 		this.#bar = bar;
 		this.#whenSilent = whenSilent;
 	}
 
-	/** Looks at a stream from now on, or at none. */
+	/** Measures this stream from now on; `null` for none. */
 	watch(media: MediaStream | null): void {
 		clearInterval(this.#timer);
 		void this.#context?.close();

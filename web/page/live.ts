@@ -1,4 +1,4 @@
-/** Live captions from the start button to the last word: what to listen to, and the client that does. */
+/** Live captions from the start button to the last final: the audio source and the client. */
 
 import {
 	AuricleError,
@@ -17,14 +17,14 @@ import { asksForKey, type Key } from './key.js';
 import { release, type SourceChoice } from './source.js';
 
 for (const url of [workerUrl, workletUrl]) {
-	fetch(url).catch(() => undefined); // the browser keeps them: a start finds them also when the server is gone
+	fetch(url).catch(() => undefined); // cached: a start then works even if the server is unreachable
 }
 
-/** What `?outage_buffer_s=` in the page's address may be. */
+/** Allowed values of `?outage_buffer_s=` in the page's address. */
 const MIN_KEPT_SECONDS = 1;
 const MAX_KEPT_SECONDS = 6 * 3600;
 
-/** Returns how much audio is kept while no server answers, and for how long one is tried, as the address asks. */
+/** Returns the limits for kept audio and reconnecting during an outage, from the page's address. */
 function outageRules(): NonNullable<LiveClientOptions['rules']> {
 	const asked = Number(new URLSearchParams(location.search).get('outage_buffer_s') ?? NaN);
 	if (!(asked >= MIN_KEPT_SECONDS && asked <= MAX_KEPT_SECONDS)) {
@@ -33,36 +33,36 @@ function outageRules(): NonNullable<LiveClientOptions['rules']> {
 	return { maxKeptSeconds: asked, patienceSeconds: Math.max(DEFAULT_RULES.patienceSeconds, asked) };
 }
 
-/** Where it stands. */
+/** State of the captions. */
 export type LiveState =
 	'idle' | 'asking' | 'connecting' | 'listening' | 'reconnecting' | 'paused' | 'finishing';
 
-/** What shows it. */
+/** The view of the live captions. */
 export interface LiveView {
 	showState(state: LiveState): void;
-	/** How far the text is behind while it catches up after an outage. */
+	/** Delay of the text, in seconds, while it catches up after an outage; `null` otherwise. */
 	showBehind(seconds: number | null): void;
-	/** From the end of an utterance to its text. */
+	/** Delay from the end of an utterance to its text. */
 	showDelay(milliseconds: number | null): void;
 	showPartial(partial: Partial): void;
 	showFinal(final: Final): void;
 	showGap(gap: Gap): void;
-	/** A stream begins, or has ended. */
+	/** A stream has started or ended. */
 	begin(): void;
 	end(): void;
-	/** What is listened to. */
+	/** The current audio source. */
 	showMedia(media: MediaStream | null): void;
-	/** Says what is wrong, or that nothing is any more. */
+	/** Shows a problem; `null` removes it. */
 	tell(sentence: Sentence | null): void;
 }
 
-/** One stream at a time. */
+/** Runs one stream at a time. */
 export class Live {
 	#state: LiveState = 'idle';
-	/** The same of the connection, whether paused or not; and what is wrong with it. */
+	/** State of the connection, paused or not; and its problem. */
 	#connection: 'connecting' | 'listening' | 'reconnecting' = 'connecting';
 	#trouble: Sentence | null = null;
-	#turn = 0; // grows with each wish to listen, or to pause
+	#turn = 0; // incremented with each request to listen or pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
 	readonly #view: LiveView;
@@ -71,10 +71,10 @@ export class Live {
 	readonly #language: () => string | null;
 
 	/**
-	 * @param view - What shows it.
-	 * @param source - What to listen to.
-	 * @param key - What to show the server.
-	 * @param language - Gives what is spoken; `null` to find out.
+	 * @param view - Shows the captions.
+	 * @param source - The audio source.
+	 * @param key - The key for the server.
+	 * @param language - Returns the spoken language; `null` to detect it.
 	 */
 	constructor(view: LiveView, source: SourceChoice, key: Key, language: () => string | null) {
 		this.#view = view;
@@ -83,12 +83,12 @@ export class Live {
 		this.#language = language;
 	}
 
-	/** Where it stands. */
+	/** The current state. */
 	get state(): LiveState {
 		return this.#state;
 	}
 
-	/** Begins, or ends; a second end does not wait for the last words. */
+	/** Starts or stops; a second stop does not wait for the last finals. */
 	async startOrStop(): Promise<void> {
 		if (this.#state === 'idle') {
 			await this.#start();
@@ -99,11 +99,11 @@ export class Live {
 			const client = this.#client;
 			this.#enter('finishing');
 			await this.#hush(client);
-			await client.finish().catch(() => undefined); // #follow sees how it ends
+			await client.finish().catch(() => undefined); // #follow handles the error
 		}
 	}
 
-	/** Stops listening for a while, or goes on. */
+	/** Pauses or resumes listening. */
 	async pauseOrGoOn(): Promise<void> {
 		if (this.#state === 'paused') {
 			await this.#listen();
@@ -115,14 +115,14 @@ export class Live {
 		}
 	}
 
-	/** Listens to what is chosen now. */
+	/** Listens to the selected source. */
 	async changeSource(): Promise<void> {
 		if (this.#client !== null && this.#state !== 'paused' && this.#state !== 'finishing') {
 			await this.#listen();
 		}
 	}
 
-	/** Asks for another language from the next utterance on. */
+	/** Requests another language from the next utterance on. */
 	changeLanguage(): void {
 		this.#say(client => client.configure({ language: this.#language() }));
 	}
@@ -136,7 +136,7 @@ export class Live {
 			return;
 		}
 		if (this.#state !== 'asking') {
-			release(media); // it was stopped meanwhile
+			release(media); // stopped meanwhile
 			return;
 		}
 		this.#take(media);
@@ -167,12 +167,12 @@ export class Live {
 		const media = await this.#open();
 		if (media === null) {
 			if (this.#media !== null) {
-				this.#source.goBack(); // it goes on with what it listened to before
+				this.#source.goBack(); // continues with the previous source
 			}
 			return;
 		}
 		if (client === null || client !== this.#client || turn !== this.#turn || this.#state === 'finishing') {
-			release(media); // something else is wanted by now
+			release(media); // another source was requested meanwhile
 			return;
 		}
 		this.#release();
@@ -191,7 +191,7 @@ export class Live {
 		}
 	}
 
-	/** Shows all that a stream tells, to its end. */
+	/** Shows all events of a stream until its end. */
 	async #follow(client: LiveClient): Promise<void> {
 		try {
 			for await (const event of client) {
@@ -245,7 +245,7 @@ export class Live {
 			case 'sound_running':
 				this.#view.tell(this.#trouble);
 				break;
-			case 'error': // if it ends the stream, that is told next
+			case 'error': // if it ends the stream, that is the next event
 			case 'closed':
 			case 'speech_started':
 			case 'speech_ended':
@@ -255,7 +255,7 @@ export class Live {
 		}
 	}
 
-	/** Takes note of how the connection is. */
+	/** Updates the state of the connection. */
 	#connected(how: 'connecting' | 'listening' | 'reconnecting', trouble: Sentence | null): void {
 		this.#connection = how;
 		this.#trouble = trouble;
@@ -313,7 +313,7 @@ export class Live {
 		this.#view.showMedia(media);
 	}
 
-	/** Lets the last sound go up before the microphone's light goes off: of this one, whatever is opened meanwhile. */
+	/** Sends the last audio of this capture before the microphone is released, even if another was opened meanwhile. */
 	async #hush(client: LiveClient): Promise<void> {
 		const media = this.#media;
 		this.#media = null;
@@ -324,7 +324,7 @@ export class Live {
 		}
 	}
 
-	/** Lets the microphone's light go off. */
+	/** Releases the microphone. */
 	#release(): void {
 		if (this.#media !== null) {
 			release(this.#media);

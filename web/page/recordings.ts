@@ -1,4 +1,4 @@
-/** Recordings that were dropped or chosen, one after another: each with its progress, its text, and what to take home. */
+/** Recordings that were dropped or chosen, transcribed in order; each with its progress, text and export buttons. */
 
 import { AuricleError } from '../src/index.js';
 import { captionLine, wordsThatAre } from './caption-line.js';
@@ -10,7 +10,7 @@ import { asksForKey, type Key } from './key.js';
 import { TakeHome } from './take-home.js';
 import { isGap, type TranscriptLine } from './transcript.js';
 
-/** All of them. */
+/** The list of recordings. */
 export class Recordings {
 	readonly #place = byId('recordings', HTMLElement);
 	readonly #shown = new Set<Recording>();
@@ -21,10 +21,10 @@ export class Recordings {
 	#isWorking = false;
 
 	/**
-	 * @param texts - Their words.
-	 * @param key - What to show the server.
-	 * @param language - Gives what is spoken; `null` to find out.
-	 * @param tell - Says that a key is needed.
+	 * @param texts - Texts of the list.
+	 * @param key - The key for the server.
+	 * @param language - Returns the spoken language; `null` to detect it.
+	 * @param tell - Reports that a key is needed.
 	 */
 	constructor(
 		texts: CaptionTexts,
@@ -44,13 +44,13 @@ export class Recordings {
 		this.#takeDrops();
 	}
 
-	/** Says the same in another language. */
+	/** Changes the language. */
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#shown.forEach(recording => recording.speak(texts));
 	}
 
-	/** Transcribes files, after those that wait. */
+	/** Transcribes files, after those in the queue. */
 	add(files: readonly File[]): void {
 		for (const file of files) {
 			const recording = new Recording(file, this.#texts, () => this.#shown.delete(recording));
@@ -66,7 +66,7 @@ export class Recordings {
 		}
 		this.#isWorking = true;
 		for (const recording of this.#shown) {
-			// Those that are added meanwhile come at the end.
+			// Files added meanwhile are appended.
 			if (recording.isWaiting) {
 				const code = await recording.work(this.#key.value, this.#language());
 				if (asksForKey(code ?? '')) {
@@ -107,7 +107,7 @@ export class Recordings {
 	}
 }
 
-/** One of them. */
+/** One recording. */
 class Recording {
 	readonly element = document.createElement('article');
 	readonly #file: File;
@@ -154,12 +154,12 @@ class Recording {
 		this.speak(texts);
 	}
 
-	/** Whether nothing has been done for it yet. */
+	/** Whether its transcription has not started yet. */
 	get isWaiting(): boolean {
 		return this.#isWaiting;
 	}
 
-	/** Says the same in another language. */
+	/** Changes the language. */
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#takeHome.speak(texts);
@@ -174,7 +174,7 @@ class Recording {
 		}
 	}
 
-	/** Transcribes it; returns the code of what kept it from being done. */
+	/** Transcribes it; returns the code of the error if that failed. */
 	async work(key: string | undefined, language: string | null): Promise<string | null> {
 		this.#isWaiting = false;
 		try {

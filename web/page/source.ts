@@ -1,25 +1,25 @@
-/** What can be listened to: microphones, and the sound of a tab where the browser has that. */
+/** Audio sources: microphones, and the audio of a tab where the browser supports it. */
 
 import { AuricleError, openMicrophone } from '../src/index.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 
-/** The choice that is no microphone. */
+/** The option that is not a microphone. */
 const TAB = 'tab';
 
-// Browsers hide both from pages that came over plain http; phones have no tabs to share.
+// Browsers hide both from pages loaded over plain HTTP; phones have no tabs to share.
 const devices = navigator.mediaDevices as MediaDevices | undefined;
 const canShare = devices !== undefined && 'getDisplayMedia' in devices;
 
-/** The choice of what to listen to. */
+/** The selection of the audio source. */
 export class SourceChoice {
 	readonly #select = byId('source', HTMLSelectElement);
 	#opened = '';
 	#texts: CaptionTexts;
 
 	/**
-	 * @param texts - Its words.
-	 * @param whenChosen - Is told when somebody chooses.
+	 * @param texts - Texts of the options.
+	 * @param whenChosen - Called when the user selects a source.
 	 */
 	constructor(texts: CaptionTexts, whenChosen: () => void) {
 		this.#texts = texts;
@@ -27,24 +27,24 @@ export class SourceChoice {
 		devices?.addEventListener('devicechange', () => void this.list());
 	}
 
-	/** Whether what was opened last is a tab. */
+	/** Whether the source opened last is a tab. */
 	get isTab(): boolean {
 		return this.#opened === TAB;
 	}
 
-	/** Shows what was opened last: something else could not be had. */
+	/** Selects the source opened last again, when another could not be opened. */
 	goBack(): void {
 		this.#select.value = this.#opened;
 	}
 
-	/** Says the same in another language. */
+	/** Changes the language. */
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		void this.list();
 	}
 
 	/**
-	 * Opens what is chosen.
+	 * Opens the selected source.
 	 *
 	 * @throws AuricleError with a code of `problems`.
 	 */
@@ -53,14 +53,14 @@ export class SourceChoice {
 		const media =
 			chosen === TAB ? await openTab() : await openMicrophone(chosen === '' ? {} : { deviceId: chosen });
 		this.#opened = chosen;
-		void this.list(); // now they have names
+		void this.list(); // the microphones have names now
 		return media;
 	}
 
-	/** Shows what there is. */
+	/** Lists the available sources. */
 	async list(): Promise<void> {
 		const found = (await devices?.enumerateDevices().catch(() => [])) ?? [];
-		// Before permission is given they have neither names nor ids.
+		// Before the permission is granted they have neither names nor IDs.
 		const microphones = found.filter(
 			({ kind, deviceId }) => kind === 'audioinput' && deviceId !== '' && deviceId !== 'default',
 		);
@@ -89,7 +89,7 @@ async function openTab(): Promise<MediaStream> {
 	return media;
 }
 
-/** Lets go of a microphone or tab. */
+/** Releases a microphone or tab. */
 export function release(media: MediaStream): void {
 	media.getTracks().forEach(track => track.stop());
 }

@@ -1,4 +1,4 @@
-/** The cards of the last minutes: a large figure each, and a small chart below it. */
+/** The cards of the last minutes: a large value each, and a small chart below it. */
 
 import { Chart, type Figures } from './status-chart.js';
 import { type Health, type Past, type Sample, highest, refused, roundUp, sum } from './status-data.js';
@@ -6,7 +6,7 @@ import { element } from './status-dom.js';
 import type { StatusTexts } from './status-texts.js';
 
 const RECENT_SECONDS = 60;
-/** Below that, scales stay as they are: noise should look like noise. */
+/** Minimum ranges of the scales, so that noise looks like noise. */
 const LEAST_QUEUE_SECONDS = 10;
 const LEAST_DELAY_MILLISECONDS = 500;
 const LEAST_SESSIONS = 4;
@@ -32,7 +32,7 @@ export class Cards {
 		into.append(...[...this.#cards.values()].map(card => card.element));
 	}
 
-	/** Shows how it is and how it was. */
+	/** Shows the current state and the history. */
 	show(health: Health, past: Past, texts: StatusTexts): void {
 		const { samples } = past;
 		for (const [name, card] of this.#cards) {
@@ -56,7 +56,7 @@ class Card {
 	constructor(name: string) {
 		const figure = element('p', 'reading');
 		figure.append(this.#figure, ' ', this.#unit);
-		// The chart tells the same to a screen reader.
+		// The chart has the same text for screen readers.
 		const top = element('p', 'scale scale-top');
 		const scale = element('p', 'scale');
 		top.ariaHidden = scale.ariaHidden = 'true';

@@ -1,35 +1,35 @@
-/** Small charts of the last minutes: silhouettes of steps, each as long as its sample, without any library. */
+/** Small charts of the last minutes: filled steps, each as wide as its sample, without a library. */
 
 const SVG = 'http://www.w3.org/2000/svg';
 const WIDTH = 300;
 const HEIGHT = 60;
 
-/** A figure over time; `null` where there is none. */
+/** A value over time; `null` where there is none. */
 export interface Series {
-	/** How it looks: a class of the style sheet. */
+	/** Its class in the style sheet. */
 	readonly look: string;
 	readonly values: readonly (number | null)[];
 }
 
-/** What a chart shows. */
+/** Data of a chart. */
 export interface Figures {
 	readonly at: readonly number[];
 	readonly everySeconds: number;
 	readonly nowSeconds: number;
 	readonly spanSeconds: number;
-	/** The top of the scale. */
+	/** Maximum of the scale. */
 	readonly most: number;
-	/** Drawn one over the other. */
+	/** Drawn over each other. */
 	readonly series: readonly Series[];
-	/** Where something happened: drawn from top to bottom. */
+	/** Times of events, drawn from top to bottom. */
 	readonly marks?: readonly number[];
-	/** The same in a sentence. */
+	/** The same as a sentence. */
 	readonly inWords: string;
 }
 
 let charts = 0;
 
-/** A chart that is drawn anew as figures come. */
+/** A chart that is redrawn as data arrives. */
 export class Chart {
 	readonly element = svg('svg');
 	readonly #title = svg('title');
@@ -54,7 +54,7 @@ export class Chart {
 		this.element.append(this.#title, this.#words, this.#drawing);
 	}
 
-	/** Draws figures; `title` says whose they are. */
+	/** Draws the data; `title` names it. */
 	draw(title: string, figures: Figures): void {
 		this.#title.textContent = title;
 		this.#words.textContent = figures.inWords;
@@ -69,7 +69,7 @@ export class Chart {
 	}
 }
 
-/** Returns the outline of steps: what follows without a gap is one shape, so that no seams show. */
+/** Returns the outline of steps; adjacent steps form one shape, so that no seams show. */
 export function silhouette(
 	at: readonly number[],
 	values: readonly (number | null)[],
@@ -78,7 +78,7 @@ export function silhouette(
 	most: number,
 ): string {
 	let drawn = '';
-	let end = -Infinity; // of the step before, in seconds
+	let end = -Infinity; // of the previous step, in seconds
 	at.forEach((seconds, index) => {
 		const value = values[index] ?? null;
 		if (value === null || value === 0) {

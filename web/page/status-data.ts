@@ -1,8 +1,8 @@
-/** What the server tells of itself, as /health and /health/history have it, and what the page keeps of it. */
+/** The server's status from /health and /health/history, and the history that the page keeps. */
 
 const MAX_CRASHES = 50;
 
-/** How a worker ended; `stack` is there for the operator only. */
+/** How a worker ended; only the operator gets `stack`. */
 export interface WorkerExit {
 	readonly signal?: string;
 	readonly code?: number | null;
@@ -12,7 +12,7 @@ export interface WorkerExit {
 	readonly stack?: readonly string[];
 }
 
-/** A worker now. */
+/** State of a worker. */
 export interface WorkerNow {
 	readonly id: string;
 	readonly pid: number | null;
@@ -34,7 +34,7 @@ export interface Health {
 	readonly sessions: { readonly connected: number; readonly waiting: number; readonly max: number };
 }
 
-/** A list for each figure, oldest first. */
+/** One list for each value, oldest first. */
 export interface Columns {
 	readonly at: readonly number[];
 	readonly workers: readonly number[];
@@ -50,7 +50,7 @@ export interface Columns {
 	readonly refusals: Readonly<Record<string, readonly number[]>>;
 }
 
-/** An end of a worker. */
+/** A crash of a worker. */
 export interface Crash extends WorkerExit {
 	readonly worker: string;
 }
@@ -66,7 +66,7 @@ export interface History {
 	readonly exits: readonly Crash[];
 }
 
-/** Some seconds of the server: the worst of them. */
+/** The worst values of some seconds. */
 export interface Sample {
 	readonly at: number;
 	readonly workers: number;
@@ -82,7 +82,7 @@ export interface Sample {
 	readonly refusals: ReadonlyMap<string, number>;
 }
 
-/** What is known of the last minutes. */
+/** History of the last minutes. */
 export interface Past {
 	/** Seconds since 1970, by the server's clock. */
 	readonly now: number;
@@ -91,13 +91,13 @@ export interface Past {
 	readonly everySeconds: number;
 	readonly withStacks: boolean;
 	readonly samples: readonly Sample[];
-	/** The newest first. */
+	/** Newest first. */
 	readonly crashes: readonly Crash[];
 }
 
 /**
- * Adds what the server tells to what is known. A server that has started anew knows nothing of before; the page still
- * does, if it was open.
+ * Merges the server's history into the known one. A restarted server has no earlier history; the page still has it if it
+ * was open.
  */
 export function remember(known: Past | null, told: History): Past {
 	const begin = told.started_at ?? told.now;
@@ -136,7 +136,7 @@ function rows(columns: Columns): Sample[] {
 	}));
 }
 
-/** Returns how often each code was told in all samples, the most frequent first. */
+/** Returns how often each code occurs in all samples, the most frequent first. */
 export function refusalsByReason(samples: readonly Sample[]): [code: string, count: number][] {
 	const counts = new Map<string, number>();
 	for (const { refusals } of samples) {
@@ -147,22 +147,22 @@ export function refusalsByReason(samples: readonly Sample[]): [code: string, cou
 	return [...counts].filter(([, count]) => count > 0).sort(([, one], [, other]) => other - one);
 }
 
-/** Returns a sum of figures. */
+/** Returns the sum. */
 export function sum(values: readonly number[]): number {
 	return values.reduce((all, value) => all + value, 0);
 }
 
-/** Returns how many were refused, for whatever reason. */
+/** Returns the number of refusals for any reason. */
 export function refused({ refusals }: Sample): number {
 	return sum([...refusals.values()]);
 }
 
-/** Returns the highest of some figures; `least` if they are all lower. */
+/** Returns the highest value, but at least `least`. */
 export function highest(values: readonly (number | null)[], least = 0): number {
 	return values.reduce<number>((most, value) => Math.max(most, value ?? 0), least);
 }
 
-/** Returns a round number that is at least so large: where a scale may end. */
+/** Returns the next round number, for the end of a scale. */
 export function roundUp(value: number): number {
 	const power = 10 ** Math.floor(Math.log10(value));
 	return ([1, 2, 5, 10].find(step => step * power >= value - 1e-9) ?? 10) * power;

@@ -1,4 +1,4 @@
-/** Elements, made by calls: the page's policy lets no markup with styles or scripts in. */
+/** Creates elements by calls: the page's content security policy forbids inline styles and scripts. */
 
 /** Returns a new element. */
 export function element<Name extends keyof HTMLElementTagNameMap>(
@@ -14,7 +14,7 @@ export function element<Name extends keyof HTMLElementTagNameMap>(
 	return made;
 }
 
-/** A table whose rows are kept as long as their key is there, so that nothing flickers or loses the focus. */
+/** A table that keeps a row while its key exists, so that nothing flickers or loses the focus. */
 export class Rows {
 	readonly #body: HTMLElement;
 	readonly #rows = new Map<string, HTMLTableRowElement>();
@@ -23,7 +23,7 @@ export class Rows {
 		this.#body = body;
 	}
 
-	/** Shows cells: the first one of each row is its heading. */
+	/** Shows cells: the first cell of each row is its heading. */
 	show(rows: readonly (readonly [key: string, cells: readonly Cell[]])[]): void {
 		for (const [key, row] of this.#rows) {
 			if (!rows.some(([kept]) => kept === key)) {
@@ -57,5 +57,5 @@ export class Rows {
 	}
 }
 
-/** What stands in a cell. */
+/** Content of a cell. */
 export type Cell = string | { readonly text: string; readonly look: string };

@@ -1,4 +1,4 @@
-/** Asks the server how it is, each 2 seconds while the page can be seen. */
+/** Polls the server's status every 2 seconds while the page is visible. */
 
 import { asBytes } from './bytes.js';
 import { type Health, type History, type Past, remember } from './status-data.js';
@@ -6,15 +6,15 @@ import { type Health, type History, type Past, remember } from './status-data.js
 const EVERY_MILLISECONDS = 2000;
 const LIMIT_MILLISECONDS = 5000;
 
-/** What the page knows. */
+/** What the page knows of the server. */
 export interface Known {
 	readonly health: Health;
 	readonly past: Past;
 }
 
-/** Asks for ever. */
+/** Polls until the page is closed. */
 export class Poll {
-	/** Shows stacks, if it is the operator's. */
+	/** Sends this key; the operator's key shows stacks. */
 	operatorKey = '';
 	#known: Known | null = null;
 	#awaySince: number | null = null;
@@ -22,13 +22,13 @@ export class Poll {
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	readonly #onAnswer: (known: Known | null, awaySince: number | null) => void;
 
-	/** @param onAnswer - Is told what is known after each attempt. */
+	/** @param onAnswer - Called with what is known after each attempt. */
 	constructor(onAnswer: (known: Known | null, awaySince: number | null) => void) {
 		this.#onAnswer = onAnswer;
 		document.addEventListener('visibilitychange', () => void this.ask());
 	}
 
-	/** Asks now, and again later. */
+	/** Polls now, and schedules the next poll. */
 	async ask(): Promise<void> {
 		clearTimeout(this.#timer);
 		if (document.hidden) {
@@ -39,10 +39,10 @@ export class Poll {
 		try {
 			answers = await Promise.all([this.#get<Health>('health'), this.#get<History>('health/history')]);
 		} catch {
-			// It is away, or as good as away.
+			// Treated as unreachable.
 		}
 		if (turn !== this.#asked) {
-			return; // with another key, since
+			return; // the key was changed meanwhile
 		}
 		if (answers === null) {
 			this.#awaySince ??= Date.now();
@@ -55,7 +55,7 @@ export class Poll {
 		this.#timer = setTimeout(() => void this.ask(), EVERY_MILLISECONDS);
 	}
 
-	/** Tells what is known once more. */
+	/** Reports what is known once more. */
 	showAgain(): void {
 		if (this.#known !== null || this.#awaySince !== null) {
 			this.#onAnswer(this.#known, this.#awaySince);

@@ -1,4 +1,4 @@
-/** Shows what is known of the server. */
+/** Shows the server's state and history. */
 
 import { Cards } from './status-cards.js';
 import {
@@ -28,7 +28,7 @@ export class StatusView {
 	#texts: StatusTexts = STATUS_TEXTS.en;
 	#language = 'en';
 
-	/** Says everything in this language from the next {@link show} on. */
+	/** Uses this language from the next {@link show} on. */
 	speak(texts: StatusTexts, language: string): void {
 		this.#texts = texts;
 		this.#language = language;
@@ -36,7 +36,7 @@ export class StatusView {
 		this.#crashes.clear();
 	}
 
-	/** Shows all that is known; `awaySince` says since when the server does not answer. */
+	/** Shows all that is known; `awaySince` is the time since which the server is unreachable. */
 	show(known: Known | null, awaySince: number | null): void {
 		this.#showState(known, awaySince);
 		document.body.classList.toggle('away', awaySince !== null);
@@ -87,7 +87,7 @@ export class StatusView {
 		];
 	}
 
-	/** Crashes stay as they are once shown: somebody may be reading a stack. */
+	/** A crash is not rendered again once it is shown: the user may be reading a stack. */
 	#showCrashes({ crashes, withStacks }: Past): void {
 		byId('no-crash', HTMLElement).hidden = crashes.length > 0;
 		const list = byId('crashes', HTMLElement);
@@ -124,7 +124,7 @@ export class StatusView {
 		} else {
 			const details = element('details');
 			const stack = element('pre', '', crash.stack.join('\n'));
-			stack.tabIndex = 0; // it may have to be scrolled
+			stack.tabIndex = 0; // so that the keyboard can scroll it
 			details.append(element('summary', '', texts.stack), stack);
 			item.append(details);
 		}

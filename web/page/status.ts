@@ -1,4 +1,4 @@
-/** The page for whoever runs the server: how it is, how it was, and who crashed where. */
+/** The operator's status page: current state, history and crashes. */
 
 import { byId, setText } from './dom.js';
 import { type Language, showTexts, speakLanguages } from './i18n.js';
@@ -28,7 +28,7 @@ speakLanguages(byId('language', HTMLButtonElement), speak);
 field.value = sessionStorage.getItem(KEPT) ?? '';
 useKey(field.value);
 
-/** Shows what the operator may see, from now on and until the tab is closed. */
+/** Uses the operator's key until the tab is closed. */
 function useKey(key: string): void {
 	poll.operatorKey = key;
 	if (key === '') {

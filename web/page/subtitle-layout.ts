@@ -1,8 +1,8 @@
 /**
- * From sentences with times to subtitles that can be read: where cues and lines break. Pure.
+ * Lays out sentences with times as readable subtitles: where cues and lines break. Pure.
  *
- * It does the same as the server's `auricle.protocol.subtitle_layout`, which says why;
- * `testdata/subtitle_vectors.json` binds both. Times are whole milliseconds.
+ * Same algorithm as the server's `auricle.protocol.subtitle_layout`, which explains it;
+ * `testdata/subtitle_vectors.json` tests both. Times are whole milliseconds.
  */
 
 const PAUSE_MILLISECONDS = 800;
@@ -11,16 +11,16 @@ const MAX_CUE_MILLISECONDS = 7000;
 const MAX_CHARACTERS_PER_SECOND = 21;
 const MAX_DELAY_MILLISECONDS = 1000;
 const MAX_CHARACTER_MILLISECONDS = 400;
-/** A cue that ends where it starts is not allowed in WebVTT and not seen in players. */
+/** WebVTT does not allow a cue that ends where it starts, and players do not show it. */
 const SHORTEST_CUE_MILLISECONDS = 1;
 
-/** How large a cue may be. */
+/** Limits of a cue. */
 export interface SubtitleLimits {
 	readonly maxLineWidth: number;
 	readonly maxLines: number;
 }
 
-/** What is common in the industry. */
+/** Common values in the industry. */
 export const USUAL_LIMITS: SubtitleLimits = { maxLineWidth: 42, maxLines: 2 };
 
 /** A word with its leading space, a whole sentence, or a cue. */
@@ -31,12 +31,12 @@ export interface Timed {
 }
 
 interface Unit extends Timed {
-	/** Whether a space stands before it. */
+	/** Whether a space precedes it. */
 	readonly space: boolean;
 	readonly width: number;
 }
 
-// What a break costs, by what stands before it. Only their relations count.
+// The costs of a break, by what precedes it. Only their ratios matter.
 const AT_SENTENCE = 0;
 const AT_CLAUSE = 100;
 const AT_CONJUNCTION = 250;
@@ -46,7 +46,7 @@ const CUE_COST = 100;
 const INNER_SENTENCE_COST = 400;
 const SLACK_COST = 150;
 
-// Not the spaces that no line may break at.
+// Without the no-break spaces.
 const SPACE = /[\t-\r \x1c-\x1f\x85\u1680\u2000-\u2006\u2008-\u200a\u2028\u2029\u205f\u3000]+/u;
 const SENTENCE_END = /[.!?…。！？]['"”’»)\]』」）]*$/u;
 const CLAUSE_END = /[,;:–—，、；：]['"”’»)\]』」）]*$/u;
@@ -89,7 +89,7 @@ const CLINGING = new Set(
 	).split(' '),
 );
 
-/** Returns the cues of these sentences, each given by its words or whole, in order of time. */
+/** Returns the cues of these sentences, each given as words or as a whole, in order of time. */
 export function layOut(sentences: readonly (readonly Timed[])[], limits: SubtitleLimits): Timed[] {
 	const runs = runsOf(unitsOf(sentences, limits.maxLineWidth));
 	return runs.flatMap((run, index) =>
@@ -102,10 +102,10 @@ export function layOut(sentences: readonly (readonly Timed[])[], limits: Subtitl
 }
 
 /**
- * Gives cues time to be read; none lies over another.
+ * Extends cues to a readable duration without overlaps.
  *
  * @param cues - From {@link layOut}.
- * @param fixed - What is shown as long as it lasts: the line of a stretch without text.
+ * @param fixed - Cues with a fixed duration: the lines of gaps.
  */
 export function settle(cues: readonly Timed[], fixed: readonly Timed[] = []): Timed[] {
 	const every = [
@@ -130,12 +130,12 @@ export function settle(cues: readonly Timed[], fixed: readonly Timed[] = []): Ti
 	});
 }
 
-/** Returns how many Latin characters a text is as wide as. */
+/** Returns a text's width in Latin characters. */
 export function textWidth(text: string): number {
 	return sum(Array.from(text, characterWidth));
 }
 
-/** Returns how long a text takes to be read. */
+/** Returns the time needed to read a text. */
 function needed(width: number): number {
 	const milliseconds = Math.ceil((width * 1000) / MAX_CHARACTERS_PER_SECOND);
 	return Math.min(MAX_CUE_MILLISECONDS, Math.max(MIN_CUE_MILLISECONDS, milliseconds));
@@ -174,7 +174,7 @@ function unitsOf(sentences: readonly (readonly Timed[])[], maxWidth: number): Un
 	return units;
 }
 
-/** Adds a unit, joined to the one before if no line may break between them. */
+/** Adds a unit; joins it to the previous one if no line may break between them. */
 function append(units: Unit[], unit: Unit, begins: boolean, maxWidth: number): void {
 	const last = units.at(-1);
 	if (last === undefined) {
@@ -193,7 +193,7 @@ function append(units: Unit[], unit: Unit, begins: boolean, maxWidth: number): v
 	}
 }
 
-/** Returns a text without spaces in parts between which a line might break. */
+/** Splits a text without spaces where a line may break. */
 function atoms(part: string, maxWidth: number): string[] {
 	const isTooWide = textWidth(part) > maxWidth;
 	const found: string[] = [];
@@ -229,7 +229,7 @@ function holdsTogether(before: string, after: string): boolean {
 	return OPENING.has(before) || CLOSING.has(after) || characterWidth(after) === 0;
 }
 
-/** Returns what is said without a pause. */
+/** Returns runs of speech without a pause. */
 function runsOf(units: readonly Unit[]): Unit[][] {
 	const runs: Unit[][] = [];
 	for (const unit of units) {
@@ -250,7 +250,7 @@ interface Step {
 	readonly from: number;
 }
 
-/** Cuts what is said without a pause into cues, at the least cost. */
+/** Cuts a run of speech without a pause into cues, at the lowest cost. */
 function cut(run: readonly Unit[], next: number | undefined, limits: SubtitleLimits): Unit[][] {
 	const breaks = breakCosts(run);
 	const capacity = limits.maxLineWidth * limits.maxLines;
@@ -283,7 +283,7 @@ function cut(run: readonly Unit[], next: number | undefined, limits: SubtitleLim
 	});
 }
 
-/** Returns a cue's text in as few lines as it takes, broken at the least cost. */
+/** Returns a cue's text in the minimum number of lines, broken at the lowest cost. */
 function inLines(units: readonly Unit[], maxWidth: number): string {
 	const breaks = breakCosts(units);
 	return cheapest(units, (first, before, offer) => {
@@ -304,9 +304,9 @@ function inLines(units: readonly Unit[], maxWidth: number): string {
 }
 
 /**
- * Returns the cheapest way to cut units into stretches: fewest lines first, then least cost.
+ * Returns the cheapest way to cut units into stretches: fewest lines first, then lowest cost.
  *
- * @param extend - Offers the ends of a stretch that begins at a place, and what each way there costs.
+ * @param extend - Yields the possible ends of a stretch from a start, each with its cost.
  */
 function cheapest(
 	units: readonly Unit[],
@@ -338,7 +338,7 @@ function joined(units: readonly Unit[]): string {
 	return units.map(({ text, space }, index) => (space && index > 0 ? ` ${text}` : text)).join('');
 }
 
-/** Returns what it costs to break before each unit, and at the end. */
+/** Returns the cost of a break before each unit, and at the end. */
 function breakCosts(units: readonly Unit[]): number[] {
 	return [0, ...units.slice(1).map((unit, index) => breakCost(units[index]?.text ?? '', unit.text)), 0];
 }

@@ -14,9 +14,9 @@ export class TakeHome {
 	#texts: CaptionTexts;
 
 	/**
-	 * @param texts - Their words.
-	 * @param lines - Gives what is to be taken home.
-	 * @param name - Gives what the file is called, without its ending.
+	 * @param texts - Texts of the buttons.
+	 * @param lines - Returns the transcript.
+	 * @param name - Returns the file's name without its extension.
 	 */
 	constructor(texts: CaptionTexts, lines: () => readonly TranscriptLine[], name: () => string) {
 		this.#texts = texts;
@@ -26,7 +26,7 @@ export class TakeHome {
 		saves.setAttribute('role', 'group');
 		saves.append(...this.#saves.map(([, save]) => save));
 		this.element.append(this.#copy, saves);
-		this.#copy.hidden = !('clipboard' in navigator); // as over plain http
+		this.#copy.hidden = !('clipboard' in navigator); // missing over plain HTTP
 		this.#copy.addEventListener('click', () => {
 			void navigator.clipboard.writeText(this.#written(lines(), 'txt')).then(() => {
 				this.#copy.textContent = this.#texts.tools.copied;
@@ -49,14 +49,14 @@ export class TakeHome {
 		});
 	}
 
-	/** Whether there is anything to take. */
+	/** Whether the transcript has lines. */
 	set enabled(isEnabled: boolean) {
 		for (const each of [this.#copy, ...this.#saves.map(([, save]) => save)]) {
 			each.disabled = !isEnabled;
 		}
 	}
 
-	/** Says the same in another language. */
+	/** Changes the language. */
 	speak(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#copy.textContent = texts.tools.copy;
@@ -80,5 +80,5 @@ function saveFile(content: Blob, name: string): void {
 	link.href = URL.createObjectURL(content);
 	link.download = name;
 	link.click();
-	setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari fetches it later
+	setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // Safari reads it later
 }

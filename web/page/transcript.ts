@@ -1,15 +1,14 @@
 /**
- * What was said and when, and the files that it can be taken home in. Pure.
+ * A transcript with times, and the file formats for its download. Pure.
  *
- * How lines become cues is said in `subtitle-layout.ts`; each gap is one more cue, as long as it is. Both formats of
- * subtitles end a cue's text at a blank line and give `-->` a meaning, so neither may come through from speech; WebVTT
- * reads `&` and `<` as markup.
- * It does the same as the server's own `auricle.protocol.subtitles`.
+ * `subtitle-layout.ts` turns lines into cues; each gap is one more cue of its duration. Both subtitle formats end a cue's
+ * text at a blank line and give `-->` a meaning, so neither may come from speech; WebVTT reads `&` and `<` as markup.
+ * Same output as the server's `auricle.protocol.subtitles`.
  */
 
 import { layOut, settle, type Timed, USUAL_LIMITS } from './subtitle-layout.js';
 
-/** Something that was said. */
+/** A line of text with its times. */
 export interface Line {
 	readonly startSeconds: number;
 	readonly endSeconds: number;
@@ -17,7 +16,7 @@ export interface Line {
 	readonly language: string | null;
 }
 
-/** Where speech is missing, and the code that says why. */
+/** Missing speech, with the code of its reason. */
 export interface GapLine {
 	readonly startSeconds: number;
 	readonly endSeconds: number;
@@ -27,18 +26,18 @@ export interface GapLine {
 /** A part of a transcript. */
 export type TranscriptLine = Line | GapLine;
 
-/** Says in the reader's language what is missing, and why. */
+/** Describes missing speech in the page's language. */
 export interface GapWords {
 	text(line: GapLine): string;
 	reason(line: GapLine): string;
 }
 
-/** What a file can be. */
+/** Formats of a downloaded transcript. */
 export type FileFormat = 'txt' | 'srt' | 'vtt' | 'json';
 
 export const FILE_FORMATS: readonly FileFormat[] = ['txt', 'srt', 'vtt', 'json'];
 
-/** Their types. */
+/** Their MIME types. */
 export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	txt: 'text/plain',
 	srt: 'application/x-subrip',
@@ -46,7 +45,7 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 	json: 'application/json',
 };
 
-/** Returns a file's content. */
+/** Returns the content of a file. */
 export function written(lines: readonly TranscriptLine[], format: FileFormat, words: GapWords): string {
 	const spoken = lines.filter((line): line is Line => !isGap(line) && line.text.trim() !== '');
 	const gaps = lines.filter(isGap);
@@ -65,12 +64,12 @@ export function written(lines: readonly TranscriptLine[], format: FileFormat, wo
 	return WRITERS[format](settle(laidOut, missing.map(cue)));
 }
 
-/** Returns whether speech is missing here. */
+/** Returns whether a line is a gap. */
 export function isGap(line: TranscriptLine): line is GapLine {
 	return 'gap' in line;
 }
 
-/** Returns a time as people read it: `0:07`, `1:02:03`. */
+/** Formats a time: `0:07`, `1:02:03`. */
 export function clock(seconds: number): string {
 	const whole = Math.max(0, Math.floor(seconds));
 	const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];

@@ -1,4 +1,4 @@
-/** Files that Vite builds as a worker's or worklet's own; the import gives their address. */
+/** Files that Vite builds as separate worker or worklet files; the import returns their address. */
 declare module '*?worker&url' {
 	const url: string;
 	export default url;
