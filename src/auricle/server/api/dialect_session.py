@@ -1,7 +1,7 @@
-"""A client of another dialect, from its handshake to its end.
+"""Serves a WebSocket client of another dialect, from its handshake to its end.
 
-What can be refused is refused at the handshake, as with the native protocol, in the dialect's own
-shape. The session that it gets ends with the connection.
+As in the native protocol, errors are returned at the handshake where possible, in the dialect's
+format. The session can't be resumed: it ends with the connection.
 """
 
 from collections.abc import Callable
@@ -22,13 +22,13 @@ from auricle.server.live.connection import GOODBYE_S, LiveConnection, disconnect
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What a handshake asks for.
+    """A parsed handshake.
 
     Attributes:
-        dialect: New for this connection.
-        parameters: What its session starts with.
-        subprotocol: The one of those offered that is chosen.
-        warnings: Of options that have no effect; a header of the handshake reports them.
+        dialect: A codec for this connection.
+        parameters: The initial parameters of the session.
+        subprotocol: The subprotocol chosen from those offered.
+        warnings: Warnings about options without effect; sent in a header of the handshake.
     """
 
     dialect: Dialect
@@ -43,13 +43,13 @@ async def serve_dialect(
     read: Callable[[WebSocket], Handshake],
     refuse: Refusal,
 ) -> None:
-    """Let a client in, and serve it until one side has had enough.
+    """Accept a client, and serve it until either side closes.
 
     Args:
-        websocket: Not accepted yet.
-        name: The dialect's, for metrics and logs.
-        read: Reads the handshake; what it raises is a refusal.
-        refuse: Returns the HTTP answer for an error, in the dialect's shape.
+        websocket: The WebSocket, not accepted yet.
+        name: Name of the dialect, for metrics and logs.
+        read: Parses the handshake; an error that it raises rejects the handshake.
+        refuse: Returns the HTTP response for an error, in the dialect's format.
     """
     server: ServerState = websocket.app.state.auricle
     log = request_log(websocket.scope)
@@ -75,7 +75,7 @@ async def serve_dialect(
         await websocket.accept(
             welcome.subprotocol, [(name.encode(), text.encode()) for name, text in headers]
         )
-        drain_s = server.settings.drain_s - GOODBYE_S  # nobody could say the words later
+        drain_s = server.settings.drain_s - GOODBYE_S  # leaves time to send the last finals
         end = await LiveConnection(
             websocket, server.live, runner, welcome.dialect, drain_s=max(0.0, drain_s)
         ).run()

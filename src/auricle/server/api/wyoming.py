@@ -1,11 +1,10 @@
 """Wyoming over TCP: Home Assistant's protocol for voice services.
 
-Each utterance is a live session like any other, served by a :class:`LiveConnection` for as long as
-it lasts; what comes between utterances is answered here. ``describe`` is answered whether an engine
-runs or not.
+Each utterance is a live session, served by a :class:`LiveConnection`; events between utterances are
+answered here. ``describe`` is answered even if no worker is ready.
 
-Wyoming knows no keys: all its clients share the queue as one, and other machines are let in only if
-the operator says so.
+Wyoming has no authentication: all its clients count as one in the queue, and clients on other
+machines are accepted only if the operator allows them.
 """
 
 import asyncio
@@ -48,34 +47,35 @@ from auricle.types import ClientId
 
 WYOMING = ClientId("wyoming")
 MAX_CONNECTIONS = 256
-"""Open at once, most of them idle: an utterance needs a place among the live sessions as well."""
+"""Maximum open connections, most of them idle; an utterance also needs a live session."""
 SEND_S = 5.0
-"""How long a client may take to read an answer between utterances."""
+"""Maximum time to send a reply between utterances, in seconds."""
 LINGER_S = 5.0
-"""How long a client that still speaks has to read why it is not listened to."""
+"""Time that a rejected client that still sends audio has to read the error, in seconds."""
 
 _log = structlog.get_logger("auricle.server")
 
 
 def listen(settings: ServerSettings) -> list[socket.socket]:
-    """Return sockets that listen where the settings say; none if Wyoming is off.
+    """Return listening sockets for the configured address; none if Wyoming is disabled.
 
     Raises:
-        SetupError: The port is in use, the host is unknown, or other machines would be let in
-            without a word of the operator's.
+        SetupError: The port is in use, the host is unknown, or other machines could connect
+            although ``wyoming_open`` is not set.
     """
     if not settings.wyoming:
         return []
     if is_exposed(settings) and not settings.wyoming_open:
         raise SetupError(
-            f"Wyoming knows no keys, and on {settings.wyoming_host} other machines could use it: "
-            "set AURICLE_WYOMING_OPEN=1 if they may, or keep AURICLE_WYOMING_HOST=127.0.0.1."
+            "Wyoming has no authentication, and other machines can connect to "
+            f"{settings.wyoming_host}. Set AURICLE_WYOMING_OPEN=1 to allow this, or set "
+            "AURICLE_WYOMING_HOST=127.0.0.1."
         )
     return open_sockets(settings.wyoming_host, settings.wyoming_port, "AURICLE_WYOMING_PORT")
 
 
 def is_exposed(settings: ServerSettings) -> bool:
-    """Return whether other machines reach it.
+    """Return whether other machines can connect to the Wyoming port.
 
     Raises:
         SetupError: The host is unknown.
@@ -88,7 +88,7 @@ class WyomingServer:
 
     Args:
         server: The application's parts.
-        model: The model's name, for ``describe``; empty: what the recognisers tell.
+        model: The model's name, for ``describe``; empty: the name that the workers report.
     """
 
     def __init__(self, server: ServerState, model: str) -> None:
@@ -97,7 +97,7 @@ class WyomingServer:
         self._connections = 0
 
     async def serve(self, sockets: Sequence[socket.socket]) -> None:
-        """Serve whoever connects, for ever; the sockets are closed at the end."""
+        """Accept and serve clients until cancelled; closes the sockets at the end."""
         async with contextlib.AsyncExitStack() as stack, anyio.create_task_group() as group:
 
             def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -115,7 +115,7 @@ class WyomingServer:
     def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
         error = self._server.gate.refusal(pipe.peer)
         if self._connections >= MAX_CONNECTIONS:
-            error = Overloaded("As many connections as the server takes are open.", RETRY_S)
+            error = Overloaded("The server has reached its limit of Wyoming connections.", RETRY_S)
         if error is not None:
             pipe.refuse(error)
             return
@@ -135,10 +135,10 @@ class WyomingServer:
 
 
 class _Pipe:
-    """A TCP connection, and the :class:`auricle.server.net.websocket.Peer` of its utterances."""
+    """A TCP connection; the :class:`auricle.server.net.websocket.Peer` of its utterances."""
 
     violation_code: int | None = None
-    has_more = True  # nobody can tell, and asking costs a turn of the loop
+    has_more = True  # unknown, and finding it out would cost an event loop iteration
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -148,7 +148,7 @@ class _Pipe:
         writer.transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
 
     async def receive(self) -> bytes:
-        """Return what came; nothing if the client sends no more."""
+        """Return received data; empty if the client has closed its side."""
         try:
             data = await self._reader.read(READ_BYTES)
         except OSError:
@@ -157,27 +157,27 @@ class _Pipe:
         return data
 
     async def send(self, text: str) -> None:
-        """Send an event: all of it, or none if this is cancelled.
+        """Send an event completely, or not at all if cancelled.
 
         Raises:
-            OSError: The client has left.
+            OSError: The client has disconnected.
         """
         await self._writer.drain()
         self._writer.write(text.encode())
 
     def give_up(self, code: int, reason: str) -> None:
-        """Cut the connection off."""
+        """Abort the connection."""
         self._writer.transport.abort()
 
     def refuse(self, error: AuricleError) -> None:
-        """Close at once, with an error."""
+        """Send an error, and close at once."""
         self._writer.write(error_event(error.code, str(error)).encode())
         self._writer.close()
 
     async def linger(self) -> None:
-        """Send no more, and read on until the client has seen it.
+        """Close the sending side, and discard received data until the client closes.
 
-        Closing a socket that holds unread bytes would destroy what was sent.
+        Closing a socket with unread bytes would discard data that was sent.
         """
         with contextlib.suppress(OSError), anyio.move_on_after(LINGER_S):
             self._writer.write_eof()
@@ -185,7 +185,7 @@ class _Pipe:
                 await anyio.lowlevel.checkpoint()
 
     async def close(self) -> None:
-        """Close; what isn't read in time is lost."""
+        """Close; data that the client doesn't read in time is lost."""
         self._writer.close()
         with contextlib.suppress(OSError), anyio.move_on_after(SEND_S):
             await self._writer.wait_closed()
@@ -194,7 +194,7 @@ class _Pipe:
 
 
 class _Connection:
-    """One client, from utterance to utterance."""
+    """One client: a sequence of utterances."""
 
     def __init__(self, server: ServerState, pipe: _Pipe, dialect: WyomingDialect) -> None:
         self._server = server
@@ -204,7 +204,7 @@ class _Connection:
         self.has_ended = False
 
     async def run(self) -> None:
-        """Serve until one side has had enough."""
+        """Serve until either side closes."""
         try:
             await self._converse()
         except OSError:
@@ -222,7 +222,7 @@ class _Connection:
         while True:
             began_at = time.monotonic()
             for step in self._dialect.receive_bytes(data):
-                if isinstance(step, Reply):  # outside of an utterance there is nothing else
+                if isinstance(step, Reply):  # the only step outside of an utterance
                     await self._answer(step)
             if self._dialect.wanted is not None:
                 if not await self._serve_utterance(self._dialect.wanted):
@@ -242,19 +242,19 @@ class _Connection:
             for text in reply.texts:
                 await self._pipe.send(text)
             return
-        raise IdleTimeout("You don't read.")
+        raise IdleTimeout("The client is not reading fast enough; its send buffer is full.")
 
     async def _next_data(self) -> bytes:
         limit_s = self._server.live.settings.idle_timeout_s
         with anyio.move_on_after(limit_s):
             return await self._pipe.receive()
-        raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
+        raise IdleTimeout(f"No data received for {limit_s:g} s.")
 
     async def _serve_utterance(self, wanted: StreamParameters) -> bool:
-        """Give an utterance a session, and return whether the next one may follow.
+        """Serve an utterance as a session, and return whether another one may follow.
 
         Raises:
-            AuricleError: It isn't let in, or the server goes.
+            AuricleError: The session was rejected, or the server is shutting down.
         """
         began_at = time.monotonic()
         utterance = _Utterance(self, self._pipe, self._dialect)
@@ -262,7 +262,7 @@ class _Connection:
         log.client = WYOMING
         status = 200
         try:
-            with self._server.request_scope():  # cancels when time is up
+            with self._server.request_scope():  # cancelled when draining is over
                 return await self._listen(wanted, utterance)
             raise Draining("The service is shutting down.", RETRY_S)
         except AuricleError as error:
@@ -307,7 +307,7 @@ class _Connection:
 
 
 class _Utterance:
-    """What its :class:`LiveConnection` takes for a WebSocket; it never closes the real one."""
+    """Stands in for a WebSocket in :class:`LiveConnection`; never closes the connection."""
 
     def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:
         self.scope: Scope = {
@@ -321,17 +321,17 @@ class _Utterance:
         self._has_begun = False
 
     async def receive(self) -> Message:
-        """Return what came, at first what is here already."""
+        """Return received data; the first call returns what was read before."""
         if self._has_begun:
             if self._dialect.is_holding:
                 await anyio.sleep_forever()
             if not self._connection.has_ended:
                 data = await self._pipe.receive()
-                # The utterance may be over by now: what came belongs to the connection.
+                # The utterance may be over by now; then the data is for the connection.
                 self._dialect.put(data)
                 self._connection.has_ended = not data
             if self._connection.has_ended and self._dialect.is_owing:
-                await anyio.sleep_forever()  # it may have closed its side only
+                await anyio.sleep_forever()  # the client may have closed only its sending side
             if self._connection.has_ended:
                 return {"type": "websocket.disconnect", "code": 1005}
         self._has_begun = True
@@ -341,7 +341,7 @@ class _Utterance:
         """Send an event.
 
         Raises:
-            WebSocketDisconnect: The client has left.
+            WebSocketDisconnect: The client has disconnected.
         """
         try:
             await self._pipe.send(data)
@@ -349,4 +349,4 @@ class _Utterance:
             raise WebSocketDisconnect(1006) from error
 
     async def close(self, code: int = 1000, reason: str | None = None) -> None:
-        """Leave the connection as it is: whether it ends is decided by who owns it."""
+        """Do nothing: :class:`_Connection` decides whether the TCP connection closes."""

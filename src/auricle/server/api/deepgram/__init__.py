@@ -1,1 +1,1 @@
-"""Deepgram's API, live and for files."""
+"""Deepgram's API, for live audio and files."""

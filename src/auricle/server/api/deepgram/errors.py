@@ -1,7 +1,7 @@
-"""Refusals as Deepgram's clients read them, at the handshake and of files.
+"""Errors in Deepgram's format, for handshakes and files.
 
-Their SDKs try again at a 429 and from 500 on, after ``Retry-After``; at other statuses they give
-up. ``dg-error`` is where agents look for the reason, as a WebSocket's client can't see the body.
+Deepgram's SDKs retry 429 and 5xx after ``Retry-After``, and no other statuses. Agents read the
+reason from ``dg-error``, because a WebSocket client can't read the body.
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ _WORDS: Mapping[int, str] = {
     504: "GATEWAY_TIMEOUT",
 }
 _BAD_AUDIO = frozenset({415, 422})
-"""To Deepgram all that can't be read is a bad request."""
+"""Deepgram returns 400 for audio that can't be decoded."""
 
 
 def refusal(error: BaseException, request_id: str) -> Response:
-    """Return the HTTP answer for an error in Deepgram's shape, with our own code beside it."""
+    """Return the HTTP response for an error in Deepgram's format, plus Auricle's ``code``."""
     native, told = error_response(error), error_body(error)
     status = 400 if native.status_code in _BAD_AUDIO else native.status_code
     reason = str(told["message"]).encode("ascii", "replace").decode()

@@ -1,7 +1,7 @@
-"""``POST /v1/listen``: the text of a file for Deepgram's clients.
+"""``POST /v1/listen``: transcribes a file for Deepgram's clients.
 
-The body is the file. ``{"url": …}`` is refused: the server fetches nothing, as whoever may send it
-a URL could make it read what only it can reach.
+The body is the file. ``{"url": …}`` is rejected: the server fetches no URLs, because a client could
+use it to read resources that only the server can reach (SSRF).
 """
 
 import hashlib
@@ -40,7 +40,7 @@ router = APIRouter()
 
 @router.post(
     "/v1/listen",
-    summary="Turn a file into text, as Deepgram does",
+    summary="Transcribe a file (Deepgram)",
     response_class=Response,
     responses=LISTEN_RESPONSES,
     openapi_extra=LISTEN_OPENAPI,
@@ -57,11 +57,11 @@ async def post_listen(request: Request) -> Response:
 def _check(request: Request, asked: Listen) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
-        raise BadRequest("This server fetches no URLs: send the audio itself as the body.")
+        raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
     if asked.encoding == OPUS:
-        raise BadRequest("Packets of Opus have no boundaries in a file: send Ogg or WebM.")
+        raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
     if asked.channels > 1 and asked.encoding in (LINEAR16, *_EXPAND):
-        raise BadRequest("Samples without a header have one channel; or send a WAV.")
+        raise BadRequest("Raw samples must have one channel; for more, send WAV.")
 
 
 async def _answer(reception: UploadContext, asked: Listen) -> Response:
@@ -96,7 +96,7 @@ async def _answer(reception: UploadContext, asked: Listen) -> Response:
 
 
 def _response(transcript: Transcript, asked: Listen, metadata: Metadata) -> Response:
-    """Return the answer: a third of a second for four hours, so not in the event loop."""
+    """Return the response; takes a third of a second for four hours, so run it in a thread."""
     body = file_body(transcript, asked, metadata)
     headers = {"dg-request-id": metadata.request_id, **warning_headers(asked.warnings)}
     return json_response(body, headers=headers)
@@ -130,4 +130,4 @@ def _warnings(result: FileTranscript) -> Iterator[str]:
 
 def _warning(gap: Gap) -> str:
     start, end = seconds(gap.start_sample), seconds(gap.end_sample)
-    return f"From {start:g} to {end:g} s nothing could be recognised ({gap.code})."
+    return f"No transcript from {start:g} to {end:g} s ({gap.code})."

@@ -1,4 +1,4 @@
-"""``/v1/listen`` over a WebSocket: live speech for Deepgram's clients."""
+"""``/v1/listen`` over a WebSocket: live transcription for Deepgram's clients."""
 
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,7 +14,7 @@ from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_id_of
 
-_VERSION = version("auricle")  # it stands in a file
+_VERSION = version("auricle")  # read once: it is in a file
 _INTRODUCTIONS = ("token", "bearer")
 
 router = APIRouter()
@@ -22,7 +22,7 @@ router = APIRouter()
 
 @router.websocket("/v1/listen")
 async def listen(websocket: WebSocket) -> None:
-    """Let a client in, and serve it until one side has had enough."""
+    """Accept a client, and serve it until either side closes."""
     await serve_dialect(websocket, "deepgram", _read, refusal)
 
 
@@ -35,17 +35,17 @@ def _read(websocket: WebSocket) -> Handshake:
         model=model_of(websocket.app.state.auricle),
     )
     offered = websocket.scope.get("subprotocols", [])
-    # A browser gives its key as the second one, and wants to be answered the first.
+    # A browser sends `token` or `bearer` and its key, and expects the first of them back.
     is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
     chosen = offered[0] if is_introduced else None
     return Handshake(dialect, parameters_of(asked), chosen, asked.warnings)
 
 
 def model_of(server: ServerState) -> Model:
-    """Return what recognises."""
+    """Return the model's name and version."""
     return Model(server.transcriber.stats().model, _VERSION)
 
 
 def utc_now() -> str:
-    """Return the time as Deepgram's answers have it."""
+    """Return the current time in Deepgram's format: ISO 8601, UTC, milliseconds."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of ``POST /v1/listen``, which reads its query by itself."""
+"""OpenAPI schemas of ``POST /v1/listen``, which parses its query without FastAPI."""
 
 from typing import Any
 
@@ -28,30 +28,33 @@ _LIST: Schema = {"type": "array", "items": TEXT}
 
 _PARAMETERS: dict[str, tuple[str, Schema]] = {
     "encoding": (
-        "Of samples without a header; left out for files, which say themselves what they are.",
+        "Encoding of raw audio; omit it for files with a header.",
         {"type": "string", "enum": [*sorted(RAW_ENCODINGS), OGG_OPUS]},
     ),
     "sample_rate": (
-        f"Of samples without a header, in Hz; needed for `{LINEAR16}`.",
+        f"Sample rate of raw audio, in Hz; required for `{LINEAR16}`.",
         {"type": "integer", "minimum": MIN_RATE_HZ, "maximum": MAX_RATE_HZ},
     ),
-    "channels": ("1, or 2 of a file; they are mixed.", {"type": "integer", "enum": [1, 2]}),
+    "channels": (
+        "Channels: 1, or 2 for a file; they are mixed.",
+        {"type": "integer", "enum": [1, 2]},
+    ),
     "language": (
-        "A language, as a code or an English name; `multi` or `auto` to detect it.",
+        "Language code or English name; `multi` or `auto` to detect it.",
         {"type": "string", "default": DEFAULT_LANGUAGE},
     ),
     "detect_language": (
-        "`true`: the language is detected; or the languages that it can be.",
+        "`true` to detect the language, or the languages that detection is restricted to.",
         _LIST,
     ),
-    "keyterm": ("Words that the model should expect.", _LIST),
-    "keywords": ("The same; weights behind a colon are left out.", _LIST),
-    "smart_format": ("Punctuation and paragraphs.", _FLAG),
-    "punctuate": ("Punctuation and capitals.", _FLAG),
-    "paragraphs": ("Paragraphs and their sentences.", _FLAG),
-    "utterances": ("What lies between two silences.", _FLAG),
+    "keyterm": ("Words that the model should favour.", _LIST),
+    "keywords": ("As `keyterm`; weights after a colon are ignored.", _LIST),
+    "smart_format": ("Add punctuation and paragraphs.", _FLAG),
+    "punctuate": ("Add punctuation and capital letters.", _FLAG),
+    "paragraphs": ("Return paragraphs and their sentences.", _FLAG),
+    "utterances": ("Return utterances, split at silences.", _FLAG),
     "utt_split": (
-        "How long such a silence is, in seconds.",
+        "Minimum silence between utterances, in seconds.",
         {
             "type": "number",
             "exclusiveMinimum": 0,
@@ -59,7 +62,7 @@ _PARAMETERS: dict[str, tuple[str, Schema]] = {
             "default": DEFAULT_UTT_SPLIT_S,
         },
     ),
-    "tag": ("Told again in the metadata.", _LIST),
+    "tag": ("Tags, returned in the metadata.", _LIST),
 }
 
 _AUDIO = {"schema": {"type": "string", "format": "binary"}}
@@ -77,6 +80,6 @@ LISTEN_OPENAPI: dict[str, Any] = {
 }
 
 LISTEN_RESPONSES: Answers = {
-    200: answer("The text.", fields(metadata={"type": "object"}, results={"type": "object"})),
+    200: answer("The transcript.", fields(metadata={"type": "object"}, results={"type": "object"})),
     **refusals(DEEPGRAM_ERROR, *POSTED, 504),
 }

@@ -1,7 +1,7 @@
-"""Jobs that nobody waits for: ``POST /utterance?wait=0`` makes one, ``/jobs/{id}`` tells of it.
+"""Background jobs: ``POST /utterance?wait=0`` creates one, ``/jobs/{id}`` returns its state.
 
-Results live in memory, for an hour, and end with the server. The store is bounded, see
-:mod:`.job_store`. Jobs of other keys return 404.
+Results are kept in memory for an hour, and are lost when the server stops. The store is bounded,
+see :mod:`.job_store`. Jobs of other keys return 404.
 """
 
 import time
@@ -22,12 +22,12 @@ router = APIRouter()
 
 @router.get(
     "/jobs/{job_id}",
-    summary="How far a job is, and its result",
+    summary="State, progress and result of a job",
     response_class=Response,
     responses=JOB_RESPONSES,
 )
 async def get_job(request: Request, job_id: str) -> Response:
-    """Return the state of a job, its progress (0..1) and the text so far."""
+    """Return the state of a job, its progress (0..1) and its text so far."""
     server = state_of(request)
     record = server.jobs.find(server.admit(request), job_id, time.monotonic())
     _note(request, record)
@@ -37,12 +37,12 @@ async def get_job(request: Request, job_id: str) -> Response:
 
 @router.delete(
     "/jobs/{job_id}",
-    summary="Cancel or forget a job",
+    summary="Cancel or delete a job",
     response_class=Response,
     responses=JOB_RESPONSES,
 )
 async def delete_job(request: Request, job_id: str) -> Response:
-    """Cancel a job that is being worked on; forget one that is finished."""
+    """Cancel a job that is queued or running; delete one that is finished."""
     server = state_of(request)
     record = server.jobs.find(server.admit(request), job_id, time.monotonic())
     _note(request, record)

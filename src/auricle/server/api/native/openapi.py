@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of ``/utterance``, which reads its body by itself, and of jobs."""
+"""OpenAPI schemas of jobs and of ``/utterance``, which parses its body without FastAPI."""
 
 from typing import Any
 
@@ -7,21 +7,21 @@ from auricle.server.uploads.params import AUDIO_FORMATS, MAX_RATE_HZ, MIN_RATE_H
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, Task
 
 _DESCRIPTIONS = {
-    "job_id": "Your own id, 1 to 128 of A-Z a-z 0-9 . _ ~ : -; one is made if left out.",
-    "trace_id": "Goes into the logs beside the id.",
-    "audio_format": "What the audio is; `auto` looks at the bytes.",
-    "sample_rate": "Of `pcm16`, in Hz.",
-    "language": "A language, as a code or an English name; `auto` or omitted: it is detected.",
-    "languages": "Languages that detection is restricted to; in a query separated by commas.",
-    "src_lang": "Another name for `language`.",
-    "task": "`translate` is to English.",
-    "beam_size": "1 is greedy.",
-    "initial_prompt": "Text that the model takes as having come before.",
-    "hotwords": "Words that the model should expect.",
-    "condition_on_previous_text": "Pieces of a long file run one after another.",
-    "word_timestamps": "Whether segments carry words with their times.",
-    "max_wait_s": "Your deadline, waiting included, from when all of the audio is there.",
-    "opus_packet_bytes": "Constant size of Opus packets that come without boundaries.",
+    "job_id": "Job id, 1 to 128 characters of A-Z a-z 0-9 . _ ~ : -; generated if omitted.",
+    "trace_id": "Trace id, logged with the job id.",
+    "audio_format": "Format of the audio; `auto` detects it from the data.",
+    "sample_rate": "Sample rate of `pcm16` audio, in Hz.",
+    "language": "Language code or English name; detected if `auto` or omitted.",
+    "languages": "Languages that detection is restricted to; comma-separated in a query.",
+    "src_lang": "Alias of `language`.",
+    "task": "`translate` returns English text.",
+    "beam_size": "Beam size; 1 is greedy decoding.",
+    "initial_prompt": "Text that the model treats as preceding the audio.",
+    "hotwords": "Words that the model should favour.",
+    "condition_on_previous_text": "Use the previous text as context; chunks then run in order.",
+    "word_timestamps": "Whether segments include words with timestamps.",
+    "max_wait_s": "Deadline in seconds, including queueing, from the end of the upload.",
+    "opus_packet_bytes": "Constant size of Opus packets without length prefix, in bytes.",
 }
 
 _SCHEMAS: dict[str, dict[str, Any]] = {
@@ -71,13 +71,13 @@ _WAIT = {
     "name": "wait",
     "in": "query",
     "schema": {"type": "integer", "enum": [0, 1], "default": 1},
-    "description": "0: answer 202 with a job at once, to be asked for at `/jobs/{job_id}`.",
+    "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
 }
 
 UTTERANCE_OPENAPI: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "JSON with the audio in base64 (25 MB at most), or the audio itself, with "
+        "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
         "all other fields in the query.",
         "content": {
             "application/json": {"schema": _JSON_BODY},
@@ -92,7 +92,7 @@ UTTERANCE_OPENAPI: dict[str, Any] = {
                 "name": name,
                 "in": "query",
                 "schema": schema,
-                "description": f"{_DESCRIPTIONS[name]} For bodies that are the audio itself.",
+                "description": f"{_DESCRIPTIONS[name]} Only if the body is the audio itself.",
             }
             for name, schema in _SCHEMAS.items()
         ),
@@ -112,8 +112,8 @@ _WORD = {
 _SEGMENT = {
     "type": "object",
     "properties": {
-        "start": {"type": "number", "description": "Seconds."},
-        "end": {"type": "number", "description": "Seconds."},
+        "start": {"type": "number", "description": "In seconds."},
+        "end": {"type": "number", "description": "In seconds."},
         "text": {"type": "string"},
         "language": {"type": ["string", "null"]},
         "words": {"type": ["array", "null"], "items": _WORD},
@@ -152,7 +152,7 @@ _JOB = {
 
 
 UTTERANCE_RESPONSES: Answers = {
-    200: answer("The text.", _RESULT),
+    200: answer("The transcript.", _RESULT),
     202: answer("A job (`wait=0`).", _JOB),
     **refusals(NATIVE_ERROR, *POSTED, 415, 422, 504),
 }

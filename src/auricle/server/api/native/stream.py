@@ -1,12 +1,12 @@
-"""``/v1/stream``: live speech in, captions out, over a WebSocket.
+"""``/v1/stream``: live transcription over a WebSocket.
 
-What can be refused is refused at the handshake, with an HTTP status, the JSON body of all errors
-and Retry-After: a wrong key or origin, parameters that make no sense, no room, no worker.
+Where possible, errors are returned at the handshake, with an HTTP status, the JSON error body and
+Retry-After: a wrong key or origin, invalid parameters, no free session, no worker.
 
-A client gives its parameters in the query and starts at once, or in a first text message ``start``.
-One that comes back sends ``resume`` as its first text message; it says so beforehand with
-``?resume=1``, which lets it give the parameters of a new session in the query too, for the case
-that its old one is gone, and lets it into the room that is kept for those who come back.
+A client sends its parameters in the query, or in ``start`` as its first text message. To resume a
+session, its first text message is ``resume``. With ``?resume=1`` in the query, it may use the room
+that is reserved for resuming clients, and the query's parameters apply to a new session if the
+server no longer has the old one.
 """
 
 from dataclasses import dataclass
@@ -52,9 +52,9 @@ from auricle.types import ClientId
 
 SUBPROTOCOL = "auricle"
 NATIVE = "native"
-"""This protocol among the dialects, in the log."""
+"""Name of this protocol in the log."""
 START_S = 10.0
-"""How long a client has for its first text message, if it gave no parameters in the query."""
+"""Time for the first text message, in seconds, if the query has no parameters."""
 
 _PARAMETERS = frozenset(StreamParameters.__struct_fields__)
 
@@ -63,7 +63,7 @@ router = APIRouter()
 
 @router.websocket("/v1/stream")
 async def stream(websocket: WebSocket) -> None:
-    """Let a client in, and serve it until one side has had enough."""
+    """Accept a client, and serve it until either side closes."""
     server: ServerState = websocket.app.state.auricle
     try:
         visit = _enter(server, websocket)
@@ -87,10 +87,10 @@ async def stream(websocket: WebSocket) -> None:
 
 
 def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
-    """Return the visit of a client that may come in.
+    """Check a handshake, and reserve room for its session.
 
     Raises:
-        AuricleError: It may not.
+        AuricleError: The handshake is rejected.
     """
     client = server.admit_socket(websocket)
     server.check_serving()
@@ -103,7 +103,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
     try:
         visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
     except (Overloaded, RateLimited):
-        # A session that waits for this client has room already: let it say what it wants.
+        # A waiting session of this client has room already: its first message may be `resume`.
         if starts_at_once or not server.live.may_return(client):
             raise
     visit.starts_at_once = starts_at_once
@@ -117,7 +117,7 @@ def _checked(parameters: StreamParameters) -> StreamParameters:
 
 @dataclass(slots=True)
 class _StreamHandshake:
-    """One connection from the handshake to its end."""
+    """A connection whose handshake was accepted, until its end."""
 
     server: ServerState
     websocket: WebSocket
@@ -130,17 +130,17 @@ class _StreamHandshake:
 
     @property
     def address(self) -> Address | None:
-        """Where the client is."""
+        """The client's address."""
         return client_address(self.websocket.scope)
 
     def leave(self) -> None:
-        """Give back the room, if no session of this visit's own has it."""
+        """Release the room, unless a session has taken it over."""
         room, self.room = self.room, None
         if room is not None:
             self.server.live.leave(room)
 
     async def serve(self) -> None:
-        """Find or start the session, and serve it."""
+        """Resume or start the session, and serve it."""
         first: Start | Resume | None = None
         try:
             if not self.starts_at_once:
@@ -177,17 +177,17 @@ class _StreamHandshake:
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             if (text := message.get("text")) is None:
-                raise RemoteProtocolError("Audio came before `start` or `resume`.")
+                raise RemoteProtocolError("Audio received before `start` or `resume`.")
             command = decode_command(text)
             if not isinstance(command, Start | Resume):
-                raise RemoteProtocolError("The first message has to be `start` or `resume`.")
+                raise RemoteProtocolError("The first message must be `start` or `resume`.")
             if isinstance(command, Start):
                 self.warnings += ignored_in_start(text)
             return command
-        raise IdleTimeout(f"Neither `start` nor `resume` came within {limit_s:g} s.")
+        raise IdleTimeout(f"No `start` or `resume` received within {limit_s:g} s.")
 
     async def _receive(self) -> Message | None:
-        """Return the next message; ``None`` if the server goes before it comes."""
+        """Return the next message; ``None`` if the server starts draining first."""
         message: Message | None = None
 
         async def watch_drain() -> None:
@@ -205,7 +205,7 @@ class _StreamHandshake:
         if isinstance(first, Resume):
             if (found := live.find(self.client, first)) is not None:
                 live.metrics.count_start("resumed")
-                self.leave()  # it has room of its own
+                self.leave()  # the session has its room already
                 return first.last_result, found
             live.metrics.count_start("unknown")
         else:

@@ -1,6 +1,6 @@
-"""``POST /v1/auth/token``: a short-lived token for a key, to be handed to a page.
+"""``POST /v1/auth/token`` issues a short-lived token for a key, for use in browsers.
 
-``POST /v1/auth/grant`` is the same in Deepgram's words.
+``POST /v1/auth/grant`` does the same in Deepgram's format.
 """
 
 import time
@@ -42,7 +42,7 @@ class _TokenFields(msgspec.Struct):
 
 
 class _GrantFields(msgspec.Struct):
-    ttl_seconds: _Ttl = 30  # Deepgram's own default
+    ttl_seconds: _Ttl = 30  # Deepgram's default
 
 
 _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
@@ -50,7 +50,7 @@ _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
 
 @router.post(
     "/v1/auth/token",
-    summary="A short-lived token for a key",
+    summary="Issue a short-lived token",
     response_class=Response,
     responses={
         200: answer("The token.", fields(token=TEXT, expires_in_s=WHOLE)),
@@ -59,7 +59,7 @@ _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
     openapi_extra=json_body({"type": "object", "properties": {"ttl_s": _TTL_SCHEMA}}),
 )
 async def post_token(request: Request) -> Response:
-    """Return a token that does in the place of the request's key, for ``ttl_s`` seconds."""
+    """Return a token that replaces the request's key for ``ttl_s`` seconds."""
     state_of(request).admit(request)
     ttl_s = (await _read(request, _TokenFields)).ttl_s
     return _answer({"token": _issue(request, ttl_s), "expires_in_s": ttl_s})
@@ -67,7 +67,7 @@ async def post_token(request: Request) -> Response:
 
 @router.post(
     "/v1/auth/grant",
-    summary="The same, as Deepgram has it",
+    summary="Issue a short-lived token (Deepgram)",
     response_class=Response,
     responses={
         200: answer("The token.", fields(access_token=TEXT, expires_in=WHOLE)),
@@ -76,7 +76,7 @@ async def post_token(request: Request) -> Response:
     openapi_extra=json_body({"type": "object", "properties": {"ttl_seconds": _TTL_SCHEMA}}),
 )
 async def post_grant(request: Request) -> Response:
-    """Return a token that does in the place of the request's key, for ``ttl_seconds``."""
+    """Return a token that replaces the request's key for ``ttl_seconds``."""
     state_of(request).admit(request)
     ttl_s = (await _read(request, _GrantFields)).ttl_seconds
     return _answer({"access_token": _issue(request, ttl_s), "expires_in": ttl_s})
@@ -91,10 +91,10 @@ def _answer(body: dict[str, object]) -> Response:
 
 
 async def _read(request: Request, fields: type[_Fields]) -> _Fields:
-    """Return the fields of a body, which may be empty."""
+    """Return the fields of the body, which may be empty."""
     body = await read_body(
         request.receive,
         max_bytes=_MAX_BODY_BYTES,
         pause_s=state_of(request).settings.body_timeout_s,
     )
-    return parse_json(body, fields, strict=False)  # 30.0 is whole, too
+    return parse_json(body, fields, strict=False)  # accepts 30.0 as an integer

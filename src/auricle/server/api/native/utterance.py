@@ -1,8 +1,8 @@
-"""``POST /utterance``: speech in, its text out; as JSON, or with the audio itself as the body.
+"""``POST /utterance``: transcribes audio in a JSON body, or as the body itself.
 
-Everything that can be refused is refused before the body is read: key, origin, size, room. Short
-PCM16 and framed Opus are decoded here; all else goes through a file and a decode worker. With
-``wait=0`` the answer is a job, to be asked for at ``/jobs/{id}``.
+Key, origin, size and queue room are checked before the body is read. Short PCM16 and framed Opus
+are decoded in this process; other audio is written to a file and decoded by a worker. With
+``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
 """
 
 from functools import partial
@@ -28,7 +28,7 @@ from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 
 _MB = 1_000_000
-# curl sends a form's type unless told otherwise; what isn't JSON then gets an answer that says so.
+# curl's default type is a form's; a body that isn't JSON gets an error that says so.
 _JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
 _AUDIO_TYPES = ("application/octet-stream", "application/ogg")
 
@@ -37,13 +37,13 @@ router = APIRouter()
 
 @router.post(
     "/utterance",
-    summary="Turn speech into text",
+    summary="Transcribe audio",
     response_class=Response,
     responses=UTTERANCE_RESPONSES,
     openapi_extra=UTTERANCE_OPENAPI,
 )
 async def post_utterance(request: Request) -> Response:
-    """Return the text of an utterance or a file, or a job that will have it (``wait=0``)."""
+    """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     async with UploadContext(request) as reception:
         if media_type in _JSON_TYPES or media_type.endswith("+json"):
@@ -56,7 +56,7 @@ async def post_utterance(request: Request) -> Response:
 
 
 async def _answer_json(reception: UploadContext) -> Response:
-    """Answer a body of JSON with base64 in it."""
+    """Transcribe a JSON body with base64 audio."""
     settings, request = reception.server.settings, reception.request
     max_bytes = int(settings.max_json_mb * _MB)
     length = check_length(request.headers, max_bytes)
@@ -68,7 +68,7 @@ async def _answer_json(reception: UploadContext) -> Response:
 
 
 async def _answer_audio(reception: UploadContext) -> Response:
-    """Answer a body that is the audio, by way of the disk."""
+    """Transcribe a body that is the audio, via a file."""
     server, request = reception.server, reception.request
     query = request.query_params
     ask = check(parse_query(query), ignored_fields(query.multi_items()))
@@ -97,7 +97,7 @@ async def _answer(reception: UploadContext, ask: TranscriptionParams, upload: Up
     work = partial(reception.recognise, ask, upload, audio_format)
     result = await while_connected(reception.request.receive, work)
     reception.count(result)
-    return await to_thread.run_sync(_response, ask, result)  # hours have many words
+    return await to_thread.run_sync(_response, ask, result)  # slow for hours of audio
 
 
 def _response(ask: TranscriptionParams, result: FileTranscript) -> Response:
@@ -111,5 +111,5 @@ def _is_job(request: Request) -> bool:
 
 async def _parse(body: bytearray) -> tuple[TranscriptionParams, Upload]:
     ask, audio = await parse_payload(body)
-    body.clear()  # 25 MB that nobody needs while the audio waits for its turn
+    body.clear()  # up to 25 MB, not needed while the job is queued
     return ask, Upload(audio)

@@ -1,7 +1,7 @@
-"""Errors as OpenAI's clients read them.
+"""Errors in OpenAI's format.
 
-Their SDKs make a class of the status, try again at 408, 409, 429 and from 500 on, after
-``Retry-After``, and show the message. What can't be read as audio is a bad request there.
+OpenAI's SDKs map the status to an exception class, retry 408, 409, 429 and 5xx after
+``Retry-After``, and show the message. OpenAI returns 400 for audio that can't be decoded.
 """
 
 from collections.abc import Mapping
@@ -20,11 +20,11 @@ _CODES: Mapping[str, str] = {
     "token_expired": "invalid_api_key",
     "rate_limited": "rate_limit_exceeded",
 }
-"""OpenAI's own words, where programs look for them; all other codes are ours."""
+"""OpenAI's codes for those that programs check; all other codes are Auricle's."""
 
 
 def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
-    """Return an error's status, and what stands below ``error`` in the answer."""
+    """Return an error's status, and the value of ``error`` in the JSON body."""
     status, told = error_response(error).status_code, error_body(error)
     status = 400 if status in _BAD_AUDIO else status
     code = str(told["code"])
@@ -34,7 +34,7 @@ def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
 
 
 def openai_refusal(error: BaseException, request_id: str = "") -> Response:
-    """Return the HTTP answer for an error in OpenAI's shape."""
+    """Return the HTTP response for an error in OpenAI's format."""
     status, fields = openai_error(error)
     response = error_response(error)
     kept = ("retry-after", "www-authenticate")

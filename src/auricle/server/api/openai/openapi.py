@@ -1,4 +1,4 @@
-"""What the OpenAPI document says of OpenAI's routes, which read their forms by themselves."""
+"""OpenAPI schemas of OpenAI's routes, which parse their bodies without FastAPI."""
 
 from typing import Any
 
@@ -25,33 +25,36 @@ _FORM = {
     "required": ["file"],
     "properties": {
         "file": {"type": "string", "format": "binary", "description": "The audio."},
-        "model": {**TEXT, "description": "Any name, unless the server is strict about it."},
-        "language": {**TEXT, "description": "A code or an English name; left out: detected."},
+        "model": {**TEXT, "description": "Any name, unless the server checks model names."},
+        "language": {**TEXT, "description": "Language code or English name; detected if omitted."},
         "languages[]": {**_LIST, "description": "Languages that detection is restricted to."},
-        "prompt": {**TEXT, "description": "Text that the model takes as having come before."},
-        "keywords[]": {**_LIST, "description": "Words that the model should expect."},
+        "prompt": {**TEXT, "description": "Text that the model treats as preceding the audio."},
+        "keywords[]": {**_LIST, "description": "Words that the model should favour."},
         "response_format": {"type": "string", "enum": list(Format), "default": "json"},
         "temperature": {"type": "number", "minimum": 0, "maximum": 1},
         "timestamp_granularities[]": {
             "type": "array",
             "items": {"type": "string", "enum": ["word", "segment"]},
-            "description": "Of `verbose_json`.",
+            "description": "Only for `verbose_json`.",
         },
         "max_line_width": {
             "type": "integer",
             "minimum": MIN_LINE_WIDTH,
             "maximum": MAX_LINE_WIDTH,
             "default": USUAL.max_line_width,
-            "description": "Of `srt` and `vtt`; East Asian characters count twice.",
+            "description": "Only for `srt` and `vtt`; East Asian characters count twice.",
         },
         "max_lines": {
             "type": "integer",
             "minimum": 1,
             "maximum": MAX_LINES,
             "default": USUAL.max_lines,
-            "description": "Of `srt` and `vtt`: lines that are shown together.",
+            "description": "Only for `srt` and `vtt`: maximum lines of a subtitle.",
         },
-        "stream": {"type": "boolean", "description": "Answer with events (transcriptions only)."},
+        "stream": {
+            "type": "boolean",
+            "description": "Return an event stream (transcriptions only).",
+        },
     },
 }
 
@@ -63,7 +66,7 @@ _MEDIA_TYPES = ("application/json", "text/plain", "text/vtt", "text/event-stream
 
 OPENAI_RESPONSES: Answers = {
     200: {
-        "description": "The text, in the format that was asked for.",
+        "description": "The transcript in the requested format.",
         "content": {
             media_type: {"schema": {"type": "object"} if "json" in media_type else TEXT}
             for media_type in _MEDIA_TYPES
@@ -78,7 +81,7 @@ MODEL_RESPONSES: Answers = {
     **refusals(OPENAI_ERROR, *KEYED, 404),
 }
 MODELS_RESPONSES: Answers = {
-    200: answer("All of them.", fields(object=TEXT, data={"type": "array", "items": _MODEL})),
+    200: answer("All models.", fields(object=TEXT, data={"type": "array", "items": _MODEL})),
     **refusals(OPENAI_ERROR, *KEYED),
 }
 

@@ -1,8 +1,8 @@
-"""``/v1/realtime``: OpenAI's Realtime transcription, and the short-lived secrets for it.
+"""``/v1/realtime``: OpenAI's Realtime transcription, and its client secrets.
 
-A secret is ``ek_``, one of our tokens (:mod:`.tokens`), and behind a ``~`` what its session is to
-start with: so nothing has to be remembered, and any server with the same key knows it. What stands
-there isn't signed, as its holder may change it by ``session.update`` anyhow.
+A secret consists of ``ek_``, a token (:mod:`.tokens`), ``~`` and the initial session configuration.
+The server stores no secrets, and any server with the same key accepts them. The configuration isn't
+signed, because the holder can change it with ``session.update`` anyway.
 """
 
 import base64
@@ -38,9 +38,9 @@ SUBPROTOCOL = "realtime"
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 
 DEFAULT_TTL_S, BETA_TTL_S = 600, 60
-"""OpenAI's own defaults."""
+"""OpenAI's defaults, in seconds."""
 MAX_CONFIG_CHARACTERS = 4000
-"""A header holds 8 KB at many proxies."""
+"""Many proxies limit a header to 8 KB."""
 _MAX_BODY_BYTES = 64 * 1024
 
 _Ttl = Annotated[int, msgspec.Meta(ge=10, le=7200)]
@@ -67,31 +67,31 @@ class _BetaFields(msgspec.Struct):
 
 @router.websocket("/v1/realtime")
 async def realtime(websocket: WebSocket) -> None:
-    """Serve a client of OpenAI's; ``intent`` may be there, and ``model``, and much else."""
+    """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
     await serve_dialect(websocket, "openai-realtime", _read, openai_refusal)
 
 
 @router.post(
     "/v1/realtime/client_secrets",
-    summary="A short-lived secret for OpenAI's Realtime transcription",
+    summary="Create a client secret for Realtime transcription (OpenAI)",
     response_class=Response,
     responses=SECRET_RESPONSES,
     openapi_extra=SECRET_OPENAPI,
 )
 async def post_client_secret(request: Request) -> Response:
-    """Return a secret with which a page can open ``/v1/realtime``."""
+    """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
     return await _answered(request, _client_secret)
 
 
 @router.post(
     "/v1/realtime/transcription_sessions",
-    summary="The same, as it was in OpenAI's beta",
+    summary="Create a Realtime transcription session (OpenAI beta)",
     response_class=Response,
     responses=BETA_SECRET_RESPONSES,
     openapi_extra=BETA_SECRET_OPENAPI,
 )
 async def post_transcription_session(request: Request) -> Response:
-    """Return a session with its secret."""
+    """Return a session with its client secret."""
     return await _answered(request, _transcription_session)
 
 
@@ -109,7 +109,7 @@ def _read(websocket: WebSocket) -> Handshake:
 async def _answered(
     request: Request, answer: Callable[[Request], Awaitable[dict[str, Any]]]
 ) -> Response:
-    """Return an answer that no cache may keep."""
+    """Authenticate a request, and return an answer that must not be cached."""
     state_of(request).admit(request)
     return json_response(await answer(request), headers={"cache-control": "no-store"})
 
@@ -144,21 +144,21 @@ def _merged(session: bytes | msgspec.Raw) -> RealtimeConfig:
 
 
 def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
-    """Return a secret and when it expires, in seconds since 1970."""
+    """Return a secret, and its expiry in seconds since 1970."""
     now = time.time()
     token = state_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
     told = b"" if config == RealtimeConfig() else msgspec.json.encode(config.session(""))
     packed = base64.urlsafe_b64encode(told).rstrip(b"=").decode()
     if len(packed) > MAX_CONFIG_CHARACTERS:
-        raise BadRequest("The prompt and keywords are too long for a secret: send session.update.")
+        raise BadRequest("The prompt and keywords are too long for a secret; use session.update.")
     return f"ek_{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
 
 
 def _config_of(presented: str) -> RealtimeConfig:
-    """Return what a secret says of its session; a key says nothing.
+    """Return the session configuration in a secret; the default for a key.
 
     Raises:
-        BadRequest: Somebody changed it to what makes no sense.
+        BadRequest: The configuration is malformed or invalid.
     """
     packed = presented.partition("~")[2] if presented.startswith("ek_") else ""
     if not packed:
@@ -166,5 +166,5 @@ def _config_of(presented: str) -> RealtimeConfig:
     try:
         told = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
     except (binascii.Error, ValueError):
-        raise BadRequest("The secret is damaged: get a new one.") from None
+        raise BadRequest("Malformed client secret; request a new one.") from None
     return _merged(told)

@@ -1,8 +1,8 @@
 """OpenAI's REST API for speech: ``/v1/audio/transcriptions``, ``/v1/audio/translations``, models.
 
-Another shape of ``POST /utterance``, and nothing else: the same room before the body, the same
-spool, deadlines and workers. What its clients name as a model is the one that is loaded, whatever
-they call it, unless the operator asks for strictness.
+The same as ``POST /utterance`` in another format: the same admission before the body is read, the
+same spool, deadlines and workers. Any model name means the loaded model, unless the operator
+enables strict model names.
 """
 
 import time
@@ -51,7 +51,7 @@ from auricle.server.uploads.upload import Upload
 from auricle.types import Task
 
 GAPS_HEADER = "x-auricle-gaps"
-"""How many stretches are missing in an answer that has no place to say so."""
+"""Response header with the number of gaps, for formats that can't contain them."""
 
 _SINCE = int(time.time())
 
@@ -60,19 +60,19 @@ router = APIRouter()
 
 @router.post(
     "/v1/audio/transcriptions",
-    summary="Turn speech into text, as OpenAI has it",
+    summary="Transcribe audio (OpenAI)",
     response_class=Response,
     responses=OPENAI_RESPONSES,
     openapi_extra=OPENAI_OPENAPI,
 )
 async def post_transcription(request: Request) -> Response:
-    """Return the text of a file in the format that the form asks for, or stream it."""
+    """Return the transcript of a file in the requested format, or stream it."""
     return await _answer(request, Task.TRANSCRIBE)
 
 
 @router.post(
     "/v1/audio/translations",
-    summary="Turn speech into English text, as OpenAI has it",
+    summary="Translate audio into English (OpenAI)",
     response_class=Response,
     responses=OPENAI_RESPONSES,
     openapi_extra=OPENAI_OPENAPI,
@@ -84,12 +84,12 @@ async def post_translation(request: Request) -> Response:
 
 @router.get(
     "/v1/models",
-    summary="The models, as OpenAI has it",
+    summary="List models (OpenAI)",
     response_class=Response,
     responses=MODELS_RESPONSES,
 )
 async def get_models(request: Request) -> Response:
-    """Return the loaded model under its own name, and under those that it goes by."""
+    """Return the loaded model, under its name and under its aliases."""
     server = state_of(request)
     server.admit(request)
     models = [model_fields(name, _SINCE) for name in _model_names(server)]
@@ -98,12 +98,12 @@ async def get_models(request: Request) -> Response:
 
 @router.get(
     "/v1/models/{name:path}",
-    summary="A model, as OpenAI has it",
+    summary="Get a model (OpenAI)",
     response_class=Response,
     responses=MODEL_RESPONSES,
 )
 async def get_model(request: Request, name: str) -> Response:
-    """Return a model that may be named in requests."""
+    """Return a model that requests may name."""
     server = state_of(request)
     server.admit(request)
     _check_model(server, name)
@@ -120,7 +120,7 @@ def _check_model(server: ServerState, name: str) -> None:
     if not settings.openai_strict_models or name in _model_names(server):
         return
     if settings.openai_models or not is_whisper_name(name):
-        raise UnknownModel("This server has no such model; GET /v1/models lists what it has.")
+        raise UnknownModel("Unknown model; GET /v1/models lists the models of this server.")
 
 
 async def _answer(request: Request, task: Task) -> Response:
@@ -153,7 +153,7 @@ async def _answer(request: Request, task: Task) -> Response:
             )
         result = await while_connected(request.receive, work)
         reception.count(result)
-        return await to_thread.run_sync(_response, asked, result)  # hours have many words
+        return await to_thread.run_sync(_response, asked, result)  # slow for hours of audio
 
 
 def _response(asked: SpeechRequest, result: FileTranscript) -> Response:

@@ -1,7 +1,7 @@
-"""Counts and logs each request, once, when it has been answered, and ends it when time is up.
+"""Counts and logs each request once, at its end, and cancels it when draining is over.
 
-Of requests without a valid key a few lines a minute and address are logged: whoever guesses keys
-must not fill the log. All of them are counted.
+For requests without a valid key, only a few lines a minute are logged for each address, so that
+trying keys can't fill the log. All of them are counted.
 """
 
 import time
@@ -23,7 +23,7 @@ _log = structlog.get_logger("auricle.server")
 
 
 class AccessLogMiddleware:
-    """ASGI middleware around all others; see the module."""
+    """ASGI middleware that counts, logs and cancels requests."""
 
     def __init__(self, app: ASGIApp, server: ServerState) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class AccessLogMiddleware:
         self._unauthorized = LineSampler()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application and note what came of it."""
+        """Run the application, and record the outcome."""
         if scope["type"] == "websocket":
             await self._watch_socket(scope, receive, send)
             return
@@ -60,7 +60,7 @@ class AccessLogMiddleware:
             self._note(scope, status, time.monotonic() - began_at)
 
     async def _watch_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run a WebSocket; when time is up the server closes it with 1012."""
+        """Run a WebSocket; when draining is over, the server closes it with 1012."""
         began_at, status = time.monotonic(), CLIENT_LEFT_STATUS
 
         async def noting_send(message: Message) -> None:
@@ -82,7 +82,7 @@ class AccessLogMiddleware:
 
     def _note(self, scope: Scope, status: int, duration_s: float) -> None:
         record, route = request_log(scope), _route(scope)
-        method = scope.get("method", "GET")  # a WebSocket's handshake is one
+        method = scope.get("method", "GET")  # a WebSocket handshake is a GET
         self._server.metrics.count_request(method, route, status, record.code)
         sampled: dict[str, object] = {}
         if status == 401:
@@ -105,6 +105,6 @@ class AccessLogMiddleware:
 
 
 def _route(scope: Scope) -> str:
-    """Return the template that matched: a path itself may be anything."""
+    """Return the matched route template; a raw path could have any value."""
     path = getattr(scope.get("route"), "path", None)
     return path if isinstance(path, str) else UNMATCHED

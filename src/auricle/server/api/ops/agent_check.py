@@ -1,9 +1,9 @@
-"""A port that tells HAProxy how much more this server can take.
+"""A port for HAProxy's agent check, which reports this server's free capacity.
 
-HAProxy's agent check connects, reads one line and hangs up: the line says whether new clients may
-come, and with what weight compared with the other servers (HAProxy's configuration manual,
-``agent-check``). Nothing is read, no connection outlives its line, and nothing waits: who would
-have to be waited for is cut off.
+HAProxy connects, reads one line and disconnects. The line says whether the server accepts new
+clients, and its weight relative to the other servers (HAProxy's configuration manual,
+``agent-check``). The server reads nothing, and aborts a connection whose line can't be sent at
+once.
 """
 
 import asyncio
@@ -14,30 +14,30 @@ from collections.abc import Sequence
 from auricle.server.context import ServerState
 
 LEAST_PERCENT = 1
-"""A server that is full still answers who comes, with when to come back; 0 would drain it."""
+"""A full server still answers clients, with Retry-After; a weight of 0 would drain it."""
 BACKLOG = 16
 
 
 def agent_line(*, is_ready: bool, is_draining: bool, free_share: float) -> bytes:
-    """Return what the agent says.
+    """Return the line of the agent check.
 
     Args:
-        is_ready: Whether speech can be recognised now.
-        is_draining: Whether the server is about to go.
-        free_share: What of its capacity is free, from 0 to 1.
+        is_ready: Whether the server can recognise speech now.
+        is_draining: Whether the server is draining.
+        free_share: Free share of the capacity, from 0 to 1.
     """
     if is_draining:
         return b"drain\n"
     if not is_ready:
         return b"down\n"
     percent = max(LEAST_PERCENT, math.ceil(100 * min(1.0, max(0.0, free_share))))
-    return b"up ready %d%%\n" % percent  # both: they undo `down` and `drain` of before
+    return b"up ready %d%%\n" % percent  # `up` undoes `down`, `ready` undoes `drain`
 
 
 def line_of(server: ServerState) -> bytes:
-    """Return what the agent of a server says now.
+    """Return the current line for a server.
 
-    Free is what the scarcer of two things has left: places for live sessions, and the recognisers.
+    The free share is the lower one of two: live session slots, and recognition capacity.
     """
     return agent_line(
         is_ready=server.transcriber.stats().is_working,
@@ -47,7 +47,7 @@ def line_of(server: ServerState) -> bytes:
 
 
 class _Answer(asyncio.Protocol):
-    """One connection: the line goes out as it is made, and that was it."""
+    """One connection: sends the line, then closes."""
 
     def __init__(self, server: ServerState) -> None:
         self._server = server
@@ -56,14 +56,14 @@ class _Answer(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         transport.pause_reading()
         transport.write(line_of(self._server))
-        if transport.get_write_buffer_size():  # not even a line is taken at once
+        if transport.get_write_buffer_size():  # the line doesn't fit the socket's buffer
             transport.abort()
         else:
             transport.close()
 
 
 async def serve_agent(server: ServerState, sockets: Sequence[socket.socket]) -> None:
-    """Answer whoever connects, until cancelled; the sockets are closed then."""
+    """Serve agent checks until cancelled; closes the sockets at the end."""
     loop = asyncio.get_running_loop()
     listeners = [
         await loop.create_server(lambda: _Answer(server), sock=found, backlog=BACKLOG)

@@ -1,4 +1,4 @@
-"""``/livez`` (the event loop answers), ``/readyz`` (speech can be recognised now), ``/health``."""
+"""Probes: ``/livez`` (the event loop runs), ``/readyz`` (a worker is ready), ``/health``."""
 
 import time
 from importlib.metadata import version
@@ -25,53 +25,53 @@ router = APIRouter()
 @router.head("/livez", include_in_schema=False)
 @router.get(
     "/livez",
-    summary="Is the server alive?",
+    summary="Liveness",
     response_class=Response,
-    responses={200: answer("It is.", fields(alive={"type": "boolean"})), **_REFUSALS},
+    responses={200: answer("The server is alive.", fields(alive={"type": "boolean"})), **_REFUSALS},
 )
 async def get_livez() -> Response:
-    """Answer: that is the whole point."""
+    """Return 200 while the event loop runs."""
     return json_response({"alive": True})
 
 
 @router.head("/readyz", include_in_schema=False)
 @router.get(
     "/readyz",
-    summary="Can it work now?",
+    summary="Readiness",
     response_class=Response,
-    responses={200: answer("It can.", fields(ready={"type": "boolean"})), **_REFUSALS},
+    responses={200: answer("The server is ready.", fields(ready={"type": "boolean"})), **_REFUSALS},
 )
 async def get_readyz(request: Request) -> Response:
-    """Answer 200 only while a worker is ready and has worked, or passed a self-test, lately."""
+    """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
     server = state_of(request)
     if server.is_draining:
         return error_response(Draining("The service is shutting down.", RETRY_S))
     if not server.transcriber.stats().is_working:
-        return error_response(NoWorkerReady("No worker is ready, or all take too long.", RETRY_S))
+        return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
     return json_response({"ready": True})
 
 
 @router.head("/health", include_in_schema=False)
 @router.get(
     "/health",
-    summary="How is everything?",
+    summary="Health",
     response_class=Response,
-    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+    responses={200: answer("The current state.", {"type": "object"}), **_REFUSALS},
 )
 async def get_health(request: Request) -> Response:
-    """Return the state of workers, queue and jobs; with the operator's key also crash stacks."""
+    """Return the state of workers, queue and jobs; crash stacks only with the operator's key."""
     server = state_of(request)
     return json_response(health_body(server, server.keyring.is_operator(request.headers)))
 
 
 @router.get(
     "/health/history",
-    summary="How was it lately?",
+    summary="History of the last 15 minutes",
     response_class=Response,
-    responses={200: answer("All figures.", {"type": "object"}), **_REFUSALS},
+    responses={200: answer("The current state.", {"type": "object"}), **_REFUSALS},
 )
 async def get_history(request: Request) -> Response:
-    """Return the figures of the last 15 minutes; with the operator's key also crash stacks."""
+    """Return the last 15 minutes; crash stacks only with the operator's key."""
     server = state_of(request)
     is_operator = server.keyring.is_operator(request.headers)
     return json_response(
@@ -80,7 +80,7 @@ async def get_history(request: Request) -> Response:
 
 
 def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
-    """Return what ``/health`` answers."""
+    """Return the body of ``/health``."""
     asr, decode = server.transcriber.stats(), server.decoder.stats()
     return {
         "status": _status(asr, decode, server),

@@ -1,9 +1,9 @@
-"""The pages for people: captions at ``/``, the server's state at ``/status``.
+"""The web pages: captions at ``/``, the server's state at ``/status``.
 
-``make web`` builds them from ``web/page`` into ``static/`` beside this module, and wheels carry
-them; without them a plain page says how to build them, and all else works. They are read once, at
-the start, and kept in memory: there is no file I/O on the event loop, and no path that a request
-could name. What is below ``assets/`` has its content's hash in its name, so browsers keep it.
+``make web`` builds them from ``web/page`` into the server's ``static/`` folder, and wheels include
+them. Without them, a plain page says how to build them. They are read at start and kept in memory,
+so requests cause no file I/O and can't name a path on disk. Files below ``assets/`` have a content
+hash in their name, so browsers cache them.
 """
 
 import gzip
@@ -28,7 +28,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""All that the build makes: another type is a mistake in it."""
+"""All file types that the build creates; any other is a bug in the build."""
 
 _UNBUILT = b"""<!doctype html>
 <html lang="en">
@@ -37,8 +37,8 @@ _UNBUILT = b"""<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Auricle</title>
 <h1>Auricle is running</h1>
-<p>Its API works. Its pages are not built yet: run <code>make web</code> (it needs Node 20 and npm),
-then start the server again.</p>
+<p>The API works. The web pages are not built: run <code>make web</code> (it needs Node 20 and npm),
+then restart the server.</p>
 </html>
 """
 
@@ -58,7 +58,7 @@ _KEPT = "public, max-age=31536000, immutable"
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """What is answered for one path, but for what was asked."""
+    """A file as it is served, without regard to the request."""
 
     body: bytes
     zipped: bytes
@@ -66,7 +66,7 @@ class _File:
 
 
 def pages_router(folder: Path = STATIC) -> APIRouter:
-    """Return the routes of the pages that are built in a folder, which is read here."""
+    """Read the built pages in a folder, and return their routes."""
     files = _read(folder)
     router = APIRouter(include_in_schema=False)
 
@@ -99,7 +99,7 @@ def _file(name: str, body: bytes) -> _File:
     headers = {
         **_HEADERS,
         "content-type": _TYPES[Path(name).suffix],
-        "content-security-policy": _policy(body),  # of a worker its own script's counts
+        "content-security-policy": _policy(body),  # a web worker uses its script's policy
         "cache-control": _KEPT if is_kept else "no-cache",
         "etag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
     }
@@ -107,7 +107,7 @@ def _file(name: str, body: bytes) -> _File:
 
 
 def _policy(body: bytes) -> str:
-    """Return what a page may load: of styles, those that stand in it as they were built."""
+    """Return a page's content security policy, with the hashes of its inline styles."""
     styles = [b64encode(hashlib.sha256(style).digest()) for style in _STYLE.findall(body)]
     allowed = " ".join(f"'sha256-{digest.decode()}'" for digest in styles) or "'none'"
     return _POLICY.format(styles=allowed)
