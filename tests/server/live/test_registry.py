@@ -100,7 +100,7 @@ async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_ha
         here, neighbour, local = map(ip_address, ("192.0.2.1", "192.0.2.2", "127.0.0.1"))
         room = fakes.live.admit(ALICE, here, is_resuming=False)
         fakes.live.admit(ClientId("bob"), here, is_resuming=False)
-        with pytest.raises(RateLimited, match="2 live sessions") as caught:
+        with pytest.raises(RateLimited, match="2 concurrent live sessions") as caught:
             fakes.live.admit(ALICE, here, is_resuming=True)
         assert caught.value.retry_after_s == PLACE_RETRY_S
         fakes.live.admit(ALICE, neighbour, is_resuming=False)
@@ -116,7 +116,7 @@ async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_ha
 async def test_a_key_has_so_many_sessions_and_others_have_theirs() -> None:
     async with sessions(limits=KeyLimits(sessions=1)) as fakes:
         runner = await fakes.open()
-        with pytest.raises(RateLimited, match="1 live sessions") as caught:
+        with pytest.raises(RateLimited, match="1 concurrent live sessions") as caught:
             await fakes.open()
         assert caught.value.retry_after_s == SESSION_RETRY_S
         other = await fakes.open(client=ClientId("bob"))

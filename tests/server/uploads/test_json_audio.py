@@ -69,7 +69,7 @@ async def test_what_is_not_base64_is_refused(audio: str) -> None:
 
 @pytest.mark.parametrize("audio", [None, 5, ["YWJj"], {"a": "YWJj"}, True])
 async def test_audio_that_is_no_string_is_refused(audio: object) -> None:
-    with pytest.raises(BadRequest, match="audio must be a string"):
+    with pytest.raises(BadRequest, match="audio must be a base64 string"):
         await parse_payload(body(audio))
 
 

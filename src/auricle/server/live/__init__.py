@@ -1,1 +1,1 @@
-"""Live sessions: connections, their runner and registry."""
+"""Live sessions: connections, runners and registry."""

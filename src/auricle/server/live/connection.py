@@ -1,11 +1,12 @@
-"""One WebSocket of a live session: bytes in, events out, until one side has had enough.
+"""One WebSocket connection of a live session: audio and commands in, events out.
 
-Four tasks: one reads, one writes, one watches the clock, one waits for the server to go. The first
-that finds a reason ends the connection, and the reason is told to the client in the words of its
-dialect. The session outlives the connection if the dialect lets clients come back.
+Four tasks run per connection: a reader, a writer, an idle timer and a task that waits for the
+server's shutdown. The first task that finds a reason to end the connection does so, and the reason
+is sent to the client in its dialect. The session outlives the connection if the dialect supports
+resuming.
 
-Where the server ends a connection whose speech nobody can continue, the open utterance is
-transcribed first, and its final is the last result (docs/decisions/031).
+If the server ends a connection that can't be resumed, it first transcribes the open utterance and
+sends its final as the last result (docs/decisions/031).
 """
 
 import contextlib
@@ -47,17 +48,17 @@ from auricle.server.net.websocket import peer_of
 __all__ = ["End", "LiveConnection", "Socket"]
 
 GOODBYE_S = 1.0
-"""How long what is left may take to be sent when a connection ends."""
+"""Time to send the remaining messages when a connection ends, in seconds."""
 DRAIN_S = 2.0
-"""How long finals of utterances that have ended are waited for when the server goes: a client that
-comes back gets them from the next one."""
+"""Wait for the finals of ended utterances when the server shuts down, in seconds. A client that
+resumes receives later ones from the next server."""
 LAST_FINAL_S = 10.0
-"""Longest wait for the last final of a connection that the server ends."""
+"""Longest wait for the last final of a connection that the server ends, in seconds."""
 SIGN_OF_LIFE_S = 2.0
-"""A client whose messages are not read gets its marks this often: pings are not read either, and it
-would take the server for gone."""
+"""Interval of progress events to a client whose messages are not being read, in seconds. Its pings
+are not read either, so it would assume that the server is gone."""
 MAX_BAD_MESSAGES = 10
-"""So many text messages of one connection may be wrong; then it is closed."""
+"""Invalid text messages after which a connection is closed."""
 SLOW_RETRY_S = 1
 
 
@@ -68,11 +69,11 @@ _EXPAND = {Law.MU: mulaw_to_pcm16, Law.A: alaw_to_pcm16}
 
 
 class Socket(Protocol):
-    """What is needed of a WebSocket, or of whatever else passes messages on as one does (ASGI)."""
+    """The interface required of a WebSocket, or of another transport with ASGI messages."""
 
     @property
     def scope(self) -> Scope:
-        """The connection's."""
+        """The connection's ASGI scope."""
         ...
 
     async def receive(self) -> Message:
@@ -83,7 +84,7 @@ class Socket(Protocol):
         """Send a message.
 
         Raises:
-            WebSocketDisconnect: The client has left.
+            WebSocketDisconnect: The client has disconnected.
         """
         ...
 
@@ -93,13 +94,13 @@ class Socket(Protocol):
 
 
 def end_of(error: BaseException, after_s: float | None = None) -> End:
-    """Return how an error ends a connection: the only place that knows."""
+    """Map an error to the end of a connection; the only place that does."""
     known = error if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError()
     return End(known.code, known.close_code, failed_of(error, after_s))
 
 
 def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
-    """Return what a client is told of an error."""
+    """Return the event that reports an error to a client."""
     body = error_body(error)
     return Failed(
         code=str(body["code"]),
@@ -110,7 +111,7 @@ def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
 
 
 def disconnect_reason(websocket: Socket) -> End:
-    """Return how a connection ended that is gone: its client left, or broke WebSocket itself."""
+    """Return why a connection was lost: the client left or violated the WebSocket protocol."""
     peer = peer_of(websocket.scope)
     if peer is None or peer.violation_code is None:
         return CLIENT_LEFT
@@ -119,7 +120,7 @@ def disconnect_reason(websocket: Socket) -> End:
 
 
 def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
-    """Note for metrics and the log how a connection ended."""
+    """Record the end of a connection in the metrics and the request log."""
     log = request_log(websocket.scope)
     log.details["end"] = end.how
     if end.failed is not None:
@@ -130,7 +131,7 @@ def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
 async def close_gracefully(
     websocket: Socket, end: End, left: Iterable[OutboundItem] = (), dialect: Dialect | None = None
 ) -> None:
-    """Send what is left and the reason, and close; a client that doesn't read is cut off."""
+    """Send the remaining messages and the reason, and close; abort if the client doesn't read."""
     dialect = dialect or NativeDialect()
     texts = [text for said in left for text in _texts(dialect, said)]
     closing_messages = dialect.closing_messages(end)
@@ -149,18 +150,18 @@ def _texts(dialect: Dialect, said: OutboundItem) -> Iterable[str]:
 
 
 class LiveConnection:
-    """A connection that has been accepted and has a session; see the module.
+    """An accepted connection that is attached to a session; see the module.
 
     Args:
-        websocket: Accepted.
-        live: Where its session is.
-        runner: Its session.
-        dialect: How its client talks; the native protocol if there is none.
-        drain_s: Longest wait for finals when the server shuts down. Clients that resume on the
-            next server wait ``DRAIN_S`` at most.
-        hears_out: When the server shuts down, the client may finish speaking, in the part of
-            ``drain_s`` that the last final does not need.
-        warnings: Of options that have no effect; they follow the first event.
+        websocket: The accepted WebSocket.
+        live: The registry of sessions.
+        runner: The session's runner.
+        dialect: The client's wire protocol; native if ``None``.
+        drain_s: Longest wait for finals when the server shuts down, in seconds. For clients that
+            can resume on the next server it is at most ``DRAIN_S``.
+        hears_out: When the server shuts down, let the client finish speaking, in the part of
+            ``drain_s`` that is not reserved for the last final.
+        warnings: Warnings of options that have no effect, sent after the first event.
     """
 
     def __init__(
@@ -196,10 +197,10 @@ class LiveConnection:
         self._bad_messages = 0
 
     async def run(self, last_result: int | None = None) -> End:
-        """Serve until the end, and return why it came.
+        """Serve the connection until it ends; return the reason.
 
         Args:
-            last_result: The last final that the client has, if it comes back.
+            last_result: The last final that the client has, if it resumes.
         """
         try:
             with self._blaming():
@@ -221,7 +222,7 @@ class LiveConnection:
             self._live.metrics.dropped_partials.inc(self._outbox.dropped_partials)
         end = self._end or CLIENT_LEFT
         if end is not CLIENT_LEFT:
-            # What was on its way goes first: a client that gets the final after a missing one
+            # Send what was in flight first: a client that misses one final and receives the next
             # would acknowledge both.
             left: list[OutboundItem] = [Reply(tuple(self._on_its_way))]
             while (said := self._outbox.next_event()) is not None:
@@ -229,10 +230,10 @@ class LiveConnection:
             await close_gracefully(self._websocket, end, left, self._dialect)
         return end
 
-    # What the session tells it.
+    # Called by the session.
 
     def deliver(self, event: SessionEvent) -> None:
-        """Take an event; see :class:`auricle.server.live.runner.Listener`."""
+        """Queue an event; see :class:`auricle.server.live.runner.Listener`."""
         self._put(event)
 
     def dismiss(self, error: AuricleError) -> None:
@@ -243,9 +244,13 @@ class LiveConnection:
         self._outbox.put(said)
         self._news.set()
         if self._outbox.is_overrun:
-            self.dismiss(Overloaded("You read too slowly: results don't fit.", SLOW_RETRY_S))
+            self.dismiss(
+                Overloaded(
+                    "The client is not reading fast enough; its send buffer is full.", SLOW_RETRY_S
+                )
+            )
 
-    # Its tasks.
+    # Tasks.
 
     async def _run_task(self, task: Callable[[], Awaitable[None]]) -> None:
         with self._blaming():
@@ -253,7 +258,7 @@ class LiveConnection:
 
     @contextlib.contextmanager
     def _blaming(self) -> Iterator[None]:
-        """Turn an error into the end of this connection, and of nothing else."""
+        """Turn an error into the end of this connection only."""
         try:
             yield
         except WebSocketDisconnect:
@@ -263,7 +268,7 @@ class LiveConnection:
         except Exception as error:
             log_unexpected(error, session=self._runner.session.id)
             self._finish(end_of(error))
-            self._runner.end()  # nobody knows what state it is in
+            self._runner.end()  # its state is undefined
 
     @property
     def _has_ended(self) -> bool:
@@ -271,25 +276,25 @@ class LiveConnection:
 
     @property
     def _can_resume(self) -> bool:
-        """Whether another connection can continue the speech of this one."""
+        """Whether another connection can resume this session."""
         return self._dialect.is_resumable and self._runner.session.is_resumable
 
     def _needs_last_final(self, end: End) -> bool:
-        """Whether the open utterance is to be transcribed before the connection is closed.
+        """Whether to transcribe the open utterance before closing the connection.
 
-        Not where another connection may continue it, and not where the client doesn't read.
+        No if another connection can resume the session, or the client doesn't read.
         """
         if end in (CLIENT_LEFT, DONE) or end.how == TakenOver.code or self._outbox.is_overrun:
             return False
         return not self._can_resume
 
     async def _conclude(self) -> None:
-        """Transcribe what was said, as nothing more comes."""
+        """End the open utterance and wait for its final; no more audio follows."""
         if self._is_concluded:
             return
         self._is_concluded = True
         with self._blaming():
-            await self._runner.until_wanted()  # what was read already
+            await self._runner.until_wanted()  # process data that was already read
             self._runner.conclude()
             await self._runner.until_settled()
 
@@ -303,18 +308,18 @@ class LiveConnection:
             while True:
                 self._reading_since = time.monotonic()
                 message = await self._websocket.receive()
-                if self._end is not None:  # it woke us before we were cancelled: another may have
-                    return  # the session by now, and a message of ours would garble its stream
+                if self._end is not None:  # woken before the cancellation: another connection may
+                    return  # own the session now, and this message would corrupt its stream
                 self._reading_since = None
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 await self._work_off(message)
                 if self._is_read_out or self._has_ended:
-                    break  # as above
+                    break  # the same race
         self._has_read.set()
 
     async def _work_off(self, message: Message) -> None:
-        """Do what a message asks for, with a pause after each step."""
+        """Process a message step by step, yielding to other connections after each."""
         began_at, taken = time.monotonic(), 0
         try:
             for step in self._steps_of(message):
@@ -349,14 +354,14 @@ class LiveConnection:
                 self._runner.receive_command(step)
 
     def _take_audio(self, data: bytes) -> None:
-        """Give a binary message to the session."""
+        """Pass audio to the session."""
         arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
         self._runner.receive_data(data)
         if self._runner.session.wants_data:
             self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
 
     async def _give_way(self, began_at: float, *, has_more: bool) -> None:
-        """Let others have their turn, and the session catch up; not reading is back-pressure."""
+        """Yield to other connections, and wait until the session wants data (back-pressure)."""
         pause_s = self._share.pause_s(began_at, time.monotonic())
         if pause_s or has_more:
             await anyio.sleep(pause_s)
@@ -387,19 +392,19 @@ class LiveConnection:
                 owed_at = now
             idle_s = now - max(self._idle_since(), owed_at)
             if self._reading_since is not None and idle_s >= limit_s:
-                raise IdleTimeout(f"Nothing came for {limit_s:g} s.")
+                raise IdleTimeout(f"No data received for {limit_s:g} s.")
             await anyio.sleep(limit_s / 10 if is_owing else max(limit_s - idle_s, limit_s / 10))
 
     @property
     def _is_owing(self) -> bool:
-        """Whether it is we who are waited for: a client that can't come back would lose words."""
+        """Whether the client is waiting for the server; closing now could lose finals."""
         session = self._runner.session
         if session.is_stopping:
             return not session.is_closed
         return session.owes_finals and not self._can_resume
 
     def _idle_since(self) -> float:
-        """When bytes last came, or since when we read: what we don't read doesn't come."""
+        """Return when bytes were last received, or when reading resumed if that is later."""
         since = self._reading_since or time.monotonic()
         return since if self._peer is None else max(since, self._peer.received_at)
 
@@ -410,18 +415,18 @@ class LiveConnection:
             await anyio.sleep(max(0.0, left_s - LAST_FINAL_S))
             left_s = min(left_s, LAST_FINAL_S)
         if self._can_resume:
-            self._reader.cancel()  # what comes now is sent again to the next server
+            self._reader.cancel()  # the client resends this to the next server
             with anyio.move_on_after(min(left_s, DRAIN_S)):
                 await self._runner.until_settled()
         else:
             with anyio.move_on_after(left_s):
                 await self._until_read_out()
                 await self._conclude()
-            self._is_concluded = True  # or the time for it is up
+            self._is_concluded = True  # also if the time was up
         self._finish(end_of(*self._live.closing_messages()))
 
     async def _until_read_out(self) -> None:
-        """Read no further message, once all of the present one is with the session."""
+        """Stop reading once the current message has been passed to the session."""
         self._is_read_out = True
         if self._reading_since is not None:
             self._reader.cancel()

@@ -1,31 +1,31 @@
-"""How busy the recognisers are, as one number for all live sessions. No I/O, no clock.
+"""The load of the workers as one number for all live sessions. No I/O, no clock.
 
-Guesses (partials, speculation) are what a busy service leaves out first: sessions make fewer of
-them as the load goes up, and none when it is full. Files that wait, and backlogs of live streams,
-are no load: they go behind guesses.
+Optional jobs (partials and speculative finals) are shed first: sessions submit fewer of them as the
+load rises, and none at full load. Queued files and live backlogs do not count, as they have a lower
+priority than optional jobs.
 """
 
 from auricle.transcriber import JOB_OVERHEAD_S, Stats
 
 FULL_WAIT_S = 1.0
-"""With so much work waiting for each worker, a final would be late: no more guesses."""
+"""Queued work per worker, in seconds, at which the load is full: finals would be late."""
 EASY_SHARE = 0.5
-"""Workers that are busy for no more of the time leave room for every guess."""
+"""Share of busy workers up to which no optional jobs are shed."""
 BUSY_LOAD = 0.6
-"""The load when all workers are busy and nothing waits."""
+"""The load when all workers are busy and nothing is queued."""
 SMOOTHING = 0.25
-"""Weight of the newest look at who is busy: one look sees a worker as busy or idle only."""
+"""Weight of the newest sample; a single sample sees each worker as either busy or idle."""
 
 
 class LoadMeter:
-    """Turns looks at the recognisers into a load from 0 (idle) to 1 (full)."""
+    """Turns samples of the workers' state into a load from 0 (idle) to 1 (full)."""
 
     def __init__(self) -> None:
         self.load = 0.0
         self._busy_share = 0.0
 
     def observe(self, stats: Stats) -> float:
-        """Take in how things are now, and return the load."""
+        """Add a sample and return the load."""
         alive = [worker for worker in stats.workers if worker.state in ("ready", "busy")]
         if not alive:
             self.load = 1.0

@@ -1,4 +1,4 @@
-"""The native protocol as a dialect: events as they are, binary messages untouched."""
+"""The native protocol as a dialect: events and binary messages pass through unchanged."""
 
 from collections.abc import Iterable
 
@@ -18,14 +18,16 @@ class NativeDialect:
     idle_timeout_s = None
 
     def receive_text(self, text: str) -> Iterable[Step]:
-        """Read a command.
+        """Parse a command.
 
         Raises:
-            BadRequest: It isn't one, or comes too late.
+            BadRequest: The text is not a command, or the command is not valid after the start.
         """
         command = decode_command(text)
         if isinstance(command, Start | Resume):
-            raise BadRequest("The session has started: open another connection for this.")
+            raise BadRequest(
+                "`start` and `resume` are not valid in a running session; open a new connection."
+            )
         return (_resolved(command) if isinstance(command, Configure) else command,)
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
@@ -33,17 +35,17 @@ class NativeDialect:
         return (data,)
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the one message that tells an event, if the protocol has one."""
+        """Return the message for an event; nothing if the native protocol has none."""
         return (encode_event(event),) if isinstance(event, Event) else ()
 
     def closing_messages(self, end: End) -> ClosingMessages:
-        """Tell the error, if there is one, and close with its code."""
+        """Return the error event, if there is one, and the close code and reason."""
         texts = () if end.failed is None else tuple(self.encode(end.failed))
         return ClosingMessages(texts, end.close_code, end.how)
 
 
 def _resolved(command: Configure) -> Configure:
-    """Return the command with codes for languages; a language that is named lifts a restriction."""
+    """Return the command with language codes; an explicit language overrides ``languages``."""
     if not command.language and command.languages is UNSET:
         return command
     language, languages = language_choice(command.language or None, command.languages or ())

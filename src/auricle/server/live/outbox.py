@@ -1,8 +1,9 @@
-"""What waits to be sent to one client. Bounded; no I/O, no clock.
+"""The bounded queue of events to one client. No I/O, no clock.
 
-A client that reads slowly gets the newest guess only, then no news of speech and marks, and never
-loses a result: those that it has not acknowledged stay in the session's journal. When not even
-results fit, ``is_overrun`` says so: the connection is closed with 1013, and the client may resume.
+For a client that reads slowly, the queue keeps only the newest partial, then drops speech events
+and warnings. It never drops a final, and unacknowledged finals stay in the session's journal. If
+the queue overflows, ``is_overrun`` is set: the connection is closed with 1013, and the client may
+resume.
 """
 
 import math
@@ -20,18 +21,20 @@ from auricle.events import (
 from auricle.protocol.dialect import OutboundItem
 
 MAX_NEWS = 64
-"""So many events may wait before news that can be done without is left out."""
+"""Queue length from which speech events and warnings are dropped."""
 MAX_EVENTS = 128
-"""So many may wait beside those that a client comes back to: fewer than the journal keeps."""
+"""Maximum queue length, not counting the replay after a resume; less than the journal holds."""
 
-SLOW = Warned(WarningCode.SLOW, "You read too slowly: only the newest guess is sent.")
+SLOW = Warned(
+    WarningCode.SLOW, "The client is not reading fast enough; older partials are dropped."
+)
 
 
 class Outbox:
-    """The events of one connection, in order, and replies between them.
+    """The events and replies of one connection, in order.
 
     Args:
-        keeps_news: Only guesses are left out: for clients who can't do without the rest.
+        keeps_news: Drop partials only, for clients that depend on all other events.
     """
 
     def __init__(self, *, keeps_news: bool = False) -> None:
@@ -46,15 +49,15 @@ class Outbox:
 
     @property
     def is_overrun(self) -> bool:
-        """Whether not even results fit any more."""
+        """Whether the queue has overflowed."""
         return len(self._waiting) > self._limit
 
     def limit(self) -> None:
-        """Bound what waits from now on; what waits already, finals told again, is not counted."""
+        """Limit the queue from now on; replayed finals already in it are not counted."""
         self._limit = len(self._waiting) + MAX_EVENTS
 
     def put(self, event: OutboundItem) -> None:
-        """Add an event; an older one that it makes useless goes."""
+        """Add an event, and drop an older one that it replaces."""
         match event:
             case Partial():
                 if self._drop_partial():
@@ -79,7 +82,7 @@ class Outbox:
         return self._waiting.popleft()
 
     def _drop_partial(self, up_to: int | None = None) -> bool:
-        """Drop the guess that waits, if any, unless its utterance comes after ``up_to``."""
+        """Drop the queued partial, if any, unless its utterance is later than ``up_to``."""
         for event in self._waiting:
             if isinstance(event, Partial) and (up_to is None or event.utterance <= up_to):
                 self._waiting.remove(event)

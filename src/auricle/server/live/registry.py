@@ -1,8 +1,8 @@
-"""All live sessions of one server: who is let in, who comes back, who is given up.
+"""All live sessions of one server: admission, resuming and expiry.
 
-A session is admitted before it starts: it holds one of ``max_sessions`` places and, in the queue of
-the recognisers, standing room for its finals. Both are given back when it is over. A session whose
-connection is lost is kept for the grace time, and so are the last finals of one that has ended.
+A session is admitted before it starts: it holds one of ``max_sessions`` slots, and a standing queue
+reservation for its finals. Both are released when it is over. After a disconnect a session is kept
+for the grace period, and so are the last finals of a session that has ended.
 """
 
 import hmac
@@ -30,39 +30,40 @@ from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 SESSION_AUDIO_S = 7.5
-"""Room in the queue for a session's finals, beside the one that always has it: 36 sessions in a
-queue of 300 s, with the tenth that is kept for those who come back; 24 of one key. Two workers do
-37 s of speech a second (``bench/overload``): of 54 who spoke at once some had finals 10 s late."""
+"""Queue reservation for a session's finals, in seconds of audio. A queue of 300 s holds 36
+sessions, with a tenth kept for resumed sessions, and 24 sessions of one key. Two workers transcribe
+37 s of speech per second (``bench/overload``): with 54 concurrent speakers some finals were 10 s
+late."""
 LATE_S = 5.0
-"""When a new session's first final would take so long, there are too many sessions already."""
+"""Reject a new session if its first final would take longer than this, in seconds."""
 PLACE_RETRY_S = 10
 TICK_S = 0.5
-"""How often the load is measured, and sessions are looked for whose time is over."""
+"""Interval for measuring the load and expiring sessions, in seconds."""
 
 FIRST_RETURN_S = 0.5
 RETURNS_PER_S = 20
-"""When the server restarts, its clients come back at times that are spread: so many a second."""
+"""Reconnections per second over which clients are spread when the server restarts."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Room:
-    """Who holds one."""
+    """The holder of a reservation."""
 
     client: ClientId
     network: Network | None
 
 
 class LiveSessions:
-    """See the module.
+    """The registry of live sessions; see the module.
 
     Args:
-        settings: The section of live sessions.
-        transcriber: Does their jobs, and keeps room for them.
-        libopus: Decodes their packets.
-        metrics: Counts.
-        allowances: What each key may use.
-        gateway_id: What the ids of sessions begin with, so that a load balancer can tell where a
-            client is to come back to; letters and digits, or nothing.
+        settings: The settings of live sessions.
+        transcriber: Runs the sessions' jobs and holds their reservations.
+        libopus: Decodes Opus packets.
+        metrics: Metrics of live sessions.
+        allowances: Rate limits per key.
+        gateway_id: Prefix of session ids (letters and digits, or empty), by which a load balancer
+            routes a resuming client to its gateway.
     """
 
     def __init__(
@@ -92,42 +93,47 @@ class LiveSessions:
 
     @property
     def connected(self) -> int:
-        """Sessions with a connection."""
+        """Number of sessions with a connection."""
         return sum(runner.detached_at is None for runner in self._runners.values())
 
     @property
     def waiting(self) -> int:
-        """Sessions that a client may come back to."""
+        """Number of sessions without a connection, which a client may resume."""
         return len(self._runners) - self.connected
 
     @property
     def load(self) -> float:
-        """How busy the recognisers are, from 0 (idle) to 1 (full)."""
+        """The load of the workers, from 0 (idle) to 1 (full)."""
         return self._meter.load
 
     @property
     def free_share(self) -> float:
-        """How many of the places are free, from 0 to 1; kept sessions have theirs."""
+        """Share of session slots that are free, from 0 to 1; detached sessions keep theirs."""
         return 1.0 - len(self._rooms) / self.settings.max_sessions
 
     # Admission.
 
     def admit(self, client: ClientId, address: Address | None, *, is_resuming: bool) -> str:
-        """Return a new session's room; to be given to :meth:`open` or :meth:`leave`.
+        """Reserve a slot and queue room; pass the result to :meth:`open` or :meth:`leave`.
 
         Raises:
-            Overloaded: There is no place or no room, or no worker is ready.
-            RateLimited: The client's budget of crashes, or its allowance of audio or sessions, is
-                used up, or its address has too many sessions.
+            Overloaded: There is no free slot or queue room, or no worker is ready.
+            RateLimited: The client has used up its crash budget, its audio quota or its sessions,
+                or its address has too many sessions.
         """
         network, rooms = network_of(address), self._rooms.values()
         self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
         most = self.settings.max_sessions_per_address
         if network and most and sum(room.network == network for room in rooms) >= most:
-            raise RateLimited(f"An address may have {most} live sessions at once.", PLACE_RETRY_S)
+            raise RateLimited(
+                f"This address has reached its limit of {most} concurrent live sessions.",
+                PLACE_RETRY_S,
+            )
         if len(self._rooms) >= self.settings.max_sessions:
-            raise Overloaded("As many live sessions as the server takes are open.", PLACE_RETRY_S)
+            raise Overloaded(
+                "The server's limit of live sessions is reached; try again later.", PLACE_RETRY_S
+            )
         room = self._transcriber.reserve(
             client,
             SESSION_AUDIO_S,
@@ -139,12 +145,12 @@ class LiveSessions:
         return room
 
     def leave(self, room: str) -> None:
-        """Give a room back; again does no harm."""
+        """Release a reservation; idempotent."""
         self._rooms.pop(room, None)
         self._transcriber.release(room)
 
     def may_return(self, client: ClientId) -> bool:
-        """Whether a client has any session that it could come back to."""
+        """Return whether a client has any session that it could resume."""
         return any(runner.client == client for runner in self._runners.values())
 
     # Sessions.
@@ -152,10 +158,10 @@ class LiveSessions:
     async def open(
         self, group: TaskGroup, client: ClientId, parameters: StreamParameters, room: str
     ) -> LiveRunner:
-        """Start a session in a room; it gives the room back when it is over.
+        """Start a session with a reservation from :meth:`admit`, released when it is over.
 
         Raises:
-            BadRequest: The parameters can't be used together.
+            BadRequest: The parameters are incompatible with each other.
         """
         try:
             session = LiveSession(
@@ -181,9 +187,9 @@ class LiveSessions:
         return runner
 
     def find(self, client: ClientId, resume: Resume) -> LiveRunner | None:
-        """Return the session that is asked for, if the secret is right and it is the client's.
+        """Return the session to resume if it is the client's and the secret matches.
 
-        Whether the session or the secret is wrong can't be told from how long this takes.
+        The time taken does not reveal whether the session id or the secret is wrong.
         """
         found = self._runners.get(resume.session)
         secret = secrets.token_urlsafe(24) if found is None else found.session.secret
@@ -192,15 +198,15 @@ class LiveSessions:
             return None
         return found
 
-    # Its own work.
+    # Background work.
 
     async def watch(self) -> None:
-        """Measure the load, and give up sessions whose time is over, for ever."""
+        """Measure the load and expire sessions until cancelled."""
         while True:
             await anyio.sleep(TICK_S)
             try:
                 load = self._meter.observe(self._transcriber.stats())
-            except Exception as error:  # sessions do without rather than end with it
+            except Exception as error:  # a failed measurement must not end sessions
                 log_unexpected(error)
                 load = self._meter.load
             for runner in self._runners.values():
@@ -212,14 +218,14 @@ class LiveSessions:
             self._give_up_old(time.monotonic())
 
     def drain(self) -> None:
-        """Tell every connection to close; sessions are not kept."""
+        """Signal every connection to close; sessions are not kept."""
         self.draining.set()
 
     def closing_messages(self) -> tuple[Draining, float]:
-        """Return what a connection is told when the server goes, and when it is to come back."""
+        """Return the error that announces the shutdown, and the retry delay in seconds."""
         spread_s = len(self._runners) / RETURNS_PER_S
         after_s = round(FIRST_RETURN_S + random.uniform(0.0, max(1.0, spread_s)), 1)
-        return Draining("The server restarts; come back and resume.", 1), after_s
+        return Draining("The server is restarting; reconnect and resume.", 1), after_s
 
     async def _run(self, runner: LiveRunner, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         self.metrics.clients.session_started(runner.client)
@@ -233,7 +239,7 @@ class LiveSessions:
             self.leave(self._room_of.pop(runner.session.id))
 
     def _charge(self, runner: LiveRunner) -> None:
-        """Charge what was taken since the last time."""
+        """Charge the audio received since the last charge."""
         session = runner.session
         samples = session.received_sample - self._charged_samples[session.id]
         self._charged_samples[session.id] += samples
@@ -242,14 +248,14 @@ class LiveSessions:
         self.metrics.clients.count_audio(runner.client, audio_s)
 
     def _give_up_old(self, now: float) -> None:
-        """End sessions whose time is over, and give back rooms where no audio comes any more."""
+        """End expired sessions, and release the reservations of sessions that have ended."""
         kept = 0
         for runner in reversed(self._runners.values()):
             session, detached_at = runner.session, runner.detached_at
             is_resumable = session.is_resumable and not session.is_closed
             if detached_at is None and not session.is_closed:
                 continue
-            if not is_resumable and runner.was_attached:  # only its last finals can be asked for
+            if not is_resumable and runner.was_attached:  # only its last finals are left to replay
                 self.leave(self._room_of[session.id])
                 kept += 1
             if detached_at is None:

@@ -1,7 +1,7 @@
-"""Runs one live session: its jobs, its timer, and whoever listens to it.
+"""Runs one live session: its jobs, its timer and its listener.
 
-The session itself does no I/O and knows no clock; this gives it both. All calls come from the event
-loop and none of them waits, so the session is never entered twice.
+The session itself has no I/O and no clock; the runner provides both. All calls are made on the
+event loop and none of them waits, so the session is never entered concurrently.
 """
 
 import math
@@ -24,29 +24,29 @@ from auricle.transcriber import Transcriber
 from auricle.types import ClientId, Job, JobId, Transcript
 
 MIN_SLEEP_S = 0.005
-"""Timers are no finer than this, so that no timer can keep the event loop busy."""
+"""Shortest timer, in seconds, so that no timer can keep the event loop busy."""
 
 
 class Listener(Protocol):
-    """A connection, as its session sees it; nothing here waits."""
+    """A session's interface to its connection; no method waits."""
 
     def deliver(self, event: SessionEvent) -> None:
-        """Take an event."""
+        """Queue an event for the client."""
         ...
 
     def dismiss(self, error: AuricleError) -> None:
-        """Stop listening, and say why."""
+        """Close the connection and report the error to its client."""
         ...
 
 
 class LiveRunner:
-    """Owns a session; see the module.
+    """Owns and runs a session; see the module.
 
     Args:
-        session: Nobody else changes it.
-        client: Whose it is.
-        transcriber: Does its jobs.
-        metrics: Counts.
+        session: The session, changed by this runner only.
+        client: The session's client.
+        transcriber: Runs the session's jobs.
+        metrics: Metrics of live sessions.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class LiveRunner:
         self._settled = anyio.Event()
         self._wanted = anyio.Event()
 
-    # Its life.
+    # Lifecycle.
 
     async def run(self, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED) -> None:
-        """Work until :meth:`end`; a bug ends this session and no other."""
+        """Run until :meth:`end`; an unexpected exception ends this session only."""
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
@@ -92,7 +92,7 @@ class LiveRunner:
             self.end()
 
     def end(self, error: AuricleError | None = None) -> None:
-        """Give the session up, with whatever it still had to say; its listener is told why."""
+        """End the session and discard pending events; dismiss the listener with ``error``."""
         for event in (self._over, self._settled, self._wanted):
             event.set()
         listener, self._listener = self._listener, None
@@ -100,14 +100,14 @@ class LiveRunner:
             listener.dismiss(error)
 
     def fail(self, error: Exception) -> None:
-        """Give the session up because of a bug: nobody knows what state it is in."""
+        """End the session after an unexpected exception, as its state is undefined."""
         cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
         log_unexpected(cause, session=self.session.id)
-        self.end(AuricleError("the session failed"))
+        self.end(AuricleError("The session failed."))
 
     @property
     def is_over(self) -> bool:
-        """Whether it was given up."""
+        """Whether the session has ended."""
         return self._over.is_set()
 
     async def until_settled(self) -> None:
@@ -116,24 +116,24 @@ class LiveRunner:
             self._settled = anyio.Event()
             await self._settled.wait()
 
-    # What the connection tells it.
+    # Called by the connection.
 
     def attach(self, listener: Listener, last_result: int | None = None) -> None:
-        """Let a connection listen; one that did before is dismissed.
+        """Attach a connection, and dismiss a previous one.
 
         Args:
             listener: The connection.
-            last_result: The last final that its client has, if it comes back.
+            last_result: The last final that its client has, if it resumes.
         """
         former, self._listener = self._listener, listener
         self.detached_at, self.was_attached = None, True
         if former is not None:
-            former.dismiss(TakenOver("Another connection goes on with this session."))
+            former.dismiss(TakenOver("Another connection has resumed this session."))
         self.session.attach(time.monotonic(), last_result)
         self._carry_out()
 
     def detach(self, listener: Listener) -> None:
-        """Let go of a connection, if it is still the one that listens."""
+        """Detach a connection, if it is still the attached one."""
         if self._listener is not listener:
             return
         self._listener = None
@@ -142,10 +142,10 @@ class LiveRunner:
         self._carry_out()
 
     def receive_data(self, data: bytes) -> None:
-        """Give the session a binary message, or a piece of one.
+        """Pass a binary message, or part of one, to the session.
 
         Raises:
-            AuricleError: The peer's fault, as the session tells it.
+            AuricleError: The client sent invalid data.
         """
         try:
             self.session.receive_data(data, time.monotonic())
@@ -153,10 +153,10 @@ class LiveRunner:
             self._carry_out()
 
     def receive_command(self, command: SessionCommand) -> None:
-        """Give the session a text message.
+        """Pass a command to the session.
 
         Raises:
-            AuricleError: The peer's fault, as the session tells it.
+            AuricleError: The command is invalid in the session's state.
         """
         try:
             self.session.receive_command(command, time.monotonic())
@@ -164,27 +164,27 @@ class LiveRunner:
             self._carry_out()
 
     def conclude(self) -> None:
-        """End the open utterance: nothing more comes over this connection."""
+        """End the open utterance, as no more audio follows on this connection."""
         self.session.conclude(time.monotonic())
         self._carry_out()
 
     async def until_wanted(self) -> None:
-        """Wait until the session takes data again, or is over."""
+        """Wait until the session wants data or is over."""
         while not self.session.wants_data and not self.is_over:
             self._wanted = anyio.Event()
             await self._wanted.wait()
 
     def remark(self) -> None:
-        """Send the listener the session's marks again."""
+        """Send the session's audio progress to the listener again."""
         self.session.remark()
         self._carry_out()
 
     def set_load(self, load: float) -> None:
-        """Tell the session how busy the recognisers are."""
+        """Set the load of the workers, from 0 (idle) to 1 (full)."""
         self.session.set_load(load)
         self._carry_out()
 
-    # How it is done.
+    # Internals.
 
     def _carry_out(self) -> None:
         while (output := self.session.next_output()) is not None:
@@ -219,7 +219,7 @@ class LiveRunner:
         self._group.start_soon(self._transcribe, job, scope)
 
     async def _transcribe(self, job: Job, scope: anyio.CancelScope) -> None:
-        result: Transcript | AuricleError = WorkerError("the transcriber failed")
+        result: Transcript | AuricleError = WorkerError("The transcriber failed.")
         try:
             with scope:
                 result = await self._transcriber.transcribe(job)
@@ -253,7 +253,7 @@ class LiveRunner:
     def _poll(self, now: float) -> None:
         try:
             self.session.poll(now)
-        except AuricleError as error:  # the peer's fault, in what it had sent before
+        except AuricleError as error:  # invalid data that the client sent earlier
             if self._listener is not None:
                 self._listener.dismiss(error)
         finally:

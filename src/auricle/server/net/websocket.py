@@ -1,17 +1,17 @@
-"""uvicorn's WebSocket, with what a live session needs of it beyond ASGI.
+"""uvicorn's WebSocket, extended with what a live session needs beyond ASGI.
 
-- When bytes last came, pings and pieces of messages among them: any byte counts as life.
-- Little is buffered on the way out, so that a slow reader gets news rather than old guesses.
-- A peer that does not read can be closed all the same: it has a while to find the close frame, then
-  the connection is cut. uvicorn itself would wait for ever for room to write.
-- A peer that still sends when it is told to go (a message of 16 MB) is read until it has seen why:
-  closing a socket that holds unread bytes destroys what was sent (see :mod:`.lingering`).
-- Little is read in one go, and not from who takes more than a share of the loop's time by pings,
-  pongs or tiny pieces of messages, which no route ever sees (see :mod:`.pacing`).
-- A peer that broke the protocol still gets the last messages of its route, before the close frame.
-- A message in a million pieces takes no more memory than its bytes.
+- It records when bytes were last received; pings and message fragments count too.
+- Send buffers are small, so that a slow reader receives recent events, not old partials.
+- A peer that does not read can be closed: it has a limited time to read the close frame, then the
+  connection is aborted. uvicorn itself would wait indefinitely for buffer space.
+- A peer that is still sending when it is closed (a message of 16 MB) is read until it has received
+  the close frame: closing a socket with unread bytes discards sent data (see :mod:`.lingering`).
+- Reads are small. A peer that exceeds its share of the loop's time with pings, pongs or tiny
+  fragments, which no route sees, is not read for a while (see :mod:`.read_throttle`).
+- A peer that violates the protocol still receives its route's last messages before the close frame.
+- A message in a million fragments uses no more memory than its bytes.
 
-Nothing is asked of a client's pongs: not reading is our back-pressure, and would starve them.
+The server does not require pongs: it applies back-pressure by not reading, which delays them too.
 """
 
 import asyncio
@@ -40,60 +40,60 @@ if TYPE_CHECKING:
     from websockets.http11 import Request, Response
 
 MAX_MESSAGE_BYTES = 2**20
-"""Half a minute of PCM16, minutes of Opus; larger messages are refused with 1009."""
+"""Maximum message: half a minute of PCM16, minutes of Opus. Larger ones are closed with 1009."""
 
 MAX_JSON_AUDIO_BYTES = 16 * 2**20
-"""A message at a path where audio travels in JSON: OpenAI allows 15 MiB of base64 in one."""
+"""Maximum message on paths that carry audio in JSON; OpenAI allows 15 MiB of base64."""
 
 _MAX_BYTES_AT = {"/v1/realtime": MAX_JSON_AUDIO_BYTES}
 
 SEND_BUFFER_BYTES = 32 * 1024
-"""Asked of the kernel: some hundred results."""
+"""Kernel send buffer (SO_SNDBUF): about a hundred results."""
 
 READ_BYTES = 4 * 1024
-"""Read at once: an eighth of a second of PCM16, or 680 pings (20 ms; each is answered at once)."""
+"""Bytes per read: an eighth of a second of PCM16, or 680 pings (20 ms, each answered at once)."""
 
 WRITE_BUFFER_BYTES = 8 * 1024
-"""Above it a sender waits."""
+"""High-water mark of the write buffer; senders wait above it."""
 
 MAX_UNREAD_BYTES = 256 * 1024
-"""A peer that makes us answer (pings) and reads nothing is cut off here."""
+"""Abort a peer that sends pings without reading the pongs, above this many buffered bytes."""
 
 VIOLATION_S = 15.0
-"""How long a route may take to send its last messages to a peer that broke the protocol."""
+"""Time for a route to send its last messages after a protocol violation, in seconds."""
 
 LINGER_S = 5.0
-"""How long a peer has to answer a close frame."""
+"""Time for a peer to answer a close frame, in seconds."""
 LINGER_PAUSE_S = 0.5
-"""One that broke the protocol and is silent for so long has read why, or never will."""
+"""After a violation, close once the peer has been silent this long, in seconds."""
 
 PEER_EXTENSION = "auricle.peer"
-"""Where in an ASGI scope a route finds its connection."""
+"""Key of the ASGI extension that gives a route its connection."""
 
 
 class Peer(Protocol):
-    """What a route may know of its connection, and do to it, beyond ASGI."""
+    """A route's interface to its connection, beyond ASGI."""
 
     received_at: float
-    """Monotonic seconds at which bytes last came."""
+    """Monotonic seconds at which bytes were last received."""
     violation_code: int | None
-    """The code that the peer was closed with for breaking WebSocket itself."""
+    """Close code for a violation of the WebSocket protocol by the peer; ``None`` if none."""
 
     @property
     def has_more(self) -> bool:
-        """Whether more messages are here, so that the route would not wait for the next."""
+        """Whether another message is queued, so that ``receive`` would not wait."""
         ...
 
     def give_up(self, code: int, reason: str) -> None:
-        """Close without waiting for room to write."""
+        """Close without waiting for buffer space."""
         ...
 
 
 class _ServerProtocol(ServerProtocol):
-    """Gives each answer to a handshake a request id.
+    """Adds a request id to every handshake response.
 
-    Answers of the application have theirs already; uvicorn and websockets write others themselves:
-    400 and 426 for what is no good handshake, 403 for one that is not accepted, and 500.
+    The application's responses already have one. uvicorn and websockets send others themselves: 400
+    and 426 for an invalid handshake, 403 for one that is not accepted, and 500.
     """
 
     def __init__(self, answer_id: Callable[[int], str], *, max_size: int | None) -> None:
@@ -101,22 +101,22 @@ class _ServerProtocol(ServerProtocol):
         self._answer_id = answer_id
 
     def send_response(self, response: "Response") -> None:
-        """Send the answer to the handshake."""
+        """Send the handshake response, with a request id."""
         if REQUEST_ID not in response.headers:
             response.headers[REQUEST_ID] = self._answer_id(response.status_code)
         super().send_response(response)
 
 
 class WebSocketConnection(WebSocketsSansIOProtocol):
-    """See the module; uvicorn makes one for each connection."""
+    """A WebSocket connection; uvicorn creates one for each. See the module."""
 
     received_at = 0.0
     violation_code: int | None = None
     _held_close: bytes | None = None
-    """The close frame for a violation, until the route has sent its last messages."""
+    """The close frame for a violation, held until the route has sent its last messages."""
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Keep the buffers small, and reads too."""
+        """Limit the buffer and read sizes."""
         super().connection_made(transport)
         self.conn = _ServerProtocol(self._answer_id, max_size=self.config.ws_max_size)
         self.received_at = time.monotonic()
@@ -128,7 +128,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes: what comes before a violation counts, what comes after it does not."""
+        """Parse received bytes; data after a protocol violation is ignored."""
         self.received_at = time.monotonic()
         if self.conn.parser_exc is not None:
             return
@@ -141,7 +141,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.handle_parser_exception()
 
     def handle_connect(self, event: "Request") -> None:
-        """Let the route find this connection, and its path say how large messages may be."""
+        """Expose this connection to the route, and set the message limit for its path."""
         super().handle_connect(event)
         if self.response.status_code == 101:
             path = without_slash(self.scope["path"])
@@ -149,7 +149,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.scope["extensions"][PEER_EXTENSION] = {"peer": self}
 
     def handle_cont(self, event: "Frame") -> None:
-        """Add a piece to its message."""
+        """Append a continuation frame to its message."""
         if isinstance(self.frames[0], bytes):
             self.frames = [bytearray(self.frames[0])]  # type: ignore[list-item]
         self.frames[0] += event.data
@@ -158,14 +158,14 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.send_receive_event_to_app()
 
     def handle_ping(self) -> None:
-        """Answer, unless the answers are not read."""
+        """Send a pong, or abort if the peer does not read."""
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
         else:
             super().handle_ping()
 
     def handle_parser_exception(self) -> None:
-        """Close as the protocol says, once the route has sent its last messages."""
+        """Handle a protocol violation: hold the close frame until the route has finished."""
         if self.violation_code is not None:
             return
         close = self.conn.close_sent
@@ -176,7 +176,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.close_timer = self.loop.call_later(VIOLATION_S, self._send_held_close)
 
     def _send_held_close(self) -> None:
-        """Send the close frame for a violation, and read on until the peer has seen it."""
+        """Send the close frame for a violation, and keep reading until the peer has received it."""
         held, self._held_close = self._held_close, None
         if held is None or self.disconnected:
             return
@@ -186,12 +186,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._close_when_silent(self.loop.time() + LINGER_S)
 
     async def run_asgi(self) -> None:
-        """Run the route; see :meth:`handle_parser_exception`."""
+        """Run the route, then send a held close frame."""
         await super().run_asgi()
         self._send_held_close()
 
     def shutdown(self) -> None:
-        """Close now, as the server stops."""
+        """Close the connection because the server stops."""
         self._send_held_close()
         super().shutdown()
 
@@ -201,7 +201,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         return not self.queue.empty()
 
     async def receive(self) -> Any:
-        """Return the next message, and read on after the last one."""
+        """Return the next message, and resume reading once the queue is empty."""
         message = await self.queue.get()
         if self.read_paused and self.queue.empty():
             self.read_paused = False
@@ -209,7 +209,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         return message
 
     async def send(self, message: Any) -> None:
-        """Send what the route says; a close is not waited for any longer than ``LINGER_S``.
+        """Send a message from the route; after a close, abort unless answered in ``LINGER_S``.
 
         Raises:
             ClientDisconnected: The connection is closed.
@@ -224,11 +224,11 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.close":
             self._linger()
         elif message["type"] == "websocket.http.response.body":
-            # A refusal completes the handshake, too: uvicorn would log it as an error of ours.
+            # A rejection completes the handshake too; otherwise uvicorn logs an error.
             self.handshake_complete = not message.get("more_body", False)
 
     def _send_last(self, message: Any) -> None:
-        """Send to a peer that broke the protocol: the library takes nothing for it any more."""
+        """Send directly after a violation, as the websockets library no longer accepts data."""
         if message["type"] == "websocket.send":
             frame = Frame(Opcode.TEXT, message["text"].encode())
             self.transport.write(frame.serialize(mask=False))
@@ -236,15 +236,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self._send_held_close()
 
     def _refuse_handshake(self) -> None:
-        """Say why a head that is good HTTP is no handshake: uvicorn would wait for ever."""
-        error: AuricleError = RemoteProtocolError("This is no WebSocket handshake.")
+        """Reject valid HTTP that is not a WebSocket handshake; uvicorn would wait indefinitely."""
+        error: AuricleError = RemoteProtocolError("Invalid WebSocket handshake.")
         if isinstance(self.conn.handshake_exc, SecurityError):
-            error = HeadTooLarge("A line of the request's head is too long, or there are too many.")
+            error = HeadTooLarge("The request head has a line that is too long, or too many lines.")
         self.transport.write(raw_error_response(error, new_request_id()))
         self.transport.close()
 
     def _answer_id(self, status: int) -> str:
-        """Return the id for a handshake's answer that no route has written."""
+        """Return a request id for a handshake response that no route has written."""
         if hasattr(self, "scope"):
             return request_id_of(self.scope)  # type: ignore[arg-type]  # a TypedDict
         request_id = new_request_id()
@@ -263,7 +263,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self._linger()
 
     def _close_when_silent(self, until: float) -> None:
-        """Close once a peer has stopped sending; its answer to the close frame isn't parsed."""
+        """Close once the peer stops sending; its close frame isn't parsed after a violation."""
         if time.monotonic() - self.received_at >= LINGER_PAUSE_S:
             self.transport.close()
         elif not self.disconnected and self.loop.time() < until:
@@ -279,6 +279,6 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
 
 def peer_of(scope: Scope) -> Peer | None:
-    """Return the connection that a request came over; ``None`` under other servers."""
+    """Return the connection of a request; ``None`` under other ASGI servers."""
     found: Peer | None = scope.get("extensions", {}).get(PEER_EXTENSION, {}).get("peer")
     return found

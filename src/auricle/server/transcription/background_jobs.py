@@ -1,4 +1,4 @@
-"""Jobs that run after their request was answered."""
+"""Background jobs, which run after their request was answered."""
 
 import contextlib
 import time
@@ -28,11 +28,11 @@ def start_job(
     source: Source,
     held: contextlib.AsyncExitStack,
 ) -> JobRecord:
-    """Start a job and return its record; what ``held`` holds is kept until the job has ended.
+    """Start a job and return its record; the job takes over ``held`` and closes it when it ends.
 
     Raises:
-        BadRequest: A job of this key with this id isn't finished.
-        Overloaded: Too many jobs are remembered, none of them finished.
+        BadRequest: This key has an unfinished job with this id.
+        Overloaded: The store is full of unfinished jobs.
     """
     record = JobRecord(ask.job_id, ask.trace_id, client)
     server.jobs.add(record, time.monotonic())
@@ -53,8 +53,8 @@ async def _run(
         async with held:
             with record.scope:
                 await _work(server, record, ask, source, log, began_at)
-    finally:  # each job that was accepted has its line, however it ended
-        server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # unless it ended before
+    finally:  # log every accepted job, however it ended
+        server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # no effect if it ended
         if record.error is not None:
             log.code = str(record.error["code"])
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
@@ -62,9 +62,9 @@ async def _run(
 
 
 def lose_jobs(server: ServerState, now: float) -> int:
-    """Give up all jobs that are not finished, and return how many those are.
+    """Fail all unfinished jobs because the server stops; return their number.
 
-    Each is logged and counted, and its record says ``server_stopped``.
+    Each is logged and counted, and its record has the error ``server_stopped``.
     """
     lost = server.jobs.unfinished()
     for record in lost:
@@ -88,7 +88,7 @@ async def _work(
     def note_progress(progress: FileProgress) -> None:
         record.progress, record.text = progress.fraction, progress.text
 
-    if record.state.is_final:  # it was cancelled or lost before it began
+    if record.state.is_final:  # cancelled or lost before it started
         return
     record.state = JobState.RUNNING
     try:
@@ -104,7 +104,7 @@ async def _work(
         return
     transcript = result.transcript
     body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, ask.warnings)
-    encoded = await to_thread.run_sync(msgspec.json.encode, body)  # hours have many words
+    encoded = await to_thread.run_sync(msgspec.json.encode, body)  # large for hours of audio
     record.progress, record.text, record.result = 1.0, transcript.text, encoded
     server.jobs.finish(record, JobState.DONE, time.monotonic())
     note_answer(server, log, transcript, time.monotonic() - began_at)

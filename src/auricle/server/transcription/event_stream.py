@@ -1,8 +1,8 @@
-"""A transcript as server-sent events (WHATWG HTML §9.2), while a file is still worked on.
+"""Streams a transcript as server-sent events (WHATWG HTML §9.2) while a file is transcribed.
 
-The answer begins with its first event. Until then an error is an answer of its own, with its
-status; afterwards it is the last event. Text is told as it gets firm, each bit once; whoever reads
-slowly gets fewer and longer bits, so nothing piles up.
+The response starts with the first event. An error before that is a normal error response with its
+status; a later error is the last event. Each part of the text is sent once, when it is stable. A
+slow reader receives fewer and longer deltas, so the server buffers nothing more for it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,22 +23,22 @@ from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.run import while_connected
 
 KEEP_ALIVE_S = 15.0
-"""Between two signs of life: proxies give up after 60 s of silence."""
+"""Interval of keep-alive comments, in seconds; proxies time out after 60 s of silence."""
 _COMMENT = b": still working\n\n"
 _FAREWELL_S = 1.0
 
 
 class EventStream(Response):
-    """See the module.
+    """A response of server-sent events; see the module.
 
     Args:
-        reception: The request; what it holds is given back when the work ends, even if the client
-            doesn't read what came of it.
-        recognise: Does the work.
-        encode_delta: Returns the event that tells more text.
-        encode_done: Returns the last event.
-        encode_error: Returns the event that tells an error.
-        headers: Further ones.
+        reception: The request's context; its resources are released when the transcription ends,
+            even if the client doesn't read the result.
+        recognise: Transcribes the file.
+        encode_delta: Encodes an event with further text.
+        encode_done: Encodes the last event.
+        encode_error: Encodes an error event.
+        headers: Additional response headers.
     """
 
     media_type = "text/event-stream"
@@ -70,8 +70,8 @@ class EventStream(Response):
         self._has_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Work, and tell what comes of it."""
-        async with self._reception.held as held:  # which the work may add to
+        """Transcribe and send the events."""
+        async with self._reception.held as held:  # the transcription may add resources
             await held.enter_async_context(self._kept)
             try:
                 await while_connected(receive, partial(self._run, send))
@@ -79,7 +79,7 @@ class EventStream(Response):
                 if not self._has_begun:
                     raise
                 await self._break_off(scope, send, error)
-            except anyio.get_cancelled_exc_class():  # time is up
+            except anyio.get_cancelled_exc_class():  # the server stops
                 if self._has_begun:
                     with anyio.move_on_after(_FAREWELL_S, shield=True):
                         draining = Draining("The service is shutting down.", RETRY_S)
@@ -87,7 +87,7 @@ class EventStream(Response):
                 raise
 
     async def _break_off(self, scope: Scope, send: Send, error: Exception) -> None:
-        """End a stream that has begun with the error."""
+        """End a started stream with an error event."""
         log = request_log(scope)
         if isinstance(error, ClientDisconnect):
             log.code = "client_left"
@@ -104,7 +104,7 @@ class EventStream(Response):
         await self._send(send, self._encode_done(result), is_last=True)
 
     async def _work(self, send: Send) -> FileTranscript:
-        """Do the work, and tell text and signs of life meanwhile."""
+        """Transcribe, sending text and keep-alive comments meanwhile."""
         results: list[FileTranscript] = []
 
         async def recognise() -> None:
@@ -131,7 +131,7 @@ class EventStream(Response):
         self._news.set()
 
     async def _tell(self, send: Send, text: str) -> None:
-        """Tell what text has got longer by."""
+        """Send the part of the text that has not been sent yet."""
         delta, self._told_text = text[len(self._told_text) :], text
         if delta:
             await self._send(send, self._encode_delta(delta))

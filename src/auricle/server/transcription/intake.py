@@ -1,7 +1,7 @@
-"""One request for the text of some audio: let in, stored, recognised, counted.
+"""Handles a transcription request: admission, upload, transcription and accounting.
 
-What all HTTP APIs share, whatever the shape of their requests and answers. What can be refused is
-refused before the body is read: key, origin, size, room.
+Shared by all HTTP APIs. Everything that can be checked before the body is read is checked then:
+key, origin, size and queue room.
 """
 
 import contextlib
@@ -37,21 +37,21 @@ _MB = 1_000_000
 
 
 class UploadContext:
-    """What a request holds until it ends, however that comes: use it as a context.
+    """The resources of a request; a context manager that releases them when the request ends.
 
     Attributes:
-        held: Gives all of it back.
+        held: The exit stack that releases the resources.
     """
 
     def __init__(self, request: Request) -> None:
-        """Let the request in.
+        """Authenticate and admit the request.
 
         Raises:
-            Unauthorized: No key or token, or one that isn't known.
-            TokenExpired: A token came too late.
-            ForbiddenOrigin: A page of another site sent it.
-            RateLimited: The key has made too many requests.
-            Draining: The service shuts down.
+            Unauthorized: There is no key or token, or it is invalid.
+            TokenExpired: The token has expired.
+            ForbiddenOrigin: A page from another origin sent the request.
+            RateLimited: The key has used its request quota for this minute.
+            Draining: The server is shutting down.
         """
         self._began_at = time.monotonic()
         self.request = request
@@ -74,7 +74,7 @@ class UploadContext:
 
     @property
     def max_upload_bytes(self) -> int:
-        """How long a body may be that is, or holds, the audio itself."""
+        """Maximum size of a body that is or contains audio."""
         return int(self.server.settings.max_upload_mb * _MB)
 
     def enter(
@@ -85,19 +85,19 @@ class UploadContext:
         size_bytes: int | None,
         is_job: bool = False,
     ) -> None:
-        """Hold a reservation for what looks like an utterance, a place for anything else.
+        """Reserve queue room if the audio is probably an utterance, otherwise a file slot.
 
-        The reservation lapses if the body comes in slowly, see :mod:`.upload_room`.
+        The reservation expires if the body arrives slowly, see :mod:`.upload_room`.
 
         Args:
-            audio_s: About how long the audio is; ``None`` if that isn't known.
-            size_bytes: Length of the body, if it is known.
-            max_wait_s: The caller's deadline, where it can be known before the body is read.
-            is_job: Nobody waits for it.
+            audio_s: Estimated duration of the audio in seconds; ``None`` if unknown.
+            size_bytes: Size of the body, if known.
+            max_wait_s: The caller's deadline in seconds, if known before the body is read.
+            is_job: Whether the request is a background job.
 
         Raises:
-            Overloaded: There is no room, no worker is ready, or the service is draining.
-            RateLimited: The client's budget of crashes, or its allowance of audio, is used up.
+            Overloaded: The queue is full, no worker is ready, or the server is draining.
+            RateLimited: The client has used up its crash budget or its audio quota.
         """
         server = self.server
         server.allowances.check_audio(self.client, time.monotonic())
@@ -117,7 +117,7 @@ class UploadContext:
         return [owner for owner in (key, where) if owner is not None]
 
     async def new_file(self) -> SpoolFile:
-        """Return an empty file for the audio.
+        """Create an empty file for the audio.
 
         Raises:
             Overloaded: The disk is full.
@@ -125,7 +125,7 @@ class UploadContext:
         return await self.held.enter_async_context(self.server.running.spool.file())
 
     def body(self, max_bytes: int) -> AsyncIterator[bytes]:
-        """Return the body, chunk by chunk; see :func:`.body_chunks`."""
+        """Iterate over the body's chunks; see :func:`.body_chunks`."""
         pause_s = self.server.settings.body_timeout_s
         return body_chunks(self.request.receive, max_bytes=max_bytes, pause_s=pause_s)
 
@@ -136,16 +136,16 @@ class UploadContext:
         audio_format: str,
         on_progress: OnProgress | None = None,
     ) -> FileTranscript:
-        """Return what is said; the deadline starts now.
+        """Transcribe the upload; the deadline starts now.
 
         Args:
-            ask: What is wanted.
+            ask: The request's parameters.
             upload: The audio.
-            audio_format: What :func:`.audio_format_of` said that it is.
-            on_progress: Called with each bit of text, if there are several.
+            audio_format: The format, from :func:`.audio_format_of`.
+            on_progress: Called after each chunk of a long file.
 
         Raises:
-            AuricleError: Whatever the decoder or the transcriber raises.
+            AuricleError: The audio can't be decoded or transcribed.
         """
         server = self.server
         reservation = self._reserve(ask, upload, audio_format)
@@ -173,10 +173,7 @@ class UploadContext:
         )
 
     def _reserve(self, ask: TranscriptionParams, upload: Upload, audio_format: str) -> str | None:
-        """Reserve room for an utterance that is there now.
-
-        What turns out to be a long file takes a place for files after all.
-        """
+        """Return a reservation for a received utterance, or take a file slot if it is long."""
         if self._room is None:
             return None
         audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz) or MIN_ESTIMATE_S
@@ -187,13 +184,13 @@ class UploadContext:
         return self._room.reserve(audio_s, ask.max_wait_s or self.server.settings.max_wait_s)
 
     def note(self, ask: TranscriptionParams, size_bytes: int) -> None:
-        """Note for the log what is asked, as far as it is known."""
+        """Add the request's parameters to the request log."""
         log = request_log(self.request.scope)
         log.job_id, log.trace_id = ask.job_id, ask.trace_id
         log.details |= {"format": ask.audio_format, "audio_bytes": size_bytes}
 
     def count(self, result: FileTranscript) -> None:
-        """Count an answer, and note its figures for the log."""
+        """Count the response in the metrics, and add its figures to the request log."""
         log, total_s = request_log(self.request.scope), time.monotonic() - self._began_at
         note_answer(self.server, log, result.transcript, total_s)
 

@@ -1,4 +1,4 @@
-"""The native shape of an answer."""
+"""Response bodies of the native API."""
 
 import msgspec
 from starlette.responses import Response
@@ -15,9 +15,9 @@ def transcript_body(
     gaps: tuple[Gap, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> dict[str, object]:
-    """Return a transcript as native-protocol.md has it.
+    """Return the JSON body for a transcript.
 
-    Gaps are in ``error``; ``warnings`` is there only if there are any.
+    Gaps are in ``error``; ``warnings`` is present only if there are any.
     """
     timing = transcript.timing
     body: dict[str, object] = {
@@ -45,7 +45,7 @@ def transcript_body(
 def json_response(
     body: object, status: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
-    """Return an answer in JSON."""
+    """Return a JSON response."""
     return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
 
@@ -71,7 +71,7 @@ def _word(word: Word) -> dict[str, object]:
 def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
     return {
         "code": gaps[0].code,
-        "message": "Some stretches are missing; all others are in the text.",
+        "message": "Some parts of the audio could not be transcribed; see `gaps`.",
         "retryable": False,
         "retry_after_s": None,
         "gaps": gap_fields(gaps),
@@ -79,7 +79,7 @@ def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
 
 
 def gap_fields(gaps: tuple[Gap, ...]) -> list[dict[str, object]]:
-    """Return where stretches are missing, in seconds, and why."""
+    """Return the gaps with their start and end in seconds and their reason."""
     return [
         {
             "start": _seconds(gap.start_sample),

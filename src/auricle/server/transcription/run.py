@@ -1,4 +1,4 @@
-"""From a checked request and its audio to the answer: the part that both kinds of body share."""
+"""Transcribes the audio of a validated request; shared by JSON and streamed bodies."""
 
 import secrets
 import time
@@ -22,24 +22,24 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
 T = TypeVar("T")
 
 _NOWHERE = Source("")
-"""Of audio that was never on the disk."""
+"""Source of audio that is not on disk."""
 
 
 class Deadline:
-    """How long a caller wants to wait, counted from when all of the audio was there."""
+    """A caller's deadline, counted from the time when all of the audio was received."""
 
     def __init__(self, max_wait_s: float) -> None:
         self._ends_at = time.monotonic() + max_wait_s
 
     def left_s(self) -> float:
-        """Return what is left of it.
+        """Return the remaining time in seconds.
 
         Raises:
-            DeadlineExceeded: Nothing.
+            DeadlineExceeded: No time is left.
         """
         left_s = self._ends_at - time.monotonic()
         if left_s <= 0:
-            raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
+            raise DeadlineExceeded("The transcript was not ready within max_wait_s.", RETRY_S)
         return left_s
 
 
@@ -53,10 +53,10 @@ async def transcribe_short(
     deadline: Deadline,
     decode_s: float,
 ) -> FileTranscript:
-    """Return what is said in an utterance that is decoded already; silence costs no job.
+    """Transcribe a decoded utterance; silence needs no job.
 
     Raises:
-        AuricleError: Whatever the transcriber raises.
+        AuricleError: The audio can't be transcribed.
     """
     request = _request(ask, _NOWHERE, client, reservation, deadline)
     request = replace(request, tells_refusal=True)
@@ -78,20 +78,20 @@ async def transcribe_spooled(
     deadline: Deadline | None = None,
     on_progress: OnProgress | None = None,
 ) -> FileTranscript:
-    """Return what is said in a file on our own disk.
+    """Transcribe a file on the server's disk.
 
     Args:
-        server: The application's parts.
-        ask: What is wanted.
+        server: The server's state.
+        ask: The request's parameters.
         source: The file.
-        client: Whose it is.
-        reservation: Room for it if it turns out to be an utterance.
-        deadline: Of an utterance; ``None`` for a job that nobody waits for. A long file has the
-            deadline that its request named, and none otherwise.
-        on_progress: Called with each bit of text.
+        client: The client that sent the file.
+        reservation: Queue reservation, if the file may be an utterance.
+        deadline: Deadline of an utterance; ``None`` for a background job. A long file has a
+            deadline only if its request set one.
+        on_progress: Called after each chunk.
 
     Raises:
-        AuricleError: Whatever the decoder or the transcriber raises.
+        AuricleError: The file can't be decoded or transcribed.
     """
     request = _request(ask, source, client, reservation, deadline)
     limit_s = None if deadline is None or ask.max_wait_s is None else deadline.left_s()
@@ -103,7 +103,7 @@ async def transcribe_spooled(
             chunk_slots=server.chunk_slots,
             on_progress=on_progress,
         )
-    raise DeadlineExceeded("The answer was not there within max_wait_s.", RETRY_S)
+    raise DeadlineExceeded("The transcript was not ready within max_wait_s.", RETRY_S)
 
 
 def _request(
@@ -127,17 +127,17 @@ def _request(
 
 
 def internal_id(job_id: str) -> str:
-    """Return an id that is ours alone: callers choose theirs, and may choose the same."""
+    """Return an id that is unique in the server; callers may choose the same job ids."""
     return f"{job_id}#{secrets.token_hex(4)}"
 
 
 async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
-    """Return what the work gives, or cancel it when the client hangs up.
+    """Run ``work`` and return its result; cancel it if the client disconnects.
 
-    The whole body must have been read: what comes after it can only be the end.
+    The whole body must have been read, so that the next message can only be the disconnect.
 
     Raises:
-        ClientDisconnect: The client is gone.
+        ClientDisconnect: The client has disconnected.
     """
     results: list[T] = []
     try:
@@ -161,7 +161,7 @@ async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
 def note_answer(
     server: ServerState, log: RequestLog, transcript: Transcript, total_s: float
 ) -> None:
-    """Count an answer, charge its audio, and note its figures for the log: never its text."""
+    """Count a response, charge its audio, and add its figures to the log, never its text."""
     audio_s = transcript.duration_samples / SAMPLE_RATE_HZ
     server.metrics.count_answer(transcript.timing, total_s, audio_s)
     if log.client is not None:

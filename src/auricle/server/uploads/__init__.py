@@ -1,1 +1,1 @@
-"""Request bodies and parameters, the spool, and records of background jobs."""
+"""Request bodies and parameters, the upload spool, and background job records."""

@@ -1,8 +1,8 @@
-"""What is remembered of jobs that nobody waits for; I/O-free.
+"""Bounded store of background jobs. No I/O.
 
-The store is bounded in jobs and in bytes. When it is full, the key that has most loses a result:
-one that its caller has fetched if there is one, otherwise its oldest. So a key that makes many jobs
-pushes out its own results only.
+The store is bounded in jobs and in bytes. When it is full, the key with the largest share loses a
+result: one that its caller has fetched if possible, otherwise its oldest. So a key that creates
+many jobs evicts its own results only.
 """
 
 import enum
@@ -18,13 +18,13 @@ from auricle.types import ClientId
 
 FULL_RETRY_S = 10
 RECORD_BYTES = 1000
-"""What a job takes besides its text and result."""
+"""Estimated memory of a job without its text and result."""
 COLLECT_S = 30.0
-"""How long after its end a result counts as about to be fetched by its caller."""
+"""Time after a job's end in which its caller is expected to fetch the result, in seconds."""
 
 
 class JobState(enum.StrEnum):
-    """Where a job is in its life."""
+    """Lifecycle state of a job."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -34,13 +34,13 @@ class JobState(enum.StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has ended."""
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
 @dataclass(slots=True)
 class JobRecord:
-    """One job as its caller sees it."""
+    """One job as its caller sees it through the API."""
 
     job_id: str
     trace_id: str
@@ -49,24 +49,24 @@ class JobRecord:
     progress: float = 0.0
     text: str = ""
     result: bytes | None = None
-    """The answer as JSON: smaller than objects, and its size is known."""
+    """The response as JSON, which is smaller than objects and has a known size."""
     error: dict[str, object] | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished_at: float | None = None
     is_collected: bool = False
-    """Whether its caller has seen how it ended."""
+    """Whether its caller has fetched the final state."""
 
     @property
     def size_bytes(self) -> int:
-        """About how much memory it takes."""
+        """Estimated memory of the record."""
         return RECORD_BYTES + len(self.text) + len(self.result or b"")
 
     def ids(self) -> dict[str, str]:
-        """Return what names it in the log."""
+        """Return the job's identifying fields for the log."""
         return {"job_id": self.job_id, "trace_id": self.trace_id, "client": self.client}
 
     def body(self) -> dict[str, object]:
-        """Return what ``GET /jobs/{id}`` answers."""
+        """Return the response body of ``GET /jobs/{id}``."""
         return {
             "job_id": self.job_id,
             "trace_id": self.trace_id,
@@ -79,7 +79,7 @@ class JobRecord:
 
 
 class JobStore:
-    """The jobs that are remembered; I/O-free, ``now`` is monotonic seconds."""
+    """Background jobs by client and job id; ``now`` is monotonic seconds."""
 
     def __init__(self, max_jobs: int, keep_s: float, max_bytes: int) -> None:
         self._max_jobs = max_jobs
@@ -91,15 +91,15 @@ class JobStore:
         return len(self._jobs)
 
     def count(self, state: JobState) -> int:
-        """Return how many jobs are in a state."""
+        """Return the number of jobs in a state."""
         return sum(record.state is state for record in self._jobs.values())
 
     def unfinished(self) -> list[JobRecord]:
-        """Return the jobs that are still to be worked on."""
+        """Return the jobs that are queued or running."""
         return [record for record in self._jobs.values() if not record.state.is_final]
 
     def uncollected(self, now: float) -> list[JobRecord]:
-        """Return the jobs that ended within ``COLLECT_S`` and that no caller has seen since."""
+        """Return the jobs that ended within the last ``COLLECT_S`` and were not fetched since."""
         return [
             record
             for record in self._jobs.values()
@@ -109,21 +109,21 @@ class JobStore:
         ]
 
     def check_free(self, client: ClientId, job_id: str) -> None:
-        """Refuse an id that is in use.
+        """Check that an id is not in use.
 
         Raises:
-            BadRequest: A job of this key with this id isn't finished.
+            BadRequest: This key has an unfinished job with this id.
         """
         known = self._jobs.get((client, job_id))
         if known is not None and not known.state.is_final:
-            raise BadRequest("A job with this job_id is still being worked on.")
+            raise BadRequest("A job with this job_id is still in progress; use another job_id.")
 
     def add(self, record: JobRecord, now: float) -> None:
-        """Remember a new job; one that is finished and has the same id is forgotten.
+        """Add a new job, replacing a finished job with the same id.
 
         Raises:
-            BadRequest: A job of this key with this id isn't finished.
-            Overloaded: There are too many jobs, none of them finished.
+            BadRequest: This key has an unfinished job with this id.
+            Overloaded: The store is full of unfinished jobs.
         """
         self.check_free(record.client, record.job_id)
         self._forget_old(now)
@@ -133,24 +133,27 @@ class JobStore:
         while len(self._jobs) > self._max_jobs:
             if not self._forget_one_of_most(record, lambda _: 1):
                 self.remove(record)
-                raise Overloaded("The server remembers as many jobs as it can.", FULL_RETRY_S)
+                raise Overloaded(
+                    "The server's limit of unfinished jobs is reached; try again later.",
+                    FULL_RETRY_S,
+                )
 
     def find(self, client: ClientId, job_id: str, now: float) -> JobRecord:
         """Return a job.
 
         Raises:
-            NotFound: There is none of this key with this id, or it is too old.
+            NotFound: This key has no job with this id, or its result has expired.
         """
         self._forget_old(now)
         record = self._jobs.get((client, job_id))
         if record is None:
             raise NotFound(
-                "There is no such job. Results are kept for a while, and end with the server."
+                "Unknown job_id. Results expire after a while, and are lost when the server stops."
             )
         return record
 
     def finish(self, record: JobRecord, state: JobState, now: float) -> None:
-        """Note how a job ended, and make room for its result; the first end counts."""
+        """Record a job's final state once, and evict other results to make room."""
         if record.state.is_final:
             return
         record.state, record.finished_at = state, now
@@ -159,7 +162,7 @@ class JobStore:
                 return  # one result alone may be larger
 
     def remove(self, record: JobRecord) -> None:
-        """Forget a job."""
+        """Remove a job."""
         key = (record.client, record.job_id)
         if self._jobs.get(key) is record:
             del self._jobs[key]
@@ -174,7 +177,12 @@ class JobStore:
             self.remove(record)
 
     def _forget_one_of_most(self, kept: JobRecord, weight: Callable[[JobRecord], int]) -> bool:
-        """Forget a finished job of the key that has most, but not this one; return whether."""
+        """Evict a finished job of the key with the largest share; return whether there was one.
+
+        Args:
+            kept: A job that must not be evicted.
+            weight: Returns a job's contribution to its key's share.
+        """
         weights: Counter[ClientId] = Counter()
         for record in self._jobs.values():
             weights[record.client] += weight(record)

@@ -1,8 +1,8 @@
-"""A JSON body with audio in it, taken apart without stopping the event loop for long.
+"""Parses a JSON body that contains audio without blocking the event loop for long.
 
-msgspec and binascii keep the GIL while they work, in whatever thread. So the audio's string is only
-skipped over by the JSON parser (6 ms for 25 MB), and then decoded in slices, between which others
-run. All other fields together are bounded before they are parsed.
+msgspec and binascii hold the GIL, in any thread. So the JSON parser only skips the audio string
+(6 ms for 25 MB), which is then decoded in slices, between which other threads run. The size of all
+other fields together is checked before parsing.
 """
 
 import binascii
@@ -16,25 +16,26 @@ from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.server.uploads.params import JsonRequest, TranscriptionParams, check, ignored_fields
 
 THREAD_ABOVE_BYTES = 256 * 1024
-SLICE_CHARACTERS = 2**20  # a multiple of 4; some 2 ms
+SLICE_CHARACTERS = 2**20  # a multiple of 4; about 2 ms
 
 MAX_FIELDS_BYTES = 512 * 1024
-"""All but the audio: the longest prompt and hot words, each character escaped as ``\\uXXXX``."""
+"""Maximum size of all fields except audio: the longest prompt and hotwords, with each character
+escaped as ``\\uXXXX``."""
 
 _decoder = msgspec.json.Decoder(JsonRequest)
 
-_NOT_BASE64 = "audio is not base64. Send plain base64 (RFC 4648 §4) with its padding, in a string."
+_NOT_BASE64 = "audio is not valid base64. Send standard base64 (RFC 4648 §4) with padding."
 
 
 async def parse_payload(body: bytearray) -> tuple[TranscriptionParams, bytes]:
-    """Return what is asked, and the audio.
+    """Return the parameters and the decoded audio.
 
     Raises:
-        BadRequest: It isn't JSON, a field can't be used, or the audio isn't base64.
-        UnsupportedFormat: The format is unknown.
+        BadRequest: The body isn't JSON, a field is invalid, or the audio isn't base64.
+        UnsupportedFormat: The audio format is unknown.
     """
     if is_longer_outside_audio(body, MAX_FIELDS_BYTES):
-        raise BadRequest(f"The fields other than audio may hold {MAX_FIELDS_BYTES} bytes in all.")
+        raise BadRequest(f"The fields other than audio exceed {MAX_FIELDS_BYTES} bytes in total.")
     if len(body) <= THREAD_ABOVE_BYTES:
         return _parse(body)
     return await to_thread.run_sync(_parse, body)
@@ -44,10 +45,10 @@ def _parse(body: bytearray) -> tuple[TranscriptionParams, bytes]:
     try:
         request = _decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The JSON can't be used: {error}.") from None
+        raise BadRequest(f"Invalid JSON body: {error}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise BadRequest(
-            "The body is not JSON. To send audio as it is, say so: `Content-Type: audio/*`."
+            "The body is not valid JSON. To send raw audio, set `Content-Type: audio/*`."
         ) from None
     warnings = ignored_fields(field_beginnings(body))
     return check(request, warnings), _audio(request.audio)
@@ -57,14 +58,14 @@ def _audio(raw: msgspec.Raw) -> bytes:
     """Decode a JSON string of base64, in place unless it has escapes."""
     view = memoryview(raw)
     if view[0] != ord('"'):
-        raise BadRequest("audio must be a string with base64 in it.")
+        raise BadRequest("audio must be a base64 string.")
     try:
         return _decode_base64(view[1:-1])
     except BadRequest:
         if b"\\" not in bytes(view):
             raise
     try:
-        text: str = msgspec.json.decode(raw, type=str)  # PHP, for one, writes `/` as `\/`
+        text: str = msgspec.json.decode(raw, type=str)  # PHP escapes `/` as `\/`
     except UnicodeDecodeError:
         raise BadRequest(_NOT_BASE64) from None
     return _decode_base64(memoryview(text.encode("utf-8")))

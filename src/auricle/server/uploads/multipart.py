@@ -1,7 +1,7 @@
-"""``multipart/form-data``, taken apart as it comes in: the file goes to disk, fields are few.
+"""Streaming parser for ``multipart/form-data`` (RFC 7578) that writes the file to disk.
 
-The parser holds no more than a header line and a boundary's length; of a form's fields those that
-are wanted are kept, within bounds, and all others are dropped as they come (RFC 7578).
+The parser buffers no more than a header line and a boundary. Requested fields are kept, within
+limits; all other fields are discarded as they arrive.
 """
 
 from collections import defaultdict
@@ -16,36 +16,36 @@ from auricle.server.uploads.spool import SpoolFile
 FILE_FIELD = "file"
 
 MAX_FIELD_BYTES = 256 * 1024
-"""All fields together: the longest prompt and keywords that make sense, thrice."""
+"""Maximum size of all fields together: three times the longest useful prompt and keywords."""
 MAX_PARTS = 2000
 MAX_UNREAD, MAX_UNREAD_BYTES = 50, 16
-"""How many fields that nobody reads are reported, and how much of their values is looked at."""
+"""Maximum number of ignored fields to report, and bytes to keep of each value."""
 MAX_BOUNDARY_CHARACTERS = 200  # RFC 2046 §5.1.1 allows 70
 
 _AS_THEY_ARE = frozenset({"7bit", "8bit", "binary"})
-"""Names for bytes that aren't encoded; all others are deprecated in forms (RFC 7578 §4.7)."""
+"""Transfer encodings that leave bytes as they are; others are deprecated (RFC 7578 §4.7)."""
 
 
 def boundary_of(content_type: str) -> str:
-    """Return what separates a form's parts.
+    """Return the boundary between a form's parts.
 
     Raises:
-        BadRequest: It isn't a form.
+        BadRequest: The content type isn't a form with a valid boundary.
     """
     kind, options = parse_options_header(content_type)
     boundary: str = options.get("boundary", "")
     if kind != "multipart/form-data" or not 0 < len(boundary) <= MAX_BOUNDARY_CHARACTERS:
-        raise BadRequest("Send a form: `Content-Type: multipart/form-data; boundary=…`.")
+        raise BadRequest("Expected a form: `Content-Type: multipart/form-data; boundary=…`.")
     return boundary
 
 
 @dataclass(frozen=True, slots=True)
 class FormParts:
-    """What came in a form besides the file.
+    """The fields of a form, without the file.
 
     Attributes:
-        fields: Those that are wanted.
-        unread: Names of some of the others, and how their values begin.
+        fields: Values of the requested fields, by name.
+        unread: Names of some ignored fields, with the first bytes of their values.
     """
 
     fields: dict[str, list[str]]
@@ -55,21 +55,21 @@ class FormParts:
 async def read_form_parts(
     boundary: str, body: AsyncIterator[bytes], file: SpoolFile, wanted: Collection[str]
 ) -> FormParts:
-    """Return a form's fields by name, ``x[]`` and ``x[y]`` as ``x``; the file is written out.
+    """Read a form and return its fields by name (``x[]`` and ``x[y]`` as ``x``).
 
     Args:
         boundary: From :func:`boundary_of`.
-        body: Chunk by chunk; it is read to its end.
-        file: Takes the bytes of the part named ``file``.
-        wanted: The fields that are kept.
+        body: The body's chunks; read to the end.
+        file: Receives the content of the part named ``file``.
+        wanted: Names of the fields to keep.
 
     Raises:
-        BadRequest: It is no form, it breaks off, or there is no file or more than one.
+        BadRequest: The form is malformed or truncated, or it doesn't have exactly one file.
         Overloaded: The disk is full.
     """
     form = _Form(file, frozenset(wanted))
     try:
-        # A boundary or a name that isn't ASCII comes as it was sent.
+        # Headers are decoded as latin-1, so this restores the boundary's original bytes.
         parser = PushMultipartParser(
             boundary.encode("latin-1", "replace"), max_segment_count=MAX_PARTS
         )
@@ -78,12 +78,12 @@ async def read_form_parts(
                 await form.receive(event)
         parser.close()
     except (MultipartError, UnicodeError):
-        raise BadRequest("The form can't be read, or it breaks off.") from None
+        raise BadRequest("The form is malformed or truncated.") from None
     return form.result()
 
 
 class _Form:
-    """What has come of one form."""
+    """Collects the parts of one form."""
 
     def __init__(self, file: SpoolFile, wanted: frozenset[str]) -> None:
         self._file = file
@@ -95,7 +95,7 @@ class _Form:
         self._kept_bytes = self._files = 0
 
     async def receive(self, event: MultipartSegment | bytes | None) -> None:
-        """Take a part's head, some of its bytes, or its end."""
+        """Handle the start of a part, a chunk of its content, or its end (``None``)."""
         if isinstance(event, MultipartSegment):
             self._begin_part(event)
         elif event is None:
@@ -105,7 +105,9 @@ class _Form:
         elif self._name in self._wanted:
             self._kept_bytes += len(event)
             if self._kept_bytes > MAX_FIELD_BYTES:
-                raise BadRequest("The form's fields are too long.", self._name)
+                raise BadRequest(
+                    f"The form's fields exceed {MAX_FIELD_BYTES} bytes in total.", self._name
+                )
             self._value += event
         elif len(self._value) < MAX_UNREAD_BYTES:
             self._value += event[:MAX_UNREAD_BYTES]
@@ -114,11 +116,11 @@ class _Form:
         self._name = (part.name or "").partition("[")[0]
         self._files += self._name == FILE_FIELD
         if self._files > 1:
-            raise BadRequest("There is more than one file in the form.", FILE_FIELD)
+            raise BadRequest("The form has more than one file; send one.", FILE_FIELD)
         encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
         if encoding not in _AS_THEY_ARE and self._name in self._wanted | {FILE_FIELD}:
             raise BadRequest(
-                "Send the parts of a form as they are, without Content-Transfer-Encoding.",
+                "Content-Transfer-Encoding is not supported; send the form's parts unencoded.",
                 self._name,
             )
 
@@ -133,7 +135,7 @@ class _Form:
         self._value = bytearray()
 
     def result(self) -> FormParts:
-        """Return the fields."""
+        """Return the fields; raise ``BadRequest`` if there was no file."""
         if not self._files:
-            raise BadRequest("There is no file in the form.", FILE_FIELD)
+            raise BadRequest(f"The form has no file; send it as `{FILE_FIELD}`.", FILE_FIELD)
         return FormParts(dict(self._fields), self._unread)

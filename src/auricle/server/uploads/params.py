@@ -1,6 +1,6 @@
-"""What a caller asks for: fields of JSON or of a query, checked and turned into plain values.
+"""Request parameters: fields of a JSON body or query string, validated and converted.
 
-Messages name the field and what it may be, and never repeat what was sent.
+Error messages name the field and its allowed values, and never repeat the value that was sent.
 """
 
 import re
@@ -32,7 +32,7 @@ Number = int | float
 
 
 class Fields(msgspec.Struct, kw_only=True):
-    """The fields of a request, as they come; ``null`` is the same as leaving a field out."""
+    """The unvalidated fields of a request; ``null`` is the same as an absent field."""
 
     job_id: str | None = None
     trace_id: str | None = None
@@ -52,7 +52,7 @@ class Fields(msgspec.Struct, kw_only=True):
 
 
 class JsonRequest(Fields, kw_only=True):
-    """A JSON body; ``audio`` is taken out of it without a copy."""
+    """A JSON body; ``audio`` references it without a copy."""
 
     audio: msgspec.Raw
 
@@ -62,18 +62,18 @@ _KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
 
 @dataclass(frozen=True, slots=True)
 class TranscriptionParams:
-    """A request that makes sense.
+    """Validated request parameters.
 
     Attributes:
-        job_id: As the caller sees it: the caller's own, or a new one.
-        trace_id: The caller's, or the job's id.
+        job_id: The caller's job id, or a generated one.
+        trace_id: The caller's trace id, or the job id.
         audio_format: One of ``AUDIO_FORMATS``.
-        sample_rate_hz: Of ``pcm16``.
-        options: What may change the text.
-        condition_on_previous_text: Pieces of a long file run one after another.
-        max_wait_s: The deadline, if one was named.
-        opus_packet_bytes: Constant packet size of ``opus`` without framing.
-        warnings: Of options that have no effect.
+        sample_rate_hz: Sample rate of ``pcm16`` audio.
+        options: Options that may change the text.
+        condition_on_previous_text: Whether the chunks of a long file run one after another.
+        max_wait_s: The caller's deadline in seconds, if it set one.
+        opus_packet_bytes: Constant packet size of unframed ``opus``.
+        warnings: Warnings of options that have no effect.
     """
 
     job_id: str
@@ -88,7 +88,7 @@ class TranscriptionParams:
 
 
 def parse_query(query: QueryParams) -> Fields:
-    """Return the fields in a query string; lists may be repeated or hold commas.
+    """Parse a query string; list fields may be repeated or comma-separated.
 
     Raises:
         BadRequest: A value has the wrong type.
@@ -101,31 +101,31 @@ def parse_query(query: QueryParams) -> Fields:
     try:
         return msgspec.convert(values, Fields, strict=False)
     except msgspec.ValidationError as error:
-        raise BadRequest(f"The query can't be used: {error}.") from None
+        raise BadRequest(f"Invalid query string: {error}.") from None
 
 
 def ignored_fields(given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return a warning for each field of a request that has no effect."""
+    """Return a warning for each request field that has no effect."""
     return ignored_options(given, _KNOWN)
 
 
 def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams:
-    """Return what is asked for.
+    """Validate request fields and apply defaults.
 
     Args:
-        fields: As they came.
-        warnings: Of other fields, from :func:`ignored_fields`.
+        fields: The unvalidated fields.
+        warnings: Warnings of ignored fields, from :func:`ignored_fields`.
 
     Raises:
         BadRequest: A value is out of range, or the language or task is unknown.
-        UnsupportedFormat: The format is unknown.
+        UnsupportedFormat: The audio format is unknown.
     """
     job_id = fields.job_id or secrets.token_hex(8)
     trace_id = fields.trace_id or job_id
     if not _JOB_ID.fullmatch(job_id):
-        raise BadRequest("job_id may hold 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : -")
+        raise BadRequest("job_id must be 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : -")
     if not _TRACE_ID.fullmatch(trace_id):
-        raise BadRequest("trace_id may hold 1 to 256 visible ASCII characters.")
+        raise BadRequest("trace_id must be 1 to 256 visible ASCII characters.")
     audio_format = (fields.audio_format or "auto").lower()
     if audio_format not in AUDIO_FORMATS:
         raise UnsupportedFormat(f"audio_format must be one of {', '.join(AUDIO_FORMATS)}.")
@@ -149,11 +149,12 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
 def _options(fields: Fields) -> Options:
     prompt = fields.initial_prompt or None
     if prompt is not None and len(prompt) > MAX_PROMPT_CHARACTERS:
-        raise BadRequest(f"initial_prompt may hold {MAX_PROMPT_CHARACTERS} characters.")
+        raise BadRequest(f"initial_prompt may have at most {MAX_PROMPT_CHARACTERS} characters.")
     hotwords = tuple(fields.hotwords or ())
     if len(hotwords) > MAX_HOTWORDS or any(len(w) > MAX_HOTWORD_CHARACTERS for w in hotwords):
         raise BadRequest(
-            f"hotwords may hold {MAX_HOTWORDS} words of {MAX_HOTWORD_CHARACTERS} characters."
+            f"hotwords may have at most {MAX_HOTWORDS} words of at most "
+            f"{MAX_HOTWORD_CHARACTERS} characters."
         )
     try:
         task = Task((fields.task or "transcribe").lower())
@@ -174,14 +175,14 @@ def _options(fields: Fields) -> Options:
 def _whole(name: str, value: Number | None, default: int, least: int, most: int) -> int:
     if value is None:
         return default
-    if not least <= value <= most or value != int(value):  # NaN is not within them either
-        raise BadRequest(f"{name} must be a whole number from {least} to {most}.")
+    if not least <= value <= most or value != int(value):  # also rejects NaN
+        raise BadRequest(f"{name} must be an integer from {least} to {most}.")
     return int(value)
 
 
 def _wait_s(value: Number | None) -> float | None:
     if value is None:
         return None
-    if not 0 < value <= MAX_WAIT_S:  # NaN is not either
-        raise BadRequest(f"max_wait_s must be above 0 and at most {MAX_WAIT_S:g}.")
+    if not 0 < value <= MAX_WAIT_S:  # also rejects NaN
+        raise BadRequest(f"max_wait_s must be greater than 0 and at most {MAX_WAIT_S:g}.")
     return float(value)

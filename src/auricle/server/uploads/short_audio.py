@@ -1,8 +1,8 @@
-"""Short speech that needs no decode worker: PCM16, and framed Opus packets.
+"""Decodes short audio without a decode worker: PCM16 and Opus packets.
 
-Opus is decoded in the event loop's thread (libopus keeps the GIL, so another thread would gain
-nothing), a few milliseconds at a time. Resampling and voice detection let go of the GIL and run in
-threads. What lasts longer than an utterance is left to a decode worker.
+Opus is decoded on the event loop's thread, a few milliseconds at a time; libopus holds the GIL, so
+another thread would not help. Resampling and voice activity detection release the GIL and run in
+threads. Audio longer than an utterance is left to a decode worker.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 DIRECT_FORMATS = frozenset({"pcm16", "opus"})
 
 MAX_DIRECT_BYTES = 6 * 2**20
-"""Above 30 s of PCM16 at 96 kHz, the largest that can be an utterance."""
+"""Just above 30 s of PCM16 at 96 kHz, the largest possible utterance."""
 
 _MAX_SAMPLES = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
 _SAMPLE_BYTES = 2
@@ -32,33 +32,33 @@ _SLICE_PACKETS = 100  # 1.3 ms at 13 µs a packet
 _SLICE_BYTES = 64 * 1024
 
 _HOW_TO_FRAME = (
-    "These Opus packets have no boundaries. Send each as [uint16 little endian length][packet], or "
-    "an Ogg or WebM file, or name their constant size in `opus_packet_bytes`."
+    "The Opus packets have no framing. Send each as [uint16 little-endian length][packet], send an "
+    "Ogg or WebM file, or set `opus_packet_bytes` to their constant size."
 )
 
 
 def audio_format_of(ask: TranscriptionParams, head: bytes, total_bytes: int) -> str:
-    """Return what the audio is to be read as: what was named, unless the bytes say otherwise.
+    """Return the format to decode the audio as: the requested one, unless its bytes contradict it.
 
     Args:
-        ask: The request.
+        ask: The request's parameters.
         head: The first ``DETECT_HEAD_BYTES`` of the audio, or all of it.
-        total_bytes: How many there are.
+        total_bytes: Size of the audio.
 
     Raises:
         EmptyAudio: There are no bytes.
-        AudioError: The packets break off, or one of them can't be one.
-        OpusWithoutBoundaries: It is said to be Opus and isn't framed.
+        AudioError: The audio ends in the middle of an Opus packet.
+        OpusWithoutBoundaries: The requested format is Opus, and the packets aren't framed.
     """
     if not total_bytes:
-        raise EmptyAudio("There is no audio in the request.")
+        raise EmptyAudio("The request contains no audio.")
     if ask.opus_packet_bytes and ask.audio_format in ("opus", "auto"):
         return "opus"
     if ask.audio_format not in ("opus", "auto", "pcm16"):
         return ask.audio_format
     found = detect(head, total_bytes)
     match ask.audio_format, found:
-        case "pcm16", AudioFormat.WAV:  # with its header it would start with a crack
+        case "pcm16", AudioFormat.WAV:  # read as PCM, the header would be noise
             return found.value
         case "pcm16", _:
             return "pcm16"
@@ -80,11 +80,11 @@ def _not_framed(head: bytes) -> AudioError:
 async def decode_short(
     ask: TranscriptionParams, audio_format: str, audio: bytes, libopus: LibOpus
 ) -> Pcm16 | None:
-    """Return an utterance's samples, or ``None`` if a decode worker has to read the audio.
+    """Return the samples of an utterance, or ``None`` if a decode worker must decode the audio.
 
     Raises:
-        AudioError: It can't be decoded.
-        EmptyAudio: It holds no samples.
+        AudioError: The audio can't be decoded.
+        EmptyAudio: The audio has no samples.
     """
     match audio_format:
         case "pcm16":
@@ -97,7 +97,7 @@ async def decode_short(
 
 async def _decode_pcm16(audio: bytes, rate_hz: int) -> Pcm16 | None:
     if len(audio) % _SAMPLE_BYTES:
-        raise AudioError("PCM16 has two bytes for each sample; the audio has an odd number.")
+        raise AudioError("PCM16 has two bytes per sample, but the audio has an odd size.")
     if len(audio) > MAX_UTTERANCE_S * rate_hz * _SAMPLE_BYTES:
         return None
     pcm = np.frombuffer(audio, "<i2").astype(np.int16, copy=False)
@@ -116,7 +116,7 @@ async def _decode_opus(audio: bytes, packet_bytes: int | None, libopus: LibOpus)
             return None
         await anyio.lowlevel.checkpoint()
     if not packets:
-        raise EmptyAudio("There are no Opus packets in the audio.")
+        raise EmptyAudio("The audio contains no Opus packets.")
     return await _decode_packets(packets, libopus)
 
 
@@ -149,7 +149,7 @@ def _next_packets(framer: PacketFramer) -> list[OpusPacket]:
 
 def _cut_constant(audio: bytes, packet_bytes: int) -> Iterator[list[OpusPacket]]:
     if len(audio) % packet_bytes:
-        raise AudioError(f"The audio is not a whole number of packets of {packet_bytes} bytes.")
+        raise AudioError(f"The audio's size is not a multiple of {packet_bytes} bytes.")
     slice_bytes = packet_bytes * _SLICE_PACKETS
     for start in range(0, len(audio), slice_bytes):
         end = min(start + slice_bytes, len(audio))
@@ -167,5 +167,5 @@ async def _decode_packets(packets: list[OpusPacket], libopus: LibOpus) -> Pcm16:
         raise AudioError("Most of the Opus packets can't be decoded.")
     pcm = np.concatenate(parts)
     if not pcm.size:
-        raise EmptyAudio("The Opus packets hold no audio.")
+        raise EmptyAudio("The Opus packets contain no audio.")
     return pcm

@@ -1,12 +1,13 @@
-"""Uploads on disk: a directory for the life of one server, a file for the life of one request.
+"""Uploads on disk: one directory per server process, one file per request.
 
-The directory is locked (flock) as long as its server runs, however that ends. It gets its name only
-once it is locked, so a directory of that name without a lock was left by a server that was killed,
-and the next server removes it. A directory whose lock can't be tried (no ``fcntl``, some network
-file systems, another user's) is never removed. The lock also keeps systemd-tmpfiles away.
+The server holds a lock (flock) on its directory, which the kernel releases however the server ends.
+The directory gets its final name only once it is locked. So an unlocked directory of that name was
+left by a server that was killed, and the next server removes it. A directory whose lock can't be
+tested (no ``fcntl``, some network file systems, another user's) is never removed. The lock also
+keeps systemd-tmpfiles from cleaning it up.
 
-Whoever removes the directory while the server runs stops no more than the uploads of that moment:
-it is made again. As long as nothing can be stored, the log, ``/health`` and the metrics say so.
+If the directory is deleted while the server runs, only uploads in progress fail: it is created
+again. While uploads can't be stored, the log, ``/health`` and the metrics report it.
 """
 
 import contextlib
@@ -28,27 +29,27 @@ from anyio import to_thread
 from auricle.errors import Overloaded, SetupError
 
 BUFFER_BYTES = 2**20
-"""Written to disk at once: in a thread, so that a slow disk stops nobody else."""
+"""Bytes per write, which is made in a thread so that a slow disk doesn't block other requests."""
 
 DISK_FULL_RETRY_S = 30
 
 CHECK_EVERY_S = 5.0
 CHECK_PREFIX = "check-"
 CHECK_BYTES = 4096
-"""Written to find out whether uploads can be stored."""
+"""Bytes written to test whether uploads can be stored."""
 
 _PREFIX = "auricle-spool-"
 _UNLOCKED_PREFIX = ".auricle-new-"
-"""What a directory is called before it is locked."""
+"""Name prefix of a directory before it is locked."""
 
 _log = structlog.get_logger("auricle.server")
 
 
 class SpoolFile:
-    """One upload; made by :meth:`SpoolDirectory.file`, which also removes it."""
+    """The file of one upload; created and removed by :meth:`SpoolDirectory.file`."""
 
     def __init__(self, path: Path, file: BinaryIO, note: Callable[[OSError], None]) -> None:
-        """Take a file; ``note`` is called when it can't be written to."""
+        """Wrap an open file; ``note`` is called with errors of writes."""
         self.path = path
         self._note = note
         self.size_bytes = 0
@@ -57,13 +58,13 @@ class SpoolFile:
 
     @property
     def readable_path(self) -> str:
-        """Where this process can open the file, even if its name has been removed meanwhile."""
+        """Path by which this process can open the file, even if it has been unlinked."""
         opened = Path(f"/proc/self/fd/{self._file.fileno()}")
         is_named = self.path.exists() or not opened.exists()
         return str(self.path if is_named else opened)
 
     async def write(self, chunk: bytes | bytearray | memoryview) -> None:
-        """Append some bytes.
+        """Append bytes.
 
         Raises:
             Overloaded: The disk is full.
@@ -74,7 +75,7 @@ class SpoolFile:
             await self.flush()
 
     async def flush(self) -> None:
-        """Hand all that was written to the system, so that others see it.
+        """Write buffered bytes to the file, so that other processes see them.
 
         Raises:
             Overloaded: The disk is full.
@@ -87,9 +88,9 @@ class SpoolFile:
             raise _spool_error(error) from error
 
     async def read(self, max_bytes: int = -1) -> bytes:
-        """Return the first bytes of what was flushed, or all of it.
+        """Return the first ``max_bytes`` of the flushed data, or all of it.
 
-        The file isn't opened once more: there may be no descriptor left.
+        The open descriptor is reused, as there may be none left.
         """
         return await to_thread.run_sync(_read_start, self._file, max_bytes)
 
@@ -115,24 +116,24 @@ def _spool_error(error: OSError) -> Overloaded:
 
 
 class SpoolDirectory:
-    """Where one server keeps its uploads, readable by its own user only."""
+    """The directory for one server's uploads, readable by the server's user only."""
 
     def __init__(self, path: Path) -> None:
-        """Make the directory.
+        """Create the directory.
 
         Raises:
-            OSError: It can't be made, or no file can be written there.
+            OSError: It can't be created, or no file can be written there.
         """
         self.path = path
         self.is_failing = False
-        """Whether the latest attempt to store something failed."""
+        """Whether the latest write failed."""
         self._making = threading.Lock()
         self._lock: int | None = None
         self._check()
 
     @classmethod
     def open(cls, parent: Path | None) -> "SpoolDirectory":
-        """Make a directory, and remove those of servers that were killed.
+        """Create a directory below ``parent``, and remove those left by killed servers.
 
         Raises:
             SetupError: No file can be written there.
@@ -145,15 +146,15 @@ class SpoolDirectory:
         except OSError as error:
             raise SetupError(
                 f"Uploads can't be stored in {parent}: {error.strerror}. Set AURICLE_SPOOL_DIR to "
-                "a directory that can be written to."
+                "a writable directory."
             ) from error
 
     @contextlib.asynccontextmanager
     async def file(self) -> AsyncIterator[SpoolFile]:
-        """Give an empty file that is removed at the end, however that comes.
+        """Create an empty file, removed when the context exits.
 
         Raises:
-            Overloaded: Nothing can be stored.
+            Overloaded: The file can't be created.
         """
         try:
             path, file = await to_thread.run_sync(self._new_file)
@@ -167,7 +168,7 @@ class SpoolDirectory:
                 await to_thread.run_sync(_discard, path, file)
 
     async def watch(self) -> None:
-        """Try regularly whether uploads can be stored, and make the directory again if need be."""
+        """Test periodically that uploads can be stored; create the directory again if necessary."""
         while True:
             await anyio.sleep(CHECK_EVERY_S)
             try:
@@ -178,12 +179,12 @@ class SpoolDirectory:
                 self._note(None)
 
     def close(self) -> None:
-        """Remove the directory and all in it."""
+        """Remove the directory and its contents."""
         shutil.rmtree(self.path, ignore_errors=True)
         self._unlock()
 
     def _note(self, error: OSError | None) -> None:
-        """Log when storing begins to fail, and when it works again."""
+        """Log when writes start to fail, and when they succeed again."""
         if error is not None and not self.is_failing:
             name = errno.errorcode.get(error.errno or 0, "unknown")
             _log.error("uploads_not_stored", path=str(self.path), error=name)
@@ -197,10 +198,10 @@ class SpoolDirectory:
         return Path(name), os.fdopen(number, "r+b", buffering=0)
 
     def _check(self) -> None:
-        """Store something.
+        """Write and remove a test file.
 
         Raises:
-            OSError: It can't be stored.
+            OSError: The file can't be written.
         """
         path, file = self._new_file(CHECK_PREFIX)
         try:
@@ -232,7 +233,7 @@ class SpoolDirectory:
             return False
         if self._lock is not None and not os.path.samestat(found, os.fstat(self._lock)):
             self._unlock()
-            self._lock = _locked(self.path)  # somebody made it again
+            self._lock = _locked(self.path)  # created again by another process
         return True
 
     def _unlock(self) -> None:
@@ -247,11 +248,11 @@ def _discard(path: Path, file: BinaryIO) -> None:
 
 
 def _locked(directory: Path) -> int | None:
-    """Lock a directory and return what holds the lock; ``None`` if that can't be done here."""
+    """Lock a directory and return the locked descriptor; ``None`` if it can't be locked."""
     try:
         fcntl = importlib.import_module("fcntl")
         descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    except (ModuleNotFoundError, OSError):  # Windows, or another user's
+    except (ModuleNotFoundError, OSError):  # Windows, or another user's directory
         return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""The audio of one request: in memory as it came in JSON, or on disk as a body of its own."""
+"""The audio of one request: in memory if sent in JSON, on disk if sent as the body or a file."""
 
 import contextlib
 
@@ -9,24 +9,24 @@ from auricle.types import Source
 
 
 class Upload:
-    """Some audio, wherever it is; once it is on disk it isn't in memory any more."""
+    """Uploaded audio, in memory or on disk, but not both."""
 
     def __init__(self, audio: bytes | SpoolFile) -> None:
         self._audio = audio
 
     @property
     def size_bytes(self) -> int:
-        """How much there is."""
+        """Size of the audio."""
         return len(self._audio) if isinstance(self._audio, bytes) else self._audio.size_bytes
 
     async def head(self) -> bytes:
-        """Return as much of its start as tells the format."""
+        """Return the first ``DETECT_HEAD_BYTES``, for format detection."""
         if isinstance(self._audio, bytes):
             return self._audio[:DETECT_HEAD_BYTES]
         return await self._audio.read(DETECT_HEAD_BYTES)
 
     async def content(self) -> bytes:
-        """Return all of it; for short audio only."""
+        """Return all bytes; for short audio only."""
         return self._audio if isinstance(self._audio, bytes) else await self._audio.read()
 
     async def source(
@@ -36,7 +36,7 @@ class Upload:
         directory: SpoolDirectory,
         held: contextlib.AsyncExitStack,
     ) -> Source:
-        """Return it as a file for a decode worker; ``held`` removes what this puts on disk.
+        """Return the audio as a file for a decode worker; ``held`` removes a file created here.
 
         Raises:
             Overloaded: The disk is full.

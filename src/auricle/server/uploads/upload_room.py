@@ -1,8 +1,8 @@
-"""Room in the queue for an upload: reserved for a while as it comes in, and again once it is there.
+"""Queue reservations for uploads: an early one while the body arrives, a final one afterwards.
 
-A body that comes in slowly must not keep room from others. So the early reservation lapses after
-the time that a slow connection needs, and an address or a key holds a few of them at most. Whoever
-has none is checked against the queue all the same, and gets room when the body is complete.
+A slow upload must not hold queue room from other requests. So an early reservation expires after
+the time that a slow connection needs, and each key and each address holds only a few of them. An
+upload without one is still checked against the queue, and reserves room once its body is complete.
 """
 
 import asyncio
@@ -14,20 +14,20 @@ from auricle.transcriber import Transcriber
 from auricle.types import ClientId
 
 MAX_EARLY = 2
-"""Uploads of one key, and of one address, that hold room while they come in."""
+"""Maximum early reservations per key, and per address."""
 EARLY_S = 5.0
 EARLY_BYTES_PER_S = 100_000
-"""Room is kept for ``EARLY_S`` and the time that the body takes at this rate."""
+"""An early reservation lasts ``EARLY_S`` plus the body's transfer time at this rate."""
 
 
 def early_s(size_bytes: int | None) -> float:
-    """Return for how long room is kept for a body of this size that is still coming in."""
+    """Return the lifetime in seconds of an early reservation for a body of this size."""
     return EARLY_S + (size_bytes or 0) / EARLY_BYTES_PER_S
 
 
 @dataclass(slots=True)
 class EarlyReservations:
-    """How many uploads hold room while they come in, by owner: a key, or an address."""
+    """Counts early reservations per owner: a key or an address."""
 
     _held: Counter[Hashable] = field(default_factory=Counter)
 
@@ -36,11 +36,11 @@ class EarlyReservations:
         return all(self._held[owner] < MAX_EARLY for owner in owners)
 
     def add(self, owners: Sequence[Hashable]) -> None:
-        """Count one."""
+        """Count a reservation for each owner."""
         self._held.update(owners)
 
     def remove(self, owners: Sequence[Hashable]) -> None:
-        """Forget one."""
+        """Stop counting a reservation for each owner."""
         self._held.subtract(owners)
         for owner in owners:
             if not self._held[owner]:
@@ -48,13 +48,13 @@ class EarlyReservations:
 
 
 class UploadRoom:
-    """The room of one upload; :meth:`close` gives it back.
+    """The queue reservation of one upload; :meth:`close` releases it.
 
     Args:
-        transcriber: Whose queue it is.
-        early: The reservations of all uploads that are coming in.
-        client: Whose share of the queue is used.
-        owners: Those that may hold a few early reservations each.
+        transcriber: Owns the queue.
+        early: The early reservations of all uploads.
+        client: The client whose share of the queue is used.
+        owners: The key and address whose early reservations are limited.
     """
 
     def __init__(
@@ -72,11 +72,11 @@ class UploadRoom:
         self._lapse: asyncio.TimerHandle | None = None
 
     def reserve_early(self, audio_s: float, size_bytes: int | None, max_wait_s: float) -> None:
-        """Reserve room before the body is read, for a limited time.
+        """Reserve queue room before the body is read, for a limited time.
 
         Raises:
-            Overloaded: There is none, or the wait is too long already.
-            RateLimited: The client's budget of crashes is used up.
+            Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
+            RateLimited: The client has used up its crash budget.
         """
         reservation = self._transcriber.reserve(self._client, audio_s, max_wait_s=max_wait_s)
         if not self._early.is_free(self._owners):
@@ -87,11 +87,11 @@ class UploadRoom:
         self._lapse = asyncio.get_running_loop().call_later(early_s(size_bytes), self.close)
 
     def reserve(self, audio_s: float, max_wait_s: float) -> str:
-        """Return the room's reservation now that the body is there; it lapses no more.
+        """Return a reservation that does not expire, once the body is complete.
 
         Raises:
-            Overloaded: There is no room any more, or the wait is too long.
-            RateLimited: The client's budget of crashes is used up.
+            Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
+            RateLimited: The client has used up its crash budget.
         """
         self._end_early()
         if self._reservation is None:
@@ -101,7 +101,7 @@ class UploadRoom:
         return self._reservation
 
     def close(self) -> None:
-        """Give the room back, if there is any."""
+        """Release the reservation, if there is one."""
         self._end_early()
         reservation, self._reservation = self._reservation, None
         if reservation is not None:
