@@ -84,4 +84,4 @@ async def test_a_guest_is_counted_and_its_subprotocol_chosen(
         (line,) = [entry for entry in lines if entry["event"] == "request"]
         assert (line["dialect"], line["end"], line["session"]) == ("toy", "client_left", session)
         count = service.state.metrics.registry.get_sample_value
-        assert count("auricle_live_guests_total", {"dialect": "toy"}) == 1
+        assert count("auricle_live_dialect_sessions_total", {"dialect": "toy"}) == 1

@@ -407,7 +407,7 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
     def figure(name: str, **labels: str) -> float | None:
         return service.state.metrics.registry.get_sample_value(name, labels)
 
-    assert figure("auricle_live_guests_total", dialect="wyoming") == 1
+    assert figure("auricle_live_dialect_sessions_total", dialect="wyoming") == 1
     assert figure("auricle_live_ends_total", how="done") == 1
     served = {"method": "other", "route": "wyoming"}
     assert figure("auricle_http_requests_total", **served, status="200") == 1
