@@ -147,8 +147,8 @@ def test_an_utterance_without_words_leaves_no_line(terminal: Screen) -> None:
 def test_a_lost_connection_is_a_status_and_no_line(terminal: Screen) -> None:
     with CaptionScreen(is_written=True, idle="idle") as screen:
         screen.show(Connected(False))
-        screen.show(Disconnected("nobody listens there", 2.0))
-        assert plain(terminal.drawn).endswith("lost: nobody listens \nthere. Trying again…")
+        screen.show(Disconnected("connection refused", 2.0))
+        assert plain(terminal.drawn).endswith("lost: connection \nrefused. Retrying…")
         screen.show(Connected(True))
     assert plain(terminal.drawn).rstrip().endswith("idle")
 
@@ -193,11 +193,11 @@ def test_a_log_hears_of_a_lost_connection_once(pipe: Screen) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         screen.show(Connected(False))
         for _ in range(5):
-            screen.show(Disconnected("nobody listens there", 2.0))
+            screen.show(Disconnected("connection refused", 2.0))
         screen.show(Connected(True))
         screen.show(Connected(True))
     assert pipe.said.getvalue() == (
-        "The connection was lost: nobody listens there. Trying again…\nConnected.\n"
+        "The connection was lost: connection refused. Retrying…\nConnected.\n"
     )
 
 

@@ -91,7 +91,7 @@ def test_the_ca_can_vouch_for_nobody_elses_names(tmp_path: Path) -> None:
     make_certificate(tmp_path, ["localhost", "captions.example"])
     before = (tmp_path / "server.crt").read_bytes()
     for other in ("bank.example", "203.0.113.9", "2001:db8::9"):
-        with pytest.raises(SetupError, match="was not made for all of these names"):
+        with pytest.raises(SetupError, match="was not created for all of these names"):
             make_certificate(tmp_path, ["localhost", other])
     assert (tmp_path / "server.crt").read_bytes() == before
 

@@ -219,7 +219,7 @@ async def test_a_microphone_that_is_pulled_out_ends_the_speech(device: FakeSound
     async with anyio.create_task_group() as tasks:
 
         async def play() -> None:
-            with pytest.raises(SetupError, match="The microphone is gone"):
+            with pytest.raises(SetupError, match="The microphone was disconnected"):
                 await MicrophoneSource().play(Ear())
 
         tasks.start_soon(play)

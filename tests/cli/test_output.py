@@ -124,7 +124,7 @@ def test_several_files_are_not_put_into_one_file(tmp_path: Path) -> None:
 def test_a_recording_is_never_written_over(tmp_path: Path) -> None:
     recording = tmp_path / "a.wav"
     recording.write_bytes(b"speech")
-    with pytest.raises(SetupError, match="not written over"):
+    with pytest.raises(SetupError, match="is the recording itself"):
         destinations([recording], str(recording), Format.TEXT)
 
 

@@ -24,9 +24,9 @@ def test_a_language_is_its_code_or_found_out_maybe_among_several(
 
 
 def test_an_unknown_language_is_told_as_such() -> None:
-    with pytest.raises(SetupError, match="no language 'xx'"):
+    with pytest.raises(SetupError, match="Unsupported language 'xx'"):
         languages_of("xx")
-    with pytest.raises(SetupError, match="no language 'de,xx'"):
+    with pytest.raises(SetupError, match="Unsupported language 'de,xx'"):
         languages_of("de,xx")
 
 

@@ -1,6 +1,6 @@
-"""The command line: ``auricle serve``, ``transcribe``, ``live`` and what helps with them.
+"""The command line: ``auricle serve``, ``transcribe``, ``live`` and auxiliary commands.
 
-One module for each command. What only one of them needs is imported when it runs.
+Each command has a module. Imports that only one command needs happen when it runs.
 """
 
 import inspect
@@ -16,12 +16,12 @@ from auricle.cli.console import plain_errors, prepare_stdout
 
 app = typer.Typer(
     name="auricle",
-    help="Self-hosted speech to text that does not go down.\n\n"
-    "Every option of [bold]serve[/] is an AURICLE_* variable too; "
-    "[bold]auricle settings[/] lists them all.",
+    help="Self-hosted speech to text that stays up.\n\n"
+    "Every option of [bold]serve[/] can also be set by an AURICLE_* variable; "
+    "[bold]auricle settings[/] lists all of them.",
     epilog="Start with [bold]auricle serve[/] and [bold]auricle live --mic[/], or with "
     "[bold]auricle transcribe FILE[/]. "
-    "When something is amiss: [bold]auricle doctor[/].",
+    "For diagnostics: [bold]auricle doctor[/].",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,7 +41,7 @@ def _main(
     version: Annotated[
         bool,
         typer.Option(
-            "--version", callback=_print_version, is_eager=True, help="Show the version and leave."
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
         ),
     ] = False,
 ) -> None:
@@ -49,13 +49,13 @@ def _main(
 
 
 _NO_MARKUP = re.compile(r"\[(?!bold\]|/\])")
-"""Opens a bracket that is text: Rich would take ``[cluster]`` for a style and leave it out."""
+"""A literal bracket. Rich would interpret ``[cluster]`` as a style and omit it."""
 
 
 def _add(command: Callable[..., None], to: typer.Typer = app, name: str | None = None) -> None:
-    """Add a command; its docstring is its help, with lines joined that belong together.
+    """Add a command; its docstring, with the lines of each paragraph joined, is its help.
 
-    ``[bold]…[/]`` is the only markup in a docstring.
+    ``[bold]…[/]`` is the only markup allowed in a docstring.
     """
     paragraphs = (inspect.getdoc(command) or "").split("\n\n")
     flowing = "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
@@ -75,7 +75,7 @@ for _command in (
     _add(_command)
 
 _keys = typer.Typer(
-    help="Make, list and remove the keys of a file: AURICLE_KEYS_FILE.",
+    help="Create, list and remove the keys in AURICLE_KEYS_FILE.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
@@ -85,7 +85,7 @@ _add(keys.remove, _keys)
 app.add_typer(_keys, name="keys")
 
 _cluster = typer.Typer(
-    help="Recognisers on Ray Serve, for servers that have none of their own.",
+    help="Run recognisers on Ray Serve, for gateways.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )

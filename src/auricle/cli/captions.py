@@ -1,4 +1,4 @@
-"""Captions on a terminal while they firm up."""
+"""Live captions on a terminal."""
 
 from types import TracebackType
 from typing import Self
@@ -15,19 +15,19 @@ from auricle.protocol.gaps import gap_line
 from auricle.types import Gap
 
 HEARD = Text("…", style="dim")
-"""Somebody speaks, and there is no guess yet."""
+"""Shown between the start of speech and the first partial."""
 
 
 class CaptionScreen:
-    """Shows finals as lines, and below them the open utterance: firm words bold, guesses dim.
+    """Shows finals as lines, and the open utterance below: stable text bold, unstable text dim.
 
-    It draws on stdout if finals are to be written there and it is a terminal. Is stdout a file or a
-    pipe, finals are plain lines on it and nothing is drawn. If finals go elsewhere, it draws on
-    stderr. It draws when something has changed, and at no other time.
+    Draws on stdout if finals are written there and it is a terminal. If stdout is a file or a pipe,
+    writes finals to it as plain lines and draws nothing. If finals are written elsewhere, draws on
+    stderr. Redraws only on changes.
 
     Args:
-        is_written: Whether finals are lines on stdout; else they go elsewhere at the end.
-        idle: What stands on the screen while nobody speaks.
+        is_written: Whether finals are written to stdout as lines; else the caller writes them.
+        idle: Text to show while there is no speech.
     """
 
     def __init__(self, *, is_written: bool, idle: str) -> None:
@@ -65,7 +65,7 @@ class CaptionScreen:
             self._live.stop()
 
     def show(self, event: LiveEvent) -> None:
-        """Show what came."""
+        """Show an event."""
         match event:
             case SpeechStarted():
                 self._open = self._open or HEARD
@@ -73,7 +73,7 @@ class CaptionScreen:
                 self._open = caption(event) or self._open
             case Final():
                 self._open = Text()
-                with self._console or errors:  # drawn in one go
+                with self._console or errors:  # drawn at once
                     self._draw()
                     self._show_final(event)
                 return
@@ -98,7 +98,7 @@ class CaptionScreen:
         self._draw()
 
     def _show_behind(self, behind_s: float) -> None:
-        """Say below the captions how far they are behind; where nothing is drawn, say it once."""
+        """Show the delay of captions below them; without a screen, print it once."""
         text = f"Catching up, {behind_s:.0f} s behind." if behind_s else ""
         if self._live is not None:
             self._status = Text(text, style="yellow italic")
@@ -108,20 +108,20 @@ class CaptionScreen:
         self._is_behind = bool(behind_s)
 
     def wait(self, why: str) -> None:
-        """Say that the server is being asked again and again; a log is told once."""
+        """Show that the client retries; without a screen, print it once."""
         if self._live is not None or not self._is_told:
-            self.set_status(f"{why.rstrip('.')}. Trying again…")
+            self.set_status(f"{why.rstrip('.')}. Retrying…")
         self._is_told = True
 
     def set_status(self, words: str) -> None:
-        """Say below the captions what is going on; where nothing is drawn, say it once."""
+        """Show a status below the captions; without a screen, print it once."""
         self._status = Text(words, style="yellow italic")
         if self._live is None:
             errors.print(self._status)
         self._draw()
 
     def say(self, words: str) -> None:
-        """Say something that is no caption, and leave it there."""
+        """Print a message that remains, apart from the captions."""
         if self._console is None:
             errors.print(words, style="yellow")
         else:
@@ -152,18 +152,18 @@ class CaptionScreen:
 
 
 def caption(partial: Partial) -> Text:
-    """Return an open utterance as it is shown."""
+    """Return the styled text of an open utterance."""
     return Text.assemble((partial.stable, "bold"), (partial.unstable, "dim"))
 
 
 def _drawable(console: Console) -> Console | None:
-    """Return a console that breaks lines between words, if this one is a terminal."""
+    """Return a console that wraps lines between words, if this one is a terminal."""
     if not console.is_terminal or console.is_dumb_terminal:
         return None
     return Console(stderr=console.stderr, highlight=False)
 
 
 def _end_of(text: Text, console: Console) -> Text:
-    """Return the end of a text, as much as the screen has room for: the news is there."""
+    """Return the last lines of a text that fit the screen, since the newest text is there."""
     lines = text.wrap(console, console.width)
     return Text("\n").join(lines[-max(1, console.height - 1) :])

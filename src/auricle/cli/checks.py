@@ -1,7 +1,6 @@
-"""What ``auricle doctor`` looks at: each check gives one line, and what to do where it isn't well.
+"""The checks of ``auricle doctor``; each returns one line, with advice if it finds a problem.
 
-Nothing is changed, nothing is downloaded. Libraries that could crash are tried out in a process of
-their own.
+Checks change and download nothing. Libraries that may crash are loaded in a child process.
 """
 
 import enum
@@ -38,16 +37,16 @@ from auricle.server.main import listen
 PROBE_LIMIT_S = 60.0
 ANSWER_LIMIT_S = 3.0
 MODEL_DISK_MB = 300
-"""The bundled model takes 145 MB once joined; twice that while it is."""
+"""The assembled bundled model needs 145 MB, and twice that during assembly."""
 SPOOL_DISK_MB = 2000
 SANDBOX_ADVICE = (
-    "Run the server as a user that can read nothing else. All of it needs Linux 6.2 or newer with "
-    "Landlock, on x86-64 or ARM64, and a container that permits it."
+    "Run the server as a user without access to other files. The full sandbox requires Linux 6.2 "
+    "or newer with Landlock, on x86-64 or ARM64, and a container that permits it."
 )
 
 
 class Level(enum.Enum):
-    """How well it is."""
+    """Severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -56,7 +55,7 @@ class Level(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the doctor's; ``advice`` says what to do, and is empty where all is well."""
+    """The result of a check; ``advice`` says what to do and is empty if there is no problem."""
 
     subject: str
     level: Level
@@ -68,7 +67,7 @@ Check = Callable[[Settings], Finding]
 
 
 def check_python(settings: Settings) -> Finding:
-    """Python's version; an older one could not have come so far."""
+    """Check the operating system; an unsupported Python can't run this module."""
     system = f"{platform.system()} {platform.machine()}"
     text = f"{platform.python_version()} on {system}, {sys.executable}"
     if not sys.platform.startswith("linux"):
@@ -77,27 +76,27 @@ def check_python(settings: Settings) -> Finding:
 
 
 def check_variables(settings: Settings) -> Finding:
-    """Variables that look like settings and are none."""
+    """Check for ``AURICLE_*`` variables that are not settings."""
     unknown = unknown_variables()
     if not unknown:
-        return Finding("settings", Level.OK, "all variables are known")
+        return Finding("settings", Level.OK, "no unknown variables")
     names = ", ".join(name for name, _ in unknown)
     meant = ", ".join(meant for _, meant in unknown if meant)
     advice = f"Did you mean {meant}?" if meant else "See `auricle settings`."
-    return Finding("settings", Level.WARNING, f"{names} changes nothing", advice)
+    return Finding("settings", Level.WARNING, f"no such setting: {names}", advice)
 
 
 def check_libopus(settings: Settings) -> Finding:
-    """The library that decodes Opus packets."""
+    """Check the library that decodes Opus packets."""
     try:
         library = find_libopus(settings.decode.libopus)
     except SetupError as exc:
-        return Finding("libopus", Level.WRONG, "none that can be used", str(exc))
+        return Finding("libopus", Level.WRONG, "no usable library", str(exc))
     return Finding("libopus", Level.OK, f"{library.version}, from {library.origin}")
 
 
 def check_engine(settings: Settings) -> Finding:
-    """Whether the speech engine and the file decoder load at all, tried in a child."""
+    """Check in a child process that the speech engine and the file decoder can be loaded."""
     code = (
         "import av, ctranslate2, faster_whisper as f;"
         "print(f'faster-whisper {f.__version__}, CTranslate2 {ctranslate2.__version__}, "
@@ -113,7 +112,7 @@ def check_engine(settings: Settings) -> Finding:
 
 
 def check_model(settings: Settings) -> Finding:
-    """Whether the model is here, without fetching it."""
+    """Check whether the model is on this machine; downloads nothing."""
     name = settings.model.model
     path = Path(name).expanduser()
     known = {model.name: model for model in known_models(settings.model.cache_dir)}
@@ -128,26 +127,26 @@ def check_model(settings: Settings) -> Finding:
         text = f"{name} ({model.where}, {model.size_mb} MB)"
         if model.is_here:
             return Finding("model", Level.OK, text)
-        advice = "It will be fetched at the first start; that needs the network."
-        return Finding("model", Level.WARNING, f"{text} is not here yet", advice)
+        advice = "It is downloaded at the first start, which requires network access."
+        return Finding("model", Level.WARNING, f"{text} is not downloaded yet", advice)
     if HUB_NAME.fullmatch(name):
-        advice = "It will be fetched at the first start, unless that has been done already."
+        advice = "It is downloaded at the first start, unless it is already in the cache."
         return Finding("model", Level.WARNING, f"{name}, from the Hugging Face Hub", advice)
-    return Finding("model", Level.WRONG, f"there is no {name}", "See `auricle models`.")
+    return Finding("model", Level.WRONG, f"unknown model {name}", "See `auricle models`.")
 
 
 def check_processors(settings: Settings) -> Finding:
-    """Cores against the workers that will run on them."""
+    """Check that the workers fit the cores."""
     if settings.model.device == "cuda":
-        return Finding("cores", Level.OK, f"{usable_cores()} to use; the workers are for the GPU")
+        return Finding("cores", Level.OK, f"{usable_cores()} usable; workers use the GPU")
     worker, _ = on_cpu(settings.worker, settings.model, _model_mb(settings))
     cores, workers, threads = usable_cores(), worker.workers, worker.worker_threads
-    text = f"{cores} to use; {_number(workers, 'worker')} of {_number(threads, 'thread')}"
+    text = f"{cores} usable; {_number(workers, 'worker')} of {_number(threads, 'thread')}"
     if workers == 1:
-        advice = "One worker: its death stops the service for a moment. AURICLE_WORKERS=2 doesn't."
+        advice = "A crash of the only worker interrupts the service; set AURICLE_WORKERS=2."
         return Finding("cores", Level.WARNING, text, advice)
     if workers * threads > max(2, cores):
-        advice = "More threads than cores make every answer later: lower AURICLE_WORKERS."
+        advice = "More threads than cores increase latency: lower AURICLE_WORKERS."
         return Finding("cores", Level.WARNING, text, advice)
     return Finding("cores", Level.OK, text)
 
@@ -157,22 +156,22 @@ def _number(count: int, what: str) -> str:
 
 
 def check_memory(settings: Settings) -> Finding:
-    """Free memory against what the workers will want."""
+    """Check that the workers fit the free memory."""
     size_mb = _model_mb(settings)
     worker, _ = on_cpu(settings.worker, settings.model, size_mb)
     free_mb = available_memory_bytes() / 1e6
     if settings.model.device == "cuda":
-        return Finding("memory", Level.OK, f"{free_mb:.0f} MB free; the workers are for the GPU")
+        return Finding("memory", Level.OK, f"{free_mb:.0f} MB free; workers use the GPU")
     wanted_mb = worker.workers * memory_per_worker_mb(size_mb)
-    text = f"{free_mb:.0f} MB free, {wanted_mb:.0f} MB for workers of a model of {size_mb:.0f} MB"
+    text = f"{free_mb:.0f} MB free, {wanted_mb:.0f} MB for workers with a model of {size_mb:.0f} MB"
     if free_mb < wanted_mb:
-        advice = "Close something, or set AURICLE_WORKERS or AURICLE_MODEL to something smaller."
+        advice = "Free memory, set fewer AURICLE_WORKERS, or choose a smaller AURICLE_MODEL."
         return Finding("memory", Level.WARNING, text, advice)
     return Finding("memory", Level.OK, text)
 
 
 def _model_mb(settings: Settings) -> float:
-    """Return the size of the model's file, known or read; that of Whisper base if it is neither."""
+    """Return the size of the model in MB; that of Whisper base if it is unknown."""
     name = settings.model.model
     path = Path(name).expanduser()
     if path.is_dir():
@@ -182,26 +181,26 @@ def _model_mb(settings: Settings) -> float:
 
 
 def check_sandbox(settings: Settings) -> Finding:
-    """What workers are kept from here, tried by a process of its own."""
+    """Check in a child process which restrictions the sandbox applies."""
     if settings.worker.sandbox == "off":
-        advice = "Unset AURICLE_SANDBOX, unless workers don't start without it."
-        return Finding("sandbox", Level.WARNING, "turned off: workers may do all", advice)
+        advice = "Unset AURICLE_SANDBOX, unless workers can't start in the sandbox."
+        return Finding("sandbox", Level.WARNING, "off: workers are not restricted", advice)
     done = _run("-m", "auricle.workers.sandbox.confinement")
     try:
         lacking: list[str] = json.loads(done.stdout if done else "")
     except ValueError:
-        return Finding(
-            "sandbox", Level.WRONG, "can't be tried out", done and _last_line(done) or ""
-        )
+        return Finding("sandbox", Level.WRONG, "can't be checked", done and _last_line(done) or "")
     if lacking:
-        text = f"workers aren't kept from {', nor from '.join(lacking)}"
+        text = f"not restricted: {'; '.join(lacking)}"
         return Finding("sandbox", Level.WARNING, text, SANDBOX_ADVICE)
-    text = "workers have no network, no programs, no signals, and no files but the model's"
+    text = (
+        "workers can't use the network, run programs, send signals or read files except the model"
+    )
     return Finding("sandbox", Level.OK, text)
 
 
 def check_address(settings: Settings) -> Finding:
-    """Whether the server can listen at its address, or an Auricle server does so already."""
+    """Check that the server can listen at its address, or is already running there."""
     server = settings.server
     where = f"{server.host} port {server.port}"
     try:
@@ -215,22 +214,22 @@ def check_address(settings: Settings) -> Finding:
     except SetupError as exc:
         running = _running_version(settings)
         if running is None:
-            return Finding("address", Level.WARNING, f"{where} can't be used now", str(exc))
+            return Finding("address", Level.WARNING, f"{where} is not available", str(exc))
         text = f"{where}: Auricle {running} is running there"
     if is_exposed(server):
-        advice = "Whoever reaches it can use it: set AURICLE_API_KEYS or AURICLE_KEYS_FILE."
-        return Finding("address", Level.WARNING, f"{text}, and open without keys", advice)
+        advice = "All machines that reach it can use it: set AURICLE_API_KEYS or AURICLE_KEYS_FILE."
+        return Finding("address", Level.WARNING, f"{text}, accessible without keys", advice)
     return Finding("address", Level.OK, text)
 
 
 def _running_version(settings: Settings) -> str | None:
-    """Return the version of the Auricle server at the configured address; ``None`` if none is."""
+    """Return the version of the Auricle server at the configured address, or ``None``."""
     server = settings.server
     host = "127.0.0.1" if server.host in ("", "0.0.0.0", "::") else server.host
     scheme = "http" if server.tls_cert is None else "https"
     url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}/health"
     try:
-        # No secret is sent, so a certificate of one's own need not be verified.
+        # No secret is sent, so a self-signed certificate need not be verified.
         answer = httpx2.get(url, timeout=ANSWER_LIMIT_S, verify=False, trust_env=False).json()
         return str(answer["version"]) if "decode_workers" in answer else None
     except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, TypeError, KeyError):
@@ -238,7 +237,7 @@ def _running_version(settings: Settings) -> str | None:
 
 
 def check_disk(settings: Settings) -> Finding:
-    """Room in the cache for the model, and in the spool folder for uploads."""
+    """Check the disk space for the model in the cache, and for uploads in the spool directory."""
     cache = settings.model.cache_dir
     spool = settings.server.spool_dir or Path(tempfile.gettempdir())
     places = (("cache", cache, MODEL_DISK_MB), ("spool", spool, SPOOL_DISK_MB))
@@ -249,26 +248,26 @@ def check_disk(settings: Settings) -> Finding:
         if not os.access(existing, os.W_OK):
             return Finding("disk", Level.WRONG, f"{folder} can't be written", f"Set {variable}.")
         free_mb = shutil.disk_usage(existing).free / 1e6
-        text = f"{free_mb:.0f} MB for the {name} in {folder}"
+        text = f"{free_mb:.0f} MB free for the {name} in {folder}"
         if free_mb < wanted_mb:
-            return Finding("disk", Level.WARNING, text, f"Make room, or set {variable}.")
+            return Finding("disk", Level.WARNING, text, f"Free disk space, or set {variable}.")
         texts.append(text)
     return Finding("disk", Level.OK, ", ".join(texts))
 
 
 def check_gpu(settings: Settings) -> Finding:
-    """Whether CTranslate2 sees a GPU and finds CUDA's libraries, tried in a child."""
+    """Check in a child process that CTranslate2 finds a GPU and CUDA's libraries."""
     report = look()
     trouble = gpu_issue(report)
     if trouble is not None:
         level = Level.WARNING if settings.model.device == "auto" else Level.WRONG
         return Finding("GPU", level, trouble.text, trouble.advice)
-    text = f"{report.count} x {report.names[0]}, {report.memory_mb:.0f} MB each at least"
+    text = f"{report.count} x {report.names[0]}, at least {report.memory_mb:.0f} MB each"
     return Finding("GPU", Level.OK, text)
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
-    """Run a Python of its own, set up as a worker's; ``None`` if it doesn't end."""
+    """Run Python in a worker's environment; return ``None`` on timeout."""
     try:
         return subprocess.run(
             [sys.executable, *arguments],
@@ -286,7 +285,7 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str] | None:
 def _last_line(done: subprocess.CompletedProcess[str]) -> str:
     lines = done.stderr.strip().splitlines()
     if not lines:
-        return f"a test run ended with {done.returncode}"
+        return f"the check exited with {done.returncode}"
     return lines[-1].removeprefix("AssertionError: ")
 
 
@@ -302,4 +301,4 @@ CHECKS: tuple[Check, ...] = (
     check_address,
     check_disk,
 )
-"""What is always looked at, in this order; :func:`check_gpu` only where it is asked for."""
+"""Checks that always run, in this order; :func:`check_gpu` runs only on request."""

@@ -1,4 +1,4 @@
-"""``auricle cluster``: recognisers on Ray Serve, for servers that have none of their own."""
+"""``auricle cluster``: recognisers on Ray Serve, for gateways."""
 
 import contextlib
 import signal
@@ -18,7 +18,7 @@ from auricle.errors import SetupError
 def up(
     replicas: Annotated[int | None, setting("replicas")] = None,
     host: Annotated[
-        str, typer.Option(help="Address for jobs; others than loopback need a key.")
+        str, typer.Option(help="Address for jobs; a non-loopback address requires a key.")
     ] = ("127.0.0.1"),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port for jobs.")] = 8000,
     model: Annotated[str | None, setting("model")] = None,
@@ -27,10 +27,10 @@ def up(
     replica_cpus: Annotated[float | None, setting("replica_cpus")] = None,
     log_level: Annotated[str | None, setting("log_level")] = None,
 ) -> None:
-    """Run recognisers on Ray, on this machine alone.
+    """Run recognisers on Ray, on this machine only.
 
-    Servers find them with AURICLE_ENGINE_URLS and recognise nothing themselves. Needs
-    Ray: `pip install 'ray[serve]==2.60.*'`. Ctrl-C finishes what was accepted and leaves.
+    Gateways send jobs to them if AURICLE_ENGINE_URLS names them. Requires Ray: `pip install
+    'ray[serve]==2.60.*'`. Ctrl-C finishes accepted jobs and exits.
     """
     settings = Settings.load(
         {
@@ -47,10 +47,10 @@ def up(
 
 
 def _run(settings: Settings, host: str, port: int) -> None:
-    """Check what can be checked before Ray starts, which takes seconds; then run until told to end.
+    """Check the arguments before starting Ray, which takes seconds; then run until a signal.
 
     Raises:
-        SetupError: Something can't be as asked.
+        SetupError: The key, port, model or Ray installation can't be used.
     """
     from auricle.engine.whisper.fetch import resolve
     from auricle.server.access.keyring import is_loopback
@@ -59,8 +59,8 @@ def _run(settings: Settings, host: str, port: int) -> None:
     has_key = settings.engine.engine_key is not None
     if not has_key and not is_loopback(host, "--host"):
         raise SetupError(
-            f"Listening on {host} lets other machines in, so a key is needed: set "
-            "AURICLE_ENGINE_KEY, here and at the servers, or leave --host out."
+            f"Listening on {host} allows access from other machines and requires a key: set "
+            "AURICLE_ENGINE_KEY here and on the gateways, or omit --host."
         )
     for found in open_sockets(host, port, "--port"):
         found.close()
@@ -73,22 +73,22 @@ def _run(settings: Settings, host: str, port: int) -> None:
     resolve(settings.model)
     with contextlib.ExitStack() as stack:
         began_at = time.monotonic()
-        with errors.status("Starting Ray and the recognisers…"):  # shows on terminals only
+        with errors.status("Starting Ray and the recognisers…"):  # shown on terminals only
             stack.enter_context(running(settings, host, port))
         count, took_s = settings.cluster.replicas, time.monotonic() - began_at
         results.print(f"{count} recogniser{'s' * (count > 1)} started in {took_s:.1f} s.")
-        results.print("A server that uses them:")
+        results.print("Start a gateway that uses them:")
         key = "AURICLE_ENGINE_KEY=KEY " if has_key else ""
         url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
         results.print(f"  {key}AURICLE_ENGINE_URLS={url} auricle serve")
         _wait_for_a_signal()
-        results.print("Finishing what was accepted…")
+        results.print("Finishing accepted jobs…")
 
 
 def _wait_for_a_signal() -> None:
-    """Return at the first signal to end; a second one doesn't wait for anything."""
+    """Return on SIGINT or SIGTERM, and let a second signal end the process at once."""
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ray has set its own meanwhile
+    for number in (signal.SIGINT, signal.SIGTERM):  # replaces the handlers that Ray has set
         signal.signal(number, lambda *_: stop.set())
     stop.wait()
     signal.signal(signal.SIGINT, signal.default_int_handler)

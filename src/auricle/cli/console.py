@@ -1,4 +1,4 @@
-"""Where the command line writes: results to stdout, all that is said beside them to stderr."""
+"""Output of the command line: results to stdout, all other messages to stderr."""
 
 import functools
 import io
@@ -13,20 +13,20 @@ from rich.console import Console
 from auricle.errors import AuricleError
 
 EXIT_UNUSABLE = 2
-"""Settings, model, port or files can't be used as asked: nothing was done."""
+"""Settings, model, port or files can't be used; nothing was done."""
 EXIT_INTERRUPTED = 130
-"""128 + SIGINT, as a shell has it."""
+"""128 + SIGINT, as in shells."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a person reads a stream; ``None`` is one that was closed from the start."""
+    """Return whether a stream is a terminal; ``None`` is a stream closed at startup."""
     return stream is not None and stream.isatty()
 
 
 def prepare_stdout() -> None:
-    """Let no character that the locale lacks end a command and lose its results.
+    """Prevent failures on characters that the locale's encoding lacks.
 
-    On a terminal it is shown as ``?``; files and pipes get UTF-8, as ``-o FILE`` does.
+    A terminal shows them as ``?``; files and pipes are written in UTF-8, as with ``-o FILE``.
     """
     stream = sys.stdout
     if not isinstance(stream, io.TextIOWrapper):
@@ -34,19 +34,21 @@ def prepare_stdout() -> None:
     if stream.isatty() or "PYTHONIOENCODING" in os.environ:
         stream.reconfigure(errors="replace")
     else:
-        stream.reconfigure(encoding="utf-8", errors="surrogateescape")  # names of files as they are
+        stream.reconfigure(
+            encoding="utf-8", errors="surrogateescape"
+        )  # keeps undecodable file names
 
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Without markup: Rich would take "[cluster]" in a message for a style and leave it out.
+# Without markup: Rich would interpret "[cluster]" in a message as a style and omit it.
 results = Console(highlight=False, soft_wrap=True, markup=False)
 errors = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
 
 
 def plain_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Give a command's errors that people can do something about one line, and no traceback."""
+    """Print a command's expected errors as one line without a traceback."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:

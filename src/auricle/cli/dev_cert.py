@@ -1,4 +1,4 @@
-"""``auricle dev-cert``: a certificate of one's own, so that browsers give the microphone."""
+"""``auricle dev-cert``: create a certificate; browsers require HTTPS for the microphone."""
 
 import ipaddress
 import os
@@ -20,7 +20,7 @@ from auricle.errors import SetupError
 DEFAULT_PORT: int = ServerSettings.model_fields["port"].default
 CA_DAYS = 3650
 CERTIFICATE_DAYS = 397
-"""Apple's devices take no more than 825 (support.apple.com/103769), public CAs give no more."""
+"""Apple's devices accept at most 825 days (support.apple.com/103769); public CAs issue no more."""
 
 _PRIVATE = (
     *("DNS:localhost", "DNS:local", "DNS:internal", "DNS:home.arpa", "DNS:lan"),
@@ -28,7 +28,7 @@ _PRIVATE = (
     *("IP:192.168.0.0/255.255.0.0", "IP:169.254.0.0/255.255.0.0"),
     *("IP:fc00::/fe00::", "IP:fe80::/ffc0::"),
 )
-"""All that the CA may vouch for, beside the names and addresses that it was made for."""
+"""Names and addresses that the CA may certify, besides those it was created for."""
 
 _OPENSSL_CONFIG = """
 [req]
@@ -53,18 +53,19 @@ _NEW_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
 def dev_cert(
     names: Annotated[
         list[str] | None,
-        typer.Argument(help="Names and addresses beside this machine's own.", show_default=False),
+        typer.Argument(help="Names and addresses besides this machine's.", show_default=False),
     ] = None,
     directory: Annotated[
-        Path | None, typer.Option(help="Where to put them.", show_default="the user's settings")
+        Path | None,
+        typer.Option(help="Directory for the files.", show_default="the user's settings"),
     ] = None,
     port: Annotated[int | None, setting("port")] = None,
 ) -> None:
-    """Make a certificate for this machine, and a CA of your own that vouches for it.
+    """Create a certificate for this machine, and a private CA that issues it.
 
-    For trying things out in your own network: whoever is to trust it has to install the CA, which
-    can vouch for private names and addresses only. Asked again, the CA stays, and the certificate
-    is made anew for the addresses of the day; a server that runs takes it within a second.
+    For tests in your own network: clients must install the CA, which can certify private names and
+    addresses only. Another run keeps the CA and issues a new certificate for the machine's current
+    addresses; a running server loads it within a second.
     """
     served_port = Settings.load({"port": port}).server.port
     folder = directory or platformdirs.user_config_path("auricle") / "tls"
@@ -74,13 +75,13 @@ def dev_cert(
 
 
 def make_certificate(folder: Path, names: list[str]) -> list[str]:
-    """Put ``ca.crt``, ``ca.key``, ``server.crt`` and ``server.key`` into a folder.
+    """Write ``ca.crt``, ``ca.key``, ``server.crt`` and ``server.key`` to a folder.
 
     Returns:
-        The names and addresses that the certificate is for, in the order given, each once.
+        The names and addresses in the certificate, in the given order without duplicates.
 
     Raises:
-        SetupError: There is no openssl, or it can't make one; the message says what to do.
+        SetupError: openssl is missing or failed; the message says what to do.
     """
     wanted = list(dict.fromkeys(_alternative(name) for name in names))
     try:
@@ -93,11 +94,11 @@ def make_certificate(folder: Path, names: list[str]) -> list[str]:
 
 
 def machine_names() -> list[str]:
-    """Return the names and addresses under which a network may know this machine."""
+    """Return the names and addresses of this machine."""
     import psutil
 
     host = socket.gethostname()
-    found = ["localhost", host, *([] if "." in host else [f"{host}.local"])]  # mDNS's, RFC 6762
+    found = ["localhost", host, *([] if "." in host else [f"{host}.local"])]  # mDNS (RFC 6762)
     for addresses in psutil.net_if_addrs().values():
         for entry in addresses:
             if entry.family in (socket.AF_INET, socket.AF_INET6) and "%" not in entry.address:
@@ -139,8 +140,8 @@ def _make(folder: Path, workshop: Path, wanted: list[str]) -> None:
         _openssl("verify", "-CAfile", ca, answer)
     except SetupError as error:
         raise SetupError(
-            f"The CA in {folder} was not made for all of these names: remove the folder to make a "
-            "new one, and install that anew."
+            f"The CA in {folder} was not created for all of these names: remove the folder to "
+            "create a new CA, and install that on the clients."
         ) from error
     key.replace(folder / "server.key")
     answer.replace(folder / "server.crt")
@@ -149,7 +150,7 @@ def _make(folder: Path, workshop: Path, wanted: list[str]) -> None:
 def _openssl(*arguments: object) -> None:
     program = shutil.which("openssl")
     if program is None:
-        raise SetupError("This takes the program openssl (Debian: apt-get install openssl).")
+        raise SetupError("The program openssl is missing (Debian: apt-get install openssl).")
     done = subprocess.run(
         [program, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
@@ -158,12 +159,12 @@ def _openssl(*arguments: object) -> None:
         umask=0o077 if os.name == "posix" else -1,
     )
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it does not say why"])[-1]
+        last = (done.stderr.strip().splitlines() or ["no error message"])[-1]
         raise SetupError(f"openssl {arguments[0]} failed: {last}")
 
 
 def _alternative(name: str) -> str:
-    """Return a name or address as openssl writes it into a certificate."""
+    """Return a name or address in openssl's notation for alternative names."""
     try:
         return f"IP:{ipaddress.ip_address(name)}"
     except ValueError:
@@ -173,7 +174,7 @@ def _alternative(name: str) -> str:
 
 
 def _alone(address: str) -> str:
-    """Return what permits one address."""
+    """Return the name constraint that permits one address."""
     is_six = address.count(":") > 1
     mask = ":".join(["ffff"] * 8) if is_six else "255.255.255.255"
     return f"{address}/{mask}"
@@ -186,23 +187,23 @@ def _advice(folder: Path, names: list[str], port: int) -> str:
     shown_port = port or "PORT"  # 0: the server picks one when it starts
     ca, key, certificate = folder / "ca.crt", folder / "server.key", folder / "server.crt"
     return f"""\
-Made in {folder}, for {", ".join(names)}.
+Created in {folder}, for {", ".join(names)}.
 
-Serve (other machines need a key: AURICLE_API_KEYS=name:key):
+Start the server (access from other machines requires a key: AURICLE_API_KEYS=name:key):
   auricle serve --host 0.0.0.0{option} --tls-cert {certificate} --tls-key {key}
 
 From the command line:
   SSL_CERT_FILE={ca} auricle live --url https://localhost:{shown_port} --mic
   curl --cacert {ca} https://localhost:{shown_port}/livez
 
-In browsers, so that the page gets the microphone: take {ca}, and no other file, to the
-phone or computer, and let it be trusted there:
+In browsers, which require HTTPS for the microphone: copy {ca}, and no other file, to the
+phone or computer, and install it there:
   Android  Settings > Security > Encryption & credentials > Install a certificate > CA certificate
   iPhone   open the file, install it in Settings > General > VPN & Device Management, then switch it
            on in Settings > General > About > Certificate Trust Settings
   desktop  the browser's settings, under certificates: authorities
 Then open https://{lan}:{shown_port} there.
 
-The CA can vouch for these and private networks only. Keep its key to yourself all the same:
+The CA can certify these names and private networks only. Keep its key secret nevertheless:
 {folder / "ca.key"}
 """

@@ -1,4 +1,4 @@
-"""``auricle doctor``: is everything there that a server needs, and if not, what to do."""
+"""``auricle doctor``: check that this machine meets the requirements of a server."""
 
 from typing import Annotated
 
@@ -11,12 +11,12 @@ from auricle.config import Settings
 
 def doctor(
     gpu: Annotated[
-        bool, typer.Option("--gpu", help="Look for a GPU and CUDA's libraries as well.")
+        bool, typer.Option("--gpu", help="Also check the GPU and CUDA's libraries.")
     ] = False,
 ) -> None:
-    """Check this machine and the settings; each line is ok, or says what to do.
+    """Check this machine and the settings, and show what to do about problems.
 
-    The exit code is 1 if something is wrong, and 0 if all is well or only worth a look.
+    The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
     from auricle.cli.checks import CHECKS, Level, check_gpu
 

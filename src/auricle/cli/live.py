@@ -1,4 +1,4 @@
-"""``auricle live``: captions of a microphone or a recording, from a server, while it is spoken."""
+"""``auricle live``: live captions of a microphone or a recording, from a server."""
 
 import asyncio
 import os
@@ -34,30 +34,32 @@ from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 
 FILE_AHEAD_S = 40.0
-"""A recording waits for its server, so no more of it is read ahead."""
-MIC_IDLE = "Listening; Ctrl-C ends it."
+"""Read-ahead of a recording, in seconds; reading waits for the server."""
+MIC_IDLE = "Listening; press Ctrl-C to stop."
 
 
 def live(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="A recording to play: wav flac mp3 m4a ogg webm."),
+        typer.Argument(metavar="FILE", help="Recording to play: wav flac mp3 m4a ogg webm."),
     ] = None,
-    mic: Annotated[bool, typer.Option("--mic", help="Listen to the microphone.")] = False,
+    mic: Annotated[bool, typer.Option("--mic", help="Caption the microphone.")] = False,
     fast: Annotated[
         bool,
-        typer.Option("--fast", help="Play as fast as the server takes it, not as it was spoken."),
+        typer.Option("--fast", help="Play as fast as the server accepts, not in real time."),
     ] = False,
     output_format: Annotated[
         Format | None,
-        typer.Option("--format", "-f", help="What to write. [dim]\\[text, or -o's ending][/]"),
+        typer.Option(
+            "--format", "-f", help="Output format. [dim]\\[from -o's suffix, else text][/]"
+        ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
             "--output",
             "-o",
-            help="A file, kept up to date: .txt, .json, .srt or .vtt. [dim]\\[stdout][/]",
+            help="Output file, updated continuously: .txt .json .srt .vtt [dim]\\[stdout][/]",
         ),
     ] = None,
     language: Language = None,
@@ -72,30 +74,29 @@ def live(
         typer.Option(
             min=MIN_ENDPOINT_MS,
             max=MAX_ENDPOINT_MS,
-            help="So many milliseconds of silence end an utterance.",
+            help="Silence that ends an utterance, in milliseconds.",
         ),
     ] = 500,
     url: Annotated[
         str | None,
         typer.Option(
             "--url",
-            help=f"The server. [dim]\\[{variable('url')}, http://127.0.0.1:6007][/]",
+            help=f"URL of the server. [dim]\\[{variable('url')}, http://127.0.0.1:6007][/]",
             show_default=False,
         ),
     ] = None,
     api_key: Annotated[str | None, setting("api_key")] = None,
     outage_buffer_s: Annotated[float | None, setting("outage_buffer_s")] = None,
 ) -> None:
-    """Show captions of a microphone (--mic), or of a recording while it plays.
+    """Show live captions of a microphone (--mic) or a recording.
 
-    A server has to run: [bold]auricle serve[/] starts one. Then [bold]auricle live talk.mp3[/], or
-    [bold]auricle live --mic -o captions.srt[/].
+    Requires a running server: start one with [bold]auricle serve[/]. Then run [bold]auricle live
+    talk.mp3[/] or [bold]auricle live --mic -o captions.srt[/].
 
-    Words that are firm are bold, guesses are dim; each finished utterance becomes a line. In a pipe
-    there are only those lines. Lost connections and restarts of the server cost no word.
+    Stable text is bold, unstable text is dim; each finished utterance becomes a line. Pipes receive
+    only those lines. No speech is lost if the connection breaks or the server restarts.
 
-    Ctrl-C ends the speech, and what was said so far is still written down; a second one leaves at
-    once.
+    Ctrl-C stops the audio and waits for the remaining finals; a second Ctrl-C exits at once.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
     written_as, target = _destination(file, output, output_format)
@@ -119,14 +120,14 @@ def live(
         )
         limits = SubtitleLimits(max_line_width, max_lines)
         record = LiveRecord(client, written_as, target, limits)
-        idle = MIC_IDLE if file is None else f"{file.name} plays; Ctrl-C ends it."
+        idle = MIC_IDLE if file is None else f"Playing {file.name}; press Ctrl-C to stop."
         stream = LiveStream(client, source, record, idle)
         try:
             asyncio.run(stream.run())
-        except KeyboardInterrupt:  # where a signal can't be waited for
+        except KeyboardInterrupt:  # where signals can't be awaited
             stream.interrupts = 2
     if stream.is_unread:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes it when it ends
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  # Python flushes stdout at exit
         raise typer.Exit(1)
     if stream.interrupts > 1 and (gap := client.unfinished) is not None:
         record.add(gap)
@@ -134,24 +135,24 @@ def live(
         record.finish()
     if stream.problem is not None:
         raise _advised(stream.problem)
-    if stream.interrupts > (1 if mic else 0):  # one is the usual end of listening
+    if stream.interrupts > (1 if mic else 0):  # one is the normal end of --mic
         raise typer.Exit(EXIT_INTERRUPTED)
 
 
 def _rules(max_kept_s: float) -> ClientRules:
-    """Return rules that wait for a server at least as long as audio is kept."""
+    """Return rules that wait for a server at least as long as audio is buffered."""
     return ClientRules(max_kept_s=max_kept_s, patience_s=max(ClientRules().patience_s, max_kept_s))
 
 
 def _destination(
     file: Path | None, output: str | None, wanted: Format | None
 ) -> tuple[Format, Path | None]:
-    """Return what is to be written, and where; a file's ending says what, unless it is given.
+    """Return the output format and file; without ``wanted``, the file's suffix selects the format.
 
-    The name of a format in the place of a file means stdout.
+    The name of a format instead of a file means stdout.
 
     Raises:
-        SetupError: It can't be written there, and so much the better if that is known beforehand.
+        SetupError: The file can't be written; checked before the stream starts.
     """
     if output is None:
         return wanted or Format.TEXT, None
@@ -165,20 +166,20 @@ def _destination(
 
 def _source(file: Path | None, mic: bool, fast: bool) -> Source:
     if (file is None) is not mic:
-        raise SetupError("Give a recording to play, or --mic; one of the two.")
+        raise SetupError("Give either a recording to play or --mic.")
     if file is None:
         return MicrophoneSource()
     return FileSource(file, is_fast=fast)
 
 
 def _advised(problem: AuricleError) -> AuricleError:
-    """Return an error that also says what to do at the command line."""
+    """Return the error with advice for the command line."""
     match problem:
         case Unreachable():
-            return SetupError(f"{problem} `auricle serve` starts a server; --url names another.")
+            return SetupError(f"{problem} Start a server with `auricle serve`, or set --url.")
         case Unauthorized():
             return SetupError(
-                f"The server wants a key that it knows: --api-key, or {variable('api_key')}."
+                f"The server requires a valid key: set --api-key or {variable('api_key')}."
             )
         case _:
             return problem

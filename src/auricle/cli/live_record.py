@@ -1,4 +1,4 @@
-"""What was said in a live stream, and where it is written."""
+"""The transcript of a live stream, and its output."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Gap, Segment, Transcript
 
 UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
-"""What a server says of an utterance, and not of a live stream."""
+"""Fields that are known for utterances, but not for a live stream."""
 
 
 @dataclass
 class LiveRecord:
-    """All finals and gaps of a stream, on their way to a file or to stdout.
+    """Finals and gaps of a stream, written to a file or stdout.
 
     Attributes:
-        client: Knows how long the stream is.
-        written_as: The format.
-        target: The file; ``None`` is stdout.
-        limits: How large a subtitle may be.
-        finals: What there is so far.
-        gaps: Speech that is lost.
+        client: Provides the length of the stream.
+        written_as: The output format.
+        target: The output file; ``None`` is stdout.
+        limits: Limits of a subtitle's size.
+        finals: Finals received so far.
+        gaps: Lost speech.
     """
 
     client: LiveClient
@@ -42,7 +42,7 @@ class LiveRecord:
 
     @property
     def has_lines(self) -> bool:
-        """Whether each final is a line on stdout as soon as it is there."""
+        """Whether each final is printed to stdout when it is received."""
         return self.target is None and self.written_as is Format.TEXT
 
     @property
@@ -51,10 +51,10 @@ class LiveRecord:
         return not self.finals and not self.gaps
 
     def add(self, news: Final | Gap) -> SetupError | None:
-        """Take a final or a gap. A file is written anew, so that it is whole whatever comes next.
+        """Add a final or a gap, and rewrite the output file so that it is always complete.
 
         Returns:
-            Why it can't be written just now; there may be room for the next.
+            The error if the file can't be written; the next attempt may succeed.
         """
         if isinstance(news, Final):
             self.finals.append(news)
@@ -69,7 +69,7 @@ class LiveRecord:
         return None
 
     def finish(self) -> None:
-        """Write what is not written yet; what a file has no room for goes to stdout.
+        """Write the output; if the file can't be written, print to stdout.
 
         Raises:
             SetupError: The file can't be written.
@@ -92,7 +92,7 @@ class LiveRecord:
 
 
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:
-    """Return what was said, each utterance and each gap on a line, in order of time."""
+    """Return utterances and gaps as lines, ordered by time."""
     lines = [(final.start_sample, text) for final in finals if (text := final.text.strip())]
     lines += [(gap.start_sample, gap_line(gap)) for gap in _all_gaps(finals, gaps)]
     lines.sort(key=lambda line: line[0])
@@ -102,7 +102,7 @@ def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:
 def transcript_of(
     finals: Sequence[Final], duration_samples: int, gaps: Sequence[Gap] = ()
 ) -> FileTranscript:
-    """Return what was said in all, as ``auricle transcribe`` has it."""
+    """Return the whole transcript, in the form of ``auricle transcribe``."""
     heard = [final for final in finals if final.text.strip()]
     missing = _all_gaps(finals, gaps)
     duration_samples = max([duration_samples, *(gap.end_sample for gap in missing)])
@@ -131,7 +131,7 @@ def transcript_of(
 
 
 def _all_gaps(finals: Sequence[Final], gaps: Sequence[Gap]) -> tuple[Gap, ...]:
-    """Return what was lost and what could not be recognised, in order of time."""
+    """Return lost speech and failed utterances, ordered by time."""
     failed = (
         Gap(final.start_sample, final.end_sample, final.error)
         for final in finals

@@ -1,4 +1,4 @@
-"""Where live speech comes from: a recording, as if it were spoken now, or a microphone."""
+"""Sources of live audio: a recording played in real time, or a microphone."""
 
 import asyncio
 import contextlib
@@ -16,36 +16,36 @@ from auricle.errors import AuricleError, RequestError, SetupError
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 20
-"""A recording is played in steps of 50 ms."""
+"""Step in which a recording is played, 50 ms."""
 BLOCK_S = 0.02
-"""A microphone gives so much at a time."""
+"""Length of a microphone block, in seconds."""
 MAX_BLOCKS = 500
-"""So many blocks, 10 s, wait for a program that is held up."""
+"""Maximum blocks buffered while the event loop is blocked: 10 s."""
 MAX_AUDIO_SAMPLES = 24 * 3600 * SAMPLE_RATE_HZ
 
 
 class Source(Protocol):
-    """Gives speech to a client until there is no more, or until it is cancelled."""
+    """Sends audio to a client until its end or cancellation."""
 
     async def play(self, client: LiveClient) -> None:
-        """Send all there is."""
+        """Send all audio."""
         ...
 
     def close(self) -> None:
-        """Let go of the file or device; idempotent."""
+        """Close the file or device; idempotent."""
         ...
 
 
 class FileSource:
-    """A recording, at the pace at which it was spoken, or as fast as the server takes it.
+    """A recording, played in real time or as fast as the server accepts it.
 
     Args:
         path: The file.
-        is_fast: Don't wait.
+        is_fast: Whether to play without delays.
 
     Raises:
-        RequestError: It can't be read.
-        AudioError: It can't be decoded.
+        RequestError: The file can't be read.
+        AudioError: The file can't be decoded.
     """
 
     def __init__(self, path: Path, *, is_fast: bool) -> None:
@@ -84,7 +84,7 @@ class MicrophoneSource:
     """The system's microphone, through PortAudio.
 
     Raises:
-        SetupError: There is none, or the package that reads it is not there.
+        SetupError: There is no microphone, or sounddevice or PortAudio is missing.
     """
 
     def __init__(self) -> None:
@@ -92,7 +92,7 @@ class MicrophoneSource:
             import sounddevice
         except (ImportError, OSError) as exc:  # OSError: PortAudio itself is missing
             raise SetupError(
-                "--mic needs sounddevice and PortAudio. Run: pip install 'sounddevice>=0.5' "
+                "--mic requires sounddevice and PortAudio. Run: pip install 'sounddevice>=0.5' "
                 "(and on Debian: apt install libportaudio2)."
             ) from exc
         self._sounddevice = sounddevice
@@ -100,18 +100,18 @@ class MicrophoneSource:
         self._resampler = Resampler(self._rate_hz)
 
     async def play(self, client: LiveClient) -> None:
-        """Send what is said, until this is cancelled.
+        """Send audio until cancelled.
 
         Raises:
-            SetupError: The microphone can't be opened, or is gone.
+            SetupError: The microphone can't be opened, or was disconnected.
         """
         loop, gone = asyncio.get_running_loop(), anyio.Event()
-        waiting: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # the oldest give way
-        missed = skipped = 0  # samples of those: written by PortAudio's thread, and by ours
+        waiting: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # drops the oldest
+        missed = skipped = 0  # dropped samples: counted by PortAudio's thread, and by ours
 
         def take() -> None:
             nonlocal skipped
-            with contextlib.suppress(AuricleError):  # who listens to the client is told of it
+            with contextlib.suppress(AuricleError):  # the client's reader receives it
                 if lost := missed - skipped:
                     skipped += lost
                     client.skip(lost * SAMPLE_RATE_HZ // self._rate_hz)
@@ -121,13 +121,13 @@ class MicrophoneSource:
                     loop.call_soon(take)
 
         def heard(block: Any, frames: int, time: Any, status: Any) -> None:
-            """Take a block in PortAudio's own thread; its memory is used again."""
+            """Copy a block in PortAudio's thread, which reuses its memory."""
             nonlocal missed
             if len(waiting) == MAX_BLOCKS:
                 missed += frames
             waiting.append(np.array(block[:, 0], np.int16))
-            if len(waiting) == 1:  # else the loop knows already
-                with contextlib.suppress(RuntimeError):  # it has ended
+            if len(waiting) == 1:  # else `take` is already scheduled
+                with contextlib.suppress(RuntimeError):  # the loop is closed
                     loop.call_soon_threadsafe(take)
 
         def ended() -> None:
@@ -138,11 +138,11 @@ class MicrophoneSource:
             with self._opened(heard, ended):
                 await gone.wait()
         finally:
-            take()  # the last of it, and nothing comes after
-        raise SetupError("The microphone is gone.")
+            take()  # the last blocks; the stream is closed
+        raise SetupError("The microphone was disconnected.")
 
     def close(self) -> None:
-        """Do nothing: the microphone is open only while it plays."""
+        """Do nothing: the microphone is open only in :meth:`play`."""
 
     @contextlib.contextmanager
     def _opened(self, heard: Any, ended: Any) -> Iterator[None]:
@@ -161,7 +161,7 @@ class MicrophoneSource:
             yield
 
     def _usable_rate_hz(self) -> int:
-        """Return our own rate if the microphone has it, else its own."""
+        """Return 16 kHz if the microphone supports it, else its default sample rate."""
         errors = (self._sounddevice.PortAudioError, ValueError)
         try:
             self._sounddevice.check_input_settings(
@@ -177,4 +177,4 @@ class MicrophoneSource:
 
 
 def _no_microphone() -> SetupError:
-    return SetupError("No microphone can be opened; does the system see one?")
+    return SetupError("No microphone can be opened; check the system's input devices.")

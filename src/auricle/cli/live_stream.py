@@ -1,4 +1,4 @@
-"""One live stream from its source to the screen and to whoever keeps what was said."""
+"""One live stream from its source to the screen and the transcript."""
 
 import os
 import signal
@@ -16,22 +16,22 @@ from auricle.groups import first_error
 from auricle.types import Gap
 
 TROUBLE_S = 0.5
-"""How often a client that is not connected yet is asked why."""
-CLOSING_STATUS = "Waiting for the last words; Ctrl-C again leaves at once."
+"""Interval at which a connecting client is polled for problems, in seconds."""
+CLOSING_STATUS = "Waiting for the last captions; press Ctrl-C again to exit at once."
 
 
 @dataclass
 class LiveStream:
-    """Plays a source to a server, and shows what comes back.
+    """Plays a source to a server and shows its captions.
 
     Attributes:
-        client: The server.
-        source: What is said.
-        record: Takes the finals.
-        idle: What the screen shows while nobody speaks.
-        interrupts: How often somebody wanted it to end.
-        problem: The error that ended it.
-        is_unread: Whoever read our lines has gone.
+        client: The connection to the server.
+        source: The audio.
+        record: Stores the finals.
+        idle: Text that the screen shows while there is no speech.
+        interrupts: Number of signals received.
+        problem: The error that ended the stream.
+        is_unread: Whether the reader of stdout has closed the pipe.
     """
 
     client: LiveClient
@@ -45,7 +45,7 @@ class LiveStream:
     _playing: anyio.CancelScope | None = None
 
     async def run(self) -> None:
-        """Play, and show what comes, to the end; an error ends it and is kept."""
+        """Play and show captions to the end; an error ends the stream and is kept."""
         try:
             with CaptionScreen(is_written=self.record.has_lines, idle=self.idle) as screen:
                 async with anyio.create_task_group() as tasks:
@@ -75,7 +75,7 @@ class LiveStream:
             tasks.cancel_scope.cancel()
 
     async def _play(self, until: anyio.CancelScope) -> None:
-        """Send all speech; a recording that breaks off is told once its last words are here."""
+        """Send all audio; an error of the source is reported after the last final."""
         try:
             with until:
                 await self.source.play(self.client)
@@ -84,7 +84,7 @@ class LiveStream:
         self.client.finish()
 
     async def _tell_trouble(self, screen: CaptionScreen) -> None:
-        """Say why it takes long to connect."""
+        """Show why connecting takes long."""
         while True:
             await anyio.sleep(TROUBLE_S)
             if self._playing is not None:
@@ -93,7 +93,7 @@ class LiveStream:
                 screen.wait(self.client.trouble)
 
     async def _heed_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
-        """End the speech at the first Ctrl-C, and everything at the second."""
+        """Stop the audio at the first Ctrl-C, and everything at the second."""
         if os.name != "posix":
             return
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:

@@ -1,4 +1,4 @@
-"""Transcribes files with worker processes of its own."""
+"""Transcribes files with local worker processes."""
 
 import contextlib
 import uuid
@@ -30,10 +30,10 @@ from auricle.workers.decode.pool import DecodePool
 
 
 class LocalRecogniser:
-    """Workers that live as long as the command; use it as a context.
+    """Workers that run as long as the command; use it as a context manager.
 
     Args:
-        settings: All of them.
+        settings: All settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -44,10 +44,10 @@ class LocalRecogniser:
         self._transcriber: WorkerPool
 
     async def __aenter__(self) -> Self:
-        """Get the model, start the workers, and wait until one of them is ready.
+        """Download the model if needed, start the workers, and wait until one is ready.
 
         Raises:
-            SetupError: There is no such model, or it can't be loaded.
+            SetupError: The model is unknown or can't be loaded.
         """
         settings = self._settings
         model_path = await anyio.to_thread.run_sync(resolve, settings.model)
@@ -57,14 +57,16 @@ class LocalRecogniser:
         workers = place.worker.workers
         self._chunk_slots = chunk_semaphore(workers)
         self._decoder = DecodePool(settings.worker, settings.decode)
-        queue = settings.queue.model_copy(update={"file_workers": workers})  # nobody else is here
+        queue = settings.queue.model_copy(
+            update={"file_workers": workers}
+        )  # there are no live sessions
         self._transcriber = WorkerPool(place.worker, queue, place.model, model_path)
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)
             await self._decoder.start()
             await self._transcriber.start()
-            with errors.status("Starting the workers…"):  # shows on terminals only
+            with errors.status("Starting the workers…"):  # shown on terminals only
                 await self._transcriber.wait_ready(settings.worker.start_budget_s)
             self._closing = stack.pop_all()
         return self
@@ -81,7 +83,7 @@ class LocalRecogniser:
         """Return a file's transcript.
 
         Raises:
-            AuricleError: It can't be read or recognised.
+            AuricleError: The file can't be read or recognised.
         """
         decoder = _WatchedDecoder(self._decoder)
 
@@ -101,7 +103,7 @@ def _source(path: Path) -> Source:
     """Return the file as a source.
 
     Raises:
-        RequestError: It isn't a file that can be read.
+        RequestError: The file can't be read.
     """
     try:
         with path.open("rb") as file:
@@ -112,7 +114,7 @@ def _source(path: Path) -> Source:
 
 
 class _WatchedDecoder:
-    """A decoder that remembers how long the file is, or is going to be."""
+    """A decoder that estimates the file's total length from its progress."""
 
     def __init__(self, decoder: Decoder) -> None:
         self._decoder = decoder

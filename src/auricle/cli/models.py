@@ -1,4 +1,4 @@
-"""``auricle models``: which models have a name, and which are here already."""
+"""``auricle models``: list named models, and which are on this machine."""
 
 from rich.table import Table
 from rich.text import Text
@@ -8,11 +8,11 @@ from auricle.config import Settings
 
 
 def models() -> None:
-    """List the models that AURICLE_MODEL (or --model) takes by name.
+    """List the models that AURICLE_MODEL (or --model) accepts by name.
 
-    Any model of the Hugging Face Hub in CTranslate2's form (ORGANISATION/NAME, or
-    ORGANISATION/NAME@COMMIT) and any directory with one works too. A model that is not here is
-    fetched at the first start; those that are listed at a fixed commit.
+    AURICLE_MODEL also accepts any CTranslate2 model on the Hugging Face Hub (ORGANISATION/NAME, or
+    ORGANISATION/NAME@COMMIT) or in a directory. A missing model is downloaded at the first start;
+    listed models at a fixed commit.
     """
     from auricle.engine.whisper.fetch import known_models
 

@@ -1,4 +1,4 @@
-"""Options of commands that are settings too: described once, in :mod:`auricle.config`."""
+"""Command options that are also settings, described in :mod:`auricle.config`."""
 
 import typer
 import typer.models
@@ -10,7 +10,7 @@ _FIELDS = dict(fields())
 
 
 def setting(name: str, *more_names: str, panel: str | None = None) -> typer.models.OptionInfo:
-    """Return the option of a setting: its name, description, variable and default."""
+    """Return a setting's option with its name, description, variable and default."""
     description = _FIELDS[name].description
     option: typer.models.OptionInfo = typer.Option(
         f"--{name.replace('_', '-')}",
@@ -23,7 +23,7 @@ def setting(name: str, *more_names: str, panel: str | None = None) -> typer.mode
 
 
 def default_text(name: str) -> str:
-    """Return a setting's default as people read it."""
+    """Return a setting's default as text."""
     default = _FIELDS[name].get_default(call_default_factory=False)
     if _FIELDS[name].default_factory is not None:
         return "the user's cache folder"

@@ -1,4 +1,4 @@
-"""What ``auricle transcribe`` and ``live`` give, and where they put it."""
+"""Output formats and files of ``auricle transcribe`` and ``live``."""
 
 import contextlib
 import enum
@@ -17,7 +17,7 @@ from auricle.server.transcription.results import transcript_body
 
 
 class Format(enum.StrEnum):
-    """What a transcript is written as; the value is the file's ending too."""
+    """Output format of a transcript."""
 
     TEXT = "text"
     JSON = "json"
@@ -26,42 +26,42 @@ class Format(enum.StrEnum):
 
     @property
     def is_subtitles(self) -> bool:
-        """Whether it shows what is said when it is said."""
+        """Whether it is a format of subtitles."""
         return self in (Format.SRT, Format.VTT)
 
     @property
     def suffix(self) -> str:
-        """Return what a file of this format ends in."""
+        """Return the suffix of a file of this format."""
         return ".txt" if self is Format.TEXT else f".{self.value}"
 
 
 def render(
-    heard: FileTranscript,
+    result: FileTranscript,
     output_format: Format,
     without: Collection[str] = (),
     limits: SubtitleLimits = USUAL,
 ) -> str:
-    """Return the transcript in this format, with a line's end at its end.
+    """Return the transcript in a format, with a newline at its end.
 
     Args:
-        heard: The transcript.
-        output_format: What it is to be written as.
-        without: Fields of the JSON document that are not known and so left out.
-        limits: How large a subtitle may be.
+        result: The transcript.
+        output_format: The format.
+        without: Fields of the JSON document to omit, since their values are unknown.
+        limits: Limits of a subtitle's size.
     """
     match output_format:
         case Format.TEXT:
-            return text_with_gaps(heard.transcript, heard.gaps) + "\n"
+            return text_with_gaps(result.transcript, result.gaps) + "\n"
         case Format.SRT:
-            return to_srt(heard.transcript.segments, heard.gaps, limits)
+            return to_srt(result.transcript.segments, result.gaps, limits)
         case Format.VTT:
-            return to_vtt(heard.transcript.segments, heard.gaps, limits)
+            return to_vtt(result.transcript.segments, result.gaps, limits)
         case Format.JSON:
-            return json.dumps(document(heard, without), ensure_ascii=False, indent=2) + "\n"
+            return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
 
 
 def document(heard: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
-    """Return the transcript in the shape of the server's own answers, without a request's ids."""
+    """Return the transcript in the form of the server's responses, without the IDs of a request."""
     body = transcript_body("", "", heard.transcript, heard.gaps)
     left_out = ("job_id", "trace_id", *without)
     return {name: value for name, value in body.items() if name not in left_out}
@@ -70,12 +70,12 @@ def document(heard: FileTranscript, without: Collection[str] = ()) -> dict[str, 
 def destinations(
     files: Sequence[Path], output: str | None, output_format: Format
 ) -> list[Path | None]:
-    """Return where each file's transcript goes; ``None`` is stdout.
+    """Return the output file of each file's transcript; ``None`` is stdout.
 
-    For one file ``output`` is a file, unless there is a folder of that name or it ends in a slash.
+    For one file, ``output`` is a file, unless it is an existing folder or ends with a slash.
 
     Raises:
-        SetupError: Subtitles of several files can't go to one place.
+        SetupError: The output of several files needs a folder, or would overwrite a file.
     """
     if output is None:
         if len(files) > 1 and output_format in (Format.SRT, Format.VTT):
@@ -90,7 +90,7 @@ def destinations(
     stems = [file.stem for file in files]
     names = [file.stem if stems.count(file.stem) == 1 else file.name for file in files]
     if len(set(names)) < len(names):
-        raise SetupError("Two of the files have the same name; transcribe them one by one.")
+        raise SetupError("Two files have the same name; transcribe them separately.")
     targets = [place / f"{name}{output_format.suffix}" for name in names]
     for file, target in zip(files, targets, strict=True):
         _keep_input(file, target)
@@ -98,14 +98,14 @@ def destinations(
 
 
 def check_target(file: Path | None, target: Path) -> None:
-    """Make sure, as far as can be told, that a transcript can be written there later.
+    """Check in advance that a transcript can be written to a file.
 
     Args:
-        file: The recording, if there is one.
+        file: The recording, if any.
         target: The transcript's file.
 
     Raises:
-        SetupError: It can't.
+        SetupError: The file can't be written.
     """
     if target.is_dir():
         raise SetupError(f"{target} is a folder; give a file: -o {target / 'captions.txt'}")
@@ -113,19 +113,19 @@ def check_target(file: Path | None, target: Path) -> None:
         _keep_input(file, target)
     folder = next(place for place in target.absolute().parents if place.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise SetupError(f"{target} can't be written: there is no way into {folder}.")
+        raise SetupError(f"{target} can't be written: no write permission in {folder}.")
 
 
 def _keep_input(file: Path, target: Path) -> None:
     if target.exists() and file.exists() and target.samefile(file):
-        raise SetupError(f"{target} is the recording itself and is not written over.")
+        raise SetupError(f"{target} is the recording itself; choose another output file.")
 
 
 def write(text: str, target: Path) -> None:
-    """Put a transcript into a file whole, or leave what was there.
+    """Write a transcript to a file atomically; on an error the old file remains.
 
     Raises:
-        SetupError: It can't be written.
+        SetupError: The file can't be written.
     """
     temporary = None
     try:
@@ -145,7 +145,7 @@ def write(text: str, target: Path) -> None:
 
 
 def _umask() -> int:
-    """Return the mask of new files: a temporary one is private at first."""
+    """Return the process's umask, since a temporary file is created private."""
     mask = os.umask(0)
     os.umask(mask)
     return mask

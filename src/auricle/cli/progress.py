@@ -1,4 +1,4 @@
-"""Shows how far each file is, on a terminal: speed against real time, and time left."""
+"""Progress bars on a terminal: speed relative to real time, and time left."""
 
 import contextlib
 import time
@@ -19,7 +19,7 @@ from auricle.cli.console import errors
 
 
 class FileProgressBars:
-    """One line for each file in work; shows nothing where stderr is not a terminal."""
+    """One progress bar per active file; shows nothing if stderr is not a terminal."""
 
     def __init__(self) -> None:
         self._bars = Progress(
@@ -49,7 +49,7 @@ class FileProgressBars:
 
     @contextlib.contextmanager
     def hidden(self) -> Iterator[None]:
-        """Take the bars away while something else is written."""
+        """Hide the bars while other output is written."""
         self._bars.stop()
         try:
             yield
@@ -57,24 +57,24 @@ class FileProgressBars:
             self._bars.start()
 
     def open(self, name: str) -> "FileBar":
-        """Return the line of a file, from now on."""
+        """Add and return the progress bar of a file."""
         return FileBar(self._bars, self._bars.add_task(name, total=1.0, speed=""))
 
 
 class FileBar:
-    """The line of one file; :meth:`close` takes it away."""
+    """The progress bar of one file; :meth:`close` removes it."""
 
     def __init__(self, bars: Progress, task: TaskID) -> None:
         self._bars, self._task = bars, task
         self._began_at = time.monotonic()
 
     def advance(self, fraction: float, audio_s: float) -> None:
-        """Show that so much of the file is done, ``audio_s`` seconds of it."""
+        """Update the completed fraction (0..1) and the ``audio_s`` seconds of audio in it."""
         speed = speed_text(audio_s, time.monotonic() - self._began_at)
         self._bars.update(self._task, completed=fraction, speed=speed)
 
     def close(self, audio_s: float | None) -> None:
-        """Take the line away; with the file's length, leave one that says how quick it was."""
+        """Remove the bar; with the file's length in seconds, print the speed instead."""
         elapsed_s = time.monotonic() - self._began_at
         name = self._bars.tasks[self._bars.task_ids.index(self._task)].description
         self._bars.remove_task(self._task)
@@ -85,7 +85,7 @@ class FileBar:
 
 
 def speed_text(audio_s: float, elapsed_s: float) -> str:
-    """Return how many times faster than it was spoken, as people read it."""
+    """Return the speed in multiples of real time as text."""
     if elapsed_s <= 0 or audio_s <= 0:
         return ""
     return f"{audio_s / elapsed_s:.1f} x real time"

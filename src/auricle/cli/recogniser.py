@@ -1,4 +1,4 @@
-"""The seam between ``auricle transcribe`` and those who do its work: own workers, or a server."""
+"""The interface of ``auricle transcribe`` to its backends: local workers or a server."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -12,23 +12,23 @@ from auricle.types import Options
 
 @dataclass(frozen=True, slots=True)
 class RecogniserRequest:
-    """One file, and what is asked of it."""
+    """One file and its options."""
 
     path: Path
     options: Options
 
 
 OnHeard = Callable[[float, float], None]
-"""Called with the fraction that is done (0..1) and the seconds of audio in it."""
+"""Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
 class Recogniser(AbstractAsyncContextManager["Recogniser"], Protocol):
     """Turns files into transcripts."""
 
     async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
-        """Return a file's transcript; cancelling the call stops the work on it.
+        """Return a file's transcript; cancelling the call cancels the job.
 
         Raises:
-            AuricleError: It can't be read or recognised.
+            AuricleError: The file can't be read or recognised.
         """
         ...

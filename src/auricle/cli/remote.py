@@ -1,7 +1,7 @@
-"""Transcribes files with a server that runs already: uploads, and asks how far they are.
+"""Transcribes files with a running server: uploads them and polls their jobs.
 
-A server that is full is asked again when it says so. One that vanishes is waited for; if it has
-forgotten the job when it is back, the file is uploaded again.
+If the server is full, requests are retried after its ``Retry-After``. If it is unreachable, they
+are retried until it returns; if it has lost the job by then, the file is uploaded again.
 """
 
 import os
@@ -30,7 +30,7 @@ POLL_S = 0.3
 CHUNK_BYTES = 256 * 1024
 TIMEOUT = httpx.Timeout(60, connect=10)
 PATIENCE_S = 900.0
-"""How long a server that is full or gone is asked again before the file is given up."""
+"""Time for which requests to a full or unreachable server are retried, in seconds."""
 PAUSE_WHEN_GONE_S = 1.0
 MAX_UPLOADS = 3
 CANCEL_LIMIT_S = 3.0
@@ -87,7 +87,7 @@ class _Refusal(msgspec.Struct):
 
 
 class RemoteRecogniser:
-    """A server's ``/utterance`` and ``/jobs``; use it as a context."""
+    """A client of ``/utterance`` and ``/jobs``; use it as a context manager."""
 
     def __init__(self, settings: ClientSettings) -> None:
         self._url = _checked(settings.url or "")
@@ -95,18 +95,18 @@ class RemoteRecogniser:
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         try:
             self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
-        except OSError as exc:  # it reads the certificates at once, for http as well
+        except OSError as exc:  # httpx reads the certificates here, even for http
             place = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
             raise SetupError(
                 f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({place}) can't be read: "
-                "correct the variable, or unset it."
+                "correct or unset the variable."
             ) from exc
 
     async def __aenter__(self) -> Self:
-        """Make sure that a server is there.
+        """Check that the server answers.
 
         Raises:
-            SetupError: Nothing answers at the address.
+            SetupError: The server does not answer, or its certificate can't be verified.
         """
         try:
             (await self._http.get("/livez")).raise_for_status()
@@ -116,7 +116,7 @@ class RemoteRecogniser:
                 raise SetupError(f"{self._url} can't be used: {why_not(cause)}.") from exc
             raise SetupError(
                 f"No Auricle server answers at {self._url}: start one with `auricle serve`, "
-                "or leave --url out."
+                "or omit --url."
             ) from exc
         return self
 
@@ -132,19 +132,19 @@ class RemoteRecogniser:
         """Return a file's transcript; cancelling the call cancels the server's job.
 
         Raises:
-            RequestError: It can't be read, or the server refuses it or can't recognise it.
+            RequestError: The file can't be read, or the server rejected it or failed.
         """
         for _ in range(MAX_UPLOADS):
             job_id = uuid.uuid4().hex
             try:
                 await self._upload(request, job_id)
                 return _transcript(await self._follow(job_id, on_heard))
-            except NotFound:  # the server was started anew and knows nothing of it
+            except NotFound:  # the server has restarted and lost the job
                 continue
             except BaseException:
                 await self._cancel(job_id)
                 raise
-        raise RequestError("the server lost the job again and again")
+        raise RequestError("the server lost the job repeatedly")
 
     async def _upload(self, request: RecogniserRequest, job_id: str) -> None:
         try:
@@ -175,11 +175,11 @@ class RemoteRecogniser:
     async def _ask(
         self, method: str, path: str, *, upload: Path | None = None, **arguments: Any
     ) -> httpx.Response:
-        """Send a request until it is answered; patient with a server that is full or gone.
+        """Send a request, and retry while the server is full or unreachable.
 
         Raises:
             NotFound: The server doesn't know the job.
-            RequestError: It refuses, or wasn't to be had for long.
+            RequestError: The server rejected the request, or was unavailable for too long.
         """
         gives_up_at = anyio.current_time() + PATIENCE_S
         while True:
@@ -187,7 +187,10 @@ class RemoteRecogniser:
             try:
                 answer = await self._http.request(method, path, content=content, **arguments)
             except httpx.TransportError as exc:
-                problem, pause_s = f"the server is gone ({type(exc).__name__})", PAUSE_WHEN_GONE_S
+                problem, pause_s = (
+                    f"the server is unreachable ({type(exc).__name__})",
+                    PAUSE_WHEN_GONE_S,
+                )
             else:
                 if answer.is_success:
                     return answer
@@ -202,7 +205,7 @@ class RemoteRecogniser:
             await anyio.sleep(pause_s)
 
     async def _cancel(self, job_id: str) -> None:
-        """Tell the server that nobody wants the job any more, if it is there to hear it."""
+        """Cancel the server's job; ignore errors, since the server may be unreachable."""
         with anyio.move_on_after(CANCEL_LIMIT_S, shield=True):
             try:
                 await self._http.delete(f"/jobs/{job_id}")
@@ -217,18 +220,18 @@ def _first_cause(error: BaseException) -> BaseException:
 
 
 def _checked(url: str) -> str:
-    """Return the address of a server, without a slash at its end.
+    """Return a server's URL without a trailing slash.
 
     Raises:
-        SetupError: It isn't one.
+        SetupError: The URL is invalid.
     """
     try:
         parts = urlsplit(url)
         is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # of a port out of range, or half an IPv6 address
+    except ValueError:  # port out of range, or invalid IPv6 address
         is_address = False
     if not is_address:
-        raise SetupError(f"--url {url} is not an address like http://127.0.0.1:6007.")
+        raise SetupError(f"Invalid --url {url}; use a URL such as http://127.0.0.1:6007.")
     return url.rstrip("/")
 
 
@@ -256,7 +259,7 @@ def _decoded(answer: httpx.Response, kind: type[T]) -> T:
         return msgspec.json.decode(answer.content, type=kind)
     except msgspec.DecodeError as exc:
         raise RequestError(
-            f"the answer (HTTP {answer.status_code}) is not an Auricle server's"
+            f"the response (HTTP {answer.status_code}) is not from an Auricle server"
         ) from exc
 
 

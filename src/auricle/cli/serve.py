@@ -1,7 +1,7 @@
 """``auricle serve``: the HTTP server with its workers.
 
-The log is JSON on stderr. Lines for people are printed on a terminal only, so that a pipe (systemd,
-a container's log) carries nothing but JSON.
+The log is JSON on stderr. Plain lines are printed on terminals only, so that a pipe (systemd, a
+container's log) receives only JSON.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from auricle.workers.process.poison import CrashBudget
 
 CLIP = Path("testdata/fellow.wav")
-"""Speech to try it with, when started in a clone of the repository."""
+"""Speech for the example request, if started in a clone of the repository."""
 
 log = structlog.get_logger("auricle.server")
 
@@ -67,14 +67,15 @@ def serve(
 ) -> None:
     """Serve speech to text over HTTP.
 
-    The port answers at once; until the first worker is ready, requests get 503 with Retry-After.
-    Other addresses than this machine's own need keys: AURICLE_API_KEYS=name:key, or a file that
-    `auricle keys add` writes. Keys themselves are no option, since others can read a command line.
-    `--insecure-no-auth` does without.
+    The port answers at once; until the first worker is ready, requests get 503 with Retry-After. A
+    non-loopback address requires keys: set AURICLE_API_KEYS=name:key, or create a key file with
+    `auricle keys add`. No option accepts a key, since other users can read command lines.
+    `--insecure-no-auth` disables authentication.
 
-    With AURICLE_ENGINE_URLS recognisers on other machines do the work, and no model is loaded here.
+    With AURICLE_ENGINE_URLS, the server is a gateway: it loads no model and sends jobs to
+    recognisers on other machines.
 
-    Ctrl-C finishes what was accepted and leaves; a second one doesn't wait for it.
+    Ctrl-C finishes accepted work and exits; a second Ctrl-C exits at once.
     """
     overrides: dict[str, object] = {
         "host": host,
@@ -103,7 +104,7 @@ def serve(
         _run(overrides)
     except AuricleError as exc:
         if is_terminal(sys.stderr):
-            raise  # one plain line
+            raise  # printed as one plain line
         log.error("start_failed", message=str(exc), version=__version__)
         raise typer.Exit(EXIT_UNUSABLE) from exc
 
@@ -111,7 +112,7 @@ def serve(
 def _run(overrides: Mapping[str, object]) -> None:
     from auricle.logs import configure_logging, log_uncaught
 
-    configure_logging("info")  # for what is wrong with the settings themselves
+    configure_logging("info")  # for errors in the settings
     log_uncaught()
     settings = Settings.load(overrides)
     configure_logging(settings.server.log_level)
@@ -121,10 +122,10 @@ def _run(overrides: Mapping[str, object]) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Check, get the model, start the workers, serve; stop them again in any case.
+    """Check the settings, fetch the model, start the workers and serve; then stop the workers.
 
     Raises:
-        SetupError: Something of that can't be; it says what to do.
+        SetupError: The server can't start; the message says what to do.
     """
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import is_exposed
@@ -140,7 +141,7 @@ async def _serve(settings: Settings) -> None:
 
     began_at = time.monotonic()
     keep_memory_private()
-    # A port in use, a bad file of keys or certificate is told before a model is fetched.
+    # Report a port in use or an invalid key file or certificate before fetching a model.
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)
@@ -179,7 +180,7 @@ async def _serve(settings: Settings) -> None:
             background_tasks.start_soon(_warn_of_open_recognisers, settings.engine.engine_urls)
             try:
                 await serve(app, settings.server, sockets)
-            except SetupError as exc:  # out of a task group it would come as a group
+            except SetupError as exc:  # a task group would raise it as a group
                 problems.append(exc)
             background_tasks.cancel_scope.cancel()
     if problems:
@@ -190,12 +191,12 @@ async def _serve(settings: Settings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Engine:
-    """What recognises, not started yet.
+    """A transcriber that has not been started.
 
     Attributes:
         transcriber: Owned by the caller.
-        summary: What it does at the start, for the terminal.
-        facts: The same for the log.
+        summary: Describes what it is starting, for the terminal.
+        facts: The same as fields for the log.
     """
 
     transcriber: "WorkerPool | RemoteTranscriber"
@@ -206,17 +207,17 @@ class _Engine:
 async def _engine(
     settings: Settings, kept: "CrashAudio | None", crash_budget: "CrashBudget"
 ) -> _Engine:
-    """Return what recognises: workers of this server, or recognisers on other machines.
+    """Return the transcriber: a pool of local workers, or a client of recognisers.
 
     Raises:
-        SetupError: The model or the GPU can't be had.
+        SetupError: The model or the GPU is not available.
     """
     if urls := settings.engine.engine_urls:
         from auricle.cluster.gateway.transcriber import RemoteTranscriber
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
         remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
-        return _Engine(remote, f"asks {count} elsewhere", {"recognisers": len(urls)})
+        return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
 
     from auricle.engine.placement import resolve_placement
     from auricle.engine.whisper.fetch import resolve
@@ -228,7 +229,7 @@ async def _engine(
         resolve_placement, settings.worker, settings.model, model_path
     )
     if place.trouble is not None:
-        _warn("gpu_not_used", f"No GPU is used: {place.trouble.text}.")
+        _warn("gpu_not_used", f"Not using a GPU: {place.trouble.text}.")
     pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept, crash_budget)
     workers = place.worker.workers
     summary = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
@@ -243,23 +244,23 @@ async def _engine(
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:
-    """Report where Wyoming's clients find the server, and that they need no keys."""
+    """Report the Wyoming address, and warn if other machines can use it without keys."""
     from auricle.server.api.wyoming import is_exposed
 
     where = f"{settings.wyoming_host} port {port}"
     log.info("wyoming_started", host=settings.wyoming_host, port=port)
-    _show(f"Home Assistant finds it on {where} (Wyoming).")
+    _show(f"Wyoming for Home Assistant: {where}.")
     if is_exposed(settings):
         _warn(
             "wyoming_open",
-            f"Wyoming has no keys: every machine that reaches {where} can use it.",
+            f"Wyoming has no authentication: every machine that reaches {where} can use it.",
         )
 
 
 async def _announce(
     settings: Settings, engine: _Engine, url: str, problems: list[SetupError]
 ) -> None:
-    """Report where the server is and when it is ready; end it if the model can't be loaded."""
+    """Report the URL and when the server is ready; stop it if the model can't be loaded."""
     began_at = time.monotonic()
     log.info(
         "started",
@@ -274,9 +275,9 @@ async def _announce(
         await engine.transcriber.wait_ready(math.inf)
     except SetupError as exc:
         problems.append(exc)
-        signal.raise_signal(signal.SIGTERM)  # the one way in which the server ends
+        signal.raise_signal(signal.SIGTERM)  # the server's regular shutdown
         return
-    shorten_collections()  # what was loaded since is little
+    shorten_collections()  # includes what was loaded since
     after_s = round(time.monotonic() - began_at, 1)
     log.info("ready", version=__version__, model=engine.transcriber.stats().model, after_s=after_s)
     _show(f"Ready after {after_s:.1f} s. Try it:")
@@ -284,7 +285,7 @@ async def _announce(
 
 
 def _show(line: str | Text) -> None:
-    """Print a line for a person at a terminal; a log collector gets the JSON events instead."""
+    """Print a line on a terminal; log collectors receive the JSON events instead."""
     if is_terminal(sys.stdout):
         results.print(line)
 
@@ -297,12 +298,12 @@ async def _warn_of_open_recognisers(urls: Sequence[str]) -> None:
     for url in await open_urls(urls):
         _warn(
             "recogniser_unencrypted",
-            f"Speech and the key go unencrypted over other networks to {url}: use https.",
+            f"Speech and the key are sent unencrypted to {url}: use https.",
         )
 
 
 def _warn(event: str, message: str) -> None:
-    """Warn the operator: a plain line on a terminal, else an event of the log."""
+    """Warn the operator with a plain line on a terminal, else with a log event."""
     if is_terminal(sys.stderr):
         errors.print(f"auricle: {message}", style="yellow")
     else:
@@ -310,7 +311,7 @@ def _warn(event: str, message: str) -> None:
 
 
 def curl_line(url: str, *, has_keys: bool) -> str:
-    """Return a command that posts speech; it works as it is in a clone, without keys."""
+    """Return a curl command that posts speech; in a clone, without keys, it works unchanged."""
     file, kind = (CLIP, "audio/wav") if CLIP.is_file() else ("FILE", "audio/*")
     key = "-H 'Authorization: Bearer KEY' " if has_keys else ""
     return f"curl --data-binary @{file} -H 'Content-Type: {kind}' {key}{url}/utterance"

@@ -1,4 +1,4 @@
-"""``auricle settings``: every setting, what it is for, and what it is now."""
+"""``auricle settings``: list all settings with their descriptions and values."""
 
 from typing import Annotated
 
@@ -13,12 +13,12 @@ from auricle.config import SECTIONS, Settings, fields, unknown_variables, variab
 
 def settings(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print the table of the documentation.")
+        bool, typer.Option("--markdown", help="Print README's table of settings.")
     ] = False,
 ) -> None:
-    """List all settings with the values in force.
+    """List all settings with their current values.
 
-    What was changed is bold. Keys are never shown, only how many there are.
+    Changed values are bold. Keys are never shown, only their number.
     """
     if markdown:
         typer.echo(markdown_table())
@@ -36,7 +36,7 @@ def settings(
 
 
 def value_text(value: object) -> str:
-    """Return a value for people; of keys it tells only how many there are."""
+    """Return a value as text; for keys, only their number."""
     match value:
         case None | ():
             return ""
@@ -53,17 +53,17 @@ def value_text(value: object) -> str:
 
 
 def markdown_table() -> str:
-    """Return the documentation's table of settings."""
-    rows = ["| variable | default | what it is for |", "|---|---|---|"]
+    """Return README's table of settings."""
+    rows = ["| variable | default | description |", "|---|---|---|"]
     for name, field in fields():
         rows.append(f"| `{variable(name)}` | {default_text(name)} | {field.description} |")
     return "\n".join(rows)
 
 
 def changed_settings(settings: Settings) -> dict[str, object]:
-    """Return the variables whose values differ from their defaults, without any secret.
+    """Return the variables whose values differ from their defaults, without secrets.
 
-    Of keys only how many there are is in it; paths of files of keys are no secret.
+    Keys are replaced by their number; paths of key files are not secret.
     """
     changed: dict[str, object] = {}
     for section, section_class in SECTIONS.items():
@@ -76,15 +76,15 @@ def changed_settings(settings: Settings) -> dict[str, object]:
 
 
 def unknown_variable_warnings() -> list[str]:
-    """Return a sentence for each variable that looks like a setting and is none."""
+    """Return a sentence for each ``AURICLE_*`` variable that is not a setting."""
     warnings = []
     for name, meant in unknown_variables():
         hint = f"Did you mean {meant}?" if meant else "See `auricle settings`."
-        warnings.append(f"{name} is not a setting and changes nothing. {hint}")
+        warnings.append(f"{name} is not a setting and has no effect. {hint}")
     return warnings
 
 
 def warn_of_unknown_variables() -> None:
-    """Print a warning for each variable that looks like a setting and is none."""
+    """Print a warning for each ``AURICLE_*`` variable that is not a setting."""
     for warning in unknown_variable_warnings():
         errors.print(f"auricle: {warning}", style="yellow")

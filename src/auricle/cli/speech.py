@@ -1,4 +1,4 @@
-"""What can be said of the speech itself: the options that ``transcribe`` and ``live`` share."""
+"""Options for the speech, shared by ``transcribe`` and ``live``."""
 
 from typing import Annotated
 
@@ -12,39 +12,43 @@ from auricle.types import Task
 Language = Annotated[
     str | None,
     typer.Option(
-        help="A code or English name, as [bold]en[/]; several, as [bold]de,en[/], are what it "
-        "may be. Left out, it is detected."
+        help="Language as a code or English name, e.g. [bold]en[/]; several, e.g. [bold]de,en[/], "
+        "restrict detection. Default: detected."
     ),
 ]
-TaskChoice = Annotated[Task, typer.Option(help="Write what is said, or translate it to English.")]
-WordTimestamps = Annotated[bool, typer.Option("--word-timestamps", help="Times of words, in JSON.")]
+TaskChoice = Annotated[Task, typer.Option(help="Transcribe, or translate to English.")]
+WordTimestamps = Annotated[
+    bool, typer.Option("--word-timestamps", help="Include times of words in JSON.")
+]
 MaxLineWidth = Annotated[
     int,
     typer.Option(
         min=MIN_LINE_WIDTH,
         max=MAX_LINE_WIDTH,
-        help="Characters on a line of subtitles; East Asian ones count twice.",
+        help="Characters per line of subtitles; East Asian ones count twice.",
     ),
 ]
-MaxLines = Annotated[int, typer.Option(min=1, max=MAX_LINES, help="Lines that are shown together.")]
-Prompt = Annotated[str | None, typer.Option(help="Text that came before, for names and style.")]
-Hotwords = Annotated[str | None, typer.Option(help="Words to expect, separated by commas.")]
+MaxLines = Annotated[int, typer.Option(min=1, max=MAX_LINES, help="Lines per subtitle.")]
+Prompt = Annotated[
+    str | None, typer.Option(help="Text that precedes the audio, for names and style.")
+]
+Hotwords = Annotated[str | None, typer.Option(help="Expected words, comma-separated.")]
 
 
 def languages_of(named: str | None) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language that is named, or those that it may be; neither: it is detected.
+    """Return the named language, or the languages to which detection is restricted.
 
     Raises:
-        SetupError: There is no such language.
+        SetupError: Whisper does not support a language.
     """
     try:
         return language_choice(None, (named or "").split(","))
     except BadRequest:
         raise SetupError(
-            f"There is no language {named!r}; use a code such as en or pt-BR, or an English name."
+            f"Unsupported language {named!r}; use a code such as en or pt-BR, or an English name."
         ) from None
 
 
 def words_of(hotwords: str | None) -> tuple[str, ...]:
-    """Return the words of a list with commas."""
+    """Return the words of a comma-separated list."""
     return tuple(word for raw in (hotwords or "").split(",") if (word := raw.strip()))

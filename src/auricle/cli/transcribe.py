@@ -1,4 +1,4 @@
-"""``auricle transcribe``: files in, text or subtitles out."""
+"""``auricle transcribe``: transcribe files to text, JSON or subtitles."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import DEFAULT_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4
-"""Short files share a worker's batch; more at once would only make each later."""
+"""Short files share a worker's batch; more concurrent files would only delay each one."""
 EXIT_SOME_FAILED = 1
 
 
@@ -42,16 +42,21 @@ def transcribe(
         list[Path], typer.Argument(metavar="FILE…", help="Recordings: wav flac mp3 m4a ogg webm.")
     ],
     output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="What to write.")
+        Format, typer.Option("--format", "-f", help="Output format.")
     ] = Format.TEXT,
     output: Annotated[
         str | None,
-        typer.Option("--output", "-o", help="A file, or a folder for several; else stdout."),
+        typer.Option(
+            "--output", "-o", help="Output file, or a folder for several files; default: stdout."
+        ),
     ] = None,
     language: Language = None,
     task: TaskChoice = Task.TRANSCRIBE,
     beam_size: Annotated[
-        int, typer.Option(min=1, max=20, help="1 is quickest; 5 is a little more exact.")
+        int,
+        typer.Option(
+            min=1, max=20, help="Number of beams: 1 is fastest, 5 is slightly more accurate."
+        ),
     ] = DEFAULT_BEAM_SIZE,
     word_timestamps: WordTimestamps = False,
     max_line_width: MaxLineWidth = USUAL.max_line_width,
@@ -63,11 +68,11 @@ def transcribe(
     model: Annotated[str | None, setting("model")] = None,
     workers: Annotated[int | None, setting("workers")] = None,
 ) -> None:
-    """Write down what is said in recordings.
+    """Transcribe recordings.
 
-    It starts workers of its own, or uses a running server with --url. Text of several files goes
-    to stdout one after another; give -o FOLDER to get a file for each. A recording that can't be
-    read doesn't stop the others; the exit code is then 1.
+    Starts local workers, or uses a running server with --url. The text of several files is printed
+    in order; -o FOLDER writes one file for each. If a recording can't be read, the others are still
+    transcribed, and the exit code is 1.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
     known, possible = languages_of(language)
@@ -86,7 +91,7 @@ def transcribe(
         _Recording(RecogniserRequest(file, options), target)
         for file, target in zip(files, targets, strict=True)
     ]
-    configure_logging("error")  # what was lost is told beside the text
+    configure_logging("error")  # gaps are reported with the text
     style = _Style(output_format, SubtitleLimits(max_line_width, max_lines))
     asyncio.run(_run(_recogniser(settings), recordings, style))
     if any(recording.problem for recording in recordings):
@@ -95,7 +100,7 @@ def transcribe(
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """What transcripts are written as."""
+    """Output format of transcripts."""
 
     format: Format
     limits: SubtitleLimits
@@ -106,7 +111,7 @@ class _Style:
 
 @dataclass(slots=True)
 class _Recording:
-    """One file, and what became of it."""
+    """One file and its result."""
 
     request: RecogniserRequest
     target: Path | None
@@ -116,7 +121,7 @@ class _Recording:
 
 
 def _recogniser(settings: Settings) -> Recogniser:
-    """Return a server if one is named, else workers of our own."""
+    """Return a client of the server given by ``url``, else local workers."""
     if settings.client.url:
         from auricle.cli.remote import RemoteRecogniser
 
@@ -127,7 +132,7 @@ def _recogniser(settings: Settings) -> Recogniser:
 
 
 async def _run(recogniser: Recogniser, recordings: list[_Recording], style: _Style) -> None:
-    """Work on a few recordings at once; tell of each in the order they were given."""
+    """Transcribe a few recordings concurrently; write results in the given order."""
     limiter = anyio.CapacityLimiter(FILES_AT_ONCE)
     is_read = True
     async with recogniser:
@@ -140,11 +145,11 @@ async def _run(recogniser: Recogniser, recordings: list[_Recording], style: _Sty
                     try:
                         with bars.hidden():
                             _tell(recording, style, is_one_of_several=len(recordings) > 1)
-                    except BrokenPipeError:  # as after `| head`: nobody reads any more
+                    except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
                         is_read = False
                         work.cancel_scope.cancel()
     if not is_read:
-        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
+        raise BrokenPipeError(errno.EPIPE, "the reader of the output closed the pipe")
 
 
 async def _recognise(
@@ -167,7 +172,7 @@ async def _recognise(
 
 
 def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> None:
-    """Write one recording's transcript, or why there is none."""
+    """Write one recording's transcript, or its error."""
     path, heard = recording.request.path, recording.heard
     if heard is not None and recording.target is not None:
         try:
