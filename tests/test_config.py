@@ -1,4 +1,4 @@
-"""Settings: what is read, what is refused, and what a worker is given of it."""
+"""Settings: reading, validation, and the environment of workers."""
 
 import math
 import os
@@ -165,14 +165,14 @@ def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> No
 @pytest.mark.parametrize(
     ("cores", "memory_mb", "model_mb", "workers", "threads"),
     [
-        (1, 4_000, 145, 2, 1),  # two at the least: one's death never stops the service
+        (1, 4_000, 145, 2, 1),  # at least two: the death of one never stops the service
         (2, 8_000, 145, 2, 1),
         (8, 32_000, 145, 8, 1),
-        (8, 2_300, 145, 3, 2),  # few fit: they share the cores
-        (64, 256_000, 145, 16, 4),  # so many, and no more
+        (8, 2_300, 145, 3, 2),  # few fit and share the cores
+        (64, 256_000, 145, 16, 4),  # the maximum
         (8, 24_000, 3087, 2, 4),  # a large model
         (64, 24_000, 3087, 2, 8),
-        (8, 800, 145, 2, 4),  # what is counted for one holds two at rest
+        (8, 800, 145, 2, 4),  # the memory counted for one is enough for two idle workers
         (8, 6_000, 3087, 1, 8),
         (8, 100, 145, 1, 8),
     ],

@@ -1,4 +1,4 @@
-"""The command line without the settings of whoever runs the tests."""
+"""The command line without the environment's settings."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def auricle() -> Run:
-    """Run a command in this process; its result has ``exit_code``, ``stdout`` and ``stderr``."""
+    """Run a command in this process; the result has ``exit_code``, ``stdout`` and ``stderr``."""
 
     def run(*arguments: str) -> Result:
         return CliRunner().invoke(app, arguments)

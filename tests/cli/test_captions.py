@@ -1,4 +1,4 @@
-"""What stands on the screen while words firm up, and what a pipe gets."""
+"""Live captions on a terminal and in a pipe."""
 
 import io
 import re
@@ -97,7 +97,9 @@ def test_words_are_drawn_as_they_firm_up_and_end_as_a_line(terminal: Screen) -> 
         before = len(terminal.drawn)
         screen.show(final("And so, my fellow."))
         assert "And so, my fellow.\n" in plain(terminal.drawn[before:])
-        assert " my\x1b" not in terminal.drawn[before:]  # the guess is gone before the line comes
+        assert (
+            " my\x1b" not in terminal.drawn[before:]
+        )  # the unstable text is erased before the line is printed
     assert plain(terminal.drawn).rstrip().endswith("my fellow.\nidle")
     assert terminal.said.getvalue() == ""
 

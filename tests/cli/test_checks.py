@@ -1,4 +1,4 @@
-"""The doctor's checks: what each says when all is well, and when it is not."""
+"""The checks of ``auricle doctor``, with and without problems."""
 
 import http.server
 import socket

@@ -1,4 +1,4 @@
-"""The command as a whole: help, version, and how errors look."""
+"""The whole command: help, version and errors."""
 
 import inspect
 import re
@@ -39,7 +39,7 @@ def test_every_command_explains_itself(auricle: Run, command: str) -> None:
 
 
 def commands(group: typer.core.TyperGroup, *names: str) -> Iterator[tuple[str, ...]]:
-    """Yield the names of each command."""
+    """Yield the names of the commands."""
     for name, command in group.commands.items():
         if isinstance(command, typer.core.TyperGroup):
             yield from commands(command, *names, name)

@@ -1,4 +1,4 @@
-"""``auricle cluster up``: what it says where it can't start; on real Ray see tests/cluster."""
+"""``auricle cluster up``: errors at startup; tests/cluster covers real Ray."""
 
 import socket
 import sys

@@ -1,4 +1,4 @@
-"""``auricle dev-cert``, and a server that serves with what it makes."""
+"""``auricle dev-cert``, and a server with its certificate."""
 
 import os
 import socket
@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def served(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A server with that certificate: its address."""
+    """Run a server with the certificate and return its URL."""
     files = ("--tls-cert", str(made / "server.crt"), "--tls-key", str(made / "server.key"))
     with serving(tmp_path_factory.mktemp("served"), *files, host="localhost") as (server, url):
         assert url.startswith("https://localhost:")

@@ -1,4 +1,4 @@
-"""``auricle live`` before there is a server: what it is asked, and what can't be done."""
+"""``auricle live`` without a server: arguments and errors."""
 
 import re
 from pathlib import Path
@@ -17,14 +17,14 @@ NOBODY = ("--url", "http://127.0.0.1:9")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "Give a recording to play, or --mic"),
-        ([SHORT, "--mic"], "one of the two"),
+        ([], "Give either a recording to play or --mic"),
+        ([SHORT, "--mic"], "either a recording to play or --mic"),
         (["nowhere.wav"], "nowhere.wav can't be read: No such file or directory"),
         (["tests"], "tests can't be read: Is a directory"),
         (["README.md"], "use WAV"),
-        ([SHORT, "--language", "klingon"], "no language 'klingon'"),
+        ([SHORT, "--language", "klingon"], "Unsupported language 'klingon'"),
         ([SHORT, "--url", "nowhere"], "nowhere is not an address"),
-        ([SHORT, *NOBODY], "nobody listens there. `auricle serve` starts a server"),
+        ([SHORT, *NOBODY], "nobody listens there. Start a server with `auricle serve`"),
         ([SHORT, "-o", SHORT], "is the recording itself"),
         ([SHORT, "-o", "tests"], "tests is a folder; give a file: -o tests/captions.txt"),
         ([SHORT, "-o", "README.md/a.srt"], "can't be written"),

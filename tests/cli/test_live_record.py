@@ -1,4 +1,4 @@
-"""What is kept of a live stream, and where it is written."""
+"""The transcript of a live stream, and its output."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where live speech comes from: recordings at their own pace, and microphones."""
+"""Sources of live audio: recordings and microphones."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ SHORT = CLIPS["short.wav"]
 
 
 class Ear(LiveClient):
-    """A client that keeps what it is to send, and sends nothing."""
+    """A client that records audio instead of sending it."""
 
     def __init__(self) -> None:
         super().__init__("http://127.0.0.1:9", StreamParameters(format=Wire.PCM16))
@@ -93,7 +93,7 @@ class PortAudioError(Exception):
 
 
 class FakeSoundDevice(ModuleType):
-    """The package ``sounddevice``, with one microphone that a test speaks into."""
+    """A fake ``sounddevice`` package with one microphone, fed by the test."""
 
     PortAudioError = PortAudioError
 
@@ -127,7 +127,7 @@ class FakeSoundDevice(ModuleType):
         self.is_closed = True
 
     def speak(self, pcm: Pcm16) -> None:
-        """Do what PortAudio's thread does: the block is its own and is used again."""
+        """Act like PortAudio's thread, which owns and reuses the block."""
         assert self.opened
         block = pcm.reshape(-1, 1).copy()
         self.opened["callback"](block, len(block), None, None)

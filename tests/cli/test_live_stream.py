@@ -1,4 +1,4 @@
-"""``auricle live`` with a real server, whose engine is the scripted one."""
+"""``auricle live`` with a real server and a scripted engine."""
 
 import contextlib
 import json
@@ -25,14 +25,14 @@ PAIR, STORY = CLIPS["pair.wav"], CLIPS["story.ogg"]
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one server for the tests that leave it as it was."""
+    """Run one server for tests that don't change its state."""
     with serving(tmp_path_factory.mktemp("server")) as (_, found):
         yield found
 
 
 @pytest.fixture(scope="module")
 def lines(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Return what the pair's two utterances become."""
+    """Return the text of the pair's two utterances."""
     done = live(tmp_path_factory.mktemp("first"), PAIR.path, "--fast", url=url)
     assert done.process.returncode == 0, done.stderr
     assert done.stderr == ""
@@ -40,7 +40,7 @@ def lines(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def live(folder: Path, *arguments: object, **settings: object) -> Command:
-    """Run the command to its end."""
+    """Run the command until it exits."""
     given = [str(argument) for argument in arguments]
     with command("live", *given, environ=environment(folder, **settings)) as running:
         running.wait()

@@ -1,4 +1,4 @@
-"""``auricle models``: what can be named, and what is here."""
+"""``auricle models``: named models, and which are on this machine."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a transcript looks like in each format, and where it goes."""
+"""Output formats and files of transcripts."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Using a server: what is asked again, what is given up, and what is told."""
+"""Transcribing with a server: retries, limits of retries, and errors."""
 
 import json
 import threading
@@ -47,7 +47,7 @@ FULL: Answer = (
 
 
 class ScriptedServer(ThreadingHTTPServer):
-    """Answers uploads and questions from two scripts; notes what was asked."""
+    """Answers uploads and polls from two scripts, and records the requests."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Scripted)
@@ -88,7 +88,7 @@ class _Scripted(BaseHTTPRequestHandler):
 
 
 def _next(script: list[Answer]) -> Answer:
-    """Return what comes next; the last answer is given again and again."""
+    """Return the next response; the last one is repeated."""
     return script.pop(0) if len(script) > 1 else script[0]
 
 
@@ -114,7 +114,7 @@ async def recognise(
     recording: Path,
     options: Options = Options(),  # noqa: B008  # it is frozen
 ) -> tuple[FileTranscript, list[float]]:
-    """Return the transcript, and the fractions that were told on the way."""
+    """Return the transcript and the fractions that were reported."""
     heard: list[float] = []
     async with RemoteRecogniser(ClientSettings(url=server.url)) as recogniser:
         transcript = await recogniser.recognise(

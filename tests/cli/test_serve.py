@@ -1,4 +1,4 @@
-"""``auricle serve`` as a person meets it: a real process, its output, its end."""
+"""``auricle serve`` as a real process: its start, output and shutdown."""
 
 import json
 import os
@@ -74,9 +74,9 @@ def test_garbage_collection_looks_at_nothing_that_was_loaded_at_the_start(
         "import atexit, gc, os, pathlib, sys\n"
         f"folder = pathlib.Path({str(report)!r})\n"
         "folder.mkdir(exist_ok=True)\n"
-        "def tell():\n"
+        "def report():\n"
         "    (folder / str(os.getpid())).write_text(str(gc.get_freeze_count()))\n"
-        "atexit.register(tell)\n"
+        "atexit.register(report)\n"
     )
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with serving(tmp_path) as (server, url):

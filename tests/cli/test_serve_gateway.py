@@ -1,4 +1,4 @@
-"""``auricle serve`` with AURICLE_ENGINE_URLS: a gateway, as a person meets it."""
+"""``auricle serve`` with AURICLE_ENGINE_URLS: a gateway as a real process."""
 
 import subprocess
 import sys

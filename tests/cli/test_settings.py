@@ -1,4 +1,4 @@
-"""``auricle settings``: what is in force, without a key in it."""
+"""``auricle settings``: current values, without keys."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def test_every_setting_is_listed_with_its_meaning(auricle: Run) -> None:
         assert field.description in shown
 
 
-def test_what_was_changed_is_shown_beside_its_default(
+def test_a_changed_value_is_shown_with_its_default(
     auricle: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AURICLE_PORT", "7000")
@@ -45,7 +45,7 @@ def test_names_and_networks_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPa
     assert "AURICLE_TRUSTED_PROXIES=::1/128,10.0.0.0/8" in shown
 
 
-def test_a_misspelled_variable_is_told(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_misspelled_variable_is_reported(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_WORKER", "2")
     stderr = auricle("settings").stderr
     assert "AURICLE_WORKER is not a setting" in stderr

@@ -1,4 +1,4 @@
-"""``auricle transcribe``: real commands, with workers of their own or through a server."""
+"""``auricle transcribe``: real commands, with local workers or a server."""
 
 import json
 import os
@@ -22,13 +22,13 @@ SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run one server for the tests that leave it as it was."""
+    """Run one server for tests that don't change its state."""
     with serving(tmp_path_factory.mktemp("server")) as (_, found):
         yield found
 
 
 def transcribe(folder: Path, *arguments: object, **settings: object) -> Command:
-    """Run the command to its end."""
+    """Run the command until it exits."""
     given = [str(argument) for argument in arguments]
     with command("transcribe", *given, environ=environment(folder, **settings)) as running:
         running.wait()
@@ -58,7 +58,7 @@ def test_a_recording_becomes_text_on_stdout(tmp_path: Path) -> None:
 def test_a_letter_that_the_locale_lacks_costs_no_transcript(
     tmp_path: Path, variables: dict[str, str], shown: str
 ) -> None:
-    meeting = tmp_path / os.fsdecode("会議.wav".encode())  # whatever this process' own encoding is
+    meeting = tmp_path / os.fsdecode("会議.wav".encode())  # independent of this process' encoding
     meeting.write_bytes(SHORT.path.read_bytes())
     environ = environment(tmp_path) | variables
     with command("transcribe", str(meeting), str(PAIR.path), environ=environ) as running:
