@@ -92,7 +92,7 @@ test('of a source that is not listened to any more nothing is told', async ({ cl
 
 test('a stream without sound is refused', async ({ client: page }) => {
 	await expect(page.evaluate(() => globalThis.client.useStream(new MediaStream()))).rejects.toThrow(
-		'This stream has no sound.',
+		'This stream has no audio.',
 	);
 });
 

@@ -53,7 +53,7 @@ test('whatever breaks while somebody speaks, each word is there once', async ({
 	expect(breaks[0]).toEqual({ type: 'connected', resumed: false });
 	expect(breaks[1]).toMatchObject({ type: 'disconnected', cause: 'network' });
 	const resumed = breaks.findIndex(event => event.type === 'connected' && event.resumed);
-	expect(breaks[resumed + 1]).toMatchObject({ cause: 'restarting', message: 'The server restarts.' });
+	expect(breaks[resumed + 1]).toMatchObject({ cause: 'restarting', message: 'The server is restarting.' });
 	expect(breaks.at(-1)).toEqual({ type: 'connected', resumed: false });
 	expect(closed.packets).toBe(new Set(gateway.packets.slice(restartedAt)).size);
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });

@@ -25,19 +25,19 @@ async function openMicrophone(page: Page, deviceId?: string): Promise<void> {
 }
 
 test('a microphone that is denied is told as what it is', async ({ page }) => {
-	await expect(openMicrophone(page)).rejects.toThrow('The microphone is not allowed to this page');
+	await expect(openMicrophone(page)).rejects.toThrow('This page may not use the microphone');
 });
 
 test('a microphone that is not there is told as what it is', async ({ page, context }) => {
 	await context.grantPermissions(['microphone']);
-	await expect(openMicrophone(page, 'none')).rejects.toThrow('The chosen microphone is not there.');
+	await expect(openMicrophone(page, 'none')).rejects.toThrow('The selected microphone was not found.');
 });
 
 test('a machine without any is told as what it is', async ({ playwright }) => {
 	const args = [...ARGS, '--disable-audio-input'];
 	const browser = await playwright.chromium.launch({ executablePath, args });
 	const page = await browser.newPage({ permissions: ['microphone'] });
-	await expect(openMicrophone(page)).rejects.toThrow('There is no microphone.');
+	await expect(openMicrophone(page)).rejects.toThrow('No microphone found.');
 	await browser.close();
 });
 

@@ -14,7 +14,7 @@ test('a wrong key is told as what it is', async ({ client }) => {
 
 test('a server that is not there is told as what it is', async ({ client, gateway }) => {
 	gateway.cut();
-	await expect(listen(client)).rejects.toThrow('The server can not be reached.');
+	await expect(listen(client)).rejects.toThrow('The server cannot be reached.');
 });
 
 test('a server that is full is told as what it is, and is tried again', async ({ client, server }) => {

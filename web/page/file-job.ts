@@ -240,7 +240,7 @@ class Patience {
 		const code = error?.code ?? (status === 0 ? 'offline' : 'internal');
 		const mayHelp = error?.retryable ?? (status === 0 || status >= 500);
 		if (!mayHelp || performance.now() - this.#since > PATIENCE_MILLISECONDS) {
-			throw new AuricleError(code, `The server answers with ${status}.`);
+			throw new AuricleError(code, `The server returned status ${status}.`);
 		}
 		this.#askedMilliseconds = (error?.retry_after_s ?? 0) * 1000;
 		return code;
@@ -271,5 +271,5 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 function aborted(): AuricleError {
-	return new AuricleError('aborted', 'It was cancelled.');
+	return new AuricleError('aborted', 'The request was cancelled.');
 }

@@ -74,7 +74,7 @@ async function token(key: string): Promise<string> {
 	const headers = { Authorization: `Bearer ${key}` };
 	const answer = await fetch('v1/auth/token', { method: 'POST', headers });
 	if (!answer.ok && answer.status !== 401) {
-		throw new Error(`the server answers with ${answer.status}`); // the client retries
+		throw new Error(`the server returned status ${answer.status}`); // the client retries
 	}
 	return answer.ok ? ((await answer.json()) as { token: string }).token : NONE;
 }

@@ -84,7 +84,7 @@ async function openTab(): Promise<MediaStream> {
 		});
 	if (media.getAudioTracks().length === 0) {
 		release(media);
-		throw new AuricleError('tab_silent', 'The tab was shared without its sound.');
+		throw new AuricleError('tab_silent', 'The tab was shared without audio.');
 	}
 	return media;
 }

@@ -71,7 +71,7 @@ export class Poll {
 			signal: AbortSignal.timeout(LIMIT_MILLISECONDS),
 		});
 		if (!answer.ok) {
-			throw new Error(`the server answers with ${answer.status}`);
+			throw new Error(`the server returned status ${answer.status}`);
 		}
 		return (await answer.json()) as Answer;
 	}

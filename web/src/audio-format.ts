@@ -1,4 +1,4 @@
-/** What the server hears: 16 kHz, mono, in frames of 20 ms. All positions are samples at this rate. */
+/** The server's audio format: 16 kHz, mono, frames of 20 ms. All positions are samples at this rate. */
 
 export const SAMPLE_RATE_HZ = 16_000;
 export const FRAME_MILLISECONDS = 20;

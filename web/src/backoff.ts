@@ -1,31 +1,31 @@
-/** When to come back to a server that is gone or full. Pure, but for the dice. */
+/** When to reconnect to a server that is unreachable or full. Pure, except for the random numbers. */
 
-/** How patient a client is. */
+/** Time limits of a client. */
 export interface ClientRules {
-	/** Before the first new connection; doubled each time. */
+	/** Wait before the first reconnection; doubled for each further one. */
 	readonly firstDelaySeconds: number;
-	/** The longest of these. */
+	/** Maximum of these waits. */
 	readonly maxDelaySeconds: number;
-	/** A server that was not to be had for so long is given up. */
+	/** Time without a connection after which the client gives up. */
 	readonly patienceSeconds: number;
-	/** The same before anything was ever connected; one that says that it is full gets `patienceSeconds`. */
+	/** The same before the first connection; a server that reports that it is full gets `patienceSeconds`. */
 	readonly firstPatienceSeconds: number;
-	/** The longest that one attempt may take, `ready` included. */
+	/** Maximum duration of one attempt, including `ready`. */
 	readonly connectLimitSeconds: number;
-	/** A server that owes an answer and says nothing for so long counts as gone. */
+	/** Time without a message after which a server that owes a response counts as gone. */
 	readonly silenceSeconds: number;
 	/** The same after the last audio: finals may take a while. */
 	readonly lastWordsSeconds: number;
-	/** Something is said at least this often. */
+	/** Maximum time between messages to the server. */
 	readonly keepaliveSeconds: number;
 	/**
-	 * Audio that is kept until its finals are there: 3 kB of Opus a second. If a server is away for longer, the oldest
-	 * audio is lost (see `patienceSeconds`, too).
+	 * Audio kept until its finals arrive: 3 kB of Opus a second. If the server is unreachable for longer, the oldest audio
+	 * is lost (see also `patienceSeconds`).
 	 */
 	readonly maxKeptSeconds: number;
 }
 
-/** What holds where an application gives no rules. */
+/** Defaults for the rules that an application does not give. */
 export const DEFAULT_RULES: ClientRules = {
 	firstDelaySeconds: 0.25,
 	maxDelaySeconds: 10,
@@ -38,7 +38,7 @@ export const DEFAULT_RULES: ClientRules = {
 	maxKeptSeconds: 600,
 };
 
-/** Counts failures in a row: each wait is twice as long as the one before, less some chance. */
+/** Counts consecutive failures: each wait is twice the previous one, minus a random part. */
 export class Backoff {
 	#failures = 0;
 	#sinceSeconds: number | null = null;
@@ -46,26 +46,26 @@ export class Backoff {
 	readonly #chance: () => number;
 
 	/**
-	 * @param rules - How long.
-	 * @param chance - Gives a number of 0 to 1: clients that were cut off together don't come together.
+	 * @param rules - The time limits.
+	 * @param chance - Returns a random number from 0 to 1, so that disconnected clients do not all return at once.
 	 */
 	constructor(rules: ClientRules, chance: () => number) {
 		this.#rules = rules;
 		this.#chance = chance;
 	}
 
-	/** Takes note that the server has done real work. */
+	/** Records that the server made progress. */
 	worked(): void {
 		this.#failures = 0;
 		this.#sinceSeconds = null;
 	}
 
 	/**
-	 * Returns how long to wait after a failure; `null` when patience is at its end.
+	 * Returns the wait after a failure; `null` when the client should give up.
 	 *
-	 * @param nowSeconds - Monotonic.
-	 * @param patienceSeconds - How long after the first failure in a row.
-	 * @param askedSeconds - How long the server asked us to stay away.
+	 * @param nowSeconds - Monotonic time.
+	 * @param patienceSeconds - Limit since the first of the consecutive failures.
+	 * @param askedSeconds - Wait that the server requested.
 	 */
 	nextDelaySeconds(nowSeconds: number, patienceSeconds: number, askedSeconds = 0): number | null {
 		this.#sinceSeconds ??= nowSeconds;

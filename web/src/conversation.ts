@@ -1,18 +1,18 @@
 /**
- * One stream of speech, over as many sessions and connections as it takes. Pure.
+ * One stream of speech, over any number of sessions and connections. Pure.
  *
- * What a connection brings goes in ({@link Conversation.receiveEvent}), what it is to be sent comes out
- * ({@link Conversation.nextMessage}). Between them lies what makes captions outlive a connection and even a server:
+ * Messages of a connection are passed to {@link Conversation.receiveEvent}; {@link Conversation.nextMessage} returns the
+ * messages to send. The rest makes captions survive a lost connection and even a server restart:
  *
- * - A connection begins with `start`, or with `resume` if there is a session to go back to. Audio waits for `ready`,
- *   which says where to go on.
- * - A session that was resumed goes on with what it has not received. One that is new, because the server has
- *   forgotten, is told up to where all is safe, and hears some seconds before that again to tune in: so it finds the
- *   utterances that the old one would have found.
- * - Each final is passed on once: a session's own are counted by their `id`, and what they cover is never sent to
- *   another session. Numbers given to the application count on over all sessions.
+ * - A connection starts with `start`, or with `resume` if there is a session to resume. Audio waits for `ready`, which
+ *   says where to continue.
+ * - A resumed session continues with the audio that it has not received. A new session, after the server lost the old
+ *   one, gets the position up to which all finals have arrived, and some seconds of audio before it as context. It
+ *   therefore finds the same utterances as the old session.
+ * - Each final is reported once: a session's finals are counted by their `id`, and their audio is never sent to another
+ *   session. Numbers for the application increase over all sessions.
  *
- * It does the same as the server's own Python client (`auricle.client.conversation`).
+ * Same behaviour as the server's Python client (`auricle.client.conversation`).
  */
 
 import { FRAME_MILLISECONDS, SAMPLE_RATE_HZ } from './audio-format.js';
@@ -23,102 +23,100 @@ import { type Loss, Losses } from './losses.js';
 import { checkParameters, type Change, type StreamParameters } from './parameters.js';
 import { createPacketFormatData, createPositionedSamples } from './wire.js';
 
-/** A backlog is sent in messages of a second. */
+/** Duration of the messages in which a backlog is sent: one second. */
 export const MESSAGE_FRAMES = 1000 / FRAME_MILLISECONDS;
 
-/** A server marks each second or so of audio; twice that without a mark is too long. */
+/** A server acknowledges audio about every second; twice that without an acknowledgement is too long. */
 export const UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ;
 
 /**
- * Audio that can't be sent as fast as it is spoken is dropped in blocks: one long gap costs fewer words than many short
- * ones.
+ * Audio that cannot be sent in real time is dropped in blocks: one long gap costs fewer words than many short ones.
  */
 const DROP_SAMPLES = 10 * SAMPLE_RATE_HZ;
 
-/** With more speech than this without text, a new connection has to catch up. */
+/** With more speech than this without text, a new connection must catch up. */
 const FAR_BEHIND_SAMPLES = 10 * SAMPLE_RATE_HZ;
 
 /** With no more than this it has caught up: an open utterance may be as long. */
 const CAUGHT_UP_SAMPLES = 5 * SAMPLE_RATE_HZ;
 
-/** The server listens. */
+/** The server is ready. */
 export interface Connected {
 	readonly type: 'connected';
-	/** Whether it still knew the session, if there was one. */
+	/** Whether the server still had the session, if there was one. */
 	readonly resumed: boolean;
 }
 
 /**
- * Kept speech is sent faster than it was spoken; its text is so far behind. It comes about once a second after a connection
- * was lost for long, and with 0 at the end.
+ * Kept speech is sent faster than real time; its text is delayed by this time. Emitted about once a second after a long
+ * outage, and with 0 at the end.
  */
 export interface CatchingUp {
 	readonly type: 'catching_up';
 	readonly behindSeconds: number;
 }
 
-/** Speech that is lost for good; it comes once, after all finals before it. */
+/** Speech that is lost for good; reported once, after all finals before it. */
 export interface Gap {
 	readonly type: 'gap';
 	readonly startSeconds: number;
 	readonly endSeconds: number;
 	/**
-	 * `unreachable`: no server for longer than audio is kept; `too_slow`: the connection takes less audio than is spoken;
-	 * `stopped`: the stream ended for another reason before its text was there.
+	 * `unreachable`: no server for longer than audio is kept; `too_slow`: the connection is slower than real time;
+	 * `stopped`: the stream ended for another reason before the text arrived.
 	 */
 	readonly code: string;
 }
 
-/** What a conversation tells the application. */
+/** Events for the application. */
 export type Told =
 	Connected | CatchingUp | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
 
-/** How the audio travels. */
+/** Audio format on the wire. */
 export type Format = 'opus' | 'pcm16';
 
 /**
- * Where a conversation stands with the connection that is there: `waiting`: nothing but the opening may be sent;
- * `misplaced`: the new session is not the one that was asked for: stop it and start another; `over`: every final is
- * there.
+ * State of the current connection: `waiting`: only the first message may be sent; `misplaced`: the new session is not the
+ * requested one: stop it and start another; `over`: all finals have arrived.
  */
 export type State = 'waiting' | 'open' | 'misplaced' | 'over';
 
 type Fields = Record<string, unknown>;
 
-/** What counts only while the session is open and where it was asked for. */
+/** Messages that are valid only while the session is open and at the requested position. */
 const OF_PLACED_SESSIONS: ReadonlySet<string> = new Set(['progress', 'switch_format', 'final', 'partial']);
 
-/** Where a session starts, and what it needn't tell. */
+/** Where a session starts, and which part it need not report. */
 interface Place {
 	readonly startSample: number;
 	readonly safeSample: number;
 }
 
-/** Speech in, captions out. */
+/** Sends speech and receives captions. */
 export class Conversation {
 	readonly audio = new KeptAudio();
 	#state: State = 'waiting';
 	#parameters: StreamParameters;
 	#format: Format;
-	#safeSample = 0; // all speech before it has been told in finals
+	#safeSample = 0; // finals of all speech before it have arrived
 	#receivedSample = 0;
 	#furthestSample = 0;
 	readonly #losses = new Losses();
-	#sentSample = 0; // up to where the session gets audio
-	#hasSent = false; // since the connection is there
+	#sentSample = 0; // position up to which the session gets audio
+	#hasSent = false; // on this connection
 	#partialSample = 0; // the end of the newest partial
-	#behindSeconds: number | null = null; // as reported last; null: not catching up
+	#behindSeconds: number | null = null; // last reported value; null: not catching up
 	#session: Ready | null = null;
 	#lastResult = 0; // of this session
 	#finals = 0; // of all sessions
-	#utterance = 0; // of the newest final, as the application counts
-	#utterancesBefore = 0; // those of sessions before this one
-	readonly #cues: number[] = []; // where the application asked for a final
+	#utterance = 0; // of the newest final, in the application's numbering
+	#utterancesBefore = 0; // utterances of earlier sessions
+	readonly #cues: number[] = []; // where the application requested a final
 	#cuesSent = 0;
 	#ackDue: number | null = null;
 	#configureDue = false;
 	#isConfigured = false;
-	#askedPlace: Place | null = null; // by a whole query
+	#askedPlace: Place | null = null; // requested by a complete query
 	#isFinished = false;
 	#isStopSent = false;
 
@@ -129,38 +127,38 @@ export class Conversation {
 		this.#format = format;
 	}
 
-	/** Where it stands with the connection that is there. */
+	/** State of the current connection. */
 	get state(): State {
 		return this.#state;
 	}
 
-	/** How the audio travels now. */
+	/** The current audio format. */
 	get format(): Format {
 		return this.#format;
 	}
 
-	/** All speech before it has been told in finals. */
+	/** Position before which all finals have arrived. */
 	get safeSample(): number {
 		return this.#safeSample;
 	}
 
-	/** The furthest that any session has received: the measure of real work done. */
+	/** The furthest position that any session has received: the measure of progress. */
 	get furthestSample(): number {
 		return this.#furthestSample;
 	}
 
-	/** Whether the last has been said, and the finals of it are to come. */
+	/** Whether the speech has ended and its finals are pending. */
 	get isStopSent(): boolean {
 		return this.#isStopSent;
 	}
 
-	/** Whether the server owes us a word. */
+	/** Whether the server owes a message. */
 	get isWaiting(): boolean {
 		const unmarked = this.audio.nextSample - this.#receivedSample;
 		return this.#state === 'waiting' || this.#isStopSent || unmarked > UNMARKED_SAMPLES;
 	}
 
-	/** Keeps no more audio than this; the oldest is dropped and reported as a gap. */
+	/** Limits the kept audio; the oldest is dropped and reported as a gap. */
 	limit(maxSamples: number): void {
 		const { keptSamples, nextSample, safeSample } = this.audio;
 		const isUnsent = this.#state === 'open' && nextSample <= safeSample;
@@ -168,20 +166,20 @@ export class Conversation {
 		this.audio.dropAbove(maxSamples - (isBlock ? Math.min(DROP_SAMPLES, maxSamples / 4) : 0));
 	}
 
-	/** Returns what is missing for good if there is no further connection. */
+	/** Returns the gaps that remain if there is no further connection. */
 	giveUp(code: string): Gap[] {
 		this.#losses.note(this.#safeSample, this.audio.endSample, code);
 		return this.#losses.due().map(gap);
 	}
 
-	/** Asks for a final of all that was said up to here. */
+	/** Requests a final of all speech so far. */
 	finalize(): void {
 		if (this.#cues.at(-1) !== this.audio.endSample) {
 			this.#cues.push(this.audio.endSample);
 		}
 	}
 
-	/** Changes what is asked of this session and of those after it. */
+	/** Changes the parameters of this session and of later ones. */
 	configure(change: Change): void {
 		const { language, prompt, endpointMilliseconds } = change;
 		const parameters = {
@@ -195,7 +193,7 @@ export class Conversation {
 		this.#isConfigured = this.#configureDue = true;
 	}
 
-	/** Sends samples from now on, for want of an encoder; frames that have a packet and wait need none. */
+	/** Sends samples from now on, without an encoder; waiting frames with a packet are sent as samples, too. */
 	switchToPcm(): void {
 		if (this.#format !== 'pcm16') {
 			this.#format = 'pcm16';
@@ -204,15 +202,15 @@ export class Conversation {
 		}
 	}
 
-	/** Takes note that no more speech comes; idempotent. */
+	/** Ends the speech; idempotent. */
 	finish(): void {
 		this.#isFinished = true;
 	}
 
 	/**
-	 * Returns what the address of the next connection says: that we come back, to which session (a load balancer sees
-	 * by it which server has that), and what we ask of a new one if our own is gone. A prompt and hotwords are words of
-	 * somebody's and don't belong into an address, and the session's secret never does.
+	 * Returns the query of the next connection's address: that it resumes, which session (a load balancer uses it to select
+	 * the server), and the parameters of a new session if the old one is gone. Prompt and hotwords are private and never
+	 * part of an address, and neither is the session's secret.
 	 */
 	query(): Record<string, string> {
 		if (this.#session === null) {
@@ -242,7 +240,7 @@ export class Conversation {
 		return JSON.stringify({ type: 'start', ...this.#asked() });
 	}
 
-	/** Takes note that the connection is gone, for whatever reason. */
+	/** Records that the connection was lost, for any reason. */
 	disconnected(): void {
 		if (this.#state !== 'over') {
 			this.#state = 'waiting';
@@ -252,7 +250,7 @@ export class Conversation {
 		}
 	}
 
-	/** Returns what is to be sent next, or `null` if there is nothing to say. */
+	/** Returns the next message, or `null` if there is none. */
 	nextMessage(): string | Uint8Array<ArrayBuffer> | null {
 		if (this.#state === 'misplaced' && !this.#isStopSent) {
 			return this.#stop();
@@ -272,7 +270,7 @@ export class Conversation {
 		return this.#nextOfTheStream();
 	}
 
-	/** Takes what the server says; returns what the application is to see of it. */
+	/** Handles a message of the server; returns the events for the application. */
 	receiveEvent(event: ServerEvent): Told[] {
 		const events = [...this.#receive(event), ...this.#losses.due(this.#safeSample).map(gap)];
 		return [...events, ...this.#catchingUp()];
@@ -280,7 +278,7 @@ export class Conversation {
 
 	#receive(event: ServerEvent): Told[] {
 		if (this.#state !== 'open' && OF_PLACED_SESSIONS.has(event.type)) {
-			return []; // of a session that started elsewhere: it says nothing of our audio
+			return []; // of a session at another position: it does not describe our audio
 		}
 		switch (event.type) {
 			case 'ready':
@@ -303,7 +301,7 @@ export class Conversation {
 			case 'closed':
 				return this.#closed(event);
 			case 'warning':
-				// A gap is of what was dropped here, and is reported with its place.
+				// A gap is caused by audio dropped here, and is reported with its position.
 				return event.code === 'audio_gap' ? [] : [event];
 			default:
 				return [event];
@@ -316,7 +314,7 @@ export class Conversation {
 			this.#forgetSession();
 		}
 		const { firstSample, safeSample } = this.audio;
-		// Audio may have been dropped since, so compare with what was asked, not with what is kept.
+		// Audio may have been dropped since, so compare with the request, not with the kept audio.
 		const asked = this.#askedPlace;
 		const isAsked = ready.receivedSample === asked?.startSample && ready.safeSample === asked.safeSample;
 		if (isLost && !isAsked) {
@@ -326,7 +324,7 @@ export class Conversation {
 		this.#session = ready;
 		this.#state = 'open';
 		this.#receivedSample = ready.receivedSample;
-		this.#cuesSent = 0; // what was asked before the connection broke may not have arrived
+		this.#cuesSent = 0; // requests before the connection was lost may not have arrived
 		this.#hasSent = false;
 		const connected: Connected = { type: 'connected', resumed: ready.resumed };
 		if (ready.resumed) {
@@ -334,7 +332,7 @@ export class Conversation {
 			this.#sentSample = ready.receivedSample;
 			this.audio.rewind(ready.receivedSample);
 		} else {
-			// No server has what was dropped, and neither have we.
+			// Neither the server nor the client has the dropped audio.
 			this.#losses.note(this.#safeSample, safeSample, 'unreachable');
 			this.#sentSample = firstSample;
 			this.audio.rewind(firstSample);
@@ -346,12 +344,12 @@ export class Conversation {
 		return [connected];
 	}
 
-	/** How much speech has no text yet. */
+	/** Amount of speech without text. */
 	get #behindSamples(): number {
 		return this.audio.endSample - Math.max(this.#safeSample, this.#partialSample);
 	}
 
-	/** Reports how far the text is behind, if that has changed by a second. */
+	/** Reports the delay of the text, if it has changed by a second. */
 	#catchingUp(): CatchingUp[] {
 		if (this.#behindSeconds === null || this.#state !== 'open') {
 			return [];
@@ -370,7 +368,7 @@ export class Conversation {
 
 	#final(final: Final): Told[] {
 		if (final.id <= this.#lastResult) {
-			return []; // again, since our acknowledgement was lost
+			return []; // a repetition, since our acknowledgement was lost
 		}
 		this.#lastResult = this.#ackDue = final.id;
 		this.#finals++;
@@ -383,18 +381,18 @@ export class Conversation {
 		if (this.#state === 'misplaced') {
 			return [];
 		}
-		this.#forgetSession(); // all its finals are here
+		this.#forgetSession(); // all its finals have arrived
 		if (!this.#isFinished || this.audio.unsentSamples > 0) {
-			this.#state = 'waiting'; // the server ended it: what comes goes to another
+			this.#state = 'waiting'; // the server ended it: later audio goes to another session
 			return [];
 		}
 		this.#state = 'over';
 		return [...this.#losses.due().map(gap), closed];
 	}
 
-	/** Lets go of audio whose finals are here. */
+	/** Drops audio whose finals have arrived. */
 	#noteSafe(sample: number): void {
-		const safe = Math.min(sample, this.audio.nextSample); // never of what was not even sent
+		const safe = Math.min(sample, this.audio.nextSample); // never audio that was not sent
 		this.#safeSample = Math.max(this.#safeSample, safe);
 		this.audio.forget(this.#safeSample);
 		while ((this.#cues[0] ?? Infinity) <= this.#safeSample) {
@@ -403,7 +401,7 @@ export class Conversation {
 		}
 	}
 
-	/** Returns what is asked of a new session, where it starts, and what it needn't tell. */
+	/** Returns the parameters of a new session, where it starts, and which part it need not report. */
 	#asked(): Fields {
 		const asked = this.#parameters;
 		const fields: Fields = {
@@ -428,7 +426,7 @@ export class Conversation {
 		return Object.fromEntries(Object.entries(fields).filter(isGiven));
 	}
 
-	/** Returns all that may have been changed since the session began: telling twice is safe. */
+	/** Returns all parameters that may have changed since the session started; repeating them is safe. */
 	#configuration(): string {
 		const { language = null, prompt = null, endpointMilliseconds } = this.#parameters;
 		const isPcm = this.#format === 'pcm16';
@@ -455,7 +453,7 @@ export class Conversation {
 		this.#utterancesBefore = this.#utterance;
 	}
 
-	/** Returns the next audio, or what is to be said at this place of it. */
+	/** Returns the next audio, or the message due at this position. */
 	#nextOfTheStream(): string | Uint8Array<ArrayBuffer> | null {
 		const cue = this.#cues[this.#cuesSent];
 		if (cue !== undefined && cue <= this.audio.nextSample) {
@@ -471,7 +469,7 @@ export class Conversation {
 		return this.#isFinished ? this.#stop() : null;
 	}
 
-	/** Takes note of what the session gets next, and of what was dropped before it. */
+	/** Records the position of the next audio, and the audio dropped before it. */
 	#noteSent(startSample: number): void {
 		this.#losses.note(this.#sentSample, startSample, this.#hasSent ? 'too_slow' : 'unreachable');
 		this.#sentSample = Math.max(this.#sentSample, this.audio.nextSample);

@@ -1,27 +1,27 @@
-/** Does what a session wants done: opens WebSockets, sends, keeps time. All thinking is the session's. */
+/** Carries out a session's actions: opens WebSockets, sends, sets timers. The session makes all decisions. */
 
 import { AuricleError } from './errors.js';
 import type { Action, LiveSession, SessionEvent } from './live-session.js';
 import { whyRefused } from './refusal.js';
 
-/** What waits in the browser for the network is kept small: else a broken one would be noticed late. */
+/** The browser's send buffer is kept small, so that a lost connection is noticed early. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
 const BUFFER_POLL_MILLISECONDS = 50;
 const MAX_TIMER_MILLISECONDS = 60_000;
 const DONE = 1000; // RFC 6455 §7.4.1
 const SUBPROTOCOL = 'auricle';
 
-/** Where a driver connects to, and whom it tells. */
+/** Where a driver connects to, and its callbacks. */
 export interface DriverOptions {
 	readonly url: URL;
-	/** A key or a token, or what is asked for one before each connection. */
+	/** A key or token, or a function that returns one before each connection. */
 	readonly apiKey: string | (() => Promise<string>) | undefined;
 	readonly onEvent: (event: SessionEvent) => void;
-	/** Is called once: with `null` when every final is here. */
+	/** Called once: with `null` when all finals have arrived. */
 	readonly onEnd: (failure: AuricleError | null) => void;
 }
 
-/** One attempt to connect, and the connection that it became. */
+/** An attempt to connect, and the resulting connection. */
 interface Attempt {
 	socket: WebSocket | null;
 }
@@ -39,7 +39,7 @@ export class Driver {
 		this.#options = options;
 	}
 
-	/** Does all that is due; to be called whenever something was given to the session. */
+	/** Carries out all due actions; call after each change of the session. */
 	turn(): void {
 		if (this.#isEnded) {
 			return;
@@ -76,7 +76,7 @@ export class Driver {
 				break;
 			case 'drop':
 				this.#attempt?.socket?.close(DONE);
-				this.#attempt = null; // so that nobody listens to it any more
+				this.#attempt = null; // ignore its later events
 		}
 	}
 
@@ -90,8 +90,8 @@ export class Driver {
 			try {
 				apiKey = await apiKey();
 			} catch {
-				// As a rule it comes over the same network that has just failed.
-				const message = 'There is no key to show: the page could not get one.';
+				// The function usually uses the network that has just failed.
+				const message = 'The page could not get a key for the server.';
 				const refusal = { cause: 'network', message, retryAfterSeconds: 0 } as const;
 				this.#ifCurrent(attempt, () => this.#session.refused(refusal, now()));
 				return;
@@ -103,7 +103,10 @@ export class Driver {
 		try {
 			this.#open(attempt, url, apiKey);
 		} catch {
-			const error = new AuricleError('bad_parameters', "The key holds characters that a browser can't send.");
+			const error = new AuricleError(
+				'bad_parameters',
+				"The key contains characters that a browser can't send.",
+			);
 			this.#ifCurrent(attempt, () => this.#session.failed(error));
 		}
 	}
@@ -137,7 +140,7 @@ export class Driver {
 			if (!(why instanceof AuricleError)) {
 				this.#session.refused(why, now());
 			} else if (why.code === 'token_expired' && typeof this.#options.apiKey === 'function') {
-				const { message } = why; // it grew old on its way; the next one may not
+				const { message } = why; // it expired before it arrived; the next one may be valid
 				this.#session.refused({ cause: 'network', message, retryAfterSeconds: 0 }, now());
 			} else {
 				this.#session.failed(why);

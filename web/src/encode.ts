@@ -1,31 +1,31 @@
-/** Whole recordings to Opus packets, for `/utterance` and for applications with a transport of their own. */
+/** Encodes whole recordings to Opus packets, for `/utterance` and for applications with another transport. */
 
 import { AuricleError } from './errors.js';
 import { FrameCutter } from './frames.js';
 import { ENCODER_DELAY_SAMPLES, OpusEncoder } from './opus-encoder.js';
 
-/** Sound in memory: an `AudioBuffer`, or one channel of samples from -1 to 1 and their rate. */
+/** Audio in memory: an `AudioBuffer`, or one channel of samples from -1 to 1 and their rate. */
 export type Audio = AudioBuffer | MonoAudio;
 
-/** One channel of sound. */
+/** One channel of audio. */
 export interface MonoAudio {
 	readonly samples: Float32Array;
 	readonly sampleRate: number;
 }
 
-/** So many frames are given to the encoder before we wait for it. */
+/** Number of frames between waits for the encoder. */
 const BATCH_FRAMES = 100;
 
 /**
- * Encodes a recording to Opus packets: 16 kHz, mono, 20 ms each. Channels are mixed, any rate is taken.
+ * Encodes a recording to Opus packets: 16 kHz, mono, 20 ms each. Mixes channels and resamples.
  *
  * ```ts
  * const data = createPacketFormatData(await encodeToPackets(audio));
  * await fetch('/utterance?audio_format=opus', { method: 'POST', body: data, headers });
  * ```
  *
- * @throws {@link AuricleError} `unsupported`: this browser has no Opus encoder. `bad_parameters`: the rate is none.
- *   `encoder_failed`: the encoder made something else.
+ * @throws {@link AuricleError} `unsupported`: this browser has no Opus encoder. `bad_parameters`: the rate is not
+ *   supported. `encoder_failed`: the encoder's output is invalid.
  */
 export async function encodeToPackets(audio: Audio): Promise<Uint8Array[]> {
 	const { samples, sampleRate } = 'samples' in audio ? audio : mixed(audio);

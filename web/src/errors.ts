@@ -1,21 +1,21 @@
-/** What an {@link AuricleError} may be about; a server's own codes come as they are. */
+/** Codes of an {@link AuricleError}; the server's codes are passed unchanged. */
 export type ErrorCode =
-	/** What was asked for makes no sense: the sentence says what would. */
+	/** A parameter is invalid; the message says what is allowed. */
 	| 'bad_parameters'
-	/** This browser can't do it. */
+	/** This browser does not support it. */
 	| 'unsupported'
-	/** The browser's encoder made something else than it was asked for. */
+	/** The browser's encoder produced invalid output. */
 	| 'encoder_failed'
-	/** The server sent something that is no message. */
+	/** The server sent an invalid message. */
 	| 'bad_message'
 	| (string & {});
 
-/** Base of all that this package throws; its message is a sentence for people. */
+/** Base class of all errors of this package; the message is a sentence for users. */
 export class AuricleError extends Error {
 	override readonly name = 'AuricleError';
 
 	constructor(
-		/** What it is about; stable. */
+		/** Stable code of the error. */
 		readonly code: ErrorCode,
 		message: string,
 	) {

@@ -1,23 +1,23 @@
-/** Events for one reader, in order, of which a slow one misses guesses only. Pure. */
+/** Events for one reader, in order; a slow reader misses only partials. Pure. */
 
 import { AuricleError } from './errors.js';
 
-/** A reader that leaves so many unread is told that it is too slow. */
+/** Maximum number of unread events; beyond it the reader gets an error. */
 export const MAX_UNREAD = 1024;
 
-/** What is waited for: the next event, or the end. */
+/** A pending read: of the next event, or the end. */
 interface Waiter<T> {
 	readonly resolve: (result: IteratorResult<T, undefined>) => void;
 	readonly reject: (error: AuricleError) => void;
 }
 
-/** An async iterator that is fed. */
+/** An async iterator over pushed events. */
 export class EventQueue<T extends { readonly type: string }> implements AsyncIterableIterator<T, undefined> {
 	#unread: T[] = [];
 	#waiters: Waiter<T>[] = [];
 	#end: AuricleError | 'done' | null = null;
 
-	/** Adds an event. A guess takes the place of one before it that nobody has read. */
+	/** Adds an event. A partial replaces an unread one directly before it. */
 	push(event: T): void {
 		if (this.#end !== null) {
 			return;
@@ -36,7 +36,7 @@ export class EventQueue<T extends { readonly type: string }> implements AsyncIte
 		}
 	}
 
-	/** Ends it after what is unread: well, or with an error. */
+	/** Ends the queue after the unread events, with or without an error. */
 	end(failure: AuricleError | null): void {
 		this.#end ??= failure ?? 'done';
 		for (const waiter of this.#waiters.splice(0)) {
@@ -58,14 +58,14 @@ export class EventQueue<T extends { readonly type: string }> implements AsyncIte
 		});
 	}
 
-	/** Is called when a loop is left early. */
+	/** Called when a loop is left early. */
 	return(): Promise<IteratorResult<T, undefined>> {
 		this.#unread = [];
 		this.end(null);
 		return Promise.resolve({ done: true, value: undefined });
 	}
 
-	/** Returns itself: there is one reader. */
+	/** Returns itself: there is only one reader. */
 	[Symbol.asyncIterator](): this {
 		return this;
 	}

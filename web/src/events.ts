@@ -1,44 +1,44 @@
 /**
- * What the server says, as typed values. Pure.
+ * The server's messages as typed values. Pure.
  *
- * Types keep their names of the wire; fields are spelled out. Types and fields that this version doesn't know are
- * passed over, so that a newer server can say more.
+ * Types keep their names on the wire; field names are spelled out. Unknown types and fields are ignored, so that newer
+ * servers can add some.
  */
 
 import { AuricleError } from './errors.js';
 
-/** The session is there. The secret proves that it is ours: it is never shown or logged. */
+/** The session has started. The secret proves that it is ours: it is never shown or logged. */
 export interface Ready {
 	readonly type: 'ready';
 	readonly session: string;
 	readonly secret: string;
-	/** Whether it is the session that was asked for. */
+	/** Whether it is the requested session. */
 	readonly resumed: boolean;
 	readonly resumable: boolean;
-	/** The next sample that is wanted. */
+	/** The next sample that the server expects. */
 	readonly receivedSample: number;
 	readonly safeSample: number;
 }
 
-/** Somebody began to speak. */
+/** Speech has started. */
 export interface SpeechStarted {
 	readonly type: 'speech_started';
 	readonly atSeconds: number;
 }
 
-/** An utterance is over; its final follows. */
+/** An utterance has ended; its final follows. */
 export interface SpeechEnded {
 	readonly type: 'speech_ended';
 	readonly atSeconds: number;
 }
 
-/** What an open utterance says so far. Show both texts, one after the other, in the place of the partial before. */
+/** Hypothesis for an open utterance. Show both texts, one after the other, instead of the previous partial. */
 export interface Partial {
 	readonly type: 'partial';
 	readonly utterance: number;
-	/** Only grows while the utterance is open. The final may change case and punctuation, and rarely a word: see `revised`. */
+	/** Only grows while the utterance is open. The final may change case, punctuation, and rarely a word: see `revised`. */
 	readonly stable: string;
-	/** A guess. */
+	/** May still change. */
 	readonly unstable: string;
 	readonly startSeconds: number;
 	readonly endSeconds: number;
@@ -48,40 +48,40 @@ export interface Partial {
 export interface Word {
 	readonly startSeconds: number;
 	readonly endSeconds: number;
-	/** With the space before it, if there is one. */
+	/** With the preceding space, if there is one. */
 	readonly text: string;
 	readonly probability: number;
 }
 
-/** What an utterance said, in the place of its partials. Each comes once, whatever happened to connections. */
+/** Text of an utterance; it replaces the partials. Each final arrives once, over all connections. */
 export interface Final {
 	readonly type: 'final';
-	/** Counts from 1, without a gap. */
+	/** Counts from 1, without gaps. */
 	readonly id: number;
 	readonly utterance: number;
-	/** Empty if there were no words in it, or if it could not be recognised. */
+	/** Empty if there was no text, or if the utterance could not be recognised. */
 	readonly text: string;
 	readonly startSeconds: number;
 	readonly endSeconds: number;
 	readonly language: string | null;
-	/** If they were asked for. */
+	/** If requested. */
 	readonly words: readonly Word[] | null;
-	/** From the arrival of the last sample to this event, within the server. */
+	/** Time from the arrival of the last sample to this event, in the server. */
 	readonly latencyMilliseconds: number;
-	/** Whether a stable word changed: the text does not begin with the words of the last `stable`. Case and punctuation don't count. */
+	/** Whether a stable word changed (not just case or punctuation): the text does not start with the last `stable`. */
 	readonly revised: boolean;
-	/** The code of the error if this utterance could not be recognised; the stream goes on. */
+	/** Code of the error if this utterance could not be recognised; the stream continues. */
 	readonly error: string | null;
 }
 
-/** How far audio was taken, and up to where it may be forgotten. */
+/** Positions up to which audio was received, and up to which the client may drop it. */
 export interface Progress {
 	readonly type: 'progress';
 	readonly receivedSample: number;
 	readonly safeSample: number;
 }
 
-/** Something is not as it should be; the stream goes on. */
+/** A problem that does not end the stream. */
 export interface Warning {
 	readonly type: 'warning';
 	/** The server's `audio_gap`, `audio_dropped`, `slow`, `format_mismatch`, `decode_errors`,
@@ -92,14 +92,14 @@ export interface Warning {
 	readonly gapMilliseconds: number | null;
 }
 
-/** The server asks for another format. */
+/** The server requests another format. */
 export interface SwitchFormat {
 	readonly type: 'switch_format';
 	readonly format: string;
 	readonly reason: string;
 }
 
-/** A message of ours was wrong, or the connection ends. */
+/** A message from the client was invalid, or the connection ends. */
 export interface Failed {
 	readonly type: 'error';
 	readonly code: string;
@@ -108,25 +108,25 @@ export interface Failed {
 	readonly retryAfterSeconds: number | null;
 }
 
-/** The last session is over and every final is here. */
+/** The last session has ended and all finals have arrived. */
 export interface Closed {
 	readonly type: 'closed';
 	readonly reason: string;
-	/** All of these: of the last session. */
+	/** Totals of the last session. */
 	readonly audioSeconds: number;
 	readonly packets: number;
 	readonly lostPackets: number;
 	readonly decodeErrors: number;
 }
 
-/** All that a server says. */
+/** All messages of the server. */
 export type ServerEvent =
 	Ready | SpeechStarted | SpeechEnded | Partial | Final | Progress | Warning | SwitchFormat | Failed | Closed;
 
 /**
- * Reads a server's message; `null` for a type that this version doesn't know.
+ * Parses a server's message; `null` for an unknown type.
  *
- * @throws {@link AuricleError} `bad_message`: it is none.
+ * @throws {@link AuricleError} `bad_message`: it is malformed.
  */
 export function parseEvent(text: string): ServerEvent | null {
 	const message = new Fields(parsed(text));
@@ -220,10 +220,10 @@ function parsed(text: string): unknown {
 }
 
 function badMessage(): AuricleError {
-	return new AuricleError('bad_message', 'The server sent something that is not a message.');
+	return new AuricleError('bad_message', 'The server sent an invalid message.');
 }
 
-/** Reads an object's fields and lets nothing through that is of another type. */
+/** Reads an object's fields and checks their types. */
 class Fields {
 	readonly #fields: Readonly<Record<string, unknown>>;
 

@@ -1,27 +1,27 @@
-/** Cuts sound of any rate into frames of 20 ms at 16 kHz, as whole numbers. Pure. */
+/** Cuts audio of any rate into frames of 20 ms at 16 kHz, as 16-bit integers. Pure. */
 
 import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from './audio-format.js';
 import { Resampler } from './resampler.js';
 
 const FULL_SCALE = 32_768;
 
-/** Floats of one rate in, frames out; what doesn't fill a frame waits for more. */
+/** Turns floats of one rate into frames; an incomplete frame waits for more samples. */
 export class FrameCutter {
 	readonly #resampler: Resampler | null;
 	#frame = new Int16Array(FRAME_SAMPLES);
 	#filled = 0;
 
-	/** @throws {@link AuricleError} `bad_parameters`: nobody records at this rate. */
+	/** @throws {@link AuricleError} `bad_parameters`: the rate is not supported. */
 	constructor(rateHz: number) {
 		this.#resampler = rateHz === SAMPLE_RATE_HZ ? null : new Resampler(rateHz);
 	}
 
-	/** Takes samples from -1 to 1; returns the frames that they make whole. */
+	/** Adds samples from -1 to 1; returns the complete frames. */
 	push(samples: Float32Array): Int16Array<ArrayBuffer>[] {
 		return this.#cut(this.#resampler?.push(samples) ?? samples);
 	}
 
-	/** Lets the last samples out too, with so much silence behind them and what fills their frame. */
+	/** Returns the last frames, with this much silence after the last samples and padding to a whole frame. */
 	finish(silenceSamples: number): Int16Array<ArrayBuffer>[] {
 		const frames = this.#resampler === null ? [] : this.#cut(this.#resampler.flush());
 		frames.push(...this.#cut(new Float32Array(silenceSamples)));

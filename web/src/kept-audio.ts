@@ -1,24 +1,24 @@
 /**
- * The audio that a server may still want: sent and not yet safe, or not yet sent. Pure.
+ * The audio that a server may still need: sent but not yet safe, or not yet sent. Pure.
  *
- * Frames of 20 ms come in, in their order, each with its Opus packet if there is an encoder. A frame's number is the
- * packet's `seq`, and says where it lies in time. Frames are sent from a place that moves on, and that can be set
- * back after a connection was lost:
+ * Frames of 20 ms are added in order, each with its Opus packet if there is an encoder. A frame's number is the packet's
+ * `seq`, and gives its position in time. The position of the next frame to send moves forward, and back after a lost
+ * connection:
  *
  *     forgotten | safe, kept | sent, kept | not yet sent
  *               ^ first      ^ safe       ^ next
  *
- * Some seconds before the safe place are kept, too. A server that has forgotten all hears them before what it has to
- * tell: then its decoder and its voice detector are in the state in which they were.
+ * Some seconds before the safe position are kept, too. A new session receives them before the audio that it must
+ * recognise, so that its decoder and its voice detector reach the state of the old session.
  */
 
 import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from './audio-format.js';
 
-/** Measured by the server's `bench/live_chaos.py`: after so long a decoder gives the very same samples. */
+/** Measured with the server's `bench/live_chaos.py`: after this time a decoder returns identical samples. */
 export const LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ;
 
 /**
- * Samples of frames that have a packet are kept for this long, for a server that asks for PCM. Then the packet alone is
+ * Samples of frames with a packet are kept for this time, for a server that requests PCM. After it only the packet is
  * kept: an hour of Opus is 14 MB, an hour of samples 115 MB.
  */
 export const PCM_KEPT_SAMPLES = 40 * SAMPLE_RATE_HZ;
@@ -29,54 +29,54 @@ export interface Frame {
 	readonly startSample: number;
 	/** `null` once the frame is old. */
 	readonly pcm: Int16Array | null;
-	/** `null` where only samples are sent. */
+	/** `null` if only samples are sent. */
 	readonly packet: Uint8Array | null;
 }
 
-/** Frames in their order, each kept until it has been safe for a while. */
+/** Frames in order, each kept until it has been safe for a while. */
 export class KeptAudio {
 	readonly #frames: Frame[] = [];
-	#cut = 0; // how many frames there were in all
+	#cut = 0; // number of all frames added so far
 	#next = 0; // the frame to send next
 	#safeSample = 0;
 	#droppedSamples = 0;
 
-	/** Speech that was given up before it was sent, because too much of it waited. */
+	/** Speech that was dropped before it was sent, because too much was waiting. */
 	get droppedSamples(): number {
 		return this.#droppedSamples;
 	}
 
-	/** Where the newest frame ends. */
+	/** End of the newest frame. */
 	get endSample(): number {
 		return this.#cut * FRAME_SAMPLES;
 	}
 
-	/** Where the frame to send next starts. */
+	/** Start of the next frame to send. */
 	get nextSample(): number {
 		return this.#next * FRAME_SAMPLES;
 	}
 
-	/** Where the oldest frame that is kept starts; the end if there is none. */
+	/** Start of the oldest kept frame; the end if there is none. */
 	get firstSample(): number {
 		return this.#first * FRAME_SAMPLES;
 	}
 
-	/** Nothing before this place has to be heard again; or it is gone. */
+	/** Position before which no audio is needed again, or none is kept. */
 	get safeSample(): number {
 		return Math.max(this.#safeSample, this.firstSample);
 	}
 
-	/** How much speech is kept that is not safe. */
+	/** Amount of kept speech that is not safe. */
 	get keptSamples(): number {
 		return this.endSample - this.safeSample;
 	}
 
-	/** How much speech waits to be sent. */
+	/** Amount of speech that waits to be sent. */
 	get unsentSamples(): number {
 		return (this.#cut - this.#next) * FRAME_SAMPLES;
 	}
 
-	/** Takes the next 20 ms; the samples are ours from here on. */
+	/** Adds 20 ms; the samples must not be changed afterwards. */
 	append(pcm: Int16Array, packet: Uint8Array | null): void {
 		this.#frames.push({ seq: this.#cut, startSample: this.endSample, pcm, packet });
 		this.#cut++;
@@ -87,14 +87,14 @@ export class KeptAudio {
 		}
 	}
 
-	/** Drops frames that can't be sent as samples any more. */
+	/** Drops frames that cannot be sent as samples any more. */
 	dropWithoutPcm(): void {
 		while (this.#frames[0]?.pcm === null) {
 			this.#dropOldest();
 		}
 	}
 
-	/** Returns the frames to send now, at most so many and only such that start before a place; they count as sent. */
+	/** Returns the frames to send now, up to a number and only those that start before a position; marks them as sent. */
 	nextFrames(most: number, beforeSample = Infinity): Frame[] {
 		const end = Math.max(
 			this.#next,
@@ -105,12 +105,12 @@ export class KeptAudio {
 		return found;
 	}
 
-	/** Sends again from the frame that holds this sample, or from the oldest that is kept. */
+	/** Sends again from the frame that contains this sample, or from the oldest kept one. */
 	rewind(sample: number): void {
 		this.#next = Math.min(Math.max(Math.floor(sample / FRAME_SAMPLES), this.#first), this.#cut);
 	}
 
-	/** Takes note that all before this sample is safe, and lets go of what is so for a while. */
+	/** Marks all audio before this sample as safe, and drops what has been safe for a while. */
 	forget(safeSample: number): void {
 		this.#safeSample = Math.max(this.#safeSample, Math.min(safeSample, this.endSample));
 		const old = Math.floor((safeSample - LEAD_IN_SAMPLES) / FRAME_SAMPLES) - this.#first;
@@ -120,7 +120,7 @@ export class KeptAudio {
 		this.#next = Math.max(this.#next, this.#first);
 	}
 
-	/** Keeps no more than this: the oldest go first, sent or not. */
+	/** Limits the kept audio: the oldest frames are dropped first, sent or not. */
 	dropAbove(mostSamples: number): void {
 		while (this.keptSamples > mostSamples) {
 			this.#dropOldest();

@@ -1,4 +1,4 @@
-/** The page's part: opens sound, tells events. Encoder and network are in the worker. */
+/** The part in the page: opens audio, emits events. Encoder and network are in the worker. */
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { type ClientRules, DEFAULT_RULES } from './backoff.js';
@@ -18,26 +18,26 @@ import {
 import { type Change, checkParameters, streamUrl, type StreamParameters } from './parameters.js';
 import { checkRate } from './resampler.js';
 
-/** Where to connect to, and what to ask. */
+/** Server, key and parameters of a stream. */
 export interface LiveClientOptions extends StreamParameters {
-	/** The server's base, as `https://captions.example`; this page's own origin if left out. */
+	/** The server's base URL, such as `https://captions.example`; the page's origin if omitted. */
 	readonly url?: string;
 	/**
-	 * What to show a server that has keys: a key, a short-lived token, or a function that is asked for a fresh one before
-	 * each connection. It travels as a WebSocket subprotocol, never in an address.
+	 * The server's key, a short-lived token, or a function that returns a fresh one before each connection. It is sent as a
+	 * WebSocket subprotocol, never in an address.
 	 */
 	readonly apiKey?: string | (() => string | Promise<string>);
 	/** `pcm16` sends samples even where there is an Opus encoder: 256 kbit/s. */
 	readonly format?: Format;
-	/** How patient to be. */
+	/** Time limits. */
 	readonly rules?: Partial<ClientRules>;
-	/** Where `worker.js` of this package lies, if not beside this module. Has to be of the page's origin. */
+	/** Address of this package's `worker.js`, if not in this module's folder. Must have the page's origin. */
 	readonly workerUrl?: string | URL;
-	/** Where `worklet.js` of this package lies, if not beside this module. */
+	/** Address of this package's `worklet.js`, if not in this module's folder. */
 	readonly workletUrl?: string | URL;
 }
 
-/** All that a live stream tells. */
+/** All events of a live stream. */
 export type LiveEvent = SessionEvent | SourceEvent;
 
 /** The event of a type. */
@@ -46,7 +46,7 @@ export type EventOf<T extends LiveEvent['type']> = Extract<LiveEvent, { readonly
 type Listener = (event: LiveEvent) => void;
 
 /**
- * A live stream: speech goes up, captions come down, whatever the network does.
+ * A live stream: sends speech and receives captions, over as many connections as needed.
  *
  * ```ts
  * const client = new LiveClient({ language: 'en' });
@@ -57,11 +57,11 @@ type Listener = (event: LiveEvent) => void;
  * await client.finish();
  * ```
  *
- * Or `for await (const event of client)`. Lost connections and servers that restart are no events of note: finals come
- * once and in order all the same.
+ * Or `for await (const event of client)`. Finals arrive once and in order, even after lost connections and server
+ * restarts.
  */
 export class LiveClient implements AsyncIterable<LiveEvent> {
-	/** Resolves when every final is here; rejects if the stream ends before, with an {@link AuricleError}. */
+	/** Resolves when all finals have arrived; rejects with an {@link AuricleError} if the stream ends early. */
 	readonly closed: Promise<Closed>;
 
 	#resolveClosed!: (closed: Closed) => void;
@@ -72,26 +72,29 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	readonly #listeners = new Map<string, Set<Listener>>();
 	readonly #queues = new Set<EventQueue<LiveEvent>>();
 	#capture: { readonly capture: Capture; readonly isOurs: boolean } | null = null;
-	#turn = 0; // grows with each wish to listen to something, or to nothing
+	#turn = 0; // incremented with each request to listen or stop
 	#lastClosed: Closed | null = null;
 	#isFinished = false;
 	#failure: AuricleError | null = null;
 	#isEnded = false;
 
-	/** @throws {@link AuricleError} `bad_parameters`: what is asked makes no sense. `unsupported`. */
+	/** @throws {@link AuricleError} `bad_parameters`: a parameter is invalid. `unsupported`. */
 	constructor(options: LiveClientOptions = {}) {
 		const { url = location.href, apiKey, format = 'opus', rules } = options;
 		checkParameters(options);
 		const base = options.url === undefined ? new URL(url).origin : url;
 		streamUrl(base);
 		if (typeof AudioWorkletNode === 'undefined' || typeof Worker === 'undefined') {
-			throw new AuricleError('unsupported', 'This browser is too old, or the page is not of https://.');
+			throw new AuricleError(
+				'unsupported',
+				'This browser is too old, or the page was not loaded over https://.',
+			);
 		}
 		this.closed = new Promise((resolve, reject) => {
 			this.#resolveClosed = resolve;
 			this.#rejectClosed = reject;
 		});
-		this.closed.catch(() => undefined); // who does not look at it hears of errors from the iterator
+		this.closed.catch(() => undefined); // if unused: the iterator reports errors, too
 		this.#apiKey = apiKey;
 		this.#workletUrl =
 			options.workletUrl === undefined
@@ -117,7 +120,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	}
 
 	/**
-	 * Listens to a microphone, in the place of what was listened to before.
+	 * Listens to a microphone instead of the current source.
 	 *
 	 * @throws {@link AuricleError} `microphone_denied`, `no_microphone`, `microphone_busy`, `unsupported`.
 	 */
@@ -130,16 +133,16 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	}
 
 	/**
-	 * Listens to any stream with sound in it: a tab's, a call's. Its tracks stay the caller's.
+	 * Listens to any stream with audio: a tab's, a call's. Its tracks stay the caller's.
 	 *
-	 * @throws {@link AuricleError} `no_microphone`: there is no sound in it. `unsupported`.
+	 * @throws {@link AuricleError} `no_microphone`: the stream has no audio. `unsupported`.
 	 */
 	async useStream(media: MediaStream): Promise<void> {
 		this.#check();
 		await this.#use(media, false, ++this.#turn);
 	}
 
-	/** Listens to nothing, until there is something else to listen to: a pause. */
+	/** Pauses: stops listening to the current source, until the next one. */
 	async detach(): Promise<void> {
 		this.#turn++;
 		await this.#stopCapture();
@@ -152,17 +155,17 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	}
 
 	/**
-	 * Sends samples from -1 to 1 that come from elsewhere.
+	 * Sends samples from -1 to 1 from another source.
 	 *
-	 * @throws {@link AuricleError} `bad_parameters`: nobody records at this rate.
+	 * @throws {@link AuricleError} `bad_parameters`: the sample rate is not supported.
 	 */
 	push(samples: Float32Array, sampleRate = SAMPLE_RATE_HZ): void {
 		this.#check();
-		checkRate(sampleRate); // here, where the mistake is
+		checkRate(sampleRate); // here, so that the caller gets the error
 		this.#post({ kind: 'push', samples, rateHz: sampleRate });
 	}
 
-	/** Asks for the final of what was said so far, without waiting for silence. */
+	/** Requests the final of the speech so far, without waiting for silence. */
 	finalize(): void {
 		this.#check();
 		this.#post({ kind: 'finalize' });
@@ -175,7 +178,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		this.#post({ kind: 'configure', change });
 	}
 
-	/** Stops listening; resolves when the last final is here. */
+	/** Stops listening; resolves when the last final has arrived. */
 	async finish(): Promise<Closed> {
 		if (!this.#isFinished && !this.#isEnded) {
 			this.#isFinished = true;
@@ -185,7 +188,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		return this.closed;
 	}
 
-	/** Ends at once, and iteration with it; what is not here yet is lost. */
+	/** Ends the stream and its iteration at once; pending finals are lost. */
 	close(): void {
 		for (const queue of this.#queues) {
 			queue.end(null);
@@ -193,16 +196,16 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		this.#end(new AuricleError('aborted', 'The stream was closed.'));
 	}
 
-	/** Calls back for each event of a type; returns what ends that. */
+	/** Calls back for each event of a type; returns a function that removes the listener. */
 	on<T extends LiveEvent['type']>(type: T, listener: (event: EventOf<T>) => void): () => void {
 		const listeners = this.#listeners.get(type) ?? new Set<Listener>();
 		this.#listeners.set(type, listeners);
-		const added = listener as Listener; // it is given events of its type only
+		const added = listener as Listener; // it is called with events of its type only
 		listeners.add(added);
 		return () => void listeners.delete(added);
 	}
 
-	/** Returns all events from now on. Iteration ends once the last final is there, or throws why it won't come. */
+	/** Returns all events from now on. Iteration ends after the last final, or throws the stream's error. */
 	[Symbol.asyncIterator](): AsyncIterator<LiveEvent, undefined> {
 		const queue = new EventQueue<LiveEvent>();
 		this.#queues.add(queue);
@@ -218,7 +221,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		try {
 			const capture = await Capture.start(media, port1, this.#workletUrl, event => this.#tell(event));
 			if (turn !== this.#turn) {
-				await capture.stop(isOurs); // something else is wanted by now
+				await capture.stop(isOurs); // another source was requested meanwhile
 				return;
 			}
 			this.#capture = { capture, isOurs };
@@ -255,7 +258,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		try {
 			key = typeof this.#apiKey === 'function' ? await this.#apiKey() : null;
 		} catch (error) {
-			reportError(error); // the application's; the worker tries again
+			reportError(error); // thrown by the application; the worker retries
 		}
 		this.#post({ kind: 'key', key });
 	}
@@ -268,15 +271,15 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 			try {
 				listener(event);
 			} catch (error) {
-				reportError(error); // one that throws must not keep events from the others
+				reportError(error); // an error in one listener must not affect the others
 			}
 		}
 	}
 
 	readonly #onVisibility = (): void => {
 		const state: PageState = document.hidden
-			? { type: 'page_hidden', message: 'The page is hidden; captions go on.' }
-			: { type: 'page_visible', message: 'The page is seen again.' };
+			? { type: 'page_hidden', message: 'The page is hidden; captions continue.' }
+			: { type: 'page_visible', message: 'The page is visible again.' };
 		this.#tell(state);
 	};
 
@@ -295,7 +298,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		if (failure === null && this.#lastClosed !== null) {
 			this.#resolveClosed(this.#lastClosed);
 		} else {
-			this.#rejectClosed(failure ?? new AuricleError('bad_message', 'The stream ended without a word.'));
+			this.#rejectClosed(failure ?? new AuricleError('bad_message', 'The stream ended without a message.'));
 		}
 	}
 
@@ -304,7 +307,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 			throw this.#failure;
 		}
 		if (this.#isEnded || this.#isFinished) {
-			throw new AuricleError('finished', 'This stream is finished: start another.');
+			throw new AuricleError('finished', 'This stream is finished; start another.');
 		}
 	}
 
@@ -313,7 +316,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 	}
 }
 
-/** Returns the parameters alone: what else is in the options can't be sent to a worker. */
+/** Returns the parameters alone: other options cannot be sent to a worker. */
 function plain(asked: StreamParameters): StreamParameters {
 	const { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } =
 		asked;

@@ -1,11 +1,9 @@
 /**
- * When to connect, what to send, whom to give up: a stream's whole life, as a function of what happens and of monotonic
- * seconds. Pure.
+ * When to connect, what to send, when to give up: the state of a stream, driven by events and monotonic time. Pure.
  *
- * Tell it what happened ({@link LiveSession.opened}, {@link LiveSession.received}, {@link LiveSession.lost},
- * {@link LiveSession.refused}), do what {@link LiveSession.poll} returns until that is `null`, and call it again after
- * each event and at {@link LiveSession.wakeAtSeconds}. What the application is to see is in
- * {@link LiveSession.takeEvents}.
+ * Report events with {@link LiveSession.opened}, {@link LiveSession.received}, {@link LiveSession.lost} and
+ * {@link LiveSession.refused}. Do what {@link LiveSession.poll} returns until it returns `null`; call it again after each
+ * event and at {@link LiveSession.wakeAtSeconds}. {@link LiveSession.takeEvents} returns the events for the application.
  *
  *     waiting -> connecting -> connected -> over
  *        ^___________|_____________|          failed: from any of them
@@ -18,10 +16,10 @@ import { AuricleError } from './errors.js';
 import { type Failed, parseEvent, type ServerEvent } from './events.js';
 import type { Change, StreamParameters } from './parameters.js';
 
-/** Why there is no connection: `network`: it broke or nobody answers. */
+/** Why there is no connection; `network`: it was lost or the server does not respond. */
 export type Cause = 'network' | 'restarting' | 'busy';
 
-/** The connection is gone and a new one is on its way; no speech is lost by that. */
+/** The connection was lost and the client reconnects; no speech is lost. */
 export interface Disconnected {
 	readonly type: 'disconnected';
 	readonly cause: Cause;
@@ -30,36 +28,36 @@ export interface Disconnected {
 	readonly retryInSeconds: number;
 }
 
-/** What a session tells the application. */
+/** Events for the application. */
 export type SessionEvent = Told | Disconnected;
 
-/** Why a connection could not be had. */
+/** Why a connection could not be opened. */
 export interface Refusal {
 	readonly cause: Cause;
 	/** A sentence. */
 	readonly message: string;
-	/** How long the server asked us to stay away. */
+	/** Wait that the server requested. */
 	readonly retryAfterSeconds: number;
 }
 
-/** What is to be done now. */
+/** What the driver must do now. */
 export type Action =
 	| { readonly kind: 'connect'; readonly query: Readonly<Record<string, string>> }
 	| { readonly kind: 'send'; readonly data: string | Uint8Array<ArrayBuffer> }
-	/** Let go of the connection, or of the attempt; nothing more is to be told of it. */
+	/** Close the connection or the attempt; report no more of its events. */
 	| { readonly kind: 'drop' };
 
-/** No server is stayed away from for longer, whatever it says. */
+/** Maximum wait, even if the server requests more. */
 export const MAX_RETRY_AFTER_SECONDS = 120;
 
-/** RFC 6455 §7.4.1: coming back with the same stream would end in the same way. */
+/** RFC 6455 §7.4.1: reconnecting with the same stream would end in the same way. */
 const FATAL_CLOSE_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1008, 1009, 1010]);
 const RESTARTING = 1012;
 const OVERLOADED = 1013;
 
 type Phase = 'waiting' | 'connecting' | 'connected' | 'over' | 'failed';
 
-/** A stream's life; see above. */
+/** The state of a stream; see above. */
 export class LiveSession {
 	readonly #conversation: Conversation;
 	readonly #rules: ClientRules;
@@ -69,7 +67,7 @@ export class LiveSession {
 	#deadline = Infinity; // of the attempt
 	#heardAt = 0;
 	#saidAt = 0;
-	#owedSince: number | null = null; // since when the server owes us a word
+	#owedSince: number | null = null; // since when the server owes a message
 	#opening: string | null = null;
 	#isDropDue = false;
 	#hasConnected = false;
@@ -78,10 +76,10 @@ export class LiveSession {
 	#events: SessionEvent[] = [];
 
 	/**
-	 * @param parameters - What is asked of each session.
-	 * @param format - How the audio travels.
-	 * @param rules - How patient to be.
-	 * @param chance - Gives a number of 0 to 1.
+	 * @param parameters - Parameters of each session.
+	 * @param format - Audio format.
+	 * @param rules - Time limits.
+	 * @param chance - Returns a random number from 0 to 1.
 	 * @throws {@link AuricleError} `bad_parameters`.
 	 */
 	constructor(parameters: StreamParameters, format: Format, rules: ClientRules, chance = Math.random) {
@@ -90,27 +88,27 @@ export class LiveSession {
 		this.#backoff = new Backoff(rules, chance);
 	}
 
-	/** How the audio travels now; the server may have changed it. */
+	/** The current audio format; the server may have changed it. */
 	get format(): Format {
 		return this.#conversation.format;
 	}
 
-	/** Whether every final is here. */
+	/** Whether all finals have arrived. */
 	get isOver(): boolean {
 		return this.#phase === 'over';
 	}
 
-	/** Why the stream has ended before it was over. */
+	/** Why the stream ended early. */
 	get failure(): AuricleError | null {
 		return this.#failure;
 	}
 
-	/** Speech that was given up because the server was gone for too long. */
+	/** Speech that was dropped because the server was unreachable for too long. */
 	get droppedSamples(): number {
 		return this.#conversation.audio.droppedSamples;
 	}
 
-	/** When {@link poll} is due, if nothing happens before; `Infinity` if never. */
+	/** When {@link poll} is due without an earlier event; `Infinity` if never. */
 	get wakeAtSeconds(): number {
 		switch (this.#phase) {
 			case 'waiting':
@@ -124,41 +122,41 @@ export class LiveSession {
 		}
 	}
 
-	/** Takes 20 ms of speech and its packet; without a packet, the format has to be PCM. */
+	/** Adds 20 ms of speech and its packet; without a packet, the format must be PCM. */
 	append(pcm: Int16Array, packet: Uint8Array | null): void {
 		this.#conversation.audio.append(pcm, packet);
 		this.#conversation.limit(this.#rules.maxKeptSeconds * SAMPLE_RATE_HZ);
 	}
 
-	/** Asks for a final of all that was said up to here. */
+	/** Requests a final of all speech so far. */
 	finalize(): void {
 		this.#conversation.finalize();
 	}
 
-	/** Changes what is asked of the server. */
+	/** Changes the stream's parameters. */
 	configure(change: Change): void {
 		this.#conversation.configure(change);
 	}
 
-	/** Sends samples from now on, and says why. */
+	/** Sends samples from now on, and reports the reason. */
 	switchToPcm(message: string): void {
 		this.#conversation.switchToPcm();
 		this.#events.push({ type: 'warning', code: 'encoder_failed', message, gapMilliseconds: null });
 	}
 
-	/** Takes note that no more speech comes. */
+	/** Ends the speech. */
 	finish(): void {
 		this.#conversation.finish();
 	}
 
-	/** Returns what the application is to see, each event once. */
+	/** Returns the new events for the application. */
 	takeEvents(): SessionEvent[] {
 		const events = this.#events;
 		this.#events = [];
 		return events;
 	}
 
-	/** Takes note that the connection is open. */
+	/** Records that the connection is open. */
 	opened(nowSeconds: number): void {
 		this.#opening = this.#conversation.connected();
 		this.#phase = 'connected';
@@ -167,7 +165,7 @@ export class LiveSession {
 		this.#lastFailed = null;
 	}
 
-	/** Takes a message of the server's. */
+	/** Handles a message from the server. */
 	received(text: string, nowSeconds: number): void {
 		if (this.#phase !== 'connected') {
 			return;
@@ -198,7 +196,7 @@ export class LiveSession {
 		}
 	}
 
-	/** Takes note that an open connection was closed. */
+	/** Records that an open connection was closed. */
 	lost(closeCode: number, reason: string, nowSeconds: number): void {
 		if (this.#phase !== 'connected') {
 			return;
@@ -207,7 +205,7 @@ export class LiveSession {
 		const isMisplaced = this.#conversation.state === 'misplaced';
 		this.#conversation.disconnected();
 		if (isMisplaced) {
-			this.#phase = 'waiting'; // as it was meant to be
+			this.#phase = 'waiting'; // expected
 			this.#connectAt = nowSeconds;
 			return;
 		}
@@ -226,14 +224,14 @@ export class LiveSession {
 		);
 	}
 
-	/** Takes note that a connection could not be had. */
+	/** Records that a connection could not be opened. */
 	refused(refusal: Refusal, nowSeconds: number): void {
 		if (this.#phase === 'connecting') {
 			this.#comeBack(refusal, nowSeconds);
 		}
 	}
 
-	/** Takes note that it will never be had in this way: a wrong key, for one. */
+	/** Records an error that a retry cannot solve, such as a wrong key. */
 	failed(error: AuricleError): void {
 		if (this.#phase !== 'over') {
 			this.#fail(error);
@@ -243,8 +241,8 @@ export class LiveSession {
 	/**
 	 * Returns what to do now, or `null`.
 	 *
-	 * @param nowSeconds - Monotonic.
-	 * @param canSend - Whether the connection takes more without piling it up.
+	 * @param nowSeconds - Monotonic time.
+	 * @param canSend - Whether the connection's send buffer has room.
 	 */
 	poll(nowSeconds: number, canSend = true): Action | null {
 		if (this.#isDropDue) {
@@ -255,7 +253,7 @@ export class LiveSession {
 			case 'waiting':
 				return nowSeconds < this.#connectAt ? null : this.#connect(nowSeconds);
 			case 'connecting':
-				return nowSeconds < this.#deadline ? null : this.#giveUp('The server does not answer.', nowSeconds);
+				return nowSeconds < this.#deadline ? null : this.#giveUp('The server does not respond.', nowSeconds);
 			case 'connected':
 				return this.#converse(nowSeconds, canSend);
 			default:
@@ -271,7 +269,7 @@ export class LiveSession {
 
 	#converse(nowSeconds: number, canSend: boolean): Action | null {
 		if (nowSeconds >= this.#silentAt()) {
-			return this.#giveUp('The server has fallen silent.', nowSeconds);
+			return this.#giveUp('The server stopped responding.', nowSeconds);
 		}
 		const data = canSend ? this.#nextMessage(nowSeconds) : null;
 		if (data === null) {
@@ -290,7 +288,7 @@ export class LiveSession {
 		return message ?? (isQuiet ? JSON.stringify({ type: 'keepalive' }) : null);
 	}
 
-	/** Returns when a server that says nothing counts as gone. A browser can't ask it with a ping. */
+	/** Returns when a silent server counts as gone. A browser cannot send a ping. */
 	#silentAt(): number {
 		if (this.#owedSince === null) {
 			return Infinity;
@@ -307,7 +305,7 @@ export class LiveSession {
 	#giveUp(message: string, nowSeconds: number): Action {
 		this.#conversation.disconnected();
 		this.#comeBack({ cause: 'network', message, retryAfterSeconds: 0 }, nowSeconds);
-		this.#isDropDue = false; // this very action does it
+		this.#isDropDue = false; // this action does it
 		return { kind: 'drop' };
 	}
 
@@ -339,7 +337,7 @@ export class LiveSession {
 
 const CAUSES: Readonly<Record<number, Cause>> = { [RESTARTING]: 'restarting', [OVERLOADED]: 'busy' };
 const SENTENCES: Readonly<Record<number, string>> = {
-	[RESTARTING]: 'The server restarts.',
+	[RESTARTING]: 'The server is restarting.',
 	[OVERLOADED]: 'The server is busy.',
-	1011: 'Something went wrong in the server.',
+	1011: 'Internal server error.',
 };

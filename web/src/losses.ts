@@ -1,18 +1,18 @@
-/** Speech that no session will ever receive. Pure. */
+/** Speech that no session will receive. Pure. */
 
-/** A stretch that is lost, in samples of the stream. */
+/** A lost stretch, in samples of the stream. */
 export interface Loss {
 	readonly startSample: number;
 	readonly endSample: number;
 	readonly code: string;
 }
 
-/** Collects what is lost, and reports each stretch once, after all finals before it. */
+/** Collects lost stretches, and reports each once, after all finals before it. */
 export class Losses {
-	#known: Loss[] = []; // in order of time, none over another
+	#known: Loss[] = []; // in order of time, without overlaps
 	#waiting: Loss[] = [];
 
-	/** Adds a stretch; what is known of it already is not reported again. */
+	/** Adds a stretch; known parts of it are not reported again. */
 	note(startSample: number, endSample: number, code: string): void {
 		let start = startSample;
 		for (const known of [...this.#known]) {
@@ -23,9 +23,9 @@ export class Losses {
 	}
 
 	/**
-	 * Returns what is to be reported now, in order of time.
+	 * Returns what to report now, in order of time.
 	 *
-	 * @param safeSample - All finals before it are there; without one, all is due.
+	 * @param safeSample - All finals before it have arrived; if omitted, all losses are due.
 	 */
 	due(safeSample = Infinity): Loss[] {
 		const due = this.#waiting.filter(({ startSample }) => startSample <= safeSample);

@@ -1,4 +1,4 @@
-/** What the page, its worker and its worklet say to each other. */
+/** Messages between the page, its worker and its worklet. */
 
 import type { ClientRules } from './backoff.js';
 import type { Format } from './conversation.js';
@@ -9,18 +9,18 @@ import type { Change, StreamParameters } from './parameters.js';
 export interface Begin {
 	readonly kind: 'begin';
 	readonly url: string;
-	/** `null`: the page is to be asked for one before each connection. */
+	/** `null`: the worker asks the page for one before each connection. */
 	readonly apiKey: string | null | undefined;
 	readonly parameters: StreamParameters;
 	readonly rules: ClientRules;
-	/** Opus gives way to PCM where there is no encoder. */
+	/** Opus is replaced by PCM where there is no encoder. */
 	readonly format: Format;
 }
 
 /** Page to worker. */
 export type ToWorker =
 	| Begin
-	/** Sound comes on this port from now on, as {@link FromWorklet}. */
+	/** Audio arrives on this port from now on, as {@link FromWorklet}. */
 	| { readonly kind: 'listen'; readonly port: MessagePort; readonly rateHz: number }
 	| { readonly kind: 'push'; readonly samples: Float32Array; readonly rateHz: number }
 	| { readonly kind: 'key'; readonly key: string | null }
@@ -35,11 +35,11 @@ export type FromWorker =
 	| { readonly kind: 'over' }
 	| { readonly kind: 'failed'; readonly code: string; readonly message: string };
 
-/** Worklet to worker: samples, and `null` once there are no more. */
+/** Worklet to worker: samples, then `null` at the end. */
 export type FromWorklet = Float32Array | null;
 
-/** Page to worklet: where to send the samples; and the end. */
+/** Page to worklet: the port for the samples; and the end. */
 export type ToWorklet = { readonly kind: 'send'; readonly port: MessagePort } | { readonly kind: 'stop' };
 
-/** What the worklet's processor is called. */
+/** The name of the worklet's processor. */
 export const PROCESSOR_NAME = 'auricle-capture';

@@ -1,13 +1,13 @@
-/** Sound from the browser: a microphone or any other MediaStream, on its way to the worker. */
+/** Audio from the browser, of a microphone or any other MediaStream, on its way to the worker. */
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { AuricleError } from './errors.js';
 import { PROCESSOR_NAME, type ToWorklet } from './messages.js';
 
-/** A worklet has so long to say that it has stopped. */
+/** Maximum wait for a worklet to confirm that it has stopped. */
 const STOP_LIMIT_MILLISECONDS = 500;
 
-/** No more sound comes from this source, though nobody asked for that; speech so far is safe. */
+/** The source ended unexpectedly; earlier speech is safe. */
 export interface SourceLost {
 	readonly type: 'source_lost';
 	readonly cause: 'unplugged' | 'permission';
@@ -15,33 +15,33 @@ export interface SourceLost {
 	readonly message: string;
 }
 
-/** The source gives silence, or sound again: by a switch on it, or as the browser or system wants it. */
+/** The source was muted or unmuted: by a switch on it, or by the browser or system. */
 export interface SourceMuted {
 	readonly type: 'source_muted' | 'source_unmuted';
 	/** A sentence. */
 	readonly message: string;
 }
 
-/** The browser has stopped all sound of this page, or lets it go on. */
+/** The browser suspended or resumed all audio of this page. */
 export interface SoundState {
 	readonly type: 'sound_suspended' | 'sound_running';
 	/** A sentence. */
 	readonly message: string;
 }
 
-/** The page was hidden or is seen again; captions go on, though phones may stop the microphone. */
+/** The page was hidden or shown; captions continue, though phones may stop the microphone. */
 export interface PageState {
 	readonly type: 'page_hidden' | 'page_visible';
 	/** A sentence. */
 	readonly message: string;
 }
 
-/** What happens on this side of the network. */
+/** Events of the audio source and the page. */
 export type SourceEvent = SourceLost | SourceMuted | SoundState | PageState;
 
-/** Which microphone. */
+/** Options of a microphone. */
 export interface MicrophoneOptions {
-	/** As `enumerateDevices` names it; the browser's choice if left out. */
+	/** The ID from `enumerateDevices`; the browser's default if omitted. */
 	readonly deviceId?: string;
 }
 
@@ -51,16 +51,16 @@ export interface MicrophoneOptions {
  * @throws {@link AuricleError} `microphone_denied`, `no_microphone`, `microphone_busy`, `unsupported`.
  */
 export async function openMicrophone({ deviceId }: MicrophoneOptions = {}): Promise<MediaStream> {
-	// Browsers hide it from pages that came over plain http.
+	// Browsers hide it from pages loaded over plain HTTP.
 	const devices = navigator.mediaDevices as MediaDevices | undefined;
 	if (devices === undefined) {
 		throw new AuricleError(
 			'unsupported',
-			'Browsers give the microphone only to pages of https:// and of this very machine.',
+			'Browsers allow the microphone only on https:// pages and on localhost.',
 		);
 	}
 	try {
-		// Never ask for a rate: some browsers then give no sound at all.
+		// Never request a rate: some browsers then return no audio at all.
 		return await devices.getUserMedia({
 			audio: deviceId === undefined ? true : { deviceId: { exact: deviceId } },
 		});
@@ -69,7 +69,7 @@ export async function openMicrophone({ deviceId }: MicrophoneOptions = {}): Prom
 	}
 }
 
-/** Returns what a failure of `getUserMedia` means. */
+/** Returns the error for a failure of `getUserMedia`. */
 export function microphoneError(error: unknown): AuricleError {
 	const name = error instanceof Error ? error.name : '';
 	const [code, message] = MICROPHONE_ERRORS[name] ?? [
@@ -79,41 +79,44 @@ export function microphoneError(error: unknown): AuricleError {
 	return new AuricleError(code, message);
 }
 
-const GONE = ['no_microphone', 'There is no microphone.'] as const;
+const GONE = ['no_microphone', 'No microphone found.'] as const;
 const DENIED = [
 	'microphone_denied',
-	'The microphone is not allowed to this page: allow it in the browser.',
+	'This page may not use the microphone: allow it in the browser.',
 ] as const;
-const TAKEN = ['microphone_busy', 'The microphone does not start: another program may have it.'] as const;
+const TAKEN = [
+	'microphone_busy',
+	'The microphone can’t be started: another program may be using it.',
+] as const;
 const MICROPHONE_ERRORS: Readonly<Record<string, readonly [string, string]>> = {
 	NotAllowedError: DENIED,
 	SecurityError: DENIED,
 	NotFoundError: GONE,
-	OverconstrainedError: ['no_microphone', 'The chosen microphone is not there.'],
+	OverconstrainedError: ['no_microphone', 'The selected microphone was not found.'],
 	NotReadableError: TAKEN,
 	AbortError: TAKEN,
 };
 
-/** A MediaStream whose sound goes to a port. */
+/** Sends the audio of a MediaStream to a port. */
 export class Capture {
 	readonly #context: AudioContext;
 	readonly #node: AudioWorkletNode;
 	readonly #track: MediaStreamTrack;
 	readonly #stopListening = new AbortController();
 
-	/** The rate of what goes to the port. */
+	/** The sample rate of the audio sent to the port. */
 	get rateHz(): number {
 		return this.#context.sampleRate;
 	}
 
 	/**
-	 * Begins to listen.
+	 * Starts to listen.
 	 *
-	 * @param media - Where the sound comes from; its tracks stay the caller's.
-	 * @param port - Gets blocks of 20 ms and, at the end, `null`.
-	 * @param workletUrl - Where the worklet's script lies.
-	 * @param tell - Gets what happens to the source.
-	 * @throws {@link AuricleError} `no_microphone`: there is no sound in it. `unsupported`.
+	 * @param media - The audio source; its tracks stay the caller's.
+	 * @param port - Receives blocks of 20 ms and, at the end, `null`.
+	 * @param workletUrl - Address of the worklet's script.
+	 * @param tell - Receives events of the source.
+	 * @throws {@link AuricleError} `no_microphone`: the stream has no audio. `unsupported`.
 	 */
 	static async start(
 		media: MediaStream,
@@ -123,7 +126,7 @@ export class Capture {
 	): Promise<Capture> {
 		const [track] = media.getAudioTracks();
 		if (track?.readyState !== 'live') {
-			throw new AuricleError('no_microphone', 'This stream has no sound.');
+			throw new AuricleError('no_microphone', 'This stream has no audio.');
 		}
 		const [context, source] = openContext(media);
 		try {
@@ -158,14 +161,14 @@ export class Capture {
 		listen(track, 'ended', () => {
 			void whyEnded().then(event => {
 				if (!signal.aborted) {
-					tell(event); // of a source that is still listened to
+					tell(event); // only while this source is in use
 				}
 			});
 		});
 		listen(track, 'mute', () => tell({ type: 'source_muted', message: 'The microphone is muted.' }));
 		listen(track, 'unmute', () => tell({ type: 'source_unmuted', message: 'The microphone is on again.' }));
 		listen(context, 'statechange', () => tell(soundState(context)));
-		// A context begins suspended where nobody has clicked on the page yet.
+		// A context starts suspended if the user has not clicked on the page yet.
 		void context.resume().catch(() => undefined);
 		setTimeout(() => {
 			if (!signal.aborted && context.state !== 'running') {
@@ -174,7 +177,7 @@ export class Capture {
 		}, STOP_LIMIT_MILLISECONDS);
 	}
 
-	/** Lets the last sound out and ends; with `andTrack` the microphone's light goes off, too. */
+	/** Sends the last audio and ends; with `andTrack` the microphone is released, too. */
 	async stop(andTrack: boolean): Promise<void> {
 		this.#stopListening.abort();
 		await new Promise<void>(resolve => {
@@ -189,7 +192,7 @@ export class Capture {
 	}
 }
 
-/** Opens a context at our rate, or at the device's where a browser (an older Firefox) can't convert. */
+/** Opens a context at 16 kHz, or at the device's rate where a browser (an older Firefox) cannot convert. */
 function openContext(media: MediaStream): [AudioContext, MediaStreamAudioSourceNode] {
 	const wanted = new AudioContext({ sampleRate: SAMPLE_RATE_HZ });
 	try {
@@ -209,18 +212,18 @@ async function whyEnded(): Promise<SourceLost> {
 	const permission = await navigator.permissions
 		.query({ name: 'microphone' })
 		.then(status => status.state)
-		.catch(() => 'unknown'); // this browser does not tell
+		.catch(() => 'unknown'); // this browser does not report it
 	return permission === 'denied'
-		? { type: 'source_lost', cause: 'permission', message: 'The microphone is not allowed any more.' }
+		? { type: 'source_lost', cause: 'permission', message: 'The microphone permission was revoked.' }
 		: {
 				type: 'source_lost',
 				cause: 'unplugged',
-				message: 'The microphone is gone: plug it in and start again.',
+				message: 'The microphone was disconnected: reconnect it and start again.',
 			};
 }
 
 function soundState(context: AudioContext): SoundState {
 	return context.state === 'running'
-		? { type: 'sound_running', message: 'The sound goes on.' }
-		: { type: 'sound_suspended', message: 'The browser has stopped the sound: click on the page to go on.' };
+		? { type: 'sound_running', message: 'The audio has resumed.' }
+		: { type: 'sound_suspended', message: 'The browser suspended the audio: click on the page to resume.' };
 }

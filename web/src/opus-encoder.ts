@@ -1,8 +1,8 @@
 /**
- * Frames of 20 ms to Opus packets, one for one and in order, by the browser's own encoder (WebCodecs).
+ * Encodes frames of 20 ms to Opus packets, one for one and in order, with the browser's encoder (WebCodecs).
  *
- * Nothing is taken on trust: a frame of another length is refused, and so is a packet that does not say of itself that
- * it is 20 ms of mono. DTX stays off: it leaves packets out without a trace, and time would shrink.
+ * The output is checked: frames of another length are rejected, and so are packets whose header does not say 20 ms of
+ * mono. DTX stays off: it omits packets without a trace, which would shorten the time.
  */
 
 import { FRAME_MILLISECONDS, FRAME_SAMPLES, SAMPLE_RATE_HZ } from './audio-format.js';
@@ -12,13 +12,13 @@ import { MAX_PACKET_BYTES } from './wire.js';
 
 const MICROSECONDS_A_MILLISECOND = 1000;
 
-/** An encoder that is further behind has no chance: 5 s. */
+/** Maximum number of frames in the encoder: 5 s. A slower encoder cannot keep up. */
 const MAX_PENDING_FRAMES = 250;
 
-/** The encoder gives speech back 6.5 ms late, so that much more silence has to follow the last of it. */
+/** The encoder delays speech by 6.5 ms, so at least this much silence must follow the last of it. */
 export const ENCODER_DELAY_SAMPLES = Math.ceil((SAMPLE_RATE_HZ * 6.5) / 1000);
 
-/** 32 kbit/s, 20 ms a packet: what Auricle's own clients send. */
+/** 32 kbit/s, packets of 20 ms: same as Auricle's other clients. */
 export const ENCODER_CONFIG = {
 	codec: 'opus',
 	sampleRate: SAMPLE_RATE_HZ,
@@ -36,10 +36,10 @@ export const ENCODER_CONFIG = {
 	readonly opus: { readonly application: string; readonly signal: string };
 };
 
-/** Gets each frame back with its packet, in order. */
+/** Receives each frame with its packet, in order. */
 export type PacketSink = (pcm: Int16Array, packet: Uint8Array) => void;
 
-/** An encoder at work. */
+/** A running encoder. */
 export class OpusEncoder {
 	readonly #encoder: AudioEncoder;
 	readonly #sink: PacketSink;
@@ -48,7 +48,7 @@ export class OpusEncoder {
 	#frames = 0;
 	#isBroken = false;
 
-	/** Returns whether this browser encodes what we want, just so. */
+	/** Returns whether this browser supports exactly this configuration. */
 	static async isSupported(): Promise<boolean> {
 		if (typeof AudioEncoder === 'undefined' || typeof AudioData === 'undefined') {
 			return false;
@@ -62,13 +62,13 @@ export class OpusEncoder {
 				config.opus?.frameDuration === ENCODER_CONFIG.opus.frameDuration
 			);
 		} catch {
-			return false; // a browser that knows WebCodecs, but not this field
+			return false; // the browser supports WebCodecs, but not this field
 		}
 	}
 
 	/**
-	 * @param sink - Gets the packets.
-	 * @param onFailure - Is called once, if the encoder breaks; {@link takePending} then has what it owes.
+	 * @param sink - Receives the packets.
+	 * @param onFailure - Called once, if the encoder fails; {@link takePending} then returns its missing frames.
 	 */
 	constructor(sink: PacketSink, onFailure: (error: AuricleError) => void) {
 		this.#sink = sink;
@@ -80,12 +80,12 @@ export class OpusEncoder {
 		this.#encoder.configure(ENCODER_CONFIG);
 	}
 
-	/** How many frames are on their way. */
+	/** Number of frames in the encoder. */
 	get pendingFrames(): number {
 		return this.#pending.length;
 	}
 
-	/** Takes a frame; its packet comes later. */
+	/** Encodes a frame; its packet follows later. */
 	encode(frame: Int16Array<ArrayBuffer>): void {
 		if (frame.length !== FRAME_SAMPLES) {
 			throw new AuricleError(
@@ -117,7 +117,7 @@ export class OpusEncoder {
 		}
 	}
 
-	/** Resolves when every frame has its packet, or the encoder is broken. */
+	/** Resolves when every frame has its packet, or the encoder has failed. */
 	async flush(): Promise<void> {
 		try {
 			await this.#encoder.flush();
@@ -129,12 +129,12 @@ export class OpusEncoder {
 		}
 	}
 
-	/** Returns the frames that have no packet, and forgets them. */
+	/** Returns the frames without a packet, and removes them. */
 	takePending(): Int16Array[] {
 		return this.#pending.splice(0);
 	}
 
-	/** Lets go of the browser's encoder; what is on its way is lost. */
+	/** Closes the browser's encoder; frames in it are lost. */
 	close(): void {
 		this.#isBroken = true;
 		if (this.#encoder.state !== 'closed') {
@@ -159,7 +159,7 @@ export class OpusEncoder {
 		}
 		const frame = this.#pending.shift();
 		if (frame !== undefined) {
-			this.#sink(frame, packet); // a packet too many, of a flush, is silence
+			this.#sink(frame, packet); // an extra packet after a flush is silence
 		}
 	}
 

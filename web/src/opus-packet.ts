@@ -1,6 +1,6 @@
-/** What an Opus packet says of itself in its first byte. Pure. RFC 6716 §3.1. */
+/** Reads the header of an Opus packet. Pure. RFC 6716 §3.1. */
 
-/** What a packet's table of contents says. */
+/** Contents of a packet's TOC byte. */
 export interface PacketHeader {
 	readonly channels: 1 | 2;
 	readonly milliseconds: number;
@@ -20,7 +20,7 @@ export function readPacketHeader(packet: Uint8Array): PacketHeader | null {
 	const config = toc >> 3;
 	const lengths = config < 12 ? SILK_MILLISECONDS : config < 16 ? HYBRID_MILLISECONDS : CELT_MILLISECONDS;
 	const length = lengths[config % lengths.length];
-	const code = toc & 3; // 0: one frame; 1, 2: two; 3: as many as the next byte says
+	const code = toc & 3; // 0: one frame; 1, 2: two; 3: the next byte has the number
 	const frames = code === 3 ? (second === undefined ? undefined : second & 63) : code === 0 ? 1 : 2;
 	if (length === undefined || frames === undefined) {
 		return null;

@@ -1,28 +1,28 @@
-/** What an application asks of a stream, checked before anything is sent. Pure. */
+/** Parameters of a stream, checked before anything is sent. Pure. */
 
 import { AuricleError } from './errors.js';
 
-/** What is asked of each session; what is left out is the server's default. */
+/** Parameters of each session; omitted ones have the server's defaults. */
 export interface StreamParameters {
-	/** A code as `en`; `null` or left out: it is detected, for each utterance. */
+	/** A code such as `en`; `null` or omitted: detected for each utterance. */
 	readonly language?: string | null;
-	/** Codes that an utterance can be in, where `language` is left out; left out: any. */
+	/** Possible languages if `language` is omitted; if omitted: any. */
 	readonly languages?: readonly string[];
 	/** `translate`: to English. */
 	readonly task?: 'transcribe' | 'translate';
-	/** Text that the model takes as having come before: at most 4000 characters. */
+	/** Text that the model treats as preceding: at most 4000 characters. */
 	readonly prompt?: string | null;
-	/** Words to expect: at most 100 of 100 characters each. */
+	/** Expected words: at most 100, each up to 100 characters. */
 	readonly hotwords?: readonly string[];
-	/** Whether guesses are sent; yes if left out. */
+	/** Whether partials are sent; default: yes. */
 	readonly partials?: boolean;
-	/** So much silence ends an utterance: 100 to 5000, 500 if left out. */
+	/** Silence that ends an utterance: 100 to 5000; default: 500. */
 	readonly endpointMilliseconds?: number;
-	/** Whether finals bring each word's time. */
+	/** Whether finals include the times of words. */
 	readonly wordTimestamps?: boolean;
 }
 
-/** What can be changed while a stream goes on. */
+/** Parameters that can change during a stream. */
 export type Change = Pick<StreamParameters, 'language' | 'prompt' | 'endpointMilliseconds'>;
 
 const MAX_PROMPT_CHARACTERS = 4000;
@@ -32,17 +32,19 @@ const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
 
 /**
- * Lets through what the server takes.
+ * Checks parameters against the server's limits.
  *
- * @throws {@link AuricleError} `bad_parameters`: it would not take that.
+ * @throws {@link AuricleError} `bad_parameters`: the server would reject one.
  */
 export function checkParameters(asked: StreamParameters): void {
 	const { prompt, hotwords = [], endpointMilliseconds: endpoint } = asked;
 	if ((prompt?.length ?? 0) > MAX_PROMPT_CHARACTERS) {
-		throw bad(`A prompt has at most ${MAX_PROMPT_CHARACTERS} characters.`);
+		throw bad(`The prompt must have at most ${MAX_PROMPT_CHARACTERS} characters.`);
 	}
 	if (hotwords.length > MAX_HOTWORDS || hotwords.some(word => word.length > MAX_HOTWORD_CHARACTERS)) {
-		throw bad(`There may be ${MAX_HOTWORDS} hotwords of at most ${MAX_HOTWORD_CHARACTERS} characters each.`);
+		throw bad(
+			`There may be at most ${MAX_HOTWORDS} hotwords, of up to ${MAX_HOTWORD_CHARACTERS} characters each.`,
+		);
 	}
 	const inRange =
 		endpoint === undefined ||
@@ -51,22 +53,22 @@ export function checkParameters(asked: StreamParameters): void {
 			endpoint <= MAX_ENDPOINT_MILLISECONDS);
 	if (!inRange) {
 		throw bad(
-			`endpointMilliseconds is a whole number from ${MIN_ENDPOINT_MILLISECONDS} to ` +
+			`endpointMilliseconds must be a whole number from ${MIN_ENDPOINT_MILLISECONDS} to ` +
 				`${MAX_ENDPOINT_MILLISECONDS}, not ${endpoint}.`,
 		);
 	}
 }
 
 /**
- * Returns the address of a server's live sessions; `url` is its base, as http or as ws.
+ * Returns the address of a server's live sessions; `url` is its base URL, with http or ws.
  *
- * @throws {@link AuricleError} `bad_parameters`: it is no address.
+ * @throws {@link AuricleError} `bad_parameters`: it is not a URL.
  */
 export function streamUrl(url: string): URL {
 	const found = URL.canParse(url) ? new URL(url) : null;
 	const scheme = found === null ? undefined : SCHEMES[found.protocol];
 	if (found === null || scheme === undefined) {
-		throw bad(`${url} is not an address like https://captions.example.`);
+		throw bad(`${url} is not a URL like https://captions.example.`);
 	}
 	const path = found.pathname.replace(/\/+$/, '').replace(/\/v1\/stream$/, '');
 	return new URL(`${scheme}//${found.host}${path}/v1/stream`);

@@ -1,24 +1,24 @@
 /**
- * Why a WebSocket could not be opened. A browser says nothing of that: neither the status nor Retry-After. So the server
- * is asked over HTTP what is wrong.
+ * Why a WebSocket could not be opened. A browser reports neither the status nor Retry-After, so the client asks the
+ * server over HTTP.
  */
 
 import { AuricleError } from './errors.js';
 import type { Refusal } from './live-session.js';
 
-/** The answer to that is waited for no longer. */
+/** Maximum wait for the response. */
 const LIMIT_MILLISECONDS = 5000;
 const FULL_RETRY_SECONDS = 2;
 
-/** Asks with a URL and headers; `fetch` itself, as a rule. */
+/** Sends a request with a URL and headers; usually `fetch`. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /**
  * Returns why a connection was refused: a {@link Refusal} if another attempt may help, an error if none will.
  *
  * @param stream - The WebSocket's address.
- * @param apiKey - The key or token that was shown, if any was.
- * @param ask - What asks.
+ * @param apiKey - The key or token that was sent, if any.
+ * @param ask - Sends the requests.
  */
 export async function whyRefused(
 	stream: URL,
@@ -35,20 +35,20 @@ export async function whyRefused(
 		if (!readiness.ok) {
 			return notReady(readiness, await codeOf(readiness));
 		}
-		const key = await get('/jobs/-'); // there is no such job; but who asks has to show a key
+		const key = await get('/jobs/-'); // there is no such job, but the request requires a key
 		if (key.status === 401) {
 			return (await codeOf(key)) === 'token_expired'
 				? new AuricleError('token_expired', 'This token has expired: get a new one.')
 				: new AuricleError('unauthorized', 'The server does not know this key.');
 		}
 		if (key.status === 403) {
-			return new AuricleError('forbidden_origin', 'The server is not for pages of this site.');
+			return new AuricleError('forbidden_origin', 'The server does not accept pages from this origin.');
 		}
 		return (await isFull(await get('/health')))
 			? busy('The server is full.')
-			: busy('The server lets nobody in at the moment.');
+			: busy('The server accepts no new connections at the moment.');
 	} catch {
-		return { cause: 'network', message: 'The server can not be reached.', retryAfterSeconds: 0 };
+		return { cause: 'network', message: 'The server cannot be reached.', retryAfterSeconds: 0 };
 	}
 }
 
@@ -56,12 +56,12 @@ function notReady(response: Response, code: string): Refusal {
 	const asked = Number(response.headers.get('Retry-After') ?? 0);
 	const retryAfterSeconds = Number.isFinite(asked) && asked > 0 ? asked : 0;
 	if (code === 'draining') {
-		return { cause: 'restarting', message: 'The server restarts.', retryAfterSeconds };
+		return { cause: 'restarting', message: 'The server is restarting.', retryAfterSeconds };
 	}
 	if (code === 'no_worker_ready') {
 		return { cause: 'busy', message: 'The server is not ready yet.', retryAfterSeconds };
 	}
-	return { cause: 'network', message: `The server answers with ${response.status}.`, retryAfterSeconds };
+	return { cause: 'network', message: `The server returned status ${response.status}.`, retryAfterSeconds };
 }
 
 function busy(message: string): Refusal {

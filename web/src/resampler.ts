@@ -1,39 +1,39 @@
-/** Any rate to 16 kHz, piece by piece: a windowed sinc, one set of taps for each phase. Pure. */
+/** Resamples any rate to 16 kHz in chunks: a windowed sinc, one set of taps for each phase. Pure. */
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { AuricleError } from './errors.js';
 
 const MIN_RATE_HZ = 8000;
 const MAX_RATE_HZ = 192_000;
-/** Zero crossings on each side: the stop band lies 70 dB down, and the delay is 1 ms at most. */
+/** Zero crossings on each side: the stop band is 70 dB down, and the delay is at most 1 ms. */
 const CROSSINGS = 16;
-/** How much of the band is kept; the rest is where the filter falls off. */
+/** Fraction of the band that is kept; the filter falls off in the rest. */
 const ROLL_OFF = 0.92;
 
 /**
- * Lets through the rates that there are.
+ * Checks a sample rate.
  *
- * @throws {@link AuricleError} `bad_parameters`: nobody records at this rate.
+ * @throws {@link AuricleError} `bad_parameters`: the rate is not supported.
  */
 export function checkRate(rateHz: number): void {
 	if (!Number.isInteger(rateHz) || rateHz < MIN_RATE_HZ || rateHz > MAX_RATE_HZ) {
 		throw new AuricleError(
 			'bad_parameters',
-			`Audio has a whole rate of ${MIN_RATE_HZ} to ${MAX_RATE_HZ} Hz, not ${rateHz}.`,
+			`The sample rate must be a whole number from ${MIN_RATE_HZ} to ${MAX_RATE_HZ} Hz, not ${rateHz}.`,
 		);
 	}
 }
 
-/** Turns samples of one rate into samples of 16 kHz; what it holds back comes with the next piece. */
+/** Resamples one stream to 16 kHz; samples held back are returned with the next chunk. */
 export class Resampler {
-	readonly #step: number; // input samples for each phase's turn of output
+	readonly #step: number; // input samples for one cycle of phases
 	readonly #phases: number;
 	readonly #half: number; // input samples on each side of an output sample
 	readonly #taps: Float32Array;
 	#held: Float32Array;
-	#at = 0; // the next output sample, in 1/phases of an input sample, counted from the first that is held
+	#at = 0; // the next output sample, in 1/phases of an input sample, counted from the first one held
 
-	/** @throws {@link AuricleError} `bad_parameters`: nobody records at this rate. */
+	/** @throws {@link AuricleError} `bad_parameters`: the rate is not supported. */
 	constructor(rateHz: number) {
 		checkRate(rateHz);
 		const common = greatestCommonDivisor(rateHz, SAMPLE_RATE_HZ);
@@ -42,10 +42,10 @@ export class Resampler {
 		const cutoff = Math.min(1, SAMPLE_RATE_HZ / rateHz) * ROLL_OFF;
 		this.#half = Math.ceil(CROSSINGS / cutoff);
 		this.#taps = makeTaps(this.#phases, this.#half, cutoff);
-		this.#held = new Float32Array(this.#half); // silence came before
+		this.#held = new Float32Array(this.#half); // silence before the first sample
 	}
 
-	/** Takes samples; returns those of 16 kHz that they make whole. */
+	/** Adds samples; returns the complete samples at 16 kHz. */
 	push(samples: Float32Array): Float32Array {
 		const input = new Float32Array(this.#held.length + samples.length);
 		input.set(this.#held);
@@ -69,13 +69,13 @@ export class Resampler {
 		return output;
 	}
 
-	/** Returns what was held back, as if silence followed. */
+	/** Returns the samples held back, as if silence followed. */
 	flush(): Float32Array {
 		return this.push(new Float32Array(this.#half));
 	}
 }
 
-/** Returns for each phase its weights; tap `half` is the input sample at the output sample, or before it. */
+/** Returns the weights for each phase; tap `half` is the input sample at the output sample, or before it. */
 function makeTaps(phases: number, half: number, cutoff: number): Float32Array {
 	const taps = new Float32Array(phases * 2 * half);
 	for (let phase = 0; phase < phases; phase++) {
@@ -89,7 +89,7 @@ function makeTaps(phases: number, half: number, cutoff: number): Float32Array {
 			row[tap] = sinc * window;
 		}
 		const sum = row.reduce((total, weight) => total + weight, 0);
-		row.forEach((weight, tap) => (row[tap] = weight / sum)); // each phase as loud as the others
+		row.forEach((weight, tap) => (row[tap] = weight / sum)); // equal gain for all phases
 	}
 	return taps;
 }

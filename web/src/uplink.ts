@@ -1,11 +1,11 @@
-/** Sound of any rate to frames in a session: cut, encoded if that can be, and never out of order. */
+/** Turns audio of any rate into frames of a session: cut, encoded where possible, always in order. */
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { FrameCutter } from './frames.js';
 import type { LiveSession } from './live-session.js';
 import { ENCODER_DELAY_SAMPLES, OpusEncoder } from './opus-encoder.js';
 
-/** What goes up. */
+/** The audio path of a session. */
 export class Uplink {
 	readonly #session: LiveSession;
 	readonly #onFrames: () => void;
@@ -14,8 +14,8 @@ export class Uplink {
 	#encoder: OpusEncoder | null = null;
 
 	/**
-	 * @param session - Gets the frames; its format says whether they are encoded.
-	 * @param onFrames - Is called when there are new ones.
+	 * @param session - Receives the frames; its format decides whether they are encoded.
+	 * @param onFrames - Called when there are new frames.
 	 */
 	constructor(session: LiveSession, onFrames: () => void) {
 		this.#session = session;
@@ -35,7 +35,7 @@ export class Uplink {
 		}
 	}
 
-	/** Takes samples from -1 to 1. */
+	/** Adds samples from -1 to 1. */
 	push(samples: Float32Array, rateHz: number): void {
 		if (rateHz !== this.#rateHz) {
 			const cutter = new FrameCutter(rateHz);
@@ -46,7 +46,7 @@ export class Uplink {
 		this.#take(this.#cutter.push(samples));
 	}
 
-	/** Lets all out that is still here, and ends the session's speech. */
+	/** Flushes all remaining audio, and ends the session's speech. */
 	async finish(): Promise<void> {
 		this.#take(this.#cutter.finish(this.#encoder === null ? 0 : ENCODER_DELAY_SAMPLES));
 		await this.#encoder?.flush();
@@ -71,7 +71,7 @@ export class Uplink {
 		}
 	}
 
-	/** Goes on without it: what it has not encoded is sent as samples. */
+	/** Continues without the encoder: frames that it has not encoded are sent as samples. */
 	#dropEncoder(): void {
 		const encoder = this.#encoder;
 		this.#encoder = null;

@@ -1,8 +1,8 @@
 /**
- * Framed Opus packets and positioned samples: how audio travels. Pure.
+ * Wire formats for audio: framed Opus packets and positioned samples. Pure.
  *
- * A packet is `[uint16_le length][packet]`, again and again; numbered ones have a `[uint32_le seq]` after each.
- * `testdata/wire_vectors.json` pins this for the server and for us. Samples travel as
+ * A packet is `[uint16_le length][packet]`, repeated; numbered ones have a `[uint32_le seq]` after each length.
+ * `testdata/wire_vectors.json` tests this for the server and the client. Samples are sent as
  * `[uint64_le position][int16_le …]`.
  */
 
@@ -12,21 +12,21 @@ const LENGTH_BYTES = 2;
 const SEQ_BYTES = 4;
 const POSITION_BYTES = 8;
 
-/** The most that the server takes; 20 ms of speech need some 50 bytes. */
+/** The server's maximum; 20 ms of speech need some 50 bytes. */
 export const MAX_PACKET_BYTES = 4000;
 
-/** How packets are framed. */
+/** Options of the framing. */
 export interface FormatOptions {
-	/** The first packet's number, 0 to 2^32 - 1; each further one has the next, and 0 follows the last. */
+	/** The first packet's number, 0 to 2^32 - 1; it increases by one for each packet and wraps to 0. */
 	readonly seq?: number;
 }
 
 /**
  * Frames Opus packets for the server: `format=opus` on `/v1/stream`, or `"audio_format": "opus"` on `/utterance`.
  *
- * @param packets - Raw Opus packets in their order, of 1 to 4000 bytes each.
- * @param options - With a `seq` the packets are numbered, as `seq=1` wants it.
- * @throws {@link AuricleError} `bad_parameters`: a packet is empty or too long, or the number is none.
+ * @param packets - Raw Opus packets in order, 1 to 4000 bytes each.
+ * @param options - With a `seq` the packets are numbered, as `seq=1` requires.
+ * @throws {@link AuricleError} `bad_parameters`: a packet is empty or too long, or the number is invalid.
  */
 export function createPacketFormatData(
 	packets: readonly Uint8Array[],
@@ -34,7 +34,7 @@ export function createPacketFormatData(
 ): Uint8Array<ArrayBuffer> {
 	const { seq } = options;
 	if (seq !== undefined && (!Number.isInteger(seq) || seq < 0 || seq >= 2 ** 32)) {
-		throw new AuricleError('bad_parameters', `A seq is a whole number from 0 to 2^32 - 1, not ${seq}.`);
+		throw new AuricleError('bad_parameters', `seq must be a whole number from 0 to 2^32 - 1, not ${seq}.`);
 	}
 	for (const packet of packets) {
 		checkLength(packet.byteLength);
@@ -56,7 +56,7 @@ export function createPacketFormatData(
 	return data;
 }
 
-/** Returns samples with the place of their first one, as the server wants PCM that it may get twice. */
+/** Returns samples with the position of the first one; the server uses it to detect repeated PCM. */
 export function createPositionedSamples(
 	position: number,
 	pieces: readonly Int16Array[],
@@ -68,7 +68,7 @@ export function createPositionedSamples(
 	let at = POSITION_BYTES;
 	for (const piece of pieces) {
 		for (const sample of piece) {
-			view.setInt16(at, sample, true); // not a copy of the bytes: they would be in the machine's own order
+			view.setInt16(at, sample, true); // a copy of the bytes would have the machine's byte order
 			at += Int16Array.BYTES_PER_ELEMENT;
 		}
 	}
@@ -79,7 +79,7 @@ function checkLength(bytes: number): void {
 	if (bytes < 1 || bytes > MAX_PACKET_BYTES) {
 		throw new AuricleError(
 			'bad_parameters',
-			`An Opus packet has 1 to ${MAX_PACKET_BYTES} bytes here, not ${bytes}.`,
+			`An Opus packet must have 1 to ${MAX_PACKET_BYTES} bytes, not ${bytes}.`,
 		);
 	}
 }

@@ -1,4 +1,4 @@
-/** The worker: encoder and WebSocket, away from the page, so that a busy page never breaks the sound. */
+/** The worker: encoder and WebSocket, separate from the page, so that a busy page does not interrupt the audio. */
 
 import { Driver } from './driver.js';
 import { AuricleError } from './errors.js';
@@ -8,20 +8,20 @@ import { OpusEncoder } from './opus-encoder.js';
 import { streamUrl } from './parameters.js';
 import { Uplink } from './uplink.js';
 
-/** A worklet has so long for its last sound. */
+/** Maximum wait for a worklet's last audio. */
 const LAST_SOUND_MILLISECONDS = 500;
 
 /** All but the first message. */
 type Later = Exclude<ToWorker, Begin>;
 
-// What we need of this scope; TypeScript's library for it can't be had beside the page's.
+// The parts of this scope that we use; TypeScript's library for it conflicts with the page's.
 const scope = globalThis as unknown as {
 	onmessage: (event: MessageEvent<ToWorker>) => void;
 	postMessage(message: FromWorker): void;
 };
 
 let stream: Stream | null = null;
-const early: Later[] = []; // what came while the encoder was looked for
+const early: Later[] = []; // messages that arrived during the search for an encoder
 
 scope.onmessage = ({ data }) => {
 	if (data.kind === 'begin') {
@@ -51,13 +51,13 @@ function fail(error: unknown): void {
 	scope.postMessage({ kind: 'failed', code, message });
 }
 
-/** A session, what goes up in it, and what drives it. */
+/** A session with its audio path and its driver. */
 class Stream {
 	readonly #session: LiveSession;
 	readonly #driver: Driver;
 	readonly #uplink: Uplink;
 	#port: MessagePort | null = null;
-	#onSilence: (() => void) | null = null; // when the port has brought its last
+	#onSilence: (() => void) | null = null; // called after the port's last audio
 	#onKey: ((key: string | null) => void) | null = null;
 
 	constructor(asked: Begin, session: LiveSession) {
@@ -129,7 +129,7 @@ class Stream {
 		return new Promise((resolve, reject) => {
 			this.#onKey = key => {
 				if (key === null) {
-					reject(new Error('there is none'));
+					reject(new Error('the page has no key'));
 				} else {
 					resolve(key);
 				}

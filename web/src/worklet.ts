@@ -1,8 +1,8 @@
-/** The audio thread's part: gathers 20 ms of sound and hands it to the worker, past the page. */
+/** The part in the audio thread: collects 20 ms of audio and sends it to the worker, bypassing the page. */
 
 import { type FromWorklet, PROCESSOR_NAME, type ToWorklet } from './messages.js';
 
-// What TypeScript's libraries don't know of this scope.
+// Missing in TypeScript's libraries for this scope.
 declare class AudioWorkletProcessor {
 	readonly port: MessagePort;
 }
@@ -28,13 +28,13 @@ class Capture extends AudioWorkletProcessor {
 		};
 	}
 
-	/** Is called by the browser for each 128 samples. */
+	/** Called by the browser for each 128 samples. */
 	process(inputs: readonly (readonly Float32Array[])[]): boolean {
 		for (const sample of inputs[0]?.[0] ?? []) {
 			this.#block[this.#filled++] = sample;
 			if (this.#filled === BLOCK_SAMPLES) {
 				this.#send(this.#block);
-				this.#block = new Float32Array(BLOCK_SAMPLES); // the other is the worker's now
+				this.#block = new Float32Array(BLOCK_SAMPLES); // the old one was transferred to the worker
 				this.#filled = 0;
 			}
 		}

@@ -138,8 +138,8 @@ describe('a connection that ends', () => {
 	test.each([
 		[1006, 'network', 'The connection was lost.'],
 		[1000, 'network', 'The connection was lost.'],
-		[1011, 'network', 'Something went wrong in the server.'],
-		[1012, 'restarting', 'The server restarts.'],
+		[1011, 'network', 'Internal server error.'],
+		[1012, 'restarting', 'The server is restarting.'],
 		[1013, 'busy', 'The server is busy.'],
 	])('with %i is followed by another', (code, cause, sentence) => {
 		const live = connected();
@@ -228,7 +228,7 @@ describe('silence', () => {
 		expect(actions(live, 59)).toEqual([]);
 		expect(actions(live, 60)).toEqual(['drop']);
 		expect(live.takeEvents()).toMatchObject([
-			{ type: 'disconnected', message: 'The server has fallen silent.' },
+			{ type: 'disconnected', message: 'The server stopped responding.' },
 		]);
 	});
 

@@ -45,7 +45,7 @@ test('a proxy that has no server behind it counts as nobody', async () => {
 	const ask = server({ '/readyz': { status: 502, retryAfter: 'Wed, 21 Oct' } });
 	expect(await whyRefused(STREAM, undefined, ask)).toEqual({
 		cause: 'network',
-		message: 'The server answers with 502.',
+		message: 'The server returned status 502.',
 		retryAfterSeconds: 0,
 	});
 });
@@ -79,7 +79,7 @@ test('a server without room is full', async () => {
 test('one that says nothing of itself is busy', async () => {
 	expect(await whyRefused(STREAM, undefined, server({}))).toMatchObject({
 		cause: 'busy',
-		message: 'The server lets nobody in at the moment.',
+		message: 'The server accepts no new connections at the moment.',
 	});
 });
 
