@@ -1,1 +1,1 @@
-"""OpenAI's wire formats."""
+"""OpenAI's wire protocols."""

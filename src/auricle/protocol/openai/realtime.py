@@ -1,4 +1,4 @@
-"""OpenAI's Realtime transcription as a dialect: today's events, and those of the beta. Pure.
+"""OpenAI's Realtime transcription as a dialect, with the GA events and the beta events.
 
 ::
 
@@ -6,9 +6,10 @@
           ↓                                             ↓
     session.updated    speech_started → delta … → speech_stopped, committed, item → completed
 
-What is committed is an item (:mod:`.openai_realtime_items`), and each gets one ``completed`` or
-``failed`` with its ``item_id``, maybe after later ones have begun. Clients hang up at any
-``error``, so there is one only for what can't be done at all, and none ends the connection.
+Each commit creates an item (:mod:`.realtime_items`). Each item gets one ``completed`` or ``failed``
+event with its ``item_id``, possibly after later items have started. Clients disconnect on any
+``error``, so errors are sent only for requests that cannot be fulfilled, and none of them closes
+the connection.
 """
 
 import binascii
@@ -34,12 +35,12 @@ from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig,
 from auricle.protocol.openai.realtime_items import Items, ServerEvent
 
 IDLE_TIMEOUT_S = 600.0
-"""Clients who commit themselves send nothing between two turns, not even silence."""
+"""Clients with manual commits send nothing between two turns, not even silence."""
 
 SLICE_CHARACTERS = 64 * 1024
-"""A large message is decoded in slices of a second of PCM; a multiple of 4."""
+"""A large message is decoded in slices of about one second of PCM; a multiple of 4."""
 MAX_EVENT_CHARACTERS = 256 * 1024
-"""Of an event without its audio."""
+"""Maximum length of an event without its audio."""
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -54,6 +55,7 @@ _EVENTS = (
 )
 
 
+_TOO_LONG = f"Event is too long; send at most {MAX_EVENT_CHARACTERS} characters besides audio."
 _NOTHING = msgspec.Raw()
 
 
@@ -68,12 +70,12 @@ _events = msgspec.json.Decoder(_ClientEvent)
 
 
 class RealtimeDialect:
-    """One connection; see the module.
+    """One connection; see the module docstring.
 
     Args:
-        name: The session's; part of all ids.
-        config: What it starts with.
-        is_beta: Whether the client expects the beta's events.
+        name: The session name; part of all IDs.
+        config: The initial configuration.
+        is_beta: Whether the client expects beta events.
     """
 
     is_resumable = False
@@ -87,33 +89,33 @@ class RealtimeDialect:
         self._uncommitted_bytes = 0
         self._events_told = 0
 
-    # What the client says.
+    # Client events.
 
     def receive_text(self, text: str) -> Iterator[Step]:
-        """Do what an event asks for; what can't be done is told, and is never the end."""
-        if is_longer_outside_audio(text, MAX_EVENT_CHARACTERS):  # before it costs anything
-            yield self._error("string_above_max_length", "The event is too long.")
+        """Yield the steps for a client event; errors are sent and never close the connection."""
+        if is_longer_outside_audio(text, MAX_EVENT_CHARACTERS):  # before parsing
+            yield self._error("string_above_max_length", _TOO_LONG)
             return
         try:
             event = _events.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             is_type = isinstance(error, msgspec.ValidationError)
-            reason = str(error).rstrip(".") if is_type else "it is not JSON"
+            reason = str(error).rstrip(".") if is_type else "not valid JSON"
             code = "invalid_type" if is_type else "invalid_json"
-            yield self._error(code, f"The event can't be read: {reason}.")
+            yield self._error(code, f"Invalid event: {reason}.")
             return
         yield from self._do(event, len(text))
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
-        """Say that audio comes as text here."""
-        message = "Audio comes as base64 in input_audio_buffer.append, not in binary messages."
+        """Return an error: audio must be sent as base64 text."""
+        message = "Unexpected binary message; send audio as base64 in input_audio_buffer.append."
         return (self._error("invalid_type", message),)
 
     def _do(self, event: _ClientEvent, characters: int) -> Iterator[Step]:
         if event.type == "input_audio_buffer.append":
             yield from self._append(event)
         elif characters > MAX_EVENT_CHARACTERS:
-            yield self._error("string_above_max_length", "The event is too long.", event)
+            yield self._error("string_above_max_length", _TOO_LONG, event)
         elif event.type in ("session.update", "transcription_session.update"):
             yield from self._update(event)
         elif event.type == "input_audio_buffer.commit":
@@ -123,24 +125,24 @@ class RealtimeDialect:
             yield Discard()
         elif event.type is None:
             yield self._error(
-                "missing_required_parameter", "The event has no type.", event, param="type"
+                "missing_required_parameter", "type is required.", event, param="type"
             )
         else:
             yield self._error(
-                "invalid_value", f"The type must be one of {', '.join(_EVENTS)}.", event, "type"
+                "invalid_value", f"type must be one of {', '.join(_EVENTS)}.", event, "type"
             )
 
     def _append(self, event: _ClientEvent) -> Iterator[Step]:
         law = self._config.law
         if event.audio is _NOTHING:
-            yield self._error("missing_required_parameter", "audio is missing.", event, "audio")
+            yield self._error("missing_required_parameter", "audio is required.", event, "audio")
             return
         try:
             for data in _decoded(event.audio):
                 self._uncommitted_bytes += len(data)
                 yield data if law is None else Companded(data, law)
         except ValueError:
-            message = "audio must be a string of base64; the rest of it is left out."
+            message = "audio must be a base64 string; the rest of it was dropped."
             yield self._error("invalid_value", message, event, "audio")
 
     def _commit(self, event: _ClientEvent) -> Step:
@@ -157,7 +159,9 @@ class RealtimeDialect:
         is_beta = event.type == "transcription_session.update"
         self._is_beta |= is_beta
         if event.session is _NOTHING:
-            yield self._error("missing_required_parameter", "session is missing.", event, "session")
+            yield self._error(
+                "missing_required_parameter", "session is required.", event, "session"
+            )
             return
         try:
             config = self._config.merged(decode_session(event.session))
@@ -168,10 +172,10 @@ class RealtimeDialect:
         yield config.tune()
         yield Reply((self._session("updated", config, is_beta=is_beta),))
 
-    # What it is told.
+    # Session events.
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the events of an event; marks and warnings are none."""
+        """Return the server events for a session event; marks and warnings have none."""
         detects_turns = self._config.turn_detection is not None
         match event:
             case Ready():
@@ -196,7 +200,7 @@ class RealtimeDialect:
         return self._messages(told)
 
     def closing_messages(self, end: End) -> ClosingMessages:
-        """Complete what was said and never committed, tell the error, close with its code."""
+        """Complete uncommitted speech, then send the error and close with its code."""
         texts = self._messages(self._items.close())
         if end.failed is not None:
             texts.append(self._failure(end.failed))
@@ -205,7 +209,7 @@ class RealtimeDialect:
     # Messages.
 
     def _messages(self, told: list[ServerEvent]) -> list[str]:
-        if self._is_beta:  # one event for what became two
+        if self._is_beta:  # the beta has one event instead of these two
             told = [_as_in_beta(one) for one in told if one["type"] != "conversation.item.done"]
         return [self._event(**one) for one in told]
 
@@ -247,16 +251,16 @@ def _as_in_beta(told: ServerEvent) -> ServerEvent:
 
 
 def _decoded(audio: msgspec.Raw) -> Iterator[bytes]:
-    """Return a JSON string of base64 as bytes, slice by slice.
+    """Decode a JSON string of base64 in slices.
 
     Raises:
-        ValueError: It isn't one, from this slice on.
+        ValueError: The slice is not valid base64.
     """
     raw = memoryview(audio)
     if bytes(raw[:1]) != b'"':
         raise ValueError("not a string")
     text = raw[1:-1]
-    if b"\\" in bytes(text):  # some encoders escape every slash
+    if b"\\" in bytes(text):  # some JSON encoders escape slashes
         text = memoryview(msgspec.json.decode(audio, type=str).encode("ascii"))
     for at in range(0, len(text), SLICE_CHARACTERS):
         yield binascii.a2b_base64(text[at : at + SLICE_CHARACTERS], strict_mode=True)

@@ -1,9 +1,9 @@
-"""What a client of OpenAI's Realtime API sets for its transcription session. Pure.
+"""The configuration of an OpenAI Realtime transcription session.
 
-The rule of merging: a field that is left out keeps its value, and an explicit ``null`` switches
-off. Today's shape (``audio.input.…``) and that of the beta (``input_audio_…`` at the top) may come
-under either name of the event. What we can't do (noise reduction, logprobs, delay) is taken
-silently: there are clients who hang up at any error. So numbers out of range are brought into it.
+Merge rule: an omitted field keeps its value, and an explicit ``null`` disables it. Both event names
+accept the GA format (``audio.input.…``) and the beta format (top-level ``input_audio_…``).
+Unsupported options (noise reduction, logprobs, delay) are accepted and ignored, and numbers out of
+range are clamped, because some clients disconnect on any error.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,9 +26,9 @@ DEFAULT_MODEL = "whisper-1"
 DEFAULT_SILENCE_MS = 500
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
-"""Silence that ends a turn of ``semantic_vad``: we have no model of what was meant."""
+"""Silence that ends a ``semantic_vad`` turn; there is no semantic model."""
 _WITHOUT_TURNS = ("gpt-realtime-whisper", "gpt-live-transcribe")
-"""Models that find no turns at OpenAI: their clients commit, and don't even say so."""
+"""Models without turn detection at OpenAI: their clients commit without disabling it."""
 _LAWS = {"audio/pcm": None, "audio/pcmu": Law.MU, "audio/pcma": Law.A}
 _BETA_FORMATS = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
 _BETA_NAMES = {name: beta for beta, name in _BETA_FORMATS.items()}
@@ -37,7 +37,7 @@ Number = int | float
 
 
 class ConfigError(BadRequest):
-    """A session can't be set so; ``reason`` is OpenAI's word for it."""
+    """Invalid session configuration; ``reason`` is OpenAI's error code."""
 
     def __init__(self, message: str, field: str, reason: str = "invalid_value") -> None:
         super().__init__(message, field)
@@ -74,7 +74,7 @@ class _Audio(msgspec.Struct):
 
 
 class SessionFields(msgspec.Struct):
-    """A session as a client gives it, of today or of the beta."""
+    """The session object from a client, in the GA or the beta format."""
 
     audio: _Audio | None = None
     input_audio_format: str | None | UnsetType = UNSET
@@ -84,20 +84,20 @@ class SessionFields(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class RealtimeConfig:
-    """What is set.
+    """The configuration of a session.
 
     Attributes:
-        format: The type of the audio, by today's name.
-        rate_hz: Its rate.
-        model: Whatever was named.
-        language: A code that is known.
-        languages: Codes that detection is restricted to.
-        prompt: Text that the model takes as having come before.
-        keywords: Words that it should expect.
-        turn_detection: ``server_vad``, ``semantic_vad``, or ``None``: the client commits.
+        format: The audio type, by its GA name.
+        rate_hz: Sample rate of the audio.
+        model: The model name from the client; not validated.
+        language: A supported language code.
+        languages: Language codes that detection is restricted to.
+        prompt: Text that the model treats as preceding text.
+        keywords: Words that the model should expect.
+        turn_detection: ``server_vad``, ``semantic_vad``, or ``None`` for manual commits.
         silence_ms: Silence that ends a turn.
-        eagerness: As it was named; part of ``semantic_vad``.
-        has_chosen_turns: Whether the client said anything of turns.
+        eagerness: The eagerness of ``semantic_vad``.
+        has_chosen_turns: Whether the client configured turn detection.
     """
 
     format: str = "audio/pcm"
@@ -114,12 +114,12 @@ class RealtimeConfig:
 
     @property
     def law(self) -> Law | None:
-        """How samples are packed; ``None`` if they aren't."""
+        """The companding law of the samples; ``None`` for PCM."""
         return _LAWS[self.format]
 
     @property
     def endpoint_ms(self) -> int:
-        """Silence that ends an utterance: several of them may be in one turn of a client's own."""
+        """Silence that ends an utterance; a manually committed turn may have several."""
         match self.turn_detection:
             case "server_vad":
                 return self.silence_ms
@@ -129,7 +129,7 @@ class RealtimeConfig:
                 return DEFAULT_SILENCE_MS
 
     def parameters(self) -> StreamParameters:
-        """Return what a session starts with."""
+        """Return the stream parameters for a new session."""
         return StreamParameters(
             format=Wire.PCM16,
             sample_rate=self.rate_hz,
@@ -141,7 +141,7 @@ class RealtimeConfig:
         )
 
     def tune(self) -> UpdateConfig:
-        """Return what makes a session that has started go on like this."""
+        """Return the command that applies this configuration to a running session."""
         return UpdateConfig(
             sample_rate=self.rate_hz,
             language=self.language,
@@ -152,10 +152,10 @@ class RealtimeConfig:
         )
 
     def merged(self, fields: SessionFields) -> "RealtimeConfig":
-        """Return this with what a client wants to be different.
+        """Return this configuration with the changes from a client.
 
         Raises:
-            ConfigError: Something in it can't be.
+            ConfigError: A field is invalid.
         """
         given = (fields.audio and fields.audio.input) or _Input()
         config = self
@@ -179,7 +179,7 @@ class RealtimeConfig:
         return config
 
     def with_model(self, model: str) -> "RealtimeConfig":
-        """Return this with another model, and with what is usual for it."""
+        """Return this configuration with another model and its default turn detection."""
         config = replace(self, model=model[:200])
         if self.has_chosen_turns:
             return config
@@ -188,13 +188,13 @@ class RealtimeConfig:
 
     def _with_format(self, given: _Format, param: str) -> "RealtimeConfig":
         if given.type not in _LAWS:
-            raise ConfigError(f"The format must be one of {', '.join(_LAWS)}.", f"{param}.type")
+            raise ConfigError(f"type must be one of {', '.join(_LAWS)}.", f"{param}.type")
         if given.type != "audio/pcm":
             return replace(self, format=given.type, rate_hz=TELEPHONE_RATE_HZ)
         rate_hz = PCM_RATE_HZ if given.rate is None else given.rate
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise ConfigError(
-                f"The rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz; usual is {PCM_RATE_HZ}.",
+                f"rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz; default is {PCM_RATE_HZ}.",
                 f"{param}.rate",
             )
         return replace(self, format=given.type, rate_hz=rate_hz)
@@ -212,7 +212,7 @@ class RealtimeConfig:
         if given.prompt is not UNSET:
             if len(given.prompt or "") > MAX_PROMPT_CHARACTERS:
                 raise ConfigError(
-                    f"The prompt may hold {MAX_PROMPT_CHARACTERS} characters.",
+                    f"prompt is too long; use at most {MAX_PROMPT_CHARACTERS} characters.",
                     f"{param}.prompt",
                     "string_above_max_length",
                 )
@@ -240,10 +240,10 @@ class RealtimeConfig:
             config = replace(config, eagerness=eagerness)
         return config
 
-    # As it is told.
+    # Server format.
 
     def session(self, name: str) -> dict[str, Any]:
-        """Return the session in today's shape."""
+        """Return the session object in the GA format."""
         format: dict[str, Any] = {"type": self.format}
         if self.format == "audio/pcm":
             format["rate"] = self.rate_hz
@@ -263,7 +263,7 @@ class RealtimeConfig:
         }
 
     def beta_session(self, name: str) -> dict[str, Any]:
-        """Return the session in the beta's shape."""
+        """Return the session object in the beta format."""
         return {
             "id": name,
             "object": "realtime.transcription_session",
@@ -300,23 +300,21 @@ class RealtimeConfig:
 
 
 def decode_session(data: bytes | msgspec.Raw) -> SessionFields:
-    """Read a session.
+    """Decode a session object.
 
     Raises:
-        ConfigError: It isn't one, or a field has the wrong type.
+        ConfigError: It is not valid JSON, or a field has the wrong type.
     """
     try:
         return msgspec.json.decode(data, type=SessionFields)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         is_type = isinstance(error, msgspec.ValidationError)
-        reason = str(error).rstrip(".") if is_type else "it is not JSON"
-        raise ConfigError(
-            f"The session can't be used: {reason}.", "session", "invalid_type"
-        ) from None
+        reason = str(error).rstrip(".") if is_type else "not valid JSON"
+        raise ConfigError(f"Invalid session: {reason}.", "session", "invalid_type") from None
 
 
 def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language that is named, or those that it may be."""
+    """Return the requested language, or the languages that detection is restricted to."""
     named = given.language or None
     try:
         return language_choice(named, given.languages or ())
@@ -328,7 +326,8 @@ def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str
 def _keywords(given: list[str], param: str) -> tuple[str, ...]:
     if len(given) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in given):
         raise ConfigError(
-            f"keywords may hold {MAX_KEYWORDS} words of {MAX_KEYWORD_CHARACTERS} characters.",
+            f"Too many or too long keywords; use at most {MAX_KEYWORDS} of at most "
+            f"{MAX_KEYWORD_CHARACTERS} characters.",
             f"{param}.keywords",
             "array_above_max_length",
         )

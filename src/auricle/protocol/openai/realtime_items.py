@@ -1,12 +1,12 @@
-"""The items of an OpenAI Realtime session: which utterance belongs to which, and what of it is out.
+"""The items of an OpenAI Realtime session: their utterances and the text that was sent for them.
 
-With turn detection each utterance is an item, committed when it ends. Without it an item is what
-was said between two commits, and may have many utterances: their finals are joined. An item is
-complete once it is committed and no final of it is missing.
+With turn detection, each utterance is an item, committed when it ends. Without it, an item is the
+speech between two commits, which may have many utterances; their finals are joined. An item is
+complete when it is committed and none of its finals is pending.
 
-Clients add deltas up, many without a look at the item, and can't take anything back. So a delta
-holds what is firm, and utterances are told one after another; what a final says differently stands
-in ``completed``, which has the last word.
+Clients concatenate deltas, often without checking the item, and cannot retract text. So deltas
+contain only stable text, and the utterances are sent one after another. If a final differs, only
+``completed`` contains its text, which is authoritative.
 """
 
 from collections import deque
@@ -18,14 +18,14 @@ from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ
 
 ServerEvent = dict[str, Any]
-"""A server's event without its id."""
+"""A server event without its ID."""
 
 _TRANSCRIPTION = "conversation.item.input_audio_transcription"
 
 
 @dataclass(slots=True)
 class _Item:
-    """What will be, or was, committed as one."""
+    """Audio that is committed, or will be, as one item."""
 
     id: str
     text: str = ""
@@ -38,7 +38,7 @@ class _Item:
     is_dropped: bool = False
 
     def add(self, final: Final, *, has_deltas: bool) -> None:
-        """Take what an utterance said in the end."""
+        """Add the final of an utterance."""
         self.owed -= 1
         self.samples += final.end_sample - final.start_sample
         self.error = self.error or final.error
@@ -52,7 +52,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _Utterance:
-    """Between its start and its final: what is firm, and what of that was told."""
+    """An utterance without a final: its stable text, and the part of it that was sent."""
 
     item: _Item
     stable: str = ""
@@ -60,10 +60,10 @@ class _Utterance:
 
 
 class Items:
-    """See the module. All it does is told as events.
+    """The items of a session; see the module docstring. Each method returns server events.
 
     Args:
-        name: Of the session; part of the items' names.
+        name: The session name; part of the item IDs.
     """
 
     def __init__(self, name: str) -> None:
@@ -71,11 +71,11 @@ class Items:
         self._count = 0
         self._previous: str | None = None
         self._current: _Item | None = None
-        self._utterances: deque[_Utterance] = deque()  # whose finals are to come
+        self._utterances: deque[_Utterance] = deque()  # their finals are pending
         self._is_talking = False
 
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
-        """Somebody speaks."""
+        """Start an utterance."""
         self._is_talking = True
         item = self._open()
         item.owed += 1
@@ -86,7 +86,7 @@ class Items:
         return [{"type": "input_audio_buffer.speech_started", **told}]
 
     def ended(self, event: SpeechEnded, *, detects_turns: bool) -> list[ServerEvent]:
-        """An utterance is over, and a turn with it if turns are detected."""
+        """End an utterance, and its turn if turn detection is on."""
         self._is_talking = False
         item = self._current
         if not detects_turns or item is None:
@@ -95,15 +95,15 @@ class Items:
         return [{"type": "input_audio_buffer.speech_stopped", **told}, *self._commit(item)]
 
     def flushed(self, event: Flushed) -> list[ServerEvent]:
-        """The client committed: also silence is an item then."""
+        """Commit the current item on request of the client, even if it is silent."""
         if self._current is None and event.ended_utterance:
-            return []  # its end was its commit
+            return []  # the item was committed when the utterance ended
         return self._commit(self._open())
 
     def discarded(self) -> list[ServerEvent]:
-        """What wasn't committed is forgotten."""
+        """Drop the uncommitted item."""
         if self._is_talking:
-            self._utterances.pop()  # there will be no final of it
+            self._utterances.pop()  # it will have no final
         self._is_talking = False
         if self._current is not None:
             self._current.is_dropped = True
@@ -111,13 +111,13 @@ class Items:
         return [{"type": "input_audio_buffer.cleared"}]
 
     def partial(self, event: Partial) -> list[ServerEvent]:
-        """The open utterance may be known better."""
+        """Update the open utterance with a partial."""
         utterance = self._utterances[-1]
         utterance.stable = event.stable
         return self._deltas(utterance)
 
     def final(self, event: Final) -> list[ServerEvent]:
-        """The oldest utterance is known."""
+        """Finish the oldest utterance with its final."""
         utterance = self._utterances[0]
         told: list[ServerEvent] = []
         if event.text.startswith(utterance.told):
@@ -131,7 +131,7 @@ class Items:
         return told
 
     def close(self) -> list[ServerEvent]:
-        """Complete what was said and never committed: nobody will do it any more."""
+        """Commit the remaining speech at the end of the connection."""
         item = self._current
         if item is None or not item.text:
             return []
@@ -178,14 +178,14 @@ class Items:
         ]
 
     def _completion(self, item: _Item) -> list[ServerEvent]:
-        """Tell the words once all are there; some are better than none."""
+        """Return the result of an item once it is complete; partial text is not discarded."""
         if item.is_dropped or not item.is_committed or item.owed:
             return []
         if item.error is not None and not item.text:
             error = {
                 "type": "server_error",
                 "code": item.error,
-                "message": "This audio could not be transcribed.",
+                "message": "The audio could not be transcribed.",
                 "param": None,
             }
             return [_about(item, "failed", error=error)]

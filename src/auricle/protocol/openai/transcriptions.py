@@ -1,9 +1,9 @@
-"""OpenAI's REST API for speech, as pure shapes: form fields in, answers out.
+"""OpenAI's REST API for speech: parse form fields, encode responses.
 
-https://platform.openai.com/docs/api-reference/audio. Every field is accepted that OpenAI accepts;
-one that has no effect is reported in a warning: a ``temperature`` (decoding raises it by itself
-where text is doubtful), ``include``, known speakers, and fields that OpenAI doesn't have either.
-Figures are the model's own or left out, never made up.
+https://platform.openai.com/docs/api-reference/audio. All fields of OpenAI's API are accepted.
+Fields without effect are reported in a warning: ``temperature`` (decoding raises it automatically
+for doubtful text), ``include``, known speakers, and unknown fields. Values that the model does not
+provide are omitted, never invented.
 """
 
 import enum
@@ -28,7 +28,7 @@ from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Task, Transcript, Word
 
 Fields = Mapping[str, Sequence[str]]
-"""A form's values by name, in their order; ``x[]`` and ``x[y]`` are ``x``."""
+"""Form values by name, in order; ``x[]`` and ``x[y]`` are ``x``."""
 
 FIELDS = frozenset(
     {
@@ -45,9 +45,9 @@ FIELDS = frozenset(
         "stream",
     }
 )
-"""Those that are read."""
+"""Fields that have an effect."""
 _KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
-"""Besides those, what needs no effect: there is always a voice detector."""
+"""Also fields that need no warning: voice detection is always on."""
 
 MODELS = (
     "whisper-1",
@@ -56,7 +56,7 @@ MODELS = (
     "gpt-4o-mini-transcribe",
     "gpt-4o-mini-transcribe-2025-12-15",
 )
-"""OpenAI's names for what we can do: each is the model that is loaded."""
+"""OpenAI's model names; all of them select the loaded model."""
 
 _WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
 _WHISPER_PARTS = _WHISPER_SIZES.union(
@@ -65,19 +65,19 @@ _WHISPER_PARTS = _WHISPER_SIZES.union(
 )
 
 MAX_PROMPT_CHARACTERS = 10_000
-"""The model reads the end only, some 1000 characters, as at OpenAI."""
+"""The model uses only the end, about 1000 characters, as at OpenAI."""
 MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
 
 FRAMES_PER_SECOND = 100
-"""Whisper's frames, in which ``seek`` is counted."""
+"""Whisper's frames, the unit of ``seek``."""
 UNKNOWN_LANGUAGE = "unknown"
-"""Of audio without speech, whose language nobody gave."""
+"""Language of audio without speech if the request names none."""
 
 _TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
 class Format(enum.StrEnum):
-    """What an answer looks like."""
+    """Response formats."""
 
     JSON = "json"
     TEXT = "text"
@@ -87,31 +87,31 @@ class Format(enum.StrEnum):
 
     @property
     def media_type(self) -> str:
-        """What the answer's ``Content-Type`` is."""
+        """The ``Content-Type`` of the response."""
         match self:
             case Format.JSON | Format.VERBOSE_JSON:
                 return "application/json"
-            case _:  # of subtitles, too, at OpenAI: older packages read any other type as JSON
+            case _:  # for subtitles too, as at OpenAI: older clients parse other types as JSON
                 return "text/plain"
 
     @property
     def has_times(self) -> bool:
-        """Whether it says when something was said."""
+        """Whether the response contains times."""
         return self not in (Format.JSON, Format.TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """What a form asks for.
+    """A parsed form.
 
     Attributes:
-        model: The name that was given; may be empty.
-        options: What may change the text.
-        format: What the answer looks like, if it isn't streamed.
-        has_segments: Whether ``verbose_json`` tells segments.
-        is_streamed: The answer comes as events.
-        warnings: Of options that have no effect.
-        limits: How large a subtitle may be. Our own addition.
+        model: The requested model name; may be empty.
+        options: The options that affect the transcript.
+        format: The response format, unless the response is streamed.
+        has_segments: Whether ``verbose_json`` contains segments.
+        is_streamed: Whether the response is a stream of events.
+        warnings: Warnings about options that have no effect.
+        limits: Maximum size of subtitles. An Auricle extension.
     """
 
     model: str
@@ -124,13 +124,14 @@ class SpeechRequest:
 
 
 Gaps = Sequence[Mapping[str, object]]
-"""Stretches that could not be recognised: ``start``, ``end``, ``code``. Our own addition."""
+"""Gaps in the transcript: ``start``, ``end``, ``code``. An Auricle extension."""
 
 
 def is_whisper_name(name: str) -> bool:
-    """Return whether a name is that of a Whisper model in any spelling.
+    """Return whether a name is that of a Whisper model, in any spelling.
 
-    ``large-v3``, ``whisper-1``, ``openai/whisper-base`` and ``Systran/faster-whisper-tiny.en`` are.
+    Examples: ``large-v3``, ``whisper-1``, ``openai/whisper-base``,
+    ``Systran/faster-whisper-tiny.en``.
     """
     last = name.lower().rpartition("/")[2].replace("v3.5", "v3_5").replace(".", "-")
     parts = {part.replace("v3_5", "v3.5") for part in last.split("-")}
@@ -138,15 +139,15 @@ def is_whisper_name(name: str) -> bool:
 
 
 def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
-    """Return what a form asks for.
+    """Parse a form.
 
     Args:
-        fields: Those that are read.
-        task: What the path asks for.
-        unread: Names of other fields in the form, and how their values begin.
+        fields: The fields that have an effect.
+        task: The task of the endpoint.
+        unread: Names of other fields, and the beginnings of their values.
 
     Raises:
-        BadRequest: A field can't be used; the error names it.
+        BadRequest: A field is invalid; the error names it.
     """
     response_format = _format(fields)
     granularities = _granularities(fields)
@@ -182,9 +183,9 @@ def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()
 def _warnings(model: str, temperature: float, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     found = list(ignored_options(unread, _KNOWN))
     if temperature:
-        found.append("temperature has no effect: decoding starts at 0 and raises it where needed.")
+        found.append("temperature has no effect; decoding starts at 0 and raises it if needed.")
     if "diarize" in model:
-        found.append("This server does not tell speakers apart, whatever the model.")
+        found.append("Speaker diarization is not supported with any model.")
     return tuple(found)
 
 
@@ -223,7 +224,7 @@ def _format(fields: Fields) -> Format:
     named = _last(fields, "response_format") or Format.JSON.value
     if named == "diarized_json":
         raise BadRequest(
-            "This server does not tell speakers apart, so there is no diarized_json.",
+            "diarized_json is not supported; this server has no speaker diarization.",
             "response_format",
         )
     try:
@@ -238,7 +239,7 @@ def _granularities(fields: Fields) -> frozenset[str]:
     found = frozenset(_list(fields, "timestamp_granularities"))
     if not found <= {"word", "segment"}:
         raise BadRequest(
-            "timestamp_granularities may hold `word` and `segment`.", "timestamp_granularities"
+            "timestamp_granularities must be `word` or `segment`.", "timestamp_granularities"
         )
     return found
 
@@ -248,13 +249,13 @@ def _temperature(fields: Fields) -> float:
         given = float(_last(fields, "temperature") or 0)
     except ValueError:
         given = -1.0
-    if not 0 <= given <= 1:  # NaN is not either
+    if not 0 <= given <= 1:  # also rejects NaN
         raise BadRequest("temperature must be a number from 0 to 1.", "temperature")
     return given
 
 
 def _languages(fields: Fields) -> tuple[str | None, tuple[str, ...]]:
-    """Return the language, or those that it may be."""
+    """Return the requested language, or the languages that detection is restricted to."""
     named, possible = _last(fields, "language"), _list(fields, "languages")
     try:
         return language_choice(named, possible)
@@ -266,7 +267,9 @@ def _keywords(fields: Fields) -> tuple[str, ...]:
     words = tuple(_list(fields, "keywords"))
     if len(words) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in words):
         raise BadRequest(
-            f"keywords may hold {MAX_KEYWORDS} of {MAX_KEYWORD_CHARACTERS} characters.", "keywords"
+            f"Too many or too long keywords; use at most {MAX_KEYWORDS} of at most "
+            f"{MAX_KEYWORD_CHARACTERS} characters.",
+            "keywords",
         )
     return words
 
@@ -284,13 +287,13 @@ def encode_answer(
     gaps: Gaps = (),
     missing: Sequence[Gap] = (),
 ) -> bytes:
-    """Return an answer's body in the format that was asked for.
+    """Return the response body in the requested format.
 
     Args:
-        request: What was asked.
-        transcript: What was heard.
-        gaps: What could not be recognised, as JSON tells it.
-        missing: The same, for subtitles, where each is a line.
+        request: The parsed form.
+        transcript: The transcript.
+        gaps: The gaps, for JSON.
+        missing: The same gaps, for subtitles, where each is a line.
     """
     match request.format:
         case Format.JSON:
@@ -306,7 +309,7 @@ def encode_answer(
 
 
 def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the fields of ``json``; ``gaps`` and ``warnings`` only where there are any."""
+    """Return the fields of ``json``; empty ``gaps`` and ``warnings`` are omitted."""
     told: dict[str, Any] = {
         "text": transcript.text,
         "languages": [{"code": code} for code in transcript.languages],
@@ -344,7 +347,7 @@ def _verbose(request: SpeechRequest, transcript: Transcript, gaps: Gaps) -> dict
 
 
 def _segment(number: int, segment: Segment) -> dict[str, Any]:
-    """Return a segment; its tokens are known only where words were asked for."""
+    """Return a segment; its tokens are known only if words were requested."""
     return {
         "id": number,
         "seek": segment.start_sample * FRAMES_PER_SECOND // SAMPLE_RATE_HZ,
@@ -372,14 +375,14 @@ def _seconds(samples: int) -> float:
 
 
 def delta_event(delta: str) -> bytes:
-    """Return the event that tells more of the text."""
+    """Return the event with the next part of the text."""
     return _event({"type": "transcript.text.delta", "delta": delta})
 
 
 def done_event(transcript: Transcript, gaps: Gaps = (), warnings: Sequence[str] = ()) -> bytes:
-    """Return the last event, with all of the text.
+    """Return the last event, with the whole text.
 
-    It has no ``usage``: here OpenAI's is in tokens, which nobody counts or bills.
+    It has no ``usage``, because OpenAI counts it in tokens here.
     """
     told = {"type": "transcript.text.done"} | _told(transcript, gaps, warnings)
     del told["usage"]
@@ -387,7 +390,7 @@ def done_event(transcript: Transcript, gaps: Gaps = (), warnings: Sequence[str] 
 
 
 def error_event(error: Mapping[str, Any]) -> bytes:
-    """Return the event that ends a stream that has begun and can't be finished."""
+    """Return the event that ends a stream after an error."""
     return _event({"error": error})
 
 
@@ -398,16 +401,16 @@ def _event(data: Mapping[str, Any]) -> bytes:
 def error_fields(
     message: str, *, status: int, code: str, param: str | None = None
 ) -> dict[str, Any]:
-    """Return what stands below ``error`` in an answer."""
+    """Return the ``error`` object of a response."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"message": message, "type": kind, "param": param, "code": code}
 
 
 def model_fields(name: str, created: int) -> dict[str, Any]:
-    """Return a model as ``/v1/models`` lists it.
+    """Return a model object for ``/v1/models``.
 
     Args:
-        name: Its id.
-        created: Seconds since 1970.
+        name: The model ID.
+        created: Unix time in seconds.
     """
     return {"id": name, "object": "model", "created": created, "owned_by": "auricle"}

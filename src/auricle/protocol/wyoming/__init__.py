@@ -1,1 +1,1 @@
-"""Wyoming's wire format."""
+"""Wyoming's wire protocol."""

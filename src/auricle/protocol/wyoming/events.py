@@ -1,24 +1,25 @@
-"""Wyoming, the protocol of Home Assistant's voice services, as a dialect. Pure.
+"""Wyoming, the protocol of Home Assistant's voice services, as a dialect.
 
-One object serves one connection, utterance after utterance: each has a session of its own, from its
-first ``audio-chunk`` to the transcript that its ``audio-stop`` asks for.
+One object serves one connection, one request after another. Each request has a separate session,
+from its first ``audio-chunk`` to the transcript that its ``audio-stop`` requests.
 
 ::
 
     → describe, ping                            ← info, pong                  at any time
-    → transcribe, audio-start                   remembered
+    → transcribe, audio-start                   stored
     → audio-chunk                               ``wanted``: a session is needed, see ``begin``
     → audio-chunk…                              ← voice-started, transcript-start,
                                                   transcript-chunk…, voice-stopped
     → audio-stop                                ``is_owing`` until ``finish``
                                                 ← transcript, transcript-stop
 
-Pauses end utterances of the session all the same; what they say is joined. Chunks of a transcript
-are firm text only and are never taken back; ``transcript`` has the last word. While one is owed the
-events of a next utterance are left where they are.
+Pauses still end utterances of the session; their finals are joined. Transcript chunks contain only
+stable text, which is never retracted; ``transcript`` is authoritative. While a transcript is
+pending, the events of the next request stay in the buffer.
 
-An ``error`` instead of a transcript ends the connection: Home Assistant overhears it, and waits for
-a transcript or for the end. An event that can be done without is told as an error, and all goes on.
+An ``error`` instead of a transcript ends the connection, because Home Assistant ignores the error
+and waits for a transcript or the end of the connection. For an invalid event that is not essential,
+an error is sent and the connection continues.
 """
 
 from collections import deque
@@ -47,14 +48,14 @@ from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_eve
 from auricle.types import SAMPLE_RATE_HZ
 
 MAX_COMPLAINTS = 10
-"""So many events of one connection may make no sense; then it is closed."""
+"""Invalid events after which a connection is closed."""
 MAX_WORD_CHARACTERS = 100
 
 _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
 
 
 class AudioFormat(msgspec.Struct, frozen=True):
-    """How the samples of a chunk are packed; ``width`` is in bytes."""
+    """The sample format of a chunk; ``width`` is in bytes."""
 
     rate: Annotated[int, Meta(ge=8000, le=96_000)]
     width: Annotated[int, Meta(ge=2, le=4)]
@@ -62,7 +63,7 @@ class AudioFormat(msgspec.Struct, frozen=True):
 
 
 class Transcribe(msgspec.Struct, frozen=True):
-    """What a client may say of an utterance before it: all else there is has no effect here."""
+    """The supported fields of a ``transcribe`` event; other fields have no effect."""
 
     language: str | None = None
     transcript_names: list[str] | None = None
@@ -70,18 +71,18 @@ class Transcribe(msgspec.Struct, frozen=True):
 
     @property
     def hotwords(self) -> tuple[str, ...]:
-        """Words to expect: names come first, and what is too much is left out."""
+        """Words to expect: names first, within the limits on number and length."""
         words = [*(self.transcript_names or ()), *(self.transcript_terms or ())]
         fitting = [word for word in words if 0 < len(word) <= MAX_WORD_CHARACTERS]
         return tuple(fitting[:MAX_HOTWORDS])
 
 
 def info_event(model: str, version: str) -> str:
-    """Return the answer to ``describe``; it needs no engine.
+    """Return the response to ``describe``.
 
     Args:
-        model: The model's name; one that ends with ``.en`` knows English only.
-        version: Auricle's.
+        model: The model name; models that end with ``.en`` support only English.
+        version: The Auricle version.
     """
     languages = ["en"] if model.endswith(".en") else sorted(LANGUAGES)
     common = {"installed": True, "version": version}
@@ -107,15 +108,15 @@ def info_event(model: str, version: str) -> str:
 
 
 def error_event(code: str, text: str) -> str:
-    """Return the event that tells an error."""
+    """Return an ``error`` event."""
     return pack_event("error", {"text": text, "code": code})
 
 
 class WyomingDialect:
-    """See the module, and :class:`auricle.protocol.dialect.Dialect`.
+    """One connection; see the module docstring and :class:`auricle.protocol.dialect.Dialect`.
 
     Args:
-        info: The answer to ``describe``, from :func:`info_event`.
+        info: The response to ``describe``, from :func:`info_event`.
     """
 
     is_resumable = False
@@ -136,43 +137,47 @@ class WyomingDialect:
 
     @property
     def is_holding(self) -> bool:
-        """Whether the next event has to wait, and so nothing more should be read."""
+        """Whether an event is held back, so that no more data should be read."""
         return self._held is not None
 
     @property
     def has_failed(self) -> bool:
-        """Whether an error was told where a transcript was asked for."""
+        """Whether an error was sent instead of a transcript."""
         return self._words.error is not None
 
     def begin(self) -> None:
-        """The session that was ``wanted`` is there: its audio comes with the next steps."""
+        """Start the ``wanted`` session; its audio follows with the next steps."""
         self.wanted = None
 
     def finish(self) -> None:
-        """The utterance is over; the next one may begin."""
+        """Finish the request, so that the next one may begin."""
         self.is_owing, self._format = False, None
         self._request, self._started_with, self._words = Transcribe(), {}, _Words()
 
     def put(self, data: bytes) -> None:
-        """Take what came over the wire; nothing is done with it before ``receive_bytes``."""
+        """Buffer received data; ``receive_bytes`` processes it."""
         self._framer.receive_data(data)
 
     def receive_text(self, text: str) -> Iterable[Step]:
-        """Refuse a message: a byte stream has none."""
-        raise RemoteProtocolError("Wyoming is a stream of bytes.")
-
-    def receive_bytes(self, data: bytes) -> Iterable[Step]:
-        """Take what came over the wire, or nothing to go on with what was held.
+        """Reject text messages; Wyoming is a byte stream.
 
         Raises:
-            AuricleError: Nothing more can be taken over this connection.
+            RemoteProtocolError: Always.
+        """
+        raise RemoteProtocolError("Text messages are not supported; Wyoming is a byte stream.")
+
+    def receive_bytes(self, data: bytes) -> Iterable[Step]:
+        """Process received data; empty data continues with the event that was held back.
+
+        Raises:
+            AuricleError: The connection cannot continue.
         """
         self.put(data)
         while self.wanted is None:
             event = self._held = self._held or self._framer.next_event()
             if event is None or (self.is_owing and event.type in _OF_UTTERANCES):
                 return
-            yield from self._take(event)  # if nobody comes back for more, its step was not taken
+            yield from self._take(event)  # without a next call, its step was not executed
             if self.wanted is None:
                 self._held = None
 
@@ -192,14 +197,14 @@ class WyomingDialect:
             case "audio-stop":
                 yield self._stop()
             case _:
-                pass  # other services' events, and those of later versions
+                pass  # events of other services and later versions
 
     def _take_request(self, event: WyomingEvent) -> Iterable[Step]:
         try:
             request = msgspec.convert(event.data, Transcribe)
             language = language_code(request.language)
         except (msgspec.ValidationError, BadRequest) as error:
-            yield self._complain(f"transcribe can't be used: {str(error).rstrip('.')}.")
+            yield self._complain(f"Invalid transcribe event: {str(error).rstrip('.')}.")
             return
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
@@ -210,21 +215,23 @@ class WyomingDialect:
             found = msgspec.convert(self._started_with | _given(event), AudioFormat)
         except msgspec.ValidationError as error:
             raise UnsupportedFormat(
-                "A chunk is PCM of 8000 to 96000 Hz (rate), 16, 24 or 32 bits (width 2, 3 or 4), "
-                "one or two channels."
+                "Unsupported audio format; use PCM with rate 8000 to 96000, width 2, 3 or 4, and "
+                "1 or 2 channels."
             ) from error
         if len(event.payload) % (found.width * found.channels):
-            raise AudioError("A chunk has to hold whole samples of all channels.")
+            raise AudioError("audio-chunk must hold whole samples of all channels.")
         if self._format is None:
             self._want(found, event)
             return
         if found != self._format:
-            raise UnsupportedFormat("All chunks of an utterance need the same format.")
+            raise UnsupportedFormat(
+                "All audio-chunk events up to audio-stop must have the same format."
+            )
         if event.payload:
             yield _to_pcm16(event.payload, found.width)
 
     def _want(self, found: AudioFormat, event: WyomingEvent) -> None:
-        """Ask for a session; the chunk is taken once it is there."""
+        """Request a session; the chunk is processed after ``begin``."""
         self._format = found
         given_ms = event.data.get("timestamp")
         self._first_ms = given_ms if isinstance(given_ms, int) and abs(given_ms) < 2**53 else 0
@@ -237,7 +244,7 @@ class WyomingDialect:
         )
 
     def _stop(self) -> Step:
-        if self._format is None:  # no audio at all: nothing was said
+        if self._format is None:  # no audio, so the transcript is empty
             texts = tuple(self._words.close(self._request.language))
             self.finish()
             return Reply(texts)
@@ -247,11 +254,11 @@ class WyomingDialect:
     def _complain(self, text: str) -> Reply:
         self._complaints += 1
         if self._complaints >= MAX_COMPLAINTS:
-            raise RemoteProtocolError("Too many events made no sense.")
+            raise RemoteProtocolError(f"Too many invalid events; the limit is {MAX_COMPLAINTS}.")
         return Reply((error_event(BadRequest.code, text),))
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
-        """Return the events that tell an event."""
+        """Return the Wyoming events for a session event."""
         match event:
             case SpeechStarted(at_sample):
                 self._words.started()
@@ -270,7 +277,7 @@ class WyomingDialect:
                 return ()
 
     def closing_messages(self, end: End) -> ClosingMessages:
-        """Send the transcript of what was said, if all of it is known, and the error."""
+        """Return the transcript, if all finals are known, and the error."""
         texts = list(self._words.close(self._request.language)) if self._words.is_whole else []
         if end.failed is not None:
             texts.extend(self.encode(end.failed))
@@ -282,14 +289,14 @@ class WyomingDialect:
 
 @dataclass(slots=True)
 class _Utterance:
-    """Between its start and its final: what is firm, and what of that was told."""
+    """An utterance without a final: its stable text, and the part of it that was sent."""
 
     stable: str = ""
     told: str = ""
 
 
 class _Words:
-    """What was said between two ``audio-stop``."""
+    """The transcript of one request."""
 
     def __init__(self) -> None:
         self.error: str | None = None
@@ -297,25 +304,25 @@ class _Words:
         self._glue = ""
         self._language: str | None = None
         self._has_started = self._has_closed = False
-        self._utterances: deque[_Utterance] = deque()  # whose finals are to come
+        self._utterances: deque[_Utterance] = deque()  # their finals are pending
 
     @property
     def is_whole(self) -> bool:
-        """Whether there is text to send, and every final that it consists of."""
+        """Whether there is text to send and no final is pending."""
         has_text = bool(self._text) and not self._has_closed
         return has_text and self.error is None and not self._utterances
 
     def started(self) -> None:
-        """An utterance begins."""
+        """Start an utterance."""
         self._utterances.append(_Utterance())
 
     def partial(self, event: Partial, language: str | None) -> Sequence[str]:
-        """The open utterance may be known better."""
+        """Update the open utterance with a partial; return the new chunks."""
         self._utterances[-1].stable = event.stable
         return self._chunks(language)
 
     def final(self, event: Final, language: str | None) -> Sequence[str]:
-        """The oldest utterance is known."""
+        """Finish the oldest utterance with its final; return the new chunks."""
         utterance = self._utterances[0]
         told: list[str] = []
         if event.text.startswith(utterance.told):
@@ -333,17 +340,17 @@ class _Words:
         return told
 
     def close(self, language: str | None) -> Sequence[str]:
-        """No more is said. Half of a command is worse than none."""
+        """Return the transcript, or an error if a part is missing: half a command is worse."""
         self._has_closed = True
         if self.error is not None:
-            return (error_event(self.error, "This speech could not be recognised; say it again."),)
+            return (error_event(self.error, "The speech could not be transcribed; say it again."),)
         spoken = language or self._language
         transcript = {"text": self._text} | ({} if spoken is None else {"language": spoken})
         told = () if self._has_started else (self._start(language),)
         return (*told, pack_event("transcript", transcript), pack_event("transcript-stop"))
 
     def _chunks(self, language: str | None) -> Sequence[str]:
-        """Tell what is new of the oldest utterance; later ones wait for their turn."""
+        """Return the new text of the oldest utterance; later utterances wait."""
         utterance = self._utterances[0]
         chunk = utterance.stable[len(utterance.told) :]
         if not chunk:
@@ -364,7 +371,7 @@ def _given(event: WyomingEvent) -> dict[str, Any]:
 
 
 def _to_pcm16(payload: bytes, width: int) -> bytes:
-    """Keep the upper 16 bits of each sample, little endian."""
+    """Return the upper 16 bits of each sample, little endian."""
     if width == 2:
         return payload
     kept = bytearray(len(payload) // width * 2)

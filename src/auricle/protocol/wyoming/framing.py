@@ -1,12 +1,12 @@
-"""How Wyoming's events travel over a byte stream. Pure.
+"""Frame Wyoming events in a byte stream.
 
 ::
 
     {"type": "audio-chunk", "data": {…}, "data_length": n, "payload_length": m} LF
-    [n bytes of JSON, laid over "data"][m bytes, as PCM]
+    [n bytes of JSON, merged into "data"][m bytes, such as PCM]
 
-All but the type may be missing. What a client says of lengths is checked before anything is waited
-for, so that nobody makes us buffer more than one event of the largest kind.
+Only the type is required. Lengths are checked before their data is read, so that a client cannot
+make the server buffer more than one event of maximum size.
 """
 
 from typing import Annotated, Any
@@ -32,7 +32,7 @@ class _Header(msgspec.Struct, frozen=True):
 
 
 class WyomingEvent(msgspec.Struct, frozen=True):
-    """What either side says."""
+    """An event from the client or the server."""
 
     type: str
     data: dict[str, Any] = {}
@@ -44,7 +44,7 @@ _read_data = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class EventFramer:
-    """Takes bytes as they come and gives whole events."""
+    """Splits a byte stream into events."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
@@ -52,15 +52,15 @@ class EventFramer:
         self._header: _Header | None = None
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes."""
+        """Receive the next bytes of the stream."""
         self._buffer += data
 
     def next_event(self) -> WyomingEvent | None:
-        """Return the next event, ``None`` if it is not all here.
+        """Return the next event, or ``None`` if it is incomplete.
 
         Raises:
-            RemoteProtocolError: It isn't one, and so nobody knows where the next one begins.
-            TooLarge: It holds more than an event may.
+            RemoteProtocolError: The event is invalid; the start of the next one is unknown.
+            TooLarge: The event exceeds a size limit.
         """
         header = self._header = self._header or self._next_header()
         if header is None:
@@ -80,7 +80,7 @@ class EventFramer:
     def _next_header(self) -> _Header | None:
         end = self._buffer.find(b"\n", self._searched_bytes)
         if (len(self._buffer) if end < 0 else end) > MAX_LINE_BYTES:
-            raise TooLarge(f"The line of an event holds at most {MAX_LINE_BYTES} bytes.")
+            raise TooLarge(f"Event line is too long; send at most {MAX_LINE_BYTES} bytes.")
         if end < 0:
             self._searched_bytes = len(self._buffer)
             return None
@@ -89,9 +89,11 @@ class EventFramer:
         self._searched_bytes = 0
         header: _Header = _parsed(_read_header, line)
         if (header.data_length or 0) > MAX_DATA_BYTES:
-            raise TooLarge(f"data_length is at most {MAX_DATA_BYTES}.")
+            raise TooLarge(f"data_length must be at most {MAX_DATA_BYTES}.")
         if (header.payload_length or 0) > MAX_PAYLOAD_BYTES:
-            raise TooLarge(f"payload_length is at most {MAX_PAYLOAD_BYTES}: send smaller chunks.")
+            raise TooLarge(
+                f"payload_length must be at most {MAX_PAYLOAD_BYTES}; send smaller chunks."
+            )
         return header
 
 
@@ -100,12 +102,12 @@ def _parsed(read: Any, text: bytes) -> Any:
         return read(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RemoteProtocolError(
-            "This is not an event of Wyoming: a line with a JSON object that has a `type`."
+            "Invalid Wyoming event; send a line with a JSON object that has a `type`."
         ) from error
 
 
 def pack_event(type: str, data: dict[str, Any] | None = None) -> str:
-    """Return an event without payload as it travels: data behind the line, as Wyoming's own do."""
+    """Encode an event without payload; its data follows the line, as in Wyoming's own programs."""
     if not data:
         return msgspec.json.encode({"type": type}).decode() + "\n"
     body = msgspec.json.encode(data)
