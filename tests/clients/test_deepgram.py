@@ -230,7 +230,7 @@ def test_the_page_s_snippets_run(server: RealServer, scores: Scores) -> None:
         (PYTHON_NAME, PYTHON, "python", "Python"),
         (NODE_NAME, NODE, "js", "Node"),
     ):
-        for way, clip in (("A file from", FELLOW), ("Live speech from", SHORT)):
+        for way, clip in (("Transcribe a file from", FELLOW), ("Stream live speech from", SHORT)):
             text = page(server, client, kind, name, way).replace("\n", " ")
             assert scores.add(named, f"page, {way.lower()}", clip, text).percent < 7
 

@@ -250,11 +250,11 @@ def test_the_page_for_python(server: RealServer, scores: Scores) -> None:
         server,
         PYTHON,
         [
-            "The text of a file",
+            "Transcribe a file",
             "Subtitles",
-            "When each word was said",
-            "Text while the file is still worked on",
-            "Into English",
+            "Word timestamps",
+            "Stream the text of a file",
+            "Translate to English",
         ],
     )
     heard = {
@@ -273,9 +273,9 @@ def test_the_page_for_node(server: RealServer, scores: Scores) -> None:
         server,
         NODE,
         [
-            "The text of a file",
-            "When each word was said",
-            "Text while the file is still worked on",
+            "Transcribe a file",
+            "Word timestamps",
+            "Stream the text of a file",
         ],
     )
     heard = {
@@ -289,19 +289,17 @@ def test_the_page_for_node(server: RealServer, scores: Scores) -> None:
 
 def test_the_page_for_curl(server: RealServer, scores: Scores) -> None:
     version = subprocess.check_output(["curl", "--version"], text=True).split()[1]
-    verbose = json.loads(curl(server, "When each word was said"))
+    verbose = json.loads(curl(server, "Word timestamps"))
     subtitles = cues("srt", curl(server, "Subtitles"))
     heard = {
-        ("page, text", FELLOW): curl(server, "The text of a file"),
+        ("page, text", FELLOW): curl(server, "Transcribe a file"),
         ("page, srt", PAIR): " ".join(text for _, _, text in subtitles),
         ("page, words", FELLOW): " ".join(word["word"] for word in verbose["words"]),
-        ("page, stream", STORY): text_of_events(
-            curl(server, "Text while the file is still worked on")
-        ),
+        ("page, stream", STORY): text_of_events(curl(server, "Stream the text of a file")),
     }
     for (way, clip), text in heard.items():
         assert scores.add(f"curl {version}", way, clip, text).total == 0, way
-    assert "whisper-1" in curl(server, "Which models there are")
+    assert "whisper-1" in curl(server, "List models")
 
 
 def test_what_open_webui_sends_with_the_settings_on_its_page(

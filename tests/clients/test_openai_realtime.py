@@ -152,7 +152,7 @@ def test_a_worker_that_is_killed_in_mid_speech_is_not_noticed(
 
 
 def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
-    said = OPENAI.run(server.fill(snippet("realtime.md", "Live words", "python")))
+    said = OPENAI.run(server.fill(snippet("realtime.md", "Live transcription", "python")))
     live, last = said.strip().splitlines()
     assert words(last)[: len(words(live))] == words(live)
     assert scores.add(named(), "docs/clients/realtime.md", FELLOW, last).total == 0
