@@ -231,7 +231,7 @@ class WorkerSettings(_Section):
     worker_threads: int = Field(
         0, ge=0, le=64, description="Threads per worker; 0: cores divided by workers."
     )
-    batch_jobs: int = Field(8, ge=1, le=64, description="Maximum jobs in a worker's batch.")
+    batch_jobs: int = Field(8, ge=1, le=64, description="Maximum number of jobs in a batch.")
     start_budget_s: float = Field(
         120, gt=0, description="Maximum time for a worker to load and warm up, in seconds."
     )
@@ -244,7 +244,7 @@ class WorkerSettings(_Section):
         description="Time budget of a batch, in multiples of its usual time; noise needs 10.",
     )
     backoff_first_s: float = Field(
-        0.5, gt=0, description="First delay between restarts of a worker, in seconds."
+        0.5, gt=0, description="Delay before a second restart of a worker in a row, in seconds."
     )
     backoff_max_s: float = Field(
         30, gt=0, description="Maximum delay between restarts of a worker, in seconds."
@@ -302,7 +302,9 @@ class QueueSettings(_Section):
         600, gt=0, description="Time for which quarantined audio is rejected, in seconds."
     )
     max_crashes_per_key: int = Field(
-        10, ge=1, description="Maximum quarantined jobs per key within crash_window_s."
+        10,
+        ge=1,
+        description="Poison jobs of a key within crash_window_s after which it is rejected.",
     )
     crash_window_s: float = Field(
         600, gt=0, description="Window for max_crashes_per_key, in seconds."

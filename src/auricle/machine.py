@@ -19,8 +19,8 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
 
 GC_THRESHOLDS = 2000, 10, 50
-"""Number of new objects that triggers a collection of the youngest generation (Python's default is
-700), and numbers of collections that trigger one of the next older generation (10 and 10)."""
+"""Number of new objects that triggers a collection of the youngest generation, and numbers of
+collections that trigger one of the next older generation (Python's defaults: 700, 10 and 10)."""
 
 
 def usable_cores(root: Path = CGROUP_ROOT, membership: Path = MEMBERSHIP) -> int:
