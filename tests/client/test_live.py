@@ -617,5 +617,5 @@ async def test_other_formats_are_not_a_clients() -> None:
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])
 def test_an_address_that_is_none_is_told(url: str) -> None:
-    with pytest.raises(SetupError, match="not an address"):
+    with pytest.raises(SetupError, match="Invalid URL"):
         LiveClient(url)

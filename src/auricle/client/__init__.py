@@ -1,4 +1,4 @@
-"""A client for live captions, for programs that speak to a server.
+"""A live captions client for Python programs.
 
 >>> async with LiveClient("http://127.0.0.1:6007") as client:
 ...     await client.send(pcm)

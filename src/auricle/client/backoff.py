@@ -1,4 +1,4 @@
-"""When to come back to a server that is gone or full. I/O-free, but for the dice."""
+"""When to reconnect to a server that is unreachable or full. No I/O."""
 
 import random
 from collections.abc import Callable
@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ClientRules:
-    """How patient a client is.
+    """Timeouts, retries and buffer size of a client.
 
     Attributes:
-        first_delay_s: Before the first new connection; doubled each time.
-        max_delay_s: The longest of these.
-        patience_s: A server that was not to be had for so long is given up.
-        first_patience_s: The same before anything was ever connected. A server that says that it
-            is full, or not ready yet, gets ``patience_s``.
-        connect_limit_s: The longest that one attempt may take.
-        silence_s: A server that owes an answer and says nothing for so long is asked whether it
-            is there; after as long again it counts as gone.
-        keepalive_s: Something is said at least this often.
-        max_kept_s: Audio that is kept until its finals are there: 3 kB of Opus a second. If a
-            server is away for longer, the oldest audio is lost (see ``patience_s``, too).
+        first_delay_s: Delay before the first reconnection; doubled after each failure.
+        max_delay_s: Maximum delay between reconnections.
+        patience_s: Time without a connection after which the client gives up.
+        first_patience_s: The same before the first connection. If a server answers that it is
+            full or not ready, ``patience_s`` applies.
+        connect_limit_s: Timeout of one connection attempt.
+        silence_s: If the server owes a message and sends none for this time, the client sends a
+            ping; after the same time without a pong, the connection is closed.
+        keepalive_s: Maximum time between two messages to the server.
+        max_kept_s: Audio buffered until its finals arrive; 3 kB of Opus per second. In a longer
+            outage, the oldest audio is lost (see also ``patience_s``).
     """
 
     first_delay_s: float = 0.25
@@ -34,11 +34,11 @@ class ClientRules:
 
 
 class Backoff:
-    """Counts failures in a row: each wait is twice as long as the one before, less some chance.
+    """Exponential backoff with jitter over consecutive failures.
 
     Args:
-        rules: How long.
-        chance: Gives a number of 0 to 1: clients that were cut off together don't come together.
+        rules: The delays.
+        chance: Returns a random number from 0 to 1, so that clients do not reconnect all at once.
     """
 
     def __init__(self, rules: ClientRules, chance: Callable[[], float] = random.random) -> None:
@@ -47,16 +47,16 @@ class Backoff:
         self._since: float | None = None
 
     def worked(self) -> None:
-        """Take note that the server has done real work."""
+        """Reset the backoff after the server has made progress."""
         self._failures, self._since = 0, None
 
     def next_delay_s(self, now: float, patience_s: float, asked_s: float = 0.0) -> float | None:
-        """Return how long to wait after a failure; ``None`` when patience is at its end.
+        """Return the delay after a failure in seconds, or ``None`` to give up.
 
         Args:
-            now: Monotonic seconds.
-            patience_s: How long after the first failure in a row.
-            asked_s: How long the server asked us to stay away.
+            now: Monotonic time in seconds.
+            patience_s: Time after the first consecutive failure at which to give up.
+            asked_s: Minimum delay that the server requested, in seconds.
         """
         self._since = now if self._since is None else self._since
         rules = self._rules

@@ -1,7 +1,7 @@
-"""Opens a WebSocket to a server, and says in our own errors why that can't be.
+"""Open a WebSocket to a server, and convert failures to Auricle errors.
 
-No pings of the library's own: a server that has enough audio stops reading for a while, pings with
-it, and is not gone for that. :mod:`auricle.client.live` asks in its own time.
+The automatic pings of the library are disabled: a server with enough audio stops reading, and so
+does not answer pings for a while. :mod:`auricle.client.live` sends pings itself.
 """
 
 import socket
@@ -26,22 +26,22 @@ PATH = "/v1/stream"
 CLOSE_LIMIT_S = 2.0
 MAX_MESSAGE_BYTES = 2**20
 MAX_RETRY_AFTER_S = 120.0
-"""No server is stayed away from for longer, whatever it says."""
+"""Maximum delay that a server can request."""
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _REFUSALS: dict[int, type[RequestError]] = {401: Unauthorized, 403: ForbiddenOrigin}
 _FULL = (429, 503)
 _FATAL_CLOSE_CODES = frozenset({1002, 1003, 1007, 1008, 1009, 1010})
-"""RFC 6455 §7.4.1: coming back with the same stream would end in the same way."""
+"""RFC 6455 §7.4.1: reconnecting with the same stream would fail in the same way."""
 
 
 class ConnectionFailed(Exception):
-    """There is no connection now; there may be one later.
+    """The connection failed; a retry may succeed.
 
     Attributes:
-        reason: Why, in words.
-        asked_s: How long the server asked us to stay away.
-        is_refusal: A server answered, and was full or about to start.
+        reason: The reason, as text.
+        asked_s: Minimum delay that the server requested, in seconds.
+        is_refusal: Whether a server answered that it is full or not ready.
     """
 
     def __init__(self, reason: str, *, asked_s: float = 0.0, is_refusal: bool = False) -> None:
@@ -59,19 +59,19 @@ class _Body(msgspec.Struct):
 
 
 def stream_url(url: str) -> str:
-    """Return where a server's live sessions are; ``url`` is its base, as http or as ws.
+    """Return the WebSocket URL of a server's live sessions, from its http(s) or ws(s) base URL.
 
     Raises:
-        SetupError: It is no address.
+        SetupError: The URL is invalid.
     """
     try:
         parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)
         is_address = scheme is not None and parts.hostname and parts.port != 0
-    except ValueError:  # of a port out of range, or half an IPv6 address
+    except ValueError:  # a port out of range or an incomplete IPv6 address
         is_address = False
     if not is_address:
-        raise SetupError(f"{url} is not an address like http://127.0.0.1:6007.")
+        raise SetupError(f"Invalid URL {url}; use a URL such as http://127.0.0.1:6007.")
     path = parts.path.rstrip("/").removesuffix(PATH) + PATH
     return urlunsplit((scheme, parts.netloc, path, "", ""))
 
@@ -79,18 +79,18 @@ def stream_url(url: str) -> str:
 async def open_connection(
     url: str, api_key: str | None, connect_limit_s: float
 ) -> ClientConnection:
-    """Return a connection that is open.
+    """Return an open connection.
 
     Raises:
-        ConnectionFailed: Not now; try again.
-        AuricleError: Not ever, in this way.
+        ConnectionFailed: The connection failed; a retry may succeed.
+        AuricleError: The server rejected the request; a retry would fail too.
     """
     headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
     try:
         return await connect(
             url,
             additional_headers=headers,
-            compression=None,  # 95 ms on 2 MB of audio that can't be made smaller
+            compression=None,  # costs 95 ms for 2 MB of audio, which is incompressible
             ping_interval=None,
             open_timeout=connect_limit_s,
             close_timeout=CLOSE_LIMIT_S,
@@ -103,38 +103,36 @@ async def open_connection(
 
 
 def why_not(error: BaseException) -> str:
-    """Return why there is no connection, in words for people."""
+    """Return a readable reason for a connection error."""
     match error:
         case ssl.SSLCertVerificationError():
             why = error.verify_message
-            return (
-                f"its certificate is not to be trusted ({why}); SSL_CERT_FILE=FILE names another CA"
-            )
+            return f"TLS certificate is not trusted ({why}); set SSL_CERT_FILE=FILE to add a CA"
         case ssl.SSLError():
-            return "what answers there speaks no TLS"
+            return "TLS handshake failed; the server may not use TLS"
         case socket.gaierror():
-            return "nobody knows this name"
+            return "host name not found"
         case ConnectionRefusedError():
-            return "nobody listens there"
+            return "connection refused"
         case TimeoutError():
-            return "no answer in time"
+            return "connection timed out"
         case InvalidHandshake() | EOFError():
-            return "what answers there speaks no WebSocket"
+            return "the server does not support WebSocket"
         case _:
-            return f"no connection ({getattr(error, 'strerror', None) or type(error).__name__})"
+            return f"connection failed ({getattr(error, 'strerror', None) or type(error).__name__})"
 
 
 def _refusal(response: Response) -> ConnectionFailed | AuricleError:
-    """Return what an HTTP answer in the place of a WebSocket means."""
+    """Return the error for an HTTP response to the WebSocket handshake."""
     status = response.status_code
     try:
         error = msgspec.json.decode(response.body or b"", type=_Body).error
         words = f"{error.message} ({error.code})"
     except msgspec.DecodeError:
-        words = f"What answers there is no Auricle server (HTTP {status})."
+        words = f"The URL does not belong to an Auricle server (HTTP {status})."
     if status in _FULL:
         return ConnectionFailed(words, asked_s=_retry_after_s(response), is_refusal=True)
-    if status >= 500:  # of a proxy whose server is being started, as a rule
+    if status >= 500:  # usually from a proxy while its server starts
         return ConnectionFailed(words, asked_s=_retry_after_s(response))
     return _REFUSALS.get(status, RequestError)(words)
 
@@ -144,19 +142,19 @@ def _retry_after_s(response: Response) -> float:
     return min(float(text), MAX_RETRY_AFTER_S) if text.isdecimal() else 0.0
 
 
-def why_closed(closed: ConnectionClosed, told: Failed | None) -> ConnectionFailed | AuricleError:
-    """Return what the end of a connection means.
+def why_closed(closed: ConnectionClosed, failed: Failed | None) -> ConnectionFailed | AuricleError:
+    """Return the error for a closed connection.
 
     Args:
-        closed: As the library tells it.
-        told: The last error that the server told before, if any.
+        closed: The exception of the library.
+        failed: The last error that the server sent, if any.
     """
     frame = closed.rcvd
     if frame is None:
         return ConnectionFailed("the connection was lost")
-    words = f"{told.message} ({told.code})" if told else frame.reason or "no reason given"
-    if told is not None and told.retryable:
-        asked_s = min(told.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+    words = f"{failed.message} ({failed.code})" if failed else frame.reason or "no reason given"
+    if failed is not None and failed.retryable:
+        asked_s = min(failed.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
         return ConnectionFailed(words, asked_s=asked_s)
     if frame.code in _FATAL_CLOSE_CODES:
         return RequestError(f"The server ended the stream: {words} (close code {frame.code}).")

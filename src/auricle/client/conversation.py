@@ -1,16 +1,16 @@
-"""One stream of speech, over as many sessions and connections as it takes. I/O-free.
+"""One stream of speech over any number of sessions and connections, without I/O.
 
-What a connection brings goes in (:meth:`Conversation.receive_event`), what it is to be sent comes
-out (:meth:`Conversation.next_message`). Between them lies what makes captions outlive a connection
-and even a server:
+Received events are passed to :meth:`Conversation.receive_event`; messages to send are returned by
+:meth:`Conversation.next_message`. The stream survives lost connections and server restarts:
 
-- A connection begins with ``start``, or with ``resume`` if there is a session to go back to. Audio
-  waits for ``ready``, which says where to go on.
-- A session that was resumed goes on with what it has not received. One that is new, because the
-  server has forgotten, is told up to where all is safe, and hears some seconds before that again
-  to tune in: so it finds the utterances that the old one would have found.
-- Each final is passed on once: a session's own are counted by their ``id``, and what they cover is
-  never sent to another session. Numbers given to the application count on over all sessions.
+- A connection begins with ``start``, or with ``resume`` if there is a session. Audio waits for
+  ``ready``, which contains the position to continue from.
+- A resumed session continues with the audio that it has not received. If the session has expired,
+  a new one gets the safe position, and some seconds of audio before it to warm up the voice
+  detector, so that it finds the same utterances as the old session.
+- Each final is delivered once: within a session, repeats are detected by their ``id``, and audio
+  that finals cover is never sent to another session. The numbers that the application sees
+  continue over all sessions.
 """
 
 import enum
@@ -54,34 +54,35 @@ from auricle.protocol.native.stream import (
 from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 MESSAGE_FRAMES = 50
-"""A backlog is sent in messages of a second."""
+"""Frames per message when sending a backlog: one second."""
 
 UNMARKED_SAMPLES = 2 * SAMPLE_RATE_HZ
-"""A server marks each second or so of audio; twice that without a mark is worth a question."""
+"""Audio without a mark after which the client checks the connection. A server sends a mark about
+every second."""
 
 
 DROP_SAMPLES = 10 * SAMPLE_RATE_HZ
-"""Audio that can't be sent as fast as it is spoken is dropped in blocks: one long gap costs fewer
-words than many short ones."""
+"""Audio dropped at once if the connection is slower than real time: one long gap loses fewer words
+than many short ones."""
 
 FAR_BEHIND_SAMPLES = 10 * SAMPLE_RATE_HZ
-"""With more speech than this without text, a new connection has to catch up."""
+"""A new connection with more speech than this without text is catching up."""
 CAUGHT_UP_SAMPLES = 5 * SAMPLE_RATE_HZ
-"""With no more than this it has caught up: an open utterance may be as long."""
+"""Up to this, it has caught up: an open utterance may be as long."""
 
-OFFSET = Struct("<Q")  # where the samples of a PCM message lie on the session's clock
+OFFSET = Struct("<Q")  # position of a PCM message on the session's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The server listens; ``resumed`` is whether it still knew the session, if there was one."""
+    """The connection is open; ``resumed`` is whether the server resumed an existing session."""
 
     resumed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection is gone and a new one is on its way; no speech is lost by that."""
+    """The connection was lost and the client reconnects; speech is buffered meanwhile."""
 
     reason: str
     retry_in_s: float
@@ -89,9 +90,9 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class CatchingUp:
-    """Kept speech is sent faster than it was spoken; its text is so far behind.
+    """Buffered speech is sent faster than real time; its text is ``behind_s`` seconds late.
 
-    It comes about once a second after a connection was lost for long, and with 0 at the end.
+    Emitted about once a second after a long outage, and with 0 at the end.
     """
 
     behind_s: float
@@ -110,27 +111,27 @@ LiveEvent = (
     | Failed
     | Closed
 )
-"""What an application sees of a live stream."""
+"""The events that an application receives."""
 
 
 class State(enum.Enum):
-    """Where the conversation stands with the connection that is there."""
+    """The state of the current connection."""
 
     WAITING = "waiting"
-    """Nothing but the opening may be sent."""
+    """Only the first message may be sent."""
     OPEN = "open"
     MISPLACED = "misplaced"
-    """The new session is not the one that was asked for: stop it and start another."""
+    """The new session has other parameters than requested: stop it and start another."""
     OVER = "over"
-    """Every final is there."""
+    """All finals have arrived."""
 
 
 class Conversation:
     """Speech in, captions out.
 
     Args:
-        parameters: What is asked of each session.
-        encode: Makes Opus packets; ``None`` sends PCM.
+        parameters: The stream parameters of each session.
+        encode: Encodes a frame as an Opus packet; ``None`` to send PCM.
     """
 
     def __init__(self, parameters: StreamParameters, encode: Encode | None) -> None:
@@ -145,57 +146,57 @@ class Conversation:
         self.audio = KeptAudio(parameters.start_sample, encode)
         self.state = State.WAITING
         self.safe_sample = parameters.start_sample
-        """All speech before it has been told in finals."""
+        """The position before which all speech is in finals."""
         self.received_sample = parameters.start_sample
         self.furthest_sample = parameters.start_sample
-        """The furthest that any session has received."""
+        """The furthest position that any session has received."""
         self._losses = Losses()
-        self._sent_sample = parameters.start_sample  # up to where the session gets audio
-        self._has_sent = False  # since the connection is there
+        self._sent_sample = parameters.start_sample  # end of the audio sent to the session
+        self._has_sent = False  # on this connection
         self._partial_sample = 0  # the end of the newest partial
-        self._behind_s: float | None = None  # as reported last; None: not catching up
+        self._behind_s: float | None = None  # last reported value; None: not catching up
         self._session: Ready | None = None
         self._last_result = 0  # of this session
         self._finals = 0  # of all sessions
-        self._utterance = 0  # of the newest final, as the application counts
-        self._utterances_before = 0  # those of sessions before this one
-        self._cues: deque[int] = deque()  # where the application asked for a final
+        self._utterance = 0  # of the newest final, over all sessions
+        self._utterances_before = 0  # those of earlier sessions
+        self._cues: deque[int] = deque()  # positions at which the application requested a final
         self._cues_sent = 0
         self._ack_due: int | None = None
         self._configure_due: Configure | None = None
         self._is_configured = False
-        self._asked_place: dict[str, int] | None = None  # by a whole query
+        self._asked_place: dict[str, int] | None = None  # if the query was complete
         self._is_finished = False
         self._is_stop_sent = False
 
     @property
     def is_finished(self) -> bool:
-        """Whether the application has said that no more speech comes."""
+        """Whether the application has ended the audio."""
         return self._is_finished
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the server owes us a word."""
+        """Whether a message from the server is due."""
         unmarked = self.audio.next_sample - self.received_sample
         return self.state is State.WAITING or self._is_stop_sent or unmarked > UNMARKED_SAMPLES
 
     @property
     def behind_samples(self) -> int:
-        """How much speech has no text yet."""
+        """Length of the speech that has no text yet."""
         return self.audio.end_sample - max(self.safe_sample, self._partial_sample)
 
     def receive_pcm(self, pcm: Pcm16) -> None:
-        """Take speech from the application."""
+        """Receive speech from the application."""
         self.audio.receive_pcm(pcm)
 
     def skip(self, samples: int) -> None:
-        """Report speech that was never captured as a gap; silence keeps the clock."""
+        """Report uncaptured speech as a gap, and send silence in its place."""
         start_sample = self.audio.end_sample
         self.audio.receive_pcm(np.zeros(samples, np.int16))
         self._losses.note(start_sample, start_sample + samples, NOT_CAPTURED)
 
     def limit(self, max_samples: int) -> None:
-        """Keep no more audio than this; the oldest is dropped and reported as a gap."""
+        """Drop the oldest audio above this length, and report it as a gap."""
         audio = self.audio
         if self.state is State.OPEN and audio.kept_samples > max_samples:
             is_unsent = audio.next_sample <= audio.safe_sample
@@ -203,34 +204,34 @@ class Conversation:
         audio.drop_above(max_samples)
 
     def give_up(self, code: str) -> list[Gap]:
-        """Return what is missing for good if there is no further connection."""
+        """Return the gaps that remain if there is no further connection."""
         self._losses.note(self.safe_sample, self.audio.end_sample, code)
         return self._losses.due()
 
     def finalize(self) -> None:
-        """Ask for a final of all that was said up to here."""
+        """Request a final for the speech so far."""
         if not self._cues or self._cues[-1] != self.audio.end_sample:
             self._cues.append(self.audio.end_sample)
 
     def configure(self, change: Configure) -> None:
-        """Change what is asked of this session and of those after it."""
+        """Change the parameters of this session and of later ones."""
         given = {name: value for name, value in _given(change).items() if name in _CONFIGURABLE}
         self._parameters = msgspec.structs.replace(self._parameters, **given)
         self._is_configured = True
         self._configure_due = self._configuration()
 
     def finish(self) -> None:
-        """Take note that no more speech comes; idempotent."""
+        """End the audio; idempotent."""
         if not self._is_finished:
             self.audio.finish()
             self._is_finished = True
 
     def query(self) -> dict[str, str]:
-        """Return what the address of the next connection says.
+        """Return the query of the URL of the next connection.
 
-        A client that comes back says so, to which session (a load balancer sees by it which server
-        has that), and what it asks of a new one if its own is gone. A prompt and hotwords are words
-        of somebody's and don't belong into an address, and the session's secret never does.
+        When resuming, it contains the session ID, by which a load balancer finds the server, and
+        the parameters of a new session in case the old one has expired. Prompts and hotwords are
+        private, so they are not part of a URL; neither is the session secret.
         """
         if self._session is None:
             return {}
@@ -256,14 +257,14 @@ class Conversation:
         return encode_command(Start(**parameters | self._restart()))
 
     def disconnected(self) -> None:
-        """Take note that the connection is gone, for whatever reason."""
+        """Update the state after the connection ended, for any reason."""
         if self.state is not State.OVER:
             self.state = State.WAITING
         if self._session is not None and not self._session.resumable:
             self._forget_session()
 
     def next_message(self) -> str | bytes | None:
-        """Return what is to be sent next, or ``None`` if there is nothing to say."""
+        """Return the next message to send, or ``None`` if there is none."""
         if self.state is State.MISPLACED and not self._is_stop_sent:
             self._is_stop_sent = True
             return encode_command(Stop())
@@ -278,7 +279,7 @@ class Conversation:
         return self._next_of_the_stream()
 
     def receive_event(self, event: Event) -> list[LiveEvent]:
-        """Take what the server says; return what the application is to see of it."""
+        """Process a server event; return the events for the application."""
         events = [*self._receive(event), *self._losses.due(self.safe_sample)]
         return [*events, *self._catching_up()]
 
@@ -289,7 +290,7 @@ class Conversation:
             case AudioProgress() | SwitchFormat() | Final() | Partial() if (
                 self.state is not State.OPEN
             ):
-                return []  # of a session that started elsewhere: it says nothing of our audio
+                return []  # of a session at another position; unrelated to this audio
             case AudioProgress():
                 self.received_sample = max(self.received_sample, event.received_sample)
                 self.furthest_sample = max(self.furthest_sample, self.received_sample)
@@ -306,7 +307,7 @@ class Conversation:
             case Closed():
                 return self._closed(event)
             case Warned(code=WarningCode.AUDIO_GAP):
-                return []  # of what was dropped here, and is reported as a gap with its place
+                return []  # audio dropped by this client, which reports it as a gap itself
             case _:
                 return [event]
 
@@ -314,7 +315,7 @@ class Conversation:
         is_lost = self._session is not None and not ready.resumed
         if is_lost:
             self._forget_session()
-        # Audio may have been dropped since, so compare with what was asked, not with what is kept.
+        # Audio may have been dropped since, so compare with the request, not with the buffer.
         place = {"start_sample": ready.received_sample, "safe_sample": ready.safe_sample}
         if is_lost and place != self._asked_place:
             self.state = State.MISPLACED
@@ -326,10 +327,10 @@ class Conversation:
         if ready.resumed:
             if self._is_configured:
                 self._configure_due = self._configuration()
-            self._cues_sent = 0  # what was asked before the connection broke may not have arrived
+            self._cues_sent = 0  # requests before the connection was lost may not have arrived
             self._sent_sample = ready.received_sample
             self.audio.rewind(ready.received_sample)
-        else:  # no server has what was dropped, and neither have we
+        else:  # dropped audio is lost on both sides
             self._losses.note(self.safe_sample, self.audio.safe_sample, UNREACHABLE)
             self._cues_sent = 0
             self._sent_sample = self.audio.first_sample
@@ -340,7 +341,7 @@ class Conversation:
         return [Connected(ready.resumed)]
 
     def _catching_up(self) -> list[CatchingUp]:
-        """Report how far the text is behind, if that has changed by a second."""
+        """Report how far the text is behind, if it changed by at least a second."""
         if self._behind_s is None or self.state is not State.OPEN:
             return []
         behind_s = self.behind_samples / SAMPLE_RATE_HZ
@@ -354,7 +355,7 @@ class Conversation:
 
     def _final(self, final: Final) -> list[LiveEvent]:
         if final.id <= self._last_result:
-            return []  # again, since our acknowledgement was lost
+            return []  # replayed because the acknowledgement was lost
         self._last_result = self._ack_due = final.id
         self._finals += 1
         self._utterance = final.utterance + self._utterances_before
@@ -364,16 +365,16 @@ class Conversation:
     def _closed(self, closed: Closed) -> list[LiveEvent]:
         if self.state is State.MISPLACED:
             return []
-        self._forget_session()  # all its finals are here
+        self._forget_session()  # all its finals have arrived
         if not self._is_finished or self.audio.unsent_samples:
-            self.state = State.WAITING  # the server ended it: what comes goes to another
+            self.state = State.WAITING  # closed by the server: continue with another session
             return []
         self.state = State.OVER
         return [*self._losses.due(), closed]
 
     def _note_safe(self, sample: int) -> None:
-        """Let go of audio whose finals are here."""
-        sample = min(sample, self.audio.next_sample)  # never of what was not even sent
+        """Drop audio whose finals have arrived."""
+        sample = min(sample, self.audio.next_sample)  # never drop unsent audio
         self.safe_sample = max(self.safe_sample, sample)
         self.audio.forget(self.safe_sample)
         while self._cues and self._cues[0] <= self.safe_sample:
@@ -381,7 +382,7 @@ class Conversation:
             self._cues_sent = max(0, self._cues_sent - 1)
 
     def _restart(self) -> dict[str, int]:
-        """Return where a session starts that has heard nothing, and what it needn't tell."""
+        """Return the start and the safe position for a new session."""
         return {
             "start_sample": self.audio.first_sample,
             "safe_sample": self.audio.safe_sample,
@@ -395,7 +396,7 @@ class Conversation:
             self._configure_due = self._configuration()
 
     def _configuration(self) -> Configure:
-        """Return all that may have been changed since the session began: telling twice is safe."""
+        """Return all parameters that may have changed; sending them twice is harmless."""
         now = self._parameters
         is_pcm = now.format is Wire.PCM16
         return Configure(
@@ -415,7 +416,7 @@ class Conversation:
         self._utterances_before = self._utterance
 
     def _next_of_the_stream(self) -> str | bytes | None:
-        """Return the next audio, or what is to be said at this place of it."""
+        """Return the next audio message, or the command due at this position."""
         cue = self._cues[self._cues_sent] if self._cues_sent < len(self._cues) else None
         if cue is not None and cue <= self.audio.next_sample:
             self._cues_sent += 1
@@ -430,7 +431,7 @@ class Conversation:
         return None
 
     def _note_sent(self, start_sample: int) -> None:
-        """Take note of what the session gets next, and of what was dropped before it."""
+        """Record the audio that is sent next, and the audio dropped before it."""
         code = TOO_SLOW if self._has_sent else UNREACHABLE
         self._losses.note(self._sent_sample, start_sample, code)
         self._sent_sample = max(self._sent_sample, self.audio.next_sample)

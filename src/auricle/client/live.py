@@ -1,8 +1,8 @@
-"""A live stream to a server: speech goes up, captions come down, whatever the network does.
+"""A live stream to a server that survives lost connections.
 
-One task owns the connection, and three work on it: one reads, one writes, one watches that
-somebody is there. When any of them sees it end, all do, and the next connection is made. What is
-said on it, and what is said again, is decided in :mod:`auricle.client.conversation`.
+One task owns the connection, and three use it: a reader, a writer and a watchdog. When one of them
+detects its end, all stop, and the client reconnects. :mod:`auricle.client.conversation` decides
+which messages are sent and resent.
 """
 
 import math
@@ -43,13 +43,13 @@ from auricle.protocol.native.stream import (
 from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 WAITING_EVENTS = 256
-"""An application that doesn't look for so many events gets no more of them until it does."""
+"""Size of the event queue; while it is full, the client does not read from the server."""
 
 SEND_STEP_SAMPLES = SAMPLE_RATE_HZ
 
 
 class LiveClient:
-    """A live stream; use it as a context, and iterate over it in one task while another sends.
+    """A live stream; an async context manager. Send in one task and iterate in another.
 
     ::
 
@@ -59,19 +59,20 @@ class LiveClient:
                 if isinstance(event, Final):
                     print(event.text)
 
-    Iteration ends once the last final is there. Lost connections and servers that restart are no
-    events of note: finals come once and in order all the same. Audio is Opus on the wire.
+    Iteration ends after the last final. Each final is delivered once and in order, even over lost
+    connections and server restarts. Audio is sent as Opus by default.
 
     Args:
-        url: The server's base, as ``http://127.0.0.1:6007``.
-        parameters: What is asked of it. ``format`` may be ``OPUS`` or ``PCM16``; channels, rate
-            and frames are the client's own business.
-        api_key: The key to show, if the server has keys.
-        rules: How patient to be.
-        libopus: What encodes; found if not given.
+        url: The base URL of the server, such as ``http://127.0.0.1:6007``.
+        parameters: The stream parameters. ``format`` may be ``OPUS`` or ``PCM16``; the client
+            sets channels, sample rate and frame length itself.
+        api_key: The API key, if the server requires one.
+        rules: Timeouts, retries and buffer size.
+        libopus: The encoder library; found automatically if omitted.
 
     Raises:
-        SetupError: ``url`` is no address, or there is no libopus.
+        SetupError: ``url`` is invalid, or libopus was not found.
+        ValueError: The format is not supported.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class LiveClient:
         self._rules = rules or ClientRules()
         asked = parameters or StreamParameters()
         if asked.format not in (Wire.OPUS, Wire.PCM16):
-            raise ValueError(f"a LiveClient sends opus or pcm16, not {asked.format}")
+            raise ValueError(f"unsupported format {asked.format}; use opus or pcm16")
         encode = None
         if asked.format is Wire.OPUS:
             encode = OpusPacketEncoder(libopus or find_libopus(), frame_ms=FRAME_MS).encode
@@ -98,7 +99,7 @@ class LiveClient:
         self._events: MemoryObjectReceiveStream[LiveEvent]
         self._tasks: TaskGroup
         self._news = anyio.Event()  # for the writer
-        self._room = anyio.Event()  # for those who send
+        self._room = anyio.Event()  # for senders
         self._heard_at = -math.inf
         self._is_telling = False
         self._has_connected = False
@@ -108,41 +109,41 @@ class LiveClient:
 
     @property
     def received_sample(self) -> int:
-        """How far the server has taken our speech, in 16 kHz samples of the stream."""
+        """The position up to which the server has received audio, in samples at 16 kHz."""
         return self._conversation.received_sample
 
     @property
     def safe_sample(self) -> int:
-        """Up to where all finals are here."""
+        """The position up to which all finals have arrived, in samples at 16 kHz."""
         return self._conversation.safe_sample
 
     @property
     def trouble(self) -> str | None:
-        """Why there is no connection, in words for people; ``None`` while there is one."""
+        """Why there is no connection, as readable text; ``None`` while connected."""
         return self._trouble
 
     @property
     def waiting_samples(self) -> int:
-        """Speech that has not been sent yet."""
+        """Length of the unsent speech, in samples at 16 kHz."""
         return self._conversation.audio.unsent_samples
 
     @property
     def unfinished(self) -> Gap | None:
-        """Return the speech whose finals are not here; what is missing if it ends now."""
+        """The speech without finals, as the gap that results if the stream ends now."""
         start_sample, end_sample = self.safe_sample, self._conversation.audio.end_sample
         return Gap(start_sample, end_sample, STOPPED) if end_sample > start_sample else None
 
     @property
     def dropped_samples(self) -> int:
-        """Speech that :meth:`push` gave up because the server was gone for too long."""
+        """Speech that :meth:`push` dropped during a long outage, in samples at 16 kHz."""
         return self._conversation.audio.dropped_samples
 
     async def __aenter__(self) -> Self:
         """Connect.
 
         Raises:
-            Unreachable: Nobody is there, or the server was full or starting for too long.
-            RequestError: The server refuses us.
+            Unreachable: The server was unreachable, full or not ready for too long.
+            RequestError: The server rejected the request.
         """
         connection = await self._connect()
         self._told, self._events = anyio.create_memory_object_stream[LiveEvent](WAITING_EVENTS)
@@ -160,18 +161,18 @@ class LiveClient:
         self._tasks.cancel_scope.cancel()
         if kind is not None and issubclass(kind, anyio.get_cancelled_exc_class()):
             await self._tasks.__aexit__(kind, error, trace)
-        else:  # an error of the application's own is no part of our group
+        else:  # an application error must not be part of the task group's errors
             await self._tasks.__aexit__(None, None, None)
         self._events.close()
 
     async def send(self, pcm: Pcm16) -> None:
-        """Send speech; waits while the server has more of it than it can make safe.
+        """Send speech; wait while the buffer is full.
 
         Args:
-            pcm: int16, shape [samples], 16 kHz mono, any number of them.
+            pcm: int16, shape [samples], 16 kHz mono, any length.
 
         Raises:
-            AuricleError: The stream has ended, as iteration will tell too.
+            AuricleError: The stream has failed; iteration raises the same error.
         """
         for at in range(0, pcm.size, SEND_STEP_SAMPLES):
             while self._conversation.audio.kept_samples >= self._max_kept_samples:
@@ -182,25 +183,25 @@ class LiveClient:
         await anyio.lowlevel.checkpoint()
 
     def push(self, pcm: Pcm16) -> None:
-        """Send speech without ever waiting, as from a microphone; the oldest gives way.
+        """Send speech without waiting, as from a microphone; a full buffer drops the oldest.
 
         Args:
             pcm: As for :meth:`send`.
 
         Raises:
-            AuricleError: The stream has ended.
+            AuricleError: The stream has failed.
         """
         self._take(pcm)
         self._conversation.limit(self._max_kept_samples)
 
     def skip(self, samples: int) -> None:
-        """Report that this many samples of speech, which come next, were never captured.
+        """Report that the next samples of speech were not captured.
 
-        Silence takes their place, so that the times of what follows stay right, and a ``Gap`` comes
-        once the text before it is there.
+        They are replaced by silence, so that later times stay correct. A ``Gap`` follows after the
+        text before it.
 
         Raises:
-            AuricleError: The stream has ended.
+            AuricleError: The stream has failed.
         """
         self._check()
         self._conversation.skip(samples)
@@ -208,28 +209,28 @@ class LiveClient:
         self._news.set()
 
     def finalize(self) -> None:
-        """Ask for the final of what was said so far, without waiting for silence."""
+        """Request the final of the speech so far, without waiting for silence."""
         self._check()
         self._conversation.finalize()
         self._news.set()
 
     def configure(self, change: Configure) -> None:
-        """Change the language, prompt or ``endpoint_ms``; formats are the client's business."""
+        """Change the language, prompt or ``endpoint_ms``; other fields are ignored."""
         self._check()
         self._conversation.configure(change)
         self._news.set()
 
     def finish(self) -> None:
-        """Say that no more speech comes: the last final follows, and iteration ends."""
+        """End the audio; iteration ends after the last final."""
         self._conversation.finish()
         self._news.set()
 
     def __aiter__(self) -> AsyncIterator[LiveEvent]:
-        """Return the events as they come.
+        """Iterate over the events.
 
         Raises:
-            Unreachable: The server was gone for longer than the rules allow.
-            RequestError: It ended the stream, and would again.
+            Unreachable: The server was unreachable for longer than the rules allow.
+            RequestError: The server ended the stream, and a retry would fail too.
         """
         return self._tell()
 
@@ -251,7 +252,7 @@ class LiveClient:
             raise self._failure
 
     async def _run(self, first: ClientConnection) -> None:
-        """Go on until every final is here, over as many connections as that takes."""
+        """Run until all finals have arrived, over any number of connections."""
         connection: ClientConnection | None = first
         failed: ConnectionFailed | None = None
         with self._told:
@@ -271,7 +272,7 @@ class LiveClient:
                     await self._told.send(gap)
 
     async def _connect(self, failed: ConnectionFailed | None = None) -> ClientConnection:
-        """Return a new connection, however long it takes within the rules."""
+        """Return a new connection; retry within the limits of the rules."""
         while True:
             if failed is not None:
                 self._trouble = failed.reason
@@ -290,7 +291,7 @@ class LiveClient:
         """Wait before the next attempt.
 
         Raises:
-            Unreachable: That would be longer than the rules allow.
+            Unreachable: The next attempt would exceed the limits of the rules.
         """
         rules, is_there = self._rules, self._has_connected or failed.is_refusal
         delay_s = self._backoff.next_delay_s(
@@ -299,26 +300,26 @@ class LiveClient:
             failed.asked_s,
         )
         if delay_s is None:
-            raise Unreachable(f"{self._url} can't be used: {failed.reason.rstrip('.')}.")
+            raise Unreachable(f"Cannot connect to {self._url}: {failed.reason.rstrip('.')}.")
         if self._has_connected:
             await self._told.send(Disconnected(failed.reason, delay_s))
         await anyio.sleep(delay_s)
 
     async def _converse(self, connection: ClientConnection) -> ConnectionFailed | None:
-        """Use a connection until it ends; return why, if it was not meant to.
+        """Use a connection until it ends; return the reason, unless the stream is complete.
 
         Raises:
-            AuricleError: Another connection would end in the same way.
+            AuricleError: Another connection would fail in the same way.
         """
         self._has_connected = True
         self._heard_at = anyio.current_time()
         self._last_failed = None
         try:
-            async with anyio.create_task_group() as beside:
-                beside.start_soon(self._write, connection)
-                beside.start_soon(self._watch, connection)
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._write, connection)
+                tasks.start_soon(self._watch, connection)
                 ended = await self._read(connection)
-                beside.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()
         finally:
             with anyio.move_on_after(CLOSE_LIMIT_S, shield=True):
                 await connection.close()
@@ -327,7 +328,7 @@ class LiveClient:
         return ended
 
     async def _read(self, connection: ClientConnection) -> ConnectionFailed | AuricleError | None:
-        """Take in what the server says; return why that ended, or ``None`` if all is said."""
+        """Process server messages; return why they ended, or ``None`` after the last final."""
         while self._conversation.state is not State.OVER:
             try:
                 message = await connection.recv()
@@ -358,7 +359,7 @@ class LiveClient:
         self._room.set()
 
     async def _write(self, connection: ClientConnection) -> None:
-        """Send what there is to send; the reader is told of a connection that ended."""
+        """Send all messages; the reader handles the end of the connection."""
         try:
             await connection.send(self._conversation.connected())
             while True:
@@ -373,7 +374,7 @@ class LiveClient:
             return
 
     async def _watch(self, connection: ClientConnection) -> None:
-        """Cut a connection that nobody is at the other end of."""
+        """Abort a connection whose server does not respond."""
         rules = self._rules
         while True:
             limit_s = rules.silence_s if self._conversation.is_waiting else rules.keepalive_s
@@ -387,7 +388,7 @@ class LiveClient:
                 return
 
     async def _answers(self, connection: ClientConnection) -> bool:
-        """Ask the server whether it is there: it may just have nothing to say."""
+        """Send a ping; return whether the server answers. It may just have nothing to send."""
         asked_at = anyio.current_time()
         with anyio.move_on_after(self._rules.silence_s), suppress(ConnectionClosed):
             await (await connection.ping())

@@ -1,4 +1,4 @@
-"""Speech that no session will ever receive. I/O-free."""
+"""Gaps: speech that no session will receive. No I/O."""
 
 from math import inf
 
@@ -6,24 +6,25 @@ from auricle.types import Gap
 
 
 class Losses:
-    """Collects what is lost, and reports each stretch once, after all finals before it."""
+    """Collects gaps, and reports each once, after all finals before it."""
 
     def __init__(self) -> None:
-        self._known: list[Gap] = []  # in order of time, none over another
+        self._known: list[Gap] = []  # in order of time, without overlap
         self._waiting: list[Gap] = []
 
     def note(self, start_sample: int, end_sample: int, code: str) -> None:
-        """Add a stretch; what is known of it already is not reported again."""
+        """Add a gap; parts that are already known are not reported again."""
         for known in list(self._known):
             self._add(start_sample, min(end_sample, known.start_sample), code)
             start_sample = max(start_sample, known.end_sample)
         self._add(start_sample, end_sample, code)
 
     def due(self, safe_sample: float = inf) -> list[Gap]:
-        """Return what is to be reported now, in order of time.
+        """Return the gaps to report now, in order of time.
 
         Args:
-            safe_sample: All finals before it are there; without one, all is due.
+            safe_sample: The position before which all finals have arrived; by default, all gaps
+                are due.
         """
         due = [gap for gap in self._waiting if gap.start_sample <= safe_sample]
         self._waiting = [gap for gap in self._waiting if gap.start_sample > safe_sample]
