@@ -1,1 +1,1 @@
-"""Recognisers on other machines: what a gateway says to them, and both ends of that."""
+"""Recognisers on other machines: the protocol between gateway and recogniser, and both ends."""

@@ -1,1 +1,1 @@
-"""The side that sends jobs."""
+"""The gateway, which sends jobs."""

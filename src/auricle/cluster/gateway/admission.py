@@ -1,9 +1,9 @@
-"""What a gateway has let in, and for what it keeps room. No I/O, no clock.
+"""Admission and reservations of a gateway. No I/O, no clock.
 
-The rules are those of the pool (:mod:`auricle.workers.asr.admission`); what differs is what is
-known. A gateway knows its own jobs exactly, though not which of them run already, and of all others
-what was told last. So what other gateways have waiting counts as one reservation of theirs, and
-this gateway's part of the recognisers' room is all that it lets in.
+The rules are those of the pool (:mod:`auricle.workers.asr.admission`), with less information. A
+gateway knows its own jobs, but not which of them run already; it knows other gateways' jobs only
+from the recognisers' latest reports. Audio of other gateways that waits counts as one reservation,
+and a gateway admits at most its share of the recognisers' queues.
 """
 
 import math
@@ -18,19 +18,19 @@ from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, Workers
 
 OTHERS = ClientId("\0others")
-"""Whose the work of other gateways is; no key has such a name."""
+"""Client ID for the work of other gateways; no key has such a name."""
 
 
 @dataclass(slots=True)
 class FleetCapacity:
-    """What the recognisers told last, all together.
+    """Sum of the recognisers' latest reports.
 
     Attributes:
-        workers: Those that can work now.
-        max_audio_s: Most seconds of audio that may wait there.
-        waiting_audio_s: What does.
-        running_audio_s: What is worked on.
-        seconds_per_audio_s: What a second of load costs a worker; 0 if that isn't known.
+        workers: Number of workers that are ready or busy.
+        max_audio_s: Maximum waiting audio, in seconds.
+        waiting_audio_s: Waiting audio, in seconds.
+        running_audio_s: Running audio, in seconds.
+        seconds_per_audio_s: Worker seconds for one second of load; 0 if unknown.
     """
 
     workers: int = 0
@@ -42,7 +42,7 @@ class FleetCapacity:
 
 @dataclass(slots=True)
 class _Bounds:
-    """This gateway's part of the room, in place of the settings of a pool."""
+    """This gateway's share of the queues, in place of a pool's settings."""
 
     queue_audio_s: float
     queue_jobs: int
@@ -50,11 +50,11 @@ class _Bounds:
 
 
 class GatewayAdmission:
-    """Decides who is let in.
+    """Decide which jobs and reservations a gateway accepts.
 
     Args:
-        settings: Most jobs in flight (``queue_jobs``), and most of the room for a key.
-        gateways: How many share the recognisers.
+        settings: Maximum jobs in flight (``queue_jobs``), and maximum share of the queue for a key.
+        gateways: Number of gateways that share the recognisers.
     """
 
     def __init__(self, settings: QueueSettings, gateways: int) -> None:
@@ -70,23 +70,23 @@ class GatewayAdmission:
 
     @property
     def reserved_audio_s(self) -> float:
-        """Seconds of audio that this gateway keeps room for."""
+        """Audio reserved by this gateway, in seconds."""
         return self._admission.reserved_audio_s - self._others_s
 
     @property
     def in_flight(self) -> list[Ticket]:
-        """What is asked for and not answered yet."""
+        """Jobs that were sent and not answered yet."""
         return list(self._backlog.waiting())
 
     def observe(self, known: FleetCapacity) -> None:
-        """Take in what the recognisers told."""
+        """Update the capacity from the recognisers' latest reports."""
         self._workers.ready = self._workers.size = known.workers
         if known.seconds_per_audio_s > 0:
             self._speed.seconds_per_load = known.seconds_per_audio_s
         own_s = self._backlog.waiting_audio_s
         self._keep_for_others(max(0.0, known.waiting_audio_s - own_s))
         part_s = min(known.max_audio_s / self._gateways + self._others_s, known.max_audio_s)
-        # What runs takes no room there, but can't be told from what waits among our own.
+        # Running audio uses no queue room, but our own backlog does not show which jobs run.
         self._bounds.queue_audio_s = part_s + min(own_s, known.running_audio_s)
 
     def reserve(
@@ -98,10 +98,10 @@ class GatewayAdmission:
         standing: bool,
         resumed: bool,
     ) -> tuple[str, list[Ticket]]:
-        """Keep room; return its name, and the tickets that have to make way.
+        """Reserve room; return the reservation's name, and the tickets to shed.
 
         Raises:
-            Overloaded: There is no room, or the wait is longer than ``max_wait_s``.
+            Overloaded: There is no room, or the wait would be longer than ``max_wait_s``.
         """
         admission = self._admission
         spare_s = admission.spare_s(standing=standing, resumed=resumed)
@@ -113,45 +113,45 @@ class GatewayAdmission:
         return name, shed
 
     def release(self, name: str) -> None:
-        """Give room back; unknown names are ignored."""
+        """Release a reservation; unknown names are ignored."""
         if name != self._others:
             self._admission.release(name)
             self._standing.discard(name)
 
     def has_standing_room(self, job: Job) -> bool:
-        """Whether it is one of a live session's, which has been promised an answer."""
+        """Return whether the job belongs to a live session, whose finals must be answered."""
         return job.reservation in self._standing
 
     def open(self, job: Job, now: float) -> tuple[Ticket, bool]:
-        """Write a job down; return its ticket, and whether room was kept for it.
+        """Record a job; return its ticket, and whether it has a reservation.
 
-        The recognisers decide on the rest: they know how much waits there.
+        The recognisers decide on jobs without one, because they know their queues.
 
         Raises:
-            Overloaded: As many jobs as may be are in flight.
+            Overloaded: The maximum number of jobs is in flight.
         """
-        # The room of a session is worth all its finals: they are few, and theirs is the promise.
+        # A session's reservation covers all its finals: they are few, and must be answered.
         is_reserved = self._admission.claim(job.reservation, job.audio_s)
         is_reserved |= self.has_standing_room(job)
         if not is_reserved and self._backlog.waiting_jobs >= self._bounds.queue_jobs:
             load_s = sum(ticket.load_s for ticket in self._backlog.waiting())
-            raise Overloaded("as many jobs as may be are asked for", self.retry_after_s(load_s))
+            raise Overloaded("too many jobs are in flight", self.retry_after_s(load_s))
         ticket = Ticket(job, now, math.inf)
         self._backlog.queues[job.kind].push(ticket)
         return ticket, is_reserved
 
     def close(self, ticket: Ticket) -> None:
-        """It was answered, or given up."""
+        """Remove a job that was answered or given up."""
         self._backlog.remove(ticket)
 
     def older_partial(self, job: Job) -> Ticket | None:
-        """Return what this job makes superfluous: an older guess at the same utterance."""
+        """Return the older partial of the same utterance, which this job replaces."""
         if job.kind is not JobKind.PARTIAL:
             return None
         return self._backlog.waiting_partial(job)
 
     def retry_after_s(self, load_s: float) -> int:
-        """Return when so much work will be done, in whole seconds."""
+        """Return the time until ``load_s`` of work is done, in whole seconds."""
         return self._speed.retry_after_s(load_s)
 
     def _keep_for_others(self, audio_s: float) -> None:

@@ -1,9 +1,9 @@
-"""Whether a recogniser is to be asked, as a function of what became of it. No I/O, no clock.
+"""Ejection: decide whether jobs are sent to a recogniser. No I/O, no clock.
 
-It is *out* until a look at it succeeds, again after three looks in a row that failed, and at once
-when it loses a job. Whoever is out is looked at less and less often, ``BACKOFF_FIRST_S`` to
-``BACKOFF_MAX_S``. One that answers looks but loses jobs, as a proxy does whose recogniser is gone,
-comes back later each time, until it has answered a job.
+A recogniser is ejected (*out*) until its first successful health check (a *look*), after three
+failed checks in a row, and immediately when it loses a job. While it is out, checks back off
+exponentially, ``BACKOFF_FIRST_S`` to ``BACKOFF_MAX_S``. A recogniser that passes checks but loses
+jobs, such as a proxy without a recogniser, stays out longer each time until it answers a job.
 """
 
 import math
@@ -20,13 +20,13 @@ BACKOFF_MAX_S = 8.0
 
 @dataclass(slots=True)
 class Ejection:
-    """One recogniser's standing.
+    """Ejection state of one recogniser.
 
     Attributes:
-        capacity: What it told last; kept while it is out.
-        told_at: When it did, in monotonic seconds.
-        is_out: Whether nothing is to be sent there.
-        next_look_at: Monotonic seconds; infinity while a look is under way.
+        capacity: Its latest report; kept while it is ejected.
+        told_at: Time of that report, in monotonic seconds.
+        is_out: Whether it is ejected.
+        next_look_at: Time of the next check, in monotonic seconds; infinity during a check.
     """
 
     capacity: Capacity | None = None
@@ -40,17 +40,17 @@ class Ejection:
 
     @property
     def is_usable(self) -> bool:
-        """Whether a job may be sent there."""
+        """Whether jobs may be sent to it."""
         is_ready = self.capacity is not None and self.capacity.ready > 0
         return not self.is_out and is_ready and not self._has_refused
 
     def look_started(self) -> None:
-        """It is being looked at: tell how that ends."""
+        """Record the start of a check; the caller must report its outcome."""
         self.next_look_at = math.inf
         self._is_look_stale = False
 
     def look_succeeded(self, capacity: Capacity, now: float) -> None:
-        """It lives, and told this; unless it lost a job since it was asked."""
+        """Record a successful check; the report is ignored if a job was lost since it started."""
         self._failed_looks = 0
         if self._is_look_stale:
             return
@@ -59,7 +59,7 @@ class Ejection:
         self.next_look_at = now + LOOK_EVERY_S
 
     def look_failed(self, now: float) -> None:
-        """It gave no answer, or none that makes sense."""
+        """Record a failed check: no response, or an invalid one."""
         self._failed_looks += 1
         self.is_out |= self._failed_looks >= FAILED_LOOKS
         beyond = max(1, self._failed_looks - FAILED_LOOKS + 1)
@@ -67,7 +67,7 @@ class Ejection:
         self.next_look_at = now + wait_s
 
     def job_lost(self, now: float) -> None:
-        """A job that was sent there never came back; many at once are one reason."""
+        """Record a lost job; several lost at once count as one."""
         if self.is_out:
             return
         self._is_look_stale = True
@@ -76,11 +76,11 @@ class Ejection:
         self.next_look_at = now + _backoff_s(self._lost_jobs)
 
     def job_answered(self) -> None:
-        """It has done what it is there for."""
+        """Record an answered job, which resets the backoff for lost jobs."""
         self._lost_jobs = 0
 
     def job_refused(self) -> None:
-        """It takes no work now, whatever it told before: not asked until the next look."""
+        """Record that it accepts no work; it gets no jobs until the next check."""
         self._has_refused = True
         self._lost_jobs = 0
 

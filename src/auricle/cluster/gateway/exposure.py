@@ -1,4 +1,4 @@
-"""Which recognisers are reached over networks of others without encryption."""
+"""Find recogniser URLs that use public networks without encryption."""
 
 import ipaddress
 import socket
@@ -12,9 +12,9 @@ RESOLVE_LIMIT_S = 10.0
 
 
 async def open_urls(urls: Iterable[str]) -> list[str]:
-    """Return the ``http://`` URLs that lead to an address outside loopback and private networks.
+    """Return the ``http://`` URLs whose host has a public address.
 
-    A host whose name can't be resolved in time is left out: nothing is sent there either.
+    A host that cannot be resolved in time is omitted: nothing can be sent to it either.
     """
     return [url for url in urls if urlsplit(url).scheme == "http" and await _is_public(url)]
 

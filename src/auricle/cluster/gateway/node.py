@@ -1,9 +1,8 @@
-"""One recogniser's address: asks there, and looks how it is.
+"""HTTP client for one recogniser URL: sends jobs and checks health.
 
-What becomes of a job is told apart into three: an answer, a judgement (an
-:class:`~auricle.errors.AuricleError`, as the recogniser said it) and :class:`Lost`, which is all
-that nobody has judged: no connection, an answer that breaks off, that makes no sense or falls
-silent, and whatever a proxy between us says of its own.
+A job has one of three outcomes: a transcript, an :class:`~auricle.errors.AuricleError` from the
+recogniser, or :class:`Lost`. The latter covers a failed connection, an answer that is truncated,
+invalid or silent, and any response of a proxy.
 """
 
 import contextlib
@@ -33,37 +32,37 @@ from auricle.errors import RemoteProtocolError, SetupError, Unauthorized
 from auricle.types import Job, Transcript
 
 KEEP_ALIVE_S = 2.0
-"""Shorter than servers keep theirs (uvicorn 5 s): no job shall meet a connection that closes."""
+"""Shorter than servers' keep-alive (uvicorn: 5 s), so that no job meets a closing connection."""
 MAX_KEPT_CONNECTIONS = 64
 LONGEST_S = 3600.0
-"""Beats for so long without an end are a lie, however long a queue may be."""
+"""Maximum time of beats without a result, longer than any queue."""
 SLOWEST_BYTES_PER_S = 1e6
-"""A job may take so long to get there before silence counts: a network of 8 Mbit/s will do."""
+"""Minimum upload speed (8 Mbit/s); the time for sending a job is added to the silence limit."""
 ENDING_S = 0.05
-"""How long an answer's last bytes, which hold nothing, are waited for: the connection can then be
-used again."""
+"""Maximum wait for the end of the response body after the last frame, so that the connection can be
+reused."""
 
 log = structlog.get_logger(__name__)
 
 
 _FAULTS = (httpx.HTTPError, OSError, UnicodeError)
-"""What may be wrong with the way there; the last is a name that can't even be looked up."""
+"""Transport errors; ``UnicodeError`` is raised for a host name that cannot be encoded."""
 
 
 class Lost(Exception):
-    """Nobody has judged the job; ``str()`` tells why, for the log."""
+    """The recogniser gave no result for the job; ``str()`` is the reason, for the log."""
 
 
 class Node:
-    """See the module.
+    """Client of one recogniser; see the module.
 
     Args:
-        name: What its workers' ids begin with; short, and no address: ``/health`` shows it.
-        url: Where it is.
-        http: Shared by all of them: how, and with which key.
+        name: Prefix of its worker IDs; short and not an address, because ``/health`` shows it.
+        url: Base URL of the recogniser.
+        http: HTTP client with the key, shared by all nodes.
 
     Raises:
-        SetupError: There can be no such address.
+        SetupError: The URL is invalid.
     """
 
     def __init__(self, name: str, url: str, http: httpx.AsyncClient) -> None:
@@ -72,27 +71,27 @@ class Node:
         self.ejection = Ejection()
         self.in_flight_audio_s = 0.0
         self.refuses_key = False
-        """At the last look it asked for another key than ours."""
+        """Whether the recogniser rejected the key at the latest check."""
         self._http = http
         try:
             self._jobs_url = httpx.URL(url + JOBS_PATH)
             self._capacity_url = httpx.URL(url + CAPACITY_PATH)
         except httpx.InvalidURL as exc:
-            raise SetupError(f"AURICLE_ENGINE_URLS: {url} is no address.") from exc
+            raise SetupError(f"AURICLE_ENGINE_URLS: invalid URL {url}.") from exc
 
     @property
     def load(self) -> float:
-        """Seconds of our audio that it has, for each of its workers."""
+        """This gateway's audio in flight there, in seconds per worker."""
         capacity = self.ejection.capacity
         return self.in_flight_audio_s / max(1, capacity.workers if capacity is not None else 1)
 
     async def ask(self, job: Job, *, attempt: int, max_wait_s: float | None) -> Transcript:
-        """Return a job's transcript; cancelling the call ends the job there.
+        """Return a job's transcript; cancelling the call cancels the job on the recogniser.
 
         Raises:
-            Lost: Nobody has judged it.
-            BadRequest: It can't be sent.
-            AuricleError: As the recogniser judged.
+            Lost: The recogniser gave no result.
+            BadRequest: The job cannot be encoded.
+            AuricleError: The error that the recogniser returned.
         """
         body = pack_job(job, attempt=attempt, max_wait_s=max_wait_s)
         patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
@@ -109,7 +108,7 @@ class Node:
             self.in_flight_audio_s -= job.audio_s
 
     async def _exchange(self, job: Job, body: bytes, patience: anyio.CancelScope) -> Transcript:
-        """Send the job and read its answer; each frame renews the patience."""
+        """Send the job and read its answer; each frame extends the deadline of ``patience``."""
         began_at = time.monotonic()
         reader = AnswerReader()
         headers = {"Content-Type": JOB_TYPE}
@@ -119,7 +118,7 @@ class Node:
             if response.status_code != httpx.codes.OK:
                 raise await _refusal(response)
             if response.headers.get("content-type") != ANSWER_TYPE:
-                raise RemoteProtocolError("an answer of another type")
+                raise RemoteProtocolError("unexpected content type")
             chunks = response.aiter_raw()
             async for chunk in chunks:
                 reader.receive_data(chunk)
@@ -135,10 +134,10 @@ class Node:
                     if elapsed_s > LONGEST_S:
                         raise RemoteProtocolError("beats without end")
                     patience.deadline = anyio.current_time() + SILENCE_S
-        raise RemoteProtocolError("an answer without an end")
+        raise RemoteProtocolError("answer ended without a result")
 
     async def look(self) -> None:
-        """Ask how it is, and note that; never raises for anything that is its fault."""
+        """Check the recogniser and record the result; raise no transport or protocol errors."""
         self.ejection.look_started()
         was_out = self.ejection.is_out
         try:
@@ -162,24 +161,28 @@ class Node:
                 return parse_capacity(body)
 
     def lost(self, why: Lost) -> None:
-        """Note that a job was lost here."""
+        """Record that a job was lost."""
         if not self.ejection.is_out:
             log.warning("recogniser_out", url=self.url, why=str(why))
         self.ejection.job_lost(time.monotonic())
 
 
 async def _read(response: httpx.Response, most_bytes: int) -> bytes:
-    """Return a body; more than ``most_bytes`` are not kept."""
+    """Return the response body.
+
+    Raises:
+        RemoteProtocolError: It is larger than ``most_bytes``.
+    """
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > most_bytes:
-            raise RemoteProtocolError("a body that is far too long")
+            raise RemoteProtocolError("response body too long")
     return bytes(body)
 
 
 async def _refusal(response: httpx.Response) -> Exception:
-    """Return what an answer that is none says: a judgement, or nothing that concerns the job."""
+    """Return the error for a response that is not 200: the recogniser's error, or ``Lost``."""
     failed = parse_error(await _read(response, MAX_ERROR_BYTES))
     if failed is None or failed.code in AMONG_MACHINES:
         return Lost(f"status {response.status_code}")
@@ -187,7 +190,7 @@ async def _refusal(response: httpx.Response) -> Exception:
 
 
 def _said(response: httpx.Response, body: bytes) -> str | None:
-    """Return the code of our own error in an answer, if it is one."""
+    """Return the code of a recogniser's error in a response; ``None`` if it has none."""
     failed = None if response.status_code == httpx.codes.OK else parse_error(body)
     return None if failed is None else failed.code
 

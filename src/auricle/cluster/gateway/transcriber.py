@@ -1,16 +1,16 @@
-"""RemoteTranscriber: a Transcriber on recognisers elsewhere, reached over HTTP.
+"""RemoteTranscriber: a Transcriber on remote recognisers, over HTTP.
 
-The recognisers judge: each hosts a pool that retries what its workers die of, convicts poison,
-orders by urgency and is fair between clients, whichever gateway they come through. Here is only
-what a pool can't do for itself: choose a recogniser, notice that one is gone, and ask again.
+Each recogniser hosts a worker pool, which retries jobs after crashes, quarantines poison,
+schedules by urgency and shares fairly between the clients of all gateways. This module does the
+rest: it chooses a recogniser, detects lost ones, and sends jobs again.
 
-**What is asked again.** Whatever a recogniser has said is final. What nobody has judged, because
-the network or the machine was lost, is asked once more, elsewhere if there is an elsewhere; then
-the caller is told to come back. A live final (one with standing room and no deadline) is asked
-until it is answered, each time only once a recogniser has shown that it lives: it is a pure
-function of its audio and options, so it does not matter which asking is answered, nor whether two
-are worked on. Its session has promised the word. A recogniser's refusal for load is handed to the
-caller, unless room was kept for the job: then it waits, as it would in a pool's queue.
+**Retries.** A result or an error from a recogniser is final. A job without one, because the network
+or the machine was lost, is sent once more, to another recogniser if there is one; then it fails
+with a retry time. A live final (one with a standing reservation and no deadline) is sent until it
+is answered, each time only when a recogniser is reachable again, because its session guarantees a
+result. Duplicates are harmless: a transcript is a pure function of audio and options. A rejection
+for load is passed to the caller, unless the job has a reservation; then the job waits, as in a
+pool's queue.
 """
 
 import asyncio
@@ -47,12 +47,12 @@ from auricle.workers.asr.scheduler import Counters
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
 MOST_LOSSES = 2
-"""So often a job may be lost that is no live final: the first time it is asked again."""
+"""Losses after which a job fails, unless it is a live final; after the first it is sent again."""
 RETRY_PATIENCE_S = 15.0
-"""How long such a job, once lost, waits for a recogniser to come back: about what a new one takes
-to load its model. Whatever was accepted had better be answered."""
+"""Maximum wait of such a job, once lost, for a recogniser: about the time that a new one needs to
+load its model. Accepted jobs must be answered."""
 MAX_PAUSE_S = 5.0
-"""A recogniser that is full is asked again after so long at the most: it may have got room."""
+"""Maximum pause before a reserved job is sent again to a full recogniser."""
 RETRY_AFTER_S = 2
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Call:
-    """One call of :meth:`RemoteTranscriber.transcribe`; whoever ends it says why."""
+    """One call of :meth:`RemoteTranscriber.transcribe`."""
 
     ticket: Ticket
     scope: anyio.CancelScope
@@ -69,31 +69,32 @@ class _Call:
     error: AuricleError | None = None
 
     def left_s(self) -> float | None:
-        """Return what is left of the deadline, which has not passed; ``None``: there is none."""
+        """Return the seconds until the deadline, always positive; ``None`` without a deadline."""
         max_wait_s = self.ticket.job.max_wait_s
         if max_wait_s is None:
             return None
         return max(0.001, self.ticket.submitted_at + max_wait_s - time.monotonic())
 
     def end(self, error: AuricleError) -> None:
-        """Let the call raise this."""
+        """Cancel the call with this error; only the first error counts."""
         if self.error is None:
             self.error = error
             self.scope.cancel()
 
 
 class RemoteTranscriber:
-    """See the module, and :class:`auricle.transcriber.Transcriber`.
+    """Send jobs to recognisers; see the module and :class:`auricle.transcriber.Transcriber`.
 
     Call :meth:`start` once, from the event loop that uses it, and :meth:`aclose` at the end.
 
     Args:
-        engine: Where the recognisers are, and how many gateways share them.
-        queue: Bounds of what this gateway has in flight, and how long poison is remembered.
-        crash_budget: Each client's, shared with the decode workers; ``None``: one for this alone.
+        engine: URLs of the recognisers, and the number of gateways that share them.
+        queue: Bounds of this gateway's jobs in flight, and the duration of a quarantine.
+        crash_budget: Crash budget of the clients, shared with the decode workers; ``None`` creates
+            one for this object.
 
     Raises:
-        SetupError: An address can't be one.
+        SetupError: A URL is invalid.
     """
 
     def __init__(
@@ -106,13 +107,13 @@ class RemoteTranscriber:
         headers = {} if key is None else {"Authorization": f"Bearer {key.get_secret_value()}"}
         self._http = httpx.AsyncClient(
             headers=headers,
-            timeout=None,  # each wait has its own limit, see Node
+            timeout=None,  # Node limits each wait
             limits=httpx.Limits(
-                max_connections=None,  # what is in flight is bounded by the books
+                max_connections=None,  # GatewayAdmission bounds the jobs in flight
                 max_keepalive_connections=MAX_KEPT_CONNECTIONS,
                 keepalive_expiry=KEEP_ALIVE_S,
             ),
-            verify=ssl.create_default_context(),  # takes SSL_CERT_FILE, but no proxy, from outside
+            verify=ssl.create_default_context(),  # honours SSL_CERT_FILE, but no proxies
             trust_env=False,
         )
         self._nodes = [
@@ -131,30 +132,30 @@ class RemoteTranscriber:
         self._is_idle = asyncio.Event()
 
     async def start(self) -> None:
-        """Begin to look at the recognisers; returns at once."""
+        """Start the health checks of the recognisers; return immediately."""
         for node in self._nodes:
             watcher = asyncio.create_task(self._watch(node), name=f"recogniser {node.name}")
             watcher.add_done_callback(self._watcher_ended)
             self._watchers.append(watcher)
 
     async def wait_ready(self, timeout_s: float) -> None:
-        """Wait until a recogniser can work.
+        """Wait until a recogniser is ready.
 
         Raises:
-            SetupError: None could in time, or all of them ask for another key.
+            SetupError: No recogniser was ready in time, or all of them reject the key.
         """
         with anyio.move_on_after(timeout_s):
             while not self._usable():
                 if all(node.refuses_key for node in self._nodes):
                     raise SetupError(
-                        "The recognisers ask for another key: set AURICLE_ENGINE_KEY to theirs."
+                        "The recognisers reject the key; set AURICLE_ENGINE_KEY to their key."
                     )
                 await self._next_news()
         if not self._usable():
             raise SetupError(f"no recogniser was ready after {timeout_s:.0f} s")
 
     async def aclose(self, drain_s: float = 0.0) -> None:
-        """Refuse new work, finish what is accepted within ``drain_s``, hang up."""
+        """Reject new jobs, finish accepted ones within ``drain_s``, then close all connections."""
         self._is_draining = True
         if self._calls:
             self._is_idle.clear()
@@ -184,7 +185,7 @@ class RemoteTranscriber:
         try:
             transcript = await self._run(job, now)
         except AuricleError as exc:
-            if isinstance(exc, PoisonJob):  # no other recogniser shall learn it in the same way
+            if isinstance(exc, PoisonJob):  # do not send it to another recogniser
                 self._counters.poison += 1
                 self._poison.quarantine(job.client, job.pcm, time.monotonic())
             count(self._counters, exc)
@@ -203,7 +204,8 @@ class RemoteTranscriber:
     ) -> str:
         """See :class:`auricle.transcriber.Transcriber`.
 
-        Decided from what the recognisers told last, and from what this gateway has let in since.
+        The decision uses the latest reports of the recognisers, and the jobs that this gateway has
+        admitted since.
         """
         try:
             self._refuse_when_down()
@@ -216,7 +218,7 @@ class RemoteTranscriber:
             count(self._counters, exc)
             raise
         for ticket in shed:
-            self._end(ticket, Superseded("more urgent work took its place"))
+            self._end(ticket, Superseded("displaced by more urgent work"))
         return name
 
     def release(self, reservation: str) -> None:
@@ -224,7 +226,7 @@ class RemoteTranscriber:
         self._admission.release(reservation)
 
     def stats(self) -> Stats:
-        """See :class:`auricle.transcriber.Transcriber`; as each recogniser told last."""
+        """See :class:`auricle.transcriber.Transcriber`; uses the recognisers' latest reports."""
         return stats_of(
             self._seen(),
             self._counters,
@@ -232,15 +234,15 @@ class RemoteTranscriber:
             is_open=not self._is_draining,
         )
 
-    # A job.
+    # Jobs.
 
     async def _run(self, job: Job, now: float) -> Transcript:
-        """Let a job in, and ask for it within its deadline."""
+        """Admit a job, and transcribe it within its deadline."""
         if job.reservation is None or self._is_closed:
             self._refuse_when_down()
             self._crash_budget.refuse_exhausted(job.client, now)
         if (older := self._admission.older_partial(job)) is not None:
-            self._end(older, Superseded("a newer partial took its place"))
+            self._end(older, Superseded("replaced by a newer partial"))
         is_promised = job.max_wait_s is None and self._admission.has_standing_room(job)
         ticket, is_reserved = self._admission.open(job, now)
         call = _Call(ticket, anyio.CancelScope(), is_reserved, is_promised)
@@ -248,7 +250,9 @@ class RemoteTranscriber:
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
                 return await self._ask(call)
-            raise call.error or DeadlineExceeded("the answer was not there in time", RETRY_AFTER_S)
+            raise call.error or DeadlineExceeded(
+                "the deadline passed before the answer", RETRY_AFTER_S
+            )
         finally:
             self._admission.close(ticket)
             del self._calls[ticket]
@@ -256,7 +260,7 @@ class RemoteTranscriber:
                 self._is_idle.set()
 
     async def _ask(self, call: _Call) -> Transcript:
-        """Ask until there is an answer, as often as the job is worth it: see the module."""
+        """Send the job, again after losses as described in the module, and return its answer."""
         job = call.ticket.job if call.is_reserved else replace(call.ticket.job, reservation=None)
         losses, avoided = 0, list[Node]()
         while True:
@@ -274,7 +278,7 @@ class RemoteTranscriber:
                     raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
                 self._counters.retried += 1
                 avoided = [node]
-            except (NoWorkerReady, Draining):  # it says so of itself, not of the job
+            except (NoWorkerReady, Draining):  # concerns the recogniser, not the job
                 node.ejection.job_refused()
                 if not call.is_reserved and (node in avoided or not self._usable()):
                     raise
@@ -289,10 +293,10 @@ class RemoteTranscriber:
                 return replace(transcript, attempts=transcript.attempts + losses)
 
     async def _choose(self, call: _Call, avoided: Sequence[Node], *, has_begun: bool) -> Node:
-        """Return the recogniser with the least of our audio for each worker; wait for one.
+        """Return the recogniser with the least of this gateway's audio per worker; wait for one.
 
         Raises:
-            NoWorkerReady: There is none, and the job is not worth more waiting.
+            NoWorkerReady: No recogniser became usable within the job's patience.
         """
         patience_s = math.inf if call.is_reserved else RETRY_PATIENCE_S if has_begun else 0.0
         with anyio.move_on_after(patience_s):
@@ -304,10 +308,10 @@ class RemoteTranscriber:
 
     def _end(self, ticket: Ticket, error: AuricleError) -> None:
         if (call := self._calls.get(ticket)) is not None:
-            self._admission.close(ticket)  # the next of three must not find the first again
+            self._admission.close(ticket)  # so that a third partial does not find this one again
             call.end(error)
 
-    # Who is let in.
+    # Admission.
 
     def _refuse_when_down(self) -> None:
         if self._is_draining:
@@ -324,11 +328,11 @@ class RemoteTranscriber:
         return [NodeView(node.name, node.ejection) for node in self._nodes]
 
     async def _watch(self, node: Node) -> None:
-        """Look at a recogniser whenever that is due, for ever."""
+        """Check a recogniser whenever a check is due, until cancelled."""
         while True:
             if (wait_s := node.ejection.next_look_at - time.monotonic()) > 0:
                 await anyio.sleep(wait_s)
-                continue  # a job that was lost may have put it off
+                continue  # a lost job may have postponed the check
             await node.look()
             self._tell_news()
 
@@ -340,10 +344,10 @@ class RemoteTranscriber:
         await self._news.wait()
 
     def _watcher_ended(self, watcher: asyncio.Task[None]) -> None:
-        """A bug ended it: nobody must be left waiting for what it looked at."""
+        """Fail all calls if a bug ended a health check, so that no caller waits forever."""
         if watcher.cancelled() or (error := watcher.exception()) is None:
             return
         self._is_draining = self._is_closed = True
         for call in self._calls.values():
-            call.end(WorkerError("the recognisers are no longer looked at"))
+            call.end(WorkerError("the health check of a recogniser has ended"))
         log.critical("remote_transcriber_ended", error=type(error).__name__, exc_info=error)

@@ -1,4 +1,4 @@
-"""All recognisers of a gateway as one, from what each told last. No I/O, no clock."""
+"""Aggregate the latest reports of all recognisers of a gateway. No I/O, no clock."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from auricle.workers.asr.scheduler import Counters
 
 
 def count(counters: Counters, error: AuricleError) -> None:
-    """Count a job of this gateway's that ended, or was refused, with this; as a pool counts."""
+    """Count an error of a job of this gateway, by the same rules as a pool."""
     match error:
         case Overloaded() | RateLimited():
             counters.refused += 1
@@ -24,20 +24,20 @@ def count(counters: Counters, error: AuricleError) -> None:
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """One recogniser's address: its name, and its standing."""
+    """One recogniser URL: its name and its ejection state."""
 
     name: str
     ejection: Ejection
 
     @property
     def id(self) -> str:
-        """What is counted once, at however many addresses it is."""
+        """Identity of the recogniser, which is the same at all of its URLs."""
         capacity = self.ejection.capacity
         return capacity.id if capacity is not None and capacity.id else f"\0{self.name}"
 
 
 def fleet_capacity(seen: Sequence[NodeView]) -> FleetCapacity:
-    """Return the sum over those that are in."""
+    """Return the sum over the recognisers that are not ejected."""
     told = [capacity for _, capacity in _distinct(seen)]
     speeds = [capacity.seconds_per_audio_s for capacity in told if capacity.seconds_per_audio_s]
     return FleetCapacity(
@@ -52,10 +52,10 @@ def fleet_capacity(seen: Sequence[NodeView]) -> FleetCapacity:
 def stats_of(
     seen: Sequence[NodeView], counters: Counters, *, reserved_audio_s: float, is_open: bool
 ) -> Stats:
-    """Return the whole as the server shows it.
+    """Return the statistics of all recognisers together.
 
-    Workers, queue and speed are the recognisers', whoever gave them work; jobs are this gateway's,
-    so that the sum over gateways is right.
+    Workers, queues and speed include the work of all gateways. Job counters are those of this
+    gateway, so that they can be summed over gateways.
     """
     known = fleet_capacity(seen)
     told = [capacity for _, capacity in _distinct(seen)]
@@ -81,7 +81,7 @@ def stats_of(
 
 
 def _distinct(seen: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
-    """Yield each recogniser that is in once, as it was told last at any of its addresses."""
+    """Yield each recogniser that is not ejected once, with the latest report from any URL."""
     newest: dict[str, tuple[NodeView, Capacity]] = {}
     for each in sorted(seen, key=lambda each: each.ejection.told_at):
         if each.ejection.capacity is not None and not each.ejection.is_out:
@@ -90,14 +90,14 @@ def _distinct(seen: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
 
 
 def _workers(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
-    names = {each.id: each.name for each in reversed(seen)}  # of several addresses the first
+    names = {each.id: each.name for each in reversed(seen)}  # the first of several URLs
     for each, capacity in _distinct(seen):
         for worker in capacity.worker_list:
             yield replace(worker, id=f"{names[each.id]}/{worker.id}")
 
 
 def _missing(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
-    """Yield one that stands for all workers behind each address that is out."""
+    """Yield one placeholder for the workers behind each ejected URL."""
     for each in seen:
         if each.ejection.is_out:
             state = "starting" if each.ejection.capacity is None else "backing_off"

@@ -1,12 +1,12 @@
-"""The application for Ray Serve: ingresses that gateways speak to, and replicas that do the work.
+"""The Ray Serve application: ingresses that receive jobs, and replicas that run them.
 
-``auricle.cluster.ray.app:app`` is what ``serve run``, ``serve deploy`` and KubeRay import. Settings
-are read once, by the program that deploys, from the environment and the application's ``args``.
+``serve run``, ``serve deploy`` and KubeRay import ``auricle.cluster.ray.app:app``. The deploying
+program reads the settings once, from the environment and the application's ``args``.
 
     gateway → Serve's proxy → Ingress (key, size, head; which replica) → Recogniser (a pool)
 
-An ingress passes the frames of an answer on as they come. When it or a replica is lost on the way,
-the answer breaks off, and a gateway takes that for what it is.
+An ingress forwards the frames of an answer as they arrive. If an ingress or a replica is lost, the
+answer is truncated, and the gateway sends the job again.
 """
 
 import asyncio
@@ -41,28 +41,28 @@ from auricle.types import SAMPLE_RATE_HZ
 BYTES_PER_S = 2 * SAMPLE_RATE_HZ
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
-"""So long a job waits at an ingress that has only just started and has heard of no replica yet: it
-takes two rounds of reports."""
+"""Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
 MOST_REQUESTS = 10_000
-"""At an ingress at once. Jobs wait in the pools, which know what is urgent, and nowhere else."""
+"""Maximum concurrent requests of an ingress; high, because jobs wait only in the pools, which
+schedule by urgency."""
 DRAIN_MARGIN_S = 10.0
-"""From the end of the drain time until Serve kills a replica that is to end."""
+"""Time from the end of the drain until Serve kills a replica."""
 HEALTH_PERIOD_S, HEALTH_TIMEOUT_S = 3.0, 6.0
-"""Serve gives a replica up after three checks that failed or were not answered."""
+"""Serve replaces a replica after three checks that failed or timed out."""
 UPSCALE_DELAY_S, DOWNSCALE_DELAY_S = 10.0, 300.0
 LOOK_BACK_S = 15.0
-"""Serve wants it longer than the 10 s between two of its measurements."""
+"""Must be longer than the 10 s between two of Serve's measurements."""
 
 log = structlog.get_logger(__name__)
 
 
 class Replicas:
-    """All replicas of the application, as what stands behind an ingress.
+    """All replicas of the application, as the backend of an ingress.
 
     Args:
-        recogniser: Serve's handle of them.
-        board: What is known of each.
-        id: The same in each ingress of the application.
+        recogniser: Serve's handle of the replicas.
+        board: State of the replicas.
+        id: Identity of the application; the same in every ingress.
     """
 
     def __init__(self, recogniser: DeploymentHandle, board: ReplicaTable, id: str) -> None:
@@ -72,15 +72,15 @@ class Replicas:
         self._has_heard = asyncio.Event()
 
     async def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
-        """Yield the frames of the answer as a replica gives them; closing it cancels the job.
+        """Yield the frames of a replica's answer; closing the generator cancels the job.
 
         Raises:
-            NoWorkerReady: There is no replica that works.
+            NoWorkerReady: No replica is ready.
         """
         with anyio.move_on_after(FIRST_REPORTS_S):
             await self._has_heard.wait()
         order = self._board.order(time.monotonic())
-        audio_s = len(body) / BYTES_PER_S  # the head counts for little
+        audio_s = len(body) / BYTES_PER_S  # the head is small
         frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
         self._board.sent(order[0], audio_s)
         try:
@@ -91,14 +91,14 @@ class Replicas:
             frames.cancel()
 
     async def capacity(self) -> Capacity:
-        """Return the sum over the replicas, as they told lately."""
+        """Return the sum of the replicas' latest reports."""
         told = self._board.stats(time.monotonic())
         return capacity_of({f"{name}/": stats for name, stats in told.items()}, id=self._id)
 
     async def watch(self) -> None:
-        """Ask each replica how it is, again and again."""
+        """Poll the replicas' reports until cancelled."""
         while True:
-            # Before the first call Serve's router doesn't even look who is there.
+            # Serve's router lists the replicas only after a first call.
             names: Sequence[Sequence[str]] = [(name,) for name in self._board.present] or [()]
             await asyncio.gather(*(self._ask(to) for to in names), asyncio.sleep(REPORT_EVERY_S))
             if self._board.has_heard:
@@ -108,7 +108,7 @@ class Replicas:
         with anyio.move_on_after(REPORT_TIMEOUT_S):
             try:
                 stats: Stats = await self._recogniser.report.remote(to=to)
-            except (RayError, RayServeException) as exc:  # its silence tells on the board
+            except (RayError, RayServeException) as exc:  # the table detects missing reports
                 log.debug("no_report", replica=to, error=type(exc).__name__)
                 return
             for name in to:
@@ -116,11 +116,11 @@ class Replicas:
 
 
 class Ingress:
-    """What Serve runs as an ingress.
+    """An ingress, run by Serve.
 
     Args:
         recogniser: Serve's handle of the replicas.
-        settings: All of them.
+        settings: All settings.
     """
 
     def __init__(self, recogniser: DeploymentHandle, settings: Settings) -> None:
@@ -136,26 +136,26 @@ class Ingress:
         shorten_collections()
 
     def __serve_build_asgi_app__(self) -> RecogniserService:
-        """Return the application that answers; called by Serve once."""
+        """Return the ASGI application; called once by Serve."""
         return RecogniserService(
             self._replicas, None if self._key is None else self._key.get_secret_value()
         )
 
     async def check_health(self) -> None:
-        """Return if all is well.
+        """Return if the ingress is healthy.
 
         Raises:
-            WorkerError: It no longer knows what the replicas do.
+            WorkerError: The ingress no longer polls the replicas.
         """
         if self._watch.done():
-            raise WorkerError("the replicas are not watched any more")
+            raise WorkerError("polling of the replicas has ended")
 
 
 class Replica(Recogniser):
-    """A recogniser that ends as Serve tells it."""
+    """A recogniser that Serve can shut down."""
 
     async def __del__(self) -> None:
-        """Serve calls this once, when it has sent the last job."""
+        """Close the pool; called once by Serve, after the last job."""
         await self.aclose()
 
 
@@ -163,17 +163,17 @@ def app(args: Mapping[str, object]) -> serve.Application:
     """Build the application.
 
     Args:
-        args: Settings by field name, as ``replicas``; they win over the environment. No keys: Serve
-            shows them to whoever may ask it.
+        args: Settings by field name, such as ``replicas``; they override the environment. Secrets
+            are not allowed, because Serve's API shows arguments.
 
     Raises:
-        SetupError: They can't be used, or are no settings.
+        SetupError: An argument is invalid or unknown.
     """
     return application(settings_from(args))
 
 
 def application(settings: Settings) -> serve.Application:
-    """Return the application that these settings ask for."""
+    """Build the application from settings."""
     cluster = settings.cluster
     to_end_s = settings.server.drain_s + DRAIN_MARGIN_S
     gpus = cluster.replica_gpus or (1 if settings.model.device == "cuda" else 0)
@@ -193,11 +193,11 @@ def application(settings: Settings) -> serve.Application:
                 policy=policy,
             )
         }
-    quiet = LoggingConfig(enable_access_log=False)  # a line for each report and each poll
+    quiet = LoggingConfig(enable_access_log=False)  # it would log every report and poll
     replicas = serve.deployment(Replica).options(
         name="Recogniser",
         logging_config=quiet,
-        # All that a pool can let in from gateways, twice its queue, and what asks how it is.
+        # All jobs that a pool can admit from gateways (twice its queue), and report requests.
         max_ongoing_requests=4 * settings.queue.queue_jobs + 100,
         ray_actor_options={"num_cpus": cluster.replica_cpus, "num_gpus": gpus},
         health_check_period_s=HEALTH_PERIOD_S,
@@ -223,7 +223,7 @@ def application(settings: Settings) -> serve.Application:
 
 
 def _machines() -> int:
-    """Return how many machines the cluster has now; 1 if there is no cluster yet."""
+    """Return the number of machines in the cluster; 1 if there is no cluster yet."""
     if not ray.is_initialized():
         return 1
     return sum(bool(node["Alive"]) for node in ray.nodes()) or 1

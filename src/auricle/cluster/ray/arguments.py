@@ -1,4 +1,4 @@
-"""The settings that stand in a configuration file of Ray Serve, as arguments of the application."""
+"""Settings from a Ray Serve configuration file, passed as arguments of the application."""
 
 import difflib
 from collections.abc import Mapping
@@ -8,19 +8,19 @@ from auricle.errors import SetupError
 
 
 def settings_from(arguments: Mapping[str, object]) -> Settings:
-    """Return the settings with these, by field name, in place of the environment's.
+    """Load the settings; arguments, by field name, override the environment.
 
     Raises:
-        SetupError: They can't be used, are none, or are keys, which Serve shows to whoever asks.
+        SetupError: An argument is invalid, unknown, or a secret, which Serve would expose.
     """
     known = dict(fields())
     for name in arguments:
         if name not in known:
             meant = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
             hint = f" Did you mean {meant[0]}?" if meant else ""
-            raise SetupError(f"There is no setting {name!r} for the application.{hint}")
+            raise SetupError(f"There is no setting {name!r}.{hint}")
         if variable(name) in SECRET_VARIABLES:
             raise SetupError(
-                f"Serve shows arguments to whoever asks: set {variable(name)} instead."
+                f"{name} is a secret and Serve's API shows arguments; set {variable(name)} instead."
             )
     return Settings.load(arguments)

@@ -1,7 +1,7 @@
-"""Which replica gets the next job: what an ingress knows of each, and its order. No I/O, no clock.
+"""Load balancing in an ingress: which replica gets the next job. No I/O, no clock.
 
-Replicas tell of themselves now and then; between two reports the ingress counts what it has sent
-there itself. A replica whose reports stopped hangs or is gone, whatever Ray still believes of it.
+Replicas report periodically; between two reports the ingress adds the jobs that it has sent itself.
+A replica that stops reporting hangs or is gone, even if Ray still lists it.
 """
 
 import random
@@ -12,11 +12,12 @@ from auricle.errors import NoWorkerReady
 from auricle.transcriber import JOB_OVERHEAD_S, Stats
 
 STALE_S = 2.0
-"""Without a report for so long a replica comes last."""
+"""Time without a report after which a replica is ranked last."""
 REPORT_EVERY_S = 0.25
-"""Between two reports an ingress knows nothing of what others send; each costs some 3 ms in all."""
+"""Interval between reports, in which an ingress does not see the jobs of other ingresses. A report
+costs about 3 ms in total."""
 ELSEWHERE_LOAD_S = 2.0
-"""So much less must a worker have to do on another machine: not as much as one job is."""
+"""Load added to replicas on other machines, to prefer local ones; less than the load of one job."""
 RETRY_AFTER_S = 2
 
 
@@ -25,14 +26,14 @@ class _Replica:
     stats: Stats | None = None
     reported_at: float = 0.0
     sent_load_s: float = 0.0
-    """Of the jobs that this ingress has there now."""
+    """Load of the jobs that this ingress has in flight there."""
     sent_load_at_report_s: float = 0.0
 
     def load_s(self, stats: Stats) -> float:
-        """Return what each of its workers has to do, about.
+        """Return the approximate load for one worker, in seconds.
 
-        In seconds of load, whatever one takes there: a speed that was measured of odd jobs would
-        send everything to one replica until it has done other ones.
+        The measured speed is not used: a speed measured on unusual jobs would send all jobs to one
+        replica until it has done others.
         """
         jobs = stats.waiting_jobs + stats.running_jobs
         there_s = stats.waiting_audio_s + stats.running_audio_s + jobs * JOB_OVERHEAD_S
@@ -46,9 +47,9 @@ class ReplicaTable:
     """The replicas as one ingress sees them; ``present`` is set from the thread of Serve's router.
 
     Attributes:
-        here: The name of the machine that the ingress is on.
-        present: The names of the replicas that Ray knows, and the machine of each; put here anew,
-            never changed.
+        here: Name of the machine of the ingress.
+        present: Machine of each replica that Ray lists, by replica name; replaced as a whole, never
+            modified.
     """
 
     here: str = ""
@@ -57,36 +58,36 @@ class ReplicaTable:
 
     @property
     def has_heard(self) -> bool:
-        """Whether any replica has told of itself yet."""
+        """Whether any replica has reported."""
         return any(known.stats is not None for known in self._replicas.values())
 
     def report(self, name: str, stats: Stats, now: float) -> None:
-        """Take in what a replica told of itself."""
+        """Record the report of a replica."""
         known = self._known(name)
         known.stats, known.reported_at = stats, now
         known.sent_load_at_report_s = known.sent_load_s
 
     def sent(self, name: str, audio_s: float) -> None:
-        """A job was sent there."""
+        """Record a job that was sent to a replica."""
         self._known(name).sent_load_s += audio_s + JOB_OVERHEAD_S
 
     def ended(self, name: str, audio_s: float) -> None:
-        """A job that was sent there has ended, in whatever way."""
+        """Record the end of a job that was sent to a replica, successful or not."""
         if (known := self._replicas.get(name)) is not None:
             known.sent_load_s -= audio_s + JOB_OVERHEAD_S
 
     def order(self, now: float) -> Sequence[str]:
-        """Return the replicas for a job, the best first: the least to do among those that work.
+        """Return the replicas for a job, best first: those with the least load.
 
-        Equals are in any order, so that they take turns.
+        Replicas without recent reports are last; equal ones are in random order.
 
         Raises:
-            NoWorkerReady: There is none that is worth a try.
+            NoWorkerReady: No replica is ready.
         """
         ranked: list[tuple[int, float, str]] = []
         for name, machine in random.sample(list(self.present.items()), len(self.present)):
             known = self._replicas.get(name)
-            if known is None or known.stats is None:  # as new as that, or it never answered
+            if known is None or known.stats is None:  # new, or it has never answered
                 continue
             is_late = now - known.reported_at > STALE_S
             if not known.stats.ready and not is_late:
@@ -99,7 +100,7 @@ class ReplicaTable:
         return [name for _, _, name in sorted(ranked, key=lambda entry: entry[:2])]
 
     def stats(self, now: float) -> dict[str, Stats]:
-        """Return what each replica told last; one whose reports stopped is not ready."""
+        """Return the latest report of each replica; one that stopped reporting is not ready."""
         told: dict[str, Stats] = {}
         for name in self.present:
             known = self._replicas.get(name)
@@ -120,5 +121,5 @@ class ReplicaTable:
 
 
 REPLICA_TABLE = ReplicaTable()
-"""The board of this process. Serve makes an ingress and its router apart from each other and gives
-them nothing in common but the process."""
+"""The table of this process. Serve creates an ingress and its router separately, so they can share
+state only through the process."""

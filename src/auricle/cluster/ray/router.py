@@ -1,8 +1,8 @@
-"""Serve's router in an ingress: it sends each call to where the ingress wants it.
+"""Serve's request router in an ingress: sends each call to the replicas that the ingress prefers.
 
-Serve pickles the class below by value, so it gets at
-:data:`auricle.cluster.ray.balance.REPLICA_TABLE` through the module: that is imported where the
-class arrives, and so the board is the one of the ingress.
+Serve pickles the class below by value. It accesses
+:data:`auricle.cluster.ray.balance.REPLICA_TABLE` through the module, which is imported in the
+receiving process, so that the class uses the table of that ingress.
 """
 
 from ray.serve.request_router import PendingRequest, RequestRouter, RunningReplica
@@ -10,14 +10,14 @@ from ray.serve.request_router import PendingRequest, RequestRouter, RunningRepli
 from auricle.cluster.ray import balance
 
 REPORT = "report"
-"""The method that a certain replica is asked for; all others may be done by another one."""
+"""Method that must run on the requested replica; other calls may run on any replica."""
 
 
 class PreferredReplicaRouter(RequestRouter):
-    """Tries the replicas in the order of the call's argument ``to``, then all others."""
+    """Try the replicas in the order of the call's argument ``to``, then all others."""
 
     def update_replicas(self, replicas: list[RunningReplica]) -> None:
-        """Put on the board who is there."""
+        """Update the present replicas in the table."""
         balance.REPLICA_TABLE.present = {
             replica.replica_id.unique_id: str(replica.node_id) for replica in replicas
         }
@@ -28,11 +28,13 @@ class PreferredReplicaRouter(RequestRouter):
         candidate_replicas: list[RunningReplica],
         pending_request: PendingRequest | None = None,
     ) -> list[list[RunningReplica]]:
-        """Return each wanted replica as a rank of its own, and the others as the last."""
+        """Return each requested replica as a separate rank, then all others as the last rank."""
         others = {replica.replica_id.unique_id: replica for replica in candidate_replicas}
         if pending_request is None:
             return [list(others.values())]
-        pending_request.routing_context.should_backoff = True  # or Serve tries without a pause
+        pending_request.routing_context.should_backoff = (
+            True  # otherwise Serve retries without a pause
+        )
         wanted = pending_request.kwargs.get("to", ())
         ranks = [[others.pop(name)] for name in wanted if name in others]
         if wanted and pending_request.metadata.call_method == REPORT:

@@ -1,7 +1,7 @@
-"""Ray and the application on this machine alone: to try the cluster, or to develop for it.
+"""Run Ray and the application on this machine only, for trials and development.
 
-All of it ends with the program. On several machines Ray is started on each, and the application is
-deployed to it: see ``docs/cluster.md``.
+Both end with the program. For several machines, start Ray on each and deploy the application: see
+``docs/cluster.md``.
 """
 
 import logging
@@ -22,20 +22,20 @@ from auricle.machine import usable_cores
 APPLICATION = "auricle"
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # One that hangs has nothing to finish: what it had was asked of another one long ago.
+    # A hung replica has nothing to finish: its jobs were sent to another one already.
     "RAY_SERVE_FORCE_STOP_UNHEALTHY_REPLICAS": "1",
 }
-"""Unless the environment says otherwise; the latter is read by Serve's controller."""
+"""Defaults for the environment; the latter is read by Serve's controller."""
 
 
 @contextmanager
 def running(settings: Settings, host: str, port: int) -> Iterator[None]:
-    """Have the application run on this machine, all of it, while the context lasts.
+    """Run the application on this machine while the context is active.
 
-    At its end, what was accepted is finished within the drain time.
+    On exit, accepted jobs are finished within the drain time.
 
     Raises:
-        SetupError: Ray or the recognisers don't start.
+        SetupError: Ray or the recognisers do not start.
     """
     cores = usable_cores()
     settings = shared_out(settings, cores)
@@ -44,13 +44,13 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
         os.environ.setdefault(name, value)
     try:
         ray.init(
-            address="local",  # never one that runs already
+            address="local",  # never join a running cluster
             num_cpus=max(cores, math.ceil(most * settings.cluster.replica_cpus)),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except Exception as exc:  # Ray has no class for it
+    except Exception as exc:  # Ray has no common exception class
         raise SetupError(f"Ray does not start: {_last_line(exc)}") from exc
     try:
         serve.start(http_options={"host": host, "port": port})
@@ -58,14 +58,14 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
         try:
             yield
         finally:
-            serve.delete(APPLICATION)  # shutdown() alone would cut off what is under way
+            serve.delete(APPLICATION)  # shutdown() alone would abort running jobs
             serve.shutdown()
     finally:
         ray.shutdown()
 
 
 def shared_out(settings: Settings, cores: int) -> Settings:
-    """Return the settings with the cores shared out, unless they say how many a recogniser has."""
+    """Return the settings with ``replica_cpus`` set to an equal share of the cores, if unset."""
     cluster = settings.cluster
     if "replica_cpus" in cluster.model_fields_set:
         return settings
@@ -74,10 +74,10 @@ def shared_out(settings: Settings, cores: int) -> Settings:
 
 
 def _deploy(settings: Settings) -> None:
-    """Deploy the application and wait until all of it runs.
+    """Deploy the application and wait until it runs.
 
     Raises:
-        SetupError: It never will.
+        SetupError: The recognisers do not start.
     """
     try:
         serve.run(application(settings), name=APPLICATION, route_prefix="/")
@@ -90,6 +90,6 @@ def _deploy(settings: Settings) -> None:
 
 
 def _last_line(error: Exception) -> str:
-    """Return the end of what Ray says, which may be a whole traceback: the error itself."""
+    """Return the last line of an error of Ray, whose message may be a whole traceback."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -1,1 +1,1 @@
-"""The side that runs jobs."""
+"""The recogniser, which runs jobs."""

@@ -1,4 +1,4 @@
-"""From a job that came over the wire to the frames that answer it, on whatever does the work."""
+"""Answer a received job with frames; independent of what runs the job."""
 
 import asyncio
 import time
@@ -15,14 +15,14 @@ Transcribe = Callable[[ReceivedJob], Awaitable[Transcript]]
 
 
 async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerator[bytes, None]:
-    """Yield the packed frames of an answer: beats while the job is worked on, then its end.
+    """Yield the packed frames of an answer: beats while the job waits or runs, then the result.
 
-    The first beat comes at once. The beats come from this event loop: they stop when it hangs,
-    which is what they are for. Closing the generator cancels the job.
+    The first beat is sent immediately. Beats are sent by this event loop, so that they stop when it
+    hangs. Closing the generator cancels the job.
 
     Args:
-        transcribe: Does the work; what it raises that is no :class:`AuricleError` ends the answer
-            without a word, which the gateway takes for the loss of this machine.
+        transcribe: Runs the job. Exceptions other than :class:`AuricleError` end the answer without
+            a result, which the gateway treats as the loss of this machine.
         received: The job.
     """
     began_at = time.monotonic()
@@ -42,4 +42,4 @@ async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerato
         with anyio.CancelScope(shield=True):
             await asyncio.wait([work])
         if not work.cancelled():
-            work.exception()  # seen: nobody waits for it any more
+            work.exception()  # mark as retrieved: it has no other reader

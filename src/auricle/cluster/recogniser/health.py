@@ -1,7 +1,7 @@
-"""Whether a replica had better be replaced. No I/O, no clock.
+"""Decide whether a replica must be replaced. No I/O, no clock.
 
-A pool mends itself: it ends what hangs and starts what died. A replica is sick when that does not
-help: no worker gets ready, or work waits and nothing comes of it, not even a worker's death.
+A pool kills hung workers and restarts dead ones. A replica is unhealthy when that does not help: no
+worker becomes ready, or jobs wait without any progress, not even a worker's death.
 """
 
 from dataclasses import dataclass, field
@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from auricle.transcriber import Stats
 
 STALL_S = 300.0
-"""Nothing that a pool lets happen takes so long, if the hardware will do for the model: it ends a
-batch that hangs after some ten times its usual duration."""
+"""Time without progress after which a replica is unhealthy. On hardware that suits the model a pool
+always progresses sooner: it kills a hung batch after about ten times its usual duration."""
 
 
 @dataclass(slots=True)
 class Health:
-    """The health of one replica, as a function of its figures and of monotonic seconds.
+    """Health of one replica, as a function of its statistics and of monotonic seconds.
 
     Attributes:
-        start_budget_s: The longest start of a worker.
+        start_budget_s: Maximum time for a worker to start, in seconds.
     """
 
     start_budget_s: float
@@ -27,7 +27,7 @@ class Health:
     _progress: tuple[int, ...] = field(default=(-1,))
 
     def trouble(self, stats: Stats, now: float) -> str | None:
-        """Return what is wrong, for the log; ``None`` if nothing is."""
+        """Return the problem, for the log; ``None`` if the replica is healthy."""
         progress = (stats.done, stats.failed, stats.retried, stats.poison, stats.replaced)
         if progress != self._progress or not (stats.waiting_jobs or stats.running_jobs):
             self._progress, self._moved_at = progress, now
@@ -36,5 +36,5 @@ class Health:
         if now - self._ready_at > self.start_budget_s:
             return f"no worker was ready for {now - self._ready_at:.0f} s"
         if now - self._moved_at > STALL_S:
-            return f"work waits, and nothing was done for {now - self._moved_at:.0f} s"
+            return f"jobs are waiting, and there was no progress for {now - self._moved_at:.0f} s"
         return None

@@ -1,4 +1,4 @@
-"""A pool of workers behind a recogniser's HTTP side, in the same process."""
+"""Backend of a recogniser's HTTP service: a worker pool in the same process."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -15,8 +15,8 @@ class PoolBackend:
     """See :class:`auricle.cluster.recogniser.service.Backend`.
 
     Args:
-        pool: Does the work; started and ended by its owner.
-        id: Which recogniser this is among all (:class:`~auricle.cluster.wire.capacity.Capacity`).
+        pool: Runs the jobs; started and closed by its owner.
+        id: Identity of this recogniser (:class:`~auricle.cluster.wire.capacity.Capacity`).
     """
 
     def __init__(self, pool: WorkerPool, id: str) -> None:
@@ -28,7 +28,7 @@ class PoolBackend:
         return answer(self._transcribe, parse_job(body))
 
     async def capacity(self) -> Capacity:
-        """Return how things are."""
+        """Return the current capacity."""
         return capacity_of({"": self._pool.stats()}, id=self._id)
 
     async def _transcribe(self, received: ReceivedJob) -> Transcript:

@@ -1,7 +1,7 @@
-"""A replica: one pool of workers, with all that it does about crashes and hangs.
+"""A replica: one worker pool, including its handling of crashes and hangs.
 
-Nothing in here knows Ray. Serve calls the methods by their names, on the event loop on which it has
-made the object; the argument ``to`` is for its router (:mod:`auricle.cluster.ray.router`).
+This module does not depend on Ray. Serve calls the methods by name, on the event loop on which it
+created the object; the argument ``to`` is for its router (:mod:`auricle.cluster.ray.router`).
 """
 
 import asyncio
@@ -25,12 +25,12 @@ from auricle.workers.crash_audio import CrashAudio
 
 
 def place(settings: Settings, model_path: str) -> Placement:
-    """Settle what the settings leave open, within the CPUs that the replica was given.
+    """Resolve automatic settings, within the CPUs of the replica.
 
-    Blocks, if GPUs are to be looked for.
+    Blocks while it looks for GPUs.
 
     Raises:
-        SetupError: A GPU is asked for and can't be used.
+        SetupError: A GPU is required and cannot be used.
     """
     worker = settings.worker
     if settings.model.device == "cpu":
@@ -42,10 +42,10 @@ def place(settings: Settings, model_path: str) -> Placement:
 
 
 class Recogniser:
-    """What Serve runs as a replica.
+    """A replica, run by Serve.
 
     Args:
-        settings: All of them, from the program that deployed it.
+        settings: All settings, from the program that deployed the application.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -56,11 +56,11 @@ class Recogniser:
         self._starting = asyncio.ensure_future(self._start())
 
     async def check_health(self) -> None:
-        """Return if all is well; the first call waits until the replica can work.
+        """Return if the replica is healthy; the first call waits until it is ready.
 
         Raises:
-            SetupError: The model can't be had or loaded.
-            WorkerError: It had better be replaced.
+            SetupError: The model cannot be fetched or loaded.
+            WorkerError: The replica must be replaced.
         """
         pool = await asyncio.shield(self._starting)
         if (trouble := self._health.trouble(pool.stats(), time.monotonic())) is not None:
@@ -78,22 +78,22 @@ class Recogniser:
             await frames.aclose()
 
     async def report(self, to: Sequence[str] = ()) -> Stats:
-        """Return how things are."""
+        """Return the statistics of the pool; empty ones before it has started."""
         if not self._starting.done():
             return Stats()
         return self._starting.result().stats()
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """Return what the number of replicas is decided by."""
+        """Return the metric that drives autoscaling: seconds of audio that wait or run here."""
         stats = await self.report()
         return {ONGOING_AUDIO: stats.waiting_audio_s + stats.running_audio_s}
 
     async def aclose(self) -> None:
-        """Finish what was accepted, and stop the workers."""
+        """Finish accepted jobs, then stop the workers."""
         self._starting.cancel()
         await asyncio.wait([self._starting])
         if not self._starting.cancelled():
-            self._starting.exception()  # Serve was told, if it asked
+            self._starting.exception()  # mark as retrieved: check_health raises it
         await self._closing.aclose()
 
     async def _start(self) -> WorkerPool:

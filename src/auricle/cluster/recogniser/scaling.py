@@ -1,8 +1,8 @@
-"""How many recognisers there ought to be. No I/O; Serve's controller calls it.
+"""Autoscaling policy for the number of replicas. No I/O; called by Serve's controller.
 
-Serve counts requests, and a minute of speech is one like a second of it. So replicas tell Serve how
-many seconds of audio wait or run there, and there is one for each so many of them. The bounds and
-the delays are Serve's own.
+Serve scales by requests, but a request may be a second or a minute of speech. Replicas therefore
+report the seconds of audio that wait or run there, and this policy scales by them. Serve applies
+the bounds and delays.
 """
 
 import math
@@ -10,45 +10,45 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 ONGOING_AUDIO = "ongoing_audio_s"
-"""The name under which replicas tell it."""
+"""Name of the metric that replicas report."""
 
 
 class Situation(Protocol):
-    """The part of Serve's AutoscalingContext that is looked at."""
+    """The part of Serve's AutoscalingContext that the policy uses."""
 
     @property
     def target_num_replicas(self) -> int:
-        """How many there are to be as of now."""
+        """Current target number of replicas."""
         ...
 
     @property
     def aggregated_metrics(self) -> Mapping[str, Mapping[Any, float]] | None:
-        """What the replicas told, by name and replica, lately."""
+        """Recent metrics of the replicas, by metric name and replica."""
         ...
 
 
 class AudioLoadPolicy:
-    """The policy, as Serve's controller makes it.
+    """Scale by audio in flight; created by Serve's controller.
 
     Args:
-        audio_s: Seconds of audio that one replica may have.
+        audio_s: Target audio in flight for one replica, in seconds.
     """
 
     def __init__(self, audio_s: float) -> None:
         self._audio_s = audio_s
 
     def __call__(self, situation: Situation) -> tuple[float, dict[str, Any]]:
-        """Return how many replicas there ought to be, and nothing to remember."""
+        """Return the target number of replicas, and an empty policy state."""
         told = (situation.aggregated_metrics or {}).get(ONGOING_AUDIO)
-        if not told:  # none has told anything yet
+        if not told:  # no replica has reported yet
             return situation.target_num_replicas, {}
         return sum(told.values()) / self._audio_s, {}
 
 
 def ingresses_per_machine(ingresses: int, machines: int) -> int:
-    """Return how many ingresses may share a machine, so that they are on as many as there are.
+    """Return the maximum number of ingresses on one machine, which spreads them over all machines.
 
-    Ray puts processes that reserve no CPU anywhere. If all ingresses are on the machine of Ray's
-    head and it is lost, so is what could start others: no job gets in until the head is back.
+    Ray places processes that reserve no CPU on any machine. If all ingresses ran on the head node,
+    its loss would stop all jobs until the head node is available again.
     """
     return math.ceil(ingresses / max(1, machines))

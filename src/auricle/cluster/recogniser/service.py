@@ -1,7 +1,7 @@
-"""A recogniser's HTTP side, as an ASGI application of its own: jobs in, answers and capacity out.
+"""HTTP service of a recogniser, as an ASGI application: jobs and capacity.
 
-It knows neither Ray nor a pool, only what stands behind it (:class:`Backend`). Keys are compared
-in constant time, and before a body is read. Audio is never looked at here.
+It depends on neither Ray nor a pool, only on a :class:`Backend`. The key is compared in constant
+time, before the body is read. Audio is passed on unread.
 """
 
 import asyncio
@@ -35,35 +35,35 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 BODY_TIMEOUT_S = 15.0
-"""For the whole body of a job, which is a megabyte at most and comes from a gateway nearby."""
+"""Maximum time to receive the body of a job, which is at most 1 MB and sent by a nearby gateway."""
 
 
 class Backend(Protocol):
-    """What stands behind the HTTP side."""
+    """Runs the jobs of a :class:`RecogniserService`."""
 
     def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
         """Yield the packed frames of the answer to a job; closing it cancels the job.
 
         Raises:
-            AuricleError: Before the first frame: it is told with a status of its own.
+            AuricleError: Only before the first frame; it is sent with the error's HTTP status.
         """
         ...
 
     async def capacity(self) -> Capacity:
-        """Return how things are."""
+        """Return the current capacity."""
         ...
 
 
 class _Gone(Exception):
-    """Whoever asked has hung up."""
+    """The client has disconnected."""
 
 
 class RecogniserService:
     """The ASGI application.
 
     Args:
-        backend: Does the work.
-        key: What gateways must show as a bearer token; ``None`` asks for none.
+        backend: Runs the jobs.
+        key: Bearer token that gateways must send; ``None`` requires none.
     """
 
     def __init__(self, backend: Backend, key: str | None) -> None:
@@ -76,13 +76,13 @@ class RecogniserService:
             await _live(receive, send)
             return
         if scope["type"] != "http":
-            raise ValueError(f"a connection of type {scope['type']}")
+            raise ValueError(f"unsupported connection type {scope['type']}")
         try:
             await self._answer(scope, receive, send)
         except AuricleError as exc:
             await _send_error(send, exc)
         except _Gone:
-            pass  # there is nobody to tell
+            pass  # the client is gone: no response
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         asked = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
@@ -93,7 +93,7 @@ class RecogniserService:
             body = pack_capacity(await self._backend.capacity())
             await _send_whole(send, 200, body)
         else:
-            raise NotFound("There is nothing here.")
+            raise NotFound("Path not found.")
 
     def _check_key(self, scope: Message) -> None:
         if self._expected is None:
@@ -120,10 +120,10 @@ class RecogniserService:
 
 @contextlib.asynccontextmanager
 async def _while_connected(receive: Receive) -> AsyncGenerator[None, None]:
-    """Cancel what happens inside when the other end hangs up.
+    """Cancel the block when the client disconnects.
 
     Raises:
-        _Gone: It did.
+        _Gone: The client has disconnected.
     """
     with anyio.CancelScope() as scope:
         watch = asyncio.ensure_future(_cancel_when_gone(receive, scope))
@@ -152,10 +152,10 @@ async def _read_body(receive: Receive) -> bytes:
                 raise _Gone
             body += message.get("body", b"")
             if len(body) > MAX_JOB_BYTES:
-                raise TooLarge(f"A job has at most {MAX_JOB_BYTES} bytes.")
+                raise TooLarge(f"The job is too large; the maximum is {MAX_JOB_BYTES} bytes.")
             if not message.get("more_body", False):
                 return bytes(body)
-    raise IdleTimeout("The job did not come in time.")
+    raise IdleTimeout(f"The job was not received within {BODY_TIMEOUT_S:g} s.")
 
 
 async def _send_error(send: Send, error: AuricleError) -> None:
@@ -178,7 +178,7 @@ async def _send_whole(
 
 
 async def _live(receive: Receive, send: Send) -> None:
-    """Take part in the server's start and end; there is nothing to do at either."""
+    """Acknowledge the ASGI lifespan events; nothing is done at startup or shutdown."""
     while True:
         event = (await receive())["type"]
         await send({"type": f"{event}.complete"})

@@ -1,1 +1,1 @@
-"""What gateways and recognisers exchange."""
+"""Messages between gateways and recognisers."""
