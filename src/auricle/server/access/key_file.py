@@ -190,7 +190,7 @@ def _refresh(path: Path, use: Callable[[Sequence[StoredKey]], None]) -> None:
     try:
         found = read_keys(path)
     except SetupError as error:
-        _log.warning("keys_file_unusable", reason=str(error), keys="as before")
+        _log.warning("keys_file_unusable", reason=str(error), keys="unchanged")
         return
     use(found)
     _log.info("keys_read", keys=len(found))

@@ -79,7 +79,7 @@ class Origins:
             ForbiddenOrigin: The page's origin is not accepted.
         """
         origin = headers.get("origin")
-        if origin is None or origin in self.allowed:  # absent: not a browser, or a same-origin GET
+        if origin is None or origin in self.allowed:  # absent: not a browser, or a plain GET
             return
         if not _is_own(origin, _HTTP.get(scheme, scheme), headers.get("host", "")):
             raise ForbiddenOrigin("Pages from other origins are rejected.")

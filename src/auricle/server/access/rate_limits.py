@@ -55,13 +55,13 @@ def parse_limits(words: Sequence[str]) -> KeyLimits | None:
 
 @dataclass(slots=True)
 class _Use:
-    """The used part of a minute's quota at a given time."""
+    """The level of a leaky bucket at a given time."""
 
     amount: float = 0.0
     at_s: float = 0.0
 
     def left_over(self, most: float, now: float) -> float:
-        """Drain the bucket up to ``now`` and return its level."""
+        """Drain the bucket up to ``now`` (``most`` per minute) and return its level."""
         self.amount = max(0.0, self.amount - (now - self.at_s) * most / _MINUTE_S)
         self.at_s = now
         return self.amount

@@ -178,7 +178,7 @@ class HttpConnection(H11Protocol):
 
 
 class _AnsweringTransport:
-    """A transport whose ``close`` is the connection's.
+    """A transport whose ``close`` is replaced by the connection's.
 
     uvicorn closes the transport once the response is sent, even while the body is still arriving.
     """

@@ -90,7 +90,7 @@ class Certificate:
         try:
             self._context.current = _loaded(certificate, key)
         except SetupError as error:
-            _log.warning("tls_certificate_unusable", reason=str(error), certificate="as before")
+            _log.warning("tls_certificate_unusable", reason=str(error), certificate="unchanged")
             return
         _log.info("tls_certificate_read")
         if is_open_to_others(key):
@@ -102,7 +102,7 @@ def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
         _check_file(path, variable)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.options |= ssl.OP_NO_RENEGOTIATION  # a CPU denial of service
+    context.options |= ssl.OP_NO_RENEGOTIATION  # unlimited renegotiation exhausts CPU
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_cert_chain(certificate, key, password=_no_passphrase)
@@ -122,7 +122,11 @@ def _loaded(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def _check_file(path: Path, variable: str) -> None:
-    """Name the file that can't be read, as ssl doesn't, and never block on a pipe."""
+    """Check that a file is readable, to name it in the error, and reject pipes.
+
+    Raises:
+        SetupError: The file is missing, unreadable, too large or not a regular file.
+    """
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:

@@ -2,7 +2,7 @@
 
 The response starts with the first event. An error before that is a normal error response with its
 status; a later error is the last event. Each part of the text is sent once, when it is stable. A
-slow reader receives fewer and longer deltas, so the server buffers nothing more for it.
+slow reader receives fewer and longer deltas, so the server's buffer does not grow.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
