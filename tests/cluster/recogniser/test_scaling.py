@@ -11,7 +11,7 @@ pytestmark = pytest.mark.unit
 
 
 @dataclass
-class FleetCapacity:
+class Observed:
     """What Serve knows."""
 
     aggregated_metrics: Mapping[str, Mapping[str, float]] | None
@@ -20,7 +20,7 @@ class FleetCapacity:
 
 def wanted(*audio_s: float) -> float:
     told = {f"replica-{n}": value for n, value in enumerate(audio_s)}
-    return AudioLoadPolicy(30.0)(FleetCapacity({ONGOING_AUDIO: told}))[0]
+    return AudioLoadPolicy(30.0)(Observed({ONGOING_AUDIO: told}))[0]
 
 
 def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
@@ -33,11 +33,11 @@ def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
 def test_as_long_as_none_has_told_anything_nothing_changes(
     metrics: Mapping[str, Mapping[str, float]] | None,
 ) -> None:
-    assert AudioLoadPolicy(30.0)(FleetCapacity(metrics)) == (3, {})
+    assert AudioLoadPolicy(30.0)(Observed(metrics)) == (3, {})
 
 
 @pytest.mark.parametrize(
-    ("ray_ingress_replicas", "machines", "each"),
+    ("ingresses", "machines", "each"),
     [(2, 1, 2), (2, 2, 1), (2, 5, 1), (5, 2, 3), (1, 0, 1)],
 )
 def test_ingresses_are_spread_over_the_machines(ingresses: int, machines: int, each: int) -> None:
