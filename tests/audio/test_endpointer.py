@@ -265,7 +265,7 @@ def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
     first, second = ends(happened)
     assert first.speech_end_sample == 10 * W
     assert second.speech_end_sample == 74 * W
-    with pytest.raises(ValueError, match="0 ms"):
+    with pytest.raises(ValueError, match="endpoint_ms is 0"):
         endpointer.configure(0)
 
 
@@ -377,7 +377,7 @@ def test_it_tells_where_it_is() -> None:
 def test_probabilities_of_samples_that_were_not_received_are_refused() -> None:
     endpointer = Endpointer(RULES)
     endpointer.receive(np.zeros(W - 1, np.int16), np.zeros(0, np.float32))
-    with pytest.raises(ValueError, match="never received"):
+    with pytest.raises(ValueError, match="not received"):
         endpointer.receive(np.zeros(0, np.int16), np.zeros(1, np.float32))
 
 

@@ -181,7 +181,7 @@ def test_a_piece_tells_where_somebody_speaks() -> None:
 def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
     cutter = PieceCutter(RULES)
     cutter.feed(recording(513), np.zeros(2, np.float32))
-    with pytest.raises(ValueError, match="never fed"):
+    with pytest.raises(ValueError, match="not fed"):
         cutter.feed(recording(0), np.zeros(1, np.float32))
 
 

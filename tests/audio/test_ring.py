@@ -79,7 +79,7 @@ def test_positions_may_start_anywhere() -> None:
 def test_only_mono_pcm16_and_only_rings_with_room() -> None:
     with pytest.raises(ValueError, match="float32"):
         PCM16RingBuffer(10).write(np.zeros(3, np.float32))
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="at least 1"):
         PCM16RingBuffer(0)
 
 
