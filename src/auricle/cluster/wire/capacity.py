@@ -1,4 +1,4 @@
-"""How things are at a recogniser, as it tells its gateways in ``GET /v1/capacity``. No I/O."""
+"""The capacity report of a recogniser, served at ``GET /v1/capacity``. No I/O."""
 
 import math
 from collections.abc import Mapping
@@ -11,27 +11,27 @@ from auricle.transcriber import Stats, WorkerStats
 
 MAX_WORKERS = 1024
 MAX_CAPACITY_BYTES = MAX_WORKERS * 4096
-"""The stack of a crash takes some hundred bytes."""
+"""A crash's stack takes a few hundred bytes."""
 MAX_ID_CHARS = 100
 MAX_NUMBER = 2.0**53
-"""Above it a float no longer counts by ones."""
+"""Floats up to this represent all integers exactly."""
 STATES = frozenset({"starting", "ready", "busy", "backing_off", "stopping"})
 
 
 class Capacity(msgspec.Struct, frozen=True):
-    """The sum over the replicas behind one address; fields of later versions are ignored.
+    """Sum over the replicas behind one URL; fields of later versions are ignored.
 
     Attributes:
-        id: The same at each address of the same replicas, and nowhere else: a gateway that asks at
-            several of them counts their figures once. Empty if that is not known.
-        replicas: How many there are.
-        ready: How many of them can work now.
-        workers: Worker processes that are ready or busy, of all replicas.
-        waiting_audio_s: Seconds of audio in their queues.
-        running_audio_s: Seconds of audio in their workers.
-        max_audio_s: Most that may wait, of those that are ready.
-        seconds_per_audio_s: Worker seconds that a second of audio costs; 0 before any work.
-        worker_list: Each worker, as ``/health`` shows it.
+        id: Identity of the replicas, the same at all of their URLs, so that a gateway counts them
+            once. Empty if unknown.
+        replicas: Number of replicas.
+        ready: Number of replicas that are ready.
+        workers: Number of workers of all replicas that are ready or busy.
+        waiting_audio_s: Waiting audio, in seconds.
+        running_audio_s: Running audio, in seconds.
+        max_audio_s: Maximum waiting audio of the ready replicas, in seconds.
+        seconds_per_audio_s: Worker seconds for one second of audio; 0 before any work.
+        worker_list: Each worker, as shown by ``/health``.
     """
 
     replicas: int
@@ -59,7 +59,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def capacity_of(replicas: Mapping[str, Stats], *, id: str = "") -> Capacity:
-    """Return the sum over replicas; each one's name goes before the ids of its workers."""
+    """Return the sum over replicas; worker IDs are prefixed with the name of their replica."""
     stats = list(replicas.values())
     ready = [figures for figures in stats if figures.ready]
     speeds = [figures.seconds_per_audio_s for figures in ready or stats]
@@ -91,28 +91,28 @@ def capacity_of(replicas: Mapping[str, Stats], *, id: str = "") -> Capacity:
 
 
 def pack_capacity(capacity: Capacity) -> bytes:
-    """Return the body that tells it."""
+    """Encode a capacity report."""
     return _encoder.encode(capacity)
 
 
 def parse_capacity(body: bytes) -> Capacity:
-    """Return what a recogniser told of itself.
+    """Parse a capacity report.
 
     Raises:
-        RemoteProtocolError: It can't be, or is something else.
+        RemoteProtocolError: The body is not a valid capacity report.
     """
     if len(body) > MAX_CAPACITY_BYTES:
-        raise RemoteProtocolError("a capacity that is far too long")
+        raise RemoteProtocolError("capacity report too long")
     try:
         capacity = _decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise RemoteProtocolError("not a recogniser's capacity") from exc
+        raise RemoteProtocolError("malformed capacity report") from exc
     numbers = (v for v in msgspec.structs.astuple(capacity) if isinstance(v, int | float))
     if not all(math.isfinite(number) and 0 <= number < MAX_NUMBER for number in numbers):
-        raise RemoteProtocolError("a number that can't be")
+        raise RemoteProtocolError("number out of range in capacity report")
     workers = capacity.worker_list
     if any(len(name) > MAX_ID_CHARS for name in (capacity.id, *(worker.id for worker in workers))):
-        raise RemoteProtocolError("a name that is far too long")
+        raise RemoteProtocolError("name too long in capacity report")
     if len(workers) > MAX_WORKERS or any(worker.state not in STATES for worker in workers):
-        raise RemoteProtocolError("workers that can't be")
+        raise RemoteProtocolError("invalid workers in capacity report")
     return capacity

@@ -1,8 +1,8 @@
-"""Errors on their way between machines: which class a code stands for. No I/O.
+"""Encode and decode errors between machines. No I/O.
 
-Two forms carry them: a :class:`~auricle.cluster.wire.messages.Failed` at the end of an answer, and,
-before an answer has begun, ``{"error": {"code", "message", "retry_after_s"}}`` with the class's
-status. Anything else with such a status came from a proxy between us and no recogniser has said it.
+An error ends an answer as a :class:`~auricle.cluster.wire.messages.Failed`. Before an answer has
+begun, it is sent as ``{"error": {"code", "message", "retry_after_s"}}`` with the class's HTTP
+status. Any other response with an error status comes from a proxy, not from a recogniser.
 """
 
 import msgspec
@@ -48,11 +48,11 @@ _WITH_RETRY: dict[str, type[Overloaded | RateLimited | DeadlineExceeded]] = {
 AMONG_MACHINES = frozenset(
     error.code for error in (Unauthorized, NotFound, RemoteProtocolError, TooLarge, IdleTimeout)
 )
-"""Codes of errors that say nothing of a job, only of two machines that don't suit each other."""
+"""Codes of errors that concern the connection or configuration of two machines, not the job."""
 MAX_MESSAGE_CHARS = 300
 MAX_RETRY_AFTER_S = 3600
 MAX_ERROR_BYTES = 4096
-"""Our own errors are shorter; a proxy's page need not be read."""
+"""Longer than any recogniser's error; longer bodies come from proxies."""
 
 
 class _Error(msgspec.Struct, frozen=True):
@@ -69,26 +69,26 @@ _decoder: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 
 def failure_of(error: AuricleError) -> Failed:
-    """Return an error as it is sent."""
+    """Return the frame for an error."""
     return Failed(error.code, str(error), error.retry_after_s)
 
 
 def error_of(failed: Failed) -> AuricleError:
-    """Return what a recogniser said as the class that its code stands for.
+    """Return the exception for a recogniser's error.
 
-    A code that only the two machines among themselves may be to blame for (a wrong key, a broken
-    protocol), or that is not known, is a :class:`WorkerError`: no client has done anything wrong.
+    Unknown codes, and those of :data:`AMONG_MACHINES`, become a :class:`WorkerError`, because they
+    are not the client's fault.
     """
     message = "".join(filter(str.isprintable, failed.message[:MAX_MESSAGE_CHARS]))
     if (busy := _WITH_RETRY.get(failed.code)) is not None:
         return busy(message, min(max(failed.retry_after_s or 1, 1), MAX_RETRY_AFTER_S))
     if (plain := _PLAIN.get(failed.code)) is not None:
         return plain(message)
-    return WorkerError("the recogniser could not take the job")
+    return WorkerError("the recogniser could not accept the job")
 
 
 def pack_error(error: AuricleError) -> bytes:
-    """Return the body that tells of an error before an answer has begun."""
+    """Encode the body of an error response, sent before an answer has begun."""
     failed = failure_of(error)
     return msgspec.json.encode(
         _Envelope(_Error(failed.code, failed.message, failed.retry_after_s)),
@@ -96,7 +96,7 @@ def pack_error(error: AuricleError) -> bytes:
 
 
 def parse_error(body: bytes) -> Failed | None:
-    """Return what a recogniser said in a body; ``None`` if no recogniser has written it."""
+    """Parse the body of an error response; ``None`` if it is not from a recogniser."""
     if len(body) > MAX_ERROR_BYTES:
         return None
     try:

@@ -1,16 +1,15 @@
-"""What a gateway and a recogniser say to each other, over HTTP. No I/O, no clock.
+"""Messages between gateway and recogniser, over HTTP. No I/O, no clock.
 
 A job is the body of one ``POST``::
 
     [uint32_le length][msgpack JobHead][PCM16 little endian, 16 kHz mono]
 
 The answer is a stream of frames, ``[uint32_le length][msgpack]``: :class:`Beat` every ``BEAT_S``
-while the job waits or runs, then one :class:`Done` or :class:`Failed` and nothing more. So whoever
-waits can tell a long queue from a machine that hangs: ``SILENCE_S`` without a whole frame is the
-latter, however long the queue may be. What fails before the stream begins is told as JSON, see
-:mod:`auricle.cluster.wire.failures`.
+while the job waits or runs, then one :class:`Done` or :class:`Failed` as the last frame. Beats
+distinguish a long queue from a hung machine: ``SILENCE_S`` without a complete frame means that it
+hangs. Errors before the stream begins are sent as JSON, see :mod:`auricle.cluster.wire.failures`.
 
-Neither end trusts the other: lengths, types and numbers are checked before anything is kept.
+Neither end trusts the other: lengths, types and numbers are validated first.
 """
 
 import math
@@ -50,27 +49,28 @@ ANSWER_TYPE = "application/x-auricle-answer"
 
 BEAT_S = 0.5
 SILENCE_S = 3.0
-"""Six beats that did not come: the other end hangs, or is gone. A stopped machine keeps its
-connections open for ever, so nothing else would tell."""
+"""Six missing beats: the other end hangs or is gone. A stopped machine keeps its connections open
+indefinitely, so only missing beats reveal it."""
 
 LENGTH = Layout("<I")
 MAX_HEAD_BYTES = 64 * 2**10
 MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
 MAX_FRAME_BYTES = 2**20
-"""Some ten times what 448 tokens (Whisper's text context) with all their times can take."""
+"""About ten times the size of 448 tokens (Whisper's text context) with all times."""
 MAX_ATTEMPTS = 1000
 MAX_BEATS_BYTES = 128 * 2**10
-"""All beats of one answer: an hour of them takes 108 kB."""
+"""Maximum size of all beats of one answer; one hour of beats takes 108 kB."""
 
 
 class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of a job but its audio.
+    """A job without its audio.
 
     Attributes:
-        max_wait_s: What is left of the caller's deadline.
-        is_reserved: A gateway kept room for it: it is let in beyond the usual bounds.
-        attempt: 1, or how often this gateway has sent the job by now.
+        max_wait_s: Time until the caller's deadline, in seconds; ``None`` without a deadline.
+        is_reserved: Whether the gateway holds a reservation for it; the recogniser then admits it
+            beyond the usual bounds.
+        attempt: How often this gateway has sent the job, including this time.
     """
 
     id: str
@@ -95,15 +95,15 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
-    """Base of what an answer is made of; the class name is the tag on the wire."""
+    """Base of the frames of an answer; the class name is the tag on the wire."""
 
 
 class Beat(Frame, frozen=True):
-    """The recogniser lives, and has the job still."""
+    """The recogniser is alive and still has the job."""
 
 
 class TimingMessage(msgspec.Struct, frozen=True, array_like=True):
-    """Where the time went, in milliseconds, as the recogniser saw it."""
+    """Times measured by the recogniser, in milliseconds."""
 
     decode_ms: float
     queue_ms: float
@@ -112,7 +112,7 @@ class TimingMessage(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Done(Frame, frozen=True):
-    """A transcript. ``id`` is the job's; ``spent_s`` runs from its arrival to this answer."""
+    """A transcript. ``id`` is the job's; ``spent_s`` is the time from its arrival to this frame."""
 
     id: str
     text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
@@ -126,7 +126,7 @@ class Done(Frame, frozen=True):
 
 
 class Failed(Frame, frozen=True):
-    """The recogniser has judged; ``code`` is one of an error class of :mod:`auricle.errors`."""
+    """The job failed; ``code`` is that of an error class of :mod:`auricle.errors`."""
 
     code: str
     message: str
@@ -142,7 +142,7 @@ _frame_decoder: msgspec.msgpack.Decoder[AnswerFrame] = msgspec.msgpack.Decoder(A
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReceivedJob:
-    """A job as it came over the wire; its own ``job.reservation`` is ``None``."""
+    """A job received from a gateway; its ``job.reservation`` is ``None``."""
 
     job: Job
     is_reserved: bool
@@ -150,19 +150,19 @@ class ReceivedJob:
 
 
 def pack_job(job: Job, *, attempt: int, max_wait_s: float | None) -> bytes:
-    """Return the body that asks for a job.
+    """Encode a job as a request body.
 
     Args:
-        job: What is asked for, at most 30 s of it.
-        attempt: How often it was sent, this time included.
-        max_wait_s: What is left of its deadline.
+        job: The job, at most 30 s of audio.
+        attempt: How often the job was sent, including this time.
+        max_wait_s: Time until its deadline, in seconds.
 
     Raises:
-        BadRequest: The options hold text that is no Unicode, or are too large to be sent.
-        ValueError: It is longer than any job may be.
+        BadRequest: The options contain invalid Unicode or a huge number, or are too long.
+        ValueError: The audio is longer than 30 s.
     """
     if job.pcm.size > MAX_AUDIO_SAMPLES:
-        raise ValueError(f"a job of {job.pcm.size} samples")
+        raise ValueError(f"job of {job.pcm.size} samples; the maximum is {MAX_AUDIO_SAMPLES}")
     options = job.options
     head = JobHead(
         id=job.id,
@@ -188,48 +188,48 @@ def pack_job(job: Job, *, attempt: int, max_wait_s: float | None) -> bytes:
     try:
         body = _encoder.encode(head)
     except (UnicodeEncodeError, OverflowError) as exc:
-        raise BadRequest("The options hold text that is no Unicode, or a huge number.") from exc
+        raise BadRequest("The options contain invalid Unicode or a number beyond 64 bits.") from exc
     if len(body) > MAX_HEAD_BYTES:
-        raise BadRequest("The options are too long: 64 KiB are the most.")
+        raise BadRequest("The options are too long; the maximum is 64 KiB.")
     return b"".join((LENGTH.pack(len(body)), body, job.pcm.astype("<i2", copy=False).data))
 
 
 def parse_head(body: bytes) -> tuple[JobHead, int]:
-    """Return a job's head and where its audio begins; the audio is not looked at.
+    """Parse a job's head; return it and the offset of the audio, which is not read.
 
     Raises:
-        RemoteProtocolError: It is no job.
-        TooLarge: No job is as large.
+        RemoteProtocolError: The body is not a valid job.
+        TooLarge: The body exceeds ``MAX_JOB_BYTES``.
     """
     if len(body) > MAX_JOB_BYTES:
-        raise TooLarge(f"A job has at most {MAX_JOB_BYTES} bytes.")
+        raise TooLarge(f"The job is too large; the maximum is {MAX_JOB_BYTES} bytes.")
     length = LENGTH.unpack_from(body)[0] if len(body) >= LENGTH.size else 0
     begin = LENGTH.size + length
     if not 0 < length <= MAX_HEAD_BYTES or begin > len(body):
-        raise RemoteProtocolError("a job without a whole head")
+        raise RemoteProtocolError("incomplete job head")
     pcm_bytes = len(body) - begin
     if not pcm_bytes or pcm_bytes % 2 or pcm_bytes > 2 * MAX_AUDIO_SAMPLES:
-        raise RemoteProtocolError(f"a job with {pcm_bytes} bytes of audio")
+        raise RemoteProtocolError(f"invalid audio length of {pcm_bytes} bytes")
     try:
         head = _head_decoder.decode(memoryview(body)[LENGTH.size : begin])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise RemoteProtocolError("a head that is none") from exc
+        raise RemoteProtocolError("malformed job head") from exc
     if head.max_wait_s is not None and not (math.isfinite(head.max_wait_s) and head.max_wait_s > 0):
-        raise RemoteProtocolError("a deadline that is none")
+        raise RemoteProtocolError("invalid max_wait_s")
     return head, begin
 
 
 def parse_job(body: bytes) -> ReceivedJob:
-    """Return the job in the body of a request.
+    """Parse a request body.
 
     Raises:
-        RemoteProtocolError: It is no job.
-        TooLarge: No job is as large.
+        RemoteProtocolError: The body is not a valid job.
+        TooLarge: The body exceeds ``MAX_JOB_BYTES``.
     """
     head, begin = parse_head(body)
     job = Job(
         id=JobId(head.id),
-        # Copied: the head before it may have any length, and an engine wants its numbers aligned.
+        # Copied for alignment: the head may have any length.
         pcm=np.frombuffer(body, "<i2", offset=begin).astype(np.int16),
         options=Options(
             language=head.language,
@@ -254,7 +254,7 @@ def parse_job(body: bytes) -> ReceivedJob:
 
 
 def done_frame(job: Job, transcript: Transcript, spent_s: float) -> Done:
-    """Return a job's transcript as it is sent."""
+    """Return the frame for a job's transcript."""
     timing = transcript.timing
     return Done(
         id=job.id,
@@ -270,20 +270,20 @@ def done_frame(job: Job, transcript: Transcript, spent_s: float) -> Done:
 
 
 def read_done(done: Done, job: Job) -> Transcript:
-    """Return the transcript of a job; trusts no number in it.
+    """Validate an answer and return its transcript.
 
     Raises:
-        RemoteProtocolError: It is another job's, or can't be.
+        RemoteProtocolError: The answer belongs to another job, or a value is out of range.
     """
     if done.id != job.id or done.duration_samples != job.pcm.size:
-        raise RemoteProtocolError("the answer to another job")
+        raise RemoteProtocolError("answer does not match the job")
     times_ms = msgspec.structs.astuple(done.timing)
     if not all(math.isfinite(ms) and ms >= 0 for ms in (*times_ms, done.spent_s)):
-        raise RemoteProtocolError("a time that can't be")
+        raise RemoteProtocolError("time out of range")
     if len(done.text) > MAX_TEXT_CHARS or not 0 <= done.language_probability <= 1:
-        raise RemoteProtocolError("an impossible result")
+        raise RemoteProtocolError("text too long, or language probability out of range")
     if not 1 <= done.attempts < 2**31:
-        raise RemoteProtocolError("an impossible number of attempts")
+        raise RemoteProtocolError("number of attempts out of range")
     try:
         segments = read_segments(done.segments, job)
     except WorkerError as exc:
@@ -300,15 +300,15 @@ def read_done(done: Done, job: Job) -> Transcript:
 
 
 def pack_frame(frame: AnswerFrame) -> bytes:
-    """Return a frame with its length before it."""
+    """Encode a frame with its length prefix."""
     body = _encoder.encode(frame)
     return LENGTH.pack(len(body)) + body
 
 
 class AnswerReader:
-    """Cuts an answer's bytes into frames; holds at most one that is incomplete.
+    """Split an answer into frames; buffers at most one incomplete frame.
 
-    Call :meth:`next_frame` until it gives ``None`` after all that was received.
+    After each :meth:`receive_data`, call :meth:`next_frame` until it returns ``None``.
     """
 
     def __init__(self) -> None:
@@ -317,29 +317,30 @@ class AnswerReader:
         self._has_ended = False
 
     def receive_data(self, data: bytes) -> None:
-        """Take in what came."""
+        """Add received bytes."""
         self._buffer += data
 
     def next_frame(self) -> AnswerFrame | None:
-        """Return the next frame, or ``None`` when more bytes are needed.
+        """Return the next frame, or ``None`` if more bytes are needed.
 
         Raises:
-            RemoteProtocolError: This is no answer; the connection is of no more use.
+            RemoteProtocolError: The answer is malformed; close the connection.
+            LocalProtocolError: The last frame was returned already.
         """
         if self._has_ended:
-            raise LocalProtocolError("next_frame() after the last one")
+            raise LocalProtocolError("next_frame() called after the last frame")
         if len(self._buffer) < LENGTH.size:
             return None
         (length,) = LENGTH.unpack_from(self._buffer)
-        if not 0 < length <= MAX_FRAME_BYTES:  # its bytes are not waited for
-            raise RemoteProtocolError(f"a frame of {length} bytes")
+        if not 0 < length <= MAX_FRAME_BYTES:  # reject before its bytes arrive
+            raise RemoteProtocolError(f"invalid frame length of {length} bytes")
         end = LENGTH.size + length
         if len(self._buffer) < end:
             return None
         try:
             frame = _frame_decoder.decode(memoryview(self._buffer)[LENGTH.size : end])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-            raise RemoteProtocolError("a frame that is none") from exc
+            raise RemoteProtocolError("malformed frame") from exc
         del self._buffer[:end]
         if isinstance(frame, Beat):
             self._beats_bytes += end
