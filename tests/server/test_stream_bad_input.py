@@ -1,7 +1,7 @@
-"""Whatever a client sends, or doesn't: it is told what is wrong, and nobody beside it notices.
+"""Invalid input: the client receives an error, and other sessions are unaffected.
 
-In each test somebody else speaks before, during and after; the transcriber hears a word for exactly
-the samples that it gets, so those finals would differ if a sample of theirs did.
+A second client streams before, during and after each test. The fake transcriber returns a word for
+exactly the samples that it receives, so that client's finals would differ if a sample were lost.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ SECOND = PACKETS[:50]
 HALF = len(PACKETS) // 2
 
 
-class Beside(Protocol):
+class OtherClient(Protocol):
     def __call__(self, port: int) -> AbstractAsyncContextManager[None]: ...
 
 
@@ -54,8 +54,8 @@ async def serving(folder: Path, settings: LiveSettings | None = None) -> AsyncIt
 
 
 @pytest.fixture(scope="module")
-async def beside(service: Live) -> Beside:
-    """Return somebody to speak beside a test's client; it fails the test if it is disturbed."""
+async def other_client(service: Live) -> OtherClient:
+    """Return a second client that streams during a test and fails it if its session is affected."""
     undisturbed: list[Any] = []
 
     async def stay_alive(caller: Caller) -> None:
@@ -128,10 +128,10 @@ def codes(caller: Caller, kind: str) -> set[str]:
     ],
 )
 async def test_framing_garbage_ends_with_1002_after_what_was_good(
-    service: Live, background_tasks: Beside, query: dict[str, Any], message: bytes
+    service: Live, other_client: OtherClient, query: dict[str, Any], message: bytes
 ) -> None:
     good = framed(SECOND) if query == {"format": "opus"} else b""
-    async with beside(service.port), call(service.port, **query) as caller:
+    async with other_client(service.port), call(service.port, **query) as caller:
         ready = await caller.until("ready")
         await caller.send(good + message)
         assert await caller.until_closed() == (1002, "protocol_error")
@@ -143,9 +143,9 @@ async def test_framing_garbage_ends_with_1002_after_what_was_good(
 
 @pytest.mark.parametrize("container", ["ogg", "webm"])
 async def test_a_container_that_is_none_is_refused(
-    service: Live, background_tasks: Beside, container: str
+    service: Live, other_client: OtherClient, container: str
 ) -> None:
-    async with beside(service.port), call(service.port, format=container) as caller:
+    async with other_client(service.port), call(service.port, format=container) as caller:
         await caller.until("ready")
         await caller.send(b"RIFF" + bytes(8000))
         assert await caller.until_closed() == (1002, "protocol_error")
@@ -153,9 +153,9 @@ async def test_a_container_that_is_none_is_refused(
 
 
 async def test_text_where_audio_is_due_is_told_and_ignored(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus") as caller:
+    async with other_client(service.port), call(service.port, format="opus") as caller:
         await caller.send(framed(SECOND[:25]))
         await caller.send(framed(SECOND[25:]).decode("latin-1"))
         await caller.send('{"type":"audio","data":"..."}')
@@ -169,18 +169,18 @@ async def test_text_where_audio_is_due_is_told_and_ignored(
 
 
 async def test_too_much_text_where_audio_is_due_ends_with_1008(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus") as caller:
+    async with other_client(service.port), call(service.port, format="opus") as caller:
         for _ in range(20):
             await caller.send("audio")
         assert await caller.until_closed() == (1008, "bad_request")
 
 
 async def test_audio_where_text_is_due_ends_with_1002(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port) as caller:
+    async with other_client(service.port), call(service.port) as caller:
         await caller.send(framed(SECOND))
         assert await caller.until_closed() == (1002, "protocol_error")
         assert codes(caller, "error") == {"protocol_error"}
@@ -188,9 +188,9 @@ async def test_audio_where_text_is_due_ends_with_1002(
 
 @pytest.mark.parametrize("pieces", [1, 64])
 async def test_a_message_of_16_mb_ends_with_1009(
-    service: Live, background_tasks: Beside, logged: LogCapture, pieces: int
+    service: Live, other_client: OtherClient, logged: LogCapture, pieces: int
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         ready = await caller.until("ready")
         await caller.send(framed(SECOND, 0))
         message = bytes(16 * MAX_MESSAGE_BYTES)
@@ -207,10 +207,10 @@ async def test_a_message_of_16_mb_ends_with_1009(
 
 
 async def test_a_packet_a_byte_at_a_time_is_a_packet(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     expected = await alone(service, SECOND)
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         for byte in framed(SECOND, 0):
             await caller.send(bytes([byte]))
         assert await finals_of(caller) == expected
@@ -221,12 +221,12 @@ async def test_a_packet_a_byte_at_a_time_is_a_packet(
 
 
 async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_waited_for(
-    background_tasks: Beside, tmp_path: Path
+    other_client: OtherClient, tmp_path: Path
 ) -> None:
     async with (
         serving(tmp_path, LiveSettings(idle_timeout_s=2.0)) as service,
         proxy_to(service.port) as proxy,
-        beside(service.port),
+        other_client(service.port),
         call(service.port) as mute,
         call(service.port, format="opus") as started,
         call(proxy.port, format="opus", seq=1) as vanished,
@@ -241,7 +241,7 @@ async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_wai
         assert await mute.until_closed() == (1008, "idle_timeout")
         assert await started.until_closed() == (1008, "idle_timeout")
         assert started.of("error")[0]["retryable"] is True
-        await poll_until(lambda: service.state.live.connected == 1)  # who speaks beside
+        await poll_until(lambda: service.state.live.connected == 1)  # the other client
         for left in ready:
             async with call(service.port) as again:
                 await again.tell("resume", session=left["session"], secret=left["secret"])
@@ -253,13 +253,13 @@ async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_wai
 
 
 async def test_who_stops_reading_is_closed_with_1013_and_loses_no_final(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     word = pcm(SPEECH[: 16_000 * 6 // 10])
     service.transcriber.answer_with = lambda job: (
         echo(job) if job.options.language == "fr" else long_echo(job)
     )
-    async with beside(service.port):
+    async with other_client(service.port):
         async with call(service.port, format="pcm16", max_queue=1, partials=0) as caller:
             ready = await caller.until("ready")
             caller.connection.transport.pause_reading()
@@ -320,17 +320,17 @@ sys.stdin.read()
 
 
 async def test_who_sends_faster_than_real_time_for_ever_waits_and_nobody_else_does(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     service.transcriber.gate = anyio.Event()
     service.transcriber.holds = lambda job: job.options.language == "de"
     command = [sys.executable, "-c", FLOOD, str(service.port)]
     async with await anyio.open_process(command, cwd=ROOT, stderr=None) as flood:
         try:
-            async with beside(service.port):
+            async with other_client(service.port):
                 await poll_until(lambda: service.state.live.connected == 4)
                 await poll_until(lambda: service.transcriber.in_flight > 2)
-                async with beside(service.port):
+                async with other_client(service.port):
                     pass
             held = [job for job in service.transcriber.jobs if job.options.language == "de"]
             assert sum(job.pcm.size for job in held) < 2 * 100 * 16_000
@@ -341,10 +341,10 @@ async def test_who_sends_faster_than_real_time_for_ever_waits_and_nobody_else_do
 
 
 async def test_connections_that_vanish_leave_nothing_but_a_session_that_waits(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     waiting = service.state.live.waiting
-    async with beside(service.port):
+    async with other_client(service.port):
         for send in (b"", framed(SECOND, 0), framed(SECOND, 0)[:77], b"\xff"):
             async with call(service.port, format="opus", seq=1) as caller:
                 await caller.until("ready")
@@ -358,12 +358,12 @@ async def test_connections_that_vanish_leave_nothing_but_a_session_that_waits(
 
 
 async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declared(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     encoder = opuslib_next.Encoder(48_000, 2, opuslib_next.APPLICATION_AUDIO)
     stereo = np.repeat(np.repeat(SPEECH[: 2 * 16_000], 3), 2).reshape(-1, 1920)
     packets = [OpusPacket(bytes(encoder.encode(frame.tobytes(), 960))) for frame in stereo]
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(packets, 0))
         (final,) = await finals_of(caller)
         assert codes(caller, "warning") == {"format_mismatch"}
@@ -372,10 +372,10 @@ async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declare
 
 
 async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     stereo = np.repeat(np.repeat(SPEECH, 3), 2)
-    async with beside(service.port), call(service.port, format="pcm16") as caller:
+    async with other_client(service.port), call(service.port, format="pcm16") as caller:
         for message in np.array_split(stereo, 6):
             await caller.send(pcm(message))
         await finals_of(caller)
@@ -386,9 +386,9 @@ async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
 
 
 async def test_numbers_that_jump_are_a_gap_that_is_told(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(SECOND, 0))
         await caller.send(framed(SECOND, 75))
         await finals_of(caller)
@@ -399,19 +399,19 @@ async def test_numbers_that_jump_are_a_gap_that_is_told(
 
 
 async def test_numbers_that_jump_by_hours_end_with_1002(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(SECOND, 0))
         await caller.send(framed(SECOND, 2**30))
         assert await caller.until_closed() == (1002, "protocol_error")
 
 
 async def test_numbers_that_repeat_or_go_back_are_dropped(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
     expected = await alone(service, PACKETS)
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         for start in range(0, len(PACKETS), 10):
             for first in (start, start, max(0, start - 10)):
                 await caller.send(framed(PACKETS[first : first + 10], first))
@@ -420,9 +420,9 @@ async def test_numbers_that_repeat_or_go_back_are_dropped(
         assert caller.received[-1]["packets"] == len(PACKETS)
 
 
-async def test_numbers_that_wrap_go_on(service: Live, background_tasks: Beside) -> None:
+async def test_numbers_that_wrap_go_on(service: Live, other_client: OtherClient) -> None:
     expected = await alone(service, PACKETS)
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(PACKETS, 2**32 - 100))
         assert await finals_of(caller) == expected
         assert caller.of("warning") == []
@@ -430,9 +430,9 @@ async def test_numbers_that_wrap_go_on(service: Live, background_tasks: Beside) 
 
 
 async def test_pcm_positions_that_jump_and_repeat_are_told(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="pcm16", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="pcm16", seq=1) as caller:
         for position in (0, 16_000, 0, 24_000):
             await caller.send(pack("<Q", position) + pcm(SPEECH[position : position + 8000]))
         await finals_of(caller)
@@ -443,8 +443,10 @@ async def test_pcm_positions_that_jump_and_repeat_are_told(
 # Commands out of place.
 
 
-async def test_finalize_with_no_audio_does_nothing(service: Live, background_tasks: Beside) -> None:
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+async def test_finalize_with_no_audio_does_nothing(
+    service: Live, other_client: OtherClient
+) -> None:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         for _ in range(3):
             await caller.tell("finalize")
         await caller.send(framed(encode_silence(), 0))
@@ -460,9 +462,9 @@ def encode_silence() -> list[OpusPacket]:
 
 
 async def test_configure_in_mid_word_changes_what_comes_after_it(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port), call(service.port, format="opus", seq=1) as caller:
+    async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         for start in range(0, 200, 20):
             await caller.send(framed(PACKETS[start : start + 20], start))
             await caller.tell("configure", language="es", prompt="so", endpoint_ms=300)
@@ -478,9 +480,9 @@ async def test_configure_in_mid_word_changes_what_comes_after_it(
 
 
 async def test_a_finished_session_can_be_asked_for_twice_but_not_with_a_wrong_secret(
-    service: Live, background_tasks: Beside
+    service: Live, other_client: OtherClient
 ) -> None:
-    async with beside(service.port):
+    async with other_client(service.port):
         async with call(service.port, format="opus", seq=1) as caller:
             ready = await caller.until("ready")
             await caller.send(framed(PACKETS, 0))
