@@ -1,4 +1,4 @@
-"""Real recognisers, each a process of its own with the scripted engine, and who asks them."""
+"""Real recognisers with the scripted engine, each in a separate process, and their clients."""
 
 import os
 import signal
@@ -91,7 +91,7 @@ RemoteFactory = Callable[..., AbstractAsyncContextManager[RemoteTranscriber]]
 async def gateway(
     *urls: str, ready: int | None = None, key: str | None = None, gateways: int = 1, **queue: float
 ) -> AsyncIterator[RemoteTranscriber]:
-    """Open a transcriber; wait until so many workers (one for each URL) can work."""
+    """Open a transcriber; wait until the workers (by default one for each URL) are ready."""
     engine = EngineSettings.model_validate(
         {"engine_urls": urls, "gateways": gateways} | ({} if key is None else {"engine_key": key})
     )

@@ -1,4 +1,4 @@
-"""A recogniser that lies: it tells a good capacity, and answers jobs with any bytes at all.
+"""A recogniser that lies: it reports a valid capacity, and answers jobs with arbitrary bytes.
 
 Raw sockets, since no server library would send such things.
 """
@@ -48,7 +48,7 @@ class Liar:
     sent_bytes: int = 0
     looks: int = 0
     hung_up: int = 0
-    """How many answers the gateway did not want to hear to their end."""
+    """Number of answers that the gateway did not read to the end."""
 
     @property
     def url(self) -> str:

@@ -40,7 +40,7 @@ pytestmark = [
 
 KEY = "the-key-between-them"
 MOST_HELD = 8
-"""So many jobs end up at one of two replicas once in 128 times, if nobody looks."""
+"""Without balancing, this number of jobs ends at one of two replicas once in 128 times."""
 QUEUE_S = 100.0
 """What a replica lets wait."""
 
@@ -107,7 +107,7 @@ NUMBERS = itertools.count()
 
 
 def job(script: str | None = None, seconds: float = 0.5, room: str | None = None) -> Job:
-    """Return a job with audio of its own, which no other test can have made suspect."""
+    """Return a job with unique audio, which no other test can have made suspect."""
     number = next(NUMBERS)
     noise = np.random.default_rng(number).integers(-9999, 9999, round(16_000 * seconds))
     return Job(JobId(f"j{number}"), noise.astype(np.int16), options=Options(initial_prompt=script))
@@ -245,7 +245,7 @@ async def test_there_are_more_replicas_when_more_audio_waits(
 
 @asynccontextmanager
 async def jobs_at_both(remote: RemoteTranscriber, folder: Path) -> AsyncIterator[None]:
-    """Have jobs run and wait at both replicas; then let them go on, and see each answered."""
+    """Let jobs run and wait at both replicas; then resume, and check that each is answered."""
     gate = folder / "gate"
     room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
     held = await on_both(remote, gate, room)

@@ -1,4 +1,4 @@
-"""What a real worker may answer: no answer costs the server much, whatever it holds."""
+"""Answers of a real worker: no answer is expensive for the server, regardless of its content."""
 
 import os
 import time

@@ -60,7 +60,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
 def job(name: str, script: str) -> Job:
     options = Options(language="en", initial_prompt=f"scripted:{script}", hotwords=(WORDS,))
     pcm = SPEECH.copy()
-    pcm[0] = zlib.crc32(name.encode()) % 1000  # audio of its own: what was convicted is refused
+    pcm[0] = zlib.crc32(name.encode()) % 1000  # unique audio: quarantined audio is rejected
     return Job(JobId(name), pcm, options)
 
 

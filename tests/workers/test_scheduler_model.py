@@ -1,6 +1,6 @@
-"""The scheduler against a simple model of the whole pool, whatever happens in whatever order.
+"""The scheduler against a simple model of the whole pool, with events in any order.
 
-Audio is told apart by its length and its voice; some of it kills any worker that hears it. The
+Audio is identified by its length and its voice; some of it kills any worker that gets it. The
 model keeps lists of what waits and runs, and writes down every death, so that it knows who may be
 blamed.
 """
@@ -310,7 +310,7 @@ class Pool(RuleBasedStateMachine):
     @precondition(lambda self: self.model.running)
     @rule(which=st.integers(0, SIZE - 1), broken=st.sampled_from([0, 0, 1, 2]))
     def finish(self, which: int, broken: int) -> None:
-        """Answer, unless what it hears kills it; audio may be no good, which is an answer, too."""
+        """Answer, unless the audio kills the worker; invalid audio gets an answer, too."""
         worker = self.pick(which)
         if any(self.kills(ticket) for ticket in self.model.running[worker]):
             self.lose(worker, "SIGSEGV model.py:7 decode")
@@ -333,7 +333,7 @@ class Pool(RuleBasedStateMachine):
         signature=st.sampled_from([None, "SIGSEGV other.py:1 f", "hung model.py:2 g"]),
     )
     def die(self, which: int, signature: str | None) -> None:
-        """For whatever reason: killed by somebody, out of memory, hung and given up, crashed."""
+        """For any reason: killed from outside, out of memory, hung and given up, crashed."""
         self.lose(self.pick(which), signature)
 
     @precondition(lambda self: len(self.up) > len(self.model.running))
@@ -413,7 +413,7 @@ class Pool(RuleBasedStateMachine):
         assert told == dict(self.model.counts)
 
     def teardown(self) -> None:
-        """Whatever waits gets its answer once workers come back, and all room is given back."""
+        """All waiting jobs are answered once workers are ready again, and all room is released."""
         if self.ends_with_shutdown:
             unanswered = set(self.model.open)
             self.it.drain(lambda: Draining("closing", 5))
@@ -485,7 +485,7 @@ class Pool(RuleBasedStateMachine):
         *,
         must_fit: bool,
     ) -> None:
-        """Whoever is refused for want of room would have none, whatever else left the queue."""
+        """A job rejected for lack of room would not fit even after shedding."""
         self.model.counts["refused"] += 1
         if isinstance(error, RateLimited):
             left_s = self.model.banned_until[client] - self.now
@@ -513,7 +513,7 @@ class Pool(RuleBasedStateMachine):
             assert all_jobs >= QUEUE_JOBS or (all_s and all_s + wanted_s > QUEUE_S)
 
     def check_guilt(self, job: Job) -> None:
-        """Nobody is convicted who wasn't alone with workers that died."""
+        """Only audio that was alone on workers that died is quarantined."""
         audio = job.pcm.tobytes()
         of_audio = [death for death in self.model.deaths if death.audio == audio]
         assert of_audio
@@ -527,7 +527,7 @@ class Pool(RuleBasedStateMachine):
         assert len(strikes) >= ATTEMPTS or max(signatures.values(), default=0) >= 2
 
     def check_bounds(self, seconds: float, jobs: int, client: ClientId) -> None:
-        """Of what was let in there is no more than is allowed, or nothing but it."""
+        """Admitted work is within its bounds, or is the only work."""
         all_s, all_jobs = self.model.occupied()
         assert all_s <= QUEUE_S + 1e-6 or all_s == pytest.approx(seconds)
         assert all_jobs <= QUEUE_JOBS
@@ -537,7 +537,7 @@ class Pool(RuleBasedStateMachine):
             assert own_jobs <= KEY_SHARE * QUEUE_JOBS or own_jobs == jobs
 
     def check_shed(self, shed: list[Ticket], client: ClientId, new: Ticket | None = None) -> None:
-        """Without the last of them there was no room; and guesses go before partials."""
+        """Without the last of them there was no room; speculation is shed before partials."""
         if not shed:
             return
         all_s, all_jobs = self.model.occupied()

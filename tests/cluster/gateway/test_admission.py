@@ -94,7 +94,7 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
         workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1
     )
     beside = books(modest, gateways=2)
-    room(beside, 50.0)  # their 20 s come out of their own half
+    room(beside, 50.0)  # their 20 s are part of their half
     with pytest.raises(Overloaded):
         room(beside, 1.0)
 

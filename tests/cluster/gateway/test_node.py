@@ -1,4 +1,4 @@
-"""What a gateway believes of an answer: recognisers that lie, beside one that doesn't."""
+"""Validation of answers in a gateway: recognisers that lie, next to one that does not."""
 
 import asyncio
 import time
@@ -46,7 +46,7 @@ NOISE = np.random.default_rng(6)
 BEAT = chunk(pack_frame(Beat()))
 Pair = tuple[Recogniser, Recogniser]
 MOST_LATE_S = 0.5
-"""The event loop may be held up by nobody for so long, on a busy machine too."""
+"""Maximum time that the event loop may be blocked, also on a busy machine."""
 
 
 def job(name: str = "a", *, seconds: int = 1, max_wait_s: float | None = None) -> Job:
@@ -91,7 +91,7 @@ async def drip_head(writer: asyncio.StreamWriter, asked: Asked) -> None:
 
 
 def flood(part: bytes) -> Say:
-    """Say this for ever, as fast as it is taken."""
+    """Send this indefinitely, as fast as the client reads."""
 
     async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
         writer.write(STREAM)
@@ -199,7 +199,7 @@ async def test_a_huge_frame_is_not_waited_for() -> None:
             await asyncio.wait_for(remote.transcribe(job()), 30)
         assert time.monotonic() - began_at < SILENCE_S
         await poll_until(lambda: liar.hung_up == liar.jobs)
-        assert liar.jobs == 2  # once, and once more since nobody else was there
+        assert liar.jobs == 2  # once, and a retry because there was no other recogniser
 
 
 @pytest.mark.parametrize(

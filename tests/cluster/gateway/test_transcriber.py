@@ -164,7 +164,7 @@ async def test_a_stopped_one_is_left_in_time_and_comes_back(tmp_path: Path) -> N
             assert took_s < SILENCE_S + 3  # a second of it for the job itself
             began_at = time.monotonic()
             await asyncio.gather(*(remote.transcribe(job(f"o{n}")) for n in range(5)))
-            assert time.monotonic() - began_at < SILENCE_S  # nobody else waits for it
+            assert time.monotonic() - began_at < SILENCE_S  # no other job waits for it
             victim.go_on()
             await until_ready(remote, 2)
 
@@ -289,7 +289,7 @@ async def test_room_is_worth_waiting_for_when_the_recogniser_is_full(tmp_path: P
             assert all(isinstance(t, Transcript) for t in await asyncio.gather(held, *others))
 
 
-# Whoever leaves.
+# Cancelled calls.
 
 
 async def test_a_call_that_is_cancelled_stops_its_job_there(two: Pair, tmp_path: Path) -> None:

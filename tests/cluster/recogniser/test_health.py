@@ -1,4 +1,4 @@
-"""When a replica had better be replaced."""
+"""When a replica must be replaced."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A recogniser's HTTP side: real HTTP, with a backend that does as it is told."""
+"""HTTP service of a recogniser: real HTTP, with a scripted backend."""
 
 import json
 import socket

@@ -1,4 +1,4 @@
-"""What is let in, what makes room for it, and when to come back."""
+"""Admission: what is accepted, what is shed for it, and the retry time."""
 
 import numpy as np
 import pytest

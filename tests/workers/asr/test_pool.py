@@ -218,7 +218,7 @@ async def test_a_suspect_never_takes_the_last_ready_worker(open_pool: PoolFactor
         while not outcome.done():
             await asyncio.sleep(0.005)
             down += not any(state in ("ready", "busy") for state in states(pool))
-        # Both first attempts may run side by side: nobody is a suspect yet. After that, one
+        # Both first attempts may run in parallel: there is no suspect yet. After that, one
         # worker at least stays untouched.
         assert {type(result) for result in await outcome} == {PoisonJob}
         assert pool.stats().poison == 2
@@ -502,7 +502,7 @@ async def test_prefix_and_tokens_travel_with_the_job(open_pool: PoolFactory) -> 
         (segment,) = transcript.segments
         assert segment.words is not None
         assert segment.words[0].tokens == (7, 8)
-        assert segment.words[0].probability == 0.25  # what the fake gives a guess
+        assert segment.words[0].probability == 0.25  # the fake's value for `is_guess`
 
 
 async def test_what_a_piece_wants_travels_with_the_job(open_pool: PoolFactory) -> None:

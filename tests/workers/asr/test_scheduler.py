@@ -282,7 +282,7 @@ def test_files_get_exactly_their_share_under_live_load() -> None:
     it.submit(job("file", 3.0, JobKind.FILE), 0.0)
     it.submit(job("file", 3.0, JobKind.FILE), 0.0)
     assert [live_before_the_file() for _ in range(2)] == [8, 8]
-    for _ in range(5):  # what is earned while no file waits is nobody's
+    for _ in range(5):  # no credit is earned while no file waits
         run_next(it)
     it.submit(job("file", 3.0, JobKind.FILE), 0.0)
     assert live_before_the_file() == 8
@@ -370,7 +370,7 @@ def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
         it.submit(job("late", max_wait_s=20.0), 0.0)
     assert (
         caught.value.retry_after_s == 35
-    )  # 35 s ahead and 7 s of its own, with margin 55, less 20 s
+    )  # 35 s ahead and 7 s for the job, with margin 55, less 20 s
     it.submit(job("patient", max_wait_s=55.0), 0.0)
 
 

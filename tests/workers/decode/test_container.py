@@ -338,7 +338,7 @@ def test_a_small_file_that_holds_too_much_is_refused_before_it_is_decoded(
 
 @pytest.mark.parametrize(("format", "codec"), [("mp3", "mp3"), ("adts", "aac"), ("ogg", "libopus")])
 def test_files_run_together_are_heard_to_the_end(tmp_path: Path, format: str, codec: str) -> None:
-    """As recorders leave them that were stopped and went on, maybe at another rate."""
+    """As written by recorders that were stopped and resumed, maybe at another rate."""
     together = b""
     for rate_hz in (16_000, 24_000):
         path = tmp_path / str(rate_hz)

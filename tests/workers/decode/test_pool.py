@@ -53,7 +53,7 @@ async def open_decoder(**settings: float) -> AsyncIterator[DecodePool]:
 
 
 def long_file(tmp_path: Path, repeats: int = 12) -> Path:
-    """Write speech and pauses as PCM16, so long that it takes many steps."""
+    """Write speech and pauses as PCM16, long enough for many steps."""
     pcm = CLIPS["pair.wav"].pcm
     path = tmp_path / "long.pcm"
     path.write_bytes(np.tile(np.concatenate([pcm, np.zeros(16_000, np.int16)]), repeats).tobytes())
@@ -196,13 +196,13 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def source(name: str) -> Source:
-    """Return a file that nobody reads, in the test's own folder."""
+    """Return a file that is never read, in the test's folder."""
     Path(name).write_bytes(b"x")
     return Source(name)
 
 
 async def first_of(pool: DecodePool, name: str) -> "asyncio.Task[Progress]":
-    """Ask for a file, and return what comes first of it; nobody but the test does the work."""
+    """Request a file, and return its first progress; the test plays the worker."""
     reading = pool.decode(source(name))
     asked = asyncio.create_task(anext(reading))
     waiting = pool.stats().waiting_jobs

@@ -144,7 +144,7 @@ def test_a_place_beyond_the_end_is_just_the_end() -> None:
 def test_a_short_file_comes_in_pieces_as_a_long_one_does() -> None:
     first, second = pieces_of(run(stream_of(PAIR)))
     assert second.start_sample > first.start_sample + first.pcm.size
-    for piece in (first, second):  # and each tells where somebody speaks in it
+    for piece in (first, second):  # and each has its voiced spans
         ((start, end),) = piece.voiced[:1]
         assert piece.start_sample <= start < end <= piece.start_sample + piece.pcm.size
     assert abs(second.voiced[0][0] - 3.75 * SAMPLE_RATE_HZ) < 0.1 * SAMPLE_RATE_HZ

@@ -1,4 +1,4 @@
-"""The child's end of the wire, in processes of its own where it changes the process."""
+"""The worker's end of the channel, in separate processes where it changes the process."""
 
 import os
 import resource
@@ -217,7 +217,7 @@ def test_its_memory_is_told_in_bytes() -> None:
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 def test_it_dies_with_its_parent_even_when_it_hangs() -> None:
-    """A parent starts a hanging child, tells its pid, and is gone."""
+    """A parent starts a hanging child, prints its PID, and exits."""
     parent = run(
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', '''\n"

@@ -1,4 +1,4 @@
-"""One worker's life, by hand and against whatever may happen to it."""
+"""The state machine of a worker: examples, and random sequences of events."""
 
 import pytest
 from hypothesis import settings
@@ -135,7 +135,7 @@ def test_a_worker_that_does_not_stop_when_told_is_killed() -> None:
 
 
 class Slot(RuleBasedStateMachine):
-    """A slot, its process and its supervisor, who asks no later than it is told to.
+    """A slot, its process and its supervisor, which polls at ``wake_at`` at the latest.
 
     The model knows when each thing is due: it keeps the end of the process's budget, and how many
     deaths there were since the last work.
@@ -179,7 +179,7 @@ class Slot(RuleBasedStateMachine):
             self.phase, self.kill_at = "loading", self.now + self.START_S
         else:
             assert action is Action.KILL
-            assert self.kill_at is not None  # nobody is killed before it has had its time
+            assert self.kill_at is not None  # no worker is killed before its budget is used up
             assert self.now == pytest.approx(self.kill_at)
             assert self.it.kill_reason == ("start" if self.phase == "loading" else "hung")
             self.phase, self.kill_at = "leaving", None

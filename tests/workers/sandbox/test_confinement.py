@@ -194,7 +194,7 @@ async def test_memory_taken_at_once_ends_the_worker_and_no_job_of_others(ours: P
         with pytest.raises(PoisonJob):
             await eater
         (last, *_) = [w.last_exit for w in pool.stats().workers if w.last_exit is not None]
-        # Not "memory", which is what the look each second would have said.
+        # Not "memory", which the check every second would have reported.
         assert (last.reason, last.code) == ("exited", 71)
 
 
