@@ -91,7 +91,7 @@ def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) ->
             server.process.send_signal(signal.SIGSTOP)
             try:
                 running.interrupt()
-                running.line_with("Ctrl-C again leaves at once.")
+                running.line_with("Ctrl-C again to exit at once.")
                 running.interrupt()
                 assert running.wait() == 130
             finally:
@@ -142,7 +142,7 @@ def test_a_server_with_keys_wants_one(tmp_path: Path, lines: list[str]) -> None:
         without = live(tmp_path, PAIR.path, "--fast", url=url)
         assert without.process.returncode == 2
         assert without.stderr == (
-            "auricle: The server wants a key that it knows: --api-key, or AURICLE_API_KEY.\n"
+            "auricle: The server requires a valid key: set --api-key or AURICLE_API_KEY.\n"
         )
         with_key = live(tmp_path, PAIR.path, "--fast", url=url, api_key="secret-key")
     assert with_key.stdout.splitlines() == lines
@@ -154,7 +154,7 @@ def test_a_full_server_is_waited_for(tmp_path: Path, lines: list[str]) -> None:
         with command("live", str(STORY.path), environ=environ) as first:
             until(lambda: connected(url) == 1, first)
             with command("live", str(PAIR.path), "--fast", environ=environ) as second:
-                second.line_with("are open. (queue_full). Retrying…")
+                second.line_with("try again later. (queue_full). Retrying…")
                 first.interrupt()
                 assert second.wait() == 0
     assert second.stdout.splitlines() == lines
