@@ -1,4 +1,4 @@
-"""When a client comes back: numbers in, numbers out."""
+"""Reconnection delays."""
 
 import itertools
 

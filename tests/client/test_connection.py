@@ -1,4 +1,4 @@
-"""How a connection is opened, and what it means when it isn't, or ends; over real sockets."""
+"""Opening a connection, and the errors of failed and closed ones, over real sockets."""
 
 import contextlib
 import socket
@@ -29,7 +29,7 @@ FULL = '{"error": {"code": "queue_full", "message": "It is full."}}'
 
 @contextlib.asynccontextmanager
 async def answering(reply: bytes | None) -> AsyncIterator[str]:
-    """Serve a TCP port that says this to whatever it is asked; nothing at all if ``None``."""
+    """Serve a TCP port that sends this answer to all requests, or nothing if ``None``."""
 
     async def answer(stream: SocketStream) -> None:
         async with stream:

@@ -1,4 +1,4 @@
-"""A conversation by hand: what a connection brings goes in, what it is to be sent comes out."""
+"""Conversations without I/O: events in, messages out."""
 
 from collections.abc import Iterator
 from struct import unpack_from
@@ -68,11 +68,11 @@ def final(id: int, start: int, end: int, utterance: int | None = None) -> Final:
 
 
 def in_pcm(**asked: object) -> Conversation:
-    return Conversation(StreamParameters(**asked), None)  # type: ignore[arg-type]  # by name
+    return Conversation(StreamParameters(**asked), None)  # type: ignore[arg-type]  # fields by name
 
 
 def opened(**asked: object) -> Conversation:
-    """Return a conversation in PCM whose first session is there."""
+    """Return a conversation in PCM with its first session open."""
     talk = in_pcm(**asked)
     talk.connected()
     talk.receive_event(ready(talk.safe_sample))
@@ -80,7 +80,7 @@ def opened(**asked: object) -> Conversation:
 
 
 def messages(talk: Conversation) -> Iterator[Command | tuple[int, int]]:
-    """Yield all that is to be sent: commands, and where PCM starts and ends."""
+    """Yield all messages to send: commands, and the start and end of PCM."""
     while (message := talk.next_message()) is not None:
         if isinstance(message, str):
             yield decode_command(message)
@@ -217,7 +217,7 @@ def test_a_session_that_the_server_ends_early_is_followed_by_another() -> None:
     assert isinstance(decode_command(talk.connected()), Start)
 
 
-# Finals where the application asks for them.
+# Finals on request of the application.
 
 
 def test_finalize_is_said_at_its_place() -> None:
@@ -246,7 +246,7 @@ def test_finalize_is_said_again_at_its_place_until_its_final_is_there() -> None:
     assert Finalize() not in commands(talk)
 
 
-# Coming back.
+# Resuming.
 
 
 def test_it_comes_back_with_what_proves_the_session_and_what_it_has() -> None:
@@ -290,7 +290,7 @@ def test_a_final_that_comes_again_is_passed_on_once() -> None:
 
 
 def forgotten(talk: Conversation, received: int) -> list[object]:
-    """Come back to a server that knows nothing any more and starts where it was asked to."""
+    """Reconnect to a server without the session, which starts where requested."""
     talk.disconnected()
     talk.query()
     talk.connected()
@@ -322,7 +322,7 @@ def test_numbers_count_on_over_all_sessions() -> None:
     [third] = talk.receive_event(final(1, 2 * SECOND, 3 * SECOND))
     assert isinstance(third, Final)
     assert (third.id, third.utterance) == (3, 3)
-    assert commands(talk) == [Ack(1)]  # in the session's own numbers
+    assert commands(talk) == [Ack(1)]  # numbered within the session
 
 
 @pytest.mark.parametrize("asked", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])
@@ -334,7 +334,7 @@ def test_words_of_somebodys_stay_out_of_the_address(asked: dict[str, object]) ->
     talk.disconnected()
     assert talk.query() == {"resume": "1", "session": "A"}
     talk.connected()
-    # So the new session is not what is wanted: it is stopped, and another one asked for.
+    # The new session is at the wrong position: it is stopped, and another is requested.
     assert talk.receive_event(ready(0, name="B")) == []
     assert talk.state is State.MISPLACED
     assert list(messages(talk)) == [Stop()]
@@ -433,7 +433,7 @@ def test_speech_that_the_session_never_got_is_told_after_the_finals_before_it() 
     one = final(1, 4 * SECOND, 10 * SECOND)
     gap = Gap(10 * SECOND, 15 * SECOND, "unreachable")
     assert talk.receive_event(one) == [one, gap, CatchingUp(20.0)]
-    # If that session is forgotten too, only what was not reported yet is reported.
+    # If that session has expired too, only gaps that were not reported yet are reported.
     talk.receive_pcm(speech(4))
     talk.disconnected()
     talk.limit(10 * SECOND)
@@ -519,7 +519,7 @@ def test_stop_is_said_again_to_a_server_that_may_not_have_heard_it() -> None:
     assert list(messages(talk)) == [Stop()]
 
 
-# Changes on the way.
+# Configuration changes.
 
 
 def test_a_change_is_told_at_once_and_again_after_a_return() -> None:

@@ -1,4 +1,4 @@
-"""LiveClient and a real server in a process of its own, over a network that breaks."""
+"""LiveClient and a real server in a separate process, over an unreliable network."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 async def speak(client: LiveClient, pcm: Pcm16, proxy: TcpProxy | None) -> None:
-    """Send speech at five times its pace; cut every connection after a while."""
+    """Send speech at five times real time; cut every connection after a while."""
     for at in range(0, pcm.size, STEP):
         if proxy is not None and proxy.cut_after_bytes is None:
             proxy.cut_after_bytes = CUT_BYTES

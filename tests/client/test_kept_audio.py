@@ -1,4 +1,4 @@
-"""The audio that a server may still want, frame by frame."""
+"""Buffered audio, frame by frame."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ LEAD_IN_FRAMES = LEAD_IN_SAMPLES // FRAME_SAMPLES
 
 
 def counting(samples: int, first: int = 0) -> Pcm16:
-    """Return samples that are all different, as far as int16 goes."""
+    """Return samples that are all different, as far as int16 allows."""
     return np.arange(first, first + samples).astype(np.int16)
 
 

@@ -1,4 +1,4 @@
-"""LiveClient against a scripted server over real sockets, through a proxy of the test's own."""
+"""LiveClient against a scripted server over real sockets, through a proxy in the test."""
 
 import contextlib
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def speech(seconds: float) -> Pcm16:
 
 @dataclass
 class Listener:
-    """Reads all that a client tells."""
+    """Collects all events of a client."""
 
     events: list[LiveEvent] = field(default_factory=list)
     failure: Exception | None = None
@@ -89,7 +89,7 @@ async def run(
     """Send the speech in steps and wait for the end."""
     async with client, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.listen, client)
-        with contextlib.suppress(AuricleError):  # the listener is told of it too
+        with contextlib.suppress(AuricleError):  # the listener gets the error too
             for at in range(0, pcm.size, STEP):
                 await client.send(pcm[at : at + STEP])
                 await anyio.sleep(0.001)
@@ -110,7 +110,7 @@ def assert_complete(listener: Listener, pcm: Pcm16) -> None:
     assert found[0][0] == 0
     for (_, end), (start, _) in zip(found, found[1:], strict=False):
         assert start == end
-    assert 0 <= found[-1][1] - pcm.size < 800  # the last frame is filled up
+    assert 0 <= found[-1][1] - pcm.size < 800  # the last frame is padded
     assert [final.id for final in listener.finals] == list(range(1, len(found) + 1))
 
 
@@ -123,7 +123,7 @@ async def test_speech_goes_up_as_opus_and_finals_come_down() -> None:
     assert listener.texts[:3] == ["0-16000", "16000-32000", "32000-48000"]
     [session] = server.sessions
     assert (session.missing, session.repeated) == (0, 0)
-    heard = session.heard()[104:]  # libopus is 6.5 ms late
+    heard = session.heard()[104:]  # libopus adds 6.5 ms
     loud = np.abs(heard[: pcm.size].astype(float)).mean()
     assert loud == pytest.approx(np.abs(pcm.astype(float)).mean(), rel=0.1)
     [start] = server.openings
@@ -245,7 +245,8 @@ async def test_a_server_that_forgot_hears_again_what_was_not_safe(
     utterances = [final.utterance for final in listener.finals]
     assert utterances == list(range(1, len(utterances) + 1))
     again = server.sessions[-1]
-    assert (again.start.start_sample, again.start.safe_sample) == (0, 48_000)  # all of it tunes in
+    # All of it warms up the detector.
+    assert (again.start.start_sample, again.start.safe_sample) == (0, 48_000)
     assert again.start.prompt == asked.prompt
 
 
@@ -326,7 +327,7 @@ async def test_a_server_that_only_has_nothing_to_say_is_kept() -> None:
         )
         async with client, anyio.create_task_group() as tasks:
             tasks.start_soon(listener.listen, client)
-            await client.send(speech(3.9))  # and no marks for it: the server is asked
+            await client.send(speech(3.9))  # without marks, so the client sends a ping
             await poll_until(lambda: bool(server.sessions) and len(_keepalives(server)) >= 3)
             client.finish()
             await poll_until(lambda: listener.is_done)
@@ -559,7 +560,7 @@ async def test_an_end_that_would_come_again_is_an_error(code: int, reason: str) 
 async def test_an_end_that_passes_is_none(code: int) -> None:
     pcm = speech(3.0)
     async with live_server() as server:
-        server.close_with = (code, "come back")
+        server.close_with = (code, "try later")
         await run(LiveClient(server.url, rules=QUICK), listener := Listener(), pcm)
     assert_complete(listener, pcm)
     assert len(server.handshakes) == 2

@@ -1,4 +1,4 @@
-"""A server that is killed, and gone for long while speech goes on."""
+"""A server is killed and stays away for long while speech continues."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.process, pytest.mark.anyio]
 PAUSE = np.zeros(SAMPLE_RATE_HZ, np.int16)
 TURN = np.concatenate([CLIPS["pair.wav"].pcm, PAUSE])
 TURNS = 12
-"""Longer than a minute: what is over that is recognised at a file's priority."""
+"""Longer than a minute: the excess is transcribed at file priority."""
 STEP = SAMPLE_RATE_HZ // 10
 
 
@@ -35,7 +35,7 @@ def rules(max_kept_s: float = ClientRules().max_kept_s) -> ClientRules:
 
 
 class Talk:
-    """A client and all that it has told."""
+    """A client and all its events."""
 
     def __init__(self, url: str, rules: ClientRules) -> None:
         self.client = LiveClient(url, rules=rules)
@@ -61,7 +61,7 @@ class Talk:
 
 
 async def survive(folder: Path, rules: ClientRules, turns: int) -> Talk:
-    """Speak to a server that is killed after the first words, and to one that comes much later."""
+    """Stream to a server that is killed after the first words, and to one that starts later."""
     with serving(folder) as (first, url):
         talk = Talk(url, rules)
         async with talk.client, anyio.create_task_group() as tasks:
@@ -99,7 +99,7 @@ async def test_speech_of_a_long_outage_is_captioned_once_a_server_is_there(tmp_p
 
 async def test_what_a_small_buffer_loses_is_one_gap_of_its_true_length(tmp_path: Path) -> None:
     talk = await survive(tmp_path, rules(max_kept_s=TURN.size / SAMPLE_RATE_HZ), 6)
-    assert len(talk.finals) >= 4  # before the outage, and after
+    assert len(talk.finals) >= 4  # before the outage and after it
     [gap] = talk.of(Gap)
     assert isinstance(gap, Gap)
     assert gap.code == "unreachable"

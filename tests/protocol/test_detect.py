@@ -84,7 +84,7 @@ MPEG2_KBPS = [8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160]
 
 
 def mp3_packets(rate_hz: int, kbps: int) -> list[bytes]:
-    """A second of a tone as a real encoder writes it, frame by frame."""
+    """A second of a tone from a real encoder, frame by frame."""
     codec = av.CodecContext.create("libmp3lame", "w")
     assert isinstance(codec, av.AudioCodecContext)
     codec.sample_rate, codec.layout, codec.bit_rate = rate_hz, "mono", kbps * 1_000
@@ -120,7 +120,7 @@ def test_mp3_of_every_rate_is_found(rate_hz: int, all_kbps: list[int]) -> None:
     [
         b"\xff\xeb\x10\xc4" + bytes(400),  # MPEG version 01 is reserved
         b"\xff\xfb\x1c\xc4" + bytes(400),  # so is sample rate 11
-        b"\xff\xfb\x00\xc4" + bytes(400),  # a free bit rate tells no size
+        b"\xff\xfb\x00\xc4" + bytes(400),  # a free bit rate defines no size
         b"\xff\xfb\xf0\xc4" + bytes(400),  # bit rate 15 is forbidden
         b"\xff\xfd\x10\xc4" + bytes(400),  # layer II
         b"\xff\xf1\x74\x80\x0c\x9f\xfc" + bytes(400),  # ADTS sample rate 13 is reserved
@@ -166,7 +166,7 @@ def test_a_head_of_framed_packets_is_enough() -> None:
     many = FRAMED * 30
     assert len(many) > DETECT_HEAD_BYTES
     assert detect(many[:DETECT_HEAD_BYTES], len(many)) is AudioFormat.OPUS
-    assert detect(FRAMED[:40], len(FRAMED)) is AudioFormat.UNKNOWN  # too few to be sure
+    assert detect(FRAMED[:40], len(FRAMED)) is AudioFormat.UNKNOWN  # too few to be certain
 
 
 @pytest.mark.parametrize("frame_ms", [2.5, 10, 20, 40, 60])
@@ -180,7 +180,7 @@ def test_raw_opus_is_not_taken_for_framed_packets(frame_ms: float, constant_rate
 
 
 def test_random_bytes_are_not_taken_for_anything() -> None:
-    # bench/detection.py counts some 8 in a million, all of a few bytes; these are fixed.
+    # bench/detection.py measures about 8 in a million, all of a few bytes; these inputs are fixed.
     for _ in range(20_000):
         data = RNG.randbytes(RNG.choice([1, 2, 3, 10, 100, 1_000]))
         assert detect(data) is AudioFormat.UNKNOWN

@@ -31,7 +31,7 @@ def pull(framer: PacketFramer, with_seq: bool) -> Iterator[OpusPacket | Numbered
 
 
 def receive(chunks: list[bytes], with_seq: bool = False) -> tuple[Received, str | None]:
-    """Feed the chunks and the end; return the packets and the fault's message."""
+    """Feed the chunks and the end; return the packets and the error message."""
     framer = PacketFramer(with_seq=with_seq)
     packets: Received = []
     try:
@@ -193,7 +193,7 @@ def test_numbered_streams_can_be_read_without_the_numbers() -> None:
 
 def test_a_chunk_of_many_packets_is_cut_in_linear_time() -> None:
     # Moving the rest of the buffer for each packet would move 4 * 10**12 bytes: the test would
-    # run into its time limit.
+    # exceed its timeout.
     count = 400_000
     framer = PacketFramer()
     framer.receive_data(pack(OpusPacket(b"\x48" * 50)) * count)

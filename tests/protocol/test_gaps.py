@@ -1,4 +1,4 @@
-"""Missing speech, as readers see it."""
+"""Lines for gaps in a transcript."""
 
 import pytest
 

@@ -16,7 +16,7 @@ LIMIT = 100
     [
         ('{"audio": "' + "A" * 1000 + '"}', False),
         ('{"x": 1,\n "audio"\t:\r\n"' + "A" * 1000 + '", "y": 2}', False),
-        ('{"audio": "' + "A" * 1000, False),  # not whole: the parser says so
+        ('{"audio": "' + "A" * 1000, False),  # incomplete: the parser reports it
         ('{"audio": "", "hotwords": [' + '"a",' * 50 + '"b"]}', True),
         ('{"hotwords": [' + '"a",' * 50 + '"b"], "audio": "AAAA"}', True),
         ('{"audio": "' + "A" * 1000 + '", "audio": "' + "A" * 1000 + '"}', True),

@@ -20,13 +20,13 @@ def toc(config: int, code: int, stereo: bool = False) -> int:
 
 
 def frames_by_libopus(packet: bytes) -> int:
-    """How many frames libopus finds, or a negative number if it refuses the packet."""
+    """Return libopus's frame count, or a negative number if it rejects the packet."""
     sizes = (ctypes.c_int16 * 48)()
     functions = find_libopus().functions
     return int(functions.opus_packet_parse(packet, len(packet), None, None, sizes, None))
 
 
-# Shapes near the rules' edges: any TOC, any count byte, and then bytes that make likely lengths.
+# Packets near the limits: any TOC, any frame count, and then bytes that make likely lengths.
 PACKETS = st.one_of(
     st.binary(max_size=40),
     st.builds(

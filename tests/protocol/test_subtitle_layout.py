@@ -1,4 +1,4 @@
-"""Where cues and lines break: golden vectors, which bind the page too, and what always holds."""
+"""Where cues and lines break: golden vectors, shared with the web page, and invariants."""
 
 import json
 from itertools import pairwise
@@ -60,7 +60,7 @@ LIMITS = st.builds(SubtitleLimits, st.integers(10, 60), st.integers(1, 4))
 
 
 def placed(sentences: list[tuple[int, int, str]]) -> list[list[Spoken]]:
-    """Put sentences one behind another, each with its pause and its length."""
+    """Concatenate sentences, each with its pause and its length."""
     found, at_ms = [], 0
     for pause_ms, length_ms, text in sentences:
         start_ms = at_ms + pause_ms
@@ -99,7 +99,7 @@ def test_cues_are_in_order_last_a_second_where_there_is_room_and_are_hardly_late
         assert length_ms <= MAX_CUE_MS
         needed_ms = min(MAX_CUE_MS, max(1000, text_width(shown.text) * 1000 / 21))
         if index + 1 == len(cues) or cues[index + 1].start_ms > shown.end_ms:
-            assert length_ms >= needed_ms - 1  # there was room
+            assert length_ms >= needed_ms - 1  # there was enough time
 
 
 def test_speech_faster_than_can_be_read_is_a_second_late_at_most() -> None:

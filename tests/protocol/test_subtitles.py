@@ -1,4 +1,4 @@
-"""Subtitles: exact output, and what no transcript may do to it."""
+"""Subtitles: exact output, and text that could break the formats."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Firm words and guesses."""
+"""Stable and unstable text."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ SECOND = 16_000
 def hypothesis(
     text: str, seconds: float, *, language: str = "en", end_s: float = 0.0
 ) -> Transcript:
-    """Return a transcript whose words follow each other evenly until ``end_s`` (or the end)."""
+    """Return a transcript whose words are evenly spaced until ``end_s`` (or the end)."""
     parts = text.split(" ") if text else []
     samples = int(seconds * SECOND)
     length = int((end_s or seconds) * SECOND) // max(1, len(parts))
@@ -70,7 +70,7 @@ def test_firm_words_stay_when_a_later_hypothesis_says_otherwise() -> None:
     take(agreement, "ill disposed to", 3)
     take(agreement, "ill disposed to go there", 5)
     assert (agreement.stable, agreement.unstable) == ("ill disposed to", " go there")
-    # "ill disposed" has become one word; what follows is found by its time, and agreed on.
+    # "ill disposed" has become one word; the words after it are matched by time.
     assert take(agreement, "illdisposed to go there now", 6) == ("ill disposed to go there", " now")
 
 

@@ -1,4 +1,4 @@
-"""A sentence that a pause split goes on in lower case, and nothing else does."""
+"""Only a sentence that a pause split is continued in lower case."""
 
 import pytest
 

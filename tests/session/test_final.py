@@ -1,4 +1,4 @@
-"""A final on its way."""
+"""Pending finals."""
 
 from dataclasses import replace
 from math import inf
@@ -91,7 +91,7 @@ def test_an_answer_ends_it() -> None:
     [
         ((0.36,), ""),
         ((0.62, 0.5), ""),
-        ((), ""),  # without words there is nothing to believe
+        ((), ""),  # without words, there is no probability
         ((0.75, 0.9), "Good night."),
     ],
 )
@@ -281,7 +281,7 @@ def test_if_it_fails_while_the_final_is_on_its_way_nothing_changes() -> None:
     job = ask(it, 11.0)
     assert it.job_done(EARLY, Superseded("shed"), 11.1) is None
     assert it.wake_at == inf
-    assert it.job_done(job.id, transcript("hello", job), 12.0) is None  # there is nothing to cancel
+    assert it.job_done(job.id, transcript("hello", job), 12.0) is None  # nothing to cancel
     assert it.result is not None
 
 

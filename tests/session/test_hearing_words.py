@@ -1,4 +1,4 @@
-"""Long speech through the ear and the real model: cut, and no word doubled or lost."""
+"""Long speech through segmentation and the real model: no word is doubled or lost at a cut."""
 
 import random
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def engine() -> ShortWindowEngine:
 
 @pytest.fixture(scope="module")
 def breathless() -> Clip:
-    """Return sentences without a pause between them, some 30 s."""
+    """Return sentences without pauses between them, about 30 s."""
     chance = random.Random(2)
     texts = [sentence(chance).rstrip(".") for _ in range(6)]
     silence = np.zeros(2 * SECOND, np.int16)

@@ -1,4 +1,4 @@
-"""Messages and commands, worked off in order and in bites."""
+"""Messages and commands, processed in order and in steps."""
 
 import struct
 
@@ -92,7 +92,7 @@ def test_good_packets_before_a_fault_are_heard_and_what_follows_it_is_not() -> N
         drain(it)
     assert it.received_sample == 640
     it.put(numbered(2))
-    with pytest.raises(RemoteProtocolError):  # it is told for as long as somebody asks
+    with pytest.raises(RemoteProtocolError):  # the error is raised by every later call
         drain(it)
     assert it.received_sample == 640
 
@@ -229,7 +229,7 @@ def test_another_format_goes_on_at_the_same_place_of_the_clock() -> None:
     it.put(at(3 * 960, tone(300, 4800)))
     assert gaps_ms(drain(it)) == []
     it.configure(Configure(format=Wire.OPUS), 0.0)
-    assert it.received_sample == 3 * 320 + 1600  # what the resampler held back came out, too
+    assert it.received_sample == 3 * 320 + 1600  # audio buffered in the resampler was returned too
     it.put(numbered(77, 78))
     assert gaps_ms(drain(it)) == []
     assert it.received_sample == 5 * 320 + 1600

@@ -1,4 +1,4 @@
-"""Finals until they are acknowledged."""
+"""Unacknowledged finals."""
 
 import pytest
 from hypothesis import given

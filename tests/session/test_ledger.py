@@ -13,7 +13,7 @@ PACKET = 320
 
 
 def ledger_of(packets: int, start_sample: int = 0) -> Ledger:
-    """Packets from 0, one each 20 ms from time 0 on."""
+    """Packets from 0, one every 20 ms from time 0 on."""
     ledger = Ledger(start_sample)
     for seq in range(packets):
         ledger.note(start_sample + (seq + 1) * PACKET, at=seq * 0.02, seq=seq)
@@ -117,7 +117,7 @@ def test_what_is_safe_is_forgotten() -> None:
 
 
 class Arrivals(RuleBasedStateMachine):
-    """Against a list of everything that ever arrived, of which nothing is forgotten."""
+    """Compare with a list of all arrivals, from which nothing is dropped."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -145,13 +145,13 @@ class Arrivals(RuleBasedStateMachine):
 
     @rule(part=st.floats(0, 1))
     def settle(self, part: float) -> None:
-        """What is needed goes on, up to what has arrived."""
+        """The needed position advances up to the audio that has arrived."""
         self.needed += round(part * (self.end - self.needed))
         mark = self.ledger.settle(self.needed)
-        assert self.mark.sample <= mark.sample <= self.needed  # never back, never too far
+        assert self.mark.sample <= mark.sample <= self.needed  # monotonic and within the limit
         numbered = [(end, seq) for end, _, seq in self.all if seq is not None]
         gone = [seq for end, seq in numbered if end <= self.needed]
-        assert mark.seq == (gone[-1] if gone else None)  # what it must send again begins behind it
+        assert mark.seq == (gone[-1] if gone else None)  # the audio to resend starts at the mark
         following = next((a for a in self.all if a[0] > self.needed), None)
         if following is not None and following[2] is None:
             assert mark.sample == self.needed
@@ -175,7 +175,7 @@ class Arrivals(RuleBasedStateMachine):
 
     @invariant()
     def it_holds_little(self) -> None:
-        """What has no number costs at most one entry for each 20 ms of audio, and 5 ms of time."""
+        """Audio without numbers uses at most one entry per 20 ms of audio and per 5 ms of time."""
         kept = [(end, at, seq) for end, at, seq in self.all if end > self.needed]
         numbered = sum(seq is not None for _, _, seq in kept)
         assert self.ledger.arrivals <= len(kept)

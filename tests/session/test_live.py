@@ -1,4 +1,4 @@
-"""A live session as a whole, with real packets, real speech and real voice detection."""
+"""A complete live session, with real packets, speech and voice detection."""
 
 import json
 from collections.abc import Callable
@@ -63,7 +63,7 @@ DAMAGED = OpusPacket(b"\x03")
 
 
 def pcm_rig(*, seq: bool = False, **changes: object) -> Rig:
-    """Return a rig for PCM16; ``changes`` are of its parameters."""
+    """Return a rig for PCM16 with changed parameters."""
     values = {"format": Wire.PCM16, "seq": seq, "language": "en"} | changes
     return Rig(parameters=StreamParameters(**values))  # type: ignore[arg-type]  # fields by name
 
@@ -73,7 +73,7 @@ def codes(rig: Rig) -> list[WarningCode]:
 
 
 def said_by(text: str) -> Callable[[Job], Answer]:
-    """Let guesses at any audio be the first words of a text, two a second."""
+    """Answer partials with the first words of a text, two per second of audio."""
     words = text.split()
 
     def answer(job: Job) -> Answer:
@@ -83,7 +83,7 @@ def said_by(text: str) -> Callable[[Job], Answer]:
     return answer
 
 
-# What a client gets.
+# Events for a client.
 
 
 def test_two_sentences_become_two_finals_and_an_end() -> None:
@@ -123,9 +123,9 @@ def test_captions_firm_up_and_what_is_firm_only_grows() -> None:
     assert not final.revised
 
 
-@pytest.mark.parametrize(("language", "told"), [("de", True), (None, False)])
+@pytest.mark.parametrize(("language", "is_sent"), [("de", True), (None, False)])
 def test_a_language_that_is_hardly_spoken_is_told_if_it_was_asked_for(
-    language: str | None, told: bool
+    language: str | None, is_sent: bool
 ) -> None:
     def answer(job: Job) -> Answer:
         return spoken("so so", job, language_probability=0.001)
@@ -133,7 +133,7 @@ def test_a_language_that_is_hardly_spoken_is_told_if_it_was_asked_for(
     rig = Rig(parameters=StreamParameters(seq=True, language=language), answer_with=answer)
     rig.speak(PAIR_PACKETS)
     assert len(rig.finals) == 2
-    assert (WarningCode.LANGUAGE_IMPROBABLE in codes(rig)) is told
+    assert (WarningCode.LANGUAGE_IMPROBABLE in codes(rig)) is is_sent
 
 
 def test_a_final_has_the_last_word() -> None:
@@ -317,7 +317,7 @@ def test_stereo_and_packets_of_another_length_are_told_once_and_decoded() -> Non
     assert rig.session.received_sample == len(packets) * 960
 
 
-# Gaps and numbers.
+# Gaps and sequence numbers.
 
 
 def test_a_gap_is_told_with_its_length_and_keeps_the_clock() -> None:
@@ -387,7 +387,7 @@ def test_positions_that_jump_go_back_and_overlap() -> None:
     assert WarningCode.AUDIO_DROPPED in codes(rig)
 
 
-# What can't be decoded.
+# Undecodable audio.
 
 
 def test_captions_go_on_after_a_switch_to_samples() -> None:
@@ -442,7 +442,7 @@ def test_what_breaks_the_format_is_told_after_all_that_was_good(garbage: bytes) 
     assert rig.session.received_sample == 151 * 320
     rig.session.detach(rig.now)
     with pytest.raises(RemoteProtocolError):
-        rig.send(pack(PAIR_PACKETS[151], 151))  # of the same connection
+        rig.send(pack(PAIR_PACKETS[151], 151))  # on the same connection
     rig.session.attach(rig.now, len(rig.finals))
     rig.drain()
     rig.speak(PAIR_PACKETS[151:], 151)
@@ -473,7 +473,7 @@ def test_finalize_ends_the_utterance_at_once() -> None:
     assert rig.marks[-1].safe_sample == 50 * 320
     rig.speak(PAIR_PACKETS[50:], 50)
     assert [final.utterance for final in rig.finals] == [1, 2, 3]
-    assert rig.finals[1].start_sample == 50 * 320  # no sample is lost or heard twice
+    assert rig.finals[1].start_sample == 50 * 320  # no sample is lost or processed twice
 
 
 @pytest.mark.parametrize("packets", [0, 1, 20])
@@ -553,7 +553,7 @@ def test_another_format_in_mid_word_loses_no_sample() -> None:
     rig.speak(PAIR_PACKETS[50:], 50)
     assert rig.session.received_sample == plain.session.received_sample // 320 * 320 + 320
     starts = [np.array([final.start_sample for final in it.finals]) for it in (rig, plain)]
-    assert np.abs(starts[0] - starts[1]).max() <= 1024  # a window or two: Opus is not exact
+    assert np.abs(starts[0] - starts[1]).max() <= 1024  # one or two windows: Opus is lossy
 
 
 def test_keepalive_and_acknowledgements_tell_nothing() -> None:
@@ -613,7 +613,7 @@ def test_stop_without_audio() -> None:
 
 def test_the_last_word_is_heard_though_its_window_is_not_full() -> None:
     rig = pcm_rig()
-    cut = 20_077  # in mid-word
+    cut = 20_077  # in the middle of a word
     rig.speak_pcm(PAIR[:cut])
     rig.command(Stop())
     (final,) = rig.finals
@@ -622,7 +622,7 @@ def test_the_last_word_is_heard_though_its_window_is_not_full() -> None:
     assert all(mark.safe_sample <= cut for mark in rig.marks)
 
 
-# Coming back.
+# Resuming.
 
 
 def test_a_session_goes_on_over_connections() -> None:
@@ -635,7 +635,7 @@ def test_a_session_goes_on_over_connections() -> None:
     first, second = rig.of(Ready)
     assert (second.session, second.secret, second.resumed) == (first.session, first.secret, True)
     assert second.received_sample == 70 * 320
-    rig.speak(PAIR_PACKETS[60:], 60)  # some of it again, to be sure
+    rig.speak(PAIR_PACKETS[60:], 60)  # a part of it again
     assert utterances(rig) == utterances(clean)
     assert rig.warnings == []
 
@@ -651,7 +651,7 @@ def test_finals_that_were_missed_are_told_once_and_in_order() -> None:
     assert isinstance(rig.events[0], Ready)
     assert rig.finals == finals[2:]
     rig.events.clear()
-    rig.reconnect()  # a client that doesn't know what it has gets all that it didn't acknowledge
+    rig.reconnect()  # without last_result, a client gets all finals that it has not acknowledged
     assert rig.finals == finals[2:]
     rig.command(Ack(4))
     rig.events.clear()
@@ -672,7 +672,7 @@ def test_finals_that_come_while_nobody_is_there_are_kept() -> None:
     rig.session.attach(rig.now, 0)
     rig.drain()
     ready = rig.of(Ready)[-1]
-    assert ready.safe_sample <= rig.finals[0].start_sample  # they may be lost on the way, too
+    assert ready.safe_sample <= rig.finals[0].start_sample  # they may be lost in transit too
     assert [final.id for final in rig.finals] == [1, 2]
     assert rig.marks[-1].safe_sample > rig.finals[1].start_sample
 
@@ -727,7 +727,7 @@ def test_a_second_connection_takes_over_in_the_middle_of_a_packet() -> None:
     clean.speak(PAIR_PACKETS)
     rig.speak(PAIR_PACKETS[:70])
     rig.send(pack(PAIR_PACKETS[70], 70)[:15])
-    rig.session.attach(rig.now, 0)  # without any detach
+    rig.session.attach(rig.now, 0)  # without detach
     rig.drain()
     assert rig.of(Ready)[-1].received_sample == 70 * 320
     rig.speak(PAIR_PACKETS[70:], 70)
@@ -737,7 +737,7 @@ def test_a_second_connection_takes_over_in_the_middle_of_a_packet() -> None:
 def test_what_the_old_connection_was_not_told_yet_is_not_told_to_the_new_one() -> None:
     rig = Rig()
     rig.session.receive_data(pack(PAIR_PACKETS[0], 0), rig.now)
-    rig.session.receive_command(Finalize(), rig.now)  # puts out marks
+    rig.session.receive_command(Finalize(), rig.now)  # emits marks
     rig.session.attach(rig.now, 0)
     assert isinstance(rig.session.next_output(), Ready)
     assert rig.session.next_output() is None
@@ -805,7 +805,7 @@ def test_what_a_new_session_hears_only_to_tune_in_is_not_told() -> None:
     assert all(mark.safe_sample >= border for mark in [*rig.marks, *short.marks])
 
 
-# Load, files and bounds.
+# Load, files and limits.
 
 
 def test_a_backlog_of_minutes_is_of_the_file_class_and_what_follows_it_is_live() -> None:
@@ -873,11 +873,11 @@ def test_unfinished_audio_is_bounded_by_not_reading_on() -> None:
         assert sent < 10 * MAX_UNFINISHED_SAMPLES
     held = sum(job.pcm.size for job in rig.open_jobs.values() if job.kind is not JobKind.PARTIAL)
     assert held <= MAX_UNFINISHED_SAMPLES + 30 * SECOND
-    assert rig.session.wake_at > rig.now  # nothing spins meanwhile
+    assert rig.session.wake_at > rig.now  # no busy loop meanwhile
     taken = rig.session.received_sample
     for _ in range(20):
         rig.command(Keepalive())
-    assert rig.session.received_sample == taken  # nor do commands move it on
+    assert rig.session.received_sample == taken  # commands do not advance it either
     rig.answer_with = echo
     for job in list(rig.open_jobs.values()):
         rig.answer(job.id, transcript("late", job))
@@ -928,7 +928,7 @@ def test_two_sessions_at_one_transcriber_have_jobs_of_their_own() -> None:
     assert utterances(first) == utterances(second)
 
 
-# When things go wrong behind it.
+# Failed jobs.
 
 
 def refuse(kinds: set[JobKind], error: AuricleError, times: float = inf) -> Callable[[Job], Answer]:
@@ -1011,11 +1011,11 @@ def test_time_that_goes_back_is_no_trouble() -> None:
     assert len(rig.finals) == 2
 
 
-# What only dialects ask for.
+# Commands that only dialects send.
 
 
 def story(rig: Rig) -> list[type]:
-    """Return the kinds of events about utterances, in order."""
+    """Return the types of events about utterances, in order."""
     kinds = (SpeechStarted, SpeechEnded, Final, Flushed, Finalized, Discarded)
     return [type(event) for event in rig.events if isinstance(event, kinds)]
 
@@ -1027,7 +1027,7 @@ def test_a_flush_ends_the_utterance_and_says_when_its_words_are_out() -> None:
     rig.command(Flush())
     assert story(rig) == [SpeechStarted, SpeechEnded, Flushed]
     assert rig.of(Flushed) == [Flushed(2 * SECOND, ended_utterance=True)]
-    rig.speak_pcm(FELLOW[2 * SECOND : 4 * SECOND])  # the next one is open by then
+    rig.speak_pcm(FELLOW[2 * SECOND : 4 * SECOND])  # by then, the next one is open
     (job,) = rig.jobs_of(JobKind.FINAL)
     rig.answer(job.id, transcript("words", job))
     assert story(rig)[-3:] == [SpeechStarted, Final, Finalized]
@@ -1120,7 +1120,7 @@ def test_hotwords_can_change_from_the_next_utterance_on() -> None:
 def test_a_flush_hears_what_the_resampler_held_back_and_the_clock_stays_exact() -> None:
     rig = pcm_rig(sample_rate=8000)
     for _ in range(3):
-        rig.send(bytes(2 * 8000 + 1))  # half a sample stays with what follows
+        rig.send(bytes(2 * 8000 + 1))  # half a sample stays with the next message
         rig.command(Flush())
     assert [event.at_sample for event in rig.of(Flushed)] == [
         SECOND,

@@ -1,7 +1,7 @@
-"""What must hold for a live session whatever happens to it: its finals, each once and in order.
+"""Invariants of a live session under random faults: each final is sent once and in order.
 
-Finals are a pure function of audio and options. How bytes are split, what the transcriber refuses
-or answers late, and how often the connection is lost change nothing about them.
+Finals are a pure function of audio and options. They do not depend on how bytes are split, which
+jobs the recogniser rejects or delays, or how often the connection is lost.
 """
 
 import functools
@@ -52,7 +52,7 @@ PACKETS = encode_packets(SPEECH)
 FRAMES = len(PACKETS)
 TUNE_IN = 6 * 16_000
 NEARLY = 16_000 // 10
-"""What a detector that is not tuned in may take for speech, or not."""
+"""Noise that a detector without warm-up may detect as speech."""
 
 Spans = list[tuple[int, int, str]]
 
@@ -71,7 +71,7 @@ def parameters(wire: Wire, start: int = 0, safe: int = 0) -> StreamParameters:
 
 
 def play(rig: Rig, wire: Wire, first: int, last: int) -> None:
-    """Send frames at real-time pace, 60 ms a message."""
+    """Send frames in real time, 60 ms per message."""
     for at in range(first, last, 3):
         rig.wait(0.06)
         rig.send(message(wire, at, min(at + 3, last)))
@@ -79,7 +79,7 @@ def play(rig: Rig, wire: Wire, first: int, last: int) -> None:
 
 @functools.cache
 def expected(wire: Wire) -> Spans:
-    """Return the finals of a session that nothing happens to."""
+    """Return the finals of an undisturbed session."""
     rig = Rig(parameters=parameters(wire))
     play(rig, wire, 0, FRAMES)
     rig.command(Stop())
@@ -89,7 +89,7 @@ def expected(wire: Wire) -> Spans:
 
 @dataclass
 class Client:
-    """Sends all speech over connections that are lost, and keeps each final that it sees."""
+    """Sends all speech over connections that fail, and keeps each final that it receives."""
 
     rig: Rig
     wire: Wire
@@ -98,7 +98,7 @@ class Client:
     is_deaf: bool = False
 
     def listen(self) -> None:
-        """Look at what came, unless it is lost on the way; acknowledge some of it."""
+        """Receive messages, unless they are lost; acknowledge some finals."""
         events, self.rig.events = self.rig.events, []
         if self.is_deaf:
             return
@@ -143,15 +143,15 @@ FATES: st.SearchStrategy[Fate] = st.sampled_from(
     ]
 )
 STEP = st.tuples(
-    st.integers(1, 40),  # frames in a message
-    st.floats(0.0, 1.0),  # seconds that pass
+    st.integers(1, 40),  # frames per message
+    st.floats(0.0, 1.0),  # elapsed seconds
     st.sampled_from(["", "", "", "lost", "deaf", "answers", "ack"]),
     st.floats(0.0, 1.0),  # the load
 )
 
 
 class Transcriber:
-    """Answers each job as fate has it; a final is answered in the end."""
+    """Answers jobs at random; each final gets a result in the end."""
 
     def __init__(self, fates: list[Fate]) -> None:
         self._fates = fates
@@ -164,7 +164,7 @@ class Transcriber:
         self._jobs += 1
         if isinstance(fate, WorkerError):
             self._failures[job.utterance] = self._failures.get(job.utterance, 0) + 1
-            if self._failures[job.utterance] >= MAX_FAILURES:  # the session would give up, rightly
+            if self._failures[job.utterance] >= MAX_FAILURES:  # more would make it give up
                 fate = NOW
         if isinstance(fate, AuricleError):
             return fate
@@ -175,7 +175,7 @@ class Transcriber:
         return None
 
     def catch_up(self, rig: Rig) -> None:
-        """Give the answers that are late, the newest first."""
+        """Deliver the late results, the newest first."""
         while self.late:
             job = self.late.pop()
             answer = echo(job)
@@ -227,9 +227,9 @@ def test_finals_are_a_function_of_the_audio_alone(
 def test_what_is_not_safe_is_enough_to_make_the_finals_that_are_missing(
     wire: Wire, cut: int, is_busy: bool
 ) -> None:
-    """A server that has forgotten everything hears some seconds before ``safe`` to tune in."""
+    """A new session receives some seconds before ``safe`` to warm up the voice detector."""
     before = Rig(parameters=parameters(wire))
-    if is_busy:  # the newest final is not there when the server goes
+    if is_busy:  # the newest final has not arrived when the server exits
         before.answer_with = lambda job: echo(job) if job.utterance == "S:1" else None
     play(before, wire, 0, cut)
     safe = before.session.safe_sample
@@ -281,7 +281,7 @@ ORDERS = st.lists(
 
 
 def obey(orders: list[tuple[float, str]], fates: list[Fate]) -> list[SessionEvent]:
-    """Return all that a session tells whose client does this and then stops."""
+    """Return all events of a session whose client sends this and then stops."""
     transcriber = Transcriber(fates)
     plain = StreamParameters(format=Wire.PCM16, language="en")
     rig = Rig(parameters=plain, answer_with=transcriber)
@@ -324,7 +324,7 @@ def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
             case SpeechEnded():
                 ended += 1
             case Discarded():
-                started = ended  # of what was open there is no final
+                started = ended  # the open utterance has no final
             case Flushed():
                 assert started == ended
                 waiting.append(ended)
@@ -346,7 +346,7 @@ def test_dialects_tell_every_word_once_and_answer_every_flush(
     orders: list[tuple[float, str]], fates: list[Fate]
 ) -> None:
     events = obey(orders, fates)
-    # A scrap of speech that a flush leaves is doubtful, and the echo is never sure of its words.
+    # Speech that a flush leaves is doubtful, and the fake model has low word probabilities.
     words = [event.text for event in events if isinstance(event, Final) and event.text]
     flushes = [what for _, what in orders].count("flush")
     asked = parse_listen({"punctuate": "true"}.items())
@@ -379,7 +379,7 @@ def test_dialects_tell_every_word_once_and_answer_every_flush(
         if verb == "completed":
             assert message["transcript"] == deltas.get(message["item_id"], "")
             said += message["transcript"].split()
-    assert sorted(ids["completed"]) == sorted(ids["committed"])  # silence is known at once
-    assert len(ids["committed"]) in (flushes, flushes + 1)  # what nobody committed comes last
-    has_discards = "discard" in [what for _, what in orders]  # of ended utterances, too
+    assert sorted(ids["completed"]) == sorted(ids["committed"])  # silence is completed at once
+    assert len(ids["committed"]) in (flushes, flushes + 1)  # the uncommitted item comes last
+    has_discards = "discard" in [what for _, what in orders]  # of ended utterances too
     assert has_discards or said == words

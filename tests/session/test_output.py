@@ -1,4 +1,4 @@
-"""What a session wants of whoever runs it."""
+"""The outputs of a session."""
 
 import typing
 from dataclasses import FrozenInstanceError
@@ -19,4 +19,4 @@ def test_every_event_is_an_output_so_that_no_runner_can_overlook_one() -> None:
 def test_an_output_can_not_be_changed_on_its_way() -> None:
     cancel = Cancel(JobId("S:1:f"))
     with pytest.raises(FrozenInstanceError):
-        cancel.job_id = JobId("S:2:f")  # type: ignore[misc]  # that is the point
+        cancel.job_id = JobId("S:2:f")  # type: ignore[misc]  # the test checks that it is rejected

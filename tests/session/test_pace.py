@@ -1,4 +1,4 @@
-"""Files that are piped in, told from live speech."""
+"""Files are distinguished from live speech."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_long_backlog_is_a_file_until_it_has_caught_up_and_live_soon_after() -
         now += 0.1
         pace.receive(SECOND // 10, now)
         assert now < live_after_s + 1
-    for _ in range(600):  # and stays so
+    for _ in range(600):  # and it stays so
         now += 0.1
         pace.receive(SECOND // 10, now)
         assert not pace.is_ahead(now)

@@ -1,4 +1,4 @@
-"""Which jobs are asked for, and what their answers become; the endpointer is played by hand."""
+"""Which jobs are submitted, and how their results become events; endpointing is simulated."""
 
 from math import inf
 from typing import Any
@@ -36,7 +36,7 @@ SECOND = 16_000
 
 
 class Stage:
-    """A recognition with a quiet recording; time is audio time."""
+    """A recognition with a silent recording; time is audio time."""
 
     def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
         self.hearing = SpeechSegmenter(EndpointRules(), 0)
@@ -50,7 +50,7 @@ class Stage:
         self.now = 0.0
 
     def until(self, seconds: float) -> None:
-        """Hear on to a place, asking for what is due each 20 ms."""
+        """Advance to a position, polling for due jobs every 20 ms."""
         while self.now < seconds - 0.001:
             self.now = round(self.now + 0.02, 2)
             self.hearing.receive(np.full(320, 3, np.int16))
@@ -68,7 +68,7 @@ class Stage:
         self.poll()
 
     def utterance(self, start: float, end: float) -> None:
-        """Let somebody speak from one second to another; the end is noticed 0.5 s later."""
+        """Simulate speech from one second to another, with its end detected 0.5 s later."""
         self.until(start + 0.3)
         self.happen(SpeechStart(int(start * SECOND), int((start + 0.1) * SECOND)))
         self.until(end + 0.5)
@@ -147,7 +147,7 @@ def test_words_get_their_times_in_the_session_if_asked_for_and_begin_with_the_vo
     segments = (Segment(0, 16_000, "hello you", words), Segment(16_000, 17_000, "none"))
     stage.answer(job, transcript("hello you none", job, segments=segments))
     assert stage.outcome().words == (
-        Word(17_088, 24_000, " hello", 0.5),  # a window before speech was found
+        Word(17_088, 24_000, " hello", 0.5),  # one VAD window before speech was detected
         Word(24_000, 25_000, " you", 0.6),
     )
 

@@ -25,7 +25,7 @@ LEAD = 4_800
 
 
 def talk(noise: float = 5.0) -> Pcm16:
-    """Return three clips with pauses between them, in noise."""
+    """Return three clips with noisy pauses between them."""
     parts = [np.zeros(2 * SECOND, np.int16)]
     for name, pause_s in (("fellow.wav", 0.8), ("short.wav", 4.0), ("pair.wav", 1.5)):
         parts += [CLIPS[name].pcm, np.zeros(int(pause_s * SECOND), np.int16)]
@@ -38,7 +38,7 @@ TALK = talk()
 
 
 def hear(hearing: SpeechSegmenter, pcm: Pcm16, chunk: int = PACKET) -> list[Endpointing]:
-    """Play it, letting go of what isn't needed as a session does; the stream goes on."""
+    """Play samples and drop unneeded audio as a session does, without ending the stream."""
     found = []
     for at in range(0, pcm.size, chunk):
         found += hearing.receive(pcm[at : at + chunk])
@@ -132,7 +132,7 @@ def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for
     rules = EndpointRules(endpoint_ms=300)
     faint = np.random.default_rng(3).normal(0, 3, 2 * SECOND).astype(np.int16)
     clip = CLIPS["short.wav"].pcm
-    # Some of these pass for speech.
+    # Some of these are detected as speech.
     sounds = [to_pcm(SOUNDS["throat"](np.random.default_rng(seed))) for seed in range(8)]
     parts = [part for sound in sounds for part in (faint, clip, faint, sound)]
     pcm = np.concatenate([*parts, faint])
@@ -184,7 +184,7 @@ def test_one_message_may_reach_over_the_place_from_which_it_listens() -> None:
 
 def test_speech_up_to_the_very_end_of_the_stream_is_in_its_final() -> None:
     hearing = SpeechSegmenter(RULES, 0)
-    until = 5 * SECOND + 100  # within a window
+    until = 5 * SECOND + 100  # within one VAD window
     found = hear(hearing, TALK[:until])
     assert ends(found) == []
     (end,) = ends(hearing.finish())

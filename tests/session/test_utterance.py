@@ -1,4 +1,4 @@
-"""An open utterance: guesses, and a final in advance."""
+"""Open utterances: partials and speculative finals."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Warnings without a flood."""
+"""Rate-limited warnings."""
 
 from math import inf
 

@@ -64,7 +64,7 @@ def ended(started: int, end: int) -> tuple[SpeechStarted, SpeechEnded]:
     return SpeechStarted(started), SpeechEnded(end)
 
 
-# What the session starts with.
+# Stream parameters.
 
 
 def test_the_query_becomes_the_parameters_of_a_session() -> None:
@@ -297,7 +297,7 @@ def test_the_start_of_speech_is_told_if_that_was_asked_for() -> None:
 
 def test_a_speaker_who_goes_on_has_not_come_to_an_end() -> None:
     one = dialect()
-    tell(one, *ended(0, 400_000), SpeechStarted(400_512))  # cut for its length
+    tell(one, *ended(0, 400_000), SpeechStarted(400_512))  # truncated to its maximum length
     assert not tell(one, final(1))[0]["speech_final"]
     tell(one, SpeechEnded(500_000))
     assert tell(one, final(2))[0]["speech_final"]
@@ -341,7 +341,7 @@ def test_finalize_is_answered_by_the_result_of_what_it_ended() -> None:
 
 def test_it_is_answered_without_any_speech() -> None:
     one = dialect()
-    marks = AudioProgress(48_000, 40_000)  # a word that is still to come may begin there
+    marks = AudioProgress(48_000, 40_000)  # a later word may start there
     (_, told) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
     assert told["from_finalize"]
     assert told["is_final"]
@@ -381,7 +381,7 @@ def test_each_of_two_is_answered_once() -> None:
     assert (told[1]["start"], told[1]["duration"]) == (1.25, 0.0)
 
 
-# The end of an utterance by its words.
+# UtteranceEnd.
 
 
 def test_a_silence_after_the_last_word_is_told_once() -> None:
@@ -479,7 +479,7 @@ def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:
     assert 100 < len(long.reason.encode()) <= 123
 
 
-# Text messages that are sent as binary.
+# Text messages sent as binary.
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ METADATA = Metadata(
 
 
 def segment(at_s: float, text: str) -> Segment:
-    """Return a sentence of which each word lasts half a second."""
+    """Return a sentence with words of half a second each."""
     start = int(at_s * SAMPLE_RATE_HZ)
     words = tuple(
         Word(start + 8_000 * n, start + 8_000 * (n + 1), f" {word}", 0.5 + n / 100)

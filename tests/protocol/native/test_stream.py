@@ -1,4 +1,4 @@
-"""The text messages of /v1/stream, as servers and clients write and read them."""
+"""The text messages of /v1/stream, as servers and clients encode and decode them."""
 
 import json
 import typing
@@ -284,7 +284,7 @@ def test_prompts_and_hotwords_are_bounded() -> None:
     for field, most, one in (("prompt", MAX_PROMPT_CHARACTERS, "x"), ("hotwords", MAX_HOTWORDS, 0)):
         value = one * most if isinstance(one, str) else ["w"] * most
         decode_command(json.dumps({"type": "start", field: value}))
-        more = value + value[:1]  # type: ignore[operator]  # both are sequences of one kind
+        more = value + value[:1]  # type: ignore[operator]  # both are sequences of one type
         with pytest.raises(BadRequest):
             decode_command(json.dumps({"type": "start", field: more}))
 

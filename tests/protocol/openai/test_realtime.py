@@ -30,7 +30,7 @@ AUDIO = bytes(range(256)) * 8
 
 
 class Line:
-    """A dialect, the events that it tells, and what it wants done."""
+    """A dialect with the events that it returns and the steps that it requests."""
 
     def __init__(self, config: RealtimeConfig | None = None, *, is_beta: bool = False) -> None:
         self.it = RealtimeDialect("s", config or RealtimeConfig(), is_beta=is_beta)
@@ -247,7 +247,7 @@ def test_it_parts_with_what_was_said_and_the_reason() -> None:
     line = Line()
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
     line.encode(*said("words"))
-    failed = Failed(Draining.code, "come back", True)
+    failed = Failed(Draining.code, "try later", True)
     closing_messages = line.it.closing_messages(End("draining", 1012, failed))
     *_, completed, error = [json.loads(text) for text in closing_messages.texts]
     assert completed["transcript"] == "words"

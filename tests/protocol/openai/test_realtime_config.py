@@ -24,7 +24,7 @@ def merged(session: object, before: RealtimeConfig = DEFAULT) -> RealtimeConfig:
 
 
 def of_input(**fields: object) -> dict[str, Any]:
-    """Return a session of today's shape."""
+    """Return a session object in the GA format."""
     return {"type": "transcription", "audio": {"input": fields}}
 
 

@@ -11,7 +11,7 @@ SECOND = 16_000
 
 
 class Talk:
-    """A conversation, with turns or without, and all that was told of it."""
+    """Items with or without turn detection, and all events that they returned."""
 
     def __init__(self, *, detects_turns: bool = True) -> None:
         self.items = Items("s")
@@ -102,7 +102,7 @@ def test_words_may_come_after_later_items_have_begun() -> None:
     talk.end()
     talk.start()
     talk.guess("second")
-    assert talk.deltas(2) == []  # whoever doesn't look at items would mix them up
+    assert talk.deltas(2) == []  # clients that ignore item IDs would mix them up
     talk.end()
     talk.final("First.")
     talk.final("second.")
@@ -129,7 +129,7 @@ def test_a_commit_of_the_client_s_own_ends_the_turn_once() -> None:
     assert talk.kinds() == ["speech_started", "speech_stopped", *COMMITTED, "delta", "completed"]
 
 
-# Without.
+# Without turn detection.
 
 
 def test_an_item_is_what_was_said_between_two_commits() -> None:
@@ -141,7 +141,7 @@ def test_an_item_is_what_was_said_between_two_commits() -> None:
     assert talk.kinds() == ["delta", "delta"]
     talk.start()
     talk.flush(ended_utterance=True)
-    talk.start()  # belongs to the next one
+    talk.start()  # belongs to the next item
     talk.final("Three.")
     assert talk.kinds() == ["delta", "delta", *COMMITTED, "delta", "completed"]
     assert talk.transcripts() == {"item_s_1": "One. Two. Three."}
@@ -162,7 +162,7 @@ def test_silence_is_an_item_without_words_at_once() -> None:
 def test_utterances_of_an_item_are_told_one_after_another() -> None:
     talk = Talk(detects_turns=False)
     talk.start()
-    talk.flush(ended_utterance=True)  # the first item waits for its words
+    talk.flush(ended_utterance=True)  # the first item waits for its final
     talk.start()
     talk.end()
     talk.start()

@@ -294,7 +294,7 @@ def test_subtitles_are_as_large_as_the_form_asks() -> None:
     assert read(response_format="srt").limits == SubtitleLimits(42, 2)
     asked = read(response_format="vtt", max_line_width="20", max_lines="1")
     assert asked.limits == SubtitleLimits(20, 1)
-    assert asked.options.word_timestamps  # cues begin and end with words
+    assert asked.options.word_timestamps  # cues begin and end at words
     segment = Segment(0, 32_000, "Dinner is on the table.")
     answer = encode_answer(asked, Transcript("", "en", 1.0, 32_000, (segment,)))
     assert b"Dinner is on the table." not in answer

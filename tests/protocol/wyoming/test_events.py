@@ -41,7 +41,7 @@ def partial(stable: str) -> Partial:
 
 
 class Talk:
-    """A dialect, and what it is told and tells."""
+    """A dialect with its inputs and outputs."""
 
     def __init__(self) -> None:
         self.dialect = WyomingDialect(INFO)
@@ -50,13 +50,13 @@ class Talk:
         return list(self.dialect.receive_bytes(b"".join(wire)))
 
     def reply(self, *wire: bytes) -> list[WyomingEvent]:
-        """Return what is answered; nothing else may be asked for."""
+        """Return the replies; no other steps are expected."""
         steps = self.hear(*wire)
         assert all(isinstance(step, Reply) for step in steps)
         return read("".join(t for step in steps if isinstance(step, Reply) for t in step.texts))
 
     def begin(self, *wire: bytes) -> tuple[StreamParameters | None, list[Step]]:
-        """Begin an utterance; return what its session is to be, and its first steps."""
+        """Begin a request; return the parameters of its session and its first steps."""
         assert self.hear(*wire) == []
         wanted = self.dialect.wanted
         self.dialect.begin()
@@ -116,7 +116,7 @@ def test_other_events_are_ignored_with_all_that_belongs_to_them(talk: Talk) -> N
     assert talk.reply(event("ping")) == [WyomingEvent("pong")]
 
 
-# What a session is to be.
+# Session parameters.
 
 
 def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
@@ -124,7 +124,7 @@ def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
         event(
             "transcribe",
             {
-                "name": "whatever",
+                "name": "unused",
                 "language": "pt-BR",
                 "context": {"a": {}},
                 "vad_sensitivity": "relaxed",
@@ -137,7 +137,7 @@ def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
     )
     assert wanted == StreamParameters(
         format=Wire.PCM16,
-        sample_rate=48_000,  # a chunk knows better than the start
+        sample_rate=48_000,  # the chunk overrides the start
         channels=2,
         language="pt",
         hotwords=("Küche", "lumen"),
@@ -176,7 +176,7 @@ def test_wider_samples_keep_their_upper_16_bits(talk: Talk, width: int) -> None:
     assert steps == [samples.tobytes()]
 
 
-# Bad input.
+# Invalid input.
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_messages_are_for_websockets(talk: Talk) -> None:
         talk.dialect.receive_text("{}")
 
 
-# Between utterances.
+# Between requests.
 
 
 def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> None:
@@ -253,7 +253,7 @@ def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk)
     wire = STOP + event("ping") + event("describe") + event("ping", {"text": "last"})
     steps = iter(speaking.dialect.receive_bytes(wire))
     assert [next(steps), next(steps)] == [Stop(), Reply(('{"type":"pong"}\n',))]
-    next(steps)  # the transcript was there before this could be answered
+    next(steps)  # the transcript was sent before this was answered
     speaking.dialect.put(CHUNK)
     speaking.tell(CLOSED)
     speaking.dialect.finish()
@@ -280,7 +280,7 @@ def test_no_audio_is_an_empty_transcript_and_needs_no_session(talk: Talk) -> Non
     ]
 
 
-# What is told.
+# Events for the client.
 
 
 def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> None:
@@ -372,10 +372,10 @@ def test_half_of_a_command_is_an_error_instead_of_a_transcript(speaking: Talk) -
 
 
 def test_it_parts_with_the_error_if_there_is_one(talk: Talk) -> None:
-    failed = Failed("queue_full", "Come back later.", True, 2)
+    failed = Failed("queue_full", "Try again later.", True, 2)
     closing_messages = talk.dialect.closing_messages(End("queue_full", 1013, failed))
     told = [(e.type, e.data) for e in read("".join(closing_messages.texts))]
-    assert told == [("error", {"text": "Come back later.", "code": "queue_full"})]
+    assert told == [("error", {"text": "Try again later.", "code": "queue_full"})]
     assert talk.dialect.closing_messages(End("done", 1000)).texts == ()
 
 

@@ -29,7 +29,7 @@ EVENTS = st.lists(
 
 
 def received(chunks: list[bytes]) -> tuple[list[WyomingEvent], str | None]:
-    """Feed the chunks; return the events and the fault's code."""
+    """Feed the chunks; return the events and the error code."""
     framer = EventFramer()
     events: list[WyomingEvent] = []
     try:

@@ -1,4 +1,4 @@
-"""What the wire formats have in common."""
+"""Properties that all wire formats share."""
 
 from collections.abc import Callable
 

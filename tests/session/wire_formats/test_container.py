@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 PACKETS = encode_packets(tone(300, 16_000))
 STREAMS = {Wire.OGG: ogg_stream(PACKETS), Wire.WEBM: webm_stream(PACKETS)}
 BOTH = pytest.mark.parametrize("format", list(STREAMS))
-PRE_SKIP = 104  # 312 ticks of 48 kHz, as the headers say
+PRE_SKIP = 104  # 312 ticks of 48 kHz, as in the headers
 
 
 def wire(format: Wire, counts: StreamCounts | None = None) -> ContainerWire:

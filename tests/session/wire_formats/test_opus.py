@@ -1,4 +1,4 @@
-"""Framed and single packets, with and without numbers."""
+"""Framed and single packets, with and without sequence numbers."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def drain(it: OpusWire) -> list[DecodedAudio]:
 
 
 def take(it: OpusWire, *numbers: int) -> list[DecodedAudio]:
-    """Send numbered packets; return what is heard, without the empty audio of repeats."""
+    """Send numbered packets; return the decoded audio, without the empty audio of repeats."""
     for number in numbers:
         it.receive_data(pack(PACKETS[number % len(PACKETS)], number))
     return [heard for heard in drain(it) if not (isinstance(heard, Audio) and not heard.pcm.size)]

@@ -1,4 +1,4 @@
-"""Packets to samples, whatever they came in."""
+"""Opus packets to samples."""
 
 import numpy as np
 import pytest
@@ -17,8 +17,8 @@ pytestmark = pytest.mark.unit
 
 LIBOPUS = find_libopus()
 PACKETS = encode_packets(tone(300, 16_000))
-DAMAGED = OpusPacket(b"\x03")  # ends before its number of frames
-LIAR = OpusPacket(b"\x03\x82\xfb")  # says 20 ms, and its frames are missing
+DAMAGED = OpusPacket(b"\x03")  # ends before its frame count
+LIAR = OpusPacket(b"\x03\x82\xfb")  # declares 20 ms, but its frames are missing
 
 
 def receiver(
@@ -93,7 +93,7 @@ def test_three_failures_in_a_row_cost_the_decoder_once_and_then_the_format() -> 
     (after,) = heard(it, PACKETS[20])
     fresh = OpusPacketDecoder(LIBOPUS).decode(PACKETS[20])
     assert isinstance(after, Audio)
-    assert np.array_equal(after.pcm, fresh)  # nothing of the old decoder is left
+    assert np.array_equal(after.pcm, fresh)  # the old decoder's state is gone
     found = heard(it, *[DAMAGED] * FAILURES_IN_A_ROW)
     assert switches(found) == [SwitchFormat(Wire.PCM16, "3 packets in a row could not be decoded")]
 
@@ -110,7 +110,7 @@ def test_a_good_packet_in_between_starts_the_count_again() -> None:
     it = receiver()
     for good in PACKETS[:20]:
         assert not switches(heard(it, *[DAMAGED] * (FAILURES_IN_A_ROW - 1), good))
-    assert not switches(heard(it, *[DAMAGED] * FAILURES_IN_A_ROW))  # only the decoder goes
+    assert not switches(heard(it, *[DAMAGED] * FAILURES_IN_A_ROW))  # only the decoder is replaced
 
 
 def test_a_gap_is_concealed_for_100_ms_at_most_and_counted() -> None:

@@ -1,4 +1,4 @@
-"""Samples at any rate, with and without positions."""
+"""PCM at any sample rate, with and without positions."""
 
 import struct
 from itertools import pairwise
@@ -50,7 +50,7 @@ def samples(found: list[DecodedAudio]) -> Pcm16:
 
 
 def clock(found: list[DecodedAudio]) -> int:
-    """How much time passed."""
+    """Return the duration of the items in samples."""
     return sum(
         item.samples if isinstance(item, Lost) else item.pcm.size
         for item in found
@@ -89,14 +89,14 @@ def test_two_channels_are_mixed() -> None:
         take(it, np.array([10, 20, -3, -4, 32767, 32767], "<i2").tobytes())
     ).tolist() == [
         15,
-        -4,  # halves go to the even number
+        -4,  # halves are rounded to even
         32767,
     ]
 
 
 @pytest.mark.parametrize("rate_hz", [8000, 44_100, 48_000])
 def test_another_rate_gives_what_the_whole_would_give(rate_hz: int) -> None:
-    pcm = tone(440, rate_hz)  # a second, whatever its pitch
+    pcm = tone(440, rate_hz)  # one second at any sample rate
     it = wire(rate_hz=rate_hz)
     found = take(it, *[pcm[at : at + 331].tobytes() for at in range(0, pcm.size, 331)])
     tail = it.finish()
@@ -162,7 +162,7 @@ def test_positions_count_at_the_streams_own_rate() -> None:
 
 
 def test_positions_are_exact_however_large() -> None:
-    at_sample = 2**53 - 3  # thrice this is no number that a float can hold
+    at_sample = 2**53 - 3  # three times this exceeds the range of a float
     it = wire(rate_hz=48_000, positions=True, at_sample=at_sample)
     found = take(it, message(at_sample * 3, RAMP))
     tail = it.finish()
