@@ -35,7 +35,7 @@ test: setup ## Run the tests
 	@"$(BIN)/python" -m pytest $(ARGS)
 
 .PHONY: check
-check: setup format-check lint types layers coverage ## All that CI checks: format, lint, types, layers, tests, coverage
+check: setup format-check lint types layers prose coverage ## All that CI checks: format, lint, types, layers, prose, tests, coverage
 	@echo "check: all is well"
 
 .PHONY: format
