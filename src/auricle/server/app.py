@@ -12,7 +12,7 @@
                   errors.py                 returns our errors, 404 and 405 as JSON
                     routes
 
-WebSockets pass through LingeringClose and the last three: their handlers send errors themselves.
+WebSockets pass LingeringClose and the last three unchanged: their handlers send errors themselves.
 """
 
 import time
