@@ -158,7 +158,7 @@ def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
     assert scores.add(named(), "docs/clients/realtime.md", FELLOW, last).total == 0
     secret = OPENAI.run(server.fill(snippet("realtime.md", "From a page", "python")))
     assert secret.startswith("ek_")
-    assert f"`openai`\n{OPENAI.version('openai')}" in (PAGES / "realtime.md").read_text()
+    assert f"`openai` {OPENAI.version('openai')}" in (PAGES / "realtime.md").read_text()
 
 
 # Agents.
