@@ -131,7 +131,7 @@ def test_a_recording_that_kills_every_worker_fails_alone(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--language", "klingon"], "no language"),
+        (["--language", "klingon"], "Unsupported language"),
         (["-f", "srt"], "-o FOLDER"),
         (["--model", "/nowhere/at/all"], "AURICLE_MODEL"),
         (["--url", "nowhere"], "--url"),
