@@ -88,7 +88,7 @@ test('a crash and its recovery are seen, and nobody else notices', async ({ stat
 	const crash = page.locator('#crashes li').first();
 	await expect(crash).toContainText('asr-1 crashed (SIGSEGV)');
 	await crash.getByText('Stack at the crash').click();
-	await expect(crash.locator('pre')).toContainText('workers/asr/child.py');
+	await expect(crash.locator('pre')).toContainText('asr/child.py');
 	await expect.poll(async () => (await cells(page, 'asr-1'))[3]).toBe('1'); // restarts
 	await expect(page.locator('#state')).toHaveText('OK', RECOVERY);
 

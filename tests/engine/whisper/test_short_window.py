@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auricle.audio.opus import OpusPacketDecoder, find_libopus
+from auricle.audio.opus_encoder import OpusPacketEncoder
+from auricle.audio.pieces import find_pieces
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
@@ -358,3 +361,23 @@ def test_a_prompt_sets_the_spelling(engine: ShortWindowEngine) -> None:
 
 def test_no_jobs_have_no_results(engine: ShortWindowEngine) -> None:
     assert engine.transcribe([]) == []
+
+
+@pytest.mark.parametrize("sentence_times", [True, False])
+def test_no_sentence_is_added_after_the_last_word_of_a_piece(
+    engine: ShortWindowEngine, sentence_times: bool
+) -> None:
+    (piece,) = find_pieces(coded(FELLOW.pcm, bitrate_bps=40_000))
+    options = Options("en", beam_size=5, is_piece=True, sentence_times=sentence_times)
+    assert words(hear(engine, piece.pcm, options).text) == words(FELLOW.text)
+
+
+def coded(pcm: Pcm16, bitrate_bps: int) -> Pcm16:
+    """Return speech after an Opus encoder and decoder."""
+    library = find_libopus()
+    encoder = OpusPacketEncoder(library, bitrate_bps=bitrate_bps)
+    decoder = OpusPacketDecoder(library)
+    length = encoder.frame_samples
+    padded = np.concatenate([pcm, np.zeros(length - pcm.size % length + length, np.int16)])
+    packets = [encoder.encode(frame) for frame in padded.reshape(-1, length)]
+    return np.concatenate([decoder.decode(packet) for packet in packets])

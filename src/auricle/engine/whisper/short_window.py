@@ -39,6 +39,7 @@ from auricle.engine.whisper.prompt import (
     prefix_tokens,
 )
 from auricle.engine.whisper.segmentation import Split, split_at_sentences, split_at_timestamps
+from auricle.engine.whisper.trailing import ends_short, is_invented_ending
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
     MAX_NEW_TOKENS,
@@ -353,18 +354,21 @@ class ShortWindowEngine:
         """Add an accepted decoding to its job, with words if requested."""
         decoding = window.decoding
         tokenizer, options = self._tokenizer(decoding), decoding.job.options
-        has_sentences = options.is_piece and options.sentence_times
         split = split_at_timestamps(
             attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
         )
-        if has_sentences:
+        wants_words, is_first = options.word_timestamps, not decoding.segments
+        if options.is_piece:
             tokens = [token for span in split.spans for token in span.tokens]
             text_tokens = [token for token in tokens if token < tokenizer.eot]
             parts, part_tokens = tokenizer.split_to_word_tokens(text_tokens)
-            split = split_at_sentences(parts, part_tokens, split)
-        texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
-        wants_words = options.word_timestamps or has_sentences
+            sentences = split_at_sentences(parts, part_tokens, split)
+            if options.sentence_times or ends_short(sentences.spans, is_first=is_first):
+                split, wants_words = sentences, True
         words = self._align(window, split, encoded) if wants_words else None
+        if options.is_piece and words and is_invented_ending(words, is_first=is_first):
+            split, words = replace(split, spans=split.spans[:-1]), words[:-1]
+        texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
         decoding.accept(attempt, split, texts, words)
 
     def _align(self, window: _Window, split: Split, encoded: Encoded) -> tuple[AlignedSpan, ...]:
