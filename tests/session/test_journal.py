@@ -50,7 +50,7 @@ def test_a_client_that_acknowledges_nothing_costs_a_bounded_number() -> None:
 
 def test_a_number_that_is_not_the_next_is_our_bug() -> None:
     journal = journal_of(2)
-    with pytest.raises(ValueError, match="not number 3"):
+    with pytest.raises(ValueError, match="expected 3"):
         journal.add(final(2))
 
 

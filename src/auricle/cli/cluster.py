@@ -29,8 +29,8 @@ def up(
 ) -> None:
     """Run recognisers on Ray, on this machine only.
 
-    Gateways send jobs to them if AURICLE_ENGINE_URLS names them. Requires Ray: `pip install
-    'ray[serve]==2.60.*'`. Ctrl-C finishes accepted jobs and exits.
+    Gateways send jobs to them if AURICLE_ENGINE_URLS names them. Requires Ray:
+    `pip install 'ray[serve]==2.60.*'`. Ctrl-C finishes accepted jobs and exits.
     """
     settings = Settings.load(
         {
