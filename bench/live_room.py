@@ -178,7 +178,7 @@ def main() -> None:
         title = f"Words invented between sentences in {arguments.minutes:g} minutes"
         draw(arguments.out.with_suffix(".svg"), title, [Bars("Words", names, series)])
     if figures["with sounds"]["invented_words"]:
-        raise SystemExit("words were invented where nobody speaks")
+        raise SystemExit("words were invented where there is no speech")
 
 
 if __name__ == "__main__":

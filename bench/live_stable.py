@@ -84,7 +84,9 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--endpoint-ms", type=int, nargs="+", default=[300, 500])
-    parser.add_argument("--clips", type=int, help="the first so many; else all")
+    parser.add_argument(
+        "--clips", type=int, help="number of clips to use, from the first; default: all"
+    )
     parser.add_argument("--out", type=Path, help="path of the JSON, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)

@@ -200,7 +200,7 @@ def picture(results: Mapping[str, Mapping[str, Any]]) -> list[Bars]:
     beside = ("modest_alone", "modest_beside_greedy")
     by_level = [
         chart(
-            "goodput, as a share of what is possible, with so many times of capacity offered",
+            "goodput as a share of what is possible, by offered load in multiples of capacity",
             "goodput_share_of_possible",
         ),
         chart("refused, as a share of what was asked", "refused_share"),

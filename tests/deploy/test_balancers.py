@@ -185,7 +185,7 @@ async def test_a_gateway_that_is_told_to_go_hands_its_clients_on_and_finishes_wh
     assert [listener.spans for listener in listeners] == [whole, whole]
     assert sorted(listener.connections for listener in listeners) == [[False], [False, False]]
     told = [event for one in listeners for event in one.events if isinstance(event, Disconnected)]
-    assert ["1012" in event.reason or "restart" in event.reason for event in told] == [True]
+    assert ["1012" in event.reason or "restarting" in event.reason for event in told] == [True]
     assert leaving.server.wait() == 0
     assert staying.server.process.poll() is None
 
