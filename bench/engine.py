@@ -29,8 +29,8 @@ from bench.scoring import Errors, character_errors, paired_difference, total, wo
 from bench.speech import AN4, READ, Clip, corpus
 
 KINDS = (READ, AN4)
-MOST_OF_ITS_CPU = {READ: 0.35, AN4: 0.5}
-MOST_POINTS_WORSE = 0.3
+MAX_OF_ITS_CPU = {READ: 0.35, AN4: 0.5}
+MAX_POINTS_WORSE = 0.3
 LOOP_INSERTIONS = 10
 
 
@@ -113,9 +113,9 @@ def compare(duel: Duel, clips: Sequence[Clip], beam_size: int) -> dict[str, Any]
         "cpu_share": round(share, 3),
         "difference": {key: round(value, 2) for key, value in asdict(difference).items()},
         "is_worse_beyond_chance": difference.is_worse_beyond_chance,
-        "passes": share <= MOST_OF_ITS_CPU[clips[0].kind]
+        "passes": share <= MAX_OF_ITS_CPU[clips[0].kind]
         and not difference.is_worse_beyond_chance
-        and difference.points <= MOST_POINTS_WORSE
+        and difference.points <= MAX_POINTS_WORSE
         and ours.summary()["loops"] == 0,
     }
 

@@ -32,8 +32,8 @@ from bench.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
 
 PIECE_S = 11
 PAUSES_S = (0.4, 0.7, 0.3, 1.2, 0.5, 2.5)
-LEAST_SPEED_UP = 1.5
-MOST_POINTS_WORSE = 0.3
+MIN_SPEED_UP = 1.5
+MAX_POINTS_WORSE = 0.3
 
 
 def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
@@ -112,7 +112,7 @@ def compare(
             timed = scored(text, ours(engine, pcm, beam_size, piece_s, sentence_times=True))
         speed_up = first["cpu_s"] / second["cpu_s"]
         points = second["percent"] - first["percent"]
-        passes = speed_up >= LEAST_SPEED_UP and points <= MOST_POINTS_WORSE
+        passes = speed_up >= MIN_SPEED_UP and points <= MAX_POINTS_WORSE
         figures[f"beam {beam_size}"] = {
             "faster_whisper": first,
             "ours": second,

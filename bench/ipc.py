@@ -28,7 +28,7 @@ async def measure(runs: int) -> dict[str, dict[str, float]]:
     pool = WorkerPool(
         WorkerSettings(workers=1),
         QueueSettings(),
-        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        ModelSettings(engine="tests.support.scripted_engine:load"),
         "scripted",
     )
     await pool.start()

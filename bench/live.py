@@ -37,7 +37,7 @@ from bench.rivals.whisper_live import REQUIREMENT, WhisperLive
 from bench.service import CORPUS, ROOT
 
 STREAMS = "1,2,4,8,12,16,24,32"
-LEAST_STREAMS = 2
+MIN_STREAMS = 2
 """Fewer play longer: so many times the usual together."""
 TARGETS = {
     "one_stream_p50_s": 0.7,
@@ -57,7 +57,7 @@ def measure(
     server: Server, clips: Sequence[AlignedClip], streams: int, seconds: float
 ) -> dict[str, Any]:
     """Play so many streams to a fresh server, and return the figures."""
-    talks = [talk(clips, i, seconds * max(1.0, LEAST_STREAMS / streams)) for i in range(streams)]
+    talks = [talk(clips, i, seconds * max(1.0, MIN_STREAMS / streams)) for i in range(streams)]
     frames = [framed(server.messages(one.pcm)) for one in talks]
     with server.running(streams) as running:
         watch = Watch(running.process)

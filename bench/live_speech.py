@@ -29,8 +29,8 @@ LEAD_S = 0.5
 FRAME_SAMPLES = SAMPLE_RATE_HZ // 100
 QUIETER_DB = 20.0
 SILENT_DB = 30.0
-MOST_SILENT_FRAMES = 30
-MOST_CLOSURE_S = 0.18
+MAX_SILENT_FRAMES = 30
+MAX_CLOSURE_S = 0.18
 ROOM_TONE = 3.0
 """Standard deviation of the noise in pauses: 80 dB below full scale, a quiet room."""
 
@@ -162,7 +162,7 @@ def sound_start_s(pcm: Pcm16, word_start_s: float) -> float:
     That is its first frame no more than 30 dB below the clip's loud ones.
     """
     first = int(word_start_s * SAMPLE_RATE_HZ) // FRAME_SAMPLES
-    heard = np.flatnonzero(_level_db(pcm)[first : first + MOST_SILENT_FRAMES] >= -SILENT_DB)
+    heard = np.flatnonzero(_level_db(pcm)[first : first + MAX_SILENT_FRAMES] >= -SILENT_DB)
     return word_start_s + (int(heard[0]) * FRAME_SAMPLES / SAMPLE_RATE_HZ if heard.size else 0.0)
 
 
@@ -181,7 +181,7 @@ def sound_end_s(pcm: Pcm16, word_end_s: float) -> float:
     """
     is_loud = _level_db(pcm) >= -QUIETER_DB
     end = int(word_end_s * SAMPLE_RATE_HZ) // FRAME_SAMPLES
-    longest_gap = int(MOST_CLOSURE_S * SAMPLE_RATE_HZ) // FRAME_SAMPLES
+    longest_gap = int(MAX_CLOSURE_S * SAMPLE_RATE_HZ) // FRAME_SAMPLES
     for frame in range(end, len(is_loud)):
         if frame > end + longest_gap:
             break

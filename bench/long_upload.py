@@ -42,7 +42,7 @@ FRAME_SAMPLES = SAMPLE_RATE_HZ // 50  # 20 ms, as browsers send
 BITRATE_BPS = 24_000
 CHUNK_BYTES = 256 * 1024
 CLIPS = 12
-LEAST_CLIP_S, MOST_CLIP_S = 3.0, 6.0
+MIN_CLIP_S, MAX_CLIP_S = 3.0, 6.0
 SAMPLE_EACH_S = 0.2
 ASK_EACH_S = 1.0
 MAX_WAIT_S = 3 * 3600.0
@@ -50,7 +50,7 @@ SLOWEST_SPEED = 2.0
 """A file that is worked on more slowly than so many times real time is given up."""
 TARGET_RISE_MB = 100.0
 TARGET_ANSWER_S = 2.0
-MOST_WORD_ERRORS_PERCENT = 6.0
+MAX_WORD_ERRORS_PERCENT = 6.0
 """Of the worst block: base gets 3 % wrong, and one lost piece of 28 s in 10 minutes is 4 % more."""
 SHORT_MINUTES, MINUTES, DISTINCT_MINUTES, SHORT_DISTINCT_MINUTES = 5.0, 60.0, 10.0, 1.0
 MB = 1e6
@@ -160,7 +160,7 @@ def utterances() -> list[Utterance]:
         fitting = [
             entry["file"]
             for entry in entries
-            if entry["language"] == "en" and LEAST_CLIP_S <= entry["seconds"] <= MOST_CLIP_S
+            if entry["language"] == "en" and MIN_CLIP_S <= entry["seconds"] <= MAX_CLIP_S
         ]
         paths = [CORPUS / name for name in fitting[:: max(1, len(fitting) // CLIPS)][:CLIPS]]
     else:
@@ -355,7 +355,7 @@ def show(name: str, figures: dict[str, Any]) -> bool:
         f"{'reached' if is_quick else 'NOT reached'} "
         f"({others['beyond_target']} of {others['answered']} took longer)"
     )
-    is_whole = not figures["gaps"] and figures["worst_block_percent"] <= MOST_WORD_ERRORS_PERCENT
+    is_whole = not figures["gaps"] and figures["worst_block_percent"] <= MAX_WORD_ERRORS_PERCENT
     print(f"  nothing is lost: {'right' if is_whole else 'WRONG'}")
     return is_small and is_quick and is_whole
 

@@ -22,7 +22,7 @@ from bench.service import CORPUS, ROOT
 from bench.speech import load_audio
 
 CLIPS = 12
-LEAST_CLIP_S, MOST_CLIP_S = 3.0, 6.0
+MIN_CLIP_S, MAX_CLIP_S = 3.0, 6.0
 QUERY = "language=en&beam_size=1"
 JSON_TYPE, WAV_TYPE = "application/json", "audio/wav"
 WAV_PATH = f"/utterance?{QUERY}&audio_format=wav"
@@ -84,7 +84,7 @@ def clip_files() -> list[Path]:
     fitting = [
         entry["file"]
         for entry in entries
-        if entry["language"] == "en" and LEAST_CLIP_S <= entry["seconds"] <= MOST_CLIP_S
+        if entry["language"] == "en" and MIN_CLIP_S <= entry["seconds"] <= MAX_CLIP_S
     ]
     return [CORPUS / name for name in fitting[:: max(1, len(fitting) // CLIPS)][:CLIPS]]
 

@@ -2,7 +2,7 @@
 
 from auricle.types import OpusPacket
 from fuzz.grammars import split_packets
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 PACKETS = [
     OpusPacket(packet)

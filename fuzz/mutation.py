@@ -10,7 +10,7 @@ from fuzz.target import Blind, Mutate
 
 _BLIND_SHARE = 0.15
 """So many mutations don't care for the shape."""
-_MOST_REPEATS = 40
+_MAX_REPEATS = 40
 
 _VALUES: tuple[Any, ...] = (
     None,
@@ -83,7 +83,7 @@ class Grammar:
             case 1:
                 del records[at]
             case 2:
-                records[at:at] = [records[at]] * rng.choice((1, 1, 2, _MOST_REPEATS))
+                records[at:at] = [records[at]] * rng.choice((1, 1, 2, _MAX_REPEATS))
             case 3:
                 other = rng.randrange(len(records))
                 records[at], records[other] = records[other], records[at]
@@ -143,7 +143,7 @@ def _changed_array(node: list[Any], rng: Random, words: Sequence[str]) -> Any:
     if choice == 1:
         del node[at]
     elif choice == 2:
-        node[at:at] = [node[at]] * rng.choice((1, 2, _MOST_REPEATS))
+        node[at:at] = [node[at]] * rng.choice((1, 2, _MAX_REPEATS))
     else:
         node[at] = changed_document(node[at], rng, words)
     return node

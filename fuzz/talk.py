@@ -19,8 +19,8 @@ from fuzz.story import Story
 
 TEXT, BYTES, EVENTS = 0, 1, 2
 
-_MOST_STEPS = 16
-_MOST_EVENTS = 40
+_MAX_STEPS = 16
+_MAX_EVENTS = 40
 """So many of each are enough for any order of things; more would only be slow."""
 
 Check = Callable[[str], None]
@@ -45,7 +45,7 @@ class Talk:
     def play(self, script: bytes) -> None:
         """Play a script, then end the connection."""
         self._tell(self.story.ready())
-        for step in split_steps(script)[:_MOST_STEPS]:
+        for step in split_steps(script)[:_MAX_STEPS]:
             if self._is_over:
                 break
             self._play(step[0] % 3, step[1:])
@@ -64,7 +64,7 @@ class Talk:
 
     def _play(self, kind: int, payload: bytes) -> None:
         if kind == EVENTS:
-            payload = payload[: _MOST_EVENTS - self._events]
+            payload = payload[: _MAX_EVENTS - self._events]
             self._events += len(payload)
             for choice in payload:
                 for event in self.story.go_on(choice):

@@ -34,11 +34,11 @@ from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.types import SAMPLE_RATE_HZ
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.command import LIMIT_S, ROOT, Command, serving
-from tests.fakes.model import CACHE_DIR, bundled_model
-from tests.fakes.poll import poll_until
-from tests.fakes.tcp_proxy import proxy_to
+from tests.support.clips import CLIPS, words
+from tests.support.command import LIMIT_S, ROOT, Command, serving
+from tests.support.model import CACHE_DIR, bundled_model
+from tests.support.poll import poll_until
+from tests.support.tcp_proxy import proxy_to
 
 pytestmark = pytest.mark.process
 

@@ -14,9 +14,9 @@ from auricle.files.assemble import FileTranscript
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
 from bench.speech import load_audio
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.model import bundled_model
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.model
 

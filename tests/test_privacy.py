@@ -18,9 +18,9 @@ import httpx2
 import pytest
 
 from auricle.audio.pieces import find_pieces
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, serving, until
-from tests.fakes.scripted_engine import SECRET, answer
+from tests.support.clips import CLIPS
+from tests.support.command import LIMIT_S, ROOT, serving, until
+from tests.support.scripted_engine import SECRET, answer
 
 pytestmark = [
     pytest.mark.process,

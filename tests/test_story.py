@@ -11,9 +11,9 @@ from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.protocol.native.stream import Stop
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from bench.speech import load_audio
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.model import bundled_model
-from tests.fakes.session import Rig
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
+from tests.support.session import Rig
 from tests.test_files_heard import hear
 
 pytestmark = pytest.mark.model

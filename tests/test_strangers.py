@@ -14,8 +14,8 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from auricle.config import LiveSettings
-from tests.fakes.service import Live, head, live, poll_until, read_answer
-from tests.fakes.stream import call
+from tests.support.service import Live, head, live, poll_until, read_answer
+from tests.support.stream import call
 
 pytestmark = pytest.mark.unit
 

@@ -24,8 +24,8 @@ from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.types import OpusPacket
 from bench.live_quiet import GROUPS, NOISE, PACKET_S, QuietStreams, frame, noise_packets
 from bench.service import ROOT, Service, serve
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import model_directory
+from tests.support.clips import CLIPS
+from tests.support.command import model_directory
 
 STREAMS = 40
 SETTLE_S, MEASURE_S = 6.0, 20.0
@@ -33,7 +33,7 @@ CLIPS_PLAYED = ("fellow.wav", "pair.wav")
 PAUSE_S = 1.1
 QUEUE_S = 2000
 OWN_SETTINGS: dict[str, Any] = {
-    "engine": "tests.fakes.scripted_engine:load",
+    "engine": "tests.support.scripted_engine:load",
     "max_sessions": 1000,
     "queue_audio_s": QUEUE_S,
     "max_sessions_per_address": 0,
@@ -120,7 +120,7 @@ def _recogniser(model: Path) -> Iterator[str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.recogniser"],
+        [sys.executable, "-m", "tests.support.recogniser"],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

@@ -296,8 +296,8 @@ class _Play:
         return WARM_UP_S <= spoken_until < WARM_UP_S + PLAY_S
 
     def machine_for_next(self) -> _Machine:
-        least_s = min(machine.audio_s for machine in self.machines)
-        return self.chance.choice([one for one in self.machines if one.audio_s <= least_s])
+        min_s = min(machine.audio_s for machine in self.machines)
+        return self.chance.choice([one for one in self.machines if one.audio_s <= min_s])
 
     def _look(self) -> None:
         self._meter.observe(self._stats())

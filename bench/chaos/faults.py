@@ -21,7 +21,7 @@ from bench.chaos.load import Load
 from bench.network import Network, Outage
 from bench.service import Service
 
-ASR, DECODE = "asr_child", "decode_child"
+ASR, DECODE = "auricle.workers.asr.child", "auricle.workers.decode.child"
 SLOW_S = (0.2, 1.0)
 OUTAGE_S = (0.3, 2.0)
 FULL_S = (0.5, 2.0)
@@ -30,7 +30,7 @@ SPARE_DESCRIPTORS = 4
 HOLDERS = 40
 """Connections that take the descriptors that there are, and say nothing."""
 BLOCK = bytes(2**18)
-MOST_BLOCKS = 1000
+MAX_BLOCKS = 1000
 
 
 @dataclass
@@ -174,7 +174,7 @@ async def _fill(world: World, dice: random.Random) -> str | None:
     seconds, filler = dice.uniform(*FULL_S), world.disk / "filler"
     try:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            for _ in range(MOST_BLOCKS):  # far more than there is room for
+            for _ in range(MAX_BLOCKS):  # far more than there is room for
                 file.write(BLOCK)
                 await asyncio.sleep(0)
         await asyncio.sleep(seconds)

@@ -47,7 +47,7 @@ CALLS_A_JOB = 9
 CALLS_IN_PEACE = 3
 PATIENCE_S = 700.0
 """What was accepted and has not ended after so long, never will."""
-MOST_CALLS = 150
+MAX_CALLS = 150
 CLOSED_LOOP_CLIENTS = 24
 SETTLE_S = 3.0
 """What is done in the first seconds of a closed loop says little."""
@@ -208,7 +208,7 @@ class Load:
             while time.monotonic() < ends_at:
                 await asyncio.sleep(self.dice.expovariate(rate_per_s))
                 call = next(calls)
-                if len(self._running) > MOST_CALLS:
+                if len(self._running) > MAX_CALLS:
                     self.unsent += 1
                 else:
                     group.start_soon(self.ask, *call)

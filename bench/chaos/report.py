@@ -29,7 +29,7 @@ def show(told: dict[str, Any]) -> None:
         print(f"    {slow['livez_ms']} ms at {slow['at_s']} s, after {slow['faults_before']}")
     print(f"  while its capacity was measured, flat out {looks['livez_flat_out_ms']} ms")
     print(
-        f"  at most {looks['most_descriptors']} descriptors, {looks['most_tasks']} tasks; server "
+        f"  at most {looks['max_descriptors']} descriptors, {looks['max_tasks']} tasks; server "
         f"{looks['server_mb'][0]:.0f} to {looks['server_mb'][-1]:.0f} MB"
     )
     print(f"  before {told['before']}\n  after  {told['after']}\n  left {told['left_over']}")

@@ -12,7 +12,7 @@ import numpy as np
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.service import CORPUS, ROOT
 from bench.speech import READ, Clip, corpus, load_audio, pink_noise, spoken
-from tests.fakes.containers import muxed
+from tests.support.containers import muxed
 
 PAUSES_S = (0.8, 1.3, 0.9)
 EDGE_S = 0.5
@@ -83,13 +83,13 @@ def _real_clips() -> list[Clip]:
     return [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
 
 
-def _said(name: str, clips: Sequence[Clip], least_s: float, seed: int) -> OutboundItem:
+def _said(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> OutboundItem:
     order = list(clips)
     random.Random(seed).shuffle(order)
     chosen: list[Clip] = []
     for clip in itertools.cycle(order):
         chosen.append(clip)
-        if sum(one.seconds for one in chosen) >= least_s:
+        if sum(one.seconds for one in chosen) >= min_s:
             break
     noise = np.random.default_rng(seed)
     parts = tuple(

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bench.chaos.load import KINDS
 from bench.service import Server, free_port, running
-from tests.fakes.command import model_directory
+from tests.support.command import model_directory
 
-SCRIPTED = "tests.fakes.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine:load"
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """Where Debian's and Ubuntu's package ``faketime`` puts it."""
 DISK_MB = 48

@@ -15,7 +15,7 @@ from bench.scoring import Errors, errors, total, word_errors
 LIVEZ_LIMIT_MS = 200.0
 SLOW_LOOK_AFTER_S = 2.0
 """What went wrong so long before a slow answer may be why."""
-MOST_GROWTH_MB = 40.0
+MAX_GROWTH_MB = 40.0
 
 Expected = Mapping[tuple[str, str], Outcome]
 
@@ -130,9 +130,9 @@ def watched(
         "livez_unanswered": sum(look["livez_ms"] is None for look in looks),
         "watcher_late_ms": max(look["late_ms"] for look in looks),
         "server_mb": [look["mb"] for look in counts],
-        "most_descriptors": max(look["descriptors"] for look in counts),
-        "most_tasks": max(look["tasks"] or 0 for look in counts),
-        "most_processes": max(len(look["children"]) for look in counts),
+        "max_descriptors": max(look["descriptors"] for look in counts),
+        "max_tasks": max(look["tasks"] or 0 for look in counts),
+        "max_processes": max(len(look["children"]) for look in counts),
         "pids": sorted({pid for look in seen for pid in look.get("children", ())}),
     }
 
@@ -210,8 +210,8 @@ def verdicts(
     if not is_brief:
         memory = looks["server_mb"]
         settled, last = memory[len(memory) // 4], memory[-1]
-        limit_ms, most_mb = LIVEZ_LIMIT_MS, MOST_GROWTH_MB
+        limit_ms, max_mb = LIVEZ_LIMIT_MS, MAX_GROWTH_MB
         held[f"/livez answered within {limit_ms:g} ms"] = looks["livez_ms"]["max"] < limit_ms
         held["/livez always answered"] = not looks["livez_unanswered"]
-        held[f"the server grew by less than {most_mb:g} MB"] = last - settled < most_mb
+        held[f"the server grew by less than {max_mb:g} MB"] = last - settled < max_mb
     return held

@@ -39,11 +39,11 @@ from bench.cluster.nodes import START_LIMIT_S, Cluster
 from bench.live_chaos import Take, compare, is_whole, speeches, take
 from bench.report import Bars, draw, machine, write_json
 from bench.service import ROOT, Server
-from tests.fakes.command import model_directory
+from tests.support.command import model_directory
 
 STREAMS = 4
 """Half of them through each gateway."""
-SCRIPTED = "tests.fakes.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine:load"
 SCRIPT = "scripted:sleep:0.3"
 """So long each of its jobs takes, whatever it hears."""
 BUSY_LIMIT_S = 3.0

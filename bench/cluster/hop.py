@@ -40,7 +40,7 @@ from bench.cluster.nodes import Cluster
 from bench.live_chaos import speeches
 from bench.report import Bars, draw, machine, write_json
 from bench.service import ROOT
-from tests.fakes.command import model_directory
+from tests.support.command import model_directory
 
 HOP_AUDIO_S = (3.0, 30.0)
 HOP_JOBS = 300
@@ -52,7 +52,7 @@ SAME_BATCH_S = 0.05
 """Answers of one batch come within this."""
 PACE = 0.05
 READY_LIMIT_S = 120.0
-SCRIPTED = "tests.fakes.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine:load"
 PACED = "bench.faults:load"
 PARTS = ("hop", "engine", "model")
 WHERE = ("local", "1 node", "2 nodes")

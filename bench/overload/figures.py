@@ -8,12 +8,12 @@ from bench.overload.flood import Flood
 from bench.overload.work import Work, other_texts
 from bench.posting import Outcome, percentiles_ms, statuses
 
-LEAST_OVERLOAD = 2
+MIN_OVERLOAD = 2
 TARGET_REFUSAL_P99_MS = 100.0
 TARGET_GOODPUT_SHARE = 0.9
 TARGET_MODEST_SHARE = 0.99
 TARGET_LIVEZ_P99_MS = 250.0
-MOST_EXTRA_DELAY = 5.0
+MAX_EXTRA_DELAY = 5.0
 """Times the delay that the modest key has alone: it waits its turn, and for nobody's backlog."""
 
 
@@ -109,7 +109,7 @@ def key_figures(load: Flood, work: Work, key: str) -> dict[str, Any]:
 
 def level_targets(levels: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
     """Return what one kind of work reaches, over all its levels."""
-    over = [level for level in levels if level["level"] >= LEAST_OVERLOAD]
+    over = [level for level in levels if level["level"] >= MIN_OVERLOAD]
     patient = [level["patient"] for level in levels if level["patient"]]
     probed = [level["headers_alone"] for level in levels if level["headers_alone"]]
     found = {
@@ -149,9 +149,9 @@ def fairness_targets(shown: Mapping[str, Any]) -> dict[str, bool]:
     return {
         f"the modest key gets at least {TARGET_MODEST_SHARE:.0%}": beside["answered_share"]
         >= TARGET_MODEST_SHARE,
-        f"and waits at most {MOST_EXTRA_DELAY:g} times as long (p50)": bool(
+        f"and waits at most {MAX_EXTRA_DELAY:g} times as long (p50)": bool(
             alone["delay_ms"]
             and beside["delay_ms"]
-            and beside["delay_ms"]["p50"] <= MOST_EXTRA_DELAY * alone["delay_ms"]["p50"]
+            and beside["delay_ms"]["p50"] <= MAX_EXTRA_DELAY * alone["delay_ms"]["p50"]
         ),
     }

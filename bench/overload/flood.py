@@ -20,7 +20,7 @@ PROBE_EACH_S = 0.5
 PROBE_LIMIT_S = 2.0
 PROBES = {JSON_TYPE: ("/utterance", 20_000_000), WAV_TYPE: (WAV_PATH, 950_000)}
 """Path and Content-Length of headers without a body; a longer WAV would be taken as a file."""
-MOST_TRIES = 60
+MAX_TRIES = 60
 JITTER_S = 0.3
 """Clients that obey come a little later than they are told, so that not all come at once."""
 
@@ -147,7 +147,7 @@ def arrivals(rates_per_s: Mapping[str, float], seconds: float) -> Sequence[tuple
 async def insist(work: Work, key: str | None) -> Patient:
     """Come back as often as it takes, each time when the server says."""
     began_at, chance, tries = time.monotonic(), random.Random(), 1
-    while (outcome := await _done(work, key)).is_refused and tries < MOST_TRIES:
+    while (outcome := await _done(work, key)).is_refused and tries < MAX_TRIES:
         await asyncio.sleep((outcome.retry_after_s or 0) + chance.uniform(0, JITTER_S))
         tries += 1
     return Patient(tries, outcome.sent_at - began_at, outcome)

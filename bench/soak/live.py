@@ -19,7 +19,7 @@ ALIGN_SAMPLES = 2560
 """A multiple of the detector's window (512) and of a packet (320): so each turn of a speech meets
 both in the same place, and is heard as the first one was."""
 SESSION_S = (60.0, 300.0)
-LEAST_SESSION_S = 5.0
+MIN_SESSION_S = 5.0
 """With less left, no other one begins."""
 PAUSE_S = (0.5, 5.0)
 SAME_WITHIN_SAMPLES = SAMPLE_RATE_HZ // 2
@@ -116,7 +116,7 @@ async def come_and_go(
 ) -> None:
     """Hold one session after the other until a time, of a minute to five each."""
     chance = random.Random(seed)
-    while (left_s := until - time.monotonic()) > LEAST_SESSION_S:
+    while (left_s := until - time.monotonic()) > MIN_SESSION_S:
         stream = Stream(pcm.size)
         streams.append(stream)
         await speak(url, pcm, min(left_s, chance.uniform(*SESSION_S)), stream, since)

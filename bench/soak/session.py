@@ -16,7 +16,7 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.soak.sources import STEP_SAMPLES, Source
 
 HOUR_STEPS = 3600 * SAMPLE_RATE_HZ // STEP_SAMPLES
-MOST_AHEAD_STEPS = 200
+MAX_AHEAD_STEPS = 200
 """A client that is so far ahead of what was taken waits: sockets hold an hour of Opus."""
 RETRIES = 20
 RETRY_S = 0.2
@@ -110,7 +110,7 @@ class Session:
             wait_s = began_at + (self.sent_steps + 1) * step_s - time.monotonic()
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
-            while self.sent_steps - self._received_steps > MOST_AHEAD_STEPS:
+            while self.sent_steps - self._received_steps > MAX_AHEAD_STEPS:
                 self._progress.clear()
                 await self._progress.wait()
             if message := self.source.message(self.sent_steps):

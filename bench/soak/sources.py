@@ -1,7 +1,7 @@
 """A day of audio as a client sends it, step by step, and what its samples were.
 
 Whatever the wire format, the samples that a server must have heard are known here to the last bit,
-so that a final which tells the checksum of its audio (``tests/fakes/scripted_engine.py``) shows
+so that a final which tells the checksum of its audio (``tests/support/scripted_engine.py``) shows
 where that audio lay, exactly.
 """
 

@@ -18,7 +18,7 @@ from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation
 from fuzz.talk import BYTES, EVENTS, TEXT, Talk
 from fuzz.target import Blind, Target
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 _ENCODINGS = (None, *ENCODINGS)
 _OPTIONS = (

@@ -10,7 +10,7 @@ from fuzz.grammars import join_packets, split_packets
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Target
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 _HEAD_BYTES = 600
 

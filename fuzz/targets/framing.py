@@ -11,7 +11,7 @@ from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Blind, Target
 
-_MOST_HELD_BYTES = 2 + MAX_PACKET_BYTES + 4
+_MAX_HELD_BYTES = 2 + MAX_PACKET_BYTES + 4
 
 Outcome = tuple[list[bytes], str | None]
 
@@ -28,7 +28,7 @@ def _pull(framer: PacketFramer, wire: list[bytes], *, with_seq: bool) -> None:
             if packet is None:
                 break
             wire.append(pack(packet))
-    assert framer.buffered_bytes < _MOST_HELD_BYTES, "more than one packet is held"
+    assert framer.buffered_bytes < _MAX_HELD_BYTES, "more than one packet is held"
 
 
 def _outcome(chunks: Iterable[bytes], *, with_seq: bool) -> Outcome:

@@ -10,8 +10,8 @@ from fuzz.grammars import join_pages, split_pages
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Target
-from tests.fakes.clips import TESTDATA
-from tests.fakes.containers import CONTINUED, FIRST, LAST, ogg_page, ogg_stream, opus_head
+from tests.support.clips import TESTDATA
+from tests.support.containers import CONTINUED, FIRST, LAST, ogg_page, ogg_stream, opus_head
 
 
 def run(data: bytes) -> None:

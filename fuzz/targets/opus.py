@@ -20,7 +20,7 @@ from fuzz.mutation import blind, script_mutation
 from fuzz.target import Target
 
 _DECODE, _GAP, _RECOVER, _CONCEAL = range(4)
-_MOST_STEPS = 8
+_MAX_STEPS = 8
 _LIMIT_SAMPLES = 3 * SAMPLE_RATE_HZ
 
 _LIBRARY = find_libopus()
@@ -53,7 +53,7 @@ def run(data: bytes) -> None:
     samples = packets = 0
     last_samples = 0
     _decoder.reset()
-    for step in split_steps(data)[:_MOST_STEPS]:
+    for step in split_steps(data)[:_MAX_STEPS]:
         kind, packet = step[0] % 4, OpusPacket(step[1:])
         try:
             if kind == _GAP:

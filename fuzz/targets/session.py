@@ -61,13 +61,13 @@ from fuzz.grammars import join_steps, split_steps
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar
 from fuzz.target import Target
-from tests.fakes.containers import ogg_stream
+from tests.support.containers import ogg_stream
 
 _MESSAGE, _SOUND, _COMMANDS, _WORLD = range(4)
-_MOST_STEPS = 10
-_MOST_CHOICES = 8
-_MOST_SOUNDS = 12
-_MOST_WAITS = 2000
+_MAX_STEPS = 10
+_MAX_CHOICES = 8
+_MAX_SOUNDS = 12
+_MAX_WAITS = 2000
 _LOUD = 500
 _MAX_JOB_SAMPLES = 30 * SAMPLE_RATE_HZ
 _FORMATS = (Wire.PCM16, Wire.OPUS, Wire.OPUS_MESSAGE, Wire.OGG, Wire.WEBM)
@@ -134,7 +134,7 @@ class _World:
 
     def play(self, script: bytes) -> None:
         """Play a script, and then stop: the session has to come to its end."""
-        for step in split_steps(script)[:_MOST_STEPS]:
+        for step in split_steps(script)[:_MAX_STEPS]:
             self._play(step[0] % 4, step[1:])
             self.now += 0.02
         self._reconnect(0)
@@ -149,14 +149,14 @@ class _World:
             case 0:
                 self._send(payload)
             case 1:
-                for choice in payload[: _MOST_SOUNDS - self._sounds]:
+                for choice in payload[: _MAX_SOUNDS - self._sounds]:
                     self._sounds += 1
                     self._send(self._sound(choice))
             case 2:
-                for choice in payload[:_MOST_CHOICES]:
+                for choice in payload[:_MAX_CHOICES]:
                     self._command(_COMMANDS_OF_BYTES[choice % len(_COMMANDS_OF_BYTES)])
             case _:
-                for choice in payload[:_MOST_CHOICES]:
+                for choice in payload[:_MAX_CHOICES]:
                     self._let_happen(choice)
 
     def _let_happen(self, choice: int) -> None:
@@ -225,7 +225,7 @@ class _World:
         self._drain()
 
     def _answer_until(self, condition: Callable[[], bool]) -> None:
-        for _ in range(_MOST_WAITS):
+        for _ in range(_MAX_WAITS):
             if condition():
                 return
             if self._jobs:

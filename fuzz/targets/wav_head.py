@@ -7,7 +7,7 @@ from auricle.errors import AudioError
 from auricle.protocol.wav import MAX_HEAD_BYTES, WavHead, parse_wav_head
 from fuzz.checks import pieces
 from fuzz.target import Target
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 _GONE = "refused"
 

@@ -11,8 +11,8 @@ from fuzz.grammars import join_elements, split_elements
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar, blind
 from fuzz.target import Blind, Target
-from tests.fakes.clips import TESTDATA
-from tests.fakes.containers import (
+from tests.support.clips import TESTDATA
+from tests.support.containers import (
     EBML_LACING,
     FIXED,
     XIPH,

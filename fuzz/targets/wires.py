@@ -30,12 +30,12 @@ from fuzz.grammars import (
 from fuzz.material import PACKETS
 from fuzz.mutation import Grammar, blind
 from fuzz.target import Blind, Target
-from tests.fakes.containers import ogg_stream, webm_stream
+from tests.support.containers import ogg_stream, webm_stream
 
 _FORMATS = (Wire.OPUS, Wire.OPUS_MESSAGE, Wire.PCM16, Wire.OGG, Wire.WEBM)
 _STREAMS = (Wire.OPUS, Wire.OGG, Wire.WEBM)
 _RATES_HZ = (8000, 16_000, 24_000, 44_100, 48_000, 96_000)
-_MOST_MESSAGES = 8
+_MAX_MESSAGES = 8
 _MAX_GAP_SAMPLES = MAX_GAP_S * SAMPLE_RATE_HZ
 _LIBRARY = find_libopus()
 
@@ -93,7 +93,7 @@ def run(data: bytes) -> None:
     if len(data) < 2:
         return
     parameters = _parameters(data)
-    messages = [step[1:] for step in split_steps(data[2:])[:_MOST_MESSAGES]]
+    messages = [step[1:] for step in split_steps(data[2:])[:_MAX_MESSAGES]]
     try:
         heard = _heard(parameters, iter(messages))
         if parameters.format in _STREAMS or (

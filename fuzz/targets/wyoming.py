@@ -17,7 +17,7 @@ from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar, json_mutation
 from fuzz.story import Story
 from fuzz.target import Blind, Target
-from tests.fakes.wyoming import MONO_16, event
+from tests.support.wyoming import MONO_16, event
 
 _INFO = info_event("base", "1")
 _WORDS = (

@@ -504,9 +504,9 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
 
 
 BASE_MODEL_MB = 145
-MOST_WORKERS = 16
+MAX_WORKERS = 16
 """Larger machines give workers more threads instead, since each worker loads the model."""
-MOST_THREADS = 8
+MAX_THREADS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,9 +544,9 @@ def crew_size(
     memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
     each_mb = memory_per_worker_mb(model_mb)
     least = 2 if memory_mb >= each_mb else 1  # two idle workers need no more
-    fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MOST_WORKERS)
+    fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MAX_WORKERS)
     workers = settings.workers or max(least, fitting)
-    threads = settings.worker_threads or min(MOST_THREADS, max(1, cores // workers))
+    threads = settings.worker_threads or min(MAX_THREADS, max(1, cores // workers))
     return CrewSize(workers, threads)
 
 

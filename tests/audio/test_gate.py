@@ -14,8 +14,8 @@ from auricle.audio.vad import (
     SpeechDetector,
 )
 from auricle.types import Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import tone
+from tests.support.clips import CLIPS
+from tests.support.opus import tone
 
 pytestmark = pytest.mark.unit
 

@@ -20,8 +20,8 @@ from auricle.audio.opus import (
 from auricle.errors import AudioError, SetupError
 from auricle.protocol import framing
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import drop, encode_packets, tone
+from tests.support.clips import CLIPS
+from tests.support.opus import drop, encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

@@ -10,8 +10,8 @@ from auricle.audio.opus_encoder import FRAMES_MS, RATES_HZ, OpusPacketEncoder
 from auricle.errors import SetupError
 from auricle.protocol.opus_packet import parse_packet
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import tone
+from tests.support.clips import CLIPS
+from tests.support.opus import tone
 
 pytestmark = pytest.mark.unit
 

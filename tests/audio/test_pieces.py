@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,8 @@ from auricle.audio.pipeline import (
 )
 from auricle.errors import TooLong
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets
 
 pytestmark = pytest.mark.unit
 

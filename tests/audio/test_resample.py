@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from auricle.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, resample
 from auricle.errors import BadRequest
 from auricle.types import Pcm16
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

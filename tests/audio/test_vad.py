@@ -19,8 +19,8 @@ from auricle.audio.vad import (
     is_speech,
 )
 from auricle.types import Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import tone
+from tests.support.clips import CLIPS
+from tests.support.opus import tone
 
 pytestmark = pytest.mark.unit
 

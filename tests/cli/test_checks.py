@@ -27,8 +27,8 @@ from auricle.cli.checks import (
 from auricle.config import Settings
 from auricle.engine.whisper.fetch import known_models
 from tests.cli.conftest import Run
-from tests.fakes.command import serving
-from tests.fakes.older_kernel import LANDLOCK, interpreter
+from tests.support.command import serving
+from tests.support.older_kernel import LANDLOCK, interpreter
 
 pytestmark = pytest.mark.process
 

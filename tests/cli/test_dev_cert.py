@@ -13,9 +13,9 @@ import pytest
 from auricle.cli.dev_cert import machine_names, make_certificate
 from auricle.errors import SetupError
 from tests.cli.conftest import Run
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import command, environment, serving
-from tests.fakes.service import WAV
+from tests.support.clips import CLIPS
+from tests.support.command import command, environment, serving
+from tests.support.service import WAV
 
 pytestmark = pytest.mark.process
 

@@ -15,8 +15,8 @@ from auricle.cli.live_source import MAX_BLOCKS, STEP_SAMPLES, FileSource, Microp
 from auricle.client import LiveClient, StreamParameters, Wire
 from auricle.errors import AudioError, RequestError, SetupError, UnsupportedFormat
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.poll import poll_until
+from tests.support.clips import CLIPS
+from tests.support.poll import poll_until
 
 pytestmark = [pytest.mark.unit, pytest.mark.anyio]
 

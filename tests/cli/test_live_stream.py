@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, Command, command, environment, serving, until
+from tests.support.clips import CLIPS
+from tests.support.command import LIMIT_S, ROOT, Command, command, environment, serving, until
 
 pytestmark = [
     pytest.mark.process,

@@ -21,10 +21,10 @@ from websockets.asyncio.client import connect
 from auricle import __version__
 from auricle.audio.pieces import find_pieces
 from auricle.cli.serve import curl_line
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
-from tests.fakes.scripted_engine import answer
-from tests.fakes.wyoming import spoken
+from tests.support.clips import CLIPS
+from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
+from tests.support.scripted_engine import answer
+from tests.support.wyoming import spoken
 
 pytestmark = pytest.mark.process
 
@@ -354,7 +354,7 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
         "AURICLE_MODEL": str(tmp_path / "model"),
         "AURICLE_CACHE_DIR": str(tmp_path / "cache"),
-        "AURICLE_ENGINE": "tests.fakes.scripted_engine:load",
+        "AURICLE_ENGINE": "tests.support.scripted_engine:load",
         "AURICLE_SANDBOX_FOLDERS": f"{tmp_path},{ROOT}",
     }
     assert "secret-of" not in server.stderr
@@ -422,7 +422,7 @@ def is_ready(url: str) -> bool:
 def test_python_warnings_and_uncaught_exceptions_are_events_of_the_log(
     tmp_path: Path,
 ) -> None:
-    environ = environment(tmp_path, engine="tests.fakes.scripted_engine:load")
+    environ = environment(tmp_path, engine="tests.support.scripted_engine:load")
     program = PROGRAM.replace("try:", BUGS + "try:")
     done = subprocess.Popen(
         [sys.executable, "-c", program],

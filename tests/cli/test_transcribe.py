@@ -13,9 +13,9 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.test_serve import running_jobs
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.command import Command, command, environment, serving, until
-from tests.fakes.model import CACHE_DIR, bundled_model
+from tests.support.clips import CLIPS, words
+from tests.support.command import Command, command, environment, serving, until
+from tests.support.model import CACHE_DIR, bundled_model
 
 pytestmark = pytest.mark.process
 

@@ -19,7 +19,7 @@ from auricle.client.connection import (
 )
 from auricle.errors import ForbiddenOrigin, RequestError, SetupError, Unauthorized
 from auricle.events import Failed
-from tests.fakes.live_server import live_server, refusal
+from tests.support.live_server import live_server, refusal
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 

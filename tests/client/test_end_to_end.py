@@ -8,10 +8,10 @@ import pytest
 
 from auricle.client import ClientRules, Connected, Final, LiveClient, LiveEvent
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.command import serving
-from tests.fakes.model import CACHE_DIR, bundled_model
-from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+from tests.support.clips import CLIPS, words
+from tests.support.command import serving
+from tests.support.model import CACHE_DIR, bundled_model
+from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 

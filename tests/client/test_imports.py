@@ -13,10 +13,10 @@ import asyncio
 import sys
 
 from auricle.client import Closed, LiveClient
-from tests.fakes.opus import tone
+from tests.support.opus import tone
 
 async def main():
-    from tests.fakes.live_server import live_server
+    from tests.support.live_server import live_server
     async with live_server() as server, LiveClient(server.url) as client:
         await client.send(tone(300, 16000))
         client.finish()

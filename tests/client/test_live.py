@@ -37,10 +37,10 @@ from auricle.protocol.native.stream import (
     StreamParameters,
 )
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from tests.fakes.live_server import LiveServer, live_server, refusal
-from tests.fakes.opus import tone
-from tests.fakes.poll import poll_until
-from tests.fakes.tcp_proxy import proxy_to
+from tests.support.live_server import LiveServer, live_server, refusal
+from tests.support.opus import tone
+from tests.support.poll import poll_until
+from tests.support.tcp_proxy import proxy_to
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 

@@ -17,9 +17,9 @@ from auricle.client import (
     LiveEvent,
 )
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import serving
-from tests.fakes.poll import poll_until
+from tests.support.clips import CLIPS
+from tests.support.command import serving
+from tests.support.poll import poll_until
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fakes.command import LIMIT_S, ROOT
+from tests.support.command import LIMIT_S, ROOT
 
 ENVIRONMENTS = ROOT / ".cache" / "clients"
 PROGRAMS = ROOT / "tests" / "clients" / "programs"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from bench.scoring import Errors, word_errors
-from tests.fakes.clips import Clip
+from tests.support.clips import Clip
 
 
 @dataclass

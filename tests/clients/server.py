@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx2
 
-from tests.fakes.command import Command, serving, until
-from tests.fakes.model import CACHE_DIR, bundled_model
+from tests.support.command import Command, serving, until
+from tests.support.model import CACHE_DIR, bundled_model
 
 KEY = "sk-of-the-tests"
 

@@ -7,7 +7,7 @@ import pytest
 from tests.clients.environment import PAGES, Client, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.model
 

@@ -14,8 +14,8 @@ import pytest
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer, real_server
-from tests.fakes.clips import CLIPS, Clip
-from tests.fakes.command import LIMIT_S, ROOT
+from tests.support.clips import CLIPS, Clip
+from tests.support.command import LIMIT_S, ROOT
 
 pytestmark = pytest.mark.model
 
@@ -156,7 +156,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """A server that is strict about models and sizes; its engine is made up, and at once ready."""
     with real_server(
         tmp_path_factory.mktemp("strict"),
-        engine="tests.fakes.scripted_engine:load",
+        engine="tests.support.scripted_engine:load",
         openai_strict_models=True,
         max_upload_mb=25,
         workers=1,

@@ -16,7 +16,7 @@ from auricle.types import Pcm16
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer
-from tests.fakes.clips import CLIPS, words
+from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 

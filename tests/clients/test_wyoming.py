@@ -12,7 +12,7 @@ import pytest
 from tests.clients.environment import PAGES, Client, printed, program, snippet
 from tests.clients.scores import Scores
 from tests.clients.server import RealServer
-from tests.fakes.clips import CLIPS, words
+from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 

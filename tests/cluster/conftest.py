@@ -15,12 +15,12 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings, fields, variable
-from tests.fakes.poll import poll_until
+from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
 DEFAULTS: dict[str, object] = {
-    "engine": "tests.fakes.scripted_engine:load",
+    "engine": "tests.support.scripted_engine:load",
     "model": "scripted",
     "workers": 1,
     "batch_jobs": 1,
@@ -64,7 +64,7 @@ def running_recogniser(**settings: object) -> Iterator[Recogniser]:
     given = {variable(name): str(value) for name, value in (defaults | settings).items()}
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.recogniser"],
+        [sys.executable, "-m", "tests.support.recogniser"],
         env=kept | given | {"PYTHONPATH": path},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

@@ -26,10 +26,10 @@ from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript
 from bench.service import free_port
 from tests.cluster.conftest import gateway, until_ready
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.command import Command, command, environment, until
-from tests.fakes.poll import poll_until
-from tests.fakes.scripted_engine import answer
+from tests.support.clips import CLIPS, words
+from tests.support.command import Command, command, environment, until
+from tests.support.poll import poll_until
+from tests.support.scripted_engine import answer
 
 pytestmark = [
     pytest.mark.ray,
@@ -39,7 +39,7 @@ pytestmark = [
 ]
 
 KEY = "the-key-between-them"
-MOST_HELD = 8
+MAX_HELD = 8
 """Without balancing, this number of jobs ends at one of two replicas once in 128 times."""
 QUEUE_S = 100.0
 """What a replica lets wait."""
@@ -125,7 +125,7 @@ async def on_both(
     script = f"scripted:hold:{gate}"
     await poll_until(lambda: not under_way(remote), "the end of what was asked before")
     while len(held) < 2 or remote.stats().running_jobs < 2:
-        assert len(held) < MOST_HELD, "one replica gets all jobs"
+        assert len(held) < MAX_HELD, "one replica gets all jobs"
         held.append(asyncio.ensure_future(remote.transcribe(job(script, room=room))))
         await poll_until(partial(has_under_way, remote, len(held)), "a job that is there")
     return held

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.command import ROOT, model_directory
+from tests.support.command import ROOT, model_directory
 
 pytestmark = [pytest.mark.process, pytest.mark.ray]
 

@@ -13,7 +13,7 @@ from auricle.errors import Overloaded, PoisonJob
 from auricle.types import ANONYMOUS, Job, JobId, JobKind
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
 from tests.conformance.test_transcriber import Notes, as_a_client, blocked, job, waiting
-from tests.fakes.scripted_engine import answer
+from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process
 

@@ -15,11 +15,11 @@ import psutil
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings
 from bench.service import free_port
-from tests.conformance.remote import MOST_LOSSES, all_ready
+from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
-from tests.fakes.command import model_directory
-from tests.fakes.poll import poll_until
-from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+from tests.support.command import model_directory
+from tests.support.poll import poll_until
+from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 STOP_LIMIT_S = 60.0
 
@@ -31,7 +31,7 @@ class LocalRay:
         self.port = free_port()
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.fakes.ray_recogniser", str(self.port)],
+                [sys.executable, "-m", "tests.support.ray_recogniser", str(self.port)],
                 env=os.environ | {"PYTHONPATH": python_path(), "RAY_USAGE_STATS_ENABLED": "0"},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -80,7 +80,7 @@ class RaySubject:
     transcriber: RemoteTranscriber
     ray: LocalRay
     proxies: list[TcpProxy]
-    most_runs: int = MOST_LOSSES
+    max_runs: int = MAX_LOSSES
 
     def part(self, worker_pid: int) -> psutil.Process:
         parent = psutil.Process(worker_pid).parent()

@@ -17,11 +17,11 @@ import psutil
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config import EngineSettings, QueueSettings, fields, variable
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
-from tests.fakes.poll import poll_until
-from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+from tests.support.poll import poll_until
+from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 STOP_LIMIT_S = 20.0
-MOST_LOSSES = 2
+MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 
 Make = Callable[[EngineSettings, QueueSettings], RemoteTranscriber]
@@ -34,7 +34,7 @@ class RemoteSubject:
     transcriber: RemoteTranscriber
     proxies: dict[int, TcpProxy]
     """By the pid of the recogniser behind each."""
-    most_runs: int = MOST_LOSSES
+    max_runs: int = MAX_LOSSES
 
     def part(self, worker_pid: int) -> psutil.Process:
         parent = psutil.Process(worker_pid).parent()
@@ -101,7 +101,7 @@ async def _start(
     environ["PYTHONPATH"] = python_path()
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.fakes.recogniser"),
+            *(sys.executable, "-m", "tests.support.recogniser"),
             env=environ,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,

@@ -20,7 +20,7 @@ from auricle.transcriber import Transcriber
 from auricle.workers.asr.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]
-SCRIPTED = "tests.fakes.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine:load"
 START_LIMIT_S = 90.0
 POISON_ATTEMPTS = 4
 """The setting's default: so often a job may end its worker, whatever the deaths look like."""
@@ -39,7 +39,7 @@ class Subject(Protocol):
     def transcriber(self) -> Closable: ...
 
     @property
-    def most_runs(self) -> int:
+    def max_runs(self) -> int:
         """How often a job is run, at the most, that loses each time what it runs on."""
         ...
 
@@ -87,7 +87,7 @@ class LocalSubject:
     """The local pool: its parts are its workers, and each loss is a death."""
 
     transcriber: WorkerPool
-    most_runs: int = POISON_ATTEMPTS
+    max_runs: int = POISON_ATTEMPTS
 
     def part(self, worker_pid: int) -> psutil.Process:
         return psutil.Process(worker_pid)

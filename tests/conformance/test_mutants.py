@@ -34,7 +34,7 @@ class Mutant:
 
 
 def losses(most: int) -> Breaks:
-    return lambda patch: patch.setattr("auricle.cluster.gateway.transcriber.MOST_LOSSES", most)
+    return lambda patch: patch.setattr("auricle.cluster.gateway.transcriber.MAX_LOSSES", most)
 
 
 def maps(wrong: Callable[[AuricleError], Exception]) -> Breaks:
@@ -122,7 +122,7 @@ async def test_the_suite_finds_it(
     mutant: Mutant, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     mutant.breaks(monkeypatch)
-    monkeypatch.setattr("tests.fakes.poll.LIMIT_S", 10.0)  # what does not come is what is found
+    monkeypatch.setattr("tests.support.poll.LIMIT_S", 10.0)  # what does not come is what is found
     with pytest.raises(
         (AssertionError, AuricleError, TimeoutError, pytest.fail.Exception)
     ) as found:

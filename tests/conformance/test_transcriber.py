@@ -29,10 +29,10 @@ from auricle.errors import (
 from auricle.transcriber import Transcriber
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
 from tests.conformance.subject import Maker, Subject, still_there
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.model import bundled_model
-from tests.fakes.poll import poll_until
-from tests.fakes.scripted_engine import SECRET, answer
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
+from tests.support.poll import poll_until
+from tests.support.scripted_engine import SECRET, answer
 
 pytestmark = pytest.mark.process
 
@@ -340,7 +340,7 @@ async def test_what_loses_everything_it_runs_on_is_given_up(
         await lose_each_run(subject, notes, running, most=10)
         with pytest.raises((Overloaded, WorkerError)):
             await running
-        assert notes.runs == subject.most_runs
+        assert notes.runs == subject.max_runs
         assert (await as_a_client(subject.transcriber, job("b"))).text
 
 
@@ -577,7 +577,7 @@ async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(
 async def test_before_anything_is_ready_all_is_refused_with_a_time(
     open_transcriber: Maker,
 ) -> None:
-    engine = "tests.fakes.scripted_engine:hang"
+    engine = "tests.support.scripted_engine:hang"
     async with open_transcriber(nodes=1, engine=engine, ready=False) as subject:
         with pytest.raises(NoWorkerReady) as caught:
             await subject.transcriber.transcribe(job("a"))

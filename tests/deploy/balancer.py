@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.certificates import Issued, issued
-from tests.fakes.command import LIMIT_S, ROOT, STEP_S, Command, serving
+from tests.support.certificates import Issued, issued
+from tests.support.command import LIMIT_S, ROOT, STEP_S, Command, serving
 
 SBIN = "/usr/sbin:/usr/local/sbin"
 ADDRESSES = {"a": "127.0.0.2", "b": "127.0.0.3"}

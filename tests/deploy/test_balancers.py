@@ -16,10 +16,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from auricle.client import ClientRules, Connected, Disconnected, Final, LiveClient, LiveEvent
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from tests.deploy.balancer import ADDRESSES, Site, free_ports, prepared, site
-from tests.fakes.clips import CLIPS
-from tests.fakes.poll import poll_until
-from tests.fakes.service import speech_json
-from tests.fakes.tcp_proxy import TcpProxy, proxy_to
+from tests.support.clips import CLIPS
+from tests.support.poll import poll_until
+from tests.support.service import speech_json
+from tests.support.tcp_proxy import TcpProxy, proxy_to
 
 pytestmark = [pytest.mark.process, pytest.mark.anyio]
 

@@ -11,7 +11,7 @@ import pytest
 from auricle import __version__
 from auricle.config import fields, variable
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
-from tests.fakes.command import ROOT
+from tests.support.command import ROOT
 
 pytestmark = pytest.mark.process
 

@@ -18,8 +18,8 @@ from websockets.sync.client import connect
 
 from tests.deploy.balancer import free_port
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
-from tests.fakes.clips import CLIPS
-from tests.fakes.command import LIMIT_S, ROOT, serving, until
+from tests.support.clips import CLIPS
+from tests.support.command import LIMIT_S, ROOT, serving, until
 
 pytestmark = pytest.mark.process
 

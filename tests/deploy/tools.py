@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.fakes.command import ROOT
+from tests.support.command import ROOT
 
 TOOLS = ROOT / ".cache" / "deploy" / "bin"
 DEPLOY = ROOT / "deploy"

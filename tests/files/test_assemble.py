@@ -3,7 +3,7 @@ import pytest
 from auricle.errors import PoisonJob
 from auricle.files.assemble import ChunkSlot, FileLanguages, FileProgress, TranscriptAssembler
 from auricle.types import Transcript
-from tests.fakes.transcriber import heard
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

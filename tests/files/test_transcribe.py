@@ -38,8 +38,8 @@ from auricle.types import (
     Transcript,
     Word,
 )
-from tests.fakes.decoder import FakeDecoder, file_of, speech
-from tests.fakes.transcriber import Answer, FakeTranscriber, heard
+from tests.support.decoder import FakeDecoder, file_of, speech
+from tests.support.transcriber import Answer, FakeTranscriber, heard
 
 pytestmark = pytest.mark.unit
 
@@ -245,7 +245,7 @@ async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_tog
         assert transcriber.gate is not None
         transcriber.gate.set()
     assert len(transcriber.jobs) == 120
-    assert transcriber.most_in_flight == chunk_slots.width
+    assert transcriber.max_in_flight == chunk_slots.width
     assert chunk_slots.held == 0
 
 
@@ -396,7 +396,7 @@ async def test_conditioned_pieces_run_one_by_one_with_the_text_before_them() -> 
     options = Options(language="en", initial_prompt="Glossary.")
     request = FileRequest(SOURCE, "f", options=options, condition_on_previous_text=True)
     await run(transcriber, file_of(9, 8, 7), request)
-    assert transcriber.most_in_flight == 1
+    assert transcriber.max_in_flight == 1
     prompts = [job.options.initial_prompt for job in transcriber.jobs]
     assert prompts == ["Glossary.", "Glossary. 9s", "Glossary. 9s 8s"]
 

@@ -15,7 +15,7 @@ from fuzz.grammars import (
     split_steps,
 )
 from fuzz.targets import ogg, webm
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 pytestmark = pytest.mark.unit
 

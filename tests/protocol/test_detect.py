@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect, walk_packets
 from auricle.protocol.framing import pack
 from auricle.types import OpusPacket
-from tests.fakes.clips import CLIPS, TESTDATA
-from tests.fakes.opus import encode_packets
+from tests.support.clips import CLIPS, TESTDATA
+from tests.support.opus import encode_packets
 
 pytestmark = pytest.mark.unit
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from auricle.errors import LocalProtocolError, RemoteProtocolError
 from auricle.protocol.framing import MAX_PACKET_BYTES, NumberedPacket, PacketFramer, pack
 from auricle.types import OpusPacket
-from tests.fakes.clips import TESTDATA
+from tests.support.clips import TESTDATA
 
 pytestmark = pytest.mark.unit
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from auricle.audio.opus import find_libopus
 from auricle.errors import RemoteProtocolError
 from auricle.protocol.opus_packet import MAX_PACKET_TICKS, PacketShape, parse_packet
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets
 
 pytestmark = pytest.mark.unit
 

@@ -5,7 +5,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from tests.fakes.service import InProcess, in_process
+from tests.support.service import InProcess, in_process
 
 
 @pytest.fixture

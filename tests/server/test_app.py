@@ -5,7 +5,7 @@ import pytest
 
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.server.uploads.params import AUDIO_FORMATS, Fields
-from tests.fakes.service import InProcess, in_process, keys
+from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.unit
 

@@ -8,8 +8,8 @@ import httpx2
 import pytest
 from websockets.asyncio.client import connect
 
-from tests.fakes.service import InProcess, live
-from tests.fakes.stream import SPEECH, call, pcm, stream_url
+from tests.support.service import InProcess, live
+from tests.support.stream import SPEECH, call, pcm, stream_url
 
 pytestmark = pytest.mark.unit
 

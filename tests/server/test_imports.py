@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.containers import muxed
-from tests.fakes.opus import encode_packets
-from tests.fakes.service import CLIP
+from tests.support.containers import muxed
+from tests.support.opus import encode_packets
+from tests.support.service import CLIP
 
 pytestmark = pytest.mark.process
 
@@ -18,7 +18,7 @@ import pickle
 import struct
 import sys
 from pathlib import Path
-from tests.fakes.service import CLIP, WAV, in_process, speech_json
+from tests.support.service import CLIP, WAV, in_process, speech_json
 
 def assert_captions(service, query, messages):
     with service.client.websocket_connect("ws://127.0.0.1/v1/stream?" + query) as live:

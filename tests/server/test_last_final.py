@@ -13,11 +13,11 @@ from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES
-from tests.fakes.containers import ogg_stream
-from tests.fakes.service import Live, live, poll_until
-from tests.fakes.stream import PACKETS, SPEECH, Caller, call, framed, pcm
-from tests.fakes.wyoming import MONO_16, event, wyoming
 from tests.server.api.openai.test_realtime import PCM_16K, TRANSCRIPTION, client
+from tests.support.containers import ogg_stream
+from tests.support.service import Live, live, poll_until
+from tests.support.stream import PACKETS, SPEECH, Caller, call, framed, pcm
+from tests.support.wyoming import MONO_16, event, wyoming
 
 pytestmark = pytest.mark.unit
 

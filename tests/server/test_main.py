@@ -20,10 +20,10 @@ from auricle.errors import SetupError
 from auricle.server.app import create_app
 from auricle.server.main import listen, serve
 from auricle.server.net.listen import base_url
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.service import keys, poll_until, speech_json
-from tests.fakes.stream import call
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.decoder import FakeDecoder
+from tests.support.service import keys, poll_until, speech_json
+from tests.support.stream import call
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.process
 
@@ -114,8 +114,8 @@ from auricle.server.app import create_app
 from auricle.logs import configure_logging
 from auricle.server.main import listen, serve
 from auricle.server.net.listen import base_url
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.decoder import FakeDecoder
+from tests.support.transcriber import FakeTranscriber
 
 async def main():
     settings = Settings.load()

@@ -14,8 +14,8 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.errors import Overloaded
 from auricle.server.net.http_connection import HttpConnection
-from tests.fakes.poll import poll_until
-from tests.fakes.service import WAV, InProcess, Live, in_process, keys, live
+from tests.support.poll import poll_until
+from tests.support.service import WAV, InProcess, Live, in_process, keys, live
 
 pytestmark = pytest.mark.unit
 

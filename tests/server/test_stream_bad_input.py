@@ -24,10 +24,10 @@ from auricle.config import LiveSettings
 from auricle.server.live.outbox import MAX_NEWS
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from auricle.types import Job, OpusPacket, Transcript
-from tests.fakes.opus import encode_packets
-from tests.fakes.service import Live, live, poll_until
-from tests.fakes.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
-from tests.fakes.tcp_proxy import proxy_to
+from tests.support.opus import encode_packets
+from tests.support.service import Live, live, poll_until
+from tests.support.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
+from tests.support.tcp_proxy import proxy_to
 
 pytestmark = pytest.mark.unit
 
@@ -296,7 +296,7 @@ FLOOD = """
 import sys, threading
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
-from tests.fakes.stream import PACKETS, SPEECH, framed, pcm, stream_url
+from tests.support.stream import PACKETS, SPEECH, framed, pcm, stream_url
 
 def flood(message, **query):
     url = stream_url(int(sys.argv[1]), language="de", **query)

@@ -15,9 +15,9 @@ from auricle.server.context import ServerState
 from auricle.server.live.registry import SESSION_AUDIO_S
 from auricle.types import ANONYMOUS
 from auricle.workers.asr.pool import WorkerPool
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.service import listening, poll_until
-from tests.fakes.stream import SPEECH, call, pcm
+from tests.support.decoder import FakeDecoder
+from tests.support.service import listening, poll_until
+from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.process
 
@@ -52,7 +52,7 @@ async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
     pool = WorkerPool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
-        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        ModelSettings(engine="tests.support.scripted_engine:load"),
         "scripted",
     )
     await pool.start()

@@ -13,11 +13,11 @@ from auricle.config import ModelSettings, QueueSettings, ServerSettings, Setting
 from auricle.server.app import create_app
 from auricle.types import ANONYMOUS
 from auricle.workers.asr.pool import WorkerPool
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.poll import poll_until
-from tests.fakes.service import listening
-from tests.fakes.stream import SPEECH
-from tests.fakes.wyoming import WyomingService, event, spoken, wyoming_port
+from tests.support.decoder import FakeDecoder
+from tests.support.poll import poll_until
+from tests.support.service import listening
+from tests.support.stream import SPEECH
+from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
 
 pytestmark = pytest.mark.process
 
@@ -49,7 +49,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     pool = WorkerPool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
-        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        ModelSettings(engine="tests.support.scripted_engine:load"),
         f"scripted:slow:{BATCH_S}",
     )
     settings = Settings(server=ServerSettings(spool_dir=tmp_path))

@@ -31,7 +31,7 @@ from auricle.session.final import (
 from auricle.session.output import Cancel
 from auricle.session.utterance import Caller, JobFactory, Speculation
 from auricle.types import Job, JobId, JobKind, Options, Segment, Transcript, Word
-from tests.fakes.session import CLIENT, transcript
+from tests.support.session import CLIENT, transcript
 
 pytestmark = pytest.mark.unit
 

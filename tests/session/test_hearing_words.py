@@ -17,7 +17,7 @@ from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
 from bench.scoring import Errors, word_errors
 from bench.speech import Clip, say, sentence, with_noise
-from tests.fakes.model import bundled_model
+from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
 

@@ -21,9 +21,9 @@ from auricle.session.intake import (
 )
 from auricle.session.ledger import SafeMark
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets, tone
-from tests.fakes.session import silence
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets, tone
+from tests.support.session import silence
 
 pytestmark = pytest.mark.unit
 

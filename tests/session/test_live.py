@@ -48,10 +48,10 @@ from auricle.protocol.native.stream import (
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import BITE_STEPS, MAX_FLUSHES, MAX_UNFINISHED_SAMPLES
 from auricle.types import Job, JobKind, OpusPacket
-from tests.fakes.clips import CLIPS
-from tests.fakes.containers import ogg_stream, webm_stream
-from tests.fakes.opus import encode_packets
-from tests.fakes.session import Answer, Rig, echo, silence, spoken, transcript, utterances
+from tests.support.clips import CLIPS
+from tests.support.containers import ogg_stream, webm_stream
+from tests.support.opus import encode_packets
+from tests.support.session import Answer, Rig, echo, silence, spoken, transcript, utterances
 
 pytestmark = pytest.mark.unit
 

@@ -38,9 +38,9 @@ from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig
 from auricle.session.final import MAX_FAILURES
 from auricle.types import Job, JobKind
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets
-from tests.fakes.session import Answer, Rig, echo, silence, utterances
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets
+from tests.support.session import Answer, Rig, echo, silence, utterances
 
 pytestmark = pytest.mark.unit
 

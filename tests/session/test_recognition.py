@@ -28,7 +28,7 @@ from auricle.session.recognition import (
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import Caller
 from auricle.types import Job, JobKind, Options, Segment, Transcript, Word
-from tests.fakes.session import CLIENT, spoken, transcript
+from tests.support.session import CLIENT, spoken, transcript
 
 pytestmark = pytest.mark.unit
 

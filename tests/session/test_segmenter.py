@@ -14,7 +14,7 @@ from auricle.audio.endpointer import (
 from auricle.session.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
 from auricle.types import Pcm16
 from bench.room_sounds import SOUNDS, to_pcm
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

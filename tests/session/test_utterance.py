@@ -16,7 +16,7 @@ from auricle.session.utterance import (
     OpenUtterance,
 )
 from auricle.types import ClientId, Job, JobId, JobKind, Options, Pcm16
-from tests.fakes.session import CLIENT, spoken, transcript
+from tests.support.session import CLIENT, spoken, transcript
 
 pytestmark = pytest.mark.unit
 

@@ -32,7 +32,7 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> PoolFactory:
         pool = WorkerPool(
             WorkerSettings.model_validate({"workers": 2, "job_timeout_min_s": 60.0} | worker),
             QueueSettings.model_validate(queue),
-            ModelSettings(engine="tests.fakes.scripted_engine:load"),
+            ModelSettings(engine="tests.support.scripted_engine:load"),
             model_path,
         )
         await pool.start()

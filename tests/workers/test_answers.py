@@ -14,7 +14,7 @@ from auricle.config import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import PoisonJob
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.pool import WorkerPool
-from tests.fakes.flooding_engine import ANSWERS, CLEANED
+from tests.support.flooding_engine import ANSWERS, CLEANED
 
 pytestmark = pytest.mark.process
 
@@ -32,7 +32,7 @@ async def flooding_pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker
     pool = WorkerPool(
         WorkerSettings(workers=1, job_timeout_min_s=120.0),
         QueueSettings(poison_attempts=1),
-        ModelSettings(engine="tests.fakes.flooding_engine:load"),
+        ModelSettings(engine="tests.support.flooding_engine:load"),
         "flooding",
     )
     await pool.start()

@@ -21,7 +21,7 @@ from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.decode.pool import DecodePool
 from auricle.workers.process.process import ProcessExit
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 from tests.workers.conftest import ROOT, START_LIMIT_S
 
 pytestmark = pytest.mark.process
@@ -38,7 +38,7 @@ async def crashing_pool(folder: Path, **settings: float) -> AsyncIterator[Worker
     pool = WorkerPool(
         WorkerSettings.model_validate(given),
         QueueSettings(),
-        ModelSettings(engine="tests.fakes.scripted_engine:load"),
+        ModelSettings(engine="tests.support.scripted_engine:load"),
         "scripted",
         kept,
     )
@@ -135,7 +135,7 @@ async def test_a_file_that_ends_a_decoder_is_kept_as_it_came(tmp_path: Path) -> 
 async def test_the_oldest_make_room_and_what_is_not_ours_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crash_audio, "MOST_KEPT", 3)
+    monkeypatch.setattr(crash_audio, "MAX_KEPT", 3)
     folder = tmp_path / "kept"
     kept = CrashAudio.open(folder)
     old = [folder / f"crash-2020010{n}T000000Z-0000000{n}.wav" for n in range(5)]
@@ -153,7 +153,7 @@ async def test_the_oldest_make_room_and_what_is_not_ours_stays(
 async def test_no_more_is_kept_than_there_is_room_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crash_audio, "MOST_BYTES", 3 * SPEECH.nbytes)
+    monkeypatch.setattr(crash_audio, "MAX_BYTES", 3 * SPEECH.nbytes)
     kept = CrashAudio.open(tmp_path / "kept")
     for n in range(6):
         kept.keep_job("asr-1", job(f"j{n}", ""), EXIT, "exited")

@@ -7,10 +7,10 @@ import type { StatusTexts } from './status-texts.js';
 
 const RECENT_SECONDS = 60;
 /** Minimum ranges of the scales, so that noise looks like noise. */
-const LEAST_QUEUE_SECONDS = 10;
-const LEAST_DELAY_MILLISECONDS = 500;
-const LEAST_SESSIONS = 4;
-const LEAST_COUNT = 4;
+const MIN_QUEUE_SECONDS = 10;
+const MIN_DELAY_MILLISECONDS = 500;
+const MIN_SESSIONS = 4;
+const MIN_COUNT = 4;
 
 const CARDS = ['workers', 'queue', 'sessions', 'delays', 'jobs', 'refusals'] as const;
 
@@ -109,7 +109,7 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	queue: (health, _past, samples, { cards }) => {
 		const { audio_s: now, max_audio_s: bound } = health.queue;
 		const top = highest(samples.map(({ queueSeconds }) => queueSeconds));
-		const most = roundUp(Math.max(top, LEAST_QUEUE_SECONDS));
+		const most = roundUp(Math.max(top, MIN_QUEUE_SECONDS));
 		return {
 			...said(cards.queue, { seconds: now.toFixed(1), bound: `${bound}`, most: top.toFixed(1) }),
 			most,
@@ -120,7 +120,7 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	sessions: (health, _past, samples, { cards }) => {
 		const { connected, waiting, max } = health.sessions;
 		const top = highest(samples.map(sample => sample.connected));
-		const most = roundUp(Math.max(top, LEAST_SESSIONS));
+		const most = roundUp(Math.max(top, MIN_SESSIONS));
 		return {
 			...said(cards.sessions, { connected, waiting, max, most: top }),
 			most,
@@ -132,7 +132,7 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 		const spoken = samples.filter(({ p95 }) => p95 !== null);
 		const last = spoken.at(-1);
 		const top = highest(spoken.map(({ p95 }) => p95));
-		const most = roundUp(Math.max(top, LEAST_DELAY_MILLISECONDS));
+		const most = roundUp(Math.max(top, MIN_DELAY_MILLISECONDS));
 		const values =
 			last === undefined ? null : { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, most: `${top}` };
 		return {
@@ -148,7 +148,7 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	jobs: (_health, { now }, samples, { cards }) => {
 		const counts = samples.map(({ done }) => done);
 		const lately = sum(recent(samples, now).map(({ done }) => done));
-		const most = roundUp(highest(counts, LEAST_COUNT));
+		const most = roundUp(highest(counts, MIN_COUNT));
 		return {
 			...said(cards.jobs, { lately, retried: sum(samples.map(({ retried }) => retried)) }),
 			most,
@@ -158,7 +158,7 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	},
 	refusals: (_health, { now }, samples, { cards }) => {
 		const counts = samples.map(refused);
-		const most = roundUp(highest(counts, LEAST_COUNT));
+		const most = roundUp(highest(counts, MIN_COUNT));
 		return {
 			...said(cards.refusals, { count: sum(counts), lately: sum(recent(samples, now).map(refused)) }),
 			most,

@@ -15,7 +15,7 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 CHUNK_S = 0.1
 CONNECT_LIMIT_S = 30.0
-MOST_RETRY_AFTER_S = 10.0
+MAX_RETRY_AFTER_S = 10.0
 """Nobody stays away for longer, whatever the server says: the run would be over."""
 
 
@@ -24,7 +24,7 @@ class Refused(Exception):
 
     def __init__(self, code: str, retry_after_s: float) -> None:
         super().__init__(code)
-        self.code, self.retry_after_s = code, min(retry_after_s, MOST_RETRY_AFTER_S)
+        self.code, self.retry_after_s = code, min(retry_after_s, MAX_RETRY_AFTER_S)
 
 
 class Broken(Exception):

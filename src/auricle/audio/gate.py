@@ -28,7 +28,7 @@ _OPENING_RATIO = 10**0.2
 _FLOOR_BLOCKS, _BLOCK_WINDOWS = 6, 16
 """The floor is the minimum of 6 half seconds and the current, incomplete one."""
 _SMOOTHING = 0.3
-_LEAST_POWER = 8.0
+_MIN_POWER = 8.0
 """Power of the differences: dither of one bit has 2 or less."""
 _HANGOVER_WINDOWS = 16
 """The gate stays open for half a second after the last window that opened it."""
@@ -63,7 +63,7 @@ class NoiseGate:
         power = float(differences @ differences) / differences.size
         floor = self._floor
         self._follow(power)
-        if power <= _LEAST_POWER:
+        if power <= _MIN_POWER:
             return False
         # The background is not known in the first second.
         return power > floor * _OPENING_RATIO or len(self._block_floors) < 2

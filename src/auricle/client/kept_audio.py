@@ -141,9 +141,9 @@ class KeptAudio:
             self._frames.popleft()
         self._next = max(self._next, self._first)
 
-    def drop_above(self, most_samples: int) -> None:
+    def drop_above(self, max_samples: int) -> None:
         """Drop the oldest frames above this length, sent or not."""
-        while self.kept_samples > most_samples:
+        while self.kept_samples > max_samples:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:

@@ -24,7 +24,7 @@ CUBLAS = "cublas64_12.dll" if sys.platform == "win32" else "libcublas.so.12"
 CUDNN = "cudnn64_9.dll" if sys.platform == "win32" else "libcudnn.so.9"
 """Needed by older versions of CTranslate2 only: 4.8 has a built-in convolution."""
 PACKAGES = {CUBLAS: "nvidia-cublas-cu12", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
-LEAST_DRIVER_CUDA = 12000
+MIN_DRIVER_CUDA = 12000
 """As ``cuDriverGetVersion`` returns it, 1000 * major + 10 * minor. CTranslate2 4 needs CUDA 12."""
 
 
@@ -70,7 +70,7 @@ def gpu_issue(report: GpuReport) -> GpuIssue | None:
             f"there is no NVIDIA driver ({DRIVER} can't be loaded)",
             "Install the driver; in a container, pass the GPU through: docker run --gpus all.",
         )
-    if report.driver_cuda < LEAST_DRIVER_CUDA:
+    if report.driver_cuda < MIN_DRIVER_CUDA:
         version = f"{report.driver_cuda // 1000}.{report.driver_cuda % 1000 // 10}"
         return GpuIssue(
             f"the driver supports CUDA {version}, and CTranslate2 needs 12",

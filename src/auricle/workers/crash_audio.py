@@ -33,11 +33,11 @@ from auricle.errors import SetupError
 from auricle.types import SAMPLE_RATE_HZ, Job, Source
 from auricle.workers.process.process import ProcessExit
 
-MOST_KEPT = 50
-MOST_BYTES = 200 * 10**6
-MOST_FILE_BYTES = MOST_BYTES // 4
+MAX_KEPT = 50
+MAX_BYTES = 200 * 10**6
+MAX_FILE_BYTES = MAX_BYTES // 4
 """Larger uploads are not kept."""
-MOST_WAITING = 8
+MAX_WAITING = 8
 CLOSE_LIMIT_S = 5.0
 COPY_BYTES = 2**20
 
@@ -138,7 +138,7 @@ class CrashAudio:
                 while chunk := upload.read(COPY_BYTES):
                     file.write(chunk)
 
-        if size_bytes > MOST_FILE_BYTES or not self._submit(told, "bin", size_bytes, write):
+        if size_bytes > MAX_FILE_BYTES or not self._submit(told, "bin", size_bytes, write):
             upload.close()
 
     async def aclose(self) -> None:
@@ -150,7 +150,7 @@ class CrashAudio:
         self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
     ) -> bool:
         self._waiting = {future for future in self._waiting if not future.done()}
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MAX_WAITING:
             log.warning("crash_audio_not_kept", error="too many at once")
             return False
         self._waiting.add(self._writer.submit(self._keep, told, ending, size_bytes, write))
@@ -183,7 +183,7 @@ class CrashAudio:
             if match := _NAME.fullmatch(path.name):
                 kept.setdefault(match[1], []).append(path)
         sizes = {name: sum(p.lstat().st_size for p in paths) for name, paths in kept.items()}
-        while kept and (len(kept) >= MOST_KEPT or sum(sizes.values()) + size_bytes > MOST_BYTES):
+        while kept and (len(kept) >= MAX_KEPT or sum(sizes.values()) + size_bytes > MAX_BYTES):
             oldest = min(kept)
             for path in kept.pop(oldest):
                 path.unlink(missing_ok=True)

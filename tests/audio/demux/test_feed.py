@@ -15,9 +15,9 @@ from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.errors import LocalProtocolError, RemoteProtocolError, UnsupportedFormat
 from auricle.types import OpusPacket
-from tests.fakes.clips import CLIPS, TESTDATA
-from tests.fakes.containers import demuxed, muxed, ogg_stream, webm_stream
-from tests.fakes.opus import encode_packets
+from tests.support.clips import CLIPS, TESTDATA
+from tests.support.containers import demuxed, muxed, ogg_stream, webm_stream
+from tests.support.opus import encode_packets
 
 pytestmark = pytest.mark.unit
 

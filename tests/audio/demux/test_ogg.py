@@ -3,7 +3,7 @@ import pytest
 from auricle.audio.demux.ogg import OggDemuxer
 from auricle.errors import RemoteProtocolError, UnsupportedFormat
 from auricle.types import OpusPacket
-from tests.fakes.containers import (
+from tests.support.containers import (
     CONTINUED,
     FIRST,
     LAST,

@@ -3,7 +3,7 @@ import pytest
 from auricle.audio.demux.webm import WebmDemuxer
 from auricle.errors import RemoteProtocolError, UnsupportedFormat
 from auricle.types import OpusPacket
-from tests.fakes.containers import (
+from tests.support.containers import (
     EBML_LACING,
     FIXED,
     UNKNOWN,

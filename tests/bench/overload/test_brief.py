@@ -14,7 +14,7 @@ from bench.overload.live import Sessions, talk
 from bench.overload.work import Posting, Work
 from bench.posting import WAV_PATH, WAV_TYPE, Body, Client, as_wav
 from bench.service import Service, serve
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.process
 
@@ -30,7 +30,7 @@ SECONDS = 3.0
 def service() -> Iterator[Service]:
     with serve(
         1,
-        engine="tests.fakes.scripted_engine:load",
+        engine="tests.support.scripted_engine:load",
         api_keys=f"greedy:{GREEDY},modest:{MODEST}",
         queue_audio_s=20,
         max_file_jobs=3,

@@ -9,7 +9,7 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.posting import WAV_PATH, WAV_TYPE, Body, as_wav
 from bench.service import serve
 from bench.soak import day
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.process
 

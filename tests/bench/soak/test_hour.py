@@ -10,7 +10,7 @@ from bench.service import serve
 from bench.soak.figures import figures, reached, show
 from bench.soak.hour import hour
 from bench.soak.mix import Cost, Rates, encoded
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.process
 
@@ -25,7 +25,7 @@ def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     ]
     cost = Cost(utterances=0.1, files=0.1, live=0.1)
     rates = Rates(utterances=3 * AUDIO_S, files=2 * AUDIO_S, streams=4)
-    with serve(1, engine="tests.fakes.scripted_engine:load") as service:
+    with serve(1, engine="tests.support.scripted_engine:load") as service:
         found = asyncio.run(hour(service, rates, short, long, [PCM] * 4, seconds=9.0, rest_s=1.0))
     shown = figures(found, cost, rates)
     show(shown)

@@ -17,7 +17,7 @@ from bench.soak.sources import (
     PcmSource,
     encoded,
 )
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

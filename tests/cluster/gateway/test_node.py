@@ -37,15 +37,15 @@ from auricle.types import Job, JobId
 from auricle.workers.process.messages import SegmentMessage
 from tests.cluster.conftest import Recogniser, gateway
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
-from tests.fakes.poll import poll_until
-from tests.fakes.scripted_engine import answer
+from tests.support.poll import poll_until
+from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process
 
 NOISE = np.random.default_rng(6)
 BEAT = chunk(pack_frame(Beat()))
 Pair = tuple[Recogniser, Recogniser]
-MOST_LATE_S = 0.5
+MAX_LATE_S = 0.5
 """Maximum time that the event loop may be blocked, also on a busy machine."""
 
 
@@ -167,7 +167,7 @@ async def test_a_lie_costs_a_second_asking_and_nothing_else(two: Pair, say: Say)
             1
         ] * 5
         running.cancel()
-        assert clock.worst_s < MOST_LATE_S
+        assert clock.worst_s < MAX_LATE_S
 
 
 @pytest.mark.parametrize("say", [pytest.param(say, id=name) for name, say in SILENCES.items()])
@@ -293,7 +293,7 @@ async def test_who_lies_when_looked_at_is_never_asked(two: Pair, told: bytes) ->
         assert [t.text for t in got] == [answer(j.pcm) for j in jobs]
         assert not liar.jobs
         running.cancel()
-        assert clock.worst_s < MOST_LATE_S
+        assert clock.worst_s < MAX_LATE_S
 
 
 async def test_what_can_not_work_is_not_asked() -> None:

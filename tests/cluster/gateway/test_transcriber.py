@@ -28,9 +28,9 @@ from auricle.errors import (
 )
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, Transcript
 from tests.cluster.conftest import Recogniser, gateway, running_recogniser, until_ready
-from tests.fakes.poll import poll_until
-from tests.fakes.scripted_engine import answer
-from tests.fakes.tcp_proxy import proxy_to
+from tests.support.poll import poll_until
+from tests.support.scripted_engine import answer
+from tests.support.tcp_proxy import proxy_to
 
 pytestmark = pytest.mark.process
 

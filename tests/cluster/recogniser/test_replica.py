@@ -17,9 +17,9 @@ from auricle.config import Settings
 from auricle.errors import SetupError, WorkerError
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId, Options
-from tests.fakes.command import ROOT, model_directory
-from tests.fakes.poll import LIMIT_S, poll_until
-from tests.fakes.scripted_engine import answer
+from tests.support.command import ROOT, model_directory
+from tests.support.poll import LIMIT_S, poll_until
+from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.process
 @asynccontextmanager
 async def recogniser(folder: Path, **settings: object) -> AsyncIterator[Recogniser]:
     given: dict[str, object] = {
-        "engine": "tests.fakes.scripted_engine:load",
+        "engine": "tests.support.scripted_engine:load",
         "model": str(model_directory(folder / "model")),
         "workers": 1,
         "batch_jobs": 1,
@@ -163,7 +163,7 @@ async def test_an_engine_that_does_not_load_is_told_and_leaves_no_worker(tmp_pat
 
 FRAGILE = """
 import os, time
-from tests.fakes.scripted_engine import load as scripted
+from tests.support.scripted_engine import load as scripted
 
 def load(settings):
     while os.path.exists(os.environ["AURICLE_TEST_STUCK"]):

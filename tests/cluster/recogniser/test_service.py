@@ -30,7 +30,7 @@ from auricle.cluster.wire.messages import (
 from auricle.errors import Overloaded
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId
-from tests.fakes.poll import poll_until
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 

@@ -9,8 +9,8 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.prompt import Prompt, prefix_tokens
 from auricle.engine.whisper.window import MAX_NEW_TOKENS, padded, silence_of
 from auricle.types import SAMPLE_RATE_HZ, Task
-from tests.fakes.clips import CLIPS
-from tests.fakes.model import bundled_model
+from tests.support.clips import CLIPS
+from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
 

@@ -11,8 +11,8 @@ from auricle.engine import EngineSettings
 from auricle.engine.whisper.faster_whisper import FasterWhisperEngine, load
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
-from tests.fakes.clips import CLIPS, Clip, words
-from tests.fakes.model import bundled_model
+from tests.support.clips import CLIPS, Clip, words
+from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
 

@@ -13,7 +13,7 @@ import structlog.testing
 from auricle.config import ModelSettings
 from auricle.engine.whisper.fetch import HUB_MODELS, REVISIONS, known_models, resolve, source_of
 from auricle.errors import SetupError
-from tests.fakes.model import CACHE_DIR, bundled_model
+from tests.support.model import CACHE_DIR, bundled_model
 
 NOWHERE = "http://127.0.0.1:9"  # the discard port: refused at once
 

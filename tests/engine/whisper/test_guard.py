@@ -25,7 +25,7 @@ POLICY = GuardPolicy(short_min_logprob=-0.6, brief_min_logprob=-100)
 TEXT = "The quick brown fox jumps over the lazy dog."
 GOOD = Attempt(tuple(range(12)), TEXT, avg_logprob=-0.3, no_speech_prob=0.05)
 LIMIT = TokenLimit(floor=20, per_second=10)
-MOST_TOKENS = LIMIT.tokens_for(FRAMES)
+MAX_TOKENS = LIMIT.tokens_for(FRAMES)
 
 
 def test_a_likely_text_is_accepted_in_either_window() -> None:
@@ -100,10 +100,10 @@ def test_sure_words_are_kept_even_where_nobody_seems_to_speak() -> None:
 
 
 def test_more_tokens_than_the_sound_can_hold_are_doubtful_in_the_short_window_only() -> None:
-    attempt = replace(GOOD, tokens=tuple(range(MOST_TOKENS + 1)))
+    attempt = replace(GOOD, tokens=tuple(range(MAX_TOKENS + 1)))
     assert judge_short(attempt, FRAMES, LIMIT, POLICY) is Verdict.DOUBT
     assert (
-        judge_short(replace(attempt, tokens=tuple(range(MOST_TOKENS))), FRAMES, LIMIT, POLICY)
+        judge_short(replace(attempt, tokens=tuple(range(MAX_TOKENS))), FRAMES, LIMIT, POLICY)
         is Verdict.ACCEPT
     )
     assert judge_full(attempt, POLICY) is Verdict.ACCEPT

@@ -25,8 +25,8 @@ from auricle.engine.whisper.window import MAX_NEW_TOKENS
 from auricle.errors import AudioError, SetupError
 from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.model import bundled_model
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
 

@@ -3,9 +3,9 @@ import pytest
 
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
-    LEAST_FEATURE,
     MAX_NEW_TOKENS,
     MAX_TOKENS,
+    MIN_FEATURE,
     TokenLimit,
     WindowPolicy,
     max_length_for,
@@ -82,7 +82,7 @@ def test_padding_is_what_digital_silence_looks_like() -> None:
 
 
 def test_silence_of_silence_is_the_least_feature() -> None:
-    assert silence_of(np.full((80, 5), LEAST_FEATURE, np.float32)) == LEAST_FEATURE
+    assert silence_of(np.full((80, 5), MIN_FEATURE, np.float32)) == MIN_FEATURE
 
 
 def test_padding_cuts_what_is_too_long() -> None:

@@ -22,7 +22,7 @@ from auricle.protocol.dialect import End, Reply, Step, UpdateConfig
 from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
 from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent
-from tests.fakes.wyoming import MONO_16, event, read
+from tests.support.wyoming import MONO_16, event, read
 
 pytestmark = pytest.mark.unit
 

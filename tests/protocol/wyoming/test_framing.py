@@ -13,7 +13,7 @@ from auricle.protocol.wyoming.framing import (
     WyomingEvent,
     pack_event,
 )
-from tests.fakes.wyoming import event, read
+from tests.support.wyoming import event, read
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from auricle.server.access.admission import (
     reserved,
 )
 from auricle.types import ANONYMOUS, ClientId
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit
 

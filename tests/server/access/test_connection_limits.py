@@ -28,7 +28,7 @@ from auricle.server.access.connection_limits import (
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import error_response
 from auricle.server.main import uvicorn_config
-from tests.fakes.service import head, poll_until, read_answer
+from tests.support.service import head, poll_until, read_answer
 
 pytestmark = pytest.mark.unit
 

@@ -23,8 +23,8 @@ from auricle.server.access.key_file import (
     remove_key,
 )
 from auricle.server.access.rate_limits import KeyLimits
-from tests.fakes.poll import poll_until
-from tests.fakes.service import in_process
+from tests.support.poll import poll_until
+from tests.support.service import in_process
 
 pytestmark = pytest.mark.unit
 

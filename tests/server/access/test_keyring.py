@@ -16,7 +16,7 @@ from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.keyring import Keyring, check_exposure, is_exposed, is_loopback
 from auricle.server.access.rate_limits import KeyLimits
 from auricle.types import ANONYMOUS, ClientId
-from tests.fakes.service import keys, live
+from tests.support.service import keys, live
 
 pytestmark = pytest.mark.unit
 

@@ -15,7 +15,7 @@ from websockets.exceptions import InvalidStatus
 from auricle.config import ServerSettings, Settings
 from auricle.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from auricle.server.access.origins import Origins
-from tests.fakes.service import Live, keys, live
+from tests.support.service import Live, keys, live
 
 pytestmark = pytest.mark.unit
 

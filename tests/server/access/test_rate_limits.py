@@ -14,7 +14,7 @@ from auricle.server.access.rate_limits import (
     parse_limits,
 )
 from auricle.types import ANONYMOUS, ClientId
-from tests.fakes.service import CLIP, WAV, InProcess, in_process, keys
+from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 
 pytestmark = pytest.mark.unit
 

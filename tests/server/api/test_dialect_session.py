@@ -17,7 +17,7 @@ from auricle.protocol.native.stream import StreamParameters
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.http.errors import error_response
 from auricle.server.live.native_dialect import NativeDialect
-from tests.fakes.service import Live, live, poll_until
+from tests.support.service import Live, live, poll_until
 
 pytestmark = pytest.mark.unit
 

@@ -15,11 +15,11 @@ from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server
 from auricle.server.api.wyoming import MAX_CONNECTIONS, WYOMING, listen
 from auricle.types import Job
-from tests.fakes.poll import poll_until
-from tests.fakes.service import keys
-from tests.fakes.stream import SPEECH, echo
-from tests.fakes.transcriber import heard
-from tests.fakes.wyoming import (
+from tests.support.poll import poll_until
+from tests.support.service import keys
+from tests.support.stream import SPEECH, echo
+from tests.support.transcriber import heard
+from tests.support.wyoming import (
     MONO_16,
     WyomingCaller,
     WyomingService,

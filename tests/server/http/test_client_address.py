@@ -16,7 +16,7 @@ from websockets.asyncio.client import connect
 from auricle.config import ServerSettings, Settings
 from auricle.errors import SetupError
 from auricle.server.http.client_address import TrustedProxies, client_address
-from tests.fakes.service import build, listening
+from tests.support.service import build, listening
 
 pytestmark = pytest.mark.unit
 

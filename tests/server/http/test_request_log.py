@@ -2,8 +2,8 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.server.http.request_log import RequestLog, request_log
-from tests.fakes.service import InProcess
-from tests.fakes.transcriber import heard
+from tests.support.service import InProcess
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

@@ -10,8 +10,8 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from auricle.types import ANONYMOUS
-from tests.fakes.service import Live, live
-from tests.fakes.stream import SPEECH, call, pcm
+from tests.support.service import Live, live
+from tests.support.stream import SPEECH, call, pcm
 
 pytestmark = pytest.mark.unit
 

@@ -25,10 +25,10 @@ from auricle.server.live.connection import (
 )
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.live.runner import LiveRunner
-from tests.fakes.live_sessions import ALICE, Sessions, sessions
-from tests.fakes.service import poll_until
-from tests.fakes.stream import SPEECH, pcm
-from tests.fakes.web_socket import FakePeer, FakeWebSocket
+from tests.support.live_sessions import ALICE, Sessions, sessions
+from tests.support.service import poll_until
+from tests.support.stream import SPEECH, pcm
+from tests.support.web_socket import FakePeer, FakeWebSocket
 
 pytestmark = pytest.mark.unit
 

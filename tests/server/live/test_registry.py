@@ -20,10 +20,10 @@ from auricle.server.live.registry import (
 )
 from auricle.server.live.runner import LiveRunner
 from auricle.types import ClientId
-from tests.fakes.live_sessions import ALICE, Sessions, sessions
-from tests.fakes.service import poll_until
-from tests.fakes.stream import SPEECH, pcm
-from tests.fakes.transcriber import READY
+from tests.support.live_sessions import ALICE, Sessions, sessions
+from tests.support.service import poll_until
+from tests.support.stream import SPEECH, pcm
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.unit
 

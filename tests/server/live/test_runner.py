@@ -11,9 +11,9 @@ from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wi
 from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.server.live.runner import LiveRunner
 from auricle.types import JobKind
-from tests.fakes.live_sessions import Sessions, sessions
-from tests.fakes.service import poll_until
-from tests.fakes.stream import SPEECH, echo, pcm
+from tests.support.live_sessions import Sessions, sessions
+from tests.support.service import poll_until
+from tests.support.stream import SPEECH, echo, pcm
 
 pytestmark = pytest.mark.unit
 

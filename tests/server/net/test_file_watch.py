@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from auricle.server.net.file_watch import is_open_to_others, watch_files
-from tests.fakes.service import poll_until
+from tests.support.service import poll_until
 
 pytestmark = pytest.mark.unit
 

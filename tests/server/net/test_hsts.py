@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.fakes.service import live
+from tests.support.service import live
 
 pytestmark = pytest.mark.unit
 

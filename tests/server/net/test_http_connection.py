@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse
 
 from auricle.server.main import uvicorn_config
 from auricle.server.net.http_connection import MAX_HEAD_BYTES, READ_BYTES, HttpConnection
-from tests.fakes.service import head, poll_until, read_answer
+from tests.support.service import head, poll_until, read_answer
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from auricle.errors import Overloaded
 from auricle.server.net import http_connection
 from auricle.server.net.http_framing import ServerConnection
 from auricle.server.net.lingering import DiscardedBody
-from tests.fakes.service import Live, head, keys, live, read_answer
+from tests.support.service import Live, head, keys, live, read_answer
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ import time
 import pytest
 
 from auricle.server.net.read_throttle import BURST_S, PacedReading
-from tests.fakes.poll import poll_until
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.unit
 

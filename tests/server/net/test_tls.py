@@ -29,9 +29,9 @@ from auricle.config import ServerSettings
 from auricle.errors import SetupError
 from auricle.server import main as run
 from auricle.server.net.tls import Certificate
-from tests.fakes.certificates import Issued, issued
-from tests.fakes.service import CLIP, WAV, build, listening, poll_until
-from tests.fakes.stream import Caller, pcm, silence
+from tests.support.certificates import Issued, issued
+from tests.support.service import CLIP, WAV, build, listening, poll_until
+from tests.support.stream import Caller, pcm, silence
 
 pytestmark = pytest.mark.process  # openssl makes the certificates
 

@@ -26,7 +26,7 @@ from auricle.server.net.websocket import (
     WebSocketConnection,
     peer_of,
 )
-from tests.fakes.service import listening, poll_until, read_answer
+from tests.support.service import listening, poll_until, read_answer
 
 pytestmark = pytest.mark.unit
 

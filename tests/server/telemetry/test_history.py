@@ -16,9 +16,9 @@ from auricle.server.telemetry.history import (
     sample_loop,
 )
 from auricle.transcriber import Stats, WorkerExit, WorkerStats
-from tests.fakes.poll import poll_until
-from tests.fakes.service import live
-from tests.fakes.transcriber import READY
+from tests.support.poll import poll_until
+from tests.support.service import live
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.unit
 

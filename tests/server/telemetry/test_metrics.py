@@ -17,9 +17,9 @@ from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
 from auricle.server.uploads.job_store import JobRecord, JobState, JobStore
 from auricle.transcriber import Stats, WorkerStats
 from auricle.types import ClientId
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.service import InProcess, in_process, keys, poll_until, speech_json
-from tests.fakes.transcriber import READY, FakeTranscriber
+from tests.support.decoder import FakeDecoder
+from tests.support.service import InProcess, in_process, keys, poll_until, speech_json
+from tests.support.transcriber import READY, FakeTranscriber
 
 pytestmark = pytest.mark.unit
 

@@ -15,7 +15,7 @@ from auricle.server.transcription.run import (
 )
 from auricle.server.uploads.params import Fields, check
 from auricle.types import ANONYMOUS
-from tests.fakes.service import CLIP, build
+from tests.support.service import CLIP, build
 
 pytestmark = pytest.mark.unit
 

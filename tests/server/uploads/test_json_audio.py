@@ -17,7 +17,7 @@ from auricle.server.uploads.params import (
     MAX_HOTWORDS,
     MAX_PROMPT_CHARACTERS,
 )
-from tests.fakes.service import in_base64
+from tests.support.service import in_base64
 
 pytestmark = pytest.mark.unit
 

@@ -10,8 +10,8 @@ from auricle.protocol.framing import pack
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of, decode_short
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets, tone
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

@@ -15,8 +15,8 @@ from structlog.testing import LogCapture
 
 from auricle.errors import Overloaded, SetupError
 from auricle.server.uploads.spool import BUFFER_BYTES, SpoolDirectory
-from tests.fakes.command import LIMIT_S, ROOT, serving
-from tests.fakes.service import CLIP, WAV, poll_until
+from tests.support.command import LIMIT_S, ROOT, serving
+from tests.support.service import CLIP, WAV, poll_until
 
 pytestmark = pytest.mark.unit
 

@@ -11,10 +11,10 @@ from auricle.errors import Overloaded
 from auricle.server.uploads import upload_room
 from auricle.server.uploads.upload_room import EarlyReservations, UploadRoom, early_s
 from auricle.types import ANONYMOUS, ClientId
-from tests.fakes.command import serving
-from tests.fakes.service import CLIP, Live, head, keys, live, poll_until, read_answer
-from tests.fakes.stream import call
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.command import serving
+from tests.support.service import CLIP, Live, head, keys, live, poll_until, read_answer
+from tests.support.stream import call
+from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit
 

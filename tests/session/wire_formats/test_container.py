@@ -10,8 +10,8 @@ from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.containers import FIRST, element, ogg_page, ogg_stream, webm_head, webm_stream
-from tests.fakes.opus import encode_packets, tone
+from tests.support.containers import FIRST, element, ogg_page, ogg_stream, webm_head, webm_stream
+from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

@@ -14,7 +14,7 @@ from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
 from auricle.types import OpusPacket
-from tests.fakes.opus import encode_packets, tone
+from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

@@ -11,7 +11,7 @@ from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import FAILURES_IN_A_ROW, PacketReceiver
 from auricle.types import OpusPacket, Pcm16
-from tests.fakes.opus import encode_packets, tone
+from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

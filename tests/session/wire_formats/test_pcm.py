@@ -16,7 +16,7 @@ from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.session.wire_formats.pcm import PcmWire
 from auricle.types import Pcm16
-from tests.fakes.opus import tone
+from tests.support.opus import tone
 
 pytestmark = pytest.mark.unit
 

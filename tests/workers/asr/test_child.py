@@ -27,14 +27,14 @@ from auricle.workers.process.messages import (
     StartFailed,
     Stop,
 )
-from tests.fakes.child import Child
-from tests.fakes.clips import CLIPS, words
-from tests.fakes.model import bundled_model
-from tests.fakes.scripted_engine import HUGE_CHARACTERS, SECRET, answer
+from tests.support.child import Child
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
+from tests.support.scripted_engine import HUGE_CHARACTERS, SECRET, answer
 
 pytestmark = pytest.mark.process
 
-FACTORY = "tests.fakes.scripted_engine:load"
+FACTORY = "tests.support.scripted_engine:load"
 PCM = np.arange(-800, 800, dtype=np.int16)
 
 

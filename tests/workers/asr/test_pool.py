@@ -28,8 +28,8 @@ from auricle.errors import (
 from auricle.types import ClientId, Job, JobId, JobKind, Options, Transcript
 from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.process.messages import StartAsr
-from tests.fakes.poll import poll_until
-from tests.fakes.scripted_engine import SECRET, answer
+from tests.support.poll import poll_until
+from tests.support.scripted_engine import SECRET, answer
 from tests.workers.conftest import PoolFactory
 
 pytestmark = pytest.mark.process

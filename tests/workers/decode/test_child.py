@@ -23,8 +23,8 @@ from auricle.workers.process.messages import (
     StepFailed,
     Stop,
 )
-from tests.fakes.child import Child
-from tests.fakes.clips import CLIPS, TESTDATA
+from tests.support.child import Child
+from tests.support.clips import CLIPS, TESTDATA
 
 pytestmark = pytest.mark.process
 

@@ -19,8 +19,8 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.decode import container
 from auricle.workers.decode.container import OPEN_CPU_S, ContainerReader
 from auricle.workers.decode.input_file import InputFile
-from tests.fakes.clips import CLIPS, TESTDATA
-from tests.fakes.opus import tone
+from tests.support.clips import CLIPS, TESTDATA
+from tests.support.opus import tone
 
 pytestmark = pytest.mark.process
 

@@ -28,8 +28,8 @@ from auricle.workers.decode.pool import HUNG_PATIENCE_S, SLOW_S, DecodePool, lie
 from auricle.workers.process.messages import DecodeStep, StepDone
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
-from tests.fakes.clips import CLIPS
-from tests.fakes.poll import poll_until
+from tests.support.clips import CLIPS
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 

@@ -14,8 +14,8 @@ from auricle.types import OpusPacket, Pcm16
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.raw import OpusFileReader, PcmFileReader, check_packet_bytes
 from auricle.workers.decode.stream import SampleReader
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets, tone
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets, tone
 
 pytestmark = pytest.mark.unit
 

@@ -21,8 +21,8 @@ from auricle.workers.decode.container import ContainerReader
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.raw import OpusFileReader, PcmFileReader
 from auricle.workers.decode.reader import open_reader
-from tests.fakes.clips import CLIPS, TESTDATA
-from tests.fakes.opus import encode_packets
+from tests.support.clips import CLIPS, TESTDATA
+from tests.support.opus import encode_packets
 
 pytestmark = pytest.mark.process
 

@@ -8,7 +8,7 @@ import pytest
 from auricle.errors import AudioError, EmptyAudio, TooLong
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 from auricle.workers.decode.stream import STEP_SAMPLES, FileStream, StepResult
-from tests.fakes.clips import CLIPS
+from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
 

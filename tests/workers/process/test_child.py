@@ -9,7 +9,7 @@ import pytest
 from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
 from auricle.workers.sandbox.confinement import Policy
 from auricle.workers.sandbox.landlock import version
-from tests.fakes.child import Child
+from tests.support.child import Child
 
 pytestmark = pytest.mark.process
 

@@ -141,12 +141,12 @@ class Slot(RuleBasedStateMachine):
     deaths there were since the last work.
     """
 
-    START_S, FIRST_S, MOST_S = 60.0, 0.5, 30.0
+    START_S, FIRST_S, MAX_S = 60.0, 0.5, 30.0
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.it = WorkerPolicy(self.START_S, self.FIRST_S, self.MOST_S)
+        self.it = WorkerPolicy(self.START_S, self.FIRST_S, self.MAX_S)
         self.phase = "none"  # of the process: none, loading, idle, working, leaving
         self.kill_at: float | None = None
         self.spawn_at: tuple[float, float] = (0.0, 0.0)
@@ -221,7 +221,7 @@ class Slot(RuleBasedStateMachine):
     def exit(self, jitter: float) -> None:
         self.it.exited(self.now, jitter)
         self.phase, self.kill_at = "none", None
-        longest_s = min(self.MOST_S, self.FIRST_S * 2.0 ** (self.deaths - 1)) if self.deaths else 0
+        longest_s = min(self.MAX_S, self.FIRST_S * 2.0 ** (self.deaths - 1)) if self.deaths else 0
         self.spawn_at = (self.now + longest_s / 2, self.now + longest_s)
         self.deaths += 1
 

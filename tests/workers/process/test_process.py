@@ -10,7 +10,7 @@ from auricle.workers.process.messages import LENGTH, MAX_START_ANSWER_BYTES, Rea
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.process import STDERR_LINE_BYTES, WorkerProcess
 from auricle.workers.process.stack_frames import crash_frames
-from tests.fakes.poll import poll_until
+from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 

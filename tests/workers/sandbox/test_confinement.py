@@ -29,8 +29,8 @@ from auricle.workers.sandbox.attempts import ATTEMPTS
 from auricle.workers.sandbox.confinement import CALLS, FILES, folder_of_engine
 from auricle.workers.sandbox.landlock import version
 from auricle.workers.sandbox.seccomp import ARCHITECTURES
-from tests.fakes.older_kernel import LANDLOCK, SECCOMP, interpreter
-from tests.fakes.poll import poll_until
+from tests.support.older_kernel import LANDLOCK, SECCOMP, interpreter
+from tests.support.poll import poll_until
 from tests.workers.conftest import ROOT, START_LIMIT_S
 
 pytestmark = [
@@ -41,7 +41,7 @@ pytestmark = [
     ),
 ]
 
-HOSTILE = "tests.fakes.hostile_engine:load"
+HOSTILE = "tests.support.hostile_engine:load"
 KEY = "a-key-that-no-worker-sees"
 
 
@@ -233,7 +233,7 @@ async def test_a_model_behind_links_can_be_read(ours: Path) -> None:
 async def test_an_engine_in_the_folder_of_the_start_is_found(
     ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copy(ROOT / "tests/fakes/hostile_engine.py", ours / "my_engine.py")
+    shutil.copy(ROOT / "tests/support/hostile_engine.py", ours / "my_engine.py")
     monkeypatch.chdir(ours)
     async with hostile_pool(ours / "model", "my_engine:load") as pool:
         assert await tried(pool, "nothing:") == "done"
@@ -243,7 +243,7 @@ async def test_an_engine_in_the_folder_of_the_start_is_found(
 async def test_a_decoder_gets_an_open_file_and_reaches_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(decode_pool, "CHILD", "tests.fakes.hostile_decoder")
+    monkeypatch.setattr(decode_pool, "CHILD", "tests.support.hostile_decoder")
     (tmp_path / "another").write_text("another speaker's")
     (tmp_path / "upload").write_text(str(tmp_path / "another"))
     pool = DecodePool(

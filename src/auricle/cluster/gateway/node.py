@@ -167,16 +167,16 @@ class Node:
         self.ejection.job_lost(time.monotonic())
 
 
-async def _read(response: httpx.Response, most_bytes: int) -> bytes:
+async def _read(response: httpx.Response, max_bytes: int) -> bytes:
     """Return the response body.
 
     Raises:
-        RemoteProtocolError: It is larger than ``most_bytes``.
+        RemoteProtocolError: It is larger than ``max_bytes``.
     """
     body = bytearray()
     async for chunk in response.aiter_raw():
         body += chunk
-        if len(body) > most_bytes:
+        if len(body) > max_bytes:
             raise RemoteProtocolError("response body too long")
     return bytes(body)
 

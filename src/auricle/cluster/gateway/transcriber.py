@@ -46,7 +46,7 @@ from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import Counters
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
-MOST_LOSSES = 2
+MAX_LOSSES = 2
 """Losses after which a job fails, unless it is a live final; after the first it is sent again."""
 RETRY_PATIENCE_S = 15.0
 """Maximum wait of such a job, once lost, for a recogniser: about the time that a new one needs to
@@ -274,7 +274,7 @@ class RemoteTranscriber:
                 node.lost(exc)
                 self._tell_news()
                 losses += 1
-                if losses >= MOST_LOSSES and not call.is_promised:
+                if losses >= MAX_LOSSES and not call.is_promised:
                     raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
                 self._counters.retried += 1
                 avoided = [node]

@@ -42,7 +42,7 @@ BYTES_PER_S = 2 * SAMPLE_RATE_HZ
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
 """Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
-MOST_REQUESTS = 10_000
+MAX_REQUESTS = 10_000
 """Maximum concurrent requests of an ingress; high, because jobs wait only in the pools, which
 schedule by urgency."""
 DRAIN_MARGIN_S = 10.0
@@ -213,7 +213,7 @@ def application(settings: Settings) -> serve.Application:
         logging_config=quiet,
         num_replicas=cluster.ray_ingress_replicas,
         max_replicas_per_node=ingresses_per_machine(cluster.ray_ingress_replicas, _machines()),
-        max_ongoing_requests=MOST_REQUESTS,
+        max_ongoing_requests=MAX_REQUESTS,
         ray_actor_options={"num_cpus": 0},
         health_check_period_s=HEALTH_PERIOD_S,
         health_check_timeout_s=HEALTH_TIMEOUT_S,

@@ -120,7 +120,7 @@ def max_length_for(new_tokens: int, prompt_tokens: int) -> int:
 
 SILENCE_BELOW_LOUDEST = 2.0
 """Whisper's spectrogram is clipped 8 decades below its maximum, and divided by 4."""
-LEAST_FEATURE = -1.5
+MIN_FEATURE = -1.5
 """Value of digital silence alone: (log10(1e-10) + 4) / 4."""
 
 
@@ -131,7 +131,7 @@ def silence_of(features: Features) -> float:
     pads the spectrogram with 0, which is noise at half the range: that causes errors, most of all
     in short clips (``bench/context_sweep.py``).
     """
-    return max(float(features.max()) - SILENCE_BELOW_LOUDEST, LEAST_FEATURE)
+    return max(float(features.max()) - SILENCE_BELOW_LOUDEST, MIN_FEATURE)
 
 
 def padded(features: Features, frames: int, silence: float) -> Features:

@@ -35,7 +35,7 @@ RESERVED_FILES = 256
 RETRY_S = 10
 IPV6_PREFIX = 64
 """Typical prefix assigned to one household or machine (RFC 6177)."""
-_MOST_AT_ONCE = 16
+_MAX_AT_ONCE = 16
 """Maximum connections closed in a row before the event loop runs again."""
 
 Peer = tuple[str, int]
@@ -53,15 +53,15 @@ class ConnectionLimiter:
     """Counts the connections of one server and decides which to accept.
 
     Args:
-        most: Maximum concurrent connections.
-        most_of_address: Maximum concurrent connections, and maximum requests in progress, per
+        max_open: Maximum concurrent connections.
+        max_of_address: Maximum concurrent connections, and maximum requests in progress, per
             address; 0 disables the limit.
         trusted: Networks of trusted proxies.
     """
 
-    def __init__(self, most: int, most_of_address: int, trusted: Sequence[Network] = ()) -> None:
-        self._most = most
-        self._most_of_address = most_of_address
+    def __init__(self, max_open: int, max_of_address: int, trusted: Sequence[Network] = ()) -> None:
+        self._max = max_open
+        self._max_of_address = max_of_address
         self._trusted = trusted
         self._open = 0
         self._open_of: Counter[Network] = Counter()
@@ -72,8 +72,8 @@ class ConnectionLimiter:
     def of(cls, settings: ServerSettings) -> "ConnectionLimiter":
         """Create the limiter from the settings, and raise the process's open-file limit for it."""
         files = raise_open_files(settings.max_connections + RESERVED_FILES + 2 * MARGIN)
-        most = min(settings.max_connections, max(1, files - RESERVED_FILES - 2 * MARGIN))
-        return cls(most, settings.address_connections, settings.trusted_proxies)
+        max_open = min(settings.max_connections, max(1, files - RESERVED_FILES - 2 * MARGIN))
+        return cls(max_open, settings.address_connections, settings.trusted_proxies)
 
     @property
     def open(self) -> int:
@@ -85,13 +85,13 @@ class ConnectionLimiter:
         network = self._counted(peer)
         margin = 2 * MARGIN if network is None else MARGIN
         of_address = 0 if network is None else self._open_of[network] + 1
-        over_address = of_address - (self._most_of_address or of_address)
-        if self._open >= self._most + margin or over_address > ADDRESS_MARGIN:
+        over_address = of_address - (self._max_of_address or of_address)
+        if self._open >= self._max + margin or over_address > ADDRESS_MARGIN:
             return False
         self._open += 1
         if network is not None:
             self._open_of[network] += 1
-            if self._open > self._most:
+            if self._open > self._max:
                 self._refused[peer] = Overloaded(
                     "The server's connection limit is reached; try again later.", RETRY_S
                 )
@@ -114,7 +114,7 @@ class ConnectionLimiter:
         """Count a request or WebSocket; return an error if its address is over the limit."""
         if network is None:
             return None
-        if self._most_of_address and self._requests_of[network] >= self._most_of_address:
+        if self._max_of_address and self._requests_of[network] >= self._max_of_address:
             return self._too_many()
         self._requests_of[network] += 1
         return None
@@ -132,7 +132,7 @@ class ConnectionLimiter:
 
     def _too_many(self) -> RateLimited:
         return RateLimited(
-            f"This address has reached its limit of {self._most_of_address} connections. If it is "
+            f"This address has reached its limit of {self._max_of_address} connections. If it is "
             "a proxy, the operator can add it to AURICLE_TRUSTED_PROXIES.",
             RETRY_S,
         )
@@ -166,7 +166,7 @@ class LimitedListener(socket.socket):
         Raises:
             BlockingIOError: None is pending.
         """
-        for _ in range(_MOST_AT_ONCE):
+        for _ in range(_MAX_AT_ONCE):
             found, address = super().accept()
             peer = str(address[0]), int(address[1])
             if self.gate.enter(peer):

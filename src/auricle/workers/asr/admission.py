@@ -147,8 +147,8 @@ class Admission:
             Overloaded: The part of the queue for files is full.
         """
         waiting_s = sum(ticket.audio_s for ticket in self._backlog.queues[JobKind.FILE])
-        most_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
-        if waiting_s > 0 and waiting_s + audio_s > most_s:
+        max_s = self._settings.queue_audio_s * FILE_QUEUE_SHARE
+        if waiting_s > 0 and waiting_s + audio_s > max_s:
             raise Overloaded("the part of the queue for files is full", self.retry_after_s())
 
     def to_shed(self, client: ClientId, audio_s: float, spare_s: float) -> list[Ticket]:

@@ -12,9 +12,9 @@ from structlog.testing import LogCapture
 from auricle.audio.pieces import find_pieces
 from auricle.errors import AudioError, NoWorkerReady, Overloaded, PoisonJob, RateLimited, TooLong
 from auricle.types import Job, Segment, Transcript, Word
-from tests.fakes.clips import CLIPS
-from tests.fakes.decoder import file_of
-from tests.fakes.service import (
+from tests.support.clips import CLIPS
+from tests.support.decoder import file_of
+from tests.support.service import (
     CLIP,
     WAV,
     InProcess,
@@ -25,7 +25,7 @@ from tests.fakes.service import (
     poll_until,
     read_answer,
 )
-from tests.fakes.transcriber import heard
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

@@ -19,10 +19,10 @@ from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.server.live.connection import MAX_BAD_MESSAGES
 from auricle.types import SAMPLE_RATE_HZ, Job, Pcm16, Segment, Transcript, Word
-from tests.fakes.containers import ogg_stream, webm_stream
-from tests.fakes.service import Live, keys, live, poll_until
-from tests.fakes.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
-from tests.fakes.transcriber import heard
+from tests.support.containers import ogg_stream, webm_stream
+from tests.support.service import Live, keys, live, poll_until
+from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

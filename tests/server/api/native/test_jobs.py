@@ -9,8 +9,8 @@ from structlog.testing import LogCapture
 
 from auricle.errors import AudioError
 from auricle.types import JobKind
-from tests.fakes.decoder import file_of
-from tests.fakes.service import (
+from tests.support.decoder import file_of
+from tests.support.service import (
     CLIP,
     WAV,
     InProcess,
@@ -21,7 +21,7 @@ from tests.fakes.service import (
     poll_until,
     speech_json,
 )
-from tests.fakes.transcriber import heard
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

@@ -19,8 +19,8 @@ from auricle.config import LiveSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.server.live.registry import FIRST_RETURN_S, LATE_S, SESSION_AUDIO_S
 from auricle.types import JobKind
-from tests.fakes.service import Live, keys, live, poll_until
-from tests.fakes.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
+from tests.support.service import Live, keys, live, poll_until
+from tests.support.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
 
 pytestmark = pytest.mark.unit
 

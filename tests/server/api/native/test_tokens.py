@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from tests.fakes.service import InProcess, in_process, keys
+from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.unit
 

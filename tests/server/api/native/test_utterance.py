@@ -26,10 +26,10 @@ from auricle.errors import (
 from auricle.protocol.framing import pack
 from auricle.server.uploads.params import Fields
 from auricle.types import ANONYMOUS, JobKind, Options, Segment, Task, Word
-from tests.fakes.clips import CLIPS
-from tests.fakes.decoder import file_of
-from tests.fakes.opus import encode_packets, tone
-from tests.fakes.service import (
+from tests.support.clips import CLIPS
+from tests.support.decoder import file_of
+from tests.support.opus import encode_packets, tone
+from tests.support.service import (
     CLIP,
     WAV,
     InProcess,
@@ -43,7 +43,7 @@ from tests.fakes.service import (
     read_answer,
     speech_json,
 )
-from tests.fakes.transcriber import heard
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

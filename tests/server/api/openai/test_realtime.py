@@ -18,8 +18,8 @@ from websockets.exceptions import InvalidStatus
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.errors import NoWorkerReady
 from auricle.server.net.websocket import MAX_JSON_AUDIO_BYTES
-from tests.fakes.service import Live, keys, live, poll_until
-from tests.fakes.stream import SPEECH, Caller, call, pcm
+from tests.support.service import Live, keys, live, poll_until
+from tests.support.stream import SPEECH, Caller, call, pcm
 
 pytestmark = pytest.mark.unit
 

@@ -19,8 +19,8 @@ from auricle.errors import (
 )
 from auricle.server.transcription import event_stream
 from auricle.types import ANONYMOUS, JobKind, Options, Task
-from tests.fakes.decoder import file_of
-from tests.fakes.service import (
+from tests.support.decoder import file_of
+from tests.support.service import (
     CLIP,
     InProcess,
     Live,
@@ -31,7 +31,7 @@ from tests.fakes.service import (
     poll_until,
     read_answer,
 )
-from tests.fakes.transcriber import heard
+from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,7 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.server.http.log_sampling import LINES_PER_WINDOW
-from tests.fakes.service import (
+from tests.support.service import (
     CLIP,
     Live,
     head,

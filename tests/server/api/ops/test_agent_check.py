@@ -12,9 +12,9 @@ from auricle.server.api.ops.agent_check import agent_line, serve_agent
 from auricle.server.main import agent_sockets
 from auricle.transcriber import WorkerStats
 from auricle.types import ANONYMOUS
-from tests.fakes.service import Live, live, poll_until
-from tests.fakes.transcriber import READY
 from tests.server.live.test_load_meter import stats
+from tests.support.service import Live, live, poll_until
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.process
 

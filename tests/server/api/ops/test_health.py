@@ -7,8 +7,8 @@ import pytest
 from structlog.testing import LogCapture
 
 from auricle.transcriber import Stats, WorkerExit, WorkerStats
-from tests.fakes.service import CLIP, WAV, InProcess, in_process, keys
-from tests.fakes.transcriber import READY
+from tests.support.service import CLIP, WAV, InProcess, in_process, keys
+from tests.support.transcriber import READY
 
 pytestmark = pytest.mark.unit
 

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from auricle.server.api.ops.pages import pages_router
 from auricle.server.http.errors import EXCEPTION_HANDLERS
-from tests.fakes.service import InProcess
+from tests.support.service import InProcess
 
 pytestmark = pytest.mark.unit
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from auricle.server.context import ServerState
 
-LEAST_PERCENT = 1
+MIN_PERCENT = 1
 """A full server still answers clients, with Retry-After; a weight of 0 would drain it."""
 BACKLOG = 16
 
@@ -30,7 +30,7 @@ def agent_line(*, is_ready: bool, is_draining: bool, free_share: float) -> bytes
         return b"drain\n"
     if not is_ready:
         return b"down\n"
-    percent = max(LEAST_PERCENT, math.ceil(100 * min(1.0, max(0.0, free_share))))
+    percent = max(MIN_PERCENT, math.ceil(100 * min(1.0, max(0.0, free_share))))
     return b"up ready %d%%\n" % percent  # `up` undoes `down`, `ready` undoes `drain`
 
 

@@ -17,7 +17,7 @@ from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.types import ClientId
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.transcriber import FakeTranscriber
 
 ALICE = ClientId("alice")
 

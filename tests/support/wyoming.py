@@ -17,8 +17,8 @@ from auricle.server.api.wyoming import WyomingServer
 from auricle.server.context import ServerState
 from auricle.server.net.listen import open_sockets
 from auricle.types import Pcm16
-from tests.fakes.service import Service, build, listening
-from tests.fakes.stream import SPEECH
+from tests.support.service import Service, build, listening
+from tests.support.stream import SPEECH
 
 LIMIT_S = 30.0
 MONO_16 = {"rate": 16_000, "width": 2, "channels": 1}

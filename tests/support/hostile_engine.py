@@ -1,4 +1,4 @@
-"""An engine that was taken over: ``tests.fakes.hostile_engine:load``.
+"""An engine that was taken over: ``tests.support.hostile_engine:load``.
 
 A job's ``initial_prompt`` is what it tries, ``NAME:ARGUMENT``; its text is ``done``, or the error
 that it met. A name that begins with ``thread-`` is tried by a thread that has been there since the

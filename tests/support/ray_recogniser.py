@@ -1,4 +1,4 @@
-"""Ray and Serve on this machine: ``python -m tests.fakes.ray_recogniser PORT``.
+"""Ray and Serve on this machine: ``python -m tests.support.ray_recogniser PORT``.
 
 Each line on stdin is JSON of settings by field name: the application is deployed with them. An
 empty line takes it away again. Each is answered with a line on stdout; the end of stdin ends it.

@@ -1,4 +1,4 @@
-"""An engine whose jobs say what is to happen to it: ``tests.fakes.scripted_engine:load``.
+"""An engine whose jobs say what is to happen to it: ``tests.support.scripted_engine:load``.
 
 A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
 ``scripted:NAME-once[:ARGUMENT]:MARKER``, which happens only to whoever can remove the file MARKER;
@@ -30,7 +30,7 @@ from auricle.types import Job, Pcm16, Segment, Transcript, Word
 PREFIX = "scripted:"
 WITH_ARGUMENT = ("exit", "sleep", "slow", "chatter", "note", "hold")
 CHUNK_BYTES = 32 * 2**20
-MOST_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
+MAX_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
 HUGE_CHARACTERS = 65 * 2**20
 SECRET = "a secret that was spoken"
 """Part of each exception's message: must never be seen outside of the worker."""
@@ -146,6 +146,6 @@ def _misbehave(name: str, argument: str) -> None:
 
 def _eat_memory() -> None:
     eaten: list[bytes] = []
-    while len(eaten) * CHUNK_BYTES < MOST_EATEN_BYTES:
+    while len(eaten) * CHUNK_BYTES < MAX_EATEN_BYTES:
         eaten.append(b"\x01" * CHUNK_BYTES)  # not zeros: untouched pages cost nothing
     raise MemoryError(SECRET)

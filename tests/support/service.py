@@ -20,9 +20,9 @@ from auricle.server.context import ServerState
 from auricle.server.main import Server, uvicorn_config
 from auricle.server.net.tls import Certificate
 from auricle.server.uploads.spool import CHECK_PREFIX
-from tests.fakes.clips import CLIPS
-from tests.fakes.decoder import FakeDecoder
-from tests.fakes.transcriber import FakeTranscriber
+from tests.support.clips import CLIPS
+from tests.support.decoder import FakeDecoder
+from tests.support.transcriber import FakeTranscriber
 
 CLIP = CLIPS["fellow.wav"]
 WAV = {"content-type": "audio/wav"}

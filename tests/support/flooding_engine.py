@@ -1,4 +1,4 @@
-"""An engine whose answers are valid and huge: ``tests.fakes.flooding_engine:load``.
+"""An engine whose answers are valid and huge: ``tests.support.flooding_engine:load``.
 
 A job's ``initial_prompt`` names the answer.
 """

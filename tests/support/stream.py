@@ -13,9 +13,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from auricle.types import SAMPLE_RATE_HZ, Job, OpusPacket, Pcm16, Transcript
-from tests.fakes.clips import CLIPS
-from tests.fakes.opus import encode_packets
-from tests.fakes.transcriber import heard
+from tests.support.clips import CLIPS
+from tests.support.opus import encode_packets
+from tests.support.transcriber import heard
 
 LIMIT_S = 30.0
 SPEECH = CLIPS["fellow.wav"].pcm

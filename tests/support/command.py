@@ -39,7 +39,7 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     ours = {variable(name) for name, _ in fields()}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     defaults: dict[str, object] = {
-        "engine": "tests.fakes.scripted_engine:load",
+        "engine": "tests.support.scripted_engine:load",
         "model": model_directory(folder / "model"),
         "cache_dir": folder / "cache",
         "spool_dir": folder / "spool",

@@ -57,7 +57,7 @@ class FakeTranscriber:
     standing: dict[str, bool] = field(default_factory=dict)
     """The rooms that were kept for sessions, and whether those came back."""
     in_flight: int = 0
-    most_in_flight: int = 0
+    max_in_flight: int = 0
     times_asked: int = 0
     """How often somebody wanted to know how it is."""
     is_closed: bool = False
@@ -67,7 +67,7 @@ class FakeTranscriber:
         self.jobs.append(job)
         answer: Answer = self.script.pop(0) if self.script else self.answer_with
         self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        self.max_in_flight = max(self.max_in_flight, self.in_flight)
         try:
             await anyio.lowlevel.checkpoint()
             if self.gate is not None and self.holds(job):
