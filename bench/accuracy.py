@@ -28,7 +28,7 @@ from faster_whisper import WhisperModel
 
 from auricle.audio.pieces import find_pieces
 from auricle.audio.vad import has_speech
-from auricle.config import ModelSettings
+from auricle.config.settings import ModelSettings
 from auricle.engine.whisper.fetch import resolve
 from bench.report import machine, write_json
 from bench.scoring import Errors, character_errors, paired_difference, total, word_errors

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId
 from auricle.workers.asr.pool import WorkerPool
 from bench.report import machine, write_json

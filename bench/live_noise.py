@@ -16,7 +16,7 @@ from pathlib import Path
 
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model

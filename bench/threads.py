@@ -24,7 +24,7 @@ import numpy as np
 import psutil
 import structlog
 
-from auricle.config import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.engine.whisper.fetch import resolve
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from auricle.workers.asr.pool import WorkerPool

@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from auricle.audio.endpointer import EndpointRules
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
 from auricle.protocol.framing import MAX_PACKET_BYTES

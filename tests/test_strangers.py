@@ -13,7 +13,7 @@ import anyio
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from tests.support.service import Live, head, live, poll_until, read_answer
 from tests.support.stream import call
 

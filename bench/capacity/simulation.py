@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 
-from auricle.config import QueueSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.errors import AuricleError
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S

@@ -10,7 +10,7 @@ import ray
 from ray import serve
 
 from auricle.cluster.ray.app import application
-from auricle.config import Settings
+from auricle.config.settings import Settings
 
 LIMIT_S = 60.0
 

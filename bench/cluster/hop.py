@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config import EngineSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import EngineSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.engine.whisper.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16

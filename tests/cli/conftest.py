@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from auricle.cli import app
-from auricle.config import fields, variable
+from auricle.config.settings import fields, variable
 
 Run = Callable[..., Result]
 

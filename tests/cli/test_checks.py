@@ -24,7 +24,7 @@ from auricle.cli.checks import (
     check_sandbox,
     check_variables,
 )
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.engine.whisper.fetch import known_models
 from tests.cli.conftest import Run
 from tests.support.command import serving

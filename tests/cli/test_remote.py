@@ -11,7 +11,7 @@ import pytest
 from auricle.cli import remote
 from auricle.cli.recogniser import RecogniserRequest
 from auricle.cli.remote import RemoteRecogniser
-from auricle.config import ClientSettings
+from auricle.config.settings import ClientSettings
 from auricle.errors import RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import Options, Task

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cli.settings import markdown_table
-from auricle.config import fields, variable
+from auricle.config.settings import fields, variable
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

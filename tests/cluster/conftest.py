@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config import EngineSettings, QueueSettings, fields, variable
+from auricle.config.settings import EngineSettings, QueueSettings, fields, variable
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]

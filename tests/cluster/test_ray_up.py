@@ -21,7 +21,7 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.messages import CAPACITY_PATH
-from auricle.config import ModelSettings
+from auricle.config.settings import ModelSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript
 from bench.service import free_port

@@ -32,7 +32,7 @@ def test_the_application_is_what_its_arguments_say(
 ) -> None:
     pytest.importorskip("ray", reason="see `make test-cluster`")
     from auricle.cluster.ray import app
-    from auricle.config import Settings, fields
+    from auricle.config.settings import Settings, fields
 
     monkeypatch.setenv("AURICLE_MODEL", str(model_directory(tmp_path / "model")))
     [application] = configuration["applications"]

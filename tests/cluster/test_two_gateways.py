@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config import EngineSettings, QueueSettings
+from auricle.config.settings import EngineSettings, QueueSettings
 from auricle.errors import Overloaded, PoisonJob
 from auricle.types import ANONYMOUS, Job, JobId, JobKind
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker

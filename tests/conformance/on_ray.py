@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config import EngineSettings, QueueSettings
+from auricle.config.settings import EngineSettings, QueueSettings
 from bench.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path

@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config import EngineSettings, QueueSettings, fields, variable
+from auricle.config.settings import EngineSettings, QueueSettings, fields, variable
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to

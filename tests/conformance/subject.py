@@ -15,7 +15,7 @@ from typing import Protocol
 import psutil
 import pytest
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.transcriber import Transcriber
 from auricle.workers.asr.pool import WorkerPool
 

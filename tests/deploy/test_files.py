@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auricle import __version__
-from auricle.config import fields, variable
+from auricle.config.settings import fields, variable
 from tests.deploy.tools import DEPLOY, accepted, documents, tool
 from tests.support.command import ROOT
 

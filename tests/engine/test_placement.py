@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config import ModelSettings, WorkerSettings, memory_per_worker_mb
+from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sizing import memory_per_worker_mb
 from auricle.engine.gpu import CUBLAS, GpuReport
 from auricle.engine.placement import compute_type_for, on_cpu, on_gpus, resolve_placement
 from auricle.errors import SetupError

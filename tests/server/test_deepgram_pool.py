@@ -13,7 +13,13 @@ import httpx2
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
+from auricle.config.settings import (
+    ModelSettings,
+    QueueSettings,
+    ServerSettings,
+    Settings,
+    WorkerSettings,
+)
 from auricle.server.app import create_app
 from auricle.types import ANONYMOUS
 from auricle.workers.asr.pool import WorkerPool

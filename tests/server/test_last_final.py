@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 import pytest
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.server.live import connection as live_connection

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 from anyio.abc import Process
 
-from auricle.config import ServerSettings, Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import SetupError
 from auricle.server.app import create_app
 from auricle.server.main import listen, serve
@@ -109,7 +109,7 @@ async def test_an_application_that_cannot_start_says_why(tmp_path: Path) -> None
 
 PROGRAM = """
 import asyncio, sys
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.server.app import create_app
 from auricle.logs import configure_logging
 from auricle.server.main import listen, serve

@@ -20,7 +20,7 @@ import pytest
 from structlog.testing import LogCapture
 from websockets.exceptions import ConnectionClosed
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.server.live.outbox import MAX_NEWS
 from auricle.server.net.websocket import MAX_MESSAGE_BYTES
 from auricle.types import Job, OpusPacket, Transcript

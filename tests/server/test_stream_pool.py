@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
+from auricle.config.settings import (
+    ModelSettings,
+    QueueSettings,
+    ServerSettings,
+    Settings,
+    WorkerSettings,
+)
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.live.registry import SESSION_AUDIO_S

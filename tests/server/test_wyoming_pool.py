@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config import ModelSettings, QueueSettings, ServerSettings, Settings, WorkerSettings
+from auricle.config.settings import (
+    ModelSettings,
+    QueueSettings,
+    ServerSettings,
+    Settings,
+    WorkerSettings,
+)
 from auricle.server.app import create_app
 from auricle.types import ANONYMOUS
 from auricle.workers.asr.pool import WorkerPool

@@ -11,7 +11,7 @@ import pytest
 from auricle.audio.gate import GRID_SAMPLES
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import (
     AuricleError,
     BadRequest,

@@ -16,7 +16,7 @@ from typing import IO, Any, TextIO
 
 import psutil
 
-from auricle.config import fields, variable
+from auricle.config.settings import fields, variable
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0

@@ -12,7 +12,7 @@ import ray
 from ray import serve
 
 from auricle.cluster.ray.app import application
-from auricle.config import Settings
+from auricle.config.settings import Settings
 
 NAME = "auricle"
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.workers.asr.pool import WorkerPool
 
 GOODBYE_S = 2

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.config import LiveSettings, ServerSettings, Settings
+from auricle.config.settings import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.main import Server, uvicorn_config

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.opus import find_libopus
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack

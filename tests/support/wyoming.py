@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 from anyio.abc import SocketStream
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.server.api.wyoming import WyomingServer
 from auricle.server.context import ServerState

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.workers.asr.pool import WorkerPool
 
 ROOT = Path(__file__).parents[2]

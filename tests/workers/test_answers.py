@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import PoisonJob
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.pool import WorkerPool

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.config import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import AuricleError, PoisonJob, SetupError
 from auricle.types import Job, JobId, Options, Source
 from auricle.workers import crash_audio

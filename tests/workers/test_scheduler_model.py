@@ -17,7 +17,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,

@@ -18,13 +18,9 @@ from pathlib import Path
 import httpx2
 
 from auricle.audio.opus import find_libopus
-from auricle.config import (
-    BASE_MODEL_MB,
-    Settings,
-    memory_per_worker_mb,
-    unknown_variables,
-    worker_environment,
-)
+from auricle.config.environment import unknown_variables, worker_environment
+from auricle.config.settings import Settings
+from auricle.config.sizing import BASE_MODEL_MB, memory_per_worker_mb
 from auricle.engine.gpu import gpu_issue, look
 from auricle.engine.placement import on_cpu
 from auricle.engine.whisper.fetch import HUB_NAME, known_models

@@ -11,7 +11,7 @@ import typer
 from auricle.cli.console import errors, results
 from auricle.cli.options import setting
 from auricle.cli.settings import warn_of_unknown_variables
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import SetupError
 
 

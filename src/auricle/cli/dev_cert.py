@@ -14,7 +14,7 @@ import typer
 
 from auricle.cli.console import results
 from auricle.cli.options import setting
-from auricle.config import ServerSettings, Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import SetupError
 
 DEFAULT_PORT: int = ServerSettings.model_fields["port"].default

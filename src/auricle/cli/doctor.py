@@ -6,7 +6,7 @@ import typer
 from rich.text import Text
 
 from auricle.cli.console import results
-from auricle.config import Settings
+from auricle.config.settings import Settings
 
 
 def doctor(

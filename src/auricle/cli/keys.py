@@ -9,7 +9,7 @@ from rich.table import Table
 
 from auricle.cli.console import errors, results
 from auricle.cli.options import setting
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import SetupError
 
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the key; shown in logs.")]

@@ -11,7 +11,7 @@ import anyio
 
 from auricle.cli.console import errors
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.engine.placement import resolve_placement
 from auricle.engine.whisper.fetch import resolve
 from auricle.errors import RequestError

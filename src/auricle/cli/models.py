@@ -4,7 +4,7 @@ from rich.table import Table
 from rich.text import Text
 
 from auricle.cli.console import results
-from auricle.config import Settings
+from auricle.config.settings import Settings
 
 
 def models() -> None:

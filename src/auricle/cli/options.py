@@ -1,10 +1,10 @@
-"""Command options that are also settings, described in :mod:`auricle.config`."""
+"""Command options that are also settings, described in :mod:`auricle.config.settings`."""
 
 import typer
 import typer.models
 from rich.markup import escape
 
-from auricle.config import fields, variable
+from auricle.config.settings import fields, variable
 
 _FIELDS = dict(fields())
 

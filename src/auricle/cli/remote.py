@@ -19,7 +19,7 @@ import msgspec
 
 from auricle.cli.recogniser import OnHeard, RecogniserRequest
 from auricle.client.connection import why_not
-from auricle.config import ClientSettings
+from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Transcript, Word

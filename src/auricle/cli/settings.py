@@ -8,7 +8,8 @@ from rich.text import Text
 
 from auricle.cli.console import errors, results
 from auricle.cli.options import default_text
-from auricle.config import SECTIONS, Settings, fields, unknown_variables, variable
+from auricle.config.environment import unknown_variables
+from auricle.config.settings import SECTIONS, Settings, fields, variable
 
 
 def settings(

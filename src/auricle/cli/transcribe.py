@@ -25,7 +25,7 @@ from auricle.cli.speech import (
     languages_of,
     words_of,
 )
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.logs import configure_logging

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from auricle.config import worker_environment
+from auricle.config.environment import worker_environment
 
 PROGRAM = (sys.executable, "-m", "auricle.engine.gpu")
 LOOK_LIMIT_S = 60.0

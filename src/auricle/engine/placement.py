@@ -8,7 +8,8 @@ functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from auricle.config import ModelSettings, WorkerSettings, crew_size, memory_per_worker_mb
+from auricle.config.settings import ModelSettings, WorkerSettings
+from auricle.config.sizing import memory_per_worker_mb, pool_size
 from auricle.engine.gpu import GpuIssue, GpuReport, gpu_issue, look
 from auricle.engine.whisper.model_files import model_mb
 from auricle.errors import SetupError
@@ -64,7 +65,7 @@ def on_cpu(
     worker: WorkerSettings, model: ModelSettings, size_mb: float
 ) -> tuple[WorkerSettings, ModelSettings]:
     """Return the settings for workers on this machine's cores."""
-    size = crew_size(worker, model_mb=size_mb)
+    size = pool_size(worker, model_mb=size_mb)
     settled: dict[str, float] = {"workers": size.workers, "worker_threads": size.threads}
     if size_mb > LARGER_THAN_MB:  # batches of a larger model need more memory beyond its start
         each_mb = memory_per_worker_mb(size_mb)

@@ -26,7 +26,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import ConnectionLimitMiddleware
 from auricle.server.access.origins import TrustedHostMiddleware, cross_origin

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
-from auricle.config import LiveSettings, ServerSettings
+from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import chunk_semaphore, max_chunks_in_flight

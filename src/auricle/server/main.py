@@ -20,7 +20,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.access.connection_limits import LimitedListener
 from auricle.server.access.keyring import check_exposure

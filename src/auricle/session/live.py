@@ -22,7 +22,7 @@ from msgspec import UNSET
 
 from auricle.audio.endpointer import Endpointing, UtteranceEnd
 from auricle.audio.opus import LibOpus
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError, BadRequest
 from auricle.events import (
     AudioProgress,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from auricle.cluster.gateway.admission import FleetCapacity, GatewayAdmission
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
 

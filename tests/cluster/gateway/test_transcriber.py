@@ -16,7 +16,7 @@ import structlog
 
 from auricle.cluster.gateway.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
 from auricle.cluster.wire.messages import SILENCE_S
-from auricle.config import EngineSettings, QueueSettings
+from auricle.config.settings import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,

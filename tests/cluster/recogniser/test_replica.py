@@ -13,7 +13,7 @@ import pytest
 from auricle.cluster.recogniser.replica import Recogniser, place
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import AnswerReader, Beat, Done, pack_job
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import SetupError, WorkerError
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId, Options

@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, TokenExpired, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.keyring import Keyring, check_exposure, is_exposed, is_loopback

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.config import ServerSettings, Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from auricle.server.access.origins import Origins
 from tests.support.service import Live, keys, live

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config import LiveSettings, ServerSettings
+from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import NoWorkerReady, Overloaded, PoisonJob, SetupError
 from auricle.protocol.wyoming.framing import MAX_PAYLOAD_BYTES
 from auricle.server.api import wyoming as wyoming_server

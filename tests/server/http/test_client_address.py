@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from websockets.asyncio.client import connect
 
-from auricle.config import ServerSettings, Settings
+from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import SetupError
 from auricle.server.http.client_address import TrustedProxies, client_address
 from tests.support.service import build, listening

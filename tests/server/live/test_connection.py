@@ -9,7 +9,7 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
 from auricle.events import Final, Partial, SessionEvent, Wire
 from auricle.protocol.dialect import ClosingMessages, Companded, Flush, Law, Reply, Step

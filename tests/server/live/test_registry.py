@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
 from auricle.events import SessionEvent, Wire
 from auricle.protocol.native.stream import Finalize, Resume, Stop, StreamParameters

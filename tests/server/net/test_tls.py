@@ -25,7 +25,7 @@ from starlette.routing import Route
 from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 from auricle.server import main as run
 from auricle.server.net.tls import Certificate

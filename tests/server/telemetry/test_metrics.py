@@ -105,7 +105,7 @@ def test_workers_and_jobs_are_told_as_they_are_now(service: InProcess) -> None:
 
 
 def test_two_applications_count_for_themselves(service: InProcess) -> None:
-    from auricle.config import Settings
+    from auricle.config.settings import Settings
     from auricle.server.app import create_app
 
     other = create_app(service.transcriber, service.decoder, Settings())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
 from auricle.workers.asr.admission import ELSEWHERE, Admission

@@ -13,7 +13,7 @@ import psutil
 import pytest
 import structlog
 
-from auricle.config import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import (
     AudioError,
     BadRequest,

@@ -4,7 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,

@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config import DecodeSettings, WorkerSettings
+from auricle.config.settings import DecodeSettings, WorkerSettings
 from auricle.errors import (
     AudioError,
     Draining,

@@ -5,7 +5,7 @@ import anyio
 import psutil
 import pytest
 
-from auricle.config import worker_environment
+from auricle.config.environment import worker_environment
 from auricle.workers.process.messages import LENGTH, MAX_START_ANSWER_BYTES, Ready, ToParent, pack
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.process import STDERR_LINE_BYTES, WorkerProcess

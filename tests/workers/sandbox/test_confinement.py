@@ -18,7 +18,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from auricle.config import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
 from auricle.errors import AudioError, PoisonJob
 from auricle.types import Job, JobId, Options, Source
 from auricle.workers.asr.pool import WorkerPool

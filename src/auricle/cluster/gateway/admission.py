@@ -9,7 +9,7 @@ and a gateway admits at most its share of the recognisers' queues.
 import math
 from dataclasses import dataclass
 
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobKind

@@ -28,7 +28,7 @@ import structlog
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Lost, Node
 from auricle.cluster.gateway.view import NodeView, count, fleet_capacity, stats_of
-from auricle.config import EngineSettings, QueueSettings
+from auricle.config.settings import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,

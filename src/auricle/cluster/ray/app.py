@@ -31,7 +31,7 @@ from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_ma
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.machine import shorten_collections

@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Mapping
 
-from auricle.config import SECRET_VARIABLES, Settings, fields, variable
+from auricle.config.environment import SECRET_VARIABLES
+from auricle.config.settings import Settings, fields, variable
 from auricle.errors import SetupError
 
 

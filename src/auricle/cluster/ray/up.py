@@ -15,7 +15,7 @@ import ray
 from ray import serve
 
 from auricle.cluster.ray.app import application
-from auricle.config import Settings
+from auricle.config.settings import Settings
 from auricle.errors import SetupError
 from auricle.machine import usable_cores
 

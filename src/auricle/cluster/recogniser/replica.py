@@ -13,7 +13,8 @@ from auricle.cluster.recogniser.health import Health
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
-from auricle.config import Settings, crew_size
+from auricle.config.settings import Settings
+from auricle.config.sizing import pool_size
 from auricle.engine.placement import Placement, resolve_placement
 from auricle.engine.whisper.fetch import resolve
 from auricle.engine.whisper.model_files import model_mb
@@ -35,7 +36,7 @@ def place(settings: Settings, model_path: str) -> Placement:
     worker = settings.worker
     if settings.model.device == "cpu":
         cores = max(1, int(settings.cluster.replica_cpus))
-        size = crew_size(worker, cores=cores, model_mb=model_mb(model_path))
+        size = pool_size(worker, cores=cores, model_mb=model_mb(model_path))
         update = {"workers": size.workers, "worker_threads": size.threads}
         worker = worker.model_copy(update=update)
     return resolve_placement(worker, settings.model, model_path)

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import structlog
 
-from auricle.config import ModelSettings, other_environment
+from auricle.config.environment import other_environment
+from auricle.config.settings import ModelSettings
 from auricle.engine.whisper.bundled import (
     BUNDLED_PACKAGES,
     OUT_OF_SPACE,

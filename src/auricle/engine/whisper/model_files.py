@@ -6,7 +6,7 @@ Standard library only: the command line and the workers both use it.
 from pathlib import Path
 from struct import Struct
 
-from auricle.config import BASE_MODEL_MB
+from auricle.config.sizing import BASE_MODEL_MB
 from auricle.errors import SetupError
 
 REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")

@@ -18,7 +18,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import AuricleError, Overloaded, RateLimited
 from auricle.machine import raise_open_files
 from auricle.server.http.client_address import Address, Network, client_address

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pydantic import SecretStr
 from starlette.datastructures import Headers
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits

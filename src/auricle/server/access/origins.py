@@ -20,7 +20,7 @@ from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from auricle.config import ORIGIN, ServerSettings
+from auricle.config.settings import ORIGIN, ServerSettings
 from auricle.errors import ForbiddenHost, ForbiddenOrigin
 from auricle.protocol.ignored import WARNINGS_HEADER
 from auricle.server.http.errors import refuse

@@ -21,7 +21,7 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect
 
 import auricle
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
 from auricle.protocol.dialect import Reply
 from auricle.protocol.native.stream import StreamParameters

@@ -15,7 +15,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from auricle.audio.opus import LibOpus
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.protocol.native.stream import Resume, StreamParameters
 from auricle.server.access.connection_limits import network_of

@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Sequence
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 
 BACKLOG = 1024

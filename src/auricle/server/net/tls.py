@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from auricle.config import ServerSettings
+from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 

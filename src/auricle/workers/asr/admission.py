@@ -34,7 +34,7 @@ _URGENCY = {kind: rank for rank, kind in enumerate(JobKind)}
 
 
 class Bounds(Protocol):
-    """Bounds of the queue; see :class:`auricle.config.QueueSettings`."""
+    """Bounds of the queue; see :class:`~auricle.config.settings.QueueSettings`."""
 
     @property
     def queue_audio_s(self) -> float:

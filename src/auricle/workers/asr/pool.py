@@ -14,13 +14,9 @@ import anyio
 import numpy as np
 import structlog
 
-from auricle.config import (
-    ModelSettings,
-    QueueSettings,
-    WorkerSettings,
-    crew_size,
-    worker_environment,
-)
+from auricle.config.environment import worker_environment
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.sizing import pool_size
 from auricle.errors import (
     AudioError,
     Draining,
@@ -101,7 +97,7 @@ class WorkerPool:
         self._model = model
         self._model_path = model_path
         self._model_name = model.model
-        size = crew_size(worker)
+        size = pool_size(worker)
         self._threads = size.threads
         self._counts = Workers(size.workers)
         self._scheduler = Scheduler(

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from auricle.config import QueueSettings
+from auricle.config.settings import QueueSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,

@@ -19,7 +19,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from auricle.config import DecodeSettings, QueueSettings, WorkerSettings, worker_environment
+from auricle.config.environment import worker_environment
+from auricle.config.settings import DecodeSettings, QueueSettings, WorkerSettings
 from auricle.errors import (
     AudioError,
     AuricleError,

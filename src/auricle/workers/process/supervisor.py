@@ -19,7 +19,7 @@ import anyio
 import anyio.abc
 import structlog
 
-from auricle.config import WorkerSettings
+from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
 from auricle.transcriber import WorkerExit, WorkerStats
 from auricle.workers.process.messages import Message, Ready, StartFailed, Stop, ToParent

@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from structlog.testing import LogCapture
 from websockets.exceptions import InvalidStatus
 
-from auricle.config import LiveSettings
+from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, NoWorkerReady, Overloaded, RateLimited
 from auricle.server.live.registry import FIRST_RETURN_S, LATE_S, SESSION_AUDIO_S
 from auricle.types import JobKind

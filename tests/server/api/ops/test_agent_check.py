@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from auricle.config import LiveSettings, ServerSettings
+from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import SetupError
 from auricle.server.api.ops.agent_check import agent_line, serve_agent
 from auricle.server.main import agent_sockets

@@ -1,26 +1,14 @@
-"""Settings: reading, validation, and the environment of workers."""
+"""Settings: reading and validation."""
 
 import math
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from auricle.config import (
+from auricle.config.environment import (
     SECRET_VARIABLES,
-    SECTIONS,
-    CrewSize,
-    Settings,
-    WorkerSettings,
-    crew_size,
-    fields,
-    memory_per_worker_mb,
-    other_environment,
-    unknown_variables,
-    variable,
-    worker_environment,
 )
+from auricle.config.settings import SECTIONS, Settings, fields, variable
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -154,104 +142,6 @@ def test_every_setting_is_described_and_named_once() -> None:
     assert {name for section in SECTIONS.values() for name in section.model_fields} == set(names)
 
 
-def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> None:
-    environ = {"AURICLE_WORKER": "2", "AURICLE_PORT": "1", "AURICLE_MOOD": "x", "PATH": "/bin"}
-    assert unknown_variables(environ) == [
-        ("AURICLE_MOOD", None),
-        ("AURICLE_WORKER", "AURICLE_WORKERS"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("cores", "memory_mb", "model_mb", "workers", "threads"),
-    [
-        (1, 4_000, 145, 2, 1),  # at least two: the death of one never stops the service
-        (2, 8_000, 145, 2, 1),
-        (8, 32_000, 145, 8, 1),
-        (8, 2_300, 145, 3, 2),  # few fit and share the cores
-        (64, 256_000, 145, 16, 4),  # the maximum
-        (8, 24_000, 3087, 2, 4),  # a large model
-        (64, 24_000, 3087, 2, 8),
-        (8, 800, 145, 2, 4),  # the memory counted for one is enough for two idle workers
-        (8, 6_000, 3087, 1, 8),
-        (8, 100, 145, 1, 8),
-    ],
-)
-def test_as_many_workers_run_as_cores_and_memory_hold(
-    cores: int, memory_mb: float, model_mb: float, workers: int, threads: int
-) -> None:
-    size = crew_size(WorkerSettings(), cores=cores, memory_mb=memory_mb, model_mb=model_mb)
-    assert size == CrewSize(workers, threads)
-
-
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [
-        ({"workers": 1}, CrewSize(1, 8)),  # all cores are its own
-        ({"workers": 3}, CrewSize(3, 2)),
-        ({"workers": 40}, CrewSize(40, 1)),
-        ({"worker_threads": 4}, CrewSize(2, 4)),
-        ({"worker_threads": 16}, CrewSize(2, 16)),
-        ({"workers": 5, "worker_threads": 3}, CrewSize(5, 3)),
-    ],
-    ids=str,
-)
-def test_numbers_that_were_asked_for_are_taken_as_they_are(
-    asked: dict[str, int], expected: CrewSize
-) -> None:
-    size = crew_size(WorkerSettings.model_validate(asked), cores=8, memory_mb=32_000)
-    assert size == expected
-    settled = WorkerSettings(workers=size.workers, worker_threads=size.threads)
-    assert crew_size(settled, cores=1, memory_mb=0) == expected
-
-
-def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
-    assert memory_per_worker_mb() == 735
-    assert memory_per_worker_mb(3087) > 6_000
-
-
-def test_a_worker_is_given_what_it_needs_and_its_number_of_threads() -> None:
-    others = (
-        "AWS_SECRET_ACCESS_KEY",
-        "HF_TOKEN",
-        "DATABASE_URL",
-        "AURICLE_MODEL",
-        "AURICLE_APIKEY",
-    )
-    secret = dict.fromkeys([*SECRET_VARIABLES, *others], "a-secret")
-    needed = {"HOME": "/home/anna", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "1", "AURICLE_MINE": "x"}
-    given = worker_environment(4, secret | needed)
-    assert "a-secret" not in given.values()
-    assert given.items() >= needed.items()
-    assert given["OMP_NUM_THREADS"] == "4"
-
-
-def test_every_setting_that_is_a_key_is_known_as_one() -> None:
-    keys = {variable(name) for name, field in fields() if "SecretStr" in str(field.annotation)}
-    assert keys <= SECRET_VARIABLES
-
-
-def test_other_programs_get_the_environment_without_our_keys() -> None:
-    environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HF_TOKEN": "for the hub"}
-    given = other_environment(environ)
-    assert "a-key" not in given.values()
-    assert given["HF_TOKEN"] == "for the hub"
-
-
 def test_no_setting_is_endless_by_default() -> None:
     numbers = [d.default for _, d in fields() if isinstance(d.default, int | float)]
     assert all(math.isfinite(number) for number in numbers)
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the packages are for Linux")
-def test_a_worker_finds_cudas_libraries_where_packages_brought_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for package in ("cublas", "cudnn"):
-        (tmp_path / "nvidia" / package / "lib").mkdir(parents=True)
-    assert "LD_LIBRARY_PATH" not in worker_environment(1, {})
-    monkeypatch.syspath_prepend(tmp_path)
-    expected = [str(tmp_path / "nvidia" / package / "lib") for package in ("cublas", "cudnn")]
-    assert worker_environment(1, {})["LD_LIBRARY_PATH"].split(os.pathsep) == expected
-    given = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
-    assert given.split(os.pathsep) == ["/mine", *expected]

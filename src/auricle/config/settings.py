@@ -4,11 +4,7 @@ Each field is one ``AURICLE_*`` variable. Sections are frozen and passed separat
 package receives only the settings that it uses.
 """
 
-import difflib
-import importlib.util
-import os
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +17,6 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
-from auricle.machine import available_memory_bytes, usable_cores
 from auricle.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
@@ -30,26 +25,6 @@ ORIGIN = re.compile(
     r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::([1-9]\d{0,4}))?", re.ASCII
 )
 """Scheme, host and port of an origin as a browser writes it (RFC 6454 §6.2)."""
-
-SECRET_VARIABLES = frozenset(
-    {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
-    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY"}
-)
-"""Not passed to any child process."""
-
-WORKER_VARIABLES = frozenset(
-    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
-    | {"SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "APPDATA"}
-    | {"LOCALAPPDATA", "PROGRAMDATA", "PATHEXT", "COMSPEC", "NUMBER_OF_PROCESSORS"}
-)
-WORKER_PREFIXES = (
-    *("LC_", "LD_", "DYLD_", "MALLOC_", "PYTHON"),
-    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
-    "COVERAGE_",  # tests measure what workers run
-)
-"""The variables that a worker inherits. All others are removed, since they may hold the passwords
-and tokens of other services. ``AURICLE_*`` variables that are not settings are passed on, for a
-custom engine."""
 
 
 class _Section(BaseSettings):
@@ -491,102 +466,3 @@ def fields() -> Iterator[tuple[str, FieldInfo]]:
     """Yield the name and definition of every setting, in the order of sections."""
     for section in SECTIONS.values():
         yield from section.model_fields.items()
-
-
-def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
-    """Return the ``AURICLE_*`` variables that are not settings, each with the closest setting."""
-    known = [name.upper() for name, _ in fields()]
-    source = os.environ if environ is None else environ
-    found = sorted(name for name in source if name.startswith(PREFIX))
-    unknown = [word for name in found if (word := name.removeprefix(PREFIX)) not in known]
-    meant = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
-    return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in meant.items()]
-
-
-BASE_MODEL_MB = 145
-MAX_WORKERS = 16
-"""Larger machines give workers more threads instead, since each worker loads the model."""
-MAX_THREADS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class CrewSize:
-    """Number of workers, and of threads in each."""
-
-    workers: int
-    threads: int
-
-
-def memory_per_worker_mb(model_mb: float = BASE_MODEL_MB) -> float:
-    """Return the peak memory of a worker on a CPU with int8, in MB.
-
-    Whisper base, a file of 145 MB, uses 250 MB once ready, 350 MB while it is loaded, 460 MB for
-    8 jobs of 5 s, and 730 MB (briefly 790) for 8 of 25 s (measured 2026-11-25).
-    """
-    return 300 + 3 * model_mb
-
-
-def crew_size(
-    settings: WorkerSettings,
-    *,
-    cores: int | None = None,
-    memory_mb: float | None = None,
-    model_mb: float = BASE_MODEL_MB,
-) -> CrewSize:
-    """Return the number of workers and threads: the settings', else what cores and memory allow.
-
-    One-thread workers have the highest throughput (``docs/benchmarks/threads.json``), so each core
-    gets one. There are at least two, so that the death of one never stops the service, unless
-    memory is too small for two. If memory limits the workers to fewer than the cores, their threads
-    share the cores.
-    """
-    cores = usable_cores() if cores is None else cores
-    memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
-    each_mb = memory_per_worker_mb(model_mb)
-    least = 2 if memory_mb >= each_mb else 1  # two idle workers need no more
-    fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / each_mb), MAX_WORKERS)
-    workers = settings.workers or max(least, fitting)
-    threads = settings.worker_threads or min(MAX_THREADS, max(1, cores // workers))
-    return CrewSize(workers, threads)
-
-
-def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment for child processes other than workers: ours without the keys."""
-    source = os.environ if environ is None else environ
-    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
-    return kept | _FIXED_VARIABLES
-
-
-def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return a worker's environment: the variables that it needs, and its number of threads.
-
-    Adds CUDA's libraries, if the extra ``cuda`` installed them, to the loader's search path.
-    """
-    source = os.environ if environ is None else environ
-    kept = {name: value for name, value in source.items() if _is_for_workers(name)}
-    kept |= {"OMP_NUM_THREADS": str(threads), **_FIXED_VARIABLES}
-    if folders := _cuda_library_folders():
-        before = kept.get("LD_LIBRARY_PATH")
-        kept["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
-    return kept
-
-
-_FIXED_VARIABLES = {
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONIOENCODING": "utf-8",
-    "ORT_DISABLE_TELEMETRY": "1",  # see auricle.audio.vad
-}
-
-
-def _is_for_workers(name: str) -> bool:
-    if name.startswith(PREFIX):
-        is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
-        return not is_setting and "KEY" not in name  # a misspelled setting may hold keys
-    return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
-
-
-def _cuda_library_folders() -> list[str]:
-    """Return the library directories of NVIDIA's packages, from which CTranslate2 loads CUDA."""
-    found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
-    roots = found.submodule_search_locations if found is not None else None
-    return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))

@@ -1,0 +1,1 @@
+"""Configuration: settings, the number of workers, and the environment of child processes."""

@@ -1,0 +1,81 @@
+"""Environment variables: those of child processes, and those that are not settings."""
+
+import difflib
+import importlib.util
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from auricle.config.settings import PREFIX, fields
+
+SECRET_VARIABLES = frozenset(
+    {"AURICLE_API_KEYS", "AURICLE_KEYS_FILE", "AURICLE_OPERATOR_KEY", "AURICLE_API_KEY"}
+    | {"AURICLE_TLS_KEY", "AURICLE_ENGINE_KEY"}
+)
+"""Not passed to any child process."""
+
+WORKER_VARIABLES = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_CACHE_HOME"}
+    | {"SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "TEMP", "TMP", "USERPROFILE", "APPDATA"}
+    | {"LOCALAPPDATA", "PROGRAMDATA", "PATHEXT", "COMSPEC", "NUMBER_OF_PROCESSORS"}
+)
+WORKER_PREFIXES = (
+    *("LC_", "LD_", "DYLD_", "MALLOC_", "PYTHON"),
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "CT2_", "ORT_", "CUDA_", "NVIDIA_"),
+    "COVERAGE_",  # tests measure what workers run
+)
+"""The variables that a worker inherits. All others are removed, since they may hold the passwords
+and tokens of other services. ``AURICLE_*`` variables that are not settings are passed on, for a
+custom engine."""
+
+_FIXED_VARIABLES = {
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "ORT_DISABLE_TELEMETRY": "1",  # see auricle.audio.vad
+}
+
+
+def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for child processes other than workers: ours without the keys."""
+    source = os.environ if environ is None else environ
+    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
+    return kept | _FIXED_VARIABLES
+
+
+def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return a worker's environment: the variables that it needs, and its number of threads.
+
+    Adds CUDA's libraries, if the extra ``cuda`` installed them, to the loader's search path.
+    """
+    source = os.environ if environ is None else environ
+    kept = {name: value for name, value in source.items() if _is_for_workers(name)}
+    kept |= {"OMP_NUM_THREADS": str(threads), **_FIXED_VARIABLES}
+    if folders := _cuda_library_folders():
+        before = kept.get("LD_LIBRARY_PATH")
+        kept["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
+    return kept
+
+
+def _is_for_workers(name: str) -> bool:
+    if name.startswith(PREFIX):
+        is_setting = name.removeprefix(PREFIX).lower() in dict(fields())
+        return not is_setting and "KEY" not in name  # a misspelled setting may hold keys
+    return name in WORKER_VARIABLES or name.startswith(WORKER_PREFIXES)
+
+
+def _cuda_library_folders() -> list[str]:
+    """Return the library directories of NVIDIA's packages, from which CTranslate2 loads CUDA."""
+    found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
+    roots = found.submodule_search_locations if found is not None else None
+    return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str | None]]:
+    """Return the ``AURICLE_*`` variables that are not settings, each with the closest setting."""
+    known = [name.upper() for name, _ in fields()]
+    source = os.environ if environ is None else environ
+    found = sorted(name for name in source if name.startswith(PREFIX))
+    unknown = [word for name in found if (word := name.removeprefix(PREFIX)) not in known]
+    meant = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
+    return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in meant.items()]

@@ -1,0 +1,67 @@
+"""The environment of child processes, and variables that are not settings."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from auricle.config.environment import (
+    SECRET_VARIABLES,
+    other_environment,
+    unknown_variables,
+    worker_environment,
+)
+from auricle.config.settings import fields, variable
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_variable_that_nothing_reads_is_found_with_the_likeliest_meant() -> None:
+    environ = {"AURICLE_WORKER": "2", "AURICLE_PORT": "1", "AURICLE_MOOD": "x", "PATH": "/bin"}
+    assert unknown_variables(environ) == [
+        ("AURICLE_MOOD", None),
+        ("AURICLE_WORKER", "AURICLE_WORKERS"),
+    ]
+
+
+def test_a_worker_is_given_what_it_needs_and_its_number_of_threads() -> None:
+    others = (
+        "AWS_SECRET_ACCESS_KEY",
+        "HF_TOKEN",
+        "DATABASE_URL",
+        "AURICLE_MODEL",
+        "AURICLE_APIKEY",
+    )
+    secret = dict.fromkeys([*SECRET_VARIABLES, *others], "a-secret")
+    needed = {"HOME": "/home/anna", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "1", "AURICLE_MINE": "x"}
+    given = worker_environment(4, secret | needed)
+    assert "a-secret" not in given.values()
+    assert given.items() >= needed.items()
+    assert given["OMP_NUM_THREADS"] == "4"
+
+
+def test_every_setting_that_is_a_key_is_known_as_one() -> None:
+    keys = {variable(name) for name, field in fields() if "SecretStr" in str(field.annotation)}
+    assert keys <= SECRET_VARIABLES
+
+
+def test_other_programs_get_the_environment_without_our_keys() -> None:
+    environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HF_TOKEN": "for the hub"}
+    given = other_environment(environ)
+    assert "a-key" not in given.values()
+    assert given["HF_TOKEN"] == "for the hub"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the packages are for Linux")
+def test_a_worker_finds_cudas_libraries_where_packages_brought_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in ("cublas", "cudnn"):
+        (tmp_path / "nvidia" / package / "lib").mkdir(parents=True)
+    assert "LD_LIBRARY_PATH" not in worker_environment(1, {})
+    monkeypatch.syspath_prepend(tmp_path)
+    expected = [str(tmp_path / "nvidia" / package / "lib") for package in ("cublas", "cudnn")]
+    assert worker_environment(1, {})["LD_LIBRARY_PATH"].split(os.pathsep) == expected
+    given = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
+    assert given.split(os.pathsep) == ["/mine", *expected]
