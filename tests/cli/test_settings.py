@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.settings import markdown_table
+from auricle.cli.settings import markdown_page, values_text
 from auricle.config.settings import fields, variable
 from tests.cli.conftest import Run
 
@@ -52,11 +52,29 @@ def test_a_misspelled_variable_is_reported(auricle: Run, monkeypatch: pytest.Mon
     assert "AURICLE_WORKERS" in stderr
 
 
-def test_the_documentations_table_has_a_row_for_each(auricle: Run) -> None:
-    assert auricle("settings", "--markdown").stdout == markdown_table() + "\n"
-    assert len(markdown_table().splitlines()) == 2 + len(list(fields()))
+def test_the_reference_page_has_a_row_for_each(auricle: Run) -> None:
+    page = auricle("settings", "--markdown").stdout
+    assert page == markdown_page() + "\n"
+    assert [page.count(f"| `{variable(name)}` |") for name, _ in fields()] == [1] * len(
+        list(fields())
+    )
 
 
-def test_the_readmes_table_is_the_one_that_the_command_prints() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert markdown_table() in readme, "run `auricle settings --markdown` and put it into README.md"
+def test_the_reference_page_is_the_one_that_the_command_prints() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text(encoding="utf-8")
+    assert page == markdown_page() + "\n", "run `auricle settings --markdown > docs/settings.md`"
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("port", "≥ 0, ≤ 65535"),
+        ("worker_max_jobs", "≥ 1"),
+        ("key_share", "> 0, ≤ 1"),
+        ("sandbox", "`auto`, `off`"),
+        ("wyoming", "`True`, `False`"),
+        ("host", ""),
+    ],
+)
+def test_the_reference_page_states_what_a_setting_accepts(name: str, values: str) -> None:
+    assert values_text(dict(fields())[name]) == values

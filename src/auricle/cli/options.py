@@ -27,7 +27,7 @@ def default_text(name: str) -> str:
     default = _FIELDS[name].get_default(call_default_factory=False)
     if _FIELDS[name].default_factory is not None:
         return "the user's cache folder"
-    if default is None or default == ():
+    if default in (None, (), ""):
         return "none"
     if isinstance(default, float):
         return f"{default:g}"

@@ -1,20 +1,30 @@
 """``auricle settings``: list all settings with their descriptions and values."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin
 
 import typer
 from pydantic import SecretStr
+from pydantic.fields import FieldInfo
 from rich.text import Text
 
 from auricle.cli.console import errors, results
 from auricle.cli.options import default_text
 from auricle.config.environment import unknown_variables
-from auricle.config.settings import SECTIONS, Settings, fields, variable
+from auricle.config.settings import SECTIONS, Settings, variable
+
+PAGE_START = """\
+# Settings
+
+<!-- Written by `auricle settings --markdown`; a test compares. -->
+
+All settings are environment variables. `auricle settings` prints the current values;
+`auricle serve --help` lists the options for the most common ones. An empty variable is the same as
+an unset one. The server reports unknown `AURICLE_*` variables when it starts."""
 
 
 def settings(
     markdown: Annotated[
-        bool, typer.Option("--markdown", help="Print README's table of settings.")
+        bool, typer.Option("--markdown", help="Print the reference page docs/settings.md.")
     ] = False,
 ) -> None:
     """List all settings with their current values.
@@ -22,7 +32,7 @@ def settings(
     Changed values are bold. Keys are never shown, only their number.
     """
     if markdown:
-        typer.echo(markdown_table())
+        typer.echo(markdown_page())
         return
     loaded = Settings.load()
     for section, section_class in SECTIONS.items():
@@ -53,12 +63,30 @@ def value_text(value: object) -> str:
             return str(value)
 
 
-def markdown_table() -> str:
-    """Return README's table of settings."""
-    rows = ["| variable | default | description |", "|---|---|---|"]
-    for name, field in fields():
-        rows.append(f"| `{variable(name)}` | {default_text(name)} | {field.description} |")
-    return "\n".join(rows)
+def markdown_page() -> str:
+    """Return docs/settings.md: a table for each section."""
+    lines = [PAGE_START]
+    for section, section_class in SECTIONS.items():
+        lines += ["", f"## {section.title()}", "", section_class.__doc__ or "", ""]
+        lines += ["| variable | default | values | description |", "|---|---|---|---|"]
+        for name, field in section_class.model_fields.items():
+            cells = f"`{variable(name)}`", default_text(name), values_text(field), field.description
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
+
+
+def values_text(field: FieldInfo) -> str:
+    """Return the values that a field accepts: a range, a list, or nothing if any is accepted."""
+    if get_origin(field.annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(field.annotation))
+    signs = {"ge": "≥", "gt": ">", "le": "≤"}
+    bounds = [
+        f"{sign} {getattr(bound, name):g}"
+        for bound in field.metadata
+        for name, sign in signs.items()
+        if hasattr(bound, name)
+    ]
+    return ", ".join(bounds) or ("`True`, `False`" if field.annotation is bool else "")
 
 
 def changed_settings(settings: Settings) -> dict[str, object]:

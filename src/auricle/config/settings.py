@@ -4,11 +4,12 @@ Each field is one ``AURICLE_*`` variable. Sections are frozen and passed separat
 package receives only the settings that it uses.
 """
 
+import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, cast
 from urllib.parse import urlsplit
 
 import platformdirs
@@ -440,15 +441,8 @@ class Settings:
 
 
 SECTIONS: Mapping[str, type[_Section]] = {
-    "server": ServerSettings,
-    "model": ModelSettings,
-    "worker": WorkerSettings,
-    "queue": QueueSettings,
-    "decode": DecodeSettings,
-    "live": LiveSettings,
-    "engine": EngineSettings,
-    "cluster": ClusterSettings,
-    "client": ClientSettings,
+    section.name: cast(type[_Section], section.default_factory)
+    for section in dataclasses.fields(Settings)
 }
 
 
