@@ -32,8 +32,8 @@ import anyio
 import numpy as np
 
 from auricle.client import Disconnected, LiveClient
+from auricle.commands import StreamParameters
 from auricle.events import Final
-from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.network import Network, Outage, network_to
 from bench.report import Bars, draw, machine, write_json

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
+from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
@@ -23,7 +24,6 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final, Partial, SpeechStarted
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import Stop, StreamParameters
 from auricle.session.live import LiveSession
 from auricle.session.output import Submit
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16

@@ -20,12 +20,12 @@ from typing import Any
 
 import numpy as np
 
+from auricle.commands import StreamParameters
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final
-from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.live_noise import Listener
 from bench.report import Bars, draw, machine, write_json

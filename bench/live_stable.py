@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from auricle.commands import StreamParameters
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Partial
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
 from bench.live_noise import Listener

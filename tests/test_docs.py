@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from auricle.audio.endpointer import EndpointRules
+from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
@@ -22,7 +23,6 @@ from auricle.protocol.framing import MAX_PACKET_BYTES
 from auricle.protocol.native import stream as native
 from auricle.protocol.native.stream import (
     MAX_TEXT_BYTES,
-    StreamParameters,
     decode_command,
     decode_event,
     encode_event,

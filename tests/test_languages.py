@@ -3,6 +3,7 @@ from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
 from auricle.cli.speech import languages_of
+from auricle.commands import Configure
 from auricle.errors import BadRequest
 from auricle.languages import (
     LANGUAGE_NAMES,
@@ -12,7 +13,7 @@ from auricle.languages import (
     language_code,
 )
 from auricle.protocol.deepgram.query import parse_listen
-from auricle.protocol.native.stream import Configure, parse_query
+from auricle.protocol.native.stream import parse_query
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
 from auricle.protocol.openai.transcriptions import read_form
 from auricle.protocol.wyoming.events import WyomingDialect

@@ -20,8 +20,8 @@ import numpy as np
 import pytest
 
 from auricle.client import ClientRules, LiveClient
+from auricle.commands import StreamParameters
 from auricle.events import Final
-from auricle.protocol.native.stream import StreamParameters
 from auricle.types import Pcm16
 from tests.support.clips import CLIPS
 from tests.support.command import Command, command, environment

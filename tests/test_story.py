@@ -6,9 +6,9 @@ import pytest
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.client.kept_audio import FRAME_MS
+from auricle.commands import Stop
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
-from auricle.protocol.native.stream import Stop
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from bench.speech import load_audio
 from tests.support.clips import CLIPS, words

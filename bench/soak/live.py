@@ -9,9 +9,9 @@ import anyio
 import numpy as np
 
 from auricle.client import Disconnected, Failed, LiveClient, Warned
+from auricle.commands import StreamParameters
 from auricle.errors import AuricleError
 from auricle.events import Final
-from auricle.protocol.native.stream import StreamParameters
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ * 60 // 1000

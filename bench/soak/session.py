@@ -10,8 +10,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, WebSocketException
 
+from auricle.commands import Ack, Stop
 from auricle.events import AudioProgress, Closed, Failed, Final, Partial, Ready, Warned
-from auricle.protocol.native.stream import Ack, Resume, Stop, decode_event, encode_command
+from auricle.protocol.native.stream import Resume, decode_event, encode_command
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.soak.sources import STEP_SAMPLES, Source
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import msgspec
 
+from auricle.commands import Configure
 from auricle.errors import AuricleError
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.deepgram.query import ENCODINGS, Listen, parse_listen
 from auricle.protocol.deepgram.results import Model
 from auricle.protocol.dialect import Companded
-from auricle.protocol.native.stream import Configure
 from fuzz.checks import pieces
 from fuzz.grammars import join_steps, split_steps
 from fuzz.mutation import blind, json_mutation, script_mutation

@@ -5,18 +5,13 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from auricle.commands import MAX_ENDPOINT_MS, MAX_HOTWORDS
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
 from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
 from auricle.protocol.deepgram.results import Metadata, Model, file_body, plain
-from auricle.protocol.native.stream import (
-    MAX_ENDPOINT_MS,
-    MAX_HOTWORDS,
-    Start,
-    decode_command,
-    encode_command,
-)
+from auricle.protocol.native.stream import Start, decode_command, encode_command
 from auricle.types import Segment, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target

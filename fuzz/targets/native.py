@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
+from auricle.commands import Ack, Configure, Finalize, Keepalive, Stop, StreamParameters
 from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
@@ -19,15 +20,9 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.native.stream import (
-    Ack,
     Command,
-    Configure,
-    Finalize,
-    Keepalive,
     Resume,
     Start,
-    Stop,
-    StreamParameters,
     decode_command,
     decode_event,
     encode_command,

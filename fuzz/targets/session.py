@@ -14,6 +14,18 @@ import numpy as np
 from auricle.audio import gate
 from auricle.audio.opus import find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities
+from auricle.commands import (
+    Ack,
+    Configure,
+    Discard,
+    Finalize,
+    Flush,
+    Keepalive,
+    SessionCommand,
+    Stop,
+    StreamParameters,
+    UpdateConfig,
+)
 from auricle.config.settings import LiveSettings
 from auricle.errors import (
     AudioError,
@@ -36,16 +48,7 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.protocol.dialect import Discard, Flush, SessionCommand, UpdateConfig
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import (
-    Ack,
-    Configure,
-    Finalize,
-    Keepalive,
-    Stop,
-    StreamParameters,
-)
 from auricle.session.live import Cancel, LiveSession, Submit
 from auricle.types import (
     ANONYMOUS,

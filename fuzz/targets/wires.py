@@ -7,10 +7,10 @@ from random import Random
 from struct import pack as packed
 
 from auricle.audio.opus import find_libopus
+from auricle.commands import StreamParameters
 from auricle.errors import AudioError, LocalProtocolError, RemoteProtocolError, UnsupportedFormat
 from auricle.events import SwitchFormat, Warned, Wire
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from auricle.commands import Configure, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.languages import LANGUAGES
 from auricle.protocol.dialect import End, Reply
-from auricle.protocol.native.stream import Configure, Stop, StreamParameters
 from auricle.protocol.wyoming.events import WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import MAX_DATA_BYTES, EventFramer
 from fuzz.checks import same_in_any_split

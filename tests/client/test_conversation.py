@@ -17,6 +17,7 @@ from auricle.client.conversation import (
     State,
 )
 from auricle.client.kept_audio import FRAME_SAMPLES, LEAD_IN_SAMPLES
+from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -31,18 +32,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native.stream import (
-    Ack,
-    Command,
-    Configure,
-    Finalize,
-    Resume,
-    Start,
-    Stop,
-    StreamParameters,
-    decode_command,
-    parse_query,
-)
+from auricle.protocol.native.stream import Command, Resume, Start, decode_command, parse_query
 from auricle.types import SAMPLE_RATE_HZ, Gap, OpusPacket, Pcm16
 
 pytestmark = pytest.mark.unit

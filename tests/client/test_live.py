@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from auricle.client import ClientRules, Connected, Disconnected, Gap, LiveClient, LiveEvent
+from auricle.commands import Configure, Finalize, Keepalive, StreamParameters
 from auricle.errors import (
     AuricleError,
     ForbiddenOrigin,
@@ -28,14 +29,7 @@ from auricle.events import (
     SwitchFormat,
     Wire,
 )
-from auricle.protocol.native.stream import (
-    Configure,
-    Finalize,
-    Keepalive,
-    Resume,
-    Start,
-    StreamParameters,
-)
+from auricle.protocol.native.stream import Resume, Start
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from tests.support.live_server import LiveServer, live_server, refusal
 from tests.support.opus import tone

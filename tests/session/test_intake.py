@@ -7,10 +7,10 @@ import pytest
 
 from auricle.audio.endpointer import Endpointing, SpeechStart, UtteranceEnd
 from auricle.audio.opus import find_libopus
+from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.intake import (
     ITEM_BYTES,
     MAX_INBOX_BYTES,

@@ -11,6 +11,17 @@ import pytest
 from auricle.audio.gate import GRID_SAMPLES
 from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
+from auricle.commands import (
+    Ack,
+    Configure,
+    Discard,
+    Finalize,
+    Flush,
+    Keepalive,
+    Stop,
+    StreamParameters,
+    UpdateConfig,
+)
 from auricle.config.settings import LiveSettings
 from auricle.errors import (
     AuricleError,
@@ -34,17 +45,8 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.dialect import Discard, Flush, UpdateConfig
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import (
-    Ack,
-    Configure,
-    Finalize,
-    Keepalive,
-    Stop,
-    StreamParameters,
-    encode_event,
-)
+from auricle.protocol.native.stream import encode_event
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import BITE_STEPS, MAX_FLUSHES, MAX_UNFINISHED_SAMPLES
 from auricle.types import Job, JobKind, OpusPacket

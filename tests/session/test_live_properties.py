@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from auricle.commands import Ack, Discard, Flush, Stop, StreamParameters
 from auricle.errors import AuricleError, NoWorkerReady, Overloaded, Superseded, WorkerError
 from auricle.events import (
     Closed,
@@ -31,9 +32,8 @@ from auricle.events import (
 from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import Model
-from auricle.protocol.dialect import Discard, End, Flush
+from auricle.protocol.dialect import End
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import Ack, Stop, StreamParameters
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig
 from auricle.session.final import MAX_FAILURES

@@ -19,17 +19,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
+from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
 from auricle.events import AudioProgress, Closed, Event, Final, Partial, Ready, Wire
 from auricle.protocol.framing import PacketFramer
 from auricle.protocol.native.stream import (
-    Ack,
     Command,
-    Configure,
-    Finalize,
     Resume,
     Start,
-    Stop,
-    StreamParameters,
     decode_command,
     encode_event,
     parse_query,

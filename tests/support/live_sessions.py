@@ -9,9 +9,9 @@ from anyio.abc import TaskGroup
 from prometheus_client import CollectorRegistry
 
 from auricle.audio.opus import find_libopus
+from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.events import Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, Allowances, KeyLimits
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner

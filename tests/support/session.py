@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from auricle.audio.opus import find_libopus
+from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.live import Cancel, LiveSession, Submit
 from auricle.types import (
     SAMPLE_RATE_HZ,

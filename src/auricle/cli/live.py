@@ -27,9 +27,9 @@ from auricle.cli.speech import (
     words_of,
 )
 from auricle.client import ClientRules, LiveClient
+from auricle.commands import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.config.settings import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
-from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 

@@ -10,6 +10,7 @@
 from auricle.client.backoff import ClientRules
 from auricle.client.conversation import CatchingUp, Connected, Disconnected, LiveEvent
 from auricle.client.live import LiveClient
+from auricle.commands import Configure, StreamParameters
 from auricle.events import (
     Closed,
     Failed,
@@ -21,7 +22,6 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
-from auricle.protocol.native.stream import Configure, StreamParameters
 from auricle.types import Gap
 
 __all__ = [

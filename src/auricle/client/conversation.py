@@ -24,6 +24,7 @@ import numpy as np
 
 from auricle.client.kept_audio import FRAME_MS, Encode, Frame, KeptAudio
 from auricle.client.losses import Losses
+from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -41,16 +42,7 @@ from auricle.events import (
 )
 from auricle.protocol.framing import pack
 from auricle.protocol.gaps import NOT_CAPTURED, TOO_SLOW, UNREACHABLE
-from auricle.protocol.native.stream import (
-    Ack,
-    Configure,
-    Finalize,
-    Resume,
-    Start,
-    Stop,
-    StreamParameters,
-    encode_command,
-)
+from auricle.protocol.native.stream import Resume, Start, encode_command
 from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 MESSAGE_FRAMES = 50

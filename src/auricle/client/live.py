@@ -30,16 +30,11 @@ from auricle.client.connection import (
 )
 from auricle.client.conversation import Conversation, Disconnected, LiveEvent, State
 from auricle.client.kept_audio import FRAME_MS
+from auricle.commands import Configure, Keepalive, StreamParameters
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, Unreachable
 from auricle.events import Failed, Wire
 from auricle.protocol.gaps import STOPPED, UNREACHABLE
-from auricle.protocol.native.stream import (
-    Configure,
-    Keepalive,
-    StreamParameters,
-    decode_event,
-    encode_command,
-)
+from auricle.protocol.native.stream import decode_event, encode_command
 from auricle.types import SAMPLE_RATE_HZ, Gap, Pcm16
 
 WAITING_EVENTS = 256

@@ -38,29 +38,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-import msgspec
-from msgspec import UNSET, UnsetType
-
+from auricle.commands import SessionCommand
 from auricle.events import Failed, SessionEvent
-from auricle.protocol.native.stream import Ack, Configure, Finalize, Keepalive, Stop
-
-
-class Flush(msgspec.Struct, frozen=True):
-    """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final."""
-
-
-class Discard(msgspec.Struct, frozen=True):
-    """Drop the open utterance without a final; ``Discarded`` confirms it."""
-
-
-class UpdateConfig(Configure, frozen=True, kw_only=True):
-    """Change the given parameters, from the next utterance or sample on."""
-
-    hotwords: tuple[str, ...] | UnsetType = UNSET
-
-
-SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard
-"""Inputs of a session besides audio; :class:`UpdateConfig` is a ``Configure``."""
 
 
 class Law(enum.Enum):

@@ -13,10 +13,9 @@ import numpy as np
 
 from auricle.audio.endpointer import Endpointing, EndpointRules
 from auricle.audio.opus import LibOpus
+from auricle.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.protocol.dialect import Discard, Flush
-from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.session.ledger import Ledger
 from auricle.session.pace import Pace
 from auricle.session.segmenter import SpeechSegmenter

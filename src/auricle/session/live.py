@@ -22,6 +22,18 @@ from msgspec import UNSET
 
 from auricle.audio.endpointer import Endpointing, UtteranceEnd
 from auricle.audio.opus import LibOpus
+from auricle.commands import (
+    Ack,
+    Configure,
+    Discard,
+    Finalize,
+    Flush,
+    Keepalive,
+    SessionCommand,
+    Stop,
+    StreamParameters,
+    UpdateConfig,
+)
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError, BadRequest
 from auricle.events import (
@@ -37,15 +49,6 @@ from auricle.events import (
     WarningCode,
 )
 from auricle.languages import LANGUAGES, improbable_language
-from auricle.protocol.dialect import Discard, Flush, SessionCommand, UpdateConfig
-from auricle.protocol.native.stream import (
-    Ack,
-    Configure,
-    Finalize,
-    Keepalive,
-    Stop,
-    StreamParameters,
-)
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
 from auricle.session.ledger import SafeMark

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from auricle.commands import Configure, Flush, Keepalive, Stop, UpdateConfig
 from auricle.errors import AudioError, BadRequest
 from auricle.events import (
     AudioProgress,
@@ -25,8 +26,7 @@ from auricle.events import (
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import Listen, parse_listen
 from auricle.protocol.deepgram.results import Json, Model
-from auricle.protocol.dialect import Companded, End, Flush, Law, Reply, Step, UpdateConfig
-from auricle.protocol.native.stream import Configure, Keepalive, Stop
+from auricle.protocol.dialect import Companded, End, Law, Reply, Step
 from auricle.types import Word
 
 pytestmark = pytest.mark.unit

@@ -8,6 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
+from auricle.commands import (
+    MAX_HOTWORDS,
+    MAX_PROMPT_CHARACTERS,
+    Ack,
+    Configure,
+    Finalize,
+    Keepalive,
+    Stop,
+    StreamParameters,
+)
 from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
@@ -25,18 +35,10 @@ from auricle.events import (
     Wire,
 )
 from auricle.protocol.native.stream import (
-    MAX_HOTWORDS,
-    MAX_PROMPT_CHARACTERS,
     MAX_TEXT_BYTES,
-    Ack,
     Command,
-    Configure,
-    Finalize,
-    Keepalive,
     Resume,
     Start,
-    Stop,
-    StreamParameters,
     decode_command,
     decode_event,
     encode_command,

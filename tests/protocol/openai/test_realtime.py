@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from auricle.commands import Discard, Flush, UpdateConfig
 from auricle.errors import BadRequest, Draining
 from auricle.events import (
     AudioProgress,
@@ -15,7 +16,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.dialect import Companded, Discard, End, Flush, Law, Reply, Step, UpdateConfig
+from auricle.protocol.dialect import Companded, End, Law, Reply, Step
 from auricle.protocol.openai.realtime import (
     MAX_EVENT_CHARACTERS,
     SLICE_CHARACTERS,

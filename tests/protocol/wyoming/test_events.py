@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from auricle.commands import MAX_HOTWORDS, Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
 from auricle.events import (
     AudioProgress,
@@ -18,8 +19,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES
-from auricle.protocol.dialect import End, Reply, Step, UpdateConfig
-from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
+from auricle.protocol.dialect import End, Reply, Step
 from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent
 from tests.support.wyoming import MONO_16, event, read

@@ -11,9 +11,9 @@ from structlog.testing import LogCapture
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from auricle.commands import StreamParameters
 from auricle.errors import BadRequest
 from auricle.events import Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.http.errors import error_response
 from auricle.server.live.native_dialect import NativeDialect

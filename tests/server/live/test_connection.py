@@ -9,11 +9,12 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.commands import Flush, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
 from auricle.events import Final, Partial, SessionEvent, Wire
-from auricle.protocol.dialect import ClosingMessages, Companded, Flush, Law, Reply, Step
-from auricle.protocol.native.stream import Resume, StreamParameters
+from auricle.protocol.dialect import ClosingMessages, Companded, Law, Reply, Step
+from auricle.protocol.native.stream import Resume
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,

@@ -2,10 +2,11 @@ import json
 
 import pytest
 
+from auricle.commands import Configure, Finalize
 from auricle.errors import BadRequest
 from auricle.events import Discarded, Failed, Finalized, Flushed, SpeechStarted
 from auricle.protocol.dialect import End
-from auricle.protocol.native.stream import Configure, Finalize, Resume, Start, encode_command
+from auricle.protocol.native.stream import Resume, Start, encode_command
 from auricle.server.live.native_dialect import NativeDialect
 
 pytestmark = pytest.mark.unit

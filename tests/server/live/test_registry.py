@@ -6,10 +6,11 @@ from ipaddress import ip_address
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.commands import Finalize, Stop, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError, BadRequest, Draining, Overloaded, RateLimited
 from auricle.events import SessionEvent, Wire
-from auricle.protocol.native.stream import Finalize, Resume, Stop, StreamParameters
+from auricle.protocol.native.stream import Resume
 from auricle.server.access.rate_limits import SESSION_RETRY_S, KeyLimits
 from auricle.server.live.registry import (
     FIRST_RETURN_S,

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
+from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import AuricleError, BadRequest, RemoteProtocolError, TakenOver
 from auricle.events import Closed, Final, Ready, SessionEvent, SpeechStarted, Wire
-from auricle.protocol.native.stream import Configure, Finalize, Stop, StreamParameters
 from auricle.server.live.runner import LiveRunner
 from auricle.types import JobKind
 from tests.support.live_sessions import Sessions, sessions

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from auricle.audio.opus import find_libopus
+from auricle.commands import StreamParameters
 from auricle.events import Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import NO_AUDIO, StreamCounts, WireFormat
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.session.wire_formats.opus import OpusWire

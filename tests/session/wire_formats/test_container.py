@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
+from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError, UnsupportedFormat
 from auricle.events import Warned, WarningCode, Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.container import ContainerWire
 from auricle.types import OpusPacket, Pcm16

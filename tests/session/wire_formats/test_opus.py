@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.audio.opus import find_libopus
+from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, pack
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
 from auricle.types import OpusPacket

@@ -6,8 +6,8 @@ import pytest
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES
+from auricle.commands import StreamParameters
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import FAILURES_IN_A_ROW, PacketReceiver
 from auricle.types import OpusPacket, Pcm16

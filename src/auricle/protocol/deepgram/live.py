@@ -25,6 +25,7 @@ from typing import Literal
 
 import msgspec
 
+from auricle.commands import Configure, Flush, Keepalive, Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, BadRequest, IdleTimeout
 from auricle.events import (
     AudioProgress,
@@ -52,23 +53,8 @@ from auricle.protocol.deepgram.results import (
     seconds,
 )
 from auricle.protocol.detect import AudioFormat, detect
-from auricle.protocol.dialect import (
-    ClosingMessages,
-    Companded,
-    End,
-    Flush,
-    Law,
-    Reply,
-    Step,
-    UpdateConfig,
-)
-from auricle.protocol.native.stream import (
-    MAX_TEXT_BYTES,
-    Configure,
-    Keepalive,
-    Stop,
-    StreamParameters,
-)
+from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
+from auricle.protocol.native.stream import MAX_TEXT_BYTES
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
 from auricle.types import SAMPLE_RATE_HZ
 

@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from auricle.commands import MAX_ENDPOINT_MS, MAX_HOTWORDS
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
 from auricle.protocol.ignored import ignored_options
-from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MAX_HOTWORDS
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})

@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from auricle.commands import Discard, Flush
 from auricle.events import (
     Discarded,
     Failed,
@@ -29,7 +30,7 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from auricle.protocol.dialect import ClosingMessages, Companded, Discard, End, Flush, Reply, Step
+from auricle.protocol.dialect import ClosingMessages, Companded, End, Reply, Step
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
 from auricle.protocol.openai.realtime_items import Items, ServerEvent

@@ -12,11 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from auricle.commands import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.languages import language_choice
-from auricle.protocol.dialect import Law, UpdateConfig
-from auricle.protocol.native.stream import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
+from auricle.protocol.dialect import Law
 
 PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000

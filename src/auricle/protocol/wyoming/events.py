@@ -30,6 +30,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
+from auricle.commands import MAX_HOTWORDS, Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, BadRequest, RemoteProtocolError, UnsupportedFormat
 from auricle.events import (
     Closed,
@@ -42,8 +43,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES, language_code
-from auricle.protocol.dialect import ClosingMessages, End, Reply, Step, UpdateConfig
-from auricle.protocol.native.stream import MAX_HOTWORDS, Stop, StreamParameters
+from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
 from auricle.types import SAMPLE_RATE_HZ
 

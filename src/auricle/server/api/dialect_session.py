@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from auricle.commands import StreamParameters
 from auricle.errors import AuricleError
 from auricle.protocol.dialect import Dialect
 from auricle.protocol.ignored import warning_headers
-from auricle.protocol.native.stream import StreamParameters
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
 from auricle.server.http.errors import Refusal, log_unexpected

@@ -21,10 +21,10 @@ from starlette.types import Message, Scope
 from starlette.websockets import WebSocketDisconnect
 
 import auricle
+from auricle.commands import StreamParameters
 from auricle.config.settings import ServerSettings
 from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
 from auricle.protocol.dialect import Reply
-from auricle.protocol.native.stream import StreamParameters
 from auricle.protocol.wyoming.events import WyomingDialect, error_event, info_event
 from auricle.server.access.connection_limits import LimitedListener, Peer
 from auricle.server.access.keyring import is_loopback

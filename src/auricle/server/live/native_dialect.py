@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, structs
 
+from auricle.commands import Configure
 from auricle.errors import BadRequest
 from auricle.events import Event, SessionEvent
 from auricle.languages import language_choice
 from auricle.protocol.dialect import ClosingMessages, End, Step
-from auricle.protocol.native.stream import Configure, Resume, Start, decode_command, encode_event
+from auricle.protocol.native.stream import Resume, Start, decode_command, encode_event
 
 
 class NativeDialect:

@@ -15,9 +15,10 @@ import anyio
 from anyio.abc import TaskGroup
 
 from auricle.audio.opus import LibOpus
+from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, Overloaded, RateLimited
-from auricle.protocol.native.stream import Resume, StreamParameters
+from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
 from auricle.server.access.rate_limits import Allowances
 from auricle.server.http.client_address import Address, Network

@@ -11,10 +11,10 @@ from typing import Protocol
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
 
+from auricle.commands import SessionCommand
 from auricle.errors import AuricleError, TakenOver, WorkerError
 from auricle.events import Closed, Final, SessionEvent
 from auricle.groups import first_error
-from auricle.protocol.dialect import SessionCommand
 from auricle.server.http.errors import log_unexpected
 from auricle.server.net.loop_budget import SHARE
 from auricle.server.telemetry.live_metrics import LiveMetrics

@@ -8,8 +8,8 @@ from collections import deque
 from auricle.audio.demux.ogg import OggDemuxer
 from auricle.audio.demux.webm import WebmDemuxer
 from auricle.audio.opus import LibOpus
+from auricle.commands import StreamParameters
 from auricle.events import Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 

@@ -8,10 +8,10 @@ numbers are a gap. The first number received sets the start.
 from collections import deque
 
 from auricle.audio.opus import LibOpus
+from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
 from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, PacketFramer
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket

@@ -6,9 +6,9 @@ import numpy as np
 
 from auricle.audio.opus import LibOpus, OpusPacketDecoder
 from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipeline
+from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.protocol.native.stream import StreamParameters
 from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket

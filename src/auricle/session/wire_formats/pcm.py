@@ -12,9 +12,9 @@ from struct import Struct
 import numpy as np
 
 from auricle.audio.resample import Resampler
+from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode
-from auricle.protocol.native.stream import StreamParameters
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
 from auricle.types import SAMPLE_RATE_HZ, Pcm16

@@ -17,6 +17,7 @@ from msgspec import structs
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from auricle.commands import StreamParameters
 from auricle.errors import (
     AuricleError,
     Draining,
@@ -29,7 +30,6 @@ from auricle.languages import language_choice
 from auricle.protocol.native.stream import (
     Resume,
     Start,
-    StreamParameters,
     decode_command,
     ignored_in_start,
     ignored_parameters,

@@ -1,0 +1,102 @@
+"""Commands to a live session: immutable values, one for each message.
+
+They are the counterpart of :mod:`auricle.events`, and common to all dialects. The native protocol
+encodes them as they stand; other dialects decode their own messages into them.
+"""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from auricle.events import Wire
+from auricle.types import SAMPLE_RATE_HZ, Task
+
+MAX_PROMPT_CHARACTERS = 4000
+MAX_HOTWORDS = 100
+MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
+
+_Hotword = Annotated[str, Meta(max_length=100)]
+_Languages = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=200)]
+_Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
+_Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
+_EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
+_RateHz = Annotated[int, Meta(ge=8000, le=96_000)]
+
+
+class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
+    """The stream parameters from a client, in the query or in the first text message.
+
+    ``sample_rate`` applies to pcm16 only; Opus packets are checked against ``frame_ms`` and
+    ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
+    expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
+    audio are sent again only to warm up the voice detector.
+    """
+
+    format: Wire = Wire.OPUS
+    sample_rate: _RateHz = SAMPLE_RATE_HZ
+    channels: Annotated[int, Meta(ge=1, le=2)] = 1
+    frame_ms: Annotated[float, Meta(ge=2.5, le=120)] = 20
+    seq: bool = False
+    language: str | None = None
+    languages: _Languages = ()
+    task: Task = Task.TRANSCRIBE
+    prompt: _Prompt | None = None
+    hotwords: _Hotwords = ()
+    partials: bool = True
+    endpoint_ms: _EndpointMs = 500
+    word_timestamps: bool = False
+    start_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    safe_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+
+    @property
+    def resume_sample(self) -> int:
+        """The position from which results are wanted."""
+        return max(self.start_sample, self.safe_sample)
+
+
+class Finalize(msgspec.Struct, frozen=True, tag="finalize", tag_field="type"):
+    """End the open utterance now."""
+
+
+class Keepalive(msgspec.Struct, frozen=True, tag="keepalive", tag_field="type"):
+    """The client is alive."""
+
+
+class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_field="type"):
+    """Change the given parameters, from the next utterance or packet on."""
+
+    language: str | None | UnsetType = UNSET
+    languages: _Languages | UnsetType = UNSET
+    prompt: _Prompt | None | UnsetType = UNSET
+    endpoint_ms: _EndpointMs | UnsetType = UNSET
+    format: Wire | UnsetType = UNSET
+    sample_rate: _RateHz | UnsetType = UNSET
+
+
+class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
+    """Acknowledge all finals up to this number."""
+
+    result: Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
+    """End the audio; the server sends the last finals and then closes."""
+
+
+class Flush(msgspec.Struct, frozen=True):
+    """End the open utterance; ``Flushed`` confirms it, ``Finalized`` follows its final."""
+
+
+class Discard(msgspec.Struct, frozen=True):
+    """Drop the open utterance without a final; ``Discarded`` confirms it."""
+
+
+class UpdateConfig(Configure, frozen=True, kw_only=True):
+    """A ``Configure`` that also changes the hotwords; native clients have no message for it."""
+
+    hotwords: tuple[str, ...] | UnsetType = UNSET
+
+
+SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard
+"""Inputs of a session besides audio; :class:`UpdateConfig` is a ``Configure``."""
