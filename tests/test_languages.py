@@ -2,7 +2,7 @@ import pytest
 from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
-from auricle.cli.speech import languages_of
+from auricle.cli.support.speech_options import languages_of
 from auricle.commands import Configure
 from auricle.errors import BadRequest
 from auricle.languages import (

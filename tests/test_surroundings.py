@@ -72,7 +72,7 @@ def test_a_caller_who_ignores_signals_and_has_other_settings_changes_no_outcome(
     folder.mkdir()
     wanted = (
         "tests/test_surroundings.py::test_this_process_is_as_all_tests_expect",
-        "tests/cli/test_transcribe.py::test_ctrl_c_leaves_no_process_and_no_traceback_behind",
+        "tests/cli/transcribe/test_command.py::test_ctrl_c_leaves_no_process_and_no_traceback_behind",
         "tests/cli/test_cli.py",
     )
     done = subprocess.run(

@@ -11,7 +11,7 @@ import typer.main
 
 import auricle as package
 from auricle.cli import app
-from auricle.cli.console import errors, results
+from auricle.cli.support.console import errors, results
 from tests.cli.conftest import Run
 
 pytestmark = pytest.mark.unit

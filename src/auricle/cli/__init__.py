@@ -11,8 +11,11 @@ from typing import Annotated
 import typer
 
 import auricle
-from auricle.cli import cluster, dev_cert, doctor, keys, live, models, serve, settings, transcribe
-from auricle.cli.console import plain_errors, prepare_stdout
+from auricle.cli import cluster, dev_cert, keys, models, serve, settings
+from auricle.cli.doctor.command import doctor as doctor_command
+from auricle.cli.live.command import live as live_command
+from auricle.cli.support.console import plain_errors, prepare_stdout
+from auricle.cli.transcribe.command import transcribe as transcribe_command
 
 app = typer.Typer(
     name="auricle",
@@ -65,10 +68,10 @@ def _add(command: Callable[..., None], to: typer.Typer = app, name: str | None =
 
 for _command in (
     serve.serve,
-    transcribe.transcribe,
-    live.live,
+    transcribe_command,
+    live_command,
     models.models,
-    doctor.doctor,
+    doctor_command,
     settings.settings,
     dev_cert.dev_cert,
 ):

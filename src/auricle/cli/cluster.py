@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from auricle.cli.console import errors, results
-from auricle.cli.options import setting
 from auricle.cli.settings import warn_of_unknown_variables
+from auricle.cli.support.console import errors, results
+from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
 from auricle.errors import SetupError
 

@@ -12,8 +12,8 @@ from typing import Annotated
 import platformdirs
 import typer
 
-from auricle.cli.console import results
-from auricle.cli.options import setting
+from auricle.cli.support.console import results
+from auricle.cli.support.setting_options import setting
 from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import SetupError
 

@@ -7,8 +7,8 @@ import typer
 import typer.models
 from rich.table import Table
 
-from auricle.cli.console import errors, results
-from auricle.cli.options import setting
+from auricle.cli.support.console import errors, results
+from auricle.cli.support.setting_options import setting
 from auricle.config.settings import Settings
 from auricle.errors import SetupError
 

@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from auricle.cli.console import results
+from auricle.cli.support.console import results
 from auricle.config.settings import Settings
 
 

@@ -23,9 +23,9 @@ import typer
 from rich.text import Text
 
 from auricle import __version__
-from auricle.cli.console import EXIT_UNUSABLE, errors, is_terminal, results
-from auricle.cli.options import setting
 from auricle.cli.settings import changed_settings, unknown_variable_warnings
+from auricle.cli.support.console import EXIT_UNUSABLE, errors, is_terminal, results
+from auricle.cli.support.setting_options import setting
 from auricle.config.settings import ServerSettings, Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.machine import shorten_collections

@@ -7,8 +7,8 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 from rich.text import Text
 
-from auricle.cli.console import errors, results
-from auricle.cli.options import default_text
+from auricle.cli.support.console import errors, results
+from auricle.cli.support.setting_options import default_text
 from auricle.config.environment import unknown_variables
 from auricle.config.settings import SECTIONS, Settings, variable
 

@@ -11,7 +11,7 @@ import anyio
 import numpy as np
 import pytest
 
-from auricle.cli.live_source import MAX_BLOCKS, STEP_SAMPLES, FileSource, MicrophoneSource
+from auricle.cli.live.source import MAX_BLOCKS, STEP_SAMPLES, FileSource, MicrophoneSource
 from auricle.client import LiveClient, StreamParameters, Wire
 from auricle.errors import AudioError, RequestError, SetupError, UnsupportedFormat
 from auricle.types import SAMPLE_RATE_HZ, Pcm16

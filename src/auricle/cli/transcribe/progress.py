@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from auricle.cli.console import errors
+from auricle.cli.support.console import errors
 
 
 class FileProgressBars:

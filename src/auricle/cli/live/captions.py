@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from auricle.cli.console import errors, results
+from auricle.cli.support.console import errors, results
 from auricle.client import CatchingUp, Connected, Disconnected, LiveEvent
 from auricle.events import Final, Partial, SpeechStarted, Warned
 from auricle.protocol.gaps import gap_line

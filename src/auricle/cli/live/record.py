@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from auricle.cli.output import Format, render, write
+from auricle.cli.support.output import Format, render, write
 from auricle.client import LiveClient
 from auricle.errors import SetupError
 from auricle.events import Final

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import anyio
 
-from auricle.cli.captions import CaptionScreen
-from auricle.cli.live_record import LiveRecord
-from auricle.cli.live_source import Source
+from auricle.cli.live.captions import CaptionScreen
+from auricle.cli.live.record import LiveRecord
+from auricle.cli.live.source import Source
 from auricle.client import LiveClient
 from auricle.errors import AuricleError
 from auricle.events import Final

@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 
-from auricle.cli.console import EXIT_INTERRUPTED
-from auricle.cli.live_record import LiveRecord
-from auricle.cli.live_source import FileSource, MicrophoneSource, Source
-from auricle.cli.live_stream import LiveStream
-from auricle.cli.options import setting
-from auricle.cli.output import Format, check_target
-from auricle.cli.speech import (
+from auricle.cli.live.record import LiveRecord
+from auricle.cli.live.source import FileSource, MicrophoneSource, Source
+from auricle.cli.live.stream import LiveStream
+from auricle.cli.support.console import EXIT_INTERRUPTED
+from auricle.cli.support.output import Format, check_target
+from auricle.cli.support.setting_options import setting
+from auricle.cli.support.speech_options import (
     Hotwords,
     Language,
     MaxLines,

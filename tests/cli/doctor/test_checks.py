@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from auricle import __version__
-from auricle.cli.checks import (
+from auricle.cli.doctor.checks import (
     CHECKS,
     Level,
     check_address,

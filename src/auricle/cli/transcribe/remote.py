@@ -17,7 +17,7 @@ import anyio
 import httpx2 as httpx
 import msgspec
 
-from auricle.cli.recogniser import OnHeard, RecogniserRequest
+from auricle.cli.transcribe.recogniser import OnHeard, RecogniserRequest
 from auricle.client.connection import why_not
 from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError

@@ -9,8 +9,8 @@ from typing import Self
 
 import anyio
 
-from auricle.cli.console import errors
-from auricle.cli.recogniser import OnHeard, RecogniserRequest
+from auricle.cli.support.console import errors
+from auricle.cli.transcribe.recogniser import OnHeard, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.engine.placement import resolve_placement
 from auricle.engine.whisper.fetch import resolve

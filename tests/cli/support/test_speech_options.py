@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.cli.speech import languages_of, words_of
+from auricle.cli.support.speech_options import languages_of, words_of
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.output import Format, destinations, render, write
+from auricle.cli.support.output import Format, destinations, render, write
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import SubtitleLimits

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.live_record import LiveRecord, lines_of, transcript_of
-from auricle.cli.output import Format
+from auricle.cli.live.record import LiveRecord, lines_of, transcript_of
+from auricle.cli.support.output import Format
 from auricle.client import Final, Gap, LiveClient
 from auricle.errors import SetupError
 from auricle.types import Word

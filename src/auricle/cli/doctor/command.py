@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from auricle.cli.console import results
+from auricle.cli.support.console import results
 from auricle.config.settings import Settings
 
 
@@ -18,7 +18,7 @@ def doctor(
 
     The exit code is 1 if there is an error, and 0 if all is well or there are only warnings.
     """
-    from auricle.cli.checks import CHECKS, Level, check_gpu
+    from auricle.cli.doctor.checks import CHECKS, Level, check_gpu
 
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()

@@ -9,12 +9,10 @@ from typing import Annotated
 import anyio
 import typer
 
-from auricle.cli.console import errors
-from auricle.cli.options import setting
-from auricle.cli.output import Format, destinations, render, write
-from auricle.cli.progress import FileProgressBars
-from auricle.cli.recogniser import Recogniser, RecogniserRequest
-from auricle.cli.speech import (
+from auricle.cli.support.console import errors
+from auricle.cli.support.output import Format, destinations, render, write
+from auricle.cli.support.setting_options import setting
+from auricle.cli.support.speech_options import (
     Hotwords,
     Language,
     MaxLines,
@@ -25,6 +23,8 @@ from auricle.cli.speech import (
     languages_of,
     words_of,
 )
+from auricle.cli.transcribe.progress import FileProgressBars
+from auricle.cli.transcribe.recogniser import Recogniser, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.files.transcribe import FileTranscript
@@ -123,10 +123,10 @@ class _Recording:
 def _recogniser(settings: Settings) -> Recogniser:
     """Return a client of the server given by ``url``, else local workers."""
     if settings.client.url:
-        from auricle.cli.remote import RemoteRecogniser
+        from auricle.cli.transcribe.remote import RemoteRecogniser
 
         return RemoteRecogniser(settings.client)
-    from auricle.cli.local import LocalRecogniser
+    from auricle.cli.transcribe.local import LocalRecogniser
 
     return LocalRecogniser(settings)
 

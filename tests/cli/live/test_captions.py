@@ -6,8 +6,8 @@ import re
 import pytest
 from rich.console import Console
 
-from auricle.cli import captions
-from auricle.cli.captions import CaptionScreen, caption
+from auricle.cli.live import captions
+from auricle.cli.live.captions import CaptionScreen, caption
 from auricle.client import (
     CatchingUp,
     Connected,

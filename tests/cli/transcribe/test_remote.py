@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli import remote
-from auricle.cli.recogniser import RecogniserRequest
-from auricle.cli.remote import RemoteRecogniser
+from auricle.cli.transcribe import remote
+from auricle.cli.transcribe.recogniser import RecogniserRequest
+from auricle.cli.transcribe.remote import RemoteRecogniser
 from auricle.config.settings import ClientSettings
 from auricle.errors import RequestError, SetupError
 from auricle.files.transcribe import FileTranscript

@@ -1,0 +1,1 @@
+"""``auricle doctor``: checks of this machine and the settings."""

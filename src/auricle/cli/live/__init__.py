@@ -1,0 +1,1 @@
+"""``auricle live``: live captions of a microphone or a recording, from a server."""

@@ -1,0 +1,1 @@
+"""``auricle transcribe``: transcripts of files, from local workers or a server."""
