@@ -9,7 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
-PYTHON_CODE := src tests bench fuzz supply testdata
+PYTHON_CODE := src tests bench research fuzz supply testdata
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -78,7 +78,7 @@ coverage: setup
 	@"$(BIN)/coverage" report
 
 # Those that need nothing but this repository; results go to bench/results as JSON.
-BENCHES ?= ipc detection accuracy overload long_upload recovery
+BENCHES ?= ipc accuracy overload long_upload recovery
 .PHONY: bench
 bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 	@for bench in $(BENCHES); do \
@@ -214,9 +214,9 @@ $(FUZZ)/api/ready: fuzz/requirements-api.txt
 MUTANTS := .cache/mutants
 .PHONY: mutants
 mutants: setup $(MUTANTS)/ready ## Break the code in small ways: do its tests notice? (ARGS="policy framer")
-	@"$(MUTANTS)/venv/bin/python" -m bench.mutants $(ARGS)
+	@"$(MUTANTS)/venv/bin/python" -m research.mutants $(ARGS)
 
-$(MUTANTS)/ready: bench/requirements-mutants.txt
+$(MUTANTS)/ready: research/requirements-mutants.txt
 	@echo "mutants: installing mutmut"
 	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)/venv"
 	@"$(@D)/venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
@@ -288,4 +288,4 @@ clean: ## Remove .venv and all that was built or cached
 	rm -rf "$(VENV)" dist build htmlcov $(CLUSTER) $(DEPLOY) $(FUZZ) $(SUPPLY) .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find src tests bench fuzz supply testdata -name __pycache__ -type d -prune -exec rm -rf {} +
+	find $(PYTHON_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

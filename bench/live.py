@@ -1,12 +1,12 @@
 """How many live streams a server holds: errors, delays, processor time and memory by streams.
 
     python -m bench.live --model DIR --corpus DIR [--streams 1,2,4,8,12,16,24,32]
-        [--server auricle,whisper-live,whisper-live-batch] [--out docs/benchmarks/live]
+        [--out docs/benchmarks/live]
 
 For each number of streams a fresh server is started with its defaults, on a free port of this
 machine, and each stream plays read sentences at real-time pace with pauses of 0.8 to 1.5 s, each
-in an order of its own. Auricle gets Opus in packets of 20 ms, WhisperLive float32 as its own client
-sends it (:mod:`bench.rivals.whisper_live` says how it is installed and run).
+in an order of its own. Auricle gets Opus in packets of 20 ms. :mod:`research.whisper_live` plays
+the same streams to another server.
 
 The final delay runs from the end of a sentence's last word, as that sample is sent, to the arrival
 of the final that holds it; the silence that ends an utterance (``endpoint_ms=500``) is in it. Where
@@ -21,7 +21,7 @@ import argparse
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +31,12 @@ from bench.live_play import framed, play
 from bench.live_process import Watch
 from bench.live_score import percentile, score_stream, summary
 from bench.live_server import Server
-from bench.live_speech import CACHE, AlignedClip, aligned_clips, talk
+from bench.live_speech import AlignedClip, aligned_clips, talk
 from bench.report import machine, write_json
-from bench.rivals.whisper_live import REQUIREMENT, WhisperLive
 from bench.service import CORPUS, ROOT
+
+ServerFactory = Callable[[Path], Server]
+"""Makes a server from the path of a model."""
 
 STREAMS = "1,2,4,8,12,16,24,32"
 MIN_STREAMS = 2
@@ -147,39 +149,29 @@ def merged(path: Path, results: Sequence[dict[str, Any]]) -> list[dict[str, Any]
     return [runs[key] for key in sorted(runs)]
 
 
-def main() -> None:
+def main(other_servers: Mapping[str, ServerFactory] | None = None) -> None:
+    servers: dict[str, ServerFactory] = {Auricle.name: Auricle, **(other_servers or {})}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--streams", default=STREAMS)
-    parser.add_argument("--server", default=Auricle.name)
+    parser.add_argument("--server", nargs="+", choices=tuple(servers), default=[*servers])
     parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--env", type=Path, default=CACHE / "whisper-live")
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/live")
     arguments = parser.parse_args()
     print(json.dumps(machine()))
     clips = aligned_clips(arguments.corpus, arguments.model)
     results = []
     print(COLUMNS)
-    for name in arguments.server.split(","):
-        server = _server(name, arguments)
+    for name in arguments.server:
+        server = servers[name](arguments.model)
         for streams in map(int, arguments.streams.split(",")):
             results.append(measure(server, clips, streams, arguments.seconds))
             print(row(results[-1]), flush=True)
             write(arguments.out, results)
     print(json.dumps(verdicts(results)))
-
-
-def _server(name: str, arguments: argparse.Namespace) -> Server:
-    match name:
-        case Auricle.name:
-            return Auricle(arguments.model)
-        case "whisper-live" | "whisper-live-batch":
-            is_batch = name.endswith("batch")
-            return WhisperLive(arguments.model, arguments.env, is_batch=is_batch)
-    raise SystemExit(f"there is no server {name}")
 
 
 def write(out: Path, results: Sequence[dict[str, Any]]) -> None:
@@ -188,7 +180,6 @@ def write(out: Path, results: Sequence[dict[str, Any]]) -> None:
     runs = merged(path, results)
     report = {
         "machine": machine(),
-        "rivals": [REQUIREMENT],
         "measured": time.strftime("%Y-%m-%d %H:%M", time.gmtime()),
         "targets": TARGETS,
         "reached": verdicts(runs),

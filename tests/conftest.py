@@ -13,7 +13,7 @@ settle()
 
 # No property is timed: a busy machine would fail it.
 settings.register_profile("auricle", deadline=None)
-# For bench/mutants.py: the same examples each time, and one that fails is enough.
+# For research/mutants.py: the same examples each time, and one that fails is enough.
 settings.register_profile(
     "mutants",
     deadline=None,

@@ -180,7 +180,7 @@ def test_raw_opus_is_not_taken_for_framed_packets(frame_ms: float, constant_rate
 
 
 def test_random_bytes_are_not_taken_for_anything() -> None:
-    # bench/detection.py measures about 8 in a million, all of a few bytes; these inputs are fixed.
+    # research/detection.py measures 8 in a million, all of a few bytes; these inputs are fixed.
     for _ in range(20_000):
         data = RNG.randbytes(RNG.choice([1, 2, 3, 10, 100, 1_000]))
         assert detect(data) is AudioFormat.UNKNOWN

@@ -13,8 +13,8 @@ from auricle.audio.endpointer import (
 )
 from auricle.session.segmenter import VAD_WARMUP_SAMPLES, SpeechSegmenter
 from auricle.types import Pcm16
-from bench.room_sounds import SOUNDS, to_pcm
 from tests.support.clips import CLIPS
+from tests.support.room_sounds import SOUNDS, to_pcm
 
 pytestmark = pytest.mark.unit
 

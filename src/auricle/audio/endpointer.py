@@ -42,7 +42,7 @@ MAX_UTTERANCE_S = 30
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
 """A sound too short to be distinguished from a click is kept if speech follows within a second.
-Without this rule a soft "ask" before a pause was lost (``bench/vad.py``, 2026-11)."""
+Without this rule a soft "ask" before a pause was lost (``research/vad.py``, 2026-11)."""
 
 _WEAK_PROBABILITY = 0.75
 _WEAK_MAX_WINDOWS = 31
@@ -50,7 +50,7 @@ _WEAK_MAX_WINDOWS = 31
 windows is lower than this. Synthetic breaths, coughs and throat clearing that pass as speech last
 0.10 to 0.54 s and have at most 0.72; 42 of 44 short utterances of the corpus have at least 0.82. In
 a narrow telephone band, words have 0.55 to 0.65; there the probability of the decoded words decides
-(``bench/live_room.py``, 2026-11)."""
+(``research/live_room.py``, 2026-11)."""
 _CLEAR_PROBABILITY = 0.9
 _CONTEXT_SAMPLES = 6 * SAMPLE_RATE_HZ
 _MAX_CONTEXT_GAP_SAMPLES = 4 * SAMPLE_RATE_HZ

@@ -3,7 +3,7 @@
 Containers have signatures. Framed Opus packets (``[uint16_le length][packet]``) have none, so every
 packet is checked: its length must be valid, its structure must be Opus, and the last packet must
 end at the last byte. A raw Opus stream (packets without lengths) and noise nearly always fail these
-checks; ``bench/detection.py`` measures the error rate.
+checks; ``research/detection.py`` measures the error rate.
 
 Nothing is decoded. A signature identifies the format, but the data may still be invalid.
 """

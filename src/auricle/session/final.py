@@ -42,7 +42,7 @@ speculative job is probably queued behind others, so a final job is submitted to
 
 SURE_WORDS_PROBABILITY = 0.8
 """Minimum mean word probability to keep the text of a doubtful utterance. Words that Whisper
-hallucinates on breaths and coughs have 0.05 to 0.78 (base, greedy, ``bench/live_room.py``)."""
+hallucinates on breaths and coughs have 0.05 to 0.78 (base, greedy, ``research/live_room.py``)."""
 SURE_WORDS_IN_CONTEXT_PROBABILITY = 0.5
 """The same for an utterance decoded together with preceding speech: with that context, Whisper does
 not hallucinate words on breaths and coughs."""

@@ -79,7 +79,7 @@ class GuardPolicy:
         brief_min_logprob: Minimum log-probability of the whole text of brief audio, all its tokens
             together. From -7 to -8 a sixth of spelled clips is decoded again, which removes a
             quarter of their errors at beam 5; almost no sentences are
-            (``bench/context_sweep.py``, 2026-11-25).
+            (``research/context_sweep.py``, 2026-11-25).
         full_min_logprob: Minimum mean log-probability of the full window's tokens.
         max_compression_ratio: Maximum compression ratio of the text.
         silent_min_prob: A larger ``no_speech_prob`` means that there is no speech.
@@ -124,7 +124,7 @@ def is_silent(attempt: Attempt, policy: GuardPolicy, earlier: Sequence[Attempt] 
 
     For hum, the full window's "you" and "Thank you." are more probable than the short one's text.
     None of 291 clips of speech has a ``no_speech_prob`` above 0.5 in the full window
-    (``bench/context_sweep.py``, 2026-11-25).
+    (``research/context_sweep.py``, 2026-11-25).
     """
     least = min(each.avg_logprob for each in (attempt, *earlier))
     return attempt.no_speech_prob > policy.silent_min_prob and least <= policy.full_min_logprob

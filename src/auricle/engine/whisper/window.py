@@ -2,7 +2,7 @@
 
 Whisper was trained on 30 s windows, and servers built on it pad each call to 3000 mel frames. The
 encoder accepts fewer. It needs some silence after the speech and a minimum length, or the decoder
-starts to loop; both were chosen with ``bench/context_sweep.py`` (docs/decisions/007). There are a
+starts to loop; ``research/context_sweep.py`` measured both (docs/decisions/007). There are a
 few fixed length classes. A job is padded to its own class, never to its batch, so that its text
 cannot depend on the other jobs.
 """
@@ -52,7 +52,7 @@ def is_clean(pcm: Pcm16) -> bool:
 class WindowPolicy:
     """The encoder's length classes and padding.
 
-    The values are those of ``bench/context_sweep.py``, 2026-11-25.
+    The values are those of ``research/context_sweep.py``, 2026-11-25.
 
     Attributes:
         classes: Lengths in mel frames, ascending; the last is the full window. Errors with a
@@ -79,7 +79,7 @@ class WindowPolicy:
         """Return the number of frames of silence to put before the audio.
 
         Before a noisy recording, silence is an edge that causes more word errors than it prevents
-        (``bench/context_sweep.py``).
+        (``research/context_sweep.py``).
         """
         is_short = pcm.size <= self.lead_up_to_frames * SAMPLES_PER_FRAME
         return self.lead_frames if is_short and is_clean(pcm) else 0
@@ -129,7 +129,7 @@ def silence_of(features: Features) -> float:
 
     OpenAI's Whisper pads audio with zeros, which is this value in the spectrogram. faster-whisper
     pads the spectrogram with 0, which is noise at half the range: that causes errors, most of all
-    in short clips (``bench/context_sweep.py``).
+    in short clips (``research/context_sweep.py``).
     """
     return max(float(features.max()) - SILENCE_BELOW_LOUDEST, MIN_FEATURE)
 

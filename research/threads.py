@@ -1,6 +1,6 @@
 """How many workers, how many threads in each, how large a batch: on one core and on two.
 
-    python -m bench.threads --corpus DIR [--out docs/benchmarks/threads]
+    python -m research.threads --corpus DIR [--out docs/benchmarks/threads]
 
 Real worker processes through a real pool, held to the cores by affinity. For each layout (workers
 x threads): how much waiting speech is worked off in a second, by batch size and beam; how long one

@@ -1,10 +1,10 @@
 """Words that a live session invents between real sentences: breaths, coughs, typing, room noise.
 
-    python -m bench.live_room --model DIR [--corpus CORPUS] [--minutes 10] [--endpoint-ms 300]
+    python -m research.live_room --model DIR [--corpus CORPUS] [--minutes 10] [--endpoint-ms 300]
         [--out docs/benchmarks/live_room]
 
-Sentences are real, the sounds between them synthetic (:mod:`bench.room_sounds`); both go through
-one live session with the real voice detector and the real engine, on a clock that is a number. A
+Sentences are real, the sounds between them synthetic (``tests/support/room_sounds.py``); both go
+through one live session with the real voice detector and engine, on a clock that is a number. A
 final that overlaps no sentence is invented; its words are counted by sound. The same sentences with
 room noise alone give the error rate to compare with. ``--minutes 1`` is the short form; without a
 corpus the sentences are those of ``testdata``.
@@ -29,9 +29,9 @@ from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.live_noise import Listener
 from bench.report import Bars, draw, machine, write_json
-from bench.room_sounds import SOUNDS, room, to_pcm
 from bench.scoring import word_errors
 from bench.speech import READ, Clip, corpus, load_audio
+from tests.support.room_sounds import SOUNDS, room, to_pcm
 
 TESTDATA = Path(__file__).parents[1] / "testdata"
 SENTENCES = ("fellow.wav", "pair.wav", "short.wav")

@@ -1,4 +1,4 @@
-"""The settings that ``bench/context_sweep.py`` compares: arithmetic on decodings, no model.
+"""The settings that ``research/context_sweep.py`` compares: arithmetic on decodings, no model.
 
 A setting says which lead, encoder length and fallback a clip gets; its errors and CPU time are
 then those of the decodings that it would have made.

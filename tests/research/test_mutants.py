@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.mutants import write_out_properties
+from research.mutants import write_out_properties
 
 pytestmark = pytest.mark.unit
 

@@ -1,8 +1,8 @@
 import pytest
 
-from bench.capacity.costs import Costs, Line
-from bench.capacity.model import ENDPOINT_S, REST_S
-from bench.capacity.simulation import PATIENT_S, PLAY_S, Site, simulate
+from research.capacity.costs import Costs, Line
+from research.capacity.model import ENDPOINT_S, REST_S
+from research.capacity.simulation import PATIENT_S, PLAY_S, Site, simulate
 
 pytestmark = pytest.mark.unit
 

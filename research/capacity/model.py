@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from auricle.session.recognition import PARTIAL_INTERVAL_S
 from auricle.workers.asr.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
-from bench.capacity.costs import Costs, Talk
+from research.capacity.costs import Costs, Talk
 
 BUSY_ENOUGH = 0.85
 """With workers busier than this finals wait, and go in larger batches."""

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from bench.capacity.costs import Costs, Line, Talk
-from bench.capacity.model import LATE_P95_S, erlang_c, knee, predict
+from research.capacity.costs import Costs, Line, Talk
+from research.capacity.model import LATE_P95_S, erlang_c, knee, predict
 
 pytestmark = pytest.mark.unit
 

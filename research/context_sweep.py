@@ -1,10 +1,10 @@
 """How short Whisper's window may be: errors, loops and CPU time by lead, floor, tail and guard.
 
-    python -m bench.context_sweep --model DIR --corpus DIR [--decodings FILE] [--out PATH]
+    python -m research.context_sweep --model DIR --corpus DIR [--decodings FILE] [--out PATH]
 
 Each clip is decoded at each encoder length that a setting might choose for it, with and without
 silence put before it, alone, at beam 1 and beam 5. Leads, floors, tails and guards are then
-arithmetic on those decodings (:mod:`bench.context_settings`), which are kept in a file of JSON
+arithmetic on those decodings (:mod:`research.context_settings`), which are kept in a file of JSON
 lines: a run that is broken off goes on, and another question needs no second run. ``grey`` is
 faster-whisper's own window, 30 s padded with 0; all others pad with digital silence as OpenAI's
 Whisper does. Seconds are CPU seconds of one thread.
@@ -38,10 +38,10 @@ from auricle.engine.whisper.window import (
     silence_of,
 )
 from auricle.types import Task
-from bench.context_settings import LEADS, Decoded, pictures, report, settings
 from bench.report import draw, machine, write_json
 from bench.scoring import character_errors, word_errors
 from bench.speech import AN4, OTHER, READ, Clip, corpus, spoken, with_noise
+from research.context_settings import LEADS, Decoded, pictures, report, settings
 
 BEAM_SIZES = (1, 5)
 SNRS_DB = (20.0, 10.0, 5.0)

@@ -32,8 +32,8 @@ from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import Scheduler
 from auricle.workers.asr.speed import Speed, Workers
-from bench.capacity.costs import Costs, Talk
-from bench.capacity.model import ENDPOINT_S, LATE_P95_S, PADDING_S, REST_S
+from research.capacity.costs import Costs, Talk
+from research.capacity.model import ENDPOINT_S, LATE_P95_S, PADDING_S, REST_S
 
 PAUSE_S = 0.2
 """Silence after which a final is begun in advance, if there is room for it."""

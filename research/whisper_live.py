@@ -1,5 +1,7 @@
 """WhisperLive (https://github.com/collabora/WhisperLive, MIT) as a server to compare with.
 
+    python -m research.whisper_live --model DIR --corpus DIR [--out docs/benchmarks/live]
+
 It is installed into an environment of its own, outside the repository: the release of
 :data:`REQUIREMENT` with the packages that it asks for, less those of its microphone client (PyAudio
 needs a compiler) and of backends that aren't used here (OpenVINO, CUDA, TensorRT). ``pip`` finds
@@ -29,6 +31,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +41,10 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_now
 
 from auricle.types import Pcm16
+from bench import live
 from bench.live_play import Caption
 from bench.live_server import Running
+from bench.live_speech import CACHE
 
 REQUIREMENT = "whisper-live==0.10.0"
 LEFT_OUT = ("pyaudio", "openvino", "optimum", "nvidia")
@@ -101,7 +106,7 @@ class WhisperLive:
 
     step_samples = CHUNK_SAMPLES
 
-    def __init__(self, model: Path, home: Path, *, is_batch: bool) -> None:
+    def __init__(self, model: Path, home: Path = CACHE / "whisper-live", *, is_batch: bool) -> None:
         self.name = "whisper-live-batch" if is_batch else "whisper-live"
         self._model = model
         self._python = environment(home)
@@ -209,3 +214,16 @@ def _hello() -> str:
         "same_output_threshold": 10,
     }
     return json.dumps(options)
+
+
+def main() -> None:
+    live.main(
+        {
+            "whisper-live": partial(WhisperLive, is_batch=False),
+            "whisper-live-batch": partial(WhisperLive, is_batch=True),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

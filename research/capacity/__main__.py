@@ -1,6 +1,6 @@
 """How many live streams so many machines take: a formula, a simulation, and what is measured.
 
-    python -m bench.capacity [--gateway] [--out docs/benchmarks/capacity]
+    python -m research.capacity [--gateway] [--out docs/benchmarks/capacity]
 
 The formula and the simulation need no machine to themselves; ``--gateway`` measures what a stream
 takes of a gateway, which does. Without it the figures in the file that is there are kept.
@@ -12,10 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.capacity import gateway, model, simulation
-from bench.capacity.costs import Costs, Talk
 from bench.report import machine, write_json
 from bench.service import ROOT
+from research.capacity import gateway, model, simulation
+from research.capacity.costs import Costs, Talk
 
 MACHINES = (1, 2, 4, 8, 16)
 WORKERS = 2

@@ -7,8 +7,8 @@ from auricle.audio.endpointer import EndpointRules, UtteranceEnd
 from auricle.events import Final
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import SAMPLE_RATE_HZ
-from bench.live_room import ENDPOINT_MS, invented, scene, sentences_of
-from bench.room_sounds import SOUNDS
+from research.live_room import ENDPOINT_MS, invented, scene, sentences_of
+from tests.support.room_sounds import SOUNDS
 
 pytestmark = pytest.mark.unit
 

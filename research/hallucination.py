@@ -1,6 +1,6 @@
 """Words that Whisper hears where nobody speaks: silence, hum, noise, clicks, music.
 
-    python -m bench.hallucination --model DIR [--minutes 10] [--out docs/benchmarks/hallucination]
+    python -m research.hallucination --model DIR [--minutes 10] [--out PATH]
 
 An hour is six sounds of ten minutes. Each goes straight into the engine in jobs of 10 s, with the
 guards on and off, through the file path (which finds no speech in most of it), and into
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from faster_whisper import WhisperModel
 
 from auricle.engine import EngineSettings
@@ -26,52 +25,11 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
+from bench.live_noise import sounds
 from bench.report import Bars, draw, machine, write_json
-from bench.speech import pink_noise
 
 JOB_SAMPLES = 10 * SAMPLE_RATE_HZ
 OPTIONS = Options(language="en", beam_size=1)
-Sound = npt.NDArray[np.float64]
-
-
-def sounds(minutes: float) -> dict[str, Pcm16]:
-    """Return six sounds without a word in them."""
-    chance = np.random.default_rng(11)
-    samples = int(minutes * 60 * SAMPLE_RATE_HZ)
-    times_s = np.arange(samples) / SAMPLE_RATE_HZ
-    hum = sum(np.sin(2 * np.pi * 50 * n * times_s) / n for n in range(1, 6))
-    clicks = np.zeros(samples)
-    clicks[chance.integers(0, samples, samples // 8000)] = 1.0
-    made = {
-        "silence": np.zeros(samples),
-        "hum": 0.05 * np.asarray(hum),
-        "white noise": 0.05 * chance.standard_normal(samples),
-        "pink noise": 0.05 * pink_noise(samples, chance),
-        "clicks": clicks * chance.uniform(0.2, 0.9, samples),
-        "music": 0.1 * _music(times_s, chance),
-    }
-    return {name: _pcm(sound) for name, sound in made.items()}
-
-
-def _music(times_s: Sound, chance: np.random.Generator) -> Sound:
-    """Return triads in a steady beat, each note with overtones that die away."""
-    sound = np.zeros_like(times_s)
-    beat_samples = SAMPLE_RATE_HZ // 2
-    for start in range(0, times_s.size, beat_samples):
-        local_s = times_s[start : start + beat_samples] - times_s[start]
-        root_hz = 220 * 2 ** (chance.integers(-5, 8) / 12)
-        for semitones in (0, int(chance.choice((3, 4))), 7):
-            note_hz = root_hz * 2 ** (semitones / 12)
-            for overtone in range(1, 5):
-                decay = np.exp(-3 * local_s) / overtone
-                sound[start : start + beat_samples] += decay * np.sin(
-                    2 * np.pi * note_hz * overtone * local_s
-                )
-    return sound
-
-
-def _pcm(sound: Sound) -> Pcm16:
-    return np.clip(sound * 32767, -32767, 32767).astype(np.int16)
 
 
 def straight(engine: ShortWindowEngine, pcm: Pcm16) -> int:

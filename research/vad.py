@@ -6,7 +6,7 @@ speech its end is noticed. Sure speech is told from the clean clip by its level,
 The scenes are clips with pauses between them, in pink noise at several levels, and sounds without
 any speech. Time is processor time of one thread, in 20 ms steps as packets come; compare ratios.
 
-    python -m bench.vad --corpus DIRECTORY
+    python -m research.vad --corpus DIRECTORY
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """How often a final does not continue the stable text that was shown before it.
 
-    python -m bench.live_stable --model DIR --corpus CORPUS [--endpoint-ms 300 500] [--clips N]
+    python -m research.live_stable --model DIR --corpus CORPUS [--endpoint-ms 300 500] [--clips N]
         [--out docs/benchmarks/live_stable]
 
 Each clip of the corpus goes through a live session of its own, with the real voice detector and the
@@ -25,8 +25,8 @@ from auricle.session.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
 from bench.live_noise import Listener
 from bench.report import machine, write_json
-from bench.room_sounds import room, to_pcm
 from bench.speech import Clip, corpus
+from tests.support.room_sounds import room, to_pcm
 
 PAUSE_S = 2.0
 
