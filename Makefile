@@ -11,6 +11,9 @@ BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
 PYTHON_CODE := src tests bench research fuzz supply testdata
 
+# Without compiled files, each process that a test starts would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 

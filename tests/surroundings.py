@@ -11,6 +11,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import MutableMapping
@@ -19,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 OPEN_FILES = 4096
 
-KEPT_OF_PYTHON = frozenset({"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHASHSEED"})
+KEPT_OF_PYTHON = frozenset({"PYTHONPATH", "PYTHONHASHSEED"})
 REMOVED = frozenset(
     {"LANG", "LANGUAGE", "TMPDIR", "TEMP", "TMP", "COLUMNS", "LINES", "GITHUB_ACTIONS"}
     | {"NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERMINAL_WIDTH", "TTY_COMPATIBLE"}
@@ -31,6 +32,7 @@ REMOVED_PREFIXES = ("AURICLE_", "LC_", "XDG_", "HF_", "HUGGINGFACE_", "ORT_", "C
 def settle() -> None:
     """Give this process, and all that it starts, what tests expect; call once, before all else."""
     settle_environment(os.environ)
+    sys.dont_write_bytecode = False  # otherwise every child process compiles all that it imports
     home = tempfile.mkdtemp(prefix="auricle-tests-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     os.environ["HOME"] = home

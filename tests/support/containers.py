@@ -48,11 +48,11 @@ def muxed(
 def _video(output: OutputContainer) -> list[list["av.Packet[av.VideoStream]"]]:
     video = output.add_stream("libvpx", rate=10, options={"deadline": "realtime"})
     assert isinstance(video, av.VideoStream)
-    video.width, video.height, video.pix_fmt = 320, 240, "yuv420p"
+    video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
     rng = np.random.default_rng(1)
     packets = []
     for index in range(3):
-        noise = rng.integers(0, 255, (240, 320, 3), np.uint8)
+        noise = rng.integers(0, 255, (48, 64, 3), np.uint8)
         picture = av.VideoFrame.from_ndarray(noise, format="rgb24")
         picture.pts = index
         packets.append(video.encode(picture))
