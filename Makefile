@@ -156,7 +156,7 @@ test-cluster: setup-cluster ## Try recognisers on Ray Serve: replicas and whole 
 	@if [ -s "$(CLUSTER)/ready" ]; then \
 		echo "test-cluster: skipped: $$(cat "$(CLUSTER)/ready")"; \
 	else \
-		"$(CLUSTER)/bin/python" -m pytest $(or $(ARGS),tests/cluster tests/conformance -m ray); \
+		"$(CLUSTER)/bin/python" -m pytest $(or $(ARGS),tests/cluster tests/conformance tests/resilience -m ray); \
 	fi
 
 .PHONY: chaos-cluster

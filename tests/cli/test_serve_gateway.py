@@ -14,8 +14,8 @@ import pytest
 
 from auricle.audio.pieces import find_pieces
 from tests.cli.test_serve import CLIP, PROGRAM, post
-from tests.cluster.conftest import Recogniser, running_recogniser
 from tests.support.command import LIMIT_S, Command, command, environment, serving, started_at
+from tests.support.recognisers import Recogniser, running_recogniser
 from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process

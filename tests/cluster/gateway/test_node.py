@@ -35,9 +35,9 @@ from auricle.errors import (
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId
 from auricle.workers.process.messages import SegmentMessage
-from tests.cluster.conftest import Recogniser, gateway
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.support.poll import poll_until
+from tests.support.recognisers import Recogniser, gateway
 from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process

@@ -27,8 +27,8 @@ from auricle.errors import (
     SetupError,
 )
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, Transcript
-from tests.cluster.conftest import Recogniser, gateway, running_recogniser, until_ready
 from tests.support.poll import poll_until
+from tests.support.recognisers import Recogniser, gateway, running_recogniser, until_ready
 from tests.support.scripted_engine import answer
 from tests.support.tcp_proxy import proxy_to
 

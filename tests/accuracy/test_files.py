@@ -94,7 +94,7 @@ async def test_a_pause_parts_two_sentences_and_their_times(engine: ShortWindowEn
     assert words(second[2])[:4] == ["and", "so", "my", "fellow"]
 
 
-CORPUS = Path(__file__).parents[2] / "shared/corpus"
+CORPUS = Path(__file__).parents[3] / "shared/corpus"
 
 
 @pytest.mark.skipif(not CORPUS.is_dir(), reason="it has the other languages")

@@ -11,10 +11,10 @@ from auricle.engine import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from bench.speech import load_audio
+from tests.accuracy.test_files import hear
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.session import Rig
-from tests.test_files_heard import hear
 
 pytestmark = pytest.mark.model
 

@@ -18,7 +18,7 @@ from tests.support.flooding_engine import ANSWERS, CLEANED
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 START_LIMIT_S = 60.0
 MAX_CPU_S = 3.0
 """Of the event loop's thread for a job and its worker's death; the largest answers took 14 s."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LIMIT_S = 170
 HOSTILE = {
     "LC_ALL": "POSIX",
@@ -71,7 +71,7 @@ def test_a_caller_who_ignores_signals_and_has_other_settings_changes_no_outcome(
     folder = tmp_path / "a folder, with a comma and a name that is longer than most others are"
     folder.mkdir()
     wanted = (
-        "tests/test_surroundings.py::test_this_process_is_as_all_tests_expect",
+        "tests/project/test_surroundings.py::test_this_process_is_as_all_tests_expect",
         "tests/cli/transcribe/test_command.py::test_ctrl_c_leaves_no_process_and_no_traceback_behind",
         "tests/cli/test_cli.py",
     )

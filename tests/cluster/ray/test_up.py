@@ -25,10 +25,10 @@ from auricle.config.settings import ModelSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript
 from bench.service import free_port
-from tests.cluster.conftest import gateway, until_ready
 from tests.support.clips import CLIPS, words
 from tests.support.command import Command, command, environment, until
 from tests.support.poll import poll_until
+from tests.support.recognisers import gateway, until_ready
 from tests.support.scripted_engine import answer
 
 pytestmark = [

@@ -13,7 +13,7 @@ import auricle
 
 pytestmark = pytest.mark.process
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def build(source: Path, folder: Path) -> Path:

@@ -10,7 +10,7 @@ from auricle.engine.whisper.bundled import BUNDLED_PACKAGES
 
 pytestmark = pytest.mark.unit
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 

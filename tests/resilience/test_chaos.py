@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def test_no_word_is_lost_while_everything_fails_at_once(tmp_path: Path) -> None:

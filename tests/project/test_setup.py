@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="the script is for sh"),
 ]
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 
 # Stands for Python: says its version, makes an environment with itself in it, notes pip's work.
