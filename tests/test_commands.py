@@ -4,14 +4,13 @@ import msgspec
 import pytest
 
 from auricle.commands import (
-    MAX_ENDPOINT_MS,
     MAX_HOTWORDS,
     MAX_PROMPT_CHARACTERS,
-    MIN_ENDPOINT_MS,
     Configure,
     StreamParameters,
     UpdateConfig,
 )
+from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
 
 
 @pytest.mark.parametrize(

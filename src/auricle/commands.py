@@ -10,11 +10,11 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from auricle.events import Wire
+from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
 from auricle.types import SAMPLE_RATE_HZ, Task
 
 MAX_PROMPT_CHARACTERS = 4000
 MAX_HOTWORDS = 100
-MIN_ENDPOINT_MS, MAX_ENDPOINT_MS = 100, 5000
 
 _Hotword = Annotated[str, Meta(max_length=100)]
 _Languages = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=200)]
@@ -30,7 +30,8 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     ``sample_rate`` applies to pcm16 only; Opus packets are checked against ``frame_ms`` and
     ``channels``. ``start_sample`` is the start of the session's clock. A session that replaces an
     expired one also has ``safe_sample``: audio before it is in finals, and some seconds of that
-    audio are sent again only to warm up the voice detector.
+    audio are sent again only to warm up the voice detector. Without ``endpoint_ms``, the server's
+    setting applies.
     """
 
     format: Wire = Wire.OPUS
@@ -44,7 +45,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     prompt: _Prompt | None = None
     hotwords: _Hotwords = ()
     partials: bool = True
-    endpoint_ms: _EndpointMs = 500
+    endpoint_ms: _EndpointMs | None = None
     word_timestamps: bool = False
     start_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
     safe_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0

@@ -517,7 +517,7 @@ def test_a_change_is_told_at_once_and_again_after_a_return() -> None:
     talk.configure(Configure(language="fr"))
     [told] = commands(talk)
     assert isinstance(told, Configure)
-    assert (told.language, told.endpoint_ms, told.format) == ("fr", 500, Wire.PCM16)
+    assert (told.language, told.endpoint_ms, told.format) == ("fr", msgspec.UNSET, Wire.PCM16)
     talk.disconnected()
     talk.connected()
     talk.receive_event(ready(0, resumed=True))

@@ -5,7 +5,7 @@ import struct
 import numpy as np
 import pytest
 
-from auricle.audio.endpointer import Endpointing, SpeechStart, UtteranceEnd
+from auricle.audio.endpointer import Endpointing, EndpointRules, SpeechStart, UtteranceEnd
 from auricle.audio.opus import find_libopus
 from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
@@ -33,7 +33,8 @@ PCM = {"format": Wire.PCM16, "seq": True}
 
 
 def intake(**parameters: object) -> Intake:
-    return Intake(StreamParameters(**({"seq": True} | parameters)), find_libopus(), now=0.0)  # type: ignore[arg-type]  # fields by name
+    asked = StreamParameters(**({"seq": True} | parameters))  # type: ignore[arg-type]  # fields by name
+    return Intake(asked, EndpointRules(), find_libopus(), now=0.0)
 
 
 def drain(it: Intake, now: float = 0.0) -> list[IntakeEvent]:

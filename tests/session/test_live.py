@@ -541,6 +541,16 @@ def test_another_silence_ends_utterances_from_the_next_one_on() -> None:
     assert len(late.finals) == 1
 
 
+@pytest.mark.parametrize(("setting_ms", "client_ms", "finals"), [(3000, None, 0), (3000, 500, 2)])
+def test_the_setting_ends_utterances_unless_the_client_sets_another_silence(
+    setting_ms: int, client_ms: int | None, finals: int
+) -> None:
+    parameters = StreamParameters(seq=True, language="en", endpoint_ms=client_ms)
+    rig = Rig(parameters, settings=LiveSettings(endpoint_ms=setting_ms))
+    rig.speak(PAIR_PACKETS)
+    assert len(rig.finals) == finals
+
+
 def test_another_format_in_mid_word_loses_no_sample() -> None:
     plain = pcm_rig(seq=True)
     plain.speak_pcm(PAIR_AND_SILENCE, 0)

@@ -78,6 +78,7 @@ class Rig:
     answer_with: Callable[[Job], Answer] = echo
     now: float = 100.0
     name: str = "S"
+    settings: LiveSettings = field(default_factory=LiveSettings)
     events: list[SessionEvent] = field(default_factory=list)
     jobs: list[Job] = field(default_factory=list)
     open_jobs: dict[JobId, Job] = field(default_factory=dict)
@@ -87,7 +88,7 @@ class Rig:
     def __post_init__(self) -> None:
         self.session = LiveSession(
             self.parameters,
-            LiveSettings(),
+            self.settings,
             find_libopus(),
             id=self.name,
             secret="secret",

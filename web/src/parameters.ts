@@ -16,7 +16,7 @@ export interface StreamParameters {
 	readonly hotwords?: readonly string[];
 	/** Whether partials are sent; default: yes. */
 	readonly partials?: boolean;
-	/** Silence that ends an utterance: 100 to 5000; default: 500. */
+	/** Silence that ends an utterance: 100 to 5000; default: the server's setting. */
 	readonly endpointMilliseconds?: number;
 	/** Whether finals include the times of words. */
 	readonly wordTimestamps?: boolean;

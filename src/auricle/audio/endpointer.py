@@ -34,6 +34,7 @@ from auricle.audio.vad import (
     WINDOW_SAMPLES,
     Probabilities,
 )
+from auricle.limits import DEFAULT_ENDPOINT_MS
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 MAX_UTTERANCE_S = 30
@@ -72,7 +73,7 @@ class EndpointRules:
         hard_limit_s: Maximum length of an utterance.
     """
 
-    endpoint_ms: int = 500
+    endpoint_ms: int = DEFAULT_ENDPOINT_MS
     lead_ms: int = 300
     trail_ms: int = 192
     speculate_ms: int = 192  # 6 windows; the whole post-roll has arrived by then

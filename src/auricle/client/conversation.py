@@ -395,7 +395,7 @@ class Conversation:
             language=now.language,
             languages=now.languages,
             prompt=now.prompt,
-            endpoint_ms=now.endpoint_ms,
+            endpoint_ms=now.endpoint_ms or msgspec.UNSET,
             format=now.format if is_pcm else msgspec.UNSET,
             sample_rate=now.sample_rate if is_pcm else msgspec.UNSET,
         )

@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from auricle.errors import SetupError
+from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
 from auricle.types import LIVE_BEAM_SIZE
 
 PREFIX = "AURICLE_"
@@ -316,6 +317,12 @@ class LiveSettings(_Section):
         ge=1,
         le=10,
         description="Beam size of live finals; partials use 1.",
+    )
+    endpoint_ms: int = Field(
+        DEFAULT_ENDPOINT_MS,
+        ge=MIN_ENDPOINT_MS,
+        le=MAX_ENDPOINT_MS,
+        description="Silence that ends a live utterance, in ms, if the client sets none.",
     )
     idle_timeout_s: float = Field(
         60,

@@ -53,16 +53,18 @@ class Intake:
 
     Args:
         parameters: The stream parameters from the client.
+        rules: The endpointing rules.
         libopus: The library that decodes packets.
         now: Monotonic time in seconds.
     """
 
-    def __init__(self, parameters: StreamParameters, libopus: LibOpus, now: float) -> None:
+    def __init__(
+        self, parameters: StreamParameters, rules: EndpointRules, libopus: LibOpus, now: float
+    ) -> None:
         self.counts = StreamCounts()
         self._parameters = parameters
         self._libopus = libopus
         start_sample = parameters.start_sample
-        rules = EndpointRules(endpoint_ms=parameters.endpoint_ms)
         self.hearing = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
         self.ledger = Ledger(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)

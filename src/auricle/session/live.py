@@ -20,7 +20,7 @@ from math import inf
 
 from msgspec import UNSET
 
-from auricle.audio.endpointer import Endpointing, UtteranceEnd
+from auricle.audio.endpointer import Endpointing, EndpointRules, UtteranceEnd
 from auricle.audio.opus import LibOpus
 from auricle.commands import (
     Ack,
@@ -110,7 +110,8 @@ class LiveSession:
             hotwords=parameters.hotwords,
             word_timestamps=parameters.word_timestamps,
         )
-        self._intake = Intake(parameters, libopus, now)
+        rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
+        self._intake = Intake(parameters, rules, libopus, now)
         self._recognition = Recognition(
             Caller(id, client, reservation),
             self._intake.hearing,

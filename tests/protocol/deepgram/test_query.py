@@ -4,7 +4,8 @@ from urllib.parse import parse_qsl
 import pytest
 
 from auricle.errors import BadRequest
-from auricle.protocol.deepgram.query import ENDPOINT_MS, MIN_ENDPOINT_MS, Listen, parse_listen
+from auricle.limits import DEFAULT_ENDPOINT_MS
+from auricle.protocol.deepgram.query import MIN_ENDPOINT_MS, Listen, parse_listen
 
 pytestmark = pytest.mark.unit
 
@@ -46,8 +47,8 @@ def test_the_query_of_livekit_is_understood() -> None:
         ("true", MIN_ENDPOINT_MS, True),
         ("700", 700, True),
         ("60000", 5000, True),
-        ("false", ENDPOINT_MS, False),
-        ("False", ENDPOINT_MS, False),
+        ("false", DEFAULT_ENDPOINT_MS, False),
+        ("False", DEFAULT_ENDPOINT_MS, False),
     ],
 )
 def test_an_endpoint_is_a_silence_that_people_make(
@@ -55,6 +56,13 @@ def test_an_endpoint_is_a_silence_that_people_make(
 ) -> None:
     asked = listen(f"endpointing={given}")
     assert (asked.endpoint_ms, asked.tells_endpoints) == (endpoint_ms, is_told)
+
+
+@pytest.mark.parametrize(("query", "endpoint_ms"), [("endpointing=false", 900), ("", 300)])
+def test_the_server_s_silence_ends_utterances_without_endpointing(
+    query: str, endpoint_ms: int
+) -> None:
+    assert parse_listen(parse_qsl(query), 900).endpoint_ms == endpoint_ms
 
 
 @pytest.mark.parametrize("query", ["language=multi", "detect_language=true", "language=auto"])

@@ -310,7 +310,7 @@ def test_without_a_query_everything_is_as_the_protocol_says() -> None:
         prompt=None,
         hotwords=(),
         partials=True,
-        endpoint_ms=500,
+        endpoint_ms=None,
         word_timestamps=False,
         start_sample=0,
     )

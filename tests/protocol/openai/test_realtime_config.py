@@ -129,6 +129,27 @@ def test_silence_that_ends_a_turn(turns: dict[str, Any], endpoint_ms: int) -> No
     assert merged(of_input(turn_detection=turns)).endpoint_ms == endpoint_ms
 
 
+@pytest.mark.parametrize(
+    ("turns", "endpoint_ms"),
+    [
+        ({"type": "server_vad"}, 900),
+        ({"type": "server_vad", "silence_duration_ms": None}, 900),
+        ({"type": "server_vad", "silence_duration_ms": 400}, 400),
+        (None, 900),
+    ],
+)
+def test_the_server_s_silence_ends_a_turn_unless_the_client_sets_another(
+    turns: dict[str, Any] | None, endpoint_ms: int
+) -> None:
+    config = merged(
+        of_input(turn_detection=turns), RealtimeConfig(silence_ms=900, default_endpoint_ms=900)
+    )
+    assert config.endpoint_ms == endpoint_ms
+    if turns is not None:
+        told = config.session("name")["audio"]["input"]["turn_detection"]
+        assert told["silence_duration_ms"] == endpoint_ms
+
+
 def test_hints_at_one_language_name_it_and_at_several_do_not() -> None:
     assert merged(of_input(transcription={"languages": ["fr"]})).language == "fr"
     assert merged(of_input(transcription={"languages": ["fr", "en"]})).language is None

@@ -27,9 +27,10 @@ from auricle.cli.support.speech_options import (
     words_of,
 )
 from auricle.client import ClientRules, LiveClient
-from auricle.commands import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters
+from auricle.commands import StreamParameters
 from auricle.config.settings import Settings, variable
 from auricle.errors import AuricleError, SetupError, Unauthorized, Unreachable
+from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Task
 
@@ -70,13 +71,13 @@ def live(
     prompt: Prompt = None,
     hotwords: Hotwords = None,
     endpoint_ms: Annotated[
-        int,
+        int | None,
         typer.Option(
             min=MIN_ENDPOINT_MS,
             max=MAX_ENDPOINT_MS,
-            help="Silence that ends an utterance, in milliseconds.",
+            help="Silence that ends an utterance, in ms. [dim]\\[the server's setting][/]",
         ),
-    ] = 500,
+    ] = None,
     url: Annotated[
         str | None,
         typer.Option(

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from auricle.commands import MAX_ENDPOINT_MS, MAX_HOTWORDS
+from auricle.commands import MAX_HOTWORDS
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
+from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS
 from auricle.protocol.ignored import ignored_options
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
@@ -22,8 +23,6 @@ ENCODINGS = (LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS)
 _TELEPHONE_RATE_HZ = 8_000
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 
-ENDPOINT_MS = 500
-"""Used if endpointing is off: utterances still end, but ``speech_final`` is not sent."""
 MIN_ENDPOINT_MS = 300
 """Minimum, and default. At Deepgram, a silence (10 ms by default) ends a result; here the audio is
 cut, and a cut at a short breath degrades words."""
@@ -96,8 +95,15 @@ class Listen:
     languages: tuple[str, ...] = ()
 
 
-def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
+def parse_listen(
+    items: Iterable[tuple[str, str]], default_endpoint_ms: int = DEFAULT_ENDPOINT_MS
+) -> Listen:
     """Parse a query; names may be repeated.
+
+    Args:
+        items: Names and values.
+        default_endpoint_ms: Used if endpointing is off: utterances still end, but ``speech_final``
+            is not sent.
 
     Raises:
         BadRequest: A value is of the wrong type, out of range or not supported.
@@ -125,7 +131,7 @@ def parse_listen(items: Iterable[tuple[str, str]]) -> Listen:
         languages=languages,
         hotwords=_hotwords(query),
         wants_interim=query.flag("interim_results"),
-        endpoint_ms=ENDPOINT_MS if endpoint_ms is None else endpoint_ms,
+        endpoint_ms=default_endpoint_ms if endpoint_ms is None else endpoint_ms,
         tells_endpoints=endpoint_ms is not None,
         utterance_end_ms=query.silence_ms("utterance_end_ms"),
         wants_speech_started=query.flag("vad_events"),

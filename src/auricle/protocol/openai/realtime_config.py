@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from auricle.commands import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS, StreamParameters, UpdateConfig
+from auricle.commands import StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.languages import language_choice
+from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
 from auricle.protocol.dialect import Law
 
 PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
@@ -23,7 +24,6 @@ MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 MAX_PROMPT_CHARACTERS = 10_000
 MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
 DEFAULT_MODEL = "whisper-1"
-DEFAULT_SILENCE_MS = 500
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
 """Silence that ends a ``semantic_vad`` turn; there is no semantic model."""
@@ -98,6 +98,7 @@ class RealtimeConfig:
         silence_ms: Silence that ends a turn.
         eagerness: The eagerness of ``semantic_vad``.
         has_chosen_turns: Whether the client configured turn detection.
+        default_endpoint_ms: The server's silence that ends an utterance.
     """
 
     format: str = "audio/pcm"
@@ -107,10 +108,11 @@ class RealtimeConfig:
     prompt: str | None = None
     keywords: tuple[str, ...] = ()
     turn_detection: str | None = "server_vad"
-    silence_ms: int = DEFAULT_SILENCE_MS
+    silence_ms: int = DEFAULT_ENDPOINT_MS
     eagerness: str = "auto"
     languages: tuple[str, ...] = ()
     has_chosen_turns: bool = field(default=False, compare=False)
+    default_endpoint_ms: int = DEFAULT_ENDPOINT_MS
 
     @property
     def law(self) -> Law | None:
@@ -126,7 +128,7 @@ class RealtimeConfig:
             case "semantic_vad":
                 return _EAGERNESS_MS[self.eagerness]
             case _:
-                return DEFAULT_SILENCE_MS
+                return self.default_endpoint_ms
 
     def parameters(self) -> StreamParameters:
         """Return the stream parameters for a new session."""
@@ -231,8 +233,9 @@ class RealtimeConfig:
             )
         config = replace(self, turn_detection=kind, has_chosen_turns=True)
         if given.silence_duration_ms is not UNSET:
-            wanted = given.silence_duration_ms
-            silence_ms = DEFAULT_SILENCE_MS if wanted is None else wanted
+            silence_ms = given.silence_duration_ms
+            if silence_ms is None:
+                silence_ms = self.default_endpoint_ms
             silence_ms = round(min(max(silence_ms, MIN_ENDPOINT_MS), MAX_ENDPOINT_MS))
             config = replace(config, silence_ms=silence_ms)
         if given.eagerness is not UNSET:

@@ -27,12 +27,14 @@ async def listen(websocket: WebSocket) -> None:
 
 
 def _read(websocket: WebSocket) -> Handshake:
-    asked = parse_listen(websocket.query_params.multi_items())
+    server: ServerState = websocket.app.state.auricle
+    items = websocket.query_params.multi_items()
+    asked = parse_listen(items, server.live.settings.endpoint_ms)
     dialect = DeepgramDialect(
         asked,
         request_id=request_id_of(websocket.scope),
         created=utc_now(),
-        model=model_of(websocket.app.state.auricle),
+        model=model_of(server),
     )
     offered = websocket.scope.get("subprotocols", [])
     # A browser sends `token` or `bearer` and its key, and expects the first of them back.

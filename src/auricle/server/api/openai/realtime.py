@@ -30,7 +30,7 @@ from auricle.server.api.openai.openapi import (
     SECRET_OPENAPI,
     SECRET_RESPONSES,
 )
-from auricle.server.context import state_of
+from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import parse_json, read_body
 from auricle.server.transcription.results import json_response
 
@@ -97,7 +97,8 @@ async def post_transcription_session(request: Request) -> Response:
 
 def _read(websocket: WebSocket) -> Handshake:
     offered = websocket.scope.get("subprotocols", [])
-    config = _config_of(presented_key(websocket.headers, offered))
+    secret = presented_key(websocket.headers, offered)
+    config = _config_of(secret, _default_config(websocket.app.state.auricle))
     if model := websocket.query_params.get("model"):
         config = config.with_model(model)
     is_beta = _BETA_SUBPROTOCOL in offered or "openai-beta" in websocket.headers
@@ -117,7 +118,7 @@ async def _answered(
 async def _client_secret(request: Request) -> dict[str, Any]:
     fields = parse_json(await _body(request), _SecretFields)
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
-    config = _merged(fields.session)
+    config = _default_config(state_of(request)).merged(decode_session(fields.session))
     value, expires_at = _secret(request, config, ttl_s)
     session = config.session(f"sess_{secrets.token_hex(8)}")
     return {"value": value, "expires_at": expires_at, "session": session}
@@ -127,7 +128,7 @@ async def _transcription_session(request: Request) -> dict[str, Any]:
     body = await _body(request)
     fields = parse_json(body, _BetaFields)
     expiry = fields.client_secret and fields.client_secret.expires_at
-    config = _merged(body)
+    config = _default_config(state_of(request)).merged(decode_session(body))
     value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
     session = config.beta_session(f"sess_{secrets.token_hex(8)}")
     return session | {"client_secret": {"value": value, "expires_at": expires_at}}
@@ -139,22 +140,24 @@ async def _body(request: Request) -> bytes:
     return bytes(body) or b"{}"
 
 
-def _merged(session: bytes | msgspec.Raw) -> RealtimeConfig:
-    return RealtimeConfig().merged(decode_session(session))
+def _default_config(server: ServerState) -> RealtimeConfig:
+    endpoint_ms = server.live.settings.endpoint_ms
+    return RealtimeConfig(silence_ms=endpoint_ms, default_endpoint_ms=endpoint_ms)
 
 
 def _secret(request: Request, config: RealtimeConfig, ttl_s: int) -> tuple[str, int]:
     """Return a secret, and its expiry in seconds since 1970."""
     now = time.time()
     token = state_of(request).keyring.issue_token(request.headers, ttl_s, now=now)
-    told = b"" if config == RealtimeConfig() else msgspec.json.encode(config.session(""))
-    packed = base64.urlsafe_b64encode(told).rstrip(b"=").decode()
+    is_default = config == _default_config(state_of(request))
+    session = b"" if is_default else msgspec.json.encode(config.session(""))
+    packed = base64.urlsafe_b64encode(session).rstrip(b"=").decode()
     if len(packed) > MAX_CONFIG_CHARACTERS:
         raise BadRequest("The prompt and keywords are too long for a secret; use session.update.")
     return f"ek_{token}" + (f"~{packed}" if packed else ""), int(now) + ttl_s
 
 
-def _config_of(presented: str) -> RealtimeConfig:
+def _config_of(presented: str, default: RealtimeConfig) -> RealtimeConfig:
     """Return the session configuration in a secret; the default for a key.
 
     Raises:
@@ -162,9 +165,9 @@ def _config_of(presented: str) -> RealtimeConfig:
     """
     packed = presented.partition("~")[2] if presented.startswith("ek_") else ""
     if not packed:
-        return RealtimeConfig()
+        return default
     try:
-        told = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
+        session = base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))
     except (binascii.Error, ValueError):
         raise BadRequest("Malformed client secret; request a new one.") from None
-    return _merged(told)
+    return default.merged(decode_session(session))
