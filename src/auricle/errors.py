@@ -21,12 +21,15 @@ class AuricleError(Exception):
         * EmptyAudio, OpusWithoutBoundaries
     * Overloaded                  a bounded queue is full: retry later
         * NoWorkerReady, Draining, ServerStopped
+        * LedgerUnavailable, LedgerFull   a job can't be stored now
     * DeadlineExceeded            the request's deadline passed
     * Superseded                  a newer partial replaced this one
     * WorkerError                 a worker died, hung or could not start
         * PoisonJob               this audio killed workers repeatedly
+    * LeaseLost                   another gateway has taken over the job, or it was cancelled
     * Unreachable                 a client can't reach its server
     * SetupError                  the operator's settings, model or port can't be used
+        * LedgerUnusable              and its kinds: the job database can't be opened
 
     ``str(error)`` is a sentence that says what to do next. Clients receive it for
     ``RequestError``, ``AudioError``, ``Overloaded``, ``DeadlineExceeded`` and ``PoisonJob``, so it
@@ -186,6 +189,13 @@ class TakenOver(RequestError):
     http_status = 409
 
 
+class JobConflict(RequestError):
+    """This key has another job with the same ``job_id`` and different audio or options."""
+
+    code = "job_conflict"
+    http_status = 409
+
+
 class AudioError(AuricleError):
     """The input can't be decoded or transcribed."""
 
@@ -239,6 +249,18 @@ class ServerStopped(Overloaded):
     code = "server_stopped"
 
 
+class LedgerUnavailable(Overloaded):
+    """The job database did not answer in time: it is locked, or its server can't be reached."""
+
+    code = "ledger_unavailable"
+
+
+class LedgerFull(Overloaded):
+    """The disk, the job database or the key's quota of unfinished jobs is full."""
+
+    code = "ledger_full"
+
+
 class DeadlineExceeded(AuricleError):
     """The request's deadline passed before its result was available."""
 
@@ -268,6 +290,12 @@ class PoisonJob(WorkerError):
     code = "poison_job"
 
 
+class LeaseLost(AuricleError):
+    """The job was taken over by another gateway, cancelled or deleted; stop working on it."""
+
+    code = "lease_lost"
+
+
 class Unreachable(AuricleError):
     """The server does not answer, or was unreachable for longer than the client waits."""
 
@@ -279,3 +307,39 @@ class SetupError(AuricleError):
     """The settings, the model or the port can't be used; the message says what to do."""
 
     code = "setup"
+
+
+class LedgerUnusable(SetupError):
+    """The job database can't be opened or written."""
+
+    code = "ledger_unusable"
+
+
+class LedgerInUse(LedgerUnusable):
+    """Another server uses the job database."""
+
+    code = "ledger_in_use"
+
+
+class LedgerCorrupt(LedgerUnusable):
+    """The job database is damaged, or is not a database."""
+
+    code = "ledger_corrupt"
+
+
+class LedgerForeign(LedgerUnusable):
+    """The database belongs to another program."""
+
+    code = "ledger_foreign"
+
+
+class LedgerNewer(LedgerUnusable):
+    """A newer version of Auricle has written the job database."""
+
+    code = "ledger_newer"
+
+
+class LedgerReadOnly(LedgerUnusable):
+    """The job database or its directory can't be written."""
+
+    code = "ledger_read_only"

@@ -1,0 +1,162 @@
+"""A job and its states. No I/O; times are Unix time in seconds.
+
+::
+
+    QUEUED --lease--> RUNNING --finish--> DONE | FAILED
+       ^                 |
+       +-lease lost or --+          cancel: from QUEUED or RUNNING to CANCELLED
+         released
+"""
+
+import enum
+import hashlib
+from dataclasses import dataclass, replace
+
+from auricle.errors import JobConflict
+from auricle.types import ClientId
+
+
+class JobState(enum.StrEnum):
+    """Lifecycle state of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the job has ended."""
+        return self not in (JobState.QUEUED, JobState.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What a caller submitted; it never changes.
+
+    Attributes:
+        owner: The key that sent the job.
+        job_id: The caller's id; owner and id together are the idempotency key.
+        uid: Random id of this acceptance; webhook event ids are derived from it.
+        trace_id: Logged together with the job's ids.
+        digest: From :func:`digest_of`; the same id with another digest is a conflict.
+        request: All parameters of the request, encoded; opaque to the ledger.
+        audio: Name of the audio in the audio store.
+        audio_bytes: Size of the audio.
+        callback_url: Where a webhook is sent when the job ends; ``None``: nowhere.
+    """
+
+    owner: ClientId
+    job_id: str
+    uid: str
+    trace_id: str
+    digest: str
+    request: bytes
+    audio: str
+    audio_bytes: int
+    callback_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of the ledger.
+
+    Attributes:
+        number: Number of the row; not used again after the row was deleted.
+        spec: What the caller submitted.
+        accepted_at: When the job was accepted.
+        ready_at: Earliest time of the next lease.
+        state: Lifecycle state.
+        fence: Fencing number: grows with every change of the lease, so that a late writer is
+            refused.
+        gateway: The process that holds the lease; ``None``: no lease.
+        lease_until: End of the lease.
+        losses: Leases lost since the last progress, see :mod:`.lease`.
+        finished_at: When the job ended.
+        expires_at: When the row, its result and its chunks are deleted.
+        has_audio: Whether the audio is still needed.
+        progress: Fraction of the audio, from 0 to 1.
+        text: Text so far.
+        result: The response body as JSON, of a job that is done.
+        error: The error body as JSON, of a job that failed.
+    """
+
+    number: int
+    spec: JobSpec
+    accepted_at: float
+    ready_at: float
+    state: JobState = JobState.QUEUED
+    fence: int = 0
+    gateway: str | None = None
+    lease_until: float = 0.0
+    losses: int = 0
+    finished_at: float | None = None
+    expires_at: float | None = None
+    has_audio: bool = True
+    progress: float = 0.0
+    text: str = ""
+    result: bytes | None = None
+    error: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a job ended, and for how long its row is kept."""
+
+    state: JobState
+    keep_s: float
+    result: bytes | None = None
+    error: bytes | None = None
+    text: str = ""
+
+
+def digest_of(request: bytes, audio_sha256: bytes) -> str:
+    """Return the digest of a job's options and audio, in hexadecimal.
+
+    ``request`` must not contain ids that differ between two attempts of one caller.
+    """
+    return hashlib.sha256(hashlib.sha256(request).digest() + audio_sha256).hexdigest()
+
+
+def check_same(spec: JobSpec, existing: Job) -> None:
+    """Check that a repeated submission is the existing job.
+
+    Raises:
+        JobConflict: The existing job has other audio or options.
+    """
+    if existing.spec.digest != spec.digest:
+        raise JobConflict(
+            "A job with this job_id and different audio or options exists; use another job_id.",
+        )
+
+
+def end(job: Job, outcome: Outcome, now: float) -> Job:
+    """Return an unfinished job as it is after its end; the lease ends as well.
+
+    The fencing number stays, so that the writer that ended the job can repeat itself safely.
+    """
+    return replace(
+        job,
+        state=outcome.state,
+        gateway=None,
+        lease_until=0.0,
+        finished_at=now,
+        expires_at=now + outcome.keep_s,
+        has_audio=False,
+        progress=1.0 if outcome.state is JobState.DONE else job.progress,
+        text=outcome.text or job.text,
+        result=outcome.result,
+        error=outcome.error,
+    )
+
+
+def cancel(job: Job, keep_s: float, now: float) -> Job:
+    """Return the job cancelled; a finished job stays as it is. Its writer is refused from now on.
+
+    Callers compare with the argument to see whether the job ended by this call.
+    """
+    if job.state.is_final:
+        return job
+    cancelled = end(job, Outcome(JobState.CANCELLED, keep_s), now)
+    return replace(cancelled, fence=job.fence + 1)

@@ -1,0 +1,54 @@
+"""Quotas of unfinished jobs, and fair sharing between owners. No I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from auricle.errors import LedgerFull
+
+FULL_RETRY_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Unfinished jobs of one owner."""
+
+    jobs: int = 0
+    audio_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """Maximum of unfinished jobs of one owner."""
+
+    max_jobs: int
+    max_audio_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Unfinished jobs of one owner, for choosing the next job."""
+
+    owner: str
+    queued: int
+    running: int
+    oldest: int
+    """Lowest number of its queued jobs."""
+
+
+def check_quota(usage: Usage, audio_bytes: int, quota: Quota) -> None:
+    """Check that an owner may submit one more job.
+
+    Raises:
+        LedgerFull: It has too many unfinished jobs, or too much audio in them.
+    """
+    is_full = usage.jobs + 1 > quota.max_jobs
+    if is_full or usage.audio_bytes + audio_bytes > quota.max_audio_bytes:
+        raise LedgerFull(
+            "This key has too many unfinished jobs; try again when some are done.", FULL_RETRY_S
+        )
+
+
+def owners_in_turn(shares: Iterable[Share]) -> list[str]:
+    """Return the owners with queued jobs: the fewest running jobs first, then the oldest job."""
+    queued = [share for share in shares if share.queued]
+    return [share.owner for share in sorted(queued, key=lambda s: (s.running, s.oldest))]

@@ -1,0 +1,104 @@
+from dataclasses import replace
+
+import pytest
+
+from auricle.ledger.job import JobState, Outcome, end
+from auricle.ledger.outbox import (
+    FIRST_RETRY_S,
+    GIVE_UP_S,
+    MAX_RETRY_S,
+    SEND_S,
+    Delivery,
+    DeliveryState,
+    delivery_of,
+    end_attempt,
+    is_due,
+    retry_delay_s,
+    start_attempt,
+)
+from tests.support.ledger import a_job, a_spec
+
+pytestmark = pytest.mark.unit
+
+
+def a_delivery(now: float = 0.0) -> Delivery:
+    done = end(
+        a_job(spec=a_spec(callback_url="https://receiver.example")),
+        Outcome(JobState.DONE, keep_s=60),
+        now,
+    )
+    delivery = delivery_of(done, now)
+    assert delivery is not None
+    return delivery
+
+
+def after(status: int | None, now: float = 0.0) -> Delivery:
+    attempt = start_attempt(a_delivery(), now)
+    return end_attempt(attempt, attempt, status, now)
+
+
+def test_a_job_without_callback_has_no_delivery() -> None:
+    assert delivery_of(end(a_job(), Outcome(JobState.DONE, keep_s=60), 0), 0) is None
+
+
+def test_the_event_id_depends_on_acceptance_and_outcome_only() -> None:
+    assert a_delivery(0).event_id == a_delivery(100).event_id == "uid-key-job-1.done"
+
+
+def test_a_delivery_is_not_attempted_twice_at_once() -> None:
+    attempt = start_attempt(a_delivery(), 0)
+
+    assert not is_due(attempt, SEND_S - 1)
+    assert is_due(attempt, SEND_S)  # the process that attempted it died
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_success_ends_a_delivery(status: int) -> None:
+    assert after(status).state is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 422, 499])
+def test_a_client_error_ends_a_delivery(status: int) -> None:
+    assert after(status).state is DeliveryState.REFUSED
+
+
+@pytest.mark.parametrize("status", [None, 302, 408, 429, 500, 503])
+def test_a_passing_failure_is_tried_again(status: int | None) -> None:
+    delivery = after(status)
+
+    assert delivery.state is DeliveryState.PENDING
+    assert delivery.next_at == FIRST_RETRY_S
+
+
+def test_delays_double_up_to_an_hour() -> None:
+    delays = [retry_delay_s(attempts) for attempts in range(1, 2000)]
+
+    assert delays[:3] == [FIRST_RETRY_S, 2 * FIRST_RETRY_S, 4 * FIRST_RETRY_S]
+    assert delays == sorted(delays)
+    assert delays[-1] == MAX_RETRY_S
+
+
+def test_a_delivery_fails_after_a_day() -> None:
+    assert after(500, GIVE_UP_S - 1).state is DeliveryState.PENDING
+    assert after(500, GIVE_UP_S).state is DeliveryState.FAILED
+
+
+def test_a_late_attempt_reports_success_only() -> None:
+    late = start_attempt(a_delivery(), 0)
+    current = start_attempt(late, SEND_S)
+
+    assert end_attempt(current, late, 404, SEND_S) is current
+    assert end_attempt(current, late, 200, SEND_S).state is DeliveryState.DELIVERED
+
+
+def test_a_delivered_event_stays_delivered() -> None:
+    attempt = start_attempt(a_delivery(), 0)
+    delivered = replace(attempt, state=DeliveryState.DELIVERED)
+
+    assert end_attempt(delivered, attempt, 500, 1) is delivered
+
+
+def test_after_the_clock_was_set_back_a_delivery_does_not_wait_for_the_old_time() -> None:
+    delivery = replace(a_delivery(), next_at=2 * MAX_RETRY_S)
+
+    assert is_due(delivery, 0)

@@ -1,0 +1,33 @@
+import pytest
+
+from auricle.errors import LedgerFull
+from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
+
+pytestmark = pytest.mark.unit
+
+QUOTA = Quota(max_jobs=3, max_audio_bytes=100)
+
+
+def test_jobs_and_audio_up_to_the_quota_are_accepted() -> None:
+    check_quota(Usage(jobs=2, audio_bytes=90), 10, QUOTA)
+
+
+@pytest.mark.parametrize(
+    ("usage", "audio_bytes"), [(Usage(jobs=3), 0), (Usage(jobs=1, audio_bytes=90), 11)]
+)
+def test_more_than_the_quota_is_refused(usage: Usage, audio_bytes: int) -> None:
+    with pytest.raises(LedgerFull) as refusal:
+        check_quota(usage, audio_bytes, QUOTA)
+
+    assert (refusal.value.code, refusal.value.http_status) == ("ledger_full", 503)
+
+
+def test_the_owner_with_the_fewest_running_jobs_is_next_and_the_oldest_job_among_equals() -> None:
+    shares = [
+        Share("busy", queued=1, running=2, oldest=1),
+        Share("late", queued=9, running=0, oldest=7),
+        Share("early", queued=1, running=0, oldest=5),
+        Share("done", queued=0, running=1, oldest=0),
+    ]
+
+    assert owners_in_turn(shares) == ["early", "late", "busy"]

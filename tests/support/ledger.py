@@ -1,0 +1,32 @@
+"""Jobs for tests of the ledger."""
+
+from auricle.ledger.job import Job, JobSpec
+from auricle.types import ClientId
+
+
+def a_spec(
+    job_id: str = "job-1",
+    owner: str = "key",
+    *,
+    digest: str = "digest",
+    audio: str = "audio-1",
+    audio_bytes: int = 1000,
+    callback_url: str | None = None,
+) -> JobSpec:
+    """Return a submission."""
+    return JobSpec(
+        owner=ClientId(owner),
+        job_id=job_id,
+        uid=f"uid-{owner}-{job_id}",
+        trace_id=f"trace-{job_id}",
+        digest=digest,
+        request=b"{}",
+        audio=audio,
+        audio_bytes=audio_bytes,
+        callback_url=callback_url,
+    )
+
+
+def a_job(number: int = 1, now: float = 0.0, spec: JobSpec | None = None) -> Job:
+    """Return a job that was just accepted."""
+    return Job(number, spec or a_spec(), accepted_at=now, ready_at=now)
