@@ -12,7 +12,7 @@ from auricle.protocol.deepgram.live import DeepgramDialect
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import MAX_BAD_MESSAGES
-from auricle.server.net.websocket import MAX_MESSAGE_BYTES
+from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from tests.server.api.openai.test_realtime import PCM_16K, TRANSCRIPTION, client
 from tests.support.containers import ogg_stream
 from tests.support.service import Live, live, poll_until

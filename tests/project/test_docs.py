@@ -29,7 +29,7 @@ from auricle.protocol.native.stream import (
 )
 from auricle.server.api.native.stream import START_S
 from auricle.server.live.outbox import MAX_EVENTS
-from auricle.server.net.websocket import MAX_MESSAGE_BYTES
+from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from auricle.session.journal import MAX_FINALS
 from auricle.session.live import MAX_UNFINISHED_SAMPLES
 from auricle.session.wire_formats.opus import MAX_GAP_S

@@ -22,7 +22,7 @@ from websockets.exceptions import ConnectionClosed
 
 from auricle.config.settings import LiveSettings
 from auricle.server.live.outbox import MAX_NEWS
-from auricle.server.net.websocket import MAX_MESSAGE_BYTES
+from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
 from auricle.types import Job, OpusPacket, Transcript
 from tests.support.opus import encode_packets
 from tests.support.service import Live, live, poll_until

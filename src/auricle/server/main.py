@@ -27,10 +27,10 @@ from auricle.server.access.keyring import check_exposure
 from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
-from auricle.server.net.http_connection import MAX_HEAD_BYTES, HttpConnection
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.tls import HANDSHAKE_S, SHUTDOWN_S, Certificate
-from auricle.server.net.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
+from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
+from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
 from auricle.server.transcription.background_jobs import lose_jobs
 
 KEEP_ALIVE_S = 65  # longer than load balancers' 60 s, so that they close first

@@ -8,9 +8,9 @@ import anyio
 import pytest
 
 from auricle.errors import Overloaded
-from auricle.server.net import http_connection
 from auricle.server.net.http_framing import ServerConnection
 from auricle.server.net.lingering import DiscardedBody
+from auricle.server.net.uvicorn_overrides import http_connection
 from tests.support.service import Live, head, keys, live, read_answer
 
 pytestmark = pytest.mark.unit

@@ -42,7 +42,11 @@ from auricle.server.live.connection import (
 )
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.loop_budget import TimeShare
-from auricle.server.net.websocket import PEER_EXTENSION, READ_BYTES, WRITE_BUFFER_BYTES
+from auricle.server.net.uvicorn_overrides.websocket import (
+    PEER_EXTENSION,
+    READ_BYTES,
+    WRITE_BUFFER_BYTES,
+)
 from auricle.types import ClientId
 
 WYOMING = ClientId("wyoming")
@@ -135,7 +139,7 @@ class WyomingServer:
 
 
 class _Pipe:
-    """A TCP connection; the :class:`auricle.server.net.websocket.Peer` of its utterances."""
+    """A TCP connection; the :class:`Peer` of its utterances."""
 
     violation_code: int | None = None
     has_more = True  # unknown, and finding it out would cost an event loop iteration

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.audio.g711 import mulaw_to_pcm16
 from auricle.errors import NoWorkerReady
-from auricle.server.net.websocket import MAX_JSON_AUDIO_BYTES
+from auricle.server.net.uvicorn_overrides.websocket import MAX_JSON_AUDIO_BYTES
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm
 

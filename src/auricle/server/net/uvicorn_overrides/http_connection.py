@@ -3,7 +3,7 @@
 uvicorn closes connections that idle after a response. It does not close those that never send a
 request, stop in the middle of a request head, or do not read the response; a few thousand of them
 would exhaust the file descriptors. It also does not report why a request is malformed or too long.
-A body in one-byte chunks would block all other connections (see :mod:`.read_throttle`).
+A body in one-byte chunks would block all other connections (see ``net/read_throttle.py``).
 """
 
 import asyncio
@@ -155,7 +155,7 @@ class HttpConnection(H11Protocol):
     def _refuse(self, error: AuricleError) -> None:
         """Send an error, stop parsing, and close once the client has had time to read it.
 
-        Closing a socket with unread bytes would destroy the response (see :mod:`.lingering`).
+        Closing a socket with unread bytes would destroy the response (see ``net/lingering.py``).
         """
         self._is_given_up = True
         request_id = new_request_id()

@@ -5,9 +5,9 @@
 - A peer that does not read can be closed: it has a limited time to read the close frame, then the
   connection is aborted. uvicorn itself would wait indefinitely for buffer space.
 - A peer that is still sending when it is closed (a message of 16 MB) is read until it has received
-  the close frame: closing a socket with unread bytes discards sent data (see :mod:`.lingering`).
+  the close frame: closing a socket with unread bytes discards sent data (see ``net/lingering.py``).
 - Reads are small. A peer that exceeds its share of the loop's time with pings, pongs or tiny
-  fragments, which no route sees, is not read for a while (see :mod:`.read_throttle`).
+  fragments, which no route sees, is not read for a while (see ``net/read_throttle.py``).
 - A peer that violates the protocol still receives its route's last messages before the close frame.
 - A message in a million fragments uses no more memory than its bytes.
 

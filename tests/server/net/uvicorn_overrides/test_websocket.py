@@ -17,8 +17,8 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
-from auricle.server.net import websocket as server_websocket
-from auricle.server.net.websocket import (
+from auricle.server.net.uvicorn_overrides import websocket as server_websocket
+from auricle.server.net.uvicorn_overrides.websocket import (
     MAX_MESSAGE_BYTES,
     MAX_UNREAD_BYTES,
     READ_BYTES,
