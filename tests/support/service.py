@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 from auricle.config.settings import LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
-from auricle.server.main import Server, uvicorn_config
 from auricle.server.net.tls import Certificate
+from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.uploads.spool import CHECK_PREFIX
 from tests.support.clips import CLIPS
 from tests.support.decoder import FakeDecoder
@@ -130,8 +130,7 @@ async def live(
 async def listening(app: FastAPI, certificate: Certificate | None = None) -> AsyncIterator[int]:
     """Run an application under uvicorn as we run it, and give its port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    state: Any = getattr(app.state, "auricle", None)  # of some tests there is none
-    server = Server(uvicorn_config(app), state, 0, certificate)
+    server = Server(uvicorn_config(app), None if certificate is None else certificate.context)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])  # serve() would take over the signals
         await poll_until(lambda: server.started and server.servers)

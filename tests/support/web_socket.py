@@ -9,7 +9,7 @@ import anyio
 from starlette.types import Message
 from starlette.websockets import WebSocket
 
-from auricle.server.net.uvicorn_overrides.websocket import PEER_EXTENSION
+from auricle.server.net.peer import PEER_EXTENSION
 
 
 @dataclass

@@ -8,16 +8,12 @@ signal ends draining. Unlike uvicorn, the server does not raise the signal again
 has to stop its workers.
 """
 
-import asyncio
 import socket
 import time
 from collections.abc import Sequence
 from functools import partial
-from types import FrameType
-from typing import Any
 
 import structlog
-import uvicorn
 from fastapi import FastAPI
 
 from auricle.config.settings import ServerSettings
@@ -27,15 +23,10 @@ from auricle.server.access.keyring import check_exposure
 from auricle.server.api.ops.agent_check import serve_agent
 from auricle.server.context import ServerState
 from auricle.server.drain import Drain, DrainStep
-from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
-from auricle.server.net.tls import HANDSHAKE_S, SHUTDOWN_S, Certificate
-from auricle.server.net.uvicorn_overrides.http_connection import MAX_HEAD_BYTES, HttpConnection
-from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES, WebSocketConnection
+from auricle.server.net.listen import open_sockets
+from auricle.server.net.tls import Certificate
+from auricle.server.net.uvicorn_overrides.server import Server, uvicorn_config
 from auricle.server.transcription.background_jobs import lose_jobs
-
-KEEP_ALIVE_S = 65  # longer than load balancers' 60 s, so that they close first
-CLOSE_S = 2
-"""Time that connections have to close, in seconds, once all work is done or ``drain_s`` is over."""
 
 _log = structlog.get_logger("auricle.server")
 
@@ -81,106 +72,50 @@ async def serve(
         state.background_tasks.append(certificate.follow)
     if sockets is None:
         sockets = listen(settings)
-    server = Server(uvicorn_config(app), state, settings.drain_s, certificate)
+    server = Server(
+        uvicorn_config(app),
+        None if certificate is None else certificate.context,
+        _ServerDrain(state, settings.drain_s).may_exit,
+    )
     if agent := agent_sockets(settings):
         state.background_tasks.append(partial(serve_agent, state, agent))
-    sockets = [LimitedListener.around(found, state.gate) for found in sockets]
+    sockets = [LimitedListener.around(listening, state.gate) for listening in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn exits if the application did not start
-        raise app.state.auricle.setup_error or SetupError("The server failed to start.") from error
+        raise state.setup_error or SetupError("The server failed to start.") from error
     finally:
-        for found in (*sockets, *agent):
-            found.close()
+        for listening in (*sockets, *agent):
+            listening.close()
 
 
-def uvicorn_config(app: FastAPI) -> uvicorn.Config:
-    """Return the configuration of uvicorn."""
-    return uvicorn.Config(
-        app,
-        http=HttpConnection,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
-        ws=WebSocketConnection,
-        ws_max_size=MAX_MESSAGE_BYTES,
-        ws_ping_interval=None,  # we stop reading as back-pressure, which would delay pongs
-        ws_per_message_deflate=False,  # costs 95 ms for 2 MB of audio and saves nothing
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=CLOSE_S,
-        backlog=ACCEPTS_AT_ONCE,
-    )
+class _ServerDrain:
+    """Drains a server after a signal, and decides when it may exit.
 
+    Args:
+        state: The application's parts.
+        drain_s: Maximum wait for accepted work, in seconds.
+    """
 
-class Server(uvicorn.Server):
-    """A uvicorn server that drains before it stops, and sets timeouts for TLS."""
-
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        state: ServerState,
-        drain_s: float,
-        certificate: Certificate | None,
-    ) -> None:
-        super().__init__(config)
+    def __init__(self, state: ServerState, drain_s: float) -> None:
         self._state = state
         self._drain_s = drain_s
-        self._certificate = certificate
-        self._signals = 0
         self._drain: Drain | None = None
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start the application, then listen.
-
-        uvicorn has no settings for TLS timeouts, and one number for both backlogs: the sockets'
-        backlog is larger than the number of connections accepted at once.
-        """
-        await super().startup(sockets=[])
-        tls: dict[str, Any] = {}
-        if self._certificate is not None:
-            tls["ssl"] = self._certificate.context
-            tls["ssl_handshake_timeout"] = HANDSHAKE_S
-            tls["ssl_shutdown_timeout"] = SHUTDOWN_S
-        loop = asyncio.get_running_loop()
-        for found in sockets or ():
-            listener = await loop.create_server(
-                self._connection, sock=found, backlog=self.config.backlog, **tls
-            )
-            self.servers.append(listener)
-            found.listen(BACKLOG)
-
-    def _connection(self) -> asyncio.Protocol:
-        return self.config.http_protocol_class(  # type: ignore[call-arg]  # as in uvicorn
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Count a signal; :meth:`on_tick` acts on it."""
-        self._signals += 1
-
-    async def on_tick(self, counter: int) -> bool:
-        """Check, ten times a second, whether to drain or to exit."""
-        if self._signals:
-            self._step_drain(time.monotonic())
-        return await super().on_tick(counter)
-
-    def _step_drain(self, now: float) -> None:
-        state = self._state
+    def may_exit(self, signals: int) -> bool:
+        """Take the next step of the drain; return whether the server may exit."""
+        state, now = self._state, time.monotonic()
         unfinished, uncollected = state.jobs.unfinished(), state.jobs.uncollected(now)
         if self._drain is None:
             self._drain = Drain(self._drain_s, now)
             state.drain()
             _log.info("draining", requests=len(state.requests), jobs=len(unfinished))
         has_work = bool(state.requests or unfinished or uncollected)
-        match self._drain.next_step(now, has_work=has_work, is_hurried=self._signals > 1):
-            case DrainStep.GIVE_UP:
-                state.end_requests()
-                lost_jobs = lose_jobs(state, now)
-                for record in uncollected:
-                    _log.warning("result_not_fetched", **record.ids())
-                self._drain.gave_up(now, lost_jobs=lost_jobs)
-            case DrainStep.LEAVE:
-                self.should_exit = True
+        step = self._drain.next_step(now, has_work=has_work, is_hurried=signals > 1)
+        if step is DrainStep.GIVE_UP:
+            state.end_requests()
+            lost_jobs = lose_jobs(state, now)
+            for record in uncollected:
+                _log.warning("result_not_fetched", **record.ids())
+            self._drain.gave_up(now, lost_jobs=lost_jobs)
+        return step is DrainStep.LEAVE

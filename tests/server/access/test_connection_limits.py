@@ -27,7 +27,7 @@ from auricle.server.access.connection_limits import (
 )
 from auricle.server.http.client_address import TrustedProxies
 from auricle.server.http.errors import error_response
-from auricle.server.main import uvicorn_config
+from auricle.server.net.uvicorn_overrides.server import uvicorn_config
 from tests.support.service import head, poll_until, read_answer
 
 pytestmark = pytest.mark.unit

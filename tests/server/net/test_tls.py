@@ -27,8 +27,8 @@ from websockets.asyncio.client import connect
 
 from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
-from auricle.server import main as run
 from auricle.server.net.tls import Certificate
+from auricle.server.net.uvicorn_overrides import server as run
 from tests.support.certificates import Issued, issued
 from tests.support.service import CLIP, WAV, build, listening, poll_until
 from tests.support.stream import Caller, pcm, silence
@@ -379,8 +379,9 @@ async def much_to_read(files: Issued) -> AsyncIterator[tuple[TLSStream, run.Serv
     config = run.uvicorn_config(Starlette(routes=[Route("/", large)]))  # type: ignore[arg-type]  # does
     config.timeout_keep_alive = 0
     certificate = Certificate.of(ServerSettings.model_validate(files.settings))
+    assert certificate is not None
     listener = socket.create_server(("127.0.0.1", 0))
-    server = run.Server(config, None, 0, certificate)  # type: ignore[arg-type]  # no signal comes
+    server = run.Server(config, certificate.context)
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [listener])
         await poll_until(lambda: server.started and server.servers)

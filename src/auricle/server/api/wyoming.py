@@ -42,11 +42,8 @@ from auricle.server.live.connection import (
 )
 from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.loop_budget import TimeShare
-from auricle.server.net.uvicorn_overrides.websocket import (
-    PEER_EXTENSION,
-    READ_BYTES,
-    WRITE_BUFFER_BYTES,
-)
+from auricle.server.net.peer import PEER_EXTENSION
+from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
 from auricle.types import ClientId
 
 WYOMING = ClientId("wyoming")
@@ -139,7 +136,7 @@ class WyomingServer:
 
 
 class _Pipe:
-    """A TCP connection; the :class:`Peer` of its utterances."""
+    """A TCP connection; the :class:`auricle.server.net.peer.Peer` of its utterances."""
 
     violation_code: int | None = None
     has_more = True  # unknown, and finding it out would cost an event loop iteration

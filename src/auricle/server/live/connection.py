@@ -43,7 +43,7 @@ from auricle.server.live.outbox import Outbox
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.net.loop_budget import TimeShare
-from auricle.server.net.uvicorn_overrides.websocket import peer_of
+from auricle.server.net.peer import peer_of
 
 __all__ = ["End", "LiveConnection", "Socket"]
 

@@ -37,7 +37,7 @@ class PacedReading:
         self._is_wanted = is_wanted
         self._share = TimeShare(time.monotonic(), BURST_S)
         self._rest: asyncio.TimerHandle | None = None
-        if hasattr(transport, "max_size"):  # asyncio's plain transport; for TLS see tls.py
+        if hasattr(transport, "max_size"):  # asyncio's plain transport; for TLS see server.py
             transport.max_size = read_bytes
 
     @contextmanager

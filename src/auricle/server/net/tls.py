@@ -2,13 +2,8 @@
 
 New connections use the most recently loaded certificate; existing connections are unaffected. An
 invalid certificate is logged, and the previous one stays in use.
-
-asyncio allocates a 256 KiB read buffer per TLS connection before any authentication: a thousand
-silent connections would hold 256 MB. A TLS record has at most 16 KiB, so a buffer of that size is
-enough.
 """
 
-import asyncio.sslproto
 import ssl
 import stat
 from pathlib import Path
@@ -20,13 +15,7 @@ from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
 
-HANDSHAKE_S = 10.0
-"""Timeout for the TLS handshake, in seconds; asyncio's default is 60."""
-SHUTDOWN_S = 60.0
-"""Timeout for the client to read the rest of its response and close TLS, in seconds."""
 MAX_FILE_BYTES = 2**20
-
-_READ_BYTES = 16 * 1024
 
 _log = structlog.get_logger("auricle.server")
 
@@ -57,7 +46,6 @@ class Certificate:
         self._files = certificate, key
         self._context = _Renewable(ssl.PROTOCOL_TLS_SERVER)
         self._context.current = _loaded(certificate, key)
-        asyncio.sslproto.SSLProtocol.max_size = _READ_BYTES
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -128,8 +116,8 @@ def _check_file(path: Path, variable: str) -> None:
         SetupError: The file is missing, unreadable, too large or not a regular file.
     """
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
             raise SetupError(f"{variable}: {path} is not a certificate or key file.")
         path.open("rb").close()
     except FileNotFoundError as error:

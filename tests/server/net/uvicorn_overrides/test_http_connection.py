@@ -12,12 +12,12 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from auricle.server.main import uvicorn_config
 from auricle.server.net.uvicorn_overrides.http_connection import (
     MAX_HEAD_BYTES,
     READ_BYTES,
     HttpConnection,
 )
+from auricle.server.net.uvicorn_overrides.server import uvicorn_config
 from tests.support.service import head, poll_until, read_answer
 
 pytestmark = pytest.mark.unit

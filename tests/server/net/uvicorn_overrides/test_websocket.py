@@ -17,14 +17,13 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
+from auricle.server.net.peer import Peer, peer_of
 from auricle.server.net.uvicorn_overrides import websocket as server_websocket
 from auricle.server.net.uvicorn_overrides.websocket import (
     MAX_MESSAGE_BYTES,
     MAX_UNREAD_BYTES,
     READ_BYTES,
-    Peer,
     WebSocketConnection,
-    peer_of,
 )
 from tests.support.service import listening, poll_until, read_answer
 

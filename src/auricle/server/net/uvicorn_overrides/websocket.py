@@ -21,9 +21,8 @@ import socket
 import time
 from asyncio.transports import BaseTransport
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from starlette.types import Scope
 from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.exceptions import SecurityError
@@ -34,6 +33,7 @@ from auricle.errors import AuricleError, HeadTooLarge, RemoteProtocolError
 from auricle.server.http.errors import log_unseen, raw_error_response
 from auricle.server.http.request_log import REQUEST_ID, new_request_id, request_id_of
 from auricle.server.http.uniform_routes import without_slash
+from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.read_throttle import PacedReading
 
 if TYPE_CHECKING:
@@ -67,27 +67,6 @@ LINGER_S = 5.0
 LINGER_PAUSE_S = 0.5
 """After a violation, close once the peer has been silent this long, in seconds."""
 
-PEER_EXTENSION = "auricle.peer"
-"""Key of the ASGI extension that gives a route its connection."""
-
-
-class Peer(Protocol):
-    """A route's interface to its connection, beyond ASGI."""
-
-    received_at: float
-    """Monotonic seconds at which bytes were last received."""
-    violation_code: int | None
-    """Close code for a violation of the WebSocket protocol by the peer; ``None`` if none."""
-
-    @property
-    def has_more(self) -> bool:
-        """Whether another message is queued, so that ``receive`` would not wait."""
-        ...
-
-    def give_up(self, code: int, reason: str) -> None:
-        """Close without waiting for buffer space."""
-        ...
-
 
 class _ServerProtocol(ServerProtocol):
     """Adds a request id to every handshake response.
@@ -112,7 +91,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
 
     received_at = 0.0
     violation_code: int | None = None
-    _held_close: bytes | None = None
+    _pending_close: bytes | None = None
     """The close frame for a violation, held until the route has sent its last messages."""
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -124,8 +103,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.read_paused)
         with contextlib.suppress(OSError, AttributeError):  # not a TCP socket
-            found: socket.socket = transport.get_extra_info("socket")
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            connection: socket.socket = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes; data after a protocol violation is ignored."""
@@ -172,15 +151,15 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         code, reason = (1006, "") if close is None else (close.code, close.reason)
         self.violation_code = code
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
-        self._held_close = b"".join(self.conn.data_to_send())
-        self.close_timer = self.loop.call_later(VIOLATION_S, self._send_held_close)
+        self._pending_close = b"".join(self.conn.data_to_send())
+        self.close_timer = self.loop.call_later(VIOLATION_S, self._send_pending_close)
 
-    def _send_held_close(self) -> None:
+    def _send_pending_close(self) -> None:
         """Send the close frame for a violation, and keep reading until the peer has received it."""
-        held, self._held_close = self._held_close, None
-        if held is None or self.disconnected:
+        close, self._pending_close = self._pending_close, None
+        if close is None or self.disconnected:
             return
-        self.transport.write(held)
+        self.transport.write(close)
         self.close_sent = True
         self._linger()
         self._close_when_silent(self.loop.time() + LINGER_S)
@@ -188,16 +167,16 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     async def run_asgi(self) -> None:
         """Run the route, then send a held close frame."""
         await super().run_asgi()
-        self._send_held_close()
+        self._send_pending_close()
 
     def shutdown(self) -> None:
         """Close the connection because the server stops."""
-        self._send_held_close()
+        self._send_pending_close()
         super().shutdown()
 
     @property
     def has_more(self) -> bool:
-        """See :class:`Peer`."""
+        """See :class:`auricle.server.net.peer.Peer`."""
         return not self.queue.empty()
 
     async def receive(self) -> Any:
@@ -217,7 +196,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         await self.writable.wait()
         if self.close_sent:
             raise ClientDisconnected
-        if self._held_close is not None and not self.disconnected:
+        if self._pending_close is not None and not self.disconnected:
             self._send_last(message)
             return
         await super().send(message)
@@ -233,7 +212,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             frame = Frame(Opcode.TEXT, message["text"].encode())
             self.transport.write(frame.serialize(mask=False))
         else:
-            self._send_held_close()
+            self._send_pending_close()
 
     def _refuse_handshake(self) -> None:
         """Reject valid HTTP that is not a WebSocket handshake; uvicorn would wait indefinitely."""
@@ -252,8 +231,8 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         return request_id
 
     def give_up(self, code: int, reason: str) -> None:
-        """See :class:`Peer`."""
-        self._send_held_close()
+        """See :class:`auricle.server.net.peer.Peer`."""
+        self._send_pending_close()
         if self.close_sent or self.disconnected or not self.handshake_complete:
             return
         self.queue.put_nowait({"type": "websocket.disconnect", "code": code, "reason": reason})
@@ -276,9 +255,3 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         if self.read_paused:
             self.read_paused = False
             self.transport.resume_reading()
-
-
-def peer_of(scope: Scope) -> Peer | None:
-    """Return the connection of a request; ``None`` under other ASGI servers."""
-    found: Peer | None = scope.get("extensions", {}).get(PEER_EXTENSION, {}).get("peer")
-    return found
