@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from auricle.errors import WorkerError
-from auricle.types import Job, JobId, Transcript
+from auricle.types import Job, JobId, Segment, Transcript, Word
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.codec import read_outcome
 from auricle.workers.process.messages import (
@@ -18,11 +18,9 @@ from auricle.workers.process.messages import (
     JobDone,
     JobFailed,
     Ready,
-    SegmentMessage,
     StartFailed,
     StepDone,
     StepFailed,
-    WordMessage,
     pack,
     parse_from_child,
 )
@@ -42,9 +40,27 @@ _WORDS = (
         "JobDone",
         "JobFailed",
     ),
-    *("id", "results", "asr_s", "language", "language_probability", "segments", "code", "message"),
+    *(
+        "id",
+        "results",
+        "asr_s",
+        "language",
+        "language_probability",
+        "segments",
+        "words",
+        "code",
+        "message",
+    ),
     *("pid", "model", "rss_bytes", "max_batch_jobs", "warm_up_s", "fraction", "pcm", "done"),
-    *("duration_samples", "next_sample", "start_sample", "empty_audio"),
+    *(
+        "transcript",
+        "text",
+        "attempts",
+        "duration_samples",
+        "next_sample",
+        "start_sample",
+        "empty_audio",
+    ),
 )
 
 
@@ -78,15 +94,18 @@ def _read(result: JobDone | JobFailed, asr_s: float) -> None:
 
 def seeds() -> Iterator[bytes]:
     """Give every message that a child sends."""
-    word = WordMessage(0, 800, " Hi", 0.9, (5, 6))
+    word = Word(0, 800, " Hi", 0.9, (5, 6))
     segments = (
-        SegmentMessage(0, 8000, " Hi", (word,), -0.1, 0.0, 1.0, 0.0),
-        SegmentMessage(8000, 16_000, " there", None, -0.1, 0.0, 1.0, 0.2),
+        Segment(0, 8000, " Hi", (word,), -0.1, 0.0, 1.0, 0.0),
+        Segment(8000, 16_000, " there", None, -0.1, 0.0, 1.0, 0.2),
     )
-    results = (JobDone("a", "en", 0.9, segments), JobFailed("b", "empty_audio"))
+    results = (
+        JobDone("a", Transcript(" Hi there", "en", 0.9, 16_000, segments)),
+        JobFailed("b", "empty_audio"),
+    )
     for message in (
         BatchDone(1, results, 0.5),
-        BatchDone(1, (JobDone("a", None, 0.0, ()),), 0.5),
+        BatchDone(1, (JobDone("a", Transcript("", None, 0.0, 16_000)),), 0.5),
         Ready(5, "base", 10**9, 8, 0.3),
         StartFailed("no model"),
         StepDone(1, 0.5, 16_000, 16_000, 0, bytes(20), False),

@@ -101,6 +101,7 @@ class Job:
             replaces: session and utterance of live speech, else the job's id.
         max_wait_s: Deadline in seconds from submission to result; ``None``: no deadline.
         reservation: The queue room reserved for this job at admission.
+        admitted_upstream: Whether the gateway that sent the job has already admitted it.
         trace_id: Logged with the id.
     """
 
@@ -112,6 +113,7 @@ class Job:
     utterance: str = ""
     max_wait_s: float | None = None
     reservation: str | None = None
+    admitted_upstream: bool = False
     trace_id: str = ""
 
     def __post_init__(self) -> None:
@@ -127,6 +129,11 @@ class Job:
     def audio_s(self) -> float:
         """The audio's length in seconds, the unit of queues and budgets."""
         return self.pcm.size / SAMPLE_RATE_HZ
+
+    @property
+    def is_admitted(self) -> bool:
+        """Whether room was reserved for it, so that it is accepted while no worker is ready."""
+        return self.admitted_upstream or self.reservation is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class Liar:
                     await writer.drain()
                     continue
                 length = int(head.split(b"content-length: ")[1].split(b"\r\n")[0])
-                job = parse_job(await reader.readexactly(length)).job
+                job = parse_job(await reader.readexactly(length))
                 self.jobs += 1
                 try:
                     await self.say(writer, Asked(job.id, job.pcm.size, reader))

@@ -2,9 +2,9 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 import structlog
@@ -20,7 +20,6 @@ from auricle.cluster.wire.messages import (
     Beat,
     Done,
     Failed,
-    TimingMessage,
     pack_frame,
 )
 from auricle.errors import (
@@ -33,8 +32,7 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Stats
-from auricle.types import Job, JobId
-from auricle.workers.process.messages import SegmentMessage
+from auricle.types import Job, JobId, Segment, Timing, Transcript
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway
@@ -58,12 +56,12 @@ def telling(**changes: Any) -> Say:
     """Answer at once, with these fields changed to what can't be."""
 
     async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
-        segment = SegmentMessage(0, asked.samples, "lies", None, 0.0, 0.0, 0.0, 0.0)
-        good = Done(
-            *(asked.id, "lies", "en", 1.0, asked.samples, (segment,)),
-            *(TimingMessage(0, 0, 0, 0), 1, 0.0),
-        )
-        writer.write(STREAM + chunk(pack_frame(msgspec.structs.replace(good, **changes))))
+        segment = Segment(0, asked.samples, "lies")
+        transcript = Transcript("lies", "en", 1.0, asked.samples, (segment,))
+        of_frame: dict[str, Any] = {"id": asked.id, "spent_s": 0.0}
+        of_frame |= {name: changes.pop(name) for name in of_frame if name in changes}
+        frame = Done(transcript=replace(transcript, **changes), **of_frame)
+        writer.write(STREAM + chunk(pack_frame(frame)))
 
     return say
 
@@ -102,7 +100,7 @@ def flood(part: bytes) -> Say:
     return say
 
 
-SEGMENT = SegmentMessage(0, 16_000, "lies", None, 0.0, 0.0, 0.0, 0.0)
+SEGMENT = Segment(0, 16_000, "lies")
 LIES = {
     "a bare 500": saying(whole(500, b"Internal Server Error", "text/plain")),
     "a 503 that is not ours": saying(whole(503, b'{"detail": "busy"}')),
@@ -126,9 +124,7 @@ LIES = {
     "beats without end": flood(BEAT * 100),
     "another job's answer": telling(id="b"),
     "another length": telling(duration_samples=15_999),
-    "times outside of the audio": telling(
-        segments=(msgspec.structs.replace(SEGMENT, end_sample=16_001),)
-    ),
+    "times outside of the audio": telling(segments=(replace(SEGMENT, end_sample=16_001),)),
     "a language that is more than sure": telling(language_probability=1.5),
     "no attempt": telling(attempts=0),
     "too much text": telling(text="x" * 20_001),
@@ -265,7 +261,7 @@ async def test_what_comes_after_the_end_is_not_heard() -> None:
 async def test_the_way_is_part_of_the_time(two: Pair) -> None:
     async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
         await asyncio.sleep(0.3)
-        await telling(spent_s=0.1, timing=TimingMessage(0, 10, 20, 70))(writer, asked)
+        await telling(spent_s=0.1, timing=Timing(0, 10, 20, 70))(writer, asked)
 
     async with lying(say) as liar, gateway(liar.url) as remote:
         timing = (await remote.transcribe(job())).timing

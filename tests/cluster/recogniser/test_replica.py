@@ -48,7 +48,7 @@ def job(script: str | None = None) -> Job:
 
 
 def body(asked: Job) -> bytes:
-    return pack_job(asked, attempt=1, max_wait_s=asked.max_wait_s)
+    return pack_job(asked, asked.max_wait_s)
 
 
 async def frames(it: Recogniser, asked: Job) -> list[object]:
@@ -85,7 +85,7 @@ async def test_it_is_well_once_a_worker_is_ready_and_answers_jobs(tmp_path: Path
         asked = job()
         *beats, done = await frames(it, asked)
         assert isinstance(done, Done)
-        assert done.text == answer(asked.pcm)
+        assert done.transcript.text == answer(asked.pcm)
         assert beats
         assert all(isinstance(beat, Beat) for beat in beats)
         assert (await it.report()).done == 1

@@ -34,7 +34,7 @@ from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
 
-BODY = pack_job(Job(JobId("a"), np.ones(1600, np.int16)), attempt=1, max_wait_s=None)
+BODY = pack_job(Job(JobId("a"), np.ones(1600, np.int16)), max_wait_s=None)
 
 
 class FakeBackend:

@@ -1,6 +1,7 @@
 import contextlib
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -11,7 +12,6 @@ from hypothesis import strategies as st
 
 from auricle.cluster.wire.messages import (
     LENGTH,
-    MAX_ATTEMPTS,
     MAX_AUDIO_SAMPLES,
     MAX_BEATS_BYTES,
     MAX_FRAME_BYTES,
@@ -22,8 +22,6 @@ from auricle.cluster.wire.messages import (
     Beat,
     Done,
     Failed,
-    TimingMessage,
-    done_frame,
     pack_frame,
     pack_job,
     parse_head,
@@ -44,7 +42,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
-from auricle.workers.process.messages import MAX_TEXT_CHARS, SegmentMessage
+from auricle.workers.process.messages import MAX_TEXT_CHARS
 
 pytestmark = pytest.mark.unit
 
@@ -92,7 +90,7 @@ def plain_job(samples: int = SAMPLES, **fields: Any) -> Job:
 
 def with_head(change: Callable[[dict[str, Any]], None], pcm: bytes = b"\1\0") -> bytes:
     """Return a good job's body with its head changed."""
-    body = pack_job(plain_job(), attempt=1, max_wait_s=None)
+    body = pack_job(plain_job(), max_wait_s=None)
     (length,) = LENGTH.unpack_from(body)
     head = msgspec.msgpack.decode(body[LENGTH.size : LENGTH.size + length])
     change(head)
@@ -100,8 +98,13 @@ def with_head(change: Callable[[dict[str, Any]], None], pcm: bytes = b"\1\0") ->
     return LENGTH.pack(len(packed)) + packed + pcm
 
 
-def done(**changes: Any) -> Done:
-    return msgspec.structs.replace(done_frame(JOB, TRANSCRIPT, 0.5), **changes)
+def options_of(head: dict[str, Any]) -> dict[str, Any]:
+    options: dict[str, Any] = head["options"]
+    return options
+
+
+def done(id: str = JOB.id, spent_s: float = 0.5, **changes: Any) -> Done:
+    return Done(id, replace(TRANSCRIPT, **changes), spent_s)
 
 
 def frames_of(data: bytes, cut: int = 1_000_000) -> list[AnswerFrame]:
@@ -116,9 +119,8 @@ def frames_of(data: bytes, cut: int = 1_000_000) -> list[AnswerFrame]:
 
 
 def test_a_job_arrives_whole() -> None:
-    received = parse_job(pack_job(JOB, attempt=2, max_wait_s=4.5))
-    job = received.job
-    assert (received.is_reserved, received.attempt) == (True, 2)
+    job = parse_job(pack_job(JOB, max_wait_s=4.5))
+    assert job.admitted_upstream
     assert job.pcm.tobytes() == JOB.pcm.tobytes()
     assert job.options == JOB.options
     assert (job.id, job.kind, job.client, job.utterance) == ("a#1", JOB.kind, "alice", "s/3")
@@ -126,7 +128,7 @@ def test_a_job_arrives_whole() -> None:
 
 
 def test_what_is_on_the_wire_is_pinned() -> None:
-    body = pack_job(plain_job(2), attempt=1, max_wait_s=None)
+    body = pack_job(plain_job(2), max_wait_s=None)
     (length,) = LENGTH.unpack_from(body)
     assert body[:4] == bytes([length & 255, length >> 8, 0, 0])
     assert body[4 + length :] == b"\1\0\1\0"
@@ -136,20 +138,21 @@ def test_what_is_on_the_wire_is_pinned() -> None:
         "client": "anonymous",
         "utterance": "a",
         "max_wait_s": None,
-        "is_reserved": False,
+        "admitted_upstream": False,
         "trace_id": "",
-        "attempt": 1,
-        "language": None,
-        "task": "transcribe",
-        "beam_size": 5,
-        "initial_prompt": None,
-        "hotwords": [],
-        "word_timestamps": False,
-        "is_piece": False,
-        "sentence_times": True,
-        "prefix_tokens": [],
-        "is_guess": False,
-        "languages": [],
+        "options": {
+            "language": None,
+            "task": "transcribe",
+            "beam_size": 5,
+            "initial_prompt": None,
+            "hotwords": [],
+            "word_timestamps": False,
+            "is_piece": False,
+            "sentence_times": True,
+            "prefix_tokens": [],
+            "is_guess": False,
+            "languages": [],
+        },
     }
     assert pack_frame(Beat()).hex() == "0b00000081a474797065a442656174"
     assert msgspec.msgpack.decode(pack_frame(Failed("c", "m", 3))[4:]) == {
@@ -169,14 +172,14 @@ def test_every_option_there_is_goes_along() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 30 * 16_000])
 def test_audio_up_to_thirty_seconds_is_sent(length: int) -> None:
-    body = pack_job(plain_job(length), attempt=1, max_wait_s=None)
-    assert parse_job(body).job.pcm.size == length
+    body = pack_job(plain_job(length), max_wait_s=None)
+    assert parse_job(body).pcm.size == length
     assert len(body) <= MAX_JOB_BYTES
 
 
 def test_longer_audio_is_not() -> None:
     with pytest.raises(ValueError, match="480001"):
-        pack_job(plain_job(MAX_AUDIO_SAMPLES + 1), attempt=1, max_wait_s=None)
+        pack_job(plain_job(MAX_AUDIO_SAMPLES + 1), max_wait_s=None)
     too_long = with_head(lambda head: None, b"\0" * (2 * MAX_AUDIO_SAMPLES + 2))
     with pytest.raises(RemoteProtocolError):
         parse_job(too_long)
@@ -187,14 +190,14 @@ def test_longer_audio_is_not() -> None:
 def test_a_head_has_its_bound_at_both_ends() -> None:
     spare = MAX_HEAD_BYTES - 1000
     long = plain_job(options=Options(initial_prompt="x" * spare))
-    received = parse_job(pack_job(long, attempt=1, max_wait_s=1))
-    assert received.job.options == long.options
+    received = parse_job(pack_job(long, max_wait_s=1))
+    assert received.options == long.options
     with pytest.raises(BadRequest):
-        pack_job(
-            plain_job(options=Options(initial_prompt="x" * MAX_HEAD_BYTES)), attempt=1, max_wait_s=1
-        )
+        pack_job(plain_job(options=Options(initial_prompt="x" * MAX_HEAD_BYTES)), max_wait_s=1)
     with pytest.raises(RemoteProtocolError):
-        parse_job(with_head(lambda head: head.update(initial_prompt="x" * MAX_HEAD_BYTES)))
+        parse_job(
+            with_head(lambda head: options_of(head).update(initial_prompt="x" * MAX_HEAD_BYTES))
+        )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +205,7 @@ def test_a_head_has_its_bound_at_both_ends() -> None:
 )
 def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
     with pytest.raises(BadRequest):
-        pack_job(plain_job(options=options), attempt=1, max_wait_s=None)
+        pack_job(plain_job(options=options), max_wait_s=None)
 
 
 @pytest.mark.parametrize(
@@ -211,17 +214,19 @@ def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
         pytest.param(lambda head: head.update(more=1), id="an unknown field"),
         pytest.param(lambda head: head.pop("id"), id="a missing field"),
         pytest.param(lambda head: head.update(kind="best"), id="an unknown kind"),
-        pytest.param(lambda head: head.update(task="sing"), id="an unknown task"),
-        pytest.param(lambda head: head.update(beam_size=0), id="no beam"),
-        pytest.param(lambda head: head.update(beam_size=MAX_BEAM_SIZE + 1), id="a huge beam"),
-        pytest.param(lambda head: head.update(beam_size=2**63), id="a beam beyond all numbers"),
-        pytest.param(lambda head: head.update(attempt=0), id="no attempt"),
-        pytest.param(lambda head: head.update(attempt=MAX_ATTEMPTS + 1), id="too many attempts"),
+        pytest.param(lambda head: options_of(head).update(task="sing"), id="an unknown task"),
+        pytest.param(lambda head: options_of(head).update(beam_size=0), id="no beam"),
+        pytest.param(
+            lambda head: options_of(head).update(beam_size=MAX_BEAM_SIZE + 1), id="a huge beam"
+        ),
+        pytest.param(
+            lambda head: options_of(head).update(beam_size=2**63), id="a beam beyond numbers"
+        ),
         pytest.param(lambda head: head.update(max_wait_s=math.nan), id="NaN"),
         pytest.param(lambda head: head.update(max_wait_s=math.inf), id="infinity"),
         pytest.param(lambda head: head.update(max_wait_s=-1.0), id="the past"),
-        pytest.param(lambda head: head.update(is_reserved="yes"), id="a wrong type"),
-        pytest.param(lambda head: head.update(prefix_tokens=["x"]), id="no number"),
+        pytest.param(lambda head: head.update(admitted_upstream="yes"), id="a wrong type"),
+        pytest.param(lambda head: options_of(head).update(prefix_tokens=["x"]), id="no number"),
     ],
 )
 def test_a_head_is_checked(change: Callable[[dict[str, Any]], None]) -> None:
@@ -252,11 +257,11 @@ def test_what_is_no_job_is_refused(body: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_job_or_blamed_on_the_peer(body: bytes) -> None:
     with contextlib.suppress(RemoteProtocolError):
-        assert parse_job(body).job.pcm.size
+        assert parse_job(body).pcm.size
 
 
 def test_a_transcript_arrives_whole() -> None:
-    (frame,) = frames_of(pack_frame(done_frame(JOB, TRANSCRIPT, 0.5)))
+    (frame,) = frames_of(pack_frame(Done(JOB.id, TRANSCRIPT, 0.5)))
     assert isinstance(frame, Done)
     assert frame.spent_s == 0.5
     assert read_done(frame, JOB) == TRANSCRIPT
@@ -264,7 +269,7 @@ def test_a_transcript_arrives_whole() -> None:
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 50, 1000])
 def test_any_cut_of_an_answer_gives_the_same_frames(cut: int) -> None:
-    sent: list[AnswerFrame] = [Beat(), Beat(), done_frame(JOB, TRANSCRIPT, 0.5)]
+    sent: list[AnswerFrame] = [Beat(), Beat(), Done(JOB.id, TRANSCRIPT, 0.5)]
     assert frames_of(b"".join(map(pack_frame, sent)), cut) == sent
 
 
@@ -309,7 +314,7 @@ def test_any_bytes_are_frames_or_blamed_on_the_recogniser(data: bytes) -> None:
         frames_of(data, 13)
 
 
-SEGMENT = SegmentMessage(0, SAMPLES, " x", None, 0.0, 0.0, 0.0, 0.0)
+SEGMENT = Segment(0, SAMPLES, " x")
 
 
 @pytest.mark.parametrize(
@@ -324,10 +329,10 @@ SEGMENT = SegmentMessage(0, SAMPLES, " x", None, 0.0, 0.0, 0.0, 0.0)
         {"attempts": 2**40},
         {"spent_s": math.inf},
         {"spent_s": -1.0},
-        {"timing": TimingMessage(0, 0, 0, math.nan)},
-        {"timing": TimingMessage(0, -1, 0, 0)},
-        {"segments": (msgspec.structs.replace(SEGMENT, end_sample=SAMPLES + 1),)},
-        {"segments": (msgspec.structs.replace(SEGMENT, avg_logprob=math.inf),)},
+        {"timing": Timing(0, 0, 0, math.nan)},
+        {"timing": Timing(0, -1, 0, 0)},
+        {"segments": (replace(SEGMENT, end_sample=SAMPLES + 1),)},
+        {"segments": (replace(SEGMENT, avg_logprob=math.inf),)},
     ],
 )
 def test_an_impossible_transcript_is_blamed_on_the_recogniser(changes: dict[str, Any]) -> None:

@@ -1,12 +1,14 @@
 """Admission: what is accepted, what is shed for it, and the retry time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
-from auricle.workers.asr.admission import ELSEWHERE, Admission
+from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket
 from auricle.workers.asr.speed import Speed, Workers
 
@@ -32,9 +34,12 @@ class Desk:
         client: ClientId = A,
         kind: JobKind = JobKind.FINAL,
         room: str | None = None,
+        *,
+        upstream: bool = False,
     ) -> Ticket:
         pcm = np.ones(round(16_000 * seconds), np.int16)
-        return Ticket(Job(JobId("j"), pcm, kind=kind, client=client, reservation=room), 0.0, 0.0)
+        job = Job(JobId("j"), pcm, kind=kind, client=client, reservation=room)
+        return Ticket(replace(job, admitted_upstream=upstream), 0.0, 0.0)
 
     def wait(
         self,
@@ -42,10 +47,15 @@ class Desk:
         client: ClientId = A,
         kind: JobKind = JobKind.FINAL,
         room: str | None = None,
+        *,
+        upstream: bool = False,
     ) -> Ticket:
-        ticket = self.ticket(seconds, client, kind, room)
+        ticket = self.ticket(seconds, client, kind, room, upstream=upstream)
         self.backlog.queues[kind].push(ticket)
         return ticket
+
+    def claim(self, seconds: float, room: str | None = None, *, upstream: bool = False) -> bool:
+        return self.it.claim(self.ticket(seconds, room=room, upstream=upstream).job)
 
     def to_shed(self, client: ClientId, seconds: float, spare_s: float = 0.0) -> list[Ticket]:
         return self.it.to_shed(client, seconds, spare_s)
@@ -124,8 +134,8 @@ def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
     desk.wait(1, B)
     with pytest.raises(Overloaded, match="the queue is full"):
         desk.to_shed(B, 1.0)
-    assert desk.it.claim(room, 9.0)
-    assert not desk.it.claim(room, 9.0)
+    assert desk.claim(9.0, room)
+    assert not desk.claim(9.0, room)
     assert desk.to_shed(B, 1.0) == []
 
 
@@ -143,10 +153,10 @@ def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
 def test_what_waits_in_a_standing_room_and_what_comes_must_fit_it_together() -> None:
     desk = Desk()
     room = desk.it.keep(A, 5.0, standing=True)
-    assert desk.it.claim(room, 30.0)  # the first may be however long
+    assert desk.claim(30.0, room)  # the first may be however long
     desk.wait(1, A, room=room)
-    assert desk.it.claim(room, 4.0)
-    assert not desk.it.claim(room, 4.1)
+    assert desk.claim(4.0, room)
+    assert not desk.claim(4.1, room)
 
 
 def test_ones_own_room_is_ahead_as_well() -> None:
@@ -157,8 +167,8 @@ def test_ones_own_room_is_ahead_as_well() -> None:
 
 def test_no_name_and_unknown_names_claim_nothing() -> None:
     desk = Desk()
-    assert not desk.it.claim(None, 1.0)
-    assert not desk.it.claim("r7", 1.0)
+    assert not desk.claim(1.0, None)
+    assert not desk.claim(1.0, "r7")
 
 
 def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
@@ -239,27 +249,27 @@ def test_released_room_is_gone_and_may_be_released_again() -> None:
     assert desk.it.reserved_audio_s == 7.0
 
 
-def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_queue() -> None:
+def test_jobs_admitted_upstream_may_fill_up_to_twice_the_queue() -> None:
     desk = Desk(queue_audio_s=20, queue_jobs=100)
     desk.wait(20)
-    assert desk.it.claim(ELSEWHERE, 20.0)
-    assert not desk.it.claim(ELSEWHERE, 20.1)
-    desk.wait(20, room=ELSEWHERE)
-    assert not desk.it.claim(ELSEWHERE, 0.1)
+    assert desk.claim(20.0, upstream=True)
+    assert not desk.claim(20.1, upstream=True)
+    desk.wait(20, upstream=True)
+    assert not desk.claim(0.1, upstream=True)
 
 
-def test_room_that_is_kept_elsewhere_lets_in_up_to_twice_the_jobs() -> None:
+def test_jobs_admitted_upstream_may_fill_up_to_twice_the_jobs() -> None:
     desk = Desk(queue_audio_s=1000, queue_jobs=2)
     for _ in range(3):
-        desk.wait(1, room=ELSEWHERE)
-    assert desk.it.claim(ELSEWHERE, 1.0)
-    desk.wait(1, room=ELSEWHERE)
-    assert not desk.it.claim(ELSEWHERE, 1.0)
+        desk.wait(1, upstream=True)
+    assert desk.claim(1.0, upstream=True)
+    desk.wait(1, upstream=True)
+    assert not desk.claim(1.0, upstream=True)
 
 
-def test_what_was_let_in_from_elsewhere_takes_room_from_all_others() -> None:
+def test_what_was_admitted_upstream_takes_room_from_all_others() -> None:
     desk = Desk(queue_audio_s=20)
-    desk.wait(18, room=ELSEWHERE)
+    desk.wait(18, upstream=True)
     assert desk.to_shed(B, 2.0) == []
     with pytest.raises(Overloaded):
         desk.to_shed(B, 3.0)

@@ -2,11 +2,13 @@
 
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import psutil
 import pytest
 
+from auricle.types import Options, Pcm16
 from auricle.workers.process.channel import (
     EXIT_CRASHED,
     EXIT_OUT_OF_MEMORY,
@@ -44,18 +46,8 @@ def start(
     return StartAsr(factory, model, "cpu", "default", 1, hard_limit_bytes)
 
 
-def job(prompt: str | None = None, id: str = "a", **changes: object) -> JobMessage:
-    fields: dict[str, object] = {
-        "id": id,
-        "pcm": memoryview(PCM.tobytes()),
-        "language": None,
-        "task": "transcribe",
-        "beam_size": 5,
-        "initial_prompt": prompt,
-        "hotwords": (),
-        "word_timestamps": False,
-    }
-    return JobMessage(**(fields | changes))  # type: ignore[arg-type]  # a test may send nonsense
+def job(prompt: str | None = None, id: str = "a", pcm: Pcm16 = PCM, **options: Any) -> JobMessage:
+    return JobMessage(id, memoryview(pcm.tobytes()), Options(initial_prompt=prompt, **options))
 
 
 def run(*jobs: JobMessage, id: int = 1, dump_after_s: float = 30.0) -> RunBatch:
@@ -96,11 +88,11 @@ def test_a_batch_is_answered_in_its_order(ready: Child) -> None:
     assert isinstance(first, JobDone)
     assert isinstance(second, JobDone)
     assert (reply.id, first.id, second.id) == (7, "b", "a")
-    assert [s.text for s in first.segments] == [answer(PCM)]
-    assert first.segments[0].words is None
-    assert (first.language, second.language) == ("en", "de")
-    assert second.segments[0].words is not None
-    assert second.segments[0].words[0].end_sample == PCM.size
+    assert [s.text for s in first.transcript.segments] == [answer(PCM)]
+    assert first.transcript.segments[0].words is None
+    assert (first.transcript.language, second.transcript.language) == ("en", "de")
+    assert second.transcript.segments[0].words is not None
+    assert second.transcript.segments[0].words[0].end_sample == PCM.size
     assert reply.asr_s >= 0
 
 
@@ -258,13 +250,13 @@ def test_the_real_engine_hears_real_speech(child: Child) -> None:
     reply = child.receive()
     assert isinstance(reply, Ready)
     assert (reply.model, reply.max_batch_jobs) == ("whisper-base", 1)
-    child.send(run(job(pcm=memoryview(clip.pcm.tobytes()), word_timestamps=True)))
+    child.send(run(job(pcm=clip.pcm, word_timestamps=True)))
     (result,) = done(child).results
     assert isinstance(result, JobDone)
-    text = "".join(segment.text for segment in result.segments)
+    text = "".join(segment.text for segment in result.transcript.segments)
     assert words(text) == words(clip.text)
-    assert result.language == "en"
-    assert result.segments[0].words
+    assert result.transcript.language == "en"
+    assert result.transcript.segments[0].words
     child.send(Stop())
     assert child.wait() == EXIT_STOPPED
 

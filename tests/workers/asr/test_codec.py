@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
-from auricle.types import Job, JobId, Options, Transcript
+from auricle.types import Job, JobId, Options, Segment, Transcript, Word
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.codec import (
     job_message,
@@ -12,11 +14,12 @@ from auricle.workers.asr.codec import (
     refuse_unsendable,
 )
 from auricle.workers.process.messages import (
+    MAX_LANGUAGE_CHARS,
+    MAX_SEGMENTS,
     MAX_TEXT_CHARS,
+    MAX_TOKENS,
     JobDone,
     JobFailed,
-    SegmentMessage,
-    WordMessage,
 )
 
 pytestmark = pytest.mark.unit
@@ -29,22 +32,12 @@ def ticket() -> Ticket:
     return Ticket(job, submitted_at=1.0, deadline_at=math.inf, attempts=2, started_at=3.0)
 
 
-def segment(**changes: object) -> SegmentMessage:
-    fields: dict[str, object] = {
-        "start_sample": 0,
-        "end_sample": SAMPLES,
-        "text": " hello",
-        "words": None,
-        "avg_logprob": -0.2,
-        "no_speech_prob": 0.1,
-        "compression_ratio": 1.0,
-        "temperature": 0.0,
-    }
-    return SegmentMessage(**(fields | changes))  # type: ignore[arg-type]  # that is the test
+def segment(**changes: Any) -> Segment:
+    return replace(Segment(0, SAMPLES, " hello", None, -0.2, 0.1, 1.0, 0.0), **changes)
 
 
-def done(*segments: SegmentMessage, probability: float = 1.0) -> JobDone:
-    return JobDone("a", "en", probability, segments)
+def done(*segments: Segment, probability: float = 1.0, language: str = "en") -> JobDone:
+    return JobDone("a", Transcript("", language, probability, SAMPLES, segments))
 
 
 def test_a_good_answer_becomes_a_transcript_with_its_times() -> None:
@@ -65,8 +58,12 @@ def test_a_good_answer_becomes_a_transcript_with_its_times() -> None:
         done(segment(avg_logprob=math.nan)),
         done(segment(temperature=math.inf)),
         done(segment(text="x" * (MAX_TEXT_CHARS + 1))),
-        done(segment(words=(WordMessage(0, SAMPLES + 1, "hello", 0.5),))),
-        done(segment(words=(WordMessage(0, 1, "hello", math.nan),))),
+        done(segment(words=(Word(0, SAMPLES + 1, "hello", 0.5),))),
+        done(segment(words=(Word(0, 1, "hello", math.nan),))),
+        done(segment(words=(Word(0, 1, "hello", 0.5, (1,) * (MAX_TOKENS + 1)),))),
+        done(segment(words=(Word(0, 1, "x", 0.5),) * (MAX_SEGMENTS + 1))),
+        done(*[segment(text="")] * (MAX_SEGMENTS + 1)),
+        done(language="x" * (MAX_LANGUAGE_CHARS + 1)),
         done(probability=1.1),
         done(probability=math.nan),
     ],
@@ -80,6 +77,23 @@ def test_an_impossible_answer_is_the_workers_fault(bad: JobDone) -> None:
 def test_an_impossible_time_is_the_workers_fault(asr_s: float) -> None:
     with pytest.raises(WorkerError):
         read_outcome(ticket(), done(segment()), now=5.0, asr_s=asr_s)
+
+
+def test_every_text_of_an_answer_is_cleaned() -> None:
+    word = Word(0, 1, "a\nb", 0.5)
+    answer = done(segment(text="a\x1b[31mb\u202ec", words=(word,)), language="e\0n")
+    outcome = read_outcome(ticket(), answer, now=5.0, asr_s=1.5)
+    assert isinstance(outcome, Transcript)
+    assert (outcome.text, outcome.language) == ("a[31mbc", "en")
+    assert outcome.segments[0].words == (replace(word, text="a b"),)
+
+
+def test_words_are_omitted_unless_requested() -> None:
+    asked = ticket()
+    asked.job = replace(asked.job, options=Options())
+    outcome = read_outcome(asked, done(segment(words=(Word(0, 1, "x", 1),))), now=5.0, asr_s=1.5)
+    assert isinstance(outcome, Transcript)
+    assert outcome.segments[0].words is None
 
 
 def test_the_inputs_fault_comes_as_its_own_class() -> None:

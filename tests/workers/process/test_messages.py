@@ -1,25 +1,27 @@
 import msgspec
 import pytest
 
+from auricle.types import Segment, Transcript
 from auricle.workers.process.messages import (
     LENGTH,
     BatchDone,
     JobDone,
-    SegmentMessage,
     pack,
     parse_from_child,
 )
 
 pytestmark = pytest.mark.unit
 
-SEGMENT = SegmentMessage(0, 800, " Hi", None, -0.1, 0.0, 1.0, 0.0)
-BODY = pack(BatchDone(1, (JobDone("a", "en", 0.9, (SEGMENT,)),), 0.5))[LENGTH.size :]
+SEGMENT = Segment(0, 800, " Hi")
+BODY = pack(BatchDone(1, (JobDone("a", Transcript(" Hi", "en", 0.9, 800, (SEGMENT,))),), 0.5))[
+    LENGTH.size :
+]
 
 
-def with_one_more_field(segment: bytes, field: bytes) -> bytes:
-    """Return the segment as an array with a field that a later version might have."""
-    assert segment[0] == 0x98, "an array of 8"
-    return b"\x99" + segment[1:] + field
+def with_one_more_field(segment: bytes, value: bytes) -> bytes:
+    """Return the segment as a map with a field that a later version might have."""
+    assert segment[0] == 0x89, "a map of 9"
+    return b"\x8a" + segment[1:] + msgspec.msgpack.encode("later") + value
 
 
 def test_fields_of_later_versions_are_ignored() -> None:

@@ -131,7 +131,7 @@ class GatewayAdmission:
             Overloaded: The maximum number of jobs is in flight.
         """
         # A session's reservation covers all its finals: they are few, and must be answered.
-        is_reserved = self._admission.claim(job.reservation, job.audio_s)
+        is_reserved = self._admission.claim(job)
         is_reserved |= self.has_standing_room(job)
         if not is_reserved and self._backlog.waiting_jobs >= self._bounds.queue_jobs:
             load_s = sum(ticket.load_s for ticket in self._backlog.waiting())

@@ -85,7 +85,7 @@ class Node:
         capacity = self.ejection.capacity
         return self.in_flight_audio_s / max(1, capacity.workers if capacity is not None else 1)
 
-    async def ask(self, job: Job, *, attempt: int, max_wait_s: float | None) -> Transcript:
+    async def ask(self, job: Job, max_wait_s: float | None) -> Transcript:
         """Return a job's transcript; cancelling the call cancels the job on the recogniser.
 
         Raises:
@@ -93,7 +93,7 @@ class Node:
             BadRequest: The job cannot be encoded.
             AuricleError: The error that the recogniser returned.
         """
-        body = pack_job(job, attempt=attempt, max_wait_s=max_wait_s)
+        body = pack_job(job, max_wait_s)
         patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
         self.in_flight_audio_s += job.audio_s
         try:

@@ -267,9 +267,7 @@ class RemoteTranscriber:
             node = await self._choose(call, avoided, has_begun=losses > 0)
             call.ticket.attempts += 1
             try:
-                transcript = await node.ask(
-                    job, attempt=call.ticket.attempts, max_wait_s=call.left_s()
-                )
+                transcript = await node.ask(job, call.left_s())
             except Lost as exc:
                 node.lost(exc)
                 self._tell_news()

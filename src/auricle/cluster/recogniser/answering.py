@@ -7,14 +7,14 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import anyio
 
 from auricle.cluster.wire.failures import failure_of
-from auricle.cluster.wire.messages import BEAT_S, Beat, ReceivedJob, done_frame, pack_frame
+from auricle.cluster.wire.messages import BEAT_S, Beat, Done, pack_frame
 from auricle.errors import AuricleError
-from auricle.types import Transcript
+from auricle.types import Job, Transcript
 
-Transcribe = Callable[[ReceivedJob], Awaitable[Transcript]]
+Transcribe = Callable[[Job], Awaitable[Transcript]]
 
 
-async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerator[bytes, None]:
+async def answer(transcribe: Transcribe, job: Job) -> AsyncGenerator[bytes, None]:
     """Yield the packed frames of an answer: beats while the job waits or runs, then the result.
 
     The first beat is sent immediately. Beats are sent by this event loop, so that they stop when it
@@ -23,10 +23,10 @@ async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerato
     Args:
         transcribe: Runs the job. Exceptions other than :class:`AuricleError` end the answer without
             a result, which the gateway treats as the loss of this machine.
-        received: The job.
+        job: The job.
     """
     began_at = time.monotonic()
-    work = asyncio.ensure_future(transcribe(received))
+    work = asyncio.ensure_future(transcribe(job))
     try:
         yield pack_frame(Beat())
         while not (await asyncio.wait([work], timeout=BEAT_S))[0]:
@@ -36,7 +36,7 @@ async def answer(transcribe: Transcribe, received: ReceivedJob) -> AsyncGenerato
         except AuricleError as exc:
             yield pack_frame(failure_of(exc))
         else:
-            yield pack_frame(done_frame(received.job, transcript, time.monotonic() - began_at))
+            yield pack_frame(Done(job.id, transcript, time.monotonic() - began_at))
     finally:
         work.cancel()
         with anyio.CancelScope(shield=True):

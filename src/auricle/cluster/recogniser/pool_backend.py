@@ -1,13 +1,10 @@
 """Backend of a recogniser's HTTP service: a worker pool in the same process."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 
 from auricle.cluster.recogniser.answering import answer
 from auricle.cluster.wire.capacity import Capacity, capacity_of
-from auricle.cluster.wire.messages import JobHead, ReceivedJob, parse_job
-from auricle.types import Transcript
-from auricle.workers.asr.admission import ELSEWHERE
+from auricle.cluster.wire.messages import JobHead, parse_job
 from auricle.workers.asr.pool import WorkerPool
 
 
@@ -25,14 +22,8 @@ class PoolBackend:
 
     def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
         """Yield the packed frames of the answer to a job; closing it cancels the job."""
-        return answer(self._transcribe, parse_job(body))
+        return answer(self._pool.transcribe, parse_job(body))
 
     async def capacity(self) -> Capacity:
         """Return the current capacity."""
         return capacity_of({"": self._pool.stats()}, id=self._id)
-
-    async def _transcribe(self, received: ReceivedJob) -> Transcript:
-        job = received.job
-        if received.is_reserved:
-            job = replace(job, reservation=ELSEWHERE)
-        return await self._pool.transcribe(job)

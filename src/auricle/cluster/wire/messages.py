@@ -13,9 +13,8 @@ Neither end trusts the other: lengths, types and numbers are validated first.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import astuple
 from struct import Struct as Layout
-from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -35,12 +34,9 @@ from auricle.types import (
     JobId,
     JobKind,
     Options,
-    Task,
-    Timing,
     Transcript,
 )
-from auricle.workers.asr.codec import clean_language, clean_text, read_segments, segment_message
-from auricle.workers.process.messages import MAX_LANGUAGE_CHARS, MAX_TEXT_CHARS, Segments
+from auricle.workers.asr.codec import validated
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"
@@ -58,7 +54,6 @@ MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
 MAX_FRAME_BYTES = 2**20
 """About ten times the size of 448 tokens (Whisper's text context) with all times."""
-MAX_ATTEMPTS = 1000
 MAX_BEATS_BYTES = 128 * 2**10
 """Maximum size of all beats of one answer; one hour of beats takes 108 kB."""
 
@@ -68,9 +63,8 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         max_wait_s: Time until the caller's deadline, in seconds; ``None`` without a deadline.
-        is_reserved: Whether the gateway holds a reservation for it; the recogniser then admits it
-            beyond the usual bounds.
-        attempt: How often this gateway has sent the job, including this time.
+        admitted_upstream: Whether the gateway holds a reservation for it; the recogniser then
+            admits it beyond the usual bounds.
     """
 
     id: str
@@ -78,20 +72,9 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     client: str
     utterance: str
     max_wait_s: float | None
-    is_reserved: bool
+    admitted_upstream: bool
     trace_id: str
-    attempt: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
-    language: str | None
-    task: Task
-    beam_size: Annotated[int, msgspec.Meta(ge=1, le=MAX_BEAM_SIZE)]
-    initial_prompt: str | None
-    hotwords: tuple[str, ...]
-    word_timestamps: bool
-    is_piece: bool
-    sentence_times: bool
-    prefix_tokens: tuple[int, ...]
-    is_guess: bool
-    languages: tuple[str, ...] = ()
+    options: Options
 
 
 class Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -102,26 +85,11 @@ class Beat(Frame, frozen=True):
     """The recogniser is alive and still has the job."""
 
 
-class TimingMessage(msgspec.Struct, frozen=True, array_like=True):
-    """Times measured by the recogniser, in milliseconds."""
-
-    decode_ms: float
-    queue_ms: float
-    ipc_ms: float
-    asr_ms: float
-
-
 class Done(Frame, frozen=True):
     """A transcript. ``id`` is the job's; ``spent_s`` is the time from its arrival to this frame."""
 
     id: str
-    text: Annotated[str, msgspec.Meta(max_length=MAX_TEXT_CHARS)]
-    language: Annotated[str, msgspec.Meta(max_length=MAX_LANGUAGE_CHARS)] | None
-    language_probability: float
-    duration_samples: int
-    segments: Segments
-    timing: TimingMessage
-    attempts: int
+    transcript: Transcript
     spent_s: float
 
 
@@ -140,21 +108,11 @@ _head_decoder: msgspec.msgpack.Decoder[JobHead] = msgspec.msgpack.Decoder(JobHea
 _frame_decoder: msgspec.msgpack.Decoder[AnswerFrame] = msgspec.msgpack.Decoder(AnswerFrame)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ReceivedJob:
-    """A job received from a gateway; its ``job.reservation`` is ``None``."""
-
-    job: Job
-    is_reserved: bool
-    attempt: int
-
-
-def pack_job(job: Job, *, attempt: int, max_wait_s: float | None) -> bytes:
+def pack_job(job: Job, max_wait_s: float | None) -> bytes:
     """Encode a job as a request body.
 
     Args:
         job: The job, at most 30 s of audio.
-        attempt: How often the job was sent, including this time.
         max_wait_s: Time until its deadline, in seconds.
 
     Raises:
@@ -163,27 +121,15 @@ def pack_job(job: Job, *, attempt: int, max_wait_s: float | None) -> bytes:
     """
     if job.pcm.size > MAX_AUDIO_SAMPLES:
         raise ValueError(f"job of {job.pcm.size} samples; the maximum is {MAX_AUDIO_SAMPLES}")
-    options = job.options
     head = JobHead(
         id=job.id,
         kind=job.kind,
         client=job.client,
         utterance=job.utterance,
         max_wait_s=max_wait_s,
-        is_reserved=job.reservation is not None,
+        admitted_upstream=job.reservation is not None,
         trace_id=job.trace_id,
-        attempt=attempt,
-        language=options.language,
-        task=options.task,
-        beam_size=options.beam_size,
-        initial_prompt=options.initial_prompt,
-        hotwords=options.hotwords,
-        word_timestamps=options.word_timestamps,
-        is_piece=options.is_piece,
-        sentence_times=options.sentence_times,
-        prefix_tokens=options.prefix_tokens,
-        is_guess=options.is_guess,
-        languages=options.languages,
+        options=job.options,
     )
     try:
         body = _encoder.encode(head)
@@ -216,56 +162,30 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
         raise RemoteProtocolError("malformed job head") from exc
     if head.max_wait_s is not None and not (math.isfinite(head.max_wait_s) and head.max_wait_s > 0):
         raise RemoteProtocolError("invalid max_wait_s")
+    if not 1 <= head.options.beam_size <= MAX_BEAM_SIZE:
+        raise RemoteProtocolError("invalid beam_size")
     return head, begin
 
 
-def parse_job(body: bytes) -> ReceivedJob:
-    """Parse a request body.
+def parse_job(body: bytes) -> Job:
+    """Parse a request body; the job has no reservation here.
 
     Raises:
         RemoteProtocolError: The body is not a valid job.
         TooLarge: The body exceeds ``MAX_JOB_BYTES``.
     """
     head, begin = parse_head(body)
-    job = Job(
+    return Job(
         id=JobId(head.id),
         # Copied for alignment: the head may have any length.
         pcm=np.frombuffer(body, "<i2", offset=begin).astype(np.int16),
-        options=Options(
-            language=head.language,
-            task=head.task,
-            beam_size=head.beam_size,
-            initial_prompt=head.initial_prompt,
-            hotwords=head.hotwords,
-            word_timestamps=head.word_timestamps,
-            is_piece=head.is_piece,
-            sentence_times=head.sentence_times,
-            prefix_tokens=head.prefix_tokens,
-            is_guess=head.is_guess,
-            languages=head.languages,
-        ),
+        options=head.options,
         kind=head.kind,
         client=ClientId(head.client),
         utterance=head.utterance,
         max_wait_s=head.max_wait_s,
+        admitted_upstream=head.admitted_upstream,
         trace_id=head.trace_id,
-    )
-    return ReceivedJob(job, head.is_reserved, head.attempt)
-
-
-def done_frame(job: Job, transcript: Transcript, spent_s: float) -> Done:
-    """Return the frame for a job's transcript."""
-    timing = transcript.timing
-    return Done(
-        id=job.id,
-        text=transcript.text,
-        language=transcript.language,
-        language_probability=transcript.language_probability,
-        duration_samples=transcript.duration_samples,
-        segments=tuple(segment_message(segment) for segment in transcript.segments),
-        timing=TimingMessage(timing.decode_ms, timing.queue_ms, timing.ipc_ms, timing.asr_ms),
-        attempts=transcript.attempts,
-        spent_s=spent_s,
     )
 
 
@@ -275,28 +195,18 @@ def read_done(done: Done, job: Job) -> Transcript:
     Raises:
         RemoteProtocolError: The answer belongs to another job, or a value is out of range.
     """
-    if done.id != job.id or done.duration_samples != job.pcm.size:
+    transcript = done.transcript
+    if done.id != job.id or transcript.duration_samples != job.pcm.size:
         raise RemoteProtocolError("answer does not match the job")
-    times_ms = msgspec.structs.astuple(done.timing)
-    if not all(math.isfinite(ms) and ms >= 0 for ms in (*times_ms, done.spent_s)):
+    times = (*astuple(transcript.timing), done.spent_s)
+    if not all(math.isfinite(time) and time >= 0 for time in times):
         raise RemoteProtocolError("time out of range")
-    if len(done.text) > MAX_TEXT_CHARS or not 0 <= done.language_probability <= 1:
-        raise RemoteProtocolError("text too long, or language probability out of range")
-    if not 1 <= done.attempts < 2**31:
+    if not 1 <= transcript.attempts < 2**31:
         raise RemoteProtocolError("number of attempts out of range")
     try:
-        segments = read_segments(done.segments, job)
+        return validated(transcript, job)
     except WorkerError as exc:
         raise RemoteProtocolError(str(exc)) from exc
-    return Transcript(
-        text=clean_text(done.text),
-        language=clean_language(done.language),
-        language_probability=done.language_probability,
-        duration_samples=done.duration_samples,
-        segments=segments,
-        timing=Timing(*times_ms),
-        attempts=done.attempts,
-    )
 
 
 def pack_frame(frame: AnswerFrame) -> bytes:

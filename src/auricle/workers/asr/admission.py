@@ -12,7 +12,7 @@ from typing import Protocol
 
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
-from auricle.types import ANONYMOUS, ClientId, JobKind
+from auricle.types import ANONYMOUS, ClientId, Job, JobKind
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
 
@@ -22,10 +22,8 @@ RESUME_HEADROOM = 0.1
 """Share of the queue that only resumed sessions may reserve."""
 WAIT_MARGIN = 1.3
 """Safety factor for expected waits, so that accepted jobs meet their deadline."""
-ELSEWHERE = "elsewhere"
-"""Reservation of a job that was admitted upstream, by the gateway that sent it."""
-ELSEWHERE_BOUND = 2.0
-"""Queue limit for such jobs, as a multiple of the usual bounds.
+UPSTREAM_BOUND = 2.0
+"""Queue limit for jobs that a gateway admitted, as a multiple of the usual bounds.
 Gateways do not coordinate exactly, so the recogniser needs a limit."""
 SHEDDABLE = (JobKind.SPECULATIVE, JobKind.PARTIAL)
 """Kinds that are shed to make room for others, in this order."""
@@ -92,10 +90,14 @@ class Admission:
         """Release a reservation; unknown names are ignored."""
         self._reservations.pop(name, None)
 
-    def claim(self, name: str | None, audio_s: float) -> bool:
-        """Return whether the job may use the reservation; consume one that is not standing."""
-        if name == ELSEWHERE:
-            return self._has_room(None, ELSEWHERE_BOUND, audio_s, [])
+    def claim(self, job: Job) -> bool:
+        """Return whether room is reserved for the job; consume a reservation that is not standing.
+
+        The reservation of a job that was admitted upstream is at its gateway.
+        """
+        name, audio_s = job.reservation, job.audio_s
+        if job.admitted_upstream:
+            return self._has_room(None, UPSTREAM_BOUND, audio_s, [])
         if name is None or (reservation := self._reservations.get(name)) is None:
             return False
         if not reservation.standing:

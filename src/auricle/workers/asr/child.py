@@ -15,8 +15,7 @@ import numpy as np
 
 from auricle.engine import Engine, EngineFactory, EngineSettings
 from auricle.errors import AudioError, SetupError
-from auricle.types import Job, JobId, Options, Task, Transcript
-from auricle.workers.asr.codec import segment_message
+from auricle.types import Job, JobId, Transcript
 from auricle.workers.process.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
@@ -116,24 +115,10 @@ def _run(engine: Engine, batch: RunBatch) -> BatchDone:
 
 
 def _job(message: JobMessage) -> Job:
-    options = Options(
-        language=message.language,
-        task=Task(message.task),
-        beam_size=message.beam_size,
-        initial_prompt=message.initial_prompt,
-        hotwords=message.hotwords,
-        word_timestamps=message.word_timestamps,
-        prefix_tokens=message.prefix_tokens,
-        is_guess=message.is_guess,
-        is_piece=message.is_piece,
-        sentence_times=message.sentence_times,
-        languages=message.languages,
-    )
-    return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), options)
+    return Job(JobId(message.id), np.frombuffer(message.pcm, "<i2"), message.options)
 
 
 def _answer(job: Job, result: Transcript | AudioError) -> JobDone | JobFailed:
     if isinstance(result, AudioError):
         return JobFailed(job.id, result.code)
-    segments = tuple(segment_message(segment) for segment in result.segments)
-    return JobDone(job.id, result.language, result.language_probability, segments)
+    return JobDone(job.id, result)

@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 from msgspec import structs
 
@@ -9,16 +11,17 @@ from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.types import Job, Segment, Timing, Transcript, Word
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.process.messages import (
+    MAX_LANGUAGE_CHARS,
     MAX_SEGMENTS,
     MAX_TEXT_CHARS,
     MAX_TOKENS,
     JobDone,
     JobFailed,
     JobMessage,
-    SegmentMessage,
-    WordMessage,
     pack,
 )
+
+T = TypeVar("T", Transcript, Segment, Word)
 
 _LINE_BREAKS = (*range(0x09, 0x0E), 0x85, 0x2028, 0x2029)
 _CONTROLS = (*range(0x20), *range(0x7F, 0xA0))
@@ -29,22 +32,7 @@ _CLEANED = dict.fromkeys((*_CONTROLS, *_DIRECTIONS)) | dict.fromkeys(_LINE_BREAK
 
 def job_message(job: Job) -> JobMessage:
     """Return the message for a job; the samples are not copied."""
-    options = job.options
-    return JobMessage(
-        id=job.id,
-        pcm=job.pcm.data.cast("B"),
-        language=options.language,
-        task=options.task,
-        beam_size=options.beam_size,
-        initial_prompt=options.initial_prompt,
-        hotwords=options.hotwords,
-        word_timestamps=options.word_timestamps,
-        prefix_tokens=options.prefix_tokens,
-        is_guess=options.is_guess,
-        is_piece=options.is_piece,
-        sentence_times=options.sentence_times,
-        languages=options.languages,
-    )
+    return JobMessage(job.id, job.pcm.data.cast("B"), job.options)
 
 
 def refuse_unsendable(job: Job) -> None:
@@ -71,11 +59,7 @@ def read_outcome(
         if result.code == EmptyAudio.code:
             return EmptyAudio("the job contains no audio")
         return AudioError("the engine cannot transcribe this audio")
-    samples = ticket.job.pcm.size
-    segments = read_segments(result.segments, ticket.job)
-    text = "".join(segment.text for segment in segments).strip()
-    if not 0 <= result.language_probability <= 1:
-        raise WorkerError("language probability out of range")
+    transcript = validated(result.transcript, ticket.job)
     elapsed_s = now - ticket.started_at
     if not 0 <= asr_s <= elapsed_s + 1:
         raise WorkerError("engine time out of range")
@@ -84,15 +68,39 @@ def read_outcome(
         ipc_ms=max(0.0, elapsed_s - asr_s) * 1000,
         asr_ms=asr_s * 1000,
     )
-    return Transcript(
-        text=text,
-        language=clean_language(result.language),
-        language_probability=result.language_probability,
-        duration_samples=samples,
-        segments=segments,
+    return replace(
+        transcript,
+        text="".join(segment.text for segment in transcript.segments).strip(),
+        duration_samples=ticket.job.pcm.size,
         timing=timing,
         attempts=ticket.attempts,
     )
+
+
+def validated(transcript: Transcript, job: Job) -> Transcript:
+    """Return the transcript of a job by another process, with its text cleaned.
+
+    Words are omitted unless the job requested them. The caller validates duration, timing and
+    attempts, or replaces them.
+
+    Raises:
+        WorkerError: A time is outside the audio, a number is out of range, or there is too much
+            text.
+    """
+    segments = transcript.segments
+    words = [word for segment in segments for word in segment.words or ()]
+    if (
+        max(len(segments), len(words)) > MAX_SEGMENTS
+        or sum(len(segment.text) for segment in segments) > MAX_TEXT_CHARS
+        or sum(len(word.text) for word in words) > MAX_TEXT_CHARS
+        or sum(len(word.tokens) for word in words) > MAX_TOKENS
+        or len(transcript.language or "") > MAX_LANGUAGE_CHARS
+    ):
+        raise WorkerError("too much text")
+    if not 0 <= transcript.language_probability <= 1:
+        raise WorkerError("language probability out of range")
+    segments = tuple(_validated_segment(segment, job) for segment in segments)
+    return replace(_cleaned(transcript), segments=segments)
 
 
 def clean_text(text: str) -> str:
@@ -104,83 +112,27 @@ def clean_text(text: str) -> str:
     return text if text.isprintable() else text.translate(_CLEANED)
 
 
-def clean_language(language: str | None) -> str | None:
-    """Return a language without control characters."""
-    return None if language is None else clean_text(language)
-
-
-def segment_message(segment: Segment) -> SegmentMessage:
-    """Return the message for a segment; :func:`read_segments` is the inverse."""
-    words = None
-    if segment.words is not None:
-        words = tuple(
-            WordMessage(w.start_sample, w.end_sample, w.text, w.probability, w.tokens)
-            for w in segment.words
-        )
-    return SegmentMessage(
-        segment.start_sample,
-        segment.end_sample,
-        segment.text,
-        words,
-        segment.avg_logprob,
-        segment.no_speech_prob,
-        segment.compression_ratio,
-        segment.temperature,
-    )
-
-
-def read_segments(messages: Sequence[SegmentMessage], job: Job) -> tuple[Segment, ...]:
-    """Validate and convert a job's segments.
-
-    Words are omitted unless the job requested them.
-
-    Raises:
-        WorkerError: A time is outside the audio, a number is not finite, or there is too much text.
-    """
-    words = [word for message in messages for word in message.words or ()]
-    if (
-        sum(len(message.text) for message in messages) > MAX_TEXT_CHARS
-        or sum(len(word.text) for word in words) > MAX_TEXT_CHARS
-        or sum(len(word.tokens) for word in words) > MAX_TOKENS
-        or len(words) > MAX_SEGMENTS
-    ):
-        raise WorkerError("too much text")
-    samples, with_words = job.pcm.size, job.options.word_timestamps
-    return tuple(_segment(message, samples, with_words=with_words) for message in messages)
-
-
-def _segment(message: SegmentMessage, samples: int, *, with_words: bool) -> Segment:
-    words = None
-    if with_words and message.words is not None:
-        words = tuple(
-            Word(
-                *_span(w.start_sample, w.end_sample, samples),
-                clean_text(w.text),
-                _finite(w.probability),
-                w.tokens,
-            )
-            for w in message.words
-        )
-    start, end = _span(message.start_sample, message.end_sample, samples)
-    return Segment(
-        start_sample=start,
-        end_sample=end,
-        text=clean_text(message.text),
-        words=words,
-        avg_logprob=_finite(message.avg_logprob),
-        no_speech_prob=_finite(message.no_speech_prob),
-        compression_ratio=_finite(message.compression_ratio),
-        temperature=_finite(message.temperature),
-    )
-
-
-def _span(start: int, end: int, samples: int) -> tuple[int, int]:
-    if not 0 <= start <= end <= samples:
+def _validated_segment(segment: Segment, job: Job) -> Segment:
+    words = segment.words if job.options.word_timestamps else None
+    timed: Sequence[Segment | Word] = (segment, *(words or ()))
+    if any(not 0 <= each.start_sample <= each.end_sample <= job.pcm.size for each in timed):
         raise WorkerError("time outside the audio")
-    return start, end
+    if words is not None:
+        words = tuple(_cleaned(word) for word in words)
+    return replace(_cleaned(segment), words=words, language=None)
 
 
-def _finite(number: float) -> float:
-    if not math.isfinite(number):
-        raise WorkerError("number is not finite")
-    return number
+def _cleaned(value: T) -> T:
+    """Return the value with all its texts cleaned; reject numbers that are not finite."""
+    texts: dict[str, Any] = {}
+    for field in fields(value):
+        match getattr(value, field.name):
+            case float() as number if not math.isfinite(number):
+                raise WorkerError("number is not finite")
+            case str() as text if len(text) > MAX_TEXT_CHARS:
+                raise WorkerError("too much text")
+            case str() as text if not text.isprintable():
+                texts[field.name] = clean_text(text)
+            case _:
+                pass
+    return replace(value, **texts) if texts else value

@@ -155,7 +155,7 @@ class WorkerPool:
 
     async def transcribe(self, job: Job) -> Transcript:
         """See :class:`auricle.transcriber.Transcriber`."""
-        if job.reservation is None or self._is_closed:
+        if not job.is_admitted or self._is_closed:
             self._refuse_when_down()
         refuse_unsendable(job)
         ticket = self._scheduler.submit(job, time.monotonic())

@@ -151,7 +151,7 @@ class Scheduler:
                 self._fail(older, Superseded("replaced by a newer partial"))
                 return ticket
             self._make_room_for_partial(job)
-        if not self.admission.claim(job.reservation, job.audio_s):
+        if not self.admission.claim(job):
             self._refuse_banned(job.client, now)
             self._make_room(job.client, job.kind, job.audio_s, job.max_wait_s)
         self.backlog.queues[job.kind].push(ticket)

@@ -1,7 +1,8 @@
 """Messages between a pool and its workers: length-prefixed msgpack on stdin and stdout.
 
 Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a length above
-``MAX_MESSAGE_BYTES``. The parent decodes strictly into these classes and validates all numbers.
+``MAX_MESSAGE_BYTES``. The parent decodes strictly into these classes, which contain the values of
+:mod:`auricle.types`, and validates all lengths and numbers.
 """
 
 from struct import Struct as Layout
@@ -9,6 +10,8 @@ from typing import Annotated
 
 import msgspec
 from msgspec import Meta
+
+from auricle.types import Options, Transcript
 
 LENGTH = Layout("<I")
 MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
@@ -28,9 +31,6 @@ MAX_TOKENS = 10_000
 """Maximum tokens in all words of one job."""
 MAX_LANGUAGE_CHARS = 16
 MAX_REASON_CHARS = 1000
-
-_Text = Annotated[str, Meta(max_length=MAX_TEXT_CHARS)]
-_Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARS)] | None
 
 
 class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
@@ -66,17 +66,7 @@ class JobMessage(Message, frozen=True):
 
     id: str
     pcm: memoryview
-    language: str | None
-    task: str
-    beam_size: int
-    initial_prompt: str | None
-    hotwords: tuple[str, ...]
-    word_timestamps: bool
-    prefix_tokens: tuple[int, ...] = ()
-    is_guess: bool = False
-    is_piece: bool = False
-    sentence_times: bool = True
-    languages: tuple[str, ...] = ()
+    options: Options
 
 
 class RunBatch(Message, frozen=True):
@@ -136,39 +126,11 @@ class StartFailed(Message, frozen=True):
     message: str
 
 
-class WordMessage(msgspec.Struct, frozen=True, array_like=True):
-    """One word."""
-
-    start_sample: int
-    end_sample: int
-    text: _Text
-    probability: float
-    tokens: Annotated[tuple[int, ...], Meta(max_length=MAX_TOKENS)] = ()
-
-
-class SegmentMessage(msgspec.Struct, frozen=True, array_like=True):
-    """One segment."""
-
-    start_sample: int
-    end_sample: int
-    text: _Text
-    words: Annotated[tuple[WordMessage, ...], Meta(max_length=MAX_SEGMENTS)] | None
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
-    temperature: float
-
-
-Segments = Annotated[tuple[SegmentMessage, ...], Meta(max_length=MAX_SEGMENTS)]
-
-
 class JobDone(Message, frozen=True):
-    """One job's transcript."""
+    """One job's transcript; untrusted until :mod:`auricle.workers.asr.codec` has validated it."""
 
     id: str
-    language: _Language
-    language_probability: float
-    segments: Segments
+    transcript: Transcript
 
 
 class JobFailed(Message, frozen=True):
