@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import httpx2
 import pytest
 
 from tests.cli.conftest import Run
-from tests.cli.test_serve import running_jobs
 from tests.support.clips import CLIPS, words
 from tests.support.command import Command, command, environment, serving, until
 from tests.support.model import CACHE_DIR, bundled_model
@@ -200,9 +198,7 @@ def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
     with serving(tmp_path, job_timeout_min_s=2000) as (server, url):
         arguments = ["--url", url, "--initial-prompt", "scripted:sleep:1000", str(SHORT.path)]
         with command("transcribe", *arguments, environ=environment(tmp_path)) as running:
-            # Once a worker has it, the client has been sent the job's id, which it needs to cancel.
-            until(lambda: running_jobs(url) == 1, running)
-            time.sleep(0.5)
+            until(lambda: files_in_work(url) == 1, running)  # its upload may not have ended
             running.process.send_signal(signal.SIGINT)
             assert running.wait() == 130
         until(lambda: files_in_work(url) == 0, server)

@@ -21,14 +21,15 @@ from auricle.types import ClientId, Source
 _log = structlog.get_logger("auricle.server")
 
 
-def start_job(
+def register_job(
     server: ServerState,
     client: ClientId,
     ask: TranscriptionParams,
-    source: Source,
     held: contextlib.AsyncExitStack,
 ) -> JobRecord:
-    """Start a job and return its record; the job takes over ``held`` and closes it when it ends.
+    """Return the record of a new job, which its caller can cancel from now on.
+
+    Closing ``held`` removes the record, unless the job has started.
 
     Raises:
         BadRequest: This key has an unfinished job with this id.
@@ -36,8 +37,19 @@ def start_job(
     """
     record = JobRecord(ask.job_id, ask.trace_id, client)
     server.jobs.add(record, time.monotonic())
-    server.running.background.start_soon(_run, server, record, ask, source, held.pop_all())
+    held.callback(server.jobs.remove_queued, record)
     return record
+
+
+def start_job(
+    server: ServerState,
+    record: JobRecord,
+    ask: TranscriptionParams,
+    source: Source,
+    held: contextlib.AsyncExitStack,
+) -> None:
+    """Start a registered job, which takes over ``held`` and closes it when it ends."""
+    server.running.background.start_soon(_run, server, record, ask, source, held.pop_all())
 
 
 async def _run(
@@ -88,7 +100,7 @@ async def _work(
     def note_progress(progress: FileProgress) -> None:
         record.progress, record.text = progress.fraction, progress.text
 
-    if record.state.is_final:  # cancelled or lost before it started
+    if record.state.is_final:  # cancelled or lost during its upload
         return
     record.state = JobState.RUNNING
     try:

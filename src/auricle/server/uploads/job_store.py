@@ -108,16 +108,6 @@ class JobStore:
             and now - record.finished_at <= COLLECT_S
         ]
 
-    def check_free(self, client: ClientId, job_id: str) -> None:
-        """Check that an id is not in use.
-
-        Raises:
-            BadRequest: This key has an unfinished job with this id.
-        """
-        known = self._jobs.get((client, job_id))
-        if known is not None and not known.state.is_final:
-            raise BadRequest("A job with this job_id is still in progress; use another job_id.")
-
     def add(self, record: JobRecord, now: float) -> None:
         """Add a new job, replacing a finished job with the same id.
 
@@ -125,9 +115,11 @@ class JobStore:
             BadRequest: This key has an unfinished job with this id.
             Overloaded: The store is full of unfinished jobs.
         """
-        self.check_free(record.client, record.job_id)
         self._forget_old(now)
         key = (record.client, record.job_id)
+        known = self._jobs.get(key)
+        if known is not None and not known.state.is_final:
+            raise BadRequest("A job with this job_id is still in progress; use another job_id.")
         self._jobs.pop(key, None)
         self._jobs[key] = record
         while len(self._jobs) > self._max_jobs:
@@ -166,6 +158,11 @@ class JobStore:
         key = (record.client, record.job_id)
         if self._jobs.get(key) is record:
             del self._jobs[key]
+
+    def remove_queued(self, record: JobRecord) -> None:
+        """Remove a job that has not started."""
+        if record.state is JobState.QUEUED:
+            self.remove(record)
 
     def _forget_old(self, now: float) -> None:
         old = [

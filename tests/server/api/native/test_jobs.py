@@ -107,6 +107,46 @@ async def test_progress_and_text_so_far_are_told(running: Live, client: httpx2.A
     assert (await until(client, "a1", "done"))["text"] == "hello hello"
 
 
+async def test_a_job_can_be_cancelled_during_its_upload(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    is_cancelled = anyio.Event()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield CLIP_BYTES[:1000]
+        await is_cancelled.wait()
+        yield CLIP_BYTES[1000:]
+
+    async with anyio.create_task_group() as group:
+
+        async def upload() -> None:
+            params = {"wait": "0", "job_id": "a1"}
+            answer = await client.post("/utterance", params=params, content=halves(), headers=WAV)
+            assert (answer.status_code, answer.json()["state"]) == (202, "cancelled")
+
+        group.start_soon(upload)
+        await until(client, "a1", "queued")
+        assert (await client.delete("/jobs/a1")).json()["state"] == "cancelled"
+        is_cancelled.set()
+    await running.until_at_rest()
+    assert running.transcriber.jobs == []
+    assert (await client.get("/jobs/a1")).status_code == 404
+
+
+async def test_an_upload_that_breaks_off_leaves_no_job(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield CLIP_BYTES[:1000]
+        await until(client, "a1", "queued")
+        raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await client.post("/utterance?wait=0&job_id=a1", content=broken(), headers=WAV)
+    await running.until_at_rest()
+    assert (await client.get("/jobs/a1")).status_code == 404
+
+
 async def test_a_job_that_fails_says_why(running: Live, client: httpx2.AsyncClient) -> None:
     running.decoder.script = [AudioError("It is broken.")]
     await post(client, "a1")

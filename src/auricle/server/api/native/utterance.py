@@ -18,10 +18,11 @@ from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_json_s, estimate_s
 from auricle.server.api.native.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
 from auricle.server.http.body import check_length, read_body
-from auricle.server.transcription.background_jobs import start_job
+from auricle.server.transcription.background_jobs import register_job, start_job
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import json_response, transcript_body
 from auricle.server.transcription.run import while_connected
+from auricle.server.uploads.job_store import JobRecord
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import TranscriptionParams, check, ignored_fields, parse_query
 from auricle.server.uploads.short_audio import audio_format_of
@@ -64,35 +65,36 @@ async def _answer_json(reception: UploadContext) -> Response:
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
     ask, upload = await _parse(body)
     reception.note(ask, upload.size_bytes)
-    return await _answer(reception, ask, upload)
+    return await _answer(reception, ask, upload, _registered(reception, ask))
 
 
 async def _answer_audio(reception: UploadContext) -> Response:
     """Transcribe a body that is the audio, via a file."""
-    server, request = reception.server, reception.request
+    request = reception.request
     query = request.query_params
     ask = check(parse_query(query), ignored_fields(query.multi_items()))
     length = check_length(request.headers, reception.max_upload_bytes)
     reception.note(ask, length or 0)
-    if _is_job(request):
-        server.jobs.check_free(reception.client, ask.job_id)
     audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
     reception.enter(audio_s, ask.max_wait_s, size_bytes=length, is_job=_is_job(request))
+    record = _registered(reception, ask)
     spool = await reception.new_file()
     async for chunk in reception.body(reception.max_upload_bytes):
         await spool.write(chunk)
     await spool.flush()
     reception.note(ask, spool.size_bytes)
-    return await _answer(reception, ask, Upload(spool))
+    return await _answer(reception, ask, Upload(spool), record)
 
 
-async def _answer(reception: UploadContext, ask: TranscriptionParams, upload: Upload) -> Response:
+async def _answer(
+    reception: UploadContext, ask: TranscriptionParams, upload: Upload, record: JobRecord | None
+) -> Response:
     server = reception.server
     audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
-    if _is_job(reception.request):
+    if record is not None:
         held = reception.held
         source = await upload.source(ask, audio_format, server.running.spool, held)
-        record = start_job(server, reception.client, ask, source, held)
+        start_job(server, record, ask, source, held)
         return json_response(record.body(), 202, {"location": f"/jobs/{ask.job_id}"})
     work = partial(reception.recognise, ask, upload, audio_format)
     result = await while_connected(reception.request.receive, work)
@@ -103,6 +105,13 @@ async def _answer(reception: UploadContext, ask: TranscriptionParams, upload: Up
 def _response(ask: TranscriptionParams, result: FileTranscript) -> Response:
     body = transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps, ask.warnings)
     return json_response(body, headers=dict(warning_headers(ask.warnings)))
+
+
+def _registered(reception: UploadContext, ask: TranscriptionParams) -> JobRecord | None:
+    """Return the record of the job that the request asks for, if any."""
+    if not _is_job(reception.request):
+        return None
+    return register_job(reception.server, reception.client, ask, reception.held)
 
 
 def _is_job(request: Request) -> bool:
