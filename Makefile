@@ -9,6 +9,7 @@ PYTHON ?=
 ARGS ?=
 BIN := $(VENV)/bin
 SETUP := VENV="$(VENV)" PYTHON="$(PYTHON)" scripts/setup-venv
+WITH_NODE := PYTHON="$(abspath $(BIN)/python)" $(CURDIR)/scripts/with-node
 PYTHON_CODE := src tests bench research fuzz supply testdata
 
 # Without compiled files, each process that a test starts would compile all that it imports.
@@ -25,8 +26,9 @@ help: ## Show this list
 		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
 .PHONY: run
-run: ## Set up and serve on http://127.0.0.1:6007
+run: ## Set up, build the pages and serve on http://127.0.0.1:6007
 	@$(SETUP) requirements.lock
+	@$(MAKE) $(PAGES) || echo "run: serving without the pages, which could not be built: see above." >&2
 	@exec "$(BIN)/auricle" serve $(ARGS)
 
 .PHONY: setup
@@ -105,15 +107,15 @@ soak: setup ## An hour of load, 400 silent streams, a day in half an hour: what 
 overload: setup ## Offer 1 to 20 times what can be done: what is refused, who is served? (ARGS="--short")
 	@"$(BIN)/python" -m bench.overload $(ARGS)
 
-# Needs Node 20 or newer; without Chromium nothing is tried in a browser, which CI does not put up with.
+# Without Chromium nothing is tried in a browser, which CI does not put up with.
 CHROMIUM ?= /usr/bin/chromium
 .PHONY: test-web
 test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser's client library and the pages
-	@cd web && npm run --silent check && npm run --silent build && \
-		npm run --silent build:page && npm test --silent
+	@cd web && $(WITH_NODE) sh -c "npm run --silent check && npm run --silent build && \
+		npm run --silent build:page && npm test --silent"
 	@if [ -x "$(CHROMIUM)" ]; then \
 		cd web && CHROMIUM="$(CHROMIUM)" AURICLE_TEST_PYTHON="$(abspath $(BIN)/python)" \
-			npm run --silent test:browser -- $(ARGS); \
+			$(WITH_NODE) npm run --silent test:browser -- $(ARGS); \
 	else \
 		echo "test-web: no Chromium at $(CHROMIUM), so nothing was tried in a browser." >&2; \
 		echo "test-web: install it (Debian: apt-get install chromium), or set CHROMIUM=/path/to/it." >&2; \
@@ -125,9 +127,13 @@ screenshots: ## Make the pictures in docs/images anew (needs Chromium)
 	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page status -g 'pictures|a crash'"
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null && command -v npm >/dev/null || \
-		{ echo "web: Node 20 or newer and npm are needed (Debian: apt-get install nodejs npm)." >&2; exit 1; }
-	@cd web && npm ci --silent
+	@$(SETUP) requirements.lock
+	@cd web && $(WITH_NODE) sh -c 'echo "web: installing the packages of web/package-lock.json (once)" && npm ci --loglevel=error'
+
+PAGES := src/auricle/server/static/index.html
+$(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page $(wildcard web/src/* web/page/*)
+	@echo "web: building the pages"
+	@cd web && $(WITH_NODE) npm run --silent build:page
 
 # The clients that people have, unmodified: each in an environment of its own below .cache/clients.
 CLIENTS := .cache/clients
@@ -136,12 +142,12 @@ CLIENT_ENVIRONMENTS := \
 	$(patsubst tests/clients/%/package-lock.json,$(CLIENTS)/%/ready,$(wildcard tests/clients/npm-*/package-lock.json))
 .PHONY: test-clients
 test-clients: setup $(CLIENT_ENVIRONMENTS) ## Try the server with other people's clients: SDKs, agents
-	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
+	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
 
 $(CLIENTS)/npm-%/ready: tests/clients/npm-%/package-lock.json
 	@echo "test-clients: installing npm-$*"
 	@rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $(<D)/package*.json "$(@D)"
-	@cd "$(@D)" && npm ci --silent --no-audit --no-fund && touch ready
+	@cd "$(@D)" && $(WITH_NODE) npm ci --silent --no-audit --no-fund && touch ready
 
 $(CLIENTS)/%/ready: tests/clients/requirements-%.txt
 	@echo "test-clients: installing $*"
@@ -232,14 +238,14 @@ $(MUTANTS)/ready: research/requirements-mutants.txt
 SUPPLY := .cache/supply
 .PHONY: audit
 audit: setup $(SUPPLY)/ready ## Look up known vulnerabilities of all that is pinned (ARGS=--skips-are-fine)
-	@"$(BIN)/python" -m supply.audit "$(SUPPLY)/bin/pip-audit" $(ARGS)
+	@$(WITH_NODE) "$(BIN)/python" -m supply.audit "$(SUPPLY)/bin/pip-audit" $(ARGS)
 
 .PHONY: sbom
-sbom: setup $(SUPPLY)/ready ## List all that is pinned in dist/, as CycloneDX (needs npm)
+sbom: setup $(SUPPLY)/ready ## List all that is pinned in dist/, as CycloneDX
 	@mkdir -p dist
 	@PYTHONWARNINGS=ignore "$(SUPPLY)/bin/cyclonedx-py" requirements requirements.lock \
 		--pyproject pyproject.toml --output-reproducible -o dist/auricle.cdx.json
-	@cd web && npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
+	@cd web && $(WITH_NODE) npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
 	@ls dist/*.cdx.json
 
 .PHONY: licences
@@ -259,12 +265,10 @@ dev-cert: ## Make a certificate of your own, so that phones give the page the mi
 	@"$(BIN)/auricle" dev-cert $(ARGS)
 
 .PHONY: web
-web: web/node_modules/.package-lock.json ## Build the pages that the server shows (needs Node 20 and npm)
-	@cd web && npm run --silent build:page
+web: $(PAGES) ## Build the pages that the server shows
 
 .PHONY: wheel
-wheel: setup ## Build the wheel into dist/, with the pages if npm is there
-	@if command -v npm >/dev/null; then $(MAKE) web; else echo "wheel: no npm, so no pages" >&2; fi
+wheel: setup $(PAGES) ## Build the wheel into dist/, with the pages
 	@rm -rf dist
 	@"$(BIN)/hatchling" build -t wheel
 
@@ -288,7 +292,7 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
-	rm -rf "$(VENV)" dist build htmlcov $(CLUSTER) $(DEPLOY) $(FUZZ) $(SUPPLY) .coverage .coverage.* bench/results
+	rm -rf "$(VENV)" dist build htmlcov $(CLUSTER) $(DEPLOY) $(FUZZ) $(SUPPLY) .cache/node .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PYTHON_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

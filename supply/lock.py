@@ -21,7 +21,15 @@ def python_locks() -> list[Path]:
     """Return every lock file for pip, that of the server first."""
     folders = [
         ROOT / name
-        for name in ("deploy", "fuzz", "research", "supply", "tests/clients", "tests/cluster")
+        for name in (
+            "deploy",
+            "fuzz",
+            "research",
+            "supply",
+            "tests/clients",
+            "tests/cluster",
+            "web",
+        )
     ]
     return [
         ROOT / "requirements.lock",

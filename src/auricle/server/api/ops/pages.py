@@ -37,8 +37,8 @@ _UNBUILT = b"""<!doctype html>
 <meta name="color-scheme" content="light dark">
 <title>Auricle</title>
 <h1>Auricle is running</h1>
-<p>The API works. The web pages are not built: run <code>make web</code> (it needs Node 20 and npm),
-then restart the server.</p>
+<p>The API works. The web pages are not built: run <code>make web</code>, then restart
+the server.</p>
 </html>
 """
 
