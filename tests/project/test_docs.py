@@ -271,7 +271,7 @@ def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: lis
 @pytest.mark.model
 def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
     bundled_model()
-    [readme] = blocks("python", (ROOT / "README.md").read_text())
+    [snippet] = blocks("python", (ROOT / "docs/tutorial.md").read_text())
     real = {
         "engine": "auricle.engine.whisper.short_window:load",
         "model": "base",
@@ -282,7 +282,7 @@ def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
             done = run(name, PAIR.path, address)
             assert done.returncode == 0, done.stderr
             assert words(done.stdout) == words(PAIR.text), name
-        assert "http://127.0.0.1:6007" in readme
-        program = readme.replace("http://127.0.0.1:6007", url)
+        assert "http://127.0.0.1:6007" in snippet
+        program = snippet.replace("http://127.0.0.1:6007", url)
         told = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
     assert words(told) == words(CLIPS["fellow.wav"].text)
