@@ -1,6 +1,10 @@
-"""Jobs for tests of the ledger."""
+"""Jobs and databases for tests of the ledger."""
 
+from pathlib import Path
+
+from auricle.ledger.database import Checkpoint, Database, no_checkpoint
 from auricle.ledger.job import Job, JobSpec
+from auricle.ledger.sqlite import SqliteDatabase
 from auricle.types import ClientId
 
 
@@ -30,3 +34,12 @@ def a_spec(
 def a_job(number: int = 1, now: float = 0.0, spec: JobSpec | None = None) -> Job:
     """Return a job that was just accepted."""
     return Job(number, spec or a_spec(), accepted_at=now, ready_at=now)
+
+
+def open_at(location: str, checkpoint: Checkpoint = no_checkpoint) -> Database:
+    """Open the database in a directory, or at a connection string of PostgreSQL."""
+    if "host=" not in location:
+        return SqliteDatabase.open(Path(location), checkpoint=checkpoint)
+    from auricle.ledger.postgres import PostgresDatabase  # psycopg may be missing
+
+    return PostgresDatabase.open(location, checkpoint=checkpoint)

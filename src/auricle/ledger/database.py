@@ -1,0 +1,88 @@
+"""The seam between the ledger's transactions and a database.
+
+The transactions are written once, in SQL that SQLite and PostgreSQL share. A database runs them: it
+owns connections, locks, deadlines, migrations and the translation of errors.
+
+All calls block; the server makes them in threads. They may be made from any thread.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Value = str | int | float | bytes | None
+Row = tuple[Any, ...]
+
+Checkpoint = Callable[[str], None]
+"""Called at each statement, commit and rename with a description; tests end the process there."""
+
+
+def no_checkpoint(_: str) -> None:
+    """Do nothing."""
+
+
+class Transaction(Protocol):
+    """A transaction in progress.
+
+    Attributes:
+        for_update: Clause that locks selected rows until the end of the transaction.
+        skip_locked: Clause that does so, and leaves out rows that others have locked.
+    """
+
+    for_update: str
+    skip_locked: str
+
+    def execute(self, statement: str, *values: Value) -> list[Row]:
+        """Run a statement with ``?`` for each value, and return its rows.
+
+        Raises:
+            LedgerUnavailable: The database did not answer in time.
+            LedgerFull: The disk is full.
+        """
+        ...
+
+    def announce_work(self) -> None:
+        """Wake gateways that wait for work, once the transaction is committed."""
+        ...
+
+
+class Database(Protocol):
+    """A database that runs transactions."""
+
+    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one transaction and return its result after the commit.
+
+        ``work`` may run again if the connection breaks. If it breaks in the commit, the transaction
+        may or may not have taken effect; so every transaction must be safe to repeat.
+
+        Args:
+            name: Name of the transaction, for checkpoints.
+            work: Reads and writes rows.
+
+        Raises:
+            LedgerUnavailable: The database did not answer in time.
+            LedgerFull: The disk is full.
+            LedgerUnusable: The database is damaged or read-only.
+        """
+        ...
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work``, which only reads, on a consistent snapshot.
+
+        Raises:
+            LedgerUnavailable: The database did not answer in time.
+            LedgerUnusable: The database is damaged.
+        """
+        ...
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait until work was announced; return whether it was.
+
+        Only a hint: announcements may be lost, so callers look for work after each wait.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close all connections."""
+        ...

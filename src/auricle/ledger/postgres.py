@@ -1,0 +1,273 @@
+"""The ledger in PostgreSQL: for several gateways.
+
+Each transaction uses a connection of a pool. Every wait has a deadline: for a connection, a lock, a
+statement, and for the network to acknowledge data. A broken connection is replaced, and the
+transaction runs again until the deadline. Only a server that accepts writes is used, so that a
+connection string with several hosts follows a failover.
+
+``LISTEN`` and ``NOTIFY`` shorten the wait for work; they may be lost, so callers poll as well.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import psycopg
+import psycopg_pool
+
+from auricle.errors import (
+    AuricleError,
+    LedgerForeign,
+    LedgerFull,
+    LedgerNewer,
+    LedgerReadOnly,
+    LedgerUnavailable,
+    LedgerUnusable,
+)
+from auricle.ledger.database import Checkpoint, Row, Transaction, Value, no_checkpoint
+from auricle.ledger.schema import POSTGRES_MIGRATIONS, Migrations
+
+T = TypeVar("T")
+
+CHANNEL = "auricle_ledger"
+MIGRATION_LOCK = 0x41757269
+"""Key of the advisory lock that one migrating process holds."""
+
+WAIT_S = 10.0
+"""Maximum time for a transaction, with all its repetitions."""
+STATEMENT_S = 8.0
+LOCK_S = 5.0
+CONNECT_S = 5
+RETRY_S = 5
+RETRY_PAUSE_S = 0.1
+MAX_CONNECTIONS = 8
+
+_SESSION = (
+    f"-c statement_timeout={int(STATEMENT_S * 1000)} -c lock_timeout={int(LOCK_S * 1000)} "
+    f"-c idle_in_transaction_session_timeout={int(WAIT_S * 1000)} -c client_encoding=UTF8"
+)
+_NETWORK: dict[str, Any] = {
+    "connect_timeout": CONNECT_S,
+    "tcp_user_timeout": int(WAIT_S * 1000),
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "target_session_attrs": "read-write",
+    "application_name": "auricle",
+    "options": _SESSION,
+}
+_REPEATABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
+"""A broken connection, a deadlock, or a failover."""
+
+
+class PostgresDatabase:
+    """A PostgreSQL database; create with :meth:`open`."""
+
+    def __init__(
+        self, conninfo: str, pool: psycopg_pool.ConnectionPool, checkpoint: Checkpoint
+    ) -> None:
+        """Take over an open pool."""
+        self._conninfo = conninfo
+        self._pool = pool
+        self._checkpoint = checkpoint
+        self._listener: psycopg.Connection | None = None
+        self._listening = threading.Lock()
+
+    @classmethod
+    def open(
+        cls,
+        conninfo: str,
+        *,
+        checkpoint: Checkpoint = no_checkpoint,
+        migrations: Migrations = POSTGRES_MIGRATIONS,
+    ) -> "PostgresDatabase":
+        """Connect, and create or migrate the tables.
+
+        Args:
+            conninfo: A libpq connection string or URI.
+            checkpoint: Called at each statement and commit.
+            migrations: The schema.
+
+        Raises:
+            LedgerUnusable: The database can't be reached.
+            LedgerForeign: The schema has tables of another program.
+            LedgerNewer: A newer version has written the database.
+            LedgerReadOnly: The role may not create tables.
+        """
+        pool = psycopg_pool.ConnectionPool(
+            conninfo,
+            min_size=1,
+            max_size=MAX_CONNECTIONS,
+            kwargs=_NETWORK,
+            timeout=WAIT_S,
+            max_waiting=1000,
+            reconnect_timeout=WAIT_S,
+            check=psycopg_pool.ConnectionPool.check_connection,
+            open=False,
+            name="auricle-ledger",
+        )
+        try:
+            pool.open(wait=True, timeout=WAIT_S)
+            with pool.connection() as connection:
+                _migrate(connection, migrations)
+        except BaseException as error:
+            pool.close()
+            raise _unusable(error) from error
+        return cls(conninfo, pool, checkpoint)
+
+    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one transaction; see :class:`.Database`."""
+        return self._run(name, work, self._checkpoint)
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in a transaction that is read only; see :class:`.Database`."""
+
+        def read(transaction: Transaction) -> T:
+            transaction.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            return work(transaction)
+
+        return self._run("read", read, no_checkpoint)
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait for a notification; a connection that fails counts as none."""
+        with self._listening:
+            try:
+                connection = self._listener or self._listen()
+                return any(True for _ in connection.notifies(timeout=timeout_s, stop_after=1))
+            except psycopg.Error:
+                self._stop_listening()
+        time.sleep(min(timeout_s, RETRY_PAUSE_S))
+        return False
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._listening:
+            self._stop_listening()
+        self._pool.close()
+
+    def _run(self, name: str, work: Callable[[Transaction], T], checkpoint: Checkpoint) -> T:
+        ends_at = time.monotonic() + WAIT_S
+        while True:
+            left_s = ends_at - time.monotonic()
+            try:
+                return self._try(name, work, checkpoint, max(left_s, 0.0))
+            except psycopg.Error as error:
+                if (translated := _translate(error)) is not None:
+                    raise translated from error
+                if not isinstance(error, _REPEATABLE):
+                    raise
+                if time.monotonic() + RETRY_PAUSE_S >= ends_at:
+                    raise _no_answer() from error
+                time.sleep(RETRY_PAUSE_S)
+
+    def _try(
+        self,
+        name: str,
+        work: Callable[[Transaction], T],
+        checkpoint: Checkpoint,
+        timeout_s: float,
+    ) -> T:
+        with self._pool.connection(timeout=timeout_s) as connection:
+            try:
+                result = work(_PostgresTransaction(connection, name, checkpoint))
+            except psycopg.errors.ReadOnlySqlTransaction:
+                connection.close()  # the server was demoted: the pool connects to its successor
+                raise
+            checkpoint(f"{name}: before commit")
+            connection.commit()
+            checkpoint(f"{name}: after commit")
+        return result
+
+    def _listen(self) -> psycopg.Connection:
+        connection = psycopg.connect(self._conninfo, autocommit=True, **_NETWORK)
+        self._listener = connection
+        connection.execute(f"LISTEN {CHANNEL}")
+        return connection
+
+    def _stop_listening(self) -> None:
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            with contextlib.suppress(psycopg.Error):
+                listener.close()
+
+
+class _PostgresTransaction:
+    for_update = " FOR UPDATE"
+    skip_locked = " FOR UPDATE SKIP LOCKED"
+
+    def __init__(
+        self, connection: psycopg.Connection[Any], name: str, checkpoint: Checkpoint
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._checkpoint = checkpoint
+
+    def execute(self, statement: str, *values: Value) -> list[Row]:
+        query = statement.replace("?", "%s").encode()
+        cursor = self._connection.execute(query, values or None)
+        rows = cursor.fetchall() if cursor.description is not None else []
+        self._checkpoint(f"{self._name}: statement")
+        return rows
+
+    def announce_work(self) -> None:
+        self.execute(f"NOTIFY {CHANNEL}")
+
+
+def _migrate(connection: psycopg.Connection[Any], migrations: Migrations) -> None:
+    execute = _PostgresTransaction(connection, "migrate", no_checkpoint).execute
+    execute("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
+    if not execute("SELECT 1 WHERE to_regclass('auricle_schema') IS NOT NULL"):
+        if execute("SELECT 1 WHERE to_regclass('jobs') IS NOT NULL"):
+            raise LedgerForeign(
+                "The database has a table `jobs` of another program. Create a database for Auricle."
+            )
+        execute("CREATE TABLE auricle_schema (version INTEGER NOT NULL)")
+        execute("INSERT INTO auricle_schema VALUES (0)")
+    ((version,),) = execute("SELECT version FROM auricle_schema")
+    if version > len(migrations):
+        raise LedgerNewer(
+            f"The job database has schema version {version}; this version of Auricle supports "
+            f"{len(migrations)}. Start the newer version of Auricle, or use another database."
+        )
+    for statements in migrations[version:]:
+        for statement in statements:
+            execute(statement)
+    execute("UPDATE auricle_schema SET version = ?", len(migrations))
+
+
+def _unusable(error: BaseException) -> BaseException:
+    """Return our error for one at start; it names neither host nor password."""
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return LedgerReadOnly(
+            "The PostgreSQL role may not create tables. Grant it CREATE on the schema."
+        )
+    if isinstance(error, _REPEATABLE):
+        return LedgerUnusable(
+            "PostgreSQL can't be reached for writing. Check AURICLE_DATABASE_URL and the server."
+        )
+    return error
+
+
+def _translate(error: psycopg.Error) -> AuricleError | None:
+    """Return our error for PostgreSQL's; ``None`` for a bug of ours."""
+    match error:
+        case psycopg.errors.DiskFull():
+            return LedgerFull("The database's disk is full; try again later.", RETRY_S)
+        case psycopg.errors.QueryCanceled():
+            return _no_answer()
+        case psycopg.errors.InsufficientPrivilege():
+            return LedgerReadOnly("PostgreSQL refuses writes. Check the privileges of the role.")
+        case psycopg.errors.UndefinedTable() | psycopg.errors.UndefinedColumn():
+            return LedgerUnusable("The tables in PostgreSQL were removed. Restart the server.")
+    return None
+
+
+def _no_answer() -> LedgerUnavailable:
+    return LedgerUnavailable("The job database does not answer; try again later.", RETRY_S)

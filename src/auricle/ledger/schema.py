@@ -1,0 +1,92 @@
+"""The tables, as migrations from each version to the next.
+
+A migration that was released never changes; changes are further migrations. Each runs in one
+transaction with the update of the version number.
+"""
+
+from collections.abc import Sequence
+
+_JOBS = (
+    """
+    CREATE TABLE jobs (
+        number {serial},
+        owner TEXT NOT NULL,
+        job_id TEXT NOT NULL,
+        uid TEXT NOT NULL,
+        trace_id TEXT NOT NULL,
+        digest TEXT NOT NULL,
+        request {bytes} NOT NULL,
+        audio TEXT NOT NULL,
+        audio_bytes BIGINT NOT NULL,
+        callback_url TEXT,
+        accepted_at {real} NOT NULL,
+        ready_at {real} NOT NULL,
+        state TEXT NOT NULL,
+        fence BIGINT NOT NULL,
+        gateway TEXT,
+        lease_until {real} NOT NULL,
+        losses INTEGER NOT NULL,
+        finished_at {real},
+        expires_at {real},
+        has_audio INTEGER NOT NULL,
+        progress {real} NOT NULL,
+        text TEXT NOT NULL,
+        result {bytes},
+        error {bytes},
+        UNIQUE (owner, job_id)
+    )
+    """,
+    """
+    CREATE INDEX jobs_unfinished ON jobs (owner, state, number, ready_at, audio_bytes)
+    WHERE state IN ('queued', 'running')
+    """,
+    "CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running'",
+    "CREATE INDEX jobs_audio ON jobs (audio) WHERE has_audio = 1",
+    "CREATE INDEX jobs_expiry ON jobs (expires_at) WHERE expires_at IS NOT NULL",
+    "CREATE INDEX jobs_owner ON jobs (owner, number)",
+    """
+    CREATE TABLE chunks (
+        job_number BIGINT NOT NULL REFERENCES jobs (number) ON DELETE CASCADE,
+        chunk_key TEXT NOT NULL,
+        payload {bytes} NOT NULL,
+        PRIMARY KEY (job_number, chunk_key)
+    )
+    """,
+    """
+    CREATE TABLE deliveries (
+        event_id TEXT PRIMARY KEY,
+        job_number BIGINT NOT NULL REFERENCES jobs (number) ON DELETE CASCADE,
+        owner TEXT NOT NULL,
+        url TEXT NOT NULL,
+        created_at {real} NOT NULL,
+        next_at {real} NOT NULL,
+        state TEXT NOT NULL,
+        attempts INTEGER NOT NULL,
+        status INTEGER
+    )
+    """,
+    "CREATE INDEX deliveries_due ON deliveries (next_at) WHERE state = 'pending'",
+    "CREATE INDEX deliveries_job ON deliveries (job_number)",
+)
+
+_SQLITE_TYPES = {
+    "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
+    "bytes": "BLOB",
+    "real": "REAL",
+}
+_POSTGRES_TYPES = {
+    "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    "bytes": "BYTEA",
+    "real": "DOUBLE PRECISION",
+}
+
+Migrations = Sequence[Sequence[str]]
+"""The statements of each migration; the first leads from version 0, an empty database, to 1."""
+
+
+def _in_types(types: dict[str, str], statements: Sequence[str]) -> list[str]:
+    return [statement.format_map(types) for statement in statements]
+
+
+SQLITE_MIGRATIONS: Migrations = (_in_types(_SQLITE_TYPES, _JOBS),)
+POSTGRES_MIGRATIONS: Migrations = (_in_types(_POSTGRES_TYPES, _JOBS),)

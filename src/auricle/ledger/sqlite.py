@@ -1,0 +1,303 @@
+"""The ledger in a SQLite file: the default, for one server.
+
+Commits are durable (WAL with ``synchronous=FULL``). One connection writes, one transaction at a
+time; another reads, so that searches don't delay commits. A lock file, held until the process ends,
+refuses a second server: leases left in the file are then known to be those of dead processes.
+
+A new file is created under another name and renamed, so that a file that exists is either complete
+or damaged. A damaged file is reported, and never replaced.
+"""
+
+import contextlib
+import importlib
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from auricle.errors import (
+    AuricleError,
+    LedgerCorrupt,
+    LedgerForeign,
+    LedgerFull,
+    LedgerInUse,
+    LedgerNewer,
+    LedgerReadOnly,
+    LedgerUnavailable,
+)
+from auricle.ledger.database import Checkpoint, Row, Transaction, Value, no_checkpoint
+from auricle.ledger.durable import sync_directory
+from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
+
+T = TypeVar("T")
+
+FILE_NAME = "ledger.sqlite3"
+LOCK_NAME = "ledger.lock"
+APPLICATION_ID = 0x41757269  # "Auri"; SQLite's magic number for the kind of the file
+
+WAIT_S = 10.0
+"""Maximum wait for the writer of another transaction, or for another program's lock."""
+RETRY_S = 5
+PAGE_CACHE_KIB = 8192
+
+_CHECKED_TABLES = ("jobs", "chunks", "deliveries")
+"""Tables checked at start; transcripts may be large."""
+
+
+class SqliteDatabase:
+    """A SQLite file in a directory; create with :meth:`open`."""
+
+    def __init__(
+        self,
+        lock: BinaryIO,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        checkpoint: Checkpoint,
+    ) -> None:
+        """Take over open connections and the lock."""
+        self._lock = lock
+        self._writer = writer
+        self._reader = reader
+        self._checkpoint = checkpoint
+        self._write_turn = threading.Lock()
+        self._read_turn = threading.Lock()
+        self._news = threading.Condition()
+        self._announcements = self._seen = 0
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        *,
+        checkpoint: Checkpoint = no_checkpoint,
+        migrations: Migrations = SQLITE_MIGRATIONS,
+    ) -> "SqliteDatabase":
+        """Open the database in a directory, and create both if they don't exist.
+
+        Raises:
+            LedgerInUse: Another server uses it.
+            LedgerCorrupt: The file is damaged.
+            LedgerForeign: The file belongs to another program.
+            LedgerNewer: The file was written by a newer version.
+            LedgerReadOnly: The file or directory can't be written.
+            LedgerUnavailable: Another program has locked the file.
+        """
+        path = directory / FILE_NAME
+        with contextlib.ExitStack() as opened:
+            try:
+                directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+                lock = opened.enter_context(_lock(directory / LOCK_NAME))
+                if not path.exists():
+                    _create(path, checkpoint)
+            except OSError as error:
+                raise LedgerReadOnly(
+                    f"Jobs can't be stored in {directory}: {error.strerror}. Set AURICLE_STATE_DIR "
+                    "to a writable directory."
+                ) from error
+            with _translated(path):
+                writer = opened.enter_context(contextlib.closing(_connect(path)))
+                _check(writer, path, len(migrations))
+                _migrate(writer, migrations)
+                reader = opened.enter_context(contextlib.closing(_connect(path)))
+                reader.execute("PRAGMA query_only = ON")
+            database = cls(lock, writer, reader, checkpoint)
+            opened.pop_all()
+            return database
+
+    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` in one transaction; see :class:`.Database`."""
+        with self._turn(self._write_turn), _translated():
+            transaction = _SqliteTransaction(self._writer, name, self._checkpoint)
+            transaction.execute("BEGIN IMMEDIATE")
+            try:
+                result = work(transaction)
+                self._checkpoint(f"{name}: before commit")
+                self._writer.execute("COMMIT")
+            except BaseException:
+                if self._writer.in_transaction:  # SQLite itself rolls back when the disk is full
+                    self._writer.execute("ROLLBACK")
+                raise
+            self._checkpoint(f"{name}: after commit")
+        if transaction.has_announced:
+            with self._news:
+                self._announcements += 1
+                self._news.notify_all()
+        return result
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Run ``work`` on a snapshot; see :class:`.Database`."""
+        with self._turn(self._read_turn), _translated():
+            self._reader.execute("BEGIN")
+            try:
+                return work(_SqliteTransaction(self._reader, "read", no_checkpoint))
+            finally:
+                self._reader.execute("ROLLBACK")
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait for an announcement that no call has returned yet."""
+        with self._news:
+            is_new = self._news.wait_for(lambda: self._announcements != self._seen, timeout_s)
+            self._seen = self._announcements
+            return is_new
+
+    def close(self) -> None:
+        """Close the file and release the lock."""
+        with self._write_turn, self._read_turn:
+            self._reader.close()
+            self._writer.close()
+            self._lock.close()
+
+    @contextlib.contextmanager
+    def _turn(self, lock: threading.Lock) -> Iterator[None]:
+        if not lock.acquire(timeout=WAIT_S):
+            raise LedgerUnavailable("The job database is busy; try again later.", RETRY_S)
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+class _SqliteTransaction:
+    for_update = ""  # the whole file is locked
+    skip_locked = ""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, checkpoint: Checkpoint) -> None:
+        self._connection = connection
+        self._name = name
+        self._checkpoint = checkpoint
+        self.has_announced = False
+
+    def execute(self, statement: str, *values: Value) -> list[Row]:
+        rows = self._connection.execute(statement, values).fetchall()
+        self._checkpoint(f"{self._name}: statement")
+        return rows
+
+    def announce_work(self) -> None:
+        self.has_announced = True
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+    )
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
+    return connection
+
+
+def _create(path: Path, checkpoint: Checkpoint) -> None:
+    """Create an empty database under another name, and rename it when it is on the disk."""
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    new.chmod(0o600)
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    checkpoint("create: before rename")
+    new.rename(path)
+    checkpoint("create: after rename")
+    sync_directory(path.parent)
+
+
+def _check(connection: sqlite3.Connection, path: Path, newest: int) -> None:
+    if path.stat().st_size == 0:
+        raise LedgerCorrupt(_damaged(path))
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    if application_id != APPLICATION_ID:
+        raise LedgerForeign(
+            f"{path} is another program's database. Set AURICLE_STATE_DIR to another directory."
+        )
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > newest:
+        raise LedgerNewer(
+            f"{path} has schema version {version}; this version of Auricle supports {newest}. "
+            "Start the newer version of Auricle, or use another AURICLE_STATE_DIR."
+        )
+    if version:
+        for table in _CHECKED_TABLES:
+            if connection.execute(f"PRAGMA quick_check({table})").fetchone() != ("ok",):
+                raise LedgerCorrupt(_damaged(path))
+
+
+def _migrate(connection: sqlite3.Connection, migrations: Migrations) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    for number, statements in enumerate(migrations[version:], start=version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _lock(path: Path) -> BinaryIO:
+    """Return the locked file.
+
+    Raises:
+        LedgerInUse: Another process has locked it.
+        OSError: It can't be opened.
+    """
+    file = path.open("ab")
+    try:
+        try:
+            fcntl = importlib.import_module("fcntl")
+        except ModuleNotFoundError:  # Windows
+            msvcrt = importlib.import_module("msvcrt")
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise LedgerInUse(
+            f"Another server uses {path.parent}. Set AURICLE_STATE_DIR to a directory for each "
+            "server, or use PostgreSQL."
+        ) from error
+    return file
+
+
+def _damaged(path: Path) -> str:
+    return (
+        f"{path} is damaged or is not a database. Restore it from a backup, or move it away to "
+        "start without the jobs in it."
+    )
+
+
+@contextlib.contextmanager
+def _translated(path: Path = Path(FILE_NAME)) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        translated = _translate(error, path)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translate(error: sqlite3.Error, path: Path) -> AuricleError | None:
+    """Return our error for SQLite's result code; ``None`` for a bug of ours."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # the primary code
+    match code:
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return LedgerUnavailable(
+                "The job database is locked by another program; try again later.", RETRY_S
+            )
+        case sqlite3.SQLITE_FULL:
+            return LedgerFull("The server's disk is full; try again later.", RETRY_S)
+        case sqlite3.SQLITE_IOERR:
+            return LedgerUnavailable("The job database can't be written; try again later.", RETRY_S)
+        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+            return LedgerCorrupt(_damaged(path))
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_PERM:
+            return LedgerReadOnly(f"{path} can't be opened for writing. Check its permissions.")
+    return None

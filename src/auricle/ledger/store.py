@@ -1,0 +1,482 @@
+"""The ledger's transactions: each reads rows, applies the rules, and writes the rows back.
+
+Every transaction is safe to repeat, as its outcome is unknown when a connection breaks in the
+commit. ``now`` is Unix time in seconds.
+"""
+
+import enum
+from collections.abc import Collection, Sequence
+from dataclasses import astuple, dataclass, fields, replace
+from typing import Any
+
+from auricle.errors import LeaseLost
+from auricle.ledger import job as jobs
+from auricle.ledger import lease as leases
+from auricle.ledger import outbox
+from auricle.ledger.database import Database, Row, Transaction, Value
+from auricle.ledger.job import Job, JobSpec, JobState, Outcome
+from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, Claim
+from auricle.ledger.outbox import Delivery, DeliveryState
+from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
+from auricle.types import ClientId
+
+MAX_EXPIRED_LEASES = 16
+"""Expired leases examined in one transaction, besides those of the caller itself."""
+MAX_SWEPT = 1000
+"""Rows deleted in one transaction."""
+
+_SPEC = [field.name for field in fields(JobSpec)]
+_STATUS = [field.name for field in fields(Job) if field.name not in ("number", "spec")]
+_FIXED = ("accepted_at",)
+_CHANGING = [name for name in _STATUS if name not in _FIXED]
+_DELIVERY = [field.name for field in fields(Delivery)]
+
+_JOB_COLUMNS = ", ".join(["number", *_SPEC, *_STATUS])
+_SELECT_JOB = f"SELECT {_JOB_COLUMNS} FROM jobs"
+_UNFINISHED = "state IN ('queued', 'running')"
+_READY = "(ready_at <= ? OR ready_at > ?)"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Unfinished jobs of all owners."""
+
+    queued: int
+    running: int
+    oldest_accepted_at: float | None
+    """When the oldest of them was accepted."""
+
+
+class Ledger:
+    """Jobs and webhook deliveries in a database.
+
+    Args:
+        database: Runs the transactions.
+        gateway: Unique id of this process; another for each start.
+        poisoned: How a job ends that killed its gateway again and again.
+    """
+
+    def __init__(self, database: Database, gateway: str, poisoned: Outcome) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._poisoned = poisoned
+
+    # Callers: accept, look up, cancel, delete.
+
+    def accept(self, spec: JobSpec, quota: Quota, now: float) -> tuple[Job, bool]:
+        """Store a job, or return the one that the same submission created earlier.
+
+        Its audio must be stored durably before.
+
+        Returns:
+            The job, and whether it is new. The caller deletes its copy of the audio if it isn't.
+
+        Raises:
+            JobConflict: The owner has another job with this id.
+            LedgerFull: The owner's quota or the disk is full.
+        """
+
+        def work(transaction: Transaction) -> tuple[Job, bool]:
+            existing = _find(transaction, spec.owner, spec.job_id, transaction.for_update)
+            if existing is None:
+                check_quota(_usage(transaction, spec.owner), spec.audio_bytes, quota)
+                if (job := _insert(transaction, spec, now)) is not None:
+                    transaction.announce_work()
+                    return job, True
+                existing = _find(transaction, spec.owner, spec.job_id, transaction.for_update)
+            assert existing is not None, "an insert that conflicts waits for the other's commit"
+            jobs.check_same(spec, existing)
+            return existing, existing.spec.uid == spec.uid
+
+        return self._database.write("accept", work)
+
+    def find(self, owner: ClientId, job_id: str) -> Job | None:
+        """Return a job, or ``None``: jobs of other owners don't exist for a caller."""
+        return self._database.read(lambda transaction: _find(transaction, owner, job_id))
+
+    def page(
+        self,
+        owner: ClientId,
+        states: Collection[JobState] = tuple(JobState),
+        *,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[Job]:
+        """Return an owner's jobs, the newest first, without texts and results.
+
+        Args:
+            owner: The owner.
+            states: States to include.
+            before: Only jobs with lower numbers, to continue after a page.
+            limit: Maximum number of jobs.
+        """
+        columns = _JOB_COLUMNS.replace(" text,", " '',").replace(" result,", " NULL,")
+        statement = (
+            f"SELECT {columns} FROM jobs WHERE owner = ? AND state IN ({_marks(states)})"
+            f"{'' if before is None else ' AND number < ?'} ORDER BY number DESC LIMIT ?"
+        )
+        values = [
+            owner,
+            *(state.value for state in states),
+            *([] if before is None else [before]),
+            limit,
+        ]
+        return self._database.read(lambda t: [_job(row) for row in t.execute(statement, *values)])
+
+    def cancel(self, owner: ClientId, job_id: str, keep_s: float, now: float) -> Job | None:
+        """Cancel a job if it is unfinished, and return it; ``None`` if there is no such job."""
+
+        def work(transaction: Transaction) -> Job | None:
+            job = _find(transaction, owner, job_id, transaction.for_update)
+            if job is None:
+                return None
+            cancelled = jobs.cancel(job, keep_s, now)
+            if cancelled is not job:
+                _end(transaction, cancelled, now)
+            return cancelled
+
+        return self._database.write("cancel", work)
+
+    def delete(self, owner: ClientId, job_id: str) -> Job | None:
+        """Delete a job in any state, with its chunks and deliveries, and return it."""
+
+        def work(transaction: Transaction) -> Job | None:
+            rows = transaction.execute(
+                f"DELETE FROM jobs WHERE owner = ? AND job_id = ? RETURNING {_JOB_COLUMNS}",
+                owner,
+                job_id,
+            )
+            return _job(rows[0]) if rows else None
+
+        return self._database.write("delete", work)
+
+    # Gateways: lease, work, finish.
+
+    def lease(self, now: float, working_on: Collection[int] = ()) -> Job | None:
+        """Lease the next job, or return ``None`` if no job is ready.
+
+        Jobs of dead gateways are queued again first. Owners take turns.
+
+        Args:
+            now: Unix time.
+            working_on: Numbers of the jobs that this process works on; it keeps them even if their
+                leases have expired.
+        """
+
+        def work(transaction: Transaction) -> Job | None:
+            self._requeue_expired(transaction, now, working_on)
+            for owner in owners_in_turn(_shares(transaction, now)):
+                rows = transaction.execute(
+                    f"{_SELECT_JOB} WHERE owner = ? AND state = 'queued' AND {_READY} "
+                    f"ORDER BY number LIMIT 1{transaction.skip_locked}",
+                    owner,
+                    now,
+                    now + MAX_DELAY_S,
+                )
+                if rows:
+                    job = leases.lease(_job(rows[0]), self._gateway, now)
+                    _update(transaction, job)
+                    return job
+            return None
+
+        return self._database.write("lease", work)
+
+    def requeue_all(self, now: float) -> int:
+        """Queue all running jobs again, and return their number.
+
+        Only for a database of one server, when it starts: no other process can hold a lease.
+        """
+
+        def work(transaction: Transaction) -> int:
+            rows = transaction.execute(f"{_SELECT_JOB} WHERE state = 'running'")
+            for row in rows:
+                self._lose(transaction, _job(row), now)
+            return len(rows)
+
+        return self._database.write("requeue", work)
+
+    def renew(self, claim: Claim, now: float, progress: float, text: str) -> None:
+        """Renew a lease and store the progress that callers see.
+
+        Raises:
+            LeaseLost: The claim is no longer valid.
+        """
+
+        def work(transaction: Transaction) -> None:
+            job = leases.renew(_claimed(transaction, claim), claim, now, progress, text)
+            _update(transaction, job)
+
+        self._database.write("renew", work)
+
+    def add_chunk(self, claim: Claim, chunk_key: str, payload: bytes, now: float) -> None:
+        """Store a finished chunk, which renews the lease.
+
+        Args:
+            claim: The lease.
+            chunk_key: Identifies the chunk and its options in the job.
+            payload: The encoded result; opaque to the ledger.
+            now: Unix time.
+
+        Raises:
+            LeaseLost: The claim is no longer valid.
+        """
+
+        def work(transaction: Transaction) -> None:
+            job = leases.progressed(_claimed(transaction, claim), claim, now)
+            transaction.execute(
+                "INSERT INTO chunks (job_number, chunk_key, payload) VALUES (?, ?, ?) "
+                "ON CONFLICT (job_number, chunk_key) DO NOTHING",
+                claim.number,
+                chunk_key,
+                payload,
+            )
+            _update(transaction, job)
+
+        self._database.write("chunk", work)
+
+    def chunks(self, number: int) -> dict[str, bytes]:
+        """Return a job's finished chunks by their keys."""
+        statement = "SELECT chunk_key, payload FROM chunks WHERE job_number = ?"
+        return self._database.read(lambda transaction: dict(transaction.execute(statement, number)))
+
+    def release(self, claim: Claim, now: float) -> None:
+        """Queue a job again because this process stops; repeating it has no effect."""
+
+        def work(transaction: Transaction) -> None:
+            try:
+                job = leases.release(_claimed(transaction, claim), claim, now)
+            except LeaseLost:
+                return
+            _update(transaction, job)
+            transaction.announce_work()
+
+        self._database.write("release", work)
+
+    def finish(self, claim: Claim, outcome: Outcome, now: float) -> Job:
+        """End a job; its chunks are deleted, and its webhook is queued in the same transaction.
+
+        Raises:
+            LeaseLost: The claim is no longer valid.
+        """
+
+        def work(transaction: Transaction) -> Job:
+            job = _claimed(transaction, claim)
+            finished = leases.finish(job, claim, outcome, now)
+            if finished is not job:
+                _end(transaction, finished, now)
+            return finished
+
+        return self._database.write("finish", work)
+
+    # Webhooks.
+
+    def next_delivery(self, now: float) -> tuple[Delivery, Job] | None:
+        """Start an attempt of the delivery that is due the longest; ``None`` if none is due."""
+
+        def work(transaction: Transaction) -> tuple[Delivery, Job] | None:
+            rows = transaction.execute(
+                f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE state = 'pending' "
+                "AND (next_at <= ? OR next_at > ?) "
+                f"ORDER BY next_at LIMIT 1{transaction.skip_locked}",
+                now,
+                now + outbox.MAX_RETRY_S,
+            )
+            if not rows:
+                return None
+            attempt = outbox.start_attempt(_delivery(rows[0]), now)
+            _update_delivery(transaction, attempt)
+            (row,) = transaction.execute(f"{_SELECT_JOB} WHERE number = ?", attempt.job_number)
+            return attempt, _job(row)
+
+        return self._database.write("attempt", work)
+
+    def end_attempt(self, attempt: Delivery, status: int | None, now: float) -> None:
+        """Store the outcome of an attempt: an HTTP status, or ``None`` if there was no answer."""
+
+        def work(transaction: Transaction) -> None:
+            rows = transaction.execute(
+                f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE event_id = ?"
+                f"{transaction.for_update}",
+                attempt.event_id,
+            )
+            for row in rows:  # none if the job was deleted meanwhile
+                ended = outbox.end_attempt(_delivery(row), attempt, status, now)
+                _update_delivery(transaction, ended)
+
+        self._database.write("delivery", work)
+
+    def deliveries(self, number: int) -> list[Delivery]:
+        """Return the deliveries of a job."""
+        statement = f"SELECT {', '.join(_DELIVERY)} FROM deliveries WHERE job_number = ?"
+        return self._database.read(
+            lambda transaction: [_delivery(row) for row in transaction.execute(statement, number)]
+        )
+
+    # Upkeep.
+
+    def expire(self, now: float) -> int:
+        """Delete expired jobs whose webhooks have ended, and return their number.
+
+        At most ``MAX_SWEPT`` are deleted, so that other transactions don't wait for long.
+        """
+
+        def work(transaction: Transaction) -> int:
+            rows = transaction.execute(
+                "DELETE FROM jobs WHERE number IN (SELECT number FROM jobs WHERE expires_at <= ? "
+                "AND NOT EXISTS (SELECT 1 FROM deliveries WHERE job_number = jobs.number "
+                "AND deliveries.state = 'pending') ORDER BY expires_at LIMIT ?) RETURNING number",
+                now,
+                MAX_SWEPT,
+            )
+            return len(rows)
+
+        return self._database.write("expire", work)
+
+    def needed_audio(self, names: Sequence[str]) -> set[str]:
+        """Return those of the names that unfinished jobs refer to."""
+        statement = f"SELECT audio FROM jobs WHERE has_audio = 1 AND audio IN ({_marks(names)})"
+        return self._database.read(
+            lambda transaction: {name for (name,) in transaction.execute(statement, *names)}
+        )
+
+    def backlog(self) -> Backlog:
+        """Return how many jobs are unfinished."""
+        statement = (
+            "SELECT COALESCE(SUM(CASE WHEN state = 'queued' THEN 1 ELSE 0 END), 0), "
+            "COALESCE(SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END), 0), MIN(accepted_at) "
+            f"FROM jobs WHERE {_UNFINISHED}"
+        )
+        ((queued, running, oldest),) = self._database.read(lambda t: t.execute(statement))
+        return Backlog(int(queued), int(running), oldest)
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait for a hint that a job can be leased; see :class:`.Database`."""
+        return self._database.wait_for_work(timeout_s)
+
+    def _requeue_expired(
+        self, transaction: Transaction, now: float, working_on: Collection[int]
+    ) -> None:
+        rows = transaction.execute(
+            f"{_SELECT_JOB} WHERE state = 'running' AND (lease_until <= ? OR lease_until > ?) "
+            f"ORDER BY lease_until LIMIT ?{transaction.skip_locked}",
+            now,
+            now + LEASE_S,
+            MAX_EXPIRED_LEASES + len(working_on),
+        )
+        for job in map(_job, rows):
+            if leases.is_leasable(job, now, working_on):
+                self._lose(transaction, job, now)
+
+    def _lose(self, transaction: Transaction, job: Job, now: float) -> None:
+        job = leases.lose(job, self._poisoned, now)
+        if job.state.is_final:
+            _end(transaction, job, now)
+        else:
+            _update(transaction, job)
+
+
+def _find(transaction: Transaction, owner: str, job_id: str, lock: str = "") -> Job | None:
+    rows = transaction.execute(f"{_SELECT_JOB} WHERE owner = ? AND job_id = ?{lock}", owner, job_id)
+    return _job(rows[0]) if rows else None
+
+
+def _claimed(transaction: Transaction, claim: Claim) -> Job | None:
+    rows = transaction.execute(
+        f"{_SELECT_JOB} WHERE number = ?{transaction.for_update}", claim.number
+    )
+    return _job(rows[0]) if rows else None
+
+
+def _usage(transaction: Transaction, owner: str) -> Usage:
+    ((count, audio_bytes),) = transaction.execute(
+        "SELECT COUNT(*), COALESCE(SUM(audio_bytes), 0) FROM jobs "
+        f"WHERE owner = ? AND {_UNFINISHED}",
+        owner,
+    )
+    return Usage(int(count), int(audio_bytes))
+
+
+def _shares(transaction: Transaction, now: float) -> list[Share]:
+    rows = transaction.execute(
+        f"SELECT owner, SUM(CASE WHEN state = 'queued' AND {_READY} THEN 1 ELSE 0 END), "
+        "SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END), "
+        "MIN(CASE WHEN state = 'queued' THEN number END) "
+        f"FROM jobs WHERE {_UNFINISHED} GROUP BY owner",
+        now,
+        now + MAX_DELAY_S,
+    )
+    return [
+        Share(owner, int(queued), int(running), oldest or 0)
+        for owner, queued, running, oldest in rows
+    ]
+
+
+def _insert(transaction: Transaction, spec: JobSpec, now: float) -> Job | None:
+    """Insert a job; return ``None`` if another transaction has inserted this id meanwhile."""
+    job = Job(0, spec, accepted_at=now, ready_at=now)
+    values = [*astuple(spec), *_values(job, _STATUS)]
+    rows = transaction.execute(
+        f"INSERT INTO jobs ({', '.join([*_SPEC, *_STATUS])}) VALUES ({_marks(values)}) "
+        "ON CONFLICT (owner, job_id) DO NOTHING RETURNING number",
+        *values,
+    )
+    return replace(job, number=rows[0][0]) if rows else None
+
+
+def _update(transaction: Transaction, job: Job) -> None:
+    transaction.execute(
+        f"UPDATE jobs SET {', '.join(f'{name} = ?' for name in _CHANGING)} WHERE number = ?",
+        *_values(job, _CHANGING),
+        job.number,
+    )
+
+
+def _end(transaction: Transaction, job: Job, now: float) -> None:
+    """Store a job that has ended, and queue its webhook."""
+    _update(transaction, job)
+    transaction.execute("DELETE FROM chunks WHERE job_number = ?", job.number)
+    delivery = outbox.delivery_of(job, now)
+    if delivery is not None:
+        values = _values(delivery, _DELIVERY)
+        transaction.execute(
+            f"INSERT INTO deliveries ({', '.join(_DELIVERY)}) VALUES ({_marks(values)})", *values
+        )
+
+
+def _update_delivery(transaction: Transaction, delivery: Delivery) -> None:
+    transaction.execute(
+        "UPDATE deliveries SET next_at = ?, state = ?, attempts = ?, status = ? WHERE event_id = ?",
+        delivery.next_at,
+        delivery.state.value,
+        delivery.attempts,
+        delivery.status,
+        delivery.event_id,
+    )
+
+
+def _values(row: Job | Delivery, names: Sequence[str]) -> list[Value]:
+    """Return fields as plain values: not all drivers know enums, and SQLite has no booleans."""
+    return [_plain(getattr(row, name)) for name in names]
+
+
+def _plain(value: Any) -> Value:
+    if isinstance(value, enum.Enum):
+        return str(value.value)
+    return int(value) if isinstance(value, bool) else value
+
+
+def _job(row: Row) -> Job:
+    number, *values = row
+    status = dict(zip(_STATUS, values[len(_SPEC) :], strict=True))
+    status["state"] = JobState(status["state"])
+    status["has_audio"] = bool(status["has_audio"])
+    return Job(number, JobSpec(*values[: len(_SPEC)]), **status)
+
+
+def _delivery(row: Row) -> Delivery:
+    values = dict(zip(_DELIVERY, row, strict=True))
+    return Delivery(**values | {"state": DeliveryState(values["state"])})
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join("?" for _ in values)
