@@ -37,27 +37,12 @@ MIGRATION_LOCK = 0x41757269
 
 WAIT_S = 10.0
 """Maximum time for a transaction, with all its repetitions."""
-STATEMENT_S = 8.0
-LOCK_S = 5.0
-CONNECT_S = 5
 RETRY_S = 5
 RETRY_PAUSE_S = 0.1
 MAX_CONNECTIONS = 8
+MAX_WAITING = 1000
+"""Maximum number of threads that wait for a connection."""
 
-_SESSION = (
-    f"-c statement_timeout={int(STATEMENT_S * 1000)} -c lock_timeout={int(LOCK_S * 1000)} "
-    f"-c idle_in_transaction_session_timeout={int(WAIT_S * 1000)} -c client_encoding=UTF8"
-)
-_NETWORK: dict[str, Any] = {
-    "connect_timeout": CONNECT_S,
-    "tcp_user_timeout": int(WAIT_S * 1000),
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "target_session_attrs": "read-write",
-    "application_name": "auricle",
-    "options": _SESSION,
-}
 _REPEATABLE = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
@@ -71,11 +56,16 @@ class PostgresDatabase:
     """A PostgreSQL database; create with :meth:`open`."""
 
     def __init__(
-        self, conninfo: str, pool: psycopg_pool.ConnectionPool, checkpoint: Checkpoint
+        self,
+        conninfo: str,
+        pool: psycopg_pool.ConnectionPool,
+        wait_s: float,
+        checkpoint: Checkpoint,
     ) -> None:
         """Take over an open pool."""
         self._conninfo = conninfo
         self._pool = pool
+        self._wait_s = wait_s
         self._checkpoint = checkpoint
         self._listener: psycopg.Connection | None = None
         self._listening = threading.Lock()
@@ -85,6 +75,7 @@ class PostgresDatabase:
         cls,
         conninfo: str,
         *,
+        wait_s: float = WAIT_S,
         checkpoint: Checkpoint = no_checkpoint,
         migrations: Migrations = POSTGRES_MIGRATIONS,
     ) -> "PostgresDatabase":
@@ -92,6 +83,7 @@ class PostgresDatabase:
 
         Args:
             conninfo: A libpq connection string or URI.
+            wait_s: Maximum time for a transaction, in seconds.
             checkpoint: Called at each statement and commit.
             migrations: The schema.
 
@@ -105,22 +97,22 @@ class PostgresDatabase:
             conninfo,
             min_size=1,
             max_size=MAX_CONNECTIONS,
-            kwargs=_NETWORK,
-            timeout=WAIT_S,
-            max_waiting=1000,
-            reconnect_timeout=WAIT_S,
+            kwargs=_options(wait_s),
+            timeout=wait_s,
+            max_waiting=MAX_WAITING,
+            reconnect_timeout=wait_s,
             check=psycopg_pool.ConnectionPool.check_connection,
             open=False,
             name="auricle-ledger",
         )
         try:
-            pool.open(wait=True, timeout=WAIT_S)
+            pool.open(wait=True, timeout=wait_s)
             with pool.connection() as connection:
                 _migrate(connection, migrations)
         except BaseException as error:
             pool.close()
             raise _unusable(error) from error
-        return cls(conninfo, pool, checkpoint)
+        return cls(conninfo, pool, wait_s, checkpoint)
 
     def write(self, name: str, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` in one transaction; see :class:`.Database`."""
@@ -153,7 +145,7 @@ class PostgresDatabase:
         self._pool.close()
 
     def _run(self, name: str, work: Callable[[Transaction], T], checkpoint: Checkpoint) -> T:
-        ends_at = time.monotonic() + WAIT_S
+        ends_at = time.monotonic() + self._wait_s
         while True:
             left_s = ends_at - time.monotonic()
             try:
@@ -186,7 +178,7 @@ class PostgresDatabase:
         return result
 
     def _listen(self) -> psycopg.Connection:
-        connection = psycopg.connect(self._conninfo, autocommit=True, **_NETWORK)
+        connection = psycopg.connect(self._conninfo, autocommit=True, **_options(self._wait_s))
         self._listener = connection
         connection.execute(f"LISTEN {CHANNEL}")
         return connection
@@ -218,6 +210,24 @@ class _PostgresTransaction:
 
     def announce_work(self) -> None:
         self.execute(f"NOTIFY {CHANNEL}")
+
+
+def _options(wait_s: float) -> dict[str, Any]:
+    """Return connection parameters with a deadline for each step of a transaction."""
+    wait_ms = int(wait_s * 1000)
+    return {
+        "connect_timeout": max(2, int(wait_s / 2)),  # libpq treats 1 as 2
+        "tcp_user_timeout": wait_ms,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 2,
+        "target_session_attrs": "read-write",
+        "application_name": "auricle",
+        "options": (
+            f"-c lock_timeout={wait_ms // 2} -c statement_timeout={wait_ms * 4 // 5} "
+            f"-c idle_in_transaction_session_timeout={wait_ms} -c client_encoding=UTF8"
+        ),
+    }
 
 
 def _migrate(connection: psycopg.Connection[Any], migrations: Migrations) -> None:

@@ -54,12 +54,14 @@ class SqliteDatabase:
         lock: BinaryIO,
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
+        wait_s: float,
         checkpoint: Checkpoint,
     ) -> None:
         """Take over open connections and the lock."""
         self._lock = lock
         self._writer = writer
         self._reader = reader
+        self._wait_s = wait_s
         self._checkpoint = checkpoint
         self._write_turn = threading.Lock()
         self._read_turn = threading.Lock()
@@ -71,6 +73,7 @@ class SqliteDatabase:
         cls,
         directory: Path,
         *,
+        wait_s: float = WAIT_S,
         checkpoint: Checkpoint = no_checkpoint,
         migrations: Migrations = SQLITE_MIGRATIONS,
     ) -> "SqliteDatabase":
@@ -97,12 +100,12 @@ class SqliteDatabase:
                     "to a writable directory."
                 ) from error
             with _translated(path):
-                writer = opened.enter_context(contextlib.closing(_connect(path)))
+                writer = opened.enter_context(contextlib.closing(_connect(path, wait_s)))
                 _check(writer, path, len(migrations))
                 _migrate(writer, migrations)
-                reader = opened.enter_context(contextlib.closing(_connect(path)))
+                reader = opened.enter_context(contextlib.closing(_connect(path, wait_s)))
                 reader.execute("PRAGMA query_only = ON")
-            database = cls(lock, writer, reader, checkpoint)
+            database = cls(lock, writer, reader, wait_s, checkpoint)
             opened.pop_all()
             return database
 
@@ -151,7 +154,7 @@ class SqliteDatabase:
 
     @contextlib.contextmanager
     def _turn(self, lock: threading.Lock) -> Iterator[None]:
-        if not lock.acquire(timeout=WAIT_S):
+        if not lock.acquire(timeout=self._wait_s):
             raise LedgerUnavailable("The job database is busy; try again later.", RETRY_S)
         try:
             yield
@@ -178,9 +181,9 @@ class _SqliteTransaction:
         self.has_announced = True
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        path, timeout=WAIT_S, isolation_level=None, check_same_thread=False, cached_statements=256
+        path, timeout=wait_s, isolation_level=None, check_same_thread=False, cached_statements=256
     )
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

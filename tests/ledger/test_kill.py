@@ -1,0 +1,129 @@
+"""SIGKILL at every statement, commit and rename: nothing accepted is lost or done twice."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from auricle.ledger.audio import AudioDirectory, sweep
+from auricle.ledger.job import JobState
+from auricle.ledger.lease import claim_of
+from auricle.ledger.outbox import DeliveryState
+from auricle.ledger.store import Ledger
+from tests.support.ledger import a_spec, open_at
+from tests.support.ledger_life import DONE, NOW, POISONED, QUOTA, URL
+from tests.support.postgres import PostgresServer
+
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.timeout(900),  # some hundred processes
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the processes are forked"),
+]
+
+LATER = NOW + 3600
+MAX_CHECKPOINTS = 200
+SUCCESSOR = replace(DONE, result=b'{"by": "successor"}')
+
+Live = Callable[[int, str, Path], list[str]]
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[Live]:
+    """Return a function that runs a life up to a checkpoint and returns what it printed."""
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"RIFF")
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.support.ledger_life"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        stdin, stdout = process.stdin, process.stdout
+
+        def run(checkpoint: int, location: str, audio: Path) -> list[str]:
+            stdin.write(f"{checkpoint}\t{location}\t{audio}\t{upload}\n")
+            stdin.flush()
+            steps: list[str] = []
+            while not steps or not steps[-1].startswith("end"):
+                line = stdout.readline()
+                assert line, "the process ended"
+                steps.append(line.strip())
+            return steps
+
+        yield run
+        stdin.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def new_location(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[int], str]:
+    """Return a function that returns the location of an empty database."""
+    if request.param == "sqlite":
+        return lambda number: str(tmp_path / f"state-{number}")
+    server: PostgresServer = request.getfixturevalue("postgres")
+
+    def empty(_: int) -> str:
+        server.empty()
+        return server.conninfo
+
+    return empty
+
+
+def test_a_kill_at_any_statement_loses_no_job_and_does_none_twice(
+    live: Live, new_location: Callable[[int], str], tmp_path: Path
+) -> None:
+    outcomes: set[str] = set()
+    for checkpoint in range(1, MAX_CHECKPOINTS):
+        location, audio_path = new_location(checkpoint), tmp_path / f"audio-{checkpoint}"
+        *steps, end = live(checkpoint, location, audio_path)
+        recover(location, audio_path, tmp_path / "upload", steps)
+        outcomes |= set(steps)
+        if end == "end 0":
+            break
+        assert end == "end killed"
+
+    assert end == "end 0"
+    assert checkpoint > 30
+    assert outcomes == {"accepted", "chunk", "done", "sent", "delivered"}
+
+
+def recover(location: str, audio_path: Path, upload: Path, steps: list[str]) -> None:
+    """Do what the caller, the next server and the receiver do, and check what is left."""
+    database = open_at(location)
+    audio = AudioDirectory(audio_path)
+    ledger = Ledger(database, "successor", POISONED)
+    sweep(audio, ledger.needed_audio, older_than=1e12)
+    if "accepted" not in steps:  # the caller got no answer and repeats its request
+        spec = a_spec(audio=audio.put(upload), callback_url=URL)
+        stored, is_new = ledger.accept(replace(spec, uid="repeated"), QUOTA, LATER)
+        if not is_new:
+            audio.delete(spec.audio)
+        assert stored.spec.job_id == spec.job_id
+    job = ledger.find(a_spec().owner, "job-1")
+    assert job is not None
+    assert "done" not in steps or job.state is JobState.DONE
+    if not job.state.is_final:
+        taken = ledger.lease(LATER)
+        assert taken is not None, "the job must be taken over"
+        assert "chunk" not in steps or ledger.chunks(job.number) == {"0": b"zero"}
+        assert audio.fetch(taken.spec.audio).read_bytes() == b"RIFF"
+        ledger.finish(claim_of(taken), SUCCESSOR, LATER)
+        audio.delete(taken.spec.audio)
+    job = ledger.find(a_spec().owner, "job-1")
+    assert job is not None
+    assert job.state is JobState.DONE
+    assert "done" not in steps or job.result == DONE.result
+    while (due := ledger.next_delivery(LATER)) is not None:
+        assert "delivered" not in steps
+        ledger.end_attempt(due[0], 200, LATER)
+    (delivery,) = ledger.deliveries(job.number)
+    assert delivery.state is DeliveryState.DELIVERED
+    assert len(ledger.page(job.spec.owner)) == 1
+    sweep(audio, ledger.needed_audio, older_than=1e12)
+    assert list(audio_path.iterdir()) == []
+    database.close()

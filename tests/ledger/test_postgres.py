@@ -1,0 +1,143 @@
+"""What only a PostgreSQL server can do wrong."""
+
+import contextlib
+import threading
+
+import pytest
+
+from auricle.errors import LedgerForeign, LedgerNewer, LedgerUnavailable, LedgerUnusable
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.quota import Quota
+from auricle.ledger.store import Ledger
+from tests.support.ledger import a_spec
+from tests.support.postgres import PostgresServer
+
+postgres_module = pytest.importorskip(
+    "auricle.ledger.postgres", reason="psycopg is missing: pip install 'auricle[postgres]'"
+)
+psycopg = pytest.importorskip("psycopg")
+PostgresDatabase = postgres_module.PostgresDatabase
+
+POISONED = Outcome(JobState.FAILED, keep_s=60)
+QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+NOW = 1.8e9
+
+
+@pytest.fixture
+def conninfo(postgres: PostgresServer) -> str:
+    postgres.empty()
+    return postgres.conninfo
+
+
+def test_a_server_that_is_not_there_is_a_setup_error_without_the_password() -> None:
+    with pytest.raises(LedgerUnusable) as error:
+        PostgresDatabase.open("host=/nonexistent user=auricle password=secret", wait_s=1)
+
+    assert "secret" not in str(error.value)
+
+
+def test_another_programs_tables_are_refused(conninfo: str) -> None:
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("CREATE TABLE jobs (id INTEGER)")
+
+    with pytest.raises(LedgerForeign):
+        PostgresDatabase.open(conninfo)
+
+
+def test_a_newer_version_is_refused(conninfo: str) -> None:
+    PostgresDatabase.open(conninfo).close()
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("UPDATE auricle_schema SET version = 1000")
+
+    with pytest.raises(LedgerNewer, match="schema version 1000"):
+        PostgresDatabase.open(conninfo)
+
+
+def test_gateways_that_start_at_once_create_the_tables_once(conninfo: str) -> None:
+    opened: list[object] = []
+    threads = [
+        threading.Thread(target=lambda: opened.append(PostgresDatabase.open(conninfo)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert len(opened) == 3
+    for database in opened:
+        database.close()  # type: ignore[attr-defined]
+
+
+def test_connections_that_were_cut_are_replaced(conninfo: str) -> None:
+    database = PostgresDatabase.open(conninfo)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.wait_for_work(0.01)
+    for index in range(3):
+        ledger.accept(a_spec(str(index)), QUOTA, NOW)
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'auricle'"
+            )
+    ledger.wait_for_work(0.01)
+
+    assert ledger.backlog().queued == 3
+    database.close()
+
+
+def test_a_connection_cut_in_mid_transaction_repeats_it_once_in_effect(conninfo: str) -> None:
+    cuts: list[str] = []
+
+    def cut(step: str) -> None:
+        if step == "accept: before commit" and not cuts:
+            cuts.append(step)
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE application_name = 'auricle'"
+                )
+
+    database = PostgresDatabase.open(conninfo, checkpoint=cut)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec(), QUOTA, NOW)
+
+    assert cuts
+    assert ledger.backlog().queued == 1
+    database.close()
+
+
+def test_while_the_server_is_away_jobs_are_refused_and_later_accepted(
+    postgres: PostgresServer, conninfo: str
+) -> None:
+    database = PostgresDatabase.open(conninfo, wait_s=3)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec("1"), QUOTA, NOW)
+    postgres.stop()
+    try:
+        with pytest.raises(LedgerUnavailable) as error:
+            ledger.accept(a_spec("2"), QUOTA, NOW)
+        assert ledger.wait_for_work(0.01) is False
+    finally:
+        postgres.start()
+    for _ in range(20):  # the pool connects again in its own time
+        with contextlib.suppress(LedgerUnavailable):
+            ledger.accept(a_spec("2"), QUOTA, NOW)
+            break
+
+    assert error.value.http_status == 503
+    assert ledger.backlog().queued == 2
+    database.close()
+
+
+def test_a_lock_that_is_not_released_is_a_passing_error(conninfo: str) -> None:
+    database = PostgresDatabase.open(conninfo, wait_s=2)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.accept(a_spec(), QUOTA, NOW)
+    with psycopg.connect(conninfo) as other:
+        other.execute("SELECT * FROM jobs FOR UPDATE")
+        assert ledger.lease(NOW) is None  # others' rows are left out
+        with pytest.raises(LedgerUnavailable):
+            ledger.cancel(a_spec().owner, "job-1", 60, NOW)
+    assert ledger.lease(NOW) is not None
+    database.close()

@@ -1,0 +1,234 @@
+"""What only the SQLite file can do wrong."""
+
+import contextlib
+import sqlite3
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from auricle.errors import (
+    LedgerCorrupt,
+    LedgerForeign,
+    LedgerFull,
+    LedgerInUse,
+    LedgerNewer,
+    LedgerReadOnly,
+    LedgerUnavailable,
+    SetupError,
+)
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.quota import Quota
+from auricle.ledger.schema import SQLITE_MIGRATIONS
+from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.ledger.store import Ledger
+from tests.support.ledger import a_spec
+
+POISONED = Outcome(JobState.FAILED, keep_s=60)
+QUOTA = Quota(max_jobs=10**6, max_audio_bytes=10**12)
+NOW = 1.8e9
+
+
+def fill(directory: Path, jobs: int) -> None:
+    database = SqliteDatabase.open(directory)
+    ledger = Ledger(database, "gateway", POISONED)
+    for index in range(jobs):
+        ledger.accept(a_spec(str(index)), QUOTA, NOW)
+    database.close()
+
+
+def accept_until_refused(ledger: Ledger) -> int:
+    for accepted in range(10_000):
+        try:
+            ledger.accept(a_spec(str(accepted)), QUOTA, NOW)
+        except LedgerFull:
+            return accepted
+    raise AssertionError("no job was refused")
+
+
+def test_commits_are_durable_and_the_file_is_private(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    pragmas = database.read(
+        lambda t: [t.execute(f"PRAGMA {name}")[0][0] for name in ("journal_mode", "synchronous")]
+    )
+    database.close()
+
+    assert pragmas == ["wal", 2]
+    assert (tmp_path / FILE_NAME).stat().st_mode & 0o077 == 0
+
+
+def test_a_second_server_is_refused_in_words(tmp_path: Path) -> None:
+    first = SqliteDatabase.open(tmp_path)
+    program = (
+        "import sys, pathlib\n"
+        "from auricle.ledger.sqlite import SqliteDatabase\n"
+        "SqliteDatabase.open(pathlib.Path(sys.argv[1]))\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+    with pytest.raises(LedgerInUse, match="Another server uses"):
+        SqliteDatabase.open(tmp_path)
+    first.close()
+
+    assert "LedgerInUse: Another server uses" in child.stderr
+    SqliteDatabase.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("content", [b"", b"This is not a database, but a text." * 100])
+def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / FILE_NAME
+    path.write_bytes(content)
+
+    with pytest.raises(LedgerCorrupt) as error:
+        SqliteDatabase.open(tmp_path)
+    assert error.value.code == "ledger_corrupt"
+    assert path.read_bytes() == content
+
+
+def test_damaged_jobs_are_reported_and_kept(tmp_path: Path) -> None:
+    fill(tmp_path, 300)
+    path = tmp_path / FILE_NAME
+    content = bytearray(path.read_bytes())
+    for page in range(4096 * 4, len(content) - 4096, 4096):
+        content[page : page + 64] = b"\xff" * 64
+    path.write_bytes(content)
+
+    with pytest.raises(LedgerCorrupt):
+        SqliteDatabase.open(tmp_path)
+    assert path.read_bytes() == content
+
+
+def test_another_programs_database_is_refused(tmp_path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("CREATE TABLE jobs (id)")
+
+    with pytest.raises(LedgerForeign) as error:
+        SqliteDatabase.open(tmp_path)
+    assert error.value.code == "ledger_foreign"
+
+
+def test_a_newer_version_is_refused(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("PRAGMA user_version = 1000")
+
+    with pytest.raises(LedgerNewer, match="schema version 1000"):
+        SqliteDatabase.open(tmp_path)
+
+
+def test_an_older_version_is_migrated_and_keeps_its_jobs(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    migrations = [*SQLITE_MIGRATIONS, ["CREATE TABLE further (name TEXT)"]]
+    SqliteDatabase.open(tmp_path, migrations=migrations).close()
+    database = SqliteDatabase.open(tmp_path, migrations=migrations)
+
+    assert database.read(lambda t: t.execute("SELECT COUNT(*) FROM jobs")) == [(1,)]
+    assert database.read(lambda t: t.execute("SELECT COUNT(*) FROM further")) == [(0,)]
+    database.close()
+
+
+def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path).close()
+    broken = [*SQLITE_MIGRATIONS, ["CREATE TABLE further (name TEXT)", "CREATE TABLE jobs (id)"]]
+    with pytest.raises(sqlite3.OperationalError):
+        SqliteDatabase.open(tmp_path, migrations=broken)
+    database = SqliteDatabase.open(tmp_path)
+
+    assert (
+        database.read(lambda t: t.execute("SELECT name FROM sqlite_master")).count(("further",))
+        == 0
+    )
+    database.close()
+
+
+def test_a_directory_that_cannot_be_made_is_a_setup_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(LedgerReadOnly) as error:
+        SqliteDatabase.open(tmp_path / "file" / "state")
+    assert isinstance(error.value, SetupError)
+
+
+def test_a_file_locked_by_another_program_is_a_passing_error(
+    tmp_path: Path,
+) -> None:
+    database = SqliteDatabase.open(tmp_path, wait_s=0.1)
+    ledger = Ledger(database, "gateway", POISONED)
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerUnavailable) as error:
+            ledger.accept(a_spec(), QUOTA, NOW)
+        other.execute("ROLLBACK")
+    assert (error.value.code, error.value.http_status) == ("ledger_unavailable", 503)
+    ledger.accept(a_spec(), QUOTA, NOW)
+    database.close()
+
+
+def test_a_full_disk_refuses_jobs_and_loses_none(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    ledger = Ledger(database, "gateway", POISONED)
+    database.write("limit", lambda t: t.execute("PRAGMA max_page_count = 60"))
+    accepted = accept_until_refused(ledger)
+    assert ledger.backlog().queued == accepted > 0
+    database.write("limit", lambda t: t.execute("PRAGMA max_page_count = 1000000"))
+    ledger.accept(a_spec("again"), QUOTA, NOW)
+    database.close()
+
+
+def test_a_write_that_the_system_refuses_is_a_passing_error(tmp_path: Path) -> None:
+    fill(tmp_path, 1)
+    program = (
+        "import sys, pathlib, resource, signal\n"
+        "from auricle.errors import Overloaded\n"
+        "from tests.ledger.test_sqlite import *\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "database = SqliteDatabase.open(pathlib.Path(sys.argv[1]))\n"
+        "ledger = Ledger(database, 'gateway', POISONED)\n"
+        "limits = resource.getrlimit(resource.RLIMIT_FSIZE)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65536, limits[1]))\n"
+        "accepted = 0\n"
+        "try:\n"
+        "    while True:\n"
+        "        ledger.accept(a_spec(f'more-{accepted}'), QUOTA, NOW)\n"
+        "        accepted += 1\n"
+        "except Overloaded as error:\n"
+        "    print(error.code)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, limits)\n"
+        "assert ledger.backlog().queued == accepted + 1\n"
+        "ledger.accept(a_spec('again'), QUOTA, NOW)\n"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60
+    )
+
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.strip() in ("ledger_unavailable", "ledger_full")
+
+
+def test_ten_thousand_queued_jobs_cost_no_memory_at_start(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        ledger_of_one = a_spec()
+        connection.execute(
+            "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers "
+            "WHERE n < 10000) INSERT INTO jobs (owner, job_id, uid, trace_id, digest, request, "
+            "audio, audio_bytes, accepted_at, ready_at, state, fence, lease_until, losses, "
+            "has_audio, progress, text) SELECT 'key', n, n, n, n, ?, n, 1000, 0, 0, 'queued', 0, "
+            "0, 0, 1, 0, '' FROM numbers",
+            (ledger_of_one.request,),
+        )
+        connection.commit()
+    tracemalloc.start()
+    database = SqliteDatabase.open(tmp_path)
+    ledger = Ledger(database, "gateway", POISONED)
+    ledger.requeue_all(NOW)
+    job = ledger.lease(NOW)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    database.close()
+
+    assert job is not None
+    assert peak_bytes < 500_000

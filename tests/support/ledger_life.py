@@ -1,0 +1,76 @@
+"""The life of one job, in a process that ends itself at a given checkpoint.
+
+``python -m tests.support.ledger_life`` reads lines ``CHECKPOINT LOCATION AUDIO UPLOAD`` and runs
+each in a process of its own. It prints a line after each step that a caller or a successor may rely
+on, then ``end`` and whether the life was complete.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from auricle.ledger.audio import AudioDirectory
+from auricle.ledger.job import JobState, Outcome
+from auricle.ledger.lease import claim_of
+from auricle.ledger.quota import Quota
+from auricle.ledger.store import Ledger
+from tests.support.ledger import a_spec, open_at
+
+NOW = 1.8e9
+URL = "https://receiver.example"
+QUOTA = Quota(max_jobs=10, max_audio_bytes=10**6)
+DONE = Outcome(JobState.DONE, keep_s=60, result=b'{"by": "first"}')
+POISONED = Outcome(JobState.FAILED, keep_s=60)
+
+
+def live(checkpoint: int, location: str, audio_path: str, upload: str) -> None:
+    """Accept, work and deliver; SIGKILL at the checkpoint with this number."""
+    passed = 0
+
+    def pass_checkpoint(_: str) -> None:
+        nonlocal passed
+        passed += 1
+        if passed == checkpoint:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    database = open_at(location, pass_checkpoint)
+    audio = AudioDirectory(Path(audio_path), pass_checkpoint)
+    ledger = Ledger(database, "first", POISONED)
+
+    spec = a_spec(audio=audio.put(Path(upload)), callback_url=URL)
+    ledger.accept(spec, QUOTA, NOW)
+    print("accepted", flush=True)
+    job = ledger.lease(NOW)
+    assert job is not None
+    claim = claim_of(job)
+    ledger.renew(claim, NOW, 0.1, "")
+    ledger.add_chunk(claim, "0", b"zero", NOW)
+    print("chunk", flush=True)
+    ledger.finish(claim, DONE, NOW)
+    print("done", flush=True)
+    audio.delete(spec.audio)
+    pass_checkpoint("audio: after delete")
+    due = ledger.next_delivery(NOW)
+    assert due is not None
+    print("sent", flush=True)
+    ledger.end_attempt(due[0], 200, NOW)
+    print("delivered", flush=True)
+    database.close()
+
+
+def main() -> None:
+    """Run lives until the input ends."""
+    for line in sys.stdin:
+        checkpoint, *arguments = line.rstrip("\n").split("\t")
+        child = os.fork()
+        if child == 0:
+            live(int(checkpoint), *arguments)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        print("end", "killed" if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
