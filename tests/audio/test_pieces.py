@@ -157,9 +157,9 @@ def test_a_pause_shorter_than_two_pads_is_shared() -> None:
     assert 120 * W < first[1] < 128 * W
 
 
-def test_a_pause_of_eight_tenths_of_a_second_is_a_border_and_a_shorter_one_is_not() -> None:
-    assert len(cut([(0.9, 20), (0, 24), (0.9, 20)], CutRules())) == 1
-    assert len(cut([(0.9, 20), (0, 25), (0.9, 20)], CutRules())) == 2
+def test_a_pause_of_six_tenths_of_a_second_separates_chunks_and_a_shorter_one_does_not() -> None:
+    assert len(cut([(0.9, 20), (0, 18), (0.9, 20)], CutRules())) == 1
+    assert len(cut([(0.9, 20), (0, 19), (0.9, 20)], CutRules())) == 2
 
 
 @pytest.mark.parametrize(("silence", "starts_at"), [(60, 100), (70, 172)])
@@ -188,7 +188,7 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
 def test_rules_at_their_limits_are_kept() -> None:
     CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, trail_samples=3_200)
     CutRules(target_samples=SAMPLE_RATE_HZ, lead_samples=5_000, trail_samples=3_000)
-    CutRules(merge_samples=12_800)
+    CutRules(merge_samples=4_800)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_rules_at_their_limits_are_kept() -> None:
     [
         {"target_samples": MAX_PIECE_SAMPLES - 4_799},
         {"target_samples": 15_999},
-        {"merge_samples": 12_799},
+        {"merge_samples": 4_799},
         {"lead_samples": -1},
         {"trail_samples": -1},
         {"target_samples": SAMPLE_RATE_HZ, "trail_samples": 3_000, "lead_samples": 5_001},

@@ -1,10 +1,11 @@
 """Cut a long recording at silences into chunks that fit the model's window; no I/O.
 
 A chunk starts 500 ms before speech and ends 300 ms after it. Speech on both sides of a silence
-shorter than 0.8 s shares a chunk; a longer silence separates chunks, for files of any length
-(docs/decisions/035). A chunk that reaches the target length is cut at the best place: in a pause if
-there is one, else where speech is least likely and quietest, preferably in its last third. Where
-speech continues over a cut, the next chunk starts at exactly the sample where this one ends.
+shorter than 0.6 s shares a chunk; a longer silence separates chunks, for files of any length
+(docs/decisions/035). Where a silence is shorter than both paddings, the post-roll comes first. A
+chunk that reaches the target length is cut at the best place: in a pause if there is one, else
+where speech is least likely and quietest, preferably in its last third. Where speech continues over
+a cut, the next chunk starts at exactly the sample where this one ends.
 
 ::
 
@@ -35,7 +36,7 @@ from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Whisper's window: the maximum length of a chunk."""
 
-BORDER_S = 0.8
+BORDER_S = 0.6
 """A pause of at least this length ends a sentence, in files and in subtitles."""
 
 _DOUBT_SAMPLES = 2 * SAMPLE_RATE_HZ
@@ -65,10 +66,9 @@ class CutRules:
                 f"target_samples is {self.target_samples}; it must be "
                 f"{SAMPLE_RATE_HZ} to {MAX_PIECE_SAMPLES} minus trail_samples"
             )
-        pads = self.lead_samples + self.trail_samples
-        if min(self.lead_samples, self.trail_samples) < 0 or pads > self.merge_samples:
-            raise ValueError("merge_samples must be at least lead_samples plus trail_samples")
-        if 2 * pads > self.target_samples:
+        if self.lead_samples < 0 or not 0 <= self.trail_samples <= self.merge_samples:
+            raise ValueError("padding must not be negative, nor trail_samples over merge_samples")
+        if 2 * (self.lead_samples + self.trail_samples) > self.target_samples:
             raise ValueError("target_samples must be at least twice the padding")
 
 
