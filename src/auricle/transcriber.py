@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from auricle.types import ANONYMOUS, Chunk, ClientId, Job, Source, Transcript
+from auricle.types import ANONYMOUS, Chunk, ClientId, Job, ReservationRequest, Source, Transcript
 
 JOB_OVERHEAD_S = 5.0
 """Fixed cost of a job in seconds of audio: `load` = audio + this.
@@ -120,33 +120,18 @@ class Transcriber(Protocol):
         """
         ...
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        *,
-        max_wait_s: float | None = None,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> str:
+    def reserve(self, request: ReservationRequest) -> str:
         """Admit a caller before its audio arrives, and reserve queue room for its jobs.
 
-        A job that names the reservation is always accepted. The first job uses up the reservation,
-        unless it is ``standing`` (for a live session, which needs room for each final). Call
-        :meth:`release` when the caller disconnects.
-
-        Args:
-            client: The client whose share of the queue is used.
-            audio_s: Maximum audio queued under this reservation at once, in seconds.
-            max_wait_s: Raise if the queue's wait is already longer than this, in seconds.
-            standing: Keep the reservation until it is released.
-            resumed: Whether this resumes a session; those are admitted before new ones.
+        A job that names the reservation is always accepted. Call :meth:`release` when the caller
+        disconnects.
 
         Returns:
             The reservation's ID.
 
         Raises:
-            Overloaded: There is no room, no worker is ready, or the service is draining.
+            Overloaded: There is no room, no worker is ready, the queue's wait is already longer
+                than ``max_wait_s``, or the service is draining.
             RateLimited: The client has reached its limit of crashes.
         """
         ...

@@ -137,6 +137,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservationRequest:
+    """A request for queue room before the audio arrives.
+
+    Attributes:
+        client: The client whose share of the queue is used.
+        audio_s: Maximum audio queued under the reservation at once, in seconds.
+        max_wait_s: Maximum wait in the queue, in seconds; ``None``: no deadline.
+        standing: Keep the reservation until it is released, for a live session, which needs room
+            for each final. Otherwise the first job uses it up.
+        resumed: Whether this resumes a session; those are admitted before new ones.
+    """
+
+    client: ClientId
+    audio_s: float
+    max_wait_s: float | None = None
+    standing: bool = False
+    resumed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """One word; times are samples from the start of its audio.
 

@@ -27,7 +27,16 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Transcriber
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Transcript
+from auricle.types import (
+    ANONYMOUS,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    ReservationRequest,
+    Transcript,
+)
 from tests.conformance.subject import Maker, Subject, still_there
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
@@ -290,7 +299,7 @@ async def test_the_death_of_a_worker_in_flight_is_invisible(
 async def test_many_deaths_cost_no_word(open_transcriber: Maker, tmp_path: Path) -> None:
     async with open_transcriber(nodes=2, workers=2) as subject:
         notes = Notes(tmp_path / "runs")
-        room = subject.transcriber.reserve(ANONYMOUS, 20.0, standing=True)
+        room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 20.0, standing=True))
         jobs = [job(f"j{n}", notes.line, "sleep:0.05", reservation=room) for n in range(60)]
         running = asyncio.gather(*map(subject.transcriber.transcribe, jobs))
         for nth in (5, 20, 35):  # only these runs, and none of them is over yet
@@ -349,7 +358,7 @@ async def test_a_live_final_outlives_more_than_one_loss(
 ) -> None:
     async with open_transcriber(nodes=2) as subject:
         notes = Notes(tmp_path / "runs")
-        room = subject.transcriber.reserve(ANONYMOUS, 10.0, standing=True)
+        room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 10.0, standing=True))
         asked = job("a", notes.line, "sleep:1.5", utterance="s1/1", reservation=room)
         running = asyncio.create_task(subject.transcriber.transcribe(asked))
         await lose_each_run(subject, notes, running, most=3)
@@ -511,8 +520,8 @@ async def test_a_reservation_is_worth_its_room_when_all_else_is_full(
 ) -> None:
     async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
         transcriber = subject.transcriber
-        one = transcriber.reserve(ANONYMOUS, 4.0)
-        standing = transcriber.reserve(ANONYMOUS, 4.0, standing=True)
+        one = transcriber.reserve(ReservationRequest(ANONYMOUS, 4.0))
+        standing = transcriber.reserve(ReservationRequest(ANONYMOUS, 4.0, standing=True))
         gate, blocker = await blocked(subject, tmp_path)
         others = asyncio.gather(
             *(transcriber.transcribe(job(f"o{n}", seconds=4.0)) for n in range(8)),
@@ -541,21 +550,25 @@ async def test_room_is_refused_when_there_is_none_and_given_back_by_release(
 ) -> None:
     async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
         transcriber = subject.transcriber
-        first = transcriber.reserve(ANONYMOUS, 10.0, standing=True)
+        first = transcriber.reserve(ReservationRequest(ANONYMOUS, 10.0, standing=True))
         with pytest.raises(Overloaded) as caught:  # what is left is kept for those that come back
-            transcriber.reserve(ANONYMOUS, 9.0, standing=True)
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0, standing=True))
         assert type(caught.value) is Overloaded
         assert caught.value.retry_after_s >= 1
-        resumed = transcriber.reserve(ANONYMOUS, 9.0, standing=True, resumed=True)
-        busy = transcriber.reserve(ANONYMOUS, 0.5)  # the only worker is spoken for
+        resumed = transcriber.reserve(
+            ReservationRequest(ANONYMOUS, 9.0, standing=True, resumed=True)
+        )
+        busy = transcriber.reserve(
+            ReservationRequest(ANONYMOUS, 0.5)
+        )  # the only worker is spoken for
         with pytest.raises(Overloaded):
-            transcriber.reserve(ANONYMOUS, 9.0)
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0))
         assert transcriber.stats().reserved_audio_s == 19.5
         transcriber.release(busy)
         transcriber.release(first)
         transcriber.release(resumed)
         assert transcriber.stats().reserved_audio_s == 0.0
-        transcriber.reserve(ANONYMOUS, 18.0, standing=True)
+        transcriber.reserve(ReservationRequest(ANONYMOUS, 18.0, standing=True))
 
 
 async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(
@@ -563,8 +576,8 @@ async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(
 ) -> None:
     async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
         transcriber = subject.transcriber
-        one = transcriber.reserve(ANONYMOUS, 5.0)
-        standing = transcriber.reserve(ANONYMOUS, 6.0, standing=True)
+        one = transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
+        standing = transcriber.reserve(ReservationRequest(ANONYMOUS, 6.0, standing=True))
         assert transcriber.stats().reserved_audio_s == 11.0
         await transcriber.transcribe(job("a", reservation=one))
         await transcriber.transcribe(job("b", reservation=standing))
@@ -583,7 +596,7 @@ async def test_before_anything_is_ready_all_is_refused_with_a_time(
             await subject.transcriber.transcribe(job("a"))
         assert caught.value.retry_after_s >= 1
         with pytest.raises(NoWorkerReady):
-            subject.transcriber.reserve(ANONYMOUS, 5.0)
+            subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
         assert not subject.transcriber.stats().ready
 
 
@@ -592,13 +605,13 @@ async def test_closing_finishes_what_was_accepted_and_takes_nothing_new(
 ) -> None:
     async with open_transcriber(nodes=1) as subject:
         gate, accepted = await blocked(subject, tmp_path)
-        room = subject.transcriber.reserve(ANONYMOUS, 5.0)
+        room = subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
         closing = asyncio.create_task(subject.transcriber.aclose(drain_s=30))
         await asyncio.sleep(0)
         with pytest.raises(Draining):
             await subject.transcriber.transcribe(job("late"))
         with pytest.raises(Draining):
-            subject.transcriber.reserve(ANONYMOUS, 5.0)
+            subject.transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
         assert not subject.transcriber.stats().ready
         gate.open()
         assert (await accepted).attempts == 1

@@ -33,6 +33,7 @@ from auricle.types import (
     Job,
     JobKind,
     Options,
+    ReservationRequest,
     Segment,
     Source,
     Transcript,
@@ -172,7 +173,7 @@ async def test_pieces_of_a_long_file_are_never_finals() -> None:
 
 async def test_a_file_that_turns_out_to_be_long_gives_its_room_back_at_once() -> None:
     transcriber = FakeTranscriber()
-    room = transcriber.reserve(ANONYMOUS, 5)
+    room = transcriber.reserve(ReservationRequest(ANONYMOUS, 5))
     request = FileRequest(SOURCE, "f", is_urgent=True, reservation=room)
     transcriber.script = [lambda job: heard(str(len(transcriber.reserved)), job)] * 2
     result = await run(transcriber, file_of(20, 20), request)

@@ -21,7 +21,7 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.types import ANONYMOUS
+from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.service import CLIP, listening, poll_until
@@ -131,7 +131,7 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
 
 async def test_a_full_queue_says_when_to_come_back(served: Served) -> None:
     await poll_until(lambda: not served.pool.stats().reserved_audio_s)
-    room = served.pool.reserve(ANONYMOUS, QUEUE_AUDIO_S)
+    room = served.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S))
     try:
         with pytest.raises(InvalidStatus) as caught:
             async with served.listen(**LINEAR):

@@ -19,7 +19,7 @@ from auricle.config.settings import (
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.live.registry import SESSION_AUDIO_S
-from auricle.types import ANONYMOUS
+from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.service import listening, poll_until
@@ -42,7 +42,7 @@ class Served:
     def fill(self, left_s: float) -> str:
         """Keep room for others, so that so much is left."""
         taken_s = self.pool.stats().reserved_audio_s
-        return self.pool.reserve(ANONYMOUS, QUEUE_AUDIO_S - left_s - taken_s)
+        return self.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S - left_s - taken_s))
 
     async def refused(self, **query: Any) -> tuple[int, str, str | None]:
         with pytest.raises(InvalidStatus) as caught:

@@ -10,7 +10,7 @@ import pytest
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import EngineSettings, QueueSettings
 from auricle.errors import Overloaded, PoisonJob
-from auricle.types import ANONYMOUS, Job, JobId, JobKind
+from auricle.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
 from tests.conformance.test_transcriber import Notes, as_a_client, blocked, job, waiting
 from tests.support.scripted_engine import answer
@@ -85,9 +85,9 @@ async def test_what_one_gateway_saw_convicted_costs_the_other_no_worker(tmp_path
 async def test_each_gateway_lets_in_its_part_and_no_more(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, queue_audio_s=40) as (first, second):
         for transcriber in (first.transcriber, second):
-            transcriber.reserve(ANONYMOUS, 15.0)
+            transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
             with pytest.raises(Overloaded):
-                transcriber.reserve(ANONYMOUS, 15.0)
+                transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
 
 
 async def test_what_waits_for_others_is_no_room_of_ours(tmp_path: Path) -> None:
@@ -100,15 +100,15 @@ async def test_what_waits_for_others_is_no_room_of_ours(tmp_path: Path) -> None:
             while second.stats().waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
                 await asyncio.sleep(0.05)
         with pytest.raises(Overloaded):
-            second.reserve(ANONYMOUS, 15.0)
-        second.reserve(ANONYMOUS, 5.0)
+            second.reserve(ReservationRequest(ANONYMOUS, 15.0))
+        second.reserve(ReservationRequest(ANONYMOUS, 5.0))
         gate.open()
         await asyncio.gather(blocker, running)
 
 
 async def test_a_session_keeps_its_finals_when_the_other_gateway_floods(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, queue_audio_s=20) as (first, second):
-        room = second.reserve(ANONYMOUS, 8.0, standing=True)
+        room = second.reserve(ReservationRequest(ANONYMOUS, 8.0, standing=True))
         gate, blocker = await blocked(first, tmp_path)
         flood = asyncio.gather(
             *(first.transcriber.transcribe(job(f"f{n}", seconds=4.0)) for n in range(12)),

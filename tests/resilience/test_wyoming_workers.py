@@ -17,7 +17,7 @@ from auricle.config.settings import (
     WorkerSettings,
 )
 from auricle.server.app import create_app
-from auricle.types import ANONYMOUS
+from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
@@ -95,7 +95,7 @@ async def test_a_full_queue_says_so_and_never_to_those_that_are_in(served: Serve
         await within.send(first)
         await within.until("voice-started")
         left_s = QUEUE_AUDIO_S - served.pool.stats().reserved_audio_s
-        room = served.pool.reserve(ANONYMOUS, left_s - 4)
+        room = served.pool.reserve(ReservationRequest(ANONYMOUS, left_s - 4))
         async with served.service.call() as refused:
             await refused.send(spoken(SPEECH[:16_000]))
             await refused.until_closed()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import anyio
 
 from auricle.transcriber import Stats, WorkerStats
-from auricle.types import ClientId, Job, Segment, Timing, Transcript
+from auricle.types import Job, ReservationRequest, Segment, Timing, Transcript
 
 Answer = Transcript | Exception | Callable[[Job], Transcript]
 
@@ -51,11 +51,9 @@ class FakeTranscriber:
     current: Stats | Exception = READY
     jobs: list[Job] = field(default_factory=list)
     cancelled: list[Job] = field(default_factory=list)
-    reserved: dict[str, float] = field(default_factory=dict)
-    reservations: list[tuple[ClientId, float]] = field(default_factory=list)
-    patience_s: list[float | None] = field(default_factory=list)
-    standing: dict[str, bool] = field(default_factory=dict)
-    """The rooms that were kept for sessions, and whether those came back."""
+    reserved: dict[str, ReservationRequest] = field(default_factory=dict)
+    reservations: list[ReservationRequest] = field(default_factory=list)
+    """All that were granted."""
     in_flight: int = 0
     max_in_flight: int = 0
     times_asked: int = 0
@@ -81,23 +79,12 @@ class FakeTranscriber:
             raise answer
         return answer if isinstance(answer, Transcript) else answer(job)
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        *,
-        max_wait_s: float | None = None,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> str:
+    def reserve(self, request: ReservationRequest) -> str:
         if self.refuse is not None:
             raise self.refuse
         name = f"room-{next(iter(self._names))}"
-        self.reserved[name] = audio_s
-        self.reservations.append((client, audio_s))
-        self.patience_s.append(max_wait_s)
-        if standing:
-            self.standing[name] = resumed
+        self.reserved[name] = request
+        self.reservations.append(request)
         return name
 
     def release(self, reservation: str) -> None:

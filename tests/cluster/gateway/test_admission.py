@@ -4,7 +4,7 @@ import pytest
 from auricle.cluster.gateway.admission import FleetCapacity, GatewayAdmission
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
+from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 
 pytestmark = pytest.mark.unit
 
@@ -38,7 +38,7 @@ def books(
 
 def room(of: GatewayAdmission, audio_s: float, *, client: ClientId = ANONYMOUS, **how: bool) -> str:
     given = {"standing": False, "resumed": False} | how
-    name, shed = of.reserve(client, audio_s, max_wait_s=None, **given)
+    name, shed = of.reserve(ReservationRequest(client, audio_s, max_wait_s=None, **given))
     assert not shed
     return name
 
@@ -140,8 +140,12 @@ def test_a_wait_that_would_be_too_long_is_refused() -> None:
     )
     mine = books(busy)
     with pytest.raises(Overloaded):
-        mine.reserve(ANONYMOUS, 5.0, max_wait_s=5.0, standing=False, resumed=False)
-    mine.reserve(ANONYMOUS, 5.0, max_wait_s=500.0, standing=False, resumed=False)
+        mine.reserve(
+            ReservationRequest(ANONYMOUS, 5.0, max_wait_s=5.0, standing=False, resumed=False)
+        )
+    mine.reserve(
+        ReservationRequest(ANONYMOUS, 5.0, max_wait_s=500.0, standing=False, resumed=False)
+    )
 
 
 def test_a_reservation_is_worth_one_job_unless_it_stands() -> None:
@@ -173,14 +177,20 @@ def test_guesses_make_way_for_room() -> None:
     guess, _ = mine.open(job(30.0, JobKind.PARTIAL), 0.0)
     early, _ = mine.open(job(30.0, JobKind.SPECULATIVE), 0.0)
     final, _ = mine.open(job(30.0), 0.0)
-    _, shed = mine.reserve(ANONYMOUS, 20.0, max_wait_s=None, standing=False, resumed=False)
+    _, shed = mine.reserve(
+        ReservationRequest(ANONYMOUS, 20.0, max_wait_s=None, standing=False, resumed=False)
+    )
     assert shed == [early]
     mine.close(early)
-    _, shed = mine.reserve(ANONYMOUS, 50.0, max_wait_s=None, standing=False, resumed=False)
+    _, shed = mine.reserve(
+        ReservationRequest(ANONYMOUS, 50.0, max_wait_s=None, standing=False, resumed=False)
+    )
     assert shed == [guess]
     mine.close(guess)
     with pytest.raises(Overloaded):
-        mine.reserve(ANONYMOUS, 1.0, max_wait_s=None, standing=False, resumed=False)
+        mine.reserve(
+            ReservationRequest(ANONYMOUS, 1.0, max_wait_s=None, standing=False, resumed=False)
+        )
     mine.close(final)
 
 

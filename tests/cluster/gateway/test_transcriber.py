@@ -26,7 +26,7 @@ from auricle.errors import (
     PoisonJob,
     SetupError,
 )
-from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, Transcript
+from auricle.types import ANONYMOUS, Job, JobId, JobKind, Options, ReservationRequest, Transcript
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway, running_recogniser, until_ready
 from tests.support.scripted_engine import answer
@@ -107,9 +107,9 @@ async def test_one_with_two_addresses_is_one(two: Pair) -> None:
 
 async def test_each_part_of_a_gateway_is_what_the_settings_say(two: Pair) -> None:
     async with gateway(two[0].url, gateways=2) as remote:
-        remote.reserve(ANONYMOUS, 150.0)
+        remote.reserve(ReservationRequest(ANONYMOUS, 150.0))
         with pytest.raises(Overloaded):
-            remote.reserve(ANONYMOUS, 1.0)
+            remote.reserve(ReservationRequest(ANONYMOUS, 1.0))
 
 
 async def test_finals_of_one_gateway_pass_the_files_of_another(two: Pair, tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ async def test_a_live_final_is_answered_by_the_one_that_comes_back(tmp_path: Pat
     notes = Notes(tmp_path / "notes")
     with running_recogniser() as first:
         async with proxy_to(first.port) as proxy, gateway(proxy.url) as remote:
-            room = remote.reserve(ANONYMOUS, 5.0, standing=True)
+            room = remote.reserve(ReservationRequest(ANONYMOUS, 5.0, standing=True))
             asked = job("a", notes.line, "sleep:1", reservation=room)
             running = asyncio.create_task(remote.transcribe(asked))
             for run in (1, 2):  # more often than anything else is asked again
@@ -185,7 +185,7 @@ async def test_a_live_final_is_answered_by_the_one_that_comes_back(tmp_path: Pat
             with pytest.raises(NoWorkerReady):
                 await remote.transcribe(job("b"))
             with pytest.raises(NoWorkerReady):
-                remote.reserve(ANONYMOUS, 1.0)
+                remote.reserve(ReservationRequest(ANONYMOUS, 1.0))
             assert not running.done()
             with running_recogniser() as second:
                 proxy.target_port = second.port
@@ -256,9 +256,9 @@ async def test_a_key_that_sends_poison_uses_up_its_budget_here_too() -> None:
             with pytest.raises(PoisonJob):
                 await remote.transcribe(named)
             with pytest.raises(AuricleError) as caught:
-                remote.reserve("alice", 1.0)  # type: ignore[arg-type]
+                remote.reserve(ReservationRequest("alice", 1.0))  # type: ignore[arg-type]
             assert caught.value.code == "rate_limited"
-            remote.reserve(ANONYMOUS, 1.0)
+            remote.reserve(ReservationRequest(ANONYMOUS, 1.0))
 
 
 async def test_room_is_worth_waiting_for_when_the_recogniser_is_full(tmp_path: Path) -> None:
@@ -266,9 +266,9 @@ async def test_room_is_worth_waiting_for_when_the_recogniser_is_full(tmp_path: P
     gate.touch()
     with running_recogniser(queue_audio_s=4, key_share=1) as only:
         async with gateway(only.url) as mine, gateway(only.url) as greedy:
-            room = mine.reserve(ANONYMOUS, 2.0, standing=True)
-            short = mine.reserve(ANONYMOUS, 2.0)
-            rooms = [greedy.reserve(ANONYMOUS, 1.0) for _ in range(4)]
+            room = mine.reserve(ReservationRequest(ANONYMOUS, 2.0, standing=True))
+            short = mine.reserve(ReservationRequest(ANONYMOUS, 2.0))
+            rooms = [greedy.reserve(ReservationRequest(ANONYMOUS, 1.0)) for _ in range(4)]
             held = asyncio.create_task(greedy.transcribe(job("held", f"hold:{gate}")))
             await poll_until(lambda: mine.stats().running_jobs == 1)
             others = []

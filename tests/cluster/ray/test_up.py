@@ -23,7 +23,7 @@ from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.messages import CAPACITY_PATH
 from auricle.config.settings import ModelSettings
 from auricle.errors import Overloaded
-from auricle.types import ANONYMOUS, Job, JobId, Options, Transcript
+from auricle.types import ANONYMOUS, Job, JobId, Options, ReservationRequest, Transcript
 from bench.service import free_port
 from tests.support.clips import CLIPS, words
 from tests.support.command import Command, command, environment, until
@@ -247,7 +247,7 @@ async def test_there_are_more_replicas_when_more_audio_waits(
 async def jobs_at_both(remote: RemoteTranscriber, folder: Path) -> AsyncIterator[None]:
     """Let jobs run and wait at both replicas; then resume, and check that each is answered."""
     gate = folder / "gate"
-    room = remote.reserve(ANONYMOUS, 30, standing=True)  # as a live session has
+    room = remote.reserve(ReservationRequest(ANONYMOUS, 30, standing=True))  # as a live session has
     held = await on_both(remote, gate, room)
     waiting = [job(room=room) for _ in range(4)]
     asked = [asyncio.ensure_future(remote.transcribe(one)) for one in waiting]

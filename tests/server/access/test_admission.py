@@ -10,7 +10,7 @@ from auricle.server.access.admission import (
     estimate_s,
     reserved,
 )
-from auricle.types import ANONYMOUS, ClientId
+from auricle.types import ANONYMOUS, ClientId, ReservationRequest
 from tests.support.transcriber import FakeTranscriber
 
 pytestmark = pytest.mark.unit
@@ -44,7 +44,7 @@ def test_a_json_body_is_taken_for_an_utterance(size_bytes: int | None, audio_s: 
 def test_room_is_given_back_when_the_request_fails() -> None:
     transcriber = FakeTranscriber()
     with contextlib.suppress(RuntimeError), reserved(transcriber, ANONYMOUS, 5, 30) as room:
-        assert transcriber.reserved == {room: 5}
+        assert transcriber.reserved == {room: ReservationRequest(ANONYMOUS, 5, 30)}
         raise RuntimeError
     assert transcriber.reserved == {}
 

@@ -105,7 +105,7 @@ async def test_silence_is_an_empty_transcript_and_no_job(
     assert await caller.ask(SPEECH[:16_000] * 0) == ""
     assert service.transcriber.jobs == []
     assert await caller.ask(SPEECH[:0]) == ""
-    assert len(service.transcriber.standing) == 1  # no audio, no session
+    assert len(service.transcriber.reservations) == 1  # no audio, no session
 
 
 async def test_who_closes_its_side_behind_the_last_word_gets_its_transcript(

@@ -20,7 +20,7 @@ from auricle.server.live.registry import (
     SESSION_AUDIO_S,
 )
 from auricle.server.live.runner import LiveRunner
-from auricle.types import ClientId
+from auricle.types import ClientId, ReservationRequest
 from tests.support.live_sessions import ALICE, Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
@@ -68,9 +68,10 @@ async def test_a_new_session_is_admitted_only_if_its_finals_would_be_in_time(
 ) -> None:
     fakes.live.admit(ALICE, None, is_resuming=False)
     fakes.live.admit(ALICE, None, is_resuming=True)
-    assert fakes.transcriber.reservations == [(ALICE, SESSION_AUDIO_S)] * 2
-    assert fakes.transcriber.patience_s == [LATE_S, None]
-    assert list(fakes.transcriber.standing.values()) == [False, True]
+    assert fakes.transcriber.reservations == [
+        ReservationRequest(ALICE, SESSION_AUDIO_S, LATE_S, standing=True),
+        ReservationRequest(ALICE, SESSION_AUDIO_S, standing=True, resumed=True),
+    ]
 
 
 async def test_the_share_of_places_that_is_free_goes_down_to_nothing() -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind
+from auricle.transcriber import JOB_OVERHEAD_S
+from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket
 from auricle.workers.asr.speed import Speed, Workers
@@ -57,12 +58,18 @@ class Desk:
     def claim(self, seconds: float, room: str | None = None, *, upstream: bool = False) -> bool:
         return self.it.claim(self.ticket(seconds, room=room, upstream=upstream).job)
 
-    def to_shed(self, client: ClientId, seconds: float, spare_s: float = 0.0) -> list[Ticket]:
-        return self.it.to_shed(client, seconds, spare_s)
+    def to_shed(self, client: ClientId, seconds: float, **how: bool) -> list[Ticket]:
+        return self.it.to_shed(ReservationRequest(client, seconds, **how))
+
+    def refuse_late(
+        self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
+    ) -> None:
+        request = ReservationRequest(client, load_s - JOB_OVERHEAD_S, max_wait_s)
+        self.it.refuse_late(request, kind)
 
     def refusal_s(self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float) -> int:
         with pytest.raises(Overloaded, match="deadline") as caught:
-            self.it.refuse_late(client, kind, load_s, max_wait_s)
+            self.refuse_late(client, kind, load_s, max_wait_s)
         return caught.value.retry_after_s
 
 
@@ -92,19 +99,19 @@ def test_guesses_make_room_where_jobs_are_too_many() -> None:
     others = [desk.wait(1, B, JobKind.SPECULATIVE) for _ in range(2)]
     assert desk.to_shed(A, 1.0) == [second]
     assert desk.to_shed(ANONYMOUS, 1.0) == [others[1]]
-    desk.it.keep(A, 1.0, standing=False)
+    desk.it.keep(ReservationRequest(A, 1.0, standing=False))
     assert desk.to_shed(A, 1.0) == [second, first]
-    desk.it.keep(B, 1.0, standing=True)  # a session waits for nothing
+    desk.it.keep(ReservationRequest(B, 1.0, standing=True))  # a session waits for nothing
     assert desk.to_shed(A, 1.0) == [second, first]
 
 
 def test_room_that_is_to_stay_free_is_the_whole_queues_and_not_the_shares() -> None:
-    desk = Desk(queue_audio_s=20, key_share=0.5)
+    desk = Desk(queue_audio_s=20, key_share=0.7)
     desk.wait(5, A)
     desk.wait(5, B)
-    assert desk.to_shed(A, 5.0, spare_s=5.0) == []
+    assert desk.to_shed(A, 8.0, standing=True) == []
     with pytest.raises(Overloaded, match="the queue is full"):
-        desk.to_shed(A, 5.0, spare_s=5.1)
+        desk.to_shed(A, 8.1, standing=True)
 
 
 def test_however_little_waits_the_bound_holds_and_an_empty_queue_takes_anything() -> None:
@@ -130,7 +137,7 @@ def test_a_share_is_counted_for_each_key_and_none_for_who_has_no_key() -> None:
 
 def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
     desk = Desk(queue_jobs=2)
-    room = desk.it.keep(A, 5.0, standing=False)
+    room = desk.it.keep(ReservationRequest(A, 5.0, standing=False))
     desk.wait(1, B)
     with pytest.raises(Overloaded, match="the queue is full"):
         desk.to_shed(B, 1.0)
@@ -141,7 +148,7 @@ def test_a_reserved_job_takes_a_place_until_it_waits() -> None:
 
 def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
     desk = Desk(queue_audio_s=30)
-    room = desk.it.keep(A, 10.0, standing=True)
+    room = desk.it.keep(ReservationRequest(A, 10.0, standing=True))
     desk.wait(8, A, room=room)
     desk.to_shed(B, 20.0)
     desk.wait(12, A, room=room)
@@ -152,7 +159,7 @@ def test_a_standing_room_counts_once_whether_its_finals_wait_or_not() -> None:
 
 def test_what_waits_in_a_standing_room_and_what_comes_must_fit_it_together() -> None:
     desk = Desk()
-    room = desk.it.keep(A, 5.0, standing=True)
+    room = desk.it.keep(ReservationRequest(A, 5.0, standing=True))
     assert desk.claim(30.0, room)  # the first may be however long
     desk.wait(1, A, room=room)
     assert desk.claim(4.0, room)
@@ -161,7 +168,7 @@ def test_what_waits_in_a_standing_room_and_what_comes_must_fit_it_together() -> 
 
 def test_ones_own_room_is_ahead_as_well() -> None:
     desk = Desk()
-    desk.it.keep(A, 5.0, standing=False)
+    desk.it.keep(ReservationRequest(A, 5.0, standing=False))
     assert desk.refusal_s(A, JobKind.FINAL, 10.0, 25.0) == 1  # 10 and 10 s, with margin 26
 
 
@@ -173,9 +180,11 @@ def test_no_name_and_unknown_names_claim_nothing() -> None:
 
 def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
     desk = Desk(queue_audio_s=50)
-    assert desk.it.spare_s(standing=True, resumed=False) == 5.0
-    assert desk.it.spare_s(standing=True, resumed=True) == 0.0
-    assert desk.it.spare_s(standing=False, resumed=False) == 0.0
+    assert desk.to_shed(A, 50.0) == []
+    assert desk.to_shed(A, 50.0, standing=True, resumed=True) == []
+    assert desk.to_shed(A, 45.0, standing=True) == []
+    with pytest.raises(Overloaded, match="the queue is full"):
+        desk.to_shed(A, 45.1, standing=True)
 
 
 def test_files_may_fill_half_of_the_queue_to_the_edge() -> None:
@@ -195,8 +204,8 @@ def test_who_is_refused_is_told_when_the_queue_will_be_empty() -> None:
     desk = Desk(queue_audio_s=20, ready=2)
     desk.wait(5, A, JobKind.FILE)
     desk.wait(15, B)
-    desk.it.keep(A, 3.0, standing=False)
-    desk.it.keep(A, 30.0, standing=True)
+    desk.it.keep(ReservationRequest(A, 3.0, standing=False))
+    desk.it.keep(ReservationRequest(A, 30.0, standing=True))
     desk.backlog.running["w1"] = Batch((desk.ticket(7),), 1.0)
     with pytest.raises(Overloaded) as caught:
         desk.to_shed(B, 1.0)
@@ -209,14 +218,14 @@ def test_a_wait_counts_what_is_as_urgent_and_turns_with_others() -> None:
     desk.wait(5, A)  # 10 s of load
     desk.wait(5, A, JobKind.FILE)  # less urgent
     assert desk.refusal_s(A, JobKind.FINAL, 10.0, 25.0) == 1  # 20 s, with margin 26
-    desk.it.refuse_late(A, JobKind.FINAL, 10.0, 26.0)
+    desk.refuse_late(A, JobKind.FINAL, 10.0, 26.0)
     assert desk.refusal_s(A, JobKind.FILE, 10.0, 26.0) == 13
     for _ in range(9):
         desk.wait(5, B)
     assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 13  # 15 s of the other's 90
-    desk.it.keep(A, 5.0, standing=True)
+    desk.it.keep(ReservationRequest(A, 5.0, standing=True))
     assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 13
-    desk.it.keep(A, 5.0, standing=False)
+    desk.it.keep(ReservationRequest(A, 5.0, standing=False))
     assert desk.refusal_s(A, JobKind.FINAL, 10.0, 32.5) == 39  # 20 s ahead, 25 of the other's
 
 
@@ -224,8 +233,8 @@ def test_half_of_what_runs_is_still_ahead() -> None:
     desk = Desk()
     desk.backlog.running["w1"] = Batch((desk.ticket(15), desk.ticket(5)), 1.0)
     assert desk.refusal_s(A, JobKind.FINAL, 5.0, 20.0) == 6  # 20 s, with margin 26
-    desk.it.refuse_late(A, JobKind.FINAL, 5.0, 26.0)
-    desk.it.refuse_late(A, JobKind.FINAL, 5.0, None)
+    desk.refuse_late(A, JobKind.FINAL, 5.0, 26.0)
+    desk.refuse_late(A, JobKind.FINAL, 5.0, None)
 
 
 def test_a_short_wait_that_is_too_long_is_refused_as_well() -> None:
@@ -236,12 +245,15 @@ def test_a_short_wait_that_is_too_long_is_refused_as_well() -> None:
 
 
 def test_nothing_is_too_late_when_nothing_is_ahead() -> None:
-    Desk().it.refuse_late(A, JobKind.FINAL, 100.0, 0.1)
+    Desk().refuse_late(A, JobKind.FINAL, 100.0, 0.1)
 
 
 def test_released_room_is_gone_and_may_be_released_again() -> None:
     desk = Desk()
-    room, other = desk.it.keep(A, 5.0, standing=True), desk.it.keep(A, 7.0, standing=False)
+    room, other = (
+        desk.it.keep(ReservationRequest(A, 5.0, standing=True)),
+        desk.it.keep(ReservationRequest(A, 7.0, standing=False)),
+    )
     assert room != other
     assert desk.it.reserved_audio_s == 12.0
     desk.it.release(room)

@@ -25,7 +25,7 @@ from auricle.errors import (
     SetupError,
     Superseded,
 )
-from auricle.types import ClientId, Job, JobId, JobKind, Options, Transcript
+from auricle.types import ClientId, Job, JobId, JobKind, Options, ReservationRequest, Transcript
 from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.process.messages import StartAsr
 from tests.support.poll import poll_until
@@ -327,7 +327,7 @@ async def test_without_a_ready_worker_new_work_is_refused_and_accepted_work_wait
     open_pool: PoolFactory,
 ) -> None:
     async with open_pool(workers=1) as pool:
-        reservation = pool.reserve(ClientId("anonymous"), 5.0)
+        reservation = pool.reserve(ReservationRequest(ClientId("anonymous"), 5.0))
         os.kill(pids(pool)[0], signal.SIGKILL)
         await poll_until(lambda: states(pool) != ["ready"])
         with pytest.raises(NoWorkerReady) as caught:
@@ -489,7 +489,7 @@ async def test_a_job_that_cannot_be_handed_over_ends_alone(
 
 async def test_a_reservation_is_no_way_into_a_closed_pool(open_pool: PoolFactory) -> None:
     async with open_pool() as pool:
-        reservation = pool.reserve(ClientId("anonymous"), 5.0)
+        reservation = pool.reserve(ReservationRequest(ClientId("anonymous"), 5.0))
         await pool.aclose()
         with pytest.raises(Draining):
             await pool.transcribe(job("late", reservation=reservation))

@@ -13,7 +13,7 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.types import ClientId, Job, JobId, JobKind, Options
+from auricle.types import ClientId, Job, JobId, JobKind, Options, ReservationRequest
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import (
     LIVE_LATELY_S,
@@ -348,7 +348,7 @@ def test_a_key_may_fill_only_its_share_of_the_jobs() -> None:
     for n in range(5):
         it.submit(job(f"g{n}", 0.1, client="greedy"), 0.0)
     with pytest.raises(Overloaded, match="share"):
-        it.reserve(ClientId("greedy"), 0.1, 0.0)
+        it.reserve(ReservationRequest(ClientId("greedy"), 0.1), 0.0)
     it.submit(job("m", 0.1, client="modest"), 0.0)
 
 
@@ -379,8 +379,10 @@ def test_room_that_would_be_used_too_late_is_refused_at_once() -> None:
     it.speed.observe(1.0)
     it.submit(job("ahead"), 0.0)
     with pytest.raises(Overloaded, match="deadline"):
-        it.reserve(ClientId("anonymous"), 5.0, 0.0, max_wait_s=22.0)  # 7 and 10 s, with margin
-    it.reserve(ClientId("anonymous"), 5.0, 0.0, max_wait_s=22.2)
+        it.reserve(
+            ReservationRequest(ClientId("anonymous"), 5.0, max_wait_s=22.0), 0.0
+        )  # 7 and 10 s, with margin
+    it.reserve(ReservationRequest(ClientId("anonymous"), 5.0, max_wait_s=22.2), 0.0)
 
 
 def test_what_a_batch_took_is_how_fast_a_worker_is() -> None:
@@ -411,7 +413,9 @@ def test_an_idle_worker_is_given_work_however_slow_the_machine_was_measured() ->
     it.speed.observe(1000.0)
     it.submit(job("long", 20.0, client="a", max_wait_s=5.0), 0.0)
     it.next_batch("w1", 0.0)
-    room = it.reserve(ClientId("a"), 30.0, 0.0, max_wait_s=5.0)  # the other worker is idle
+    room = it.reserve(
+        ReservationRequest(ClientId("a"), 30.0, max_wait_s=5.0), 0.0
+    )  # the other worker is idle
     with pytest.raises(Overloaded, match="deadline"):  # but now it is spoken for
         it.submit(job("late", 1.0, client="b", max_wait_s=5.0), 0.0)
     it.admission.release(room)
@@ -433,9 +437,9 @@ def test_files_that_may_not_run_yet_keep_nobody_from_an_idle_worker() -> None:
 def test_a_session_needs_room_though_a_worker_is_idle_for_it_comes_to_stay() -> None:
     it = scheduler(size=2, queue_audio_s=20)
     it.speed.observe(1000.0)
-    it.reserve(ClientId("a"), 15.0, 0.0, standing=True)
+    it.reserve(ReservationRequest(ClientId("a"), 15.0, standing=True), 0.0)
     with pytest.raises(Overloaded, match="the queue is full"):
-        it.reserve(ClientId("a"), 15.0, 0.0, standing=True)
+        it.reserve(ReservationRequest(ClientId("a"), 15.0, standing=True), 0.0)
 
 
 def test_no_wait_is_too_long_to_be_told() -> None:
@@ -448,7 +452,7 @@ def test_no_wait_is_too_long_to_be_told() -> None:
 
 def test_reserved_room_is_taken_from_the_others_and_kept_for_its_owner() -> None:
     it = scheduler(queue_audio_s=10)
-    room = it.reserve(ClientId("a"), 6.0, 0.0)
+    room = it.reserve(ReservationRequest(ClientId("a"), 6.0), 0.0)
     it.submit(job("b", 4.0), 0.0)
     with pytest.raises(Overloaded):
         it.submit(job("c", 1.0), 0.0)
@@ -458,17 +462,17 @@ def test_reserved_room_is_taken_from_the_others_and_kept_for_its_owner() -> None
 
 def test_a_released_reservation_frees_its_room() -> None:
     it = scheduler(size=1, queue_audio_s=10)
-    room = it.reserve(ClientId("a"), 10.0, 0.0)
+    room = it.reserve(ReservationRequest(ClientId("a"), 10.0), 0.0)
     with pytest.raises(Overloaded):
-        it.reserve(ClientId("a"), 1.0, 0.0)
+        it.reserve(ReservationRequest(ClientId("a"), 1.0), 0.0)
     it.admission.release(room)
     it.admission.release(room)
-    it.reserve(ClientId("a"), 10.0, 0.0)
+    it.reserve(ReservationRequest(ClientId("a"), 10.0), 0.0)
 
 
 def test_a_standing_reservation_serves_each_of_its_finals() -> None:
     it = scheduler(queue_audio_s=40, batch=1)
-    room = it.reserve(ClientId("a"), 25.0, 0.0, standing=True)
+    room = it.reserve(ReservationRequest(ClientId("a"), 25.0, standing=True), 0.0)
     for n in range(3):
         it.submit(job(f"f{n}", 20.0, reservation=room), 0.0)
         run_next(it)
@@ -477,7 +481,7 @@ def test_a_standing_reservation_serves_each_of_its_finals() -> None:
 
 def test_a_session_can_always_let_one_final_wait_however_long_and_full_the_queue() -> None:
     it = scheduler(queue_audio_s=40, batch=1)
-    room = it.reserve(ClientId("anonymous"), 5.0, 0.0, standing=True)
+    room = it.reserve(ReservationRequest(ClientId("anonymous"), 5.0, standing=True), 0.0)
     it.submit(job("other", 35.0), 0.0)
     it.submit(job("f0", 25.0, reservation=room), 0.0)
     with pytest.raises(Overloaded):
@@ -490,7 +494,7 @@ def test_a_session_can_always_let_one_final_wait_however_long_and_full_the_queue
 
 def test_what_exceeds_a_standing_reservation_counts_like_any_other() -> None:
     it = scheduler(queue_audio_s=100)
-    room = it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True)
+    room = it.reserve(ReservationRequest(ClientId("anonymous"), 20.0, standing=True), 0.0)
     for n in range(5):
         it.submit(job(f"f{n}", 20.0, reservation=room), 0.0)
     with pytest.raises(Overloaded):
@@ -499,10 +503,10 @@ def test_what_exceeds_a_standing_reservation_counts_like_any_other() -> None:
 
 def test_resumed_sessions_are_let_in_before_new_ones() -> None:
     it = scheduler(queue_audio_s=100)
-    it.reserve(ClientId("anonymous"), 80.0, 0.0, standing=True)
+    it.reserve(ReservationRequest(ClientId("anonymous"), 80.0, standing=True), 0.0)
     with pytest.raises(Overloaded):
-        it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True)
-    it.reserve(ClientId("anonymous"), 20.0, 0.0, standing=True, resumed=True)
+        it.reserve(ReservationRequest(ClientId("anonymous"), 20.0, standing=True), 0.0)
+    it.reserve(ReservationRequest(ClientId("anonymous"), 20.0, standing=True, resumed=True), 0.0)
 
 
 # Deaths.
@@ -771,7 +775,7 @@ def test_a_key_whose_audio_keeps_crashing_the_engine_is_shut_out_for_a_while() -
         it.submit(job("x", client="mallory"), 10.0)
     assert caught.value.retry_after_s == 90
     with pytest.raises(RateLimited):
-        it.reserve(ClientId("mallory"), 1.0, 10.0)
+        it.reserve(ReservationRequest(ClientId("mallory"), 1.0), 10.0)
     with pytest.raises(RateLimited):
         it.submit(job("x", client="mallory"), 99.5)
     assert (it.counters.poison, it.counters.refused) == (2, 3)

@@ -27,7 +27,16 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, Pcm16
+from auricle.types import (
+    ANONYMOUS,
+    ClientId,
+    Job,
+    JobId,
+    JobKind,
+    Options,
+    Pcm16,
+    ReservationRequest,
+)
 from auricle.workers.asr.backlog import Batch, Ticket
 from auricle.workers.asr.scheduler import (
     MAX_FINAL_BATCH_JOBS,
@@ -239,12 +248,10 @@ class Pool(RuleBasedStateMachine):
         is_next = self.has_idle_worker(JobKind.FINAL)
         try:
             name = self.it.reserve(
-                client,
-                seconds,
+                ReservationRequest(
+                    client, seconds, max_wait_s=max_wait_s, standing=standing, resumed=resumed
+                ),
                 self.now,
-                max_wait_s=max_wait_s,
-                standing=standing,
-                resumed=resumed,
             )
         except (Overloaded, RateLimited) as error:
             assert not self.collect()

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
-from auricle.transcriber import JOB_OVERHEAD_S
-from auricle.types import ClientId, Job, JobKind
+from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, Workers
@@ -89,26 +88,16 @@ class GatewayAdmission:
         # Running audio uses no queue room, but our own backlog does not show which jobs run.
         self._bounds.queue_audio_s = part_s + min(own_s, known.running_audio_s)
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        *,
-        max_wait_s: float | None,
-        standing: bool,
-        resumed: bool,
-    ) -> tuple[str, list[Ticket]]:
+    def reserve(self, request: ReservationRequest) -> tuple[str, list[Ticket]]:
         """Reserve room; return the reservation's name, and the tickets to shed.
 
         Raises:
             Overloaded: There is no room, or the wait would be longer than ``max_wait_s``.
         """
-        admission = self._admission
-        spare_s = admission.spare_s(standing=standing, resumed=resumed)
-        admission.refuse_late(client, JobKind.FINAL, audio_s + JOB_OVERHEAD_S, max_wait_s)
-        shed = admission.to_shed(client, audio_s, spare_s)
-        name = admission.keep(client, audio_s, standing)
-        if standing:
+        self._admission.refuse_late(request, JobKind.FINAL)
+        shed = self._admission.to_shed(request)
+        name = self._admission.keep(request)
+        if request.standing:
             self._standing.add(name)
         return name, shed
 
@@ -158,4 +147,5 @@ class GatewayAdmission:
         if self._others is not None:
             self._admission.release(self._others)
         self._others_s = audio_s
-        self._others = self._admission.keep(OTHERS, audio_s, standing=False) if audio_s else None
+        others = ReservationRequest(OTHERS, audio_s)
+        self._others = self._admission.keep(others) if audio_s else None

@@ -41,7 +41,7 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Stats
-from auricle.types import ClientId, Job, Transcript
+from auricle.types import Job, ReservationRequest, Transcript
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import Counters
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
@@ -193,15 +193,7 @@ class RemoteTranscriber:
         self._counters.done += 1
         return transcript
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        *,
-        max_wait_s: float | None = None,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> str:
+    def reserve(self, request: ReservationRequest) -> str:
         """See :class:`auricle.transcriber.Transcriber`.
 
         The decision uses the latest reports of the recognisers, and the jobs that this gateway has
@@ -209,11 +201,9 @@ class RemoteTranscriber:
         """
         try:
             self._refuse_when_down()
-            self._crash_budget.refuse_exhausted(client, time.monotonic())
+            self._crash_budget.refuse_exhausted(request.client, time.monotonic())
             self._admission.observe(fleet_capacity(self._seen()))
-            name, shed = self._admission.reserve(
-                client, audio_s, max_wait_s=max_wait_s, standing=standing, resumed=resumed
-            )
+            name, shed = self._admission.reserve(request)
         except AuricleError as exc:
             count(self._counters, exc)
             raise

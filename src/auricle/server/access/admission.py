@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from auricle.errors import Overloaded
 from auricle.transcriber import Transcriber
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId
+from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, ReservationRequest
 
 MAX_UTTERANCE_S = 30.0
 """Whisper's window; longer audio is handled as a file."""
@@ -66,7 +66,7 @@ def reserved(
         Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
         RateLimited: The client has used up its crash budget.
     """
-    reservation = transcriber.reserve(client, audio_s, max_wait_s=max_wait_s)
+    reservation = transcriber.reserve(ReservationRequest(client, audio_s, max_wait_s))
     try:
         yield reservation
     finally:

@@ -28,7 +28,7 @@ from auricle.server.live.runner import LiveRunner
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
-from auricle.types import SAMPLE_RATE_HZ, ClientId
+from auricle.types import SAMPLE_RATE_HZ, ClientId, ReservationRequest
 
 SESSION_AUDIO_S = 7.5
 """Queue reservation for a session's finals, in seconds of audio. A queue of 300 s holds 36
@@ -136,11 +136,13 @@ class LiveSessions:
                 "The server's limit of live sessions is reached; try again later.", PLACE_RETRY_S
             )
         room = self._transcriber.reserve(
-            client,
-            SESSION_AUDIO_S,
-            max_wait_s=None if is_resuming else LATE_S,
-            standing=True,
-            resumed=is_resuming,
+            ReservationRequest(
+                client,
+                SESSION_AUDIO_S,
+                max_wait_s=None if is_resuming else LATE_S,
+                standing=True,
+                resumed=is_resuming,
+            )
         )
         self._rooms[room] = _Room(client, network)
         return room

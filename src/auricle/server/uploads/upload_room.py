@@ -11,7 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
 from auricle.transcriber import Transcriber
-from auricle.types import ClientId
+from auricle.types import ClientId, ReservationRequest
 
 MAX_EARLY = 2
 """Maximum early reservations per key, and per address."""
@@ -78,7 +78,9 @@ class UploadRoom:
             Overloaded: The queue is full, or the wait would exceed ``max_wait_s``.
             RateLimited: The client has used up its crash budget.
         """
-        reservation = self._transcriber.reserve(self._client, audio_s, max_wait_s=max_wait_s)
+        reservation = self._transcriber.reserve(
+            ReservationRequest(self._client, audio_s, max_wait_s)
+        )
         if not self._early.is_free(self._owners):
             self._transcriber.release(reservation)
             return
@@ -96,7 +98,7 @@ class UploadRoom:
         self._end_early()
         if self._reservation is None:
             self._reservation = self._transcriber.reserve(
-                self._client, audio_s, max_wait_s=max_wait_s
+                ReservationRequest(self._client, audio_s, max_wait_s)
             )
         return self._reservation
 

@@ -7,12 +7,11 @@ worker would start immediately is never rejected.
 """
 
 import itertools
-from dataclasses import dataclass
 from typing import Protocol
 
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
-from auricle.types import ANONYMOUS, ClientId, Job, JobKind
+from auricle.types import ANONYMOUS, ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
 
@@ -50,15 +49,6 @@ class Bounds(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """Queue room for future audio; a ``standing`` reservation lasts until it is released."""
-
-    client: ClientId
-    audio_s: float
-    standing: bool
-
-
 class Admission:
     """Check room and waits; reads the backlog, which only the scheduler changes.
 
@@ -72,7 +62,7 @@ class Admission:
         self._settings = settings
         self._backlog = backlog
         self._speed = speed
-        self._reservations: dict[str, Reservation] = {}
+        self._reservations: dict[str, ReservationRequest] = {}
         self._ids = itertools.count(1)
 
     @property
@@ -80,10 +70,10 @@ class Admission:
         """Total reserved audio, in seconds."""
         return sum(reservation.audio_s for reservation in self._reservations.values())
 
-    def keep(self, client: ClientId, audio_s: float, standing: bool) -> str:
+    def keep(self, request: ReservationRequest) -> str:
         """Record a reservation and return its name."""
         name = f"r{next(self._ids)}"
-        self._reservations[name] = Reservation(client, audio_s, standing)
+        self._reservations[name] = request
         return name
 
     def release(self, name: str) -> None:
@@ -107,16 +97,7 @@ class Admission:
         # A session's next final always has room, even if other clients keep the queue full.
         return not waiting_s or waiting_s + audio_s <= reservation.audio_s
 
-    def make_room(
-        self,
-        client: ClientId,
-        kind: JobKind,
-        audio_s: float,
-        max_wait_s: float | None,
-        *,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> list[Ticket]:
+    def make_room(self, request: ReservationRequest, kind: JobKind) -> list[Ticket]:
         """Return the tickets to shed so that a job or a reservation fits.
 
         Raises:
@@ -124,23 +105,18 @@ class Admission:
         """
         is_next = self.has_idle_worker(kind)
         if kind is JobKind.FILE:
-            self.refuse_full_of_files(audio_s)
+            self.refuse_full_of_files(request.audio_s)
         if not is_next:
-            self.refuse_late(client, kind, audio_s + JOB_OVERHEAD_S, max_wait_s)
-        if is_next and not standing:  # a session reserves room for its whole duration
+            self.refuse_late(request, kind)
+        if is_next and not request.standing:  # a session reserves room for its whole duration
             return []
-        return self.to_shed(client, audio_s, self.spare_s(standing=standing, resumed=resumed))
+        return self.to_shed(request)
 
     def has_idle_worker(self, kind: JobKind) -> bool:
         """Return whether an idle worker would start the next job of this kind immediately."""
         ahead = sum(_URGENCY[t.job.kind] <= _URGENCY[kind] for t in self._backlog.waiting())
         ahead += sum(not room.standing for room in self._reservations.values())
         return len(self._backlog.running) + ahead < self._speed.ready
-
-    def spare_s(self, *, standing: bool, resumed: bool) -> float:
-        """Return the audio, in seconds, that must stay free in addition to a new reservation."""
-        is_new_session = standing and not resumed
-        return self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
 
     def refuse_full_of_files(self, audio_s: float) -> None:
         """Reject a chunk of a file when too many are waiting.
@@ -153,12 +129,17 @@ class Admission:
         if waiting_s > 0 and waiting_s + audio_s > max_s:
             raise Overloaded("the part of the queue for files is full", self.retry_after_s())
 
-    def to_shed(self, client: ClientId, audio_s: float, spare_s: float) -> list[Ticket]:
-        """Return the tickets to shed so that ``audio_s`` fits.
+    def to_shed(self, request: ReservationRequest) -> list[Ticket]:
+        """Return the tickets to shed so that the requested audio fits.
+
+        A new session must leave the part of the queue free that is for resumed ones.
 
         Raises:
             Overloaded: It does not fit even after shedding.
         """
+        client, audio_s = request.client, request.audio_s
+        is_new_session = request.standing and not request.resumed
+        spare_s = self._settings.queue_audio_s * RESUME_HEADROOM if is_new_session else 0.0
         own = (client, self._settings.key_share, audio_s, "this key's share of the queue is full")
         all_of_it = (None, 1.0, audio_s + spare_s, "the queue is full")
         bounds = [all_of_it] if client == ANONYMOUS else [own, all_of_it]
@@ -171,19 +152,17 @@ class Admission:
                 shed.append(left.pop(0))
         return shed
 
-    def refuse_late(
-        self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
-    ) -> None:
+    def refuse_late(self, request: ReservationRequest, kind: JobKind) -> None:
         """Reject a job that would miss its deadline.
 
         Raises:
             Overloaded: The expected wait is longer than ``max_wait_s``.
         """
-        if max_wait_s is None:
+        if request.max_wait_s is None:
             return
-        ahead_s = self._speed.wait_s(self._load_ahead_s(client, kind))
-        own_s = load_s * self._speed.seconds_per_load
-        late_s = (ahead_s + own_s) * WAIT_MARGIN - max_wait_s
+        ahead_s = self._speed.wait_s(self._load_ahead_s(request.client, kind))
+        own_s = (request.audio_s + JOB_OVERHEAD_S) * self._speed.seconds_per_load
+        late_s = (ahead_s + own_s) * WAIT_MARGIN - request.max_wait_s
         # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
             raise Overloaded("the wait would be longer than the deadline", whole_seconds(late_s))

@@ -27,11 +27,11 @@ from auricle.errors import (
 from auricle.transcriber import JOB_OVERHEAD_S, Stats
 from auricle.types import (
     SAMPLE_RATE_HZ,
-    ClientId,
     Job,
     JobId,
     JobKind,
     Options,
+    ReservationRequest,
     Transcript,
 )
 from auricle.workers.asr.backlog import Batch, Ticket
@@ -171,25 +171,10 @@ class WorkerPool:
             if not self._futures:
                 self._is_idle.set()
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        *,
-        max_wait_s: float | None = None,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> str:
+    def reserve(self, request: ReservationRequest) -> str:
         """See :class:`auricle.transcriber.Transcriber`."""
         self._refuse_when_down()
-        name = self._scheduler.reserve(
-            client,
-            audio_s,
-            time.monotonic(),
-            max_wait_s=max_wait_s,
-            standing=standing,
-            resumed=resumed,
-        )
+        name = self._scheduler.reserve(request, time.monotonic())
         self._deliver_failures()
         return name
 

@@ -19,7 +19,7 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.types import ClientId, Job, JobKind
+from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import SHEDDABLE, Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
 from auricle.workers.asr.speed import Speed, Workers
@@ -104,27 +104,16 @@ class Scheduler:
 
     # Admission.
 
-    def reserve(
-        self,
-        client: ClientId,
-        audio_s: float,
-        now: float,
-        *,
-        max_wait_s: float | None = None,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> str:
+    def reserve(self, request: ReservationRequest, now: float) -> str:
         """Reserve queue room for future audio, and return the reservation's name.
 
         Raises:
             Overloaded: There is no room, or the wait would be longer than ``max_wait_s``.
             RateLimited: The client's crash budget is exhausted.
         """
-        self._refuse_banned(client, now)
-        self._make_room(
-            client, JobKind.FINAL, audio_s, max_wait_s, standing=standing, resumed=resumed
-        )
-        return self.admission.keep(client, audio_s, standing)
+        self._refuse_banned(request.client, now)
+        self._make_room(request, JobKind.FINAL)
+        return self.admission.keep(request)
 
     def submit(self, job: Job, now: float) -> Ticket:
         """Accept a job.
@@ -153,7 +142,7 @@ class Scheduler:
             self._make_room_for_partial(job)
         if not self.admission.claim(job):
             self._refuse_banned(job.client, now)
-            self._make_room(job.client, job.kind, job.audio_s, job.max_wait_s)
+            self._make_room(ReservationRequest(job.client, job.audio_s, job.max_wait_s), job.kind)
         self.backlog.queues[job.kind].push(ticket)
         if job.kind in _LIVE:
             self._live_at = now
@@ -287,20 +276,9 @@ class Scheduler:
             self.counters.refused += 1
             raise
 
-    def _make_room(
-        self,
-        client: ClientId,
-        kind: JobKind,
-        audio_s: float,
-        max_wait_s: float | None,
-        *,
-        standing: bool = False,
-        resumed: bool = False,
-    ) -> None:
+    def _make_room(self, request: ReservationRequest, kind: JobKind) -> None:
         try:
-            shed = self.admission.make_room(
-                client, kind, audio_s, max_wait_s, standing=standing, resumed=resumed
-            )
+            shed = self.admission.make_room(request, kind)
         except Overloaded:
             self.counters.refused += 1
             raise

@@ -86,9 +86,9 @@ async def test_the_parameters_may_come_in_a_first_message(service: Live) -> None
 
 async def test_each_session_holds_standing_room_until_it_is_over(service: Live) -> None:
     async with started(service) as (caller, _):
-        assert list(service.transcriber.reserved.values()) == [SESSION_AUDIO_S]
-        assert list(service.transcriber.standing.values()) == [False]
-        assert service.transcriber.patience_s == [LATE_S]
+        (request,) = service.transcriber.reserved.values()
+        assert (request.audio_s, request.max_wait_s) == (SESSION_AUDIO_S, LATE_S)
+        assert (request.standing, request.resumed) == (True, False)
         (room,) = service.transcriber.reserved
         await caller.caption()
         jobs = service.transcriber.jobs
@@ -370,7 +370,7 @@ async def test_who_comes_back_to_a_forgotten_session_gets_a_new_one_as_the_query
         assert (ready["resumed"], ready["received"]) == (False, 48_000)
         await caller.caption()
         assert caller.of("final")[0]["id"] == 1
-    assert list(service.transcriber.standing.values()) == [True]
+    assert [request.resumed for request in service.transcriber.reservations] == [True]
 
 
 async def test_a_second_connection_takes_the_session_over(service: Live) -> None:

@@ -97,7 +97,7 @@ def test_an_utterance_is_one_final_with_room_and_a_deadline(service: InProcess) 
     assert job.options == options
     assert job.max_wait_s == pytest.approx(30, abs=5)
     assert job.reservation == "room-0"
-    assert service.transcriber.reservations[0][1] < 30
+    assert service.transcriber.reservations[0].audio_s < 30
     assert np.array_equal(job.pcm, PIECE.pcm)
 
 
@@ -447,7 +447,7 @@ def test_the_deadline_may_be_named(service: InProcess) -> None:
 def test_room_is_asked_for_with_the_deadline_in_the_query(service: InProcess) -> None:
     service.client.post("/utterance?max_wait_s=2.5", content=CLIP_BYTES, headers=WAV)
     service.client.post("/utterance", content=CLIP_BYTES, headers=WAV)
-    assert service.transcriber.patience_s == [2.5, 30.0]
+    assert [request.max_wait_s for request in service.transcriber.reservations] == [2.5, 30.0]
 
 
 def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None:
@@ -497,7 +497,7 @@ def test_a_key_is_asked_for_once_there_are_any(tmp_path: Path) -> None:
         answer = service.client.post("/utterance", json=speech_json(), headers=headers)
         assert answer.status_code == 200
         assert service.transcriber.jobs[0].client == "alice"
-        assert service.transcriber.reservations[0][0] == "alice"
+        assert service.transcriber.reservations[0].client == "alice"
 
 
 def test_pages_of_other_sites_are_refused(service: InProcess) -> None:
