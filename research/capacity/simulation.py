@@ -27,7 +27,7 @@ from auricle.session.recognition import (
     NO_SPECULATION_LOAD,
     PARTIAL_INTERVAL_S,
 )
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.scheduler import Scheduler
@@ -308,17 +308,16 @@ class _Play:
         for machine in self.machines:
             idle = len(machine.idle)
             for number in range(self.site.workers):
-                state = "ready" if number < idle else "busy"
+                state = WorkerState.READY if number < idle else WorkerState.BUSY
                 workers.append(WorkerStats(f"asr-{number}", None, state, 0, 0, 0, None))
         backlogs = [machine.scheduler.backlog for machine in self.machines]
         speeds = [machine.scheduler.speed.seconds_per_load for machine in self.machines]
-        return Stats(
-            workers=tuple(workers),
-            ready=True,
+        queue = QueueStats(
             waiting_jobs=sum(backlog.waiting_jobs for backlog in backlogs),
             waiting_audio_s=sum(backlog.waiting_audio_s for backlog in backlogs),
-            seconds_per_audio_s=sum(speeds) / len(speeds),
         )
+        speed = sum(speeds) / len(speeds)
+        return Stats(tuple(workers), ready=True, queue=queue, seconds_per_audio_s=speed)
 
 
 def simulate(streams: int, site: Site, talk: Talk | None = None, seed: int = 1) -> Outcome:

@@ -4,9 +4,10 @@ The server and the command line depend on these protocols only. ``workers`` impl
 local processes, ``cluster`` with recognisers on other machines.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Protocol
+import enum
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import astuple, dataclass, field
+from typing import Protocol, TypeVar
 
 from auricle.types import ANONYMOUS, Chunk, ClientId, Job, ReservationRequest, Source, Transcript
 
@@ -38,13 +39,28 @@ class WorkerExit:
     stack: tuple[str, ...] = ()
 
 
+class WorkerState(enum.StrEnum):
+    """State of a worker, as shown by ``/health``."""
+
+    STARTING = "starting"
+    READY = "ready"
+    BUSY = "busy"
+    BACKING_OFF = "backing_off"
+    STOPPING = "stopping"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether the worker has loaded its model, and works or waits for work."""
+        return self in (WorkerState.READY, WorkerState.BUSY)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerStats:
     """One worker as ``/health`` shows it."""
 
     id: str
     pid: int | None
-    state: str  # starting | ready | busy | backing_off | stopping
+    state: WorkerState
     restarts: int
     jobs_done: int
     rss_bytes: int
@@ -52,46 +68,71 @@ class WorkerStats:
     overdue: bool = False
     """Whether its current step takes much longer than usual, so that it may hang."""
 
-    @property
-    def is_up(self) -> bool:
-        """Whether it has loaded its model, and works or waits for work."""
-        return self.state in ("ready", "busy")
+
+@dataclass(frozen=True, slots=True)
+class QueueStats:
+    """Jobs that wait in the queue or run in workers, and their audio in seconds.
+
+    ``waiting_file_jobs`` are those of ``waiting_jobs`` that run after all live speech.
+    """
+
+    waiting_jobs: int = 0
+    running_jobs: int = 0
+    waiting_audio_s: float = 0.0
+    running_audio_s: float = 0.0
+    waiting_file_jobs: int = 0
+    waiting_file_audio_s: float = 0.0
+    max_audio_s: float = 0.0
+    reserved_audio_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Counters:
+    """Number of jobs by outcome since the start. A :class:`Stats` contains a copy."""
+
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    refused: int = 0
+    poison: int = 0
+
+
+T = TypeVar("T", QueueStats, Counters)
+
+
+def total(kind: type[T], parts: Iterable[T]) -> T:
+    """Return the sum of all figures."""
+    columns = zip(*(astuple(part) for part in parts), strict=True)
+    return kind(*map(sum, columns))
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """A snapshot of a transcriber or decoder.
 
-    Waiting jobs are queued, running jobs are in a worker. Delays are not included: metrics take
-    them from the timing of each result.
+    Delays are not included: metrics take them from the timing of each result.
     """
 
     workers: tuple[WorkerStats, ...] = ()
     ready: bool = False
     """Whether at least one worker is ready and recently finished a job or self-test."""
-    waiting_jobs: int = 0
-    running_jobs: int = 0
-    waiting_audio_s: float = 0.0
-    running_audio_s: float = 0.0
-    waiting_file_jobs: int = 0
-    """Those of ``waiting_jobs`` that run after all live speech."""
-    waiting_file_audio_s: float = 0.0
-    max_audio_s: float = 0.0
-    reserved_audio_s: float = 0.0
-    done: int = 0
-    failed: int = 0
-    retried: int = 0
-    refused: int = 0
-    poison: int = 0
+    queue: QueueStats = QueueStats()
+    jobs: Counters = field(default_factory=Counters)
     replaced: int = 0
+    """Number of workers that were replaced on purpose."""
     model: str = ""
     seconds_per_audio_s: float = 0.0
     """Recent worker time per second of audio, in seconds; 0 before the first job."""
 
     @property
+    def ready_workers(self) -> int:
+        """Number of workers that are ready or busy."""
+        return sum(worker.state.is_up for worker in self.workers)
+
+    @property
     def is_stuck(self) -> bool:
         """Whether all running workers are overdue, so that probably none makes progress."""
-        up = [worker for worker in self.workers if worker.is_up]
+        up = [worker for worker in self.workers if worker.state.is_up]
         return bool(up) and all(worker.overdue for worker in up)
 
     @property

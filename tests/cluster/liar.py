@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 from auricle.cluster.wire.capacity import Capacity, capacity_of, pack_capacity
 from auricle.cluster.wire.messages import ANSWER_TYPE, parse_job
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 
 Say = Callable[[asyncio.StreamWriter, "Asked"], Awaitable[None]]
-WORKER = WorkerStats("asr-0", 1, "ready", 0, 0, 0, None)
-GOOD = capacity_of({"": Stats(workers=(WORKER,), ready=True, max_audio_s=300.0, model="liar")})
+WORKER = WorkerStats("asr-0", 1, WorkerState.READY, 0, 0, 0, None)
+GOOD = capacity_of(
+    {"": Stats(workers=(WORKER,), ready=True, model="liar", queue=QueueStats(max_audio_s=300.0))}
+)
 STREAM = (
     f"HTTP/1.1 200 OK\r\nContent-Type: {ANSWER_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n"
 ).encode()

@@ -143,7 +143,7 @@ async def blocked(
 
 
 async def waiting(subject: Subject, jobs: int) -> None:
-    await poll_until(lambda: subject.transcriber.stats().waiting_jobs == jobs, f"{jobs} wait")
+    await poll_until(lambda: subject.transcriber.stats().queue.waiting_jobs == jobs, f"{jobs} wait")
 
 
 async def as_a_client(transcriber: Transcriber, a_job: Job) -> Transcript:
@@ -166,7 +166,7 @@ async def test_each_job_gets_its_own_answer(open_transcriber: Maker) -> None:
         assert [t.text for t in transcripts] == [answer(j.pcm) for j in jobs]
         assert [t.duration_samples for t in transcripts] == [j.pcm.size for j in jobs]
         assert {t.attempts for t in transcripts} == {1}
-        await poll_until(lambda: subject.transcriber.stats().done == 20)
+        await poll_until(lambda: subject.transcriber.stats().jobs.done == 20)
 
 
 async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: Maker) -> None:
@@ -216,13 +216,18 @@ async def test_the_model_hears_what_was_said(open_transcriber: Maker) -> None:
 async def test_it_tells_how_it_is(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=2, queue_audio_s=50) as subject:
         await subject.transcriber.transcribe(job("a"))
-        await poll_until(lambda: subject.transcriber.stats().done == 1)
+        await poll_until(lambda: subject.transcriber.stats().jobs.done == 1)
         stats = subject.transcriber.stats()
         assert stats.ready
         assert stats.model.endswith("scripted")
         assert stats.seconds_per_audio_s > 0
-        assert stats.max_audio_s >= 50
-        assert (stats.failed, stats.retried, stats.poison, stats.waiting_jobs) == (0, 0, 0, 0)
+        assert stats.queue.max_audio_s >= 50
+        assert (
+            stats.jobs.failed,
+            stats.jobs.retried,
+            stats.jobs.poison,
+            stats.queue.waiting_jobs,
+        ) == (0, 0, 0, 0)
         assert len({worker.id for worker in stats.workers}) == 2
         children = {process.pid for process in subject.processes()}
         assert {worker.pid for worker in stats.workers} <= children
@@ -250,7 +255,7 @@ async def test_poison_is_convicted_and_refused_and_no_innocent_with_it(
             with pytest.raises(PoisonJob):
                 await subject.transcriber.transcribe(Job(JobId(f"again{n}"), poison.pcm.copy()))
         assert notes.runs == 2
-        await poll_until(lambda: subject.transcriber.stats().poison == 1)
+        await poll_until(lambda: subject.transcriber.stats().jobs.poison == 1)
         assert sum(worker.restarts for worker in subject.transcriber.stats().workers) <= 2
 
 
@@ -264,7 +269,7 @@ async def test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once(
         assert SECRET not in str(caught.value)
         assert notes.runs == 1
         assert (await subject.transcriber.transcribe(job("b"))).attempts == 1
-        await poll_until(lambda: subject.transcriber.stats().failed == 1)
+        await poll_until(lambda: subject.transcriber.stats().jobs.failed == 1)
         assert not any(worker.restarts for worker in subject.transcriber.stats().workers)
 
 
@@ -527,7 +532,7 @@ async def test_a_reservation_is_worth_its_room_when_all_else_is_full(
             *(transcriber.transcribe(job(f"o{n}", seconds=4.0)) for n in range(8)),
             return_exceptions=True,
         )
-        await poll_until(lambda: transcriber.stats().waiting_audio_s >= 8)
+        await poll_until(lambda: transcriber.stats().queue.waiting_audio_s >= 8)
         rooms = (one, standing)
         first = [job(f"r{room}", seconds=4.0, reservation=room) for room in rooms]
         served = [asyncio.create_task(transcriber.transcribe(a_job)) for a_job in first]
@@ -563,11 +568,11 @@ async def test_room_is_refused_when_there_is_none_and_given_back_by_release(
         )  # the only worker is spoken for
         with pytest.raises(Overloaded):
             transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0))
-        assert transcriber.stats().reserved_audio_s == 19.5
+        assert transcriber.stats().queue.reserved_audio_s == 19.5
         transcriber.release(busy)
         transcriber.release(first)
         transcriber.release(resumed)
-        assert transcriber.stats().reserved_audio_s == 0.0
+        assert transcriber.stats().queue.reserved_audio_s == 0.0
         transcriber.reserve(ReservationRequest(ANONYMOUS, 18.0, standing=True))
 
 
@@ -578,10 +583,10 @@ async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(
         transcriber = subject.transcriber
         one = transcriber.reserve(ReservationRequest(ANONYMOUS, 5.0))
         standing = transcriber.reserve(ReservationRequest(ANONYMOUS, 6.0, standing=True))
-        assert transcriber.stats().reserved_audio_s == 11.0
+        assert transcriber.stats().queue.reserved_audio_s == 11.0
         await transcriber.transcribe(job("a", reservation=one))
         await transcriber.transcribe(job("b", reservation=standing))
-        assert transcriber.stats().reserved_audio_s == 6.0
+        assert transcriber.stats().queue.reserved_audio_s == 6.0
 
 
 # The beginning and the end.

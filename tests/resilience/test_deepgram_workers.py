@@ -130,7 +130,7 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
 
 
 async def test_a_full_queue_says_when_to_come_back(served: Served) -> None:
-    await poll_until(lambda: not served.pool.stats().reserved_audio_s)
+    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
     room = served.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S))
     try:
         with pytest.raises(InvalidStatus) as caught:

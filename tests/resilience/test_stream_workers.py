@@ -41,7 +41,7 @@ class Served:
 
     def fill(self, left_s: float) -> str:
         """Keep room for others, so that so much is left."""
-        taken_s = self.pool.stats().reserved_audio_s
+        taken_s = self.pool.stats().queue.reserved_audio_s
         return self.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S - left_s - taken_s))
 
     async def refused(self, **query: Any) -> tuple[int, str, str | None]:
@@ -82,19 +82,19 @@ async def test_a_full_queue_refuses_new_sessions_and_never_a_final_of_those_that
             status, code, retry_after = await served.refused(**START)
             assert (status, code) == (503, "queue_full")
             assert int(retry_after or 0) >= 1
-            refused = served.pool.stats().refused
+            refused = served.pool.stats().jobs.refused
             for _ in range(3):
                 await caller.send(pcm(SPEECH))  # longer than its room: the next final always fits
                 await caller.tell("finalize")
                 assert (await caller.until("final"))["error"] is None
-            assert served.pool.stats().refused == refused
+            assert served.pool.stats().jobs.refused == refused
         finally:
             served.pool.release(room)
     assert caller.of("error") == caller.of("warning") == []
 
 
 async def test_who_comes_back_is_let_in_where_new_sessions_are_not(served: Served) -> None:
-    await poll_until(lambda: not served.pool.stats().reserved_audio_s)
+    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
     room = served.fill(NEEDED_BY_A_NEW_ONE_S - 1)
     try:
         assert (await served.refused(**START))[0] == 503
@@ -111,7 +111,7 @@ async def test_who_comes_back_is_let_in_where_new_sessions_are_not(served: Serve
 async def test_a_session_that_waits_has_its_room_when_its_client_comes_back(
     served: Served,
 ) -> None:
-    await poll_until(lambda: not served.pool.stats().reserved_audio_s)
+    await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
     async with call(served.port, format="opus", seq=1) as caller:
         ready = await caller.until("ready")
         caller.connection.transport.abort()
@@ -122,7 +122,7 @@ async def test_a_session_that_waits_has_its_room_when_its_client_comes_back(
         async with call(served.port, resume=1) as again:
             await again.tell("resume", session=ready["session"], secret=ready["secret"])
             assert (await again.until("ready"))["resumed"] is True
-            assert served.pool.stats().reserved_audio_s == pytest.approx(QUEUE_AUDIO_S)
+            assert served.pool.stats().queue.reserved_audio_s == pytest.approx(QUEUE_AUDIO_S)
             await again.tell("stop")
             await again.until_closed()
     finally:

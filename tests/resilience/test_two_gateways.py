@@ -97,7 +97,7 @@ async def test_what_waits_for_others_is_no_room_of_ours(tmp_path: Path) -> None:
         running = asyncio.gather(*map(first.transcriber.transcribe, jobs))
         await waiting(first, 3)
         async with asyncio.timeout(30):  # until the second has looked, too
-            while second.stats().waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
+            while second.stats().queue.waiting_jobs < 3:  # noqa: ASYNC110  # it has no event
                 await asyncio.sleep(0.05)
         with pytest.raises(Overloaded):
             second.reserve(ReservationRequest(ANONYMOUS, 15.0))

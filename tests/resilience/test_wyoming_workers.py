@@ -44,10 +44,10 @@ class Served:
         """
         stats = self.pool.stats()
         for worker in stats.workers:
-            if worker.state == "busy" and worker.pid is not None and not stats.retried:
+            if worker.state == "busy" and worker.pid is not None and not stats.jobs.retried:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker.pid, signal.SIGKILL)
-        return stats.retried > 0
+        return stats.jobs.retried > 0
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def test_a_full_queue_says_so_and_never_to_those_that_are_in(served: Serve
     async with served.service.call() as within:
         await within.send(first)
         await within.until("voice-started")
-        left_s = QUEUE_AUDIO_S - served.pool.stats().reserved_audio_s
+        left_s = QUEUE_AUDIO_S - served.pool.stats().queue.reserved_audio_s
         room = served.pool.reserve(ReservationRequest(ANONYMOUS, left_s - 4))
         async with served.service.call() as refused:
             await refused.send(spoken(SPEECH[:16_000]))

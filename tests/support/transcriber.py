@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import anyio
 
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import Job, ReservationRequest, Segment, Timing, Transcript
 
 Answer = Transcript | Exception | Callable[[Job], Transcript]
@@ -28,10 +28,10 @@ def heard(text: str, job: Job | None = None, **changes: object) -> Transcript:
 
 
 READY = Stats(
-    workers=(WorkerStats("asr-0", 4711, "ready", 0, 0, 270_000_000, None),),
+    workers=(WorkerStats("asr-0", 4711, WorkerState.READY, 0, 0, 270_000_000, None),),
     ready=True,
-    max_audio_s=300.0,
     model="fake",
+    queue=QueueStats(max_audio_s=300.0),
 )
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from auricle.cluster.gateway.admission import FleetCapacity, GatewayAdmission
+from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 
 pytestmark = pytest.mark.unit
@@ -28,11 +29,18 @@ def job(
     )
 
 
-def books(
-    known: FleetCapacity | None = None, *, gateways: int = 1, **settings: float
-) -> GatewayAdmission:
+def fleet(workers: int, *, seconds_per_audio_s: float = 0.0, **queue: float) -> Stats:
+    up = tuple(
+        WorkerStats(str(number), None, WorkerState.READY, 0, 0, 0, None)
+        for number in range(workers)
+    )
+    known = QueueStats(**queue)  # type: ignore[arg-type]  # all of them are numbers
+    return Stats(up, ready=True, queue=known, seconds_per_audio_s=seconds_per_audio_s)
+
+
+def books(known: Stats | None = None, *, gateways: int = 1, **settings: float) -> GatewayAdmission:
     opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways)
-    opened.observe(known or FleetCapacity(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
+    opened.observe(known or fleet(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
     return opened
 
 
@@ -78,9 +86,7 @@ def test_a_key_has_its_share_of_that() -> None:
 
 
 def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
-    busy = FleetCapacity(
-        workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1
-    )
+    busy = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1)
     alone = books(busy)
     with pytest.raises(Overloaded):
         room(alone, 31.0)
@@ -90,9 +96,7 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
     room(shared, 30.0)
     with pytest.raises(Overloaded):
         room(shared, 1.0)
-    modest = FleetCapacity(
-        workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1
-    )
+    modest = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=20.0, seconds_per_audio_s=0.1)
     beside = books(modest, gateways=2)
     room(beside, 50.0)  # their 20 s are part of their half
     with pytest.raises(Overloaded):
@@ -102,17 +106,17 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
 def test_our_own_jobs_are_not_counted_twice() -> None:
     mine = books()
     ticket, _ = mine.open(job(30.0), 0.0)
-    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
+    mine.observe(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
     room(mine, 70.0)
     mine.close(ticket)
-    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
+    mine.observe(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
     room(mine, 30.0)
 
 
 def test_what_runs_takes_no_room() -> None:
     mine = books()
     mine.open(job(30.0), 0.0)
-    mine.observe(FleetCapacity(workers=2, max_audio_s=100.0, running_audio_s=30.0))
+    mine.observe(fleet(workers=2, max_audio_s=100.0, running_audio_s=30.0))
     room(mine, 100.0)
 
 
@@ -127,7 +131,7 @@ def test_released_room_is_free_again_and_unknown_names_are_ignored() -> None:
 
 
 def test_nobody_can_release_what_others_have() -> None:
-    mine = books(FleetCapacity(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
+    mine = books(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
     for number in range(10):
         mine.release(f"r{number}")
     with pytest.raises(Overloaded):
@@ -135,9 +139,7 @@ def test_nobody_can_release_what_others_have() -> None:
 
 
 def test_a_wait_that_would_be_too_long_is_refused() -> None:
-    busy = FleetCapacity(
-        workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0
-    )
+    busy = fleet(workers=1, max_audio_s=900.0, waiting_audio_s=100.0, seconds_per_audio_s=1.0)
     mine = books(busy)
     with pytest.raises(Overloaded):
         mine.reserve(

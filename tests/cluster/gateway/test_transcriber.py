@@ -94,7 +94,7 @@ async def test_jobs_are_shared_out_and_each_gets_its_own_answer(two: Pair) -> No
         got = await asyncio.gather(*map(remote.transcribe, jobs))
         assert [t.text for t in got] == [answer(j.pcm) for j in jobs]
         assert {t.attempts for t in got} == {1}
-        assert remote.stats().done == 20
+        assert remote.stats().jobs.done == 20
         await poll_until(lambda: all(w.jobs_done for w in remote.stats().workers))
 
 
@@ -102,7 +102,7 @@ async def test_one_with_two_addresses_is_one(two: Pair) -> None:
     async with proxy_to(two[0].port) as proxy, gateway(two[0].url, proxy.url, ready=1) as remote:
         await poll_until(lambda: all(w.state == "ready" for w in remote.stats().workers))
         assert [w.id for w in remote.stats().workers] == ["1/asr-1"]
-        assert remote.stats().max_audio_s == 300
+        assert remote.stats().queue.max_audio_s == 300
 
 
 async def test_each_part_of_a_gateway_is_what_the_settings_say(two: Pair) -> None:
@@ -117,13 +117,13 @@ async def test_finals_of_one_gateway_pass_the_files_of_another(two: Pair, tmp_pa
     gate.touch()
     async with gateway(url) as one, gateway(url) as other:
         blocker = asyncio.create_task(one.transcribe(job("blocker", f"hold:{gate}")))
-        await poll_until(lambda: one.stats().running_jobs == 1)
+        await poll_until(lambda: one.stats().queue.running_jobs == 1)
         files = [job(f"f{n}", notes.line, kind=JobKind.FILE) for n in range(3)]
         waiting = [asyncio.create_task(one.transcribe(file)) for file in files]
-        await poll_until(lambda: other.stats().waiting_jobs == 3)
+        await poll_until(lambda: other.stats().queue.waiting_jobs == 3)
         final = job("final", notes.line)
         waiting.append(asyncio.create_task(other.transcribe(final)))
-        await poll_until(lambda: one.stats().waiting_jobs == 4)
+        await poll_until(lambda: one.stats().queue.waiting_jobs == 4)
         gate.unlink()
         await asyncio.gather(blocker, *waiting)
     heard = [line.split(" ", 1)[1] for line in notes.read()]
@@ -143,7 +143,7 @@ async def test_a_killed_recogniser_in_mid_job_is_invisible(tmp_path: Path) -> No
             victim.kill()
             got = await running
             assert (got.text, got.attempts) == (answer(asked.pcm), 2)
-            assert (remote.stats().retried, remote.stats().failed) == (1, 0)
+            assert (remote.stats().jobs.retried, remote.stats().jobs.failed) == (1, 0)
             await poll_until(lambda: "backing_off" in [w.state for w in remote.stats().workers])
             others = await asyncio.gather(*(remote.transcribe(job(f"o{n}")) for n in range(5)))
             assert {t.attempts for t in others} == {1}
@@ -242,7 +242,7 @@ async def test_poison_is_not_carried_from_one_recogniser_to_the_next(tmp_path: P
                     await remote.transcribe(Job(JobId(f"again{n}"), poison.pcm.copy()))
             assert len(notes.read()) == runs
             stats = remote.stats()
-            assert (stats.poison, stats.failed, stats.refused) == (1, 1, 6)
+            assert (stats.jobs.poison, stats.jobs.failed, stats.jobs.refused) == (1, 1, 6)
             await poll_until(lambda: sum(w.restarts for w in remote.stats().workers) == 2)
             restarted = {w.id.split("/")[0] for w in remote.stats().workers if w.restarts}
             assert len(restarted) == 1
@@ -270,12 +270,12 @@ async def test_room_is_worth_waiting_for_when_the_recogniser_is_full(tmp_path: P
             short = mine.reserve(ReservationRequest(ANONYMOUS, 2.0))
             rooms = [greedy.reserve(ReservationRequest(ANONYMOUS, 1.0)) for _ in range(4)]
             held = asyncio.create_task(greedy.transcribe(job("held", f"hold:{gate}")))
-            await poll_until(lambda: mine.stats().running_jobs == 1)
+            await poll_until(lambda: mine.stats().queue.running_jobs == 1)
             others = []
             for n, other in enumerate(rooms):  # up to twice the queue
                 asked = job(f"o{n}", seconds=2.0, reservation=other)
                 others.append(asyncio.create_task(greedy.transcribe(asked)))
-                await poll_until(lambda n=n: mine.stats().waiting_jobs == n + 1)  # type: ignore[misc]
+                await poll_until(lambda n=n: mine.stats().queue.waiting_jobs == n + 1)  # type: ignore[misc]
             with pytest.raises(Overloaded):
                 await mine.transcribe(job("without", seconds=2.0))
             final = job("final", seconds=2.0, reservation=room)
@@ -297,19 +297,19 @@ async def test_a_call_that_is_cancelled_stops_its_job_there(two: Pair, tmp_path:
     gate.touch()
     async with gateway(two[0].url) as remote:
         blocker = asyncio.create_task(remote.transcribe(job("blocker", f"hold:{gate}")))
-        await poll_until(lambda: remote.stats().running_jobs == 1)
+        await poll_until(lambda: remote.stats().queue.running_jobs == 1)
         left = asyncio.create_task(remote.transcribe(job("left", notes.line)))
         late = asyncio.create_task(remote.transcribe(job("late", notes.line, max_wait_s=0.8)))
         guess = job("guess", notes.line, kind=JobKind.PARTIAL, utterance="s/1")
         newer = job("newer", notes.line, kind=JobKind.PARTIAL, utterance="s/1")
         older = asyncio.create_task(remote.transcribe(guess))
-        await poll_until(lambda: remote.stats().waiting_jobs == 3)
+        await poll_until(lambda: remote.stats().queue.waiting_jobs == 3)
         left.cancel()
         newest = asyncio.create_task(remote.transcribe(newer))
         results = await asyncio.gather(left, late, older, return_exceptions=True)
         assert isinstance(results[0], asyncio.CancelledError)
         assert [getattr(r, "code", "") for r in results[1:]] == ["deadline_exceeded", "superseded"]
-        await poll_until(lambda: remote.stats().waiting_jobs == 1)
+        await poll_until(lambda: remote.stats().queue.waiting_jobs == 1)
         gate.unlink()
         await asyncio.gather(blocker, newest)
         assert [line.split(" ", 1)[1] for line in notes.read()] == [answer(newer.pcm)]
@@ -321,7 +321,7 @@ async def test_closing_hangs_up_and_leaves_nothing(two: Pair, tmp_path: Path) ->
     before = asyncio.all_tasks()
     async with gateway(two[0].url) as remote:
         running = asyncio.create_task(remote.transcribe(job("a", f"hold:{gate}")))
-        await poll_until(lambda: remote.stats().running_jobs == 1)
+        await poll_until(lambda: remote.stats().queue.running_jobs == 1)
         closing = asyncio.create_task(remote.aclose(drain_s=0.2))
         with pytest.raises(Draining):
             await running

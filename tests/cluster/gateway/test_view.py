@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.cluster.gateway.ejection import Ejection
-from auricle.cluster.gateway.view import NodeView, count, fleet_capacity, stats_of
+from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
 from auricle.cluster.wire.capacity import capacity_of
 from auricle.errors import (
     AudioError,
@@ -13,23 +13,20 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
-from auricle.transcriber import Stats, WorkerStats
-from auricle.workers.asr.scheduler import Counters
+from auricle.transcriber import Counters, QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 
 BUSY = Stats(
-    workers=(WorkerStats("asr-0", 1, "busy", 0, 3, 10, None),),
+    workers=(WorkerStats("asr-0", 1, WorkerState.BUSY, 0, 3, 10, None),),
     ready=True,
-    waiting_jobs=2,
-    running_jobs=1,
-    waiting_audio_s=6.0,
-    running_audio_s=3.0,
-    max_audio_s=300.0,
-    done=50,
     replaced=1,
     model="base",
     seconds_per_audio_s=0.2,
+    queue=QueueStats(
+        waiting_jobs=2, running_jobs=1, waiting_audio_s=6.0, running_audio_s=3.0, max_audio_s=300.0
+    ),
+    jobs=Counters(done=50),
 )
 
 
@@ -51,25 +48,31 @@ def show(*ejections: Ejection, is_open: bool = True) -> Stats:
 def test_recognisers_are_summed_up_and_jobs_are_our_own() -> None:
     stats = show(told("x"), told("y"))
     assert [worker.id for worker in stats.workers] == ["1/a/asr-0", "2/a/asr-0"]
-    assert (stats.waiting_jobs, stats.running_jobs) == (4, 2)
-    assert (stats.waiting_audio_s, stats.running_audio_s, stats.max_audio_s) == (12.0, 6.0, 600.0)
+    assert (stats.queue.waiting_jobs, stats.queue.running_jobs) == (4, 2)
+    assert (stats.queue.waiting_audio_s, stats.queue.running_audio_s, stats.queue.max_audio_s) == (
+        12.0,
+        6.0,
+        600.0,
+    )
     assert (stats.seconds_per_audio_s, stats.model, stats.replaced) == (0.2, "base", 2)
-    assert (stats.done, stats.reserved_audio_s, stats.ready) == (7, 5.0, True)
+    assert (stats.jobs.done, stats.queue.reserved_audio_s, stats.ready) == (7, 5.0, True)
 
 
 def test_one_at_two_addresses_counts_once_as_it_was_told_last() -> None:
-    newest = Stats(workers=BUSY.workers, ready=True, waiting_audio_s=1.0, max_audio_s=300.0)
+    newest = Stats(
+        workers=BUSY.workers, ready=True, queue=QueueStats(waiting_audio_s=1.0, max_audio_s=300.0)
+    )
     for pair in (
         (told("x", 1.0), told("x", 2.0, newest)),
         (told("x", 2.0, newest), told("x", 1.0)),
     ):
         stats = show(*pair)
         assert [worker.id for worker in stats.workers] == ["1/a/asr-0"]
-        assert (stats.waiting_audio_s, stats.max_audio_s) == (1.0, 300.0)
+        assert (stats.queue.waiting_audio_s, stats.queue.max_audio_s) == (1.0, 300.0)
 
 
 def test_those_that_do_not_tell_who_they_are_count_each() -> None:
-    assert fleet_capacity(of(told(""), told(""))).max_audio_s == 600.0
+    assert fleet_stats(of(told(""), told(""))).queue.max_audio_s == 600.0
 
 
 def test_one_that_is_out_counts_for_nothing_but_shows() -> None:
@@ -80,9 +83,9 @@ def test_one_that_is_out_counts_for_nothing_but_shows() -> None:
         ("1/a/asr-0", "busy"),
         ("2", "backing_off"),
     ]
-    assert stats.max_audio_s == 300.0
+    assert stats.queue.max_audio_s == 300.0
     assert stats.ready
-    assert fleet_capacity(of(told("x"), lost)).workers == 1
+    assert fleet_stats(of(told("x"), lost)).ready_workers == 1
 
 
 def test_one_whose_first_address_is_out_is_still_called_by_it() -> None:
@@ -117,8 +120,8 @@ def test_the_model_is_known_though_all_are_out() -> None:
 
 def test_speeds_that_are_not_known_yet_are_left_out() -> None:
     fresh = Stats(ready=True, seconds_per_audio_s=0.0)
-    assert fleet_capacity(of(told("x"), told("y", stats=fresh))).seconds_per_audio_s == 0.2
-    assert fleet_capacity(of(told("y", stats=fresh))).seconds_per_audio_s == 0.0
+    assert fleet_stats(of(told("x"), told("y", stats=fresh))).seconds_per_audio_s == 0.2
+    assert fleet_stats(of(told("y", stats=fresh))).seconds_per_audio_s == 0.0
 
 
 def test_jobs_are_counted_as_a_pool_counts_them() -> None:

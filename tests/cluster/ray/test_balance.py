@@ -4,7 +4,7 @@ import pytest
 
 from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, ReplicaTable
 from auricle.errors import NoWorkerReady
-from auricle.transcriber import JOB_OVERHEAD_S, Stats, WorkerStats
+from auricle.transcriber import JOB_OVERHEAD_S, QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 
@@ -12,16 +12,21 @@ HERE, THERE = "node-1", "node-2"
 
 
 def stats(
-    waiting_s: float = 0.0, workers: int = 1, *, jobs: int = 0, ready: bool = True, **more: float
+    waiting_s: float = 0.0,
+    workers: int = 1,
+    *,
+    jobs: int = 0,
+    ready: bool = True,
+    seconds_per_audio_s: float = 0.0,
+    **queue: float,
 ) -> Stats:
-    up = [WorkerStats(f"asr-{n}", n, "ready", 0, 0, 0, None) for n in range(workers)]
-    down = WorkerStats("asr-x", None, "backing_off", 0, 0, 0, None)
+    up = [WorkerStats(f"asr-{n}", n, WorkerState.READY, 0, 0, 0, None) for n in range(workers)]
+    down = WorkerStats("asr-x", None, WorkerState.BACKING_OFF, 0, 0, 0, None)
     return Stats(
         workers=(*up, down),
         ready=ready,
-        waiting_jobs=jobs,
-        waiting_audio_s=waiting_s,
-        **more,  # type: ignore[arg-type]  # some are numbers of jobs
+        seconds_per_audio_s=seconds_per_audio_s,
+        queue=QueueStats(waiting_jobs=jobs, waiting_audio_s=waiting_s, **queue),  # type: ignore[arg-type]
     )
 
 

@@ -124,7 +124,7 @@ async def on_both(
     held: list[asyncio.Future[Transcript]] = []
     script = f"scripted:hold:{gate}"
     await poll_until(lambda: not under_way(remote), "the end of what was asked before")
-    while len(held) < 2 or remote.stats().running_jobs < 2:
+    while len(held) < 2 or remote.stats().queue.running_jobs < 2:
         assert len(held) < MAX_HELD, "one replica gets all jobs"
         held.append(asyncio.ensure_future(remote.transcribe(job(script, room=room))))
         await poll_until(partial(has_under_way, remote, len(held)), "a job that is there")
@@ -132,7 +132,7 @@ async def on_both(
 
 
 def under_way(remote: RemoteTranscriber) -> int:
-    return remote.stats().running_jobs + remote.stats().waiting_jobs
+    return remote.stats().queue.running_jobs + remote.stats().queue.waiting_jobs
 
 
 def has_under_way(remote: RemoteTranscriber, jobs: int) -> bool:
@@ -275,7 +275,9 @@ async def test_a_replica_that_hangs_gets_no_more_jobs_until_it_goes_on(cluster: 
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
         hung = cluster.called("Recogniser")[0]
         hung.suspend()
-        await poll_until(lambda: remote.stats().max_audio_s == QUEUE_S, "a capacity without it")
+        await poll_until(
+            lambda: remote.stats().queue.max_audio_s == QUEUE_S, "a capacity without it"
+        )
         async with asyncio.timeout(2.5):  # less than it takes to see that a job met it
             await asyncio.gather(*(remote.transcribe(job()) for _ in range(10)))
         hung.resume()  # as itself, or Ray has ended it meanwhile and starts another one

@@ -1,20 +1,27 @@
 """When a replica must be replaced."""
 
+from dataclasses import replace
+
 import pytest
 
 from auricle.cluster.recogniser.health import STALL_S, Health
-from auricle.transcriber import Stats
+from auricle.transcriber import Counters, QueueStats, Stats
 
 pytestmark = pytest.mark.unit
 
-BUSY = Stats(ready=True, running_jobs=1)
+BUSY = Stats(ready=True, queue=QueueStats(running_jobs=1))
 IDLE = Stats(ready=True)
 
 
 def test_one_that_works_or_rests_is_well() -> None:
     it = Health(60)
     for now, done in ((0.0, 0), (STALL_S, 1), (2 * STALL_S, 2)):
-        assert it.trouble(Stats(ready=True, waiting_jobs=5, done=done), now) is None
+        assert (
+            it.trouble(
+                Stats(ready=True, queue=QueueStats(waiting_jobs=5), jobs=Counters(done=done)), now
+            )
+            is None
+        )
     assert it.trouble(IDLE, 100 * STALL_S) is None
     assert it.trouble(BUSY, 101 * STALL_S - 1) is None
 
@@ -33,7 +40,8 @@ def test_one_whose_work_gets_nowhere_is_sick() -> None:
 def test_whatever_comes_of_the_work_is_progress(moved: str) -> None:
     it = Health(60)
     assert it.trouble(BUSY, 0.0) is None
-    moving = Stats(ready=True, running_jobs=1, **{moved: 1})  # type: ignore[arg-type]
+    jobs = Counters(**{moved: 1}) if moved != "replaced" else Counters()
+    moving = replace(BUSY, jobs=jobs, replaced=int(moved == "replaced"))
     assert it.trouble(moving, STALL_S + 1) is None
 
 

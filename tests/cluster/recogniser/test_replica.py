@@ -88,7 +88,7 @@ async def test_it_is_well_once_a_worker_is_ready_and_answers_jobs(tmp_path: Path
         assert done.transcript.text == answer(asked.pcm)
         assert beats
         assert all(isinstance(beat, Beat) for beat in beats)
-        assert (await it.report()).done == 1
+        assert (await it.report()).jobs.done == 1
 
 
 async def test_a_job_that_comes_while_it_starts_waits(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_it_tells_serve_how_much_audio_waits_and_runs(tmp_path: Path) -> N
         await it.check_health()
         assert await it.record_autoscaling_stats() == {ONGOING_AUDIO: 0.0}
         held = [asyncio.ensure_future(frames(it, job(f"scripted:hold:{gate}"))) for _ in range(3)]
-        await until(it, lambda stats: stats.waiting_jobs + stats.running_jobs == 3)
+        await until(it, lambda stats: stats.queue.waiting_jobs + stats.queue.running_jobs == 3)
         assert await it.record_autoscaling_stats() == {ONGOING_AUDIO: 1.5}
         gate.unlink()
         assert all(isinstance(heard[-1], Done) for heard in await asyncio.gather(*held))
@@ -115,12 +115,12 @@ async def test_an_answer_that_nobody_reads_any_more_cancels_its_job(tmp_path: Pa
     async with recogniser(tmp_path) as it:
         await it.check_health()
         running = asyncio.ensure_future(frames(it, job(f"scripted:hold:{gate}")))
-        await until(it, lambda stats: stats.running_jobs == 1)
+        await until(it, lambda stats: stats.queue.running_jobs == 1)
         waiting = it.transcribe(body(job()))
         await anext(waiting)
-        await until(it, lambda stats: stats.waiting_jobs == 1)
+        await until(it, lambda stats: stats.queue.waiting_jobs == 1)
         await waiting.aclose()
-        assert (await it.report()).waiting_jobs == 0
+        assert (await it.report()).queue.waiting_jobs == 0
         gate.unlink()
         assert isinstance((await running)[-1], Done)
 
@@ -131,7 +131,7 @@ async def test_at_its_end_it_finishes_what_it_has_and_stops_its_workers(tmp_path
     async with recogniser(tmp_path) as it:
         await it.check_health()
         held = asyncio.ensure_future(frames(it, job(f"scripted:hold:{gate}")))
-        await until(it, lambda stats: stats.running_jobs == 1)
+        await until(it, lambda stats: stats.queue.running_jobs == 1)
         pids = [worker.pid for worker in (await it.report()).workers]
         ending = asyncio.ensure_future(it.aclose())
         await asyncio.sleep(0)

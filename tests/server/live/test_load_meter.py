@@ -3,21 +3,21 @@ from dataclasses import replace
 import pytest
 
 from auricle.server.live.load_meter import BUSY_LOAD, LoadMeter
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 
 
 def stats(*states: str, waiting_audio_s: float = 0, waiting_jobs: int = 0) -> Stats:
     workers = tuple(
-        WorkerStats(f"asr-{number}", 1, state, 0, 0, 0, None) for number, state in enumerate(states)
+        WorkerStats(f"asr-{number}", 1, WorkerState(state), 0, 0, 0, None)
+        for number, state in enumerate(states)
     )
     return Stats(
         workers=workers,
         ready=True,
-        waiting_audio_s=waiting_audio_s,
-        waiting_jobs=waiting_jobs,
         seconds_per_audio_s=0.1,
+        queue=QueueStats(waiting_audio_s=waiting_audio_s, waiting_jobs=waiting_jobs),
     )
 
 
@@ -45,9 +45,11 @@ def test_work_that_waits_makes_it_full() -> None:
 
 def test_files_that_wait_behind_live_speech_are_no_load() -> None:
     files = stats("ready", "ready", waiting_jobs=20, waiting_audio_s=200)
-    files = replace(files, waiting_file_jobs=20, waiting_file_audio_s=200.0)
+    files = replace(
+        files, queue=replace(files.queue, waiting_file_jobs=20, waiting_file_audio_s=200.0)
+    )
     assert settled(files) == 0
-    both = replace(files, waiting_jobs=21, waiting_audio_s=205)
+    both = replace(files, queue=replace(files.queue, waiting_jobs=21, waiting_audio_s=205))
     assert settled(both) == pytest.approx(0.5)
 
 

@@ -15,7 +15,7 @@ from auricle.server.telemetry.history import (
     Snapshot,
     sample_loop,
 )
-from auricle.transcriber import Stats, WorkerExit, WorkerStats
+from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerState, WorkerStats
 from tests.support.poll import poll_until
 from tests.support.service import live
 from tests.support.transcriber import READY
@@ -29,7 +29,7 @@ CRASH = WorkerExit(START + 3, "SIGSEGV", None, "exited", ("engine.py:10 in decod
 def worker(
     name: str, state: str = "ready", last_exit: WorkerExit | None = None, restarts: int = 0
 ) -> WorkerStats:
-    return WorkerStats(name, 4711, state, restarts, 0, 0, last_exit)
+    return WorkerStats(name, 4711, WorkerState(state), restarts, 0, 0, last_exit)
 
 
 def snapshot(
@@ -39,9 +39,15 @@ def snapshot(
     waiting: int = 0,
     errors: Mapping[str, int] | None = None,
     delays_s: Sequence[float] = (),
-    **stats: Any,
+    queue_audio_s: float = 0.0,
+    jobs: Counters | None = None,
 ) -> Snapshot:
-    asr = replace(READY, workers=workers or (worker("asr-1"),), **stats)
+    asr = replace(
+        READY,
+        workers=workers or (worker("asr-1"),),
+        queue=QueueStats(waiting_audio_s=queue_audio_s),
+        jobs=jobs or Counters(),
+    )
     return Snapshot(asr, Stats(workers=tuple(decode)), connected, waiting, errors or {}, delays_s)
 
 
@@ -69,8 +75,8 @@ def test_a_sample_holds_the_worst_of_its_seconds() -> None:
     alone = (worker("asr-1"), worker("asr-2", "starting"))
     samples = told(
         observed(
-            snapshot(*both, waiting_audio_s=1.0),
-            snapshot(*both, waiting_audio_s=8.04, connected=3),
+            snapshot(*both, queue_audio_s=1.0),
+            snapshot(*both, queue_audio_s=8.04, connected=3),
             snapshot(*alone, connected=2, waiting=1),
             snapshot(*both),
             snapshot(*both),
@@ -91,8 +97,8 @@ def test_counters_are_told_by_what_they_grew() -> None:
     after = {"queue_full": 9, "not_found": 5, "rate_limited": 1}
     samples = told(
         observed(
-            *[snapshot(done=10, retried=1, errors=before)] * 3,
-            *[snapshot(done=14, retried=2, errors=after)] * 8,
+            *[snapshot(jobs=Counters(done=10, retried=1), errors=before)] * 3,
+            *[snapshot(jobs=Counters(done=14, retried=2), errors=after)] * 8,
         )
     )["samples"]
     assert samples["done"] == [4, 0]
@@ -119,7 +125,7 @@ def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -
     history = observed(
         *[snapshot()] * 3,
         *[snapshot(dead)] * 4,
-        *[snapshot(replace(dead, state="ready"), decode=[reader])] * 5,
+        *[snapshot(replace(dead, state=WorkerState.READY), decode=[reader])] * 5,
     )
     body = told(history, with_stacks=True)
     assert body["samples"]["crashes"] == [1, 1]
@@ -145,7 +151,7 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
         observed(
             *[snapshot()] * 3,
             *[snapshot(twice)] * 3,
-            *[snapshot(replace(twice, state="starting", restarts=2))] * 5,
+            *[snapshot(replace(twice, state=WorkerState.STARTING, restarts=2))] * 5,
         )
     )
     assert body["samples"]["crashes"] == [2, 0]
@@ -154,7 +160,11 @@ def test_deaths_between_two_looks_are_all_counted() -> None:
 
 def test_a_worker_that_has_not_started_yet_has_not_died() -> None:
     early = worker("asr-1", "backing_off")
-    body = told(observed(*[snapshot(early)] * 2, *[snapshot(replace(early, state="starting"))] * 9))
+    body = told(
+        observed(
+            *[snapshot(early)] * 2, *[snapshot(replace(early, state=WorkerState.STARTING))] * 9
+        )
+    )
     assert body["samples"]["crashes"] == [0, 0]
 
 

@@ -15,7 +15,7 @@ from auricle.server.telemetry.client_metrics import MAX_CLIENTS, OTHER, ClientMe
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.metrics import LOOP_EVERY_S, Metrics
 from auricle.server.uploads.job_store import JobRecord, JobState, JobStore
-from auricle.transcriber import Stats, WorkerStats
+from auricle.transcriber import Stats, WorkerState, WorkerStats
 from auricle.types import ClientId
 from tests.support.decoder import FakeDecoder
 from tests.support.service import InProcess, in_process, keys, poll_until, speech_json
@@ -79,11 +79,14 @@ def test_delays_are_told_by_stage(service: InProcess) -> None:
 
 def test_workers_and_jobs_are_told_as_they_are_now(service: InProcess) -> None:
     workers = tuple(
-        WorkerStats(f"asr-{index}", None, state, 2, 0, 100, None)
+        WorkerStats(f"asr-{index}", None, WorkerState(state), 2, 0, 100, None)
         for index, state in enumerate(("ready", "ready", "backing_off"))
     )
     service.transcriber.current = replace(
-        READY, workers=workers, done=7, retried=2, poison=1, waiting_audio_s=12.5
+        READY,
+        workers=workers,
+        queue=replace(READY.queue, waiting_audio_s=12.5),
+        jobs=replace(READY.jobs, done=7, retried=2, poison=1),
     )
     service.decoder.current = Stats(ready=True)
     found = scrape(service)
@@ -157,7 +160,7 @@ def test_whether_it_is_draining_is_there(service: InProcess) -> None:
 
 
 def test_workers_that_take_too_long_are_counted(service: InProcess) -> None:
-    overdue = WorkerStats("asr-1", None, "busy", 0, 0, 0, None, overdue=True)
+    overdue = WorkerStats("asr-1", None, WorkerState.BUSY, 0, 0, 0, None, overdue=True)
     service.transcriber.current = replace(READY, workers=(overdue, replace(overdue, overdue=False)))
     assert value(service, "auricle_workers_overdue", pool="asr") == 1
     assert value(service, "auricle_workers_overdue", pool="decode") == 0

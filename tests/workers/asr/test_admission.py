@@ -180,11 +180,12 @@ def test_no_name_and_unknown_names_claim_nothing() -> None:
 
 def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
     desk = Desk(queue_audio_s=50)
-    assert desk.to_shed(A, 50.0) == []
-    assert desk.to_shed(A, 50.0, standing=True, resumed=True) == []
-    assert desk.to_shed(A, 45.0, standing=True) == []
+    desk.wait(1)
+    assert desk.to_shed(A, 49.0) == []
+    assert desk.to_shed(A, 49.0, standing=True, resumed=True) == []
+    assert desk.to_shed(A, 44.0, standing=True) == []
     with pytest.raises(Overloaded, match="the queue is full"):
-        desk.to_shed(A, 45.1, standing=True)
+        desk.to_shed(A, 44.1, standing=True)
 
 
 def test_files_may_fill_half_of_the_queue_to_the_edge() -> None:

@@ -90,7 +90,7 @@ async def test_each_job_gets_its_own_answer(open_pool: PoolFactory) -> None:
         transcripts = await asyncio.gather(*map(pool.transcribe, jobs))
         assert [t.text for t in transcripts] == [answer(j.pcm) for j in jobs]
         assert {t.attempts for t in transcripts} == {1}
-        assert pool.stats().done == 20
+        assert pool.stats().jobs.done == 20
 
 
 async def test_words_and_times_come_through(open_pool: PoolFactory) -> None:
@@ -206,7 +206,7 @@ async def test_poison_is_convicted_refused_and_nobody_else_with_it(
             await pool.transcribe(Job(JobId("again"), poison.pcm.copy()))
         restarts = sum(worker.restarts for worker in pool.stats().workers)
         assert restarts <= 2
-        assert pool.stats().poison == 1
+        assert pool.stats().jobs.poison == 1
 
 
 async def test_a_suspect_never_takes_the_last_ready_worker(open_pool: PoolFactory) -> None:
@@ -221,7 +221,7 @@ async def test_a_suspect_never_takes_the_last_ready_worker(open_pool: PoolFactor
         # Both first attempts may run in parallel: there is no suspect yet. After that, one
         # worker at least stays untouched.
         assert {type(result) for result in await outcome} == {PoisonJob}
-        assert pool.stats().poison == 2
+        assert pool.stats().jobs.poison == 2
 
 
 async def test_audio_that_the_engine_refuses_leaves_the_worker_up(open_pool: PoolFactory) -> None:
@@ -251,13 +251,13 @@ async def test_the_deadline_ends_the_wait_and_the_worker_goes_on(open_pool: Pool
 async def test_a_caller_that_leaves_frees_its_place(open_pool: PoolFactory) -> None:
     async with open_pool(workers=1, batch_jobs=1) as pool:
         running = asyncio.create_task(pool.transcribe(job("slow", "sleep:0.5")))
-        await poll_until(lambda: pool.stats().running_jobs == 1)
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         waiting = asyncio.create_task(pool.transcribe(job("waiting")))
-        await poll_until(lambda: pool.stats().waiting_jobs == 1)
+        await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
         waiting.cancel()
         running.cancel()
         await asyncio.wait([waiting, running])
-        assert pool.stats().waiting_jobs == 0
+        assert pool.stats().queue.waiting_jobs == 0
         assert (await pool.transcribe(job("next"))).attempts == 1
 
 
@@ -271,7 +271,7 @@ async def test_finals_pass_partials_and_files(open_pool: PoolFactory) -> None:
 
         async with asyncio.TaskGroup() as group:
             group.create_task(run(job("first", "sleep:0.5")))
-            await poll_until(lambda: pool.stats().running_jobs == 1)
+            await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             for kind in (JobKind.FILE, JobKind.PARTIAL, JobKind.SPECULATIVE, JobKind.FINAL):
                 group.create_task(run(job(kind.value, kind=kind)))
         assert order == ["first", "final", "speculative", "partial", "file"]
@@ -281,7 +281,7 @@ async def test_a_newer_partial_replaces_a_waiting_one(open_pool: PoolFactory) ->
     async with open_pool(workers=1, batch_jobs=1) as pool:
         async with asyncio.TaskGroup() as group:
             group.create_task(pool.transcribe(job("first", "sleep:0.5")))
-            await poll_until(lambda: pool.stats().running_jobs == 1)
+            await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             partials = [
                 asyncio.create_task(
                     pool.transcribe(job(f"p{n}", kind=JobKind.PARTIAL, utterance="s1/1"))
@@ -315,7 +315,7 @@ async def test_a_greedy_key_leaves_the_modest_one_its_share(open_pool: PoolFacto
 
         async with asyncio.TaskGroup() as group:
             group.create_task(run(job("first", "sleep:0.5", client="greedy")))
-            await poll_until(lambda: pool.stats().running_jobs == 1)
+            await poll_until(lambda: pool.stats().queue.running_jobs == 1)
             for n in range(20):
                 group.create_task(run(job(f"g{n}", seconds=2, client="greedy")))
             for n in range(4):
@@ -392,7 +392,7 @@ async def test_workers_are_dealt_out_to_the_gpus() -> None:
 async def test_an_idle_worker_is_tried_out(open_pool: PoolFactory) -> None:
     async with open_pool(workers=1, self_test_s=0.1) as pool:
         await poll_until(lambda: pool.stats().workers[0].jobs_done >= 2)
-        assert pool.stats().done == 0
+        assert pool.stats().jobs.done == 0
 
 
 async def test_closing_finishes_what_was_accepted_and_leaves_no_child(
@@ -401,7 +401,7 @@ async def test_closing_finishes_what_was_accepted_and_leaves_no_child(
     async with open_pool() as pool:
         children = [psutil.Process(pid) for pid in pids(pool)]
         accepted = asyncio.create_task(pool.transcribe(job("a", "sleep:0.5")))
-        await poll_until(lambda: pool.stats().running_jobs == 1)
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         await pool.aclose(drain_s=30)
         assert (await accepted).attempts == 1
         with pytest.raises(Draining):
@@ -413,7 +413,7 @@ async def test_closing_does_not_wait_for_a_hung_worker(open_pool: PoolFactory) -
     async with open_pool(workers=1) as pool:
         (child,) = map(psutil.Process, pids(pool))
         hung = asyncio.create_task(pool.transcribe(job("a", "hang")))
-        await poll_until(lambda: pool.stats().running_jobs == 1)
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         started = time.monotonic()
         await pool.aclose(drain_s=0.1)
         assert time.monotonic() - started < 30
@@ -439,7 +439,7 @@ async def test_a_trace_written_earlier_does_not_explain_a_death(
     async with open_pool(workers=1) as pool:
         await pool.transcribe(job("a", "trace"))
         running = asyncio.create_task(pool.transcribe(job("b", "sleep:1.0")))
-        await poll_until(lambda: pool.stats().running_jobs == 1)
+        await poll_until(lambda: pool.stats().queue.running_jobs == 1)
         os.kill(pids(pool)[0], signal.SIGKILL)
         assert (await running).attempts == 2
         last = pool.stats().workers[0].last_exit

@@ -136,7 +136,7 @@ async def test_a_stopped_worker_costs_its_budget_and_no_speech(tmp_path: Path) -
                 os.kill(pid, signal.SIGSTOP)
         total = sum(end - start for start, end in undisturbed)
         assert abs(total - sum(end - start for start, end in spans(steps))) < 0.1 * total
-        assert pool.stats().retried == 1
+        assert pool.stats().jobs.retried == 1
 
 
 async def test_what_is_no_audio_is_refused_and_the_next_file_is_read(tmp_path: Path) -> None:
@@ -205,8 +205,8 @@ async def first_of(pool: DecodePool, name: str) -> "asyncio.Task[Progress]":
     """Request a file, and return its first progress; the test plays the worker."""
     reading = pool.decode(source(name))
     asked = asyncio.create_task(anext(reading))
-    waiting = pool.stats().waiting_jobs
-    await poll_until(lambda: pool.stats().waiting_jobs == waiting + 1)
+    waiting = pool.stats().queue.waiting_jobs
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == waiting + 1)
     return asked
 
 
@@ -247,11 +247,11 @@ async def test_the_file_that_took_least_goes_on_first() -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
     reading = pool.decode(source("slow"))
     slow = asyncio.create_task(anext(reading))
-    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
     pool.received("one", done(given(pool, "one", 0.0), 1.0), 30.0)
     await slow
     slow = asyncio.create_task(anext(reading))
-    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
     quick = await first_of(pool, "quick")
     step = given(pool, "one", 30.0)
     assert name_of(pool, step) == "quick"
@@ -302,7 +302,7 @@ async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
     budget = CrashBudget(max_convictions=1, window_s=600)
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
     asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
-    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
     now = time.monotonic()
     for _ in range(2):
         given(pool, "one", now)
@@ -313,7 +313,7 @@ async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
     with pytest.raises(RateLimited):
         await anext(pool.decode(source("another"), client=MALLORY))
     other = asyncio.create_task(anext(pool.decode(source("well"), client=ClientId("alice"))))
-    await poll_until(lambda: pool.stats().waiting_jobs == 1)
+    await poll_until(lambda: pool.stats().queue.waiting_jobs == 1)
     other.cancel()
     await asyncio.wait([other])
 

@@ -5,7 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from auricle.workers.process.policy import Action, State, WorkerPolicy
+from auricle.transcriber import WorkerState
+from auricle.workers.process.policy import Action, WorkerPolicy
 
 pytestmark = pytest.mark.unit
 
@@ -45,20 +46,20 @@ def test_a_start_that_takes_too_long_is_killed() -> None:
     assert it.wake_at == 60.0
     assert it.poll(59.9) is None
     assert it.poll(60.0) is Action.KILL
-    assert (it.kill_reason, it.state) == ("start", State.STOPPING)
+    assert (it.kill_reason, it.state) == ("start", WorkerState.STOPPING)
     assert it.poll(1000.0) is None
 
 
 def test_an_idle_worker_needs_nothing() -> None:
     it = started()
-    assert (it.state, it.wake_at, it.start_took_s) == (State.READY, None, 2.0)
+    assert (it.state, it.wake_at, it.start_took_s) == (WorkerState.READY, None, 2.0)
     assert it.poll(1e9) is None
 
 
 def test_a_batch_has_its_budget_and_no_more() -> None:
     it = started()
     it.batch_started(10.0, budget_s=5.0)
-    assert (it.state, it.budget_s) == (State.BUSY, 5.0)
+    assert (it.state, it.budget_s) == (WorkerState.BUSY, 5.0)
     assert it.poll(14.9) is None
     assert it.poll(15.0) is Action.KILL
     assert it.kill_reason == "hung"
@@ -78,7 +79,7 @@ def test_work_done_in_time_clears_the_budget() -> None:
     it = started()
     it.batch_started(10.0, budget_s=5.0)
     it.batch_finished()
-    assert (it.state, it.poll(100.0)) == (State.READY, None)
+    assert (it.state, it.poll(100.0)) == (WorkerState.READY, None)
 
 
 def test_restarts_are_immediate_then_slower_and_slower_up_to_a_limit() -> None:
@@ -235,12 +236,12 @@ class Slot(RuleBasedStateMachine):
     @invariant()
     def its_state_is_told(self) -> None:
         states = {
-            "none": State.BACKING_OFF,
-            "loading": State.STARTING,
-            "idle": State.READY,
-            "working": State.BUSY,
+            "none": WorkerState.BACKING_OFF,
+            "loading": WorkerState.STARTING,
+            "idle": WorkerState.READY,
+            "working": WorkerState.BUSY,
         }
-        assert self.it.state is states.get(self.phase, State.STOPPING)
+        assert self.it.state is states.get(self.phase, WorkerState.STOPPING)
         assert self.it.starts == self.spawns
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from auricle.config.settings import QueueSettings
 from auricle.errors import Overloaded
+from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Ticket
@@ -18,25 +19,6 @@ from auricle.workers.asr.speed import Speed, Workers
 
 OTHERS = ClientId("\0others")
 """Client ID for the work of other gateways; no key has such a name."""
-
-
-@dataclass(slots=True)
-class FleetCapacity:
-    """Sum of the recognisers' latest reports.
-
-    Attributes:
-        workers: Number of workers that are ready or busy.
-        max_audio_s: Maximum waiting audio, in seconds.
-        waiting_audio_s: Waiting audio, in seconds.
-        running_audio_s: Running audio, in seconds.
-        seconds_per_audio_s: Worker seconds for one second of load; 0 if unknown.
-    """
-
-    workers: int = 0
-    max_audio_s: float = 0.0
-    waiting_audio_s: float = 0.0
-    running_audio_s: float = 0.0
-    seconds_per_audio_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -77,16 +59,16 @@ class GatewayAdmission:
         """Jobs that were sent and not answered yet."""
         return list(self._backlog.waiting())
 
-    def observe(self, known: FleetCapacity) -> None:
-        """Update the capacity from the recognisers' latest reports."""
-        self._workers.ready = self._workers.size = known.workers
-        if known.seconds_per_audio_s > 0:
-            self._speed.seconds_per_load = known.seconds_per_audio_s
-        own_s = self._backlog.waiting_audio_s
-        self._keep_for_others(max(0.0, known.waiting_audio_s - own_s))
-        part_s = min(known.max_audio_s / self._gateways + self._others_s, known.max_audio_s)
+    def observe(self, fleet: Stats) -> None:
+        """Update the capacity from the sum of the recognisers' latest reports."""
+        self._workers.ready = self._workers.size = fleet.ready_workers
+        if fleet.seconds_per_audio_s > 0:
+            self._speed.seconds_per_load = fleet.seconds_per_audio_s
+        own_s, queue = self._backlog.waiting_audio_s, fleet.queue
+        self._keep_for_others(max(0.0, queue.waiting_audio_s - own_s))
+        part_s = min(queue.max_audio_s / self._gateways + self._others_s, queue.max_audio_s)
         # Running audio uses no queue room, but our own backlog does not show which jobs run.
-        self._bounds.queue_audio_s = part_s + min(own_s, known.running_audio_s)
+        self._bounds.queue_audio_s = part_s + min(own_s, queue.running_audio_s)
 
     def reserve(self, request: ReservationRequest) -> tuple[str, list[Ticket]]:
         """Reserve room; return the reservation's name, and the tickets to shed.

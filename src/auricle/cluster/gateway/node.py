@@ -83,7 +83,9 @@ class Node:
     def load(self) -> float:
         """This gateway's audio in flight there, in seconds per worker."""
         capacity = self.ejection.capacity
-        return self.in_flight_audio_s / max(1, capacity.workers if capacity is not None else 1)
+        return self.in_flight_audio_s / max(
+            1, capacity.stats.ready_workers if capacity is not None else 1
+        )
 
     async def ask(self, job: Job, max_wait_s: float | None) -> Transcript:
         """Return a job's transcript; cancelling the call cancels the job on the recogniser.
@@ -149,7 +151,7 @@ class Node:
             return
         self.ejection.look_succeeded(capacity, time.monotonic())
         if was_out:
-            log.info("recogniser_in", url=self.url, workers=capacity.workers)
+            log.info("recogniser_in", url=self.url, workers=capacity.stats.ready_workers)
 
     async def _capacity(self) -> Capacity:
         with anyio.fail_after(LOOK_LIMIT_S):

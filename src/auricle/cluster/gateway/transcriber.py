@@ -27,7 +27,7 @@ import structlog
 
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Lost, Node
-from auricle.cluster.gateway.view import NodeView, count, fleet_capacity, stats_of
+from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
 from auricle.config.settings import EngineSettings, QueueSettings
 from auricle.errors import (
     AuricleError,
@@ -40,10 +40,9 @@ from auricle.errors import (
     Superseded,
     WorkerError,
 )
-from auricle.transcriber import Stats
+from auricle.transcriber import Counters, Stats
 from auricle.types import Job, ReservationRequest, Transcript
 from auricle.workers.asr.backlog import Ticket
-from auricle.workers.asr.scheduler import Counters
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 
 MAX_LOSSES = 2
@@ -202,7 +201,7 @@ class RemoteTranscriber:
         try:
             self._refuse_when_down()
             self._crash_budget.refuse_exhausted(request.client, time.monotonic())
-            self._admission.observe(fleet_capacity(self._seen()))
+            self._admission.observe(fleet_stats(self._seen()))
             name, shed = self._admission.reserve(request)
         except AuricleError as exc:
             count(self._counters, exc)

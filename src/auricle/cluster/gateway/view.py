@@ -3,12 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from auricle.cluster.gateway.admission import FleetCapacity
 from auricle.cluster.gateway.ejection import Ejection
 from auricle.cluster.wire.capacity import Capacity
 from auricle.errors import AuricleError, Overloaded, RateLimited, RequestError, Superseded
-from auricle.transcriber import Stats, WorkerStats
-from auricle.workers.asr.scheduler import Counters
+from auricle.transcriber import Counters, QueueStats, Stats, WorkerState, WorkerStats, total
 
 
 def count(counters: Counters, error: AuricleError) -> None:
@@ -36,15 +34,18 @@ class NodeView:
         return capacity.id if capacity is not None and capacity.id else f"\0{self.name}"
 
 
-def fleet_capacity(seen: Sequence[NodeView]) -> FleetCapacity:
-    """Return the sum over the recognisers that are not ejected."""
-    told = [capacity for _, capacity in _distinct(seen)]
-    speeds = [capacity.seconds_per_audio_s for capacity in told if capacity.seconds_per_audio_s]
-    return FleetCapacity(
-        workers=sum(capacity.workers for capacity in told),
-        max_audio_s=sum(capacity.max_audio_s for capacity in told),
-        waiting_audio_s=sum(capacity.waiting_audio_s for capacity in told),
-        running_audio_s=sum(capacity.running_audio_s for capacity in told),
+def fleet_stats(seen: Sequence[NodeView]) -> Stats:
+    """Return the sum over the recognisers that are not ejected, with the work of all gateways."""
+    told = [capacity.stats for _, capacity in _distinct(seen)]
+    last = [each.ejection.capacity.stats for each in seen if each.ejection.capacity is not None]
+    speeds = [stats.seconds_per_audio_s for stats in told if stats.seconds_per_audio_s]
+    return Stats(
+        workers=(*_workers(seen), *_missing(seen)),
+        ready=any(each.ejection.is_usable for each in seen),
+        queue=total(QueueStats, (stats.queue for stats in told)),
+        jobs=total(Counters, (stats.jobs for stats in told)),
+        replaced=sum(stats.replaced for stats in told),
+        model=next((stats.model for stats in (*told, *last) if stats.model), ""),
         seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
     )
 
@@ -52,31 +53,16 @@ def fleet_capacity(seen: Sequence[NodeView]) -> FleetCapacity:
 def stats_of(
     seen: Sequence[NodeView], counters: Counters, *, reserved_audio_s: float, is_open: bool
 ) -> Stats:
-    """Return the statistics of all recognisers together.
+    """Return the statistics of all recognisers together, as this gateway reports them.
 
-    Workers, queues and speed include the work of all gateways. Job counters are those of this
-    gateway, so that they can be summed over gateways.
+    Jobs and reservations are those of this gateway, so that they can be summed over gateways.
     """
-    known = fleet_capacity(seen)
-    told = [capacity for _, capacity in _distinct(seen)]
-    last = [each.ejection.capacity for each in seen if each.ejection.capacity is not None]
-    return Stats(
-        workers=(*_workers(seen), *_missing(seen)),
-        ready=is_open and any(each.ejection.is_usable for each in seen),
-        waiting_jobs=sum(capacity.waiting_jobs for capacity in told),
-        running_jobs=sum(capacity.running_jobs for capacity in told),
-        waiting_audio_s=known.waiting_audio_s,
-        running_audio_s=known.running_audio_s,
-        max_audio_s=known.max_audio_s,
-        reserved_audio_s=reserved_audio_s,
-        done=counters.done,
-        failed=counters.failed,
-        retried=counters.retried,
-        refused=counters.refused,
-        poison=counters.poison,
-        replaced=sum(capacity.replaced for capacity in told),
-        model=next((capacity.model for capacity in (*told, *last) if capacity.model), ""),
-        seconds_per_audio_s=known.seconds_per_audio_s,
+    fleet = fleet_stats(seen)
+    return replace(
+        fleet,
+        ready=fleet.ready and is_open,
+        queue=replace(fleet.queue, reserved_audio_s=reserved_audio_s),
+        jobs=replace(counters),
     )
 
 
@@ -92,7 +78,7 @@ def _distinct(seen: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
 def _workers(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
     names = {each.id: each.name for each in reversed(seen)}  # the first of several URLs
     for each, capacity in _distinct(seen):
-        for worker in capacity.worker_list:
+        for worker in capacity.stats.workers:
             yield replace(worker, id=f"{names[each.id]}/{worker.id}")
 
 
@@ -100,5 +86,6 @@ def _missing(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
     """Yield one placeholder for the workers behind each ejected URL."""
     for each in seen:
         if each.ejection.is_out:
-            state = "starting" if each.ejection.capacity is None else "backing_off"
+            has_reported = each.ejection.capacity is not None
+            state = WorkerState.BACKING_OFF if has_reported else WorkerState.STARTING
             yield WorkerStats(each.name, None, state, 0, 0, 0, None)

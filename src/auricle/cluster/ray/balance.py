@@ -35,10 +35,11 @@ class _Replica:
         The measured speed is not used: a speed measured on unusual jobs would send all jobs to one
         replica until it has done others.
         """
-        jobs = stats.waiting_jobs + stats.running_jobs
-        there_s = stats.waiting_audio_s + stats.running_audio_s + jobs * JOB_OVERHEAD_S
+        queue = stats.queue
+        jobs = queue.waiting_jobs + queue.running_jobs
+        there_s = queue.waiting_audio_s + queue.running_audio_s + jobs * JOB_OVERHEAD_S
         since_s = max(0.0, self.sent_load_s - self.sent_load_at_report_s)
-        up = sum(worker.state in ("ready", "busy") for worker in stats.workers)
+        up = stats.ready_workers
         return (there_s + since_s) / max(1, up)
 
 

@@ -28,8 +28,9 @@ class Health:
 
     def trouble(self, stats: Stats, now: float) -> str | None:
         """Return the problem, for the log; ``None`` if the replica is healthy."""
-        progress = (stats.done, stats.failed, stats.retried, stats.poison, stats.replaced)
-        if progress != self._progress or not (stats.waiting_jobs or stats.running_jobs):
+        jobs, queue = stats.jobs, stats.queue
+        progress = (jobs.done, jobs.failed, jobs.retried, jobs.poison, stats.replaced)
+        if progress != self._progress or not (queue.waiting_jobs or queue.running_jobs):
             self._progress, self._moved_at = progress, now
         if stats.ready or self._ready_at is None:
             self._ready_at = now

@@ -87,7 +87,7 @@ class Recogniser:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Return the metric that drives autoscaling: seconds of audio that wait or run here."""
         stats = await self.report()
-        return {ONGOING_AUDIO: stats.waiting_audio_s + stats.running_audio_s}
+        return {ONGOING_AUDIO: stats.queue.waiting_audio_s + stats.queue.running_audio_s}
 
     async def aclose(self) -> None:
         """Finish accepted jobs, then stop the workers."""

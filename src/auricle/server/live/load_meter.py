@@ -5,7 +5,7 @@ load rises, and none at full load. Queued files and live backlogs do not count, 
 priority than optional jobs.
 """
 
-from auricle.transcriber import JOB_OVERHEAD_S, Stats
+from auricle.transcriber import JOB_OVERHEAD_S, Stats, WorkerState
 
 FULL_WAIT_S = 1.0
 """Queued work per worker, in seconds, at which the load is full: finals would be late."""
@@ -26,14 +26,15 @@ class LoadMeter:
 
     def observe(self, stats: Stats) -> float:
         """Add a sample and return the load."""
-        alive = [worker for worker in stats.workers if worker.state in ("ready", "busy")]
+        alive = [worker for worker in stats.workers if worker.state.is_up]
         if not alive:
             self.load = 1.0
             return self.load
-        busy_share = sum(worker.state == "busy" for worker in alive) / len(alive)
+        busy_share = sum(worker.state is WorkerState.BUSY for worker in alive) / len(alive)
         self._busy_share += SMOOTHING * (busy_share - self._busy_share)
-        live_audio_s = stats.waiting_audio_s - stats.waiting_file_audio_s
-        live_jobs = stats.waiting_jobs - stats.waiting_file_jobs
+        queue = stats.queue
+        live_audio_s = queue.waiting_audio_s - queue.waiting_file_audio_s
+        live_jobs = queue.waiting_jobs - queue.waiting_file_jobs
         waiting_s = live_audio_s + live_jobs * JOB_OVERHEAD_S
         wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
         is_hard = max(0.0, self._busy_share - EASY_SHARE) / (1 - EASY_SHARE)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import anyio
 
 from auricle.server.http.errors import log_unexpected
-from auricle.transcriber import Stats, WorkerExit
+from auricle.transcriber import Stats, WorkerExit, WorkerState
 
 SAMPLE_INTERVAL_S = 1.0
 SAMPLE_EVERY_S = 5.0
@@ -159,7 +159,9 @@ class History:
         count = 0
         for worker in (*snapshot.asr.workers, *snapshot.decode.workers):
             last = worker.last_exit  # None: it waits for its first start
-            deaths = worker.restarts + (worker.state == "backing_off" and last is not None)
+            deaths = worker.restarts + (
+                worker.state is WorkerState.BACKING_OFF and last is not None
+            )
             deaths_before, last_before = before.get(worker.id, (0, None))
             self._seen[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
@@ -193,15 +195,15 @@ def _sample(snapshots: Sequence[Snapshot], crashes: int, now: float) -> _Sample:
     return _Sample(
         at=now,
         workers=len(last.asr.workers),
-        ready=min(_ready(snapshot.asr) for snapshot in snapshots),
-        queue_audio_s=max(snapshot.asr.waiting_audio_s for snapshot in snapshots),
+        ready=min(snapshot.asr.ready_workers for snapshot in snapshots),
+        queue_audio_s=max(snapshot.asr.queue.waiting_audio_s for snapshot in snapshots),
         connected=max(snapshot.connected for snapshot in snapshots),
         waiting=max(snapshot.waiting for snapshot in snapshots),
         finals=len(delays_s),
         final_p50_s=_quantile(delays_s, 0.5),
         final_p95_s=_quantile(delays_s, 0.95),
-        done=last.asr.done - first.asr.done,
-        retried=last.asr.retried - first.asr.retried,
+        done=last.asr.jobs.done - first.asr.jobs.done,
+        retried=last.asr.jobs.retried - first.asr.jobs.retried,
         crashes=crashes,
         refusals=refusals,
     )
@@ -212,10 +214,6 @@ def exit_body(last: WorkerExit, with_stacks: bool) -> dict[str, object]:
     how = {"signal": last.signal} if last.signal is not None else {"code": last.code}
     stack = {"stack": list(last.stack)} if with_stacks else {}
     return {**how, "reason": last.reason, "at": last.at, **stack}
-
-
-def _ready(stats: Stats) -> int:
-    return sum(worker.state in ("ready", "busy") for worker in stats.workers)
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:

@@ -9,6 +9,7 @@ import platform
 import time
 from collections import Counter as Counts
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 
 import anyio
@@ -35,12 +36,11 @@ from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
 from auricle.server.uploads.job_store import JobState, JobStore
-from auricle.transcriber import Decoder, Stats, Transcriber
+from auricle.transcriber import Decoder, Stats, Transcriber, WorkerState
 from auricle.types import Timing
 
 _DELAY_BUCKETS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LOOP_EVERY_S = 0.1
-_STATES = ("starting", "ready", "busy", "backing_off", "stopping")
 _OTHER = "other"
 _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"})
 
@@ -196,8 +196,8 @@ def _worker_families(pools: dict[str, Stats]) -> Iterator[Metric]:
         "auricle_worker_memory_bytes", "Resident memory of all workers.", labels=("pool",)
     )
     for pool, stats in pools.items():
-        for state in _STATES:
-            count = sum(worker.state == state for worker in stats.workers)
+        for state in WorkerState:
+            count = sum(worker.state is state for worker in stats.workers)
             states.add_metric((pool, state), count)
         overdue.add_metric((pool,), sum(worker.overdue for worker in stats.workers))
         restarts.add_metric((pool,), sum(worker.restarts for worker in stats.workers))
@@ -209,21 +209,21 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
     jobs = CounterMetricFamily(
         "auricle_worker_jobs", "Jobs of the recognition workers, by outcome.", labels=("outcome",)
     )
-    for outcome in ("done", "failed", "retried", "refused", "poison"):
-        jobs.add_metric((outcome,), getattr(stats, outcome))
+    for outcome, number in asdict(stats.jobs).items():
+        jobs.add_metric((outcome,), number)
     yield jobs
     figures = {
         "auricle_ready": ("1 while speech can be recognised.", float(stats.is_working)),
-        "auricle_waiting_jobs": ("Jobs in the queue.", stats.waiting_jobs),
-        "auricle_running_jobs": ("Jobs in workers.", stats.running_jobs),
+        "auricle_waiting_jobs": ("Jobs in the queue.", stats.queue.waiting_jobs),
+        "auricle_running_jobs": ("Jobs in workers.", stats.queue.running_jobs),
         "auricle_queue_audio_seconds": (
             "Audio in the queue and in workers.",
-            stats.waiting_audio_s,
+            stats.queue.waiting_audio_s,
         ),
-        "auricle_queue_max_audio_seconds": ("Maximum audio in the queue.", stats.max_audio_s),
+        "auricle_queue_max_audio_seconds": ("Maximum audio in the queue.", stats.queue.max_audio_s),
         "auricle_reserved_audio_seconds": (
             "Audio with reserved queue room.",
-            stats.reserved_audio_s,
+            stats.queue.reserved_audio_s,
         ),
     }
     for name, (text, value) in figures.items():

@@ -9,6 +9,7 @@ import itertools
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import anyio
 import numpy as np
@@ -29,7 +30,6 @@ from auricle.types import (
     SAMPLE_RATE_HZ,
     Job,
     JobId,
-    JobKind,
     Options,
     ReservationRequest,
     Transcript,
@@ -184,24 +184,12 @@ class WorkerPool:
 
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`."""
-        backlog, counters = self._scheduler.backlog, self._scheduler.counters
         lately = time.monotonic() - 2 * self._worker.self_test_s - self._worker.job_timeout_min_s
         return Stats(
             workers=self._crew.stats(),
             ready=self._crew.has_worked_since(lately) and not self._is_draining,
-            waiting_jobs=backlog.waiting_jobs,
-            running_jobs=sum(1 for _ in backlog.in_flight()),
-            waiting_audio_s=backlog.waiting_audio_s,
-            running_audio_s=sum(ticket.audio_s for ticket in backlog.in_flight()),
-            waiting_file_jobs=len(backlog.queues[JobKind.FILE]),
-            waiting_file_audio_s=sum(t.audio_s for t in backlog.queues[JobKind.FILE]),
-            max_audio_s=self._queue.queue_audio_s,
-            reserved_audio_s=self._scheduler.admission.reserved_audio_s,
-            done=counters.done,
-            failed=counters.failed,
-            retried=counters.retried,
-            refused=counters.refused,
-            poison=counters.poison,
+            queue=self._scheduler.stats(),
+            jobs=replace(self._scheduler.counters),
             replaced=self._crew.replaced,
             model=self._model_name,
             seconds_per_audio_s=self._scheduler.speed.seconds_per_load,

@@ -19,6 +19,7 @@ from auricle.errors import (
     RateLimited,
     Superseded,
 )
+from auricle.transcriber import Counters, QueueStats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.admission import SHEDDABLE, Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
@@ -50,17 +51,6 @@ class Failure:
 
     ticket: Ticket
     error: AuricleError
-
-
-@dataclass(slots=True)
-class Counters:
-    """Number of jobs by outcome since the start."""
-
-    done: int = 0
-    failed: int = 0
-    retried: int = 0
-    refused: int = 0
-    poison: int = 0
 
 
 class Scheduler:
@@ -245,6 +235,20 @@ class Scheduler:
     def next_failure(self) -> Failure | None:
         """Return the oldest undelivered failure, once; ``None`` if there is none."""
         return self._failures.pop(0) if self._failures else None
+
+    def stats(self) -> QueueStats:
+        """Return the jobs that wait and run."""
+        running, files = list(self.backlog.in_flight()), self.backlog.queues[JobKind.FILE]
+        return QueueStats(
+            waiting_jobs=self.backlog.waiting_jobs,
+            running_jobs=len(running),
+            waiting_audio_s=self.backlog.waiting_audio_s,
+            running_audio_s=sum(ticket.audio_s for ticket in running),
+            waiting_file_jobs=len(files),
+            waiting_file_audio_s=sum(ticket.audio_s for ticket in files),
+            max_audio_s=self._settings.queue_audio_s,
+            reserved_audio_s=self.admission.reserved_audio_s,
+        )
 
     # Internals.
 

@@ -14,7 +14,7 @@ import os
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -34,10 +34,9 @@ from auricle.errors import (
     UnsupportedFormat,
     WorkerError,
 )
-from auricle.transcriber import Progress, Stats
+from auricle.transcriber import Counters, Progress, QueueStats, Stats
 from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Source
 from auricle.workers.asr.codec import clean_text
-from auricle.workers.asr.scheduler import Counters
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.process import handover
 from auricle.workers.process.messages import (
@@ -201,14 +200,9 @@ class DecodePool:
         return Stats(
             workers=self._crew.stats(),
             ready=self._crew.ready > 0,
-            waiting_jobs=len(self._waiting),
-            running_jobs=len(self._steps),
+            queue=QueueStats(waiting_jobs=len(self._waiting), running_jobs=len(self._steps)),
+            jobs=replace(self._counters),
             replaced=self._crew.replaced,
-            done=self._counters.done,
-            failed=self._counters.failed,
-            retried=self._counters.retried,
-            refused=self._counters.refused,
-            poison=self._counters.poison,
         )
 
     # SupervisorDelegate.

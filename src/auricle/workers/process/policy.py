@@ -15,22 +15,14 @@ import enum
 import math
 from dataclasses import dataclass, field
 
+from auricle.transcriber import WorkerState
+
 
 class Action(enum.Enum):
     """Action for the supervisor."""
 
     SPAWN = "spawn"
     KILL = "kill"
-
-
-class State(enum.StrEnum):
-    """State of a worker, as shown by ``/health``."""
-
-    BACKING_OFF = "backing_off"
-    STARTING = "starting"
-    READY = "ready"
-    BUSY = "busy"
-    STOPPING = "stopping"
 
 
 @dataclass(slots=True)
@@ -48,7 +40,7 @@ class WorkerPolicy:
     start_budget_s: float
     backoff_first_s: float
     backoff_max_s: float
-    state: State = State.BACKING_OFF
+    state: WorkerState = WorkerState.BACKING_OFF
     wake_at: float | None = 0.0
     starts: int = 0
     budget_s: float = 0.0
@@ -64,33 +56,33 @@ class WorkerPolicy:
 
     def spawned(self, now: float) -> None:
         """Record a process start; the worker must be ready within its start budget."""
-        self.state, self.kill_reason = State.STARTING, None
+        self.state, self.kill_reason = WorkerState.STARTING, None
         self.starts += 1
         self._spawned_at = now
         self.wake_at = now + self.start_budget_s
 
     def ready(self, now: float) -> None:
         """Record that the model is loaded and warmed up."""
-        self.state, self.wake_at = State.READY, None
+        self.state, self.wake_at = WorkerState.READY, None
         self.start_took_s = now - self._spawned_at
 
     def batch_started(self, now: float, budget_s: float, overdue_s: float = math.inf) -> None:
         """Record a new batch: overdue after ``overdue_s``, killed after ``budget_s``."""
-        self.state, self.wake_at = State.BUSY, now + budget_s
+        self.state, self.wake_at = WorkerState.BUSY, now + budget_s
         self.budget_s, self.overdue_at = budget_s, now + overdue_s
 
     def is_overdue(self, now: float) -> bool:
         """Return whether the running batch is overdue; its budget may not be used up yet."""
-        return self.state is State.BUSY and now >= self.overdue_at
+        return self.state is WorkerState.BUSY and now >= self.overdue_at
 
     def batch_finished(self) -> None:
         """Record finished work: the slot is healthy, which resets its backoff."""
-        self.state, self.wake_at = State.READY, None
+        self.state, self.wake_at = WorkerState.READY, None
         self._deaths_in_a_row = 0
 
     def stopping(self, kill_at: float | None = None) -> None:
         """Record a stop message (kill at ``kill_at``) or a kill; the exit is still to come."""
-        self.state, self.wake_at = State.STOPPING, kill_at
+        self.state, self.wake_at = WorkerState.STOPPING, kill_at
 
     def exited(self, now: float, jitter: float) -> None:
         """Record the exit of the process, for any reason.
@@ -108,15 +100,15 @@ class WorkerPolicy:
             longest_s = min(self.backoff_first_s * 2**doublings, self.backoff_max_s)
             pause_s = longest_s * (0.5 + 0.5 * jitter)
         self._deaths_in_a_row += 1
-        self.state, self.wake_at = State.BACKING_OFF, now + pause_s
+        self.state, self.wake_at = WorkerState.BACKING_OFF, now + pause_s
 
     def poll(self, now: float) -> Action | None:
         """Return the action that is due; each is returned once."""
         if self.wake_at is None or now < self.wake_at:
             return None
         self.wake_at = None
-        if self.state is State.BACKING_OFF:
+        if self.state is WorkerState.BACKING_OFF:
             return Action.SPAWN
-        self.kill_reason = "start" if self.state is State.STARTING else "hung"
-        self.state = State.STOPPING
+        self.kill_reason = "start" if self.state is WorkerState.STARTING else "hung"
+        self.state = WorkerState.STOPPING
         return Action.KILL

@@ -21,9 +21,9 @@ import structlog
 
 from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
-from auricle.transcriber import WorkerExit, WorkerStats
+from auricle.transcriber import WorkerExit, WorkerState, WorkerStats
 from auricle.workers.process.messages import Message, Ready, StartFailed, Stop, ToParent
-from auricle.workers.process.policy import Action, State, WorkerPolicy
+from auricle.workers.process.policy import Action, WorkerPolicy
 from auricle.workers.process.process import ProcessExit, WorkerProcess
 from auricle.workers.process.usage import Usage, UsageWatch
 
@@ -163,7 +163,7 @@ class WorkerSupervisor:
     @property
     def ready(self) -> int:
         """Number of workers that are ready or busy."""
-        return sum(worker.policy.state in (State.READY, State.BUSY) for worker in self._workers)
+        return sum(worker.policy.state.is_up for worker in self._workers)
 
     @property
     def start_estimate_s(self) -> float:
@@ -173,7 +173,7 @@ class WorkerSupervisor:
 
     def has_worked_since(self, moment: float) -> bool:
         """Return whether a live worker became ready or finished work at ``moment`` or later."""
-        up = (w for w in self._workers if w.policy.state in (State.READY, State.BUSY))
+        up = (w for w in self._workers if w.policy.state.is_up)
         return any(worker.worked_at >= moment for worker in up)
 
     def idle_since(self, worker_id: str) -> float:
@@ -243,7 +243,7 @@ class WorkerSupervisor:
         self._replace_one()
         wake_at = min(wake_at, self._shift.poll(now))
         for worker in list(self._workers):
-            if worker.policy.state is State.READY:
+            if worker.policy.state is WorkerState.READY:
                 self._give_work(worker, now)
             if worker.policy.wake_at is not None:
                 wake_at = min(wake_at, worker.policy.wake_at)
@@ -302,19 +302,19 @@ class WorkerSupervisor:
         now = time.monotonic()
         try:
             match worker.policy.state, message:
-                case State.STARTING, Ready():
+                case WorkerState.STARTING, Ready():
                     self._on_ready(worker, message, now)
-                case State.STARTING, StartFailed():
+                case WorkerState.STARTING, StartFailed():
                     worker.kill_reason = "start"
                     self.start_error = message.message
                     _say(log.error, "worker_start_failed", worker=worker.id, why=message.message)
-                case State.BUSY, _:
+                case WorkerState.BUSY, _:
                     self._shift.received(worker.id, message, now)
                     worker.policy.batch_finished()
                     worker.worked_at = now
                     worker.jobs_done += 1
                     worker.jobs_since_start += 1
-                case State.STOPPING, _:
+                case WorkerState.STOPPING, _:
                     pass  # a late answer, after the worker was given up
                 case _:
                     raise WorkerError("unexpected answer")
@@ -387,7 +387,7 @@ class WorkerSupervisor:
             return
         settings = self._settings
         for worker in self._workers:
-            if worker.policy.state not in (State.READY, State.BUSY):
+            if not worker.policy.state.is_up:
                 continue
             soft_bytes = settings.worker_soft_mb * 1e6 or worker.ready_rss_bytes + SOFT_MEMORY_BYTES
             if worker.jobs_since_start >= settings.worker_max_jobs or worker.rss_bytes > soft_bytes:
@@ -401,12 +401,12 @@ class WorkerSupervisor:
             if not usage:
                 continue
             worker.rss_bytes = usage.rss_bytes
-            if worker.policy.state not in (State.READY, State.BUSY):
+            if not worker.policy.state.is_up:
                 continue
             hard_bytes = self._settings.worker_hard_mb * 1e6
             if not hard_bytes:
                 hard_bytes = worker.ready_rss_bytes + HARD_MEMORY_BYTES
-            is_idle, worked_at = worker.policy.state is State.READY, worker.worked_at
+            is_idle, worked_at = worker.policy.state is WorkerState.READY, worker.worked_at
             if worker.rss_bytes > hard_bytes:
                 self._kill(worker, "memory")
             elif worker.usage and (
@@ -417,7 +417,7 @@ class WorkerSupervisor:
     async def _stop_all(self) -> None:
         for worker in self._with_process():
             assert worker.process is not None
-            is_starting, worker.is_retiring = worker.policy.state is State.STARTING, True
+            is_starting, worker.is_retiring = worker.policy.state is WorkerState.STARTING, True
             worker.kill_reason = "stopped"
             worker.process.send(Stop())
             worker.policy.stopping()

@@ -10,7 +10,7 @@ from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import SetupError
 from auricle.server.api.ops.agent_check import agent_line, serve_agent
 from auricle.server.main import agent_sockets
-from auricle.transcriber import WorkerStats
+from auricle.transcriber import WorkerState, WorkerStats
 from auricle.types import ANONYMOUS
 from tests.server.live.test_load_meter import stats
 from tests.support.service import Live, live, poll_until
@@ -77,7 +77,7 @@ async def test_it_says_how_things_are_now(tmp_path: Path) -> None:
         assert await ask(port) == b"up ready 10%\n"
         service.transcriber.current = replace(READY, ready=False)
         assert await ask(port) == b"down\n"
-        hung = WorkerStats("asr-1", None, "busy", 0, 0, 0, None, overdue=True)
+        hung = WorkerStats("asr-1", None, WorkerState.BUSY, 0, 0, 0, None, overdue=True)
         service.transcriber.current = replace(READY, workers=(hung,))
         assert await ask(port) == b"down\n"
         service.state.drain()

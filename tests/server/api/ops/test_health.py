@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.transcriber import Stats, WorkerExit, WorkerStats
+from auricle.transcriber import Counters, Stats, WorkerExit, WorkerState, WorkerStats
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
@@ -17,7 +17,7 @@ EXIT = WorkerExit(1_700_000_000.0, None, 3, "start")
 
 
 def worker(name: str, state: str = "ready", last_exit: WorkerExit | None = None) -> WorkerStats:
-    return WorkerStats(name, 4711, state, 2, 17, 270_449_000, last_exit)
+    return WorkerStats(name, 4711, WorkerState(state), 2, 17, 270_449_000, last_exit)
 
 
 def stats(*workers: WorkerStats, ready: bool = True) -> Stats:
@@ -48,14 +48,11 @@ def test_a_server_that_shuts_down_is_alive_and_not_ready(service: InProcess) -> 
 
 
 def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
+    asr = stats(worker("asr-0", last_exit=CRASH))
     service.transcriber.current = replace(
-        stats(worker("asr-0", last_exit=CRASH)),
-        waiting_jobs=3,
-        waiting_audio_s=12.3456,
-        reserved_audio_s=22.5,
-        done=5,
-        retried=1,
-        poison=2,
+        asr,
+        queue=replace(asr.queue, waiting_jobs=3, waiting_audio_s=12.3456, reserved_audio_s=22.5),
+        jobs=Counters(done=5, retried=1, poison=2),
     )
     service.decoder.current = stats(worker("decode-0", last_exit=EXIT))
     answer = service.client.get("/health")

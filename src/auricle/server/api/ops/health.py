@@ -1,6 +1,7 @@
 """Probes: ``/livez`` (the event loop runs), ``/readyz`` (a worker is ready), ``/health``."""
 
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 
 from fastapi import APIRouter
@@ -90,18 +91,12 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         "workers": [_worker(worker, with_stacks) for worker in asr.workers],
         "decode_workers": [_worker(worker, with_stacks) for worker in decode.workers],
         "queue": {
-            "jobs": asr.waiting_jobs,
-            "audio_s": round(asr.waiting_audio_s, 3),
-            "reserved_audio_s": round(asr.reserved_audio_s, 3),
-            "max_audio_s": asr.max_audio_s,
+            "jobs": asr.queue.waiting_jobs,
+            "audio_s": round(asr.queue.waiting_audio_s, 3),
+            "reserved_audio_s": round(asr.queue.reserved_audio_s, 3),
+            "max_audio_s": asr.queue.max_audio_s,
         },
-        "jobs": {
-            "done": asr.done,
-            "failed": asr.failed,
-            "retried": asr.retried,
-            "refused": asr.refused,
-            "poison": asr.poison,
-        },
+        "jobs": asdict(asr.jobs),
         "files": {
             "working": server.places.taken,
             "max": server.places.total,
@@ -119,7 +114,7 @@ def _status(asr: Stats, decode: Stats, server: ServerState) -> str:
     if server.is_draining or not asr.ready:
         return "down"
     workers = (*asr.workers, *decode.workers)
-    is_well = asr.is_working and decode.ready and all(worker.is_up for worker in workers)
+    is_well = asr.is_working and decode.ready and all(worker.state.is_up for worker in workers)
     is_well = is_well and not server.is_spool_failing
     return "ok" if is_well else "degraded"
 
