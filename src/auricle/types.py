@@ -4,7 +4,7 @@ Media time is measured in 16 kHz samples; seconds appear only in settings and in
 """
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, NewType
 
 import numpy as np
@@ -168,6 +168,11 @@ class Word:
     text: str
     probability: float
     tokens: tuple[int, ...] = ()
+
+    def shifted(self, by_samples: int) -> "Word":
+        """Return the word with its times moved."""
+        start, end = self.start_sample + by_samples, self.end_sample + by_samples
+        return replace(self, start_sample=start, end_sample=end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,13 @@ from auricle.audio.endpointer import (
     UtteranceEnd,
 )
 from auricle.errors import AuricleError, Overloaded, PoisonJob
-from auricle.events import Partial, SpeechEnded, SpeechStarted
+from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,
     NO_PARTIALS_LOAD,
     NO_SPECULATION_LOAD,
-    Outcome,
     Recognition,
 )
 from auricle.session.segmenter import SpeechSegmenter
@@ -77,8 +76,8 @@ class Stage:
     def answer(self, job: Job, result: Transcript | AuricleError) -> None:
         self.told += self.it.job_done(job.id, result, self.now)
 
-    def outcome(self) -> Outcome:
-        outcome = self.it.next_outcome(self.now)
+    def outcome(self) -> Final:
+        outcome = self.it.next_final(1, self.now)
         assert outcome is not None
         return outcome
 
@@ -102,7 +101,7 @@ def test_an_utterance_becomes_one_job_with_its_audio_and_one_final() -> None:
     assert stage.of(SpeechEnded) == [SpeechEnded(44_800)]
     (job,) = stage.jobs()
     assert (job.kind, job.pcm.size, job.options) == (JobKind.FINAL, 2 * SECOND, stage.options)
-    assert stage.it.next_outcome(stage.now) is None
+    assert stage.it.next_final(1, stage.now) is None
     stage.answer(job, transcript(" hello ", job))
     outcome = stage.outcome()
     assert (outcome.text, outcome.start_sample, outcome.end_sample) == ("hello", 16_000, 48_000)
@@ -117,7 +116,7 @@ def test_finals_come_in_the_order_of_their_utterances_whenever_they_are_answered
     stage.utterance(3, 4)
     first, second = stage.jobs()
     stage.answer(second, transcript("two", second))
-    assert stage.it.next_outcome(stage.now) is None
+    assert stage.it.next_final(1, stage.now) is None
     stage.answer(first, transcript("one", first))
     assert [stage.outcome().text, stage.outcome().text] == ["one", "two"]
 
@@ -323,7 +322,7 @@ def test_a_final_in_advance_of_another_end_is_of_no_use() -> None:
     assert stage.of(Cancel) == [Cancel(early.id)]
     assert final.pcm.size == 3 * SECOND
     stage.answer(early, transcript("too early", early))
-    assert stage.it.next_outcome(stage.now) is None
+    assert stage.it.next_final(1, stage.now) is None
 
 
 @pytest.mark.parametrize("change", ["load", "ahead"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from auricle.audio.voice import Spans, fit_to_voice
 from auricle.errors import AuricleError
 from auricle.languages import SPACELESS_LANGUAGES
-from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript, Word
+from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript
 
 SURE_PROBABILITY = 0.6
 MAX_UNSURE_PIECES = 3
@@ -267,19 +267,9 @@ def _gap(place: ChunkSlot, error: AuricleError) -> Gap:
 
 def _shifted(segment: Segment, by_samples: int) -> Segment:
     words = segment.words
-    if words is not None:
-        words = tuple(_shifted_word(word, by_samples) for word in words)
     return replace(
         segment,
         start_sample=segment.start_sample + by_samples,
         end_sample=segment.end_sample + by_samples,
-        words=words,
-    )
-
-
-def _shifted_word(word: Word, by_samples: int) -> Word:
-    return replace(
-        word,
-        start_sample=word.start_sample + by_samples,
-        end_sample=word.end_sample + by_samples,
+        words=None if words is None else tuple(word.shifted(by_samples) for word in words),
     )

@@ -404,8 +404,7 @@ class LiveSession:
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
         self._tell_finalized()
-        while outcome := self._recognition.next_outcome(self._now):
-            final = outcome.numbered(self._journal.next_id)
+        while final := self._recognition.next_final(self._journal.next_id, self._now):
             self._journal.add(final)
             self._put(final)
             self._mark()

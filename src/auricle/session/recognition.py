@@ -32,36 +32,6 @@ RecognitionOutput = Submit | Cancel | SpeechStarted | SpeechEnded | Partial
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of an utterance: a final without its number."""
-
-    utterance: int
-    text: str
-    start_sample: int
-    end_sample: int
-    language: str | None
-    words: tuple[Word, ...] | None
-    latency_ms: float
-    revised: bool
-    error: str | None
-
-    def numbered(self, id: int) -> Final:
-        """Return the final with this number."""
-        return Final(
-            id=id,
-            utterance=self.utterance,
-            text=self.text,
-            start_sample=self.start_sample,
-            end_sample=self.end_sample,
-            language=self.language,
-            words=self.words,
-            latency_ms=self.latency_ms,
-            revised=self.revised,
-            error=self.error,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class _Before:
     """The text and the end of the last final with text."""
 
@@ -178,15 +148,20 @@ class Recognition:
             told += [cancel] if cancel is not None else []
         return told
 
-    def next_outcome(self, now: float) -> Outcome | None:
-        """Return the result of the next utterance in order; ``None`` while it is pending."""
+    def next_final(self, id: int, now: float) -> Final | None:
+        """Return the final of the next utterance in order; ``None`` while it is pending.
+
+        Args:
+            id: The number of the final in its session.
+            now: Monotonic time, in seconds.
+        """
         if not self._pending or (result := self._pending[0].result) is None:
             return None
         pending = self._pending.popleft()
         if isinstance(result, Transcript):
             self._learn_language(result)
             result = self._joined(pending, result)
-        return _outcome(pending, result, now)
+        return _final(id, pending, result, now)
 
     def discard(self) -> list[Cancel]:
         """Drop the open utterance; return the jobs to cancel."""
@@ -290,11 +265,12 @@ def _continued(transcript: Transcript, before: str) -> Transcript:
     return replace(transcript, text=text, segments=tuple(segments))
 
 
-def _outcome(pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Outcome:
-    heard = result if isinstance(result, Transcript) else None
-    text = heard.text.strip() if heard else ""
-    language = heard.language if heard else pending.options.language
-    return Outcome(
+def _final(id: int, pending: PendingFinal, result: Transcript | AuricleError, now: float) -> Final:
+    transcript = result if isinstance(result, Transcript) else None
+    text = transcript.text.strip() if transcript else ""
+    language = transcript.language if transcript else pending.options.language
+    return Final(
+        id=id,
         utterance=pending.factory.number,
         text=text,
         start_sample=pending.start_sample,
@@ -316,12 +292,7 @@ def _words(pending: PendingFinal, result: Transcript | AuricleError) -> tuple[Wo
         return None
     voiced = ((pending.speech_sample - WINDOW_SAMPLES, pending.speech_end_sample),)
     words = tuple(
-        Word(
-            pending.start_sample + word.start_sample,
-            pending.start_sample + word.end_sample,
-            word.text,
-            word.probability,
-        )
+        word.shifted(pending.start_sample)
         for segment in result.segments
         for word in segment.words or ()
     )
