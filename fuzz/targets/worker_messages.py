@@ -11,17 +11,16 @@ from auricle.errors import WorkerError
 from auricle.types import Job, JobId, Segment, Transcript, Word
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.codec import read_outcome
+from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import (
-    LENGTH,
     MAX_TEXT_CHARS,
     BatchDone,
     JobDone,
     JobFailed,
-    Ready,
     StartFailed,
     StepDone,
     StepFailed,
-    pack,
+    WorkerReady,
     parse_from_child,
 )
 from fuzz.mutation import changed_document
@@ -32,7 +31,7 @@ _TICKET = Ticket(Job(JobId("a"), np.zeros(_SAMPLES, np.int16)), 1.0, 9.0, 1, 2.0
 _WORDS = (
     *(
         "type",
-        "Ready",
+        "WorkerReady",
         "StartFailed",
         "BatchDone",
         "StepDone",
@@ -106,7 +105,7 @@ def seeds() -> Iterator[bytes]:
     for message in (
         BatchDone(1, results, 0.5),
         BatchDone(1, (JobDone("a", Transcript("", None, 0.0, 16_000)),), 0.5),
-        Ready(5, "base", 10**9, 8, 0.3),
+        WorkerReady(5, "base", 10**9, 8, 0.3),
         StartFailed("no model"),
         StepDone(1, 0.5, 16_000, 16_000, 0, bytes(20), False),
         StepFailed(1, "bad_audio", "broken"),

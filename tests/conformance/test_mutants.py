@@ -12,7 +12,7 @@ from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import Lost
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.failures import error_of
-from auricle.cluster.wire.messages import Failed
+from auricle.cluster.wire.messages import RemoteError
 from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
 from auricle.types import Job, Transcript
 from auricle.workers.asr.backlog import Ticket
@@ -38,7 +38,7 @@ def losses(most: int) -> Breaks:
 
 
 def maps(wrong: Callable[[AuricleError], Exception]) -> Breaks:
-    def error(failed: Failed) -> Exception:
+    def error(failed: RemoteError) -> Exception:
         return wrong(error_of(failed))
 
     return lambda patch: patch.setattr(node, "error_of", error)

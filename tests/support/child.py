@@ -9,7 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from auricle.workers.process.messages import LENGTH, Message, ToParent, pack, parse_from_child
+from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.process.messages import Message, ToParent, parse_from_child
 from auricle.workers.sandbox.confinement import Policy, program
 
 ROOT = Path(__file__).parents[2]

@@ -8,13 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from auricle.workers.process.channel import EXIT_STOPPED, Channel
-from auricle.workers.process.messages import DecodeStep, Ready, StepFailed, Stop, parse_for_decode
+from auricle.workers.process.messages import (
+    DecodeStep,
+    StepFailed,
+    StopWorker,
+    WorkerReady,
+    parse_for_decode,
+)
 
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     parse_for_decode(channel.receive_body())
-    channel.send(Ready(os.getpid(), "", 10**8, max_batch_jobs=1, unconfined=seal()))
-    while not isinstance(message := parse_for_decode(channel.receive_body()), Stop):
+    channel.send(WorkerReady(os.getpid(), "", 10**8, max_batch_jobs=1, unconfined=seal()))
+    while not isinstance(message := parse_for_decode(channel.receive_body()), StopWorker):
         if isinstance(message, DecodeStep):
             assert message.path is None
             channel.send(StepFailed(message.id, "bad_audio", tried(channel.receive_file())))

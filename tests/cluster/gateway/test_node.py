@@ -13,14 +13,13 @@ from auricle.cluster.wire.capacity import capacity_of
 from auricle.cluster.wire.failures import pack_error
 from auricle.cluster.wire.messages import (
     ANSWER_TYPE,
-    LENGTH,
     MAX_BEATS_BYTES,
     MAX_FRAME_BYTES,
     SILENCE_S,
     Beat,
     Done,
-    Failed,
-    pack_frame,
+    ErrorFrame,
+    RemoteError,
 )
 from auricle.errors import (
     AudioError,
@@ -33,6 +32,7 @@ from auricle.errors import (
 )
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId, Segment, Timing, Transcript
+from auricle.workers.process.framing import LENGTH, pack
 from tests.cluster.liar import STREAM, Asked, Say, chunk, lying, saying, whole
 from tests.support.poll import poll_until
 from tests.support.recognisers import Recogniser, gateway
@@ -41,7 +41,7 @@ from tests.support.scripted_engine import answer
 pytestmark = pytest.mark.process
 
 NOISE = np.random.default_rng(6)
-BEAT = chunk(pack_frame(Beat()))
+BEAT = chunk(pack(Beat()))
 Pair = tuple[Recogniser, Recogniser]
 MAX_LATE_S = 0.5
 """Maximum time that the event loop may be blocked, also on a busy machine."""
@@ -61,7 +61,7 @@ def telling(**changes: Any) -> Say:
         of_frame: dict[str, Any] = {"id": asked.id, "spent_s": 0.0}
         of_frame |= {name: changes.pop(name) for name in of_frame if name in changes}
         frame = Done(transcript=replace(transcript, **changes), **of_frame)
-        writer.write(STREAM + chunk(pack_frame(frame)))
+        writer.write(STREAM + chunk(pack(frame)))
 
     return say
 
@@ -116,7 +116,7 @@ LIES = {
     "an empty answer": saying(STREAM + b"0\r\n\r\n"),
     "an answer that ends after a beat": saying(STREAM + BEAT + b"0\r\n\r\n"),
     "an answer that breaks off": saying(STREAM + BEAT),
-    "half a frame": saying(STREAM + chunk(pack_frame(Beat())[:-1]) + b"0\r\n\r\n"),
+    "half a frame": saying(STREAM + chunk(pack(Beat())[:-1]) + b"0\r\n\r\n"),
     "garbage": saying(STREAM + chunk(b"\xff" * 100)),
     "a frame that is none": saying(STREAM + chunk(LENGTH.pack(3) + b"\xc1\xc1\xc1")),
     "a huge frame": flood(chunk(LENGTH.pack(MAX_FRAME_BYTES + 1) + bytes(60_000))),
@@ -207,7 +207,7 @@ async def test_a_huge_frame_is_not_waited_for() -> None:
 async def test_who_takes_no_work_is_passed_over(
     two: Pair, error: Overloaded, is_early: bool
 ) -> None:
-    frame = pack_frame(Failed(error.code, str(error), error.retry_after_s))
+    frame = pack(ErrorFrame(RemoteError(error.code, str(error), error.retry_after_s)))
     early, late = whole(503, pack_error(error)), STREAM + BEAT + chunk(frame)
     async with (
         lying(saying(early if is_early else late)) as liar,
@@ -236,7 +236,9 @@ async def test_who_takes_no_work_is_passed_over(
 async def test_what_was_judged_is_asked_once(
     error: AudioError | WorkerError | Overloaded, told: type[Exception], is_early: bool
 ) -> None:
-    frame = pack_frame(Failed(error.code, str(error), getattr(error, "retry_after_s", None)))
+    frame = pack(
+        ErrorFrame(RemoteError(error.code, str(error), getattr(error, "retry_after_s", None)))
+    )
     status = error.http_status
     say = saying(whole(status, pack_error(error)) if is_early else STREAM + chunk(frame))
     async with lying(say) as liar, gateway(liar.url) as remote:

@@ -22,14 +22,15 @@ from auricle.cluster.wire.messages import (
     AnswerFrame,
     AnswerReader,
     Beat,
-    Failed,
+    ErrorFrame,
     JobHead,
-    pack_frame,
+    RemoteError,
     pack_job,
 )
 from auricle.errors import Overloaded
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId
+from auricle.workers.process.framing import pack
 from tests.support.poll import poll_until
 
 pytestmark = pytest.mark.process
@@ -51,9 +52,9 @@ class FakeBackend:
         if self.refuse is not None:
             raise self.refuse
         try:
-            yield pack_frame(Beat())
+            yield pack(Beat())
             await self.go.wait()
-            yield pack_frame(Failed("bad_audio", "no"))
+            yield pack(ErrorFrame(RemoteError("bad_audio", "no")))
         finally:
             self.closed += 1
 
@@ -98,7 +99,7 @@ async def test_an_answer_is_streamed_as_it_comes() -> None:
                     break
                 frames.append(frame)
             backend.go.set()  # only once the beat has come
-        assert frames == [Beat(), Failed("bad_audio", "no")]
+        assert frames == [Beat(), ErrorFrame(RemoteError("bad_audio", "no"))]
         assert backend.heads[0].id == "a"
         assert backend.closed == 1
 
@@ -175,7 +176,7 @@ async def test_a_refusal_before_the_answer_has_its_status() -> None:
     async with serving(backend) as port, asking(port) as client:
         got = await client.post("/v1/jobs", content=BODY)
         assert (got.status_code, got.headers["retry-after"]) == (503, "7")
-        assert parse_error(got.content) == Failed("queue_full", "full", 7)
+        assert parse_error(got.content) == RemoteError("queue_full", "full", 7)
 
 
 async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

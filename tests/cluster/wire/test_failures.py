@@ -6,11 +6,11 @@ from auricle.cluster.wire.failures import (
     MAX_ERROR_BYTES,
     MAX_MESSAGE_CHARS,
     error_of,
-    failure_of,
     pack_error,
     parse_error,
+    remote_error,
 )
-from auricle.cluster.wire.messages import Failed
+from auricle.cluster.wire.messages import RemoteError
 from auricle.errors import (
     AudioError,
     AuricleError,
@@ -50,7 +50,7 @@ WITH_RETRY: list[type[Overloaded | RateLimited | DeadlineExceeded]] = [
 
 @pytest.mark.parametrize("error_class", PLAIN)
 def test_an_error_arrives_as_its_class(error_class: type[AuricleError]) -> None:
-    error = error_of(failure_of(error_class("what was wrong")))
+    error = error_of(remote_error(error_class("what was wrong")))
     assert (type(error), str(error)) == (error_class, "what was wrong")
 
 
@@ -58,26 +58,26 @@ def test_an_error_arrives_as_its_class(error_class: type[AuricleError]) -> None:
 def test_when_to_come_back_arrives_too(
     error_class: type[Overloaded | RateLimited | DeadlineExceeded],
 ) -> None:
-    error = error_of(failure_of(error_class("later", 7)))
+    error = error_of(remote_error(error_class("later", 7)))
     assert type(error) is error_class
     assert getattr(error, "retry_after_s", None) == 7
 
 
 @pytest.mark.parametrize(("sent", "taken"), [(None, 1), (-5, 1), (0, 1), (10**9, 3600)])
 def test_a_time_to_come_back_is_kept_within_bounds(sent: int | None, taken: int) -> None:
-    error = error_of(Failed("queue_full", "later", sent))
+    error = error_of(RemoteError("queue_full", "later", sent))
     assert getattr(error, "retry_after_s", None) == taken
 
 
 @pytest.mark.parametrize("code", [Unauthorized.code, "protocol_error", "setup", "", "who knows"])
 def test_no_client_is_told_of_what_the_machines_have_among_themselves(code: str) -> None:
-    error = error_of(Failed(code, "the key is secret", 3))
+    error = error_of(RemoteError(code, "the key is secret", 3))
     assert type(error) is WorkerError
     assert "secret" not in str(error)
 
 
 def test_a_message_is_short_and_printable() -> None:
-    error = error_of(Failed("bad_audio", "a\0\x1b[31m\n" + "x" * 1000))
+    error = error_of(RemoteError("bad_audio", "a\0\x1b[31m\n" + "x" * 1000))
     assert str(error).startswith("a[31mxxx")
     assert len(str(error)) <= MAX_MESSAGE_CHARS
 
@@ -87,8 +87,8 @@ def test_an_error_before_the_answer_is_json_that_comes_back() -> None:
     assert json.loads(body) == {
         "error": {"code": "queue_full", "message": "full", "retry_after_s": 3}
     }
-    assert parse_error(body) == Failed("queue_full", "full", 3)
-    assert parse_error(pack_error(AudioError("no"))) == Failed("bad_audio", "no")
+    assert parse_error(body) == RemoteError("queue_full", "full", 3)
+    assert parse_error(pack_error(AudioError("no"))) == RemoteError("bad_audio", "no")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.cluster.wire.messages import (
-    LENGTH,
     MAX_AUDIO_SAMPLES,
     MAX_BEATS_BYTES,
     MAX_FRAME_BYTES,
@@ -21,8 +20,8 @@ from auricle.cluster.wire.messages import (
     AnswerReader,
     Beat,
     Done,
-    Failed,
-    pack_frame,
+    ErrorFrame,
+    RemoteError,
     pack_job,
     parse_head,
     parse_job,
@@ -42,6 +41,7 @@ from auricle.types import (
     Transcript,
     Word,
 )
+from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import MAX_TEXT_CHARS
 
 pytestmark = pytest.mark.unit
@@ -111,7 +111,7 @@ def frames_of(data: bytes, cut: int = 1_000_000) -> list[AnswerFrame]:
     reader, frames = AnswerReader(), list[AnswerFrame]()
     for begin in range(0, len(data), cut):
         reader.receive_data(data[begin : begin + cut])
-        while not any(isinstance(frame, Done | Failed) for frame in frames):
+        while not any(isinstance(frame, Done | ErrorFrame) for frame in frames):
             if (frame := reader.next_frame()) is None:
                 break
             frames.append(frame)
@@ -154,12 +154,10 @@ def test_what_is_on_the_wire_is_pinned() -> None:
             "languages": [],
         },
     }
-    assert pack_frame(Beat()).hex() == "0b00000081a474797065a442656174"
-    assert msgspec.msgpack.decode(pack_frame(Failed("c", "m", 3))[4:]) == {
-        "type": "Failed",
-        "code": "c",
-        "message": "m",
-        "retry_after_s": 3,
+    assert pack(Beat()).hex() == "0b00000081a474797065a442656174"
+    assert msgspec.msgpack.decode(pack(ErrorFrame(RemoteError("c", "m", 3)))[4:]) == {
+        "type": "ErrorFrame",
+        "error": {"code": "c", "message": "m", "retry_after_s": 3},
     }
 
 
@@ -261,7 +259,7 @@ def test_any_bytes_are_a_job_or_blamed_on_the_peer(body: bytes) -> None:
 
 
 def test_a_transcript_arrives_whole() -> None:
-    (frame,) = frames_of(pack_frame(Done(JOB.id, TRANSCRIPT, 0.5)))
+    (frame,) = frames_of(pack(Done(JOB.id, TRANSCRIPT, 0.5)))
     assert isinstance(frame, Done)
     assert frame.spent_s == 0.5
     assert read_done(frame, JOB) == TRANSCRIPT
@@ -270,21 +268,21 @@ def test_a_transcript_arrives_whole() -> None:
 @pytest.mark.parametrize("cut", [1, 2, 3, 7, 50, 1000])
 def test_any_cut_of_an_answer_gives_the_same_frames(cut: int) -> None:
     sent: list[AnswerFrame] = [Beat(), Beat(), Done(JOB.id, TRANSCRIPT, 0.5)]
-    assert frames_of(b"".join(map(pack_frame, sent)), cut) == sent
+    assert frames_of(b"".join(map(pack, sent)), cut) == sent
 
 
 def test_an_incomplete_frame_is_waited_for() -> None:
-    data = pack_frame(Failed("bad_audio", "no"))
+    data = pack(ErrorFrame(RemoteError("bad_audio", "no")))
     reader = AnswerReader()
     reader.receive_data(data[:-1])
     assert reader.next_frame() is None
     reader.receive_data(data[-1:])
-    assert reader.next_frame() == Failed("bad_audio", "no")
+    assert reader.next_frame() == ErrorFrame(RemoteError("bad_audio", "no"))
 
 
 def test_nothing_is_read_after_the_last_frame() -> None:
     reader = AnswerReader()
-    reader.receive_data(pack_frame(Failed("bad_audio", "no")) + pack_frame(Beat()))
+    reader.receive_data(pack(ErrorFrame(RemoteError("bad_audio", "no"))) + pack(Beat()))
     reader.next_frame()
     with pytest.raises(LocalProtocolError):
         reader.next_frame()
@@ -298,9 +296,11 @@ def test_nothing_is_read_after_the_last_frame() -> None:
         pytest.param(b"<html><body>", id="a page"),
         pytest.param(LENGTH.pack(2) + b"\xc1\xc1", id="no msgpack"),
         pytest.param(LENGTH.pack(1000) + b"\x91" * 1000, id="too deep"),
-        pytest.param(pack_frame(Beat()).replace(b"Beat", b"Heat"), id="an unknown frame"),
-        pytest.param(pack_frame(Failed("code", "mess")).replace(b"mess", b"m\xc3ss"), id="no text"),
-        pytest.param(pack_frame(Beat()) * (MAX_BEATS_BYTES // 15 + 1), id="beats without end"),
+        pytest.param(pack(Beat()).replace(b"Beat", b"Heat"), id="an unknown frame"),
+        pytest.param(
+            pack(ErrorFrame(RemoteError("code", "mess"))).replace(b"mess", b"m\xc3ss"), id="no text"
+        ),
+        pytest.param(pack(Beat()) * (MAX_BEATS_BYTES // 15 + 1), id="beats without end"),
     ],
 )
 def test_what_is_no_answer_is_blamed_on_the_recogniser(data: bytes) -> None:

@@ -16,18 +16,18 @@ from auricle.workers.process.channel import (
     EXIT_START_FAILED,
     EXIT_STOPPED,
 )
+from auricle.workers.process.framing import LENGTH
 from auricle.workers.process.messages import (
-    LENGTH,
     MAX_MESSAGE_BYTES,
     BatchDone,
     JobDone,
     JobFailed,
     JobMessage,
-    Ready,
     RunBatch,
     StartAsr,
     StartFailed,
-    Stop,
+    StopWorker,
+    WorkerReady,
 )
 from tests.support.child import Child
 from tests.support.clips import CLIPS, words
@@ -63,7 +63,7 @@ def child() -> Iterator[Child]:
 @pytest.fixture
 def ready(child: Child) -> Child:
     child.send(start())
-    assert isinstance(child.receive(), Ready)
+    assert isinstance(child.receive(), WorkerReady)
     return child
 
 
@@ -76,7 +76,7 @@ def done(child: Child) -> BatchDone:
 def test_ready_tells_who_it_is_and_what_it_can_do(child: Child) -> None:
     child.send(start())
     reply = child.receive()
-    assert isinstance(reply, Ready)
+    assert isinstance(reply, WorkerReady)
     assert (reply.pid, reply.model, reply.max_batch_jobs) == (child.process.pid, "scripted", 8)
     assert 5e6 < reply.rss_bytes < 2e9
 
@@ -97,7 +97,7 @@ def test_a_batch_is_answered_in_its_order(ready: Child) -> None:
 
 
 def test_stop_ends_it_with_0(ready: Child) -> None:
-    ready.send(Stop())
+    ready.send(StopWorker())
     assert ready.wait() == EXIT_STOPPED
     assert ready.stderr() == ""
 
@@ -152,7 +152,7 @@ def test_a_quick_batch_leaves_no_stack(ready: Child) -> None:
     done(ready)
     ready.send(run(job("scripted:sleep:0.5"), id=2))
     done(ready)
-    ready.send(Stop())
+    ready.send(StopWorker())
     assert ready.stderr() == ""
 
 
@@ -168,7 +168,7 @@ def test_memory_is_limited_to_what_was_allowed_above_the_start(ready: Child) -> 
 def test_prints_and_chatter_do_not_reach_the_channel(ready: Child) -> None:
     ready.send(run(job("scripted:print"), job("scripted:chatter:300000", "b")))
     assert len(done(ready).results) == 2
-    ready.send(Stop())
+    ready.send(StopWorker())
     assert ready.wait() == EXIT_STOPPED
     assert len(ready.stderr()) > 300_000
 
@@ -239,7 +239,7 @@ def test_once_means_once(ready: Child, tmp_path_factory: pytest.TempPathFactory)
     assert ready.wait() == 3
     with Child("auricle.workers.asr.child") as second:
         second.send(start(), run(job(f"scripted:exit-once:3:{marker}")))
-        assert isinstance(second.receive(), Ready)
+        assert isinstance(second.receive(), WorkerReady)
         assert isinstance(done(second).results[0], JobDone)
 
 
@@ -248,7 +248,7 @@ def test_the_real_engine_hears_real_speech(child: Child) -> None:
     clip = CLIPS["short.wav"]
     child.send(start(str(bundled_model()), "auricle.engine.whisper.faster_whisper:load", 2 * 10**9))
     reply = child.receive()
-    assert isinstance(reply, Ready)
+    assert isinstance(reply, WorkerReady)
     assert (reply.model, reply.max_batch_jobs) == ("whisper-base", 1)
     child.send(run(job(pcm=clip.pcm, word_timestamps=True)))
     (result,) = done(child).results
@@ -257,7 +257,7 @@ def test_the_real_engine_hears_real_speech(child: Child) -> None:
     assert words(text) == words(clip.text)
     assert result.transcript.language == "en"
     assert result.transcript.segments[0].words
-    child.send(Stop())
+    child.send(StopWorker())
     assert child.wait() == EXIT_STOPPED
 
 

@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -12,16 +13,16 @@ import pytest
 
 from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, TooLong, UnsupportedFormat
 from auricle.protocol.framing import pack as pack_packet
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket
+from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Source
 from auricle.workers.process.channel import EXIT_PROTOCOL, EXIT_STOPPED
 from auricle.workers.process.messages import (
     CloseStream,
     DecodeStep,
-    Ready,
     StartDecode,
     StepDone,
     StepFailed,
-    Stop,
+    StopWorker,
+    WorkerReady,
 )
 from tests.support.child import Child
 from tests.support.clips import CLIPS, TESTDATA
@@ -35,24 +36,18 @@ STORY = TESTDATA / "story.ogg"
 PAIR = TESTDATA / "pair.wav"
 
 
-def step(path: str | Path, from_sample: int = 0, **changes: object) -> DecodeStep:
-    fields: dict[str, object] = {
-        "id": 1,
-        "stream": "s",
-        "path": os.fsencode(path),
-        "audio_format": "auto",
-        "sample_rate_hz": SAMPLE_RATE_HZ,
-        "opus_packet_bytes": None,
-        "from_sample": from_sample,
-        "dump_after_s": 30.0,
-    }
-    return DecodeStep(**(fields | changes))  # type: ignore[arg-type]  # each test gives the right ones
+def step(path: str | Path, from_sample: int = 0, **changes: Any) -> DecodeStep:
+    """Return a step; ``changes`` are fields of the step or of its source."""
+    of_source = {name: changes.pop(name) for name in tuple(changes) if hasattr(Source(""), name)}
+    fields: dict[str, Any] = {"id": 1, "stream": "s", "dump_after_s": 30.0} | changes
+    source = Source("", **of_source)
+    return DecodeStep(path=os.fsencode(path), source=source, from_sample=from_sample, **fields)
 
 
 def started(start: StartDecode = START) -> Child:
     child = Child(MODULE)
     child.send(start)
-    assert isinstance(child.receive(), Ready)
+    assert isinstance(child.receive(), WorkerReady)
     return child
 
 
@@ -61,7 +56,7 @@ def shared() -> Iterator[Child]:
     """One worker for all the tests that leave it as it was."""
     with started() as child:
         yield child
-        child.send(Stop())
+        child.send(StopWorker())
         assert child.wait() == EXIT_STOPPED
 
 
@@ -113,7 +108,7 @@ def test_ready_tells_its_pid_and_memory() -> None:
     with Child(MODULE) as child:
         child.send(START)
         reply = child.receive()
-        assert isinstance(reply, Ready)
+        assert isinstance(reply, WorkerReady)
         assert (reply.pid, reply.model, reply.max_batch_jobs) == (child.process.pid, "", 1)
 
 
@@ -303,7 +298,7 @@ def test_a_folder_is_no_audio(shared: Child, tmp_path: Path) -> None:
 
 def test_stop_ends_it_with_0(child: Child) -> None:
     done(child, step(STORY))
-    child.send(Stop())
+    child.send(StopWorker())
     assert child.wait() == EXIT_STOPPED
     assert child.stderr() == ""
 
@@ -313,8 +308,8 @@ def test_a_closed_pipe_ends_it(child: Child) -> None:
     assert child.wait() == EXIT_STOPPED
 
 
-@pytest.mark.parametrize("first", [step(PAIR), Stop()])
-def test_anything_before_the_start_is_refused(first: DecodeStep | Stop) -> None:
+@pytest.mark.parametrize("first", [step(PAIR), StopWorker()])
+def test_anything_before_the_start_is_refused(first: DecodeStep | StopWorker) -> None:
     with Child(MODULE) as child:
         child.send(first)
         assert child.wait() == EXIT_PROTOCOL

@@ -20,7 +20,8 @@ from auricle.workers.process.channel import (
     limit_memory,
     rss_bytes,
 )
-from auricle.workers.process.messages import LENGTH, MAX_MESSAGE_BYTES, StartFailed, Stop, pack
+from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.process.messages import MAX_MESSAGE_BYTES, StartFailed, StopWorker
 from auricle.workers.process.stack_frames import crash_frames
 
 pytestmark = pytest.mark.process
@@ -49,7 +50,7 @@ def run(code: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
 
 def test_a_message_arrives_whole_however_it_is_split(pipes: Pipes) -> None:
     channel, parent, _ = pipes
-    wire = pack(Stop())
+    wire = pack(StopWorker())
     for at in range(1, len(wire)):
         os.write(parent, wire[:at])
         os.write(parent, wire[at:])
@@ -65,8 +66,8 @@ def test_messages_in_one_write_come_one_by_one(pipes: Pipes) -> None:
 
 def test_what_is_sent_is_length_and_body(pipes: Pipes) -> None:
     channel, _, parent = pipes
-    channel.send(Stop())
-    assert os.read(parent, 1000) == pack(Stop())
+    channel.send(StopWorker())
+    assert os.read(parent, 1000) == pack(StopWorker())
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x01\x00", LENGTH.pack(9) + b"half"])
@@ -82,7 +83,7 @@ def test_nobody_to_send_to_is_the_parents_end(pipes: Pipes) -> None:
     channel, _, parent = pipes
     os.close(parent)
     with pytest.raises(ParentGone):
-        channel.send(Stop())
+        channel.send(StopWorker())
 
 
 @pytest.mark.parametrize(("length", "is_taken"), [(0, True), (MAX_MESSAGE_BYTES + 1, False)])
@@ -102,16 +103,16 @@ def test_prints_go_to_stderr_and_reads_are_empty() -> None:
     done = run(
         "import os, sys\n"
         "from auricle.workers.process.channel import open_channel, leave\n"
-        "from auricle.workers.process.messages import Stop\n"
+        "from auricle.workers.process.messages import StopWorker\n"
         "channel = open_channel()\n"
         "print('a library speaks'); os.system('echo a program speaks')\n"
         "assert sys.stdin.read() == ''\n"
-        "channel.send(Stop())\n"
+        "channel.send(StopWorker())\n"
         "leave(5)\n",
         stdin=b"not for libraries",
     )
     assert done.returncode == 5
-    assert done.stdout == pack(Stop())
+    assert done.stdout == pack(StopWorker())
     assert b"a library speaks" in done.stderr
     assert b"a program speaks" in done.stderr
 

@@ -2,13 +2,8 @@ import msgspec
 import pytest
 
 from auricle.types import Segment, Transcript
-from auricle.workers.process.messages import (
-    LENGTH,
-    BatchDone,
-    JobDone,
-    pack,
-    parse_from_child,
-)
+from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.process.messages import BatchDone, JobDone, parse_from_child
 
 pytestmark = pytest.mark.unit
 

@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from auricle.config.environment import worker_environment
-from auricle.workers.process.messages import LENGTH, MAX_START_ANSWER_BYTES, Ready, ToParent, pack
+from auricle.workers.process.framing import LENGTH, pack
+from auricle.workers.process.messages import MAX_START_ANSWER_BYTES, ToParent, WorkerReady
 from auricle.workers.process.priority import lower_priority
 from auricle.workers.process.process import STDERR_LINE_BYTES, WorkerProcess
 from auricle.workers.process.stack_frames import crash_frames
@@ -30,7 +31,7 @@ async def run_script(
 async def test_messages_and_the_exit_code_come_through(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    message = Ready(1, "m", 2, 3, 4.0)
+    message = WorkerReady(1, "m", 2, 3, 4.0)
     source = f"import sys; sys.stdout.buffer.write({pack(message)!r}); sys.exit(7)"
     _, received, signal, code, _ = await run_script(monkeypatch, tmp_path, source)
     assert (received, signal, code) == ([message], None, 7)

@@ -132,7 +132,7 @@ class Node:
                             await anext(chunks, b"")
                         return _with_time_on_the_way(transcript, elapsed_s - frame.spent_s)
                     if not isinstance(frame, Beat):
-                        raise error_of(frame)
+                        raise error_of(frame.error)
                     if elapsed_s > LONGEST_S:
                         raise RemoteProtocolError("beats without end")
                     patience.deadline = anyio.current_time() + SILENCE_S

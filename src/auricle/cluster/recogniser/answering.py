@@ -6,10 +6,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import anyio
 
-from auricle.cluster.wire.failures import failure_of
-from auricle.cluster.wire.messages import BEAT_S, Beat, Done, pack_frame
+from auricle.cluster.wire.failures import remote_error
+from auricle.cluster.wire.messages import BEAT_S, Beat, Done, ErrorFrame
 from auricle.errors import AuricleError
 from auricle.types import Job, Transcript
+from auricle.workers.process.framing import pack
 
 Transcribe = Callable[[Job], Awaitable[Transcript]]
 
@@ -28,15 +29,15 @@ async def answer(transcribe: Transcribe, job: Job) -> AsyncGenerator[bytes, None
     began_at = time.monotonic()
     work = asyncio.ensure_future(transcribe(job))
     try:
-        yield pack_frame(Beat())
+        yield pack(Beat())
         while not (await asyncio.wait([work], timeout=BEAT_S))[0]:
-            yield pack_frame(Beat())
+            yield pack(Beat())
         try:
             transcript = work.result()
         except AuricleError as exc:
-            yield pack_frame(failure_of(exc))
+            yield pack(ErrorFrame(remote_error(exc)))
         else:
-            yield pack_frame(Done(job.id, transcript, time.monotonic() - began_at))
+            yield pack(Done(job.id, transcript, time.monotonic() - began_at))
     finally:
         work.cancel()
         with anyio.CancelScope(shield=True):

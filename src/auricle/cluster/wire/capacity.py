@@ -8,6 +8,7 @@ import msgspec
 
 from auricle.errors import RemoteProtocolError
 from auricle.transcriber import Counters, QueueStats, Stats, total
+from auricle.workers.process.framing import decode
 
 MAX_WORKERS = 1024
 MAX_CAPACITY_BYTES = MAX_WORKERS * 4096
@@ -74,8 +75,8 @@ def parse_capacity(body: bytes) -> Capacity:
     if len(body) > MAX_CAPACITY_BYTES:
         raise RemoteProtocolError("capacity report too long")
     try:
-        capacity = _decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        capacity = decode(_decoder, body)
+    except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed capacity report") from exc
     stats, workers = capacity.stats, capacity.stats.workers
     numbers = (

@@ -1,13 +1,13 @@
 """Encode and decode errors between machines. No I/O.
 
-An error ends an answer as a :class:`~auricle.cluster.wire.messages.Failed`. Before an answer has
-begun, it is sent as ``{"error": {"code", "message", "retry_after_s"}}`` with the class's HTTP
+An error ends an answer as a :class:`~auricle.cluster.wire.messages.ErrorFrame`. Before an answer
+has begun, it is sent as ``{"error": {"code", "message", "retry_after_s"}}`` with the class's HTTP
 status. Any other response with an error status comes from a proxy, not from a recogniser.
 """
 
 import msgspec
 
-from auricle.cluster.wire.messages import Failed
+from auricle.cluster.wire.messages import RemoteError
 from auricle.errors import (
     AudioError,
     AuricleError,
@@ -28,6 +28,7 @@ from auricle.errors import (
     Unauthorized,
     WorkerError,
 )
+from auricle.workers.process.framing import decode
 
 _PLAIN: dict[str, type[AuricleError]] = {
     error.code: error
@@ -55,25 +56,19 @@ MAX_ERROR_BYTES = 4096
 """Longer than any recogniser's error; longer bodies come from proxies."""
 
 
-class _Error(msgspec.Struct, frozen=True):
-    code: str
-    message: str
-    retry_after_s: int | None = None
-
-
 class _Envelope(msgspec.Struct, frozen=True):
-    error: _Error
+    error: RemoteError
 
 
 _decoder: msgspec.json.Decoder[_Envelope] = msgspec.json.Decoder(_Envelope)
 
 
-def failure_of(error: AuricleError) -> Failed:
-    """Return the frame for an error."""
-    return Failed(error.code, str(error), error.retry_after_s)
+def remote_error(error: AuricleError) -> RemoteError:
+    """Return the message for an error."""
+    return RemoteError(error.code, str(error), error.retry_after_s)
 
 
-def error_of(failed: Failed) -> AuricleError:
+def error_of(failed: RemoteError) -> AuricleError:
     """Return the exception for a recogniser's error.
 
     Unknown codes, and those of :data:`AMONG_MACHINES`, become a :class:`WorkerError`, because they
@@ -89,18 +84,14 @@ def error_of(failed: Failed) -> AuricleError:
 
 def pack_error(error: AuricleError) -> bytes:
     """Encode the body of an error response, sent before an answer has begun."""
-    failed = failure_of(error)
-    return msgspec.json.encode(
-        _Envelope(_Error(failed.code, failed.message, failed.retry_after_s)),
-    )
+    return msgspec.json.encode(_Envelope(remote_error(error)))
 
 
-def parse_error(body: bytes) -> Failed | None:
+def parse_error(body: bytes) -> RemoteError | None:
     """Parse the body of an error response; ``None`` if it is not from a recogniser."""
     if len(body) > MAX_ERROR_BYTES:
         return None
     try:
-        error = _decoder.decode(body).error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(_decoder, body).error
+    except msgspec.DecodeError:
         return None
-    return Failed(error.code, error.message, error.retry_after_s)

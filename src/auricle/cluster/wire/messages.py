@@ -5,7 +5,7 @@ A job is the body of one ``POST``::
     [uint32_le length][msgpack JobHead][PCM16 little endian, 16 kHz mono]
 
 The answer is a stream of frames, ``[uint32_le length][msgpack]``: :class:`Beat` every ``BEAT_S``
-while the job waits or runs, then one :class:`Done` or :class:`Failed` as the last frame. Beats
+while the job waits or runs, then one :class:`Done` or :class:`ErrorFrame` as the last frame. Beats
 distinguish a long queue from a hung machine: ``SILENCE_S`` without a complete frame means that it
 hangs. Errors before the stream begins are sent as JSON, see :mod:`auricle.cluster.wire.failures`.
 
@@ -14,7 +14,6 @@ Neither end trusts the other: lengths, types and numbers are validated first.
 
 import math
 from dataclasses import astuple
-from struct import Struct as Layout
 
 import msgspec
 import numpy as np
@@ -37,6 +36,7 @@ from auricle.types import (
     Transcript,
 )
 from auricle.workers.asr.codec import validated
+from auricle.workers.process.framing import LENGTH, decode, pack
 
 JOBS_PATH = "/v1/jobs"
 CAPACITY_PATH = "/v1/capacity"
@@ -48,7 +48,6 @@ SILENCE_S = 3.0
 """Six missing beats: the other end hangs or is gone. A stopped machine keeps its connections open
 indefinitely, so only missing beats reveal it."""
 
-LENGTH = Layout("<I")
 MAX_HEAD_BYTES = 64 * 2**10
 MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
@@ -77,15 +76,15 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: Options
 
 
-class Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
+class _Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """Base of the frames of an answer; the class name is the tag on the wire."""
 
 
-class Beat(Frame, frozen=True):
+class Beat(_Frame, frozen=True):
     """The recogniser is alive and still has the job."""
 
 
-class Done(Frame, frozen=True):
+class Done(_Frame, frozen=True):
     """A transcript. ``id`` is the job's; ``spent_s`` is the time from its arrival to this frame."""
 
     id: str
@@ -93,17 +92,22 @@ class Done(Frame, frozen=True):
     spent_s: float
 
 
-class Failed(Frame, frozen=True):
-    """The job failed; ``code`` is that of an error class of :mod:`auricle.errors`."""
+class RemoteError(msgspec.Struct, frozen=True):
+    """An error of a recogniser; ``code`` is that of an error class of :mod:`auricle.errors`."""
 
     code: str
     message: str
     retry_after_s: int | None = None
 
 
-AnswerFrame = Beat | Done | Failed
+class ErrorFrame(_Frame, frozen=True):
+    """The job failed."""
 
-_encoder = msgspec.msgpack.Encoder()
+    error: RemoteError
+
+
+AnswerFrame = Beat | Done | ErrorFrame
+
 _head_decoder: msgspec.msgpack.Decoder[JobHead] = msgspec.msgpack.Decoder(JobHead)
 _frame_decoder: msgspec.msgpack.Decoder[AnswerFrame] = msgspec.msgpack.Decoder(AnswerFrame)
 
@@ -132,12 +136,12 @@ def pack_job(job: Job, max_wait_s: float | None) -> bytes:
         options=job.options,
     )
     try:
-        body = _encoder.encode(head)
+        packed = pack(head)
     except (UnicodeEncodeError, OverflowError) as exc:
         raise BadRequest("The options contain invalid Unicode or a number beyond 64 bits.") from exc
-    if len(body) > MAX_HEAD_BYTES:
+    if len(packed) > LENGTH.size + MAX_HEAD_BYTES:
         raise BadRequest("The options are too long; the maximum is 64 KiB.")
-    return b"".join((LENGTH.pack(len(body)), body, job.pcm.astype("<i2", copy=False).data))
+    return b"".join((packed, job.pcm.astype("<i2", copy=False).data))
 
 
 def parse_head(body: bytes) -> tuple[JobHead, int]:
@@ -157,8 +161,8 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
     if not pcm_bytes or pcm_bytes % 2 or pcm_bytes > 2 * MAX_AUDIO_SAMPLES:
         raise RemoteProtocolError(f"invalid audio length of {pcm_bytes} bytes")
     try:
-        head = _head_decoder.decode(memoryview(body)[LENGTH.size : begin])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        head = decode(_head_decoder, memoryview(body)[LENGTH.size : begin])
+    except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed job head") from exc
     if head.max_wait_s is not None and not (math.isfinite(head.max_wait_s) and head.max_wait_s > 0):
         raise RemoteProtocolError("invalid max_wait_s")
@@ -209,12 +213,6 @@ def read_done(done: Done, job: Job) -> Transcript:
         raise RemoteProtocolError(str(exc)) from exc
 
 
-def pack_frame(frame: AnswerFrame) -> bytes:
-    """Encode a frame with its length prefix."""
-    body = _encoder.encode(frame)
-    return LENGTH.pack(len(body)) + body
-
-
 class AnswerReader:
     """Split an answer into frames; buffers at most one incomplete frame.
 
@@ -248,8 +246,8 @@ class AnswerReader:
         if len(self._buffer) < end:
             return None
         try:
-            frame = _frame_decoder.decode(memoryview(self._buffer)[LENGTH.size : end])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+            frame = decode(_frame_decoder, memoryview(self._buffer)[LENGTH.size : end])
+        except msgspec.DecodeError as exc:
             raise RemoteProtocolError("malformed frame") from exc
         del self._buffer[:end]
         if isinstance(frame, Beat):

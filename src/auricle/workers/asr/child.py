@@ -1,6 +1,6 @@
 """The ASR worker, run by :mod:`auricle.workers.process.child` and controlled by the pool.
 
-It loads one engine, warms it up, sends ``Ready``, and answers each ``RunBatch`` with one
+It loads one engine, warms it up, sends ``WorkerReady``, and answers each ``RunBatch`` with one
 ``BatchDone``. Invalid input is answered with ``JobFailed``; any other exception ends the process,
 because the model's state is unknown afterwards.
 """
@@ -31,11 +31,11 @@ from auricle.workers.process.messages import (
     JobDone,
     JobFailed,
     JobMessage,
-    Ready,
     RunBatch,
     StartAsr,
     StartFailed,
-    Stop,
+    StopWorker,
+    WorkerReady,
     parse_for_asr,
 )
 
@@ -58,7 +58,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    ready = Ready(
+    ready = WorkerReady(
         os.getpid(),
         engine.name,
         rss_bytes(),
@@ -74,7 +74,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
                 with armed(batch.dump_after_s):
                     done = _run(engine, batch)
                 channel.send(done)
-            case Stop():
+            case StopWorker():
                 return EXIT_STOPPED
             case StartAsr():
                 raise WireBroken

@@ -10,6 +10,7 @@ from msgspec import structs
 from auricle.errors import AudioError, BadRequest, EmptyAudio, WorkerError
 from auricle.types import Job, Segment, Timing, Transcript, Word
 from auricle.workers.asr.backlog import Ticket
+from auricle.workers.process.framing import pack
 from auricle.workers.process.messages import (
     MAX_LANGUAGE_CHARS,
     MAX_SEGMENTS,
@@ -18,7 +19,6 @@ from auricle.workers.process.messages import (
     JobDone,
     JobFailed,
     JobMessage,
-    pack,
 )
 
 T = TypeVar("T", Transcript, Segment, Word)

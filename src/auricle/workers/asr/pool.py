@@ -45,10 +45,10 @@ from auricle.workers.process.messages import (
     BatchDone,
     JobMessage,
     Message,
-    Ready,
     RunBatch,
     StartAsr,
     ToParent,
+    WorkerReady,
 )
 from auricle.workers.process.poison import CrashBudget
 from auricle.workers.process.process import ProcessExit
@@ -224,7 +224,7 @@ class WorkerPool:
         self._counts.ready = ready
         self._news.set()
 
-    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         """Use the warm-up as the first speed measurement."""
         self._model_name = message.model or self._model.model
         self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)

@@ -16,7 +16,6 @@ import numpy as np
 from auricle.audio.opus import LibOpus, find_libopus
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, RequestError, SetupError
-from auricle.types import Source
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.reader import open_reader
 from auricle.workers.decode.stream import FileStream
@@ -32,12 +31,12 @@ from auricle.workers.process.channel import (
 from auricle.workers.process.messages import (
     CloseStream,
     DecodeStep,
-    Ready,
     StartDecode,
     StartFailed,
     StepDone,
     StepFailed,
-    Stop,
+    StopWorker,
+    WorkerReady,
     parse_for_decode,
 )
 
@@ -104,8 +103,7 @@ class OpenStreams:
         self.close(step.stream)
         if len(self._streams) >= MAX_OPEN_STREAMS:
             self.close(next(iter(self._streams)))
-        source = Source("", step.audio_format, step.sample_rate_hz, step.opus_packet_bytes)
-        reader = open_reader(InputFile(file), source, self._library, self._max_samples)
+        reader = open_reader(InputFile(file), step.source, self._library, self._max_samples)
         stream = FileStream(reader, self._max_samples, step.from_sample)
         self._streams[step.stream] = stream
         return stream
@@ -130,7 +128,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    channel.send(Ready(os.getpid(), "", rss_bytes(), max_batch_jobs=1, unconfined=seal()))
+    channel.send(WorkerReady(os.getpid(), "", rss_bytes(), max_batch_jobs=1, unconfined=seal()))
     while True:
         match parse_for_decode(channel.receive_body()):
             case DecodeStep() as step:
@@ -140,7 +138,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
                 channel.send(answer)
             case CloseStream(stream=name):
                 streams.close(name)
-            case Stop():
+            case StopWorker():
                 return EXIT_STOPPED
             case StartDecode():
                 raise WireBroken

@@ -44,11 +44,11 @@ from auricle.workers.process.messages import (
     CloseStream,
     DecodeStep,
     Message,
-    Ready,
     StartDecode,
     StepDone,
     StepFailed,
     ToParent,
+    WorkerReady,
 )
 from auricle.workers.process.poison import CrashBudget, PoisonTracker
 from auricle.workers.process.process import ProcessExit
@@ -226,7 +226,7 @@ class DecodePool:
     def workers_changed(self, ready: int) -> None:
         """Do nothing."""
 
-    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         """Do nothing; the speed is not measured."""
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
@@ -252,9 +252,7 @@ class DecodePool:
             id=number,
             stream=stream.id,
             path=None if stream.file is not None else os.fsencode(source.path),
-            audio_format=source.audio_format,
-            sample_rate_hz=source.sample_rate_hz,
-            opus_packet_bytes=source.opus_packet_bytes,
+            source=replace(source, path=""),
             from_sample=stream.from_sample,
             dump_after_s=budget_s * DUMP_MARGIN,
         )

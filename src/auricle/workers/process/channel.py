@@ -23,8 +23,9 @@ from typing import NoReturn
 
 import psutil
 
+from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.handover import FileReceiver
-from auricle.workers.process.messages import LENGTH, MAX_MESSAGE_BYTES, Message, pack
+from auricle.workers.process.messages import MAX_MESSAGE_BYTES, Message
 from auricle.workers.process.priority import lower_priority
 
 EXIT_STOPPED = 0

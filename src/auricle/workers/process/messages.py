@@ -5,15 +5,14 @@ Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a le
 :mod:`auricle.types`, and validates all lengths and numbers.
 """
 
-from struct import Struct as Layout
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from auricle.types import Options, Transcript
+from auricle.types import Options, Source, Transcript
+from auricle.workers.process.framing import decode
 
-LENGTH = Layout("<I")
 MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
 """Maximum size of a message to a child; the limit of an answer depends on the request."""
 MAX_START_ANSWER_BYTES = 64 * 2**10
@@ -84,9 +83,8 @@ class DecodeStep(Message, frozen=True):
     stream: str
     path: bytes | None
     """Path encoded by ``os.fsencode``; ``None``: a file descriptor accompanies the message."""
-    audio_format: str
-    sample_rate_hz: int
-    opus_packet_bytes: int | None
+    source: Source
+    """The format; its path is empty."""
     from_sample: int
     dump_after_s: float
 
@@ -97,14 +95,14 @@ class CloseStream(Message, frozen=True):
     stream: str
 
 
-class Stop(Message, frozen=True):
+class StopWorker(Message, frozen=True):
     """Exit with status 0."""
 
 
 # Child to parent.
 
 
-class Ready(Message, frozen=True):
+class WorkerReady(Message, frozen=True):
     """The worker is loaded and warmed up."""
 
     pid: int
@@ -173,20 +171,13 @@ class StepFailed(Message, frozen=True):
     message: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
 
 
-ToAsrChild = StartAsr | RunBatch | Stop
-ToDecodeChild = StartDecode | DecodeStep | CloseStream | Stop
-ToParent = Ready | StartFailed | BatchDone | StepDone | StepFailed
+ToAsrChild = StartAsr | RunBatch | StopWorker
+ToDecodeChild = StartDecode | DecodeStep | CloseStream | StopWorker
+ToParent = WorkerReady | StartFailed | BatchDone | StepDone | StepFailed
 
-_encoder = msgspec.msgpack.Encoder()
 _from_child: msgspec.msgpack.Decoder[ToParent] = msgspec.msgpack.Decoder(ToParent)
 _to_asr: msgspec.msgpack.Decoder[ToAsrChild] = msgspec.msgpack.Decoder(ToAsrChild)
 _to_decode: msgspec.msgpack.Decoder[ToDecodeChild] = msgspec.msgpack.Decoder(ToDecodeChild)
-
-
-def pack(message: Message) -> bytes:
-    """Encode a message with its length prefix."""
-    body = _encoder.encode(message)
-    return LENGTH.pack(len(body)) + body
 
 
 def parse_from_child(body: bytes) -> ToParent:
@@ -195,10 +186,7 @@ def parse_from_child(body: bytes) -> ToParent:
     Raises:
         msgspec.DecodeError: The body is not msgpack or not a known message.
     """
-    try:
-        return _from_child.decode(body)
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise msgspec.DecodeError("invalid UTF-8, or nested too deeply") from error
+    return decode(_from_child, body)
 
 
 def parse_for_asr(body: bytes | bytearray) -> ToAsrChild:

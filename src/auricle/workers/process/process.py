@@ -19,13 +19,12 @@ from typing import Any, Self
 import anyio
 import msgspec
 
+from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.handover import FILES_VARIABLE, FileSender
 from auricle.workers.process.messages import (
-    LENGTH,
     MAX_START_ANSWER_BYTES,
     Message,
     ToParent,
-    pack,
     parse_from_child,
 )
 from auricle.workers.process.priority import lower_priority

@@ -22,7 +22,7 @@ import structlog
 from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
 from auricle.transcriber import WorkerExit, WorkerState, WorkerStats
-from auricle.workers.process.messages import Message, Ready, StartFailed, Stop, ToParent
+from auricle.workers.process.messages import Message, StartFailed, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.policy import Action, WorkerPolicy
 from auricle.workers.process.process import ProcessExit, WorkerProcess
 from auricle.workers.process.usage import Usage, UsageWatch
@@ -77,7 +77,7 @@ class SupervisorDelegate(Protocol):
         """Handle a change in the number of workers that are ready or busy."""
         ...
 
-    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         """Handle a worker that has loaded."""
         ...
 
@@ -260,7 +260,7 @@ class WorkerSupervisor:
         assert worker.process is not None
         if worker.is_retiring:
             worker.kill_reason = "replaced"
-            worker.process.send(Stop())
+            worker.process.send(StopWorker())
             worker.policy.stopping(kill_at=now + STOP_GRACE_S)
             self._shift.workers_changed(self.ready)
         elif assignment := self._shift.next_assignment(worker.id, now):
@@ -302,7 +302,7 @@ class WorkerSupervisor:
         now = time.monotonic()
         try:
             match worker.policy.state, message:
-                case WorkerState.STARTING, Ready():
+                case WorkerState.STARTING, WorkerReady():
                     self._on_ready(worker, message, now)
                 case WorkerState.STARTING, StartFailed():
                     worker.kill_reason = "start"
@@ -322,7 +322,7 @@ class WorkerSupervisor:
             self._kill(worker, "protocol")
         self.wake()
 
-    def _on_ready(self, worker: _Worker, message: Ready, now: float) -> None:
+    def _on_ready(self, worker: _Worker, message: WorkerReady, now: float) -> None:
         worker.policy.ready(now)
         worker.worked_at = now
         worker.rss_bytes = worker.ready_rss_bytes = message.rss_bytes
@@ -419,7 +419,7 @@ class WorkerSupervisor:
             assert worker.process is not None
             is_starting, worker.is_retiring = worker.policy.state is WorkerState.STARTING, True
             worker.kill_reason = "stopped"
-            worker.process.send(Stop())
+            worker.process.send(StopWorker())
             worker.policy.stopping()
             if is_starting:  # it has no work, and reads no message before its model is loaded
                 worker.process.kill()
