@@ -30,7 +30,12 @@ from typing import Any
 import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import EngineSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import (
+    ModelSettings,
+    QueueSettings,
+    RemoteEngineSettings,
+    WorkerSettings,
+)
 from auricle.engine.whisper.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
@@ -142,7 +147,9 @@ async def remote(
     cluster = Cluster(folder, nodes, settings)
     try:
         await asyncio.to_thread(cluster.start)
-        transcriber = RemoteTranscriber(EngineSettings(engine_urls=cluster.urls), QueueSettings())
+        transcriber = RemoteTranscriber(
+            RemoteEngineSettings(engine_urls=cluster.urls), QueueSettings()
+        )
         await transcriber.start()
         try:
             await transcriber.wait_ready(READY_LIMIT_S)

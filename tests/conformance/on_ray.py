@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import EngineSettings, QueueSettings
+from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from bench.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
@@ -114,7 +114,7 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
         await asyncio.to_thread(ray.tell, json.dumps(given))
         async with proxy_to(ray.port) as one, proxy_to(ray.port) as other:
             urls = (one.url, other.url)
-            transcriber = RemoteTranscriber(EngineSettings(engine_urls=urls), QueueSettings())
+            transcriber = RemoteTranscriber(RemoteEngineSettings(engine_urls=urls), QueueSettings())
             await transcriber.start()
             try:
                 if ready:

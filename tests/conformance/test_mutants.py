@@ -9,7 +9,7 @@ import pytest
 
 from auricle.cluster.gateway import node
 from auricle.cluster.gateway.admission import GatewayAdmission
-from auricle.cluster.gateway.node import Lost
+from auricle.cluster.gateway.node import RecogniserLost
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.cluster.wire.failures import error_of
 from auricle.cluster.wire.messages import RemoteError
@@ -86,11 +86,11 @@ MUTANTS = {
     ),
     "poison asked again": Mutant(
         suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
-        maps(lambda error: Lost("judged") if isinstance(error, PoisonJob) else error),
+        maps(lambda error: RecogniserLost("judged") if isinstance(error, PoisonJob) else error),
     ),
     "bad audio asked again": Mutant(
         suite.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
-        maps(lambda error: Lost("judged") if isinstance(error, AudioError) else error),
+        maps(lambda error: RecogniserLost("judged") if isinstance(error, AudioError) else error),
     ),
     "poison forgotten": Mutant(
         suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it, forgets_poison

@@ -11,7 +11,7 @@ from typing import Self
 
 from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.messages import Message, ToParent, parse_from_child
-from auricle.workers.sandbox.confinement import Policy, program
+from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
@@ -22,7 +22,7 @@ POLL_S = 0.02
 class Child:
     """The worker of MODULE; a watchdog kills it after ``LIMIT_S``, so that no read hangs."""
 
-    def __init__(self, module: str, policy: Policy | None = None) -> None:
+    def __init__(self, module: str, policy: SandboxPolicy | None = None) -> None:
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
         self.process = subprocess.Popen(
             [sys.executable, "-m", *program(module, policy)],

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import EngineSettings, QueueSettings, fields, variable
+from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
@@ -91,7 +91,7 @@ async def gateway(
     *urls: str, ready: int | None = None, key: str | None = None, gateways: int = 1, **queue: float
 ) -> AsyncIterator[RemoteTranscriber]:
     """Open a transcriber; wait until the workers (by default one for each URL) are ready."""
-    engine = EngineSettings.model_validate(
+    engine = RemoteEngineSettings.model_validate(
         {"engine_urls": urls, "gateways": gateways} | ({} if key is None else {"engine_key": key})
     )
     remote = RemoteTranscriber(engine, QueueSettings.model_validate(queue))

@@ -162,7 +162,7 @@ class _Window:
 
 
 @dataclass(slots=True)
-class _Utterance:
+class _OpenSpeech:
     """A possible utterance since its first voiced window; confirmed once it exceeds a click."""
 
     start_sample: int
@@ -214,7 +214,7 @@ class Endpointer:
         self._floor = start_sample if resume_sample is None else resume_sample
         self._is_talking = False
         self._clear: deque[int] = deque()  # where the newest windows of clear speech start
-        self._open: _Utterance | None = None
+        self._open: _OpenSpeech | None = None
 
     @property
     def is_open(self) -> bool:
@@ -338,7 +338,7 @@ class Endpointer:
         lead_start = window.start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
         start_sample = max(self._floor, lead_start)
         # Speech that continues over a border needs no confirmation.
-        self._open = _Utterance(
+        self._open = _OpenSpeech(
             start_sample,
             self._endpoint_samples,
             was_talking,
@@ -350,7 +350,7 @@ class Endpointer:
         at_sample = max(start_sample, window.start_sample)
         return [SpeechStart(start_sample, at_sample)] if was_talking else []
 
-    def _go_on(self, utterance: _Utterance, window: _Window) -> list[Endpointing]:
+    def _go_on(self, utterance: _OpenSpeech, window: _Window) -> list[Endpointing]:
         """Lengthen, pause, end or split the open utterance with one window."""
         utterance.add(window)
         happened: list[Endpointing] = []
@@ -376,18 +376,18 @@ class Endpointer:
             happened.append(Pause(utterance.predicted_end, utterance.is_doubtful))
         return happened
 
-    def _ending_silence(self, utterance: _Utterance, length_samples: int) -> int:
+    def _ending_silence(self, utterance: _OpenSpeech, length_samples: int) -> int:
         if not utterance.is_confirmed or utterance.is_doubtful:
             return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
             return min(utterance.endpoint_samples, self._rules.dip_ms * _SAMPLES_PER_MS)
         return utterance.endpoint_samples
 
-    def _trailed(self, utterance: _Utterance, ending_samples: int) -> int:
+    def _trailed(self, utterance: _OpenSpeech, ending_samples: int) -> int:
         trail_samples = min(self._rules.trail_ms * _SAMPLES_PER_MS, ending_samples // 2)
         return utterance.speech_end_sample + trail_samples
 
-    def _end(self, utterance: _Utterance, ending_samples: int) -> list[Endpointing]:
+    def _end(self, utterance: _OpenSpeech, ending_samples: int) -> list[Endpointing]:
         """End the utterance after its last speech, or drop it if it was a click."""
         if not utterance.is_confirmed:
             self._open = None
@@ -408,7 +408,7 @@ class Endpointer:
             context_sample=utterance.context_sample if utterance.is_doubtful else None,
         )
 
-    def _split(self, utterance: _Utterance) -> list[Endpointing]:
+    def _split(self, utterance: _OpenSpeech) -> list[Endpointing]:
         """Cut the utterance at the best place and open the next one there."""
         if not utterance.is_confirmed:
             self._open = None

@@ -73,7 +73,7 @@ class CutRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class _JudgedWindow:
     """One examined window: its start, its probability of speech, whether it is voiced."""
 
     start_sample: int
@@ -101,7 +101,9 @@ class PieceCutter:
         self._seen_windows = 0
         self._floor = start_sample  # no later chunk starts before this
         self._is_talking = False
-        self._open: list[_Window] = []  # of the unfinished chunk, from its first voiced window
+        self._open: list[
+            _JudgedWindow
+        ] = []  # of the unfinished chunk, from its first voiced window
         self._voice_end = start_sample
 
     @property
@@ -151,11 +153,11 @@ class PieceCutter:
             self._seen_windows += 1
             threshold = SILENCE_THRESHOLD if self._is_talking else SPEECH_THRESHOLD
             self._is_talking = probability >= threshold
-            pieces += self._take(_Window(start, probability, self._is_talking))
+            pieces += self._take(_JudgedWindow(start, probability, self._is_talking))
         self._forget()
         return pieces
 
-    def _take(self, window: _Window) -> list[Chunk]:
+    def _take(self, window: _JudgedWindow) -> list[Chunk]:
         """Open, lengthen, close or split the chunk with one window."""
         if not self._open and not window.is_voiced:
             return []
@@ -228,12 +230,14 @@ def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
     return cutter.feed(pcm, probabilities) + cutter.finish()
 
 
-def _holds_speech(windows: Sequence[_Window]) -> bool:
+def _holds_speech(windows: Sequence[_JudgedWindow]) -> bool:
     voiced = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
     return voiced >= MIN_SPEECH_WINDOWS
 
 
-def _voiced(windows: Sequence[_Window], earliest: int, limit: int) -> tuple[tuple[int, int], ...]:
+def _voiced(
+    windows: Sequence[_JudgedWindow], earliest: int, limit: int
+) -> tuple[tuple[int, int], ...]:
     """Return the stretches of speech within these bounds: runs of voiced windows.
 
     Each starts one window early: the detector reports speech about 20 ms late.

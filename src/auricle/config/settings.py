@@ -339,7 +339,7 @@ ENGINE_URL = re.compile(
 )
 
 
-class EngineSettings(_Section):
+class RemoteEngineSettings(_Section):
     """Recognisers on other machines, used by a gateway."""
 
     engine_urls: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -418,7 +418,7 @@ class Settings:
     queue: QueueSettings = field(default_factory=QueueSettings)
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
-    engine: EngineSettings = field(default_factory=EngineSettings)
+    engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 

@@ -196,7 +196,7 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Item:
+class _SlottedChunk:
     """A chunk and its slot; only the slot is kept after the chunk is done: files can be long."""
 
     place: ChunkSlot
@@ -223,18 +223,20 @@ class _FileWork:
         self._languages = FileLanguages(request.options.language)
         # Chunks whose language is detected: results that wait for those of earlier chunks, and
         # undecided results with the language of their transcript.
-        self._heard: dict[int, tuple[_Item, Transcript | None]] = {}
-        self._unsure: dict[int, tuple[_Item, str | None]] = {}
+        self._heard: dict[int, tuple[_SlottedChunk, Transcript | None]] = {}
+        self._unsure: dict[int, tuple[_SlottedChunk, str | None]] = {}
         self._next_heard = 0
-        self._in_slot: set[_Item] = set()
-        self._listening: set[_Item] = set()  # chunks being recognised to detect their language
+        self._in_slot: set[_SlottedChunk] = set()
+        self._listening: set[_SlottedChunk] = (
+            set()
+        )  # chunks being recognised to detect their language
         self._news = anyio.Event()
         self._started = 0
 
     async def run(self, reading: _Reading) -> FileTranscript:
         duration_samples = 0
         # The chunks of a file that may be short; ``None`` once they need not be held.
-        held: list[_Item] | None = [] if self._request.is_urgent else None
+        held: list[_SlottedChunk] | None = [] if self._request.is_urgent else None
         try:
             async with anyio.create_task_group() as pieces:
                 async for progress in reading:
@@ -263,12 +265,12 @@ class _FileWork:
         if self._request.reservation is not None:
             self._transcriber.release(self._request.reservation)
 
-    def _item(self, piece: Chunk, fraction: float) -> _Item:
+    def _item(self, piece: Chunk, fraction: float) -> _SlottedChunk:
         place = ChunkSlot.of(self._started, piece, fraction)
         self._started += 1
-        return _Item(place, piece)
+        return _SlottedChunk(place, piece)
 
-    async def _start(self, pieces: TaskGroup, item: _Item) -> None:
+    async def _start(self, pieces: TaskGroup, item: _SlottedChunk) -> None:
         """Start a chunk in parallel, or run it now if the next one depends on its text."""
         while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
             await self._news.wait()
@@ -283,7 +285,7 @@ class _FileWork:
         else:
             pieces.start_soon(self._run, item)
 
-    async def _run(self, item: _Item) -> None:
+    async def _run(self, item: _SlottedChunk) -> None:
         try:
             transcript = await self._recognise(item)
             if item in self._listening:
@@ -321,7 +323,9 @@ class _FileWork:
                 await self._recognise(item, language)
             self._stitching.trust(index)
 
-    async def _recognise(self, item: _Item, language: str | None = None) -> Transcript | None:
+    async def _recognise(
+        self, item: _SlottedChunk, language: str | None = None
+    ) -> Transcript | None:
         """Return a chunk's transcript, or ``None`` if it left a gap; it has a slot already."""
         try:
             transcript = await self._submit(item, language)
@@ -331,7 +335,7 @@ class _FileWork:
         self._stitching.add(item.place, transcript)
         return transcript
 
-    async def _submit(self, item: _Item, language: str | None) -> Transcript:
+    async def _submit(self, item: _SlottedChunk, language: str | None) -> Transcript:
         kind = item.kind
         while True:
             try:
@@ -348,7 +352,7 @@ class _FileWork:
             except Superseded:
                 await anyio.sleep(SHED_PAUSE_S)
 
-    def _job(self, item: _Item, kind: JobKind, language: str | None) -> Job:
+    def _job(self, item: _SlottedChunk, kind: JobKind, language: str | None) -> Job:
         request, is_final = self._request, kind is JobKind.FINAL
         options = replace(
             request.options,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from auricle.cli.live.record import LiveRecord, lines_of, transcript_of
-from auricle.cli.support.output import Format
+from auricle.cli.support.output import OutputFormat
 from auricle.client import Final, Gap, LiveClient
 from auricle.errors import SetupError
 from auricle.types import Word
@@ -21,7 +21,7 @@ def final(id: int, text: str, language: str | None = "en", error: str | None = N
     return Final(id, id, text, start, start + 8000, language, WORDS, 1.0, False, error)
 
 
-def record(written_as: Format, target: Path | None = None) -> LiveRecord:
+def record(written_as: OutputFormat, target: Path | None = None) -> LiveRecord:
     return LiveRecord(LiveClient("http://127.0.0.1:9"), written_as, target)
 
 
@@ -62,7 +62,7 @@ def test_each_utterance_is_a_line() -> None:
 
 def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:
     target = tmp_path / "new" / "captions.srt"
-    kept = record(Format.SRT, target)
+    kept = record(OutputFormat.SRT, target)
     assert kept.add(final(1, "Good day.")) is None
     first = target.read_text()
     assert first == "1\n00:00:01,000 --> 00:00:02,000\nGood day.\n"
@@ -72,7 +72,7 @@ def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:
 
 
 def test_text_in_a_file_has_the_lines_of_stdout(tmp_path: Path) -> None:
-    kept = record(Format.TEXT, tmp_path / "a.txt")
+    kept = record(OutputFormat.TEXT, tmp_path / "a.txt")
     for one in (final(1, "Good day."), final(2, "Bye.")):
         kept.add(one)
     assert (tmp_path / "a.txt").read_text() == "Good day.\nBye.\n"
@@ -80,7 +80,7 @@ def test_text_in_a_file_has_the_lines_of_stdout(tmp_path: Path) -> None:
 
 
 def test_json_leaves_out_what_nobody_knows(tmp_path: Path) -> None:
-    kept = record(Format.JSON, tmp_path / "a.json")
+    kept = record(OutputFormat.JSON, tmp_path / "a.json")
     kept.add(final(1, "Good day."))
     document = json.loads((tmp_path / "a.json").read_text())
     assert set(document) == {"text", "language", "duration_ms", "segments", "error"}
@@ -92,7 +92,7 @@ LINE = "[31.8 s missing: server unreachable]"
 
 
 def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Path) -> None:
-    kept = record(Format.JSON, tmp_path / "a.json")
+    kept = record(OutputFormat.JSON, tmp_path / "a.json")
     kept.add(final(1, "Good day."))
     kept.add(LOST)
     document = json.loads((tmp_path / "a.json").read_text())
@@ -107,15 +107,15 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
 @pytest.mark.parametrize(
     ("written_as", "expected"),
     [
-        (Format.TEXT, f"Good day.\n{LINE}\nBye.\n"),
+        (OutputFormat.TEXT, f"Good day.\n{LINE}\nBye.\n"),
         (
-            Format.SRT,
+            OutputFormat.SRT,
             "1\n00:00:01,000 --> 00:00:02,000\nGood day.\n\n"
             f"2\n00:00:02,000 --> 00:00:33,800\n{LINE}\n\n"
             "3\n00:00:40,000 --> 00:00:41,000\nBye.\n",
         ),
         (
-            Format.VTT,
+            OutputFormat.VTT,
             "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nGood day.\n\n"
             f"00:00:02.000 --> 00:00:33.800\n{LINE}\n\n"
             "00:00:40.000 --> 00:00:41.000\nBye.\n",
@@ -123,7 +123,7 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
     ],
 )
 def test_lost_speech_is_a_line_where_it_is_missing(
-    tmp_path: Path, written_as: Format, expected: str
+    tmp_path: Path, written_as: OutputFormat, expected: str
 ) -> None:
     kept = record(written_as, tmp_path / "a")
     for news in (final(1, "Good day."), final(40, "Bye."), LOST):
@@ -132,19 +132,19 @@ def test_lost_speech_is_a_line_where_it_is_missing(
 
 
 def test_lost_speech_alone_is_worth_a_file(tmp_path: Path) -> None:
-    kept = record(Format.TEXT, tmp_path / "a")
+    kept = record(OutputFormat.TEXT, tmp_path / "a")
     assert kept.is_empty
     kept.add(LOST)
     assert not kept.is_empty
 
 
 def test_a_stream_without_words_gives_an_empty_file(tmp_path: Path) -> None:
-    record(Format.VTT, tmp_path / "a.vtt").finish()
+    record(OutputFormat.VTT, tmp_path / "a.vtt").finish()
     assert (tmp_path / "a.vtt").read_text() == "WEBVTT\n"
 
 
 def test_lines_on_stdout_are_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = record(Format.TEXT)
+    kept = record(OutputFormat.TEXT)
     assert kept.has_lines
     kept.add(final(1, "Good day."))
     kept.finish()
@@ -152,7 +152,7 @@ def test_lines_on_stdout_are_not_written_again(capsys: pytest.CaptureFixture[str
 
 
 def test_other_formats_go_to_stdout_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = record(Format.VTT)
+    kept = record(OutputFormat.VTT)
     kept.add(final(1, "Good day."))
     assert capsys.readouterr().out == ""
     kept.finish()
@@ -165,7 +165,7 @@ def test_what_a_file_has_no_room_for_is_not_lost(
     target = tmp_path / "a.txt"
     target.mkdir()
     (target / "in the way").touch()
-    kept = record(Format.TEXT, target)
+    kept = record(OutputFormat.TEXT, target)
     assert isinstance(kept.add(final(1, "Good day.")), SetupError)
     assert isinstance(kept.add(final(2, "Bye.")), SetupError)
     with pytest.raises(SetupError, match="can't be written"):

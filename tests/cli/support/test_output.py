@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.cli.support.output import Format, destinations, render, write
+from auricle.cli.support.output import OutputFormat, destinations, render, write
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.subtitle_layout import SubtitleLimits
@@ -33,17 +33,17 @@ MISSING = "[0.5 s missing: not recognised (poison_job)]"
 
 
 def test_text_is_the_text_and_one_line_end() -> None:
-    assert render(FileTranscript(HEARD.transcript, ()), Format.TEXT) == "Grüße & Küsse.\n"
+    assert render(FileTranscript(HEARD.transcript, ()), OutputFormat.TEXT) == "Grüße & Küsse.\n"
 
 
 def test_missing_speech_is_a_line_in_each_format_for_readers() -> None:
-    assert render(HEARD, Format.TEXT) == f"Grüße & Küsse.\n{MISSING}\n"
-    for subtitles in (Format.SRT, Format.VTT):
+    assert render(HEARD, OutputFormat.TEXT) == f"Grüße & Küsse.\n{MISSING}\n"
+    for subtitles in (OutputFormat.SRT, OutputFormat.VTT):
         assert render(HEARD, subtitles).endswith(f"\n{MISSING}\n")
 
 
 def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
-    text = render(HEARD, Format.JSON)
+    text = render(HEARD, OutputFormat.JSON)
     assert "Grüße" in text
     document = json.loads(text)
     assert "job_id" not in document
@@ -64,12 +64,12 @@ def test_json_has_the_servers_shape_and_keeps_letters_as_they_are() -> None:
 
 def test_subtitles_come_from_the_segments() -> None:
     cue = "1\n00:00:00,050 --> 00:00:02,000\nGrüße & Küsse.\n"
-    assert render(HEARD, Format.SRT).startswith(cue)
-    assert render(HEARD, Format.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
+    assert render(HEARD, OutputFormat.SRT).startswith(cue)
+    assert render(HEARD, OutputFormat.VTT).startswith("WEBVTT\n\n00:00:00.050 --> 00:00:02.000\n")
 
 
 def test_subtitles_are_as_wide_as_asked() -> None:
-    narrow = render(HEARD, Format.SRT, limits=SubtitleLimits(12, 1))
+    narrow = render(HEARD, OutputFormat.SRT, limits=SubtitleLimits(12, 1))
     assert narrow.startswith("1\n00:00:00,050 --> ")
     cues = [block.split("\n", 2)[2].strip() for block in narrow.split("\n\n")]
     assert cues[:2] == ["Grüße &", "Küsse."]
@@ -77,55 +77,57 @@ def test_subtitles_are_as_wide_as_asked() -> None:
 
 def test_without_an_output_everything_goes_to_stdout() -> None:
     files = [Path("a.wav"), Path("b.wav")]
-    assert destinations(files, None, Format.TEXT) == [None, None]
-    assert destinations(files[:1], None, Format.SRT) == [None]
+    assert destinations(files, None, OutputFormat.TEXT) == [None, None]
+    assert destinations(files[:1], None, OutputFormat.SRT) == [None]
 
 
-@pytest.mark.parametrize("output_format", [Format.SRT, Format.VTT])
-def test_subtitles_of_several_files_are_not_mixed_on_stdout(output_format: Format) -> None:
+@pytest.mark.parametrize("output_format", [OutputFormat.SRT, OutputFormat.VTT])
+def test_subtitles_of_several_files_are_not_mixed_on_stdout(output_format: OutputFormat) -> None:
     with pytest.raises(SetupError, match="-o FOLDER"):
         destinations([Path("a.wav"), Path("b.wav")], None, output_format)
 
 
 def test_one_file_goes_into_the_file_that_is_named(tmp_path: Path) -> None:
-    assert destinations([Path("a.wav")], f"{tmp_path}/x.srt", Format.SRT) == [tmp_path / "x.srt"]
+    assert destinations([Path("a.wav")], f"{tmp_path}/x.srt", OutputFormat.SRT) == [
+        tmp_path / "x.srt"
+    ]
 
 
 def test_one_file_goes_into_a_folder_that_is_named(tmp_path: Path) -> None:
-    assert destinations([Path("a.wav")], str(tmp_path), Format.SRT) == [tmp_path / "a.srt"]
-    new = destinations([Path("a.wav")], f"{tmp_path}/new/", Format.TEXT)
+    assert destinations([Path("a.wav")], str(tmp_path), OutputFormat.SRT) == [tmp_path / "a.srt"]
+    new = destinations([Path("a.wav")], f"{tmp_path}/new/", OutputFormat.TEXT)
     assert new == [tmp_path / "new" / "a.txt"]
 
 
 def test_several_files_get_a_file_each_in_the_folder(tmp_path: Path) -> None:
     files = [Path("x/a.wav"), Path("y/b.mp3")]
     expected = [tmp_path / "out" / "a.txt", tmp_path / "out" / "b.txt"]
-    assert destinations(files, f"{tmp_path}/out", Format.TEXT) == expected
+    assert destinations(files, f"{tmp_path}/out", OutputFormat.TEXT) == expected
 
 
 def test_files_that_differ_in_their_ending_keep_it(tmp_path: Path) -> None:
     files = [Path("a.wav"), Path("a.mp3"), Path("b.wav")]
     expected = [tmp_path / name for name in ("a.wav.vtt", "a.mp3.vtt", "b.vtt")]
-    assert destinations(files, str(tmp_path), Format.VTT) == expected
+    assert destinations(files, str(tmp_path), OutputFormat.VTT) == expected
 
 
 def test_two_files_of_one_name_are_not_put_into_one_folder(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="same name"):
-        destinations([Path("x/a.wav"), Path("y/a.wav")], str(tmp_path), Format.TEXT)
+        destinations([Path("x/a.wav"), Path("y/a.wav")], str(tmp_path), OutputFormat.TEXT)
 
 
 def test_several_files_are_not_put_into_one_file(tmp_path: Path) -> None:
     target = tmp_path / "there.txt"
     target.write_text("kept")
     with pytest.raises(SetupError, match="need a folder"):
-        destinations([Path("a.wav"), Path("b.wav")], str(target), Format.TEXT)
+        destinations([Path("a.wav"), Path("b.wav")], str(target), OutputFormat.TEXT)
 
 
 def test_a_recording_is_never_written_over(tmp_path: Path) -> None:
     recording = tmp_path / "a.wav"
     recording.write_bytes(b"speech")
     with pytest.raises(SetupError, match="is the recording itself"):
-        destinations([recording], str(recording), Format.TEXT)
+        destinations([recording], str(recording), OutputFormat.TEXT)
 
 
 def test_writing_makes_the_folder_and_replaces_what_was_there(tmp_path: Path) -> None:

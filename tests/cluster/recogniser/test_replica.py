@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.cluster.recogniser.replica import Recogniser, place
+from auricle.cluster.recogniser.replica import RecogniserReplica, place
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import AnswerReader, Beat, Done, pack_job
 from auricle.config.settings import Settings
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.process
 
 
 @asynccontextmanager
-async def recogniser(folder: Path, **settings: object) -> AsyncIterator[Recogniser]:
+async def recogniser(folder: Path, **settings: object) -> AsyncIterator[RecogniserReplica]:
     given: dict[str, object] = {
         "engine": "tests.support.scripted_engine:load",
         "model": str(model_directory(folder / "model")),
@@ -35,7 +35,7 @@ async def recogniser(folder: Path, **settings: object) -> AsyncIterator[Recognis
         "sandbox_folders": str(folder),
         "log_level": "error",
     }
-    it = Recogniser(Settings.load(given | settings))
+    it = RecogniserReplica(Settings.load(given | settings))
     try:
         yield it
     finally:
@@ -51,7 +51,7 @@ def body(asked: Job) -> bytes:
     return pack_job(asked, asked.max_wait_s)
 
 
-async def frames(it: Recogniser, asked: Job) -> list[object]:
+async def frames(it: RecogniserReplica, asked: Job) -> list[object]:
     reader = AnswerReader()
     found: list[object] = []
     async for chunk in it.transcribe(body(asked)):
@@ -60,7 +60,7 @@ async def frames(it: Recogniser, asked: Job) -> list[object]:
     return found
 
 
-async def until(it: Recogniser, condition: Callable[[Stats], bool]) -> None:
+async def until(it: RecogniserReplica, condition: Callable[[Stats], bool]) -> None:
     """Return once the report fulfils the condition."""
     async with asyncio.timeout(LIMIT_S):
         while True:
@@ -69,7 +69,7 @@ async def until(it: Recogniser, condition: Callable[[Stats], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def sick(it: Recogniser) -> None:
+async def sick(it: RecogniserReplica) -> None:
     """Check its health until that raises."""
     async with asyncio.timeout(LIMIT_S):
         while True:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from auricle.workers.process.channel import EXIT_CRASHED, EXIT_STOPPED
-from auricle.workers.sandbox.confinement import Policy
+from auricle.workers.sandbox.confinement import SandboxPolicy
 from auricle.workers.sandbox.landlock import version
 from tests.support.child import Child
 
@@ -42,7 +42,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.skipif(version() < 3, reason="this kernel has no Landlock, or an old one")
 def test_a_policy_holds_before_the_worker_is_imported(module: str) -> None:
-    with Child(module, Policy()) as child:
+    with Child(module, SandboxPolicy()) as child:
         assert child.receive().message == "PermissionError PermissionError ()"  # type: ignore[union-attr]
         assert child.wait() == EXIT_STOPPED
 

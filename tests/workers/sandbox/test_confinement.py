@@ -264,9 +264,9 @@ async def test_a_decoder_gets_an_open_file_and_reaches_no_other(
 def test_threads_from_before_are_told(ours: Path) -> None:
     code = (
         "import threading\n"
-        "from auricle.workers.sandbox.confinement import Policy, enter\n"
+        "from auricle.workers.sandbox.confinement import SandboxPolicy, enter\n"
         "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        "print(enter(Policy()))\n"
+        "print(enter(SandboxPolicy()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert FILES in done.stdout, done.stderr

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from auricle.cli.live.record import LiveRecord
-from auricle.cli.live.source import FileSource, MicrophoneSource, Source
+from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
 from auricle.cli.support.console import EXIT_INTERRUPTED
-from auricle.cli.support.output import Format, check_target
+from auricle.cli.support.output import OutputFormat, check_target
 from auricle.cli.support.setting_options import setting
 from auricle.cli.support.speech_options import (
     Hotwords,
@@ -50,7 +50,7 @@ def live(
         typer.Option("--fast", help="Play as fast as the server accepts, not in real time."),
     ] = False,
     output_format: Annotated[
-        Format | None,
+        OutputFormat | None,
         typer.Option(
             "--format", "-f", help="Output format. [dim]\\[from -o's suffix, else text][/]"
         ),
@@ -146,8 +146,8 @@ def _rules(max_kept_s: float) -> ClientRules:
 
 
 def _destination(
-    file: Path | None, output: str | None, wanted: Format | None
-) -> tuple[Format, Path | None]:
+    file: Path | None, output: str | None, wanted: OutputFormat | None
+) -> tuple[OutputFormat, Path | None]:
     """Return the output format and file; without ``wanted``, the file's suffix selects the format.
 
     The name of a format instead of a file means stdout.
@@ -156,16 +156,16 @@ def _destination(
         SetupError: The file can't be written; checked before the stream starts.
     """
     if output is None:
-        return wanted or Format.TEXT, None
-    endings = {"txt": Format.TEXT} | {known.value: known for known in Format}
+        return wanted or OutputFormat.TEXT, None
+    endings = {"txt": OutputFormat.TEXT} | {known.value: known for known in OutputFormat}
     if output in endings:
         return wanted or endings[output], None
     target = Path(output)
     check_target(file, target)
-    return wanted or endings.get(target.suffix.removeprefix(".").lower(), Format.TEXT), target
+    return wanted or endings.get(target.suffix.removeprefix(".").lower(), OutputFormat.TEXT), target
 
 
-def _source(file: Path | None, mic: bool, fast: bool) -> Source:
+def _source(file: Path | None, mic: bool, fast: bool) -> AudioSource:
     if (file is None) is not mic:
         raise SetupError("Give either a recording to play or --mic.")
     if file is None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from auricle.cli.support.output import Format, render, write
+from auricle.cli.support.output import OutputFormat, render, write
 from auricle.client import LiveClient
 from auricle.errors import SetupError
 from auricle.events import Final
@@ -34,7 +34,7 @@ class LiveRecord:
     """
 
     client: LiveClient
-    written_as: Format
+    written_as: OutputFormat
     target: Path | None
     limits: SubtitleLimits = USUAL
     finals: list[Final] = field(default_factory=list)
@@ -43,7 +43,7 @@ class LiveRecord:
     @property
     def has_lines(self) -> bool:
         """Whether each final is printed to stdout when it is received."""
-        return self.target is None and self.written_as is Format.TEXT
+        return self.target is None and self.written_as is OutputFormat.TEXT
 
     @property
     def is_empty(self) -> bool:
@@ -85,7 +85,7 @@ class LiveRecord:
             raise
 
     def _rendered(self) -> str:
-        if self.written_as is Format.TEXT:
+        if self.written_as is OutputFormat.TEXT:
             return lines_of(self.finals, self.gaps)
         heard = transcript_of(self.finals, self.client.received_sample, self.gaps)
         return render(heard, self.written_as, without=UNKNOWN_LIVE, limits=self.limits)

@@ -24,7 +24,7 @@ MAX_BLOCKS = 500
 MAX_AUDIO_SAMPLES = 24 * 3600 * SAMPLE_RATE_HZ
 
 
-class Source(Protocol):
+class AudioSource(Protocol):
     """Sends audio to a client until its end or cancellation."""
 
     async def play(self, client: LiveClient) -> None:

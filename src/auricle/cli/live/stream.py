@@ -8,7 +8,7 @@ import anyio
 
 from auricle.cli.live.captions import CaptionScreen
 from auricle.cli.live.record import LiveRecord
-from auricle.cli.live.source import Source
+from auricle.cli.live.source import AudioSource
 from auricle.client import LiveClient
 from auricle.errors import AuricleError
 from auricle.events import Final
@@ -35,7 +35,7 @@ class LiveStream:
     """
 
     client: LiveClient
-    source: Source
+    source: AudioSource
     record: LiveRecord
     idle: str
     interrupts: int = 0

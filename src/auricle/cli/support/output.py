@@ -16,7 +16,7 @@ from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.server.transcription.results import transcript_body
 
 
-class Format(enum.StrEnum):
+class OutputFormat(enum.StrEnum):
     """Output format of a transcript."""
 
     TEXT = "text"
@@ -27,17 +27,17 @@ class Format(enum.StrEnum):
     @property
     def is_subtitles(self) -> bool:
         """Whether it is a format of subtitles."""
-        return self in (Format.SRT, Format.VTT)
+        return self in (OutputFormat.SRT, OutputFormat.VTT)
 
     @property
     def suffix(self) -> str:
         """Return the suffix of a file of this format."""
-        return ".txt" if self is Format.TEXT else f".{self.value}"
+        return ".txt" if self is OutputFormat.TEXT else f".{self.value}"
 
 
 def render(
     result: FileTranscript,
-    output_format: Format,
+    output_format: OutputFormat,
     without: Collection[str] = (),
     limits: SubtitleLimits = USUAL,
 ) -> str:
@@ -50,13 +50,13 @@ def render(
         limits: Limits of a subtitle's size.
     """
     match output_format:
-        case Format.TEXT:
+        case OutputFormat.TEXT:
             return text_with_gaps(result.transcript, result.gaps) + "\n"
-        case Format.SRT:
+        case OutputFormat.SRT:
             return to_srt(result.transcript.segments, result.gaps, limits)
-        case Format.VTT:
+        case OutputFormat.VTT:
             return to_vtt(result.transcript.segments, result.gaps, limits)
-        case Format.JSON:
+        case OutputFormat.JSON:
             return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
 
 
@@ -68,7 +68,7 @@ def document(heard: FileTranscript, without: Collection[str] = ()) -> dict[str, 
 
 
 def destinations(
-    files: Sequence[Path], output: str | None, output_format: Format
+    files: Sequence[Path], output: str | None, output_format: OutputFormat
 ) -> list[Path | None]:
     """Return the output file of each file's transcript; ``None`` is stdout.
 
@@ -78,7 +78,7 @@ def destinations(
         SetupError: The output of several files needs a folder, or would overwrite a file.
     """
     if output is None:
-        if len(files) > 1 and output_format in (Format.SRT, Format.VTT):
+        if len(files) > 1 and output_format in (OutputFormat.SRT, OutputFormat.VTT):
             raise SetupError("Subtitles of several files need a folder: -o FOLDER")
         return [None] * len(files)
     place = Path(output)

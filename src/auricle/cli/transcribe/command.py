@@ -10,7 +10,7 @@ import anyio
 import typer
 
 from auricle.cli.support.console import errors
-from auricle.cli.support.output import Format, destinations, render, write
+from auricle.cli.support.output import OutputFormat, destinations, render, write
 from auricle.cli.support.setting_options import setting
 from auricle.cli.support.speech_options import (
     Hotwords,
@@ -24,7 +24,7 @@ from auricle.cli.support.speech_options import (
     words_of,
 )
 from auricle.cli.transcribe.progress import FileProgressBars
-from auricle.cli.transcribe.recogniser import Recogniser, RecogniserRequest
+from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.errors import AuricleError, SetupError
 from auricle.files.transcribe import FileTranscript
@@ -42,8 +42,8 @@ def transcribe(
         list[Path], typer.Argument(metavar="FILE…", help="Recordings: wav flac mp3 m4a ogg webm.")
     ],
     output_format: Annotated[
-        Format, typer.Option("--format", "-f", help="Output format.")
-    ] = Format.TEXT,
+        OutputFormat, typer.Option("--format", "-f", help="Output format.")
+    ] = OutputFormat.TEXT,
     output: Annotated[
         str | None,
         typer.Option(
@@ -84,7 +84,7 @@ def transcribe(
         initial_prompt=initial_prompt,
         hotwords=words_of(hotwords),
         word_timestamps=word_timestamps or output_format.is_subtitles,
-        sentence_times=output_format is not Format.TEXT,
+        sentence_times=output_format is not OutputFormat.TEXT,
     )
     targets = destinations(files, output, output_format)
     recordings = [
@@ -102,7 +102,7 @@ def transcribe(
 class _Style:
     """Output format of transcripts."""
 
-    format: Format
+    format: OutputFormat
     limits: SubtitleLimits
 
     def render(self, heard: FileTranscript) -> str:
@@ -120,7 +120,7 @@ class _Recording:
     problem: str = ""
 
 
-def _recogniser(settings: Settings) -> Recogniser:
+def _recogniser(settings: Settings) -> FileRecogniser:
     """Return a client of the server given by ``url``, else local workers."""
     if settings.client.url:
         from auricle.cli.transcribe.remote import RemoteRecogniser
@@ -131,7 +131,7 @@ def _recogniser(settings: Settings) -> Recogniser:
     return LocalRecogniser(settings)
 
 
-async def _run(recogniser: Recogniser, recordings: list[_Recording], style: _Style) -> None:
+async def _run(recogniser: FileRecogniser, recordings: list[_Recording], style: _Style) -> None:
     """Transcribe a few recordings concurrently; write results in the given order."""
     limiter = anyio.CapacityLimiter(FILES_AT_ONCE)
     is_read = True
@@ -153,7 +153,7 @@ async def _run(recogniser: Recogniser, recordings: list[_Recording], style: _Sty
 
 
 async def _recognise(
-    recogniser: Recogniser,
+    recogniser: FileRecogniser,
     recording: _Recording,
     bars: FileProgressBars,
     limiter: anyio.CapacityLimiter,
@@ -187,5 +187,7 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
         line = f"{path}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
     if recording.target is None:
-        title = f"==> {path} <==\n" if is_one_of_several and style.format is Format.TEXT else ""
+        title = (
+            f"==> {path} <==\n" if is_one_of_several and style.format is OutputFormat.TEXT else ""
+        )
         typer.echo(title + style.render(heard), nl=False)

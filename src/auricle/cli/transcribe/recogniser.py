@@ -22,7 +22,7 @@ OnHeard = Callable[[float, float], None]
 """Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
-class Recogniser(AbstractAsyncContextManager["Recogniser"], Protocol):
+class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):
     """Turns files into transcripts."""
 
     async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:

@@ -1,8 +1,8 @@
 """HTTP client for one recogniser URL: sends jobs and checks health.
 
 A job has one of three outcomes: a transcript, an :class:`~auricle.errors.AuricleError` from the
-recogniser, or :class:`Lost`. The latter covers a failed connection, an answer that is truncated,
-invalid or silent, and any response of a proxy.
+recogniser, or :class:`RecogniserLost`. The latter covers a failed connection, an answer that is
+truncated, invalid or silent, and any response of a proxy.
 """
 
 import contextlib
@@ -49,7 +49,7 @@ _FAULTS = (httpx.HTTPError, OSError, UnicodeError)
 """Transport errors; ``UnicodeError`` is raised for a host name that cannot be encoded."""
 
 
-class Lost(Exception):
+class RecogniserLost(Exception):
     """The recogniser gave no result for the job; ``str()`` is the reason, for the log."""
 
 
@@ -91,7 +91,7 @@ class Node:
         """Return a job's transcript; cancelling the call cancels the job on the recogniser.
 
         Raises:
-            Lost: The recogniser gave no result.
+            RecogniserLost: The recogniser gave no result.
             BadRequest: The job cannot be encoded.
             AuricleError: The error that the recogniser returned.
         """
@@ -101,11 +101,11 @@ class Node:
         try:
             with anyio.move_on_after(patience_s) as patience:
                 return await self._exchange(job, body, patience)
-            raise Lost("silence")
+            raise RecogniserLost("silence")
         except _FAULTS as exc:
-            raise Lost(type(exc).__name__) from exc
+            raise RecogniserLost(type(exc).__name__) from exc
         except RemoteProtocolError as exc:
-            raise Lost(str(exc)) from exc
+            raise RecogniserLost(str(exc)) from exc
         finally:
             self.in_flight_audio_s -= job.audio_s
 
@@ -162,7 +162,7 @@ class Node:
                     raise RemoteProtocolError(f"status {response.status_code}")
                 return parse_capacity(body)
 
-    def lost(self, why: Lost) -> None:
+    def lost(self, why: RecogniserLost) -> None:
         """Record that a job was lost."""
         if not self.ejection.is_out:
             log.warning("recogniser_out", url=self.url, why=str(why))
@@ -184,10 +184,10 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
 
 
 async def _refusal(response: httpx.Response) -> Exception:
-    """Return the error for a response that is not 200: the recogniser's error, or ``Lost``."""
+    """Return the error for a response that is not 200: the recogniser's, or ``RecogniserLost``."""
     failed = parse_error(await _read(response, MAX_ERROR_BYTES))
     if failed is None or failed.code in AMONG_MACHINES:
-        return Lost(f"status {response.status_code}")
+        return RecogniserLost(f"status {response.status_code}")
     return error_of(failed)
 
 

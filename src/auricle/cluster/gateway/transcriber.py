@@ -26,9 +26,9 @@ import httpx2 as httpx
 import structlog
 
 from auricle.cluster.gateway.admission import GatewayAdmission
-from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Lost, Node
+from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Node, RecogniserLost
 from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
-from auricle.config.settings import EngineSettings, QueueSettings
+from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -98,7 +98,7 @@ class RemoteTranscriber:
 
     def __init__(
         self,
-        engine: EngineSettings,
+        engine: RemoteEngineSettings,
         queue: QueueSettings,
         crash_budget: CrashBudget | None = None,
     ) -> None:
@@ -257,7 +257,7 @@ class RemoteTranscriber:
             call.ticket.attempts += 1
             try:
                 transcript = await node.ask(job, call.left_s())
-            except Lost as exc:
+            except RecogniserLost as exc:
                 node.lost(exc)
                 self._tell_news()
                 losses += 1

@@ -26,7 +26,7 @@ from ray.serve.schema import LoggingConfig
 from auricle.cluster.ray.arguments import settings_from
 from auricle.cluster.ray.balance import REPLICA_TABLE, REPORT_EVERY_S, ReplicaTable
 from auricle.cluster.ray.router import PreferredReplicaRouter
-from auricle.cluster.recogniser.replica import Recogniser
+from auricle.cluster.recogniser.replica import RecogniserReplica
 from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_machine
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
@@ -151,7 +151,7 @@ class Ingress:
             raise WorkerError("polling of the replicas has ended")
 
 
-class Replica(Recogniser):
+class Replica(RecogniserReplica):
     """A recogniser that Serve can shut down."""
 
     async def __del__(self) -> None:

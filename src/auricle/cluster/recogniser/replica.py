@@ -42,7 +42,7 @@ def place(settings: Settings, model_path: str) -> Placement:
     return resolve_placement(worker, settings.model, model_path)
 
 
-class Recogniser:
+class RecogniserReplica:
     """A replica, run by Serve.
 
     Args:

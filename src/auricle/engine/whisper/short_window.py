@@ -96,7 +96,7 @@ class _BatchKey:
 
 
 @dataclass(slots=True)
-class _Window:
+class _PendingWindow:
     """A job's next window and how to decode it."""
 
     decoding: JobDecoding
@@ -173,16 +173,16 @@ class ShortWindowEngine:
             decoding.skip_all()
         return decoding
 
-    def _window(self, decoding: JobDecoding) -> _Window:
+    def _window(self, decoding: JobDecoding) -> _PendingWindow:
         self.counts.windows += 1
         frames = self._policy.window.frames_for(decoding.content_frames)
         prefix = decoding.job.options.prefix_tokens if not decoding.seek_frames else ()
-        return _Window(decoding, frames, self._prompt(decoding, prefix))
+        return _PendingWindow(decoding, frames, self._prompt(decoding, prefix))
 
-    def _full_window(self, window: _Window) -> _Window:
+    def _full_window(self, window: _PendingWindow) -> _PendingWindow:
         """Return the window for the second decoding: full length and without a prefix."""
         attempts = [] if window.prompt.prefix or window.is_hushed else window.attempts
-        return _Window(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
+        return _PendingWindow(window.decoding, FULL_FRAMES, window.next_prompt, attempts)
 
     def _prompt(self, decoding: JobDecoding, prefix: Sequence[int]) -> Prompt:
         options = decoding.job.options
@@ -196,14 +196,14 @@ class ShortWindowEngine:
             prefix_tokens(prefix, tokenizer.timestamp_begin),
         )
 
-    def _decode(self, windows: Sequence[_Window]) -> list[_Window]:
+    def _decode(self, windows: Sequence[_PendingWindow]) -> list[_PendingWindow]:
         """Decode windows batch by batch; return those whose short-window result is doubtful."""
-        doubtful: list[_Window] = []
+        doubtful: list[_PendingWindow] = []
         for batch in _batches(windows):
             doubtful += self._decode_batch(batch)
         return doubtful
 
-    def _decode_batch(self, batch: Sequence[_Window]) -> list[_Window]:
+    def _decode_batch(self, batch: Sequence[_PendingWindow]) -> list[_PendingWindow]:
         key = batch[0].key
         encoded = self._backend.encode([window.decoding.window(key.frames) for window in batch])
         self.counts.encoded_frames += key.frames * len(batch)
@@ -212,7 +212,7 @@ class ShortWindowEngine:
         hypotheses = self._backend.generate(
             encoded, [window.prompt for window in batch], self._beam_size(key), new_tokens
         )
-        doubtful: list[_Window] = []
+        doubtful: list[_PendingWindow] = []
         for row, (window, hypothesis) in enumerate(zip(batch, hypotheses, strict=True)):
             attempt = self._attempt(window, hypothesis, 0.0, new_tokens)
             window.attempts.append(attempt)
@@ -249,7 +249,7 @@ class ShortWindowEngine:
             most = min(most, MAX_TOKENS - key.prompt_tokens - 1 - MAX_PREFIX_TOKENS)
         return most
 
-    def _detect_languages(self, batch: Sequence[_Window], encoded: Encoded) -> None:
+    def _detect_languages(self, batch: Sequence[_PendingWindow], encoded: Encoded) -> None:
         """Detect the language of windows without one; again in the full window."""
         rows = [
             row
@@ -269,7 +269,7 @@ class ShortWindowEngine:
             prompt = self._prompt(window.decoding, window.prompt.prefix)
             window.prompt = replace(prompt, context=window.prompt.context)
 
-    def _is_foreign(self, window: _Window, encoded: Encoded, guard: GuardPolicy) -> bool:
+    def _is_foreign(self, window: _PendingWindow, encoded: Encoded, guard: GuardPolicy) -> bool:
         """Return whether a doubtful window is hardly in the requested language."""
         decoding, language = window.decoding, window.decoding.job.options.language
         if language is None or not self._backend.is_multilingual:
@@ -282,14 +282,14 @@ class ShortWindowEngine:
                 decoding.language_probability = probability
         return decoding.language_probability < IMPROBABLE_LANGUAGE
 
-    def _give_up(self, window: _Window, guard: GuardPolicy) -> tuple[Attempt, Verdict]:
+    def _give_up(self, window: _PendingWindow, guard: GuardPolicy) -> tuple[Attempt, Verdict]:
         """Return the most probable text unchanged, and none if all attempts loop."""
         self.counts.foreign += 1
         attempt = best_of(window.attempts, guard)
         return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
 
     def _attempt(
-        self, window: _Window, hypothesis: Hypothesis, temperature: float, new_tokens: int
+        self, window: _PendingWindow, hypothesis: Hypothesis, temperature: float, new_tokens: int
     ) -> Attempt:
         return Attempt(
             hypothesis.tokens,
@@ -301,7 +301,7 @@ class ShortWindowEngine:
             prefix_tokens=len(window.prompt.prefix) if temperature == 0.0 else 0,
         )
 
-    def _judge(self, window: _Window, attempt: Attempt) -> Verdict:
+    def _judge(self, window: _PendingWindow, attempt: Attempt) -> Verdict:
         guard = self._policy.guard
         if guard is None:
             return Verdict.ACCEPT
@@ -315,7 +315,7 @@ class ShortWindowEngine:
         return judge_short(attempt, content_frames, self._policy.tokens, guard)
 
     def _sample(
-        self, window: _Window, encoded: Encoded, guard: GuardPolicy
+        self, window: _PendingWindow, encoded: Encoded, guard: GuardPolicy
     ) -> tuple[Attempt, Verdict]:
         """Sample at each temperature, alone; return the first good text, or the most probable.
 
@@ -343,14 +343,14 @@ class ShortWindowEngine:
                 return attempt, verdict
         return best_of(window.attempts, guard), Verdict.ACCEPT
 
-    def _sampled_tokens(self, window: _Window) -> int:
+    def _sampled_tokens(self, window: _PendingWindow) -> int:
         """Return the maximum tokens of a sample: that of a short window of its audio."""
         frames = self._policy.window.frames_for(window.decoding.content_frames)
         if frames == FULL_FRAMES:
             return MAX_NEW_TOKENS
         return self._policy.tokens.tokens_for(frames - self._policy.window.tail_frames)
 
-    def _accept(self, window: _Window, attempt: Attempt, encoded: Encoded) -> None:
+    def _accept(self, window: _PendingWindow, attempt: Attempt, encoded: Encoded) -> None:
         """Add an accepted decoding to its job, with words if requested."""
         decoding = window.decoding
         tokenizer, options = self._tokenizer(decoding), decoding.job.options
@@ -371,7 +371,9 @@ class ShortWindowEngine:
         texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
         decoding.accept(attempt, split, texts, words)
 
-    def _align(self, window: _Window, split: Split, encoded: Encoded) -> tuple[AlignedSpan, ...]:
+    def _align(
+        self, window: _PendingWindow, split: Split, encoded: Encoded
+    ) -> tuple[AlignedSpan, ...]:
         """Return the segments with the times of their words.
 
         Aligned alone: in a batch the padding of shorter texts changes times and probabilities.
@@ -393,9 +395,9 @@ class ShortWindowEngine:
         return self._backend.tokenizer(decoding.language or "en", decoding.job.options.task)
 
 
-def _batches(windows: Sequence[_Window]) -> Iterator[list[_Window]]:
+def _batches(windows: Sequence[_PendingWindow]) -> Iterator[list[_PendingWindow]]:
     """Group windows that may be decoded together, sorted by length."""
-    groups: dict[_BatchKey, list[_Window]] = defaultdict(list)
+    groups: dict[_BatchKey, list[_PendingWindow]] = defaultdict(list)
     for window in windows:
         groups[window.key].append(window)
     for group in groups.values():

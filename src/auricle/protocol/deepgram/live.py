@@ -116,7 +116,7 @@ _HOW_TO_ASK = (
 
 
 @dataclass(slots=True, eq=False)
-class _Utterance:
+class _OwedFinal:
     """An ended utterance whose final is pending."""
 
     end_sample: int
@@ -127,7 +127,7 @@ class _Utterance:
 class _Finalize:
     """A pending ``Finalize``: the final of ``last`` answers it, if there is one."""
 
-    last: _Utterance | None
+    last: _OwedFinal | None
     is_answered: bool = False
 
 
@@ -154,7 +154,7 @@ class DeepgramDialect:
         self._head: bytes | None = b"" if asked.encoding is None else None
         self._is_undecodable = False
         self._is_speaking = False
-        self._owed: deque[_Utterance] = deque()
+        self._owed: deque[_OwedFinal] = deque()
         self._finalizes: deque[_Finalize] = deque()
         self._told_sample = self._safe_sample = 0
         self._covered_sample = 0
@@ -275,7 +275,7 @@ class DeepgramDialect:
                 return (self._interim(event),)
             case SpeechEnded(at_sample):
                 self._is_speaking = False
-                self._owed.append(_Utterance(at_sample))
+                self._owed.append(_OwedFinal(at_sample))
             case Final():
                 return (self._final(event),)
             case Flushed():

@@ -258,7 +258,7 @@ class _Connection:
             AuricleError: The session was rejected, or the server is shutting down.
         """
         began_at = time.monotonic()
-        utterance = _Utterance(self, self._pipe, self._dialect)
+        utterance = _WyomingSocket(self, self._pipe, self._dialect)
         log = request_log(utterance.scope)
         log.client = WYOMING
         status = 200
@@ -279,7 +279,7 @@ class _Connection:
                 "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
             )
 
-    async def _listen(self, wanted: StreamParameters, utterance: "_Utterance") -> bool:
+    async def _listen(self, wanted: StreamParameters, utterance: "_WyomingSocket") -> bool:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
         address = client_address(utterance.scope)
@@ -307,7 +307,7 @@ class _Connection:
         return end is DONE and not has_failed
 
 
-class _Utterance:
+class _WyomingSocket:
     """Stands in for a WebSocket in :class:`LiveConnection`; never closes the connection."""
 
     def __init__(self, connection: _Connection, pipe: _Pipe, dialect: WyomingDialect) -> None:

@@ -59,7 +59,12 @@ from auricle.workers.process.supervisor import (
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import Policy, folder_of_engine, program, readable_model
+from auricle.workers.sandbox.confinement import (
+    SandboxPolicy,
+    folder_of_engine,
+    program,
+    readable_model,
+)
 
 CHILD = "auricle.workers.asr.child"
 SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
@@ -204,7 +209,7 @@ class WorkerPool:
         read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
         write = map(str, self._worker.sandbox_folders)
         has_gpu = self._model.device != "cpu"
-        return program(CHILD, Policy(tuple(read), tuple(write), has_gpu))
+        return program(CHILD, SandboxPolicy(tuple(read), tuple(write), has_gpu))
 
     def start_message(self, slot: int) -> Message:
         """Return the engine and model that a new worker loads."""

@@ -59,7 +59,7 @@ from auricle.workers.process.supervisor import (
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import Policy, program
+from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 CHILD = "auricle.workers.decode.child"
 MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
@@ -213,7 +213,7 @@ class DecodePool:
             return program(CHILD, None)
         read = filter(None, [self._decode.libopus])
         write = map(str, self._worker.sandbox_folders)
-        return program(CHILD, Policy(tuple(read), tuple(write)))
+        return program(CHILD, SandboxPolicy(tuple(read), tuple(write)))
 
     def start_message(self, slot: int) -> Message:
         """Return the limits of a new worker."""

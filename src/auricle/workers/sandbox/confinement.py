@@ -43,7 +43,7 @@ _GPU_WRITE = ("/dev", "~/.nv")
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class SandboxPolicy:
     """What a worker may open besides Python, its packages and system libraries.
 
     Attributes:
@@ -61,7 +61,7 @@ class Policy:
         return json.dumps(asdict(self))  # escapes path bytes that are not valid Unicode
 
     @classmethod
-    def from_argument(cls, argument: str) -> "Policy":
+    def from_argument(cls, argument: str) -> "SandboxPolicy":
         """Parse the result of :meth:`to_argument`."""
         fields = json.loads(argument)
         return cls(
@@ -71,7 +71,7 @@ class Policy:
         )
 
 
-def program(module: str, policy: Policy | None) -> tuple[str, ...]:
+def program(module: str, policy: SandboxPolicy | None) -> tuple[str, ...]:
     """Return the program for :meth:`auricle.workers.process.process.WorkerProcess.spawn`.
 
     Args:
@@ -98,7 +98,7 @@ def folder_of_engine(name: str) -> list[str]:
     return ["."] if is_here else []
 
 
-def enter(policy: Policy) -> tuple[str, ...]:
+def enter(policy: SandboxPolicy) -> tuple[str, ...]:
     """Drop privileges and file access; return the restrictions that could not be applied.
 
     Call this while the process has one thread: existing other threads are not restricted.
@@ -115,7 +115,7 @@ def enter(policy: Policy) -> tuple[str, ...]:
     return () if landlock.version() >= landlock.TRUNCATE_ABI else (CUTTING,)
 
 
-def seal(policy: Policy) -> tuple[str, ...]:
+def seal(policy: SandboxPolicy) -> tuple[str, ...]:
     """Block system calls that only loading needs; return restrictions that were not applied."""
     if sys.platform != "linux":
         return (CALLS,)
@@ -126,7 +126,7 @@ def seal(policy: Policy) -> tuple[str, ...]:
     return ()
 
 
-def _rules(policy: Policy) -> list[tuple[str, Access]]:
+def _rules(policy: SandboxPolicy) -> list[tuple[str, Access]]:
     read, write = [*_SYSTEM, *_python(), *policy.read], [*policy.write]
     if policy.has_gpu:
         read += _GPU_READ
@@ -164,7 +164,7 @@ def _give_up_privileges() -> None:
 
 
 if __name__ == "__main__":
-    nothing = Policy()
+    nothing = SandboxPolicy()
     lacking = [*enter(nothing), *seal(nothing)]
     if CALLS not in lacking:
         lacking += not_refused()
