@@ -2,13 +2,13 @@ import os
 
 import pytest
 
-from auricle.workers.process.usage import IDLE_CPU_S, MAX_NEW_THREADS, Usage, UsageWatch
+from auricle.workers.process.usage import IDLE_CPU_S, MAX_NEW_THREADS, ProcessUsage, UsageWatch
 
 pytestmark = pytest.mark.unit
 
 
-def usage(cpu_s: float = 0.0, threads: int = 10) -> Usage:
-    return Usage(10**8, threads, cpu_s)
+def usage(cpu_s: float = 0.0, threads: int = 10) -> ProcessUsage:
+    return ProcessUsage(10**8, threads, cpu_s)
 
 
 def test_threads_above_those_of_the_start_and_some_more_are_too_many() -> None:
@@ -40,8 +40,8 @@ def test_a_little_processor_time_may_be_used_for_ever() -> None:
 
 
 def test_this_process_is_measured_and_one_that_is_gone_is_not() -> None:
-    found = Usage.of(os.getpid())
+    found = ProcessUsage.of(os.getpid())
     assert found is not None
     assert found.rss_bytes > 5e6
     assert found.threads >= 1
-    assert Usage.of(2**22 + 1) is None
+    assert ProcessUsage.of(2**22 + 1) is None

@@ -25,7 +25,7 @@ from auricle.transcriber import WorkerExit, WorkerState, WorkerStats
 from auricle.workers.process.messages import Message, StartFailed, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.policy import Action, WorkerPolicy
 from auricle.workers.process.process import ProcessExit, WorkerProcess
-from auricle.workers.process.usage import Usage, UsageWatch
+from auricle.workers.process.usage import ProcessUsage, UsageWatch
 
 TICK_S = 1.0
 """Maximum interval between two checks of usage and policies."""
@@ -326,7 +326,7 @@ class WorkerSupervisor:
         worker.policy.ready(now)
         worker.worked_at = now
         worker.rss_bytes = worker.ready_rss_bytes = message.rss_bytes
-        usage = worker.process and Usage.of(worker.process.pid)
+        usage = worker.process and ProcessUsage.of(worker.process.pid)
         worker.usage = UsageWatch(usage) if usage else None
         self.start_error = None
         if worker.replaces is not None:
@@ -397,7 +397,7 @@ class WorkerSupervisor:
 
     def _look_at_usage(self, now: float) -> None:
         for worker in self._workers:
-            usage = worker.process and Usage.of(worker.process.pid)
+            usage = worker.process and ProcessUsage.of(worker.process.pid)
             if not usage:
                 continue
             worker.rss_bytes = usage.rss_bytes

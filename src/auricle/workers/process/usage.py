@@ -18,7 +18,7 @@ IDLE_CPU_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
+class ProcessUsage:
     """A worker's memory, threads and CPU time at one moment."""
 
     rss_bytes: int
@@ -45,12 +45,14 @@ class UsageWatch:
         ready: Usage when the worker became ready.
     """
 
-    def __init__(self, ready: Usage) -> None:
+    def __init__(self, ready: ProcessUsage) -> None:
         self._max_threads = ready.threads + MAX_NEW_THREADS
-        self._idle_from: tuple[float, Usage] | None = None
+        self._idle_from: tuple[float, ProcessUsage] | None = None
         self._worked_at = 0.0
 
-    def judge(self, usage: Usage, *, is_idle: bool, worked_at: float, now: float) -> str | None:
+    def judge(
+        self, usage: ProcessUsage, *, is_idle: bool, worked_at: float, now: float
+    ) -> str | None:
         """Return the reason to kill the worker (``threads`` or ``idle_cpu``), or ``None``.
 
         Args:
