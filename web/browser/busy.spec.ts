@@ -20,7 +20,7 @@ const test = base.extend<object, { server: Auricle }>({
 	],
 });
 
-test('a page that is busy 400 ms of each second makes no packet late', async ({ client, gateway }) => {
+test('sends packets on time from a page that is busy 400 ms of each second', async ({ client, gateway }) => {
 	const { text, closed } = await listen(client, { busyMilliseconds: 400 });
 	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(closed.packets).toBe(gateway.packets.length);

@@ -24,7 +24,7 @@ test.beforeEach(async ({ client: page }) => {
 	}, API_KEY);
 });
 
-test('samples from elsewhere are taken', async ({ client: page, gateway }) => {
+test('accepts samples of the application', async ({ client: page, gateway }) => {
 	const closed = await page.evaluate(() => {
 		globalThis.client.push(new Float32Array(48_000), 48_000);
 		return globalThis.client.finish();
@@ -33,7 +33,7 @@ test('samples from elsewhere are taken', async ({ client: page, gateway }) => {
 	expect(gateway.packets.length).toBe(closed.packets);
 });
 
-test('any stream will do, and a pause is a pause', async ({ client: page, gateway }) => {
+test('accepts any stream, and pauses it', async ({ client: page, gateway }) => {
 	await page.evaluate(async () => {
 		const context = new AudioContext({ sampleRate: 44_100 });
 		const tone = context.createOscillator();
@@ -53,7 +53,7 @@ test('any stream will do, and a pause is a pause', async ({ client: page, gatewa
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
 });
 
-test('what is wished last counts, however fast that is', async ({ client: page, gateway }) => {
+test('applies the last of several quick requests', async ({ client: page, gateway }) => {
 	const { isOpen, contexts } = await page.evaluate(async () => {
 		const { client } = globalThis;
 		const opened: AudioContext[] = [];
@@ -79,7 +79,7 @@ test('what is wished last counts, however fast that is', async ({ client: page, 
 	await expect.poll(() => gateway.packets.length).toBeGreaterThan(0);
 });
 
-test('of a source that is not listened to any more nothing is told', async ({ client: page }) => {
+test('reports nothing about an abandoned source', async ({ client: page }) => {
 	const told = await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		media.getAudioTracks()[0]?.dispatchEvent(new Event('ended'));
@@ -90,13 +90,13 @@ test('of a source that is not listened to any more nothing is told', async ({ cl
 	expect(told).not.toContain('source_lost');
 });
 
-test('a stream without sound is refused', async ({ client: page }) => {
+test('rejects a stream without audio', async ({ client: page }) => {
 	await expect(page.evaluate(() => globalThis.client.useStream(new MediaStream()))).rejects.toThrow(
 		'This stream has no audio.',
 	);
 });
 
-test('what happens to page and microphone is told', async ({ client: page }) => {
+test('reports changes of page and microphone', async ({ client: page }) => {
 	const told = await page.evaluate(async () => {
 		const media = await globalThis.client.useMicrophone();
 		const [track] = media.getAudioTracks();
@@ -121,7 +121,7 @@ test('what happens to page and microphone is told', async ({ client: page }) => 
 	}
 });
 
-test('a stream that is closed ends at once, and takes nothing more', async ({ client: page }) => {
+test('ends immediately on close, and accepts nothing after it', async ({ client: page }) => {
 	const [how, then] = await page.evaluate(async () => {
 		const { client } = globalThis;
 		const media = await client.useMicrophone();
@@ -137,7 +137,7 @@ test('a stream that is closed ends at once, and takes nothing more', async ({ cl
 	expect(then).toEqual(['aborted', 'ended']);
 });
 
-test('what makes no sense is refused where it is asked for', async ({ client: page }) => {
+test('rejects invalid arguments in the call', async ({ client: page }) => {
 	const codes = await page.evaluate(() => {
 		const { LiveClient } = globalThis.auricle;
 		const attempts = [

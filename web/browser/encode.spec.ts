@@ -6,7 +6,7 @@ import { expect, test } from './fixtures.js';
 
 const PACKETS_A_SECOND = 50;
 
-test('a recording is encoded to packets that the server reads', async ({ client }) => {
+test('encodes a recording to packets that the server decodes', async ({ client }) => {
 	const { packets, answer } = await client.evaluate(async apiKey => {
 		const { createPacketFormatData, encodeToPackets } = globalThis.auricle;
 		const file = await (await fetch('testdata/fellow.wav')).arrayBuffer();
@@ -23,7 +23,7 @@ test('a recording is encoded to packets that the server reads', async ({ client 
 	expect(packets).toBe(Math.ceil((SENTENCE.seconds + 0.0065) * PACKETS_A_SECOND));
 });
 
-test('nothing becomes no packets', async ({ client }) => {
+test('encodes an empty recording as no packets', async ({ client }) => {
 	const packets = await client.evaluate(() =>
 		globalThis.auricle.encodeToPackets({ samples: new Float32Array(), sampleRate: 16_000 }),
 	);

@@ -6,7 +6,7 @@ import { expect, listen, test } from './fixtures.js';
 
 const PACKETS_A_SECOND = 50;
 
-test('what is said is what is read, and every packet arrives', async ({ client, gateway }) => {
+test('transcribes speech, and every packet arrives', async ({ client, gateway }) => {
 	const { text, events, closed, delayMilliseconds } = await listen(client);
 	console.log(`from the last word's sample to its final: ${Math.round(delayMilliseconds)} ms`);
 	expect(words(text)).toEqual(words(SENTENCE.text));
@@ -21,11 +21,7 @@ test('what is said is what is read, and every packet arrives', async ({ client, 
 	expect(events.filter(({ type }) => type === 'warning')).toEqual([]);
 });
 
-test('whatever breaks while somebody speaks, each word is there once', async ({
-	client,
-	gateway,
-	server,
-}) => {
+test('delivers each word once through crashes, cuts and restarts', async ({ client, gateway, server }) => {
 	test.setTimeout(180_000);
 	const count = (type: string): Promise<number> =>
 		client.evaluate(type => globalThis.heard?.filter(event => event.type === type).length ?? 0, type);
@@ -59,14 +55,14 @@ test('whatever breaks while somebody speaks, each word is there once', async ({
 	expect(closed).toMatchObject({ lostPackets: 0, decodeErrors: 0 });
 });
 
-test('without an Opus encoder samples are sent', async ({ client, gateway }) => {
+test('sends samples without an Opus encoder', async ({ client, gateway }) => {
 	const { text, closed } = await listen(client, { workerUrl: 'worker-without-encoder.js' });
 	expect(words(text)).toEqual(words(SENTENCE.text));
 	expect(gateway.packets).toEqual([]);
 	expect(gateway.pcmSamples).toBe(closed.audioSeconds * 16_000);
 });
 
-test('an encoder that dies on the way costs no word', async ({ client, gateway }) => {
+test('loses no word when the encoder fails', async ({ client, gateway }) => {
 	const { text, warnings } = await client.evaluate(
 		async ({ apiKey, file }) => {
 			const workerUrl = 'worker-with-dying-encoder.js';

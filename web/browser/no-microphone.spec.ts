@@ -24,16 +24,16 @@ async function openMicrophone(page: Page, deviceId?: string): Promise<void> {
 	}, deviceId);
 }
 
-test('a microphone that is denied is told as what it is', async ({ page }) => {
+test('reports a denied microphone', async ({ page }) => {
 	await expect(openMicrophone(page)).rejects.toThrow('This page may not use the microphone');
 });
 
-test('a microphone that is not there is told as what it is', async ({ page, context }) => {
+test('reports a selected microphone that is missing', async ({ page, context }) => {
 	await context.grantPermissions(['microphone']);
 	await expect(openMicrophone(page, 'none')).rejects.toThrow('The selected microphone was not found.');
 });
 
-test('a machine without any is told as what it is', async ({ playwright }) => {
+test('reports a machine without a microphone', async ({ playwright }) => {
 	const args = [...ARGS, '--disable-audio-input'];
 	const browser = await playwright.chromium.launch({ executablePath, args });
 	const page = await browser.newPage({ permissions: ['microphone'] });
@@ -41,7 +41,7 @@ test('a machine without any is told as what it is', async ({ playwright }) => {
 	await browser.close();
 });
 
-test('permission that is withdrawn is told as what it is', async ({ page, context }) => {
+test('reports withdrawn permission', async ({ page, context }) => {
 	await context.grantPermissions(['microphone']);
 	await page.goto(gateway.libraryPage);
 	await page.waitForFunction(() => 'auricle' in globalThis);

@@ -146,26 +146,21 @@ async function drop(page: Page, name: string, content?: Buffer): Promise<void> {
 	await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
 }
 
-test('what is said is read on the page, can be taken home, and every packet is counted', async ({
-	page,
-	captions,
-	gateway,
-	server,
-}) => {
+test('shows captions, exports them, and counts every packet', async ({ page, captions, gateway, server }) => {
 	await measureDelays(page);
 	await page.reload();
 	const before = await packetsCounted(server.port);
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await expect(captions.locator('#state')).toHaveText('Listening');
-	await expect(captions.locator('#guesses .guess')).toContainText(/\w/);
+	await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
 	await expect
 		.poll(() => captions.locator('.level i').evaluate(bar => bar.getBoundingClientRect().width))
 		.toBeGreaterThan(10);
 	await expect(captions.locator('#lines')).toContainText(/your country\.$/);
 	const [delay = NaN] = await page.evaluate(() => globalThis.delays ?? []);
 	console.log(`from the last word's sample to its final on the screen: ${Math.round(delay)} ms`);
-	await expect(captions.locator('#guesses')).toBeEmpty();
+	await expect(captions.locator('#partials')).toBeEmpty();
 	await expect(captions.locator('#delay')).toHaveText(/^final after \d+\.\d s$/);
 	await captions.getByRole('button', { name: 'Stop' }).click();
 	await expect(captions.locator('#state')).toHaveText('Not listening');
@@ -202,15 +197,13 @@ test('what is said is read on the page, can be taken home, and every packet is c
 	await expect(captions.getByRole('button', { name: 'TXT' }).first()).toBeDisabled();
 });
 
-test('nobody is shut out before anything is said, not on the smallest phone either', async ({
-	captions: page,
-}) => {
+test('is accessible before speech, also on a small phone', async ({ captions: page }) => {
 	await expectNobodyShutOut(page);
 	await page.setViewportSize({ width: 320, height: 568 });
 	expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(320);
 });
 
-test('hands that use keys only start, pause, project and stop', async ({ captions: page }) => {
+test('starts, pauses, projects and stops by keyboard', async ({ captions: page }) => {
 	const focused = page.locator(':focus');
 	const tabTo = async (name: string, key = 'Tab'): Promise<void> => {
 		for (let presses = 0; presses < 30; presses++) {
@@ -246,10 +239,7 @@ test('hands that use keys only start, pause, project and stop', async ({ caption
 	await expect(page.locator('#state')).toHaveText('Not listening');
 });
 
-test('a connection that breaks is told, and told no more once it is back', async ({
-	captions: page,
-	gateway,
-}) => {
+test('shows a lost connection until it is restored', async ({ captions: page, gateway }) => {
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	gateway.cut();
@@ -269,7 +259,7 @@ test('a connection that breaks is told, and told no more once it is back', async
 	await expect(page.locator('#notice')).toBeHidden();
 });
 
-test('speech that is lost is a line on the page and in files, in both languages', async ({
+test('shows lost speech as a line on the page and in files, in both languages', async ({
 	captions: page,
 	gateway,
 }) => {
@@ -291,10 +281,7 @@ test('speech that is lost is a line on the page and in files, in both languages'
 	await expectNobodyShutOut(page);
 });
 
-test('what was said in a long outage is made up for, and the page says how far behind it is', async ({
-	captions: page,
-	gateway,
-}) => {
+test('catches up after a long outage, and shows the delay', async ({ captions: page, gateway }) => {
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#state')).toHaveText('Listening');
 	const seen = await page.locator('#delay').evaluateHandle(delay => {
@@ -313,7 +300,7 @@ test('what was said in a long outage is made up for, and the page says how far b
 	await expect(page.locator('#lines .lost')).toHaveCount(0);
 });
 
-test('what is pressed last counts, however fast that is, and no microphone stays on', async ({
+test('applies the last of several quick clicks, and leaves no microphone on', async ({
 	captions: page,
 	gateway,
 }) => {
@@ -363,9 +350,7 @@ test('what is pressed last counts, however fast that is, and no microphone stays
 	await expect.poll(live).toBe(0);
 });
 
-test('a microphone from which nothing comes is told while it is listened to, and the screen stays on', async ({
-	captions: page,
-}) => {
+test('reports a silent microphone, and keeps the screen on', async ({ captions: page }) => {
 	await page.addInitScript(() => {
 		navigator.mediaDevices.getUserMedia = () =>
 			Promise.resolve(new AudioContext().createMediaStreamDestination().stream);
@@ -394,7 +379,7 @@ test('a microphone from which nothing comes is told while it is listened to, and
 	await expect.poll(locks).toBe(0);
 });
 
-test('a server that can not be reached is told as what it is', async ({ captions: page, gateway }) => {
+test('shows that the server is unreachable', async ({ captions: page, gateway }) => {
 	gateway.cut();
 	await page.getByRole('button', { name: 'Start' }).click();
 	await expect(page.locator('#notice')).toHaveText(/^The server can’t be reached\./);
@@ -404,7 +389,7 @@ test('a server that can not be reached is told as what it is', async ({ captions
 test.describe('without the right key', () => {
 	test.use({ key: null });
 
-	test('the page asks for one, for captions and for files', async ({ captions: page }) => {
+	test('asks for a key, for captions and for files', async ({ captions: page }) => {
 		const [field, use] = [
 			page.getByLabel('Key for this server'),
 			page.getByRole('button', { name: 'Use this key' }),
@@ -439,13 +424,10 @@ test.describe('without the right key', () => {
 	});
 });
 
-test.describe('of somebody else', () => {
+test.describe('with another key', () => {
 	test.use({ key: OTHER_KEY });
 
-	test('a server that is full is told as what it is, and has room later', async ({
-		captions: page,
-		server,
-	}) => {
+	test('shows a full server, and works once it has room', async ({ captions: page, server }) => {
 		const full = await server.fill();
 		await page.getByRole('button', { name: 'Start' }).click();
 		await expect(page.locator('#notice')).toHaveText(/^The server is at capacity\./);
@@ -455,10 +437,7 @@ test.describe('of somebody else', () => {
 	});
 });
 
-test('a file that is dropped is transcribed, whatever happens meanwhile', async ({
-	captions: page,
-	gateway,
-}) => {
+test('transcribes a dropped file despite failures', async ({ captions: page, gateway }) => {
 	const headers = { Authorization: `Bearer ${API_KEY}` };
 	const accepted = page.waitForResponse(answer => answer.status() === 202);
 	await drop(page, 'fellow.wav');
@@ -481,7 +460,7 @@ test('a file that is dropped is transcribed, whatever happens meanwhile', async 
 	await expectNobodyShutOut(page);
 });
 
-test('files are taken one after another, and one that is none is told as what it is', async ({
+test('transcribes files one after another, and reports an unreadable one', async ({
 	captions: page,
 }, testInfo) => {
 	await drop(page, 'notes.txt', Buffer.from('This is no sound.'.repeat(50)));
@@ -507,7 +486,7 @@ test('files are taken one after another, and one that is none is told as what it
 test.describe('in Chinese', () => {
 	test.use({ locale: 'zh-CN' });
 
-	test('the page speaks it, until somebody wants another', async ({ captions: page, gateway }) => {
+	test('is shown in Chinese until another language is chosen', async ({ captions: page, gateway }) => {
 		await expect(page.locator('html')).toHaveAttribute('lang', 'zh');
 		await expect(page.getByRole('heading', { level: 1 })).toHaveText('实时字幕');
 		await expect(page.getByLabel('所说语言').getByRole('option', { name: '法语' })).toBeAttached();
@@ -525,7 +504,7 @@ test.describe('in Chinese', () => {
 	});
 });
 
-test('the first answer is enough to paint, and a visit is cheap', async ({ page, gateway }) => {
+test('paints with the first response, within the size limit', async ({ page, gateway }) => {
 	const problems = await watched(page, gateway.url);
 	let letThrough = (): void => undefined;
 	const late = new Promise<void>(resolve => (letThrough = resolve));
@@ -566,17 +545,14 @@ test('the first answer is enough to paint, and a visit is cheap', async ({ page,
 	expect(problems).toEqual([]);
 });
 
-test('the sound of a tab is listened to, and what is chosen can be changed meanwhile', async ({
-	page,
-	captions,
-}) => {
+test("captures a tab's audio, and changes the source while running", async ({ page, captions }) => {
 	await page.addInitScript(speakFrom, { where: 'getDisplayMedia', file: SENTENCE.file } as const);
 	await page.reload();
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await expect(captions.locator('#state')).toHaveText('Listening');
 	await captions.getByLabel('Listen to').selectOption('Audio of a tab');
-	await expect(captions.locator('#guesses .guess')).toContainText(/\w/);
+	await expect(captions.locator('#partials .unstable')).toContainText(/\w/);
 	await page.evaluate(() => globalThis.shared?.getAudioTracks()[0]?.dispatchEvent(new Event('ended')));
 	await expect(captions.locator('#notice')).toHaveText(/^The tab is no longer shared\./);
 	await expect(captions.locator('#state')).toHaveText('Paused');
@@ -589,7 +565,7 @@ test.describe('in a browser', () => {
 	const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 	const args = ['--no-sandbox', '--disable-gpu'];
 
-	test('that denies the microphone, or has none, the page says so', async ({ playwright, gateway }) => {
+	test('without a microphone or permission, explains the problem', async ({ playwright, gateway }) => {
 		const denying = await playwright.chromium.launch({
 			executablePath,
 			args: [...args, '--use-fake-device-for-media-stream'],
@@ -612,10 +588,7 @@ test.describe('in a browser', () => {
 		await deaf.close();
 	});
 
-	test('that got the page over plain http, it says what is needed, and takes recordings', async ({
-		playwright,
-		gateway,
-	}) => {
+	test('without HTTPS, explains it and accepts recordings', async ({ playwright, gateway }) => {
 		const rules = '--host-resolver-rules=MAP captions.example 127.0.0.1';
 		const browser = await playwright.chromium.launch({ executablePath, args: [...args, rules] });
 		const page = await browser.newPage();
@@ -642,7 +615,7 @@ test('pictures for the documentation', async ({ page, captions }) => {
 	await captions.getByLabel('Spoken language').selectOption('English');
 	await captions.getByRole('button', { name: 'Start' }).click();
 	await expect(captions.locator('#lines .line')).toHaveCount(4, { timeout: 60_000 });
-	await expect(captions.locator('#guesses .guess')).toContainText(/(\w+ ){4}\w/);
+	await expect(captions.locator('#partials .unstable')).toContainText(/(\w+ ){4}\w/);
 	await picture('captions-light');
 	await page.emulateMedia({ colorScheme: 'dark' });
 	await picture('captions-dark');

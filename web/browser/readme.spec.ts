@@ -21,7 +21,7 @@ async function run(page: Page, example: number): Promise<void> {
 	await page.addScriptTag({ type: 'module', content });
 }
 
-test('the first example shows captions', async ({ client: page }) => {
+test('the first example of the README shows captions', async ({ client: page }) => {
 	await page.evaluate(() => {
 		globalThis.said = [];
 		const button = (): HTMLButtonElement => document.body.appendChild(document.createElement('button'));
@@ -40,7 +40,7 @@ test('the first example shows captions', async ({ client: page }) => {
 	await expect.poll(() => page.evaluate(() => globalThis.said.at(-1))).toMatch(/^and so my fellow.*[.,]$/i);
 });
 
-test('the second example sends a recording', async ({ client: page }) => {
+test('the second example of the README sends a recording', async ({ client: page }) => {
 	const file = SENTENCE.file;
 	const [answer] = await Promise.all([
 		page.waitForResponse(/utterance/),

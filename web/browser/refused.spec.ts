@@ -8,16 +8,16 @@ declare global {
 	var tokens: string[];
 }
 
-test('a wrong key is told as what it is', async ({ client }) => {
+test('reports a wrong key', async ({ client }) => {
 	await expect(listen(client, { apiKey: 'wrong' })).rejects.toThrow('The server does not know this key.');
 });
 
-test('a server that is not there is told as what it is', async ({ client, gateway }) => {
+test('reports an unreachable server', async ({ client, gateway }) => {
 	gateway.cut();
 	await expect(listen(client)).rejects.toThrow('The server cannot be reached.');
 });
 
-test('a server that is full is told as what it is, and is tried again', async ({ client, server }) => {
+test('reports a full server and retries', async ({ client, server }) => {
 	const full = await server.fill();
 	expect(full.status).toBe(503);
 	expect(full.retryAfterSeconds).toBeGreaterThan(0);
@@ -41,7 +41,7 @@ test('a server that is full is told as what it is, and is tried again', async ({
 		]);
 });
 
-test('a token does for the key, a fresh one for each connection', async ({ client, gateway }) => {
+test('uses a fresh token for each connection', async ({ client, gateway }) => {
 	await client.evaluate(key => {
 		globalThis.tokens = [];
 		const apiKey = async (): Promise<string> => {

@@ -73,7 +73,7 @@ function load(port: number): () => Promise<number> {
 	};
 }
 
-test('a crash and its recovery are seen, and nobody else notices', async ({ status: page, server }) => {
+test('shows a crash and its recovery, without effect on others', async ({ status: page, server }) => {
 	test.setTimeout(FOLDER === undefined ? 180_000 : 480_000);
 	const stop = load(server.port);
 	await page.getByLabel('Operator’s key').fill(OPERATOR_KEY);
@@ -117,7 +117,7 @@ test('a crash and its recovery are seen, and nobody else notices', async ({ stat
 	expect(await stop()).toBeGreaterThan(1);
 });
 
-test('what a page shows stays while the server is away, and goes on afterwards', async ({ status: page }) => {
+test('keeps its content while the server is away, then continues', async ({ status: page }) => {
 	await expect(page.locator('#workers tr')).toHaveCount(4); // two recognise, two read files
 	await page.context().setOffline(true);
 	await expect(page.locator('#state')).toHaveText(/^Unreachable since \d\d:\d\d:\d\d\. /);
@@ -126,7 +126,7 @@ test('what a page shows stays while the server is away, and goes on afterwards',
 	await expect(page.locator('#state')).toHaveText('OK');
 });
 
-test('stacks are for the operator, for as long as the tab is open', async ({ status: page, server }) => {
+test('shows stacks to the operator while the tab is open', async ({ status: page, server }) => {
 	await server.killWorker('SIGSEGV');
 	const crash = page.locator('#crashes li').first();
 	await expect(crash).toContainText('Enter the operator’s key to see the stack.');
@@ -146,7 +146,7 @@ test('stacks are for the operator, for as long as the tab is open', async ({ sta
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {
-	test(`nobody is shut out, with ${colorScheme} colours`, async ({ status: page }) => {
+	test(`is accessible with ${colorScheme} colours`, async ({ status: page }) => {
 		await page.emulateMedia({ colorScheme });
 		await page.getByText('Show as a table').click();
 		await expect(page.locator('#minutes tr').first()).toBeVisible();
@@ -162,7 +162,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 test.describe('in Chinese', () => {
 	test.use({ locale: 'zh-CN' });
 
-	test('the page speaks it', async ({ page, server }) => {
+	test('the page is in Chinese', async ({ page, server }) => {
 		await page.goto(`http://127.0.0.1:${server.port}/status`);
 		await expect(page.locator('#state')).toHaveText('一切正常');
 		await expect(page.locator('html')).toHaveAttribute('lang', 'zh');

@@ -22,8 +22,8 @@ export function captionLine(
 	return line;
 }
 
-/** Returns words with the style `firm` (final or stable), `guess` (unstable) or `lost`. */
-export function wordsThatAre(look: 'firm' | 'guess' | 'lost', text: string): HTMLElement {
+/** Returns words with the style `stable` (final or stable), `unstable` (unstable) or `lost`. */
+export function styledText(look: 'stable' | 'unstable' | 'lost', text: string): HTMLElement {
 	const words = document.createElement('span');
 	words.className = look;
 	words.textContent = text;

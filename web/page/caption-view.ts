@@ -1,11 +1,11 @@
 /** The captions: finals in a log that screen readers announce, partials next to it without announcements. */
 
 import type { Final, Gap, Partial } from '../src/index.js';
-import { captionLine, wordsThatAre } from './caption-line.js';
+import { captionLine, styledText } from './caption-line.js';
 import type { CaptionTexts } from './caption-texts.js';
 import { byId } from './dom.js';
 import { gapText } from './gap-line.js';
-import { TakeHome } from './take-home.js';
+import { ExportToolbar } from './export-toolbar.js';
 import type { GapLine, TranscriptLine } from './transcript.js';
 
 /** A user who has scrolled up by more than this keeps the scroll position. */
@@ -18,24 +18,24 @@ export class CaptionView {
 	readonly #scroll = byId('scroll', HTMLElement);
 	readonly #empty = byId('empty', HTMLElement);
 	readonly #log = byId('lines', HTMLElement);
-	readonly #guesses = byId('guesses', HTMLElement);
+	readonly #partials = byId('partials', HTMLElement);
 	readonly #newest = byId('newest', HTMLButtonElement);
 	readonly #beamer = byId('beamer', HTMLButtonElement);
 	readonly #clear = document.createElement('button');
 	readonly #open = new Map<number, Partial>();
 	readonly #gaps = new Map<HTMLElement, GapLine>();
-	readonly #takeHome: TakeHome;
+	readonly #exportToolbar: ExportToolbar;
 	#texts: CaptionTexts;
 	#offsetSeconds = 0;
 	#isAtEnd = true;
 
 	constructor(texts: CaptionTexts) {
 		this.#texts = texts;
-		this.#takeHome = new TakeHome(texts, () => this.lines, fileName);
+		this.#exportToolbar = new ExportToolbar(texts, () => this.lines, fileName);
 		this.#clear.type = 'button';
 		this.#clear.className = 'small';
 		this.#clear.addEventListener('click', () => this.clear());
-		byId('captions-tools', HTMLElement).append(this.#takeHome.element, this.#clear);
+		byId('captions-tools', HTMLElement).append(this.#exportToolbar.element, this.#clear);
 		this.#scroll.addEventListener('scroll', () => {
 			const { scrollTop, clientHeight, scrollHeight } = this.#scroll;
 			this.#isAtEnd = scrollTop + clientHeight > scrollHeight - NEAR_PIXELS;
@@ -57,14 +57,14 @@ export class CaptionView {
 				this.#project(false);
 			}
 		});
-		this.speak(texts);
+		this.render(texts);
 		this.#show();
 	}
 
 	/** Changes the language. */
-	speak(texts: CaptionTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		this.#takeHome.speak(texts);
+		this.#exportToolbar.render(texts);
 		for (const [words, line] of this.#gaps) {
 			words.textContent = gapText(line, texts);
 		}
@@ -114,7 +114,7 @@ export class CaptionView {
 			endSeconds: endSeconds + this.#offsetSeconds,
 			gap: code,
 		};
-		const words = wordsThatAre('lost', gapText(line, this.#texts));
+		const words = styledText('lost', gapText(line, this.#texts));
 		this.lines.push(line);
 		this.#gaps.set(words, line);
 		this.#log.append(captionLine(line.startSeconds, null, words));
@@ -136,17 +136,17 @@ export class CaptionView {
 	}
 
 	#show(): void {
-		const guesses = [...this.#open.values()].map(({ startSeconds, stable, unstable }) => {
-			const guess = unstable.trimStart();
-			const space = unstable.slice(0, unstable.length - guess.length); // it would be underlined, too
-			const words = [wordsThatAre('firm', stable), space, wordsThatAre('guess', guess)];
+		const partials = [...this.#open.values()].map(({ startSeconds, stable, unstable }) => {
+			const visible = unstable.trimStart();
+			const space = unstable.slice(0, unstable.length - visible.length); // it would be underlined, too
+			const words = [styledText('stable', stable), space, styledText('unstable', visible)];
 			return captionLine(startSeconds + this.#offsetSeconds, null, ...words);
 		});
-		this.#guesses.replaceChildren(...guesses);
+		this.#partials.replaceChildren(...partials);
 		const hasLines = this.#log.childElementCount > 0;
-		this.#empty.hidden = hasLines || guesses.length > 0;
+		this.#empty.hidden = hasLines || partials.length > 0;
 		this.#clear.disabled = !hasLines;
-		this.#takeHome.enabled = this.lines.length > 0;
+		this.#exportToolbar.enabled = this.lines.length > 0;
 		this.#follow();
 	}
 
@@ -177,7 +177,7 @@ export class CaptionView {
 		}
 		this.#isAtEnd = true;
 		this.#newest.hidden = true;
-		this.speak(this.#texts);
+		this.render(this.#texts);
 		this.#follow();
 	}
 }

@@ -3,7 +3,7 @@
 import { CAPTION_TEXTS, problem, type Sentence } from './caption-texts.js';
 import { CaptionView } from './caption-view.js';
 import { byId, setText } from './dom.js';
-import { type Language, showTexts, speakLanguages } from './i18n.js';
+import { type Language, showTexts, bindLanguageButton } from './i18n.js';
 import { Key } from './key.js';
 import { namedLanguages } from './languages.js';
 import { LevelMeter } from './level-meter.js';
@@ -21,18 +21,18 @@ const notice = byId('notice', HTMLElement);
 const level = byId('level', HTMLElement);
 
 let texts: (typeof CAPTION_TEXTS)[Language] = CAPTION_TEXTS.en;
-let told: Sentence | null = null;
+let shownProblem: Sentence | null = null;
 let delayMilliseconds: number | null = null;
 let behindSeconds: number | null = null;
 let screenLock: Promise<WakeLockSentinel | undefined> | null = null;
 
-const key = new Key(tell);
+const key = new Key(showProblem);
 const source = new SourceChoice(texts, () => void live.changeSource());
 const captions = new CaptionView(texts);
-const recordings = new Recordings(texts, key, spokenLanguage, tell);
+const recordings = new Recordings(texts, key, spokenLanguage, showProblem);
 const meter = new LevelMeter(level.firstElementChild as HTMLElement, isSilent => {
-	if (told === (isSilent ? null : SILENT)) {
-		tell(isSilent ? SILENT : null); // any other notice is more important
+	if (shownProblem === (isSilent ? null : SILENT)) {
+		showProblem(isSilent ? SILENT : null); // any other notice is more important
 	}
 });
 const live = new Live(
@@ -46,14 +46,14 @@ const live = new Live(
 		begin: () => captions.begin(),
 		end: () => captions.dropGuesses(),
 		showMedia: media => meter.watch(media),
-		tell,
+		showProblem,
 	},
 	source,
 	key,
 	spokenLanguage,
 );
 
-speakLanguages(byId('language', HTMLButtonElement), speak);
+bindLanguageButton(byId('language', HTMLButtonElement), render);
 start.addEventListener('click', () => void live.startOrStop());
 pause.addEventListener('click', () => void live.pauseOrGoOn());
 for (const button of [start, pause]) {
@@ -79,7 +79,7 @@ window.addEventListener('beforeunload', event => {
 	}
 });
 if (!isSecureContext) {
-	tell(problem('insecure'));
+	showProblem(problem('insecure'));
 	start.disabled = true;
 }
 
@@ -87,7 +87,7 @@ function spokenLanguage(): string | null {
 	return spoken.value === '' ? null : spoken.value;
 }
 
-function speak(language: Language): void {
+function render(language: Language): void {
 	texts = CAPTION_TEXTS[language];
 	showTexts(texts);
 	document.title = `Auricle: ${texts.title}`;
@@ -95,12 +95,12 @@ function speak(language: Language): void {
 	const auto = new Option(texts.spoken.auto, '');
 	spoken.replaceChildren(auto, ...namedLanguages(language).map(([code, name]) => new Option(name, code)));
 	spoken.value = chosen;
-	source.speak(texts);
-	captions.speak(texts);
-	recordings.speak(texts);
+	source.render(texts);
+	captions.render(texts);
+	recordings.render(texts);
 	showState(live.state);
 	showDelay(delayMilliseconds);
-	tell(told);
+	showProblem(shownProblem);
 }
 
 function showState(state: LiveState): void {
@@ -127,8 +127,8 @@ function showDelay(milliseconds: number | null): void {
 	byId('delay', HTMLElement).textContent = text;
 }
 
-function tell(sentence: Sentence | null): void {
-	told = sentence;
+function showProblem(sentence: Sentence | null): void {
+	shownProblem = sentence;
 	notice.hidden = sentence === null;
 	setText(notice, sentence?.(texts) ?? '');
 }

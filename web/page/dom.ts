@@ -6,11 +6,11 @@
  * @throws Error if there is none of this type.
  */
 export function byId<T extends HTMLElement>(id: string, kind: new () => T): T {
-	const found = document.getElementById(id);
-	if (!(found instanceof kind)) {
+	const element = document.getElementById(id);
+	if (!(element instanceof kind)) {
 		throw new Error(`the page has no such #${id}`);
 	}
-	return found;
+	return element;
 }
 
 /** Sets an element's text if it differs. */

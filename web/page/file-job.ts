@@ -22,7 +22,7 @@ export interface FileProgress {
 	/** Text so far. */
 	readonly text: string;
 	/** Code of the current error; the page retries. */
-	readonly trouble: string | null;
+	readonly problem: string | null;
 }
 
 /** Result of a job. */
@@ -36,7 +36,7 @@ export interface FileJob {
 	readonly language: string | null;
 	readonly key: string | undefined;
 	readonly signal: AbortSignal;
-	readonly tell: (progress: FileProgress) => void;
+	readonly onProgress: (progress: FileProgress) => void;
 }
 
 interface Answer {
@@ -72,7 +72,7 @@ async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 			patience.worked();
 			return (answer.body as { job_id: string }).job_id;
 		}
-		job.tell({ phase: 'uploading', share: 0, text: '', trouble: patience.trouble(answer) });
+		job.onProgress({ phase: 'uploading', share: 0, text: '', problem: patience.problem(answer) });
 		await patience.wait();
 	}
 }
@@ -80,18 +80,18 @@ async function uploaded(job: FileJob, patience: Patience): Promise<string> {
 /** Returns a job's result; `null` if the server no longer has the job. */
 async function outcome(job: FileJob, id: string, patience: Patience): Promise<FileTranscript | null> {
 	const address = `jobs/${encodeURIComponent(id)}`;
-	let seen: FileProgress = { phase: 'running', share: 0, text: '', trouble: null };
+	let seen: FileProgress = { phase: 'running', share: 0, text: '', problem: null };
 	try {
 		for (;;) {
-			job.tell(seen);
+			job.onProgress(seen);
 			await pause(ASK_EVERY_MILLISECONDS, job.signal);
 			const answer = await ask(address, job, 'GET');
 			if (answer.status === 404) {
 				return null;
 			}
 			if (answer.status !== 200) {
-				seen = { ...seen, trouble: patience.trouble(answer) };
-				job.tell(seen);
+				seen = { ...seen, problem: patience.problem(answer) };
+				job.onProgress(seen);
 				await patience.wait();
 				continue;
 			}
@@ -104,7 +104,7 @@ async function outcome(job: FileJob, id: string, patience: Patience): Promise<Fi
 			if (state.error !== null) {
 				throw new AuricleError(state.error.code, state.error.message);
 			}
-			seen = { phase: 'running', share: state.progress, text: state.text, trouble: null };
+			seen = { phase: 'running', share: state.progress, text: state.text, problem: null };
 		}
 	} catch (error) {
 		if (job.signal.aborted) {
@@ -165,7 +165,7 @@ async function checkReadable(file: File): Promise<void> {
 }
 
 /** Uploads with XMLHttpRequest; `fetch` does not report the progress of an upload. */
-function post({ file, language, key, signal, tell }: FileJob): Promise<Answer> {
+function post({ file, language, key, signal, onProgress }: FileJob): Promise<Answer> {
 	return new Promise((resolve, reject) => {
 		const request = new XMLHttpRequest();
 		const query = new URLSearchParams({ wait: '0', ...(language === null ? {} : { language }) });
@@ -176,7 +176,7 @@ function post({ file, language, key, signal, tell }: FileJob): Promise<Answer> {
 			request.setRequestHeader('Authorization', `Bearer ${key}`);
 		}
 		request.upload.onprogress = ({ loaded, total }) => {
-			tell({ phase: 'uploading', share: total > 0 ? loaded / total : 0, text: '', trouble: null });
+			onProgress({ phase: 'uploading', share: total > 0 ? loaded / total : 0, text: '', problem: null });
 		};
 		request.onload = () => resolve({ status: request.status, body: parsed(request.responseText) });
 		request.onerror = () => resolve(NO_ANSWER);
@@ -230,7 +230,7 @@ class Patience {
 	 *
 	 * @throws AuricleError with that code if a retry cannot help.
 	 */
-	trouble({ status, body }: Answer): string {
+	problem({ status, body }: Answer): string {
 		if (this.#signal.aborted) {
 			throw aborted();
 		}

@@ -19,9 +19,9 @@ export function preferredLanguage(): Language {
  * Shows the page in the preferred language, and in the other one after each click on `button`.
  *
  * @param button - Shows the other language's name.
- * @param speak - Sets the page's texts.
+ * @param render - Sets the page's texts.
  */
-export function speakLanguages(button: HTMLElement, speak: (language: Language) => void): void {
+export function bindLanguageButton(button: HTMLElement, render: (language: Language) => void): void {
 	const use = (language: Language): void => {
 		const other = language === 'en' ? 'zh' : 'en';
 		document.documentElement.lang = language;
@@ -31,7 +31,7 @@ export function speakLanguages(button: HTMLElement, speak: (language: Language) 
 			localStorage.setItem(KEPT, other);
 			use(other);
 		};
-		speak(language);
+		render(language);
 	};
 	use(preferredLanguage());
 }
@@ -53,9 +53,9 @@ export function showTexts(texts: object): void {
 }
 
 function find(texts: object, path: string): string {
-	let found: unknown = texts;
+	let value: unknown = texts;
 	for (const name of path.split('.')) {
-		found = (found as Readonly<Record<string, unknown>>)[name];
+		value = (value as Readonly<Record<string, unknown>>)[name];
 	}
-	return String(found);
+	return String(value);
 }

@@ -17,13 +17,13 @@ export class Key {
 	readonly #then = new Set<() => void>();
 	#focused: Element | null = null;
 
-	/** @param tell - Reports a problem with a key. */
-	constructor(tell: (sentence: Sentence) => void) {
+	/** @param showProblem - Reports a problem with a key. */
+	constructor(showProblem: (sentence: Sentence) => void) {
 		this.#form.addEventListener('submit', event => {
 			event.preventDefault();
 			const key = asBytes(this.#field.value.trim());
 			if (key === '') {
-				tell(problem('unauthorized'));
+				showProblem(problem('unauthorized'));
 				this.#field.focus();
 				return;
 			}

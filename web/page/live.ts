@@ -14,7 +14,7 @@ import workerUrl from '../src/worker.ts?worker&url';
 import workletUrl from '../src/worklet.ts?worker&url';
 import { problem, type Sentence } from './caption-texts.js';
 import { asksForKey, type Key } from './key.js';
-import { release, type SourceChoice } from './source.js';
+import { stopTracks, type SourceChoice } from './source.js';
 
 for (const url of [workerUrl, workletUrl]) {
 	fetch(url).catch(() => undefined); // cached: a start then works even if the server is unreachable
@@ -26,11 +26,11 @@ const MAX_KEPT_SECONDS = 6 * 3600;
 
 /** Returns the limits for kept audio and reconnecting during an outage, from the page's address. */
 function outageRules(): NonNullable<LiveClientOptions['rules']> {
-	const asked = Number(new URLSearchParams(location.search).get('outage_buffer_s') ?? NaN);
-	if (!(asked >= MIN_KEPT_SECONDS && asked <= MAX_KEPT_SECONDS)) {
+	const seconds = Number(new URLSearchParams(location.search).get('outage_buffer_s') ?? NaN);
+	if (!(seconds >= MIN_KEPT_SECONDS && seconds <= MAX_KEPT_SECONDS)) {
 		return {};
 	}
-	return { maxKeptSeconds: asked, patienceSeconds: Math.max(DEFAULT_RULES.patienceSeconds, asked) };
+	return { maxKeptSeconds: seconds, patienceSeconds: Math.max(DEFAULT_RULES.patienceSeconds, seconds) };
 }
 
 /** State of the captions. */
@@ -53,7 +53,7 @@ export interface LiveView {
 	/** The current audio source. */
 	showMedia(media: MediaStream | null): void;
 	/** Shows a problem; `null` removes it. */
-	tell(sentence: Sentence | null): void;
+	showProblem(sentence: Sentence | null): void;
 }
 
 /** Runs one stream at a time. */
@@ -61,7 +61,7 @@ export class Live {
 	#state: LiveState = 'idle';
 	/** State of the connection, paused or not; and its problem. */
 	#connection: 'connecting' | 'listening' | 'reconnecting' = 'connecting';
-	#trouble: Sentence | null = null;
+	#connectionProblem: Sentence | null = null;
 	#turn = 0; // incremented with each request to listen or pause
 	#client: LiveClient | null = null;
 	#media: MediaStream | null = null;
@@ -93,7 +93,7 @@ export class Live {
 		if (this.#state === 'idle') {
 			await this.#start();
 		} else if (this.#client === null || this.#state === 'finishing') {
-			this.#view.tell(null);
+			this.#view.showProblem(null);
 			this.#end(this.#client);
 		} else {
 			const client = this.#client;
@@ -128,7 +128,7 @@ export class Live {
 	}
 
 	async #start(): Promise<void> {
-		this.#view.tell(null);
+		this.#view.showProblem(null);
 		this.#enter('asking');
 		const media = await this.#open();
 		if (media === null) {
@@ -136,7 +136,7 @@ export class Live {
 			return;
 		}
 		if (this.#state !== 'asking') {
-			release(media); // stopped meanwhile
+			stopTracks(media); // stopped meanwhile
 			return;
 		}
 		this.#take(media);
@@ -163,7 +163,7 @@ export class Live {
 	async #listen(): Promise<void> {
 		const client = this.#client;
 		const turn = ++this.#turn;
-		this.#view.tell(this.#trouble);
+		this.#view.showProblem(this.#connectionProblem);
 		const media = await this.#open();
 		if (media === null) {
 			if (this.#media !== null) {
@@ -172,10 +172,10 @@ export class Live {
 			return;
 		}
 		if (client === null || client !== this.#client || turn !== this.#turn || this.#state === 'finishing') {
-			release(media); // another source was requested meanwhile
+			stopTracks(media); // another source was requested meanwhile
 			return;
 		}
-		this.#release();
+		this.#stopTracks();
 		this.#take(media);
 		this.#enter(this.#connection);
 		await client.useStream(media).catch((error: unknown) => this.#fail(client, error));
@@ -186,7 +186,7 @@ export class Live {
 			return await this.#source.open();
 		} catch (error) {
 			const code = error instanceof AuricleError ? error.code : 'unsupported';
-			this.#view.tell(problem(code === 'unsupported' && !isSecureContext ? 'insecure' : code));
+			this.#view.showProblem(problem(code === 'unsupported' && !isSecureContext ? 'insecure' : code));
 			return null;
 		}
 	}
@@ -230,20 +230,20 @@ export class Live {
 				this.#view.showGap(event);
 				break;
 			case 'source_lost':
-				this.#release();
+				this.#stopTracks();
 				this.#enter('paused');
-				this.#view.tell(problem(this.#source.isTab ? 'source_ended' : event.cause));
+				this.#view.showProblem(problem(this.#source.isTab ? 'source_ended' : event.cause));
 				break;
 			case 'warning':
-				this.#view.tell(problem(event.code));
+				this.#view.showProblem(problem(event.code));
 				break;
 			case 'source_muted':
 			case 'sound_suspended':
-				this.#view.tell(problem(event.type));
+				this.#view.showProblem(problem(event.type));
 				break;
 			case 'source_unmuted':
 			case 'sound_running':
-				this.#view.tell(this.#trouble);
+				this.#view.showProblem(this.#connectionProblem);
 				break;
 			case 'error': // if it ends the stream, that is the next event
 			case 'closed':
@@ -256,10 +256,10 @@ export class Live {
 	}
 
 	/** Updates the state of the connection. */
-	#connected(how: 'connecting' | 'listening' | 'reconnecting', trouble: Sentence | null): void {
+	#connected(how: 'connecting' | 'listening' | 'reconnecting', sentence: Sentence | null): void {
 		this.#connection = how;
-		this.#trouble = trouble;
-		this.#view.tell(trouble);
+		this.#connectionProblem = sentence;
+		this.#view.showProblem(sentence);
 		if (this.#state !== 'paused' && this.#state !== 'finishing') {
 			this.#enter(how);
 		}
@@ -272,9 +272,9 @@ export class Live {
 		const code = error instanceof AuricleError ? error.code : 'unsupported';
 		this.#end(client);
 		if (asksForKey(code)) {
-			this.#view.tell(this.#key.ask(code, this.#startAgain));
+			this.#view.showProblem(this.#key.ask(code, this.#startAgain));
 		} else if (code !== 'aborted') {
-			this.#view.tell(problem(code));
+			this.#view.showProblem(problem(code));
 		}
 	}
 
@@ -284,7 +284,7 @@ export class Live {
 		}
 		this.#client = null;
 		client?.close();
-		this.#release();
+		this.#stopTracks();
 		this.#view.showDelay(null);
 		this.#view.showBehind(null);
 		this.#view.end();
@@ -320,14 +320,14 @@ export class Live {
 		this.#view.showMedia(null);
 		await client.detach();
 		if (media !== null) {
-			release(media);
+			stopTracks(media);
 		}
 	}
 
 	/** Releases the microphone. */
-	#release(): void {
+	#stopTracks(): void {
 		if (this.#media !== null) {
-			release(this.#media);
+			stopTracks(this.#media);
 			this.#media = null;
 			this.#view.showMedia(null);
 		}

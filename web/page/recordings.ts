@@ -1,13 +1,13 @@
 /** Recordings that were dropped or chosen, transcribed in order; each with its progress, text and export buttons. */
 
 import { AuricleError } from '../src/index.js';
-import { captionLine, wordsThatAre } from './caption-line.js';
+import { captionLine, styledText } from './caption-line.js';
 import { type CaptionTexts, problem, type Sentence } from './caption-texts.js';
 import { byId, setText } from './dom.js';
 import { type FileProgress, type FileTranscript, transcribeFile } from './file-job.js';
 import { gapText } from './gap-line.js';
 import { asksForKey, type Key } from './key.js';
-import { TakeHome } from './take-home.js';
+import { ExportToolbar } from './export-toolbar.js';
 import { isGap, type TranscriptLine } from './transcript.js';
 
 /** The list of recordings. */
@@ -16,7 +16,7 @@ export class Recordings {
 	readonly #shown = new Set<Recording>();
 	readonly #key: Key;
 	readonly #language: () => string | null;
-	readonly #tell: (sentence: Sentence | null) => void;
+	readonly #showProblem: (sentence: Sentence | null) => void;
 	#texts: CaptionTexts;
 	#isWorking = false;
 
@@ -24,18 +24,18 @@ export class Recordings {
 	 * @param texts - Texts of the list.
 	 * @param key - The key for the server.
 	 * @param language - Returns the spoken language; `null` to detect it.
-	 * @param tell - Reports that a key is needed.
+	 * @param showProblem - Reports that a key is needed.
 	 */
 	constructor(
 		texts: CaptionTexts,
 		key: Key,
 		language: () => string | null,
-		tell: (sentence: Sentence | null) => void,
+		showProblem: (sentence: Sentence | null) => void,
 	) {
 		this.#texts = texts;
 		this.#key = key;
 		this.#language = language;
-		this.#tell = tell;
+		this.#showProblem = showProblem;
 		const chooser = byId('file', HTMLInputElement);
 		chooser.addEventListener('change', () => {
 			this.add([...(chooser.files ?? [])]);
@@ -45,9 +45,9 @@ export class Recordings {
 	}
 
 	/** Changes the language. */
-	speak(texts: CaptionTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		this.#shown.forEach(recording => recording.speak(texts));
+		this.#shown.forEach(recording => recording.render(texts));
 	}
 
 	/** Transcribes files, after those in the queue. */
@@ -70,9 +70,9 @@ export class Recordings {
 			if (recording.isWaiting) {
 				const code = await recording.work(this.#key.value, this.#language());
 				if (asksForKey(code ?? '')) {
-					this.#tell(
+					this.#showProblem(
 						this.#key.ask(code ?? '', () => {
-							this.#tell(null);
+							this.#showProblem(null);
 							void this.#work();
 						}),
 					);
@@ -115,7 +115,7 @@ class Recording {
 	readonly #progress = document.createElement('progress');
 	readonly #text = document.createElement('div');
 	readonly #remove = document.createElement('button');
-	readonly #takeHome: TakeHome;
+	readonly #exportToolbar: ExportToolbar;
 	readonly #abort = new AbortController();
 	#lines: readonly TranscriptLine[] = [];
 	#texts: CaptionTexts;
@@ -140,18 +140,18 @@ class Recording {
 			byId('file', HTMLInputElement).focus(); // its button had the focus
 			whenRemoved();
 		});
-		this.#takeHome = new TakeHome(
+		this.#exportToolbar = new ExportToolbar(
 			texts,
 			() => this.#lines,
 			() => file.name.replace(/\.[^.]*$/, ''),
 		);
-		this.#takeHome.element.hidden = true;
+		this.#exportToolbar.element.hidden = true;
 		const head = document.createElement('div');
 		head.className = 'bar';
 		head.append(name, this.#remove);
 		this.element.className = 'recording';
-		this.element.append(head, this.#state, this.#progress, this.#text, this.#takeHome.element);
-		this.speak(texts);
+		this.element.append(head, this.#state, this.#progress, this.#text, this.#exportToolbar.element);
+		this.render(texts);
 	}
 
 	/** Whether its transcription has not started yet. */
@@ -160,9 +160,9 @@ class Recording {
 	}
 
 	/** Changes the language. */
-	speak(texts: CaptionTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
-		this.#takeHome.speak(texts);
+		this.#exportToolbar.render(texts);
 		const { files } = texts;
 		const { name } = this.#file;
 		this.#remove.textContent = this.#isOver ? files.remove : files.cancel;
@@ -179,8 +179,8 @@ class Recording {
 		this.#isWaiting = false;
 		try {
 			const { signal } = this.#abort;
-			const tell = (progress: FileProgress): void => this.#showProgress(progress);
-			this.#finish(await transcribeFile({ file: this.#file, language, key, signal, tell }));
+			const onProgress = (progress: FileProgress): void => this.#showProgress(progress);
+			this.#finish(await transcribeFile({ file: this.#file, language, key, signal, onProgress }));
 			return null;
 		} catch (error) {
 			const code = error instanceof AuricleError ? error.code : 'internal';
@@ -194,11 +194,11 @@ class Recording {
 		}
 	}
 
-	#showProgress({ phase, share, text, trouble }: FileProgress): void {
-		if (trouble === null) {
+	#showProgress({ phase, share, text, problem: code }: FileProgress): void {
+		if (code === null) {
 			this.#say(texts => texts.files[phase]);
 		} else {
-			this.#say(texts => texts.files.again(problem(trouble)(texts)));
+			this.#say(texts => texts.files.again(problem(code)(texts)));
 		}
 		this.#progress.value = share;
 		if (this.#text.textContent !== text) {
@@ -211,7 +211,7 @@ class Recording {
 		this.#text.replaceChildren(
 			...this.#lines.map(line => {
 				return isGap(line)
-					? captionLine(line.startSeconds, null, wordsThatAre('lost', gapText(line, this.#texts)))
+					? captionLine(line.startSeconds, null, styledText('lost', gapText(line, this.#texts)))
 					: captionLine(line.startSeconds, line.language, line.text);
 			}),
 		);
@@ -222,7 +222,7 @@ class Recording {
 		this.#text.tabIndex = 0;
 		this.#text.setAttribute('role', 'region');
 		this.#text.setAttribute('aria-label', this.#file.name);
-		this.#takeHome.element.hidden = lines.length === 0;
+		this.#exportToolbar.element.hidden = lines.length === 0;
 		const done = lines.length === 0 ? 'empty' : 'done';
 		this.#end(texts => texts.files[lines.some(isGap) ? 'gaps' : done]);
 	}
@@ -231,7 +231,7 @@ class Recording {
 		this.#isOver = true;
 		this.#progress.hidden = true;
 		this.#say(sentence);
-		this.speak(this.#texts);
+		this.render(this.#texts);
 	}
 
 	#say(sentence: Sentence): void {

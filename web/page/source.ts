@@ -38,7 +38,7 @@ export class SourceChoice {
 	}
 
 	/** Changes the language. */
-	speak(texts: CaptionTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
 		void this.list();
 	}
@@ -59,9 +59,9 @@ export class SourceChoice {
 
 	/** Lists the available sources. */
 	async list(): Promise<void> {
-		const found = (await devices?.enumerateDevices().catch(() => [])) ?? [];
+		const devicesFound = (await devices?.enumerateDevices().catch(() => [])) ?? [];
 		// Before the permission is granted they have neither names nor IDs.
-		const microphones = found.filter(
+		const microphones = devicesFound.filter(
 			({ kind, deviceId }) => kind === 'audioinput' && deviceId !== '' && deviceId !== 'default',
 		);
 		const { usual, unnamed, tab } = this.#texts.source;
@@ -83,13 +83,13 @@ async function openTab(): Promise<MediaStream> {
 			throw new AuricleError('tab_denied', String(error));
 		});
 	if (media.getAudioTracks().length === 0) {
-		release(media);
+		stopTracks(media);
 		throw new AuricleError('tab_silent', 'The tab was shared without audio.');
 	}
 	return media;
 }
 
 /** Releases a microphone or tab. */
-export function release(media: MediaStream): void {
+export function stopTracks(media: MediaStream): void {
 	media.getTracks().forEach(track => track.stop());
 }

@@ -14,11 +14,11 @@ const MIN_COUNT = 4;
 
 const CARDS = ['workers', 'queue', 'sessions', 'delays', 'jobs', 'refusals'] as const;
 
-interface Shown {
+interface CardContent {
 	readonly figure: string;
 	readonly unit: string;
 	readonly note: string;
-	readonly most: number;
+	readonly scaleMax: number;
 	readonly topOfScale: string;
 	readonly series: Figures['series'];
 	readonly marks?: readonly number[];
@@ -36,7 +36,7 @@ export class Cards {
 	show(health: Health, past: Past, texts: StatusTexts): void {
 		const { samples } = past;
 		for (const [name, card] of this.#cards) {
-			const shown = SHOWN[name](health, past, samples, texts);
+			const shown = CARD_CONTENTS[name](health, past, samples, texts);
 			card.show(texts.cards[name].title, shown, past, texts);
 		}
 	}
@@ -66,7 +66,7 @@ class Card {
 		this.element.append(this.#title, figure, this.#note, top, this.#chart.element, scale);
 	}
 
-	show(title: string, shown: Shown, past: Past, texts: StatusTexts): void {
+	show(title: string, shown: CardContent, past: Past, texts: StatusTexts): void {
 		this.#title.textContent = title;
 		this.#figure.textContent = shown.figure;
 		this.#unit.textContent = shown.unit;
@@ -79,7 +79,7 @@ class Card {
 			everySeconds: past.everySeconds,
 			nowSeconds: past.now,
 			spanSeconds: past.spanSeconds,
-			most: shown.most,
+			scaleMax: shown.scaleMax,
 			series: shown.series,
 			...(shown.marks === undefined ? {} : { marks: shown.marks }),
 			inWords: past.samples.length === 0 ? texts.noFigures : `${shown.figure} ${shown.unit}; ${shown.note}`,
@@ -87,21 +87,21 @@ class Card {
 	}
 }
 
-type Show = (health: Health, past: Past, samples: readonly Sample[], texts: StatusTexts) => Shown;
+type Show = (health: Health, past: Past, samples: readonly Sample[], texts: StatusTexts) => CardContent;
 
-const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
+const CARD_CONTENTS: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	workers: (health, { everySeconds }, samples, { cards }) => {
 		const all = health.workers.length;
 		const ready = health.workers.filter(({ state }) => state === 'ready' || state === 'busy').length;
-		const most = highest(
+		const scaleMax = highest(
 			samples.map(({ workers }) => workers),
 			all,
 		);
 		const values = { ready, all, crashes: sum(samples.map(({ crashes }) => crashes)) };
 		return {
-			...said(cards.workers, values),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.workers, values),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [{ look: 'chart-area', values: samples.map(sample => sample.ready) }],
 			marks: samples.filter(({ crashes }) => crashes > 0).map(({ at }) => at - everySeconds / 2),
 		};
@@ -109,22 +109,22 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	queue: (health, _past, samples, { cards }) => {
 		const { audio_s: now, max_audio_s: bound } = health.queue;
 		const top = highest(samples.map(({ queueSeconds }) => queueSeconds));
-		const most = roundUp(Math.max(top, MIN_QUEUE_SECONDS));
+		const scaleMax = roundUp(Math.max(top, MIN_QUEUE_SECONDS));
 		return {
-			...said(cards.queue, { seconds: now.toFixed(1), bound: `${bound}`, most: top.toFixed(1) }),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.queue, { seconds: now.toFixed(1), bound: `${bound}`, peak: top.toFixed(1) }),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [{ look: 'chart-area', values: samples.map(sample => sample.queueSeconds) }],
 		};
 	},
 	sessions: (health, _past, samples, { cards }) => {
 		const { connected, waiting, max } = health.sessions;
 		const top = highest(samples.map(sample => sample.connected));
-		const most = roundUp(Math.max(top, MIN_SESSIONS));
+		const scaleMax = roundUp(Math.max(top, MIN_SESSIONS));
 		return {
-			...said(cards.sessions, { connected, waiting, max, most: top }),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.sessions, { connected, waiting, max, peak: top }),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [{ look: 'chart-area', values: samples.map(sample => sample.connected) }],
 		};
 	},
@@ -132,13 +132,13 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 		const spoken = samples.filter(({ p95 }) => p95 !== null);
 		const last = spoken.at(-1);
 		const top = highest(spoken.map(({ p95 }) => p95));
-		const most = roundUp(Math.max(top, MIN_DELAY_MILLISECONDS));
+		const scaleMax = roundUp(Math.max(top, MIN_DELAY_MILLISECONDS));
 		const values =
-			last === undefined ? null : { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, most: `${top}` };
+			last === undefined ? null : { p50: `${last.p50 ?? 0}`, p95: `${last.p95 ?? 0}`, peak: `${top}` };
 		return {
-			...said(cards.delays, values),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.delays, values),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [
 				{ look: 'chart-area chart-faint', values: samples.map(({ p95 }) => p95) },
 				{ look: 'chart-area', values: samples.map(({ p50 }) => p50) },
@@ -148,21 +148,21 @@ const SHOWN: Readonly<Record<(typeof CARDS)[number], Show>> = {
 	jobs: (_health, { now }, samples, { cards }) => {
 		const counts = samples.map(({ done }) => done);
 		const lately = sum(recent(samples, now).map(({ done }) => done));
-		const most = roundUp(highest(counts, MIN_COUNT));
+		const scaleMax = roundUp(highest(counts, MIN_COUNT));
 		return {
-			...said(cards.jobs, { lately, retried: sum(samples.map(({ retried }) => retried)) }),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.jobs, { lately, retried: sum(samples.map(({ retried }) => retried)) }),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [{ look: 'chart-area', values: counts }],
 		};
 	},
 	refusals: (_health, { now }, samples, { cards }) => {
 		const counts = samples.map(refused);
-		const most = roundUp(highest(counts, MIN_COUNT));
+		const scaleMax = roundUp(highest(counts, MIN_COUNT));
 		return {
-			...said(cards.refusals, { count: sum(counts), lately: sum(recent(samples, now).map(refused)) }),
-			most,
-			topOfScale: `${most}`,
+			...cardTexts(cards.refusals, { count: sum(counts), lately: sum(recent(samples, now).map(refused)) }),
+			scaleMax,
+			topOfScale: `${scaleMax}`,
 			series: [{ look: 'chart-area chart-bad', values: counts }],
 		};
 	},
@@ -172,13 +172,13 @@ function recent(samples: readonly Sample[], nowSeconds: number): readonly Sample
 	return samples.filter(({ at }) => at > nowSeconds - RECENT_SECONDS);
 }
 
-function said<Values>(
+function cardTexts<Values>(
 	card: {
 		figure: (values: Values) => string;
 		unit: (values: Values) => string;
 		note: (values: Values) => string;
 	},
 	values: Values,
-): Pick<Shown, 'figure' | 'unit' | 'note'> {
+): Pick<CardContent, 'figure' | 'unit' | 'note'> {
 	return { figure: card.figure(values), unit: card.unit(values), note: card.note(values) };
 }

@@ -18,7 +18,7 @@ export interface Figures {
 	readonly nowSeconds: number;
 	readonly spanSeconds: number;
 	/** Maximum of the scale. */
-	readonly most: number;
+	readonly scaleMax: number;
 	/** Drawn over each other. */
 	readonly series: readonly Series[];
 	/** Times of events, drawn from top to bottom. */
@@ -62,7 +62,7 @@ export class Chart {
 		const x = (seconds: number): number =>
 			round(WIDTH + ((seconds - figures.nowSeconds) / figures.spanSeconds) * WIDTH);
 		const drawn = figures.series.map(({ look, values }) =>
-			path(look, silhouette(at, values, everySeconds, x, figures.most)),
+			path(look, silhouette(at, values, everySeconds, x, figures.scaleMax)),
 		);
 		const crossed = marks.map(seconds => `M${x(seconds)} 0V${HEIGHT}`).join('');
 		this.#drawing.replaceChildren(...drawn, ...(crossed === '' ? [] : [path('chart-mark', crossed)]));
@@ -75,7 +75,7 @@ export function silhouette(
 	values: readonly (number | null)[],
 	everySeconds: number,
 	x: (seconds: number) => number,
-	most: number,
+	scaleMax: number,
 ): string {
 	let drawn = '';
 	let end = -Infinity; // of the previous step, in seconds
@@ -89,7 +89,7 @@ export function silhouette(
 		if (!isContinued) {
 			drawn += `${drawn === '' ? '' : `V${HEIGHT}Z`}M${x(begin)} ${HEIGHT}`;
 		}
-		drawn += `V${round(HEIGHT - (Math.min(value, most) / most) * HEIGHT)}H${x(seconds)}`;
+		drawn += `V${round(HEIGHT - (Math.min(value, scaleMax) / scaleMax) * HEIGHT)}H${x(seconds)}`;
 		end = seconds;
 	});
 	return drawn === '' ? '' : `${drawn}V${HEIGHT}Z`;

@@ -99,19 +99,19 @@ export interface Past {
  * Merges the server's history into the known one. A restarted server has no earlier history; the page still has it if it
  * was open.
  */
-export function remember(known: Past | null, told: History): Past {
-	const begin = told.started_at ?? told.now;
-	const oldest = told.now - told.span_s;
+export function mergeHistory(known: Past | null, history: History): Past {
+	const begin = history.started_at ?? history.now;
+	const oldest = history.now - history.span_s;
 	const earlier = (known?.samples ?? []).filter(({ at }) => at < begin && at > oldest);
 	const earlierCrashes = (known?.crashes ?? []).filter(({ at }) => at < begin);
 	return {
-		now: told.now,
+		now: history.now,
 		startedAt: begin,
-		spanSeconds: told.span_s,
-		everySeconds: told.every_s,
-		withStacks: told.with_stacks,
-		samples: [...earlier, ...rows(told.samples)],
-		crashes: [...[...told.exits].sort((one, other) => other.at - one.at), ...earlierCrashes].slice(
+		spanSeconds: history.span_s,
+		everySeconds: history.every_s,
+		withStacks: history.with_stacks,
+		samples: [...earlier, ...rows(history.samples)],
+		crashes: [...[...history.exits].sort((one, other) => other.at - one.at), ...earlierCrashes].slice(
 			0,
 			MAX_CRASHES,
 		),
@@ -157,9 +157,9 @@ export function refused({ refusals }: Sample): number {
 	return sum([...refusals.values()]);
 }
 
-/** Returns the highest value, but at least `least`. */
-export function highest(values: readonly (number | null)[], least = 0): number {
-	return values.reduce<number>((most, value) => Math.max(most, value ?? 0), least);
+/** Returns the highest value, but at min `min`. */
+export function highest(values: readonly (number | null)[], min = 0): number {
+	return values.reduce<number>((most, value) => Math.max(most, value ?? 0), min);
 }
 
 /** Returns the next round number, for the end of a scale. */

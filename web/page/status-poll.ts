@@ -1,13 +1,13 @@
 /** Polls the server's status every 2 seconds while the page is visible. */
 
 import { asBytes } from './bytes.js';
-import { type Health, type History, type Past, remember } from './status-data.js';
+import { type Health, type History, type Past, mergeHistory } from './status-data.js';
 
 const EVERY_MILLISECONDS = 2000;
 const LIMIT_MILLISECONDS = 5000;
 
 /** What the page knows of the server. */
-export interface Known {
+export interface ServerState {
 	readonly health: Health;
 	readonly past: Past;
 }
@@ -16,14 +16,14 @@ export interface Known {
 export class Poll {
 	/** Sends this key; the operator's key shows stacks. */
 	operatorKey = '';
-	#known: Known | null = null;
+	#known: ServerState | null = null;
 	#awaySince: number | null = null;
-	#asked = 0;
+	#requests = 0;
 	#timer: ReturnType<typeof setTimeout> | undefined;
-	readonly #onAnswer: (known: Known | null, awaySince: number | null) => void;
+	readonly #onAnswer: (known: ServerState | null, awaySince: number | null) => void;
 
 	/** @param onAnswer - Called with what is known after each attempt. */
-	constructor(onAnswer: (known: Known | null, awaySince: number | null) => void) {
+	constructor(onAnswer: (known: ServerState | null, awaySince: number | null) => void) {
 		this.#onAnswer = onAnswer;
 		document.addEventListener('visibilitychange', () => void this.ask());
 	}
@@ -34,14 +34,14 @@ export class Poll {
 		if (document.hidden) {
 			return;
 		}
-		const turn = ++this.#asked;
+		const turn = ++this.#requests;
 		let answers: [Health, History] | null = null;
 		try {
 			answers = await Promise.all([this.#get<Health>('health'), this.#get<History>('health/history')]);
 		} catch {
 			// Treated as unreachable.
 		}
-		if (turn !== this.#asked) {
+		if (turn !== this.#requests) {
 			return; // the key was changed meanwhile
 		}
 		if (answers === null) {
@@ -49,7 +49,7 @@ export class Poll {
 		} else {
 			const [health, history] = answers;
 			this.#awaySince = null;
-			this.#known = { health, past: remember(this.#known?.past ?? null, history) };
+			this.#known = { health, past: mergeHistory(this.#known?.past ?? null, history) };
 		}
 		this.#onAnswer(this.#known, this.#awaySince);
 		this.#timer = setTimeout(() => void this.ask(), EVERY_MILLISECONDS);

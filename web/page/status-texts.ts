@@ -16,9 +16,9 @@ export interface StatusTexts {
 	readonly noFigures: string;
 	readonly cards: {
 		readonly workers: Card<{ ready: number; all: number; crashes: number }>;
-		readonly queue: Card<{ seconds: string; bound: string; most: string }>;
-		readonly sessions: Card<{ connected: number; waiting: number; max: number; most: number }>;
-		readonly delays: Card<{ p50: string; p95: string; most: string } | null>;
+		readonly queue: Card<{ seconds: string; bound: string; peak: string }>;
+		readonly sessions: Card<{ connected: number; waiting: number; max: number; peak: number }>;
+		readonly delays: Card<{ p50: string; p95: string; peak: string } | null>;
 		readonly jobs: Card<{ lately: number; retried: number }>;
 		readonly refusals: Card<{ count: number; lately: number }>;
 	};
@@ -100,21 +100,21 @@ const english: StatusTexts = {
 			title: 'Queue',
 			figure: ({ seconds }) => `${seconds} s`,
 			unit: ({ bound }) => `of ${bound} s of audio`,
-			note: ({ most }) => `highest ${most} s`,
+			note: ({ peak }) => `highest ${peak} s`,
 		},
 		sessions: {
 			title: 'Live sessions',
 			figure: ({ connected }) => `${connected}`,
 			unit: ({ max }) => `of ${max} allowed`,
-			note: ({ waiting, most }) =>
-				waiting === 0 ? `highest ${most}` : `highest ${most} · ${waiting} disconnected`,
+			note: ({ waiting, peak }) =>
+				waiting === 0 ? `highest ${peak}` : `highest ${peak} · ${waiting} disconnected`,
 		},
 		delays: {
 			title: 'Caption delay',
 			figure: values => (values === null ? '–' : `${values.p50} ms`),
 			unit: values => (values === null ? 'no speech yet' : `median; 95 % within ${values.p95} ms`),
 			note: values =>
-				values === null ? 'after the last word' : `highest ${values.most} ms after the last word`,
+				values === null ? 'after the last word' : `highest ${values.peak} ms after the last word`,
 		},
 		jobs: {
 			title: 'Jobs completed',
@@ -236,20 +236,20 @@ const chinese: StatusTexts = {
 			title: '队列',
 			figure: ({ seconds }) => `${seconds} 秒`,
 			unit: ({ bound }) => `音频，上限 ${bound} 秒`,
-			note: ({ most }) => `最高 ${most} 秒`,
+			note: ({ peak }) => `最高 ${peak} 秒`,
 		},
 		sessions: {
 			title: '实时会话',
 			figure: ({ connected }) => `${connected}`,
 			unit: ({ max }) => `个，上限 ${max} 个`,
-			note: ({ waiting, most }) =>
-				waiting === 0 ? `最高 ${most} 个` : `最高 ${most} 个 · 等待重连 ${waiting} 个`,
+			note: ({ waiting, peak }) =>
+				waiting === 0 ? `最高 ${peak} 个` : `最高 ${peak} 个 · 等待重连 ${waiting} 个`,
 		},
 		delays: {
 			title: '字幕延迟',
 			figure: values => (values === null ? '–' : `${values.p50} 毫秒`),
 			unit: values => (values === null ? '无人说话' : `中位数；95% 在 ${values.p95} 毫秒以内`),
-			note: values => (values === null ? '从最后一个词算起' : `最高 ${values.most} 毫秒，从最后一个词算起`),
+			note: values => (values === null ? '从最后一个词算起' : `最高 ${values.peak} 毫秒，从最后一个词算起`),
 		},
 		jobs: {
 			title: '完成的任务',

@@ -13,7 +13,7 @@ import {
 } from './status-data.js';
 import { byId, setText } from './dom.js';
 import { type Cell, Rows, element } from './status-dom.js';
-import type { Known } from './status-poll.js';
+import type { ServerState } from './status-poll.js';
 import { STATUS_TEXTS, type StatusTexts } from './status-texts.js';
 
 const MINUTE_SECONDS = 60;
@@ -29,7 +29,7 @@ export class StatusView {
 	#language = 'en';
 
 	/** Uses this language from the next {@link show} on. */
-	speak(texts: StatusTexts, language: string): void {
+	render(texts: StatusTexts, language: string): void {
 		this.#texts = texts;
 		this.#language = language;
 		byId('crashes', HTMLElement).replaceChildren();
@@ -37,7 +37,7 @@ export class StatusView {
 	}
 
 	/** Shows all that is known; `awaySince` is the time since which the server is unreachable. */
-	show(known: Known | null, awaySince: number | null): void {
+	show(known: ServerState | null, awaySince: number | null): void {
 		this.#showState(known, awaySince);
 		document.body.classList.toggle('away', awaySince !== null);
 		byId('known', HTMLElement).hidden = known === null;
@@ -56,7 +56,7 @@ export class StatusView {
 		}
 	}
 
-	#showState(known: Known | null, awaySince: number | null): void {
+	#showState(known: ServerState | null, awaySince: number | null): void {
 		const { states, away, asking, about } = this.#texts;
 		const state = byId('state', HTMLElement);
 		const status = awaySince === null ? (known?.health.status ?? 'asking') : 'away';
@@ -91,14 +91,14 @@ export class StatusView {
 	#showCrashes({ crashes, withStacks }: Past): void {
 		byId('no-crash', HTMLElement).hidden = crashes.length > 0;
 		const list = byId('crashes', HTMLElement);
-		const wanted = new Map(crashes.map(crash => [`${crash.worker} ${crash.at} ${withStacks}`, crash]));
+		const crashesByKey = new Map(crashes.map(crash => [`${crash.worker} ${crash.at} ${withStacks}`, crash]));
 		for (const [key, shown] of this.#crashes) {
-			if (!wanted.has(key)) {
+			if (!crashesByKey.has(key)) {
 				shown.remove();
 				this.#crashes.delete(key);
 			}
 		}
-		[...wanted].forEach(([key, crash], index) => {
+		[...crashesByKey].forEach(([key, crash], index) => {
 			if (!this.#crashes.has(key)) {
 				const shown = this.#crash(crash);
 				this.#crashes.set(key, shown);
@@ -133,11 +133,11 @@ export class StatusView {
 
 	#showRefusals({ samples }: Past): void {
 		const { reasons } = this.#texts.refusals;
-		const found = refusalsByReason(samples);
-		byId('no-refusal', HTMLElement).hidden = found.length > 0;
-		byId('refusal-table', HTMLElement).hidden = found.length === 0;
+		const refusals = refusalsByReason(samples);
+		byId('no-refusal', HTMLElement).hidden = refusals.length > 0;
+		byId('refusal-table', HTMLElement).hidden = refusals.length === 0;
 		this.#refusals.show(
-			found.map(([code, count]) => [code, [code, reasons[code] ?? code, number(`${count}`)]]),
+			refusals.map(([code, count]) => [code, [code, reasons[code] ?? code, number(`${count}`)]]),
 		);
 	}
 

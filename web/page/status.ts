@@ -1,9 +1,9 @@
 /** The operator's status page: current state, history and crashes. */
 
 import { byId, setText } from './dom.js';
-import { type Language, showTexts, speakLanguages } from './i18n.js';
+import { type Language, showTexts, bindLanguageButton } from './i18n.js';
 import { element } from './status-dom.js';
-import { type Known, Poll } from './status-poll.js';
+import { type ServerState, Poll } from './status-poll.js';
 import { STATUS_TEXTS } from './status-texts.js';
 import { StatusView } from './status-view.js';
 
@@ -24,7 +24,7 @@ byId('forget', HTMLButtonElement).addEventListener('click', () => {
 });
 byId('figures', HTMLDetailsElement).addEventListener('toggle', () => void poll.ask());
 
-speakLanguages(byId('language', HTMLButtonElement), speak);
+bindLanguageButton(byId('language', HTMLButtonElement), render);
 field.value = sessionStorage.getItem(KEPT) ?? '';
 useKey(field.value);
 
@@ -40,13 +40,13 @@ function useKey(key: string): void {
 	void poll.ask();
 }
 
-function show(known: Known | null, awaySince: number | null): void {
+function show(known: ServerState | null, awaySince: number | null): void {
 	view.show(known, awaySince);
 	const isWrong = poll.operatorKey !== '' && awaySince === null && known?.past.withStacks === false;
 	setText(byId('operator-wrong', HTMLElement), isWrong ? STATUS_TEXTS[language].operator.wrong : '');
 }
 
-function speak(chosen: Language): void {
+function render(chosen: Language): void {
 	language = chosen;
 	const texts = STATUS_TEXTS[language];
 	document.title = `Auricle: ${texts.title}`;
@@ -54,7 +54,7 @@ function speak(chosen: Language): void {
 	showColumns('minutes-columns', texts.table.columns);
 	showColumns('workers-columns', texts.workers.columns);
 	showColumns('refusals-columns', texts.refusals.columns);
-	view.speak(texts, language);
+	view.render(texts, language);
 	poll.showAgain();
 }
 

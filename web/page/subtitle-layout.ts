@@ -196,16 +196,16 @@ function append(units: Unit[], unit: Unit, begins: boolean, maxWidth: number): v
 /** Splits a text without spaces where a line may break. */
 function atoms(part: string, maxWidth: number): string[] {
 	const isTooWide = textWidth(part) > maxWidth;
-	const found: string[] = [];
+	const clusters: string[] = [];
 	for (const character of part) {
-		const last = found.at(-1);
+		const last = clusters.at(-1);
 		if (last === undefined || isAtomsEnd(last, character, maxWidth, isTooWide)) {
-			found.push(character);
+			clusters.push(character);
 		} else {
-			found[found.length - 1] = last + character;
+			clusters[clusters.length - 1] = last + character;
 		}
 	}
-	return found;
+	return clusters;
 }
 
 function isAtomsEnd(atom: string, following: string, maxWidth: number, isTooWide: boolean): boolean {

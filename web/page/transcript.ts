@@ -46,7 +46,11 @@ export const MEDIA_TYPES: Readonly<Record<FileFormat, string>> = {
 };
 
 /** Returns the content of a file. */
-export function written(lines: readonly TranscriptLine[], format: FileFormat, words: GapWords): string {
+export function formatTranscript(
+	lines: readonly TranscriptLine[],
+	format: FileFormat,
+	words: GapWords,
+): string {
 	const spoken = lines.filter((line): line is Line => !isGap(line) && line.text.trim() !== '');
 	const gaps = lines.filter(isGap);
 	if (format === 'json') {

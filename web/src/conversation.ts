@@ -69,7 +69,7 @@ export interface Gap {
 }
 
 /** Events for the application. */
-export type Told =
+export type ReportedEvent =
 	Connected | CatchingUp | SpeechStarted | SpeechEnded | Partial | Final | Gap | Warning | Failed | Closed;
 
 /** Audio format on the wire. */
@@ -116,7 +116,7 @@ export class Conversation {
 	#ackDue: number | null = null;
 	#configureDue = false;
 	#isConfigured = false;
-	#askedPlace: Place | null = null; // requested by a complete query
+	#requestedPlace: Place | null = null; // requested by a complete query
 	#isFinished = false;
 	#isStopSent = false;
 
@@ -219,14 +219,14 @@ export class Conversation {
 		const { prompt, hotwords } = this.#parameters;
 		const isWhole = !prompt && !hotwords?.length;
 		const { firstSample: startSample, safeSample } = this.audio;
-		this.#askedPlace = isWhole ? { startSample, safeSample } : null;
-		const asked: Record<string, string> = { resume: '1', session: this.#session.session };
+		this.#requestedPlace = isWhole ? { startSample, safeSample } : null;
+		const query: Record<string, string> = { resume: '1', session: this.#session.session };
 		if (isWhole) {
-			for (const [name, value] of Object.entries(this.#asked())) {
-				asked[name] = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
+			for (const [name, value] of Object.entries(this.#startFields())) {
+				query[name] = typeof value === 'boolean' ? (value ? '1' : '0') : String(value);
 			}
 		}
-		return asked;
+		return query;
 	}
 
 	/** Returns the first message of a new connection. */
@@ -237,7 +237,7 @@ export class Conversation {
 			const { session, secret } = this.#session;
 			return JSON.stringify({ type: 'resume', session, secret, last_result: this.#lastResult });
 		}
-		return JSON.stringify({ type: 'start', ...this.#asked() });
+		return JSON.stringify({ type: 'start', ...this.#startFields() });
 	}
 
 	/** Records that the connection was lost, for any reason. */
@@ -271,12 +271,12 @@ export class Conversation {
 	}
 
 	/** Handles a message of the server; returns the events for the application. */
-	receiveEvent(event: ServerEvent): Told[] {
+	receiveEvent(event: ServerEvent): ReportedEvent[] {
 		const events = [...this.#receive(event), ...this.#losses.due(this.#safeSample).map(gap)];
 		return [...events, ...this.#catchingUp()];
 	}
 
-	#receive(event: ServerEvent): Told[] {
+	#receive(event: ServerEvent): ReportedEvent[] {
 		if (this.#state !== 'open' && OF_PLACED_SESSIONS.has(event.type)) {
 			return []; // of a session at another position: it does not describe our audio
 		}
@@ -308,16 +308,17 @@ export class Conversation {
 		}
 	}
 
-	#ready(ready: Ready): Told[] {
+	#ready(ready: Ready): ReportedEvent[] {
 		const isLost = this.#session !== null && !ready.resumed;
 		if (isLost) {
 			this.#forgetSession();
 		}
 		const { firstSample, safeSample } = this.audio;
 		// Audio may have been dropped since, so compare with the request, not with the kept audio.
-		const asked = this.#askedPlace;
-		const isAsked = ready.receivedSample === asked?.startSample && ready.safeSample === asked.safeSample;
-		if (isLost && !isAsked) {
+		const requested = this.#requestedPlace;
+		const isAsRequested =
+			ready.receivedSample === requested?.startSample && ready.safeSample === requested.safeSample;
+		if (isLost && !isAsRequested) {
 			this.#state = 'misplaced';
 			return [];
 		}
@@ -366,7 +367,7 @@ export class Conversation {
 		return [{ type: 'catching_up', behindSeconds }];
 	}
 
-	#final(final: Final): Told[] {
+	#final(final: Final): ReportedEvent[] {
 		if (final.id <= this.#lastResult) {
 			return []; // a repetition, since our acknowledgement was lost
 		}
@@ -377,7 +378,7 @@ export class Conversation {
 		return [{ ...final, id: this.#finals, utterance: this.#utterance }];
 	}
 
-	#closed(closed: Closed): Told[] {
+	#closed(closed: Closed): ReportedEvent[] {
 		if (this.#state === 'misplaced') {
 			return [];
 		}
@@ -402,22 +403,22 @@ export class Conversation {
 	}
 
 	/** Returns the parameters of a new session, where it starts, and which part it need not report. */
-	#asked(): Fields {
-		const asked = this.#parameters;
+	#startFields(): Fields {
+		const parameters = this.#parameters;
 		const fields: Fields = {
 			format: this.#format,
 			sample_rate: SAMPLE_RATE_HZ,
 			channels: 1,
 			frame_ms: FRAME_MILLISECONDS,
 			seq: true,
-			language: asked.language,
-			languages: asked.languages,
-			task: asked.task,
-			prompt: asked.prompt,
-			hotwords: asked.hotwords,
-			partials: asked.partials,
-			endpoint_ms: asked.endpointMilliseconds,
-			word_timestamps: asked.wordTimestamps,
+			language: parameters.language,
+			languages: parameters.languages,
+			task: parameters.task,
+			prompt: parameters.prompt,
+			hotwords: parameters.hotwords,
+			partials: parameters.partials,
+			endpoint_ms: parameters.endpointMilliseconds,
+			word_timestamps: parameters.wordTimestamps,
 			start_sample: this.audio.firstSample,
 			safe_sample: this.audio.safeSample,
 		};

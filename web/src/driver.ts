@@ -1,8 +1,8 @@
 /** Carries out a session's actions: opens WebSockets, sends, sets timers. The session makes all decisions. */
 
 import { AuricleError } from './errors.js';
-import type { Action, LiveSession, SessionEvent } from './live-session.js';
-import { whyRefused } from './refusal.js';
+import type { Action, ClientSession, SessionEvent } from './client-session.js';
+import { refusalReason } from './refusal.js';
 
 /** The browser's send buffer is kept small, so that a lost connection is noticed early. */
 const MAX_BUFFERED_BYTES = 256 * 1024;
@@ -28,13 +28,13 @@ interface Attempt {
 
 /** Runs a session. */
 export class Driver {
-	readonly #session: LiveSession;
+	readonly #session: ClientSession;
 	readonly #options: DriverOptions;
 	#attempt: Attempt | null = null;
 	#timer: ReturnType<typeof setTimeout> | undefined;
 	#isEnded = false;
 
-	constructor(session: LiveSession, options: DriverOptions) {
+	constructor(session: ClientSession, options: DriverOptions) {
 		this.#session = session;
 		this.#options = options;
 	}
@@ -135,7 +135,7 @@ export class Driver {
 		if (this.#attempt !== attempt) {
 			return;
 		}
-		const why = await whyRefused(this.#options.url, apiKey);
+		const why = await refusalReason(this.#options.url, apiKey);
 		this.#ifCurrent(attempt, () => {
 			if (!(why instanceof AuricleError)) {
 				this.#session.refused(why, now());
@@ -148,9 +148,9 @@ export class Driver {
 		});
 	}
 
-	#ifCurrent(attempt: Attempt, tell: () => void): void {
+	#ifCurrent(attempt: Attempt, report: () => void): void {
 		if (this.#attempt === attempt) {
-			tell();
+			report();
 			this.turn();
 		}
 	}

@@ -10,7 +10,7 @@ export { type Audio, encodeToPackets, type MonoAudio } from './encode.js';
 export { AuricleError, type ErrorCode } from './errors.js';
 export type { Closed, Failed, Final, Partial, SpeechEnded, SpeechStarted, Warning, Word } from './events.js';
 export { type EventOf, LiveClient, type LiveClientOptions, type LiveEvent } from './live-client.js';
-export type { Cause, Disconnected } from './live-session.js';
+export type { Cause, Disconnected } from './client-session.js';
 export {
 	type MicrophoneOptions,
 	openMicrophone,

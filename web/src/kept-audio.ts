@@ -100,9 +100,9 @@ export class KeptAudio {
 			this.#next,
 			Math.min(this.#cut, this.#next + most, Math.ceil(beforeSample / FRAME_SAMPLES)),
 		);
-		const found = this.#frames.slice(this.#next - this.#first, end - this.#first);
+		const frames = this.#frames.slice(this.#next - this.#first, end - this.#first);
 		this.#next = end;
-		return found;
+		return frames;
 	}
 
 	/** Sends again from the frame that contains this sample, or from the oldest kept one. */

@@ -6,7 +6,7 @@ import type { Format } from './conversation.js';
 import { AuricleError } from './errors.js';
 import { EventQueue } from './event-queue.js';
 import type { Closed } from './events.js';
-import type { SessionEvent } from './live-session.js';
+import type { SessionEvent } from './client-session.js';
 import type { FromWorker, ToWorker } from './messages.js';
 import {
 	Capture,
@@ -219,7 +219,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		await this.#stopCapture();
 		const { port1, port2 } = new MessageChannel();
 		try {
-			const capture = await Capture.start(media, port1, this.#workletUrl, event => this.#tell(event));
+			const capture = await Capture.start(media, port1, this.#workletUrl, event => this.#emit(event));
 			if (turn !== this.#turn) {
 				await capture.stop(isOurs); // another source was requested meanwhile
 				return;
@@ -240,7 +240,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 				if (message.event.type === 'closed') {
 					this.#lastClosed = message.event;
 				}
-				this.#tell(message.event);
+				this.#emit(message.event);
 				break;
 			case 'key':
 				void this.#giveKey();
@@ -263,7 +263,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		this.#post({ kind: 'key', key });
 	}
 
-	#tell(event: LiveEvent): void {
+	#emit(event: LiveEvent): void {
 		for (const queue of this.#queues) {
 			queue.push(event);
 		}
@@ -280,7 +280,7 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 		const state: PageState = document.hidden
 			? { type: 'page_hidden', message: 'The page is hidden; captions continue.' }
 			: { type: 'page_visible', message: 'The page is visible again.' };
-		this.#tell(state);
+		this.#emit(state);
 	};
 
 	#end(failure: AuricleError | null): void {
@@ -317,9 +317,9 @@ export class LiveClient implements AsyncIterable<LiveEvent> {
 }
 
 /** Returns the parameters alone: other options cannot be sent to a worker. */
-function plain(asked: StreamParameters): StreamParameters {
+function plain(parameters: StreamParameters): StreamParameters {
 	const { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps } =
-		asked;
+		parameters;
 	const all = { language, languages, task, prompt, hotwords, partials, endpointMilliseconds, wordTimestamps };
 	return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -2,7 +2,7 @@
 
 import type { ClientRules } from './backoff.js';
 import type { Format } from './conversation.js';
-import type { SessionEvent } from './live-session.js';
+import type { SessionEvent } from './client-session.js';
 import type { Change, StreamParameters } from './parameters.js';
 
 /** The first message to the worker. */

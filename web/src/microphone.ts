@@ -115,14 +115,14 @@ export class Capture {
 	 * @param media - The audio source; its tracks stay the caller's.
 	 * @param port - Receives blocks of 20 ms and, at the end, `null`.
 	 * @param workletUrl - Address of the worklet's script.
-	 * @param tell - Receives events of the source.
+	 * @param emit - Receives events of the source.
 	 * @throws {@link AuricleError} `no_microphone`: the stream has no audio. `unsupported`.
 	 */
 	static async start(
 		media: MediaStream,
 		port: MessagePort,
 		workletUrl: URL,
-		tell: (event: SourceEvent) => void,
+		emit: (event: SourceEvent) => void,
 	): Promise<Capture> {
 		const [track] = media.getAudioTracks();
 		if (track?.readyState !== 'live') {
@@ -143,14 +143,14 @@ export class Capture {
 		});
 		post(node, { kind: 'send', port }, [port]);
 		source.connect(node);
-		return new Capture(context, node, track, tell);
+		return new Capture(context, node, track, emit);
 	}
 
 	private constructor(
 		context: AudioContext,
 		node: AudioWorkletNode,
 		track: MediaStreamTrack,
-		tell: (event: SourceEvent) => void,
+		emit: (event: SourceEvent) => void,
 	) {
 		this.#context = context;
 		this.#node = node;
@@ -161,18 +161,18 @@ export class Capture {
 		listen(track, 'ended', () => {
 			void whyEnded().then(event => {
 				if (!signal.aborted) {
-					tell(event); // only while this source is in use
+					emit(event); // only while this source is in use
 				}
 			});
 		});
-		listen(track, 'mute', () => tell({ type: 'source_muted', message: 'The microphone is muted.' }));
-		listen(track, 'unmute', () => tell({ type: 'source_unmuted', message: 'The microphone is on again.' }));
-		listen(context, 'statechange', () => tell(soundState(context)));
+		listen(track, 'mute', () => emit({ type: 'source_muted', message: 'The microphone is muted.' }));
+		listen(track, 'unmute', () => emit({ type: 'source_unmuted', message: 'The microphone is on again.' }));
+		listen(context, 'statechange', () => emit(soundState(context)));
 		// A context starts suspended if the user has not clicked on the page yet.
 		void context.resume().catch(() => undefined);
 		setTimeout(() => {
 			if (!signal.aborted && context.state !== 'running') {
-				tell(soundState(context));
+				emit(soundState(context));
 			}
 		}, STOP_LIMIT_MILLISECONDS);
 	}
@@ -194,11 +194,11 @@ export class Capture {
 
 /** Opens a context at 16 kHz, or at the device's rate where a browser (an older Firefox) cannot convert. */
 function openContext(media: MediaStream): [AudioContext, MediaStreamAudioSourceNode] {
-	const wanted = new AudioContext({ sampleRate: SAMPLE_RATE_HZ });
+	const context = new AudioContext({ sampleRate: SAMPLE_RATE_HZ });
 	try {
-		return [wanted, wanted.createMediaStreamSource(media)];
+		return [context, context.createMediaStreamSource(media)];
 	} catch {
-		void wanted.close();
+		void context.close();
 		const other = new AudioContext();
 		return [other, other.createMediaStreamSource(media)];
 	}

@@ -36,8 +36,8 @@ const MAX_ENDPOINT_MILLISECONDS = 5000;
  *
  * @throws {@link AuricleError} `bad_parameters`: the server would reject one.
  */
-export function checkParameters(asked: StreamParameters): void {
-	const { prompt, hotwords = [], endpointMilliseconds: endpoint } = asked;
+export function checkParameters(parameters: StreamParameters): void {
+	const { prompt, hotwords = [], endpointMilliseconds: endpoint } = parameters;
 	if ((prompt?.length ?? 0) > MAX_PROMPT_CHARACTERS) {
 		throw bad(`The prompt must have at most ${MAX_PROMPT_CHARACTERS} characters.`);
 	}
@@ -65,13 +65,13 @@ export function checkParameters(asked: StreamParameters): void {
  * @throws {@link AuricleError} `bad_parameters`: it is not a URL.
  */
 export function streamUrl(url: string): URL {
-	const found = URL.canParse(url) ? new URL(url) : null;
-	const scheme = found === null ? undefined : SCHEMES[found.protocol];
-	if (found === null || scheme === undefined) {
+	const parsed = URL.canParse(url) ? new URL(url) : null;
+	const scheme = parsed === null ? undefined : SCHEMES[parsed.protocol];
+	if (parsed === null || scheme === undefined) {
 		throw bad(`${url} is not a URL like https://captions.example.`);
 	}
-	const path = found.pathname.replace(/\/+$/, '').replace(/\/v1\/stream$/, '');
-	return new URL(`${scheme}//${found.host}${path}/v1/stream`);
+	const path = parsed.pathname.replace(/\/+$/, '').replace(/\/v1\/stream$/, '');
+	return new URL(`${scheme}//${parsed.host}${path}/v1/stream`);
 }
 
 const SCHEMES: Readonly<Record<string, string>> = {

@@ -4,7 +4,7 @@
  */
 
 import { AuricleError } from './errors.js';
-import type { Refusal } from './live-session.js';
+import type { Refusal } from './client-session.js';
 
 /** Maximum wait for the response. */
 const LIMIT_MILLISECONDS = 5000;
@@ -20,7 +20,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
  * @param apiKey - The key or token that was sent, if any.
  * @param ask - Sends the requests.
  */
-export async function whyRefused(
+export async function refusalReason(
 	stream: URL,
 	apiKey: string | undefined,
 	ask: Fetch = fetch,
@@ -53,8 +53,8 @@ export async function whyRefused(
 }
 
 function notReady(response: Response, code: string): Refusal {
-	const asked = Number(response.headers.get('Retry-After') ?? 0);
-	const retryAfterSeconds = Number.isFinite(asked) && asked > 0 ? asked : 0;
+	const seconds = Number(response.headers.get('Retry-After') ?? 0);
+	const retryAfterSeconds = Number.isFinite(seconds) && seconds > 0 ? seconds : 0;
 	if (code === 'draining') {
 		return { cause: 'restarting', message: 'The server is restarting.', retryAfterSeconds };
 	}

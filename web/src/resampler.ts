@@ -30,7 +30,7 @@ export class Resampler {
 	readonly #phases: number;
 	readonly #half: number; // input samples on each side of an output sample
 	readonly #taps: Float32Array;
-	#held: Float32Array;
+	#pending: Float32Array;
 	#at = 0; // the next output sample, in 1/phases of an input sample, counted from the first one held
 
 	/** @throws {@link AuricleError} `bad_parameters`: the rate is not supported. */
@@ -42,14 +42,14 @@ export class Resampler {
 		const cutoff = Math.min(1, SAMPLE_RATE_HZ / rateHz) * ROLL_OFF;
 		this.#half = Math.ceil(CROSSINGS / cutoff);
 		this.#taps = makeTaps(this.#phases, this.#half, cutoff);
-		this.#held = new Float32Array(this.#half); // silence before the first sample
+		this.#pending = new Float32Array(this.#half); // silence before the first sample
 	}
 
 	/** Adds samples; returns the complete samples at 16 kHz. */
 	push(samples: Float32Array): Float32Array {
-		const input = new Float32Array(this.#held.length + samples.length);
-		input.set(this.#held);
-		input.set(samples, this.#held.length);
+		const input = new Float32Array(this.#pending.length + samples.length);
+		input.set(this.#pending);
+		input.set(samples, this.#pending.length);
 		const width = 2 * this.#half;
 		const ready = (input.length - width) * this.#phases - this.#at;
 		const output = new Float32Array(Math.max(0, Math.ceil(ready / this.#step)));
@@ -65,7 +65,7 @@ export class Resampler {
 		}
 		const used = Math.min(Math.floor(this.#at / this.#phases), input.length);
 		this.#at -= used * this.#phases;
-		this.#held = input.slice(used);
+		this.#pending = input.slice(used);
 		return output;
 	}
 

@@ -2,12 +2,12 @@
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { FrameCutter } from './frames.js';
-import type { LiveSession } from './live-session.js';
+import type { ClientSession } from './client-session.js';
 import { ENCODER_DELAY_SAMPLES, OpusEncoder } from './opus-encoder.js';
 
 /** The audio path of a session. */
 export class Uplink {
-	readonly #session: LiveSession;
+	readonly #session: ClientSession;
 	readonly #onFrames: () => void;
 	#cutter = new FrameCutter(SAMPLE_RATE_HZ);
 	#rateHz = SAMPLE_RATE_HZ;
@@ -17,7 +17,7 @@ export class Uplink {
 	 * @param session - Receives the frames; its format decides whether they are encoded.
 	 * @param onFrames - Called when there are new frames.
 	 */
-	constructor(session: LiveSession, onFrames: () => void) {
+	constructor(session: ClientSession, onFrames: () => void) {
 		this.#session = session;
 		this.#onFrames = onFrames;
 		if (session.format === 'opus') {

@@ -2,7 +2,7 @@
 
 import { Driver } from './driver.js';
 import { AuricleError } from './errors.js';
-import { LiveSession } from './live-session.js';
+import { ClientSession } from './client-session.js';
 import type { Begin, FromWorker, FromWorklet, ToWorker } from './messages.js';
 import { OpusEncoder } from './opus-encoder.js';
 import { streamUrl } from './parameters.js';
@@ -33,10 +33,10 @@ scope.onmessage = ({ data }) => {
 	}
 };
 
-async function begin(asked: Begin): Promise<void> {
+async function begin(options: Begin): Promise<void> {
 	try {
-		const format = asked.format === 'opus' && (await OpusEncoder.isSupported()) ? 'opus' : 'pcm16';
-		stream = new Stream(asked, new LiveSession(asked.parameters, format, asked.rules));
+		const format = options.format === 'opus' && (await OpusEncoder.isSupported()) ? 'opus' : 'pcm16';
+		stream = new Stream(options, new ClientSession(options.parameters, format, options.rules));
 		for (const message of early.splice(0)) {
 			stream.take(message);
 		}
@@ -53,18 +53,18 @@ function fail(error: unknown): void {
 
 /** A session with its audio path and its driver. */
 class Stream {
-	readonly #session: LiveSession;
+	readonly #session: ClientSession;
 	readonly #driver: Driver;
 	readonly #uplink: Uplink;
 	#port: MessagePort | null = null;
 	#onSilence: (() => void) | null = null; // called after the port's last audio
 	#onKey: ((key: string | null) => void) | null = null;
 
-	constructor(asked: Begin, session: LiveSession) {
+	constructor(options: Begin, session: ClientSession) {
 		this.#session = session;
 		this.#driver = new Driver(session, {
-			url: streamUrl(asked.url),
-			apiKey: asked.apiKey === null ? () => this.#askForKey() : asked.apiKey,
+			url: streamUrl(options.url),
+			apiKey: options.apiKey === null ? () => this.#askForKey() : options.apiKey,
 			onEvent: event => scope.postMessage({ kind: 'event', event }),
 			onEnd: failure => {
 				if (failure === null) {

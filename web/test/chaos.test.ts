@@ -3,7 +3,7 @@
 import { expect, test } from 'vitest';
 import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from '../src/audio-format.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
-import { LiveSession } from '../src/live-session.js';
+import { ClientSession } from '../src/client-session.js';
 
 const SECONDS = 60;
 const FRAMES_A_SECOND = SAMPLE_RATE_HZ / FRAME_SAMPLES;
@@ -143,68 +143,71 @@ class FakeServer {
 	}
 }
 
-test.each(Array.from({ length: 12 }, (_, seed) => seed))('every word is there once (%i)', seed => {
-	const random = dice(seed);
-	const live = new LiveSession(seed % 2 ? { prompt: 'Of birds.' } : {}, 'pcm16', RULES, random);
-	const server = new FakeServer();
-	const finals: { id: number; text: string }[] = [];
-	const connection = { isOpen: false };
-	let frame = 0;
-	let breaks = 0;
+test.each(Array.from({ length: 12 }, (_, seed) => seed))(
+	'delivers every word exactly once (seed %i)',
+	seed => {
+		const random = dice(seed);
+		const live = new ClientSession(seed % 2 ? { prompt: 'Of birds.' } : {}, 'pcm16', RULES, random);
+		const server = new FakeServer();
+		const finals: { id: number; text: string }[] = [];
+		const connection = { isOpen: false };
+		let frame = 0;
+		let breaks = 0;
 
-	const act = (now: number): void => {
-		for (let action = live.poll(now); action !== null; action = live.poll(now)) {
-			if (action.kind === 'drop') {
-				connection.isOpen = false;
-			} else if (action.kind === 'connect') {
-				if (random() < 0.2) {
-					live.refused({ cause: 'busy', message: 'Full.', retryAfterSeconds: 1 }, now);
-					continue;
-				}
-				server.connect(action.query);
-				live.opened(now);
-				connection.isOpen = true;
-			} else {
-				for (const answer of server.take(action.data)) {
-					if (random() < 0.02) {
-						breaks++;
-						connection.isOpen = false; // this answer, and all after it, are lost with the connection
-						live.lost(1006, '', now);
+		const act = (now: number): void => {
+			for (let action = live.poll(now); action !== null; action = live.poll(now)) {
+				if (action.kind === 'drop') {
+					connection.isOpen = false;
+				} else if (action.kind === 'connect') {
+					if (random() < 0.2) {
+						live.refused({ cause: 'busy', message: 'Full.', retryAfterSeconds: 1 }, now);
+						continue;
+					}
+					server.connect(action.query);
+					live.opened(now);
+					connection.isOpen = true;
+				} else {
+					for (const answer of server.take(action.data)) {
+						if (random() < 0.02) {
+							breaks++;
+							connection.isOpen = false; // this answer, and all after it, are lost with the connection
+							live.lost(1006, '', now);
+							break;
+						}
+						live.received(answer, now);
+					}
+					if (!connection.isOpen) {
 						break;
 					}
-					live.received(answer, now);
-				}
-				if (!connection.isOpen) {
-					break;
 				}
 			}
-		}
-		for (const event of live.takeEvents()) {
-			if (event.type === 'final') {
-				finals.push({ id: event.id, text: event.text });
+			for (const event of live.takeEvents()) {
+				if (event.type === 'final') {
+					finals.push({ id: event.id, text: event.text });
+				}
 			}
-		}
-	};
+		};
 
-	for (let now = 0; !live.isOver && now < 10_000; now += 0.02) {
-		if (frame < SECONDS * FRAMES_A_SECOND) {
-			live.append(new Int16Array(FRAME_SAMPLES).fill(frame++), null);
-		} else {
-			live.finish();
-		}
-		if (random() < 0.002) {
-			server.session = null; // it was killed
-			if (connection.isOpen) {
-				connection.isOpen = false;
-				live.lost(1006, '', now);
+		for (let now = 0; !live.isOver && now < 10_000; now += 0.02) {
+			if (frame < SECONDS * FRAMES_A_SECOND) {
+				live.append(new Int16Array(FRAME_SAMPLES).fill(frame++), null);
+			} else {
+				live.finish();
 			}
+			if (random() < 0.002) {
+				server.session = null; // it was killed
+				if (connection.isOpen) {
+					connection.isOpen = false;
+					live.lost(1006, '', now);
+				}
+			}
+			act(now);
 		}
-		act(now);
-	}
 
-	expect(live.failure).toBeNull();
-	expect(finals.map(final => final.id)).toEqual(Array.from({ length: SECONDS }, (_, index) => index + 1));
-	const said = Array.from({ length: SECONDS * FRAMES_A_SECOND }, (_, index) => index).join(' ');
-	expect(finals.map(final => final.text).join(' ')).toBe(said);
-	expect(breaks).toBeGreaterThan(2);
-});
+		expect(live.failure).toBeNull();
+		expect(finals.map(final => final.id)).toEqual(Array.from({ length: SECONDS }, (_, index) => index + 1));
+		const said = Array.from({ length: SECONDS * FRAMES_A_SECOND }, (_, index) => index).join(' ');
+		expect(finals.map(final => final.text).join(' ')).toBe(said);
+		expect(breaks).toBeGreaterThan(2);
+	},
+);

@@ -6,7 +6,7 @@ import {
 	Conversation,
 	type Format,
 	MESSAGE_FRAMES,
-	type Told,
+	type ReportedEvent,
 	UNMARKED_SAMPLES,
 } from '../src/conversation.js';
 import type { Closed, Final, Progress, Ready } from '../src/events.js';
@@ -87,7 +87,7 @@ function messages(talk: Conversation): (Command | Span)[] {
 	return found;
 }
 
-const behind = (behindSeconds: number): Told => ({ type: 'catching_up', behindSeconds });
+const behind = (behindSeconds: number): ReportedEvent => ({ type: 'catching_up', behindSeconds });
 
 const spans = (talk: Conversation): Span[] =>
 	messages(talk).filter((message): message is Span => Array.isArray(message));
@@ -96,7 +96,7 @@ const commands = (talk: Conversation): Command[] =>
 const opening = (talk: Conversation): Command => JSON.parse(talk.connected()) as Command;
 
 /** Comes back to a server that knows nothing any more and starts where it was asked to. */
-function forgotten(talk: Conversation, receivedSample: number): Told[] {
+function forgotten(talk: Conversation, receivedSample: number): ReportedEvent[] {
 	talk.disconnected();
 	talk.query();
 	talk.connected();
@@ -104,7 +104,7 @@ function forgotten(talk: Conversation, receivedSample: number): Told[] {
 }
 
 describe('the first session', () => {
-	test('begins with what is asked', () => {
+	test('opens with the requested parameters', () => {
 		const talk = new Conversation(
 			{ language: 'de', endpointMilliseconds: 300, prompt: 'Of birds.', hotwords: ['Opus'] },
 			'opus',
@@ -126,7 +126,7 @@ describe('the first session', () => {
 		});
 	});
 
-	test('is sent nothing before the server is ready', () => {
+	test('sends no audio before ready', () => {
 		const talk = new Conversation({}, 'pcm16');
 		speak(talk, 1);
 		talk.finalize();
@@ -137,7 +137,7 @@ describe('the first session', () => {
 		expect(spans(talk)).toEqual([[0, SECOND]]);
 	});
 
-	test('gets a backlog in messages of a second', () => {
+	test('sends a backlog in messages of one second', () => {
 		const talk = opened();
 		speak(talk, 2.5);
 		const step = MESSAGE_FRAMES * FRAME_SAMPLES;
@@ -148,13 +148,13 @@ describe('the first session', () => {
 		]);
 	});
 
-	test('gets Opus packets framed and numbered', () => {
+	test('sends Opus packets framed and numbered', () => {
 		const talk = opened({}, 'opus');
 		speak(talk, 0.04);
 		expect(talk.nextMessage()).toEqual(new Uint8Array([1, 0, 7, 0, 0, 0, 0, 1, 0, 7, 1, 0, 0, 0]));
 	});
 
-	test('has its marks for us alone', () => {
+	test('does not report progress to the application', () => {
 		const talk = opened();
 		speak(talk, 3);
 		messages(talk);
@@ -162,7 +162,7 @@ describe('the first session', () => {
 		expect([talk.furthestSample, talk.safeSample]).toEqual([2 * SECOND, SECOND]);
 	});
 
-	test('may not call safe what was not sent', () => {
+	test('rejects a safe position beyond the sent audio', () => {
 		const talk = opened();
 		speak(talk, 3);
 		talk.receiveEvent(progress(0, 10 * SECOND));
@@ -170,14 +170,14 @@ describe('the first session', () => {
 		expect(spans(talk)[0]?.[0]).toBe(0);
 	});
 
-	test('has each final acknowledged before more is said', () => {
+	test('acknowledges each final before the next message', () => {
 		const talk = opened();
 		speak(talk, 1);
 		expect(talk.receiveEvent(final(1, 0, 100))).toEqual([final(1, 0, 100)]);
 		expect(messages(talk)[0]).toEqual({ type: 'ack', result: 1 });
 	});
 
-	test('is waited for if it owes marks', () => {
+	test('waits for overdue acknowledgements of audio', () => {
 		const talk = opened();
 		speak(talk, UNMARKED_SAMPLES / SECOND);
 		messages(talk);
@@ -191,7 +191,7 @@ describe('the first session', () => {
 });
 
 describe('the end', () => {
-	test('stop follows the last audio and is said once', () => {
+	test('sends stop once, after the last audio', () => {
 		const talk = opened();
 		speak(talk, 0.5);
 		talk.finish();
@@ -202,7 +202,7 @@ describe('the end', () => {
 		expect(talk.state).toBe('over');
 	});
 
-	test('nothing is acknowledged after stop', () => {
+	test('acknowledges nothing after stop', () => {
 		const talk = opened();
 		talk.finish();
 		messages(talk);
@@ -210,7 +210,7 @@ describe('the end', () => {
 		expect(messages(talk)).toEqual([]);
 	});
 
-	test('a session that the server ends early is followed by another', () => {
+	test('starts another session if the server ends one early', () => {
 		const talk = opened();
 		speak(talk, 1);
 		messages(talk);
@@ -221,8 +221,8 @@ describe('the end', () => {
 	});
 });
 
-describe('finals where the application asks for them', () => {
-	test('finalize is said at its place', () => {
+describe('finalize', () => {
+	test('is sent at its position in the audio', () => {
 		const talk = opened();
 		speak(talk, 0.5);
 		talk.finalize();
@@ -231,7 +231,7 @@ describe('finals where the application asks for them', () => {
 		expect(messages(talk)).toEqual([[0, 8000], { type: 'finalize' }, [8000, 16_000]]);
 	});
 
-	test('finalize is said again at its place until its final is there', () => {
+	test('is sent again at its position until its final arrives', () => {
 		const talk = opened();
 		speak(talk, 0.5);
 		talk.finalize();
@@ -249,8 +249,8 @@ describe('finals where the application asks for them', () => {
 	});
 });
 
-describe('coming back', () => {
-	test('we say what proves the session ours, and what we have', () => {
+describe('after a lost connection', () => {
+	test('sends the session secret and the last result', () => {
 		const talk = opened({ language: 'de', wordTimestamps: true });
 		speak(talk, 4);
 		messages(talk);
@@ -277,7 +277,7 @@ describe('coming back', () => {
 		});
 	});
 
-	test('we go on where the server is', () => {
+	test('continues at the position that the server reports', () => {
 		const talk = opened();
 		speak(talk, 2);
 		messages(talk);
@@ -290,7 +290,7 @@ describe('coming back', () => {
 		expect(talk.audio.nextSample).toBe(3 * SECOND);
 	});
 
-	test('a final that comes again is passed on once', () => {
+	test('reports a repeated final once', () => {
 		const talk = opened();
 		speak(talk, 3);
 		messages(talk);
@@ -302,7 +302,7 @@ describe('coming back', () => {
 		expect(talk.receiveEvent(final(2, SECOND, 2 * SECOND))).toHaveLength(1);
 	});
 
-	test('a new session hears again what is not safe, and the time to tune in', () => {
+	test('sends a new session the audio that is not safe, with a lead-in', () => {
 		const talk = opened();
 		speak(talk, 40);
 		messages(talk);
@@ -313,7 +313,7 @@ describe('coming back', () => {
 		expect(talk.safeSample).toBe(30 * SECOND);
 	});
 
-	test('numbers count on over all sessions', () => {
+	test('numbers finals across all sessions', () => {
 		const talk = opened();
 		speak(talk, 10);
 		messages(talk);
@@ -360,7 +360,7 @@ describe('coming back', () => {
 		},
 	);
 
-	test('a server that starts elsewhere than asked is asked again', () => {
+	test('asks again if the server starts at another position', () => {
 		const talk = opened();
 		speak(talk, 40);
 		messages(talk);
@@ -369,7 +369,7 @@ describe('coming back', () => {
 		expect(talk.state).toBe('misplaced');
 	});
 
-	test('audio dropped while connecting does not misplace a session', () => {
+	test('keeps positions correct if audio is dropped while connecting', () => {
 		const talk = opened();
 		speak(talk, 40);
 		messages(talk);
@@ -388,7 +388,7 @@ describe('coming back', () => {
 		expect(spans(talk)[0]?.[0]).toBe(21 * SECOND);
 	});
 
-	test('marks of a session that started elsewhere hide no loss', () => {
+	test('reports a loss despite progress of a session that started elsewhere', () => {
 		const talk = opened();
 		speak(talk, 40);
 		messages(talk);
@@ -414,7 +414,7 @@ describe('coming back', () => {
 		expect(gap).toEqual({ type: 'gap', startSeconds: 5, endSeconds: 35, code: 'unreachable' });
 	});
 
-	test("a session that can't be resumed is not asked for", () => {
+	test('does not ask for a session that cannot be resumed', () => {
 		const talk = new Conversation({}, 'pcm16');
 		talk.connected();
 		talk.receiveEvent(ready(0, { resumable: false }));
@@ -422,7 +422,7 @@ describe('coming back', () => {
 		expect(opening(talk)['type']).toBe('start');
 	});
 
-	test('speech that is gone for good is told', () => {
+	test('reports speech that is lost', () => {
 		const talk = opened();
 		speak(talk, 2);
 		messages(talk);
@@ -435,7 +435,7 @@ describe('coming back', () => {
 		expect(spans(talk)[0]?.[0]).toBe(7 * SECOND);
 	});
 
-	test('speech that the session never got is told after the finals before it', () => {
+	test('reports lost speech after the finals before it', () => {
 		const talk = opened();
 		speak(talk, 10);
 		messages(talk);
@@ -460,7 +460,7 @@ describe('coming back', () => {
 		]);
 	});
 
-	test('it says how far the text is behind after a long outage', () => {
+	test('reports the delay of the text after a long outage', () => {
 		const talk = opened();
 		speak(talk, 4);
 		messages(talk);
@@ -484,19 +484,19 @@ describe('coming back', () => {
 		expect(talk.receiveEvent(progress(64 * SECOND, 64 * SECOND))).toEqual([]);
 	});
 
-	test('a short outage is nothing to catch up', () => {
+	test('reports no delay after a short outage', () => {
 		const talk = opened();
 		talk.disconnected();
 		speak(talk, 9);
 		expect(forgotten(talk, 0)).toEqual([{ type: 'connected', resumed: false }]);
 	});
 
-	test("the server's word of a gap is not passed on, as it is reported with its place", () => {
+	test("replaces the server's gap warning by a gap with its position", () => {
 		const warning = { type: 'warning', code: 'audio_gap', message: 'Missing.', gapMilliseconds: 40 } as const;
 		expect(opened().receiveEvent(warning)).toEqual([]);
 	});
 
-	test('a connection that is too slow loses blocks and no crumbs', () => {
+	test('drops whole blocks on a slow connection', () => {
 		const talk = opened();
 		speak(talk, 1);
 		messages(talk);
@@ -511,7 +511,7 @@ describe('coming back', () => {
 		]);
 	});
 
-	test('what is kept is lost when the server is given up', () => {
+	test('reports kept audio as lost when it gives up', () => {
 		const talk = opened();
 		speak(talk, 5);
 		messages(talk);
@@ -522,7 +522,7 @@ describe('coming back', () => {
 		]);
 	});
 
-	test('stop is said again to a server that may not have heard it', () => {
+	test('repeats stop after a reconnection', () => {
 		const talk = opened();
 		speak(talk, 1);
 		talk.finish();
@@ -534,8 +534,8 @@ describe('coming back', () => {
 	});
 });
 
-describe('changes on the way', () => {
-	test('a change is told at once, and again after a return', () => {
+describe('changes of parameters', () => {
+	test('are sent immediately, and again after a reconnection', () => {
 		const talk = opened();
 		talk.configure({ language: 'fr' });
 		const told = commands(talk);
@@ -548,7 +548,7 @@ describe('changes on the way', () => {
 		expect(commands(talk)).toEqual(told);
 	});
 
-	test('a change holds for a new session too', () => {
+	test('apply to a new session, too', () => {
 		const talk = opened({ language: 'en' });
 		speak(talk, 1);
 		messages(talk);
@@ -558,7 +558,7 @@ describe('changes on the way', () => {
 		expect(talk.query()).not.toHaveProperty('language');
 	});
 
-	test('a change that the server would refuse changes nothing', () => {
+	test('have no effect if the server would refuse them', () => {
 		const talk = opened();
 		expect(() => talk.configure({ endpointMilliseconds: 9 })).toThrow(
 			expect.objectContaining({ code: 'bad_parameters' }),
@@ -566,13 +566,13 @@ describe('changes on the way', () => {
 		expect(commands(talk)).toEqual([]);
 	});
 
-	test('a change says nothing of the format while that is Opus', () => {
+	test('omit the format while it is Opus', () => {
 		const talk = opened({}, 'opus');
 		talk.configure({ language: 'fr' });
 		expect(commands(talk)).toEqual([{ type: 'configure', language: 'fr', prompt: null }]);
 	});
 
-	test('PCM follows once the server asks for it, from the next frame on', () => {
+	test('PCM starts with the next frame once the server requests it', () => {
 		const talk = opened({}, 'opus');
 		speak(talk, 0.04);
 		expect(talk.nextMessage()).toHaveLength(14);
@@ -584,14 +584,14 @@ describe('changes on the way', () => {
 		expect(span).toEqual([640, 960]);
 	});
 
-	test('a new session after that is asked for in PCM', () => {
+	test('a new session after that starts in PCM', () => {
 		const talk = opened({}, 'opus');
 		talk.switchToPcm();
 		forgotten(talk, 0);
 		expect(talk.query()['format']).toBe('pcm16');
 	});
 
-	test('another format than PCM is not what we can send', () => {
+	test('fails if the server requests a format other than PCM', () => {
 		const talk = opened({}, 'opus');
 		talk.receiveEvent({ type: 'switch_format', format: 'webm', reason: 'why' });
 		expect(commands(talk)).toEqual([]);

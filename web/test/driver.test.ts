@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FRAME_SAMPLES } from '../src/audio-format.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
 import { Driver, type DriverOptions } from '../src/driver.js';
-import { LiveSession } from '../src/live-session.js';
+import { ClientSession } from '../src/client-session.js';
 import { FakeWebSocket } from './fakes/web-socket.js';
 
 const READY = {
@@ -29,7 +29,7 @@ afterEach(() => {
 });
 
 async function driving(more: Partial<DriverOptions> = {}) {
-	const session = new LiveSession({}, 'pcm16', DEFAULT_RULES, () => 1);
+	const session = new ClientSession({}, 'pcm16', DEFAULT_RULES, () => 1);
 	const onEvent = vi.fn();
 	const onEnd = vi.fn();
 	const driver = new Driver(session, {
@@ -53,7 +53,7 @@ function socket(index = -1): FakeWebSocket {
 const types = (of: FakeWebSocket): string[] =>
 	of.sent.map(data => (typeof data === 'string' ? (JSON.parse(data) as { type: string }).type : 'audio'));
 
-test('a connection is opened, used and closed', async () => {
+test('opens, uses and closes a connection', async () => {
 	const { session, driver, onEvent, onEnd } = await driving();
 	expect(socket().url.href).toBe('ws://captions.example/v1/stream');
 	expect(socket().protocols).toEqual(['auricle']);
@@ -74,18 +74,18 @@ test('a connection is opened, used and closed', async () => {
 	expect(socket().closedWith).toBe(1000);
 });
 
-test('a key travels as a subprotocol, and in no address', async () => {
+test('sends the key as a subprotocol, never in the address', async () => {
 	await driving({ apiKey: 'KEY' });
 	expect(socket().protocols).toEqual(['auricle', 'key.KEY']);
 	expect(socket().url.href).not.toContain('KEY');
 });
 
-test("a key that can't travel so is told", async () => {
+test('reports a key that cannot be a subprotocol', async () => {
 	const { onEnd } = await driving({ apiKey: 'a b' });
 	expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'bad_parameters' }));
 });
 
-test('each connection shows a fresh token, where there is something to ask for one', async () => {
+test('requests a fresh token for each connection', async () => {
 	let tokens = 0;
 	await driving({ apiKey: () => Promise.resolve(`t${++tokens}`) });
 	expect(socket().protocols).toEqual(['auricle', 'key.t1']);
@@ -98,7 +98,7 @@ test('each connection shows a fresh token, where there is something to ask for o
 	expect(socket().url.searchParams.get('resume')).toBe('1');
 });
 
-test('without a token there is no connection, but there may be one later', async () => {
+test('retries later if it gets no token', async () => {
 	let hasToken = true;
 	const apiKey = () => (hasToken ? Promise.resolve('t') : Promise.reject(new Error('offline')));
 	const { onEnd, onEvent } = await driving({ apiKey });
@@ -115,7 +115,7 @@ test('without a token there is no connection, but there may be one later', async
 	expect(onEnd).not.toHaveBeenCalled();
 });
 
-test('a connection that nobody waits for any more is not listened to', async () => {
+test('ignores events of an abandoned connection', async () => {
 	const { onEvent, session } = await driving();
 	socket().onopen?.();
 	socket().say(READY);
@@ -131,7 +131,7 @@ test('a connection that nobody waits for any more is not listened to', async () 
 	expect(session.failure).toBeNull();
 });
 
-test('a network that takes no more gets no more, until it does', async () => {
+test('sends nothing while the send buffer is full', async () => {
 	const { session, driver } = await driving();
 	socket().onopen?.();
 	socket().say(READY);
@@ -144,14 +144,14 @@ test('a network that takes no more gets no more, until it does', async () => {
 	expect(types(socket())).toEqual(['start', 'audio']);
 });
 
-test('a server that can not be had at first is told', async () => {
+test('reports a server that cannot be reached at first', async () => {
 	const { onEnd } = await driving();
 	socket().onclose?.({ code: 1006, reason: '' });
 	await vi.advanceTimersByTimeAsync(0);
 	expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'unreachable' }));
 });
 
-describe('a token that has expired on its way', () => {
+describe('an expired token', () => {
 	beforeEach(() => {
 		vi.stubGlobal('fetch', (url: string) =>
 			Promise.resolve(
@@ -173,14 +173,14 @@ describe('a token that has expired on its way', () => {
 		return all;
 	}
 
-	test('is followed by the next', async () => {
+	test('is replaced by a fresh one', async () => {
 		const { onEnd } = await refusedOnReturn(() => Promise.resolve('t'));
 		await vi.advanceTimersByTimeAsync(1000);
 		expect(FakeWebSocket.all).toHaveLength(3);
 		expect(onEnd).not.toHaveBeenCalled();
 	});
 
-	test('is the end where there is no other', async () => {
+	test('ends the stream if there is no other', async () => {
 		const { onEnd } = await refusedOnReturn('t');
 		expect(onEnd).toHaveBeenCalledWith(expect.objectContaining({ code: 'token_expired' }));
 	});

@@ -7,13 +7,13 @@ afterEach(() => vi.unstubAllGlobals());
 
 const second = { samples: new Float32Array(16_000).fill(5 / 32_768), sampleRate: 16_000 };
 
-test('a second is 50 packets, and one more for the end of the sound', async () => {
+test("encodes a second as 50 packets, and one for the encoder's delay", async () => {
 	const packets = await encodeToPackets(second);
 	expect(packets).toHaveLength(51);
 	expect(packets[0]?.[1]).toBe(5);
 });
 
-test('the encoder gets no more at once than it can hold', async () => {
+test("limits the encoder's queue", async () => {
 	const encoding = encodeToPackets({ samples: new Float32Array(160_000), sampleRate: 16_000 });
 	await vi.waitFor(() => expect(FakeAudioEncoder.last.frames).toHaveLength(100));
 	const pump = setInterval(() => FakeAudioEncoder.last.release(), 1);
@@ -21,7 +21,7 @@ test('the encoder gets no more at once than it can hold', async () => {
 	clearInterval(pump);
 });
 
-test('channels are mixed', async () => {
+test('mixes channels to mono', async () => {
 	const audio = {
 		length: 320,
 		numberOfChannels: 2,
@@ -32,22 +32,22 @@ test('channels are mixed', async () => {
 	expect(first?.[1]).toBe(6);
 });
 
-test('nothing is no packets', async () => {
+test('encodes no samples as no packets', async () => {
 	expect(await encodeToPackets({ samples: new Float32Array(), sampleRate: 16_000 })).toEqual([]);
 });
 
-test('a browser without an encoder says so', async () => {
+test('reports a browser without an encoder', async () => {
 	vi.stubGlobal('AudioEncoder', undefined);
 	await expect(encodeToPackets(second)).rejects.toMatchObject({ code: 'unsupported' });
 });
 
-test('a rate that is none is refused', async () => {
+test('rejects an invalid sample rate', async () => {
 	await expect(encodeToPackets({ ...second, sampleRate: 1 })).rejects.toMatchObject({
 		code: 'bad_parameters',
 	});
 });
 
-test('an encoder that makes something else is told, and let go', async () => {
+test('reports and closes an encoder with invalid output', async () => {
 	const encoding = encodeToPackets({ samples: new Float32Array(160_000), sampleRate: 16_000 });
 	await vi.waitFor(() => expect(FakeAudioEncoder.last.frames).toHaveLength(100));
 	FakeAudioEncoder.last.emit([0]);

@@ -18,7 +18,7 @@ async function rest(queue: EventQueue<Event>): Promise<string[]> {
 	return texts;
 }
 
-test('events come in order, those before the reader and those after', async () => {
+test('delivers events in order, before and after a reader starts', async () => {
 	const queue = new EventQueue<Event>();
 	queue.push(final('a'));
 	const texts = rest(queue);
@@ -30,7 +30,7 @@ test('events come in order, those before the reader and those after', async () =
 	expect(await texts).toEqual(['a', 'b', 'c']);
 });
 
-test('a slow reader sees the newest guess only, and every final', async () => {
+test('keeps only the newest partial for a slow reader, and every final', async () => {
 	const queue = new EventQueue<Event>();
 	for (const event of [partial('1'), partial('12'), final('a'), partial('3'), partial('34'), final('b')]) {
 		queue.push(event);
@@ -39,7 +39,7 @@ test('a slow reader sees the newest guess only, and every final', async () => {
 	expect(await rest(queue)).toEqual(['12', 'a', '34', 'b']);
 });
 
-test('a failure comes after what was there before it, and again each time', async () => {
+test('delivers a failure after earlier events, and to each later call', async () => {
 	const queue = new EventQueue<Event>();
 	queue.push(final('a'));
 	queue.end(new AuricleError('unreachable', 'Gone.'));
@@ -49,14 +49,14 @@ test('a failure comes after what was there before it, and again each time', asyn
 	await expect(queue.next()).rejects.toMatchObject({ code: 'unreachable' });
 });
 
-test('a failure reaches one who waits', async () => {
+test('delivers a failure to a waiting reader', async () => {
 	const queue = new EventQueue<Event>();
 	const next = queue.next();
 	queue.end(new AuricleError('unreachable', 'Gone.'));
 	await expect(next).rejects.toMatchObject({ code: 'unreachable' });
 });
 
-test('who leaves the loop gets nothing more', async () => {
+test('delivers nothing after the reader leaves the loop', async () => {
 	const queue = new EventQueue<Event>();
 	queue.push(final('a'));
 	queue.push(final('b'));
@@ -67,7 +67,7 @@ test('who leaves the loop gets nothing more', async () => {
 	expect(await queue.next()).toEqual({ done: true, value: undefined });
 });
 
-test('who never reads is told so, and holds no memory for ever', async () => {
+test('fails and frees memory if nobody reads', async () => {
 	const queue = new EventQueue<Event>();
 	for (let index = 0; index <= MAX_UNREAD + 10; index++) {
 		queue.push(final(String(index)));

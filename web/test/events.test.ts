@@ -72,7 +72,7 @@ test('a final', () => {
 	});
 });
 
-test('a final with words, in no language, that failed', () => {
+test('a final with words, without a language, with an error', () => {
 	const words = [{ start: 0.52, end: 0.71, word: ' And', probability: 0.98 }];
 	expect(read({ ...FINAL, words, language: null, error: 'poison_job' })).toMatchObject({
 		words: [{ startSeconds: 0.52, endSeconds: 0.71, text: ' And', probability: 0.98 }],
@@ -86,7 +86,7 @@ test('progress', () => {
 	expect(read(message)).toEqual({ type: 'progress', receivedSample: 182400, safeSample: 176000 });
 });
 
-test('a warning, of a code that is known or not', () => {
+test('a warning with a known or an unknown code', () => {
 	const message = { type: 'warning', code: 'audio_gap', message: 'Gone.', gap_ms: 40 };
 	const warning = { type: 'warning', code: 'audio_gap', message: 'Gone.', gapMilliseconds: 40 };
 	expect(read(message)).toEqual(warning);
@@ -97,12 +97,12 @@ test('a warning, of a code that is known or not', () => {
 	});
 });
 
-test('another format is asked for', () => {
+test('switch_format', () => {
 	const message = { type: 'switch_format', format: 'pcm16', reason: 'why' };
 	expect(read(message)).toEqual(message);
 });
 
-test('an error, with or without a time to come back', () => {
+test('an error, with and without a retry time', () => {
 	const message = { type: 'error', code: 'queue_full', message: 'Full.', retryable: true };
 	const error = { ...message, retryAfterSeconds: null };
 	expect(read(message)).toEqual(error);
@@ -128,7 +128,7 @@ test('closed', () => {
 	});
 });
 
-test('what a later version says is passed over', () => {
+test('ignores messages of later versions', () => {
 	expect(read({ type: 'applause' })).toBeNull();
 	expect(read({ ...FINAL, mood: 'good' })).not.toHaveProperty('mood');
 });
@@ -145,6 +145,6 @@ test.each([
 	['null where a text has to be', JSON.stringify({ ...FINAL, text: null })],
 	['words that are no list', JSON.stringify({ ...FINAL, words: {} })],
 	['a word that is none', JSON.stringify({ ...FINAL, words: [null] })],
-])('what is not a message is refused: %s', (_, text) => {
+])('rejects an invalid message: %s', (_, text) => {
 	expect(() => parseEvent(text)).toThrow(expect.objectContaining({ code: 'bad_message' }));
 });

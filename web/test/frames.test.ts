@@ -5,7 +5,7 @@ import { FrameCutter } from '../src/frames.js';
 const counting = (samples: number): Float32Array =>
 	Float32Array.from({ length: samples }, (_, at) => (at + 1) / 32_768);
 
-test('samples become frames however they come', () => {
+test('cuts samples into frames, whatever the size of the input', () => {
 	const cutter = new FrameCutter(16_000);
 	const samples = counting(3 * FRAME_SAMPLES);
 	const frames = [
@@ -18,14 +18,14 @@ test('samples become frames however they come', () => {
 	expect(frames.flatMap(frame => [...frame])).toEqual(Array.from({ length: 960 }, (_, at) => at + 1));
 });
 
-test('what is too loud stays as loud as can be', () => {
+test('clips loud samples', () => {
 	const samples = new Float32Array(FRAME_SAMPLES);
 	samples.set([-1, 1, -1.5, 1.5, 0.5]);
 	const [frame] = new FrameCutter(16_000).push(samples);
 	expect([...(frame?.subarray(0, 5) ?? [])]).toEqual([-32_768, 32_767, -32_768, 32_767, 16_384]);
 });
 
-test('the end is filled up with silence', () => {
+test('pads the last frame with silence', () => {
 	const cutter = new FrameCutter(16_000);
 	cutter.push(counting(1));
 	const [frame, ...more] = cutter.finish(0);
@@ -34,13 +34,13 @@ test('the end is filled up with silence', () => {
 	expect(cutter.finish(0)).toEqual([]);
 });
 
-test('more silence follows if it is asked for', () => {
+test('adds the requested silence', () => {
 	const cutter = new FrameCutter(16_000);
 	cutter.push(counting(FRAME_SAMPLES));
 	expect(cutter.finish(104)).toHaveLength(1);
 });
 
-test('another rate is turned into ours, the end too', () => {
+test('resamples other rates, including the end', () => {
 	const cutter = new FrameCutter(48_000);
 	const frames = [...cutter.push(new Float32Array(9600).fill(0.5)), ...cutter.finish(0)];
 	expect(frames).toHaveLength(10);

@@ -15,7 +15,7 @@ function kept(frames: number): KeptAudio {
 const seqs = (found: readonly Frame[]): number[] => found.map(frame => frame.seq);
 const sent = (audio: KeptAudio): number[] => seqs(audio.nextFrames(10_000));
 
-test('frames are numbered, and lie one after the other', () => {
+test('numbers frames and places them one after another', () => {
 	const found = kept(3).nextFrames(10);
 	expect(seqs(found)).toEqual([0, 1, 2]);
 	expect(found.map(frame => frame.startSample)).toEqual([0, 320, 640]);
@@ -23,7 +23,7 @@ test('frames are numbered, and lie one after the other', () => {
 	expect(found.map(frame => frame.packet?.[0])).toEqual([0, 1, 2]);
 });
 
-test('frames are given up to a number or a place', () => {
+test('returns frames up to a number or a position', () => {
 	const audio = kept(10);
 	expect(seqs(audio.nextFrames(3))).toEqual([0, 1, 2]);
 	expect(seqs(audio.nextFrames(10, 4 * FRAME_SAMPLES + 1))).toEqual([3, 4]);
@@ -40,14 +40,14 @@ test.each([
 	[960, 3],
 	[961, 3],
 	[99_999, 10],
-])('sending goes on with the frame that holds sample %i', (sample, first) => {
+])('continues with the frame that contains sample %i', (sample, first) => {
 	const audio = kept(10);
 	sent(audio);
 	audio.rewind(sample);
 	expect(sent(audio)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9].slice(first));
 });
 
-test('what is safe is kept for as long as a server needs it to tune in', () => {
+test('keeps safe audio for the lead-in of a new session', () => {
 	const audio = kept(LEAD_IN_FRAMES + 10);
 	sent(audio);
 	audio.forget(LEAD_IN_SAMPLES);
@@ -59,7 +59,7 @@ test('what is safe is kept for as long as a server needs it to tune in', () => {
 	expect(audio.keptSamples).toBe(9 * FRAME_SAMPLES);
 });
 
-test('a mark that goes back or too far changes nothing', () => {
+test('ignores a safe position that decreases or exceeds the sent audio', () => {
 	const audio = kept(4);
 	audio.forget(2 * FRAME_SAMPLES);
 	audio.forget(0);
@@ -68,7 +68,7 @@ test('a mark that goes back or too far changes nothing', () => {
 	expect(audio.safeSample).toBe(4 * FRAME_SAMPLES);
 });
 
-test('sending never goes back to what is forgotten', () => {
+test('never sends dropped audio', () => {
 	const audio = kept(LEAD_IN_FRAMES + 10);
 	sent(audio);
 	audio.forget(LEAD_IN_SAMPLES + 5 * FRAME_SAMPLES);
@@ -76,7 +76,7 @@ test('sending never goes back to what is forgotten', () => {
 	expect(sent(audio)[0]).toBe(5);
 });
 
-test('too much of it lets the oldest go', () => {
+test('drops the oldest audio at the limit', () => {
 	const audio = kept(10);
 	audio.nextFrames(4);
 	audio.dropAbove(6 * FRAME_SAMPLES);
@@ -87,7 +87,7 @@ test('too much of it lets the oldest go', () => {
 	expect(sent(audio)).toEqual([7, 8, 9]);
 });
 
-test('old frames keep their packet alone', () => {
+test('keeps only the packet of an old frame', () => {
 	const audio = kept(PCM_KEPT_SAMPLES / FRAME_SAMPLES + 2);
 	const found = audio.nextFrames(10_000);
 	expect(found.slice(0, 3).map(frame => frame.pcm === null)).toEqual([true, true, false]);
@@ -95,7 +95,7 @@ test('old frames keep their packet alone', () => {
 	expect(found.every(frame => frame.packet !== null)).toBe(true);
 });
 
-test('samples without packets are kept however old', () => {
+test('keeps samples without packets regardless of age', () => {
 	const audio = new KeptAudio();
 	for (let index = 0; index < PCM_KEPT_SAMPLES / FRAME_SAMPLES + 2; index++) {
 		audio.append(new Int16Array(FRAME_SAMPLES), null);
@@ -103,7 +103,7 @@ test('samples without packets are kept however old', () => {
 	expect(audio.nextFrames(10_000).every(frame => frame.pcm !== null)).toBe(true);
 });
 
-test('frames that can not be sent as samples any more are dropped', () => {
+test('drops frames that can no longer be sent as samples', () => {
 	const audio = kept(PCM_KEPT_SAMPLES / FRAME_SAMPLES + 3);
 	expect(sent(audio)[0]).toBe(0);
 	audio.rewind(0);

@@ -11,18 +11,18 @@ test.each([
 	['NotReadableError', 'microphone_busy'],
 	['AbortError', 'microphone_busy'],
 	['TypeError', 'unsupported'],
-])('%s of the browser is %s', (name, code) => {
+])('reports %s as %s', (name, code) => {
 	const error = microphoneError(new DOMException('words of the browser', name));
 	expect(error.code).toBe(code);
 	expect(error.message).toMatch(/^(The|This|No) /);
 });
 
-test('a page of plain http is told why it gets none', async () => {
+test('explains the missing microphone on a page without HTTPS', async () => {
 	vi.stubGlobal('navigator', {});
 	await expect(openMicrophone()).rejects.toMatchObject({ code: 'unsupported' });
 });
 
-test('no rate is ever asked for, and a device only if it was chosen', async () => {
+test('constrains the device only if one is chosen, and never the rate', async () => {
 	const getUserMedia = vi.fn(() => Promise.resolve({}));
 	vi.stubGlobal('navigator', { mediaDevices: { getUserMedia } });
 	await openMicrophone();

@@ -19,7 +19,7 @@ function encoding() {
 	return { encoder, packets, failures, browser: FakeAudioEncoder.last };
 }
 
-test('each frame comes back with its packet, in order, however late', () => {
+test('returns each frame with its packet, in order', () => {
 	const { encoder, packets, browser } = encoding();
 	encoder.encode(frame(1));
 	encoder.encode(frame(2));
@@ -35,20 +35,20 @@ test('each frame comes back with its packet, in order, however late', () => {
 	expect(encoder.pendingFrames).toBe(0);
 });
 
-test('frames lie one after the other', () => {
+test('gives frames contiguous timestamps', () => {
 	const { encoder, browser } = encoding();
 	encoder.encode(frame(1));
 	encoder.encode(frame(2));
 	expect(browser.frames.map(({ timestamp }) => timestamp)).toEqual([0, 20_000]);
 });
 
-test.each([0, 160, 321, 960])('a frame of %i samples is refused', samples => {
+test.each([0, 160, 321, 960])('rejects a frame of %i samples', samples => {
 	expect(() => encoding().encoder.encode(new Int16Array(samples))).toThrow(
 		expect.objectContaining({ code: 'bad_parameters' }),
 	);
 });
 
-describe('an encoder that breaks is told once, and its frames are given back', () => {
+describe('reports a broken encoder once and returns its frames', () => {
 	test.each<[string, (browser: FakeAudioEncoder) => void]>([
 		['by its own word', browser => browser.init.error(new DOMException('gone'))],
 		['with packets of 40 ms', browser => browser.emit([GOOD_TOC | 1])],
@@ -70,7 +70,7 @@ describe('an encoder that breaks is told once, and its frames are given back', (
 		expect(browser.state).toBe('closed');
 	});
 
-	test('by not taking a frame', () => {
+	test('if it rejects a frame', () => {
 		const { encoder, failures, browser } = encoding();
 		browser.check = () => {
 			throw new Error('full');
@@ -80,7 +80,7 @@ describe('an encoder that breaks is told once, and its frames are given back', (
 		expect(encoder.takePending()).toHaveLength(1);
 	});
 
-	test('by falling behind for 5 s', () => {
+	test('if it is 5 s behind', () => {
 		const { encoder, failures } = encoding();
 		for (let index = 0; index < 250; index++) {
 			encoder.encode(frame(index));
@@ -91,7 +91,7 @@ describe('an encoder that breaks is told once, and its frames are given back', (
 		expect(encoder.takePending()).toHaveLength(251);
 	});
 
-	test('by leaving packets out', async () => {
+	test('if packets are missing', async () => {
 		const { encoder, failures, browser } = encoding();
 		encoder.encode(frame(1));
 		browser.frames.pop();
@@ -100,7 +100,7 @@ describe('an encoder that breaks is told once, and its frames are given back', (
 	});
 });
 
-test('a packet too many at the end is passed over', async () => {
+test('ignores a surplus packet at the end', async () => {
 	const { encoder, packets, failures, browser } = encoding();
 	encoder.encode(frame(1));
 	await encoder.flush();
@@ -109,8 +109,8 @@ test('a packet too many at the end is passed over', async () => {
 	expect(failures).toEqual([]);
 });
 
-describe('an encoder is supported', () => {
-	test('if it says that it does just what is wanted', async () => {
+describe('isSupported', () => {
+	test('is true if the browser confirms the exact configuration', async () => {
 		expect(await OpusEncoder.isSupported()).toBe(true);
 	});
 
@@ -126,17 +126,17 @@ describe('an encoder is supported', () => {
 			'takes another frame length',
 			config => ({ supported: true, config: { ...config, opus: { frameDuration: 60_000 } } }),
 		],
-	])('but not if it %s', async (_, answer) => {
+	])('is false if the browser %s', async (_, answer) => {
 		FakeAudioEncoder.support = config => Promise.resolve(answer(config));
 		expect(await OpusEncoder.isSupported()).toBe(false);
 	});
 
-	test('but not if it chokes on the question', async () => {
+	test('is false if the query fails', async () => {
 		FakeAudioEncoder.support = () => Promise.reject(new TypeError('opus?'));
 		expect(await OpusEncoder.isSupported()).toBe(false);
 	});
 
-	test('but not if there is none', async () => {
+	test('is false without an encoder', async () => {
 		vi.stubGlobal('AudioEncoder', undefined);
 		expect(await OpusEncoder.isSupported()).toBe(false);
 	});

@@ -22,16 +22,16 @@ test.each([
 	expect(readPacketHeader(new Uint8Array([toc(config, 0, 0)]))).toEqual({ channels: 1, milliseconds });
 });
 
-test('a packet holds one frame, two, or as many as it says', () => {
+test('reads the number of frames of a packet', () => {
 	const lengths = [0, 1, 2, 3].map(code => readPacketHeader(new Uint8Array([toc(9, 0, code), 0b11000011])));
 	expect(lengths.map(header => header?.milliseconds)).toEqual([20, 40, 40, 60]);
 });
 
-test('stereo says so', () => {
+test('reads the stereo flag', () => {
 	expect(readPacketHeader(new Uint8Array([toc(9, 1, 0)]))?.channels).toBe(2);
 });
 
-test('a packet without a header has none', () => {
+test('returns null for an empty packet', () => {
 	expect(readPacketHeader(new Uint8Array())).toBeNull();
 	expect(readPacketHeader(new Uint8Array([toc(9, 0, 3)]))).toBeNull();
 });

@@ -23,7 +23,7 @@ function flat(texts: object, path = ''): Map<string, unknown> {
 describe('the page', () => {
 	const { en, zh } = CAPTION_TEXTS;
 
-	it('says the same in English before and after its script has come', () => {
+	it('has the same English texts in HTML and in the script', () => {
 		const texts = flat(en);
 		const shown = [...read('../page/index.html').matchAll(/data-text="([^"]+)"[^>]*>([^<]*)</g)];
 		expect(shown.length).toBeGreaterThan(15);
@@ -32,7 +32,7 @@ describe('the page', () => {
 		}
 	});
 
-	it('has a sentence in each language for each problem', () => {
+	it('has a sentence for each problem in each language', () => {
 		expect([...flat(zh).keys()]).toEqual([...flat(en).keys()]);
 		for (const [name, sentence] of Object.entries(en.problems)) {
 			expect(sentence).toMatch(/[.?]$/);
@@ -40,7 +40,7 @@ describe('the page', () => {
 		}
 	});
 
-	it('has one for each error of the server that a page can meet', () => {
+	it('has a sentence for each server error that a page can receive', () => {
 		const codes = [...read('../../docs/http-api.md').matchAll(/^\| \d{3} \| (.+?) \|/gm)]
 			.flatMap(([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code = '']) => code))
 			.filter(code => code !== 'bad_request' && code !== 'opus_without_boundaries'); // bugs of the page's
@@ -48,7 +48,7 @@ describe('the page', () => {
 		expect(codes.filter(code => !(code in en.problems))).toEqual([]);
 	});
 
-	it('knows the languages that the server knows, and their names', () => {
+	it("lists the server's languages with their names", () => {
 		const table = /LANGUAGE_NAMES[^{]+\{([^}]+)\}/.exec(read('../../src/auricle/languages.py'))?.[1] ?? '';
 		expect(LANGUAGE_CODES).toEqual([...table.matchAll(/"(\w+)": "/g)].map(([, code]) => code));
 		const names = new Map(namedLanguages('en'));

@@ -10,7 +10,7 @@ test.each<StreamParameters>([
 	{ hotwords: Array<string>(100).fill('y'.repeat(100)) },
 	{ endpointMilliseconds: 100 },
 	{ endpointMilliseconds: 5000 },
-])('what the server takes is taken (%#)', asked => {
+])('accepts parameters that the server accepts (%#)', asked => {
 	expect(() => checkParameters(asked)).not.toThrow();
 });
 
@@ -22,7 +22,7 @@ test.each<StreamParameters>([
 	{ endpointMilliseconds: 5001 },
 	{ endpointMilliseconds: 500.5 },
 	{ endpointMilliseconds: NaN },
-])('what it would refuse is refused at once (%#)', asked => {
+])('rejects parameters that the server would reject (%#)', asked => {
 	expect(() => checkParameters(asked)).toThrow(BAD);
 });
 
@@ -32,10 +32,13 @@ test.each([
 	['https://captions.example/here/', 'wss://captions.example/here/v1/stream'],
 	['wss://captions.example/v1/stream', 'wss://captions.example/v1/stream'],
 	['ws://localhost:1/?x=1#y', 'ws://localhost:1/v1/stream'],
-])('%s is where %s is', (base, stream) => {
+])('resolves %s to %s', (base, stream) => {
 	expect(streamUrl(base).href).toBe(stream);
 });
 
-test.each(['', 'captions.example', 'ftp://captions.example', '/v1/stream'])('"%s" is no address', url => {
-	expect(() => streamUrl(url)).toThrow(BAD);
-});
+test.each(['', 'captions.example', 'ftp://captions.example', '/v1/stream'])(
+	'"%s" is not a valid address',
+	url => {
+		expect(() => streamUrl(url)).toThrow(BAD);
+	},
+);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type Fetch, whyRefused } from '../src/refusal.js';
+import { type Fetch, refusalReason } from '../src/refusal.js';
 
 const STREAM = new URL('ws://captions.example:6007/here/v1/stream');
 
@@ -28,62 +28,65 @@ function server(answers: Readonly<Record<string, Answer>>, asked: string[] = [])
 
 const error = (code: string) => ({ error: { code, message: 'x', retryable: true } });
 
-test('a server that starts is busy, for as long as it says', async () => {
+test('a starting server is busy for the time that it names', async () => {
 	const ask = server({ '/readyz': { status: 503, body: error('no_worker_ready'), retryAfter: '3' } });
-	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ cause: 'busy', retryAfterSeconds: 3 });
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({ cause: 'busy', retryAfterSeconds: 3 });
 });
 
-test('a server that goes restarts', async () => {
+test('a draining server is restarting', async () => {
 	const ask = server({ '/readyz': { status: 503, body: error('draining'), retryAfter: '2' } });
-	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({
 		cause: 'restarting',
 		retryAfterSeconds: 2,
 	});
 });
 
-test('a proxy that has no server behind it counts as nobody', async () => {
+test('a proxy without a server counts as unreachable', async () => {
 	const ask = server({ '/readyz': { status: 502, retryAfter: 'Wed, 21 Oct' } });
-	expect(await whyRefused(STREAM, undefined, ask)).toEqual({
+	expect(await refusalReason(STREAM, undefined, ask)).toEqual({
 		cause: 'network',
 		message: 'The server returned status 502.',
 		retryAfterSeconds: 0,
 	});
 });
 
-test('a wrong key is for good', async () => {
+test('a wrong key is final', async () => {
 	const asked: string[] = [];
 	const ask = server({ '/jobs/-': { status: 401 } }, asked);
-	expect(await whyRefused(STREAM, 'secret', ask)).toMatchObject({ code: 'unauthorized' });
+	expect(await refusalReason(STREAM, 'secret', ask)).toMatchObject({ code: 'unauthorized' });
 	expect(asked).toContain('/jobs/- Bearer secret');
 });
 
-test('a token whose time is over is told from one that is wrong', async () => {
+test('an expired token differs from a wrong one', async () => {
 	const ask = server({ '/jobs/-': { status: 401, body: error('token_expired') } });
-	expect(await whyRefused(STREAM, 'tok1.1.x', ask)).toMatchObject({ code: 'token_expired' });
+	expect(await refusalReason(STREAM, 'tok1.1.x', ask)).toMatchObject({ code: 'token_expired' });
 });
 
-test('a page of another site is for good', async () => {
+test('a rejected origin is final', async () => {
 	const ask = server({ '/jobs/-': { status: 403 } });
-	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ code: 'forbidden_origin' });
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({ code: 'forbidden_origin' });
 });
 
-test('a server without room is full', async () => {
+test('a server at its session limit is busy', async () => {
 	const ask = server({ '/health': { body: { sessions: { connected: 3, waiting: 1, max: 4 } } } });
-	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({
 		cause: 'busy',
 		message: 'The server is full.',
 		retryAfterSeconds: 2,
 	});
 });
 
-test('one that says nothing of itself is busy', async () => {
-	expect(await whyRefused(STREAM, undefined, server({}))).toMatchObject({
+test('a refusal without details counts as busy', async () => {
+	expect(await refusalReason(STREAM, undefined, server({}))).toMatchObject({
 		cause: 'busy',
 		message: 'The server accepts no new connections at the moment.',
 	});
 });
 
-test('nobody is nobody', async () => {
+test('a network error counts as unreachable', async () => {
 	const ask: Fetch = () => Promise.reject(new TypeError('Failed to fetch'));
-	expect(await whyRefused(STREAM, undefined, ask)).toMatchObject({ cause: 'network', retryAfterSeconds: 0 });
+	expect(await refusalReason(STREAM, undefined, ask)).toMatchObject({
+		cause: 'network',
+		retryAfterSeconds: 0,
+	});
 });

@@ -21,7 +21,7 @@ function difference(found: Float32Array, wanted: Float32Array, edge = 100): numb
 }
 
 test.each([8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])(
-	'a tone at %i Hz is the same tone at ours, at the same time',
+	'keeps a tone at %i Hz in frequency and time',
 	rateHz => {
 		const found = resampled(new Resampler(rateHz), tone(1000, rateHz, rateHz / 5));
 		expect(found.length).toBe(SAMPLE_RATE_HZ / 5);
@@ -29,12 +29,12 @@ test.each([8000, 11_025, 16_000, 22_050, 44_100, 48_000, 96_000, 192_000])(
 	},
 );
 
-test('what ours can not hold is gone, and not folded back', () => {
+test('removes frequencies above 8 kHz without aliasing', () => {
 	const found = resampled(new Resampler(48_000), tone(10_000, 48_000, 4800));
 	expect(difference(found, new Float32Array(found.length))).toBeLessThan(0.001);
 });
 
-test('pieces of any length give the same', () => {
+test('gives the same output for chunks of any size', () => {
 	const samples = tone(440, 44_100, 4410);
 	const whole = resampled(new Resampler(44_100), samples);
 	for (const piece of [1, 7, 441, 1000]) {
@@ -42,6 +42,6 @@ test('pieces of any length give the same', () => {
 	}
 });
 
-test.each([0, 7999, 192_001, 44_100.5, NaN])('nobody records at %d Hz', rateHz => {
+test.each([0, 7999, 192_001, 44_100.5, NaN])('rejects %d Hz', rateHz => {
 	expect(() => new Resampler(rateHz)).toThrow(expect.objectContaining({ code: 'bad_parameters' }));
 });

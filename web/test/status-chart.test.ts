@@ -9,25 +9,25 @@ function drawn(
 	return silhouette(at, values, 5, seconds => seconds, 60);
 }
 
-test('steps that follow each other are one shape', () => {
+test('joins consecutive steps in one shape', () => {
 	expect(drawn([10, 20])).toBe('M0 60V50H5V40H10V60Z');
 });
 
-test('a step stands for the time before it', () => {
+test('draws a step for the interval before its sample', () => {
 	expect(drawn([null, 60])).toBe('M5 60V0H10V60Z');
 });
 
-test('where nothing was, or nobody looked, there is nothing', () => {
+test('leaves gaps for zeros and missing samples', () => {
 	expect(drawn([10, 0, 10])).toBe('M0 60V50H5V60ZM10 60V50H15V60Z');
 	expect(drawn([10, 10], [5, 60])).toBe('M0 60V50H5V60ZM55 60V50H60V60Z');
 	expect(drawn([null, 0])).toBe('');
 });
 
-test('a sample that is a little late leaves no seam, and an early one does not overlap', () => {
+test('tolerates early and late samples', () => {
 	expect(drawn([10, 10], [5, 11])).toBe('M0 60V50H5V50H11V60Z');
 	expect(drawn([10, 10], [5, 8])).toBe('M0 60V50H5V50H8V60Z');
 });
 
-test('nothing is higher than the scale', () => {
+test('clips values at the scale', () => {
 	expect(drawn([90])).toBe('M0 60V0H5V60Z');
 });

@@ -7,7 +7,7 @@ import {
 	highest,
 	refusalsByReason,
 	refused,
-	remember,
+	mergeHistory,
 	roundUp,
 } from '../page/status-data.js';
 
@@ -49,8 +49,8 @@ function history(more: Partial<History> = {}): History {
 
 const times = (past: Past): number[] => past.samples.map(({ at }) => at - START);
 
-test('columns become samples', () => {
-	const { samples } = remember(
+test('converts columns to samples', () => {
+	const { samples } = mergeHistory(
 		null,
 		history({
 			samples: columns([START + 5, START + 10], {
@@ -71,39 +71,39 @@ test('columns become samples', () => {
 	]);
 });
 
-test('what is told again is known once', () => {
-	const known = remember(null, history({ exits: [CRASH] }));
+test('merges repeated samples', () => {
+	const known = mergeHistory(null, history({ exits: [CRASH] }));
 	const told = history({ samples: columns([START + 5, START + 10, START + 15]), exits: [CRASH] });
-	const past = remember(known, told);
+	const past = mergeHistory(known, told);
 	expect(times(past)).toEqual([5, 10, 15]);
 	expect(past.crashes).toEqual([CRASH]);
 });
 
-test('the newest crash comes first', () => {
+test('sorts crashes, newest first', () => {
 	const later = { ...CRASH, at: START + 9 };
-	expect(remember(null, history({ exits: [CRASH, later] })).crashes).toEqual([later, CRASH]);
+	expect(mergeHistory(null, history({ exits: [CRASH, later] })).crashes).toEqual([later, CRASH]);
 });
 
-test('what was before the server started anew is still known, for as long as the rest', () => {
-	const known = remember(null, history({ exits: [CRASH] }));
+test('keeps samples from before a restart', () => {
+	const known = mergeHistory(null, history({ exits: [CRASH] }));
 	const restart = { started_at: START + 30, exits: [] };
 	const anew = { ...restart, now: START + 36, samples: columns([START + 35]) };
-	const past = remember(known, history(anew));
+	const past = mergeHistory(known, history(anew));
 	expect(times(past)).toEqual([5, 10, 35]);
 	expect(past.crashes).toEqual([CRASH]);
 	expect(past.startedAt).toBe(START + 30);
-	expect(times(remember(past, history({ ...restart, now: START + 908, samples: columns([]) })))).toEqual([
+	expect(times(mergeHistory(past, history({ ...restart, now: START + 908, samples: columns([]) })))).toEqual([
 		10,
 	]);
 });
 
-test('a server that has not looked at itself yet is not taken for one from before', () => {
-	const known = remember(null, history());
-	const past = remember(known, history({ started_at: null, samples: columns([]) }));
+test('recognises a new server without samples', () => {
+	const known = mergeHistory(null, history());
+	const past = mergeHistory(known, history({ started_at: null, samples: columns([]) }));
 	expect(times(past)).toEqual([5, 10]);
 });
 
-test('scales end at round numbers', () => {
+test('rounds scales up', () => {
 	expect([0.3, 1, 1.1, 4, 9, 10, 11, 260, 7000].map(roundUp)).toEqual([
 		0.5, 1, 2, 5, 10, 10, 20, 500, 10_000,
 	]);

@@ -24,7 +24,7 @@ const VECTORS = JSON.parse(
 
 const timed = ({ start, end, text }: Span): Timed => ({ begin: start, end: Math.max(start, end), text });
 
-describe('subtitles are laid out as the server does it', () => {
+describe('lays out subtitles as the server does', () => {
 	test.each(VECTORS)('$name', vector => {
 		const sentences = vector.sentences.map(each => (each.words ?? [each]).map(timed));
 		const limits = { maxLineWidth: vector.max_line_width, maxLines: vector.max_lines };

@@ -6,10 +6,10 @@ import {
 	type FileFormat,
 	type Line,
 	type TranscriptLine,
-	written as writtenIn,
+	formatTranscript as writtenIn,
 } from '../page/transcript.js';
 
-const written = (
+const formatTranscript = (
 	lines: readonly TranscriptLine[],
 	format: FileFormat,
 	texts: (typeof CAPTION_TEXTS)['en' | 'zh'] = CAPTION_TEXTS.en,
@@ -26,26 +26,26 @@ const line = (startSeconds: number, endSeconds: number, text: string): Line => (
 const LINES = [line(0.4, 2.1, ' And so,'), line(3720.5, 3723.0015, 'my fellow Americans.')];
 
 describe('a transcript', () => {
-	it('is text, a line each', () => {
-		expect(written(LINES, 'txt')).toBe('And so,\nmy fellow Americans.\n');
+	it('is written as text, one line each', () => {
+		expect(formatTranscript(LINES, 'txt')).toBe('And so,\nmy fellow Americans.\n');
 	});
 
-	it('is SubRip', () => {
-		expect(written(LINES, 'srt')).toBe(
+	it('is written as SubRip', () => {
+		expect(formatTranscript(LINES, 'srt')).toBe(
 			'1\n00:00:00,400 --> 00:00:02,100\nAnd so,\n\n' +
 				'2\n01:02:00,500 --> 01:02:03,002\nmy fellow Americans.\n',
 		);
 	});
 
-	it('is WebVTT', () => {
-		expect(written(LINES, 'vtt')).toBe(
+	it('is written as WebVTT', () => {
+		expect(formatTranscript(LINES, 'vtt')).toBe(
 			'WEBVTT\n\n00:00:00.400 --> 00:00:02.100\nAnd so,\n\n' +
 				'01:02:00.500 --> 01:02:03.002\nmy fellow Americans.\n',
 		);
 	});
 
-	it('is JSON', () => {
-		expect(JSON.parse(written(LINES, 'json'))).toEqual({
+	it('is written as JSON', () => {
+		expect(JSON.parse(formatTranscript(LINES, 'json'))).toEqual({
 			text: 'And so, my fellow Americans.',
 			segments: [
 				{ start: 0.4, end: 2.1, text: 'And so,', language: 'en' },
@@ -71,46 +71,50 @@ describe('a transcript', () => {
 				'00:00:02.200 --> 00:00:34.000\n[31.8 s missing: server unreachable]\n\n' +
 				'00:00:34.000 --> 00:00:35.000\nBye.\n',
 		],
-	])('says in a %s where speech is missing', (format, expected) => {
-		expect(written([line(0.4, 2.1, 'And so,'), line(34, 35, 'Bye.'), lost], format)).toBe(expected);
+	])('marks lost speech in %s', (format, expected) => {
+		expect(formatTranscript([line(0.4, 2.1, 'And so,'), line(34, 35, 'Bye.'), lost], format)).toBe(expected);
 	});
 
-	it('has missing speech with start, end and reason in JSON', () => {
-		expect(JSON.parse(written([line(0.4, 2.1, 'And so,'), lost], 'json'))).toMatchObject({
+	it('lists lost speech with start, end and reason in JSON', () => {
+		expect(JSON.parse(formatTranscript([line(0.4, 2.1, 'And so,'), lost], 'json'))).toMatchObject({
 			text: 'And so,',
 			gaps: [{ start: 2.2, end: 34, code: 'unreachable', reason: 'server unreachable' }],
 		});
 	});
 
-	it('says what is missing in Chinese, too, and the code of an unknown reason', () => {
-		expect(written([lost], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：无法连接服务器]\n');
+	it('describes lost speech in Chinese, and an unknown reason by its code', () => {
+		expect(formatTranscript([lost], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：无法连接服务器]\n');
 		const failed = { ...lost, gap: 'poison_job' };
-		expect(written([failed], 'txt')).toBe('[31.8 s missing: not recognised (poison_job)]\n');
-		expect(written([failed], 'txt', CAPTION_TEXTS.zh)).toBe('[缺失 31.8 秒：未能识别（poison_job）]\n');
+		expect(formatTranscript([failed], 'txt')).toBe('[31.8 s missing: not recognised (poison_job)]\n');
+		expect(formatTranscript([failed], 'txt', CAPTION_TEXTS.zh)).toBe(
+			'[缺失 31.8 秒：未能识别（poison_job）]\n',
+		);
 	});
 
 	it.each<[FileFormat, string]>([
 		['txt', ''],
 		['srt', ''],
 		['vtt', 'WEBVTT\n'],
-	])('of nothing is an empty %s', (format, empty) => {
-		expect(written([], format)).toBe(empty);
-		expect(written([line(0, 1, ' \n')], format)).toBe(empty);
+	])('without lines is an empty %s', (format, empty) => {
+		expect(formatTranscript([], format)).toBe(empty);
+		expect(formatTranscript([line(0, 1, ' \n')], format)).toBe(empty);
 	});
 
-	it('has cues in order, none over another, and none without length', () => {
+	it('has ordered cues without overlap and with a duration', () => {
 		const lines = [line(2, 3, 'two.'), line(0, 2.5, 'one.'), line(3, 3, 'three.')];
-		expect([...written(lines, 'vtt').matchAll(/(\S+) --> (\S+)\n(\w+)/g)].map(([, ...cue]) => cue)).toEqual([
+		expect(
+			[...formatTranscript(lines, 'vtt').matchAll(/(\S+) --> (\S+)\n(\w+)/g)].map(([, ...cue]) => cue),
+		).toEqual([
 			['00:00:00.000', '00:00:01.600', 'one'],
 			['00:00:02.000', '00:00:03.000', 'two'],
 			['00:00:03.000', '00:00:04.000', 'three'],
 		]);
 	});
 
-	it('can not be broken by what is said', () => {
+	it('escapes markup in the text', () => {
 		const lines = [line(0, 1, 'a\n\n1\u2028--> <b>&')];
-		expect(written(lines, 'srt')).toBe('1\n00:00:00,000 --> 00:00:01,000\na 1 -> <b>&\n');
-		expect(written(lines, 'vtt')).toBe(
+		expect(formatTranscript(lines, 'srt')).toBe('1\n00:00:00,000 --> 00:00:01,000\na 1 -> <b>&\n');
+		expect(formatTranscript(lines, 'vtt')).toBe(
 			'WEBVTT\n\n00:00:00.000 --> 00:00:01.000\na 1 --&gt; &lt;b&gt;&amp;\n',
 		);
 	});

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { FRAME_SAMPLES } from '../src/audio-format.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
 import type { Format } from '../src/conversation.js';
-import { LiveSession } from '../src/live-session.js';
+import { ClientSession } from '../src/client-session.js';
 import { Uplink } from '../src/uplink.js';
 import { FakeAudioEncoder, installFakeEncoder } from './fakes/audio-encoder.js';
 
@@ -10,7 +10,7 @@ beforeEach(installFakeEncoder);
 afterEach(() => vi.unstubAllGlobals());
 
 /** A session that notes what it is given. */
-class NotingSession extends LiveSession {
+class NotingSession extends ClientSession {
 	readonly frames: string[] = [];
 
 	constructor(format: Format) {
@@ -35,7 +35,7 @@ function uplink(format: Format) {
 const sound = (value: number, frames = 1): Float32Array =>
 	new Float32Array(frames * FRAME_SAMPLES).fill(value / 32_768);
 
-test('frames are encoded, and the end comes after the last packet', async () => {
+test('encodes frames, and ends after the last packet', async () => {
 	const { session, up, onFrames } = uplink('opus');
 	up.push(sound(1), 16_000);
 	up.push(sound(2), 16_000);
@@ -47,7 +47,7 @@ test('frames are encoded, and the end comes after the last packet', async () => 
 	expect(onFrames).toHaveBeenCalled();
 });
 
-test('samples go up as they are where that is wanted', async () => {
+test('sends samples unencoded in PCM', async () => {
 	const { session, up } = uplink('pcm16');
 	up.push(sound(1), 16_000);
 	expect(session.frames).toEqual(['1']);
@@ -55,7 +55,7 @@ test('samples go up as they are where that is wanted', async () => {
 	expect(session.frames).toEqual(['1', 'end']);
 });
 
-test('an encoder that breaks loses nothing and mixes nothing up', async () => {
+test('loses nothing if the encoder breaks', async () => {
 	const { session, up } = uplink('opus');
 	up.push(sound(1), 16_000);
 	up.push(sound(2, 2), 16_000);
@@ -67,7 +67,7 @@ test('an encoder that breaks loses nothing and mixes nothing up', async () => {
 	expect(session.format).toBe('pcm16');
 });
 
-test('an encoder that breaks at the very end loses nothing', async () => {
+test('loses nothing if the encoder breaks at the end', async () => {
 	const { session, up } = uplink('opus');
 	up.push(sound(1), 16_000);
 	FakeAudioEncoder.last.flush = () => Promise.reject(new DOMException('gone'));
@@ -75,7 +75,7 @@ test('an encoder that breaks at the very end loses nothing', async () => {
 	expect(session.frames).toEqual(['1', '0', 'end']);
 });
 
-test('what waits for the encoder when the server wants samples goes first', () => {
+test('sends frames that wait for the encoder first when switching to PCM', () => {
 	const { session, up } = uplink('opus');
 	up.push(sound(1), 16_000);
 	session.switchToPcm('asked');
@@ -83,7 +83,7 @@ test('what waits for the encoder when the server wants samples goes first', () =
 	expect(session.frames).toEqual(['1', '2']);
 });
 
-test('another rate goes on after what was there of the one before', () => {
+test('continues after a change of the sample rate', () => {
 	const { session, up } = uplink('pcm16');
 	up.push(sound(1).subarray(0, 100), 16_000);
 	up.push(new Float32Array(4800).fill(0.5), 48_000);
@@ -91,7 +91,7 @@ test('another rate goes on after what was there of the one before', () => {
 	expect(session.frames.length).toBeGreaterThan(3);
 });
 
-test('a rate that is none changes nothing', () => {
+test('ignores an invalid sample rate', () => {
 	const { session, up } = uplink('pcm16');
 	expect(() => up.push(sound(1), 0)).toThrow(expect.objectContaining({ code: 'bad_parameters' }));
 	up.push(sound(2), 16_000);

@@ -18,7 +18,7 @@ const VECTORS = JSON.parse(
 const hex = (data: Uint8Array): string => Buffer.from(data).toString('hex');
 const bytes = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'hex'));
 
-describe('the wire format is pinned', () => {
+describe('matches the golden vectors', () => {
 	test.each(VECTORS.filter(vector => vector.fault === null))('$name', vector => {
 		const packets = vector.packets.map(packet => bytes(packet.payload));
 		const seq = vector.packets[0]?.seq;
@@ -27,34 +27,34 @@ describe('the wire format is pinned', () => {
 	});
 });
 
-test('there are vectors with numbers, vectors without, and some that wrap round', () => {
+test('covers vectors with, without and with wrapped numbers', () => {
 	const good = VECTORS.filter(vector => vector.fault === null);
 	expect(good.some(vector => vector.with_seq)).toBe(true);
 	expect(good.some(vector => !vector.with_seq)).toBe(true);
 	expect(good.some(vector => vector.packets[0]?.seq === 2 ** 32 - 1)).toBe(true);
 });
 
-test.each([0, 4001])('a packet of %i bytes is refused', size => {
+test.each([0, 4001])('rejects a packet of %i bytes', size => {
 	const packets = [new Uint8Array(1), new Uint8Array(size)];
 	expect(() => createPacketFormatData(packets)).toThrow(expect.objectContaining({ code: 'bad_parameters' }));
 });
 
-test.each([1, 4000])('a packet of %i bytes is taken', size => {
+test.each([1, 4000])('accepts a packet of %i bytes', size => {
 	expect(createPacketFormatData([new Uint8Array(size)]).length).toBe(2 + size);
 });
 
-test.each([-1, 0.5, 2 ** 32, NaN])('%d is no number for a packet', seq => {
+test.each([-1, 0.5, 2 ** 32, NaN])('rejects sequence number %d', seq => {
 	expect(() => createPacketFormatData([], { seq })).toThrow(
 		expect.objectContaining({ code: 'bad_parameters' }),
 	);
 });
 
-test('a packet that is part of a larger buffer is sent without its surroundings', () => {
+test("sends only the packet's part of a larger buffer", () => {
 	const packet = new Uint8Array([9, 1, 2, 9]).subarray(1, 3);
 	expect(hex(createPacketFormatData([packet]))).toBe('02000102');
 });
 
-test('samples follow their position, low bytes first', () => {
+test('sends little-endian samples after their position', () => {
 	const data = createPositionedSamples(2 ** 32 + 3, [new Int16Array([1, -2]), new Int16Array([256])]);
 	expect(hex(data)).toBe('0300000001000000' + '0100' + 'feff' + '0001');
 });

@@ -52,7 +52,7 @@ function feed(quanta: number): void {
 
 const stop = (): void => capture.port.onmessage({ data: { kind: 'stop' } });
 
-test('sound goes out in blocks of 20 ms, and none is lost', () => {
+test('posts audio in blocks of 20 ms without loss', () => {
 	feed(30);
 	expect(got.map(block => block?.length)).toEqual(Array<number>(4).fill(BLOCK_SAMPLES));
 	stop();
@@ -60,7 +60,7 @@ test('sound goes out in blocks of 20 ms, and none is lost', () => {
 	expect(all).toEqual(Array.from({ length: 30 * QUANTUM_SAMPLES }, (_, index) => index));
 });
 
-test('the end is told to both, and nothing comes after it', () => {
+test('announces the end to page and worker, and posts nothing after it', () => {
 	feed(1);
 	stop();
 	expect(got.at(-1)).toBeNull();
@@ -70,7 +70,7 @@ test('the end is told to both, and nothing comes after it', () => {
 	expect(got).toHaveLength(before);
 });
 
-test('a source that gives nothing yet is waited for', () => {
+test('waits for a source without audio', () => {
 	expect(capture.process([[]])).toBe(true);
 	expect(capture.process([])).toBe(true);
 	expect(got).toEqual([]);

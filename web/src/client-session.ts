@@ -1,9 +1,9 @@
 /**
  * When to connect, what to send, when to give up: the state of a stream, driven by events and monotonic time. Pure.
  *
- * Report events with {@link LiveSession.opened}, {@link LiveSession.received}, {@link LiveSession.lost} and
- * {@link LiveSession.refused}. Do what {@link LiveSession.poll} returns until it returns `null`; call it again after each
- * event and at {@link LiveSession.wakeAtSeconds}. {@link LiveSession.takeEvents} returns the events for the application.
+ * Report events with {@link ClientSession.opened}, {@link ClientSession.received}, {@link ClientSession.lost} and
+ * {@link ClientSession.refused}. Do what {@link ClientSession.poll} returns until it returns `null`; call it again after each
+ * event and at {@link ClientSession.wakeAtSeconds}. {@link ClientSession.takeEvents} returns the events for the application.
  *
  *     waiting -> connecting -> connected -> over
  *        ^___________|_____________|          failed: from any of them
@@ -11,7 +11,7 @@
 
 import { SAMPLE_RATE_HZ } from './audio-format.js';
 import { Backoff, type ClientRules } from './backoff.js';
-import { Conversation, type Format, type Told } from './conversation.js';
+import { Conversation, type Format, type ReportedEvent } from './conversation.js';
 import { AuricleError } from './errors.js';
 import { type Failed, parseEvent, type ServerEvent } from './events.js';
 import type { Change, StreamParameters } from './parameters.js';
@@ -29,7 +29,7 @@ export interface Disconnected {
 }
 
 /** Events for the application. */
-export type SessionEvent = Told | Disconnected;
+export type SessionEvent = ReportedEvent | Disconnected;
 
 /** Why a connection could not be opened. */
 export interface Refusal {
@@ -58,7 +58,7 @@ const OVERLOADED = 1013;
 type Phase = 'waiting' | 'connecting' | 'connected' | 'over' | 'failed';
 
 /** The state of a stream; see above. */
-export class LiveSession {
+export class ClientSession {
 	readonly #conversation: Conversation;
 	readonly #rules: ClientRules;
 	readonly #backoff: Backoff;
@@ -201,7 +201,7 @@ export class LiveSession {
 		if (this.#phase !== 'connected') {
 			return;
 		}
-		const told = this.#lastFailed;
+		const failure = this.#lastFailed;
 		const isMisplaced = this.#conversation.state === 'misplaced';
 		this.#conversation.disconnected();
 		if (isMisplaced) {
@@ -209,16 +209,16 @@ export class LiveSession {
 			this.#connectAt = nowSeconds;
 			return;
 		}
-		if (told?.retryable !== true && FATAL_CLOSE_CODES.has(closeCode)) {
-			const words = told?.message ?? (reason || `close code ${closeCode}`);
-			this.#fail(new AuricleError(told?.code ?? 'refused', `The server ended the stream: ${words}`));
+		if (failure?.retryable !== true && FATAL_CLOSE_CODES.has(closeCode)) {
+			const words = failure?.message ?? (reason || `close code ${closeCode}`);
+			this.#fail(new AuricleError(failure?.code ?? 'refused', `The server ended the stream: ${words}`));
 			return;
 		}
 		this.#comeBack(
 			{
 				cause: CAUSES[closeCode] ?? 'network',
-				message: SENTENCES[closeCode] ?? told?.message ?? 'The connection was lost.',
-				retryAfterSeconds: told?.retryAfterSeconds ?? 0,
+				message: SENTENCES[closeCode] ?? failure?.message ?? 'The connection was lost.',
+				retryAfterSeconds: failure?.retryAfterSeconds ?? 0,
 			},
 			nowSeconds,
 		);

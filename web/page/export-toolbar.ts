@@ -2,12 +2,18 @@
 
 import type { CaptionTexts } from './caption-texts.js';
 import { gapReason, gapText } from './gap-line.js';
-import { type FileFormat, FILE_FORMATS, MEDIA_TYPES, type TranscriptLine, written } from './transcript.js';
+import {
+	type FileFormat,
+	FILE_FORMATS,
+	MEDIA_TYPES,
+	type TranscriptLine,
+	formatTranscript,
+} from './transcript.js';
 
 const COPIED_MILLISECONDS = 2000;
 
 /** The buttons of one transcript. */
-export class TakeHome {
+export class ExportToolbar {
 	readonly element = document.createElement('div');
 	readonly #copy = button();
 	readonly #saves = FILE_FORMATS.map(format => [format, button(format.toUpperCase())] as const);
@@ -28,22 +34,22 @@ export class TakeHome {
 		this.element.append(this.#copy, saves);
 		this.#copy.hidden = !('clipboard' in navigator); // missing over plain HTTP
 		this.#copy.addEventListener('click', () => {
-			void navigator.clipboard.writeText(this.#written(lines(), 'txt')).then(() => {
+			void navigator.clipboard.writeText(this.#formatted(lines(), 'txt')).then(() => {
 				this.#copy.textContent = this.#texts.tools.copied;
-				setTimeout(() => this.speak(this.#texts), COPIED_MILLISECONDS);
+				setTimeout(() => this.render(this.#texts), COPIED_MILLISECONDS);
 			});
 		});
 		for (const [format, save] of this.#saves) {
 			save.addEventListener('click', () => {
-				const content = this.#written(lines(), format);
+				const content = this.#formatted(lines(), format);
 				saveFile(new Blob([content], { type: MEDIA_TYPES[format] }), `${name()}.${format}`);
 			});
 		}
-		this.speak(texts);
+		this.render(texts);
 	}
 
-	#written(lines: readonly TranscriptLine[], format: FileFormat): string {
-		return written(lines, format, {
+	#formatted(lines: readonly TranscriptLine[], format: FileFormat): string {
+		return formatTranscript(lines, format, {
 			text: line => gapText(line, this.#texts),
 			reason: line => gapReason(line, this.#texts),
 		});
@@ -57,7 +63,7 @@ export class TakeHome {
 	}
 
 	/** Changes the language. */
-	speak(texts: CaptionTexts): void {
+	render(texts: CaptionTexts): void {
 		this.#texts = texts;
 		this.#copy.textContent = texts.tools.copy;
 		this.#saves[0]?.[1].parentElement?.setAttribute('aria-label', texts.tools.download);

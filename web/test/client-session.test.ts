@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from '../src/audio-format.js';
 import { DEFAULT_RULES } from '../src/backoff.js';
 import { AuricleError } from '../src/errors.js';
-import { type Action, LiveSession, MAX_RETRY_AFTER_SECONDS, type Refusal } from '../src/live-session.js';
+import { type Action, ClientSession, MAX_RETRY_AFTER_SECONDS, type Refusal } from '../src/client-session.js';
 
 const RULES = { ...DEFAULT_RULES, firstDelaySeconds: 1, maxDelaySeconds: 8, patienceSeconds: 100 };
 const READY = message('ready', {
@@ -34,12 +34,12 @@ function marks(received: number, safe = 0): string {
 	return message('progress', { received, safe });
 }
 
-function fresh(rules = RULES): LiveSession {
-	return new LiveSession({}, 'pcm16', rules, () => 1);
+function fresh(rules = RULES): ClientSession {
+	return new ClientSession({}, 'pcm16', rules, () => 1);
 }
 
 /** Does all that is to be done at once; returns it in short. */
-function actions(live: LiveSession, now: number): string[] {
+function actions(live: ClientSession, now: number): string[] {
 	const found: string[] = [];
 	for (let action = live.poll(now); action !== null; action = live.poll(now)) {
 		found.push(inShort(action));
@@ -55,7 +55,7 @@ function inShort(action: Action): string {
 }
 
 /** Returns a stream whose first session is there, at second 0. */
-function connected(rules = RULES): LiveSession {
+function connected(rules = RULES): ClientSession {
 	const live = fresh(rules);
 	actions(live, 0);
 	live.opened(0);
@@ -65,14 +65,14 @@ function connected(rules = RULES): LiveSession {
 	return live;
 }
 
-function speak(live: LiveSession, seconds: number): void {
+function speak(live: ClientSession, seconds: number): void {
 	for (let frame = 0; frame < (seconds * SAMPLE_RATE_HZ) / FRAME_SAMPLES; frame++) {
 		live.append(new Int16Array(FRAME_SAMPLES), null);
 	}
 }
 
 describe('connecting', () => {
-	test('begins at once, and opens with start', () => {
+	test('starts immediately and opens with start', () => {
 		const live = fresh();
 		expect(live.wakeAtSeconds).toBe(-Infinity);
 		expect(actions(live, 0)).toEqual(['connect']);
@@ -85,7 +85,7 @@ describe('connecting', () => {
 		expect(actions(live, 1)).toEqual(['audio']);
 	});
 
-	test('to nobody fails at once, if nobody was ever there', () => {
+	test('fails immediately if no server has ever answered', () => {
 		const live = fresh();
 		actions(live, 0);
 		live.refused(NOBODY, 1);
@@ -94,7 +94,7 @@ describe('connecting', () => {
 		expect(actions(live, 99)).toEqual(['drop']);
 	});
 
-	test('to a server that is full goes on for as long as patience lasts', () => {
+	test('retries a full server until patience ends', () => {
 		const live = fresh();
 		actions(live, 0);
 		live.refused(BUSY, 0);
@@ -108,14 +108,14 @@ describe('connecting', () => {
 		expect(live.failure).toMatchObject({ code: 'unreachable' });
 	});
 
-	test('waits no longer than is reasonable, whatever the server says', () => {
+	test('limits the retry time that a server requests', () => {
 		const live = fresh({ ...RULES, patienceSeconds: Infinity });
 		actions(live, 0);
 		live.refused({ ...BUSY, retryAfterSeconds: 10 ** 9 }, 0);
 		expect(live.wakeAtSeconds).toBe(MAX_RETRY_AFTER_SECONDS + 1);
 	});
 
-	test('that takes too long is given up', () => {
+	test('is abandoned after a time limit', () => {
 		const live = connected();
 		live.lost(1006, '', 10);
 		actions(live, 11);
@@ -125,7 +125,7 @@ describe('connecting', () => {
 		expect(live.takeEvents()).toMatchObject([{ type: 'disconnected', cause: 'network' }]);
 	});
 
-	test('with a wrong key is never tried again', () => {
+	test('is not retried with a wrong key', () => {
 		const live = fresh();
 		actions(live, 0);
 		live.failed(new AuricleError('unauthorized', 'No.'));
@@ -153,7 +153,7 @@ describe('a connection that ends', () => {
 		expect(actions(live, 11)).toEqual(['resume']);
 	});
 
-	test('is come back from when the server says so', () => {
+	test('is followed by a reconnection at the time that the server names', () => {
 		const live = connected();
 		const error = { code: 'draining', message: 'Restarts.', retryable: true, retry_after_s: 3 };
 		live.received(message('error', error), 10);
@@ -161,7 +161,7 @@ describe('a connection that ends', () => {
 		expect(live.wakeAtSeconds).toBe(14);
 	});
 
-	test.each([1002, 1003, 1007, 1008, 1009, 1010])('with %i would end in the same way again', code => {
+	test.each([1002, 1003, 1007, 1008, 1009, 1010])('is final with close code %i', code => {
 		const live = connected();
 		live.received(message('error', { code: 'bad_audio', message: 'Why.', retryable: false }), 10);
 		live.lost(code, 'reason', 10);
@@ -171,7 +171,7 @@ describe('a connection that ends', () => {
 		});
 	});
 
-	test('for a rate limit is come back from', () => {
+	test('is followed by a reconnection after a rate limit', () => {
 		const live = connected();
 		const error = { code: 'rate_limited', message: 'Too much.', retryable: true, retry_after_s: 7 };
 		live.received(message('error', error), 10);
@@ -186,7 +186,7 @@ describe('a connection that ends', () => {
 		});
 	});
 
-	test('is forgotten with its error: the next has reasons of its own', () => {
+	test('does not carry its error to the next one', () => {
 		const live = connected();
 		live.received(message('error', { code: 'x', message: 'Why.', retryable: false }), 10);
 		live.lost(1006, '', 10);
@@ -196,7 +196,7 @@ describe('a connection that ends', () => {
 		expect(live.failure).toMatchObject({ code: 'refused', message: 'The server ended the stream: go' });
 	});
 
-	test('again and again is come back from more slowly, until work is done', () => {
+	test('is followed by ever slower reconnections until work is done', () => {
 		const live = connected();
 		const waits: number[] = [];
 		let now = 10;
@@ -220,7 +220,7 @@ describe('a connection that ends', () => {
 });
 
 describe('silence', () => {
-	test('of a server that owes an answer is the end of a connection', () => {
+	test('of a server that must answer ends the connection', () => {
 		const live = connected();
 		speak(live, 3);
 		expect(actions(live, 50)).toContain('audio');
@@ -232,7 +232,7 @@ describe('silence', () => {
 		]);
 	});
 
-	test('of one that owes nothing is none of our business', () => {
+	test('of a server without pending work is ignored', () => {
 		const live = connected();
 		for (let now = 0; now < 1000; now += RULES.keepaliveSeconds) {
 			expect(actions(live, now)).not.toContain('drop');
@@ -248,7 +248,7 @@ describe('silence', () => {
 		expect(actions(live, 19)).toEqual(['drop']);
 	});
 
-	test('after the last audio may be longer', () => {
+	test('may be longer after the last audio', () => {
 		const live = connected();
 		live.finish();
 		expect(actions(live, 0)).toEqual(['stop']);
@@ -257,7 +257,7 @@ describe('silence', () => {
 		expect(live.failure).toBeNull();
 	});
 
-	test('before ready is not waited out', () => {
+	test('before ready ends the connection', () => {
 		const live = fresh();
 		actions(live, 0);
 		live.opened(0);
@@ -265,7 +265,7 @@ describe('silence', () => {
 		expect(actions(live, RULES.silenceSeconds)).toEqual(['drop']);
 	});
 
-	test('of our own is broken now and then', () => {
+	test('of the client is interrupted by keep-alive messages', () => {
 		const live = connected();
 		expect(live.wakeAtSeconds).toBe(RULES.keepaliveSeconds);
 		expect(actions(live, RULES.keepaliveSeconds)).toEqual(['keepalive']);
@@ -273,14 +273,14 @@ describe('silence', () => {
 	});
 });
 
-test('what the connection does not take yet waits', () => {
+test('messages wait while the connection is busy', () => {
 	const live = connected();
 	speak(live, 1);
 	expect(live.poll(0, false)).toBeNull();
 	expect(actions(live, 0)).toEqual(['audio']);
 });
 
-test('the last final ends it', () => {
+test('ends with the last final', () => {
 	const live = connected();
 	live.finish();
 	actions(live, 0);
@@ -294,7 +294,7 @@ test('the last final ends it', () => {
 	expect(live.wakeAtSeconds).toBe(Infinity);
 });
 
-test('what is not a message ends it too', () => {
+test('ends with an invalid message', () => {
 	const live = connected();
 	live.received('{', 1);
 	expect(live.failure).toMatchObject({ code: 'bad_message' });
@@ -303,15 +303,15 @@ test('what is not a message ends it too', () => {
 	expect(live.takeEvents()).toEqual([]);
 });
 
-test('speech that waits for too long gives way, the oldest first', () => {
+test('drops the oldest waiting speech', () => {
 	const live = connected();
 	live.lost(1006, '', 1);
 	speak(live, RULES.maxKeptSeconds + 1);
 	expect(live.droppedSamples).toBe(SAMPLE_RATE_HZ);
 });
 
-test('an encoder that fails is told, and PCM follows', () => {
-	const live = new LiveSession({}, 'opus', RULES);
+test('reports a failed encoder and continues in PCM', () => {
+	const live = new ClientSession({}, 'opus', RULES);
 	live.switchToPcm('It broke.');
 	expect(live.format).toBe('pcm16');
 	expect(live.takeEvents()).toEqual([
