@@ -6,7 +6,7 @@ hardly louder, its probability of speech is 0 and Silero does not run. When the 
 first processes the preceding windows, so that its state is as if it had run all along. Where noise
 keeps the gate open in a pause, Silero is restarted in the same way. Otherwise its state would
 depend on audio minutes ago, and a resumed session would find other utterances.
-(``research/vad.py``, ``docs/decisions/006-a-gate-before-the-voice-detector.md``)
+(``research/vad.py``, ``docs/decisions/006-energy-gate-before-the-voice-detector.md``)
 """
 
 from collections import deque
