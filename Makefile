@@ -135,25 +135,23 @@ $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page
 	@echo "web: building the pages"
 	@cd web && $(WITH_NODE) npm run --silent build:page
 
-# The clients that people have, unmodified: each in an environment of its own below .cache/clients.
-CLIENTS := .cache/clients
-CLIENT_ENVIRONMENTS := \
-	$(patsubst tests/clients/requirements-%.txt,$(CLIENTS)/%/ready,$(wildcard tests/clients/requirements-*.txt)) \
-	$(patsubst tests/clients/%/package-lock.json,$(CLIENTS)/%/ready,$(wildcard tests/clients/npm-*/package-lock.json))
-.PHONY: test-clients
-test-clients: setup $(CLIENT_ENVIRONMENTS) ## Try the server with other people's clients: SDKs, agents
-	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
-
-$(CLIENTS)/npm-%/ready: tests/clients/npm-%/package-lock.json
-	@echo "test-clients: installing npm-$*"
+# Environments apart from .venv, each from its lock: those of tools, and those of clients, unmodified.
+ENV := .cache/env
+$(ENV)/npm-%/ready: tests/clients/npm-%/package-lock.json
+	@echo "setup: installing npm-$*"
 	@rm -rf "$(@D)" && mkdir -p "$(@D)" && cp $(<D)/package*.json "$(@D)"
 	@cd "$(@D)" && $(WITH_NODE) npm ci --silent --no-audit --no-fund && touch ready
 
-$(CLIENTS)/%/ready: tests/clients/requirements-%.txt
-	@echo "test-clients: installing $*"
+$(ENV)/%/ready: requirements/%.txt
+	@echo "setup: installing $*"
 	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
 	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< && touch $@
+
+CLIENTS := $(basename $(notdir $(wildcard requirements/client-*.txt))) $(notdir $(wildcard tests/clients/npm-*))
+.PHONY: test-clients
+test-clients: setup $(CLIENTS:%=$(ENV)/%/ready) ## Try the server with other people's clients: SDKs, agents
+	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
 
 # Recognisers on Ray Serve, in an environment of their own: Ray is half a gigabyte.
 CLUSTER := .cache/cluster
@@ -178,7 +176,7 @@ setup-cluster:
 	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock
 	@$(MAKE) "$(CLUSTER)/ready"
 
-$(CLUSTER)/ready: tests/cluster/requirements-ray.txt
+$(CLUSTER)/ready: requirements/ray.txt
 	@echo "test-cluster: installing Ray"
 	@"$(CLUSTER)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
 		--require-hashes --no-deps -r $< 2>"$(@D)/pip.log" && : >$@ || { \
@@ -186,64 +184,36 @@ $(CLUSTER)/ready: tests/cluster/requirements-ray.txt
 		grep -q "No matching distribution found for ray==" "$(@D)/pip.log" && \
 		echo "there is no Ray for $$("$(CLUSTER)/bin/python" -V) on this system" >$@; }
 
-# The files of deploy/: validators in an environment of their own; what else is there is used (nginx, haproxy, kustomize).
-DEPLOY := .cache/deploy
+# What else is there is used: nginx, haproxy, kustomize, promtool.
 .PHONY: test-deploy
-test-deploy: setup $(DEPLOY)/ready ## Check the files of deploy/, and run nginx and HAProxy with them
+test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run nginx and HAProxy with them
 	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
 
-$(DEPLOY)/ready: deploy/requirements-checks.txt
-	@echo "test-deploy: installing the validators"
-	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
-	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --no-deps -r $< && touch $@
-
 # What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.
-FUZZ := .cache/fuzz
 .PHONY: fuzz
-fuzz: setup $(FUZZ)/atheris/ready ## Feed wrong bytes to all that parses (ARGS="--runs 100000 --target ogg")
-	@PYTHONPATH="$(FUZZ)/atheris" "$(BIN)/python" -m fuzz $(ARGS)
+fuzz: setup $(ENV)/atheris/ready ## Feed wrong bytes to all that parses (ARGS="--runs 100000 --target ogg")
+	@PYTHONPATH="$$(echo $(ENV)/atheris/lib/python*/site-packages)" "$(BIN)/python" -m fuzz $(ARGS)
 
 .PHONY: fuzz-api
-fuzz-api: setup $(FUZZ)/api/ready ## Send a real server whatever its OpenAPI document allows, and forbids
-	@"$(BIN)/python" -m fuzz.api "$(FUZZ)/api/bin/schemathesis" $(ARGS)
-
-$(FUZZ)/atheris/ready: fuzz/requirements-atheris.txt
-	@echo "fuzz: installing atheris"
-	@rm -rf "$(@D)" && "$(BIN)/python" -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --no-deps --target "$(@D)" -r $< && touch $@
-
-$(FUZZ)/api/ready: fuzz/requirements-api.txt
-	@echo "fuzz-api: installing schemathesis"
-	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
-	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --no-deps -r $< && touch $@
+fuzz-api: setup $(ENV)/schemathesis/ready ## Send a real server whatever its OpenAPI document allows, and forbids
+	@"$(BIN)/python" -m fuzz.api "$(ENV)/schemathesis/bin/schemathesis" $(ARGS)
 
 # mutmut's environment borrows the packages of .venv, but not Auricle: only the copy is there to be tested.
-MUTANTS := .cache/mutants
 .PHONY: mutants
-mutants: setup $(MUTANTS)/ready ## Break the code in small ways: do its tests notice? (ARGS="policy framer")
-	@"$(MUTANTS)/venv/bin/python" -m research.mutants $(ARGS)
-
-$(MUTANTS)/ready: research/requirements-mutants.txt
-	@echo "mutants: installing mutmut"
-	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)/venv"
-	@"$(@D)/venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --no-deps -r $<
+mutants: setup $(ENV)/mutants/ready ## Break the code in small ways: do its tests notice? (ARGS="policy framer")
 	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
-		"$(BIN)/python" -c "$$where" >"$$("$(@D)/venv/bin/python" -c "$$where")/development.pth"
-	@touch $@
+		"$(BIN)/python" -c "$$where" >"$$("$(ENV)/mutants/bin/python" -c "$$where")/development.pth"
+	@"$(ENV)/mutants/bin/python" -m research.mutants $(ARGS)
 
 # What the packages are that the lock files pin: their flaws, a list of them, their licences.
-SUPPLY := .cache/supply
 .PHONY: audit
-audit: setup $(SUPPLY)/ready ## Look up known vulnerabilities of all that is pinned (ARGS=--skips-are-fine)
-	@$(WITH_NODE) "$(BIN)/python" -m supply.audit "$(SUPPLY)/bin/pip-audit" $(ARGS)
+audit: setup $(ENV)/supply/ready ## Look up known vulnerabilities of all that is pinned (ARGS=--skips-are-fine)
+	@$(WITH_NODE) "$(BIN)/python" -m supply.audit "$(ENV)/supply/bin/pip-audit" $(ARGS)
 
 .PHONY: sbom
-sbom: setup $(SUPPLY)/ready ## List all that is pinned in dist/, as CycloneDX
+sbom: setup $(ENV)/supply/ready ## List all that is pinned in dist/, as CycloneDX
 	@mkdir -p dist
-	@PYTHONWARNINGS=ignore "$(SUPPLY)/bin/cyclonedx-py" requirements requirements.lock \
+	@PYTHONWARNINGS=ignore "$(ENV)/supply/bin/cyclonedx-py" requirements requirements.lock \
 		--pyproject pyproject.toml --output-reproducible -o dist/auricle.cdx.json
 	@cd web && $(WITH_NODE) npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
 	@ls dist/*.cdx.json
@@ -252,12 +222,6 @@ sbom: setup $(SUPPLY)/ready ## List all that is pinned in dist/, as CycloneDX
 licences: setup ## Check the licences of all that Auricle runs with, and list them in docs/licences.md
 	@"$(BIN)/python" -m supply.licences >docs/licences.md.new || { rm docs/licences.md.new; exit 1; }
 	@mv docs/licences.md.new docs/licences.md
-
-$(SUPPLY)/ready: supply/requirements-tools.txt
-	@echo "supply: installing the tools"
-	@rm -rf "$(@D)" && "$(BIN)/python" -m venv "$(@D)"
-	@"$(@D)/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
-		--require-hashes --no-deps -r $< && touch $@
 
 .PHONY: dev-cert
 dev-cert: ## Make a certificate of your own, so that phones give the page the microphone (ARGS="NAME")
@@ -285,14 +249,14 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
 	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
-	for tools in */requirements-*.in tests/clients/requirements-*.in; do \
-		$(LOCK) $$tools -o $${tools%.in}.txt || exit 1; \
+	for lock in $(basename $(notdir $(wildcard requirements/*.txt))); do \
+		case $$lock in mutants | ray) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
+		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
-	$(LOCK) -c requirements-dev.lock tests/cluster/requirements-ray.in -o tests/cluster/requirements-ray.txt
 
 .PHONY: clean
 clean: ## Remove .venv and all that was built or cached
-	rm -rf "$(VENV)" dist build htmlcov $(CLUSTER) $(DEPLOY) $(FUZZ) $(SUPPLY) .cache/node .coverage .coverage.* bench/results
-	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static $(CLIENTS)
+	rm -rf "$(VENV)" .cache dist build htmlcov .coverage .coverage.* bench/results
+	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find $(PYTHON_CODE) -name __pycache__ -type d -prune -exec rm -rf {} +

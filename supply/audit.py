@@ -1,6 +1,6 @@
 """Looks up all that the lock files pin in the databases of known vulnerabilities.
 
-    python -m supply.audit .cache/supply/bin/pip-audit [--skips-are-fine]
+    python -m supply.audit .cache/env/supply/bin/pip-audit [--skips-are-fine]
 
 pip-audit says "No known vulnerabilities found" and ends with 0 even when it could look up nothing,
 and leaves out what other systems or Pythons would install. So this counts: what was not looked up

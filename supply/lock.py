@@ -19,22 +19,10 @@ class Pin(NamedTuple):
 
 def python_locks() -> list[Path]:
     """Return every lock file for pip, that of the server first."""
-    folders = [
-        ROOT / name
-        for name in (
-            "deploy",
-            "fuzz",
-            "research",
-            "supply",
-            "tests/clients",
-            "tests/cluster",
-            "web",
-        )
-    ]
     return [
         ROOT / "requirements.lock",
         ROOT / "requirements-dev.lock",
-        *(path for folder in folders for path in sorted(folder.glob("requirements-*.txt"))),
+        *sorted(ROOT.glob("requirements/*.txt")),
     ]
 
 

@@ -1,7 +1,7 @@
 """Clients as others have them: unmodified, each in an environment of its own, run as programs.
 
-``make test-clients`` makes the environments: for Python from ``requirements-NAME.txt``, for Node
-from ``npm-NAME/package-lock.json``. A program is a snippet of ``docs/clients`` or a file of
+``make test-clients`` makes the environments: for Python from ``requirements/client-NAME.txt``, for
+Node from ``npm-NAME/package-lock.json``. A program is a snippet of ``docs/clients`` or a file of
 ``programs/``; what it prints last is often JSON.
 """
 
@@ -16,14 +16,14 @@ from pathlib import Path
 
 from tests.support.command import LIMIT_S, ROOT
 
-ENVIRONMENTS = ROOT / ".cache" / "clients"
+ENVIRONMENTS = ROOT / ".cache" / "env"
 PROGRAMS = ROOT / "tests" / "clients" / "programs"
 PAGES = ROOT / "docs" / "clients"
 
 
 @dataclass(frozen=True)
 class Client:
-    """One environment: ``openai`` is for Python, ``npm-openai`` for Node."""
+    """One environment: ``client-openai`` is for Python, ``npm-openai`` for Node."""
 
     name: str
 
@@ -39,11 +39,11 @@ class Client:
 
     def version(self, package: str) -> str:
         """Return the version that a package is pinned to."""
-        here = ROOT / "tests" / "clients"
         if self.is_node:
-            lock = json.loads((here / self.name / "package-lock.json").read_text())
+            path = ROOT / "tests" / "clients" / self.name / "package-lock.json"
+            lock = json.loads(path.read_text())
             return str(lock["packages"][f"node_modules/{package}"]["version"])
-        pins = (here / f"requirements-{self.name}.txt").read_text()
+        pins = (ROOT / "requirements" / f"{self.name}.txt").read_text()
         found = re.search(rf"^{re.escape(package)}==(\S+)", pins, re.MULTILINE)
         assert found, package
         return found[1]

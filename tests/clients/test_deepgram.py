@@ -18,8 +18,8 @@ from tests.support.clips import CLIPS, Clip
 
 pytestmark = pytest.mark.model
 
-PYTHON, NODE = Client("deepgram"), Client("npm-deepgram")
-LIVEKIT, PIPECAT = Client("livekit"), Client("pipecat")
+PYTHON, NODE = Client("client-deepgram"), Client("npm-deepgram")
+LIVEKIT, PIPECAT = Client("client-livekit"), Client("client-pipecat")
 FELLOW, SHORT, PAIR, STORY = (
     CLIPS[name] for name in ("fellow.wav", "short.wav", "pair.wav", "story.ogg")
 )

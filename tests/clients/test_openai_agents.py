@@ -11,7 +11,7 @@ from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.model
 
-LIVEKIT, PIPECAT = Client("livekit"), Client("pipecat")
+LIVEKIT, PIPECAT = Client("client-livekit"), Client("client-pipecat")
 SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
 
 

@@ -19,7 +19,7 @@ from tests.support.command import LIMIT_S, ROOT
 
 pytestmark = pytest.mark.model
 
-PYTHON, NODE = Client("openai"), Client("npm-openai")
+PYTHON, NODE = Client("client-openai"), Client("npm-openai")
 FELLOW, SHORT, PAIR, STORY = (
     CLIPS[name] for name in ("fellow.wav", "short.wav", "pair.wav", "story.ogg")
 )
@@ -50,7 +50,7 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
 
 def cues(kind: str, text: str) -> list[tuple[float, float, str]]:
     """Return subtitles as a well-kept parser reads them; it raises for what is malformed."""
-    found = json.loads(Client("subtitles").run(program("subtitles.py"), kind, text))
+    found = json.loads(Client("client-subtitles").run(program("subtitles.py"), kind, text))
     return [tuple(cue) for cue in found]
 
 

@@ -20,7 +20,11 @@ from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 
-OPENAI, LIVEKIT, PIPECAT = Client("openai"), Client("livekit"), Client("pipecat")
+OPENAI, LIVEKIT, PIPECAT = (
+    Client("client-openai"),
+    Client("client-livekit"),
+    Client("client-pipecat"),
+)
 FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 PCM = {"type": "audio/pcm", "rate": 24_000}

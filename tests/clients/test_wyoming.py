@@ -16,7 +16,7 @@ from tests.support.clips import CLIPS, words
 
 pytestmark = pytest.mark.model
 
-WYOMING = Client("wyoming")
+WYOMING = Client("client-wyoming")
 FELLOW, PAIR = CLIPS["fellow.wav"], CLIPS["pair.wav"]
 NAMED = f"wyoming {WYOMING.version('wyoming')}"
 

@@ -146,7 +146,7 @@ def test_the_recognisers_are_what_kuberay_knows() -> None:
     [workers] = cluster["workerGroupSpecs"]
     numbers = {"replicas", "minReplicas", "maxReplicas"}
     assert set(workers) == {"groupName", "rayStartParams", "template"} | numbers
-    pinned = (ROOT / "tests" / "cluster" / "requirements-ray.txt").read_text()
+    pinned = (ROOT / "requirements" / "ray.txt").read_text()
     assert f"\nray=={cluster['rayVersion']} " in pinned
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.command import ROOT
 
-TOOLS = ROOT / ".cache" / "deploy" / "bin"
+TOOLS = ROOT / ".cache" / "env" / "deploy" / "bin"
 DEPLOY = ROOT / "deploy"
 
 TO_JSON = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(sys.stdin))))"

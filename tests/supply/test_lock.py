@@ -21,8 +21,11 @@ def test_every_lock_of_the_repository_is_known() -> None:
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name != "node_modules" and name[0] != "."]
         for file in files:
-            if re.fullmatch(r"requirements.*\.txt|.*\.lock|package-lock\.json", file):
-                there.add(Path(folder, file))
+            path = Path(folder, file)
+            if re.search(
+                r"requirements[^/]*(/[^/]*)?\.txt$|\.lock$|/package-lock\.json$", str(path)
+            ):
+                there.add(path)
     assert there == {*python_locks(), *npm_locks()}
 
 
