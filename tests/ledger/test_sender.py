@@ -1,0 +1,156 @@
+"""The sender against real HTTP servers on this machine."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import anyio
+import pytest
+
+from auricle.ledger.sender import WebhookSender
+from auricle.ledger.webhook import WebhookRequest, new_request
+
+BODY = b'{"type": "job.done"}'
+
+
+class Receiver(ThreadingHTTPServer):
+    """Records requests and answers as its path says."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.is_closing = threading.Event()
+
+    def url(self, path: str = "/200", host: str = "127.0.0.1") -> str:
+        """Return a URL of the receiver."""
+        return f"http://{host}:{self.server_address[1]}{path}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers with the status in the path."""
+
+    server: Receiver
+
+    def do_POST(self) -> None:
+        """Record the request and answer."""
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.server.requests.append((self.path, dict(self.headers), body))
+        if self.path == "/hang":
+            self.server.is_closing.wait(60)
+            return
+        if self.path == "/garbage":
+            self.wfile.write(b"garbage\r\n\r\n")
+            return
+        is_long = self.path == "/long"
+        self.send_response(200 if is_long else int(self.path[1:]))
+        self.send_header("location", "http://169.254.169.254/latest/meta-data")
+        self.send_header("content-length", str(10**7 if is_long else 0))
+        self.end_headers()
+        if is_long:
+            for _ in range(100):
+                self.wfile.write(bytes(10**5))
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Keep quiet."""
+
+    def handle(self) -> None:
+        """Let senders that leave early leave."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=functools.partial(server.serve_forever, 0.01))
+        thread.start()
+        yield server
+        server.is_closing.set()
+        server.shutdown()
+        thread.join()
+
+
+def request_to(url: str) -> WebhookRequest:
+    return new_request(url, BODY, event_id="event", secret=b"secret", timestamp=5)
+
+
+async def send(url: str, *, allow_private: bool = True, timeout_s: float = 30) -> int | None:
+    sender = WebhookSender(allow_private=allow_private, timeout_s=timeout_s)
+    try:
+        return await sender.send(request_to(url))
+    finally:
+        await sender.aclose()
+
+
+async def test_a_signed_request_arrives(receiver: Receiver) -> None:
+    assert await send(receiver.url("/204")) == 204
+    ((path, headers, body),) = receiver.requests
+
+    expected = request_to("").headers
+    received = {name.lower(): value for name, value in headers.items()}
+    assert (path, body) == ("/204", BODY)
+    assert {name: received[name] for name in expected} == expected
+
+
+async def test_a_redirect_is_not_followed(receiver: Receiver) -> None:
+    assert await send(receiver.url("/302")) == 302
+    assert len(receiver.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 429, 500, 503])
+async def test_the_status_of_a_refusal_is_returned(receiver: Receiver, status: int) -> None:
+    assert await send(receiver.url(f"/{status}")) == status
+
+
+async def test_the_body_of_a_response_is_not_read(receiver: Receiver) -> None:
+    assert await send(receiver.url("/long")) == 200
+
+
+async def test_a_receiver_that_hangs_is_left_after_the_deadline(receiver: Receiver) -> None:
+    assert await send(receiver.url("/hang"), timeout_s=0.5) is None
+
+
+async def test_an_answer_that_is_not_http_is_no_answer(receiver: Receiver) -> None:
+    assert await send(receiver.url("/garbage")) is None
+
+
+async def test_a_port_where_nothing_listens_is_no_answer(receiver: Receiver) -> None:
+    url = receiver.url()
+    receiver.server_close()
+
+    assert await send(url) is None
+
+
+async def test_an_unknown_host_name_is_no_answer() -> None:
+    assert await send("http://receiver.invalid/", allow_private=False) is None
+
+
+async def test_a_certificate_that_is_not_trusted_is_no_answer(receiver: Receiver) -> None:
+    assert await send(receiver.url().replace("http://", "https://")) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1"])
+async def test_no_connection_is_made_to_a_private_address(receiver: Receiver, host: str) -> None:
+    assert await send(receiver.url(host=host), allow_private=False) is None
+    assert receiver.requests == []
+
+
+async def test_many_requests_are_sent_at_once(receiver: Receiver) -> None:
+    sender = WebhookSender(allow_private=True, timeout_s=30)
+    statuses: list[int | None] = []
+
+    async def send_one() -> None:
+        statuses.append(await sender.send(request_to(receiver.url())))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(40):
+            group.start_soon(send_one)
+    await sender.aclose()
+
+    assert statuses == [200] * 40
