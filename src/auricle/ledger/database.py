@@ -6,7 +6,8 @@ owns connections, locks, deadlines, migrations and the translation of errors.
 All calls block; the server makes them in threads. They may be made from any thread.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -22,14 +23,33 @@ def no_checkpoint(_: str) -> None:
     """Do nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class SearchDialect:
+    """How a database searches segments.
+
+    Attributes:
+        source: The tables, for a ``FROM`` clause; ``segments`` is one of them.
+        condition: The condition with a ``?`` for the query.
+        order: The column to sort by, which the database reads in order without sorting.
+        query: Returns the query for an owner's token and words, all of which must occur.
+    """
+
+    source: str
+    condition: str
+    order: str
+    query: Callable[[str, Sequence[str]], str]
+
+
 class Transaction(Protocol):
     """A transaction in progress.
 
     Attributes:
+        search: How segments are searched.
         for_update: Clause that locks selected rows until the end of the transaction.
         skip_locked: Clause that does so, and leaves out rows that others have locked.
     """
 
+    search: SearchDialect
     for_update: str
     skip_locked: str
 

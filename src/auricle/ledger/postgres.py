@@ -26,7 +26,14 @@ from auricle.errors import (
     LedgerUnavailable,
     LedgerUnusable,
 )
-from auricle.ledger.database import Checkpoint, Row, Transaction, Value, no_checkpoint
+from auricle.ledger.database import (
+    Checkpoint,
+    Row,
+    SearchDialect,
+    Transaction,
+    Value,
+    no_checkpoint,
+)
 from auricle.ledger.schema import POSTGRES_MIGRATIONS, Migrations
 
 T = TypeVar("T")
@@ -191,6 +198,12 @@ class PostgresDatabase:
 
 
 class _PostgresTransaction:
+    search = SearchDialect(
+        source="segments",
+        condition="segments.search @@ plainto_tsquery('simple', ?)",
+        order="segments.number",
+        query=lambda owner_token, words: " ".join([owner_token, *words]),
+    )
     for_update = " FOR UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"
 

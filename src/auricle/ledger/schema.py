@@ -69,6 +69,62 @@ _JOBS = (
     "CREATE INDEX deliveries_job ON deliveries (job_number)",
 )
 
+_TRANSCRIPTS = (
+    """
+    CREATE TABLE transcripts (
+        number {serial},
+        uid TEXT NOT NULL UNIQUE,
+        owner TEXT NOT NULL,
+        source TEXT NOT NULL,
+        language TEXT NOT NULL,
+        started_at {real} NOT NULL,
+        ended_at {real} NOT NULL
+    )
+    """,
+    "CREATE INDEX transcripts_owner ON transcripts (owner, number)",
+    "CREATE INDEX transcripts_age ON transcripts (ended_at)",
+    """
+    CREATE TABLE segments (
+        number {serial},
+        transcript_number BIGINT NOT NULL REFERENCES transcripts (number) ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        start_ms BIGINT NOT NULL,
+        end_ms BIGINT NOT NULL,
+        owner_token TEXT NOT NULL,
+        text TEXT NOT NULL,
+        UNIQUE (transcript_number, position)
+    )
+    """,
+)
+
+_SQLITE_SEARCH = (
+    """
+    CREATE VIRTUAL TABLE segments_search USING fts5(
+        owner_token, text, content='segments', content_rowid='number',
+        tokenize='unicode61 remove_diacritics 2'
+    )
+    """,
+    """
+    CREATE TRIGGER segments_added AFTER INSERT ON segments BEGIN
+        INSERT INTO segments_search (rowid, owner_token, text)
+        VALUES (new.number, new.owner_token, new.text);
+    END
+    """,
+    """
+    CREATE TRIGGER segments_deleted AFTER DELETE ON segments BEGIN
+        INSERT INTO segments_search (segments_search, rowid, owner_token, text)
+        VALUES ('delete', old.number, old.owner_token, old.text);
+    END
+    """,
+)
+_POSTGRES_SEARCH = (
+    """
+    ALTER TABLE segments ADD COLUMN search TSVECTOR
+    GENERATED ALWAYS AS (to_tsvector('simple', owner_token || ' ' || text)) STORED
+    """,
+    "CREATE INDEX segments_search ON segments USING GIN (search)",
+)
+
 _SQLITE_TYPES = {
     "serial": "INTEGER PRIMARY KEY AUTOINCREMENT",  # numbers of deleted rows are not used again
     "bytes": "BLOB",
@@ -88,5 +144,11 @@ def _in_types(types: dict[str, str], statements: Sequence[str]) -> list[str]:
     return [statement.format_map(types) for statement in statements]
 
 
-SQLITE_MIGRATIONS: Migrations = (_in_types(_SQLITE_TYPES, _JOBS),)
-POSTGRES_MIGRATIONS: Migrations = (_in_types(_POSTGRES_TYPES, _JOBS),)
+SQLITE_MIGRATIONS: Migrations = (
+    _in_types(_SQLITE_TYPES, _JOBS),
+    [*_in_types(_SQLITE_TYPES, _TRANSCRIPTS), *_SQLITE_SEARCH],
+)
+POSTGRES_MIGRATIONS: Migrations = (
+    _in_types(_POSTGRES_TYPES, _JOBS),
+    [*_in_types(_POSTGRES_TYPES, _TRANSCRIPTS), *_POSTGRES_SEARCH],
+)

@@ -13,7 +13,7 @@ import importlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -27,7 +27,14 @@ from auricle.errors import (
     LedgerReadOnly,
     LedgerUnavailable,
 )
-from auricle.ledger.database import Checkpoint, Row, Transaction, Value, no_checkpoint
+from auricle.ledger.database import (
+    Checkpoint,
+    Row,
+    SearchDialect,
+    Transaction,
+    Value,
+    no_checkpoint,
+)
 from auricle.ledger.durable import sync_directory
 from auricle.ledger.schema import SQLITE_MIGRATIONS, Migrations
 
@@ -162,7 +169,18 @@ class SqliteDatabase:
             lock.release()
 
 
+def _fts5_query(owner_token: str, words: Sequence[str]) -> str:
+    quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words)
+    return f'owner_token : "{owner_token}" AND text : ({quoted})'
+
+
 class _SqliteTransaction:
+    search = SearchDialect(
+        source="segments_search JOIN segments ON segments.number = segments_search.rowid",
+        condition="segments_search MATCH ?",
+        order="segments_search.rowid",
+        query=_fts5_query,
+    )
     for_update = ""  # the whole file is locked
     skip_locked = ""
 

@@ -1,0 +1,251 @@
+"""Kept transcripts: those of live sessions grow final by final, those of jobs are added whole.
+
+Each owner sees its own. A segment is found by its words, regardless of case and, in SQLite, of
+diacritics. The owner is part of the index, so that a search costs what the owner's matches cost.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from auricle.ledger.database import Database, Row, Transaction, Value
+from auricle.types import ClientId
+
+MAX_QUERY_WORDS = 20
+MAX_EXPIRED = 100
+"""Transcripts deleted in one transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSegment:
+    """A segment of a kept transcript.
+
+    Attributes:
+        position: Index in the transcript.
+        start_ms: Start in milliseconds since the start of the audio.
+        end_ms: End in milliseconds.
+        text: What was said.
+    """
+
+    position: int
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTranscript:
+    """A transcript without its segments.
+
+    Attributes:
+        uid: Unique id: that of the session, or of the job's acceptance.
+        owner: The key that may see it.
+        source: The API that the audio came from, such as ``deepgram`` or ``job``.
+        language: Language code; empty if unknown.
+        started_at: Unix time of the start of the audio.
+        ended_at: Unix time of the latest segment.
+    """
+
+    uid: str
+    owner: ClientId
+    source: str
+    language: str
+    started_at: float
+    ended_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which transcripts to list or search; ``None`` means all.
+
+    Attributes:
+        language: Language code.
+        source: The API.
+        since: Earliest start.
+        until: Latest start.
+    """
+
+    language: str | None = None
+    source: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A segment that a search found; ``number`` continues the search after it."""
+
+    number: int
+    transcript: KeptTranscript
+    segment: KeptSegment
+
+
+ALL = Filter()
+
+_TRANSCRIPT = [field.name for field in fields(KeptTranscript)]
+_SEGMENT = [field.name for field in fields(KeptSegment)]
+_TRANSCRIPT_COLUMNS = ", ".join(f"transcripts.{name}" for name in _TRANSCRIPT)
+_SEGMENT_COLUMNS = ", ".join(f"segments.{name}" for name in _SEGMENT)
+
+
+class Transcripts:
+    """The transcripts in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, transcript: KeptTranscript, segments: Sequence[KeptSegment]) -> None:
+        """Add segments to a transcript, which is created if necessary.
+
+        Segments that are stored already stay as they are, so that a call can be repeated.
+        """
+
+        def work(transaction: Transaction) -> None:
+            ((number,),) = transaction.execute(
+                "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
+                "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
+                "SET ended_at = excluded.ended_at, language = excluded.language RETURNING number",
+                *(getattr(transcript, name) for name in _TRANSCRIPT),
+            )
+            token = owner_token(transcript.owner)
+            for segment in segments:
+                transaction.execute(
+                    "INSERT INTO segments (transcript_number, owner_token, "
+                    "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
+                    "ON CONFLICT (transcript_number, position) DO NOTHING",
+                    number,
+                    token,
+                    segment.position,
+                    segment.start_ms,
+                    segment.end_ms,
+                    segment.text.replace("\0", ""),  # PostgreSQL has no NUL
+                )
+
+        self._database.write("transcript", work)
+
+    def find(self, owner: ClientId, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+        """Return a transcript and its segments in order; ``None`` if the owner has none."""
+
+        def work(transaction: Transaction) -> tuple[KeptTranscript, list[KeptSegment]] | None:
+            rows = transaction.execute(
+                f"SELECT {_TRANSCRIPT_COLUMNS} FROM transcripts WHERE owner = ? AND uid = ?",
+                owner,
+                uid,
+            )
+            if not rows:
+                return None
+            segments = transaction.execute(
+                f"SELECT {_SEGMENT_COLUMNS} FROM segments JOIN transcripts "
+                "ON transcripts.number = transcript_number WHERE uid = ? ORDER BY position",
+                uid,
+            )
+            return _transcript(rows[0]), [KeptSegment(*row) for row in segments]
+
+        return self._database.read(work)
+
+    def page(
+        self,
+        owner: ClientId,
+        filter: Filter = ALL,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[tuple[int, KeptTranscript]]:
+        """Return an owner's transcripts with their numbers, the newest first.
+
+        Args:
+            owner: The owner.
+            filter: Which transcripts.
+            before: Only transcripts with lower numbers, to continue after a page.
+            limit: Maximum number of transcripts.
+        """
+        conditions, values = _conditions(filter)
+        if before is not None:
+            conditions, values = [*conditions, "number < ?"], [*values, before]
+        statement = (
+            f"SELECT number, {_TRANSCRIPT_COLUMNS} FROM transcripts "
+            f"WHERE {' AND '.join(['owner = ?', *conditions])} ORDER BY number DESC LIMIT ?"
+        )
+        rows = self._database.read(lambda t: t.execute(statement, owner, *values, limit))
+        return [(number, _transcript(tuple(row))) for number, *row in rows]
+
+    def search(
+        self,
+        owner: ClientId,
+        words: str,
+        filter: Filter = ALL,
+        *,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> list[Match]:
+        """Return an owner's segments that contain all of some words, the newest first.
+
+        Args:
+            owner: The owner.
+            words: Words separated by spaces, at most ``MAX_QUERY_WORDS``.
+            filter: Which transcripts.
+            before: Only segments with lower numbers, to continue after a page.
+            limit: Maximum number of segments.
+        """
+        query = [word for word in words.replace("\0", "").split() if any(map(str.isalnum, word))]
+        if not query:
+            return []
+        conditions, values = _conditions(filter)
+        if before is not None:
+            conditions, values = [*conditions, "segments.number < ?"], [*values, before]
+
+        def work(transaction: Transaction) -> list[Row]:
+            search = transaction.search
+            return transaction.execute(
+                f"SELECT segments.number, {_TRANSCRIPT_COLUMNS}, {_SEGMENT_COLUMNS} "
+                f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
+                f"WHERE {' AND '.join([search.condition, *conditions])} "
+                f"ORDER BY {search.order} DESC LIMIT ?",
+                search.query(owner_token(owner), query[:MAX_QUERY_WORDS]),
+                *values,
+                limit,
+            )
+
+        rows, width = self._database.read(work), len(_TRANSCRIPT)
+        return [
+            Match(number, _transcript(tuple(row[:width])), KeptSegment(*row[width:]))
+            for number, *row in rows
+        ]
+
+    def delete(self, owner: ClientId, uid: str) -> bool:
+        """Delete a transcript and its segments; return whether the owner had it."""
+        statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING number"
+        return self._database.write("forget", lambda t: bool(t.execute(statement, owner, uid)))
+
+    def expire(self, ended_before: float) -> int:
+        """Delete transcripts that ended before a time, and return their number.
+
+        At most ``MAX_EXPIRED`` are deleted, so that other transactions don't wait for long.
+        """
+        statement = (
+            "DELETE FROM transcripts WHERE number IN (SELECT number FROM transcripts "
+            "WHERE ended_at < ? ORDER BY ended_at LIMIT ?) RETURNING number"
+        )
+        return self._database.write(
+            "expire", lambda t: len(t.execute(statement, ended_before, MAX_EXPIRED))
+        )
+
+
+def owner_token(owner: ClientId) -> str:
+    """Return the word that stands for an owner in the index."""
+    return "o" + hashlib.sha256(owner.encode()).hexdigest()[:16]
+
+
+def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:
+    conditions: list[tuple[str, Value]] = [
+        ("language = ?", filter.language),
+        ("source = ?", filter.source),
+        ("started_at >= ?", filter.since),
+        ("started_at <= ?", filter.until),
+    ]
+    used = [(condition, value) for condition, value in conditions if value is not None]
+    return [condition for condition, _ in used], [value for _, value in used]
+
+
+def _transcript(row: Row) -> KeptTranscript:
+    return KeptTranscript(*row)

@@ -1,0 +1,163 @@
+"""Kept transcripts in both databases."""
+
+import pytest
+
+from auricle.ledger.database import Database
+from auricle.ledger.transcripts import (
+    MAX_EXPIRED,
+    MAX_QUERY_WORDS,
+    Filter,
+    KeptSegment,
+    KeptTranscript,
+    Match,
+    Transcripts,
+)
+from auricle.types import ClientId
+
+KEY = ClientId("key")
+OTHER = ClientId("other")
+NOW = 1.8e9
+
+
+@pytest.fixture
+def transcripts(database: Database) -> Transcripts:
+    return Transcripts(database)
+
+
+def a_transcript(
+    uid: str = "session",
+    owner: ClientId = KEY,
+    *,
+    source: str = "deepgram",
+    language: str = "en",
+    started_at: float = NOW,
+    ended_at: float | None = None,
+) -> KeptTranscript:
+    return KeptTranscript(uid, owner, source, language, started_at, ended_at or started_at + 10)
+
+
+def segments(*texts: str, start: int = 0) -> list[KeptSegment]:
+    return [
+        KeptSegment(n, n * 1000, n * 1000 + 900, text) for n, text in enumerate(texts, start=start)
+    ]
+
+
+def texts(matches: list[Match]) -> list[str]:
+    return [match.segment.text for match in matches]
+
+
+def test_a_transcript_grows_and_is_read_in_order(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(ended_at=NOW + 1), segments("one"))
+    transcripts.add(a_transcript(ended_at=NOW + 2), segments("two", start=1))
+
+    assert transcripts.find(KEY, "session") == (
+        a_transcript(ended_at=NOW + 2),
+        segments("one", "two"),
+    )
+
+
+def test_segments_that_are_added_again_are_stored_once(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), segments("one", "two"))
+    transcripts.add(a_transcript(), segments("one", "two"))
+    found = transcripts.find(KEY, "session")
+
+    assert found is not None
+    assert found[1] == segments("one", "two")
+    assert texts(transcripts.search(KEY, "one")) == ["one"]
+
+
+def test_a_search_finds_segments_with_all_words_newest_first(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript("1"), segments("The weather is fine.", "Fine, thanks."))
+    transcripts.add(a_transcript("2"), segments("FINE weather, isn't it?"))
+    matches = transcripts.search(KEY, "weather fine")
+
+    assert texts(matches) == ["FINE weather, isn't it?", "The weather is fine."]
+    assert [match.transcript.uid for match in matches] == ["2", "1"]
+
+
+def test_a_search_continues_after_a_page(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), segments(*(f"word {n}" for n in range(5))))
+    page = transcripts.search(KEY, "word", limit=3)
+
+    assert texts(page) == ["word 4", "word 3", "word 2"]
+    assert texts(transcripts.search(KEY, "word", before=page[-1].number)) == ["word 1", "word 0"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *("", "   ", "!!!", '"', "\0", "'"),
+        *('fine" OR "other', "text : other", "owner_token:x", "NOT", "fine AND (", "a*", "-fine"),
+        *("fine & | ! <->", "%s", "?", "word " * (MAX_QUERY_WORDS * 10)),
+    ],
+)
+def test_a_query_is_words_and_no_syntax(transcripts: Transcripts, words: str) -> None:
+    transcripts.add(a_transcript("1", OTHER), segments("other fine"))
+    transcripts.add(a_transcript("2"), segments("something else"))
+
+    assert transcripts.search(KEY, words) == []
+
+
+def test_an_owner_finds_and_deletes_nothing_of_another(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript("1", OTHER), segments("secret"))
+
+    assert transcripts.search(KEY, "secret") == []
+    assert transcripts.find(KEY, "1") is None
+    assert transcripts.page(KEY) == []
+    assert transcripts.delete(KEY, "1") is False
+    assert texts(transcripts.search(OTHER, "secret")) == ["secret"]
+
+
+def test_transcripts_are_filtered_by_language_source_and_time(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript("1", language="de"), segments("word"))
+    transcripts.add(a_transcript("2", source="job"), segments("word"))
+    transcripts.add(a_transcript("3", started_at=NOW + 100), segments("word"))
+    filters = {
+        Filter(): ["3", "2", "1"],
+        Filter(language="de"): ["1"],
+        Filter(source="job"): ["2"],
+        Filter(since=NOW + 50): ["3"],
+        Filter(until=NOW + 50): ["2", "1"],
+        Filter(language="de", since=NOW + 50): [],
+    }
+    for filter, uids in filters.items():
+        assert [transcript.uid for _, transcript in transcripts.page(KEY, filter)] == uids
+        assert [m.transcript.uid for m in transcripts.search(KEY, "word", filter)] == uids
+
+
+def test_a_page_of_transcripts_continues(transcripts: Transcripts) -> None:
+    for uid in ("1", "2", "3"):
+        transcripts.add(a_transcript(uid), [])
+    ((number, first),) = transcripts.page(KEY, limit=1)
+
+    assert first.uid == "3"
+    assert [t.uid for _, t in transcripts.page(KEY, before=number)] == ["2", "1"]
+
+
+def test_a_deleted_transcript_is_not_found_by_search(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), segments("word"))
+
+    assert transcripts.delete(KEY, "session") is True
+    assert transcripts.find(KEY, "session") is None
+    assert transcripts.search(KEY, "word") == []
+
+
+def test_old_transcripts_expire_in_bounded_steps(transcripts: Transcripts) -> None:
+    for number in range(MAX_EXPIRED + 1):
+        transcripts.add(a_transcript(f"old-{number}"), segments("word"))
+    transcripts.add(a_transcript("new", started_at=NOW + 1000), segments("word"))
+
+    assert transcripts.expire(NOW + 1000) == MAX_EXPIRED
+    assert transcripts.expire(NOW + 1000) == 1
+    assert transcripts.expire(NOW + 1000) == 0
+    assert [m.transcript.uid for m in transcripts.search(KEY, "word")] == ["new"]
+
+
+def test_text_of_any_kind_is_stored(transcripts: Transcripts) -> None:
+    text = "naïve “quotes” 中文 \0 ? %s ' \" 🎙"
+    transcripts.add(a_transcript(), segments(text))
+    found = transcripts.find(KEY, "session")
+
+    assert found is not None
+    assert found[1][0].text == text.replace("\0", "")
+    assert len(transcripts.search(KEY, "naïve")) == 1
