@@ -1,79 +1,21 @@
 """The sender against real HTTP servers on this machine."""
 
-import contextlib
-import functools
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import anyio
 import pytest
 
 from auricle.ledger.sender import WebhookSender
 from auricle.ledger.webhook import WebhookRequest, new_request
+from tests.support.receiver import Receiver, receiver_running
 
 BODY = b'{"type": "job.done"}'
 
 
-class Receiver(ThreadingHTTPServer):
-    """Records requests and answers as its path says."""
-
-    daemon_threads = True
-    request_queue_size = 64
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests: list[tuple[str, dict[str, str], bytes]] = []
-        self.is_closing = threading.Event()
-
-    def url(self, path: str = "/200", host: str = "127.0.0.1") -> str:
-        """Return a URL of the receiver."""
-        return f"http://{host}:{self.server_address[1]}{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Answers with the status in the path."""
-
-    server: Receiver
-
-    def do_POST(self) -> None:
-        """Record the request and answer."""
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.requests.append((self.path, dict(self.headers), body))
-        if self.path == "/hang":
-            self.server.is_closing.wait(60)
-            return
-        if self.path == "/garbage":
-            self.wfile.write(b"garbage\r\n\r\n")
-            return
-        is_long = self.path == "/long"
-        self.send_response(200 if is_long else int(self.path[1:]))
-        self.send_header("location", "http://169.254.169.254/latest/meta-data")
-        self.send_header("content-length", str(10**7 if is_long else 0))
-        self.end_headers()
-        if is_long:
-            for _ in range(100):
-                self.wfile.write(bytes(10**5))
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Keep quiet."""
-
-    def handle(self) -> None:
-        """Let senders that leave early leave."""
-        with contextlib.suppress(ConnectionError):
-            super().handle()
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    with Receiver() as server:
-        thread = threading.Thread(target=functools.partial(server.serve_forever, 0.01))
-        thread.start()
+    with receiver_running() as server:
         yield server
-        server.is_closing.set()
-        server.shutdown()
-        thread.join()
 
 
 def request_to(url: str) -> WebhookRequest:

@@ -87,7 +87,7 @@ def test_a_search_continues_after_a_page(transcripts: Transcripts) -> None:
     "words",
     [
         *("", "   ", "!!!", '"', "\0", "'"),
-        *('fine" OR "other', "text : other", "owner_token:x", "NOT", "fine AND (", "a*", "-fine"),
+        *('fine" OR "other', "text : other", "scope:x", "NOT", "fine AND (", "a*", "-fine"),
         *("fine & | ! <->", "%s", "?", "word " * (MAX_QUERY_WORDS * 10)),
     ],
 )

@@ -6,9 +6,9 @@ shows the number of its lease (:class:`Claim`), so that a gateway that was pause
 overwrite the work of its successor. Correctness depends on this number only; the clock only decides
 when a job is taken over.
 
-**Clocks.** Times are wall-clock times, which may jump. A lease that ends later than a lease taken
+**Clocks.** Times are wall-clock times, which may jump. A lease that ends far later than one taken
 now would is void: the clock was set back. A gateway whose lease expired early keeps its job until
-another takes it over.
+another takes it over. Clocks of several gateways should agree within ten seconds, as with NTP.
 
 **Poison.** A job that kills its gateway would do so again. Each lost lease counts, until progress
 is stored. A job that lost several waits for longer and longer, and fails after ``MAX_LOSSES``.
@@ -24,6 +24,9 @@ from auricle.ledger.job import Job, JobState, Outcome, end
 LEASE_S = 30.0
 RENEW_S = 10.0
 """Interval of renewals; two may fail before the lease expires."""
+
+MAX_SKEW_S = 600.0
+"""A lease that ends later than this after its regular end was taken by a clock set back since."""
 
 MAX_LOSSES = 10
 """Lost leases without progress after which a job fails."""
@@ -43,7 +46,7 @@ class Claim:
 
 def has_expired(job: Job, now: float) -> bool:
     """Return whether a running job's lease has expired, or is void because the clock was set."""
-    return job.state is JobState.RUNNING and not now < job.lease_until <= now + LEASE_S
+    return job.state is JobState.RUNNING and not now < job.lease_until <= now + LEASE_S + MAX_SKEW_S
 
 
 def is_leasable(job: Job, now: float, working_on: Collection[int] = ()) -> bool:

@@ -90,7 +90,7 @@ _TRANSCRIPTS = (
         position INTEGER NOT NULL,
         start_ms BIGINT NOT NULL,
         end_ms BIGINT NOT NULL,
-        owner_token TEXT NOT NULL,
+        scope TEXT NOT NULL,
         text TEXT NOT NULL,
         UNIQUE (transcript_number, position)
     )
@@ -100,27 +100,27 @@ _TRANSCRIPTS = (
 _SQLITE_SEARCH = (
     """
     CREATE VIRTUAL TABLE segments_search USING fts5(
-        owner_token, text, content='segments', content_rowid='number',
+        scope, text, content='segments', content_rowid='number',
         tokenize='unicode61 remove_diacritics 2'
     )
     """,
     """
     CREATE TRIGGER segments_added AFTER INSERT ON segments BEGIN
-        INSERT INTO segments_search (rowid, owner_token, text)
-        VALUES (new.number, new.owner_token, new.text);
+        INSERT INTO segments_search (rowid, scope, text)
+        VALUES (new.number, new.scope, new.text);
     END
     """,
     """
     CREATE TRIGGER segments_deleted AFTER DELETE ON segments BEGIN
-        INSERT INTO segments_search (segments_search, rowid, owner_token, text)
-        VALUES ('delete', old.number, old.owner_token, old.text);
+        INSERT INTO segments_search (segments_search, rowid, scope, text)
+        VALUES ('delete', old.number, old.scope, old.text);
     END
     """,
 )
 _POSTGRES_SEARCH = (
     """
     ALTER TABLE segments ADD COLUMN search TSVECTOR
-    GENERATED ALWAYS AS (to_tsvector('simple', owner_token || ' ' || text)) STORED
+    GENERATED ALWAYS AS (to_tsvector('simple', scope || ' ' || text)) STORED
     """,
     "CREATE INDEX segments_search ON segments USING GIN (search)",
 )

@@ -15,7 +15,7 @@ from auricle.ledger import lease as leases
 from auricle.ledger import outbox
 from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.ledger.job import Job, JobSpec, JobState, Outcome
-from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, Claim
+from auricle.ledger.lease import LEASE_S, MAX_DELAY_S, MAX_SKEW_S, Claim
 from auricle.ledger.outbox import Delivery, DeliveryState
 from auricle.ledger.quota import Quota, Share, Usage, check_quota, owners_in_turn
 from auricle.types import ClientId
@@ -360,7 +360,7 @@ class Ledger:
             f"{_SELECT_JOB} WHERE state = 'running' AND (lease_until <= ? OR lease_until > ?) "
             f"ORDER BY lease_until LIMIT ?{transaction.skip_locked}",
             now,
-            now + LEASE_S,
+            now + LEASE_S + MAX_SKEW_S,
             MAX_EXPIRED_LEASES + len(working_on),
         )
         for job in map(_job, rows):

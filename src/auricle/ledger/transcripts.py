@@ -1,7 +1,8 @@
 """Kept transcripts: those of live sessions grow final by final, those of jobs are added whole.
 
 Each owner sees its own. A segment is found by its words, regardless of case and, in SQLite, of
-diacritics. The owner is part of the index, so that a search costs what the owner's matches cost.
+diacritics. Owner, language and source are words in the index, too, so that a search costs what its
+own matches cost.
 """
 
 import hashlib
@@ -95,7 +96,7 @@ class Transcripts:
         self._database = database
 
     def add(self, transcript: KeptTranscript, segments: Sequence[KeptSegment]) -> None:
-        """Add segments to a transcript, which is created if necessary.
+        """Add segments to a transcript, which is created if necessary; only its end may change.
 
         Segments that are stored already stay as they are, so that a call can be repeated.
         """
@@ -104,17 +105,17 @@ class Transcripts:
             ((number,),) = transaction.execute(
                 "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
-                "SET ended_at = excluded.ended_at, language = excluded.language RETURNING number",
+                "SET ended_at = excluded.ended_at RETURNING number",
                 *(getattr(transcript, name) for name in _TRANSCRIPT),
             )
-            token = owner_token(transcript.owner)
+            scope = " ".join(_scope(transcript.owner, transcript.language, transcript.source))
             for segment in segments:
                 transaction.execute(
-                    "INSERT INTO segments (transcript_number, owner_token, "
+                    "INSERT INTO segments (transcript_number, scope, "
                     "position, start_ms, end_ms, text) VALUES (?, ?, ?, ?, ?, ?) "
                     "ON CONFLICT (transcript_number, position) DO NOTHING",
                     number,
-                    token,
+                    scope,
                     segment.position,
                     segment.start_ms,
                     segment.end_ms,
@@ -199,9 +200,12 @@ class Transcripts:
             return transaction.execute(
                 f"SELECT segments.number, {_TRANSCRIPT_COLUMNS}, {_SEGMENT_COLUMNS} "
                 f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
-                f"WHERE {' AND '.join([search.condition, *conditions])} "
+                f"WHERE {' AND '.join([search.condition, 'owner = ?', *conditions])} "
                 f"ORDER BY {search.order} DESC LIMIT ?",
-                search.query(owner_token(owner), query[:MAX_QUERY_WORDS]),
+                search.query(
+                    _scope(owner, filter.language, filter.source), query[:MAX_QUERY_WORDS]
+                ),
+                owner,
                 *values,
                 limit,
             )
@@ -231,9 +235,17 @@ class Transcripts:
         )
 
 
-def owner_token(owner: ClientId) -> str:
-    """Return the word that stands for an owner in the index."""
-    return "o" + hashlib.sha256(owner.encode()).hexdigest()[:16]
+def _scope(owner: str, language: str | None, source: str | None) -> list[str]:
+    """Return the index words of an owner, and of a language and a source if given.
+
+    They only narrow the search: the exact conditions are checked as well.
+    """
+    values = (("o", owner), ("l", language), ("s", source))
+    return [
+        prefix + hashlib.sha256(value.encode()).hexdigest()[:16]
+        for prefix, value in values
+        if value is not None
+    ]
 
 
 def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:

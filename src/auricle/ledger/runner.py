@@ -1,0 +1,216 @@
+"""Runs jobs of the ledger: leases them, renews the leases, and stores their ends.
+
+A job whose lease was lost is stopped: another gateway works on it, or it was cancelled. When the
+runner stops, its jobs are queued again. While the database does not answer, running jobs go on, and
+their ends are stored once it answers; if another gateway has taken a job over meanwhile, this one's
+result is refused.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from auricle.errors import LeaseLost, LedgerFull, LedgerUnavailable
+from auricle.ledger.audio import AudioStore
+from auricle.ledger.job import Job, Outcome
+from auricle.ledger.lease import RENEW_S, claim_of
+from auricle.ledger.store import Ledger
+
+POLL_S = 2.0
+"""Longest wait for a hint that there is work."""
+RETRY_S = 1.0
+RELEASE_S = 5.0
+"""Longest time to queue a job again when the runner stops; after it, the lease has to expire."""
+
+_REFUSALS = (LedgerUnavailable, LedgerFull)
+
+_log = structlog.get_logger("auricle.ledger")
+
+
+@dataclass(slots=True)
+class RunningJob:
+    """A job while its work runs.
+
+    Attributes:
+        job: The job as it was leased.
+        chunks: Finished chunks of earlier attempts by their keys.
+        progress: Fraction of the audio, from 0 to 1; stored with each renewal.
+        text: Text so far; stored with each renewal.
+    """
+
+    job: Job
+    chunks: dict[str, bytes]
+    _ledger: Ledger
+    _now: Callable[[], float]
+    progress: float = 0.0
+    text: str = ""
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+
+    async def store_chunk(self, chunk_key: str, payload: bytes) -> None:
+        """Store a finished chunk, so that another attempt need not repeat it.
+
+        A chunk that the database refuses for the moment is not stored: only work would be lost.
+
+        Raises:
+            LeaseLost: Another gateway works on the job, or it was cancelled.
+        """
+        claim = claim_of(self.job)
+        try:
+            await to_thread.run_sync(
+                lambda: self._ledger.add_chunk(claim, chunk_key, payload, self._now())
+            )
+        except _REFUSALS as error:
+            _log.warning("chunk_not_stored", number=self.job.number, code=error.code)
+
+    def renew(self) -> None:
+        """Renew the lease; blocks.
+
+        Raises:
+            LeaseLost: Another gateway works on the job, or it was cancelled.
+            LedgerUnavailable: The database does not answer.
+        """
+        self._ledger.renew(claim_of(self.job), self._now(), self.progress, self.text)
+
+
+Work = Callable[[RunningJob], Awaitable[Outcome]]
+"""Does a job and returns how it ended; never raises but ``LeaseLost``."""
+
+
+class JobRunner:
+    """Runs jobs, several at a time.
+
+    Args:
+        ledger: The jobs.
+        audio: Their audio, which is deleted when they end.
+        work: Does one job.
+        max_running: Maximum number of jobs at a time.
+        now: Returns Unix time in seconds.
+        renew_s: Interval of renewals.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        audio: AudioStore,
+        work: Work,
+        *,
+        max_running: int,
+        now: Callable[[], float] = time.time,
+        renew_s: float = RENEW_S,
+    ) -> None:
+        self._ledger = ledger
+        self._audio = audio
+        self._work = work
+        self._now = now
+        self._renew_s = renew_s
+        self._slots = anyio.Semaphore(max_running)
+        self._running: dict[int, RunningJob] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    async def run(self) -> None:
+        """Run jobs until cancelled; those that are not finished are queued again."""
+        async with anyio.create_task_group() as group:
+            while True:
+                await self._slots.acquire()
+                running = await self._next()
+                self._running[running.job.number] = running
+                group.start_soon(self._run, running)
+
+    def stop(self, number: int) -> None:
+        """Stop the work on a job that was cancelled or deleted, if it runs here."""
+        if (running := self._running.get(number)) is not None:
+            running.scope.cancel()
+
+    async def _next(self) -> RunningJob:
+        while True:
+            try:
+                job = await to_thread.run_sync(self._lease)
+                if job is not None:
+                    chunks = await to_thread.run_sync(self._ledger.chunks, job.number)
+                    return RunningJob(job, chunks, self._ledger, self._now, job.progress, job.text)
+                await to_thread.run_sync(self._ledger.wait_for_work, POLL_S, abandon_on_cancel=True)
+            except _REFUSALS as error:
+                _log.warning("jobs_not_leased", code=error.code)
+                await anyio.sleep(RETRY_S)
+
+    def _lease(self) -> Job | None:
+        return self._ledger.lease(self._now(), tuple(self._running))
+
+    async def _run(self, running: RunningJob) -> None:
+        number = running.job.number
+        try:
+            try:
+                outcome = await self._outcome(running)
+                if outcome is not None:
+                    await self._finish(running, outcome)
+            except LeaseLost:
+                _log.warning("lease_lost", number=number, job_id=running.job.spec.job_id)
+        except anyio.get_cancelled_exc_class():
+            with anyio.move_on_after(RELEASE_S, shield=True):
+                await self._release(running)
+            raise
+        finally:
+            del self._running[number]
+            self._slots.release()
+
+    async def _outcome(self, running: RunningJob) -> Outcome | None:
+        """Return how the work ended; ``None`` if it was stopped."""
+        outcome: Outcome | None = None
+        with running.scope:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_lease, running)
+                try:
+                    outcome = await self._work(running)
+                except LeaseLost:
+                    _log.warning("lease_lost", number=running.job.number)
+                    running.scope.cancel()
+                group.cancel_scope.cancel()
+        return None if running.scope.cancelled_caught else outcome
+
+    async def _keep_lease(self, running: RunningJob) -> None:
+        while True:
+            await anyio.sleep(self._renew_s)
+            try:
+                await to_thread.run_sync(running.renew)
+            except LeaseLost:
+                _log.warning("lease_lost", number=running.job.number)
+                running.scope.cancel()
+            except _REFUSALS as error:
+                _log.warning("lease_not_renewed", number=running.job.number, code=error.code)
+
+    async def _finish(self, running: RunningJob, outcome: Outcome) -> None:
+        claim = claim_of(running.job)
+        while True:
+            try:
+                await to_thread.run_sync(lambda: self._ledger.finish(claim, outcome, self._now()))
+                break
+            except _REFUSALS as error:
+                _log.warning("job_not_stored", number=claim.number, code=error.code)
+                await anyio.sleep(RETRY_S)
+        await to_thread.run_sync(self.delete_audio, running.job.spec.audio)
+
+    def delete_audio(self, name: str) -> None:
+        """Delete audio that no job needs any more; blocks.
+
+        If the database does not answer, the audio stays, and a sweep deletes it later.
+        """
+        try:
+            if not self._ledger.needed_audio([name]):
+                self._audio.delete(name)
+        except (*_REFUSALS, OSError):
+            _log.warning("audio_not_deleted")
+
+    async def _release(self, running: RunningJob) -> None:
+        try:
+            await to_thread.run_sync(
+                lambda: self._ledger.release(claim_of(running.job), self._now()),
+                abandon_on_cancel=True,
+            )
+        except _REFUSALS as error:
+            _log.warning("job_not_released", number=running.job.number, code=error.code)

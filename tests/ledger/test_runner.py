@@ -1,0 +1,335 @@
+"""Runners with real databases: takeover, shutdown, cancellation, a database that is away."""
+
+import functools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from auricle.errors import LedgerUnavailable
+from auricle.ledger.audio import AudioDirectory
+from auricle.ledger.database import Database, T, Transaction
+from auricle.ledger.job import Job, JobState, Outcome
+from auricle.ledger.lease import claim_of
+from auricle.ledger.quota import Quota
+from auricle.ledger.runner import JobRunner, RunningJob, Work
+from auricle.ledger.store import Ledger
+from auricle.types import ClientId
+from tests.support.ledger import a_spec
+from tests.support.poll import poll_until
+
+KEY = ClientId("key")
+QUOTA = Quota(max_jobs=1000, max_audio_bytes=10**9)
+POISONED = Outcome(JobState.FAILED, keep_s=60)
+DONE = Outcome(JobState.DONE, keep_s=60, result=b"{}", text="words")
+
+
+class Clock:
+    """A wall clock that tests move."""
+
+    now = 1.8e9
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> AudioDirectory:
+    return AudioDirectory(tmp_path / "audio")
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    return Ledger(database, "gateway-1", POISONED)
+
+
+@pytest.fixture
+def submit(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, tmp_path: Path
+) -> Callable[[str], Job]:
+    upload = tmp_path / "upload"
+    upload.write_bytes(b"RIFF")
+
+    def submit(job_id: str) -> Job:
+        job, _ = ledger.accept(a_spec(job_id, audio=audio.put(upload)), QUOTA, clock())
+        return job
+
+    return submit
+
+
+def state_of(ledger: Ledger, job_id: str = "job") -> JobState:
+    job = ledger.find(KEY, job_id)
+    assert job is not None
+    return job.state
+
+
+@asynccontextmanager
+async def running(runner: JobRunner) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as group:
+        group.start_soon(runner.run)
+        yield
+        group.cancel_scope.cancel()
+
+
+async def finish(_: RunningJob) -> Outcome:
+    return DONE
+
+
+async def test_accepted_jobs_are_done_and_their_audio_is_deleted(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    for index in range(5):
+        submit(str(index))
+    async with running(JobRunner(ledger, audio, finish, max_running=2, now=clock)):
+        await poll_until(lambda: all(state_of(ledger, str(n)) is JobState.DONE for n in range(5)))
+        await poll_until(lambda: not list(audio.names(1e12)))
+
+
+async def test_no_more_jobs_run_at_a_time_than_there_are_slots(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    started, go_on = 0, anyio.Event()
+
+    async def work(_: RunningJob) -> Outcome:
+        nonlocal started
+        started += 1
+        await go_on.wait()
+        return DONE
+
+    for index in range(3):
+        submit(str(index))
+    runner = JobRunner(ledger, audio, work, max_running=2, now=clock)
+    async with running(runner):
+        await poll_until(lambda: started == 2)
+        assert ledger.backlog().queued == 1
+        go_on.set()
+        await poll_until(lambda: state_of(ledger, "2") is JobState.DONE)
+
+
+async def test_a_runner_that_stops_queues_its_jobs_again(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    has_started = anyio.Event()
+
+    async def work(job: RunningJob) -> Outcome:
+        await job.store_chunk("0", b"zero")
+        has_started.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    number = submit("job").number
+    async with running(JobRunner(ledger, audio, work, max_running=1, now=clock)):
+        await has_started.wait()
+
+    assert state_of(ledger) is JobState.QUEUED
+    chunks: list[dict[str, bytes]] = []
+
+    async def go_on(job: RunningJob) -> Outcome:
+        chunks.append(job.chunks)
+        assert audio.fetch(job.job.spec.audio).read_bytes() == b"RIFF"
+        return DONE
+
+    async with running(JobRunner(ledger, audio, go_on, max_running=1, now=clock)):
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
+    assert chunks == [{"0": b"zero"}]
+    assert ledger.chunks(number) == {}
+
+
+async def test_progress_is_stored_with_each_renewal(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    async def work(job: RunningJob) -> Outcome:
+        job.progress, job.text = 0.5, "so far"
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    def is_visible() -> bool:
+        job = ledger.find(KEY, "job")
+        return job is not None and (job.progress, job.text) == (0.5, "so far")
+
+    submit("job")
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock, renew_s=0.01)
+    async with running(runner):
+        await poll_until(is_visible)
+
+
+async def test_a_job_taken_over_by_another_gateway_is_stopped(
+    database: Database,
+    ledger: Ledger,
+    audio: AudioDirectory,
+    clock: Clock,
+    submit: Callable[[str], Job],
+) -> None:
+    has_started, was_stopped, may_renew = anyio.Event(), anyio.Event(), anyio.Event()
+
+    async def work(job: RunningJob) -> Outcome:
+        has_started.set()
+        try:
+            await may_renew.wait()
+            await job.store_chunk("0", b"late")
+        finally:
+            was_stopped.set()
+        return DONE
+
+    number = submit("job").number
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock)
+    async with running(runner):
+        await has_started.wait()
+        other = Ledger(database, "gateway-2", POISONED)
+        clock.now += 3600
+        taken = other.lease(clock())
+        assert taken is not None
+        may_renew.set()
+        await was_stopped.wait()
+        await poll_until(lambda: len(runner) == 0)
+        assert other.chunks(number) == {}
+        assert other.finish(claim_of(taken), DONE, clock()).state is JobState.DONE
+
+
+async def test_a_cancelled_job_is_stopped_at_once(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    has_started = anyio.Event()
+
+    async def work(_: RunningJob) -> Outcome:
+        has_started.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    number = submit("job").number
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock)
+    async with running(runner):
+        await has_started.wait()
+        ledger.cancel(KEY, "job", 60, clock())
+        runner.stop(number)
+        await poll_until(lambda: len(runner) == 0)
+    assert state_of(ledger) is JobState.CANCELLED
+
+
+async def test_a_job_cancelled_elsewhere_is_stopped_with_the_next_renewal(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    has_started = anyio.Event()
+
+    async def work(_: RunningJob) -> Outcome:
+        has_started.set()
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    submit("job")
+    runner = JobRunner(ledger, audio, work, max_running=1, now=clock, renew_s=0.01)
+    async with running(runner):
+        await has_started.wait()
+        ledger.cancel(KEY, "job", 60, clock())
+        await poll_until(lambda: len(runner) == 0)
+    assert state_of(ledger) is JobState.CANCELLED
+
+
+async def test_a_clock_set_forward_an_hour_does_not_start_a_job_twice(
+    ledger: Ledger, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    starts, go_on = 0, anyio.Event()
+
+    async def work(_: RunningJob) -> Outcome:
+        nonlocal starts
+        starts += 1
+        await go_on.wait()
+        return DONE
+
+    submit("job")
+    async with running(JobRunner(ledger, audio, work, max_running=2, now=clock)):
+        await poll_until(lambda: starts == 1)
+        clock.now += 3600
+        submit("another")
+        await poll_until(lambda: starts == 2)
+        go_on.set()
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
+        await poll_until(lambda: state_of(ledger, "another") is JobState.DONE)
+    assert starts == 2
+
+
+class DatabaseAway:
+    """Passes transactions on, but not while it is away."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.is_away = False
+        self.refusals = 0
+
+    def write(self, name: str, work: Callable[[Transaction], T]) -> T:
+        """Run a transaction, or refuse it."""
+        self._check()
+        return self._database.write(name, work)
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Read, or refuse to."""
+        self._check()
+        return self._database.read(work)
+
+    def wait_for_work(self, timeout_s: float) -> bool:
+        """Wait as the database does."""
+        return self._database.wait_for_work(timeout_s)
+
+    def close(self) -> None:
+        """Close the database."""
+        self._database.close()
+
+    def _check(self) -> None:
+        if self.is_away:
+            self.refusals += 1
+            raise LedgerUnavailable("away", 1)
+
+
+async def test_work_done_while_the_database_is_away_is_stored_afterwards(
+    database: Database, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    away = DatabaseAway(database)
+    ledger = Ledger(away, "gateway-1", POISONED)
+    runs = 0
+
+    async def work(job: RunningJob) -> Outcome:
+        nonlocal runs
+        runs += 1
+        away.is_away = True
+        await job.store_chunk("0", b"zero")
+        return DONE
+
+    submit("job")
+    async with running(JobRunner(ledger, audio, work, max_running=1, now=clock)):
+        await poll_until(lambda: away.refusals >= 2)
+        away.is_away = False
+        await poll_until(lambda: state_of(ledger) is JobState.DONE)
+    assert runs == 1
+
+
+async def test_of_two_runners_each_job_is_done_by_one(
+    database: Database, audio: AudioDirectory, clock: Clock, submit: Callable[[str], Job]
+) -> None:
+    done: list[tuple[str, int]] = []
+
+    async def work(name: str, job: RunningJob) -> Outcome:
+        done.append((name, job.job.number))
+        await anyio.lowlevel.checkpoint()
+        return DONE
+
+    for index in range(20):
+        submit(str(index))
+    ledgers = [Ledger(database, name, POISONED) for name in ("gateway-1", "gateway-2")]
+    works: list[Work] = [functools.partial(work, name) for name in ("gateway-1", "gateway-2")]
+    runners = [
+        JobRunner(ledger, audio, work, max_running=2, now=clock)
+        for ledger, work in zip(ledgers, works, strict=True)
+    ]
+    async with running(runners[0]), running(runners[1]):
+        await poll_until(
+            lambda: all(state_of(ledgers[0], str(n)) is JobState.DONE for n in range(20))
+        )
+    assert len(done) == len({number for _, number in done}) == 20
