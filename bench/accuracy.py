@@ -30,10 +30,10 @@ from auricle.audio.pieces import find_pieces
 from auricle.audio.vad import has_speech
 from auricle.config.settings import ModelSettings
 from auricle.engine.whisper.fetch import resolve
-from bench.report import machine, write_json
-from bench.scoring import Errors, character_errors, paired_difference, total, word_errors
-from bench.service import CORPUS, ROOT, Service, serve
-from bench.speech import AN4, READ, SPOKEN, Clip, corpus, load_audio
+from bench.lib.report import ROOT, machine, write_json
+from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors
+from bench.lib.service import Server, running
+from bench.lib.speech import AN4, CORPUS, READ, SPOKEN, Clip, corpus, load_audio
 
 ENGINE = "auricle.engine.whisper.faster_whisper:load"
 WORKERS = 2
@@ -140,7 +140,7 @@ class Direct:
         return DecodedAudio(" ".join(filter(None, texts)), language or "")
 
 
-async def hear_served(service: Service, directory: Path, of: Pass) -> list[DecodedAudio]:
+async def hear_served(service: Server, directory: Path, of: Pass) -> list[DecodedAudio]:
     """Post each clip, as many at a time as there are workers."""
     places = asyncio.Semaphore(WORKERS)
 
@@ -257,7 +257,7 @@ def main() -> None:
         clips = [*clips[::SHORT_EACH], *others[:1]]
     all_passes = passes(clips, arguments.beam[:1] if arguments.short else arguments.beam)
     served, began_at = [], time.monotonic()
-    with serve(WORKERS, engine=ENGINE, max_wait_s=MAX_WAIT_S) as service:
+    with running(workers=WORKERS, engine=ENGINE, max_wait_s=MAX_WAIT_S) as service:
         for of in all_passes:
             served.append(asyncio.run(hear_served(service, directory, of)))
     served_s = round(time.monotonic() - began_at, 1)

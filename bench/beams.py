@@ -34,9 +34,10 @@ from auricle.engine.whisper.window import FULL_FRAMES
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
-from bench.report import Bars, draw, machine, write_json
-from bench.scoring import Errors, character_errors, paired_difference, total, word_errors
-from bench.speech import AN4, READ, Clip, corpus, with_noise
+from bench.lib.charts import Bars, draw
+from bench.lib.report import machine, write_json
+from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors
+from bench.lib.speech import AN4, READ, Clip, corpus, with_noise
 
 NOISE_DB = 10
 NOISY = f"{AN4}, {NOISE_DB} dB"

@@ -7,7 +7,6 @@ as its ``transcribe`` works, ours as one batch. CPU seconds count everything fro
 fallbacks included. Read sentences are scored by words, spelled AN4 clips by characters.
 """
 
-import argparse
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,17 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.guard import has_repeats
-from auricle.engine.whisper.loading import load_model
-from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
+from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
-from bench.report import Bars, draw, machine, write_json
-from bench.scoring import Errors, character_errors, paired_difference, total, word_errors
-from bench.speech import AN4, READ, Clip, corpus
+from bench.lib.charts import Bars
+from bench.lib.engine import load_engine, load_whisper
+from bench.lib.report import command_line, publish
+from bench.lib.scoring import Errors, character_errors, paired_difference, total, word_errors
+from bench.lib.speech import AN4, READ, Clip, corpus
 
 KINDS = (READ, AN4)
 MAX_OF_ITS_CPU = {READ: 0.35, AN4: 0.5}
@@ -60,13 +57,12 @@ class Duel:
     """Both engines over one loaded model each."""
 
     def __init__(self, model: str) -> None:
-        settings = EngineSettings(model, "cpu", "int8", 1)
-        self.theirs: WhisperModel = load_model(settings, model)
-        self.ours = ShortWindowEngine(WhisperBackend(load_model(settings, model)), "base")
+        self.theirs = load_whisper(model)
+        self.ours = load_engine(model)
         self.ours.warm_up()
         list(self.theirs.transcribe(np.zeros(SAMPLE_RATE_HZ, np.float32), language="en")[0])
 
-    def hear_theirs(self, clip: Clip, options: Options) -> tuple[list[Any], str]:
+    def transcribe_theirs(self, clip: Clip, options: Options) -> tuple[list[Any], str]:
         """Return faster-whisper's segments and language."""
         segments, info = self.theirs.transcribe(
             clip.pcm.astype(np.float32) / 32768,
@@ -77,7 +73,7 @@ class Duel:
         )
         return list(segments), info.language
 
-    def hear_ours(self, clips: Sequence[Clip], options: Options) -> list[Transcript]:
+    def transcribe_ours(self, clips: Sequence[Clip], options: Options) -> list[Transcript]:
         """Return our transcripts of one batch."""
         jobs = [Job(JobId(clip.name), clip.pcm, options) for clip in clips]
         results = self.ours.transcribe(jobs)
@@ -92,13 +88,13 @@ def compare(duel: Duel, clips: Sequence[Clip], beam_size: int) -> dict[str, Any]
     duel.ours.counts = EngineCounts()
     for batch in batches(clips):
         started_s = time.process_time()
-        heard = [duel.hear_theirs(clip, options)[0] for clip in batch]
+        segments_of = [duel.transcribe_theirs(clip, options)[0] for clip in batch]
         turned_s = time.process_time()
-        transcripts = duel.hear_ours(batch, options)
+        transcripts = duel.transcribe_ours(batch, options)
         ended_s = time.process_time()
         theirs.cpu_s += turned_s - started_s
         ours.cpu_s += ended_s - turned_s
-        theirs.texts += ["".join(segment.text for segment in segments) for segments in heard]
+        theirs.texts += ["".join(segment.text for segment in segments) for segments in segments_of]
         ours.texts += [transcript.text for transcript in transcripts]
     for side in (theirs, ours):
         pairs = zip(clips, side.texts, strict=True)
@@ -125,12 +121,12 @@ def batches(clips: Sequence[Clip]) -> list[Sequence[Clip]]:
 
 
 def compare_words(duel: Duel, clips: Sequence[Clip]) -> dict[str, Any]:
-    """Return how far apart both put the starts and ends of words that both heard."""
+    """Return how far apart both put the starts and ends of words that both recognised."""
     options = Options(language="en", beam_size=1, word_timestamps=True)
     distances_s: list[float] = []
     for batch in batches(clips):
-        for clip, transcript in zip(batch, duel.hear_ours(batch, options), strict=True):
-            segments, _ = duel.hear_theirs(clip, options)
+        for clip, transcript in zip(batch, duel.transcribe_ours(batch, options), strict=True):
+            segments, _ = duel.transcribe_theirs(clip, options)
             theirs = [
                 (word.word.strip(), word.start, word.end)
                 for segment in segments
@@ -169,17 +165,11 @@ def compare_languages(duel: Duel, clips: Sequence[Clip]) -> dict[str, Any]:
     options = Options(language=None, beam_size=1)
     differing = []
     for batch in batches(clips):
-        for clip, transcript in zip(batch, duel.hear_ours(batch, options), strict=True):
+        for clip, transcript in zip(batch, duel.transcribe_ours(batch, options), strict=True):
             theirs = duel.theirs.detect_language(clip.pcm.astype(np.float32) / 32768)[0]
             if transcript.language != theirs:
-                differing.append(
-                    {
-                        "clip": clip.name,
-                        "is": clip.language,
-                        "faster_whisper": theirs,
-                        "ours": transcript.language,
-                    }
-                )
+                languages = {"faster_whisper": theirs, "ours": transcript.language}
+                differing.append({"clip": clip.name, "is": clip.language} | languages)
     return {"clips": len(clips), "differing": differing, "passes": not differing}
 
 
@@ -195,35 +185,22 @@ def show(name: str, figures: dict[str, Any]) -> None:
     )
 
 
-def picture(duels: dict[str, dict[str, Any]]) -> tuple[Bars, ...]:
-    names = tuple(duels)
-    return (
-        Bars(
-            "CPU seconds for each second of audio, one thread",
-            names,
-            {
-                side: [of[key]["cpu_s"] / of["audio_s"] for of in duels.values()]
-                for side, key in (("faster-whisper", "faster_whisper"), ("Auricle", "ours"))
-            },
-        ),
-        Bars(
-            "Errors in percent (read: words, AN4: characters)",
-            names,
-            {
-                side: [of[key]["percent"] for of in duels.values()]
-                for side, key in (("faster-whisper", "faster_whisper"), ("Auricle", "ours"))
-            },
-        ),
-    )
+def charts(duels: dict[str, dict[str, Any]]) -> list[Bars]:
+    sides = (("faster-whisper", "faster_whisper"), ("Auricle", "ours"))
+    cpu = {side: [of[key]["cpu_s"] / of["audio_s"] for of in duels.values()] for side, key in sides}
+    errors = {side: [of[key]["percent"] for of in duels.values()] for side, key in sides}
+    return [
+        Bars("CPU seconds for each second of audio, one thread", tuple(duels), cpu),
+        Bars("Errors in percent (read: words, AN4: characters)", tuple(duels), errors),
+    ]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, "engine")
     parser.add_argument("--model", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--only", choices=KINDS, help="one kind of clips, and nothing else")
-    parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     clips = corpus(arguments.corpus)
     duel = Duel(arguments.model)
@@ -233,18 +210,13 @@ def main() -> None:
             name = f"{kind}, beam {beam_size}"
             duels[name] = compare(duel, [clip for clip in clips if clip.kind == kind], beam_size)
             show(name, duels[name])
-    result: dict[str, Any] = {"machine": machine(), "duels": duels}
+    result: dict[str, Any] = {"duels": duels}
     if not arguments.only:
         result["words"] = compare_words(duel, [clip for clip in clips if clip.kind == READ])
         print("words", result["words"], flush=True)
         result["languages"] = compare_languages(duel, clips)
         print("languages", result["languages"])
-    print(result["machine"])
-    if arguments.out:
-        write_json(arguments.out.with_suffix(".json"), result)
-        draw(
-            arguments.out.with_suffix(".svg"), "Short window against faster-whisper", picture(duels)
-        )
+    publish(arguments.out, result, "Short window against faster-whisper", charts(duels))
 
 
 if __name__ == "__main__":

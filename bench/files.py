@@ -1,14 +1,13 @@
-"""Long files: BatchedInferencePipeline against pieces of some 10 s in sorted batches.
+"""Long files: faster-whisper's BatchedInferencePipeline against chunks of 10 s in sorted batches.
 
     python -m bench.files --model DIR --corpus DIR [--minutes 30] [--out docs/benchmarks/files]
 
-The file is the corpus's read sentences and synthetic speech, joined with pauses. Both find the
-speech with Silero, both have one thread; seconds are CPU seconds from samples to text. Both give a
-segment for each stretch they decode; ``timed`` is what ours costs where every sentence has its
-times, as subtitles want it (the text is the same).
+The file is the corpus's read sentences and synthetic speech, joined with pauses. Both detect speech
+with Silero and have one thread; seconds are CPU seconds from samples to text. Both return a segment
+for each chunk; ``timed`` is our cost with times for every sentence, as subtitles need them (the
+text is the same).
 """
 
-import argparse
 import random
 import time
 from collections.abc import Sequence
@@ -17,18 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper import BatchedInferencePipeline
 
 from auricle.audio.pieces import CutRules, find_pieces
-from auricle.engine import EngineSettings
 from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
-from bench.report import Bars, draw, machine, write_json
-from bench.scoring import word_errors
-from bench.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
+from bench.lib.charts import Bars
+from bench.lib.engine import load_whisper
+from bench.lib.report import command_line, publish
+from bench.lib.scoring import word_errors
+from bench.lib.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
 
 PIECE_S = 11
 PAUSES_S = (0.4, 0.7, 0.3, 1.2, 0.5, 2.5)
@@ -89,8 +88,8 @@ def theirs(
     return text, {"cpu_s": round(time.process_time() - started_s, 2)}
 
 
-def scored(reference: str, heard: tuple[str, dict[str, Any]]) -> dict[str, Any]:
-    text, figures = heard
+def scored(reference: str, transcribed: tuple[str, dict[str, Any]]) -> dict[str, Any]:
+    text, figures = transcribed
     errors = word_errors(reference, text)
     return figures | {"percent": round(errors.percent, 2), "errors": asdict(errors)}
 
@@ -98,8 +97,7 @@ def scored(reference: str, heard: tuple[str, dict[str, Any]]) -> dict[str, Any]:
 def compare(
     model: str, pcm: Pcm16, text: str, beam_sizes: Sequence[int], piece_s: float
 ) -> dict[str, dict[str, Any]]:
-    settings = EngineSettings(model, "cpu", "int8", 1)
-    whisper: WhisperModel = load_model(settings, model)
+    whisper = load_whisper(model)
     pipeline = BatchedInferencePipeline(whisper)
     engine = ShortWindowEngine(WhisperBackend(whisper), "base")
     engine.warm_up()
@@ -108,7 +106,7 @@ def compare(
         first = scored(text, theirs(pipeline, pcm, beam_size))
         second = scored(text, ours(engine, pcm, beam_size, piece_s))
         timed = second
-        if beam_size > 1:  # greedily they come for nothing
+        if beam_size > 1:  # with greedy decoding the times cost nothing
             timed = scored(text, ours(engine, pcm, beam_size, piece_s, sentence_times=True))
         speed_up = first["cpu_s"] / second["cpu_s"]
         points = second["percent"] - first["percent"]
@@ -130,35 +128,32 @@ def compare(
     return figures
 
 
+def charts(beams: dict[str, dict[str, Any]]) -> list[Bars]:
+    sides = (
+        ("BatchedInferencePipeline, batch 8", "faster_whisper"),
+        ("Auricle", "ours"),
+        ("Auricle, sentences timed", "timed"),
+    )
+    return [
+        Bars(title, tuple(beams), {n: [of[k][field] for of in beams.values()] for n, k in sides})
+        for title, field in (("CPU seconds", "cpu_s"), ("Word errors in percent", "percent"))
+    ]
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, "files")
     parser.add_argument("--model", required=True)
     parser.add_argument("--corpus", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--piece-s", type=float, default=PIECE_S)
     parser.add_argument("--beams", type=int, nargs="+", default=[1, 5])
-    parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     pcm, text = long_file(arguments.corpus, arguments.minutes)
     audio_s = pcm.size / SAMPLE_RATE_HZ
     print(f"{audio_s / 60:.1f} minutes", flush=True)
     beams = compare(arguments.model, pcm, text, arguments.beams, arguments.piece_s)
-    result = {"machine": machine(), "audio_s": round(audio_s, 1), "beams": beams}
-    print(result["machine"])
-    if arguments.out:
-        write_json(arguments.out.with_suffix(".json"), result)
-        sides = (
-            ("BatchedInferencePipeline, batch 8", "faster_whisper"),
-            ("Auricle", "ours"),
-            ("Auricle, sentences timed", "timed"),
-        )
-        charts = [
-            Bars(
-                title, tuple(beams), {n: [of[k][field] for of in beams.values()] for n, k in sides}
-            )
-            for title, field in (("CPU seconds", "cpu_s"), ("Word errors in percent", "percent"))
-        ]
-        draw(arguments.out.with_suffix(".svg"), f"A file of {audio_s / 60:.0f} minutes", charts)
+    result = {"audio_s": round(audio_s, 1), "beams": beams}
+    publish(arguments.out, result, f"A file of {audio_s / 60:.0f} minutes", charts(beams))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ import asyncio
 import difflib
 import itertools
 import os
-import random
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -35,17 +34,15 @@ from auricle.client import Disconnected, LiveClient
 from auricle.commands import StreamParameters
 from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.network import Network, Outage, network_to
-from bench.report import Bars, draw, machine, write_json
-from bench.service import CORPUS, ROOT, Server, running
-from bench.speech import READ, Clip, corpus, pink_noise, spoken
+from bench.lib.charts import Bars, draw
+from bench.lib.network import Network, Outage, network_to
+from bench.lib.report import ROOT, machine, write_json
+from bench.lib.service import Server, running
+from bench.lib.speech import CORPUS, speeches
 
 STREAMS = 3
 WORKERS = 2
 CHUNK_S = 0.06
-PAUSES_S = (0.35, 0.8, 1.3, 2.2)
-ROOM_TONE = 12.0
-"""The pauses' noise, as a standard deviation of samples: a quiet room."""
 
 WORKER_FAULT_EACH_S = 5.0
 BUSY_LIMIT_S = 2.0
@@ -82,31 +79,6 @@ class Take:
     def text(self) -> str:
         """All finals, one after the other."""
         return " ".join(told.final.text for told in self.told)
-
-
-def speeches(seconds: float, streams: int = STREAMS) -> list[Pcm16]:
-    """Return different speech of this length for each stream."""
-    if CORPUS.is_dir():
-        clips = [clip for clip in corpus(CORPUS) if clip.kind == READ]
-    else:
-        print(f"{CORPUS} is missing: a synthetic voice speaks")
-        clips = [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
-    return [_speech(clips, seconds, seed) for seed in range(streams)]
-
-
-def _speech(clips: Sequence[Clip], seconds: float, seed: int) -> Pcm16:
-    order = list(clips)
-    random.Random(seed).shuffle(order)
-    pauses_s = itertools.cycle(PAUSES_S[seed % len(PAUSES_S) :] + PAUSES_S[: seed % len(PAUSES_S)])
-    parts: list[Pcm16] = []
-    for clip, pause_s in zip(itertools.cycle(order), pauses_s, strict=False):
-        parts += [np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16), clip.pcm]
-        if sum(part.size for part in parts) >= seconds * SAMPLE_RATE_HZ:
-            break
-    parts.append(np.zeros(SAMPLE_RATE_HZ, np.int16))
-    speech = np.concatenate(parts).astype(np.float64)
-    tone = ROOM_TONE * pink_noise(speech.size, np.random.default_rng(seed))
-    return np.clip(speech + tone, -32768, 32767).astype(np.int16)
 
 
 async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
@@ -171,7 +143,7 @@ def kill_workers(server: Server) -> Chaos:
         """Hit a worker, a busy one if any is before long; return what was done."""
         deadline = time.monotonic() + BUSY_LIMIT_S
         while True:
-            workers = server.service.health()["workers"]
+            workers = server.health()["workers"]
             up: dict[int, str] = {
                 worker["pid"]: worker["state"]
                 for worker in workers
@@ -308,22 +280,25 @@ def report(name: str, figures: dict[str, Any]) -> None:
 
 async def run(server: Server, seconds: float, only: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Run the scenarios, each against the calm one."""
-    said = speeches(seconds)
+    said = speeches(seconds, STREAMS)
     results: dict[str, dict[str, Any]] = {}
 
     async def scenario(name: str, url: str, chaos: Chaos | None) -> None:
-        pid = server.service.process.pid
+        pid = server.process.pid
         takes, faults = await take_all(url, said, chaos)
-        figures = {"faults": faults, "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in said]}
+        figures: dict[str, Any] = {
+            "faults": faults,
+            "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in said],
+        }
         figures |= compare(calm or takes, takes)
-        figures["jobs"] = (await asyncio.to_thread(server.service.health))["jobs"]
+        figures["jobs"] = (await asyncio.to_thread(server.health))["jobs"]
         if name != "restarts":
-            now = server.service.process
+            now = server.process
             figures["pid_unchanged"] = now.pid == pid and now.is_running()
         report(name, figures)
         results[name] = figures
         calm.extend([] if calm else takes)
-        await asyncio.to_thread(server.service.wait_ready)
+        await asyncio.to_thread(server.wait_ready)
 
     calm: list[Take] = []
     await scenario("calm", server.url, None)

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import machine, write_json
+from bench.lib.report import machine, write_json
 from fuzz.target import TARGETS, inputs, load
 
 CACHE = Path(".cache/fuzz")

@@ -15,8 +15,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.report import machine, write_json
-from bench.service import running
+from bench.lib.report import machine, write_json
+from bench.lib.service import running
 
 KEY = "a-key-for-the-fuzzer"
 RESULTS = Path("bench/results/fuzz-api.json")
@@ -43,8 +43,8 @@ def main() -> int:
         engine = "tests.support.scripted_engine:load"
         with running(Path(folder) / "server.log", engine=engine, **settings) as server:
             done = subprocess.run(_command(asked, f"{server.url}/openapi.json"), check=False)
-            is_well = server.service.health()["status"] == "ok"
-            log = server.service.log_lines()
+            is_well = server.health()["status"] == "ok"
+            log = server.log_lines()
     unexpected = [line for line in log if "unexpected_error" in line]
     print(*unexpected, sep="\n")
     report = json.loads(REPORT.read_text())

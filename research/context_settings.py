@@ -13,8 +13,8 @@ from typing import Any
 
 from auricle.engine.whisper.guard import Attempt, GuardPolicy, Verdict, judge_short
 from auricle.engine.whisper.window import FULL_FRAMES, TokenLimit, WindowPolicy
-from bench.report import Bars
-from bench.scoring import Errors, total
+from bench.lib.charts import Bars
+from bench.lib.scoring import Errors, total
 
 CLASSES = (1000, 1200, 1400, 1600, 2000, 2500, FULL_FRAMES)
 LEADS = (0, 30)

@@ -38,9 +38,10 @@ from auricle.engine.whisper.window import (
     silence_of,
 )
 from auricle.types import Task
-from bench.report import draw, machine, write_json
-from bench.scoring import character_errors, word_errors
-from bench.speech import AN4, OTHER, READ, Clip, corpus, spoken, with_noise
+from bench.lib.charts import draw
+from bench.lib.report import machine, write_json
+from bench.lib.scoring import character_errors, word_errors
+from bench.lib.speech import AN4, OTHER, READ, Clip, corpus, spoken, with_noise
 from research.context_settings import LEADS, Decoded, pictures, report, settings
 
 BEAM_SIZES = (1, 5)

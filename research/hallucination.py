@@ -25,8 +25,9 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
-from bench.live_noise import sounds
-from bench.report import Bars, draw, machine, write_json
+from bench.lib.charts import Bars, draw
+from bench.lib.report import machine, write_json
+from bench.live.noise import sounds
 
 JOB_SAMPLES = 10 * SAMPLE_RATE_HZ
 OPTIONS = Options(language="en", beam_size=1)

@@ -27,10 +27,11 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.live_noise import Listener
-from bench.report import Bars, draw, machine, write_json
-from bench.scoring import word_errors
-from bench.speech import READ, Clip, corpus, load_audio
+from bench.lib.charts import Bars, draw
+from bench.lib.report import machine, write_json
+from bench.lib.scoring import word_errors
+from bench.lib.speech import READ, Clip, corpus, load_audio
+from bench.live.noise import Listener
 from tests.support.room_sounds import SOUNDS, room, to_pcm
 
 TESTDATA = Path(__file__).parents[1] / "testdata"

@@ -23,9 +23,9 @@ from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Partial
 from auricle.session.agreement import continues
 from auricle.types import SAMPLE_RATE_HZ
-from bench.live_noise import Listener
-from bench.report import machine, write_json
-from bench.speech import Clip, corpus
+from bench.lib.report import machine, write_json
+from bench.lib.speech import Clip, corpus
+from bench.live.noise import Listener
 from tests.support.room_sounds import room, to_pcm
 
 PAUSE_S = 2.0

@@ -30,7 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.report import machine, write_json
+from bench.lib.report import machine, write_json
 
 ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".cache/mutants/work"

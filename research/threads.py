@@ -28,8 +28,9 @@ from auricle.config.settings import LiveSettings, ModelSettings, QueueSettings, 
 from auricle.engine.whisper.fetch import resolve
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from auricle.workers.asr.pool import WorkerPool
-from bench.report import Bars, draw, machine, write_json
-from bench.speech import READ, Clip, corpus, joined, spoken
+from bench.lib.charts import Bars, draw
+from bench.lib.report import machine, write_json
+from bench.lib.speech import READ, Clip, corpus, joined, spoken
 
 LAYOUTS: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((1, 1), (2, 1)),

@@ -24,8 +24,9 @@ from auricle.audio.endpointer import Endpointer, EndpointRules, UtteranceEnd
 from auricle.audio.gate import NoiseGate, VoiceDetector
 from auricle.audio.vad import WINDOW_SAMPLES, Probabilities, SpeechDetector
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.report import Bars, draw, machine, write_json
-from bench.speech import corpus, joined, pink_noise, spoken
+from bench.lib.charts import Bars, draw
+from bench.lib.report import machine, write_json
+from bench.lib.speech import corpus, joined, pink_noise, spoken
 
 ROOT = Path(__file__).parents[1]
 STEP_SAMPLES = 320

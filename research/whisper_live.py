@@ -41,10 +41,9 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.sync.client import connect as connect_now
 
 from auricle.types import Pcm16
-from bench import live
-from bench.live_play import Caption
-from bench.live_server import Running
-from bench.live_speech import CACHE
+from bench.live import __main__ as live
+from bench.live.play import Caption, Running
+from bench.live.speech import CACHE
 
 REQUIREMENT = "whisper-live==0.10.0"
 LEFT_OUT = ("pyaudio", "openvino", "optimum", "nvidia")
@@ -171,7 +170,7 @@ class WhisperLive:
             await asyncio.sleep(RETRY_S)
         return None
 
-    def goodbye(self) -> str | None:
+    def end_message(self) -> str | None:
         """Return nothing: it would end the stream at once."""
         return None
 

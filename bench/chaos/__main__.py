@@ -41,13 +41,14 @@ from bench.chaos import report, verdict
 from bench.chaos.clients.site import Site
 from bench.chaos.faults import FAULTS, Stroke, World, carry_out, schedule
 from bench.chaos.load import Load, Outcome
+from bench.chaos.resources import Count, count, settle
 from bench.chaos.said import repertoire
 from bench.chaos.stage import Stage, orphans, staged
-from bench.cpu_share import CpuMeter
-from bench.network import network_to
-from bench.recovery import Count, count, settle
-from bench.report import draw, machine, write_json
-from bench.service import READY_LIMIT_S, ROOT
+from bench.lib.charts import draw
+from bench.lib.cpu import CpuMeter
+from bench.lib.network import network_to
+from bench.lib.report import ROOT, machine, write_json
+from bench.lib.service import READY_LIMIT_S
 
 SHARE = 0.8
 FAULT_EACH_S = 1.1
@@ -98,7 +99,7 @@ class Plan:
 
 async def play(plan: Plan, stage: Stage, folder: Path) -> dict[str, Any]:
     """Run it all, and return the figures."""
-    service = stage.server.service
+    service = stage.server
     dice = random.Random(f"{plan.seed} load")
     said = repertoire(is_brief=plan.is_brief, with_real_speech=not plan.is_scripted)
     async with network_to(stage.server.port) as network:
@@ -205,7 +206,7 @@ class Watching:
     def __init__(self, stage: Stage, path: Path) -> None:
         self._path = path
         command = [sys.executable, "-m", "bench.chaos.watcher", stage.server.url]
-        pid = str(stage.server.service.process.pid)
+        pid = str(stage.server.process.pid)
         self._process = subprocess.Popen([*command, pid, str(path)], cwd=ROOT)
 
     def begin(self) -> None:
@@ -233,7 +234,7 @@ def figures(
     looks: dict[str, Any],
 ) -> dict[str, Any]:
     """Return all that is to be told."""
-    service = stage.server.service
+    service = stage.server
     health, history = service.health(), httpx2.get(f"{service.url}/health/history").json()
     kinds = Counter(name for _, name, _ in world.inflicted)
     told = {

@@ -18,8 +18,8 @@ import anyio
 import psutil
 
 from bench.chaos.load import Load
-from bench.network import Network, Outage
-from bench.service import Service
+from bench.lib.network import Network, Outage
+from bench.lib.service import Server
 
 ASR, DECODE = "auricle.workers.asr.child", "auricle.workers.decode.child"
 SLOW_S = (0.2, 1.0)
@@ -46,7 +46,7 @@ class World:
         clock: The file that says how far the server's clock is off, if it has one of its own.
     """
 
-    service: Service
+    service: Server
     load: Load
     network: Network
     marks: Path

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.report import Bars
+from bench.lib.charts import Bars
 
 
 def show(told: dict[str, Any]) -> None:

@@ -2,16 +2,15 @@
 
 import itertools
 import random
-import wave
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.service import CORPUS, ROOT
-from bench.speech import READ, Clip, corpus, load_audio, pink_noise, spoken
+from bench.lib.audio import as_wav
+from bench.lib.report import ROOT
+from bench.lib.speech import READ, Clip, in_room, load_audio, read_clips
 from tests.support.containers import muxed
 
 PAUSES_S = (0.8, 1.3, 0.9)
@@ -62,7 +61,7 @@ def repertoire(*, is_brief: bool, with_real_speech: bool) -> Repertoire:
         is_brief: Little of it, for a run of seconds.
         with_real_speech: From the corpus or a synthetic voice, or else from ``testdata``.
     """
-    clips = _real_clips() if with_real_speech else _test_clips()
+    clips = read_clips(12.0) if with_real_speech else _test_clips()
     live_s, long_s, count = (7.0, 12.0, 1) if is_brief else (14.0, 40.0, 3)
     return Repertoire(
         tuple(_said(f"live {i}", clips, live_s, i) for i in range(count)),
@@ -74,13 +73,6 @@ def repertoire(*, is_brief: bool, with_real_speech: bool) -> Repertoire:
 def _test_clips() -> list[Clip]:
     names = ("fellow.wav", "short.wav", "pair.wav")
     return [Clip(name, READ, load_audio(ROOT / "testdata" / name), "") for name in names]
-
-
-def _real_clips() -> list[Clip]:
-    if CORPUS.is_dir():
-        return [clip for clip in corpus(CORPUS) if clip.kind == READ and clip.seconds < 12]
-    print(f"{CORPUS} is missing: a synthetic voice speaks")
-    return [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
 
 
 def _said(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> OutboundItem:
@@ -98,21 +90,11 @@ def _said(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> Outbound
     )
     pcm = np.concatenate(parts)
     text = " ".join(clip.text for clip in chosen)
-    return OutboundItem(name, pcm, parts, text, _wav(pcm), muxed(pcm, "ogg", is_live=False))
+    return OutboundItem(name, pcm, parts, text, as_wav(pcm), muxed(pcm, "ogg", is_live=False))
 
 
 def _in_a_room(pcm: Pcm16, pause_s: float, noise: np.random.Generator) -> Pcm16:
     """Return speech with silence around that is no digital one."""
     edge = np.zeros(int(EDGE_S * SAMPLE_RATE_HZ), np.int16)
     pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16)
-    speech = np.concatenate([edge, pcm, pause]).astype(np.float64)
-    tone = ROOM_TONE * pink_noise(speech.size, noise)
-    return np.clip(speech + tone, -32768, 32767).astype(np.int16)
-
-
-def _wav(pcm: Pcm16) -> bytes:
-    out = BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
-        file.writeframes(pcm.tobytes())
-    return out.getvalue()
+    return in_room(np.concatenate([edge, pcm, pause]), ROOM_TONE, noise)

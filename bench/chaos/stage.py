@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.chaos.load import KINDS
-from bench.service import Server, free_port, running
+from bench.lib.service import Server, free_port, running
 from tests.support.command import model_directory
 
 SCRIPTED = "tests.support.scripted_engine:load"
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """Where Debian's and Ubuntu's package ``faketime`` puts it."""
 DISK_MB = 48
-SCRIPTED_SETTINGS: dict[str, object] = {
+SCRIPTED_SETTINGS: dict[str, Any] = {
     "workers": 3,
     "batch_jobs": 4,
     "job_timeout_min_s": 4,
@@ -24,7 +25,7 @@ SCRIPTED_SETTINGS: dict[str, object] = {
     "worker_hard_mb": 500,
 }
 """Budgets are short, so that many workers can be stopped; the others are as they come."""
-SETTINGS: dict[str, object] = {"max_wait_s": 600, "resume_grace_s": 8}
+SETTINGS: dict[str, Any] = {"max_wait_s": 600, "resume_grace_s": 8}
 PACE = 0.1
 """A scripted worker takes so many seconds for a second of speech."""
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from bench.chaos.load import KINDS, Outcome
-from bench.scoring import Errors, errors, total, word_errors
+from bench.lib.scoring import Errors, errors, total, word_errors
 
 LIVEZ_LIMIT_MS = 200.0
 SLOW_LOOK_AFTER_S = 2.0

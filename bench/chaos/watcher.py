@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from bench.cpu_share import waited_s
+from bench.lib.cpu import waited_s
 
 LOOK_EACH_S = 0.1
 COUNT_EACH_LOOKS = 10

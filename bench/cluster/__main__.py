@@ -36,9 +36,11 @@ import httpx2
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.cluster import namespace
 from bench.cluster.nodes import START_LIMIT_S, Cluster
-from bench.live_chaos import Take, compare, is_whole, speeches, take
-from bench.report import Bars, draw, machine, write_json
-from bench.service import ROOT, Server
+from bench.lib.charts import Bars, draw
+from bench.lib.report import ROOT, machine, write_json
+from bench.lib.service import Server
+from bench.lib.speech import speeches
+from bench.live_chaos import Take, compare, is_whole, take
 from tests.support.command import model_directory
 
 STREAMS = 4

@@ -42,9 +42,9 @@ from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
 from auricle.workers.asr.pool import WorkerPool
 from bench.cluster import namespace
 from bench.cluster.nodes import Cluster
-from bench.live_chaos import speeches
-from bench.report import Bars, draw, machine, write_json
-from bench.service import ROOT
+from bench.lib.charts import Bars, draw
+from bench.lib.report import ROOT, machine, write_json
+from bench.lib.speech import speeches
 from tests.support.command import model_directory
 
 HOP_AUDIO_S = (3.0, 30.0)

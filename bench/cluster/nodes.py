@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx2
 import psutil
 
-from bench.service import ROOT
+from bench.lib.report import ROOT
 
 GCS_PORT = 6379
 FIRST_PORT = 8000

@@ -1,1 +1,1 @@
-"""More work than the service can do: what is refused, how soon, and what still gets done."""
+"""More load than the server can handle: refusals, goodput and fairness."""

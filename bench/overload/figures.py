@@ -1,12 +1,12 @@
-"""What a flood showed, in numbers; and whether that is as it should be."""
+"""Figures of an overload, and whether they reach the targets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.cpu_share import CpuShare
+from bench.lib.cpu import CpuShare
+from bench.lib.posting import Outcome, percentiles_ms, statuses
 from bench.overload.flood import Flood
 from bench.overload.work import Work, other_texts
-from bench.posting import Outcome, percentiles_ms, statuses
 
 MIN_OVERLOAD = 2
 TARGET_REFUSAL_P99_MS = 100.0
@@ -14,11 +14,11 @@ TARGET_GOODPUT_SHARE = 0.9
 TARGET_MODEST_SHARE = 0.99
 TARGET_LIVEZ_P99_MS = 250.0
 MAX_EXTRA_DELAY = 5.0
-"""Times the delay that the modest key has alone: it waits its turn, and for nobody's backlog."""
+"""Maximum delay of the modest key, as a multiple of its delay alone."""
 
 
 def goodput_audio_s_per_s(load: Flood, work: Work, key: str | None = None) -> float:
-    """Return the seconds of audio done in a second, while there was too much to do."""
+    """Return the seconds of audio done per second during overload."""
     begins_at, ends_at = load.began_at + work.settle_s, load.began_at + load.seconds
     if work.jobs_each and key is None:
         before, after = load.jobs_done
@@ -35,14 +35,14 @@ def goodput_audio_s_per_s(load: Flood, work: Work, key: str | None = None) -> fl
 def level_figures(
     load: Flood, work: Work, capacity: float, measured: CpuShare, level: float
 ) -> dict[str, Any]:
-    """Return what one level of load shows.
+    """Return the figures of one level of load.
 
     Args:
-        load: What happened.
-        work: Of what kind.
-        capacity: Seconds of audio a second.
-        measured: Who used the cores while the capacity was measured.
-        level: Times of it that were offered.
+        load: The results.
+        work: The kind of work.
+        capacity: Seconds of audio per second.
+        measured: Use of the cores while the capacity was measured.
+        level: Offered load in multiples of the capacity.
     """
     cpu = load.cpu or measured
     possible = cpu.possible(capacity, measured)
@@ -77,24 +77,24 @@ def level_figures(
 
 
 def delays_ms(done: Sequence[Outcome]) -> dict[str, float] | None:
-    """Return what had to be waited for: answers, or finals of live speech."""
+    """Return the delays of responses, or of finals of live speech."""
     return percentiles_ms([delay_s for outcome in done for delay_s in outcome.delays_s])
 
 
 def patient_figures(load: Flood) -> dict[str, Any] | None:
-    """Return how those fared who came back when they were told to."""
+    """Return the results of clients that obeyed Retry-After."""
     if not load.patient:
         return None
     return {
         "clients": len(load.patient),
-        "let_in": sum(one.last.is_done for one in load.patient),
+        "admitted": sum(one.last.is_done for one in load.patient),
         "tries": [one.tries for one in load.patient],
         "waited_s": [round(one.waited_s, 1) for one in load.patient],
     }
 
 
 def key_figures(load: Flood, work: Work, key: str) -> dict[str, Any]:
-    """Return how one key fared."""
+    """Return the results of one key."""
     own = [outcome for outcome in load.outcomes if outcome.key == key]
     done = [outcome for outcome in own if outcome.is_done]
     return {
@@ -108,12 +108,12 @@ def key_figures(load: Flood, work: Work, key: str) -> dict[str, Any]:
 
 
 def level_targets(levels: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
-    """Return what one kind of work reaches, over all its levels."""
+    """Return which targets one kind of work reaches, over all its levels."""
     over = [level for level in levels if level["level"] >= MIN_OVERLOAD]
     patient = [level["patient"] for level in levels if level["patient"]]
     probed = [level["headers_alone"] for level in levels if level["headers_alone"]]
     found = {
-        "all is done or refused, nothing breaks": all(
+        "every request is done or refused": all(
             set(level["statuses"]) <= _KNOWN for level in levels
         )
         and not any(level["unsent"] for level in levels),
@@ -124,13 +124,13 @@ def level_targets(levels: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
             level["refusal_ms"] is None or level["refusal_ms"]["p99"] <= TARGET_REFUSAL_P99_MS
             for level in levels
         ),
-        f"goodput at least {TARGET_GOODPUT_SHARE:.0%} of what is possible under overload": all(
+        f"goodput at least {TARGET_GOODPUT_SHARE:.0%} of the possible one under overload": all(
             level["goodput_share_of_possible"] >= TARGET_GOODPUT_SHARE for level in over
         ),
-        "what is done has the text that it has without load": not any(
-            level["other_texts"] for level in levels
+        "the texts are those without load": not any(level["other_texts"] for level in levels),
+        "clients that obey Retry-After are admitted": all(
+            one["admitted"] == one["clients"] for one in patient
         ),
-        "who comes back as told gets in": all(one["let_in"] == one["clients"] for one in patient),
         f"/livez within {TARGET_LIVEZ_P99_MS:g} ms (p99)": all(
             level["livez_ms"]["p99"] <= TARGET_LIVEZ_P99_MS for level in levels
         ),
@@ -144,10 +144,10 @@ _KNOWN = {"200", "503 queue_full"}
 
 
 def fairness_targets(shown: Mapping[str, Any]) -> dict[str, bool]:
-    """Return whether a modest key is served as if a greedy one were not there."""
+    """Return whether a greedy key leaves a modest one unaffected."""
     alone, beside = shown["modest_alone"], shown["modest_beside_greedy"]
     return {
-        f"the modest key gets at least {TARGET_MODEST_SHARE:.0%}": beside["answered_share"]
+        f"the modest key is served at least {TARGET_MODEST_SHARE:.0%}": beside["answered_share"]
         >= TARGET_MODEST_SHARE,
         f"and waits at most {MAX_EXTRA_DELAY:g} times as long (p50)": bool(
             alone["delay_ms"]

@@ -1,4 +1,4 @@
-"""An open loop: work arrives at its time, whatever became of the work before it."""
+"""An open loop: work arrives at its time, independently of the results of earlier work."""
 
 import asyncio
 import itertools
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import psutil
 
-from bench.cpu_share import CpuMeter, CpuShare
+from bench.lib.cpu import CpuMeter, CpuShare
+from bench.lib.posting import JSON_TYPE, WAV_PATH, WAV_TYPE, Client, Outcome
 from bench.overload.work import Work, jobs_done
-from bench.posting import JSON_TYPE, WAV_PATH, WAV_TYPE, Client, Outcome
 
 MAX_AT_ONCE = 800
 LAG_EACH_S = 0.01
@@ -19,15 +19,15 @@ LIVEZ_EACH_S = 0.1
 PROBE_EACH_S = 0.5
 PROBE_LIMIT_S = 2.0
 PROBES = {JSON_TYPE: ("/utterance", 20_000_000), WAV_TYPE: (WAV_PATH, 950_000)}
-"""Path and Content-Length of headers without a body; a longer WAV would be taken as a file."""
+"""Path and Content-Length of headers without a body; a longer WAV would count as a file."""
 MAX_TRIES = 60
 JITTER_S = 0.3
-"""Clients that obey come a little later than they are told, so that not all come at once."""
+"""Clients retry a little later than Retry-After, so that not all retry at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Patient:
-    """A client that comes back when it is told to: how often, and how long it took to be let in."""
+    """A client that obeys Retry-After: its number of tries, and its wait until admission."""
 
     tries: int
     waited_s: float
@@ -36,7 +36,7 @@ class Patient:
 
 @dataclass(slots=True)
 class Flood:
-    """What an open loop did; times are monotonic seconds."""
+    """The results of an open loop; times are monotonic seconds."""
 
     began_at: float
     seconds: float
@@ -47,10 +47,10 @@ class Flood:
     patient: list[Patient] = field(default_factory=list)
     livez_s: list[float] = field(default_factory=list)
     jobs_done: list[int] = field(default_factory=list)
-    """By the recognisers: once the queue was full, and when the last was offered."""
+    """By the recognisers: when the queue was full, and when the last request was offered."""
     lags_s: list[float] = field(default_factory=list)
     cpu: CpuShare | None = None
-    """Who used the cores once the queue was full."""
+    """Use of the cores once the queue was full."""
 
 
 async def flood(
@@ -63,18 +63,18 @@ async def flood(
     patient: int = 0,
     probes: bool = False,
 ) -> Flood:
-    """Offer work at random times (Poisson) for a while, and wait until all of it has an end.
+    """Offer work at random times (Poisson), and wait until all of it has ended.
 
     Args:
         work: Its kind.
-        client: Asks how the server is.
-        rates_per_s: Pieces a second, by key.
-        seconds: How long.
+        client: For probes and metrics.
+        rates_per_s: Requests per second, by key.
+        seconds: Duration of the load.
         server: Its process.
-        patient: So many clients come in the middle of it and obey ``Retry-After`` until they are
-            let in.
-        probes: Whether headers alone are sent, too, once the queue is full, with no byte of a body:
-            only a server that refuses before it reads can answer them.
+        patient: Number of clients that start in the middle and obey ``Retry-After`` until they
+            are admitted.
+        probes: Whether headers without a body are sent once the queue is full: only a server
+            that refuses before it reads the body can respond to them.
     """
     load = Flood(time.monotonic(), seconds)
     running: set[asyncio.Task[None]] = set()
@@ -93,7 +93,7 @@ async def flood(
         found = await asyncio.gather(*(insist(work, next(keys)) for _ in range(patient)))
         load.patient.extend(found)
 
-    beside = [
+    background = [
         asyncio.ensure_future(_repeat(lambda: _note_lag(load), 0)),
         asyncio.ensure_future(_repeat(lambda: _ask_livez(client, load), LIVEZ_EACH_S)),
     ]
@@ -102,10 +102,10 @@ async def flood(
         first = next(iter(rates_per_s))
 
         async def probe_on() -> None:
-            await asyncio.sleep(work.settle_s)  # before, there may be room
+            await asyncio.sleep(work.settle_s)  # before that, the queue may have room
             await _repeat(lambda: _probe(client, load, next(kinds), first), PROBE_EACH_S)
 
-        beside.append(asyncio.ensure_future(probe_on()))
+        background.append(asyncio.ensure_future(probe_on()))
 
     meter: CpuMeter | None = None
 
@@ -126,15 +126,15 @@ async def flood(
         start(ask(key))
     load.cpu = None if meter is None else meter.share()
     load.jobs_done.append(await jobs_done(client))
-    for task in beside:
+    for task in background:
         task.cancel()
-    await asyncio.gather(*beside, return_exceptions=True)
+    await asyncio.gather(*background, return_exceptions=True)
     await asyncio.gather(*running)
     return load
 
 
 def arrivals(rates_per_s: Mapping[str, float], seconds: float) -> Sequence[tuple[float, str]]:
-    """Return when who asks, at random times of the given rates."""
+    """Return times and keys of requests, at random with the given rates."""
     chance, planned = random.Random(7), []
     for key, rate_per_s in rates_per_s.items():
         at_s = chance.expovariate(rate_per_s)
@@ -145,7 +145,7 @@ def arrivals(rates_per_s: Mapping[str, float], seconds: float) -> Sequence[tuple
 
 
 async def insist(work: Work, key: str | None) -> Patient:
-    """Come back as often as it takes, each time when the server says."""
+    """Retry after the time that the server returns, until admitted."""
     began_at, chance, tries = time.monotonic(), random.Random(), 1
     while (outcome := await _done(work, key)).is_refused and tries < MAX_TRIES:
         await asyncio.sleep((outcome.retry_after_s or 0) + chance.uniform(0, JITTER_S))
@@ -154,7 +154,7 @@ async def insist(work: Work, key: str | None) -> Patient:
 
 
 async def _done(work: Work, key: str | None) -> Outcome:
-    """Return what became of a piece of work; the status 0 is a connection that broke."""
+    """Return the result of a request; the status 0 is a broken connection."""
     asked_at = time.monotonic()
     try:
         return await work.do(key)
@@ -170,7 +170,7 @@ async def _repeat(doing: Callable[[], Awaitable[None]], each_s: float) -> None:
 
 
 async def _note_lag(load: Flood) -> None:
-    """Note how late the generator's own loop is: it is part of every time measured here."""
+    """Measure the delay of the generator's own loop, which is part of every time here."""
     wanted_at = time.monotonic() + LAG_EACH_S
     await asyncio.sleep(LAG_EACH_S)
     load.lags_s.append(time.monotonic() - wanted_at)
@@ -178,14 +178,14 @@ async def _note_lag(load: Flood) -> None:
 
 async def _ask_livez(client: Client, load: Flood) -> None:
     asked_at = time.monotonic()
-    answer = await client.exchange(client.head("/livez"), b"")
-    if answer.status != 200:
-        raise RuntimeError(f"/livez says {answer.status}")
+    response = await client.get("/livez")
+    if response.status != 200:
+        raise RuntimeError(f"/livez returns {response.status}")
     load.livez_s.append(time.monotonic() - asked_at)
 
 
 async def _probe(client: Client, load: Flood, media_type: str, key: str | None) -> None:
-    """Send headers alone; status 0 is no answer in time: the server waits for the body."""
+    """Send headers only; the status 0 is no response in time: the server waits for the body."""
     path, length_bytes = PROBES[media_type]
     head = client.head(path, media_type, length_bytes, key)
     began_at = time.monotonic()

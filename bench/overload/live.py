@@ -1,83 +1,60 @@
-"""Live sessions that somebody speaks into for a while, on raw sockets.
+"""Live sessions of some seconds of speech, on raw sockets.
 
-Their frames are made once, and each session writes them at real-time pace: hundreds of them cost
-little beside the server.
+Their frames are made once, and each session writes them in real time, so hundreds of sessions cost
+little compared to the server.
 """
 
 import asyncio
-import base64
 import itertools
 import json
-import os
-import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from auricle.audio.opus import find_libopus
-from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.protocol.framing import pack
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.posting import Outcome
+from bench.lib.audio import opus_packets
+from bench.lib.posting import Outcome, read_response
+from bench.lib.raw_stream import SWITCHED, TEXT, frame, handshake, next_text
 
 STEP_S = 0.1
 STEP_SAMPLES = int(STEP_S * SAMPLE_RATE_HZ)
 OPEN_LIMIT_S = 20.0
 LAST_FINAL_LIMIT_S = 60.0
-SWITCHED = 101
 BROKEN = 0
-
-_BINARY, _TEXT = 0x82, 0x81  # the last frame of a message, RFC 6455 §5.2
-_OPCODE, _CLOSE, _SIZE = 0x0F, 0x08, 0x7F
-_MASKED, _LONG, _LONGEST = 0x80, 126, 127
-_NO_MASK = bytes(4)  # a mask of zeros changes nothing
+STOP = frame(b'{"type":"stop"}', TEXT)
 
 
 @dataclass(frozen=True, slots=True)
 class Talk:
-    """What is said in one session: a frame for each step, and how long it is."""
+    """The speech of one session: a frame for each step, and its length."""
 
     name: str
     audio_s: float
     frames: tuple[bytes, ...]
 
 
-def frame(payload: bytes, kind: int = _BINARY) -> bytes:
-    """Return a message of a client's as it travels."""
-    size = len(payload)
-    if size < _LONG:
-        return struct.pack(">BB", kind, _MASKED | size) + _NO_MASK + payload
-    return struct.pack(">BBH", kind, _MASKED | _LONG, size) + _NO_MASK + payload
-
-
-STOP = frame(b'{"type":"stop"}', _TEXT)
-
-
 def talk(name: str, pcm: Pcm16) -> Talk:
     """Return speech as the frames of a session, in whole steps."""
-    encoder, frames = OpusPacketEncoder(find_libopus()), []
     steps = pcm.size // STEP_SAMPLES
-    per_step = STEP_SAMPLES // encoder.frame_samples
-    for step in range(steps):
-        parts = []
-        for index in range(per_step):
-            at = step * STEP_SAMPLES + index * encoder.frame_samples
-            packet = encoder.encode(pcm[at : at + encoder.frame_samples])
-            parts.append(pack(packet, step * per_step + index))
-        frames.append(frame(b"".join(parts)))
-    return Talk(name, steps * STEP_S, tuple(frames))
+    packets = opus_packets(pcm[: steps * STEP_SAMPLES])
+    numbered = [pack(packet, seq) for seq, packet in enumerate(packets)]
+    size = len(packets) // steps
+    parts = (b"".join(numbered[at : at + size]) for at in range(0, len(numbered), size))
+    return Talk(name, steps * STEP_S, tuple(frame(part) for part in parts))
 
 
 @dataclass
 class Sessions:
-    """Live sessions, one after the other or many at once.
+    """Live sessions, one after another or many at once.
 
     Args:
         host: With its port.
-        talks: Said in turn, one a session.
+        talks: Used in turn, one for each session.
         settle_s: As in :class:`bench.overload.work.Work`.
-        flood_s: As there.
-        query: Of the address, beside the format.
+        flood_s: As in :class:`bench.overload.work.Work`.
+        query: Of the URL, besides the format.
     """
 
     host: str
@@ -94,10 +71,10 @@ class Sessions:
         self._source = itertools.cycle(self.talks)
 
     async def do(self, key: str | None) -> Outcome:
-        """Hold one session from its handshake to its last final, or be refused."""
+        """Run one session from its handshake to its last final; it may be refused."""
         return await self.hold(next(self._source), key)
 
-    async def hear_all(self, key: str | None) -> None:
+    async def learn_texts(self, key: str | None) -> None:
         """See :class:`bench.overload.work.Work`."""
         outcomes = await asyncio.gather(*(self.hold(talk, key) for talk in self.talks))
         for outcome in outcomes:
@@ -106,66 +83,42 @@ class Sessions:
             self.expected[outcome.clip] = outcome.text
 
     async def hold(self, talk: Talk, key: str | None) -> Outcome:
-        """Hold one session; a broken one has the status 0."""
+        """Run one session; a broken one has the status 0."""
         host, _, port = self.host.partition(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         sent_at = time.monotonic()
+
+        def outcome(status: int, retry_after_s: int | None = None, **results: Any) -> Outcome:
+            took_s = time.monotonic() - sent_at
+            first = talk.name, talk.audio_s, key, sent_at, took_s
+            return Outcome(*first, status, retry_after_s, **results)
+
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
-                writer.write(self._handshake(key))
-                status, headers, body = await _answer(reader)
-            if status != SWITCHED:
-                retry_after = headers.get("retry-after", "")
-                return Outcome(
-                    talk.name,
-                    talk.audio_s,
-                    key,
-                    sent_at,
-                    time.monotonic() - sent_at,
-                    status,
-                    int(retry_after) if retry_after.isdecimal() else None,
-                    code=json.loads(body)["error"]["code"],
-                )
+                writer.write(handshake(self.host, self.query, key))
+                response = await read_response(reader)
+            if response.status != SWITCHED:
+                code = json.loads(response.content)["error"]["code"]
+                return outcome(response.status, response.retry_after_s, code=code)
             session = _Session(talk, writer)
             async with asyncio.timeout(talk.audio_s + LAST_FINAL_LIMIT_S):
                 await session.run(reader)
-            took_s = time.monotonic() - sent_at
             status = 200 if session.is_closed and not session.code else BROKEN
-            return Outcome(
-                talk.name,
-                talk.audio_s,
-                key,
-                sent_at,
-                took_s,
+            return outcome(
                 status,
                 session.retry_after_s,
-                " ".join(session.texts),
-                session.code,
-                tuple(session.delays_s),
+                text=" ".join(session.texts),
+                code=session.code,
+                final_delays_s=tuple(session.delays_s),
             )
         except (OSError, EOFError, TimeoutError) as error:
-            took_s = time.monotonic() - sent_at
-            code = type(error).__name__
-            return Outcome(talk.name, talk.audio_s, key, sent_at, took_s, BROKEN, code=code)
+            return outcome(BROKEN, code=type(error).__name__)
         finally:
             writer.close()
 
-    def _handshake(self, key: str | None) -> bytes:
-        lines = [
-            f"GET /v1/stream?format=opus&seq=1&{self.query} HTTP/1.1",
-            f"Host: {self.host}",
-            "Connection: Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}",
-        ]
-        if key:
-            lines.append(f"Authorization: Bearer {key}")
-        return "\r\n".join((*lines, "", "")).encode()
-
 
 class _Session:
-    """One session that was let in."""
+    """One admitted session."""
 
     def __init__(self, talk: Talk, writer: asyncio.StreamWriter) -> None:
         self._talk, self._writer = talk, writer
@@ -177,16 +130,16 @@ class _Session:
         self._began_at = 0.0
 
     async def run(self, reader: asyncio.StreamReader) -> None:
-        """Speak, and listen until the server says that all is told, or hangs up."""
+        """Send speech, and receive until the server closes the session or the connection."""
         self._began_at = time.monotonic()
-        speaking = asyncio.create_task(self._speak())
+        sending = asyncio.create_task(self._send())
         try:
-            while (text := await _next_text(reader)) is not None:
+            while (text := await next_text(reader)) is not None:
                 self._take(text)
         finally:
-            speaking.cancel()
+            sending.cancel()
 
-    async def _speak(self) -> None:
+    async def _send(self) -> None:
         for step, message in enumerate(self._talk.frames, 1):
             await asyncio.sleep(max(0.0, self._began_at + step * STEP_S - time.monotonic()))
             self._writer.write(message)
@@ -207,23 +160,3 @@ class _Session:
                 self.is_closed = True
             case _:
                 pass
-
-
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-    pairs = (line.partition(":") for line in lines[1:] if line)
-    headers = {name.lower(): value.strip() for name, _, value in pairs}
-    status = int(lines[0].split()[1])
-    size_bytes = 0 if status == SWITCHED else int(headers["content-length"])
-    return status, headers, await reader.readexactly(size_bytes)
-
-
-async def _next_text(reader: asyncio.StreamReader) -> bytes | None:
-    """Return the server's next message; ``None`` when it closes. It sends whole frames only."""
-    head, size = await reader.readexactly(2)
-    if size == _LONG:
-        (size,) = struct.unpack(">H", await reader.readexactly(2))
-    elif size == _LONGEST:
-        (size,) = struct.unpack(">Q", await reader.readexactly(8))
-    payload = await reader.readexactly(size)
-    return None if head & _OPCODE == _CLOSE else payload

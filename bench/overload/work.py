@@ -1,11 +1,13 @@
-"""The three kinds of work that a service may have too much of, as its clients ask for it."""
+"""The kinds of work that clients request: utterances, files and live sessions."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from bench.posting import Body, Client, Outcome
+from bench.lib.posting import Body, Client, Outcome
+
+JOBS_DONE = 'auricle_worker_jobs_total{outcome="done"}'
 
 
 class Work(Protocol):
@@ -13,12 +15,12 @@ class Work(Protocol):
 
     Attributes:
         name: Of the kind.
-        audio_s: How much audio one piece of it has, on average.
-        settle_s: How long the queue takes to fill; what is done is counted from then on.
-        flood_s: How long there is too much of it.
-        jobs_each: How many jobs one piece of it makes, if what is done is to be told from those:
-            files that are worked on side by side are half done for long, and then all at once.
-        expected: The text of each clip as the undisturbed service says it; another is an error.
+        audio_s: Mean seconds of audio of one request or session.
+        settle_s: Time until the queue is full; results are counted from then on.
+        flood_s: Duration of the load.
+        jobs_each: Number of jobs of one request, if goodput is to be counted by jobs: several
+            files that run in parallel finish late, and all at once.
+        expected: The text of each clip without load; any other text is an error.
     """
 
     name: str
@@ -28,16 +30,16 @@ class Work(Protocol):
     jobs_each: float | None
     expected: dict[str, str]
 
-    async def hear_all(self, key: str | None) -> None:
-        """Learn the undisturbed service's text of each clip.
+    async def learn_texts(self, key: str | None) -> None:
+        """Learn the text of each clip without load.
 
         Raises:
-            RuntimeError: It has none.
+            RuntimeError: A clip has no text.
         """
         ...
 
     async def do(self, key: str | None) -> Outcome:
-        """Ask for the next piece once, and return what became of it."""
+        """Send the next request once, and return its result."""
         ...
 
 
@@ -51,7 +53,7 @@ class Posting:
         bodies: Posted in turn.
         settle_s: As in :class:`Work`.
         flood_s: As in :class:`Work`.
-        counts_jobs: Whether to find out ``jobs_each``.
+        counts_jobs: Whether to measure ``jobs_each``.
         expected: As in :class:`Work`.
     """
 
@@ -72,7 +74,7 @@ class Posting:
         """See :class:`Work`."""
         return await self.client.post(next(self._source), key)
 
-    async def hear_all(self, key: str | None) -> None:
+    async def learn_texts(self, key: str | None) -> None:
         """See :class:`Work`."""
         before = await jobs_done(self.client)
         for body in self.bodies:
@@ -86,19 +88,16 @@ class Posting:
 
 
 async def jobs_done(client: Client) -> int:
-    """Return how many jobs the recognisers have done so far."""
-    answer = await client.exchange(client.head("/metrics"), b"")
-    lines = answer.content.decode().splitlines()
-    (found,) = (
-        line for line in lines if line.startswith('auricle_worker_jobs_total{outcome="done"}')
-    )
-    return int(float(found.rsplit(" ", 1)[1]))
+    """Return the number of jobs that the recognisers have finished."""
+    lines = (await client.get("/metrics")).content.decode().splitlines()
+    [line] = (line for line in lines if line.startswith(JOBS_DONE))
+    return int(float(line.rsplit(" ", 1)[1]))
 
 
 def other_texts(outcomes: Sequence[Outcome], expected: Mapping[str, str]) -> list[dict[str, str]]:
-    """Return each answer that is not what the undisturbed service says, and what it says."""
+    """Return each text that differs from the text without load."""
     return [
-        {"got": outcome.text, "wanted": expected[outcome.clip], "code": outcome.code}
+        {"text": outcome.text, "expected": expected[outcome.clip], "code": outcome.code}
         for outcome in outcomes
         if outcome.is_done and outcome.text != expected[outcome.clip]
     ]

@@ -1,1 +1,1 @@
-"""Whether a server stays as it is: an hour of mixed load, silent streams, and a day."""
+"""Stability of a server: an hour of mixed load, silent streams, and a day."""

@@ -1,12 +1,12 @@
-"""Auricle with a clock that goes many times as fast: a day in minutes.
+"""Auricle with an accelerated clock: a day in minutes.
 
     python -m bench.soak.fast_clock SPEED serve
 
-Everything in the server reads ``time.monotonic`` and ``time.time`` and waits in the event loop's
-selector; here the clocks run faster and the selector sleeps for less. So every limit, interval and
-grace time passes as it would in a day, while sockets, processes and workers are the real ones.
-Workers have the usual clock: what a worker does takes SPEED times as long for the server, so the
-limits that workers are held to have to be given in its hours (``SLOWED``).
+The server reads ``time.monotonic`` and ``time.time`` and waits in the event loop's selector; here
+the clocks run faster and the selector waits for less. So every limit, interval and grace period
+passes as in a day, while sockets, processes and workers are real. Workers have the normal clock: a
+batch takes SPEED times as long on the server's clock, so the time limits of workers have to be
+longer (``SLOWED``).
 """
 
 import selectors
@@ -22,11 +22,11 @@ SLOWED = {
     "idle_timeout_s": 3600,
     "resume_grace_s": 3600,
 }
-"""Settings under which a machine that is busy for a second looks like that and not like a fault."""
+"""Settings with which a second of load on the machine does not count as a fault."""
 
 
-def hurry(speed: float) -> None:
-    """Let this process's time pass so many times as fast from now on."""
+def accelerate(speed: float) -> None:
+    """Accelerate this process's clocks from now on."""
     monotonic, wall, select = time.monotonic, time.time, selectors.DefaultSelector.select
     began_at, began_wall = monotonic(), wall()
 
@@ -41,8 +41,8 @@ def hurry(speed: float) -> None:
 
 
 def main() -> None:
-    hurry(float(sys.argv.pop(1)))
-    from auricle.cli import app  # after the clock, in case somebody binds it at import
+    accelerate(float(sys.argv.pop(1)))
+    from auricle.cli import app  # after the clock, which a module may bind on import
 
     app()
 

@@ -1,4 +1,4 @@
-"""People who speak for long: live streams that last the whole time, and some that come and go."""
+"""Live streams that last for the whole run, and streams that start and end."""
 
 import random
 import time
@@ -16,20 +16,20 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 CHUNK_SAMPLES = SAMPLE_RATE_HZ * 60 // 1000
 ALIGN_SAMPLES = 2560
-"""A multiple of the detector's window (512) and of a packet (320): so each turn of a speech meets
-both in the same place, and is heard as the first one was."""
+"""A multiple of the voice detector's window (512) and of a packet (320), so that each repetition
+has the same position in both."""
 SESSION_S = (60.0, 300.0)
 MIN_SESSION_S = 5.0
-"""With less left, no other one begins."""
+"""No session starts if less time than this is left."""
 PAUSE_S = (0.5, 5.0)
 SAME_WITHIN_SAMPLES = SAMPLE_RATE_HZ // 2
-"""A final whose start is so near to one of the first turn is the same utterance."""
+"""A final that starts this close to one of the second turn is the same utterance."""
 PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A final: when it came, how long after its last sample was spoken, and where it lies."""
+class ReceivedFinal:
+    """A final: its arrival, its delay after the last sample, and its position."""
 
     at_s: float
     delay_s: float
@@ -40,11 +40,11 @@ class Told:
 
 @dataclass(slots=True)
 class Stream:
-    """One live session from its first word to its last final."""
+    """One live session."""
 
     turn_samples: int
-    """How long the speech is that is said again and again."""
-    told: list[Told] = field(default_factory=list)
+    """Length of the speech that is repeated."""
+    finals: list[ReceivedFinal] = field(default_factory=list)
     spoken_s: float = 0.0
     reconnects: int = 0
     warnings: int = 0
@@ -53,19 +53,19 @@ class Stream:
 
 
 def aligned(pcm: Pcm16) -> Pcm16:
-    """Return speech whose length lets it be said again and again."""
+    """Return speech cut to a length that allows exact repetition."""
     return pcm[: pcm.size - pcm.size % ALIGN_SAMPLES]
 
 
 async def speak(url: str, pcm: Pcm16, seconds: float, stream: Stream, since: float) -> None:
-    """Say the same again and again at real-time pace, and listen until the last final.
+    """Send speech, repeated, in real time, and receive until the last final.
 
     Args:
         url: The server.
-        pcm: What is said, in full turns.
-        seconds: For how long.
-        stream: Where it is written down.
-        since: Monotonic seconds that times count from.
+        pcm: The speech that is repeated.
+        seconds: How long.
+        stream: Receives the results.
+        since: Monotonic time from which times are counted.
     """
     try:
         async with (
@@ -73,7 +73,7 @@ async def speak(url: str, pcm: Pcm16, seconds: float, stream: Stream, since: flo
             anyio.create_task_group() as group,
         ):
             began_at = time.monotonic()
-            group.start_soon(_say, client, pcm, seconds, began_at, stream)
+            group.start_soon(_send, client, pcm, seconds, began_at, stream)
             with anyio.fail_after(seconds + PATIENCE_S):
                 async for event in client:
                     match event:
@@ -89,7 +89,7 @@ async def speak(url: str, pcm: Pcm16, seconds: float, stream: Stream, since: flo
         stream.failure = repr(group_of.exceptions[0])
 
 
-async def _say(
+async def _send(
     client: LiveClient, pcm: Pcm16, seconds: float, began_at: float, stream: Stream
 ) -> None:
     for index in range(int(seconds * SAMPLE_RATE_HZ) // CHUNK_SAMPLES):
@@ -103,18 +103,20 @@ async def _say(
 
 def _note(stream: Stream, final: Final, began_at: float, since: float) -> None:
     now = time.monotonic()
-    if stream.told and final.start_sample < stream.told[-1].end_sample:
+    if stream.finals and final.start_sample < stream.finals[-1].end_sample:
         stream.is_in_order = False
     delay_s = now - began_at - final.end_sample / SAMPLE_RATE_HZ
-    stream.told.append(
-        Told(now - since, delay_s, final.start_sample, final.end_sample, final.error is not None)
+    stream.finals.append(
+        ReceivedFinal(
+            now - since, delay_s, final.start_sample, final.end_sample, final.error is not None
+        )
     )
 
 
-async def come_and_go(
+async def start_and_end(
     url: str, pcm: Pcm16, until: float, streams: list[Stream], seed: int, since: float
 ) -> None:
-    """Hold one session after the other until a time, of a minute to five each."""
+    """Run sessions of one to five minutes, one after another, until a time."""
     chance = random.Random(seed)
     while (left_s := until - time.monotonic()) > MIN_SESSION_S:
         stream = Stream(pcm.size)
@@ -124,20 +126,20 @@ async def come_and_go(
 
 
 def drifts(stream: Stream) -> Iterator[tuple[float, int]]:
-    """Yield, for each utterance that came again, when and by how many samples it lay elsewhere.
+    """Yield the time and the offset in samples of each repeated utterance.
 
-    The second turn is what the others are compared with: the first begins in the middle of nothing.
+    Later turns are compared with the second one; before the first one there is no audio.
     """
     turn = stream.turn_samples
-    places = np.array(
-        [told.start_sample % turn for told in stream.told if told.start_sample // turn == 1]
+    positions = np.array(
+        [final.start_sample % turn for final in stream.finals if final.start_sample // turn == 1]
     )
-    if not places.size:
+    if not positions.size:
         return
-    for told in stream.told:
-        if told.start_sample < 2 * turn:
+    for final in stream.finals:
+        if final.start_sample < 2 * turn:
             continue
-        offsets = told.start_sample % turn - places
+        offsets = final.start_sample % turn - positions
         nearest = int(offsets[np.abs(offsets).argmin()])
         if abs(nearest) < SAME_WITHIN_SAMPLES:
-            yield told.start_sample / SAMPLE_RATE_HZ, nearest
+            yield final.start_sample / SAMPLE_RATE_HZ, nearest

@@ -1,11 +1,10 @@
-"""Utterances and files at random times, as many people post them: an open loop.
+"""Utterances and files at random times, as from many clients: an open loop.
 
-Files are what people have: FLAC, MP3 and Opus in Ogg, of half a minute to five. Every other one
-becomes a job that is asked for until it is done; the rest wait for their text.
+Files are FLAC, MP3 and Opus in Ogg, of half a minute to five minutes. Every other one becomes a job
+that is polled until it is done; the others wait for their text.
 """
 
 import asyncio
-import io
 import itertools
 import random
 import time
@@ -13,12 +12,12 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import av
 import httpx2
 
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.live_chaos import speeches
-from bench.posting import Body, Client, Outcome
+from auricle.types import SAMPLE_RATE_HZ
+from bench.lib.audio import as_file
+from bench.lib.posting import Body, Client, Outcome
+from bench.lib.speech import speeches
 
 FILE_S = (30.0, 45.0, 60.0, 90.0, 120.0, 300.0)
 FILE_KINDS = (
@@ -27,13 +26,13 @@ FILE_KINDS = (
     ("ogg", "libopus", "audio/ogg"),
 )
 MAX_WAIT_S = 600.0
-ASK_EACH_S = 1.0
+POLL_INTERVAL_S = 1.0
 MAX_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What is offered: seconds of audio a second as utterances and as files, and live streams."""
+    """Offered load: seconds of audio per second as utterances and as files, and live streams."""
 
     utterances: float
     files: float
@@ -42,14 +41,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor seconds of the service for a second of audio, each kind alone."""
+    """CPU seconds of the server for a second of audio, each kind alone."""
 
     utterances: float
     files: float
     live: float
 
     def rates(self, share: float, cores: int) -> Rates:
-        """Return what makes a share of all cores' time: a third of it live, or nearly so."""
+        """Return the rates that use a share of all cores: about a third of it for live streams."""
         budget = share * cores
         streams = max(1, round(budget / 3 / self.live))
         rest = max(0.0, budget - streams * self.live)
@@ -58,7 +57,7 @@ class Cost:
 
 @dataclass(slots=True)
 class Posted:
-    """What became of everything that was posted."""
+    """The results of all requests."""
 
     utterances: list[Outcome] = field(default_factory=list)
     files: list[Outcome] = field(default_factory=list)
@@ -76,28 +75,12 @@ def files(lengths_s: Sequence[float] = FILE_S) -> list[Body]:
             pcm.size / SAMPLE_RATE_HZ,
             media_type,
             f"/utterance?language=en&beam_size=1&max_wait_s={MAX_WAIT_S:g}",
-            encoded(pcm, container, codec),
+            as_file(pcm, container, codec),
         )
         for seconds, pcm, (container, codec, media_type) in zip(
             lengths_s, spoken, kinds, strict=False
         )
     ]
-
-
-def encoded(pcm: Pcm16, container: str, codec: str) -> bytes:
-    """Return speech as a file."""
-    out = io.BytesIO()
-    rate_hz = 48_000 if codec == "libopus" else SAMPLE_RATE_HZ
-    with av.open(out, "w", format=container) as target:
-        stream = target.add_stream(codec, rate=rate_hz)
-        assert isinstance(stream, av.AudioStream)
-        stream.layout = "mono"
-        frame = av.AudioFrame.from_ndarray(pcm.reshape(1, -1), format="s16", layout="mono")
-        frame.sample_rate = SAMPLE_RATE_HZ
-        resampler = av.AudioResampler(stream.format, "mono", rate_hz, stream.frame_size or 4096)
-        for part in [*resampler.resample(frame), *resampler.resample(None), None]:
-            target.mux(stream.encode(part))
-    return out.getvalue()
 
 
 class Mix:
@@ -172,36 +155,36 @@ class Mix:
 
     async def _file(self, body: Body, *, is_job: bool) -> None:
         sent_at = time.monotonic()
-        answer = await self._web.post(
+        response = await self._web.post(
             body.path + ("&wait=0" if is_job else ""),
             content=body.content,
             headers={"content-type": body.media_type},
         )
-        found = answer.json()
-        status, code = answer.status_code, (found.get("error") or {}).get("code", "")
+        fields = response.json()
+        status, code = response.status_code, (fields.get("error") or {}).get("code", "")
         if status == 202:
-            status, code = await self._ask_for(found["job_id"])
+            status, code = await self._poll(fields["job_id"])
         took_s = time.monotonic() - sent_at
         self.posted.files.append(
             Outcome(body.clip, body.audio_s, None, sent_at, took_s, status, code=code)
         )
 
-    async def _ask_for(self, job_id: str) -> tuple[int, str]:
-        """Ask for a job until it is over; a failed one has the status 500 here."""
+    async def _poll(self, job_id: str) -> tuple[int, str]:
+        """Poll a job until it ends; a failed one has the status 500 here."""
         while True:
-            await asyncio.sleep(ASK_EACH_S)
-            answer = await self._web.get(f"/jobs/{job_id}")
-            found = answer.json()
-            if answer.status_code != 200:
-                return answer.status_code, found["error"]["code"]
-            if found["state"] == "done":
+            await asyncio.sleep(POLL_INTERVAL_S)
+            response = await self._web.get(f"/jobs/{job_id}")
+            fields = response.json()
+            if response.status_code != 200:
+                return response.status_code, fields["error"]["code"]
+            if fields["state"] == "done":
                 return 200, ""
-            if found["state"] in ("failed", "cancelled"):
-                return 500, (found["error"] or {}).get("code", found["state"])
+            if fields["state"] in ("failed", "cancelled"):
+                return 500, (fields["error"] or {}).get("code", fields["state"])
 
 
 async def closed_loop(url: str, bodies: Sequence[Body], clients: int, seconds: float) -> float:
-    """Post with so many clients that never wait; return the seconds of audio that were done."""
+    """Post with clients that never pause; return the seconds of audio that were done."""
     client, source, done_s = Client(url), itertools.cycle(bodies), 0.0
     ends_at = time.monotonic() + seconds
 

@@ -1,125 +1,115 @@
-"""Many live streams in which nobody speaks: what each takes, and what is left of it afterwards.
+"""Many live streams without speech: resources of each, and what remains after they vanish.
 
-200 streams come, stay and vanish, and then 200 more. What the first round leaves behind is memory
-that is kept for the next; what the second round adds to it would be a leak.
+200 streams connect, stay and vanish, then 200 more. Memory that remains after the first round is
+kept for the next one; memory that the second round adds would be a leak.
 
-A server lets in as many streams as AURICLE_MAX_SESSIONS says, if its queue has 7.5 s of room for
-each (AURICLE_QUEUE_AUDIO_S, a tenth of which is kept for those who come back). 200 need more of
-both than there is by default.
+A server admits as many streams as AURICLE_MAX_SESSIONS allows, if its queue has 7.5 s of room for
+each (AURICLE_QUEUE_AUDIO_S, a tenth of which is kept for sessions that resume). 200 streams need
+more of both than the defaults.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 from auricle.server.live.registry import SESSION_AUDIO_S
-from bench.live_quiet import QuietStreams
-from bench.service import Service, serve
+from bench.lib.raw_stream import RawStreams, noise_packets
+from bench.lib.report import show_targets
+from bench.lib.service import Server, running
 from bench.soak.watch import Snapshot, Watch
 
 STREAMS = 200
 MINUTES = 2.0
 ROUNDS = 2
 REST_S = 20.0
-FORGET_S = 120.0
-"""The server keeps sessions whose clients vanished for a minute; then nothing may be left."""
-LOOK_AGAIN_S = 5.0
+RELEASE_LIMIT_S = 120.0
+"""The server keeps sessions whose clients vanished for a minute; then nothing may remain."""
+CHECK_INTERVAL_S = 5.0
 MAX_LEFT_MB = 5.0
 ROOM_S = SESSION_AUDIO_S / 0.9
 """Of the queue, for each session."""
+COUNTS = ("descriptors", "tasks", "processes")
 
 
-async def measure(service: Service, streams: int, seconds: float) -> dict[str, Any]:
-    """Return what the rounds showed."""
-    watch = Watch(service)
+async def measure(server: Server, streams: int, seconds: float) -> dict[str, Any]:
+    """Return the figures of all rounds."""
+    watch, packets = Watch(server), noise_packets()
     rounds: list[dict[str, Any]] = []
-    async with asyncio.TaskGroup() as around:
-        looking = around.create_task(watch.run())
+    async with asyncio.TaskGroup() as group:
+        watching = group.create_task(watch.run())
         await asyncio.sleep(min(REST_S, seconds))
-        before = last = await asyncio.to_thread(watch.look)
+        before = last = await asyncio.to_thread(watch.take)
         for number in range(ROUNDS):
             watch.part = f"round {number + 1}"
-            quiet = QuietStreams(service.url, streams)
+            quiet = RawStreams(server.url, streams)
             await quiet.open()
-            await quiet.send(seconds)
-            full = await asyncio.to_thread(watch.look)
-            lost, finals = quiet.lost, quiet.finals
+            await quiet.send(packets, seconds)
+            full = await asyncio.to_thread(watch.take)
             watch.part = "rest"
+            figures: dict[str, Any] = {
+                "refused": quiet.refused,
+                "hung_up": quiet.lost,
+                "finals": quiet.finals,
+                "generator_late_ms": round(quiet.latest_s * 1000),
+            }
             quiet.close()
-            rest = await _until_forgotten(watch, before)
-            rounds.append(
-                {
-                    "refused": quiet.refused,
-                    "hung_up": lost,
-                    "finals": finals,
-                    "generator_late_ms": round(quiet.latest_s * 1000),
-                    "server_cpu_percent": round(
-                        100 * (full.server_cpu_s - last.server_cpu_s) / (full.at_s - last.at_s), 1
-                    ),
-                    "kb_for_each_stream": round(
-                        1000 * (_server_mb(watch, full) - _server_mb(watch, last)) / streams
-                    ),
-                    "server_mb_full": _server_mb(watch, full),
-                    "server_mb_after": _server_mb(watch, rest),
-                    "left": {
-                        name: getattr(rest, name) - getattr(before, name)
-                        for name in ("descriptors", "tasks", "processes")
-                    },
-                }
-            )
+            rest = await _until_released(watch, before)
+            cpu_share = (full.server_cpu_s - last.server_cpu_s) / (full.at_s - last.at_s)
+            added_mb = watch.server_mb(full) - watch.server_mb(last)
+            figures |= {
+                "server_cpu_percent": round(100 * cpu_share, 1),
+                "kb_for_each_stream": round(1000 * added_mb / streams),
+                "server_mb_full": watch.server_mb(full),
+                "server_mb_after": watch.server_mb(rest),
+                "left": {name: getattr(rest, name) - getattr(before, name) for name in COUNTS},
+            }
+            rounds.append(figures)
             last = rest
-        looking.cancel()
+        watching.cancel()
+    added_mb = rounds[-1]["server_mb_after"] - rounds[-2]["server_mb_after"]
+    some = watch.snapshots[:: len(watch.snapshots) // 6 or 1]
     return {
         "streams": streams,
         "seconds": seconds,
-        "server_mb_before": _server_mb(watch, before),
+        "server_mb_before": watch.server_mb(before),
         "rounds": rounds,
-        "added_by_second_round_mb": round(
-            rounds[-1]["server_mb_after"] - rounds[-2]["server_mb_after"], 2
-        ),
-        "load_average": [look.load_average for look in watch.looks[:: len(watch.looks) // 6 or 1]],
+        "added_by_second_round_mb": round(added_mb, 2),
+        "load_average": [snapshot.load_average for snapshot in some],
     }
 
 
-async def _until_forgotten(watch: Watch, before: Snapshot) -> Snapshot:
-    """Wait until nothing of any stream is left, or for so long that it never will be."""
-    for _ in range(round(FORGET_S / LOOK_AGAIN_S)):
-        look = await asyncio.to_thread(watch.look)
-        if look.tasks <= before.tasks and look.descriptors <= before.descriptors:
+async def _until_released(watch: Watch, before: Snapshot) -> Snapshot:
+    """Wait until no resource of a stream remains, or until the time limit."""
+    for _ in range(round(RELEASE_LIMIT_S / CHECK_INTERVAL_S)):
+        snapshot = await asyncio.to_thread(watch.take)
+        if snapshot.tasks <= before.tasks and snapshot.descriptors <= before.descriptors:
             break
-        await asyncio.sleep(LOOK_AGAIN_S)
-    return look
-
-
-def _server_mb(watch: Watch, look: Snapshot) -> float:
-    return look.memory_mb[watch.server_pid]
+        await asyncio.sleep(CHECK_INTERVAL_S)
+    return snapshot
 
 
 def reached(shown: dict[str, Any]) -> dict[str, bool]:
-    """Return what is as it should be."""
-    rounds: Sequence[dict[str, Any]] = shown["rounds"]
+    """Return which targets are reached."""
+    rounds, added_mb = shown["rounds"], shown["added_by_second_round_mb"]
     return {
-        f"{shown['streams']} silent streams are let in and kept": not any(
+        f"{shown['streams']} silent streams are admitted and kept": not any(
             one["refused"] or one["hung_up"] for one in rounds
         ),
-        "nothing is heard in silence": not any(one["finals"] for one in rounds),
+        "no final in silence": not any(one["finals"] for one in rounds),
         "no descriptor, task or process is left": not any(
             left > 0 for one in rounds for left in one["left"].values()
         ),
-        f"the second round adds less than {MAX_LEFT_MB:g} MB": shown["added_by_second_round_mb"]
-        < MAX_LEFT_MB,
+        f"the second round adds less than {MAX_LEFT_MB:g} MB": added_mb < MAX_LEFT_MB,
     }
 
 
 def run(streams: int = STREAMS, seconds: float = MINUTES * 60, **settings: Any) -> dict[str, Any]:
-    """Measure and print it all; return the figures."""
+    """Measure and print all figures; return them."""
     settings |= {"max_sessions": streams, "queue_audio_s": round((streams + 1) * ROOM_S)}
-    settings |= {"max_sessions_per_address": 0, "address_connections": 0}  # they have one here
-    with serve(2, **settings) as service:
-        shown = asyncio.run(measure(service, streams, seconds))
+    settings |= {"max_sessions_per_address": 0, "address_connections": 0}  # all have one address
+    with running(workers=2, **settings) as server:
+        shown = asyncio.run(measure(server, streams, seconds))
     for name, value in shown.items():
         print(f"  {name}: {value}")
-    verdict = reached(shown)
-    for name, is_reached in verdict.items():
-        print(f"target, {name}: {'reached' if is_reached else 'NOT reached'}")
-    return shown | {"settings": settings, "reached": verdict}
+    targets = reached(shown)
+    show_targets(targets)
+    return shown | {"settings": settings, "reached": targets}

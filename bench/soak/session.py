@@ -1,4 +1,4 @@
-"""A live session that lasts a day, and what it was told, checked to the sample."""
+"""A live session that lasts a day, with finals that are checked to the sample."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from bench.soak.sources import STEP_SAMPLES, Source
 
 HOUR_STEPS = 3600 * SAMPLE_RATE_HZ // STEP_SAMPLES
 MAX_AHEAD_STEPS = 200
-"""A client that is so far ahead of what was taken waits: sockets hold an hour of Opus."""
+"""A client this far ahead of the server waits: sockets can hold an hour of Opus."""
 RETRIES = 20
 RETRY_S = 0.2
 LAST_FINAL_LIMIT_S = 120.0
@@ -26,7 +26,7 @@ LAST_FINAL_LIMIT_S = 120.0
 
 @dataclass(slots=True)
 class Session:
-    """One live session, and what was told of it."""
+    """One live session and its results."""
 
     name: str
     source: Source
@@ -34,7 +34,7 @@ class Session:
     steps: int
     break_steps: list[int]
     turn_samples: int | None
-    """After so many all is said again; what is spoken lies at the beginning."""
+    """Length of the audio that is repeated; its beginning is speech."""
     sent_steps: int = 0
     finals: int = 0
     partials: int = 0
@@ -52,7 +52,7 @@ class Session:
     _progress: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, url: str, speed: float) -> None:
-        """Speak from the first step to the last final, over as many connections as it takes."""
+        """Send all steps and receive all finals, over as many connections as needed."""
         began_at, tries = time.monotonic(), 0
         while self.closed is None:
             try:
@@ -127,7 +127,7 @@ class Session:
                 match decode_event(message):
                     case Final() as final:
                         self._take(final)
-                        with contextlib.suppress(ConnectionClosed):  # more may be there to read
+                        with contextlib.suppress(ConnectionClosed):  # there may be more to read
                             await socket.send(encode_command(Ack(final.id)))
                     case AudioProgress(received):
                         self._note_received(received)
@@ -145,7 +145,7 @@ class Session:
         except ConnectionClosed:
             return
         finally:
-            self._received_steps = self.steps  # nobody has to wait any more
+            self._received_steps = self.steps  # ends all waits
             self._progress.set()
 
     def _note_received(self, sample: int) -> None:
@@ -153,17 +153,17 @@ class Session:
         self._progress.set()
 
     def _take(self, final: Final) -> None:
-        if final.id <= self.finals:  # told again after a resume
+        if final.id <= self.finals:  # sent again after a resume
             return
         start, end = (at - self.start_sample for at in (final.start_sample, final.end_sample))
         if final.id != self.finals + 1 or start < self.last_end_sample:
             self.out_of_order += 1
         self.finals, self.last_end_sample = final.id, end
-        if final.text != heard(self.source.samples(start, end)):
+        if final.text != scripted_text(self.source.samples(start, end)):
             self.wrong_audio += 1
 
     def figures(self) -> dict[str, Any]:
-        """Return what became of it."""
+        """Return the results."""
         closed = self.closed
         return {
             "hours": round(self.sent_steps / HOUR_STEPS, 3),
@@ -185,6 +185,6 @@ class Session:
         }
 
 
-def heard(pcm: Pcm16) -> str:
-    """Return what the scripted engine says of this audio."""
+def scripted_text(pcm: Pcm16) -> str:
+    """Return the text of the scripted engine for this audio."""
     return f"{pcm.size} {zlib.crc32(pcm.tobytes())}"

@@ -1,8 +1,7 @@
-"""A day of audio as a client sends it, step by step, and what its samples were.
+"""A day of audio as a client sends it, step by step, with its samples.
 
-Whatever the wire format, the samples that a server must have heard are known here to the last bit,
-so that a final which tells the checksum of its audio (``tests/support/scripted_engine.py``) shows
-where that audio lay, exactly.
+For each wire format the samples that the server has to receive are known exactly. So a final with
+the checksum of its audio (``tests/support/scripted_engine.py``) shows which audio it contains.
 """
 
 from collections.abc import Sequence
@@ -13,18 +12,18 @@ import av
 import numpy as np
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.ring import PCM16RingBuffer
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.protocol.framing import pack
 from auricle.session.wire_formats.pcm import POSITION
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from bench.lib.audio import opus_packets
 
 STEP_SAMPLES = SAMPLE_RATE_HZ // 10
 PACKET_SAMPLES = SAMPLE_RATE_HZ // 50
 STEP_PACKETS = STEP_SAMPLES // PACKET_SAMPLES
 KEPT_SAMPLES = 120 * SAMPLE_RATE_HZ
-"""So much of what was sent can be looked at again: a final comes sooner."""
+"""Samples that are kept for comparison; a final arrives sooner."""
 TICKS_PER_PACKET = 960
 """Of 48 kHz, which containers count in."""
 
@@ -33,34 +32,34 @@ class Source(Protocol):
     """Audio in steps of 100 ms."""
 
     query: str
-    """How the session is asked for."""
+    """Query of the session."""
     skipped_samples: int
-    """At the beginning, which are no sound."""
+    """Samples at the beginning that are not audio (pre-skip)."""
 
     def message(self, step: int) -> bytes:
-        """Return what is sent for a step; steps come in order, some of them again."""
+        """Return the message of a step; steps come in order, some of them repeatedly."""
         ...
 
     def samples(self, start: int, end: int) -> Pcm16:
-        """Return what a server must have heard, counted from the first sample.
+        """Return the samples that the server has to receive, from the first one.
 
         Raises:
-            IndexError: It was sent too long ago, or not yet.
+            IndexError: Sent too long ago, or not yet.
         """
         ...
 
     def rest(self) -> bytes:
-        """Return what is sent after the last step."""
+        """Return the message after the last step."""
         ...
 
 
 class PcmSource:
-    """PCM16 with positions, of a speech that is said again and again.
+    """PCM16 with positions, of speech that is repeated.
 
     Args:
         pcm: The speech.
-        steps: How many there are in all.
-        start_sample: Where its clock starts.
+        steps: The number of steps.
+        start_sample: First sample of its clock.
     """
 
     def __init__(self, pcm: Pcm16, steps: int, start_sample: int) -> None:
@@ -77,8 +76,8 @@ class PcmSource:
 
     def samples(self, start: int, end: int) -> Pcm16:
         """See :class:`Source`."""
-        said = self._pcm.take(range(start, min(end, self._end)), mode="wrap")
-        return np.pad(said, (0, end - start - said.size))  # as a server fills its last window
+        pcm = self._pcm.take(range(start, min(end, self._end)), mode="wrap")
+        return np.pad(pcm, (0, end - start - pcm.size))  # as a server fills its last window
 
     def rest(self) -> bytes:
         """Nothing."""
@@ -86,7 +85,7 @@ class PcmSource:
 
 
 class _Decoded:
-    """What packets decode to, as a server decodes them: one after another."""
+    """The samples of packets, decoded in order as the server does."""
 
     def __init__(self, skip_samples: int = 0) -> None:
         self._decoder = OpusPacketDecoder(find_libopus())
@@ -107,17 +106,17 @@ class _Decoded:
             self._ring.write(pcm[skipped:])
 
     def end(self) -> None:
-        """An utterance may end in the silence that a server fills its last window with."""
+        """Add the silence with which a server fills its last window."""
         self._ring.write(np.zeros(WINDOW_SAMPLES, np.int16))
 
 
 class OpusSource:
-    """Framed packets with numbers: one stretch again and again, and another one at the end.
+    """Framed packets with numbers: some are repeated, others come once at the end.
 
     Args:
-        packets: Said again and again.
-        last: Said once, so that it ends with the last step.
-        steps: How many there are in all.
+        packets: Repeated.
+        last: Sent once; they end with the last step.
+        steps: The number of steps.
         first_seq: The first packet's number.
     """
 
@@ -157,9 +156,9 @@ class ContainerSource:
 
     Args:
         container: ``ogg`` or ``webm``.
-        packets: Said again and again.
-        first_tick: What time the recording starts at, in 48 kHz ticks: granules are numbers of 64
-            bits, and 32 are full after a day and an hour.
+        packets: Repeated.
+        first_tick: Start time of the recording in 48 kHz ticks; granules have 64 bits and pass
+            2^32 after 25 hours.
     """
 
     def __init__(self, container: str, packets: Sequence[OpusPacket], first_tick: int) -> None:
@@ -211,8 +210,6 @@ class ContainerSource:
         self._output.mux(packet)
 
 
-def encoded(pcm: Pcm16) -> list[OpusPacket]:
+def steps_of(pcm: Pcm16) -> list[OpusPacket]:
     """Return speech as Opus, in whole steps."""
-    encoder = OpusPacketEncoder(find_libopus())
-    whole = pcm.size - pcm.size % STEP_SAMPLES
-    return [encoder.encode(pcm[at : at + PACKET_SAMPLES]) for at in range(0, whole, PACKET_SAMPLES)]
+    return opus_packets(pcm[: pcm.size - pcm.size % STEP_SAMPLES])

@@ -12,8 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bench.report import machine, write_json
-from bench.service import ROOT
+from bench.lib.report import ROOT, machine, write_json
 from research.capacity import gateway, model, simulation
 from research.capacity.costs import Costs, Talk
 

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from auricle.audio.opus import find_libopus
-from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.types import OpusPacket
-from bench.live_quiet import GROUPS, NOISE, PACKET_S, QuietStreams, frame, noise_packets
-from bench.service import ROOT, Service, serve
+from bench.lib.audio import opus_packets
+from bench.lib.raw_stream import NOISE, RawStreams, noise_packets
+from bench.lib.report import ROOT
+from bench.lib.service import Server, running
 from tests.support.clips import CLIPS
 from tests.support.command import model_directory
 
@@ -43,36 +43,11 @@ OWN_SETTINGS: dict[str, Any] = {
 
 def speech_packets() -> list[OpusPacket]:
     """Return recorded sentences with pauses between them as Opus, to be played again and again."""
-    encoder = OpusPacketEncoder(find_libopus())
     chance = np.random.default_rng(1)
     pieces = []
     for name in CLIPS_PLAYED:
         pieces += [CLIPS[name].pcm, chance.normal(0, NOISE, int(PAUSE_S * 16_000)).astype(np.int16)]
-    pcm = np.concatenate(pieces)
-    size = encoder.frame_samples
-    return [encoder.encode(pcm[at : at + size]) for at in range(0, pcm.size - size + 1, size)]
-
-
-class PlayingStreams(QuietStreams):
-    """Streams that each play the same packets, from places of their own."""
-
-    async def play(self, packets: Sequence[OpusPacket], seconds: float, first_tick: int) -> int:
-        """Send at real-time pace; return the tick at which to go on."""
-        began_at = time.monotonic()
-        step = max(1, len(packets) // max(1, len(self._streams)))
-        ticks = int(seconds / PACKET_S)
-        for tick in range(ticks):
-            for group in range(GROUPS):
-                late_s = time.monotonic() - began_at - (tick + group / GROUPS) * PACKET_S
-                self.latest_s = max(self.latest_s, late_s)
-                if late_s < 0:
-                    await asyncio.sleep(-late_s)
-                for number in range(group, len(self._streams), GROUPS):
-                    seq = first_tick + tick
-                    packet = packets[(seq + number * step) % len(packets)]
-                    self._streams[number].transport.write(frame(packet, seq))
-            await asyncio.sleep(0)
-        return first_tick + ticks
+    return opus_packets(np.concatenate(pieces))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +57,21 @@ class _Look:
     rss_bytes: int
 
     @classmethod
-    def at(cls, service: Service) -> "_Look":
+    def at(cls, service: Server) -> "_Look":
         times = service.process.cpu_times()
         rss_bytes = service.process.memory_info().rss
         return cls(time.monotonic(), times.user + times.system, rss_bytes)
 
 
-async def measure(service: Service, packets: Sequence[OpusPacket], streams: int) -> dict[str, Any]:
+async def measure(service: Server, packets: Sequence[OpusPacket], streams: int) -> dict[str, Any]:
     """Return what so many streams take of the server's own process."""
     empty = _Look.at(service)
-    played = PlayingStreams(service.url, streams)
+    played, step = RawStreams(service.url, streams), max(1, len(packets) // streams)
     await played.open()
-    tick = await played.play(packets, SETTLE_S, 0)
+    tick = await played.send(packets, SETTLE_S, 0, step)
     before = _Look.at(service)
     finals = played.finals
-    await played.play(packets, MEASURE_S, tick)
+    await played.send(packets, MEASURE_S, tick, step)
     after = _Look.at(service)
     finals = played.finals - finals
     played.close()
@@ -142,10 +117,10 @@ def run() -> dict[str, Any]:
         model = model_directory(Path(folder) / "model")
         own = OWN_SETTINGS | {"model": model, "sandbox_folders": ROOT}
         for name, packets in (("silent", noise_packets()), ("speaking", speech_packets())):
-            with serve(2, **own) as service:
+            with running(workers=2, **own) as service:
                 shown[name] = asyncio.run(measure(service, packets, STREAMS))
                 print(f"  {name}: {shown[name]}", flush=True)
-        with _recogniser(model) as url, serve(None, engine_urls=url, **own) as service:
+        with _recogniser(model) as url, running(engine_urls=url, **own) as service:
             name = "speaking, recognisers behind HTTP"
             shown[name] = asyncio.run(measure(service, speech_packets(), STREAMS))
             print(f"  {name}: {shown[name]}", flush=True)

@@ -13,7 +13,7 @@ from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.files.assemble import FileTranscript
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file
 from auricle.types import SAMPLE_RATE_HZ, Job, Options, Pcm16, Source, Transcript
-from bench.speech import load_audio
+from bench.lib.speech import load_audio
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.transcriber import FakeTranscriber

@@ -15,8 +15,8 @@ from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
-from bench.scoring import Errors, word_errors
-from bench.speech import Clip, say, sentence, with_noise
+from bench.lib.scoring import Errors, word_errors
+from bench.lib.speech import Clip, say, sentence, with_noise
 from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model

@@ -10,7 +10,7 @@ from auricle.commands import Stop
 from auricle.engine import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
-from bench.speech import load_audio
+from bench.lib.speech import load_audio
 from tests.accuracy.test_files import hear
 from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from bench.cpu_share import CpuMeter, CpuShare, waited_s
+from bench.lib.cpu import CpuMeter, CpuShare, waited_s
 
 pytestmark = pytest.mark.unit
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bench.scoring import (
+from bench.lib.scoring import (
     Errors,
     character_errors,
     characters,

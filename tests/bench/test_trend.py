@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bench.trend import BLOCKS, trend
+from bench.lib.trend import BLOCKS, trend
 
 pytestmark = pytest.mark.unit
 

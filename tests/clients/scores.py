@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bench.scoring import Errors, word_errors
+from bench.lib.scoring import Errors, word_errors
 from tests.support.clips import Clip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.cluster import namespace
-from bench.service import ROOT
+from bench.lib.report import ROOT
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(500)]
 

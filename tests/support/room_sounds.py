@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.speech import pink_noise
+from bench.lib.speech import pink_noise
 
 Sound = npt.NDArray[np.float64]
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 
 from auricle.types import SAMPLE_RATE_HZ
-from bench.cpu_share import CpuShare
+from bench.lib.audio import as_wav
+from bench.lib.cpu import CpuShare
+from bench.lib.posting import WAV_PATH, WAV_TYPE, Body, Client
+from bench.lib.service import Server, running
 from bench.overload.figures import key_figures, level_figures
 from bench.overload.flood import Flood, flood
 from bench.overload.live import Sessions, talk
 from bench.overload.work import Posting, Work
-from bench.posting import WAV_PATH, WAV_TYPE, Body, Client, as_wav
-from bench.service import Service, serve
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.process
@@ -27,9 +28,9 @@ SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with serve(
-        1,
+def service() -> Iterator[Server]:
+    with running(
+        workers=1,
         engine="tests.support.scripted_engine:load",
         api_keys=f"greedy:{GREEDY},modest:{MODEST}",
         queue_audio_s=20,
@@ -41,14 +42,14 @@ def service() -> Iterator[Service]:
         yield found
 
 
-def post(service: Service, name: str, query: str) -> Posting:
+def post(service: Server, name: str, query: str) -> Posting:
     body = Body("short", AUDIO_S, WAV_TYPE, f"{WAV_PATH}&{query}", as_wav(PCM))
     return Posting(name, Client(service.url), [body], 1.0, SECONDS)
 
 
-def pour(service: Service, work: Work, **rates_per_s: float) -> Flood:
+def pour(service: Server, work: Work, **rates_per_s: float) -> Flood:
     async def go() -> Flood:
-        await work.hear_all(MODEST)
+        await work.learn_texts(MODEST)
         keys = {"greedy": GREEDY, "modest": MODEST}
         return await flood(
             work,
@@ -63,7 +64,7 @@ def pour(service: Service, work: Work, **rates_per_s: float) -> Flood:
     return asyncio.run(go())
 
 
-def works(service: Service) -> dict[str, Work]:
+def works(service: Server) -> dict[str, Work]:
     host = service.url.removeprefix("http://")
     return {
         "utterances": post(service, "utterances", f"initial_prompt={SCRIPT}"),
@@ -87,9 +88,7 @@ def works(service: Service) -> dict[str, Work]:
 
 
 @pytest.mark.parametrize("kind", ["utterances", "files", "live sessions"])
-def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(
-    service: Service, kind: str
-) -> None:
+def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(service: Server, kind: str) -> None:
     work = works(service)[kind]
     shown = level_figures(pour(service, work, greedy=25.0), work, 1.0, CpuShare(2, 0.1), 20)
     assert shown["statuses"].keys() == {"200", "503 queue_full"}, shown
@@ -98,13 +97,13 @@ def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(
     assert not shown["unsent"]
     assert shown["cpu"]["generator_cores"] > 0
     if kind != "files":
-        assert shown["patient"]["let_in"] == shown["patient"]["clients"] == 2, shown
+        assert shown["patient"]["admitted"] == shown["patient"]["clients"] == 2, shown
     assert shown["livez_ms"]
     if kind == "utterances":
         assert "503" in shown["headers_alone"], shown
 
 
-def test_a_modest_key_is_served_beside_a_greedy_one(service: Service) -> None:
+def test_a_modest_key_is_served_beside_a_greedy_one(service: Server) -> None:
     work = works(service)["utterances"]
     load = pour(service, work, greedy=25.0, modest=1.0)
     greedy, modest = (key_figures(load, work, key) for key in (GREEDY, MODEST))

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.posting import WAV_PATH, WAV_TYPE, Body, as_wav
-from bench.service import serve
+from bench.lib.audio import as_wav
+from bench.lib.posting import WAV_PATH, WAV_TYPE, Body
+from bench.lib.service import running
 from bench.soak import day
 from tests.support.clips import CLIPS
 
@@ -27,8 +28,8 @@ def test_a_brief_day_is_exact_to_the_sample() -> None:
     found = day.sessions(HOURS, talk(), CLIPS["short.wav"].pcm)
     body = Body("short", PCM.size / SAMPLE_RATE_HZ, WAV_TYPE, WAV_PATH, as_wav(PCM))
     program = ("bench.soak.fast_clock", str(SPEED))
-    with serve(1, program=program, **day.SETTINGS) as service:
-        lived = asyncio.run(day.live_through(service, found, SPEED, [body], body))
+    with running(workers=1, program=program, **day.SETTINGS) as service:
+        lived = asyncio.run(day.run_day(service, found, SPEED, [body], body))
     shown = day.figures(lived)
     for name, is_reached in day.reached(shown).items():
         if "grows" not in name and "turn" not in name:

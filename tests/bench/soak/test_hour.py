@@ -5,11 +5,12 @@ import asyncio
 import pytest
 
 from auricle.types import SAMPLE_RATE_HZ
-from bench.posting import WAV_PATH, WAV_TYPE, Body, as_wav
-from bench.service import serve
+from bench.lib.audio import as_file, as_wav
+from bench.lib.posting import WAV_PATH, WAV_TYPE, Body
+from bench.lib.service import running
 from bench.soak.figures import figures, reached, show
 from bench.soak.hour import hour
-from bench.soak.mix import Cost, Rates, encoded
+from bench.soak.mix import Cost, Rates
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.process
@@ -21,11 +22,11 @@ AUDIO_S = PCM.size / SAMPLE_RATE_HZ
 def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     short = [Body("short", AUDIO_S, WAV_TYPE, WAV_PATH, as_wav(PCM))]
     long = [
-        Body("long", AUDIO_S, "audio/ogg", "/utterance?language=en", encoded(PCM, "ogg", "libopus"))
+        Body("long", AUDIO_S, "audio/ogg", "/utterance?language=en", as_file(PCM, "ogg", "libopus"))
     ]
     cost = Cost(utterances=0.1, files=0.1, live=0.1)
     rates = Rates(utterances=3 * AUDIO_S, files=2 * AUDIO_S, streams=4)
-    with serve(1, engine="tests.support.scripted_engine:load") as service:
+    with running(workers=1, engine="tests.support.scripted_engine:load") as service:
         found = asyncio.run(hour(service, rates, short, long, [PCM] * 4, seconds=9.0, rest_s=1.0))
     shown = figures(found, cost, rates)
     show(shown)
@@ -44,7 +45,7 @@ def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     rest = shown["at_rest"]
     assert rest["processes"][0] == rest["processes"][1]
     assert all(slope is None for slope in shown["growth_mb"].values())
-    assert not reached(shown)["every process lived through it all"]
+    assert not reached(shown)["every process lived for the whole run"]
     assert set(found.names.values()) >= {"server", "recogniser 1", "decode worker 1"}
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from auricle.types import SAMPLE_RATE_HZ
-from bench.soak.live import Stream, Told, drifts
+from bench.soak.live import ReceivedFinal, Stream, drifts
 
 pytestmark = pytest.mark.unit
 
@@ -9,7 +9,7 @@ TURN = 10 * SAMPLE_RATE_HZ
 
 
 def stream(*starts: int) -> Stream:
-    told = [Told(0.0, 0.0, start, start + SAMPLE_RATE_HZ, False) for start in starts]
+    told = [ReceivedFinal(0.0, 0.0, start, start + SAMPLE_RATE_HZ, False) for start in starts]
     return Stream(TURN, told)
 
 

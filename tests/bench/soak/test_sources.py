@@ -15,7 +15,7 @@ from bench.soak.sources import (
     ContainerSource,
     OpusSource,
     PcmSource,
-    encoded,
+    steps_of,
 )
 from tests.support.clips import CLIPS
 
@@ -40,7 +40,7 @@ def test_after_the_last_step_of_pcm_there_is_silence() -> None:
 
 
 def test_numbers_of_packets_wrap() -> None:
-    packets = encoded(PCM)
+    packets = steps_of(PCM)
     source = OpusSource(packets, packets[:5], 4, 2**32 - 8)
     framer, decoder, heard = PacketFramer(with_seq=True), OpusPacketDecoder(find_libopus()), []
     numbers = []
@@ -57,7 +57,7 @@ def test_numbers_of_packets_wrap() -> None:
 
 @pytest.mark.parametrize("container", ["ogg", "webm"])
 def test_a_recording_is_what_a_session_hears_of_it(container: str) -> None:
-    source = ContainerSource(container, encoded(PCM), 2**32 - 30 * STEP_PACKETS * 960)
+    source = ContainerSource(container, steps_of(PCM), 2**32 - 30 * STEP_PACKETS * 960)
     wire = ContainerWire(find_libopus(), parse_query({"format": container}), StreamCounts())
     heard: list[Pcm16] = []
     for message in (*map(source.message, range(60)), source.rest()):

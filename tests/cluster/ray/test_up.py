@@ -24,7 +24,7 @@ from auricle.cluster.wire.messages import CAPACITY_PATH
 from auricle.config.settings import ModelSettings
 from auricle.errors import Overloaded
 from auricle.types import ANONYMOUS, Job, JobId, Options, ReservationRequest, Transcript
-from bench.service import free_port
+from bench.lib.service import free_port
 from tests.support.clips import CLIPS, words
 from tests.support.command import Command, command, environment, until
 from tests.support.poll import poll_until

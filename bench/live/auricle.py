@@ -1,4 +1,4 @@
-"""Auricle as a server of live captions: ``auricle serve`` with its defaults, spoken to in Opus."""
+"""Auricle as a server of live captions: ``auricle serve`` with its defaults, and Opus packets."""
 
 import asyncio
 import json
@@ -12,13 +12,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus
 
-from auricle.audio.opus import find_libopus
-from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.protocol.framing import LENGTH, SEQ
+from auricle.protocol.framing import pack
 from auricle.types import Pcm16
-from bench.live_play import Caption
-from bench.live_server import Running
-from bench.service import serve
+from bench.lib.audio import opus_packets
+from bench.lib.service import running
+from bench.live.play import Caption, Running
 
 FRAME_MS = 20
 SHORT_WINDOW = "auricle.engine.whisper.short_window:load"
@@ -38,21 +36,15 @@ class Auricle:
     @contextmanager
     def running(self, streams: int) -> Iterator[Running]:
         """Start the server."""
-        del streams  # 64 are let in
-        with serve(engine=SHORT_WINDOW, model=self._model) as service:
+        del streams  # it admits 64
+        with running(engine=SHORT_WINDOW, model=self._model) as server:
             query = f"format=opus&seq=1&frame_ms={FRAME_MS}&language=en"
-            url = service.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
-            yield Running(url, service.process, lambda: node_delay(service.url))
+            url = server.url.replace("http", "ws", 1) + f"/v1/stream?{query}"
+            yield Running(url, server.process, lambda: node_delay(server.url))
 
     def messages(self, pcm: Pcm16) -> list[bytes]:
         """Return one framed packet for each 20 ms."""
-        encoder = OpusPacketEncoder(find_libopus(), frame_ms=FRAME_MS)
-        whole = pcm.size - pcm.size % self.step_samples
-        out = []
-        for seq, at in enumerate(range(0, whole, self.step_samples)):
-            packet = encoder.encode(pcm[at : at + self.step_samples])
-            out.append(LENGTH.pack(len(packet)) + packet + SEQ.pack(seq))
-        return out
+        return [pack(packet, seq) for seq, packet in enumerate(opus_packets(pcm))]
 
     async def open(self, url: str) -> ClientConnection | None:
         """Open a session."""
@@ -65,7 +57,7 @@ class Auricle:
         await asyncio.wait_for(connection.recv(), 10)  # `ready`
         return connection
 
-    def goodbye(self) -> str | None:
+    def end_message(self) -> str | None:
         """Return the command that ends a session."""
         return '{"type":"stop"}'
 
@@ -88,7 +80,7 @@ class Auricle:
         return out
 
     def packets(self, received: Sequence[tuple[float, str]]) -> dict[str, int] | None:
-        """Return what the server says of a stream's packets."""
+        """Return the server's count of a stream's packets."""
         events = [json.loads(message) for _, message in received[-1:]]
         for event in events:
             if event["type"] == "closed":
@@ -98,7 +90,7 @@ class Auricle:
 
 
 def node_delay(url: str) -> dict[str, Any]:
-    """Return from the server's own metrics how long packets take to the voice detector."""
+    """Return the time that packets take to the voice detector, from the server's metrics."""
     body = httpx2.get(f"{url}/metrics", timeout=10).text
     counts = {
         float(sample.labels["le"]): sample.value

@@ -1,7 +1,7 @@
-"""How much of the machine a bench takes of its own: its load generator runs beside the server.
+"""CPU time of the server, of the bench itself and of other programs.
 
-On two cores, what the generator takes the server's workers can't have. So a bench measures its own
-CPU time, and says what was possible without it.
+On two cores the workers can't use what the load generator takes. A bench therefore measures its own
+CPU time, and reports what was possible without it.
 """
 
 import threading
@@ -14,12 +14,12 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class CpuShare:
-    """Who used the cores during a time.
+    """Cores that were in use during an interval.
 
     Attributes:
         cores: Of the machine.
         generator: Cores that the bench itself used.
-        others: Cores that neither the bench nor the server used, but somebody did.
+        others: Cores that other programs used, neither the bench nor the server.
     """
 
     cores: int
@@ -32,24 +32,24 @@ class CpuShare:
         return max(0.1, self.cores - self.generator)
 
     def possible(self, capacity: float, measured: "CpuShare") -> float:
-        """Return what a capacity would be now.
+        """Scale a capacity to the cores that are left now.
 
         Args:
             capacity: What the server did per second, in any unit.
-            measured: Who used the cores meanwhile.
+            measured: The cores in use while that capacity was measured.
         """
         return capacity * min(1.0, self.left / measured.left)
 
     def figures(self) -> dict[str, float]:
-        """Return it for a report."""
+        """Return the figures for a report."""
         return {"generator_cores": round(self.generator, 3), "other_cores": round(self.others, 2)}
 
 
 class CpuMeter:
-    """Measures CPU time from now on.
+    """Measures CPU time from its creation.
 
     Args:
-        server: The server's process; its children count as the server, too.
+        server: The server's process; its children count as the server.
     """
 
     def __init__(self, server: psutil.Process) -> None:
@@ -64,18 +64,17 @@ class CpuMeter:
         return time.process_time(), busy_s, tree_cpu_s(self._server)
 
     def share(self) -> CpuShare:
-        """Return who used the cores since it was made."""
+        """Return the cores in use since the meter was made."""
         lasted_s = max(1e-6, time.monotonic() - self._began_at)
         own_s, busy_s, server_s = self._read()
         own_s, busy_s = own_s - self._own_s, busy_s - self._busy_s
-        # A worker that died takes its time with it; it counts as others' then.
+        # The time of a worker that died counts as that of other programs.
         others_s = max(0.0, busy_s - own_s - max(0.0, server_s - self._server_s))
-        cores = psutil.cpu_count() or 1
-        return CpuShare(cores, own_s / lasted_s, others_s / lasted_s)
+        return CpuShare(psutil.cpu_count() or 1, own_s / lasted_s, others_s / lasted_s)
 
 
 def tree_cpu_s(process: psutil.Process) -> float:
-    """Return the CPU time that a process and all below it have taken."""
+    """Return the CPU time of a process and all its descendants."""
     total_s = 0.0
     for one in (process, *process.children(recursive=True)):
         try:
@@ -86,11 +85,22 @@ def tree_cpu_s(process: psutil.Process) -> float:
     return total_s
 
 
+def tree_memory_bytes(process: psutil.Process) -> dict[int, int]:
+    """Return the resident memory of a process and all its descendants, by pid."""
+    resident = {}
+    for one in (process, *process.children(recursive=True)):
+        try:
+            resident[one.pid] = int(one.memory_info().rss)
+        except psutil.NoSuchProcess:
+            continue
+    return resident
+
+
 def waited_s(pid: int | None = None) -> float:
-    """Return how long a thread was ready but another one had the core; 0 if that isn't known.
+    """Return how long a thread was ready while another one had the core; 0 if that isn't known.
 
     Args:
-        pid: Of the process whose main thread is meant; this thread by default.
+        pid: The process whose main thread is meant; default: the calling thread.
     """
     if pid is None:
         path = f"/proc/self/task/{threading.get_native_id()}/schedstat"

@@ -1,31 +1,29 @@
-"""Utterances as clients post them: prepared bodies, and a lean client on raw sockets.
+"""Utterances as clients post them: prepared requests, and a small client on raw sockets.
 
-The generator of load shares the machine with the server, so it prepares what can be prepared and
-costs as little as it can.
+The load generator shares the machine with the server, so it prepares its requests in advance and
+uses little CPU time.
 """
 
 import asyncio
 import base64
 import json
 import time
-import wave
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.service import CORPUS, ROOT
-from bench.speech import load_audio
+from bench.lib.audio import as_wav
+from bench.lib.speech import CORPUS, TESTDATA, load_audio
 
 CLIPS = 12
 MIN_CLIP_S, MAX_CLIP_S = 3.0, 6.0
-QUERY = "language=en&beam_size=1"
 JSON_TYPE, WAV_TYPE = "application/json", "audio/wav"
-WAV_PATH = f"/utterance?{QUERY}&audio_format=wav"
+WAV_PATH = "/utterance?language=en&beam_size=1&audio_format=wav"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class Body:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one request; times are monotonic seconds."""
+    """The result of one request or live session; times are monotonic seconds."""
 
     clip: str
     audio_s: float
@@ -57,7 +55,7 @@ class Outcome:
 
     @property
     def ended_at(self) -> float:
-        """When the answer was there."""
+        """When the response was complete."""
         return self.sent_at + self.took_s
 
     @property
@@ -67,19 +65,20 @@ class Outcome:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the service says that it has too much to do."""
+        """Whether the server refused the request because of its load."""
         return self.status in (429, 503)
 
     @property
     def delays_s(self) -> tuple[float, ...]:
-        """What whoever asked had to wait for."""
+        """The delays that the client saw."""
         return self.final_delays_s or (self.took_s,)
 
 
 def clip_files() -> list[Path]:
+    """Return clips of 3 to 6 s of English speech."""
     if not CORPUS.is_dir():
         print("The corpus is missing: using testdata.")
-        return [ROOT / "testdata" / name for name in ("fellow.wav", "pair.wav")]
+        return [TESTDATA / name for name in ("fellow.wav", "pair.wav")]
     entries = [json.loads(line) for line in (CORPUS / "manifest.jsonl").open()]
     fitting = [
         entry["file"]
@@ -90,18 +89,14 @@ def clip_files() -> list[Path]:
 
 
 def bodies() -> list[Body]:
-    """Return each clip as JSON and as WAV, all clips before one comes again."""
-    prepared: dict[str, list[Body]] = {JSON_TYPE: [], WAV_TYPE: []}
+    """Return each clip as JSON and as WAV, all clips before one is repeated."""
+    pairs = []
     for path in clip_files():
         pcm = load_audio(path)
-        for media_type, content in ((JSON_TYPE, as_json(pcm)), (WAV_TYPE, as_wav(pcm))):
-            target = "/utterance" if media_type == JSON_TYPE else WAV_PATH
-            body = Body(path.name, pcm.size / SAMPLE_RATE_HZ, media_type, target, content)
-            prepared[media_type].append(body)
-    first, second = prepared.values()
-    in_turn = [pair[i % 2] for i, pair in enumerate(zip(first, second, strict=True))]
-    others = [pair[1 - i % 2] for i, pair in enumerate(zip(first, second, strict=True))]
-    return [*in_turn, *others]
+        audio_s = pcm.size / SAMPLE_RATE_HZ
+        in_json = Body(path.name, audio_s, JSON_TYPE, "/utterance", as_json(pcm))
+        pairs.append((in_json, Body(path.name, audio_s, WAV_TYPE, WAV_PATH, as_wav(pcm))))
+    return [pair[(i + turn) % 2] for turn in (0, 1) for i, pair in enumerate(pairs)]
 
 
 def as_json(pcm: Pcm16) -> bytes:
@@ -115,49 +110,58 @@ def as_json(pcm: Pcm16) -> bytes:
     return json.dumps(fields).encode()
 
 
-def as_wav(pcm: Pcm16) -> bytes:
-    out = BytesIO()
-    with wave.open(out, "wb") as file:
-        file.setparams((1, 2, SAMPLE_RATE_HZ, 0, "NONE", "not compressed"))
-        file.writeframes(pcm.astype("<i2").tobytes())
-    return out.getvalue()
+class Response(NamedTuple):
+    """An HTTP response; a 101 has no body."""
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as it came, and when the request was sent."""
-
-    sent_at: float
     status: int
     headers: dict[str, str]
     content: bytes
 
+    @property
+    def retry_after_s(self) -> int | None:
+        """The value of Retry-After."""
+        value = self.headers.get("retry-after", "")
+        return int(value) if value.isdecimal() else None
+
+
+async def read_response(reader: asyncio.StreamReader) -> Response:
+    lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines[1:] if line)
+    headers = {name.lower(): value.strip() for name, _, value in pairs}
+    status = int(lines[0].split()[1])
+    size_bytes = 0 if status == 101 else int(headers["content-length"])
+    return Response(status, headers, await reader.readexactly(size_bytes))
+
 
 class Client:
-    """Sends prepared requests, each over a connection of its own."""
+    """Sends prepared requests, each over a new connection."""
 
     def __init__(self, url: str) -> None:
         host, _, port = url.removeprefix("http://").partition(":")
         self._host, self._port = host, int(port)
 
     async def post(self, body: Body, key: str | None = None) -> Outcome:
-        """Send one request and return what became of it; ``key`` is shown if there is one."""
+        """Send one request and return its result."""
         head = self.head(body.path, body.media_type, len(body.content), key)
-        got = await self.exchange(head, body.content)
-        took_s = time.monotonic() - got.sent_at
-        answer = json.loads(got.content)
-        retry_after = got.headers.get("retry-after", "")
+        sent_at = time.monotonic()
+        response = await self.exchange(head, body.content)
+        took_s = time.monotonic() - sent_at
+        fields = json.loads(response.content)
         return Outcome(
             body.clip,
             body.audio_s,
             key,
-            got.sent_at,
+            sent_at,
             took_s,
-            got.status,
-            int(retry_after) if retry_after.isdecimal() else None,
-            answer.get("text", ""),
-            (answer.get("error") or {}).get("code", ""),
+            response.status,
+            response.retry_after_s,
+            fields.get("text", ""),
+            (fields.get("error") or {}).get("code", ""),
         )
+
+    async def get(self, path: str) -> Response:
+        """Return the response to a GET."""
+        return await self.exchange(self.head(path), b"")
 
     def head(
         self,
@@ -178,36 +182,32 @@ class Client:
             lines.append(f"authorization: Bearer {key}")
         return "\r\n".join([*lines, "", ""]).encode()
 
-    async def exchange(self, head: bytes, content: bytes) -> Answer:
-        """Send a request and return its answer."""
+    async def exchange(self, head: bytes, content: bytes) -> Response:
+        """Send a request and return its response."""
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:
-            sent_at = time.monotonic()
             writer.write(head)
             writer.write(content)
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            pairs = (line.partition(":") for line in lines[1:] if line)
-            headers = {name.lower(): value.strip() for name, _, value in pairs}
-            answer = await reader.readexactly(int(headers["content-length"]))
-            return Answer(sent_at, int(lines[0].split()[1]), headers, answer)
+            return await read_response(reader)
         finally:
             writer.close()
 
 
 def statuses(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """Return how often there was which status and code."""
+    """Count the results by status and error code."""
     counted = Counter(f"{outcome.status} {outcome.code}".strip() for outcome in outcomes)
     return dict(sorted(counted.items()))
 
 
-def percentiles_ms(times_s: Sequence[float]) -> dict[str, float] | None:
-    """Return how long things took; ``None`` if there were none."""
-    if not times_s:
+def percentiles(values: Sequence[float], digits: int = 3) -> dict[str, float] | None:
+    """Return the 50th, 95th and 99th percentile and the maximum; ``None`` without values."""
+    if not values:
         return None
-    times_ms = np.array(times_s) * 1000
-    return {
-        "p50": round(float(np.percentile(times_ms, 50)), 1),
-        "p95": round(float(np.percentile(times_ms, 95)), 1),
-        "p99": round(float(np.percentile(times_ms, 99)), 1),
-        "max": round(float(times_ms.max()), 1),
-    }
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    figures = {"p50": p50, "p95": p95, "p99": p99, "max": max(values)}
+    return {name: round(float(value), digits) for name, value in figures.items()}
+
+
+def percentiles_ms(times_s: Sequence[float]) -> dict[str, float] | None:
+    """Return percentiles of times in milliseconds; ``None`` without any."""
+    return percentiles([1000 * time_s for time_s in times_s], 1)

@@ -1,8 +1,8 @@
-"""From what was played and what came back to figures.
+"""Scores the captions of a stream: errors and delays.
 
-Captions belong to speech by their times, not by their words. A delay runs from the moment the
-word's last sample was sent to the arrival of the caption. What never came counts as infinitely
-late, so that it moves the percentiles.
+Captions are assigned to speech by their times, not by their words. A delay is measured from the
+time when the word's last sample was sent to the arrival of the caption. A caption that never came
+counts as infinitely late, so it moves the percentiles.
 """
 
 import math
@@ -10,16 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench.live_play import Caption, Played
-from bench.live_speech import OutboundItem, Spoken, Talk
-from bench.scoring import Errors, total, word_errors, words
+from bench.lib.scoring import Errors, total, word_errors, words
+from bench.live.play import Caption, Played
+from bench.live.speech import Spoken, SpokenWord, Talk
 
 NEAR_S = 0.3
-"""Captions' times may be wrong by so much."""
+"""Tolerance for the times of captions."""
 FIRST_WORDS = 3
-"""A clip's first right word is one of so many; its last one is among so many at a caption's end."""
+"""A clip's first correct word is one of its first three; the last one of a caption's last three."""
 LONG_S = 1.0
-"""A caption that ends so much later goes on to the next clip."""
+"""A caption that ends later by this extends into the next clip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,59 +57,59 @@ def score_stream(talk: Talk, played: Played, captions: Sequence[Caption]) -> Str
 
 
 def _touches(caption: Caption, clip: Spoken) -> bool:
-    return any(_holds(caption, word) for word in clip.words)
+    return any(_contains(caption, word) for word in clip.words)
 
 
-def _holds(caption: Caption, word: OutboundItem) -> bool:
+def _contains(caption: Caption, word: SpokenWord) -> bool:
     return caption.start_s - NEAR_S <= word.middle_s <= caption.end_s + NEAR_S
 
 
 def _final_at_s(clip: Spoken, finals: Sequence[Caption]) -> float:
-    """Return when the final came that holds the clip's last word."""
+    """Return when the final with the clip's last word arrived."""
     last = clip.words[-1]
-    holding = [final for final in finals if final.start_s <= last.middle_s <= final.end_s]
-    holding = holding or [final for final in finals if _holds(final, last)]
-    return min((final.at_s for final in holding), default=math.inf)
+    containing = [final for final in finals if final.start_s <= last.middle_s <= final.end_s]
+    containing = containing or [final for final in finals if _contains(final, last)]
+    return min((final.at_s for final in containing), default=math.inf)
 
 
 def _last_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
     """Return when a caption of any kind first showed the clip's last word."""
     last = clip.words[-1]
-    wanted = set(words(last.text)[-1:])
+    expected = set(words(last.text)[-1:])
     showing = (
         caption.at_s
         for caption in captions
-        if _holds(caption, last) and wanted & set(_words_near_end(caption, clip))
+        if _contains(caption, last) and expected & set(_words_near_end(caption, clip))
     )
     return min(showing, default=math.inf) - played.sent(clip.end_s)
 
 
 def _first_word_delay_s(clip: Spoken, played: Played, captions: Sequence[Caption]) -> float:
     first = clip.words[0]
-    wanted = set(words(clip.text)[:FIRST_WORDS])
+    expected = set(words(clip.text)[:FIRST_WORDS])
     showing = (
         caption.at_s
         for caption in captions
-        if _holds(caption, first) and wanted & set(_words_near_start(caption, first))
+        if _contains(caption, first) and expected & set(_words_near_start(caption, first))
     )
     return min(showing, default=math.inf) - played.sent(clip.start_s)
 
 
-def _words_near_start(caption: Caption, first: OutboundItem) -> list[str]:
+def _words_near_start(caption: Caption, first: SpokenWord) -> list[str]:
     """Return where the clip's first words must be: at the start, or anywhere in a long caption."""
-    found = words(caption.text)
+    tokens = words(caption.text)
     begins_here = abs(caption.start_s - first.start_s) <= 2 * NEAR_S
-    return found[:FIRST_WORDS] if begins_here else found
+    return tokens[:FIRST_WORDS] if begins_here else tokens
 
 
 def _words_near_end(caption: Caption, clip: Spoken) -> list[str]:
     """Return where the clip's last word must be: at the end, or anywhere in a long caption."""
-    found = words(caption.text)
-    return found if caption.end_s > clip.end_s + LONG_S else found[-FIRST_WORDS:]
+    tokens = words(caption.text)
+    return tokens if caption.end_s > clip.end_s + LONG_S else tokens[-FIRST_WORDS:]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value that so many percent of all don't exceed; infinity is one of them."""
+    """Return the smallest value that this share of all values does not exceed; may be infinite."""
     ordered = sorted(values)
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
@@ -118,8 +118,8 @@ def summary(scores: Sequence[StreamScore], seconds: float) -> dict[str, Any]:
     """Return the figures of a run; ``None`` stands for never.
 
     Args:
-        scores: One a stream.
-        seconds: How long all streams together are.
+        scores: One for each stream.
+        seconds: Length of all streams together.
     """
     errors = total([score.errors for score in scores])
     shown = [is_shown for score in scores for is_shown in score.shown]

@@ -1,10 +1,11 @@
-"""Speech with known text to measure with: the corpus, a synthetic voice of any length, and noise.
+"""Speech with known text: the corpus, a synthetic voice, continuous speech with pauses, and noise.
 
 The corpus is a folder with a ``manifest.jsonl`` (file, seconds, language, text); it is not part of
 this repository. The synthetic voice is Piper with its noise switched off, so that the same packages
 give the same samples; its texts come from a small grammar.
 """
 
+import itertools
 import json
 import random
 from collections.abc import Sequence
@@ -21,9 +22,15 @@ from piper import PiperVoice
 from piper.config import SynthesisConfig
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from bench.lib.report import ROOT
 
 READ, AN4, OTHER, SPOKEN = "read", "an4", "other", "spoken"
 EDGE_S = 0.2
+CORPUS = ROOT.parent / "shared" / "corpus"
+TESTDATA = ROOT / "testdata"
+PAUSES_S = (0.35, 0.8, 1.3, 2.2)
+ROOM_TONE = 12.0
+"""Standard deviation of the noise in pauses: a quiet room."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,92 +94,37 @@ def say(text: str, slowness: float = 1.1) -> Pcm16:
     return np.concatenate([edge, pcm, edge])
 
 
-SHORT_TEXTS = (
-    "Yes.",
-    "No.",
-    "Stop.",
-    "Thank you.",
-    "Good morning.",
-    "Come in.",
-    "Wait a moment.",
-    "Where is it?",
-    "I don't know.",
-    "See you tomorrow.",
+def _items(text: str) -> list[str]:
+    return text.split(", ")
+
+
+SHORT_TEXTS = _items(
+    "Yes., No., Stop., Thank you., Good morning., Come in., Wait a moment., Where is it?, "
+    "I don't know., See you tomorrow."
 )
-_WHO = [
-    "The old captain",
-    "A young doctor",
-    "My neighbor",
-    "The baker",
-    "Our teacher",
-    "The mayor",
-    "A tall stranger",
-    "The gardener",
-    "Her uncle",
-    "The postman",
-    "A famous painter",
-    "The night watchman",
-    "His sister",
-    "The librarian",
-    "A tired soldier",
-    "The shopkeeper",
-    "Every farmer in the valley",
-    "The engineer",
-]
-_DID = [
-    "opened",
-    "carried",
-    "sold",
-    "repaired",
-    "painted",
-    "lost",
-    "found",
-    "described",
-    "bought",
-    "examined",
-    "remembered",
-    "hid",
-    "measured",
-    "borrowed",
-    "admired",
-    "cleaned",
-    "returned",
-    "forgot",
-]
-_WHAT = [
-    "the wooden box",
-    "a silver watch",
-    "the broken window",
-    "three letters",
-    "the yellow boat",
-    "a heavy book",
-    "the garden gate",
-    "an old map",
-    "the kitchen table",
-    "two bottles of milk",
-    "the church bell",
-    "a pair of boots",
-    "the iron bridge",
-    "a basket of apples",
-    "the green curtain",
-    "a small piano",
-]
-_WHEN = [
-    "before the rain began",
-    "on Tuesday morning",
-    "after a long winter",
-    "in the middle of the night",
-    "when the train arrived",
-    "during the summer holidays",
-    "without saying a word",
-    "as quickly as possible",
-    "at the end of the street",
-    "while the children were sleeping",
-    "for almost twenty years",
-    "because nobody else would do it",
-    "near the river",
-    "until the lamp went out",
-]
+_WHO = _items(
+    "The old captain, A young doctor, My neighbor, The baker, Our teacher, The mayor, "
+    "A tall stranger, The gardener, Her uncle, The postman, A famous painter, "
+    "The night watchman, His sister, The librarian, A tired soldier, The shopkeeper, "
+    "Every farmer in the valley, The engineer"
+)
+_DID = _items(
+    "opened, carried, sold, repaired, painted, lost, found, described, bought, examined, "
+    "remembered, hid, measured, borrowed, admired, cleaned, returned, forgot"
+)
+_WHAT = _items(
+    "the wooden box, a silver watch, the broken window, three letters, the yellow boat, "
+    "a heavy book, the garden gate, an old map, the kitchen table, two bottles of milk, "
+    "the church bell, a pair of boots, the iron bridge, a basket of apples, "
+    "the green curtain, a small piano"
+)
+_WHEN = _items(
+    "before the rain began, on Tuesday morning, after a long winter, "
+    "in the middle of the night, when the train arrived, during the summer holidays, "
+    "without saying a word, as quickly as possible, at the end of the street, "
+    "while the children were sleeping, for almost twenty years, "
+    "because nobody else would do it, near the river, until the lamp went out"
+)
 _LINKS = ("and", "but", "so", "because", "although", "while")
 
 
@@ -225,3 +177,37 @@ def joined(clips: Sequence[Clip], pauses_s: Sequence[float]) -> tuple[Pcm16, str
         pause = np.zeros(int(pauses_s[i % len(pauses_s)] * SAMPLE_RATE_HZ), np.int16)
         parts += [clip.pcm, pause]
     return np.concatenate(parts), " ".join(clip.text for clip in clips)
+
+
+def read_clips(longest_s: float = 60.0) -> list[Clip]:
+    """Return read sentences of the corpus; without a corpus those of the synthetic voice."""
+    if CORPUS.is_dir():
+        return [clip for clip in corpus(CORPUS) if clip.kind == READ and clip.seconds < longest_s]
+    print(f"{CORPUS} is missing: using a synthetic voice")
+    return [clip for clip in spoken(longest_s=12.0) if clip.seconds > 1]
+
+
+def speeches(seconds: float, streams: int) -> list[Pcm16]:
+    """Return different speech of this length for each stream, with pauses and room noise."""
+    clips = read_clips()
+    return [_speech(clips, seconds, seed) for seed in range(streams)]
+
+
+def _speech(clips: Sequence[Clip], seconds: float, seed: int) -> Pcm16:
+    order = list(clips)
+    random.Random(seed).shuffle(order)
+    first = seed % len(PAUSES_S)
+    pauses_s = itertools.cycle(PAUSES_S[first:] + PAUSES_S[:first])
+    parts: list[Pcm16] = []
+    for clip, pause_s in zip(itertools.cycle(order), pauses_s, strict=False):
+        parts += [np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16), clip.pcm]
+        if sum(part.size for part in parts) >= seconds * SAMPLE_RATE_HZ:
+            break
+    parts.append(np.zeros(SAMPLE_RATE_HZ, np.int16))
+    return in_room(np.concatenate(parts), ROOM_TONE, np.random.default_rng(seed))
+
+
+def in_room(pcm: Pcm16, tone: float, noise: np.random.Generator) -> Pcm16:
+    """Add the noise of a quiet room, given as a standard deviation of samples."""
+    mixed = pcm.astype(np.float64) + tone * pink_noise(pcm.size, noise)
+    return np.clip(mixed, -32768, 32767).astype(np.int16)

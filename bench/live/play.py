@@ -1,34 +1,37 @@
-"""Plays many streams at real-time pace from one lean process, and keeps what comes back.
+"""Plays many streams in real time from one process, and keeps the messages that arrive.
 
-Messages are encoded and framed beforehand, and one timer a stream writes them straight to its
-socket; what arrives is kept with its time and read after the run. So the generator, which shares
-the machine with the server, costs it as little as can be. How late it was itself is measured too.
+Messages are encoded and framed in advance, and one timer for each stream writes them to its socket;
+messages that arrive are kept with their time and parsed after the run. So the generator, which
+shares the machine with the server, uses little CPU time. Its own delay is measured as well.
 """
 
 import asyncio
 import gc
 import time
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+import psutil
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.live_process import Watch
+from bench.lib.cpu import tree_cpu_s, tree_memory_bytes
 
 START_SPREAD_S = 2.0
 PATIENCE_S = 10.0
-"""What isn't there so long after the last audio, never comes."""
+"""Messages that come later than this after the last audio are not counted."""
+MEMORY_INTERVAL_S = 1.0
 OPEN_LIMIT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """What a server said about a stretch of a stream."""
+    """A text that a server sent for a part of a stream."""
 
     at_s: float
     """When it arrived, on the event loop's clock."""
@@ -49,34 +52,52 @@ class Played:
     is_refused: bool = False
 
     def sent(self, moment_s: float) -> float:
-        """Return when the sample at this place of the stream was sent."""
+        """Return when the sample at this position of the stream was sent."""
         step = int(moment_s * SAMPLE_RATE_HZ) // self.step_samples
         return self.sent_at_s[min(step, len(self.sent_at_s) - 1)]
 
 
-class Tongue(Protocol):
-    """A server's protocol as a client speaks it."""
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A running server: its URL and process, and a function that returns its own figures."""
 
+    url: str
+    process: psutil.Process
+    own_figures: Callable[[], dict[str, Any]]
+
+
+class LiveServer(Protocol):
+    """A server under test, and its protocol as a client uses it."""
+
+    name: str
     step_samples: int
+
+    def running(self, streams: int) -> AbstractContextManager[Running]:
+        """Start a new server that admits this number of streams; stop it in the end."""
+        ...
 
     def messages(self, pcm: Pcm16) -> list[bytes]:
         """Return one binary message for each step."""
         ...
 
     async def open(self, url: str) -> ClientConnection | None:
-        """Return a connection that takes audio; ``None`` if the server refuses."""
+        """Return a connection that is ready for audio; ``None`` if the server refuses."""
         ...
 
-    def goodbye(self) -> str | None:
+    def end_message(self) -> str | None:
         """Return the text message that ends a stream, if its last results come after it."""
         ...
 
     def is_last(self, message: str) -> bool:
-        """Whether nothing more comes after this message."""
+        """Whether nothing comes after this message."""
         ...
 
     def captions(self, received: Sequence[tuple[float, str]]) -> list[Caption]:
-        """Return what a stream's messages said, in their order."""
+        """Return the captions in a stream's messages, in their order."""
+        ...
+
+    def packets(self, received: Sequence[tuple[float, str]]) -> dict[str, int] | None:
+        """Return the server's count of a stream's packets, if it counts them."""
         ...
 
 
@@ -93,7 +114,7 @@ class _Player:
         self.is_done = asyncio.Event()
 
     def start(self, at_s: float) -> None:
-        """Play from this time on."""
+        """Start to play at this time."""
         self._began_at = at_s
         self._loop.call_at(self._due_at(), self._play)
 
@@ -116,7 +137,7 @@ class _Player:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What happened to all streams, and what it took."""
+    """The result of a run: all streams, CPU time and memory."""
 
     played: list[Played]
     cpu_s: float
@@ -131,49 +152,43 @@ def framed(messages: Sequence[bytes]) -> list[bytes]:
 
 
 async def play(
-    tongue: Tongue, url: str, watch: Watch, frames: Sequence[list[bytes]], seconds: Sequence[float]
+    server: LiveServer, running: Running, frames: Sequence[list[bytes]], seconds: Sequence[float]
 ) -> Run:
-    """Play all streams together.
+    """Play all streams at once.
 
     Args:
-        tongue: The server's protocol.
-        url: Where it is.
-        watch: Its processes.
+        server: The server's protocol.
+        running: The server.
         frames: Each stream's frames.
-        seconds: How long each stream is.
+        seconds: Length of each stream.
     """
-    played = [Played(tongue.step_samples) for _ in frames]
+    played = [Played(server.step_samples) for _ in frames]
     connections: list[ClientConnection | None] = []
     for one in played:
         async with asyncio.timeout(OPEN_LIMIT_S):
-            connections.append(await tongue.open(url))
+            connections.append(await server.open(running.url))
         one.is_refused = connections[-1] is None
-    readers = [
-        asyncio.create_task(_read(tongue, connection, one))
-        for connection, one in zip(connections, played, strict=True)
-        if connection is not None
-    ]
-    players = [
-        _Player(connection, parts, one)
+    opened = [
+        (connection, one, _Player(connection, parts, one))
         for connection, parts, one in zip(connections, frames, played, strict=True)
         if connection is not None
     ]
+    readers = [asyncio.create_task(_read(server, socket, one)) for socket, one, _ in opened]
     gc.collect()
     gc.freeze()
     gc.disable()
     loop = asyncio.get_running_loop()
-    began_at, own_s, cpu_s = loop.time(), time.process_time(), watch.cpu_s()
-    watching = asyncio.create_task(watch.run())
-    for i, player in enumerate(players):
-        player.start(began_at + START_SPREAD_S * i / len(players))
-    farewells = [
-        asyncio.create_task(_say_goodbye(tongue, player, connection))
-        for player, connection in zip(players, filter(None, connections), strict=True)
-    ]
-    for player in players:
+    began_at, own_s, cpu_s = loop.time(), time.process_time(), tree_cpu_s(running.process)
+    memory: list[int] = []
+    watching = asyncio.create_task(_watch_memory(running.process, memory))
+    for i, (_, _, player) in enumerate(opened):
+        player.start(began_at + START_SPREAD_S * i / len(opened))
+    endings = [asyncio.create_task(_end(server, player, socket)) for socket, _, player in opened]
+    for _, _, player in opened:
         await player.is_done.wait()
-    figures = watch.cpu_s() - cpu_s, time.process_time() - own_s, loop.time() - began_at
-    await asyncio.gather(*farewells)
+    cpu_s, own_s = tree_cpu_s(running.process) - cpu_s, time.process_time() - own_s
+    wall_s = loop.time() - began_at
+    await asyncio.gather(*endings)
     if readers:
         await asyncio.wait(readers, timeout=PATIENCE_S)
     watching.cancel()
@@ -181,24 +196,30 @@ async def play(
         reader.cancel()
     gc.enable()
     gc.unfreeze()
-    for open_connection in filter(None, connections):
-        open_connection.transport.abort()
+    for socket, _, _ in opened:
+        socket.transport.abort()
     audio_s = sum(s for s, one in zip(seconds, played, strict=True) if not one.is_refused)
-    return Run(played, figures[0], audio_s, watch.memory_bytes, figures[1], figures[2])
+    return Run(played, cpu_s, audio_s, max(memory, default=0), own_s, wall_s)
 
 
-async def _read(tongue: Tongue, connection: ClientConnection, played: Played) -> None:
+async def _watch_memory(process: psutil.Process, memory: list[int]) -> None:
+    while True:
+        memory.append(sum(tree_memory_bytes(process).values()))
+        await asyncio.sleep(MEMORY_INTERVAL_S)
+
+
+async def _read(server: LiveServer, connection: ClientConnection, played: Played) -> None:
     loop = asyncio.get_running_loop()
     try:
         async for message in connection:
             played.received.append((loop.time(), str(message)))
-            if tongue.is_last(str(message)):
+            if server.is_last(str(message)):
                 return
     except ConnectionClosed:
         return
 
 
-async def _say_goodbye(tongue: Tongue, player: _Player, connection: ClientConnection) -> None:
+async def _end(server: LiveServer, player: _Player, connection: ClientConnection) -> None:
     await player.is_done.wait()
-    if (goodbye := tongue.goodbye()) is not None:
-        await connection.send(goodbye)
+    if (message := server.end_message()) is not None:
+        await connection.send(message)

@@ -1,37 +1,33 @@
-"""Words that a live session hears where nobody speaks: silence, hum, noise, clicks, music.
+"""Words that a live session invents in audio without speech: silence, hum, noise, clicks, music.
 
-    python -m bench.live_noise --model DIR [--minutes 10] [--out docs/benchmarks/live_noise]
+    python -m bench.live.noise --model DIR [--minutes 10] [--out docs/benchmarks/live_noise]
 
-Each sound is sent as Opus packets through a live session of its own, with the real detector and
-the real engine; a clock that is a number stands in for real time, so nothing is waited for. Every
-guess is asked for that a server with nothing else to do would ask for. Utterances are counted, and
-words, in finals and in what was shown meanwhile: all of them are wrong.
+Each sound is sent as Opus packets through a separate live session, with the real voice detector and
+the real engine, on a simulated clock. The session requests every partial that it would request from
+an idle server. Utterances are counted, and words in finals and partials: all of them are wrong.
 """
 
-import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from auricle.audio.opus import find_libopus
-from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings
-from auricle.engine import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
 from auricle.events import Final, Partial, SpeechStarted
 from auricle.protocol.framing import pack
 from auricle.session.live import LiveSession
 from auricle.session.output import Submit
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Job, Pcm16
-from bench.report import Bars, draw, machine, write_json
-from bench.speech import pink_noise
+from bench.lib.audio import opus_packets
+from bench.lib.charts import Bars
+from bench.lib.engine import load_engine
+from bench.lib.report import command_line, publish
+from bench.lib.speech import pink_noise
 
 PACKET_SAMPLES = SAMPLE_RATE_HZ // 50
 Sound = npt.NDArray[np.float64]
@@ -78,13 +74,13 @@ def _pcm(sound: Sound) -> Pcm16:
 
 
 @dataclass(slots=True)
-class DecodedAudio:
-    """What a session made of a sound."""
+class SessionCounts:
+    """What a session did with a sound."""
 
     utterances: int = 0
     jobs: int = 0
     shown: int = 0
-    """Words of the longest guess at each utterance."""
+    """Words of the longest partial of each utterance."""
     words: int = 0
     """Words of finals."""
     texts: tuple[str, ...] = ()
@@ -93,7 +89,7 @@ class DecodedAudio:
 
 
 class Listener:
-    """A live session, the engine behind it, and a clock that is a number."""
+    """A live session with an engine and a simulated clock."""
 
     def __init__(
         self, engine: ShortWindowEngine, parameters: StreamParameters | None = None
@@ -102,7 +98,7 @@ class Listener:
         self.events: list[Partial | Final] = []
         self._now = 0.0
         self._longest: dict[int, int] = {}
-        self.heard = DecodedAudio()
+        self.counts = SessionCounts()
         self._session = LiveSession(
             parameters or StreamParameters(seq=True),
             LiveSettings(),
@@ -120,35 +116,31 @@ class Listener:
         """The finals in order."""
         return [event for event in self.events if isinstance(event, Final)]
 
-    def listen(self, pcm: Pcm16) -> DecodedAudio:
-        """Send it all, and stop."""
-        encoder = OpusPacketEncoder(find_libopus())
-        packets = [
-            pack(encoder.encode(pcm[at : at + PACKET_SAMPLES]), at // PACKET_SAMPLES)
-            for at in range(0, pcm.size - PACKET_SAMPLES + 1, PACKET_SAMPLES)
-        ]
+    def listen(self, pcm: Pcm16) -> SessionCounts:
+        """Send all samples, and stop the session."""
+        packets = [pack(packet, seq) for seq, packet in enumerate(opus_packets(pcm))]
         started_s = time.process_time()
         for packet in packets:
             self._now += PACKET_SAMPLES / SAMPLE_RATE_HZ
             self._session.receive_data(packet, self._now)
-            self._work_off()
+            self._run_jobs()
         self._session.receive_command(Stop(), self._now)
-        self._work_off()
+        self._run_jobs()
         if not self._session.is_closed:
-            raise SystemExit("the session has not told all of its finals")
-        self.heard.cpu_s = round(time.process_time() - started_s, 1)
-        self.heard.engine_cpu_s = round(self.heard.engine_cpu_s, 1)
-        self.heard.shown = sum(self._longest.values())
-        return self.heard
+            raise SystemExit("the session did not send all of its finals")
+        self.counts.cpu_s = round(time.process_time() - started_s, 1)
+        self.counts.engine_cpu_s = round(self.counts.engine_cpu_s, 1)
+        self.counts.shown = sum(self._longest.values())
+        return self.counts
 
-    def _work_off(self) -> None:
-        """Do what the session asks for, until it has nothing more to ask."""
+    def _run_jobs(self) -> None:
+        """Run the session's jobs until it submits no more."""
         while True:
             for job in self._jobs():
                 started_s = time.process_time()
                 (result,) = self._engine.transcribe([job])
-                self.heard.engine_cpu_s += time.process_time() - started_s
-                self.heard.jobs += 1
+                self.counts.engine_cpu_s += time.process_time() - started_s
+                self.counts.jobs += 1
                 self._session.job_done(job.id, result, self._now)
             if self._session.wake_at > self._now:
                 return
@@ -160,7 +152,7 @@ class Listener:
                 case Submit(job):
                     yield job
                 case SpeechStarted():
-                    self.heard.utterances += 1
+                    self.counts.utterances += 1
                 case Partial():
                     self.events.append(output)
                     words = len(f"{output.stable}{output.unstable}".split())
@@ -168,38 +160,31 @@ class Listener:
                     self._longest[output.utterance] = max(before, words)
                 case Final():
                     self.events.append(output)
-                    self.heard.words += len(output.text.split())
-                    self.heard.texts += (output.text,)
+                    self.counts.words += len(output.text.split())
+                    self.counts.texts += (output.text,)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_line(__doc__, "live_noise")
     parser.add_argument("--model", required=True)
     parser.add_argument("--minutes", type=float, default=10, help="of each sound")
-    parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
-    settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    backend = WhisperBackend(load_model(settings, arguments.model))
-    engine = ShortWindowEngine(backend, "base")
-    heard: dict[str, DecodedAudio] = {}
+    engine = load_engine(arguments.model)
+    counts: dict[str, SessionCounts] = {}
     for name, pcm in sounds(arguments.minutes).items():
-        heard[name] = Listener(engine).listen(pcm)
-        print(name, asdict(heard[name]), flush=True)
+        counts[name] = Listener(engine).listen(pcm)
+        print(name, asdict(counts[name]), flush=True)
     result = {
-        "machine": machine(),
         "minutes_each": arguments.minutes,
-        "sounds": {name: asdict(of) for name, of in heard.items()},
+        "sounds": {name: asdict(of) for name, of in counts.items()},
     }
-    print(result["machine"])
-    if arguments.out:
-        write_json(arguments.out.with_suffix(".json"), result)
-        title = f"Words heard live in {arguments.minutes:g} minutes of each sound"
-        series = {
-            "in finals": [of.words for of in heard.values()],
-            "shown meanwhile": [of.shown for of in heard.values()],
-            "utterances": [of.utterances for of in heard.values()],
-        }
-        draw(arguments.out.with_suffix(".svg"), title, [Bars("Words", tuple(heard), series)])
+    series = {
+        "in finals": [of.words for of in counts.values()],
+        "in partials": [of.shown for of in counts.values()],
+        "utterances": [of.utterances for of in counts.values()],
+    }
+    title = f"Words invented live in {arguments.minutes:g} minutes of each sound"
+    publish(arguments.out, result, title, [Bars("Words", tuple(counts), series)])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What live benches play: read English clips with pauses between them, and when each word is said.
+"""Speech for live streams: read English clips with pauses between them, and each word's times.
 
 Word times come from faster-whisper (base, beam 5, the full window), once for each clip and model;
 they are kept in ``~/.cache/auricle-bench``. Whisper lets a clip's last word end while it is still
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from faster_whisper import WhisperModel
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.speech import READ, Clip, corpus
+from bench.lib.speech import READ, Clip, corpus
 
 CACHE = Path.home() / ".cache" / "auricle-bench"
 PAUSE_S = (0.8, 1.5)
@@ -36,8 +36,8 @@ ROOM_TONE = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class OutboundItem:
-    """A word and when it is said."""
+class SpokenWord:
+    """A word and its times."""
 
     text: str
     start_s: float
@@ -55,7 +55,7 @@ class Spoken:
 
     name: str
     text: str
-    words: tuple[OutboundItem, ...]
+    words: tuple[SpokenWord, ...]
     start_s: float
     """Where the sound of the first word begins."""
     end_s: float
@@ -85,7 +85,7 @@ class AlignedClip:
     """A clip and its words' times, from its own start."""
 
     clip: Clip
-    words: tuple[OutboundItem, ...]
+    words: tuple[SpokenWord, ...]
 
 
 def aligned_clips(corpus_directory: Path, model: Path) -> list[AlignedClip]:
@@ -101,7 +101,7 @@ def aligned_clips(corpus_directory: Path, model: Path) -> list[AlignedClip]:
         kept.write_text(json.dumps(times))
     words = json.loads(kept.read_text())
     return [
-        AlignedClip(clip, tuple(OutboundItem(*word) for word in words[clip.name])) for clip in clips
+        AlignedClip(clip, tuple(SpokenWord(*word) for word in words[clip.name])) for clip in clips
     ]
 
 
@@ -139,7 +139,7 @@ def talk(clips: Sequence[AlignedClip], stream: int, seconds: float) -> Talk:
         chosen = deck.pop()
         start_s = samples / SAMPLE_RATE_HZ
         words = tuple(
-            OutboundItem(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words
+            SpokenWord(w.text, w.start_s + start_s, w.end_s + start_s) for w in chosen.words
         )
         spoken.append(
             Spoken(

@@ -1,0 +1,1 @@
+"""What several benches share: servers, clients, speech, scores, reports and charts."""
