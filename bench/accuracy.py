@@ -35,7 +35,7 @@ from bench.lib.scoring import Errors, character_errors, paired_difference, total
 from bench.lib.service import Server, running
 from bench.lib.speech import AN4, CORPUS, READ, SPOKEN, Clip, corpus, load_audio
 
-ENGINE = "auricle.engine.whisper.faster_whisper:load"
+ENGINE = "faster-whisper"
 WORKERS = 2
 MAX_WAIT_S = 600.0
 REPEATS = 4

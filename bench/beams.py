@@ -20,17 +20,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import (
-    MAX_BATCH_JOBS,
     EngineCounts,
     ShortWindowEngine,
     ShortWindowPolicy,
 )
-from auricle.engine.whisper.window import FULL_FRAMES
+from auricle.engine.whisper.window import FULL_FRAMES, MAX_BATCH_JOBS
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
@@ -95,7 +94,7 @@ def compare(
     sides = []
     for way in ways:
         guard = GuardPolicy(full_beam_size=way.full_beam_size)
-        sides.append(Side(way, ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))))
+        sides.append(Side(way, ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))))
     for at in range(0, len(clips), MAX_BATCH_JOBS):
         for side in sides:
             side.hear(clips[at : at + MAX_BATCH_JOBS])
@@ -124,9 +123,9 @@ def cost(engine: ShortWindowEngine, clip: Clip, options: Options) -> float:
 
 def compare_languages(backend: WhisperBackend, clips: Sequence[Clip]) -> dict[str, Any]:
     """Return what a wrong language costs, and for how long a worker would be overdue for it."""
-    engine, options = ShortWindowEngine(backend, "base"), Options(language="en", beam_size=1)
+    engine, options = ShortWindowEngine(backend), Options(language="en", beam_size=1)
     guard = replace(GuardPolicy(), foreign_from_frames=FULL_FRAMES + 1)  # nobody asks: all of it
-    patient = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))
+    patient = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
     usual, wrong, patient_ratios = [], [], []
     for clip in clips:
         right_s = cost(engine, clip, options)
@@ -202,7 +201,7 @@ def main() -> None:
     clips = corpus(arguments.corpus)[:: 6 if arguments.short else 1]
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
     backend = WhisperBackend(load_model(settings, arguments.model))
-    engine = ShortWindowEngine(backend, "base")
+    engine = ShortWindowEngine(backend)
     engine.warm_up()
     assert engine.counts == EngineCounts()
     of_kind = {kind: [clip for clip in clips if clip.kind == kind] for kind in (READ, AN4)}

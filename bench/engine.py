@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from auricle.engine.whisper.guard import has_repeats
-from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts
+from auricle.engine.whisper.short_window import EngineCounts
+from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine, load_whisper

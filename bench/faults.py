@@ -1,4 +1,4 @@
-"""An engine with real faults inside: ``bench.faults:load`` as AURICLE_ENGINE.
+"""An engine with real faults inside: ``bench.faults`` as AURICLE_ENGINE.
 
 A file of a fault's name in the folder AURICLE_BENCH_FAULTS makes it happen once, in whichever
 worker removes the file first, in the middle of a batch. AURICLE_BENCH_ENGINE names the engine that
@@ -7,23 +7,24 @@ for each second of speech.
 """
 
 import ctypes
-import importlib
 import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from auricle.engine import Engine, EngineSettings
+from auricle.engine.base import Engine, EngineSettings
+from auricle.engine.registry import find_engine, find_factory
 from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Transcript
 
 CHUNK_BYTES = 64 * 2**20
-REAL = "auricle.engine.whisper.short_window:load"
+ENGINE = os.environ.get("AURICLE_BENCH_ENGINE", "whisper")
+
+SPEC = find_engine(ENGINE)
 
 
 def load(settings: EngineSettings) -> "FaultyEngine":
-    module, _, factory = os.environ.get("AURICLE_BENCH_ENGINE", REAL).partition(":")
-    return FaultyEngine(getattr(importlib.import_module(module), factory)(settings))
+    return FaultyEngine(find_factory(ENGINE)(settings))
 
 
 class FaultyEngine:
@@ -31,8 +32,6 @@ class FaultyEngine:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.name = engine.name
-        self.max_batch_jobs = engine.max_batch_jobs
         self._faults = Path(os.environ["AURICLE_BENCH_FAULTS"])
         self._pace = float(os.environ.get("AURICLE_BENCH_PACE", "0"))
 

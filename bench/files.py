@@ -19,15 +19,16 @@ import numpy as np
 from faster_whisper import BatchedInferencePipeline
 
 from auricle.audio.pieces import CutRules, find_pieces
-from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
-from auricle.engine.whisper.short_window import MAX_BATCH_JOBS, EngineCounts, ShortWindowEngine
+from auricle.engine.whisper.short_window import EngineCounts, ShortWindowEngine
+from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Job, JobId, Options, Pcm16, Transcript
 from bench.lib.charts import Bars
 from bench.lib.engine import load_whisper
 from bench.lib.report import command_line, publish
 from bench.lib.scoring import word_errors
 from bench.lib.speech import READ, SPOKEN, Clip, corpus, joined, say, sentence
+from tests.support.batching import transcribe_sorted
 
 PIECE_S = 11
 PAUSES_S = (0.4, 0.7, 0.3, 1.2, 0.5, 2.5)
@@ -99,7 +100,7 @@ def compare(
 ) -> dict[str, dict[str, Any]]:
     whisper = load_whisper(model)
     pipeline = BatchedInferencePipeline(whisper)
-    engine = ShortWindowEngine(WhisperBackend(whisper), "base")
+    engine = ShortWindowEngine(WhisperBackend(whisper))
     engine.warm_up()
     figures = {}
     for beam_size in beam_sizes:

@@ -12,11 +12,11 @@ import time
 
 import numpy as np
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import WorkerSettings
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId
-from auricle.workers.asr.pool import WorkerPool
 from bench.lib.posting import percentiles
 from bench.lib.report import ROOT, command_line, publish, show_targets
+from tests.support.pool import worker_pool
 
 LENGTHS_S = (1, 10, 30)
 TARGET_P99_MS = 5.0
@@ -25,12 +25,7 @@ TARGET_P99_MS = 5.0
 
 async def measure(runs: int) -> dict[str, dict[str, float]]:
     os.environ["PYTHONPATH"] = str(ROOT)
-    pool = WorkerPool(
-        WorkerSettings(workers=1),
-        QueueSettings(),
-        ModelSettings(engine="tests.support.scripted_engine:load"),
-        "scripted",
-    )
+    pool = worker_pool(WorkerSettings(workers=1))
     await pool.start()
     await pool.wait_ready(60)
     figures = {}

@@ -22,7 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.guard import Attempt
 from auricle.engine.whisper.loading import load_model

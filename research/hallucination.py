@@ -18,8 +18,7 @@ from typing import Any
 import numpy as np
 from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
-from auricle.engine.whisper.batching import transcribe_sorted
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine, ShortWindowPolicy
@@ -28,6 +27,7 @@ from bench.files import PIECE_S, cut
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.live.noise import sounds
+from tests.support.batching import transcribe_sorted
 
 JOB_SAMPLES = 10 * SAMPLE_RATE_HZ
 OPTIONS = Options(language="en", beam_size=1)
@@ -83,8 +83,8 @@ def main() -> None:
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
     whisper: WhisperModel = load_model(settings, arguments.model)
     backend = WhisperBackend(whisper)
-    guarded = ShortWindowEngine(backend, "base")
-    trusting = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=None))
+    guarded = ShortWindowEngine(backend)
+    trusting = ShortWindowEngine(backend, ShortWindowPolicy(guard=None))
     ways: dict[str, Callable[[Pcm16], int]] = {
         "file path": lambda pcm: through_files(guarded, pcm),
         "engine, guards on": lambda pcm: straight(guarded, pcm),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from auricle.commands import StreamParameters
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="path of the JSON and SVG, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)), "base")
+    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)))
     played = scene(sentences_of(arguments.corpus), arguments.minutes)
     figures = measure(engine, played, arguments.endpoint_ms)
     result = {

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from auricle.commands import StreamParameters
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
@@ -90,7 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="path of the JSON, without suffix")
     arguments = parser.parse_args()
     settings = EngineSettings(arguments.model, "cpu", "int8", 1)
-    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)), "base")
+    engine = ShortWindowEngine(WhisperBackend(load_model(settings, arguments.model)))
     clips = corpus(arguments.corpus)[: arguments.clips]
     result: dict[str, Any] = {"machine": machine(), "clips": len(clips), "endpoint_ms": {}}
     for endpoint_ms in arguments.endpoint_ms:

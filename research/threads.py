@@ -31,6 +31,7 @@ from auricle.workers.asr.pool import WorkerPool
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
 from bench.lib.speech import READ, Clip, corpus, joined, spoken
+from tests.support.pool import worker_pool
 
 LAYOUTS: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((1, 1), (2, 1)),
@@ -75,11 +76,11 @@ def load_speech(directory: Path) -> Speech:
 @asynccontextmanager
 async def running(workers: int, threads: int, batch_jobs: int, model: str) -> AsyncIterator[Any]:
     """Run a pool until the block ends; all of its workers are ready before it begins."""
-    pool = WorkerPool(
+    pool = worker_pool(
         WorkerSettings(workers=workers, worker_threads=threads, batch_jobs=batch_jobs),
         QueueSettings(queue_audio_s=100_000, queue_jobs=10_000, file_workers=workers),
-        ModelSettings(),
-        model,
+        engine="whisper",
+        model=model,
     )
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     await pool.start()

@@ -11,9 +11,8 @@ from typing import Any
 
 from bench.chaos.load import KINDS
 from bench.lib.service import Server, free_port, running
-from tests.support.command import model_directory
 
-SCRIPTED = "tests.support.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine"
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """Where Debian's and Ubuntu's package ``faketime`` puts it."""
 DISK_MB = 48
@@ -68,7 +67,7 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
         clock.write_text("+0\n")
         environment = {"AURICLE_BENCH_FAULTS": str(marks)}
         settings = SETTINGS | {
-            "engine": "bench.faults:load",
+            "engine": "bench.faults",
             "spool_dir": spool,
             "api_keys": ",".join(f"{kind}:{key}" for kind, key in keys.items()),
             "wyoming": 1,
@@ -76,7 +75,7 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
         }
         if is_scripted:
             environment |= {"AURICLE_BENCH_ENGINE": SCRIPTED, "AURICLE_BENCH_PACE": str(PACE)}
-            settings |= SCRIPTED_SETTINGS | {"model": model_directory(folder / "model")}
+            settings |= SCRIPTED_SETTINGS
         if why := _why_no_disk(spool, stack):
             missing["disk fills"] = why
         if why := _why_no_clock():

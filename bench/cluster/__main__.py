@@ -41,11 +41,10 @@ from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server
 from bench.lib.speech import speeches
 from bench.live_chaos import Take, compare, is_whole, take
-from tests.support.command import model_directory
 
 STREAMS = 4
 """Half of them through each gateway."""
-SCRIPTED = "tests.support.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine"
 SCRIPT = "scripted:sleep:0.3"
 """So long each of its jobs takes, whatever it hears."""
 BUSY_LIMIT_S = 3.0
@@ -194,7 +193,7 @@ def site_in(folder: Path, form: str) -> Site:
     """Return the site, not started; its logs and sockets go into the folder."""
     engine: dict[str, object] = {}
     if form == "scripted":
-        engine = {"engine": SCRIPTED, "model": model_directory(folder / "model")}
+        engine = {"engine": SCRIPTED}
     settings = {"workers": 1, "worker_threads": 1, "sandbox_folders": f"{folder},{ROOT}", **engine}
     cluster = Cluster(folder / "ray", 2, settings)
     urls = ",".join(cluster.urls)

@@ -30,22 +30,16 @@ from typing import Any
 import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
-from auricle.config.settings import (
-    ModelSettings,
-    QueueSettings,
-    RemoteEngineSettings,
-    WorkerSettings,
-)
+from auricle.config.settings import QueueSettings, RemoteEngineSettings, WorkerSettings
 from auricle.engine.whisper.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
-from auricle.workers.asr.pool import WorkerPool
 from bench.cluster import namespace
 from bench.cluster.nodes import Cluster
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.speech import speeches
-from tests.support.command import model_directory
+from tests.support.pool import worker_pool
 
 HOP_AUDIO_S = (3.0, 30.0)
 HOP_JOBS = 300
@@ -57,8 +51,8 @@ SAME_BATCH_S = 0.05
 """Answers of one batch come within this."""
 PACE = 0.05
 READY_LIMIT_S = 120.0
-SCRIPTED = "tests.support.scripted_engine:load"
-PACED = "bench.faults:load"
+SCRIPTED = "tests.support.scripted_engine"
+PACED = "bench.faults"
 PARTS = ("hop", "engine", "model")
 WHERE = ("local", "1 node", "2 nodes")
 
@@ -128,9 +122,7 @@ async def local(folder: Path, settings: dict[str, object]) -> AsyncIterator[Tran
     """Give a pool in this process."""
     os.environ["PYTHONPATH"] = str(ROOT)
     given = WorkerSettings.model_validate(settings)
-    pool = WorkerPool(
-        given, QueueSettings(), ModelSettings.model_validate(settings), str(settings["model"])
-    )
+    pool = worker_pool(given, engine=str(settings["engine"]), model=str(settings["model"]))
     await pool.start()
     try:
         await pool.wait_ready(READY_LIMIT_S)
@@ -166,7 +158,7 @@ async def measure(folder: Path, parts: list[str]) -> dict[str, Any]:
     speech = Speech()
     results: dict[str, Any] = {}
     for part in parts:
-        engine: dict[str, object] = {"model": str(model_directory(folder / "model"))}
+        engine: dict[str, object] = {"model": "scripted"}
         if part == "hop":
             engine |= {"engine": SCRIPTED}
         elif part == "engine":

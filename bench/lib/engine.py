@@ -2,7 +2,7 @@
 
 from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
@@ -13,4 +13,4 @@ def load_whisper(model: str) -> WhisperModel:
 
 
 def load_engine(model: str) -> ShortWindowEngine:
-    return ShortWindowEngine(WhisperBackend(load_whisper(model)), "base")
+    return ShortWindowEngine(WhisperBackend(load_whisper(model)))

@@ -19,7 +19,7 @@ from bench.lib.service import running
 from bench.live.play import Caption, Running
 
 FRAME_MS = 20
-SHORT_WINDOW = "auricle.engine.whisper.short_window:load"
+SHORT_WINDOW = "whisper"
 NODE_DELAY = "auricle_live_node_delay_seconds_bucket"
 REFUSED = (429, 503)
 

@@ -57,7 +57,7 @@ BREAKS_H = (1.0, 12.0 + 1 / 6, 23.0)
 POSTS_A_DAY = 144
 WORKERS = 1
 SETTINGS: dict[str, Any] = SLOWED | {
-    "engine": "tests.support.scripted_engine:load",
+    "engine": "tests.support.scripted_engine",
     "self_test_s": 3600,
 }
 LEAK_MB_PER_DAY = 10.0

@@ -50,7 +50,7 @@ _WORDS = (
         "code",
         "message",
     ),
-    *("pid", "model", "rss_bytes", "max_batch_jobs", "warm_up_s", "fraction", "pcm", "done"),
+    *("pid", "rss_bytes", "warm_up_s", "fraction", "pcm", "done"),
     *(
         "transcript",
         "text",
@@ -105,7 +105,7 @@ def seeds() -> Iterator[bytes]:
     for message in (
         BatchDone(1, results, 0.5),
         BatchDone(1, (JobDone("a", Transcript("", None, 0.0, 16_000)),), 0.5),
-        WorkerReady(5, "base", 10**9, 8, 0.3),
+        WorkerReady(5, 10**9, 0.3),
         StartFailed("no model"),
         StepDone(1, 0.5, 16_000, 16_000, 0, bytes(20), False),
         StepFailed(1, "bad_audio", "broken"),

@@ -9,12 +9,10 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +23,6 @@ from bench.lib.raw_stream import NOISE, RawStreams, noise_packets
 from bench.lib.report import ROOT
 from bench.lib.service import Server, running
 from tests.support.clips import CLIPS
-from tests.support.command import model_directory
 
 STREAMS = 40
 SETTLE_S, MEASURE_S = 6.0, 20.0
@@ -33,7 +30,7 @@ CLIPS_PLAYED = ("fellow.wav", "pair.wav")
 PAUSE_S = 1.1
 QUEUE_S = 2000
 OWN_SETTINGS: dict[str, Any] = {
-    "engine": "tests.support.scripted_engine:load",
+    "engine": "tests.support.scripted_engine",
     "max_sessions": 1000,
     "queue_audio_s": QUEUE_S,
     "max_sessions_per_address": 0,
@@ -87,9 +84,9 @@ async def measure(service: Server, packets: Sequence[OpusPacket], streams: int) 
 
 
 @contextmanager
-def _recogniser(model: Path) -> Iterator[str]:
+def _recogniser() -> Iterator[str]:
     """Run a recogniser of its own, without Ray, and give its URL."""
-    settings = OWN_SETTINGS | {"model": model, "workers": 2, "sandbox_folders": ROOT}
+    settings = OWN_SETTINGS | {"workers": 2, "sandbox_folders": ROOT}
     environment = os.environ | {
         **{f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()},
         "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
@@ -113,15 +110,13 @@ def _recogniser(model: Path) -> Iterator[str]:
 def run() -> dict[str, Any]:
     """Measure all of it, and print it."""
     shown: dict[str, Any] = {"seconds": MEASURE_S}
-    with tempfile.TemporaryDirectory() as folder:
-        model = model_directory(Path(folder) / "model")
-        own = OWN_SETTINGS | {"model": model, "sandbox_folders": ROOT}
-        for name, packets in (("silent", noise_packets()), ("speaking", speech_packets())):
-            with running(workers=2, **own) as service:
-                shown[name] = asyncio.run(measure(service, packets, STREAMS))
-                print(f"  {name}: {shown[name]}", flush=True)
-        with _recogniser(model) as url, running(engine_urls=url, **own) as service:
-            name = "speaking, recognisers behind HTTP"
-            shown[name] = asyncio.run(measure(service, speech_packets(), STREAMS))
+    own = OWN_SETTINGS | {"sandbox_folders": ROOT}
+    for name, packets in (("silent", noise_packets()), ("speaking", speech_packets())):
+        with running(workers=2, **own) as service:
+            shown[name] = asyncio.run(measure(service, packets, STREAMS))
             print(f"  {name}: {shown[name]}", flush=True)
+    with _recogniser() as url, running(engine_urls=url, **own) as service:
+        name = "speaking, recognisers behind HTTP"
+        shown[name] = asyncio.run(measure(service, speech_packets(), STREAMS))
+        print(f"  {name}: {shown[name]}", flush=True)
     return shown

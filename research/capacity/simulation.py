@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 
 from auricle.config.settings import QueueSettings, WorkerSettings
+from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.registry import TICK_S
@@ -104,7 +105,7 @@ class _Machine:
     def __init__(self, site: Site, clock: _Clock, chance: random.Random, slow: float) -> None:
         settings = WorkerSettings()
         workers = Workers(site.workers, site.workers)
-        speed = Speed(settings.job_timeout_min_s, settings.job_timeout_factor, workers)
+        speed = Speed(settings.job_timeout_min_s, settings.job_timeout_factor, workers, SPEC.costs)
         endless = QueueSettings(queue_audio_s=1e9, queue_jobs=10**9, key_share=1)
         self.scheduler = Scheduler(
             endless, max_batch_jobs=settings.batch_jobs, workers=workers, speed=speed

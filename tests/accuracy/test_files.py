@@ -8,7 +8,7 @@ import pytest
 from anyio import to_thread
 
 from auricle.audio.in_memory import InMemory
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.files.assemble import FileTranscript
 from auricle.files.transcribe import FileRequest, chunk_semaphore, transcribe_file

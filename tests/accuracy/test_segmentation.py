@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from auricle.audio.endpointer import EndpointRules, UtteranceEnd
-from auricle.engine import EngineSettings
-from auricle.engine.whisper.batching import transcribe_sorted
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.short_window import ShortWindowEngine
@@ -17,6 +16,7 @@ from auricle.session.segmenter import SpeechSegmenter
 from auricle.types import Job, JobId, Options, Pcm16, Transcript
 from bench.lib.scoring import Errors, word_errors
 from bench.lib.speech import Clip, say, sentence, with_noise
+from tests.support.batching import transcribe_sorted
 from tests.support.model import bundled_model
 
 pytestmark = pytest.mark.model
@@ -29,7 +29,7 @@ QUIET = 300
 def engine() -> ShortWindowEngine:
     model = str(bundled_model())
     settings = EngineSettings(model, "cpu", "int8", 1)
-    return ShortWindowEngine(WhisperBackend(load_model(settings, model)), "base")
+    return ShortWindowEngine(WhisperBackend(load_model(settings, model)))
 
 
 @pytest.fixture(scope="module")

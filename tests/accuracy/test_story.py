@@ -7,7 +7,7 @@ from auricle.audio.opus import find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.client.kept_audio import FRAME_MS
 from auricle.commands import Stop
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine, load
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16, Transcript
 from bench.lib.speech import load_audio

@@ -17,7 +17,7 @@ def test_every_model_has_a_line(
     header, *lines = auricle("models").stdout.splitlines()
     assert header.split() == ["name", "from", "MB", "here"]
     expected = [
-        [model.name, model.where, str(model.size_mb), "yes" if model.is_here else "no"]
+        [model.name, model.source, str(model.size_mb), "yes" if model.is_local else "no"]
         for model in known_models(tmp_path)
     ]
     assert [line.split() for line in lines] == expected

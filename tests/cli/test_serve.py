@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from auricle.audio.pieces import find_pieces
 from auricle.cli.serve import curl_line
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
+from tests.support.model import bundled_model
 from tests.support.scripted_engine import answer
 from tests.support.wyoming import spoken
 
@@ -241,8 +243,8 @@ def _is_answered(url: str) -> bool:
         ({"host": "0.0.0.0"}, "AURICLE_API_KEYS"),
         ({"host": "0.0.0.0"}, "--insecure-no-auth"),
         ({"allowed_origins": "*"}, "AURICLE_ALLOWED_ORIGINS"),
-        ({"model": "/nowhere/at/all"}, "AURICLE_MODEL"),
-        ({"model": "no-such-model"}, "auricle models"),
+        ({"engine": "whisper", "model": "/nowhere/at/all"}, "AURICLE_MODEL"),
+        ({"engine": "whisper", "model": "no-such-model"}, "auricle models"),
         ({"api_keys": "anna:"}, "AURICLE_API_KEYS"),
         ({"keys_file": "/nowhere/at/all"}, "auricle keys add"),
         ({"spool_dir": __file__}, "AURICLE_SPOOL_DIR"),
@@ -270,8 +272,13 @@ def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> Non
     assert server.stdout == ""
 
 
+@pytest.mark.model
 def test_a_model_that_cant_be_loaded_ends_in_one_line(tmp_path: Path) -> None:
-    environ = environment(tmp_path, engine="auricle.engine.whisper.short_window:load")
+    damaged = tmp_path / "damaged"
+    shutil.copytree(bundled_model(), damaged, ignore=shutil.ignore_patterns("model.bin"))
+    with (bundled_model() / "model.bin").open("rb") as file:
+        (damaged / "model.bin").write_bytes(file.read(1000))
+    environ = environment(tmp_path, engine="whisper", model=damaged)
     with command("serve", environ=environ) as server:
         assert server.wait() == 2
     [failed] = [event for event in server.events() if event["event"] == "start_failed"]
@@ -342,8 +349,8 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
     assert (started["url"], started["pid"]) == (url, server.process.pid)
     assert started["workers"] == 2
     assert started["device"] == "cpu"
-    assert started["model"].endswith("/model")
-    assert ready["model"]
+    assert (started["engine"], started["model"]) == ("scripted", "scripted")
+    assert ready["model"] == "scripted"
     assert started["settings"] == {
         "AURICLE_PORT": 0,
         "AURICLE_API_KEYS": "1 set",
@@ -352,9 +359,8 @@ def test_its_life_is_in_the_log_as_events(tmp_path: Path) -> None:
         "AURICLE_WYOMING_PORT": 0,
         "AURICLE_KEY_SESSIONS": 3,
         "AURICLE_SPOOL_DIR": str(tmp_path / "spool"),
-        "AURICLE_MODEL": str(tmp_path / "model"),
         "AURICLE_CACHE_DIR": str(tmp_path / "cache"),
-        "AURICLE_ENGINE": "tests.support.scripted_engine:load",
+        "AURICLE_ENGINE": "tests.support.scripted_engine",
         "AURICLE_SANDBOX_FOLDERS": f"{tmp_path},{ROOT}",
     }
     assert "secret-of" not in server.stderr
@@ -422,7 +428,7 @@ def is_ready(url: str) -> bool:
 def test_python_warnings_and_uncaught_exceptions_are_events_of_the_log(
     tmp_path: Path,
 ) -> None:
-    environ = environment(tmp_path, engine="tests.support.scripted_engine:load")
+    environ = environment(tmp_path, engine="tests.support.scripted_engine")
     program = PROGRAM.replace("try:", BUGS + "try:")
     done = subprocess.Popen(
         [sys.executable, "-c", program],

@@ -92,7 +92,7 @@ def real_server(folder: Path, *arguments: str, **settings: object) -> Iterator[R
     """Serve with the bundled model; settings are by field name."""
     bundled_model()
     real: dict[str, object] = {
-        "engine": "auricle.engine.whisper.short_window:load",
+        "engine": "whisper",
         "model": "base",
         "cache_dir": CACHE_DIR,
         "api_keys": f"tests:{KEY}",

@@ -156,7 +156,7 @@ def test_what_can_not_be_done_raises_the_class_for_it(files: Any, server: RealSe
 
 def test_a_server_that_has_no_room_says_when_to_come_back(tmp_path: Path) -> None:
     with real_server(
-        tmp_path, engine="tests.support.scripted_engine:load", workers=1, backoff_first_s=4
+        tmp_path, engine="tests.support.scripted_engine", workers=1, backoff_first_s=4
     ) as server:
         for _ in range(2):  # after a second death in a row there is a pause before the next start
             server.kill_worker("ready")

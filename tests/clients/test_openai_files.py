@@ -156,7 +156,7 @@ def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """A server that is strict about models and sizes; its engine is made up, and at once ready."""
     with real_server(
         tmp_path_factory.mktemp("strict"),
-        engine="tests.support.scripted_engine:load",
+        engine="tests.support.scripted_engine",
         openai_strict_models=True,
         max_upload_mb=25,
         workers=1,

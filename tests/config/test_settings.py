@@ -25,7 +25,7 @@ def test_without_any_variable_it_listens_on_loopback_only() -> None:
     assert settings.server.host == "127.0.0.1"
     assert settings.server.port == 6007
     assert settings.server.api_keys == ()
-    assert settings.model.model == "base"
+    assert settings.model.engine == "whisper"
 
 
 def test_each_section_reads_its_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

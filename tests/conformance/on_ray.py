@@ -17,7 +17,6 @@ from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
-from tests.support.command import model_directory
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
@@ -109,7 +108,7 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
     ) -> AsyncIterator[Subject]:
         given: dict[str, object] = {"engine": engine, "replicas": nodes, "replica_cpus": 1}
         given |= DEFAULTS | settings
-        given["model"] = model if model.startswith("/") else str(model_directory(folder / model))
+        given["model"] = model
         given["sandbox_folders"] = f"{folder},{ROOT}"
         await asyncio.to_thread(ray.tell, json.dumps(given))
         async with proxy_to(ray.port) as one, proxy_to(ray.port) as other:

@@ -15,12 +15,13 @@ from typing import Protocol
 import psutil
 import pytest
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.transcriber import Transcriber
 from auricle.workers.asr.pool import WorkerPool
+from tests.support.pool import worker_pool
 
 ROOT = Path(__file__).parents[2]
-SCRIPTED = "tests.support.scripted_engine:load"
+SCRIPTED = "tests.support.scripted_engine"
 START_LIMIT_S = 90.0
 POISON_ATTEMPTS = 4
 """The setting's default: so often a job may end its worker, whatever the deaths look like."""
@@ -114,11 +115,11 @@ def local_maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
     ) -> AsyncIterator[Subject]:
         given = DEFAULTS | settings
         worker, queue = divide(given)
-        pool = WorkerPool(
+        pool = worker_pool(
             WorkerSettings.model_validate(worker | {"workers": nodes * given["workers"]}),
             QueueSettings.model_validate(queue),
-            ModelSettings(engine=engine),
-            model,
+            engine=engine,
+            model=model,
         )
         await pool.start()
         try:

@@ -204,9 +204,7 @@ async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: M
 
 @pytest.mark.model
 async def test_the_model_hears_what_was_said(open_transcriber: Maker) -> None:
-    async with open_transcriber(
-        nodes=1, engine="auricle.engine.whisper.short_window:load", model=str(bundled_model())
-    ) as subject:
+    async with open_transcriber(nodes=1, engine="whisper", model=str(bundled_model())) as subject:
         clip = CLIPS["fellow.wav"]
         options = Options(language="en", beam_size=1)
         heard = await subject.transcriber.transcribe(Job(JobId("a"), clip.pcm, options))
@@ -595,8 +593,7 @@ async def test_a_reservation_is_used_up_by_its_first_job_unless_it_stands(
 async def test_before_anything_is_ready_all_is_refused_with_a_time(
     open_transcriber: Maker,
 ) -> None:
-    engine = "tests.support.scripted_engine:hang"
-    async with open_transcriber(nodes=1, engine=engine, ready=False) as subject:
+    async with open_transcriber(nodes=1, model="scripted:hang", ready=False) as subject:
         with pytest.raises(NoWorkerReady) as caught:
             await subject.transcriber.transcribe(job("a"))
         assert caught.value.retry_after_s >= 1

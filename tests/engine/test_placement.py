@@ -1,20 +1,20 @@
 """How workers, threads and number types follow from a machine: with numbers, without a GPU."""
 
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from auricle.config.settings import ModelSettings, WorkerSettings
-from auricle.config.sizing import memory_per_worker_mb
-from auricle.engine.gpu import CUBLAS, GpuReport
-from auricle.engine.placement import compute_type_for, on_cpu, on_gpus, resolve_placement
+from auricle.engine.base import EngineSpec, GpuReport, GpuSupport, LocalModel, NoModelFiles
+from auricle.engine.placement import Placement, on_cpu, on_gpus, resolve_placement
+from auricle.engine.whisper.gpu import CUBLAS
+from auricle.engine.whisper.spec import SPEC
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
 
 BASE_MB, LARGE_MB = 145.0, 3087.0
-CPU = {"int8", "int8_float32", "float32"}
 GPU = ("float16", "float32", "int8", "int8_float16", "int8_float32")
 
 
@@ -22,27 +22,8 @@ def gpus(count: int, memory_mb: float, compute_types: tuple[str, ...] = GPU) -> 
     return GpuReport(12040, ("NVIDIA L4",) * count, memory_mb, count, compute_types)
 
 
-@pytest.mark.parametrize(
-    ("device", "requested", "supported", "expected"),
-    [
-        ("cpu", "default", CPU, "int8"),
-        ("cpu", "float32", CPU, "float32"),
-        ("cpu", "default", {"float32"}, "default"),
-        ("cuda", "default", GPU, "float16"),
-        ("cuda", "int8_float16", GPU, "int8_float16"),
-        ("cuda", "default", {"int8_float32", "float32"}, "int8_float32"),
-        ("cuda", "default", set(), "default"),
-    ],
-)
-def test_numbers_are_as_small_as_the_device_likes(
-    device: str, requested: str, supported: set[str], expected: str
-) -> None:
-    assert compute_type_for(device, requested, supported) == expected
-
-
-def test_a_small_gpu_memory_asks_for_smaller_numbers() -> None:
-    assert compute_type_for("cuda", "default", GPU, fits_float16=False) == "int8_float16"
-    assert compute_type_for("cuda", "float16", GPU, fits_float16=False) == "float16"
+assert SPEC.gpu is not None
+SUPPORT: GpuSupport = SPEC.gpu
 
 
 @pytest.mark.parametrize(
@@ -61,7 +42,9 @@ def test_a_small_gpu_memory_asks_for_smaller_numbers() -> None:
 def test_each_gpu_has_a_worker_and_one_gpu_two_if_they_fit(
     count: int, memory_mb: float, model_mb: float, workers: int, compute_type: str
 ) -> None:
-    worker, model = on_gpus(WorkerSettings(), ModelSettings(), model_mb, gpus(count, memory_mb))
+    worker, model = on_gpus(
+        WorkerSettings(), ModelSettings(), SUPPORT, model_mb, gpus(count, memory_mb)
+    )
     assert worker.workers == workers
     assert worker.worker_threads == 1
     assert (model.device, model.gpus, model.compute_type) == ("cuda", count, compute_type)
@@ -70,14 +53,14 @@ def test_each_gpu_has_a_worker_and_one_gpu_two_if_they_fit(
 def test_what_was_asked_for_on_a_gpu_is_taken() -> None:
     asked = WorkerSettings(workers=3, worker_threads=4)
     worker, model = on_gpus(
-        asked, ModelSettings(gpus=2, compute_type="float32"), BASE_MB, gpus(4, 16_000)
+        asked, ModelSettings(gpus=2, compute_type="float32"), SUPPORT, BASE_MB, gpus(4, 16_000)
     )
     assert (worker.workers, worker.worker_threads) == (3, 4)
     assert (model.gpus, model.compute_type) == (2, "float32")
 
 
 def test_there_are_no_more_gpus_than_there_are() -> None:
-    _, model = on_gpus(WorkerSettings(), ModelSettings(gpus=8), BASE_MB, gpus(2, 16_000))
+    _, model = on_gpus(WorkerSettings(), ModelSettings(gpus=8), SUPPORT, BASE_MB, gpus(2, 16_000))
     assert model.gpus == 2
 
 
@@ -85,52 +68,59 @@ def no_look() -> GpuReport:
     pytest.fail("nobody asked for a GPU")
 
 
-def test_a_cpu_is_taken_without_a_look_at_gpus(tmp_path: Path) -> None:
-    settled = resolve_placement(
-        WorkerSettings(), ModelSettings(device="cpu"), str(tmp_path), no_look
-    )
-    assert settled.model.device == "cpu"
+def resolved(device: str, report: Callable[[], GpuReport], model_mb: float = BASE_MB) -> Placement:
+    engine = replace(SPEC, gpu=replace(SUPPORT, look=report))
+    settings = ModelSettings.model_validate({"device": device})
+    return resolve_placement(WorkerSettings(), settings, engine, LocalModel("m", "m", model_mb))
+
+
+def test_a_cpu_is_taken_without_a_look_at_gpus() -> None:
+    settled = resolved("cpu", no_look)
+    assert settled.settings.device == "cpu"
     assert settled.worker.workers >= 1
     assert settled.worker.worker_threads >= 1
-    assert settled.trouble is None
+    assert settled.gpu_issue is None
 
 
-def test_a_model_that_fills_the_memory_gets_one_worker(tmp_path: Path) -> None:
-    with (tmp_path / "model.bin").open("wb") as file:
-        file.truncate(10**12)  # a hole: nothing is written
-    settled = resolve_placement(WorkerSettings(), ModelSettings(), str(tmp_path), no_look)
-    assert settled.worker.workers == 1
+def test_a_model_that_fills_the_memory_gets_one_worker() -> None:
+    assert resolved("cpu", no_look, 10**6).worker.workers == 1
 
 
 def test_workers_of_a_larger_model_may_take_more_memory() -> None:
-    base, _ = on_cpu(WorkerSettings(), ModelSettings(), BASE_MB)
+    base_mb, large_mb = SPEC.memory.worker_mb(BASE_MB), SPEC.memory.worker_mb(LARGE_MB)
+    base, _ = on_cpu(WorkerSettings(), ModelSettings(), base_mb)
     assert (base.worker_soft_mb, base.worker_hard_mb) == (0, 0)  # the crew's own
-    large, _ = on_cpu(WorkerSettings(), ModelSettings(), LARGE_MB)
-    assert large.worker_soft_mb > memory_per_worker_mb(LARGE_MB)
+    large, _ = on_cpu(WorkerSettings(), ModelSettings(), large_mb)
+    assert large.worker_soft_mb > large_mb
     assert large.worker_hard_mb > large.worker_soft_mb
     asked, _ = on_cpu(
-        WorkerSettings(worker_soft_mb=9, worker_hard_mb=10), ModelSettings(), LARGE_MB
+        WorkerSettings(worker_soft_mb=9, worker_hard_mb=10), ModelSettings(), large_mb
     )
     assert (asked.worker_soft_mb, asked.worker_hard_mb) == (9, 10)
 
 
-def test_auto_takes_the_gpu_that_can_be_used(tmp_path: Path) -> None:
-    auto = ModelSettings(device="auto")
-    settled = resolve_placement(WorkerSettings(), auto, str(tmp_path), lambda: gpus(1, 8_000))
-    assert settled.model.device == "cuda"
-    assert settled.trouble is None
+def test_auto_takes_the_gpu_that_can_be_used() -> None:
+    settled = resolved("auto", lambda: gpus(1, 8_000))
+    assert settled.settings.device == "cuda"
+    assert settled.gpu_issue is None
 
 
-def test_auto_falls_back_to_the_cpu_and_says_why(tmp_path: Path) -> None:
-    lacking = replace(gpus(1, 23_000), missing=(CUBLAS,))
-    settled = resolve_placement(
-        WorkerSettings(), ModelSettings(device="auto"), str(tmp_path), lambda: lacking
-    )
-    assert settled.model.device == "cpu"
-    assert settled.trouble is not None
-    assert CUBLAS in settled.trouble.text
+def test_auto_falls_back_to_the_cpu_and_says_why() -> None:
+    settled = resolved("auto", lambda: replace(gpus(1, 23_000), missing=(CUBLAS,)))
+    assert settled.settings.device == "cpu"
+    assert settled.gpu_issue is not None
+    assert CUBLAS in settled.gpu_issue.text
 
 
-def test_a_gpu_that_was_asked_for_and_cant_be_used_is_an_error(tmp_path: Path) -> None:
+def test_a_gpu_that_was_asked_for_and_cant_be_used_is_an_error() -> None:
     with pytest.raises(SetupError, match=r"no NVIDIA driver.*AURICLE_DEVICE=cpu"):
-        resolve_placement(WorkerSettings(), ModelSettings(device="cuda"), str(tmp_path), GpuReport)
+        resolved("cuda", GpuReport)
+
+
+def test_an_engine_without_gpu_support_runs_on_the_cpu() -> None:
+    engine = EngineSpec("ours", models=NoModelFiles("ours"))
+    model = LocalModel("ours", "ours")
+    auto = resolve_placement(WorkerSettings(), ModelSettings(device="auto"), engine, model)
+    assert (auto.settings.device, auto.gpu_issue) == ("cpu", None)
+    with pytest.raises(SetupError, match="the engine ours uses no GPU"):
+        resolve_placement(WorkerSettings(), ModelSettings(device="cuda"), engine, model)

@@ -273,7 +273,7 @@ def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
     bundled_model()
     [snippet] = blocks("python", (ROOT / "docs/tutorial.md").read_text())
     real = {
-        "engine": "auricle.engine.whisper.short_window:load",
+        "engine": "whisper",
         "model": "base",
         "cache_dir": CACHE_DIR,
     }

@@ -70,7 +70,7 @@ async def test_a_network_that_breaks_changes_nothing_that_was_said(url: str) -> 
 async def test_what_was_said_is_written_down_over_a_network_that_breaks(tmp_path: Path) -> None:
     bundled_model()
     real = {
-        "engine": "auricle.engine.whisper.short_window:load",
+        "engine": "whisper",
         "model": "base",
         "cache_dir": CACHE_DIR,
     }

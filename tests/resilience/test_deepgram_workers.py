@@ -14,7 +14,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import (
-    ModelSettings,
     QueueSettings,
     ServerSettings,
     Settings,
@@ -24,6 +23,7 @@ from auricle.server.app import create_app
 from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
+from tests.support.pool import worker_pool
 from tests.support.service import CLIP, listening, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm
 
@@ -59,11 +59,10 @@ class Served:
 
 @pytest.fixture(scope="module")
 async def served(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Served]:
-    pool = WorkerPool(
+    pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
-        ModelSettings(engine="tests.support.scripted_engine:load"),
-        "scripted:slow:0.2",
+        model="scripted:slow:0.2",
     )
     await pool.start()
     try:

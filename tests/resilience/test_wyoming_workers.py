@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from auricle.config.settings import (
-    ModelSettings,
     QueueSettings,
     ServerSettings,
     Settings,
@@ -21,6 +20,7 @@ from auricle.types import ANONYMOUS, ReservationRequest
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.decoder import FakeDecoder
 from tests.support.poll import poll_until
+from tests.support.pool import worker_pool
 from tests.support.service import listening
 from tests.support.stream import SPEECH
 from tests.support.wyoming import WyomingService, event, spoken, wyoming_port
@@ -52,11 +52,10 @@ class Served:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
-    pool = WorkerPool(
+    pool = worker_pool(
         WorkerSettings(workers=2, job_timeout_min_s=60, backoff_first_s=0.01),
         QueueSettings(queue_audio_s=QUEUE_AUDIO_S),
-        ModelSettings(engine="tests.support.scripted_engine:load"),
-        f"scripted:slow:{BATCH_S}",
+        model=f"scripted:slow:{BATCH_S}",
     )
     settings = Settings(server=ServerSettings(spool_dir=tmp_path))
     app = create_app(pool, FakeDecoder(), settings)

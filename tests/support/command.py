@@ -4,7 +4,6 @@ import json
 import os
 import queue
 import signal
-import struct
 import subprocess
 import sys
 import threading
@@ -22,16 +21,6 @@ ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
 """No test waits so long for anything that works."""
 STEP_S = 0.02
-SPEC = b"WhisperSpec\0"
-
-
-def model_directory(folder: Path) -> Path:
-    """Return a directory that passes for a model until somebody loads it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "model.bin").write_bytes(struct.pack("<IH", 6, len(SPEC)) + SPEC)
-    for name in ("config.json", "tokenizer.json", "vocabulary.json"):
-        (folder / name).write_text("{}")
-    return folder
 
 
 def environment(folder: Path, **settings: object) -> dict[str, str]:
@@ -39,8 +28,7 @@ def environment(folder: Path, **settings: object) -> dict[str, str]:
     ours = {variable(name) for name, _ in fields()}
     kept = {name: value for name, value in os.environ.items() if name not in ours}
     defaults: dict[str, object] = {
-        "engine": "tests.support.scripted_engine:load",
-        "model": model_directory(folder / "model"),
+        "engine": "tests.support.scripted_engine",
         "cache_dir": folder / "cache",
         "spool_dir": folder / "spool",
         "sandbox_folders": f"{folder},{ROOT}",

@@ -1,17 +1,20 @@
-"""An engine whose answers are valid and huge: ``tests.support.flooding_engine:load``.
+"""An engine whose answers are valid and huge: ``tests.support.flooding_engine``.
 
 A job's ``initial_prompt`` names the answer.
 """
 
 from collections.abc import Callable, Sequence
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
 from auricle.errors import AudioError
 from auricle.types import Job, Segment, Transcript, Word
 
 MANY = 1_200_000
 TEXT = "\x1b[2J said\r\n\x00\u202etwice\u2066 \u200dover\u2028"
 CLEANED = "[2J said  twice \u200dover "
+
+
+SPEC = EngineSpec("flooding", models=NoModelFiles("flooding"))
 
 
 def load(settings: EngineSettings) -> "FloodingEngine":
@@ -44,8 +47,6 @@ ANSWERS: dict[str, Callable[[], Transcript]] = {
 
 
 class FloodingEngine:
-    name, max_batch_jobs = "flooding", 1
-
     def warm_up(self) -> None: ...
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:

@@ -19,7 +19,7 @@ from auricle.workers.process.messages import (
 
 def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     parse_for_decode(channel.receive_body())
-    channel.send(WorkerReady(os.getpid(), "", 10**8, max_batch_jobs=1, unconfined=seal()))
+    channel.send(WorkerReady(os.getpid(), 10**8, unconfined=seal()))
     while not isinstance(message := parse_for_decode(channel.receive_body()), StopWorker):
         if isinstance(message, DecodeStep):
             assert message.path is None

@@ -1,4 +1,4 @@
-"""An engine that was taken over: ``tests.support.hostile_engine:load``.
+"""An engine that was taken over: ``tests.support.hostile_engine``.
 
 A job's ``initial_prompt`` is what it tries, ``NAME:ARGUMENT``; its text is ``done``, or the error
 that it met. A name that begins with ``thread-`` is tried by a thread that has been there since the
@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings, EngineSpec, NoModelFiles
 from auricle.errors import AudioError
 from auricle.types import Job, Segment, Transcript
 from auricle.workers.sandbox import attempts
@@ -26,14 +26,14 @@ IO_URING_SETUP = 425
 F_SETSIG = 10
 EAT_BYTES = 16 * 2**30
 
+SPEC = EngineSpec("hostile", models=NoModelFiles("hostile"))
+
 
 def load(settings: EngineSettings) -> "HostileEngine":
     return HostileEngine()
 
 
 class HostileEngine:
-    name, max_batch_jobs = "hostile", 1
-
     def __init__(self) -> None:
         self._asked: queue.Queue[str] = queue.Queue(maxsize=1)
         self._answered: queue.Queue[str] = queue.Queue(maxsize=1)

@@ -12,6 +12,7 @@ import uvicorn
 from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.config.settings import Settings
+from auricle.engine.placement import prepare
 from auricle.workers.asr.pool import WorkerPool
 
 GOODBYE_S = 2
@@ -19,7 +20,7 @@ GOODBYE_S = 2
 
 async def main() -> None:
     settings = Settings.load()
-    pool = WorkerPool(settings.worker, settings.queue, settings.model, settings.model.model)
+    pool = WorkerPool(prepare(settings), settings.queue)
     await pool.start()
     try:
         listener = socket.create_server(("127.0.0.1", 0))

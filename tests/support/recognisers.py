@@ -19,7 +19,7 @@ from tests.support.poll import poll_until
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
 DEFAULTS: dict[str, object] = {
-    "engine": "tests.support.scripted_engine:load",
+    "engine": "tests.support.scripted_engine",
     "model": "scripted",
     "workers": 1,
     "batch_jobs": 1,

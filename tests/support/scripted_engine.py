@@ -1,4 +1,4 @@
-"""An engine whose jobs say what is to happen to it: ``tests.support.scripted_engine:load``.
+"""An engine whose jobs say what is to happen to it: ``tests.support.scripted_engine``.
 
 A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
 ``scripted:NAME-once[:ARGUMENT]:MARKER``, which happens only to whoever can remove the file MARKER;
@@ -21,9 +21,8 @@ import sys
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import replace
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import BatchRules, EngineSettings, EngineSpec, NoModelFiles
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, Pcm16, Segment, Transcript, Word
 
@@ -34,6 +33,8 @@ MAX_EATEN_BYTES = 4 * 2**30  # where no limit stops it, it stops itself
 HUGE_CHARACTERS = 65 * 2**20
 SECRET = "a secret that was spoken"
 """Part of each exception's message: must never be seen outside of the worker."""
+
+SPEC = EngineSpec("scripted", models=NoModelFiles("scripted"), batches=BatchRules(max_jobs=8))
 
 
 def answer(pcm: Pcm16) -> str:
@@ -49,15 +50,8 @@ def load(settings: EngineSettings) -> "ScriptedEngine":
     return ScriptedEngine(settings.model)
 
 
-def hang(settings: EngineSettings) -> "ScriptedEngine":
-    """Be a factory that never gets done."""
-    return load(replace(settings, model=f"{PREFIX}hang"))
-
-
 class ScriptedEngine:
     """An Engine that does what it is told."""
-
-    max_batch_jobs = 8
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.workers.asr.pool import WorkerPool
+from tests.support.pool import worker_pool
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
@@ -24,16 +25,15 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> PoolFactory:
 
     @asynccontextmanager
     async def opened(
-        model_path: str = "scripted", ready: bool = True, **settings: float
+        model: str = "scripted", ready: bool = True, **settings: float
     ) -> AsyncIterator[WorkerPool]:
         worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
         queue = {k: v for k, v in settings.items() if k in QueueSettings.model_fields}
         assert len(worker) + len(queue) == len(settings), "an unknown setting"
-        pool = WorkerPool(
+        pool = worker_pool(
             WorkerSettings.model_validate({"workers": 2, "job_timeout_min_s": 60.0} | worker),
             QueueSettings.model_validate(queue),
-            ModelSettings(engine="tests.support.scripted_engine:load"),
-            model_path,
+            model=model,
         )
         await pool.start()
         try:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from auricle.config.settings import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import DecodeSettings, WorkerSettings
 from auricle.errors import AuricleError, PoisonJob, SetupError
 from auricle.types import Job, JobId, Options, Source
 from auricle.workers import crash_audio
@@ -22,6 +22,7 @@ from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.decode.pool import DecodePool
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
+from tests.support.pool import worker_pool
 from tests.workers.conftest import ROOT, START_LIMIT_S
 
 pytestmark = pytest.mark.process
@@ -35,13 +36,7 @@ EXIT = ProcessExit("SIGSEGV", None, ("file.py:1 function",))
 async def crashing_pool(folder: Path, **settings: float) -> AsyncIterator[WorkerPool]:
     kept = CrashAudio.open(folder)
     given = {"workers": 2, "job_timeout_min_s": 60.0, "backoff_max_s": 0.05, **settings}
-    pool = WorkerPool(
-        WorkerSettings.model_validate(given),
-        QueueSettings(),
-        ModelSettings(engine="tests.support.scripted_engine:load"),
-        "scripted",
-        kept,
-    )
+    pool = worker_pool(WorkerSettings.model_validate(given), crash_audio=kept)
     await pool.start()
     try:
         await pool.wait_ready(START_LIMIT_S)

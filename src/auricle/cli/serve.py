@@ -161,8 +161,7 @@ async def _serve(settings: Settings) -> None:
         )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
-        model = "" if settings.engine.engine_urls else Path(settings.model.model).name
-        guests = wyoming.WyomingServer(app.state.auricle, model)
+        guests = wyoming.WyomingServer(app.state.auricle, engine.model)
         app.state.auricle.background_tasks.append(partial(guests.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
@@ -197,11 +196,13 @@ class _Engine:
         transcriber: Owned by the caller.
         summary: Describes what it is starting, for the terminal.
         facts: The same as fields for the log.
+        model: Name of the requested model; empty if only the recognisers know it.
     """
 
     transcriber: "WorkerPool | RemoteTranscriber"
     summary: str
     facts: Mapping[str, object]
+    model: str = ""
 
 
 async def _engine(
@@ -219,28 +220,27 @@ async def _engine(
         remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
         return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
 
-    from auricle.engine.placement import resolve_placement
-    from auricle.engine.whisper.fetch import resolve
+    from auricle.engine.placement import prepare
     from auricle.workers.asr.pool import WorkerPool
 
     in_log = not is_terminal(sys.stderr)
-    model_path = await anyio.to_thread.run_sync(partial(resolve, settings.model, in_log=in_log))
-    place = await anyio.to_thread.run_sync(
-        resolve_placement, settings.worker, settings.model, model_path
-    )
-    if place.trouble is not None:
-        _warn("gpu_not_used", f"Not using a GPU: {place.trouble.text}.")
-    pool = WorkerPool(place.worker, settings.queue, place.model, model_path, kept, crash_budget)
+    place = await anyio.to_thread.run_sync(partial(prepare, settings, in_log=in_log))
+    if place.gpu_issue is not None:
+        _warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
+    pool = WorkerPool(place, settings.queue, kept, crash_budget)
     workers = place.worker.workers
-    summary = f"loads {settings.model.model} in {workers} worker{'s' * (workers > 1)}"
+    summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
     facts = {
-        "model": settings.model.model,
-        "device": place.model.device,
-        "compute_type": place.model.compute_type,
+        "engine": place.engine.name,
+        "model": place.model.name,
+        "revision": place.model.revision,
+        "device": place.settings.device,
+        "compute_type": place.settings.compute_type,
         "workers": workers,
         "worker_threads": place.worker.worker_threads,
     }
-    return _Engine(pool, summary, facts)
+    requested = settings.model.model or place.engine.models.default
+    return _Engine(pool, summary, facts, Path(requested).name)
 
 
 def _announce_wyoming(settings: ServerSettings, port: int) -> None:

@@ -178,8 +178,9 @@ class ServerSettings(_Section):
 class ModelSettings(_Section):
     """The model and how it is loaded."""
 
-    model: str = Field(
-        "base", description="Model: `base` (bundled if installed), a faster-whisper name or a path."
+    model: str | None = Field(
+        None,
+        description="Model, by a name that `auricle models` lists or a path; none: the engine's.",
     )
     device: Literal["cpu", "cuda", "auto"] = Field(
         "cpu", description="Device that runs the model: `cpu`, `cuda` or `auto`."
@@ -187,15 +188,15 @@ class ModelSettings(_Section):
     gpus: int = Field(0, ge=0, description="Number of GPUs to use; 0: all.")
     compute_type: str = Field(
         "default",
-        description="CTranslate2 type; `default`: int8 on CPU, float16 on GPU if memory suffices.",
+        description="Number type of the engine, such as `int8`; `default`: the engine's choice.",
     )
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("auricle")),
         description="Directory in which the bundled model is assembled.",
     )
     engine: str = Field(
-        "auricle.engine.whisper.short_window:load",
-        description="Engine factory as module:function; called in each worker.",
+        "whisper",
+        description="Engine: `whisper`, `faster-whisper` or the name of a Python module.",
     )
 
 

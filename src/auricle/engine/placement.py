@@ -1,118 +1,128 @@
-"""Choose the workers' device, number and compute type.
+"""Choose the workers' engine, model, device, number and compute type.
 
 Options that the settings leave open are resolved here once, before the pool is made: from the
-cores, the memory, the model's size and, unless the device is ``cpu``, the GPUs. The rules are pure
-functions; those for GPUs were written without a GPU (``docs/decisions/008``).
+engine's spec, the cores, the memory, the model's size and, unless the device is ``cpu``, the GPUs.
+The rules are pure functions; those for GPUs were written without a GPU (``docs/decisions/008``).
 """
 
-from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from auricle.config.settings import ModelSettings, WorkerSettings
-from auricle.config.sizing import memory_per_worker_mb, pool_size
-from auricle.engine.gpu import GpuIssue, GpuReport, gpu_issue, look
-from auricle.engine.whisper.model_files import model_mb
+from auricle.config.settings import ModelSettings, Settings, WorkerSettings
+from auricle.config.sizing import pool_size
+from auricle.engine.base import EngineSpec, GpuIssue, GpuReport, GpuSupport, LocalModel
+from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
 
-CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")
-LARGER_THAN_MB = 200.0
-"""Up to Whisper base the worker's default memory limits fit."""
+DEFAULT_LIMITS_MB = 900.0
+"""Up to this estimate the worker's default memory limits fit."""
 SOFT_SHARE, HARD_SHARE = 1.5, 3.0
 """Memory above which a worker is replaced, and killed, relative to its estimate."""
-GPU_CONTEXT_MB = 500
-"""Approximate memory that CUDA takes for each process, with any model."""
-FLOAT16_SHARE, INT8_SHARE = 3.0, 2.0
-"""GPU memory of a worker relative to its model's float16 file: faster-whisper's README gives 4755
-MB for large-v2 (3087 MB) in float16 and 3091 MB in int8, one job at a time; a batch of 8 needs
-more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Settings without open options, and what to report to the operator."""
+    """What a pool of workers runs: settings without open options.
+
+    Attributes:
+        worker: Number, budgets and limits of the workers.
+        settings: Engine and device.
+        engine: The engine's spec.
+        model: The model that the workers load.
+        gpu_issue: Why ``auto`` does not use the GPU.
+    """
 
     worker: WorkerSettings
-    model: ModelSettings
-    trouble: GpuIssue | None = None
-    """Why ``auto`` does not use the GPU."""
+    settings: ModelSettings
+    engine: EngineSpec
+    model: LocalModel
+    gpu_issue: GpuIssue | None = None
+
+
+def prepare(settings: Settings, *, in_log: bool = False, cores: int | None = None) -> Placement:
+    """Find the engine and its model, and resolve all open settings for this machine. Blocks.
+
+    Args:
+        settings: All settings.
+        in_log: Report a download in the log instead of showing its progress on stderr.
+        cores: CPU cores to use; ``None``: all.
+
+    Raises:
+        SetupError: The engine, the model or the GPU is not available; the message says what to do.
+    """
+    engine = find_engine(settings.model.engine)
+    model = engine.models.find(settings.model, in_log=in_log)
+    return resolve_placement(settings.worker, settings.model, engine, model, cores)
 
 
 def resolve_placement(
     worker: WorkerSettings,
-    model: ModelSettings,
-    model_path: str,
-    look_for_gpus: Callable[[], GpuReport] = look,
+    settings: ModelSettings,
+    engine: EngineSpec,
+    model: LocalModel,
+    cores: int | None = None,
 ) -> Placement:
     """Resolve all open settings for this machine; look for GPUs unless the device is ``cpu``.
 
     Raises:
         SetupError: The device is ``cuda`` and no GPU can be used; the message says what to do.
     """
-    size_mb = model_mb(model_path)
-    report = None if model.device == "cpu" else look_for_gpus()
-    trouble = gpu_issue(report) if report is not None else None
-    if trouble is not None and model.device == "cuda":
-        raise SetupError(
-            f"AURICLE_DEVICE is cuda, but {trouble.text}. {trouble.advice} "
-            "Or set AURICLE_DEVICE=cpu."
-        )
-    if report is None or trouble is not None:
-        return Placement(*on_cpu(worker, model, size_mb), trouble)
-    return Placement(*on_gpus(worker, model, size_mb, report))
+    issue = None
+    if settings.device != "cpu" and engine.gpu is not None:
+        report = engine.gpu.look()
+        issue = engine.gpu.issue(report)
+        if issue is None:
+            resolved = on_gpus(worker, settings, engine.gpu, model.size_mb, report)
+            return Placement(*resolved, engine, model)
+    if settings.device == "cuda":
+        reason = f"the engine {engine.name} uses no GPU."
+        if issue is not None:
+            reason = f"{issue.text}. {issue.advice}"
+        raise SetupError(f"AURICLE_DEVICE is cuda, but {reason} Or set AURICLE_DEVICE=cpu.")
+    resolved = on_cpu(worker, settings, engine.memory.worker_mb(model.size_mb), cores)
+    return Placement(*resolved, engine, model, issue)
 
 
 def on_cpu(
-    worker: WorkerSettings, model: ModelSettings, size_mb: float
+    worker: WorkerSettings, settings: ModelSettings, worker_mb: float, cores: int | None = None
 ) -> tuple[WorkerSettings, ModelSettings]:
-    """Return the settings for workers on this machine's cores."""
-    size = pool_size(worker, model_mb=size_mb)
-    settled: dict[str, float] = {"workers": size.workers, "worker_threads": size.threads}
-    if size_mb > LARGER_THAN_MB:  # batches of a larger model need more memory beyond its start
-        each_mb = memory_per_worker_mb(size_mb)
-        settled["worker_soft_mb"] = worker.worker_soft_mb or SOFT_SHARE * each_mb
-        settled["worker_hard_mb"] = worker.worker_hard_mb or HARD_SHARE * each_mb
-    return worker.model_copy(update=settled), model.model_copy(update={"device": "cpu"})
+    """Return the settings for workers on this machine's cores.
+
+    Args:
+        worker: Number and limits of the workers.
+        settings: Engine and device.
+        worker_mb: Memory of a worker in MB.
+        cores: CPU cores to use; ``None``: all.
+    """
+    size = pool_size(worker, worker_mb, cores=cores)
+    update: dict[str, float] = {"workers": size.workers, "worker_threads": size.threads}
+    if worker_mb > DEFAULT_LIMITS_MB:  # batches of a larger model need more memory beyond its start
+        update["worker_soft_mb"] = worker.worker_soft_mb or SOFT_SHARE * worker_mb
+        update["worker_hard_mb"] = worker.worker_hard_mb or HARD_SHARE * worker_mb
+    return worker.model_copy(update=update), settings.model_copy(update={"device": "cpu"})
 
 
 def on_gpus(
-    worker: WorkerSettings, model: ModelSettings, size_mb: float, report: GpuReport
+    worker: WorkerSettings,
+    settings: ModelSettings,
+    support: GpuSupport,
+    model_mb: float,
+    report: GpuReport,
 ) -> tuple[WorkerSettings, ModelSettings]:
     """Return the settings for workers on these GPUs.
 
     One worker for each GPU, since two would wait for each other. At least two where the memory
     holds both, so that a crash of one never stops the service.
     """
-    gpus = min(model.gpus or report.count, report.count)
-    holds_two = not report.memory_mb or report.memory_mb >= 2 * gpu_memory_mb(INT8_SHARE, size_mb)
+    memory_mb = report.memory_mb or float("inf")
+    gpus = min(settings.gpus or report.count, report.count)
+    holds_two = memory_mb >= 2 * support.compact_memory.worker_mb(model_mb)
     workers = worker.workers or max(gpus, 2 if holds_two else 1)
     on_each = -(-workers // gpus)
-    fits = not report.memory_mb or report.memory_mb >= on_each * gpu_memory_mb(
-        FLOAT16_SHARE, size_mb
-    )
-    compute_type = compute_type_for("cuda", model.compute_type, report.compute_types, fits)
+    fits = memory_mb >= on_each * support.memory.worker_mb(model_mb)
+    compute_type = support.compute_type(settings.compute_type, report.compute_types, fits)
     return (
         worker.model_copy(
             update={"workers": workers, "worker_threads": worker.worker_threads or 1}
         ),
-        model.model_copy(update={"device": "cuda", "gpus": gpus, "compute_type": compute_type}),
+        settings.model_copy(update={"device": "cuda", "gpus": gpus, "compute_type": compute_type}),
     )
-
-
-def gpu_memory_mb(share: float, size_mb: float) -> float:
-    """Return one worker's approximate memory on a GPU, in MB."""
-    return GPU_CONTEXT_MB + share * size_mb
-
-
-def compute_type_for(
-    device: str, requested: str, supported: Collection[str], fits_float16: bool = True
-) -> str:
-    """Return the compute type.
-
-    int8 on a CPU; on a GPU float16, or int8_float16 where the memory is small.
-    """
-    if requested != "default":
-        return requested
-    if device == "cpu":
-        return "int8" if "int8" in supported else "default"
-    wanted = CUDA_PREFERENCE if fits_float16 else CUDA_PREFERENCE[1:]
-    return next((kind for kind in wanted if kind in supported), "default")

@@ -31,7 +31,7 @@ SECONDS = 3.0
 def service() -> Iterator[Server]:
     with running(
         workers=1,
-        engine="tests.support.scripted_engine:load",
+        engine="tests.support.scripted_engine",
         api_keys=f"greedy:{GREEDY},modest:{MODEST}",
         queue_audio_s=20,
         max_file_jobs=3,

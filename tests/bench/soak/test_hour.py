@@ -26,7 +26,7 @@ def test_a_brief_soak_loses_nothing_and_leaves_nothing() -> None:
     ]
     cost = Cost(utterances=0.1, files=0.1, live=0.1)
     rates = Rates(utterances=3 * AUDIO_S, files=2 * AUDIO_S, streams=4)
-    with running(workers=1, engine="tests.support.scripted_engine:load") as service:
+    with running(workers=1, engine="tests.support.scripted_engine") as service:
         found = asyncio.run(hour(service, rates, short, long, [PCM] * 4, seconds=9.0, rest_s=1.0))
     shown = figures(found, cost, rates)
     show(shown)

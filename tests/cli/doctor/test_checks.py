@@ -64,7 +64,7 @@ def test_a_model_directory_without_a_model_is_wrong(tmp_path: Path) -> None:
 
 
 def test_a_model_that_has_to_be_fetched_is_told_before(tmp_path: Path) -> None:
-    absent = next((model for model in known_models(tmp_path) if not model.is_here), None)
+    absent = next((model for model in known_models(tmp_path) if not model.is_local), None)
     if absent is None:
         pytest.skip("every model is here")
     finding = check_model(settings(model=absent.name, cache_dir=str(tmp_path)))
@@ -103,7 +103,7 @@ def test_more_threads_than_cores_are_worth_a_word() -> None:
 
 
 def test_more_workers_than_memory_are_worth_a_word() -> None:
-    assert "1500 MB for workers with a model of 150 MB" in check_memory(settings(workers=2)).text
+    assert "1500 MB for 2 workers" in check_memory(settings(workers=2)).text
     finding = check_memory(settings(workers=256, model="large-v3"))
     assert finding.level is Level.WARNING
     assert "AURICLE_WORKERS" in finding.advice

@@ -230,7 +230,7 @@ def test_whisper_writes_down_what_was_said(tmp_path: Path) -> None:
     done = transcribe(
         tmp_path,
         SHORT.path,
-        engine="auricle.engine.whisper.short_window:load",
+        engine="whisper",
         model="base",
         cache_dir=CACHE_DIR,
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import ROOT, model_directory
+from tests.support.command import ROOT
 
 pytestmark = [pytest.mark.process, pytest.mark.ray]
 
@@ -34,7 +34,7 @@ def test_the_application_is_what_its_arguments_say(
     from auricle.cluster.ray import app
     from auricle.config.settings import Settings, fields
 
-    monkeypatch.setenv("AURICLE_MODEL", str(model_directory(tmp_path / "model")))
+    monkeypatch.setenv("AURICLE_MODEL", "scripted")
     [application] = configuration["applications"]
     assert application["import_path"] == "auricle.cluster.ray.app:app"
     assert set(application["args"]) <= {name for name, _ in fields()}

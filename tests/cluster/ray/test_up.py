@@ -296,7 +296,7 @@ async def test_an_ingress_that_is_killed_costs_its_jobs_a_moment(
 @pytest.mark.model
 async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
     clip = CLIPS["fellow.wav"]
-    real = {"engine": "auricle.engine.whisper.short_window:load", "model": "base"}
+    real = {"engine": "whisper", "model": "base"}
     with cluster_up(tmp_path, replicas=1, cache_dir=ModelSettings().cache_dir, **real) as running:
         async with gateway(running.url, ready=1, key=KEY) as remote:
             speech = Job(JobId("speech"), clip.pcm, options=Options(language="en"))
@@ -305,8 +305,8 @@ async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
 
 
 def test_recognisers_that_can_not_start_are_told_in_words(tmp_path: Path) -> None:
-    with starting(tmp_path, engine="no.such:engine", replicas=1) as running:
+    with starting(tmp_path, model="scripted:setup-error", replicas=1) as running:
         assert running.command.wait() == 2
     assert "auricle: The recognisers do not start: " in running.command.stderr
-    assert "no.such" in running.command.stderr
+    assert "There is no such model" in running.command.stderr
     assert "Traceback" not in running.command.stderr

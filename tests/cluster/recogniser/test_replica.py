@@ -10,15 +10,17 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.cluster.recogniser.replica import RecogniserReplica, place
+from auricle.cluster.recogniser.replica import RecogniserReplica, cores_of
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import AnswerReader, Beat, Done, pack_job
 from auricle.config.settings import Settings
+from auricle.engine.placement import prepare
 from auricle.errors import SetupError, WorkerError
 from auricle.transcriber import Stats
 from auricle.types import Job, JobId, Options
-from tests.support.command import ROOT, model_directory
+from tests.support.command import ROOT
 from tests.support.poll import LIMIT_S, poll_until
+from tests.support.pool import SCRIPTED
 from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process
@@ -27,8 +29,7 @@ pytestmark = pytest.mark.process
 @asynccontextmanager
 async def recogniser(folder: Path, **settings: object) -> AsyncIterator[RecogniserReplica]:
     given: dict[str, object] = {
-        "engine": "tests.support.scripted_engine:load",
-        "model": str(model_directory(folder / "model")),
+        "engine": SCRIPTED,
         "workers": 1,
         "batch_jobs": 1,
         "drain_s": 30.0,
@@ -149,13 +150,13 @@ async def test_its_end_while_it_starts_leaves_no_worker(tmp_path: Path) -> None:
 
 
 async def test_a_model_that_can_not_be_had_is_told_to_serve(tmp_path: Path) -> None:
-    async with recogniser(tmp_path, model="no-such-model") as it:
+    async with recogniser(tmp_path, engine="whisper", model="no-such-model") as it:
         with pytest.raises(SetupError, match="no-such-model"):
             await it.check_health()
 
 
 async def test_an_engine_that_does_not_load_is_told_and_leaves_no_worker(tmp_path: Path) -> None:
-    async with recogniser(tmp_path, engine="no.such:engine") as it:
+    async with recogniser(tmp_path, engine="no.such") as it:
         with pytest.raises(SetupError):
             await it.check_health()
         assert not psutil.Process().children()
@@ -163,7 +164,7 @@ async def test_an_engine_that_does_not_load_is_told_and_leaves_no_worker(tmp_pat
 
 FRAGILE = """
 import os, time
-from tests.support.scripted_engine import load as scripted
+from tests.support.scripted_engine import SPEC, load as scripted
 
 def load(settings):
     while os.path.exists(os.environ["AURICLE_TEST_STUCK"]):
@@ -177,9 +178,10 @@ async def test_it_is_sick_when_no_worker_comes_back(
 ) -> None:
     (tmp_path / "fragile.py").write_text(FRAGILE)
     stuck = tmp_path / "stuck"
+    monkeypatch.syspath_prepend(tmp_path)  # the server imports the engine's spec
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), str(ROOT)]))
     monkeypatch.setenv("AURICLE_TEST_STUCK", str(stuck))
-    async with recogniser(tmp_path, engine="fragile:load", start_budget_s=6) as it:
+    async with recogniser(tmp_path, engine="fragile", start_budget_s=6) as it:
         await it.check_health()
         stuck.touch()
         [worker] = (await it.report()).workers
@@ -193,11 +195,12 @@ async def test_it_is_sick_when_no_worker_comes_back(
 def test_it_has_as_many_workers_as_cpus_but_two_at_the_least(
     tmp_path: Path, cpus: float, workers: int
 ) -> None:
-    settings = Settings.load({"replica_cpus": cpus, "model": str(tmp_path)})
-    found = place(settings, str(tmp_path))
+    settings = Settings.load({"engine": SCRIPTED, "replica_cpus": cpus})
+    found = prepare(settings, cores=cores_of(settings))
     assert (found.worker.workers, found.worker.worker_threads) == (workers, 1)
 
 
 def test_a_number_of_workers_that_is_set_is_kept(tmp_path: Path) -> None:
-    found = place(Settings.load({"replica_cpus": 8, "workers": 3}), str(tmp_path))
+    settings = Settings.load({"engine": SCRIPTED, "replica_cpus": 8, "workers": 3})
+    found = prepare(settings, cores=cores_of(settings))
     assert found.worker.workers == 3

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, WhisperBackend
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.prompt import Prompt, prefix_tokens

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.faster_whisper import FasterWhisperEngine, load
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
@@ -44,11 +44,6 @@ def hear(engine: FasterWhisperEngine, pcm: Pcm16, **options: object) -> Transcri
     (result,) = engine.transcribe([job])
     assert not isinstance(result, AudioError)
     return result
-
-
-def test_its_name_is_the_models(engine: FasterWhisperEngine) -> None:
-    assert engine.name == "whisper-base"
-    assert engine.max_batch_jobs == 1
 
 
 @pytest.mark.parametrize("clip", [FELLOW, SHORT], ids=lambda clip: clip.name)

@@ -133,7 +133,7 @@ def test_a_model_in_the_hubs_cache_needs_no_network(tmp_path: Path) -> None:
 
 def test_another_revision_in_the_hubs_cache_is_not_used(tmp_path: Path) -> None:
     put_into_hub_cache(tmp_path / "hub", "tiny", *ALL_NAMES, revision=NEWEST)
-    assert not {model.name: model for model in known_models(CACHE_DIR)}["tiny"].is_here
+    assert not {model.name: model for model in known_models(CACHE_DIR)}["tiny"].is_local
     with pytest.raises(SetupError, match="Check the network"):
         resolve(settings("tiny"))
 
@@ -193,9 +193,9 @@ def test_known_models_tell_which_are_here(tmp_path: Path) -> None:
     put_into_hub_cache(tmp_path / "hub", "small", *ALL_NAMES)
     models = {model.name: model for model in known_models(CACHE_DIR)}
     assert list(models)[0] == "base"
-    assert (models["base"].where, models["base"].is_here) == ("bundled", True)
-    assert models["small"].is_here
-    assert not models["medium"].is_here
+    assert (models["base"].source, models["base"].is_local) == ("bundled", True)
+    assert models["small"].is_local
+    assert not models["medium"].is_local
 
 
 def test_resolving_imports_no_speech_library() -> None:

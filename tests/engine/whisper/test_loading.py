@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.loading import device_for, load_model
 from auricle.errors import SetupError
 

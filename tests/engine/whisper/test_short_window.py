@@ -9,19 +9,18 @@ import pytest
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
 from auricle.audio.pieces import find_pieces
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
 from auricle.engine.whisper.loading import load_model
 from auricle.engine.whisper.prompt import Prompt
 from auricle.engine.whisper.short_window import (
-    MAX_BATCH_JOBS,
     EngineCounts,
     ShortWindowEngine,
     ShortWindowPolicy,
     load,
 )
-from auricle.engine.whisper.window import MAX_NEW_TOKENS
+from auricle.engine.whisper.window import MAX_BATCH_JOBS, MAX_NEW_TOKENS
 from auricle.errors import AudioError, SetupError
 from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import Job, JobId, Options, Pcm16, Segment, Task, Transcript
@@ -47,7 +46,7 @@ def backend() -> WhisperBackend:
 
 @pytest.fixture(scope="module")
 def engine(backend: WhisperBackend) -> ShortWindowEngine:
-    return ShortWindowEngine(backend, "base")
+    return ShortWindowEngine(backend)
 
 
 def job(pcm: Pcm16, options: Options = GREEDY, name: str = "a") -> Job:
@@ -72,8 +71,6 @@ def noise(seconds: float, loudness: float = 2000) -> Pcm16:
 def test_the_factory_loads_and_warms_up() -> None:
     engine = load(settings())
     engine.warm_up()
-    assert engine.name == "whisper-base"
-    assert engine.max_batch_jobs == MAX_BATCH_JOBS
     assert engine.counts == EngineCounts()
 
 
@@ -93,7 +90,7 @@ def test_speech_comes_back_word_for_word(
 
 
 def test_a_short_utterance_takes_the_shortest_window(backend: WhisperBackend) -> None:
-    engine = ShortWindowEngine(backend, "base")
+    engine = ShortWindowEngine(backend)
     hear(engine, SHORT.pcm)
     least = ShortWindowPolicy().window.classes[0]
     assert engine.counts == EngineCounts(windows=1, encoded_frames=least)
@@ -206,7 +203,7 @@ def test_greedy_pieces_are_decoded_like_any_other_job_and_cut_at_sentences(
 def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend) -> None:
     prefix = tuple(backend.tokenizer("en", Task.TRANSCRIBE).encode(" But so my"))
     options = replace(GREEDY, prefix_tokens=prefix)
-    trusting = ShortWindowEngine(backend, "base")
+    trusting = ShortWindowEngine(backend)
     assert hear(trusting, FELLOW.pcm, options).text.startswith("But so my")
     doubting = engine_that_doubts(backend)
     assert hear(doubting, FELLOW.pcm, options).text.startswith("And so my")
@@ -215,7 +212,7 @@ def test_a_prefix_is_kept_as_long_as_no_guard_doubts_it(backend: WhisperBackend)
 def engine_that_doubts(backend: WhisperBackend) -> ShortWindowEngine:
     """Return an engine that believes nothing of a short window."""
     policy = ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=0.0))
-    return ShortWindowEngine(backend, "base", policy)
+    return ShortWindowEngine(backend, policy)
 
 
 def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
@@ -240,7 +237,7 @@ def test_what_the_full_window_leaves_in_doubt_goes_down_the_ladder(
     backend: WhisperBackend,
 ) -> None:
     policy = ShortWindowPolicy(guard=GuardPolicy(short_min_logprob=0.0, full_min_logprob=0.0))
-    engine = ShortWindowEngine(backend, "base", policy)
+    engine = ShortWindowEngine(backend, policy)
     heard = hear(engine, SHORT.pcm)
     assert engine.counts.sampled == 1
     assert words(heard.text) == words(SHORT.text)
@@ -267,7 +264,7 @@ def test_sampling_is_bounded_in_attempts_and_in_tokens(
     backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = sampled(backend, monkeypatch)
-    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=NEVER_GOOD))
+    engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=NEVER_GOOD))
     hear(engine, SHORT.pcm)
     shortest = ShortWindowPolicy().window.classes[0] - ShortWindowPolicy().window.tail_frames
     most = ShortWindowPolicy().tokens.tokens_for(shortest)
@@ -282,14 +279,14 @@ def test_a_machine_that_takes_long_for_a_sample_takes_no_other(
 ) -> None:
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_sampling_s=1e-9)
-    hear(ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard)), SHORT.pcm)
+    hear(ShortWindowEngine(backend, ShortWindowPolicy(guard=guard)), SHORT.pcm)
     assert not calls
 
 
 def test_a_guess_is_never_sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_compression_ratio=0.0)  # everything loops
-    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))
+    engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
     heard = hear(engine, SHORT.pcm, replace(GREEDY, is_guess=True))
     assert (calls, engine.counts.sampled, heard.text) == ([], 0, "")
 
@@ -298,7 +295,7 @@ def test_a_wrong_language_is_told_and_not_tried_again(
     backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = sampled(backend, monkeypatch)
-    engine = ShortWindowEngine(backend, "base")
+    engine = ShortWindowEngine(backend)
     heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="de"))
     assert heard.language == "de"
     assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE
@@ -314,7 +311,7 @@ def test_doubtful_speech_in_the_right_language_is_tried_again(backend: WhisperBa
 
 def test_what_loops_in_another_language_has_no_text(backend: WhisperBackend) -> None:
     guard = GuardPolicy(max_compression_ratio=0.0)
-    engine = ShortWindowEngine(backend, "base", ShortWindowPolicy(guard=guard))
+    engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
     heard = hear(engine, FELLOW.pcm, replace(GREEDY, language="ja"))
     assert (heard.text, engine.counts.foreign) == ("", 1)
     assert 0 < heard.language_probability < IMPROBABLE_LANGUAGE

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
 from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
@@ -23,7 +24,7 @@ class Desk:
 
     def __init__(self, ready: int = 1, **queue: float) -> None:
         self.backlog = Backlog()
-        self.speed = Speed(10, 8, Workers(ready, ready=ready))
+        self.speed = Speed(10, 8, Workers(ready, ready=ready), CostModel())
         self.speed.observe(1.0)
         self.it = Admission(
             QueueSettings.model_validate({"key_share": 1.0} | queue), self.backlog, self.speed

@@ -10,11 +10,12 @@ import numpy as np
 import psutil
 import pytest
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.errors import PoisonJob
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.pool import WorkerPool
 from tests.support.flooding_engine import ANSWERS, CLEANED
+from tests.support.pool import worker_pool
 
 pytestmark = pytest.mark.process
 
@@ -29,11 +30,10 @@ MAX_GROWTH_BYTES = 200 * 10**6
 async def flooding_pool(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[WorkerPool]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
-    pool = WorkerPool(
+    pool = worker_pool(
         WorkerSettings(workers=1, job_timeout_min_s=120.0),
         QueueSettings(poison_attempts=1),
-        ModelSettings(engine="tests.support.flooding_engine:load"),
-        "flooding",
+        engine="tests.support.flooding_engine",
     )
     await pool.start()
     try:

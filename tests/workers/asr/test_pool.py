@@ -13,7 +13,7 @@ import psutil
 import pytest
 import structlog
 
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import WorkerSettings
 from auricle.errors import (
     AudioError,
     BadRequest,
@@ -29,6 +29,7 @@ from auricle.types import ClientId, Job, JobId, JobKind, Options, ReservationReq
 from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.process.messages import StartAsr
 from tests.support.poll import poll_until
+from tests.support.pool import worker_pool
 from tests.support.scripted_engine import SECRET, answer
 from tests.workers.conftest import PoolFactory
 
@@ -364,7 +365,7 @@ async def test_a_worker_that_does_not_leave_when_replaced_is_killed(
 
 
 async def test_a_failed_load_is_an_error_that_says_why(open_pool: PoolFactory) -> None:
-    async with open_pool(model_path="scripted:setup-error", ready=False) as pool:
+    async with open_pool(model="scripted:setup-error", ready=False) as pool:
         with pytest.raises(SetupError, match="no such model"):
             await pool.wait_ready(60)
         assert not pool.stats().ready
@@ -373,9 +374,7 @@ async def test_a_failed_load_is_an_error_that_says_why(open_pool: PoolFactory) -
 async def test_a_worker_that_never_gets_ready_is_killed_and_started_again(
     open_pool: PoolFactory,
 ) -> None:
-    async with open_pool(
-        model_path="scripted:hang", ready=False, start_budget_s=0.5, workers=1
-    ) as pool:
+    async with open_pool(model="scripted:hang", ready=False, start_budget_s=0.5, workers=1) as pool:
         await poll_until(lambda: pool.stats().workers[0].restarts >= 1)
         last = pool.stats().workers[0].last_exit
         assert last is not None
@@ -383,8 +382,7 @@ async def test_a_worker_that_never_gets_ready_is_killed_and_started_again(
 
 
 async def test_workers_are_dealt_out_to_the_gpus() -> None:
-    model = ModelSettings(device="cuda", gpus=2)
-    pool = WorkerPool(WorkerSettings(workers=4), QueueSettings(), model, "scripted")
+    pool = worker_pool(WorkerSettings(workers=4), device="cuda", gpus=2)
     dealt = [pool.start_message(slot) for slot in range(4)]
     assert [m.device_index for m in dealt if isinstance(m, StartAsr)] == [0, 1, 0, 1]
 
@@ -426,7 +424,7 @@ async def test_closing_does_not_wait_for_a_load(
     open_pool: PoolFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auricle.workers.process.supervisor.STOP_GRACE_S", 1000.0)
-    async with open_pool(model_path="scripted:hang", ready=False) as pool:
+    async with open_pool(model="scripted:hang", ready=False) as pool:
         await poll_until(lambda: len(pids(pool)) == 2)
         children = [psutil.Process(pid) for pid in pids(pool)]
         await pool.aclose()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -37,7 +38,7 @@ def scheduler(
         QueueSettings.model_validate(queue),
         max_batch_jobs=batch,
         workers=workers,
-        speed=Speed(job_timeout_min_s=10, job_timeout_factor=8, workers=workers),
+        speed=Speed(job_timeout_min_s=10, job_timeout_factor=8, workers=workers, costs=CostModel()),
     )
 
 

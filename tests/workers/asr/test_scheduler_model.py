@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -142,7 +143,7 @@ class Pool(RuleBasedStateMachine):
             ),
             max_batch_jobs=MAX_BATCH_JOBS,
             workers=self.workers,
-            speed=Speed(FLOOR_S, job_timeout_factor=8, workers=self.workers),
+            speed=Speed(FLOOR_S, job_timeout_factor=8, workers=self.workers, costs=CostModel()),
         )
 
     @initialize(

@@ -31,7 +31,7 @@ async def run_script(
 async def test_messages_and_the_exit_code_come_through(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    message = WorkerReady(1, "m", 2, 3, 4.0)
+    message = WorkerReady(1, 2, 4.0)
     source = f"import sys; sys.stdout.buffer.write({pack(message)!r}); sys.exit(7)"
     _, received, signal, code, _ = await run_script(monkeypatch, tmp_path, source)
     assert (received, signal, code) == ([message], None, 7)

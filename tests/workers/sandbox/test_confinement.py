@@ -18,7 +18,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from auricle.config.settings import DecodeSettings, ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import DecodeSettings, WorkerSettings
 from auricle.errors import AudioError, PoisonJob
 from auricle.types import Job, JobId, Options, Source
 from auricle.workers.asr.pool import WorkerPool
@@ -26,11 +26,12 @@ from auricle.workers.decode import pool as decode_pool
 from auricle.workers.decode.pool import DecodePool
 from auricle.workers.process import usage
 from auricle.workers.sandbox.attempts import ATTEMPTS
-from auricle.workers.sandbox.confinement import CALLS, FILES, folder_of_engine
+from auricle.workers.sandbox.confinement import CALLS, FILES
 from auricle.workers.sandbox.landlock import version
 from auricle.workers.sandbox.seccomp import ARCHITECTURES
 from tests.support.older_kernel import LANDLOCK, SECCOMP, interpreter
 from tests.support.poll import poll_until
+from tests.support.pool import worker_pool
 from tests.workers.conftest import ROOT, START_LIMIT_S
 
 pytestmark = [
@@ -41,7 +42,7 @@ pytestmark = [
     ),
 ]
 
-HOSTILE = "tests.support.hostile_engine:load"
+HOSTILE = "tests.support.hostile_engine"
 KEY = "a-key-that-no-worker-sees"
 
 
@@ -60,12 +61,7 @@ async def hostile_pool(
     model: Path, engine: str = HOSTILE, **settings: object
 ) -> AsyncIterator[WorkerPool]:
     given = {"workers": 1, "job_timeout_min_s": 60.0, "sandbox_folders": (), **settings}
-    pool = WorkerPool(
-        WorkerSettings.model_validate(given),
-        QueueSettings(),
-        ModelSettings(engine=engine),
-        str(model),
-    )
+    pool = worker_pool(WorkerSettings.model_validate(given), engine=engine, model=str(model))
     await pool.start()
     try:
         await pool.wait_ready(START_LIMIT_S)
@@ -235,9 +231,8 @@ async def test_an_engine_in_the_folder_of_the_start_is_found(
 ) -> None:
     shutil.copy(ROOT / "tests/support/hostile_engine.py", ours / "my_engine.py")
     monkeypatch.chdir(ours)
-    async with hostile_pool(ours / "model", "my_engine:load") as pool:
+    async with hostile_pool(ours / "model", "my_engine") as pool:
         assert await tried(pool, "nothing:") == "done"
-    assert folder_of_engine("auricle.engine.whisper.short_window:load") == []
 
 
 async def test_a_decoder_gets_an_open_file_and_reaches_no_other(

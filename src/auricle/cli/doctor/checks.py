@@ -20,11 +20,9 @@ import httpx2
 from auricle.audio.opus import find_libopus
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings
-from auricle.config.sizing import BASE_MODEL_MB, memory_per_worker_mb
-from auricle.engine.gpu import gpu_issue, look
+from auricle.engine.base import MemoryEstimate
 from auricle.engine.placement import on_cpu
-from auricle.engine.whisper.fetch import HUB_NAME, known_models
-from auricle.engine.whisper.model_files import check_model_directory, model_mb
+from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
 from auricle.machine import available_memory_bytes, usable_cores
 from auricle.server.access.keyring import check_exposure, is_exposed
@@ -93,10 +91,13 @@ def check_libopus(settings: Settings) -> Finding:
 
 def check_engine(settings: Settings) -> Finding:
     """Check in a child process that the speech engine and the file decoder can be loaded."""
-    code = (
-        "import av, ctranslate2, faster_whisper as f;"
-        "print(f'faster-whisper {f.__version__}, CTranslate2 {ctranslate2.__version__}, "
-        "PyAV {av.__version__}')"
+    try:
+        engine = find_engine(settings.model.engine)
+    except SetupError as exc:
+        return Finding("engine", Level.WRONG, "not found", str(exc))
+    libraries = ("av", *engine.libraries)
+    code = "; ".join(
+        f"import {name}; print({name!r}, getattr({name}, '__version__', ''))" for name in libraries
     )
     advice = "Reinstall Auricle and its dependencies from its repository."
     done = _run("-c", code)
@@ -104,38 +105,27 @@ def check_engine(settings: Settings) -> Finding:
         return Finding("engine", Level.WRONG, f"not loaded after {PROBE_LIMIT_S:.0f} s", advice)
     if done.returncode:
         return Finding("engine", Level.WRONG, _last_line(done), advice)
-    return Finding("engine", Level.OK, done.stdout.strip())
+    versions = ", ".join(done.stdout.split("\n")[:-1])
+    return Finding("engine", Level.OK, f"{engine.name}, with {versions}")
 
 
 def check_model(settings: Settings) -> Finding:
     """Check whether the model is on this machine; downloads nothing."""
-    name = settings.model.model
-    path = Path(name).expanduser()
-    known = {model.name: model for model in known_models(settings.model.cache_dir)}
-    if path.is_dir():
-        try:
-            check_model_directory(path)
-        except SetupError as exc:
-            return Finding("model", Level.WRONG, f"{name} can't be used", str(exc))
-        return Finding("model", Level.OK, f"the directory {path}")
-    if name in known:
-        model = known[name]
-        text = f"{name} ({model.where}, {model.size_mb} MB)"
-        if model.is_here:
-            return Finding("model", Level.OK, text)
-        advice = "It is downloaded at the first start, which requires network access."
-        return Finding("model", Level.WARNING, f"{text} is not downloaded yet", advice)
-    if HUB_NAME.fullmatch(name):
-        advice = "It is downloaded at the first start, unless it is already in the cache."
-        return Finding("model", Level.WARNING, f"{name}, from the Hugging Face Hub", advice)
-    return Finding("model", Level.WRONG, f"unknown model {name}", "See `auricle models`.")
+    try:
+        status = find_engine(settings.model.engine).models.status(settings.model)
+    except SetupError as exc:
+        return Finding("model", Level.WRONG, "can't be used", str(exc))
+    if status.is_local:
+        return Finding("model", Level.OK, status.text)
+    advice = "It is downloaded at the first start, which requires network access."
+    return Finding("model", Level.WARNING, f"{status.text} is not downloaded yet", advice)
 
 
 def check_processors(settings: Settings) -> Finding:
     """Check that the workers fit the cores."""
     if settings.model.device == "cuda":
         return Finding("cores", Level.OK, f"{usable_cores()} usable; workers use the GPU")
-    worker, _ = on_cpu(settings.worker, settings.model, _model_mb(settings))
+    worker, _ = on_cpu(settings.worker, settings.model, _worker_mb(settings))
     cores, workers, threads = usable_cores(), worker.workers, worker.worker_threads
     text = f"{cores} usable; {_number(workers, 'worker')} of {_number(threads, 'thread')}"
     if workers == 1:
@@ -153,27 +143,30 @@ def _number(count: int, what: str) -> str:
 
 def check_memory(settings: Settings) -> Finding:
     """Check that the workers fit the free memory."""
-    size_mb = _model_mb(settings)
-    worker, _ = on_cpu(settings.worker, settings.model, size_mb)
+    worker_mb = _worker_mb(settings)
+    worker, _ = on_cpu(settings.worker, settings.model, worker_mb)
     free_mb = available_memory_bytes() / 1e6
     if settings.model.device == "cuda":
         return Finding("memory", Level.OK, f"{free_mb:.0f} MB free; workers use the GPU")
-    wanted_mb = worker.workers * memory_per_worker_mb(size_mb)
-    text = f"{free_mb:.0f} MB free, {wanted_mb:.0f} MB for workers with a model of {size_mb:.0f} MB"
+    wanted_mb = worker.workers * worker_mb
+    text = f"{free_mb:.0f} MB free, {wanted_mb:.0f} MB for {_number(worker.workers, 'worker')}"
     if free_mb < wanted_mb:
         advice = "Free memory, set fewer AURICLE_WORKERS, or choose a smaller AURICLE_MODEL."
         return Finding("memory", Level.WARNING, text, advice)
     return Finding("memory", Level.OK, text)
 
 
-def _model_mb(settings: Settings) -> float:
-    """Return the size of the model in MB; that of Whisper base if it is unknown."""
-    name = settings.model.model
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return model_mb(str(path))
-    known = {model.name: model.size_mb for model in known_models(settings.model.cache_dir)}
-    return known.get(name, BASE_MODEL_MB)
+def _worker_mb(settings: Settings) -> float:
+    """Return the memory of a worker in MB; without a usable model, the least that it needs."""
+    try:
+        engine = find_engine(settings.model.engine)
+    except SetupError:
+        return MemoryEstimate().worker_mb(0.0)
+    try:
+        model_mb = engine.models.status(settings.model).size_mb
+    except SetupError:
+        model_mb = 0.0
+    return engine.memory.worker_mb(model_mb)
 
 
 def check_sandbox(settings: Settings) -> Finding:
@@ -252,12 +245,18 @@ def check_disk(settings: Settings) -> Finding:
 
 
 def check_gpu(settings: Settings) -> Finding:
-    """Check in a child process that CTranslate2 finds a GPU and CUDA's libraries."""
-    report = look()
-    trouble = gpu_issue(report)
-    if trouble is not None:
-        level = Level.WARNING if settings.model.device == "auto" else Level.WRONG
-        return Finding("GPU", level, trouble.text, trouble.advice)
+    """Check that the engine finds a GPU and its libraries."""
+    try:
+        engine = find_engine(settings.model.engine)
+    except SetupError as exc:
+        return Finding("GPU", Level.WRONG, "no engine", str(exc))
+    level = Level.WARNING if settings.model.device == "auto" else Level.WRONG
+    if engine.gpu is None:
+        advice = "Set AURICLE_DEVICE=cpu, or choose another AURICLE_ENGINE."
+        return Finding("GPU", level, f"{engine.name} does not use GPUs", advice)
+    report = engine.gpu.look()
+    if (issue := engine.gpu.issue(report)) is not None:
+        return Finding("GPU", level, issue.text, issue.advice)
     text = f"{report.count} x {report.names[0]}, at least {report.memory_mb:.0f} MB each"
     return Finding("GPU", Level.OK, text)
 

@@ -12,8 +12,7 @@ import anyio
 from auricle.cli.support.console import errors
 from auricle.cli.transcribe.recogniser import OnHeard, RecogniserRequest
 from auricle.config.settings import Settings
-from auricle.engine.placement import resolve_placement
-from auricle.engine.whisper.fetch import resolve
+from auricle.engine.placement import prepare
 from auricle.errors import RequestError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import (
@@ -50,17 +49,14 @@ class LocalRecogniser:
             SetupError: The model is unknown or can't be loaded.
         """
         settings = self._settings
-        model_path = await anyio.to_thread.run_sync(resolve, settings.model)
-        place = await anyio.to_thread.run_sync(
-            resolve_placement, settings.worker, settings.model, model_path
-        )
+        place = await anyio.to_thread.run_sync(prepare, settings)
         workers = place.worker.workers
         self._chunk_slots = chunk_semaphore(workers)
         self._decoder = DecodePool(settings.worker, settings.decode)
         queue = settings.queue.model_copy(
             update={"file_workers": workers}
         )  # there are no live sessions
-        self._transcriber = WorkerPool(place.worker, queue, place.model, model_path)
+        self._transcriber = WorkerPool(place, queue)
         async with contextlib.AsyncExitStack() as stack:
             for pool in (self._decoder, self._transcriber):
                 stack.push_async_callback(pool.aclose)

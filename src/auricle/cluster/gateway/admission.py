@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
 from auricle.transcriber import Stats
 from auricle.types import ClientId, Job, JobKind, ReservationRequest
@@ -42,7 +43,7 @@ class GatewayAdmission:
         self._gateways = gateways
         self._bounds = _Bounds(0.0, settings.queue_jobs, settings.key_share)
         self._workers = Workers(0)
-        self._speed = Speed(1.0, 1.0, self._workers)
+        self._speed = Speed(1.0, 1.0, self._workers, CostModel())
         self._backlog = Backlog()
         self._admission = Admission(self._bounds, self._backlog, self._speed)
         self._standing: set[str] = set()

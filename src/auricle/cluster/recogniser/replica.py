@@ -14,10 +14,7 @@ from auricle.cluster.recogniser.pool_backend import PoolBackend
 from auricle.cluster.recogniser.scaling import ONGOING_AUDIO
 from auricle.cluster.wire.messages import parse_head
 from auricle.config.settings import Settings
-from auricle.config.sizing import pool_size
-from auricle.engine.placement import Placement, resolve_placement
-from auricle.engine.whisper.fetch import resolve
-from auricle.engine.whisper.model_files import model_mb
+from auricle.engine.placement import prepare
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.transcriber import Stats
@@ -25,21 +22,9 @@ from auricle.workers.asr.pool import WorkerPool
 from auricle.workers.crash_audio import CrashAudio
 
 
-def place(settings: Settings, model_path: str) -> Placement:
-    """Resolve automatic settings, within the CPUs of the replica.
-
-    Blocks while it looks for GPUs.
-
-    Raises:
-        SetupError: A GPU is required and cannot be used.
-    """
-    worker = settings.worker
-    if settings.model.device == "cpu":
-        cores = max(1, int(settings.cluster.replica_cpus))
-        size = pool_size(worker, cores=cores, model_mb=model_mb(model_path))
-        update = {"workers": size.workers, "worker_threads": size.threads}
-        worker = worker.model_copy(update=update)
-    return resolve_placement(worker, settings.model, model_path)
+def cores_of(settings: Settings) -> int:
+    """Return the number of CPU cores for the workers of a replica."""
+    return max(1, int(settings.cluster.replica_cpus))
 
 
 class RecogniserReplica:
@@ -99,14 +84,13 @@ class RecogniserReplica:
 
     async def _start(self) -> WorkerPool:
         settings = self._settings
-        model_path = await asyncio.to_thread(resolve, settings.model)
-        found = await asyncio.to_thread(place, settings, model_path)
+        place = await asyncio.to_thread(prepare, settings, cores=cores_of(settings))
         async with contextlib.AsyncExitStack() as stack:
             kept = None
             if settings.server.keep_audio is not None:
                 kept = CrashAudio.open(settings.server.keep_audio)
                 stack.push_async_callback(kept.aclose)
-            pool = WorkerPool(found.worker, settings.queue, found.model, model_path, kept)
+            pool = WorkerPool(place, settings.queue, kept)
             stack.push_async_callback(pool.aclose, settings.server.drain_s)
             await pool.start()
             await pool.wait_ready(settings.worker.start_budget_s)

@@ -71,6 +71,8 @@ FILES = (
     ),
 )
 SIZE_BYTES = sum(file.size_bytes for file in FILES)
+BUNDLED_REVISION = FILES[0].sha256
+"""Identifies the model: the SHA-256 of its weights."""
 
 
 def bundled_available() -> bool:

@@ -1,38 +1,43 @@
 """Whisper through faster-whisper, unchanged: each job's text is what its API returns.
 
 Every job is padded to Whisper's full window of 30 s and decoded separately, so batches are not
-faster. Runs in a worker process only.
+faster. The server imports this module for its ``SPEC``; speech libraries are imported in workers.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
-from auricle.engine.whisper.ctranslate2_model import likeliest
-from auricle.engine.whisper.loading import load_model
-from auricle.engine.whisper.model_files import check_model_directory, display_name
+from auricle.engine.base import BatchRules, CostModel, EngineSettings
+from auricle.engine.whisper import spec
+from auricle.engine.whisper.model_files import check_model_directory
 from auricle.errors import AudioError
 from auricle.types import SAMPLE_RATE_HZ, Job, Segment, Transcript, Word
+
+if TYPE_CHECKING:
+    from faster_whisper import WhisperModel
 
 INT16_FULL_SCALE = 32768.0
 WARM_UP_SAMPLES = 2 * SAMPLE_RATE_HZ
 WARM_UP_HZ = 220
 WARM_UP_TOKENS = 20
 
+SPEC = replace(
+    spec.SPEC,
+    name="faster-whisper",
+    costs=CostModel(slowest_factor=100.0),  # five temperatures, each five samples of 224 tokens
+    batches=BatchRules(),
+)
+
 
 class FasterWhisperEngine:
     """An Engine that passes each job to ``WhisperModel.transcribe``."""
 
-    max_batch_jobs = 1
-    slowest_factor = 100.0  # all five temperatures, with five samples of 224 tokens each
-
-    def __init__(self, model: WhisperModel, name: str) -> None:
+    def __init__(self, model: "WhisperModel") -> None:
         self._model = model
-        self.name = name
 
     def warm_up(self) -> None:
         """Transcribe a tone, so that no client's request includes the first allocations."""
@@ -53,6 +58,8 @@ class FasterWhisperEngine:
         return [self._transcribe(job) for job in jobs]
 
     def _transcribe(self, job: Job) -> Transcript:
+        from auricle.engine.whisper.ctranslate2_model import likeliest
+
         options = job.options
         samples = job.pcm.astype(np.float32) / INT16_FULL_SCALE
         language, probability = options.language, 0.0
@@ -87,8 +94,10 @@ def load(settings: EngineSettings) -> FasterWhisperEngine:
     Raises:
         SetupError: The model cannot be loaded; the message says what to do.
     """
+    from auricle.engine.whisper.loading import load_model
+
     check_model_directory(Path(settings.model))
-    return FasterWhisperEngine(load_model(settings, settings.model), display_name(settings.model))
+    return FasterWhisperEngine(load_model(settings, settings.model))
 
 
 def _segment(segment: Any, end_of_job: int) -> Segment:

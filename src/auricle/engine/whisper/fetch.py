@@ -20,6 +20,7 @@ import structlog
 
 from auricle.config.environment import other_environment
 from auricle.config.settings import ModelSettings
+from auricle.engine.base import NamedModel
 from auricle.engine.whisper.bundled import (
     BUNDLED_PACKAGES,
     OUT_OF_SPACE,
@@ -104,29 +105,17 @@ HUB_MODELS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KnownModel:
-    """One line of ``auricle models``.
-
-    Attributes:
-        name: Value for AURICLE_MODEL.
-        where: ``bundled``, or its name on the Hugging Face Hub.
-        size_mb: Approximate size of its files.
-        is_here: Whether it can be used without a network.
-    """
-
-    name: str
-    where: str
-    size_mb: int
-    is_here: bool
-
-
-def known_models(cache_dir: Path) -> list[KnownModel]:
+def known_models(cache_dir: Path) -> list[NamedModel]:
     """Return all named models, the bundled one first."""
     is_bundled = bundled_available() or is_bundled_ready(cache_dir)
-    models = [KnownModel(BUNDLED_NAME, "bundled", round(SIZE_BYTES / 1e6), is_bundled)]
+    models = [NamedModel(BUNDLED_NAME, "bundled", round(SIZE_BYTES / 1e6), is_bundled)]
     models += (
-        KnownModel(model.name, model.repository, model.size_mb, _is_in_hub_cache(model))
+        NamedModel(
+            model.name,
+            model.repository,
+            model.size_mb,
+            is_in_hub_cache(model.repository, model.revision),
+        )
         for model in HUB_MODELS
         if not (is_bundled and model.name == BUNDLED_NAME)
     )
@@ -145,7 +134,7 @@ def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
     Raises:
         SetupError: The model is unknown or cannot be downloaded; the message says what to do.
     """
-    name = settings.model.strip()
+    name = BUNDLED_NAME if settings.model is None else settings.model.strip()
     path = Path(name).expanduser()
     if path.is_dir():
         check_model_directory(path)
@@ -164,11 +153,12 @@ def resolve(settings: ModelSettings, *, in_log: bool = False) -> str:
     return _fetch(name, in_log=in_log)
 
 
-def _is_in_hub_cache(model: HubModel) -> bool:
+def is_in_hub_cache(repository: str, revision: str | None) -> bool:
+    """Return whether a repository's model was downloaded; ``None`` means the newest commit."""
     from huggingface_hub import try_to_load_from_cache
 
-    found = try_to_load_from_cache(model.repository, "model.bin", revision=model.revision)
-    return isinstance(found, str)
+    path = try_to_load_from_cache(repository, "model.bin", revision=revision)
+    return isinstance(path, str)
 
 
 def source_of(name: str) -> tuple[str, str | None]:

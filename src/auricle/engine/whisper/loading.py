@@ -3,8 +3,8 @@
 import ctranslate2
 from faster_whisper import WhisperModel
 
-from auricle.engine import EngineSettings
-from auricle.engine.placement import compute_type_for
+from auricle.engine.base import EngineSettings
+from auricle.engine.whisper.gpu import compute_type_for
 from auricle.errors import SetupError
 
 

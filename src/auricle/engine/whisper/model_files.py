@@ -6,9 +6,9 @@ Standard library only: the command line and the workers both use it.
 from pathlib import Path
 from struct import Struct
 
-from auricle.config.sizing import BASE_MODEL_MB
 from auricle.errors import SetupError
 
+BASE_MODEL_MB = 145
 REQUIRED_FILES = ("model.bin", "config.json", "tokenizer.json")
 """Without the tokenizer faster-whisper would request one from the hub on each start."""
 
@@ -44,6 +44,12 @@ def model_mb(path: str) -> float:
         return (Path(path) / "model.bin").stat().st_size / 1e6
     except OSError:
         return BASE_MODEL_MB
+
+
+def revision_of(path: str) -> str:
+    """Return the commit of a model in the hub's cache; empty for other models."""
+    folder = Path(path)
+    return folder.name if folder.parent.name == "snapshots" else ""
 
 
 def display_name(model: str) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from faster_whisper.tokenizer import Tokenizer
 
-from auricle.engine import EngineSettings
+from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.alignment import AlignedSpan, align_spans, timed_words
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.decoding import JobDecoding
@@ -30,7 +30,7 @@ from auricle.engine.whisper.guard import (
     judge_short,
 )
 from auricle.engine.whisper.loading import load_model
-from auricle.engine.whisper.model_files import check_model_directory, display_name
+from auricle.engine.whisper.model_files import check_model_directory
 from auricle.engine.whisper.prompt import (
     MAX_PREFIX_TOKENS,
     Prompt,
@@ -42,6 +42,7 @@ from auricle.engine.whisper.segmentation import Split, split_at_sentences, split
 from auricle.engine.whisper.trailing import ends_short, is_invented_ending
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
+    MAX_BATCH_JOBS,
     MAX_NEW_TOKENS,
     MAX_TOKENS,
     TokenLimit,
@@ -50,12 +51,6 @@ from auricle.engine.whisper.window import (
 from auricle.errors import AudioError
 from auricle.languages import IMPROBABLE_LANGUAGE
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Transcript
-
-MAX_BATCH_JOBS = 8
-"""Decoding 8 together takes a third of the time of 8 alone (bench/engine.py); more gain little."""
-
-SLOWEST_FACTOR = 40.0
-"""Maximum ratio of a job's time to its usual time if it loops in each window and sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +128,8 @@ class ShortWindowEngine:
     """An :class:`auricle.engine.Engine` over CTranslate2's Whisper."""
 
     def __init__(
-        self, backend: WhisperBackend, name: str, policy: ShortWindowPolicy = ShortWindowPolicy()
+        self, backend: WhisperBackend, policy: ShortWindowPolicy = ShortWindowPolicy()
     ) -> None:
-        self.name = name
-        self.max_batch_jobs = MAX_BATCH_JOBS
-        self.slowest_factor = SLOWEST_FACTOR
         self.counts = EngineCounts()
         self._backend = backend
         self._policy = policy
@@ -414,4 +406,4 @@ def load(settings: EngineSettings) -> ShortWindowEngine:
     """
     check_model_directory(Path(settings.model))
     model = load_model(settings, settings.model)
-    return ShortWindowEngine(WhisperBackend(model), display_name(settings.model))
+    return ShortWindowEngine(WhisperBackend(model))

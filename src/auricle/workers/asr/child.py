@@ -5,7 +5,6 @@ It loads one engine, warms it up, sends ``WorkerReady``, and answers each ``RunB
 because the model's state is unknown afterwards.
 """
 
-import importlib
 import os
 import time
 from collections.abc import Callable
@@ -13,7 +12,8 @@ from typing import assert_never
 
 import numpy as np
 
-from auricle.engine import Engine, EngineFactory, EngineSettings
+from auricle.engine.base import Engine, EngineSettings
+from auricle.engine.registry import find_factory
 from auricle.errors import AudioError, SetupError
 from auricle.types import Job, JobId, Transcript
 from auricle.workers.process.channel import (
@@ -58,16 +58,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(f"The engine cannot be loaded: {type(exc).__name__}: {exc}"))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    ready = WorkerReady(
-        os.getpid(),
-        engine.name,
-        rss_bytes(),
-        engine.max_batch_jobs,
-        warm_up_s,
-        slowest_factor=float(getattr(engine, "slowest_factor", 1.0)),
-        unconfined=seal(),
-    )
-    channel.send(ready)
+    channel.send(WorkerReady(os.getpid(), rss_bytes(), warm_up_s, unconfined=seal()))
     while True:
         match parse_for_asr(channel.receive_body()):
             case RunBatch() as batch:
@@ -83,8 +74,8 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
 
 
 def _load(start: StartAsr) -> tuple[Engine, float]:
-    factory = _find_factory(start.factory)
-    engine = factory(
+    load = find_factory(start.engine)
+    engine = load(
         EngineSettings(
             start.model, start.device, start.compute_type, start.threads, start.device_index
         )
@@ -92,17 +83,6 @@ def _load(start: StartAsr) -> tuple[Engine, float]:
     started_s = time.perf_counter()
     engine.warm_up()
     return engine, time.perf_counter() - started_s
-
-
-def _find_factory(name: str) -> EngineFactory:
-    module_name, _, function_name = name.partition(":")
-    try:
-        factory: EngineFactory = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError, ValueError) as exc:
-        raise SetupError(
-            f"Engine {name!r} not found: {exc}. Set AURICLE_ENGINE to module:function."
-        ) from exc
-    return factory
 
 
 def _run(engine: Engine, batch: RunBatch) -> BatchDone:

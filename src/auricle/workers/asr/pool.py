@@ -16,8 +16,10 @@ import numpy as np
 import structlog
 
 from auricle.config.environment import worker_environment
-from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.config.settings import QueueSettings
 from auricle.config.sizing import pool_size
+from auricle.engine.placement import Placement
+from auricle.engine.registry import working_directory_of
 from auricle.errors import (
     AudioError,
     Draining,
@@ -59,12 +61,7 @@ from auricle.workers.process.supervisor import (
     Assignment,
     WorkerSupervisor,
 )
-from auricle.workers.sandbox.confinement import (
-    SandboxPolicy,
-    folder_of_engine,
-    program,
-    readable_model,
-)
+from auricle.workers.sandbox.confinement import SandboxPolicy, program, readable_model
 
 CHILD = "auricle.workers.asr.child"
 SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
@@ -78,10 +75,8 @@ class WorkerPool:
     Call :meth:`start` once, from the event loop that uses the pool, and :meth:`aclose` at the end.
 
     Args:
-        worker: Number, budgets and limits of the workers.
+        placement: The workers, and the engine and model that they load.
         queue: Bounds of the queue.
-        model: Engine and device.
-        model_path: Model directory, or model name, that the engine loads.
         crash_audio: Where jobs that crash a worker are kept; ``None`` keeps none.
         crash_budget: Crash budget of the clients, shared with other pools; ``None`` creates one for
             this pool.
@@ -89,27 +84,27 @@ class WorkerPool:
 
     def __init__(
         self,
-        worker: WorkerSettings,
+        placement: Placement,
         queue: QueueSettings,
-        model: ModelSettings,
-        model_path: str,
         crash_audio: CrashAudio | None = None,
         crash_budget: CrashBudget | None = None,
     ) -> None:
         self._crash_audio = crash_audio
-        self._worker = worker
+        self._worker = worker = placement.worker
         self._queue = queue
-        self._model = model
-        self._model_path = model_path
-        self._model_name = model.model
-        size = pool_size(worker)
+        self._settings = placement.settings
+        self._model = placement.model
+        engine = placement.engine
+        size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
         self._threads = size.threads
         self._counts = Workers(size.workers)
         self._scheduler = Scheduler(
             queue,
-            max_batch_jobs=1,
+            max_batch_jobs=min(worker.batch_jobs, engine.batches.max_jobs),
             workers=self._counts,
-            speed=Speed(worker.job_timeout_min_s, worker.job_timeout_factor, self._counts),
+            speed=Speed(
+                worker.job_timeout_min_s, worker.job_timeout_factor, self._counts, engine.costs
+            ),
             crash_budget=crash_budget,
         )
         self._crew = WorkerSupervisor(
@@ -196,7 +191,7 @@ class WorkerPool:
             queue=self._scheduler.stats(),
             jobs=replace(self._scheduler.counters),
             replaced=self._crew.replaced,
-            model=self._model_name,
+            model=self._model.name,
             seconds_per_audio_s=self._scheduler.speed.seconds_per_load,
         )
 
@@ -206,22 +201,22 @@ class WorkerPool:
         """Return the worker program, sandboxed to the model's files."""
         if self._worker.sandbox == "off":
             return program(CHILD, None)
-        read = [*readable_model(self._model_path), *folder_of_engine(self._model.engine)]
+        read = [*readable_model(self._model.path), *working_directory_of(self._settings.engine)]
         write = map(str, self._worker.sandbox_folders)
-        has_gpu = self._model.device != "cpu"
+        has_gpu = self._settings.device != "cpu"
         return program(CHILD, SandboxPolicy(tuple(read), tuple(write), has_gpu))
 
     def start_message(self, slot: int) -> Message:
         """Return the engine and model that a new worker loads."""
         worker = self._worker
         return StartAsr(
-            factory=self._model.engine,
-            model=self._model_path,
-            device=self._model.device,
-            compute_type=self._model.compute_type,
+            engine=self._settings.engine,
+            model=self._model.path,
+            device=self._settings.device,
+            compute_type=self._settings.compute_type,
             threads=self._threads,
             hard_limit_bytes=int(worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
-            device_index=slot % max(1, self._model.gpus),
+            device_index=slot % max(1, self._settings.gpus),
         )
 
     def workers_changed(self, ready: int) -> None:
@@ -231,10 +226,7 @@ class WorkerPool:
 
     def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         """Use the warm-up as the first speed measurement."""
-        self._model_name = message.model or self._model.model
-        self._scheduler.max_batch_jobs = min(self._worker.batch_jobs, message.max_batch_jobs)
         speed = self._scheduler.speed
-        speed.allow_for(message.slowest_factor)
         is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
         if is_possible and not speed.is_measured:
             speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
@@ -330,10 +322,10 @@ class WorkerPool:
                 ticket.job,
                 exit,
                 reason,
-                engine=self._model.engine,
-                model=self._model_name,
-                device=self._model.device,
-                compute_type=self._model.compute_type,
+                engine=self._settings.engine,
+                model=self._model.name,
+                device=self._settings.device,
+                compute_type=self._settings.compute_type,
                 threads=self._threads,
                 attempts=ticket.attempts,
                 is_convicted=is_convicted,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from auricle.engine.base import CostModel
 from auricle.workers.asr.backlog import Ticket
 
 FIRST_SECONDS_PER_LOAD = 0.3
@@ -17,8 +18,6 @@ OUTLIER_FACTOR = 2.0
 long do not predict the next one, and made an idle server reject work (docs/decisions/039)."""
 SLOWEST_MARGIN = 1.5
 """Safety factor on an engine's slowest job, for a busy machine."""
-MAX_SLOWEST_FACTOR = 100.0
-"""Larger factors of an engine are ignored, so that a hung worker is detected eventually."""
 MAX_RETRY_AFTER_S = 60
 OVERDUE_FACTOR = 2.0
 """A batch is overdue after this multiple of its usual time."""
@@ -41,17 +40,21 @@ class Speed:
         job_timeout_min_s: Minimum time budget for a batch, in seconds.
         job_timeout_factor: Time budget of a batch as a multiple of its usual time.
         workers: Number of workers, shared with the pool.
+        costs: How long the engine's jobs take.
     """
 
     def __init__(
-        self, job_timeout_min_s: float, job_timeout_factor: float, workers: Workers
+        self,
+        job_timeout_min_s: float,
+        job_timeout_factor: float,
+        workers: Workers,
+        costs: CostModel,
     ) -> None:
         self._attempt_floor_s = job_timeout_min_s
-        self._attempt_factor = job_timeout_factor
+        self._attempt_factor = max(job_timeout_factor, SLOWEST_MARGIN * costs.slowest_factor)
         self._workers = workers
         self.seconds_per_load = FIRST_SECONDS_PER_LOAD
         self._latest: deque[float] = deque(maxlen=SPEED_WINDOW)
-        self._slowest_factor = 1.0
 
     @property
     def is_measured(self) -> bool:
@@ -62,14 +65,6 @@ class Speed:
     def ready(self) -> int:
         """Number of workers that are ready or busy."""
         return self._workers.ready
-
-    def allow_for(self, slowest_factor: float) -> None:
-        """Set the longest time of a job, as a multiple of its usual time, declared by the engine.
-
-        Factors outside 1 to ``MAX_SLOWEST_FACTOR`` are ignored.
-        """
-        if 1.0 <= slowest_factor <= MAX_SLOWEST_FACTOR:
-            self._slowest_factor = slowest_factor
 
     def observe(self, seconds_per_load: float) -> None:
         """Add a measurement, in worker seconds for one second of load."""
@@ -98,8 +93,7 @@ class Speed:
 
         Each earlier attempt doubles it, so that a machine slower than measured finishes eventually.
         """
-        factor = max(self._attempt_factor, SLOWEST_MARGIN * self._slowest_factor)
-        budget_s = max(self._attempt_floor_s, self.usual_s(tickets) * factor)
+        budget_s = max(self._attempt_floor_s, self.usual_s(tickets) * self._attempt_factor)
         doublings = max(ticket.attempts for ticket in tickets)
         return float(budget_s * 2**doublings)
 

@@ -128,7 +128,7 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
         channel.send(StartFailed(str(exc)))
         return EXIT_START_FAILED
     limit_memory(start.hard_limit_bytes)
-    channel.send(WorkerReady(os.getpid(), "", rss_bytes(), max_batch_jobs=1, unconfined=seal()))
+    channel.send(WorkerReady(os.getpid(), rss_bytes(), unconfined=seal()))
     while True:
         match parse_for_decode(channel.receive_body()):
             case DecodeStep() as step:

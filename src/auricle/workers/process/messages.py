@@ -42,7 +42,7 @@ class Message(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True)
 class StartAsr(Message, frozen=True):
     """First message to an ASR worker: the engine and model to load."""
 
-    factory: str
+    engine: str
     model: str
     device: str
     compute_type: str
@@ -106,14 +106,9 @@ class WorkerReady(Message, frozen=True):
     """The worker is loaded and warmed up."""
 
     pid: int
-    model: Annotated[str, Meta(max_length=MAX_REASON_CHARS)]
     rss_bytes: int
-    max_batch_jobs: int
-    """Largest batch that makes this engine faster."""
     warm_up_s: float = 0.0
     """Duration of the warm-up transcription: the first estimate of this machine's speed."""
-    slowest_factor: float = 1.0
-    """Longest time of a job as a multiple of its usual time, as declared by the engine."""
     unconfined: Annotated[tuple[str, ...], Meta(max_length=10)] = ()
     """Sandbox restrictions that the system could not apply."""
 

@@ -91,13 +91,6 @@ def readable_model(path: str) -> list[str]:
         return []
 
 
-def folder_of_engine(name: str) -> list[str]:
-    """Return the working folder if it contains a custom engine, else an empty list."""
-    top = name.partition(":")[0].partition(".")[0]
-    is_here = top != "auricle" and (Path(top).is_dir() or Path(f"{top}.py").is_file())
-    return ["."] if is_here else []
-
-
 def enter(policy: SandboxPolicy) -> tuple[str, ...]:
     """Drop privileges and file access; return the restrictions that could not be applied.
 

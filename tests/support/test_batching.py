@@ -3,18 +3,15 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from auricle.engine.whisper.batching import transcribe_sorted
 from auricle.errors import AudioError
 from auricle.types import Job, JobId, Transcript
+from tests.support.batching import transcribe_sorted
 
 pytestmark = pytest.mark.unit
 
 
 class CountingEngine:
     """Answers with each job's length and remembers what came together."""
-
-    name = "counting"
-    max_batch_jobs, slowest_factor = 3, 1.0
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -31,7 +28,7 @@ def test_jobs_of_like_length_go_together_and_answers_keep_their_order() -> None:
     engine = CountingEngine()
     sizes = [50, 10, 40, 20, 30, 60, 10]
     jobs = [Job(JobId(str(i)), np.zeros(size, np.int16)) for i, size in enumerate(sizes)]
-    results = transcribe_sorted(engine, jobs)
+    results = transcribe_sorted(engine, jobs, 3)
     assert [result.text for result in results if isinstance(result, Transcript)] == [
         str(size) for size in sizes
     ]

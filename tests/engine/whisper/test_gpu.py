@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from auricle.engine.gpu import (
+from auricle.engine.base import GpuReport
+from auricle.engine.whisper.gpu import (
     CUBLAS,
     CUDNN,
-    GpuReport,
+    compute_type_for,
     gpu_issue,
     look,
     missing_libraries,
@@ -18,6 +19,8 @@ from auricle.engine.gpu import (
 
 pytestmark = pytest.mark.unit
 
+CPU = {"int8", "int8_float32", "float32"}
+GPU = ("float16", "float32", "int8", "int8_float16", "int8_float32")
 GOOD = GpuReport(12040, ("NVIDIA L4",), 23_000, 1, ("float16", "int8"))
 
 
@@ -90,3 +93,26 @@ def test_a_look_that_fails_is_a_report_of_that(code: str, said: str) -> None:
     trouble = gpu_issue(report)
     assert trouble is not None
     assert trouble.text == report.problem
+
+
+@pytest.mark.parametrize(
+    ("device", "requested", "supported", "expected"),
+    [
+        ("cpu", "default", CPU, "int8"),
+        ("cpu", "float32", CPU, "float32"),
+        ("cpu", "default", {"float32"}, "default"),
+        ("cuda", "default", GPU, "float16"),
+        ("cuda", "int8_float16", GPU, "int8_float16"),
+        ("cuda", "default", {"int8_float32", "float32"}, "int8_float32"),
+        ("cuda", "default", set(), "default"),
+    ],
+)
+def test_numbers_are_as_small_as_the_device_likes(
+    device: str, requested: str, supported: set[str], expected: str
+) -> None:
+    assert compute_type_for(device, requested, supported) == expected
+
+
+def test_a_small_gpu_memory_asks_for_smaller_numbers() -> None:
+    assert compute_type_for("cuda", "default", GPU, fits_float16=False) == "int8_float16"
+    assert compute_type_for("cuda", "float16", GPU, fits_float16=False) == "float16"

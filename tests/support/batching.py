@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
-from auricle.engine import Engine
+from auricle.engine.base import Engine
+from auricle.engine.whisper.window import MAX_BATCH_JOBS
 from auricle.errors import AudioError
 from auricle.types import Job, Transcript
 
 
-def transcribe_sorted(engine: Engine, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+def transcribe_sorted(
+    engine: Engine, jobs: Sequence[Job], max_batch_jobs: int = MAX_BATCH_JOBS
+) -> list[Transcript | AudioError]:
     """Return one result for each job, in order, for any number of jobs.
 
     Jobs are sorted by length and decoded in full batches, so that no batch of short jobs waits for
@@ -15,8 +18,8 @@ def transcribe_sorted(engine: Engine, jobs: Sequence[Job]) -> list[Transcript | 
     """
     order = sorted(range(len(jobs)), key=lambda index: jobs[index].pcm.size)
     results: dict[int, Transcript | AudioError] = {}
-    for at in range(0, len(order), engine.max_batch_jobs):
-        batch = order[at : at + engine.max_batch_jobs]
+    for at in range(0, len(order), max_batch_jobs):
+        batch = order[at : at + max_batch_jobs]
         answers = engine.transcribe([jobs[index] for index in batch])
         results |= dict(zip(batch, answers, strict=True))
     return [results[index] for index in range(len(jobs))]

@@ -1,23 +1,25 @@
-"""Report which GPUs there are, and whether CTranslate2 can use them.
+"""Report which GPUs there are, whether CTranslate2 can use them, and with which number types.
 
 A driver or CUDA library that does not fit can crash the process that loads it. A separate program,
-``python -m auricle.engine.gpu``, therefore loads them and prints one line of JSON. Importing this
-module loads neither them nor CTranslate2. Not yet run on a GPU: the tests use hand-written reports.
+``python -m auricle.engine.whisper.gpu``, therefore loads them and prints one line of JSON.
+Importing this module loads neither them nor CTranslate2. Not yet run on a GPU: the tests use
+hand-written reports.
 """
 
 import ctypes
 import mmap
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from auricle.config.environment import worker_environment
+from auricle.engine.base import GpuIssue, GpuReport, GpuSupport, MemoryEstimate
 
-PROGRAM = (sys.executable, "-m", "auricle.engine.gpu")
+PROGRAM = (sys.executable, "-m", "auricle.engine.whisper.gpu")
 LOOK_LIMIT_S = 60.0
 DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
 CUBLAS = "cublas64_12.dll" if sys.platform == "win32" else "libcublas.so.12"
@@ -27,36 +29,13 @@ PACKAGES = {CUBLAS: "nvidia-cublas-cu12", CUDNN: "'nvidia-cudnn-cu12>=9,<10'"}
 MIN_DRIVER_CUDA = 12000
 """As ``cuDriverGetVersion`` returns it, 1000 * major + 10 * minor. CTranslate2 4 needs CUDA 12."""
 
-
-@dataclass(frozen=True, slots=True)
-class GpuReport:
-    """What the program found on this machine.
-
-    Attributes:
-        driver_cuda: CUDA version that the driver supports; 0 without a driver.
-        names: The GPUs that the driver lists.
-        memory_mb: Total memory of the smallest of them; 0 if unknown.
-        count: Number of GPUs that CTranslate2 can use.
-        compute_types: Number types that CTranslate2 supports on them.
-        missing: Libraries that cannot be loaded.
-        problem: Why there is no report.
-    """
-
-    driver_cuda: int = 0
-    names: tuple[str, ...] = ()
-    memory_mb: float = 0.0
-    count: int = 0
-    compute_types: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GpuIssue:
-    """Why the GPUs cannot be used, and what to do."""
-
-    text: str
-    advice: str
+CUDA_PREFERENCE = ("float16", "int8_float16", "int8_float32", "float32")
+CUDA_CONTEXT_MB = 500
+"""Approximate memory that CUDA takes for each process, with any model."""
+FLOAT16_SHARE, INT8_SHARE = 3.0, 2.0
+"""GPU memory of a worker relative to its model's float16 file: faster-whisper's README gives 4755
+MB for large-v2 (3087 MB) in float16 and 3091 MB in int8, one job at a time; a batch of 8 needs
+more."""
 
 
 def gpu_issue(report: GpuReport) -> GpuIssue | None:
@@ -113,6 +92,30 @@ def look(command: Sequence[str] = PROGRAM, limit_s: float = LOOK_LIMIT_S) -> Gpu
         return msgspec.json.decode(done.stdout, type=GpuReport)
     except msgspec.DecodeError:
         return GpuReport(problem=f"looking for GPUs ended with exit code {done.returncode}")
+
+
+def compute_type_for(
+    device: str, requested: str, supported: Collection[str], fits_float16: bool = True
+) -> str:
+    """Return the compute type.
+
+    int8 on a CPU; on a GPU float16, or int8_float16 where the memory is small.
+    """
+    if requested != "default":
+        return requested
+    if device == "cpu":
+        return "int8" if "int8" in supported else "default"
+    preferred = CUDA_PREFERENCE if fits_float16 else CUDA_PREFERENCE[1:]
+    return next((kind for kind in preferred if kind in supported), "default")
+
+
+GPU_SUPPORT = GpuSupport(
+    look=look,
+    issue=gpu_issue,
+    memory=MemoryEstimate(CUDA_CONTEXT_MB, FLOAT16_SHARE),
+    compact_memory=MemoryEstimate(CUDA_CONTEXT_MB, INT8_SHARE),
+    compute_type=partial(compute_type_for, "cuda"),
+)
 
 
 def _report() -> GpuReport:

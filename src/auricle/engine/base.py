@@ -1,0 +1,273 @@
+"""The seam between Auricle and a speech engine.
+
+An engine is a module with two names. ``SPEC``, an :class:`EngineSpec`, is what the server knows of
+the engine without loading it. ``load``, an :data:`EngineFactory`, loads a model; only workers call
+it. The server imports the module, so heavy libraries are imported inside ``load``.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from auricle.errors import AudioError
+from auricle.types import Job, Transcript
+
+if TYPE_CHECKING:  # a worker does not load the settings
+    from auricle.config.settings import ModelSettings
+
+MAX_SLOWEST_FACTOR = 100.0
+"""Larger factors are rejected, so that a hung worker is detected eventually."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Arguments of an engine's factory, in the worker."""
+
+    model: str
+    device: str
+    compute_type: str
+    threads: int
+    device_index: int = 0
+    """Index of the GPU, if there are several."""
+
+
+class Engine(Protocol):
+    """A loaded speech model: turns a batch of jobs into plain results.
+
+    Runs in a worker process, one batch at a time. An exception other than a returned
+    ``AudioError`` means that the model's state is unknown: the worker then exits.
+    """
+
+    def warm_up(self) -> None:
+        """Run one real transcription, so that no client's request includes the first-run costs."""
+        ...
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Transcript | AudioError]:
+        """Return one result for each job, in order; times count from each job's first sample."""
+        ...
+
+
+EngineFactory = Callable[[EngineSettings], Engine]
+"""Load a model. Raises ``SetupError`` with a message for the operator if that fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model on this machine.
+
+    Attributes:
+        path: What the engine's factory receives: a directory or, for an engine without model files,
+            a name.
+        name: Display name, as ``/health`` and ``/v1/models`` report it.
+        size_mb: Size of its weights in MB; memory is estimated from it.
+        revision: Identifies its files, such as a commit or a digest; empty if unknown.
+    """
+
+    path: str
+    name: str
+    size_mb: float = 0.0
+    revision: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelStatus:
+    """Whether the model of the settings is on this machine, for ``auricle doctor``.
+
+    Attributes:
+        text: Describes the model and its source.
+        size_mb: Approximate size of its weights in MB.
+        is_local: Whether it can be used without a network.
+    """
+
+    text: str
+    size_mb: float
+    is_local: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModel:
+    """One line of ``auricle models``.
+
+    Attributes:
+        name: Value for AURICLE_MODEL.
+        source: Where it comes from.
+        size_mb: Approximate size of its files in MB.
+        is_local: Whether it can be used without a network.
+    """
+
+    name: str
+    source: str
+    size_mb: int
+    is_local: bool
+
+
+class ModelStore(Protocol):
+    """How an engine finds its models and checks their files; runs in the server's process."""
+
+    @property
+    def default(self) -> str:
+        """Model that is used if AURICLE_MODEL is not set."""
+        ...
+
+    def find(self, settings: "ModelSettings", *, in_log: bool = False) -> LocalModel:
+        """Return the model of the settings; download it if necessary. Blocks.
+
+        Args:
+            settings: The model's section.
+            in_log: Report a download in the log instead of showing its progress on stderr.
+
+        Raises:
+            SetupError: The model is unknown, damaged or not available; the message says what to do.
+        """
+        ...
+
+    def status(self, settings: "ModelSettings") -> ModelStatus:
+        """Return whether the model of the settings is on this machine; download nothing.
+
+        Raises:
+            SetupError: The model is unknown or damaged; the message says what to do.
+        """
+        ...
+
+    def named(self, cache_dir: Path) -> Sequence[NamedModel]:
+        """Return all models that AURICLE_MODEL accepts by name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NoModelFiles:
+    """The model store of an engine without model files: each name is passed to the factory."""
+
+    default: str
+
+    def find(self, settings: "ModelSettings", *, in_log: bool = False) -> LocalModel:
+        """See :class:`ModelStore`."""
+        name = settings.model or self.default
+        return LocalModel(name, name)
+
+    def status(self, settings: "ModelSettings") -> ModelStatus:
+        """See :class:`ModelStore`."""
+        return ModelStatus(f"{settings.model or self.default}, part of the engine", 0.0, True)
+
+    def named(self, cache_dir: Path) -> Sequence[NamedModel]:
+        """See :class:`ModelStore`."""
+        return (NamedModel(self.default, "engine", 0, True),)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEstimate:
+    """Peak memory of one worker, from the size of its model.
+
+    Attributes:
+        fixed_mb: Memory that does not depend on the model, in MB.
+        per_model_mb: Multiple of the model's size.
+    """
+
+    fixed_mb: float = 300.0
+    per_model_mb: float = 1.0
+
+    def worker_mb(self, model_mb: float) -> float:
+        """Return the peak memory of a worker in MB."""
+        return self.fixed_mb + self.per_model_mb * model_mb
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReport:
+    """What an engine reports about the GPUs of this machine.
+
+    Attributes:
+        driver_cuda: CUDA version that the driver supports; 0 without a driver.
+        names: The GPUs that the driver lists.
+        memory_mb: Total memory of the smallest of them; 0 if unknown.
+        count: Number of GPUs that the engine can use.
+        compute_types: Number types that the engine supports on them.
+        missing: Libraries that cannot be loaded.
+        problem: Why there is no report.
+    """
+
+    driver_cuda: int = 0
+    names: tuple[str, ...] = ()
+    memory_mb: float = 0.0
+    count: int = 0
+    compute_types: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuIssue:
+    """Why the GPUs cannot be used, and what to do."""
+
+    text: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class GpuSupport:
+    """How an engine uses GPUs.
+
+    Attributes:
+        look: Reports the GPUs. A driver may crash the process that loads it: run it in a child.
+        issue: Returns the first problem to solve; ``None`` if the GPUs can be used.
+        memory: Memory of a worker on a GPU with the preferred number type.
+        compact_memory: The same with the smallest one.
+        compute_type: Returns the number type, from the requested one, the supported ones, and
+            whether the preferred one fits the memory.
+    """
+
+    look: Callable[[], GpuReport]
+    issue: Callable[[GpuReport], GpuIssue | None]
+    memory: MemoryEstimate
+    compact_memory: MemoryEstimate
+    compute_type: Callable[[str, Collection[str], bool], str]
+
+
+@dataclass(frozen=True, slots=True)
+class CostModel:
+    """How long jobs take.
+
+    Attributes:
+        slowest_factor: Maximum ratio of a job's time to its usual time, from 1 to
+            ``MAX_SLOWEST_FACTOR``, by the engine's decoding strategy. Job timeouts allow for it.
+    """
+
+    slowest_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.slowest_factor <= MAX_SLOWEST_FACTOR:
+            raise ValueError(f"slowest_factor is {self.slowest_factor}")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRules:
+    """Which jobs are decoded together.
+
+    Attributes:
+        max_jobs: Maximum batch size that makes the engine faster; 1 if it decodes jobs one by one.
+    """
+
+    max_jobs: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What the server knows of an engine without loading it.
+
+    Attributes:
+        name: Name of the engine, for messages.
+        libraries: Modules that its factory imports; ``auricle doctor`` tries them.
+        models: Finds its models.
+        costs: How long jobs take.
+        batches: Which jobs are decoded together.
+        memory: Memory of a worker on a CPU.
+        gpu: How it uses GPUs; ``None`` if it runs on CPUs only.
+    """
+
+    name: str
+    models: ModelStore
+    libraries: tuple[str, ...] = ()
+    costs: CostModel = CostModel()
+    batches: BatchRules = BatchRules()
+    memory: MemoryEstimate = MemoryEstimate()
+    gpu: GpuSupport | None = None

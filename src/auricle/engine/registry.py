@@ -1,0 +1,64 @@
+"""Find an engine by the setting ``AURICLE_ENGINE``: a built-in name, or a module to import."""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from auricle.engine.base import EngineFactory, EngineSpec
+from auricle.errors import SetupError
+
+BUILT_IN = {
+    "whisper": "auricle.engine.whisper.spec",
+    "faster-whisper": "auricle.engine.whisper.faster_whisper",
+}
+
+
+def find_engine(name: str) -> EngineSpec:
+    """Return the spec of an engine, without loading a model.
+
+    Raises:
+        SetupError: There is no such engine; the message says what to do.
+    """
+    spec = getattr(_module(name), "SPEC", None)
+    if not isinstance(spec, EngineSpec):
+        raise _not_found(name, "it has no SPEC, an EngineSpec")
+    return spec
+
+
+def find_factory(name: str) -> EngineFactory:
+    """Return the function that loads an engine's models.
+
+    Raises:
+        SetupError: There is no such engine; the message says what to do.
+    """
+    find_engine(name)
+    factory: EngineFactory | None = getattr(_module(name), "load", None)
+    if factory is None:
+        raise _not_found(name, "it has no function load")
+    return factory
+
+
+def working_directory_of(name: str) -> list[str]:
+    """Return the working directory if it contains the engine's module, else an empty list."""
+    top = BUILT_IN.get(name, name).partition(".")[0]
+    is_here = top != "auricle" and (Path(top).is_dir() or Path(f"{top}.py").is_file())
+    return ["."] if is_here else []
+
+
+def _module(name: str) -> ModuleType:
+    if working_directory_of(name) and os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # `auricle` does not search it, `python -m auricle` does
+    try:
+        return importlib.import_module(BUILT_IN.get(name, name))
+    except (ImportError, ValueError, TypeError) as exc:
+        raise _not_found(name, str(exc)) from exc
+
+
+def _not_found(name: str, reason: str) -> SetupError:
+    names = ", ".join(f"`{built_in}`" for built_in in BUILT_IN)
+    return SetupError(
+        f"Engine {name!r} not found: {reason}. Set AURICLE_ENGINE to {names} or the name of a "
+        "Python module."
+    )

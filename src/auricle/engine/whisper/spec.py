@@ -1,0 +1,94 @@
+"""Whisper as the server knows it; importing this module loads no speech library."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.base import (
+    BatchRules,
+    CostModel,
+    Engine,
+    EngineSettings,
+    EngineSpec,
+    LocalModel,
+    MemoryEstimate,
+    ModelStatus,
+    NamedModel,
+)
+from auricle.engine.whisper.bundled import BUNDLED_REVISION, bundled_directory
+from auricle.engine.whisper.fetch import (
+    BUNDLED_NAME,
+    is_in_hub_cache,
+    known_models,
+    resolve,
+    source_of,
+)
+from auricle.engine.whisper.gpu import GPU_SUPPORT
+from auricle.engine.whisper.model_files import (
+    BASE_MODEL_MB,
+    check_model_directory,
+    display_name,
+    model_mb,
+    revision_of,
+)
+from auricle.engine.whisper.window import MAX_BATCH_JOBS
+from auricle.errors import SetupError
+
+
+class WhisperModels:
+    """An :class:`auricle.engine.base.ModelStore`: bundled, on the Hugging Face Hub or local."""
+
+    default = BUNDLED_NAME
+
+    def find(self, settings: ModelSettings, *, in_log: bool = False) -> LocalModel:
+        """Return the model of the settings; download it if necessary."""
+        path = resolve(settings, in_log=in_log)
+        is_bundled = path == str(bundled_directory(settings.cache_dir))
+        revision = BUNDLED_REVISION if is_bundled else revision_of(path)
+        return LocalModel(path, display_name(path), model_mb(path), revision)
+
+    def status(self, settings: ModelSettings) -> ModelStatus:
+        """Return whether the model of the settings is on this machine."""
+        name = settings.model or self.default
+        path = Path(name).expanduser()
+        if path.is_dir():
+            check_model_directory(path)
+            return ModelStatus(f"the directory {path}", model_mb(str(path)), is_local=True)
+        for model in self.named(settings.cache_dir):
+            if model.name == name:
+                text = f"{name} ({model.source}, {model.size_mb} MB)"
+                return ModelStatus(text, model.size_mb, model.is_local)
+        try:
+            repository, revision = source_of(name)
+        except ValueError as exc:
+            raise SetupError(f"There is no model {name!r}; `auricle models` lists them.") from exc
+        is_local = is_in_hub_cache(repository, revision)
+        return ModelStatus(f"{name}, from the Hugging Face Hub", BASE_MODEL_MB, is_local)
+
+    def named(self, cache_dir: Path) -> Sequence[NamedModel]:
+        """Return all models that AURICLE_MODEL accepts by name, the bundled one first."""
+        return known_models(cache_dir)
+
+
+SPEC = EngineSpec(
+    name="Whisper",
+    libraries=("faster_whisper", "ctranslate2"),
+    models=WhisperModels(),
+    costs=CostModel(slowest_factor=40.0),  # a loop in each window and sample
+    batches=BatchRules(max_jobs=MAX_BATCH_JOBS),
+    # Whisper base, a file of 145 MB, uses 250 MB once ready, 350 MB while it is loaded, 460 MB for
+    # 8 jobs of 5 s, and 730 MB (briefly 790) for 8 of 25 s (int8, measured 2026-11-25).
+    memory=MemoryEstimate(fixed_mb=300.0, per_model_mb=3.0),
+    gpu=GPU_SUPPORT,
+)
+
+
+def load(settings: EngineSettings) -> Engine:
+    """Load the model in the settings' directory, in a worker.
+
+    Raises:
+        SetupError: The model cannot be loaded; the message says what to do.
+    """
+    from auricle.engine.whisper.short_window import load as load_short_window
+
+    return load_short_window(settings)

@@ -1,0 +1,44 @@
+"""Engines by name."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from auricle.engine.registry import find_engine, find_factory, working_directory_of
+from auricle.errors import SetupError
+from tests.support import scripted_engine
+from tests.support.pool import SCRIPTED
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_module_is_an_engine() -> None:
+    assert find_engine(SCRIPTED) is scripted_engine.SPEC
+    assert find_factory(SCRIPTED) is scripted_engine.load
+
+
+@pytest.mark.parametrize("name", ["", "no.such.module", "Whisper", "a:b", ".whisper"])
+def test_an_engine_that_is_not_there_is_said(name: str) -> None:
+    with pytest.raises(SetupError, match="not found.*Set AURICLE_ENGINE to `whisper`"):
+        find_engine(name)
+
+
+def test_a_module_that_is_no_engine_is_said() -> None:
+    with pytest.raises(SetupError, match="SPEC"):
+        find_factory("json")
+
+
+def test_a_module_in_the_working_directory_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert working_directory_of("an_engine_of_ours") == []
+    code = f"from {SCRIPTED} import SPEC"
+    (tmp_path / "an_engine_of_ours.py").write_text(code)
+    assert find_engine("an_engine_of_ours") is scripted_engine.SPEC
+    assert working_directory_of("an_engine_of_ours") == ["."]
+    with pytest.raises(SetupError, match="no function load"):
+        find_factory("an_engine_of_ours")
+    assert working_directory_of("whisper") == []

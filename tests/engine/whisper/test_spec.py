@@ -1,0 +1,57 @@
+"""Whisper as the server knows it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from auricle.config.settings import ModelSettings
+from auricle.engine.registry import BUILT_IN, find_engine
+from auricle.engine.whisper.bundled import BUNDLED_REVISION
+from auricle.engine.whisper.model_files import revision_of
+from auricle.engine.whisper.spec import SPEC
+from auricle.errors import SetupError
+from tests.support.model import CACHE_DIR, bundled_model
+
+pytestmark = pytest.mark.unit
+
+
+def test_what_is_counted_for_a_worker_grows_with_its_model() -> None:
+    assert SPEC.memory.worker_mb(145) == 735
+    assert SPEC.memory.worker_mb(3087) > 6_000
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_finding_a_built_in_engine_imports_no_speech_library(name: str) -> None:
+    code = (
+        "import sys; from auricle.engine.registry import find_engine;"
+        f"find_engine({name!r});"
+        "print([m for m in ('faster_whisper', 'ctranslate2', 'av') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_only_ours_decodes_batches() -> None:
+    assert find_engine("whisper").batches.max_jobs > 1
+    assert find_engine("faster-whisper").batches.max_jobs == 1
+
+
+@pytest.mark.model
+def test_the_bundled_model_has_a_name_and_a_revision() -> None:
+    model = SPEC.models.find(ModelSettings(cache_dir=CACHE_DIR))
+    assert (model.path, model.name) == (str(bundled_model()), "whisper-base")
+    assert (round(model.size_mb), model.revision) == (145, BUNDLED_REVISION)
+
+
+def test_a_model_of_the_hub_is_identified_by_its_commit(tmp_path: Path) -> None:
+    commit = "0" * 40
+    path = tmp_path / "models--an--organisation" / "snapshots" / commit
+    assert revision_of(str(path)) == commit
+    assert revision_of(str(tmp_path)) == ""
+
+
+def test_a_model_that_is_not_known_has_no_status() -> None:
+    with pytest.raises(SetupError, match="auricle models"):
+        SPEC.models.status(ModelSettings(model="basse"))

@@ -1,0 +1,28 @@
+"""A pool of worker processes with any engine."""
+
+from auricle.config.settings import ModelSettings, QueueSettings, WorkerSettings
+from auricle.engine.placement import Placement
+from auricle.engine.registry import find_engine
+from auricle.workers.asr.pool import WorkerPool
+from auricle.workers.crash_audio import CrashAudio
+
+SCRIPTED = "tests.support.scripted_engine"
+
+
+def worker_pool(
+    worker: WorkerSettings,
+    queue: QueueSettings | None = None,
+    *,
+    engine: str = SCRIPTED,
+    model: str | None = None,
+    crash_audio: CrashAudio | None = None,
+    **settings: object,
+) -> WorkerPool:
+    """Return a pool that was not started; ``settings`` are further settings of the model."""
+    chosen = ModelSettings.model_validate({"engine": engine, "model": model} | settings)
+    spec = find_engine(engine)
+    return WorkerPool(
+        Placement(worker, chosen, spec, spec.models.find(chosen)),
+        queue or QueueSettings(),
+        crash_audio,
+    )
