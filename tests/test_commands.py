@@ -3,14 +3,8 @@
 import msgspec
 import pytest
 
-from auricle.commands import (
-    MAX_HOTWORDS,
-    MAX_PROMPT_CHARACTERS,
-    Configure,
-    StreamParameters,
-    UpdateConfig,
-)
-from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
+from auricle.commands import Configure, StreamParameters, UpdateConfig
+from auricle.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS, MIN_ENDPOINT_MS
 
 
 @pytest.mark.parametrize(

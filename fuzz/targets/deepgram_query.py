@@ -5,10 +5,9 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from auricle.commands import MAX_HOTWORDS
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
-from auricle.limits import MAX_ENDPOINT_MS
+from auricle.limits import MAX_ENDPOINT_MS, MAX_HOTWORDS
 from auricle.protocol.deepgram.live import parameters_of
 from auricle.protocol.deepgram.query import ENCODINGS, MAX_UTT_SPLIT_S, Listen, parse_listen
 from auricle.protocol.deepgram.results import Metadata, Model, file_body, plain

@@ -8,11 +8,9 @@ import msgspec
 
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
+from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.openai.transcriptions import (
     FIELDS,
-    MAX_KEYWORD_CHARACTERS,
-    MAX_KEYWORDS,
-    MAX_PROMPT_CHARACTERS,
     Format,
     SpeechRequest,
     delta_event,
@@ -51,8 +49,8 @@ def _check(request: SpeechRequest) -> None:
     options = request.options
     assert options.language is None or options.language in LANGUAGES
     assert len(options.initial_prompt or "") <= MAX_PROMPT_CHARACTERS
-    assert len(options.hotwords) <= MAX_KEYWORDS
-    assert all(len(word) <= MAX_KEYWORD_CHARACTERS for word in options.hotwords)
+    assert len(options.hotwords) <= MAX_HOTWORDS
+    assert all(len(word) <= MAX_HOTWORD_CHARACTERS for word in options.hotwords)
 
 
 def _answer(request: SpeechRequest, fields: dict[str, list[str]]) -> None:

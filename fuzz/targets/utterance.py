@@ -7,11 +7,10 @@ from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import LANGUAGES
+from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
     AUDIO_FORMATS,
-    MAX_RATE_HZ,
-    MIN_RATE_HZ,
     Fields,
     TranscriptionParams,
     check,

@@ -10,18 +10,10 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from auricle.events import Wire
-from auricle.limits import MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
+from auricle.limits import Channels, EndpointMs, Hotwords, Languages, Prompt, RateHz
 from auricle.types import SAMPLE_RATE_HZ, Task
 
-MAX_PROMPT_CHARACTERS = 4000
-MAX_HOTWORDS = 100
-
-_Hotword = Annotated[str, Meta(max_length=100)]
-_Languages = Annotated[tuple[Annotated[str, Meta(max_length=100)], ...], Meta(max_length=200)]
-_Hotwords = Annotated[tuple[_Hotword, ...], Meta(max_length=MAX_HOTWORDS)]
-_Prompt = Annotated[str, Meta(max_length=MAX_PROMPT_CHARACTERS)]
-_EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
-_RateHz = Annotated[int, Meta(ge=8000, le=96_000)]
+_Position = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,20 +27,20 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     format: Wire = Wire.OPUS
-    sample_rate: _RateHz = SAMPLE_RATE_HZ
-    channels: Annotated[int, Meta(ge=1, le=2)] = 1
+    sample_rate: RateHz = SAMPLE_RATE_HZ
+    channels: Channels = 1
     frame_ms: Annotated[float, Meta(ge=2.5, le=120)] = 20
     seq: bool = False
     language: str | None = None
-    languages: _Languages = ()
+    languages: Languages = ()
     task: Task = Task.TRANSCRIBE
-    prompt: _Prompt | None = None
-    hotwords: _Hotwords = ()
+    prompt: Prompt | None = None
+    hotwords: Hotwords = ()
     partials: bool = True
-    endpoint_ms: _EndpointMs | None = None
+    endpoint_ms: EndpointMs | None = None
     word_timestamps: bool = False
-    start_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    safe_sample: Annotated[int, Meta(ge=0, le=2**53)] = 0
+    start_sample: _Position = 0
+    safe_sample: _Position = 0
 
     @property
     def resume_sample(self) -> int:
@@ -68,17 +60,17 @@ class Configure(msgspec.Struct, frozen=True, kw_only=True, tag="configure", tag_
     """Change the given parameters, from the next utterance or packet on."""
 
     language: str | None | UnsetType = UNSET
-    languages: _Languages | UnsetType = UNSET
-    prompt: _Prompt | None | UnsetType = UNSET
-    endpoint_ms: _EndpointMs | UnsetType = UNSET
+    languages: Languages | UnsetType = UNSET
+    prompt: Prompt | None | UnsetType = UNSET
+    endpoint_ms: EndpointMs | UnsetType = UNSET
     format: Wire | UnsetType = UNSET
-    sample_rate: _RateHz | UnsetType = UNSET
+    sample_rate: RateHz | UnsetType = UNSET
 
 
 class Ack(msgspec.Struct, frozen=True, tag="ack", tag_field="type"):
     """Acknowledge all finals up to this number."""
 
-    result: Annotated[int, Meta(ge=0, le=2**53)]
+    result: _Position
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop", tag_field="type"):
@@ -96,7 +88,7 @@ class Discard(msgspec.Struct, frozen=True):
 class UpdateConfig(Configure, frozen=True, kw_only=True):
     """A ``Configure`` that also changes the hotwords; native clients have no message for it."""
 
-    hotwords: tuple[str, ...] | UnsetType = UNSET
+    hotwords: Hotwords | UnsetType = UNSET
 
 
 SessionCommand = Finalize | Keepalive | Configure | Ack | Stop | Flush | Discard

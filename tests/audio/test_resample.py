@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.audio.resample import MAX_RATE_HZ, MIN_RATE_HZ, Resampler, resample
+from auricle.audio.resample import Resampler, resample
 from auricle.errors import BadRequest
+from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.types import Pcm16
 from tests.support.clips import CLIPS
 

@@ -19,14 +19,10 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
+from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.framing import MAX_PACKET_BYTES
 from auricle.protocol.native import stream as native
-from auricle.protocol.native.stream import (
-    MAX_TEXT_BYTES,
-    decode_command,
-    decode_event,
-    encode_event,
-)
+from auricle.protocol.native.stream import decode_command, decode_event, encode_event
 from auricle.server.api.native.stream import START_S
 from auricle.server.live.outbox import MAX_EVENTS
 from auricle.server.net.uvicorn_overrides.websocket import MAX_MESSAGE_BYTES
@@ -132,7 +128,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     told = {name: row[0] for name, row in table("## Limits").items()}
     live, rules = LiveSettings(), EndpointRules()
     assert told["binary message"] == "1 MiB"
-    assert told["text message"] == f"{MAX_TEXT_BYTES // 1024} KiB"
+    assert told["text message"] == f"{MAX_MESSAGE_CHARACTERS // 1024} KiB"
     assert told["connection without a byte"].startswith(f"{live.idle_timeout_s:g} s")
     assert f"for {live.resume_grace_s:g} s" in told["lost session"]
     assert told["sessions"].startswith(f"{live.max_sessions} ")

@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from auricle.protocol.ignored import MAX_OPTIONS, field_beginnings, ignored_options, warning_headers
@@ -28,13 +29,9 @@ def test_there_are_not_too_many() -> None:
 
 
 def test_fields_of_json_are_named_with_the_beginning_of_their_values() -> None:
-    found = field_beginnings(b'{"a": true, "b": "' + b"x" * 100 + b'", "c": {}}')
-    assert found == [("a", "true"), ("b", '"' + "x" * 15), ("c", "{}")]
-
-
-@pytest.mark.parametrize("json", [b'{"\xe8": 1}', b"[]", b"", b'{"a": ' + b"[" * 10_000])
-def test_what_can_not_be_read_names_none(json: bytes) -> None:
-    assert field_beginnings(json) == []
+    fields = {"a": b"true", "b": b'"' + b"x" * 100 + b'"', "c": b"{}"}
+    beginnings = field_beginnings({name: msgspec.Raw(text) for name, text in fields.items()})
+    assert beginnings == [("a", "true"), ("b", '"' + "x" * 15), ("c", "{}")]
 
 
 def test_the_header() -> None:

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import soxr
 
 from auricle.errors import BadRequest
+from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 
 
 def check_rate(rate_hz: int) -> int:

@@ -37,15 +37,8 @@ def ignored_options(given: Iterable[tuple[str, str]], known: Container[str]) -> 
     )
 
 
-def field_beginnings(json: str | bytes | bytearray) -> list[tuple[str, str]]:
-    """Return the field names of a JSON object and the beginnings of their values.
-
-    Returns an empty list if a name is not UTF-8, which parsers that skip unknown fields accept.
-    """
-    try:
-        fields = msgspec.json.decode(json, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return []
+def field_beginnings(fields: Mapping[str, msgspec.Raw]) -> list[tuple[str, str]]:
+    """Return the field names of a JSON object and the beginnings of their values."""
     return [
         (name, bytes(memoryview(raw)[:_BEGINNING_BYTES]).decode(errors="replace"))
         for name, raw in fields.items()

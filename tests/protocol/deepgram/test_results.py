@@ -40,7 +40,7 @@ TWO = (segment(1.0, "And so, my fellow Americans:"), segment(6.0, "Ask not."))
 def answer(query: str = "", segments: tuple[Segment, ...] = TWO, **changes: object) -> Json:
     text = " ".join(segment.text for segment in segments)
     transcript = Transcript(text, "en", 0.98, 11 * SAMPLE_RATE_HZ, segments)
-    return file_body(transcript, parse_listen(parse_qsl(query)), METADATA)
+    return dict(file_body(transcript, parse_listen(parse_qsl(query)), METADATA))
 
 
 @pytest.mark.parametrize(

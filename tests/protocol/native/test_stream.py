@@ -8,16 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from auricle.commands import (
-    MAX_HOTWORDS,
-    MAX_PROMPT_CHARACTERS,
-    Ack,
-    Configure,
-    Finalize,
-    Keepalive,
-    Stop,
-    StreamParameters,
-)
+from auricle.commands import Ack, Configure, Finalize, Keepalive, Stop, StreamParameters
 from auricle.errors import BadRequest
 from auricle.events import (
     AudioProgress,
@@ -34,8 +25,8 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
+from auricle.limits import MAX_HOTWORDS, MAX_MESSAGE_CHARACTERS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.native.stream import (
-    MAX_TEXT_BYTES,
     Command,
     Resume,
     Start,
@@ -276,9 +267,9 @@ def test_what_is_not_a_clients_message_is_refused(text: str | bytes) -> None:
 
 
 def test_text_is_bounded() -> None:
-    padding = " " * (MAX_TEXT_BYTES - len('{"type":"stop"}'))
+    padding = " " * (MAX_MESSAGE_CHARACTERS - len('{"type":"stop"}'))
     assert decode_command('{"type":"stop"}' + padding) == Stop()
-    with pytest.raises(BadRequest, match="at most 65536 bytes"):
+    with pytest.raises(BadRequest, match="at most 262144 characters"):
         decode_command('{"type":"stop"} ' + padding)
 
 

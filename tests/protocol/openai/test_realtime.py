@@ -16,12 +16,9 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
+from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.dialect import Companded, End, Law, Reply, Step
-from auricle.protocol.openai.realtime import (
-    MAX_EVENT_CHARACTERS,
-    SLICE_CHARACTERS,
-    RealtimeDialect,
-)
+from auricle.protocol.openai.realtime import SLICE_CHARACTERS, RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig
 
 pytestmark = pytest.mark.unit
@@ -222,7 +219,7 @@ def test_events_that_make_no_sense(text: str, code: str, param: str | None) -> N
 
 def test_events_without_audio_are_bounded_and_nothing_of_them_is_told_again() -> None:
     line = Line()
-    text = json.dumps({"type": "words", "event_id": "x" * 5000, "y": "z" * MAX_EVENT_CHARACTERS})
+    text = json.dumps({"type": "words", "event_id": "x" * 5000, "y": "z" * MAX_MESSAGE_CHARACTERS})
     (reply,) = line.say(text)
     assert isinstance(reply, Reply)
     assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
@@ -231,9 +228,9 @@ def test_events_without_audio_are_bounded_and_nothing_of_them_is_told_again() ->
 
 def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
     line = Line()
-    append = {"type": "input_audio_buffer.append", "audio": "AAAA" * MAX_EVENT_CHARACTERS}
+    append = {"type": "input_audio_buffer.append", "audio": "AAAA" * MAX_MESSAGE_CHARACTERS}
     assert all(isinstance(step, bytes) for step in line.say(json.dumps(append)))
-    (reply,) = line.say(json.dumps(append | {"event_id": "x" * MAX_EVENT_CHARACTERS}))
+    (reply,) = line.say(json.dumps(append | {"event_id": "x" * MAX_MESSAGE_CHARACTERS}))
     assert isinstance(reply, Reply)
     assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
 

@@ -5,14 +5,9 @@ import pytest
 from msgspec import UNSET
 
 from auricle.events import Wire
+from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.dialect import Law
-from auricle.protocol.openai.realtime_config import (
-    MAX_KEYWORDS,
-    MAX_PROMPT_CHARACTERS,
-    ConfigError,
-    RealtimeConfig,
-    decode_session,
-)
+from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
 
 pytestmark = pytest.mark.unit
 
@@ -181,7 +176,7 @@ def test_what_we_cannot_do_is_taken_silently() -> None:
             "string_above_max_length",
         ),
         (
-            of_input(transcription={"keywords": ["x"] * (MAX_KEYWORDS + 1)}),
+            of_input(transcription={"keywords": ["x"] * (MAX_HOTWORDS + 1)}),
             "audio.input.transcription.keywords",
             "array_above_max_length",
         ),

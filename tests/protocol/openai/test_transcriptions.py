@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from auricle.errors import BadRequest
+from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.protocol.openai.transcriptions import (
-    MAX_KEYWORDS,
-    MAX_PROMPT_CHARACTERS,
     Format,
     SpeechRequest,
     delta_event,
@@ -162,7 +161,7 @@ def test_times_are_looked_for_only_where_they_can_be_told(named: Format) -> None
         ("languages", "klingon"),
         ("stream", "maybe"),
         ("keywords", "x" * 101),
-        ("keywords", ["x"] * (MAX_KEYWORDS + 1)),
+        ("keywords", ["x"] * (MAX_HOTWORDS + 1)),
     ],
 )
 def test_a_field_that_can_not_be_used_is_named(field: str, value: str | list[str]) -> None:

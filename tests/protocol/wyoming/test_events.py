@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auricle.commands import MAX_HOTWORDS, Stop, StreamParameters, UpdateConfig
+from auricle.commands import Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
 from auricle.events import (
     AudioProgress,
@@ -19,6 +19,7 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES
+from auricle.limits import MAX_HOTWORDS
 from auricle.protocol.dialect import End, Reply, Step
 from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent

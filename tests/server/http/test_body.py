@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 
 import anyio
-import msgspec
 import pytest
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
@@ -12,7 +11,6 @@ from auricle.server.http.body import (
     body_chunks,
     check_length,
     content_length,
-    parse_json,
     read_body,
 )
 
@@ -86,23 +84,3 @@ async def test_a_client_that_hangs_up_is_told_apart() -> None:
 
     with pytest.raises(ClientDisconnect):
         await read_body(receive, max_bytes=10, pause_s=5)
-
-
-class Expiry(msgspec.Struct):
-    seconds: int = 60
-
-
-def test_a_small_body_of_json_may_be_empty_and_hold_more_than_is_read() -> None:
-    assert parse_json(b"", Expiry) == Expiry(60)
-    assert parse_json(bytearray(b'{"seconds": 5, "new": []}'), Expiry) == Expiry(5)
-    assert parse_json(b'{"seconds": 5.0}', Expiry, strict=False) == Expiry(5)
-
-
-@pytest.mark.parametrize(
-    "body",
-    [b"{", b"[]", b"\xff", b'{"seconds": "a"}', b'{"seconds": 5.5}', b'{"new": ' + b"[" * 100_000],
-    ids=lambda body: repr(body[:20]),
-)
-def test_what_is_not_the_json_that_was_expected_is_refused(body: bytes) -> None:
-    with pytest.raises(BadRequest):
-        parse_json(body, Expiry)

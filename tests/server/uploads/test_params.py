@@ -4,6 +4,7 @@ import pytest
 from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
+from auricle.protocol.fields import convert
 from auricle.server.uploads.params import AUDIO_FORMATS, Fields, check, parse_query
 from auricle.types import Options, Task
 
@@ -20,7 +21,8 @@ def test_everything_has_a_default() -> None:
 
 def test_null_is_the_same_as_leaving_a_field_out() -> None:
     nothing = Fields(job_id="a")
-    assert check(Fields(job_id="a", beam_size=None, task=None, hotwords=None)) == check(nothing)
+    fields = {"job_id": "a", "beam_size": None, "task": None, "hotwords": None}
+    assert check(convert(fields, Fields, "body")) == check(nothing)
 
 
 def test_all_fields_arrive() -> None:
@@ -34,7 +36,7 @@ def test_all_fields_arrive() -> None:
             task="translate",
             beam_size=1,
             initial_prompt="Glossary",
-            hotwords=["Auricle"],
+            hotwords=("Auricle",),
             condition_on_previous_text=True,
             word_timestamps=True,
             max_wait_s=2.5,
@@ -49,8 +51,8 @@ def test_all_fields_arrive() -> None:
     assert ask.condition_on_previous_text
 
 
-@pytest.mark.parametrize("named", ["auto", "AUTO", "", None])
-def test_the_language_is_detected_unless_named(named: str | None) -> None:
+@pytest.mark.parametrize("named", ["auto", "AUTO", ""])
+def test_the_language_is_detected_unless_named(named: str) -> None:
     assert check(Fields(language=named)).options.language is None
 
 
@@ -102,7 +104,7 @@ BAD = [
 @pytest.mark.parametrize("fields", BAD, ids=lambda fields: str(fields)[:40])
 def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(BadRequest) as caught:
-        check(Fields(**fields))
+        check(convert(fields, Fields, "body"))
     assert next(iter(fields)) in str(caught.value)
 
 

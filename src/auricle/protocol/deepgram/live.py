@@ -41,6 +41,7 @@ from auricle.events import (
     SwitchFormat,
     Wire,
 )
+from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.protocol.deepgram import query as asks
 from auricle.protocol.deepgram.query import Listen, check_hotwords
 from auricle.protocol.deepgram.results import (
@@ -54,7 +55,7 @@ from auricle.protocol.deepgram.results import (
 )
 from auricle.protocol.detect import AudioFormat, detect
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
-from auricle.protocol.native.stream import MAX_TEXT_BYTES
+from auricle.protocol.fields import check_length, decode_json
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -108,7 +109,6 @@ class _Message(msgspec.Struct):
     keyterms: list[str] | None = None
 
 
-_messages = msgspec.json.Decoder(_Message)
 _HOW_TO_ASK = (
     "Invalid text message; send JSON with type KeepAlive, Finalize, CloseStream or Configure. "
     "keyterms must be a list of strings."
@@ -168,12 +168,11 @@ class DeepgramDialect:
         Raises:
             BadRequest: The message is invalid.
         """
-        if len(text) > MAX_TEXT_BYTES:
-            raise BadRequest(f"Text message is too long; send at most {MAX_TEXT_BYTES} bytes.")
+        check_length(text)
         try:
-            message = _messages.decode(text)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            raise BadRequest(_HOW_TO_ASK) from error
+            message = decode_json(text, _Message, "message")
+        except BadRequest:
+            raise BadRequest(_HOW_TO_ASK) from None
         match message.type:
             case "KeepAlive":
                 return (Keepalive(),)
@@ -222,7 +221,7 @@ class DeepgramDialect:
                     return
                 self._law = _WAV_LAWS.get(wav.code)
                 is_known = wav.bits == (8 if self._law else 16) and wav.code in (PCM, *_WAV_LAWS)
-                is_usual = asks.MIN_RATE_HZ <= wav.sample_rate_hz <= asks.MAX_RATE_HZ
+                is_usual = MIN_RATE_HZ <= wav.sample_rate_hz <= MAX_RATE_HZ
                 if not is_known or not is_usual or wav.channels != self._asked.channels:
                     raise AudioError(
                         "Unsupported WAV; use 16-bit PCM or G.711, and channels=2 for stereo."
@@ -418,8 +417,8 @@ class DeepgramDialect:
 
 def _is_message(data: bytes) -> bool:
     try:
-        _messages.decode(data)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        decode_json(data, _Message, "message")
+    except BadRequest:
         return False
     return True
 

@@ -6,14 +6,27 @@ separate channels) are rejected. Messages name the parameter and its valid value
 the value that was sent.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
-from auricle.commands import MAX_HOTWORDS
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
 from auricle.errors import BadRequest
 from auricle.languages import language_choice
-from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS
+from auricle.limits import (
+    DEFAULT_ENDPOINT_MS,
+    MAX_ENDPOINT_MS,
+    MAX_HOTWORD_CHARACTERS,
+    MAX_HOTWORDS,
+    MAX_RATE_HZ,
+    Channels,
+    Language,
+    Languages,
+    RateHz,
+)
+from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
 
 LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "ogg-opus"
@@ -21,17 +34,12 @@ RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
 """Samples without a header: their sample rate must be given."""
 ENCODINGS = (LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS)
 _TELEPHONE_RATE_HZ = 8_000
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 
 MIN_ENDPOINT_MS = 300
 """Minimum, and default. At Deepgram, a silence (10 ms by default) ends a result; here the audio is
 cut, and a cut at a short breath degrades words."""
 MAX_SILENCE_MS = 3_600_000
-
-MAX_HOTWORD_CHARACTERS = 100
-DEFAULT_LANGUAGE = "en"
 MAX_UTT_SPLIT_S = 60.0
-DEFAULT_UTT_SPLIT_S = 0.8  # Deepgram's
 
 _TRUE, _FALSE = frozenset({"true", "1", "yes"}), frozenset({"false", "0", "no", ""})
 _REFUSED = {
@@ -40,12 +48,73 @@ _REFUSED = {
 }
 
 
+class FileQuery(msgspec.Struct, kw_only=True):
+    """The parameters of a file; their types are their validation and OpenAPI schema."""
+
+    encoding: Annotated[
+        str | UnsetType,
+        Meta(
+            description="Encoding of raw audio; omit it for files with a header.",
+            extra_json_schema={"enum": [*sorted(RAW_ENCODINGS), OGG_OPUS]},
+        ),
+    ] = UNSET
+    sample_rate: Annotated[
+        RateHz | UnsetType,
+        Meta(description=f"Sample rate of raw audio, in Hz; required for `{LINEAR16}`."),
+    ] = UNSET
+    channels: Annotated[
+        Channels,
+        Meta(
+            description="Channels: 1, or 2 for a file; they are mixed.",
+            extra_json_schema={"enum": [1, 2]},
+        ),
+    ] = 1
+    language: Annotated[
+        Language,
+        Meta(description="Language code or English name; `multi` or `auto` to detect it."),
+    ] = "en"
+    detect_language: Annotated[
+        Languages,
+        Meta(
+            description="`true` to detect the language, or the languages that detection is "
+            "restricted to."
+        ),
+    ] = ()
+    keyterm: Annotated[
+        tuple[str, ...], Meta(description="Words that the model should favour.")
+    ] = ()
+    keywords: Annotated[
+        tuple[str, ...], Meta(description="As `keyterm`; weights after a colon are ignored.")
+    ] = ()
+    smart_format: Annotated[bool, Meta(description="Add punctuation and paragraphs.")] = False
+    punctuate: Annotated[bool, Meta(description="Add punctuation and capital letters.")] = False
+    paragraphs: Annotated[bool, Meta(description="Return paragraphs and their sentences.")] = False
+    utterances: Annotated[bool, Meta(description="Return utterances, split at silences.")] = False
+    utt_split: Annotated[
+        float,
+        Meta(
+            gt=0, le=MAX_UTT_SPLIT_S, description="Minimum silence between utterances, in seconds."
+        ),
+    ] = 0.8  # Deepgram's
+    tag: Annotated[tuple[str, ...], Meta(description="Tags, returned in the metadata.")] = ()
+
+
+class _Query(FileQuery, kw_only=True):
+    """Also the parameters of a live stream, and those that are rejected."""
+
+    dictation: bool = False
+    interim_results: bool = False
+    multichannel: bool = False
+    vad_events: bool = False
+    endpointing: str = "true"
+    utterance_end_ms: str = "false"
+    redact: tuple[str, ...] = ()
+    callback: tuple[str, ...] = ()
+
+
 _KNOWN = frozenset(
     {
-        *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
-        *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms"),
-        *("vad_events", "punctuate", "smart_format", "dictation", "paragraphs", "utterances"),
-        *("utt_split", "tag", "redact", "callback"),
+        *_Query.__struct_fields__,
         # No warning needed: the loaded model is used, and nothing is stored or billed.
         *("model", "version", "tier", "no_delay", "mip_opt_out", "callback_method"),
     }
@@ -108,39 +177,38 @@ def parse_listen(
     Raises:
         BadRequest: A value is of the wrong type, out of range or not supported.
     """
-    query = _Query(items)
+    items = list(items)
+    encoding = _encoding(items)
+    is_raw = encoding in RAW_ENCODINGS  # otherwise packets and headers define the sample rate
+    used = [(name, text) for name, text in items if is_raw or name != "sample_rate"]
+    query = convert_texts(used, _Query, "query", is_lenient=True)
     for name, why_not in _REFUSED.items():
-        if query.has(name):
+        if _is_enabled(getattr(query, name)):
             raise BadRequest(why_not)
-    encoding = query.text("encoding")
-    if encoding is not None and encoding not in ENCODINGS:
-        raise BadRequest(
-            f"encoding must be one of {', '.join(ENCODINGS)}; omit it for a container."
-        )
-    channels = query.whole("channels", 1, 1, 2)
-    if query.flag("multichannel") and channels != 1:
+    if encoding == LINEAR16 and query.sample_rate is UNSET:
+        raise BadRequest("sample_rate is required with encoding=linear16.")
+    if query.multichannel and query.channels != 1:
         raise BadRequest("multichannel is not supported; omit it to mix the channels.")
-    is_smart = query.flag("smart_format")
-    endpoint_ms = query.endpoint_ms()
+    endpoint_ms = _endpoint_ms(query)
     language, languages = _languages(query)
     return Listen(
         encoding=encoding,
-        sample_rate_hz=_rate_hz(query, encoding),
-        channels=channels,
+        sample_rate_hz=query.sample_rate or (_TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
+        channels=query.channels,
         language=language,
         languages=languages,
         hotwords=_hotwords(query),
-        wants_interim=query.flag("interim_results"),
+        wants_interim=query.interim_results,
         endpoint_ms=default_endpoint_ms if endpoint_ms is None else endpoint_ms,
         tells_endpoints=endpoint_ms is not None,
-        utterance_end_ms=query.silence_ms("utterance_end_ms"),
-        wants_speech_started=query.flag("vad_events"),
-        punctuates=is_smart or query.flag("punctuate") or query.flag("dictation"),
-        wants_paragraphs=is_smart or query.flag("paragraphs"),
-        wants_utterances=query.flag("utterances"),
-        utt_split_s=query.seconds("utt_split", DEFAULT_UTT_SPLIT_S, MAX_UTT_SPLIT_S),
-        tags=query.texts("tag"),
-        warnings=ignored_options(query.items(), _KNOWN),
+        utterance_end_ms=_silence_ms("utterance_end_ms", query.utterance_end_ms),
+        wants_speech_started=query.vad_events,
+        punctuates=query.smart_format or query.punctuate or query.dictation,
+        wants_paragraphs=query.smart_format or query.paragraphs,
+        wants_utterances=query.utterances,
+        utt_split_s=query.utt_split,
+        tags=query.tag,
+        warnings=ignored_options(items, _KNOWN),
     )
 
 
@@ -150,105 +218,63 @@ def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:
     Raises:
         BadRequest: There are too many terms, or one is too long.
     """
-    found = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
-    if len(found) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in found):
+    terms = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+    if len(terms) > MAX_HOTWORDS or any(len(term) > MAX_HOTWORD_CHARACTERS for term in terms):
         raise BadRequest(
             f"Too many or too long keyterms; use at most {MAX_HOTWORDS} keyterm and keywords of at "
             f"most {MAX_HOTWORD_CHARACTERS} characters."
         )
-    return found
+    return terms
 
 
-class _Query:
-    """Query values by name, with typed accessors."""
-
-    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
-        self._values: dict[str, list[str]] = defaultdict(list)
-        for name, value in items:
-            self._values[name].append(value.strip())
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        return ((name, value) for name, values in self._values.items() for value in values)
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        return tuple(value for value in self._values.get(name, ()) if value)
-
-    def text(self, name: str) -> str | None:
-        found = self.texts(name)
-        return found[-1].lower() if found else None
-
-    def has(self, name: str) -> bool:
-        return any(value.lower() not in _FALSE for value in self._values.get(name, ()))
-
-    def flag(self, name: str) -> bool:
-        value = self.text(name) or ""
-        if value not in _TRUE | _FALSE:
-            raise BadRequest(f"{name} must be true or false.")
-        return value in _TRUE
-
-    def whole(self, name: str, default: int, least: int, most: int) -> int:
-        value = self.text(name)
-        if value is None:
-            return default
-        number = int(value) if value.isdecimal() and len(value) < 10 else -1
-        if not least <= number <= most:
-            raise BadRequest(f"{name} must be a whole number from {least} to {most}.")
-        return number
-
-    def silence_ms(self, name: str) -> int | None:
-        """Return a silence in milliseconds, or ``None`` if it is absent or false."""
-        value = self.text(name)
-        if value in (None, "false", "no"):
-            return None
-        return self.whole(name, 0, 0, MAX_SILENCE_MS)
-
-    def endpoint_ms(self) -> int | None:
-        """Return the silence that ends an utterance, or ``None`` if endpointing is off."""
-        if self.text("endpointing") in (None, "true"):
-            return MIN_ENDPOINT_MS
-        given_ms = self.silence_ms("endpointing")
-        if given_ms is None:
-            return None
-        return min(max(given_ms, MIN_ENDPOINT_MS), MAX_ENDPOINT_MS)
-
-    def seconds(self, name: str, default: float, most: float) -> float:
-        value = self.text(name)
-        if value is None:
-            return default
-        try:
-            number = float(value)
-        except ValueError:
-            number = -1.0
-        if not 0 < number <= most:  # also rejects NaN
-            raise BadRequest(f"{name} must be a number of seconds above 0 and at most {most:g}.")
-        return number
+def _encoding(items: Iterable[tuple[str, str]]) -> str | None:
+    texts = [text.strip().lower() for name, text in items if name == "encoding" and text.strip()]
+    if texts and texts[-1] not in ENCODINGS:
+        raise BadRequest(
+            f"encoding must be one of {', '.join(ENCODINGS)}; omit it for a container."
+        )
+    return texts[-1] if texts else None
 
 
-def _rate_hz(query: _Query, encoding: str | None) -> int:
-    if encoding == LINEAR16 and not query.has("sample_rate"):
-        raise BadRequest("sample_rate is required with encoding=linear16.")
-    if encoding in RAW_ENCODINGS:
-        return query.whole("sample_rate", _TELEPHONE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
-    return MAX_RATE_HZ  # unused: packets and headers define it
+def _is_enabled(texts: tuple[str, ...]) -> bool:
+    return any(text.lower() not in _FALSE for text in texts)
+
+
+def _silence_ms(name: str, text: str) -> int | None:
+    """Return a silence in milliseconds, or ``None`` if it is disabled."""
+    if text.lower() in ("false", "no"):
+        return None
+    silence_ms = int(text) if text.isdecimal() and len(text) < 10 else -1
+    if not 0 <= silence_ms <= MAX_SILENCE_MS:
+        raise BadRequest(f"{name} must be a whole number from 0 to {MAX_SILENCE_MS}.")
+    return silence_ms
+
+
+def _endpoint_ms(query: _Query) -> int | None:
+    """Return the silence that ends an utterance, or ``None`` if endpointing is off."""
+    if query.endpointing.lower() == "true":
+        return MIN_ENDPOINT_MS
+    silence_ms = _silence_ms("endpointing", query.endpointing)
+    return None if silence_ms is None else min(max(silence_ms, MIN_ENDPOINT_MS), MAX_ENDPOINT_MS)
 
 
 def _languages(query: _Query) -> tuple[str | None, tuple[str, ...]]:
     """Return the language, or the languages that ``detect_language`` restricts detection to."""
-    if query.has("detect_language"):
-        named = [each for each in query.texts("detect_language") if each.lower() not in _TRUE]
+    if _is_enabled(query.detect_language):
+        named = [text for text in query.detect_language if text.lower() not in _TRUE]
         return language_choice(None, named)
-    return language_choice(query.text("language") or DEFAULT_LANGUAGE, ())
+    return language_choice(query.language, ())
 
 
 def _hotwords(query: _Query) -> tuple[str, ...]:
-    weighed = [value.rpartition(":") for value in query.texts("keywords")]
+    weighed = [value.rpartition(":") for value in query.keywords]
     # `word:-3` means to avoid a word, which is not supported.
     keywords = [
         term if term and _is_number(weight) else f"{term}{colon}{weight}"
         for term, colon, weight in weighed
         if not (term and _is_number(weight) and weight.startswith("-"))
     ]
-    return check_hotwords([*query.texts("keyterm"), *keywords])
+    return check_hotwords([*query.keyterm, *keywords])
 
 
 def _is_number(text: str) -> bool:

@@ -8,7 +8,7 @@ import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 from auricle.protocol.deepgram.query import Listen
 from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
@@ -138,7 +138,14 @@ class Metadata:
         return body | ({"warnings": list(self.warnings)} if self.warnings else {})
 
 
-def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> Json:
+class FileBody(TypedDict):
+    """The response for a file."""
+
+    metadata: Json
+    results: Json
+
+
+def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> FileBody:
     """Return the response for a file."""
     words = [word for segment in transcript.segments for word in segment.words or ()]
     found = alternative(transcript.text, words, punctuates=asked.punctuates)

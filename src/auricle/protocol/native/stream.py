@@ -29,11 +29,10 @@ from auricle.events import (
     WarningCode,
     Wire,
 )
+from auricle.limits import MAX_ID_CHARACTERS
+from auricle.protocol.fields import check_length, convert_texts, decode_json
 from auricle.protocol.ignored import field_beginnings, ignored_options
 from auricle.types import SAMPLE_RATE_HZ, Word
-
-MAX_TEXT_BYTES = 64 * 1024
-"""Maximum size of a client's text message; ample for hotwords and a prompt."""
 
 _WARNING_CODES = frozenset(WarningCode)
 _NO_MESSAGE = (
@@ -52,14 +51,13 @@ class Start(StreamParameters, frozen=True, kw_only=True, tag="start", tag_field=
 class Resume(msgspec.Struct, frozen=True, tag="resume", tag_field="type"):
     """The first text message of a client that resumes a session."""
 
-    session: Annotated[str, Meta(max_length=200)]
-    secret: Annotated[str, Meta(max_length=200)]
+    session: Annotated[str, Meta(max_length=MAX_ID_CHARACTERS)]
+    secret: Annotated[str, Meta(max_length=MAX_ID_CHARACTERS)]
     last_result: Annotated[int, Meta(ge=0, le=2**53)] = 0
 
 
 Command = Start | Resume | Finalize | Keepalive | Configure | Ack | Stop
-
-_commands: msgspec.json.Decoder[Command] = msgspec.json.Decoder(Command)
+_COMMANDS: Any = Command
 
 
 def decode_command(text: str | bytes) -> Command:
@@ -68,12 +66,9 @@ def decode_command(text: str | bytes) -> Command:
     Raises:
         BadRequest: The message is invalid.
     """
-    if len(text) > MAX_TEXT_BYTES:
-        raise BadRequest(f"Text message is too long; send at most {MAX_TEXT_BYTES} bytes.")
-    try:
-        return _commands.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise BadRequest(f"Invalid message: {_reason(error)}.") from error
+    check_length(text)
+    command: Command = decode_json(text, _COMMANDS, "message")
+    return command
 
 
 def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -83,7 +78,8 @@ def ignored_parameters(query: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 def ignored_in_start(text: str) -> tuple[str, ...]:
     """Return a warning for each field of a valid ``start`` message that has no effect."""
-    return ignored_options(field_beginnings(text), _PARAMETERS | {"type"})
+    fields = decode_json(text, dict[str, msgspec.Raw], "message")
+    return ignored_options(field_beginnings(fields), _PARAMETERS | {"type"})
 
 
 def encode_command(command: Command) -> str:
@@ -92,23 +88,12 @@ def encode_command(command: Command) -> str:
 
 
 def parse_query(query: Mapping[str, str]) -> StreamParameters:
-    """Parse stream parameters from a query; lists are comma-separated, flags are 0 or 1.
+    """Parse stream parameters from a query; lists are comma-separated.
 
     Raises:
         BadRequest: A value is out of range or of the wrong type.
     """
-    known = set(StreamParameters.__struct_fields__)
-    given: dict[str, object] = {name: value for name, value in query.items() if name in known}
-    for name in {"hotwords", "languages"} & given.keys():
-        given[name] = [each.strip() for each in query[name].split(",") if each.strip()]
-    try:
-        return msgspec.convert(given, StreamParameters, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid query: {_reason(error)}.") from error
-
-
-def _reason(error: Exception) -> str:
-    return str(error).rstrip(".") if isinstance(error, msgspec.MsgspecError) else "not valid JSON"
+    return convert_texts(query.items(), StreamParameters, "query")
 
 
 def encode_event(event: Event) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from auricle.commands import Discard, Flush
+from auricle.errors import BadRequest
 from auricle.events import (
     Discarded,
     Failed,
@@ -30,7 +31,9 @@ from auricle.events import (
     SpeechEnded,
     SpeechStarted,
 )
+from auricle.limits import MAX_MESSAGE_CHARACTERS
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Reply, Step
+from auricle.protocol.fields import InvalidJson, decode_json
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.protocol.openai.realtime_config import ConfigError, RealtimeConfig, decode_session
 from auricle.protocol.openai.realtime_items import Items, ServerEvent
@@ -40,8 +43,6 @@ IDLE_TIMEOUT_S = 600.0
 
 SLICE_CHARACTERS = 64 * 1024
 """A large message is decoded in slices of about one second of PCM; a multiple of 4."""
-MAX_EVENT_CHARACTERS = 256 * 1024
-"""Maximum length of an event without its audio."""
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
@@ -56,7 +57,7 @@ _EVENTS = (
 )
 
 
-_TOO_LONG = f"Event is too long; send at most {MAX_EVENT_CHARACTERS} characters besides audio."
+_TOO_LONG = f"Event is too long; send at most {MAX_MESSAGE_CHARACTERS} characters besides audio."
 _NOTHING = msgspec.Raw()
 
 
@@ -65,9 +66,6 @@ class _ClientEvent(msgspec.Struct):
     event_id: str | None = None
     audio: msgspec.Raw = _NOTHING
     session: msgspec.Raw = _NOTHING
-
-
-_events = msgspec.json.Decoder(_ClientEvent)
 
 
 class RealtimeDialect:
@@ -94,16 +92,14 @@ class RealtimeDialect:
 
     def receive_text(self, text: str) -> Iterator[Step]:
         """Yield the steps for a client event; errors are sent and never close the connection."""
-        if is_longer_outside_audio(text, MAX_EVENT_CHARACTERS):  # before parsing
+        if is_longer_outside_audio(text, MAX_MESSAGE_CHARACTERS):  # before parsing
             yield self._error("string_above_max_length", _TOO_LONG)
             return
         try:
-            event = _events.decode(text)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-            is_type = isinstance(error, msgspec.ValidationError)
-            reason = str(error).rstrip(".") if is_type else "not valid JSON"
-            code = "invalid_type" if is_type else "invalid_json"
-            yield self._error(code, f"Invalid event: {reason}.")
+            event = decode_json(text, _ClientEvent, "event")
+        except BadRequest as error:
+            code = "invalid_json" if isinstance(error, InvalidJson) else "invalid_type"
+            yield self._error(code, str(error))
             return
         yield from self._do(event, len(text))
 
@@ -115,7 +111,7 @@ class RealtimeDialect:
     def _do(self, event: _ClientEvent, characters: int) -> Iterator[Step]:
         if event.type == "input_audio_buffer.append":
             yield from self._append(event)
-        elif characters > MAX_EVENT_CHARACTERS:
+        elif characters > MAX_MESSAGE_CHARACTERS:
             yield self._error("string_above_max_length", _TOO_LONG, event)
         elif event.type in ("session.update", "transcription_session.update"):
             yield from self._update(event)

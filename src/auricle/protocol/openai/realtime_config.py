@@ -16,13 +16,20 @@ from auricle.commands import StreamParameters, UpdateConfig
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.languages import language_choice
-from auricle.limits import DEFAULT_ENDPOINT_MS, MAX_ENDPOINT_MS, MIN_ENDPOINT_MS
+from auricle.limits import (
+    DEFAULT_ENDPOINT_MS,
+    MAX_ENDPOINT_MS,
+    MAX_HOTWORD_CHARACTERS,
+    MAX_HOTWORDS,
+    MAX_PROMPT_CHARACTERS,
+    MAX_RATE_HZ,
+    MIN_ENDPOINT_MS,
+    MIN_RATE_HZ,
+)
 from auricle.protocol.dialect import Law
+from auricle.protocol.fields import decode_json
 
 PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
-MAX_PROMPT_CHARACTERS = 10_000
-MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
 DEFAULT_MODEL = "whisper-1"
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
@@ -309,11 +316,9 @@ def decode_session(data: bytes | msgspec.Raw) -> SessionFields:
         ConfigError: It is not valid JSON, or a field has the wrong type.
     """
     try:
-        return msgspec.json.decode(data, type=SessionFields)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        is_type = isinstance(error, msgspec.ValidationError)
-        reason = str(error).rstrip(".") if is_type else "not valid JSON"
-        raise ConfigError(f"Invalid session: {reason}.", "session", "invalid_type") from None
+        return decode_json(data, SessionFields, "session")
+    except BadRequest as error:
+        raise ConfigError(str(error), "session", "invalid_type") from None
 
 
 def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
@@ -327,10 +332,10 @@ def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str
 
 
 def _keywords(given: list[str], param: str) -> tuple[str, ...]:
-    if len(given) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in given):
+    if len(given) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in given):
         raise ConfigError(
-            f"Too many or too long keywords; use at most {MAX_KEYWORDS} of at most "
-            f"{MAX_KEYWORD_CHARACTERS} characters.",
+            f"Too many or too long keywords; use at most {MAX_HOTWORDS} of at most "
+            f"{MAX_HOTWORD_CHARACTERS} characters.",
             f"{param}.keywords",
             "array_above_max_length",
         )

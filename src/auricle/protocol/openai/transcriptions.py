@@ -8,14 +8,17 @@ provide are omitted, never invented.
 
 import enum
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
+from msgspec import Meta
 
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGE_NAMES, language_choice
+from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages
+from auricle.protocol.fields import convert_texts, decode_json
 from auricle.protocol.ignored import ignored_options
 from auricle.protocol.subtitle_layout import (
     MAX_LINE_WIDTH,
@@ -27,53 +30,11 @@ from auricle.protocol.subtitle_layout import (
 from auricle.protocol.subtitles import to_srt, to_vtt
 from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Task, Transcript, Word
 
-Fields = Mapping[str, Sequence[str]]
+Texts = Mapping[str, Sequence[str]]
 """Form values by name, in order; ``x[]`` and ``x[y]`` are ``x``."""
 
-FIELDS = frozenset(
-    {
-        "max_line_width",
-        "max_lines",
-        "model",
-        "language",
-        "languages",
-        "prompt",
-        "keywords",
-        "response_format",
-        "temperature",
-        "timestamp_granularities",
-        "stream",
-    }
-)
-"""Fields that have an effect."""
-_KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
-"""Also fields that need no warning: voice detection is always on."""
 
-MODELS = (
-    "whisper-1",
-    "gpt-transcribe",
-    "gpt-4o-transcribe",
-    "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15",
-)
-"""OpenAI's model names; all of them select the loaded model."""
-
-_WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
-_WHISPER_PARTS = _WHISPER_SIZES.union(
-    ("whisper", "openai", "faster", "distil", "en", "1", "v1", "v2", "v3", "v3.5"),
-    ("ggml", "mlx", "ct2", "fp16", "float16", "int8", "4bit", "8bit"),
-)
-
-MAX_PROMPT_CHARACTERS = 10_000
-"""The model uses only the end, about 1000 characters, as at OpenAI."""
-MAX_KEYWORDS, MAX_KEYWORD_CHARACTERS = 500, 100
-
-FRAMES_PER_SECOND = 100
-"""Whisper's frames, the unit of ``seek``."""
-UNKNOWN_LANGUAGE = "unknown"
-"""Language of audio without speech if the request names none."""
-
-_TRUE, _FALSE = ("true", "1", "yes"), ("false", "0", "no", "")
+_LISTS = ("languages", "keywords", "timestamp_granularities")
 
 
 class Format(enum.StrEnum):
@@ -98,6 +59,76 @@ class Format(enum.StrEnum):
     def has_times(self) -> bool:
         """Whether the response contains times."""
         return self not in (Format.JSON, Format.TEXT)
+
+
+class Form(
+    msgspec.Struct,
+    kw_only=True,
+    rename={name: f"{name}[]" for name in _LISTS},
+):
+    """The fields that have an effect; their types are their validation and OpenAPI schema."""
+
+    model: Annotated[str, Meta(description="Any name, unless the server checks model names.")] = ""
+    language: Annotated[
+        Language, Meta(description="Language code or English name; detected if omitted.")
+    ] = ""
+    languages: Annotated[
+        Languages, Meta(description="Languages that detection is restricted to.")
+    ] = ()
+    prompt: Annotated[
+        str, Meta(description="Text that the model treats as preceding the audio.")
+    ] = ""
+    keywords: Annotated[Hotwords, Meta(description="Words that the model should favour.")] = ()
+    response_format: Annotated[str, Meta(extra_json_schema={"enum": list(Format)})] = Format.JSON
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0
+    timestamp_granularities: Annotated[
+        tuple[Annotated[str, Meta(extra_json_schema={"enum": ["word", "segment"]})], ...],
+        Meta(description="Only for `verbose_json`."),
+    ] = ()
+    max_line_width: Annotated[
+        int,
+        Meta(
+            ge=MIN_LINE_WIDTH,
+            le=MAX_LINE_WIDTH,
+            description="Only for `srt` and `vtt`; East Asian characters count twice.",
+        ),
+    ] = USUAL.max_line_width
+    max_lines: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_LINES,
+            description="Only for `srt` and `vtt`: maximum lines of a subtitle.",
+        ),
+    ] = USUAL.max_lines
+    stream: Annotated[bool, Meta(description="Return an event stream (transcriptions only).")] = (
+        False
+    )
+
+
+FIELDS = frozenset(Form.__struct_fields__)
+_KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
+"""Also fields that need no warning: voice detection is always on."""
+
+MODELS = (
+    "whisper-1",
+    "gpt-transcribe",
+    "gpt-4o-transcribe",
+    "gpt-4o-mini-transcribe",
+    "gpt-4o-mini-transcribe-2025-12-15",
+)
+"""OpenAI's model names; all of them select the loaded model."""
+
+_WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
+_WHISPER_PARTS = _WHISPER_SIZES.union(
+    ("whisper", "openai", "faster", "distil", "en", "1", "v1", "v2", "v3", "v3.5"),
+    ("ggml", "mlx", "ct2", "fp16", "float16", "int8", "4bit", "8bit"),
+)
+
+FRAMES_PER_SECOND = 100
+"""Whisper's frames, the unit of ``seek``."""
+UNKNOWN_LANGUAGE = "unknown"
+"""Language of audio without speech if the request names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,147 +169,91 @@ def is_whisper_name(name: str) -> bool:
     return parts <= _WHISPER_PARTS and not parts.isdisjoint(_WHISPER_SIZES | {"whisper"})
 
 
-def read_form(fields: Fields, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
+def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
     """Parse a form.
 
     Args:
-        fields: The fields that have an effect.
+        texts: The texts of the fields that have an effect.
         task: The task of the endpoint.
         unread: Names of other fields, and the beginnings of their values.
 
     Raises:
         BadRequest: A field is invalid; the error names it.
     """
-    response_format = _format(fields)
-    granularities = _granularities(fields)
-    temperature = _temperature(fields)
-    is_streamed = task is Task.TRANSCRIBE and _is_streamed(fields)
-    language, languages = _languages(fields)
+    form = convert_texts(_items(texts), Form, "form", is_lenient=True)
+    response_format = _format(form)
+    if not {"word", "segment"}.issuperset(form.timestamp_granularities):
+        raise BadRequest(
+            "timestamp_granularities must be `word` or `segment`.", "timestamp_granularities"
+        )
+    is_streamed = task is Task.TRANSCRIBE and form.stream
+    has_words = response_format in (Format.SRT, Format.VTT) or (
+        response_format is Format.VERBOSE_JSON and "word" in form.timestamp_granularities
+    )
+    language, languages = _languages(form)
     return SpeechRequest(
-        model=_last(fields, "model"),
+        model=form.model,
         options=Options(
             language=language,
             languages=languages,
             task=task,
-            initial_prompt=_last(fields, "prompt")[-MAX_PROMPT_CHARACTERS:] or None,
-            hotwords=_keywords(fields),
-            word_timestamps=not is_streamed
-            and (
-                response_format in (Format.SRT, Format.VTT)
-                or (response_format is Format.VERBOSE_JSON and "word" in granularities)
-            ),
+            initial_prompt=form.prompt[-MAX_PROMPT_CHARACTERS:] or None,
+            hotwords=form.keywords,
+            word_timestamps=has_words and not is_streamed,
             sentence_times=response_format.has_times and not is_streamed,
         ),
         format=response_format,
-        has_segments="segment" in granularities or not granularities,
+        has_segments="segment" in form.timestamp_granularities or not form.timestamp_granularities,
         is_streamed=is_streamed,
-        warnings=_warnings(_last(fields, "model"), temperature, unread),
-        limits=SubtitleLimits(
-            _number(fields, "max_line_width", USUAL.max_line_width, MIN_LINE_WIDTH, MAX_LINE_WIDTH),
-            _number(fields, "max_lines", USUAL.max_lines, 1, MAX_LINES),
-        ),
+        warnings=_warnings(form, unread),
+        limits=SubtitleLimits(form.max_line_width, form.max_lines),
     )
 
 
-def _warnings(model: str, temperature: float, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    found = list(ignored_options(unread, _KNOWN))
-    if temperature:
-        found.append("temperature has no effect; decoding starts at 0 and raises it if needed.")
-    if "diarize" in model:
-        found.append("Speaker diarization is not supported with any model.")
-    return tuple(found)
+def _warnings(form: Form, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    warnings = list(ignored_options(unread, _KNOWN))
+    if form.temperature:
+        warnings.append("temperature has no effect; decoding starts at 0 and raises it if needed.")
+    if "diarize" in form.model:
+        warnings.append("Speaker diarization is not supported with any model.")
+    return tuple(warnings)
 
 
-def _number(fields: Fields, name: str, usual: int, least: int, most: int) -> int:
-    value = _last(fields, name)
-    if not value:
-        return usual
-    if not (value.isascii() and value.isdigit() and len(value) < 10):
-        raise BadRequest(f"{name} must be a whole number.", name)
-    if not least <= int(value) <= most:
-        raise BadRequest(f"{name} must be from {least} to {most}.", name)
-    return int(value)
+def _items(texts: Texts) -> Iterator[tuple[str, str]]:
+    """Yield names and texts; a list may be repeated fields, a JSON array, or have commas."""
+    for name, values in texts.items():
+        for value in values:
+            if name not in _LISTS:
+                yield name, value
+            elif value.lstrip().startswith("["):
+                try:
+                    yield from ((name, text) for text in decode_json(value, list[str], name))
+                except BadRequest:
+                    raise BadRequest(f"{name} must be a list of strings.", name) from None
+            else:
+                yield from ((name, text) for text in value.split(","))
 
 
-def _last(fields: Fields, name: str) -> str:
-    values = fields.get(name, ())
-    return values[-1].strip() if values else ""
-
-
-def _list(fields: Fields, name: str) -> list[str]:
-    """Return the values of a list: repeated fields, a JSON array, or one value with commas."""
-    found: list[str] = []
-    for value in fields.get(name, ()):
-        found += _array(value, name) if value.lstrip().startswith("[") else value.split(",")
-    return [value.strip() for value in found if value.strip()]
-
-
-def _array(value: str, name: str) -> list[str]:
-    try:
-        return msgspec.json.decode(value, type=list[str])
-    except (msgspec.MsgspecError, RecursionError):
-        raise BadRequest(f"{name} must be a list of strings.", name) from None
-
-
-def _format(fields: Fields) -> Format:
-    named = _last(fields, "response_format") or Format.JSON.value
-    if named == "diarized_json":
+def _format(form: Form) -> Format:
+    if form.response_format == "diarized_json":
         raise BadRequest(
             "diarized_json is not supported; this server has no speaker diarization.",
             "response_format",
         )
     try:
-        return Format(named)
+        return Format(form.response_format)
     except ValueError:
         raise BadRequest(
             f"response_format must be one of {', '.join(Format)}.", "response_format"
         ) from None
 
 
-def _granularities(fields: Fields) -> frozenset[str]:
-    found = frozenset(_list(fields, "timestamp_granularities"))
-    if not found <= {"word", "segment"}:
-        raise BadRequest(
-            "timestamp_granularities must be `word` or `segment`.", "timestamp_granularities"
-        )
-    return found
-
-
-def _temperature(fields: Fields) -> float:
-    try:
-        given = float(_last(fields, "temperature") or 0)
-    except ValueError:
-        given = -1.0
-    if not 0 <= given <= 1:  # also rejects NaN
-        raise BadRequest("temperature must be a number from 0 to 1.", "temperature")
-    return given
-
-
-def _languages(fields: Fields) -> tuple[str | None, tuple[str, ...]]:
+def _languages(form: Form) -> tuple[str | None, tuple[str, ...]]:
     """Return the requested language, or the languages that detection is restricted to."""
-    named, possible = _last(fields, "language"), _list(fields, "languages")
     try:
-        return language_choice(named, possible)
+        return language_choice(form.language, form.languages)
     except BadRequest as error:
-        raise BadRequest(str(error), "language" if named else "languages") from None
-
-
-def _keywords(fields: Fields) -> tuple[str, ...]:
-    words = tuple(_list(fields, "keywords"))
-    if len(words) > MAX_KEYWORDS or any(len(word) > MAX_KEYWORD_CHARACTERS for word in words):
-        raise BadRequest(
-            f"Too many or too long keywords; use at most {MAX_KEYWORDS} of at most "
-            f"{MAX_KEYWORD_CHARACTERS} characters.",
-            "keywords",
-        )
-    return words
-
-
-def _is_streamed(fields: Fields) -> bool:
-    named = _last(fields, "stream").lower()
-    if named not in _TRUE + _FALSE:
-        raise BadRequest("stream must be `true` or `false`.", "stream")
-    return named in _TRUE
+        raise BadRequest(str(error), "language" if form.language else "languages") from None
 
 
 def encode_answer(
@@ -398,15 +373,44 @@ def _event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + msgspec.json.encode(data) + b"\n\n"
 
 
-def error_fields(
-    message: str, *, status: int, code: str, param: str | None = None
-) -> dict[str, Any]:
+class ErrorFields(TypedDict):
+    """The ``error`` object of a response."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorResponse(TypedDict):
+    """The JSON body of an error response."""
+
+    error: ErrorFields
+
+
+class Model(TypedDict):
+    """A model object."""
+
+    id: str
+    object: str
+    created: int
+    owned_by: str
+
+
+class Models(TypedDict):
+    """A list of models."""
+
+    object: str
+    data: list[Model]
+
+
+def error_fields(message: str, *, status: int, code: str, param: str | None = None) -> ErrorFields:
     """Return the ``error`` object of a response."""
     kind = "invalid_request_error" if status < 500 else "server_error"
     return {"message": message, "type": kind, "param": param, "code": code}
 
 
-def model_fields(name: str, created: int) -> dict[str, Any]:
+def model_fields(name: str, created: int) -> Model:
     """Return a model object for ``/v1/models``.
 
     Args:

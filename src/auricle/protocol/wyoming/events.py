@@ -30,7 +30,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
-from auricle.commands import MAX_HOTWORDS, Stop, StreamParameters, UpdateConfig
+from auricle.commands import Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, BadRequest, RemoteProtocolError, UnsupportedFormat
 from auricle.events import (
     Closed,
@@ -43,13 +43,14 @@ from auricle.events import (
     Wire,
 )
 from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES, language_code
+from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
+from auricle.protocol.fields import convert
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
 from auricle.types import SAMPLE_RATE_HZ
 
 MAX_COMPLAINTS = 10
 """Invalid events after which a connection is closed."""
-MAX_WORD_CHARACTERS = 100
 
 _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
 
@@ -57,9 +58,9 @@ _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-s
 class AudioFormat(msgspec.Struct, frozen=True):
     """The sample format of a chunk; ``width`` is in bytes."""
 
-    rate: Annotated[int, Meta(ge=8000, le=96_000)]
+    rate: RateHz
     width: Annotated[int, Meta(ge=2, le=4)]
-    channels: Annotated[int, Meta(ge=1, le=2)]
+    channels: Channels
 
 
 class Transcribe(msgspec.Struct, frozen=True):
@@ -73,7 +74,7 @@ class Transcribe(msgspec.Struct, frozen=True):
     def hotwords(self) -> tuple[str, ...]:
         """Words to expect: names first, within the limits on number and length."""
         words = [*(self.transcript_names or ()), *(self.transcript_terms or ())]
-        fitting = [word for word in words if 0 < len(word) <= MAX_WORD_CHARACTERS]
+        fitting = [word for word in words if 0 < len(word) <= MAX_HOTWORD_CHARACTERS]
         return tuple(fitting[:MAX_HOTWORDS])
 
 
@@ -191,7 +192,7 @@ class WyomingDialect:
             case "transcribe":
                 yield from self._take_request(event)
             case "audio-start":
-                self._started_with = _given(event)
+                self._started_with = _present(event)
             case "audio-chunk":
                 yield from self._take_chunk(event)
             case "audio-stop":
@@ -201,10 +202,10 @@ class WyomingDialect:
 
     def _take_request(self, event: WyomingEvent) -> Iterable[Step]:
         try:
-            request = msgspec.convert(event.data, Transcribe)
+            request = convert(event.data, Transcribe, "data")
             language = language_code(request.language)
-        except (msgspec.ValidationError, BadRequest) as error:
-            yield self._complain(f"Invalid transcribe event: {str(error).rstrip('.')}.")
+        except BadRequest as error:
+            yield self._complain(f"Invalid transcribe event: {error}")
             return
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
@@ -212,8 +213,8 @@ class WyomingDialect:
 
     def _take_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
-            found = msgspec.convert(self._started_with | _given(event), AudioFormat)
-        except msgspec.ValidationError as error:
+            found = convert(self._started_with | _present(event), AudioFormat, "audio format")
+        except BadRequest as error:
             raise UnsupportedFormat(
                 "Unsupported audio format; use PCM with rate 8000 to 96000, width 2, 3 or 4, and "
                 "1 or 2 channels."
@@ -366,7 +367,7 @@ class _Words:
         return pack_event("transcript-start", {} if language is None else {"language": language})
 
 
-def _given(event: WyomingEvent) -> dict[str, Any]:
+def _present(event: WyomingEvent) -> dict[str, Any]:
     return {name: value for name, value in event.data.items() if value is not None}
 
 

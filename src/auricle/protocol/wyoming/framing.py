@@ -9,12 +9,13 @@ Only the type is required. Lengths are checked before their data is read, so tha
 make the server buffer more than one event of maximum size.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-from auricle.errors import RemoteProtocolError, TooLarge
+from auricle.errors import BadRequest, RemoteProtocolError, TooLarge
+from auricle.protocol.fields import decode_json
 
 MAX_LINE_BYTES = 64 * 1024
 MAX_DATA_BYTES = 64 * 1024
@@ -39,8 +40,7 @@ class WyomingEvent(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
 
-_read_header = msgspec.json.Decoder(_Header).decode
-_read_data = msgspec.json.Decoder(dict[str, Any]).decode
+_Part = TypeVar("_Part")
 
 
 class EventFramer:
@@ -74,7 +74,7 @@ class EventFramer:
         self._header = None
         data = header.data or {}
         if data_bytes:
-            data = data | _parsed(_read_data, taken[:data_bytes])
+            data = data | _parsed(taken[:data_bytes], dict[str, Any])
         return WyomingEvent(header.type, data, taken[data_bytes:])
 
     def _next_header(self) -> _Header | None:
@@ -87,7 +87,7 @@ class EventFramer:
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched_bytes = 0
-        header: _Header = _parsed(_read_header, line)
+        header = _parsed(line, _Header)
         if (header.data_length or 0) > MAX_DATA_BYTES:
             raise TooLarge(f"data_length must be at most {MAX_DATA_BYTES}.")
         if (header.payload_length or 0) > MAX_PAYLOAD_BYTES:
@@ -97,10 +97,10 @@ class EventFramer:
         return header
 
 
-def _parsed(read: Any, text: bytes) -> Any:
+def _parsed(text: bytes, into: type[_Part]) -> _Part:
     try:
-        return read(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        return decode_json(text, into, "event")
+    except BadRequest as error:
         raise RemoteProtocolError(
             "Invalid Wyoming event; send a line with a JSON object that has a `type`."
         ) from error

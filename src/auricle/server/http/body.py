@@ -2,10 +2,8 @@
 
 import time
 from collections.abc import AsyncIterator
-from typing import TypeVar
 
 import anyio
-import msgspec
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
@@ -16,8 +14,6 @@ MIN_BYTES_PER_S = 1000
 """Minimum average rate of a body, after one pause: a slower one occupies a slot for too long."""
 
 _MB = 1_000_000
-
-_Fields = TypeVar("_Fields")
 
 
 def content_length(headers: Headers) -> int | None:
@@ -90,22 +86,3 @@ async def read_body(receive: Receive, *, max_bytes: int, pause_s: float) -> byte
     async for chunk in body_chunks(receive, max_bytes=max_bytes, pause_s=pause_s):
         body += chunk
     return body
-
-
-def parse_json(body: bytes | bytearray, fields: type[_Fields], *, strict: bool = True) -> _Fields:
-    """Return the fields of a small JSON body, which may be empty.
-
-    Args:
-        body: The whole body.
-        fields: The struct to decode it into.
-        strict: ``False`` accepts 30.0 and "30" as 30.
-
-    Raises:
-        BadRequest: The body is not JSON, or a field has the wrong type.
-    """
-    try:
-        return msgspec.json.decode(body or b"{}", type=fields, strict=strict)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid body: {str(error).rstrip('.')}.") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        raise BadRequest("Invalid body: it is not JSON.") from None

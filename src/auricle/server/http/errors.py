@@ -8,7 +8,7 @@ errors caused by the request or by load, a message that says what to do. Any oth
 import http
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 import msgspec
 import structlog
@@ -53,7 +53,22 @@ _MAX_FRAMES = 12
 _log = structlog.get_logger("auricle.server")
 
 
-def error_body(error: BaseException) -> dict[str, object]:
+class ErrorBody(TypedDict):
+    """An error in the native format."""
+
+    code: str
+    message: str
+    retryable: bool
+    retry_after_s: int | None
+
+
+class ErrorResponse(TypedDict):
+    """The JSON body of an error response in the native format."""
+
+    error: ErrorBody
+
+
+def error_body(error: BaseException) -> ErrorBody:
     """Return the value of ``error`` in the JSON body for an error."""
     if not isinstance(error, CLIENT_VISIBLE_ERRORS):
         return {
@@ -104,7 +119,7 @@ def error_response(error: BaseException) -> Response:
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(
-        msgspec.json.encode({"error": error_body(error)}),
+        msgspec.json.encode(ErrorResponse(error=error_body(error))),
         status,
         headers,
         media_type="application/json",

@@ -1,15 +1,12 @@
-"""OpenAPI schemas of the responses that many routes share, and of authentication."""
+"""OpenAPI, generated from the types that validate requests and shape responses."""
 
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 Schema = dict[str, Any]
 Answers = dict[int | str, dict[str, Any]]
-
-TEXT: Schema = {"type": "string"}
-TEXT_OR_NONE: Schema = {"type": ["string", "null"]}
-NUMBER: Schema = {"type": "number"}
-WHOLE: Schema = {"type": "integer"}
 
 _MEANINGS = {
     400: "Invalid request: JSON, types, ranges, or an unknown language or task.",
@@ -31,38 +28,65 @@ _ALWAYS = (421, 429, 500, 503)
 KEYED = (401, 403)
 POSTED = (400, *KEYED, 413)
 
-
-def fields(**properties: Schema) -> Schema:
-    """Return the schema of an object with these required fields; more may be added later."""
-    return {"type": "object", "properties": properties, "required": list(properties)}
+_OF_CLASSES = ("title", "description")
+"""Keys with the names and docstrings of classes, which are for the server's developers."""
 
 
-NATIVE_ERROR = fields(
-    error=fields(
-        code=TEXT,
-        message=TEXT,
-        retryable={"type": "boolean"},
-        retry_after_s={"type": ["integer", "null"]},
-    )
-)
-OPENAI_ERROR = fields(error=fields(message=TEXT, type=TEXT, param=TEXT_OR_NONE, code=TEXT))
-DEEPGRAM_ERROR = fields(err_code=TEXT, err_msg=TEXT, request_id=TEXT, code=TEXT)
+def schema_of(shape: Any) -> Schema:
+    """Return the schema of a type, with the schemas of its parts in place."""
+    (schema,), parts = msgspec.json.schema_components((shape,), ref_template="{name}")
+    inlined: Schema = _inlined(schema, parts)
+    return inlined
 
 
-def answer(description: str, schema: Schema, media_type: str = "application/json") -> Schema:
-    """Return the OpenAPI description of a response."""
-    return {"description": description, "content": {media_type: {"schema": schema}}}
+def _inlined(schema: Any, parts: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list | tuple):
+        return [_inlined(each, parts) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if (name := schema.get("$ref")) is not None:
+        part = {key: value for key, value in parts[name].items() if key not in _OF_CLASSES}
+        others = {key: value for key, value in schema.items() if key != "$ref"}
+        return _inlined(part, parts) | others
+    inlined = {key: _inlined(value, parts) for key, value in schema.items()}
+    if inlined.pop("multipleOf", None) == 1:
+        inlined["type"] = "integer"
+    return inlined
 
 
-def refusals(error: Schema, *statuses: int) -> Answers:
+def answer(description: str, shape: Any, media_type: str = "application/json") -> Schema:
+    """Return the OpenAPI description of a response, whose body has the shape of a type."""
+    return {"description": description, "content": {media_type: {"schema": schema_of(shape)}}}
+
+
+def refusals(error: Any, *statuses: int) -> Answers:
     """Return the OpenAPI descriptions of these error statuses and of the common ones."""
     listed = sorted({*statuses, *_ALWAYS})
     return {status: answer(_MEANINGS[status], error) for status in listed}
 
 
-def json_body(schema: Schema) -> dict[str, Any]:
+def json_body(fields: Any) -> dict[str, Any]:
     """Return the OpenAPI description of an optional JSON body."""
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    return {"requestBody": {"content": {"application/json": {"schema": schema_of(fields)}}}}
+
+
+def query_parameters(fields: Any, note: str = "") -> list[Schema]:
+    """Return the OpenAPI description of a query string; ``note`` is added to each parameter."""
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "description": f"{schema.pop('description')}{note}",
+            "schema": schema,
+        }
+        for name, schema in schema_of(fields)["properties"].items()
+    ]
+
+
+def audio_bodies() -> dict[str, Any]:
+    """Return the OpenAPI description of a body that is the audio itself."""
+    content = {"schema": {"type": "string", "format": "binary"}}
+    return {"audio/*": content, "application/octet-stream": content}
 
 
 _SCHEMES: Mapping[str, Schema] = {

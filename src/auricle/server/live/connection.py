@@ -103,9 +103,9 @@ def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
     """Return the event that reports an error to a client."""
     body = error_body(error)
     return Failed(
-        code=str(body["code"]),
-        message=str(body["message"]),
-        retryable=bool(body["retryable"]),
+        code=body["code"],
+        message=body["message"],
+        retryable=body["retryable"],
         retry_after_s=retry_after_s(error) if after_s is None else after_s,
     )
 

@@ -31,7 +31,8 @@ from starlette.responses import Response
 
 from auricle import __version__ as _VERSION
 from auricle.server.access.keyring import Keyring
-from auricle.server.http.openapi import NATIVE_ERROR, TEXT, answer, refusals
+from auricle.server.http.errors import ErrorResponse
+from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS
 from auricle.server.telemetry.live_metrics import NODE_BUCKETS_S, LiveMetrics
@@ -234,7 +235,7 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
     "/metrics",
     summary="Prometheus metrics",
     response_class=Response,
-    responses={200: answer("All metrics.", TEXT, "text/plain"), **refusals(NATIVE_ERROR)},
+    responses={200: answer("All metrics.", str, "text/plain"), **refusals(ErrorResponse)},
 )
 async def get_metrics(request: Request) -> Response:
     """Return all metrics in Prometheus' text format; those per client only to the operator."""

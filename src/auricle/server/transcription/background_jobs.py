@@ -68,7 +68,7 @@ async def _run(
     finally:  # log every accepted job, however it ended
         server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # no effect if it ended
         if record.error is not None:
-            log.code = str(record.error["code"])
+            log.code = record.error["code"]
         duration_ms = round((time.monotonic() - began_at) * 1000, 1)
         _log.info("job", state=record.state.value, duration_ms=duration_ms, **log.line())
 

@@ -1,11 +1,76 @@
 """Response bodies of the native API."""
 
+from typing import Annotated, NotRequired, TypedDict
+
 import msgspec
+from msgspec import Meta
 from starlette.responses import Response
 
 from auricle.languages import improbable_language
 from auricle.protocol.gaps import gap_reason
+from auricle.server.http.errors import ErrorBody
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
+
+_Seconds = Annotated[float, Meta(description="In seconds.")]
+
+
+class WordBody(TypedDict):
+    """A word of a segment."""
+
+    start: _Seconds
+    end: _Seconds
+    word: str
+    probability: float
+
+
+class SegmentBody(TypedDict):
+    """A segment of a transcript."""
+
+    start: _Seconds
+    end: _Seconds
+    text: str
+    language: str | None
+    words: list[WordBody] | None
+
+
+class GapBody(TypedDict):
+    """Audio without a transcript."""
+
+    start: _Seconds
+    end: _Seconds
+    code: str
+    reason: str
+
+
+class GapsBody(ErrorBody):
+    """The error of a transcript with gaps."""
+
+    gaps: list[GapBody]
+
+
+class TimingBody(TypedDict):
+    """Times that the transcript took, in milliseconds."""
+
+    decode: float
+    queue: float
+    ipc: float
+    asr: float
+
+
+class TranscriptBody(TypedDict):
+    """The response body of ``POST /utterance``."""
+
+    job_id: str
+    trace_id: str
+    text: str
+    language: str | None
+    language_probability: float
+    duration_ms: int
+    segments: list[SegmentBody]
+    timing_ms: TimingBody
+    attempts: int
+    error: GapsBody | None
+    warnings: NotRequired[tuple[str, ...]]
 
 
 def transcript_body(
@@ -14,13 +79,13 @@ def transcript_body(
     transcript: Transcript,
     gaps: tuple[Gap, ...] = (),
     warnings: tuple[str, ...] = (),
-) -> dict[str, object]:
+) -> TranscriptBody:
     """Return the JSON body for a transcript.
 
     Gaps are in ``error``; ``warnings`` is present only if there are any.
     """
     timing = transcript.timing
-    body: dict[str, object] = {
+    body: TranscriptBody = {
         "job_id": job_id,
         "trace_id": trace_id,
         "text": transcript.text,
@@ -39,7 +104,9 @@ def transcript_body(
     }
     if doubt := improbable_language(transcript.language, transcript.language_probability):
         warnings = (*warnings, doubt)
-    return body | ({"warnings": warnings} if warnings else {})
+    if warnings:
+        body["warnings"] = warnings
+    return body
 
 
 def json_response(
@@ -49,7 +116,7 @@ def json_response(
     return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
 
-def _segment(segment: Segment) -> dict[str, object]:
+def _segment(segment: Segment) -> SegmentBody:
     return {
         "start": _seconds(segment.start_sample),
         "end": _seconds(segment.end_sample),
@@ -59,7 +126,7 @@ def _segment(segment: Segment) -> dict[str, object]:
     }
 
 
-def _word(word: Word) -> dict[str, object]:
+def _word(word: Word) -> WordBody:
     return {
         "start": _seconds(word.start_sample),
         "end": _seconds(word.end_sample),
@@ -68,7 +135,7 @@ def _word(word: Word) -> dict[str, object]:
     }
 
 
-def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
+def _gaps(gaps: tuple[Gap, ...]) -> GapsBody:
     return {
         "code": gaps[0].code,
         "message": "Some parts of the audio could not be transcribed; see `gaps`.",
@@ -78,7 +145,7 @@ def _gaps(gaps: tuple[Gap, ...]) -> dict[str, object]:
     }
 
 
-def gap_fields(gaps: tuple[Gap, ...]) -> list[dict[str, object]]:
+def gap_fields(gaps: tuple[Gap, ...]) -> list[GapBody]:
     """Return the gaps with their start and end in seconds and their reason."""
     return [
         {

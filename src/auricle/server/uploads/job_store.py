@@ -9,11 +9,13 @@ import enum
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated, TypedDict
 
 import anyio
 import msgspec
 
 from auricle.errors import BadRequest, NotFound, Overloaded
+from auricle.server.http.errors import ErrorBody
 from auricle.types import ClientId
 
 FULL_RETRY_S = 10
@@ -38,6 +40,20 @@ class JobState(enum.StrEnum):
         return self not in (JobState.QUEUED, JobState.RUNNING)
 
 
+class JobBody(TypedDict):
+    """The response body of ``GET /jobs/{id}``."""
+
+    job_id: str
+    trace_id: str
+    state: JobState
+    progress: float
+    text: str
+    result: Annotated[
+        msgspec.Raw | None, msgspec.Meta(extra_json_schema={"type": ["object", "null"]})
+    ]
+    error: ErrorBody | None
+
+
 @dataclass(slots=True)
 class JobRecord:
     """One job as its caller sees it through the API."""
@@ -50,7 +66,7 @@ class JobRecord:
     text: str = ""
     result: bytes | None = None
     """The response as JSON, which is smaller than objects and has a known size."""
-    error: dict[str, object] | None = None
+    error: ErrorBody | None = None
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     finished_at: float | None = None
     is_collected: bool = False
@@ -65,12 +81,12 @@ class JobRecord:
         """Return the job's identifying fields for the log."""
         return {"job_id": self.job_id, "trace_id": self.trace_id, "client": self.client}
 
-    def body(self) -> dict[str, object]:
+    def body(self) -> JobBody:
         """Return the response body of ``GET /jobs/{id}``."""
         return {
             "job_id": self.job_id,
             "trace_id": self.trace_id,
-            "state": self.state.value,
+            "state": self.state,
             "progress": round(self.progress, 4),
             "text": self.text,
             "result": None if self.result is None else msgspec.Raw(self.result),

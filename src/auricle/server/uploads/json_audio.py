@@ -6,11 +6,13 @@ other fields together is checked before parsing.
 """
 
 import binascii
+from typing import Any
 
 import msgspec
 from anyio import to_thread
 
 from auricle.errors import BadRequest
+from auricle.protocol.fields import InvalidJson, convert, decode_json
 from auricle.protocol.ignored import field_beginnings
 from auricle.protocol.json_audio import is_longer_outside_audio
 from auricle.server.uploads.params import JsonRequest, TranscriptionParams, check, ignored_fields
@@ -21,8 +23,6 @@ SLICE_CHARACTERS = 2**20  # a multiple of 4; about 2 ms
 MAX_FIELDS_BYTES = 512 * 1024
 """Maximum size of all fields except audio: the longest prompt and hotwords, with each character
 escaped as ``\\uXXXX``."""
-
-_decoder = msgspec.json.Decoder(JsonRequest)
 
 _NOT_BASE64 = "audio is not valid base64. Send standard base64 (RFC 4648 §4) with padding."
 
@@ -43,15 +43,19 @@ async def parse_payload(body: bytearray) -> tuple[TranscriptionParams, bytes]:
 
 def _parse(body: bytearray) -> tuple[TranscriptionParams, bytes]:
     try:
-        request = _decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid JSON body: {error}.") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        texts = decode_json(body, dict[str, msgspec.Raw], "JSON body")
+        # The audio stays a reference into the body.
+        values = {
+            name: text if name == "audio" else decode_json(text, Any, "JSON body")
+            for name, text in texts.items()
+            if name in JsonRequest.__struct_fields__
+        }
+    except InvalidJson:
         raise BadRequest(
             "The body is not valid JSON. To send raw audio, set `Content-Type: audio/*`."
         ) from None
-    warnings = ignored_fields(field_beginnings(body))
-    return check(request, warnings), _audio(request.audio)
+    request = convert(values, JsonRequest, "JSON body")
+    return check(request, ignored_fields(field_beginnings(texts))), _audio(request.audio)
 
 
 def _audio(raw: msgspec.Raw) -> bytes:

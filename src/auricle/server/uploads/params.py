@@ -1,60 +1,121 @@
-"""Request parameters: fields of a JSON body or query string, validated and converted.
+"""Request parameters: fields of a JSON body or query string, validated and converted."""
 
-Error messages name the field and its allowed values, and never repeat the value that was sent.
-"""
-
-import re
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
+from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ, Hotwords, Language, Languages, Prompt
+from auricle.protocol.fields import convert_texts
+from auricle.protocol.framing import MAX_PACKET_BYTES
 from auricle.protocol.ignored import ignored_options
-from auricle.types import MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
+from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
 AUDIO_FORMATS = ("pcm16", "opus", *CONTAINER_FORMATS, "auto")
 
-MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
 MAX_WAIT_S = 24 * 3600.0
-MAX_PROMPT_CHARACTERS = 10_000
-MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100
-MAX_PACKET_BYTES = 4000
 
-_JOB_ID = re.compile(r"[A-Za-z0-9._~:-]{1,128}")
-_TRACE_ID = re.compile(r"[\x21-\x7e]{1,256}")
+_JOB_ID = r"^[A-Za-z0-9._~:-]{0,128}$(?!\n)"
+_TRACE_ID = r"^[\x21-\x7e]{0,256}$(?!\n)"
 
-Number = int | float
+
+def _whole(description: str, at_least: int, at_most: int) -> Meta:
+    """Return the limits of an integer, which JSON may also write as ``16000.0``."""
+    return Meta(ge=at_least, le=at_most, multiple_of=1, description=description)
 
 
 class Fields(msgspec.Struct, kw_only=True):
-    """The unvalidated fields of a request; ``null`` is the same as an absent field."""
+    """The fields of a request; their types are its validation and its OpenAPI schema."""
 
-    job_id: str | None = None
-    trace_id: str | None = None
-    audio_format: str | None = None
-    sample_rate: Number | None = None
-    language: str | None = None
-    languages: list[str] | None = None
-    src_lang: str | None = None
-    task: str | None = None
-    beam_size: Number | None = None
-    initial_prompt: str | None = None
-    hotwords: list[str] | None = None
-    condition_on_previous_text: bool | None = None
-    word_timestamps: bool | None = None
-    max_wait_s: Number | None = None
-    opus_packet_bytes: Number | None = None
+    job_id: Annotated[
+        str,
+        Meta(
+            pattern=_JOB_ID,
+            description="Job id, up to 128 of A-Z a-z 0-9 . _ ~ : -; generated if empty.",
+        ),
+    ] = ""
+    trace_id: Annotated[
+        str, Meta(pattern=_TRACE_ID, description="Trace id, logged with the job id.")
+    ] = ""
+    audio_format: Annotated[
+        str,
+        Meta(
+            description="Format of the audio; `auto` detects it from the data.",
+            extra_json_schema={"enum": list(AUDIO_FORMATS)},  # in any case; unknown ones are 415
+        ),
+    ] = "auto"
+    sample_rate: Annotated[
+        float, _whole("Sample rate of `pcm16` audio, in Hz.", MIN_RATE_HZ, MAX_RATE_HZ)
+    ] = SAMPLE_RATE_HZ
+    language: Annotated[
+        Language, Meta(description="Language code or English name; detected if `auto` or omitted.")
+    ] = ""
+    languages: Annotated[
+        Languages,
+        Meta(description="Languages that detection is restricted to; comma-separated in a query."),
+    ] = ()
+    src_lang: Annotated[Language, Meta(description="Alias of `language`.")] = ""
+    task: Annotated[
+        str,
+        Meta(
+            description="`translate` returns English text.",
+            extra_json_schema={"enum": [task.value for task in Task]},  # in any case
+        ),
+    ] = Task.TRANSCRIBE.value
+    beam_size: Annotated[float, _whole("Beam size; 1 is greedy decoding.", 1, MAX_BEAM_SIZE)] = (
+        DEFAULT_BEAM_SIZE
+    )
+    initial_prompt: Annotated[
+        Prompt, Meta(description="Text that the model treats as preceding the audio.")
+    ] = ""
+    hotwords: Annotated[Hotwords, Meta(description="Words that the model should favour.")] = ()
+    condition_on_previous_text: Annotated[
+        bool, Meta(description="Use the previous text as context; chunks then run in order.")
+    ] = False
+    word_timestamps: Annotated[
+        bool, Meta(description="Whether segments include words with timestamps.")
+    ] = False
+    max_wait_s: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=MAX_WAIT_S,
+                description="Deadline in seconds, including queueing, from the end of the upload.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    opus_packet_bytes: (
+        Annotated[
+            float,
+            _whole(
+                "Constant size of Opus packets without length prefix, in bytes.",
+                1,
+                MAX_PACKET_BYTES,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class JsonRequest(Fields, kw_only=True):
     """A JSON body; ``audio`` references it without a copy."""
 
-    audio: msgspec.Raw
+    audio: Annotated[
+        msgspec.Raw,
+        Meta(
+            description="The audio.",
+            extra_json_schema={"type": "string", "contentEncoding": "base64"},
+        ),
+    ]
 
 
 _KNOWN = frozenset((*JsonRequest.__struct_fields__, "wait", "token"))
@@ -91,73 +152,47 @@ def parse_query(query: QueryParams) -> Fields:
     """Parse a query string; list fields may be repeated or comma-separated.
 
     Raises:
-        BadRequest: A value has the wrong type.
+        BadRequest: A value has the wrong type, or is out of range.
     """
-    values: dict[str, object] = dict(query)
-    for name in ("hotwords", "languages"):
-        if name in query:
-            listed = ",".join(query.getlist(name)).split(",")
-            values[name] = [each.strip() for each in listed if each.strip()]
-    try:
-        return msgspec.convert(values, Fields, strict=False)
-    except msgspec.ValidationError as error:
-        raise BadRequest(f"Invalid query string: {error}.") from None
+    return convert_texts(query.multi_items(), Fields, "query string")
 
 
-def ignored_fields(given: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def ignored_fields(fields: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Return a warning for each request field that has no effect."""
-    return ignored_options(given, _KNOWN)
+    return ignored_options(fields, _KNOWN)
 
 
 def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams:
-    """Validate request fields and apply defaults.
+    """Return the parameters for valid fields.
 
     Args:
-        fields: The unvalidated fields.
+        fields: The fields.
         warnings: Warnings of ignored fields, from :func:`ignored_fields`.
 
     Raises:
-        BadRequest: A value is out of range, or the language or task is unknown.
+        BadRequest: The language or task is unknown.
         UnsupportedFormat: The audio format is unknown.
     """
     job_id = fields.job_id or secrets.token_hex(8)
-    trace_id = fields.trace_id or job_id
-    if not _JOB_ID.fullmatch(job_id):
-        raise BadRequest("job_id must be 1 to 128 of the characters A-Z a-z 0-9 . _ ~ : -")
-    if not _TRACE_ID.fullmatch(trace_id):
-        raise BadRequest("trace_id must be 1 to 256 visible ASCII characters.")
     audio_format = (fields.audio_format or "auto").lower()
     if audio_format not in AUDIO_FORMATS:
         raise UnsupportedFormat(f"audio_format must be one of {', '.join(AUDIO_FORMATS)}.")
-    rate = _whole("sample_rate", fields.sample_rate, SAMPLE_RATE_HZ, MIN_RATE_HZ, MAX_RATE_HZ)
-    packet_bytes = fields.opus_packet_bytes
     return TranscriptionParams(
         job_id=job_id,
-        trace_id=trace_id,
+        trace_id=fields.trace_id or job_id,
         audio_format=audio_format,
-        sample_rate_hz=rate,
+        sample_rate_hz=int(fields.sample_rate),
         options=_options(fields),
-        condition_on_previous_text=bool(fields.condition_on_previous_text),
-        max_wait_s=_wait_s(fields.max_wait_s),
-        opus_packet_bytes=None
-        if packet_bytes is None
-        else _whole("opus_packet_bytes", packet_bytes, 0, 1, MAX_PACKET_BYTES),
+        condition_on_previous_text=fields.condition_on_previous_text,
+        max_wait_s=fields.max_wait_s or None,
+        opus_packet_bytes=int(fields.opus_packet_bytes) if fields.opus_packet_bytes else None,
         warnings=warnings,
     )
 
 
 def _options(fields: Fields) -> Options:
-    prompt = fields.initial_prompt or None
-    if prompt is not None and len(prompt) > MAX_PROMPT_CHARACTERS:
-        raise BadRequest(f"initial_prompt may have at most {MAX_PROMPT_CHARACTERS} characters.")
-    hotwords = tuple(fields.hotwords or ())
-    if len(hotwords) > MAX_HOTWORDS or any(len(w) > MAX_HOTWORD_CHARACTERS for w in hotwords):
-        raise BadRequest(
-            f"hotwords may have at most {MAX_HOTWORDS} words of at most "
-            f"{MAX_HOTWORD_CHARACTERS} characters."
-        )
     try:
-        task = Task((fields.task or "transcribe").lower())
+        task = Task(fields.task.lower() or Task.TRANSCRIBE)
     except ValueError:
         raise BadRequest("task must be `transcribe` or `translate`.") from None
     language, languages = language_choice(fields.language or fields.src_lang, fields.languages)
@@ -165,24 +200,8 @@ def _options(fields: Fields) -> Options:
         language=language,
         languages=languages,
         task=task,
-        beam_size=_whole("beam_size", fields.beam_size, Options().beam_size, 1, MAX_BEAM_SIZE),
-        initial_prompt=prompt,
-        hotwords=hotwords,
-        word_timestamps=bool(fields.word_timestamps),
+        beam_size=int(fields.beam_size),
+        initial_prompt=fields.initial_prompt or None,
+        hotwords=fields.hotwords,
+        word_timestamps=fields.word_timestamps,
     )
-
-
-def _whole(name: str, value: Number | None, default: int, least: int, most: int) -> int:
-    if value is None:
-        return default
-    if not least <= value <= most or value != int(value):  # also rejects NaN
-        raise BadRequest(f"{name} must be an integer from {least} to {most}.")
-    return int(value)
-
-
-def _wait_s(value: Number | None) -> float | None:
-    if value is None:
-        return None
-    if not 0 < value <= MAX_WAIT_S:  # also rejects NaN
-        raise BadRequest(f"max_wait_s must be greater than 0 and at most {MAX_WAIT_S:g}.")
-    return float(value)

@@ -5,6 +5,7 @@ reason from ``dg-error``, because a WebSocket client can't read the body.
 """
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 from starlette.responses import Response
 
@@ -25,20 +26,29 @@ _BAD_AUDIO = frozenset({415, 422})
 """Deepgram returns 400 for audio that can't be decoded."""
 
 
+class DeepgramError(TypedDict):
+    """The JSON body of an error response in Deepgram's format."""
+
+    err_code: str
+    err_msg: str
+    request_id: str
+    code: str
+
+
 def refusal(error: BaseException, request_id: str) -> Response:
     """Return the HTTP response for an error in Deepgram's format, plus Auricle's ``code``."""
-    native, told = error_response(error), error_body(error)
+    native, native_body = error_response(error), error_body(error)
     status = 400 if native.status_code in _BAD_AUDIO else native.status_code
-    reason = str(told["message"]).encode("ascii", "replace").decode()
+    body: DeepgramError = {
+        "err_code": _WORDS.get(status, "Bad Request"),
+        "err_msg": native_body["message"],
+        "request_id": request_id,
+        "code": native_body["code"],
+    }
+    reason = body["err_msg"].encode("ascii", "replace").decode()
     headers = {"dg-request-id": request_id, "dg-error": reason}
     if (after_s := native.headers.get("retry-after")) is not None:
         headers["retry-after"] = after_s
     if status == 401:
         headers["www-authenticate"] = "Token"
-    body = {
-        "err_code": _WORDS.get(status, "Bad Request"),
-        "err_msg": told["message"],
-        "request_id": request_id,
-        "code": told["code"],
-    }
     return json_response(body, status, headers)

@@ -17,13 +17,22 @@ from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
 from auricle.files.assemble import FileTranscript
 from auricle.languages import improbable_language
-from auricle.protocol.deepgram.query import ALAW, LINEAR16, MULAW, OPUS, Listen, parse_listen
-from auricle.protocol.deepgram.results import Metadata, file_body, seconds
+from auricle.protocol.deepgram.query import (
+    ALAW,
+    LINEAR16,
+    MULAW,
+    OPUS,
+    FileQuery,
+    Listen,
+    parse_listen,
+)
+from auricle.protocol.deepgram.results import FileBody, Metadata, file_body, seconds
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
+from auricle.server.api.deepgram.errors import DeepgramError
 from auricle.server.api.deepgram.live import model_of, utc_now
-from auricle.server.api.deepgram.openapi import LISTEN_OPENAPI, LISTEN_RESPONSES
 from auricle.server.http.body import check_length
+from auricle.server.http.openapi import POSTED, answer, audio_bodies, query_parameters, refusals
 from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import json_response
@@ -42,8 +51,18 @@ router = APIRouter()
     "/v1/listen",
     summary="Transcribe a file (Deepgram)",
     response_class=Response,
-    responses=LISTEN_RESPONSES,
-    openapi_extra=LISTEN_OPENAPI,
+    responses={
+        200: answer("The transcript.", FileBody),
+        **refusals(DeepgramError, *POSTED, 504),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "The audio itself, of any type but `application/json`.",
+            "content": audio_bodies(),
+        },
+        "parameters": query_parameters(FileQuery),
+    },
 )
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""

@@ -10,12 +10,15 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from auricle.server.api.native.openapi import JOB_RESPONSES
 from auricle.server.context import state_of
+from auricle.server.http.errors import ErrorResponse
+from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.request_log import request_log
 from auricle.server.http.uniform_routes import is_head
 from auricle.server.transcription.results import json_response
-from auricle.server.uploads.job_store import JobRecord, JobState
+from auricle.server.uploads.job_store import JobBody, JobRecord, JobState
+
+_RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}
 
 router = APIRouter()
 
@@ -24,7 +27,7 @@ router = APIRouter()
     "/jobs/{job_id}",
     summary="State, progress and result of a job",
     response_class=Response,
-    responses=JOB_RESPONSES,
+    responses=_RESPONSES,
 )
 async def get_job(request: Request, job_id: str) -> Response:
     """Return the state of a job, its progress (0..1) and its text so far."""
@@ -39,7 +42,7 @@ async def get_job(request: Request, job_id: str) -> Response:
     "/jobs/{job_id}",
     summary="Cancel or delete a job",
     response_class=Response,
-    responses=JOB_RESPONSES,
+    responses=_RESPONSES,
 )
 async def delete_job(request: Request, job_id: str) -> Response:
     """Cancel a job that is queued or running; delete one that is finished."""

@@ -4,35 +4,26 @@
 """
 
 import time
-from typing import Annotated, TypeVar
+from typing import Annotated, TypedDict, TypeVar
 
 import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.protocol.fields import decode_json
+from auricle.server.api.deepgram.errors import DeepgramError
 from auricle.server.context import state_of
-from auricle.server.http.body import parse_json, read_body
-from auricle.server.http.openapi import (
-    DEEPGRAM_ERROR,
-    NATIVE_ERROR,
-    POSTED,
-    TEXT,
-    WHOLE,
-    answer,
-    fields,
-    json_body,
-    refusals,
-)
+from auricle.server.http.body import read_body
+from auricle.server.http.errors import ErrorResponse
+from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.transcription.results import json_response
 
 DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
 
 _MAX_BODY_BYTES = 4096
 
-_Ttl = Annotated[int, msgspec.Meta(ge=1, le=MAX_TTL_S)]
-
-_TTL_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_TTL_S}
+_Ttl = Annotated[float, msgspec.Meta(ge=1, le=MAX_TTL_S, multiple_of=1)]
 
 router = APIRouter()
 
@@ -45,6 +36,16 @@ class _GrantFields(msgspec.Struct):
     ttl_seconds: _Ttl = 30  # Deepgram's default
 
 
+class _Token(TypedDict):
+    token: str
+    expires_in_s: int
+
+
+class _Grant(TypedDict):
+    access_token: str
+    expires_in: int
+
+
 _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
 
 
@@ -53,16 +54,16 @@ _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
     summary="Issue a short-lived token",
     response_class=Response,
     responses={
-        200: answer("The token.", fields(token=TEXT, expires_in_s=WHOLE)),
-        **refusals(NATIVE_ERROR, *POSTED),
+        200: answer("The token.", _Token),
+        **refusals(ErrorResponse, *POSTED),
     },
-    openapi_extra=json_body({"type": "object", "properties": {"ttl_s": _TTL_SCHEMA}}),
+    openapi_extra=json_body(_TokenFields),
 )
 async def post_token(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_s`` seconds."""
     state_of(request).admit(request)
-    ttl_s = (await _read(request, _TokenFields)).ttl_s
-    return _answer({"token": _issue(request, ttl_s), "expires_in_s": ttl_s})
+    ttl_s = int((await _read(request, _TokenFields)).ttl_s)
+    return _answer(_Token(token=_issue(request, ttl_s), expires_in_s=ttl_s))
 
 
 @router.post(
@@ -70,23 +71,23 @@ async def post_token(request: Request) -> Response:
     summary="Issue a short-lived token (Deepgram)",
     response_class=Response,
     responses={
-        200: answer("The token.", fields(access_token=TEXT, expires_in=WHOLE)),
-        **refusals(DEEPGRAM_ERROR, *POSTED),
+        200: answer("The token.", _Grant),
+        **refusals(DeepgramError, *POSTED),
     },
-    openapi_extra=json_body({"type": "object", "properties": {"ttl_seconds": _TTL_SCHEMA}}),
+    openapi_extra=json_body(_GrantFields),
 )
 async def post_grant(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_seconds``."""
     state_of(request).admit(request)
-    ttl_s = (await _read(request, _GrantFields)).ttl_seconds
-    return _answer({"access_token": _issue(request, ttl_s), "expires_in": ttl_s})
+    ttl_s = int((await _read(request, _GrantFields)).ttl_seconds)
+    return _answer(_Grant(access_token=_issue(request, ttl_s), expires_in=ttl_s))
 
 
 def _issue(request: Request, ttl_s: int) -> str:
     return state_of(request).keyring.issue_token(request.headers, ttl_s, now=time.time())
 
 
-def _answer(body: dict[str, object]) -> Response:
+def _answer(body: _Token | _Grant) -> Response:
     return json_response(body, headers={"cache-control": "no-store"})
 
 
@@ -97,4 +98,4 @@ async def _read(request: Request, fields: type[_Fields]) -> _Fields:
         max_bytes=_MAX_BODY_BYTES,
         pause_s=state_of(request).settings.body_timeout_s,
     )
-    return parse_json(body, fields, strict=False)  # accepts 30.0 as an integer
+    return decode_json(bytes(body) or b"{}", fields, "body")

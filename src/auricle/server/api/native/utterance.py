@@ -16,15 +16,30 @@ from auricle.errors import UnsupportedFormat
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_json_s, estimate_s
-from auricle.server.api.native.openapi import UTTERANCE_OPENAPI, UTTERANCE_RESPONSES
 from auricle.server.http.body import check_length, read_body
+from auricle.server.http.errors import ErrorResponse
+from auricle.server.http.openapi import (
+    POSTED,
+    answer,
+    audio_bodies,
+    query_parameters,
+    refusals,
+    schema_of,
+)
 from auricle.server.transcription.background_jobs import register_job, start_job
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.transcription.results import json_response, transcript_body
+from auricle.server.transcription.results import TranscriptBody, json_response, transcript_body
 from auricle.server.transcription.run import while_connected
-from auricle.server.uploads.job_store import JobRecord
+from auricle.server.uploads.job_store import JobBody, JobRecord
 from auricle.server.uploads.json_audio import parse_payload
-from auricle.server.uploads.params import TranscriptionParams, check, ignored_fields, parse_query
+from auricle.server.uploads.params import (
+    Fields,
+    JsonRequest,
+    TranscriptionParams,
+    check,
+    ignored_fields,
+    parse_query,
+)
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
 
@@ -33,6 +48,13 @@ _MB = 1_000_000
 _JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
 _AUDIO_TYPES = ("application/octet-stream", "application/ogg")
 
+_WAIT = {
+    "name": "wait",
+    "in": "query",
+    "schema": {"type": "integer", "enum": [0, 1], "default": 1},
+    "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
+}
+
 router = APIRouter()
 
 
@@ -40,8 +62,20 @@ router = APIRouter()
     "/utterance",
     summary="Transcribe audio",
     response_class=Response,
-    responses=UTTERANCE_RESPONSES,
-    openapi_extra=UTTERANCE_OPENAPI,
+    responses={
+        200: answer("The transcript.", TranscriptBody),
+        202: answer("A job (`wait=0`).", JobBody),
+        **refusals(ErrorResponse, *POSTED, 415, 422, 504),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "description": "JSON with base64 audio (at most 25 MB), or the audio itself, with "
+            "all other fields in the query.",
+            "content": {"application/json": {"schema": schema_of(JsonRequest)}, **audio_bodies()},
+        },
+        "parameters": [_WAIT, *query_parameters(Fields, " Only if the body is the audio itself.")],
+    },
 )
 async def post_utterance(request: Request) -> Response:
     """Return the transcript of an utterance or a file, or a job (``wait=0``)."""

@@ -5,13 +5,12 @@ OpenAI's SDKs map the status to an exception class, retry 408, 409, 429 and 5xx 
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 from starlette.responses import Response
 
 from auricle.errors import RequestError
-from auricle.protocol.openai.transcriptions import error_fields
+from auricle.protocol.openai.transcriptions import ErrorFields, ErrorResponse, error_fields
 from auricle.server.http.errors import error_body, error_response
 
 _BAD_AUDIO = frozenset({415, 422})
@@ -23,14 +22,13 @@ _CODES: Mapping[str, str] = {
 """OpenAI's codes for those that programs check; all other codes are Auricle's."""
 
 
-def openai_error(error: BaseException) -> tuple[int, dict[str, Any]]:
+def openai_error(error: BaseException) -> tuple[int, ErrorFields]:
     """Return an error's status, and the value of ``error`` in the JSON body."""
-    status, told = error_response(error).status_code, error_body(error)
+    status, body = error_response(error).status_code, error_body(error)
     status = 400 if status in _BAD_AUDIO else status
-    code = str(told["code"])
+    code = _CODES.get(body["code"], body["code"])
     param = error.field if isinstance(error, RequestError) else None
-    message = str(told["message"])
-    return status, error_fields(message, status=status, code=_CODES.get(code, code), param=param)
+    return status, error_fields(body["message"], status=status, code=code, param=param)
 
 
 def openai_refusal(error: BaseException, request_id: str = "") -> Response:
@@ -39,5 +37,5 @@ def openai_refusal(error: BaseException, request_id: str = "") -> Response:
     response = error_response(error)
     kept = ("retry-after", "www-authenticate")
     headers = {name: value for name, value in response.headers.items() if name in kept}
-    body = msgspec.json.encode({"error": fields})
+    body = msgspec.json.encode(ErrorResponse(error=fields))
     return Response(body, status, headers, media_type="application/json")

@@ -10,7 +10,7 @@ import binascii
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 from fastapi import APIRouter
@@ -19,19 +19,16 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from auricle.errors import BadRequest
+from auricle.protocol.fields import decode_json
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
+from auricle.protocol.openai.transcriptions import ErrorResponse
 from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.api.openai.errors import openai_refusal
-from auricle.server.api.openai.openapi import (
-    BETA_SECRET_OPENAPI,
-    BETA_SECRET_RESPONSES,
-    SECRET_OPENAPI,
-    SECRET_RESPONSES,
-)
 from auricle.server.context import ServerState, state_of
-from auricle.server.http.body import parse_json, read_body
+from auricle.server.http.body import read_body
+from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.transcription.results import json_response
 
 SUBPROTOCOL = "realtime"
@@ -54,7 +51,15 @@ class _Expiry(msgspec.Struct):
 
 class _SecretFields(msgspec.Struct):
     expires_after: _Expiry | None = None
-    session: msgspec.Raw = msgspec.Raw(b"{}")
+    session: (
+        Annotated[
+            msgspec.Raw,
+            msgspec.Meta(
+                description="As in `session.update`.", extra_json_schema={"type": "object"}
+            ),
+        ]
+        | msgspec.UnsetType
+    ) = msgspec.UNSET
 
 
 class _BetaSecret(msgspec.Struct):
@@ -63,6 +68,22 @@ class _BetaSecret(msgspec.Struct):
 
 class _BetaFields(msgspec.Struct):
     client_secret: _BetaSecret | None = None
+
+
+class _Secret(TypedDict):
+    value: str
+    expires_at: int
+    session: dict[str, Any]
+
+
+class _BetaSecretBody(TypedDict):
+    value: str
+    expires_at: int
+
+
+class _BetaSession(TypedDict):
+    id: str
+    client_secret: _BetaSecretBody
 
 
 @router.websocket("/v1/realtime")
@@ -75,8 +96,8 @@ async def realtime(websocket: WebSocket) -> None:
     "/v1/realtime/client_secrets",
     summary="Create a client secret for Realtime transcription (OpenAI)",
     response_class=Response,
-    responses=SECRET_RESPONSES,
-    openapi_extra=SECRET_OPENAPI,
+    responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
+    openapi_extra=json_body(_SecretFields),
 )
 async def post_client_secret(request: Request) -> Response:
     """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
@@ -87,8 +108,8 @@ async def post_client_secret(request: Request) -> Response:
     "/v1/realtime/transcription_sessions",
     summary="Create a Realtime transcription session (OpenAI beta)",
     response_class=Response,
-    responses=BETA_SECRET_RESPONSES,
-    openapi_extra=BETA_SECRET_OPENAPI,
+    responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
+    openapi_extra=json_body(_BetaFields),
 )
 async def post_transcription_session(request: Request) -> Response:
     """Return a session with its client secret."""
@@ -107,18 +128,16 @@ def _read(websocket: WebSocket) -> Handshake:
     return Handshake(dialect, config.parameters(), chosen)
 
 
-async def _answered(
-    request: Request, answer: Callable[[Request], Awaitable[dict[str, Any]]]
-) -> Response:
+async def _answered(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
     """Authenticate a request, and return an answer that must not be cached."""
     state_of(request).admit(request)
-    return json_response(await answer(request), headers={"cache-control": "no-store"})
+    return json_response(await body_of(request), headers={"cache-control": "no-store"})
 
 
-async def _client_secret(request: Request) -> dict[str, Any]:
-    fields = parse_json(await _body(request), _SecretFields)
+async def _client_secret(request: Request) -> _Secret:
+    fields = decode_json(await _body(request), _SecretFields, "body")
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
-    config = _default_config(state_of(request)).merged(decode_session(fields.session))
+    config = _default_config(state_of(request)).merged(decode_session(fields.session or b"{}"))
     value, expires_at = _secret(request, config, ttl_s)
     session = config.session(f"sess_{secrets.token_hex(8)}")
     return {"value": value, "expires_at": expires_at, "session": session}
@@ -126,7 +145,7 @@ async def _client_secret(request: Request) -> dict[str, Any]:
 
 async def _transcription_session(request: Request) -> dict[str, Any]:
     body = await _body(request)
-    fields = parse_json(body, _BetaFields)
+    fields = decode_json(body, _BetaFields, "body")
     expiry = fields.client_secret and fields.client_secret.expires_at
     config = _default_config(state_of(request)).merged(decode_session(body))
     value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)

@@ -20,6 +20,10 @@ from auricle.protocol.ignored import warning_headers
 from auricle.protocol.openai.transcriptions import (
     FIELDS,
     MODELS,
+    ErrorResponse,
+    Form,
+    Model,
+    Models,
     SpeechRequest,
     delta_event,
     done_event,
@@ -31,14 +35,9 @@ from auricle.protocol.openai.transcriptions import (
 )
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.openai.errors import openai_error
-from auricle.server.api.openai.openapi import (
-    MODEL_RESPONSES,
-    MODELS_RESPONSES,
-    OPENAI_OPENAPI,
-    OPENAI_RESPONSES,
-)
 from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import check_length
+from auricle.server.http.openapi import KEYED, POSTED, Answers, answer, refusals, schema_of
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
@@ -55,6 +54,29 @@ GAPS_HEADER = "x-auricle-gaps"
 
 _SINCE = int(time.time())
 
+_FIELDS = schema_of(Form)
+_FIELDS["properties"]["file"] = {
+    "type": "string",
+    "format": "binary",
+    "description": "The audio.",
+}
+_FIELDS["required"] = ["file"]
+_FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FIELDS}}}}
+
+_RESPONSES: Answers = {
+    200: {
+        "description": "The transcript in the requested format.",
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            **{
+                media_type: {"schema": {"type": "string"}}
+                for media_type in ("text/plain", "text/vtt", "text/event-stream")
+            },
+        },
+    },
+    **refusals(ErrorResponse, *POSTED, 404, 504),
+}
+
 router = APIRouter()
 
 
@@ -62,8 +84,8 @@ router = APIRouter()
     "/v1/audio/transcriptions",
     summary="Transcribe audio (OpenAI)",
     response_class=Response,
-    responses=OPENAI_RESPONSES,
-    openapi_extra=OPENAI_OPENAPI,
+    responses=_RESPONSES,
+    openapi_extra=_FORM,
 )
 async def post_transcription(request: Request) -> Response:
     """Return the transcript of a file in the requested format, or stream it."""
@@ -74,8 +96,8 @@ async def post_transcription(request: Request) -> Response:
     "/v1/audio/translations",
     summary="Translate audio into English (OpenAI)",
     response_class=Response,
-    responses=OPENAI_RESPONSES,
-    openapi_extra=OPENAI_OPENAPI,
+    responses=_RESPONSES,
+    openapi_extra=_FORM,
 )
 async def post_translation(request: Request) -> Response:
     """Return the English text of a file in any language."""
@@ -86,21 +108,21 @@ async def post_translation(request: Request) -> Response:
     "/v1/models",
     summary="List models (OpenAI)",
     response_class=Response,
-    responses=MODELS_RESPONSES,
+    responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
 )
 async def get_models(request: Request) -> Response:
     """Return the loaded model, under its name and under its aliases."""
     server = state_of(request)
     server.admit(request)
     models = [model_fields(name, _SINCE) for name in _model_names(server)]
-    return json_response({"object": "list", "data": models})
+    return json_response(Models(object="list", data=models))
 
 
 @router.get(
     "/v1/models/{name:path}",
     summary="Get a model (OpenAI)",
     response_class=Response,
-    responses=MODEL_RESPONSES,
+    responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
 )
 async def get_model(request: Request, name: str) -> Response:
     """Return a model that requests may name."""

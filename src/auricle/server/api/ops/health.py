@@ -3,6 +3,7 @@
 import time
 from dataclasses import asdict
 from importlib.metadata import version
+from typing import Any, TypedDict
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -10,17 +11,25 @@ from starlette.responses import Response
 
 from auricle.errors import Draining, NoWorkerReady
 from auricle.server.context import RETRY_S, ServerState, state_of
-from auricle.server.http.errors import error_response
-from auricle.server.http.openapi import NATIVE_ERROR, answer, fields, refusals
+from auricle.server.http.errors import ErrorResponse, error_response
+from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.history import exit_body
 from auricle.server.transcription.results import json_response
 from auricle.transcriber import Stats, WorkerStats
 
 _VERSION = version("auricle")
 
-_REFUSALS = refusals(NATIVE_ERROR)
+_REFUSALS = refusals(ErrorResponse)
 
 router = APIRouter()
+
+
+class _Alive(TypedDict):
+    alive: bool
+
+
+class _Ready(TypedDict):
+    ready: bool
 
 
 @router.head("/livez", include_in_schema=False)
@@ -28,11 +37,11 @@ router = APIRouter()
     "/livez",
     summary="Liveness",
     response_class=Response,
-    responses={200: answer("The server is alive.", fields(alive={"type": "boolean"})), **_REFUSALS},
+    responses={200: answer("The server is alive.", _Alive), **_REFUSALS},
 )
 async def get_livez() -> Response:
     """Return 200 while the event loop runs."""
-    return json_response({"alive": True})
+    return json_response(_Alive(alive=True))
 
 
 @router.head("/readyz", include_in_schema=False)
@@ -40,7 +49,7 @@ async def get_livez() -> Response:
     "/readyz",
     summary="Readiness",
     response_class=Response,
-    responses={200: answer("The server is ready.", fields(ready={"type": "boolean"})), **_REFUSALS},
+    responses={200: answer("The server is ready.", _Ready), **_REFUSALS},
 )
 async def get_readyz(request: Request) -> Response:
     """Return 200 only while a ready worker has lately finished a job or passed a self-test."""
@@ -49,7 +58,7 @@ async def get_readyz(request: Request) -> Response:
         return error_response(Draining("The service is shutting down.", RETRY_S))
     if not server.transcriber.stats().is_working:
         return error_response(NoWorkerReady("No worker is ready, or all are overdue.", RETRY_S))
-    return json_response({"ready": True})
+    return json_response(_Ready(ready=True))
 
 
 @router.head("/health", include_in_schema=False)
@@ -57,7 +66,7 @@ async def get_readyz(request: Request) -> Response:
     "/health",
     summary="Health",
     response_class=Response,
-    responses={200: answer("The current state.", {"type": "object"}), **_REFUSALS},
+    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
 )
 async def get_health(request: Request) -> Response:
     """Return the state of workers, queue and jobs; crash stacks only with the operator's key."""
@@ -69,7 +78,7 @@ async def get_health(request: Request) -> Response:
     "/health/history",
     summary="History of the last 15 minutes",
     response_class=Response,
-    responses={200: answer("The current state.", {"type": "object"}), **_REFUSALS},
+    responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
 )
 async def get_history(request: Request) -> Response:
     """Return the last 15 minutes; crash stacks only with the operator's key."""
