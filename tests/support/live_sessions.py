@@ -12,7 +12,7 @@ from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.events import Wire
-from auricle.server.access.rate_limits import NO_OWN_LIMITS, Allowances, KeyLimits
+from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, RateLimiter
 from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.telemetry.live_metrics import LiveMetrics
@@ -49,13 +49,13 @@ async def sessions(
 ) -> AsyncIterator[Sessions]:
     registry, transcriber = CollectorRegistry(), FakeTranscriber()
     metrics = LiveMetrics(registry)
-    allowances = Allowances(limits, lambda client: NO_OWN_LIMITS)
+    rate_limiter = RateLimiter(limits, lambda client: NO_OWN_LIMITS)
     live = LiveSessions(
         settings or LiveSettings(),
         transcriber,
         find_libopus(),
         metrics,
-        allowances,
+        rate_limiter,
         gateway_id,
     )
     async with anyio.create_task_group() as group:

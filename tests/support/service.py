@@ -68,7 +68,7 @@ class Service:
             not self.spooled
             and not self.transcriber.reserved
             and not self.transcriber.in_flight
-            and not self.state.places.taken
+            and not self.state.file_slots.taken
             and not self.state.chunk_slots.held
             and not self.decoder.open_readings
         )

@@ -33,8 +33,7 @@ from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
-from auricle.server.api.native import jobs, stream, utterance
-from auricle.server.api.native import tokens as grants
+from auricle.server.api.native import jobs, stream, tokens, utterance
 from auricle.server.api.openai import realtime
 from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
@@ -100,7 +99,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         deepgram_file,
         openai,
         realtime,
-        grants,
+        tokens,
         health,
         metrics,
     ):
@@ -111,7 +110,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     app.add_middleware(ErrorBoundaryMiddleware)
     app.add_middleware(cross_origin, allowed=server.origins.allowed)
     app.add_middleware(TrustedHostMiddleware, origins=server.origins)
-    app.add_middleware(ConnectionLimitMiddleware, gate=server.gate)
+    app.add_middleware(ConnectionLimitMiddleware, limiter=server.connection_limiter)
     app.add_middleware(LingeringClose)
     app.add_middleware(AccessLogMiddleware, server=server)
     if settings.server.hsts_s:

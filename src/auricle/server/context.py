@@ -19,12 +19,12 @@ from auricle.config.settings import LiveSettings, ServerSettings
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import chunk_semaphore, max_chunks_in_flight
-from auricle.server.access.admission import FilePlaces
+from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
 from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
-from auricle.server.access.rate_limits import Allowances, KeyLimits
+from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.request_log import request_log
 from auricle.server.live.registry import LiveSessions
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
@@ -56,11 +56,11 @@ class ServerState:
     libopus: LibOpus
     keyring: Keyring
     origins: Origins
-    allowances: Allowances
+    rate_limiter: RateLimiter
     metrics: Metrics
     jobs: JobStore
-    gate: ConnectionLimiter
-    places: FilePlaces
+    connection_limiter: ConnectionLimiter
+    file_slots: FileSlots
     early: EarlyReservations
     chunk_slots: FairSemaphore
     live: LiveSessions
@@ -89,7 +89,7 @@ class ServerState:
         stored = None if keys_file is None else read_keys(keys_file)
         keyring = Keyring(settings.api_keys, settings.operator_key, stored)
         limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
-        allowances = Allowances(limits, keyring.limits_of)
+        rate_limiter = RateLimiter(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
         state = cls(
             transcriber=transcriber,
@@ -98,23 +98,23 @@ class ServerState:
             libopus=libopus,
             keyring=keyring,
             origins=Origins.of(settings),
-            allowances=allowances,
+            rate_limiter=rate_limiter,
             metrics=metrics,
             jobs=JobStore(
                 settings.max_kept_jobs,
                 settings.keep_results_s,
                 int(settings.max_results_mb * 1_000_000),
             ),
-            gate=ConnectionLimiter.of(settings),
-            places=FilePlaces(settings.max_file_jobs),
+            connection_limiter=ConnectionLimiter.of(settings),
+            file_slots=FileSlots(settings.max_file_jobs),
             early=EarlyReservations(),
-            chunk_slots=chunk_semaphore(0),  # run() and _look() set the width
+            chunk_slots=chunk_semaphore(0),  # run() and _snapshot() set the width
             live=LiveSessions(
                 live_settings,
                 transcriber,
                 libopus,
                 metrics.live,
-                allowances,
+                rate_limiter,
                 settings.gateway_id,
             ),
         )
@@ -148,7 +148,7 @@ class ServerState:
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
                 background.start_soon(spool.watch)
-                background.start_soon(sample_loop, self.history, self._look)
+                background.start_soon(sample_loop, self.history, self._snapshot)
                 if (keys_file := self.settings.keys_file) is not None:
                     background.start_soon(follow_keys, keys_file, self.keyring.replace_stored)
                 for work in self.background_tasks:
@@ -159,7 +159,7 @@ class ServerState:
             self._running = None
             spool.close()
 
-    def _look(self) -> Snapshot:
+    def _snapshot(self) -> Snapshot:
         asr = self.transcriber.stats()
         # The number of recognisers in a cluster changes.
         self.chunk_slots.width = max_chunks_in_flight(len(asr.workers))
@@ -199,7 +199,7 @@ class ServerState:
         client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
             self.origins.check_origin(request.headers, request.scope["scheme"])
-        self.allowances.take_request(client, time.monotonic())
+        self.rate_limiter.take_request(client, time.monotonic())
         return client
 
     def admit_socket(self, websocket: WebSocket) -> ClientId:
@@ -216,7 +216,7 @@ class ServerState:
         client = self._identify(websocket, subprotocols, token)
         self.origins.check_origin(websocket.headers, websocket.scope["scheme"])
         try:
-            self.allowances.take_request(client, time.monotonic())
+            self.rate_limiter.take_request(client, time.monotonic())
         except RateLimited:
             # A client that can't resume its session would lose finals.
             if websocket.query_params.get("resume") != "1" or not self.live.may_return(client):

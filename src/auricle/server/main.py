@@ -79,7 +79,7 @@ async def serve(
     )
     if agent := agent_sockets(settings):
         state.background_tasks.append(partial(serve_agent, state, agent))
-    sockets = [LimitedListener.around(listening, state.gate) for listening in sockets]
+    sockets = [LimitedListener.around(listening, state.connection_limiter) for listening in sockets]
     try:
         await server.serve(sockets=list(sockets))
     except SystemExit as error:  # uvicorn exits if the application did not start

@@ -4,7 +4,7 @@ import pytest
 
 from auricle.errors import NoWorkerReady, Overloaded
 from auricle.server.access.admission import (
-    FilePlaces,
+    FileSlots,
     check_open,
     estimate_json_s,
     estimate_s,
@@ -59,7 +59,7 @@ def test_a_service_that_is_not_open_refuses_files_too() -> None:
 
 
 def test_only_so_many_files_are_taken_at_once() -> None:
-    places = FilePlaces(2)
+    places = FileSlots(2)
     with places.take(ANONYMOUS):
         with places.take(ANONYMOUS), pytest.raises(Overloaded), places.take(ANONYMOUS):
             pass
@@ -69,7 +69,7 @@ def test_only_so_many_files_are_taken_at_once() -> None:
 
 
 def test_one_key_leaves_places_to_others() -> None:
-    places, alice, bob = FilePlaces(4), ClientId("alice"), ClientId("bob")
+    places, alice, bob = FileSlots(4), ClientId("alice"), ClientId("bob")
     with contextlib.ExitStack() as held:
         for _ in range(3):
             held.enter_context(places.take(alice))
@@ -77,5 +77,5 @@ def test_one_key_leaves_places_to_others() -> None:
             pass
         with places.take(bob), pytest.raises(Overloaded), places.take(ClientId("carol")):
             pass
-    with places.take(alice), FilePlaces(1).take(bob):
+    with places.take(alice), FileSlots(1).take(bob):
         assert places.taken == 1

@@ -151,7 +151,7 @@ async def serving(gate: ConnectionLimiter) -> AsyncIterator[int]:
         await websocket.accept()
         await websocket.receive()
 
-    app.add_middleware(ConnectionLimitMiddleware, gate=gate)
+    app.add_middleware(ConnectionLimitMiddleware, limiter=gate)
     app.add_middleware(TrustedProxies, trusted=[LOOPBACK])
     server = uvicorn.Server(uvicorn_config(app))
     listener = LimitedListener.around(socket.create_server(("127.0.0.1", 0)), gate)

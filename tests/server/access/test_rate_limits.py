@@ -9,8 +9,8 @@ from auricle.errors import RateLimited
 from auricle.server.access.rate_limits import (
     NO_OWN_LIMITS,
     SESSION_RETRY_S,
-    Allowances,
     KeyLimits,
+    RateLimiter,
     parse_limits,
 )
 from auricle.types import ANONYMOUS, ClientId
@@ -23,9 +23,9 @@ NOW = 1000.0
 KEY = {"authorization": "Bearer secret"}
 
 
-def allowances(defaults: KeyLimits, **own: KeyLimits) -> Allowances:
+def rate_limiter(defaults: KeyLimits, **own: KeyLimits) -> RateLimiter:
     known = {ALICE: NO_OWN_LIMITS, BOB: NO_OWN_LIMITS, **own}
-    return Allowances(defaults, lambda client: known.get(client))
+    return RateLimiter(defaults, lambda client: known.get(client))
 
 
 def pause_s(caught: pytest.ExceptionInfo[RateLimited]) -> int:
@@ -33,7 +33,7 @@ def pause_s(caught: pytest.ExceptionInfo[RateLimited]) -> int:
 
 
 def test_a_minutes_requests_may_come_at_once_and_come_back_evenly() -> None:
-    used = allowances(KeyLimits(requests=6))
+    used = rate_limiter(KeyLimits(requests=6))
     for _ in range(6):
         used.take_request(ALICE, NOW)
     with pytest.raises(RateLimited, match="6 requests per minute") as caught:
@@ -49,7 +49,7 @@ def test_a_minutes_requests_may_come_at_once_and_come_back_evenly() -> None:
 
 
 def test_what_is_refused_costs_nothing_and_rest_is_not_saved_up() -> None:
-    used = allowances(KeyLimits(requests=1))
+    used = rate_limiter(KeyLimits(requests=1))
     used.take_request(ALICE, NOW)
     for _ in range(5):
         with pytest.raises(RateLimited):
@@ -61,7 +61,7 @@ def test_what_is_refused_costs_nothing_and_rest_is_not_saved_up() -> None:
 
 
 def test_audio_over_the_limit_is_owed() -> None:
-    used = allowances(KeyLimits(audio_s=60))
+    used = rate_limiter(KeyLimits(audio_s=60))
     used.check_audio(ALICE, NOW)
     used.charge_audio(ALICE, 59.5, NOW)
     used.check_audio(ALICE, NOW)
@@ -76,7 +76,7 @@ def test_audio_over_the_limit_is_owed() -> None:
 
 
 def test_sessions_are_counted_by_who_has_them() -> None:
-    used = allowances(KeyLimits(sessions=2))
+    used = rate_limiter(KeyLimits(sessions=2))
     used.check_sessions(ALICE, 1)
     with pytest.raises(RateLimited, match="2 concurrent live sessions") as caught:
         used.check_sessions(ALICE, 2)
@@ -84,7 +84,7 @@ def test_sessions_are_counted_by_who_has_them() -> None:
 
 
 def test_a_keys_own_limits_win_and_zero_is_none() -> None:
-    used = allowances(
+    used = rate_limiter(
         KeyLimits(sessions=1, audio_s=1, requests=1),
         alice=KeyLimits(sessions=0, audio_s=0, requests=2),
     )
@@ -98,7 +98,7 @@ def test_a_keys_own_limits_win_and_zero_is_none() -> None:
 
 
 def test_who_has_no_key_has_no_limits() -> None:
-    used = allowances(KeyLimits(sessions=1, audio_s=1, requests=1))
+    used = rate_limiter(KeyLimits(sessions=1, audio_s=1, requests=1))
     for _ in range(3):
         used.check_sessions(ANONYMOUS, 1)
         used.take_request(ANONYMOUS, NOW)

@@ -195,7 +195,7 @@ async def test_who_sends_more_than_is_worked_off_waits_until_it_is(fakes: Sessio
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     assert not runner.session.wants_data
     with anyio.fail_after(30):
-        await runner.until_wanted()
+        await runner.until_data_wanted()
     assert runner.session.wants_data
     assert runner.session.received_sample == 30 * 16_000
 
@@ -210,7 +210,7 @@ async def test_who_waits_for_it_learns_that_it_is_over(fakes: Sessions) -> None:
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     async with anyio.create_task_group() as group:
         group.start_soon(runner.until_settled)
-        group.start_soon(runner.until_wanted)
+        group.start_soon(runner.until_data_wanted)
         await anyio.wait_all_tasks_blocked()
         runner.end()
 

@@ -85,7 +85,7 @@ def check_open(transcriber: Transcriber, client: ClientId) -> None:
 
 
 @dataclass(slots=True)
-class FilePlaces:
+class FileSlots:
     """File slots: limit concurrent uploads and transcriptions of files, in total and per key."""
 
     total: int

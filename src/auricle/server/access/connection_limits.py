@@ -150,15 +150,15 @@ class LimitedListener(socket.socket):
     On Windows asyncio does not call :meth:`accept`, so connections are not counted.
     """
 
-    gate: ConnectionLimiter
+    limiter: ConnectionLimiter
 
     @classmethod
-    def around(cls, found: socket.socket, gate: ConnectionLimiter) -> "LimitedListener":
+    def around(cls, plain: socket.socket, limiter: ConnectionLimiter) -> "LimitedListener":
         """Take ownership of a listening socket."""
-        made = cls(found.family, found.type, found.proto, fileno=found.detach())
-        made.setblocking(False)
-        made.gate = gate
-        return made
+        listener = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        listener.setblocking(False)
+        listener.limiter = limiter
+        return listener
 
     def accept(self) -> tuple[socket.socket, Any]:
         """Accept the next connection that the limiter allows.
@@ -167,42 +167,42 @@ class LimitedListener(socket.socket):
             BlockingIOError: None is pending.
         """
         for _ in range(_MAX_AT_ONCE):
-            found, address = super().accept()
+            connection, address = super().accept()
             peer = str(address[0]), int(address[1])
-            if self.gate.enter(peer):
-                return _LimitedConnection.around(found, self.gate, peer), address
-            found.close()
+            if self.limiter.enter(peer):
+                return _LimitedConnection.around(connection, self.limiter, peer), address
+            connection.close()
         raise BlockingIOError
 
 
 class _LimitedConnection(socket.socket):
     """An accepted connection, counted until it is closed."""
 
-    _gate: ConnectionLimiter | None = None
+    _limiter: ConnectionLimiter | None = None
     _peer: Peer = ("", 0)
 
     @classmethod
     def around(
-        cls, found: socket.socket, gate: ConnectionLimiter, peer: Peer
+        cls, plain: socket.socket, limiter: ConnectionLimiter, peer: Peer
     ) -> "_LimitedConnection":
         """Take ownership of an accepted connection."""
-        made = cls(found.family, found.type, found.proto, fileno=found.detach())
-        made._gate, made._peer = gate, peer
-        return made
+        connection = cls(plain.family, plain.type, plain.proto, fileno=plain.detach())
+        connection._limiter, connection._peer = limiter, peer
+        return connection
 
     def close(self) -> None:
         """Close the connection and stop counting it."""
-        gate, self._gate = self._gate, None
+        limiter, self._limiter = self._limiter, None
         super().close()
-        if gate is not None:
-            gate.leave(self._peer)
+        if limiter is not None:
+            limiter.leave(self._peer)
 
 
 class ConnectionLimitMiddleware:
     """ASGI middleware that rejects requests on connections, or from addresses, above a limit."""
 
-    def __init__(self, app: ASGIApp, gate: ConnectionLimiter) -> None:
-        self._app, self._gate = app, gate
+    def __init__(self, app: ASGIApp, limiter: ConnectionLimiter) -> None:
+        self._app, self._limiter = app, limiter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application, or reject the request."""
@@ -210,8 +210,8 @@ class ConnectionLimitMiddleware:
             await self._app(scope, receive, send)
             return
         network = network_of(client_address(scope))
-        error = self._gate.refusal(tuple(scope.get("client") or ("", 0)))
-        error = error or self._gate.begin_request(network)
+        error = self._limiter.refusal(tuple(scope.get("client") or ("", 0)))
+        error = error or self._limiter.begin_request(network)
         if error is not None:
             request_log(scope).code = error.code
             response = refuse(scope, error)
@@ -221,4 +221,4 @@ class ConnectionLimitMiddleware:
         try:
             await self._app(scope, receive, send)
         finally:
-            self._gate.end_request(network)
+            self._limiter.end_request(network)

@@ -62,7 +62,7 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
     Raises:
         SetupError: A line is malformed, or a name or hash is a duplicate.
     """
-    found: list[StoredKey] = []
+    keys: list[StoredKey] = []
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split()
         if not words or words[0].startswith("#"):
@@ -75,10 +75,10 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
                 "Correct it, or remove it and create a key with `auricle keys add NAME`."
             )
         key = StoredKey(words[0], bytes.fromhex(digest.group(1)), limits)
-        if any(key.name == other.name or key.hash == other.hash for other in found):
+        if any(key.name == other.name or key.hash == other.hash for other in keys):
             raise SetupError(f"{source}, line {number}: duplicate name or key.")
-        found.append(key)
-    return tuple(found)
+        keys.append(key)
+    return tuple(keys)
 
 
 def read_keys(path: Path) -> tuple[StoredKey, ...]:
@@ -119,7 +119,7 @@ def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
     key = _PREFIX + secrets.token_urlsafe(32)
     line = f"{name} sha256:{hashed(key.encode()).hex()} {limits.text()}".rstrip() + "\n"
     try:
-        if path.exists() and any(known.name == name for known in read_keys(path)):
+        if path.exists() and any(stored.name == name for stored in read_keys(path)):
             raise SetupError(f"{path} already has a key {name}: remove it, or use another name.")
         # Append in one write: the file keeps its owner, and readers never see half a line.
         descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
@@ -188,11 +188,11 @@ async def follow_keys(
 
 def _refresh(path: Path, use: Callable[[Sequence[StoredKey]], None]) -> None:
     try:
-        found = read_keys(path)
+        keys = read_keys(path)
     except SetupError as error:
         _log.warning("keys_file_unusable", reason=str(error), keys="unchanged")
         return
-    use(found)
-    _log.info("keys_read", keys=len(found))
+    use(keys)
+    _log.info("keys_read", keys=len(keys))
     if is_open_to_others(path):
         _log.warning("keys_file_open_to_others", advice=f"chmod 600 {path}")

@@ -73,12 +73,12 @@ class Keyring:
 
         Thread-safe.
         """
-        known = {key.hash: key.tokens for key in self._keys}
+        signers = {key.hash: key.tokens for key in self._keys}
         self._keys = self._own + tuple(
             _Key(
                 key.hash,
                 ClientId(key.name),
-                known.get(key.hash) or TokenSigner(key.hash),
+                signers.get(key.hash) or TokenSigner(key.hash),
                 key.limits,
             )
             for key in stored
@@ -107,7 +107,7 @@ class Keyring:
         if self._is_open:
             return ANONYMOUS
         presented = presented_key(headers, subprotocols)
-        if (key := self._known(presented.encode("latin-1"))) is not None:
+        if (key := self._find(presented.encode("latin-1"))) is not None:
             return key.client
         token = (presented or token).removeprefix(_EPHEMERAL).partition("~")[0]
         author = None
@@ -131,7 +131,7 @@ class Keyring:
         """
         if self._is_open:
             return TokenSigner(secrets.token_bytes()).issue(now, ttl_s)
-        if (key := self._known(_bearer(headers))) is None:
+        if (key := self._find(_bearer(headers))) is None:
             raise Unauthorized("Tokens are issued for keys only: `Authorization: Bearer KEY`.")
         return key.tokens.issue(now, ttl_s)
 
@@ -141,12 +141,12 @@ class Keyring:
             return False
         return hmac.compare_digest(hashed(_bearer(headers)), self._operator)
 
-    def _known(self, presented: bytes) -> _Key | None:
-        digest, found = hashed(presented), None
+    def _find(self, presented: bytes) -> _Key | None:
+        digest, match = hashed(presented), None
         for key in self._keys:
             if hmac.compare_digest(digest, key.hash):
-                found = key
-        return found
+                match = key
+        return match
 
 
 def presented_key(headers: Headers, subprotocols: Sequence[str] = ()) -> str:
@@ -222,7 +222,9 @@ def is_loopback(host: str, variable: str = "AURICLE_HOST") -> bool:
     if not host:
         return False
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise SetupError(f"{variable}={host} is not an address of this machine.") from error
-    return all(ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in found)
+    return all(
+        ipaddress.ip_address(str(entry[4][0]).split("%")[0]).is_loopback for entry in entries
+    )

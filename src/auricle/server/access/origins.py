@@ -34,7 +34,7 @@ _LOCAL = ("localhost", ".localhost")  # RFC 6761 §6.3
 _PRIVATE = (".local", ".internal", ".home.arpa")
 """Suffixes that do not exist in public DNS: RFC 6762, ICANN 2024, RFC 8375."""
 _METHODS = ("GET", "HEAD", "POST", "DELETE")
-_SHOWN = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error", WARNINGS_HEADER)
+_EXPOSED_HEADERS = ("retry-after", REQUEST_ID, "dg-request-id", "dg-error", WARNINGS_HEADER)
 """Response headers that pages from other origins may read, in addition to the safelisted ones."""
 
 
@@ -58,7 +58,9 @@ class Origins:
     @classmethod
     def of(cls, settings: ServerSettings) -> Self:
         """Create the checks from the settings."""
-        allowed = [found[2] for found in map(ORIGIN.fullmatch, settings.allowed_origins) if found]
+        allowed = [
+            origin[2] for origin in map(ORIGIN.fullmatch, settings.allowed_origins) if origin
+        ]
         return cls(
             allowed=frozenset(settings.allowed_origins),
             has_keys=settings.has_keys,
@@ -90,9 +92,9 @@ class Origins:
         Raises:
             ForbiddenHost: The name is not accepted.
         """
-        if self.has_keys or (asked := headers.get("host")) is None:  # browsers always send it
+        if self.has_keys or (name := headers.get("host")) is None:  # browsers always send it
             return
-        host = _HOST.fullmatch(asked.lower())
+        host = _HOST.fullmatch(name.lower())
         if host is None or not self._is_own_name(host[1].strip("[]").removesuffix(".")):
             raise ForbiddenHost(
                 "Unknown host name. Without keys this server accepts 127.0.0.1 and localhost; the "
@@ -152,6 +154,6 @@ def cross_origin(app: ASGIApp, allowed: frozenset[str]) -> ASGIApp:
         allow_origins=allowed,
         allow_methods=_METHODS,
         allow_headers=("*",),
-        expose_headers=_SHOWN,
+        expose_headers=_EXPOSED_HEADERS,
         allow_private_network=True,
     )

@@ -35,8 +35,8 @@ class KeyLimits:
 
     def text(self) -> str:
         """Return the limits in the syntax of :func:`parse_limits`, separated by spaces."""
-        given = {"sessions": self.sessions, "audio_s": self.audio_s, "requests": self.requests}
-        return " ".join(f"{name}={most}" for name, most in given.items() if most is not None)
+        limits = {"sessions": self.sessions, "audio_s": self.audio_s, "requests": self.requests}
+        return " ".join(f"{name}={limit}" for name, limit in limits.items() if limit is not None)
 
 
 NO_OWN_LIMITS = KeyLimits()
@@ -44,13 +44,13 @@ NO_OWN_LIMITS = KeyLimits()
 
 def parse_limits(words: Sequence[str]) -> KeyLimits | None:
     """Parse ``NAME=NUMBER`` words; return ``None`` if one is invalid or a duplicate."""
-    found: dict[str, int] = {}
+    limits: dict[str, int] = {}
     for word in words:
         limit = _LIMIT.fullmatch(word)
-        if limit is None or limit.group(1) in found:
+        if limit is None or limit.group(1) in limits:
             return None
-        found[limit.group(1)] = int(limit.group(2))
-    return KeyLimits(**found)
+        limits[limit.group(1)] = int(limit.group(2))
+    return KeyLimits(**limits)
 
 
 @dataclass(slots=True)
@@ -60,14 +60,14 @@ class _Use:
     amount: float = 0.0
     at_s: float = 0.0
 
-    def left_over(self, most: float, now: float) -> float:
-        """Drain the bucket up to ``now`` (``most`` per minute) and return its level."""
-        self.amount = max(0.0, self.amount - (now - self.at_s) * most / _MINUTE_S)
+    def left_over(self, limit: float, now: float) -> float:
+        """Drain the bucket up to ``now`` (``limit`` per minute) and return its level."""
+        self.amount = max(0.0, self.amount - (now - self.at_s) * limit / _MINUTE_S)
         self.at_s = now
         return self.amount
 
 
-class Allowances:
+class RateLimiter:
     """The quota that each key has used; ``now`` is monotonic seconds.
 
     Args:
@@ -90,15 +90,15 @@ class Allowances:
         Raises:
             RateLimited: The key has used its request quota for this minute.
         """
-        most = self._limits(client).requests
-        if not most:
+        limit = self._limits(client).requests
+        if not limit:
             return
         use = self._requests.setdefault(client, _Use(at_s=now))
-        over = use.left_over(most, now) + 1 - most
-        if over > 0:
+        excess = use.left_over(limit, now) + 1 - limit
+        if excess > 0:
             raise RateLimited(
-                f"Request limit of this key reached: {most} requests per minute.",
-                _pause_s(over, most),
+                f"Request limit of this key reached: {limit} requests per minute.",
+                _retry_after_s(excess, limit),
             )
         use.amount += 1
 
@@ -108,21 +108,21 @@ class Allowances:
         Raises:
             RateLimited: The key has used its audio quota for this minute.
         """
-        most = self._limits(client).audio_s
-        if not most or (use := self._audio.get(client)) is None:
+        limit = self._limits(client).audio_s
+        if not limit or (use := self._audio.get(client)) is None:
             return
-        over = use.left_over(most, now) - most
-        if over >= 0:
+        excess = use.left_over(limit, now) - limit
+        if excess >= 0:
             raise RateLimited(
-                f"Audio limit of this key reached: {most} seconds of audio per minute.",
-                _pause_s(over, most),
+                f"Audio limit of this key reached: {limit} seconds of audio per minute.",
+                _retry_after_s(excess, limit),
             )
 
     def charge_audio(self, client: ClientId, audio_s: float, now: float) -> None:
         """Charge received audio, even beyond the remaining quota."""
-        if most := self._limits(client).audio_s:
+        if limit := self._limits(client).audio_s:
             use = self._audio.setdefault(client, _Use(at_s=now))
-            use.amount = use.left_over(most, now) + audio_s
+            use.amount = use.left_over(limit, now) + audio_s
 
     def check_sessions(self, client: ClientId, are_open: int) -> None:
         """Check that the key may open another live session.
@@ -130,10 +130,10 @@ class Allowances:
         Raises:
             RateLimited: The key has reached its limit of concurrent live sessions.
         """
-        most = self._limits(client).sessions
-        if most and are_open >= most:
+        limit = self._limits(client).sessions
+        if limit and are_open >= limit:
             raise RateLimited(
-                f"Session limit of this key reached: {most} concurrent live sessions.",
+                f"Session limit of this key reached: {limit} concurrent live sessions.",
                 SESSION_RETRY_S,
             )
 
@@ -148,5 +148,5 @@ class Allowances:
         )
 
 
-def _pause_s(over: float, most: float) -> int:
-    return max(1, math.ceil(over * _MINUTE_S / most))
+def _retry_after_s(excess: float, limit: float) -> int:
+    return max(1, math.ceil(excess * _MINUTE_S / limit))

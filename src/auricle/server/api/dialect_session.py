@@ -57,10 +57,10 @@ async def serve_dialect(
     try:
         client = server.admit_socket(websocket)
         server.check_serving()
-        welcome = read(websocket)
+        handshake = read(websocket)
         room = server.live.admit(client, client_address(websocket.scope), is_resuming=False)
         group = server.running.background
-        runner = await server.live.open(group, client, welcome.parameters, room)
+        runner = await server.live.open(group, client, handshake.parameters, room)
     except Exception as error:
         if not isinstance(error, AuricleError):
             log_unexpected(error)
@@ -71,13 +71,13 @@ async def serve_dialect(
     log.details["session"] = runner.session.id
     log_session("session_started", websocket.scope, runner.session.id, name)
     try:
-        headers = warning_headers(welcome.warnings).items()
+        headers = warning_headers(handshake.warnings).items()
         await websocket.accept(
-            welcome.subprotocol, [(name.encode(), text.encode()) for name, text in headers]
+            handshake.subprotocol, [(name.encode(), text.encode()) for name, text in headers]
         )
         drain_s = server.settings.drain_s - GOODBYE_S  # leaves time to send the last finals
         end = await LiveConnection(
-            websocket, server.live, runner, welcome.dialect, drain_s=max(0.0, drain_s)
+            websocket, server.live, runner, handshake.dialect, drain_s=max(0.0, drain_s)
         ).run()
     except WebSocketDisconnect:
         end = disconnect_reason(websocket)

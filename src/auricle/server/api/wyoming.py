@@ -105,16 +105,16 @@ class WyomingServer:
                 self._accept(_Pipe(reader, writer), group)
 
             for plain in sockets:
-                found = LimitedListener.around(plain, self._server.gate)
+                limited = LimitedListener.around(plain, self._server.connection_limiter)
                 listener = await asyncio.start_server(
-                    accept, sock=found, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
+                    accept, sock=limited, limit=READ_BYTES, backlog=ACCEPTS_AT_ONCE
                 )
-                found.listen(BACKLOG)
+                limited.listen(BACKLOG)
                 stack.callback(listener.close)
             await anyio.sleep_forever()
 
     def _accept(self, pipe: "_Pipe", group: TaskGroup) -> None:
-        error = self._server.gate.refusal(pipe.peer)
+        error = self._server.connection_limiter.refusal(pipe.peer)
         if self._connections >= MAX_CONNECTIONS:
             error = Overloaded("The server has reached its limit of Wyoming connections.", RETRY_S)
         if error is not None:
@@ -225,8 +225,8 @@ class _Connection:
             for step in self._dialect.receive_bytes(data):
                 if isinstance(step, Reply):  # the only step outside of an utterance
                     await self._answer(step)
-            if self._dialect.wanted is not None:
-                if not await self._serve_utterance(self._dialect.wanted):
+            if self._dialect.requested is not None:
+                if not await self._serve_utterance(self._dialect.requested):
                     return
                 data = b""
                 continue
@@ -251,7 +251,7 @@ class _Connection:
             return await self._pipe.receive()
         raise IdleTimeout(f"No data received for {limit_s:g} s.")
 
-    async def _serve_utterance(self, wanted: StreamParameters) -> bool:
+    async def _serve_utterance(self, parameters: StreamParameters) -> bool:
         """Serve an utterance as a session, and return whether another one may follow.
 
         Raises:
@@ -264,7 +264,7 @@ class _Connection:
         status = 200
         try:
             with self._server.request_scope():  # cancelled when draining is over
-                return await self._listen(wanted, utterance)
+                return await self._listen(parameters, utterance)
             raise Draining("The service is shutting down.", RETRY_S)
         except AuricleError as error:
             log.code, status = error.code, error.http_status
@@ -279,12 +279,14 @@ class _Connection:
                 "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
             )
 
-    async def _listen(self, wanted: StreamParameters, utterance: "_WyomingSocket") -> bool:
+    async def _listen(
+        self, parameters: StreamParameters, utterance: "_WyomingSocket"
+    ) -> bool:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
         address = client_address(utterance.scope)
         room = live.admit(WYOMING, address, is_resuming=False)
-        runner = await live.open(self._server.running.background, WYOMING, wanted, room)
+        runner = await live.open(self._server.running.background, WYOMING, parameters, room)
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")
@@ -296,7 +298,7 @@ class _Connection:
                 runner,
                 self._dialect,
                 drain_s=max(0.0, self._server.settings.drain_s - GOODBYE_S),
-                hears_out=True,
+                lets_finish=True,
             ).run()
         finally:
             runner.end()
@@ -324,7 +326,7 @@ class _WyomingSocket:
     async def receive(self) -> Message:
         """Return received data; the first call returns what was read before."""
         if self._has_begun:
-            if self._dialect.is_holding:
+            if self._dialect.has_pending_event:
                 await anyio.sleep_forever()
             if not self._connection.has_ended:
                 data = await self._pipe.receive()

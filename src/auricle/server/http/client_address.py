@@ -76,14 +76,14 @@ class TrustedProxies:
                 scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + "s" * is_tls
         scope["client"] = (str(client), port)
 
-    def _walked(self, peer: Address, told: Sequence[str]) -> tuple[Address, int]:
+    def _walked(self, peer: Address, forwarded: Sequence[str]) -> tuple[Address, int]:
         """Return the address behind the trusted proxies, and the number of entries used."""
         client = peer
-        for hops, entry in enumerate(reversed(told)):
-            if not self._is_trusted(client) or (found := _parsed_entry(entry)) is None:
+        for hops, entry in enumerate(reversed(forwarded)):
+            if not self._is_trusted(client) or (hop := _parsed_entry(entry)) is None:
                 return client, hops
-            client = found
-        return client, len(told)
+            client = hop
+        return client, len(forwarded)
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)
@@ -105,9 +105,9 @@ def _parsed_entry(entry: str) -> Address | None:
 
 def _parsed(text: str) -> Address | None:
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    if found.version == 4:
-        return found
-    return found.ipv4_mapped or ipaddress.IPv6Address(int(found))  # without zone
+    if address.version == 4:
+        return address
+    return address.ipv4_mapped or ipaddress.IPv6Address(int(address))  # without zone

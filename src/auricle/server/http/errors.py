@@ -103,8 +103,8 @@ def refuse(scope: Scope, error: BaseException) -> Response:
     """
     refusals: Mapping[str, Refusal] = scope["app"].state.refusals
     path: str = scope["path"]
-    found = (refusal for start, refusal in refusals.items() if path.startswith(start))
-    refusal = next(found, None)
+    matching = (refusal for start, refusal in refusals.items() if path.startswith(start))
+    refusal = next(matching, None)
     return error_response(error) if refusal is None else refusal(error, request_id_of(scope))
 
 
@@ -154,7 +154,7 @@ def log_unexpected(error: BaseException, **context: object) -> None:
     )
 
 
-async def _answer_ours(request: Request, error: Exception) -> Response:
+async def _respond(request: Request, error: Exception) -> Response:
     record = request_log(request.scope)
     record.code = error.code if isinstance(error, AuricleError) else AuricleError.code
     if not isinstance(error, CLIENT_VISIBLE_ERRORS):
@@ -162,21 +162,23 @@ async def _answer_ours(request: Request, error: Exception) -> Response:
     return refuse(request.scope, error)
 
 
-async def _answer_http(request: Request, error: Exception) -> Response:
+async def _respond_to_framework(request: Request, error: Exception) -> Response:
     """Return the framework's errors (no such path, no such method) in our format."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers: Mapping[str, str] = (isinstance(error, HTTPException) and error.headers) or {}
-    ours: AuricleError
+    known: AuricleError
     match status:
         case 404:
-            ours = NotFound("No such path.")
+            known = NotFound("No such path.")
         case 405:
-            ours = MethodNotAllowed("This path does not support that method; see the Allow header.")
+            known = MethodNotAllowed(
+                "This path does not support that method; see the Allow header."
+            )
         case _ if 400 <= status < 500:
-            ours = BadRequest("Malformed request.")
+            known = BadRequest("Malformed request.")
         case _:
-            ours = AuricleError()
-    response = await _answer_ours(request, ours)
+            known = AuricleError()
+    response = await _respond(request, known)
     response.headers.update(headers)
     methods = response.headers.get("allow", "").split(", ")
     if "GET" in methods:
@@ -184,7 +186,7 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     return response
 
 
-async def _answer_nobody(request: Request, error: Exception) -> Response:
+async def _respond_to_nobody(request: Request, error: Exception) -> Response:
     request_log(request.scope).code = "client_left"
     return Response(status_code=CLIENT_LEFT_STATUS)
 
@@ -192,9 +194,9 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 EXCEPTION_HANDLERS: dict[
     int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]
 ] = {
-    AuricleError: _answer_ours,
-    HTTPException: _answer_http,
-    ClientDisconnect: _answer_nobody,
+    AuricleError: _respond,
+    HTTPException: _respond_to_framework,
+    ClientDisconnect: _respond_to_nobody,
 }
 
 
@@ -225,7 +227,7 @@ class ErrorBoundaryMiddleware:
             if has_started:
                 raise  # cut the connection: a partial response must not look complete
             cause = first_error(error) if isinstance(error, BaseExceptionGroup) else error
-            handler = _answer_nobody if isinstance(cause, ClientDisconnect) else _answer_ours
+            handler = _respond_to_nobody if isinstance(cause, ClientDisconnect) else _respond
             response = await handler(Request(scope), _as_exception(cause))
             await response(scope, receive, send)
 

@@ -30,15 +30,15 @@ class LineSampler:
             source: What the line is about, such as a client address.
             now: Monotonic seconds.
         """
-        known = self._sources.setdefault(source, _Source(now))
+        record = self._sources.setdefault(source, _Source(now))
         self._sources.move_to_end(source)
         if len(self._sources) > MAX_SOURCES:
             self._sources.popitem(last=False)
-        if now - known.began_at >= WINDOW_S:
-            known.began_at, known.lines = now, 0
-        if known.lines >= LINES_PER_WINDOW:
-            known.left_out += 1
+        if now - record.began_at >= WINDOW_S:
+            record.began_at, record.lines = now, 0
+        if record.lines >= LINES_PER_WINDOW:
+            record.left_out += 1
             return None
-        known.lines += 1
-        left_out, known.left_out = known.left_out, 0
+        record.lines += 1
+        left_out, record.left_out = record.left_out, 0
         return left_out

@@ -35,13 +35,13 @@ class RequestLog:
 
     def ids(self) -> dict[str, str]:
         """Return the ids that are set."""
-        known = {
+        ids = {
             "request_id": self.request_id,
             "job_id": self.job_id,
             "trace_id": self.trace_id,
             "client": self.client,
         }
-        return {name: value for name, value in known.items() if value is not None}
+        return {name: value for name, value in ids.items() if value is not None}
 
     def line(self) -> dict[str, object]:
         """Return all fields that are set."""

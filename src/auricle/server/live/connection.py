@@ -95,8 +95,8 @@ class Socket(Protocol):
 
 def end_of(error: BaseException, after_s: float | None = None) -> End:
     """Map an error to the end of a connection; the only place that does."""
-    known = error if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError()
-    return End(known.code, known.close_code, failed_of(error, after_s))
+    visible = error if isinstance(error, CLIENT_VISIBLE_ERRORS) else AuricleError()
+    return End(visible.code, visible.close_code, failed_of(error, after_s))
 
 
 def failed_of(error: BaseException, after_s: float | None = None) -> Failed:
@@ -129,11 +129,14 @@ def note_end(websocket: Socket, live: LiveSessions, end: End) -> None:
 
 
 async def close_gracefully(
-    websocket: Socket, end: End, left: Iterable[OutboundItem] = (), dialect: Dialect | None = None
+    websocket: Socket,
+    end: End,
+    remaining: Iterable[OutboundItem] = (),
+    dialect: Dialect | None = None,
 ) -> None:
     """Send the remaining messages and the reason, and close; abort if the client doesn't read."""
     dialect = dialect or NativeDialect()
-    texts = [text for said in left for text in _texts(dialect, said)]
+    texts = [text for item in remaining for text in _texts(dialect, item)]
     closing_messages = dialect.closing_messages(end)
     gone = contextlib.suppress(WebSocketDisconnect, WebSocketDisconnected)
     with anyio.move_on_after(GOODBYE_S) as patience, gone:
@@ -145,8 +148,8 @@ async def close_gracefully(
         peer.give_up(closing_messages.close_code, closing_messages.reason)
 
 
-def _texts(dialect: Dialect, said: OutboundItem) -> Iterable[str]:
-    return said.texts if isinstance(said, Reply) else dialect.encode(said)
+def _texts(dialect: Dialect, item: OutboundItem) -> Iterable[str]:
+    return item.texts if isinstance(item, Reply) else dialect.encode(item)
 
 
 class LiveConnection:
@@ -159,7 +162,7 @@ class LiveConnection:
         dialect: The client's wire protocol; native if ``None``.
         drain_s: Longest wait for finals when the server shuts down, in seconds. For clients that
             can resume on the next server it is at most ``DRAIN_S``.
-        hears_out: When the server shuts down, let the client finish speaking, in the part of
+        lets_finish: When the server shuts down, let the client finish speaking, in the part of
             ``drain_s`` that is not reserved for the last final.
         warnings: Warnings of options that have no effect, sent after the first event.
     """
@@ -172,20 +175,20 @@ class LiveConnection:
         dialect: Dialect | None = None,
         *,
         drain_s: float = DRAIN_S,
-        hears_out: bool = False,
+        lets_finish: bool = False,
         warnings: Sequence[str] = (),
     ) -> None:
         self._warnings = warnings
         self._drain_s = drain_s
-        self._hears_out = hears_out
+        self._lets_finish = lets_finish
         self._websocket = websocket
         self._live = live
         self._runner = runner
         self._dialect = dialect or NativeDialect()
         self._peer = peer_of(websocket.scope)
         self._outbox = Outbox(keeps_news=not self._dialect.is_resumable)
-        self._on_its_way: deque[str] = deque()
-        self._news = anyio.Event()
+        self._in_flight: deque[str] = deque()
+        self._item_queued = anyio.Event()
         self._end: End | None = None
         self._tasks = anyio.CancelScope()
         self._reader = anyio.CancelScope()
@@ -224,10 +227,10 @@ class LiveConnection:
         if end is not CLIENT_LEFT:
             # Send what was in flight first: a client that misses one final and receives the next
             # would acknowledge both.
-            left: list[OutboundItem] = [Reply(tuple(self._on_its_way))]
-            while (said := self._outbox.next_event()) is not None:
-                left.append(said)
-            await close_gracefully(self._websocket, end, left, self._dialect)
+            remaining: list[OutboundItem] = [Reply(tuple(self._in_flight))]
+            while (item := self._outbox.next_event()) is not None:
+                remaining.append(item)
+            await close_gracefully(self._websocket, end, remaining, self._dialect)
         return end
 
     # Called by the session.
@@ -240,9 +243,9 @@ class LiveConnection:
         """End the connection; see :class:`auricle.server.live.runner.Listener`."""
         self._finish(end_of(error))
 
-    def _put(self, said: OutboundItem) -> None:
-        self._outbox.put(said)
-        self._news.set()
+    def _put(self, item: OutboundItem) -> None:
+        self._outbox.put(item)
+        self._item_queued.set()
         if self._outbox.is_overrun:
             self.dismiss(
                 Overloaded(
@@ -294,7 +297,7 @@ class LiveConnection:
             return
         self._is_concluded = True
         with self._blaming():
-            await self._runner.until_wanted()  # process data that was already read
+            await self._runner.until_data_wanted()  # process data that was already read
             self._runner.conclude()
             await self._runner.until_settled()
 
@@ -313,23 +316,23 @@ class LiveConnection:
                 self._reading_since = None
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
-                await self._work_off(message)
+                await self._process(message)
                 if self._is_read_out or self._has_ended:
                     break  # the same race
         self._has_read.set()
 
-    async def _work_off(self, message: Message) -> None:
+    async def _process(self, message: Message) -> None:
         """Process a message step by step, yielding to other connections after each."""
-        began_at, taken = time.monotonic(), 0
+        began_at, steps = time.monotonic(), 0
         try:
             for step in self._steps_of(message):
-                if taken:
+                if steps:
                     await self._give_way(began_at, has_more=True)
                     if self._end is not None:
                         return
                     began_at = time.monotonic()
-                self._take(step)
-                taken += 1
+                self._execute(step)
+                steps += 1
         except BadRequest as error:
             self._bad_messages += 1
             if self._bad_messages >= MAX_BAD_MESSAGES:
@@ -342,18 +345,18 @@ class LiveConnection:
             return self._dialect.receive_bytes(data)
         return self._dialect.receive_text(message["text"])
 
-    def _take(self, step: Step) -> None:
+    def _execute(self, step: Step) -> None:
         match step:
             case bytes():
-                self._take_audio(step)
+                self._receive_audio(step)
             case Companded(data, law):
-                self._take_audio(_EXPAND[law](data))
+                self._receive_audio(_EXPAND[law](data))
             case Reply():
                 self._put(step)
             case _:
                 self._runner.receive_command(step)
 
-    def _take_audio(self, data: bytes) -> None:
+    def _receive_audio(self, data: bytes) -> None:
         """Pass audio to the session."""
         arrived_at = time.monotonic() if self._peer is None else self._peer.received_at
         self._runner.receive_data(data)
@@ -367,21 +370,21 @@ class LiveConnection:
             await anyio.sleep(pause_s)
         while not self._runner.session.wants_data and not self._runner.is_over:
             with anyio.move_on_after(SIGN_OF_LIFE_S):
-                await self._runner.until_wanted()
+                await self._runner.until_data_wanted()
                 return
             self._runner.remark()
 
     async def _write(self) -> None:
         while True:
-            while (said := self._outbox.next_event()) is not None:
-                self._on_its_way.extend(_texts(self._dialect, said))
-                while self._on_its_way:
-                    await self._websocket.send_text(self._on_its_way[0])
-                    self._on_its_way.popleft()
-                if isinstance(said, Closed):
+            while (item := self._outbox.next_event()) is not None:
+                self._in_flight.extend(_texts(self._dialect, item))
+                while self._in_flight:
+                    await self._websocket.send_text(self._in_flight[0])
+                    self._in_flight.popleft()
+                if isinstance(item, Closed):
                     self._finish(DONE)
-            self._news = anyio.Event()
-            await self._news.wait()
+            self._item_queued = anyio.Event()
+            await self._item_queued.wait()
 
     async def _watch_idle(self) -> None:
         limit_s = self._dialect.idle_timeout_s or self._live.settings.idle_timeout_s
@@ -411,7 +414,7 @@ class LiveConnection:
     async def _watch_drain(self) -> None:
         await self._live.draining.wait()
         left_s = self._drain_s
-        if self._hears_out:
+        if self._lets_finish:
             await anyio.sleep(max(0.0, left_s - LAST_FINAL_S))
             left_s = min(left_s, LAST_FINAL_S)
         if self._can_resume:

@@ -20,7 +20,7 @@ from auricle.config.settings import LiveSettings
 from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
-from auricle.server.access.rate_limits import Allowances
+from auricle.server.access.rate_limits import RateLimiter
 from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.load_meter import LoadMeter
@@ -62,7 +62,7 @@ class LiveSessions:
         transcriber: Runs the sessions' jobs and holds their reservations.
         libopus: Decodes Opus packets.
         metrics: Metrics of live sessions.
-        allowances: Rate limits per key.
+        rate_limiter: Rate limits per key.
         gateway_id: Prefix of session ids (letters and digits, or empty), by which a load balancer
             routes a resuming client to its gateway.
     """
@@ -73,7 +73,7 @@ class LiveSessions:
         transcriber: Transcriber,
         libopus: LibOpus,
         metrics: LiveMetrics,
-        allowances: Allowances,
+        rate_limiter: RateLimiter,
         gateway_id: str = "",
     ) -> None:
         self.settings = settings
@@ -81,7 +81,7 @@ class LiveSessions:
         self.draining = anyio.Event()
         self._transcriber = transcriber
         self._libopus = libopus
-        self._allowances = allowances
+        self._allowances = rate_limiter
         self._id_prefix = f"{gateway_id}-" if gateway_id else ""
         self._rooms: dict[str, _Room] = {}
         self._runners: dict[str, LiveRunner] = {}
@@ -125,10 +125,10 @@ class LiveSessions:
         network, rooms = network_of(address), self._rooms.values()
         self._allowances.check_sessions(client, sum(room.client == client for room in rooms))
         self._allowances.check_audio(client, time.monotonic())
-        most = self.settings.max_sessions_per_address
-        if network and most and sum(room.network == network for room in rooms) >= most:
+        limit = self.settings.max_sessions_per_address
+        if network and limit and sum(room.network == network for room in rooms) >= limit:
             raise RateLimited(
-                f"This address has reached its limit of {most} concurrent live sessions.",
+                f"This address has reached its limit of {limit} concurrent live sessions.",
                 PLACE_RETRY_S,
             )
         if len(self._rooms) >= self.settings.max_sessions:
@@ -194,12 +194,12 @@ class LiveSessions:
 
         The time taken does not reveal whether the session id or the secret is wrong.
         """
-        found = self._runners.get(resume.session)
-        secret = secrets.token_urlsafe(24) if found is None else found.session.secret
+        runner = self._runners.get(resume.session)
+        secret = secrets.token_urlsafe(24) if runner is None else runner.session.secret
         is_right = hmac.compare_digest(secret.encode(), resume.secret.encode())
-        if found is None or not is_right or found.client != client or found.is_over:
+        if runner is None or not is_right or runner.client != client or runner.is_over:
             return None
-        return found
+        return runner
 
     # Background work.
 

@@ -72,7 +72,7 @@ class LiveRunner:
         self._alarm = anyio.Event()
         self._over = anyio.Event()
         self._settled = anyio.Event()
-        self._wanted = anyio.Event()
+        self._data_wanted = anyio.Event()
 
     # Lifecycle.
 
@@ -93,7 +93,7 @@ class LiveRunner:
 
     def end(self, error: AuricleError | None = None) -> None:
         """End the session and discard pending events; dismiss the listener with ``error``."""
-        for event in (self._over, self._settled, self._wanted):
+        for event in (self._over, self._settled, self._data_wanted):
             event.set()
         listener, self._listener = self._listener, None
         if listener is not None and error is not None:
@@ -168,11 +168,11 @@ class LiveRunner:
         self.session.conclude(time.monotonic())
         self._carry_out()
 
-    async def until_wanted(self) -> None:
+    async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""
         while not self.session.wants_data and not self.is_over:
-            self._wanted = anyio.Event()
-            await self._wanted.wait()
+            self._data_wanted = anyio.Event()
+            await self._data_wanted.wait()
 
     def remark(self) -> None:
         """Send the session's audio progress to the listener again."""
@@ -197,7 +197,7 @@ class LiveRunner:
                 case _:
                     self._tell(output)
         if self.session.wants_data:
-            self._wanted.set()
+            self._data_wanted.set()
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
 

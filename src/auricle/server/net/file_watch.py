@@ -27,12 +27,12 @@ async def watch_files(
         changed: Reads the files; called in a thread.
         check_interval_s: Seconds between checks.
     """
-    seen: list[tuple[int, ...]] = []
+    signatures: list[tuple[int, ...]] = []
     while True:
         # Take signatures before reading, so that the next check sees a change made meanwhile.
-        now = await to_thread.run_sync(_signatures, paths, abandon_on_cancel=True)
-        if now != seen:
-            seen = now
+        current = await to_thread.run_sync(_signatures, paths, abandon_on_cancel=True)
+        if current != signatures:
+            signatures = current
             await to_thread.run_sync(changed, abandon_on_cancel=True)
         await anyio.sleep(check_interval_s)
 
@@ -52,7 +52,7 @@ def _signatures(paths: Sequence[Path]) -> list[tuple[int, ...]]:
 def _signature(path: Path) -> tuple[int, ...]:
     """Return a value that differs once the file has changed."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError as error:
         return (error.errno or 0,)
-    return (found.st_mode, found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+    return (status.st_mode, status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino)

@@ -27,9 +27,9 @@ def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
     sockets: list[socket.socket] = []
     try:
         for family, address in _addresses(host, port):
-            found = _listen(family, address, port)
-            port = port or found.getsockname()[1]  # the same free port for all addresses
-            sockets.append(found)
+            listening = _listen(family, address, port)
+            port = port or listening.getsockname()[1]  # the same free port for all addresses
+            sockets.append(listening)
     except OSError as error:
         for opened in sockets:
             opened.close()
@@ -41,28 +41,30 @@ def open_sockets(host: str, port: int, variable: str) -> list[socket.socket]:
 
 
 def _addresses(host: str, port: int) -> list[tuple[socket.AddressFamily, str]]:
-    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    return list(dict.fromkeys((entry[0], str(entry[4][0])) for entry in found))
+    entries = socket.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    return list(dict.fromkeys((entry[0], str(entry[4][0])) for entry in entries))
 
 
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     # asyncio sets TCP_NODELAY only if the protocol is given. Without it, each response waits 40 ms
     # between head and body for the client's delayed ACK.
-    found = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):  # Windows, where REUSEADDR would share the port
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            found.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        found.bind((address, port))
-        found.listen(BACKLOG)
-        found.setblocking(False)
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address, port))
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
     except OSError:
-        found.close()
+        listening.close()
         raise
-    return found
+    return listening
 
 
 def base_url(settings: ServerSettings, sockets: Sequence[socket.socket]) -> str:

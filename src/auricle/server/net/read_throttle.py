@@ -16,7 +16,7 @@ from auricle.server.net.loop_budget import TimeShare
 BURST_S = 0.25
 """Burst allowance for parsing, in seconds; replaying half a minute of Opus takes half of it."""
 
-MAX_REST_S = 1.0
+MAX_PAUSE_S = 1.0
 """Longest pause, in seconds: a disconnect goes unnoticed during it. The remainder extends the next
 pause."""
 
@@ -27,16 +27,16 @@ class PacedReading:
     Args:
         transport: The connection's transport.
         read_bytes: Maximum bytes per read, where the transport can be configured.
-        is_wanted: Returns whether the owner currently wants to read.
+        wants_data: Returns whether the owner currently wants to read.
     """
 
     def __init__(
-        self, transport: asyncio.Transport, read_bytes: int, is_wanted: Callable[[], bool]
+        self, transport: asyncio.Transport, read_bytes: int, wants_data: Callable[[], bool]
     ) -> None:
         self._transport = transport
-        self._is_wanted = is_wanted
+        self._wants_data = wants_data
         self._share = TimeShare(time.monotonic(), BURST_S)
-        self._rest: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         if hasattr(transport, "max_size"):  # asyncio's plain transport; for TLS see server.py
             transport.max_size = read_bytes
 
@@ -46,10 +46,10 @@ class PacedReading:
         began_at = time.monotonic()
         yield
         pause_s = self._share.pause_s(began_at, time.monotonic())
-        if pause_s and self._rest is None:
+        if pause_s and self._pause is None:
             self._transport.pause_reading()
             loop = asyncio.get_running_loop()
-            self._rest = loop.call_later(min(pause_s, MAX_REST_S), self._end_rest)
+            self._pause = loop.call_later(min(pause_s, MAX_PAUSE_S), self._end_pause)
 
     def pause_reading(self) -> None:
         """Pause reading on the owner's request."""
@@ -57,10 +57,10 @@ class PacedReading:
 
     def resume_reading(self) -> None:
         """Resume reading on the owner's request, once any throttle pause is over."""
-        if self._rest is None:
+        if self._pause is None:
             self._transport.resume_reading()
 
-    def _end_rest(self) -> None:
-        self._rest = None
-        if self._is_wanted():
+    def _end_pause(self) -> None:
+        self._pause = None
+        if self._wants_data():
             self._transport.resume_reading()

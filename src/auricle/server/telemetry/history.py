@@ -84,7 +84,7 @@ class History:
         self._started_at: float | None = None
         self._samples: deque[_Sample] = deque(maxlen=int(SPAN_S / SAMPLE_EVERY_S))
         self._exits: deque[Exit] = deque(maxlen=MAX_EXITS)
-        self._seen: dict[str, tuple[int, WorkerExit | None]] = {}
+        self._last_exits: dict[str, tuple[int, WorkerExit | None]] = {}
         self._snapshots: list[Snapshot] = []
         self._began_at = 0.0
         self._crashes = 0
@@ -116,17 +116,17 @@ class History:
         """
         samples = self._samples
 
-        def told(moment: float) -> float:
+        def wall_clock(moment: float) -> float:
             return round(at - (now - moment), 3)
 
         return {
             "now": round(at, 3),
-            "started_at": None if self._started_at is None else told(self._started_at),
+            "started_at": None if self._started_at is None else wall_clock(self._started_at),
             "every_s": SAMPLE_EVERY_S,
             "span_s": SPAN_S,
             "with_stacks": with_stacks,
             "samples": {
-                "at": [told(sample.at) for sample in samples],
+                "at": [wall_clock(sample.at) for sample in samples],
                 "workers": [sample.workers for sample in samples],
                 "ready": [sample.ready for sample in samples],
                 "crashes": [sample.crashes for sample in samples],
@@ -145,7 +145,11 @@ class History:
                 },
             },
             "exits": [
-                {"worker": exit.worker, **exit_body(exit.how, with_stacks), "at": told(exit.at)}
+                {
+                    "worker": exit.worker,
+                    **exit_body(exit.how, with_stacks),
+                    "at": wall_clock(exit.at),
+                }
                 for exit in self._exits
             ],
         }
@@ -155,15 +159,15 @@ class History:
 
         A worker that is replaced on purpose leaves the pool when it exits, and isn't counted.
         """
-        before, self._seen = self._seen, {}
+        previous, self._last_exits = self._last_exits, {}
         count = 0
         for worker in (*snapshot.asr.workers, *snapshot.decode.workers):
             last = worker.last_exit  # None: it waits for its first start
             deaths = worker.restarts + (
                 worker.state is WorkerState.BACKING_OFF and last is not None
             )
-            deaths_before, last_before = before.get(worker.id, (0, None))
-            self._seen[worker.id] = deaths, last
+            deaths_before, last_before = previous.get(worker.id, (0, None))
+            self._last_exits[worker.id] = deaths, last
             count += max(0, deaths - deaths_before)
             if last is not None and last != last_before:
                 # More than one interval ago means that the wall clock was set in between.

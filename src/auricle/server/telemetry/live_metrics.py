@@ -42,7 +42,7 @@ class LiveMetrics:
             ("how",),
             registry=registry,
         )
-        self._guests = Counter(
+        self._dialect_sessions = Counter(
             "auricle_live_dialect_sessions",
             "Live sessions of clients that use another protocol than the native one, by dialect.",
             ("dialect",),
@@ -94,7 +94,7 @@ class LiveMetrics:
 
     def count_dialect_session(self, dialect: str) -> None:
         """Count a new session of another dialect."""
-        self._guests.labels(dialect).inc()
+        self._dialect_sessions.labels(dialect).inc()
 
     def count_end(self, how: str) -> None:
         """Count a connection's end: an error code, ``done`` or ``client_left``."""
@@ -109,9 +109,9 @@ class LiveMetrics:
 
     def take_final_delays(self) -> Sequence[float]:
         """Return the delays of finals since the last call, in seconds; only for one caller."""
-        taken = tuple(self._recent_delays_s)
+        delays = tuple(self._recent_delays_s)
         self._recent_delays_s.clear()
-        return taken
+        return delays
 
     def count_closed(self, closed: Closed) -> None:
         """Count the packets of an ended session."""

@@ -139,8 +139,8 @@ class Metrics:
 
     def count_request(self, method: str, route: str, status: int, code: str | None) -> None:
         """Count one response; ``route`` is a template, never a path."""
-        known = method if method in _METHODS else _OTHER
-        self._requests.labels(known, route, str(status)).inc()
+        label = method if method in _METHODS else _OTHER
+        self._requests.labels(label, route, str(status)).inc()
         if code is not None:
             self._refusals.labels(code).inc()
             self.errors[code] += 1

@@ -24,47 +24,47 @@ _log = structlog.get_logger("auricle.server")
 def register_job(
     server: ServerState,
     client: ClientId,
-    ask: TranscriptionParams,
-    held: contextlib.AsyncExitStack,
+    params: TranscriptionParams,
+    resources: contextlib.AsyncExitStack,
 ) -> JobRecord:
     """Return the record of a new job, which its caller can cancel from now on.
 
-    Closing ``held`` removes the record, unless the job has started.
+    Closing ``resources`` removes the record, unless the job has started.
 
     Raises:
         BadRequest: This key has an unfinished job with this id.
         Overloaded: The store is full of unfinished jobs.
     """
-    record = JobRecord(ask.job_id, ask.trace_id, client)
+    record = JobRecord(params.job_id, params.trace_id, client)
     server.jobs.add(record, time.monotonic())
-    held.callback(server.jobs.remove_queued, record)
+    resources.callback(server.jobs.remove_queued, record)
     return record
 
 
 def start_job(
     server: ServerState,
     record: JobRecord,
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     source: Source,
-    held: contextlib.AsyncExitStack,
+    resources: contextlib.AsyncExitStack,
 ) -> None:
-    """Start a registered job, which takes over ``held`` and closes it when it ends."""
-    server.running.background.start_soon(_run, server, record, ask, source, held.pop_all())
+    """Start a registered job, which takes over ``resources`` and closes it when it ends."""
+    server.running.background.start_soon(_run, server, record, params, source, resources.pop_all())
 
 
 async def _run(
     server: ServerState,
     record: JobRecord,
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     source: Source,
-    held: contextlib.AsyncExitStack,
+    resources: contextlib.AsyncExitStack,
 ) -> None:
     began_at = time.monotonic()
     log = RequestLog(record.job_id, record.trace_id, record.client)
     try:
-        async with held:
+        async with resources:
             with record.scope:
-                await _work(server, record, ask, source, log, began_at)
+                await _work(server, record, params, source, log, began_at)
     finally:  # log every accepted job, however it ended
         server.jobs.finish(record, JobState.CANCELLED, time.monotonic())  # no effect if it ended
         if record.error is not None:
@@ -92,7 +92,7 @@ def lose_jobs(server: ServerState, now: float) -> int:
 async def _work(
     server: ServerState,
     record: JobRecord,
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     source: Source,
     log: RequestLog,
     began_at: float,
@@ -105,7 +105,7 @@ async def _work(
     record.state = JobState.RUNNING
     try:
         result = await transcribe_spooled(
-            server, ask, source, client=record.client, on_progress=note_progress
+            server, params, source, client=record.client, on_progress=note_progress
         )
     except Exception as error:
         log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
@@ -115,7 +115,7 @@ async def _work(
         server.jobs.finish(record, JobState.FAILED, time.monotonic())
         return
     transcript = result.transcript
-    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, ask.warnings)
+    body = transcript_body(record.job_id, record.trace_id, transcript, result.gaps, params.warnings)
     encoded = await to_thread.run_sync(msgspec.json.encode, body)  # large for hours of audio
     record.progress, record.text, record.result = 1.0, transcript.text, encoded
     server.jobs.finish(record, JobState.DONE, time.monotonic())

@@ -32,7 +32,7 @@ class EventStream(Response):
     """A response of server-sent events; see the module.
 
     Args:
-        reception: The request's context; its resources are released when the transcription ends,
+        context: The request's context; its resources are released when the transcription ends,
             even if the client doesn't read the result.
         recognise: Transcribes the file.
         encode_delta: Encodes an event with further text.
@@ -46,7 +46,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        reception: UploadContext,
+        context: UploadContext,
         recognise: Callable[[OnProgress], Awaitable[FileTranscript]],
         *,
         encode_delta: Callable[[str], bytes],
@@ -59,20 +59,20 @@ class EventStream(Response):
         self.init_headers(
             {"cache-control": "no-cache", "x-accel-buffering": "no", **(headers or {})}
         )
-        self._reception = reception
-        self._kept = reception.held.pop_all()
+        self._context = context
+        self._resources = context.resources.pop_all()
         self._recognise = recognise
         self._encode_delta = encode_delta
         self._encode_done = encode_done
         self._encode_error = encode_error
-        self._firm_text = self._told_text = ""
-        self._news = anyio.Event()
+        self._stable_text = self._sent_text = ""
+        self._progress_made = anyio.Event()
         self._has_begun = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Transcribe and send the events."""
-        async with self._reception.held as held:  # the transcription may add resources
-            await held.enter_async_context(self._kept)
+        async with self._context.resources as resources:  # the transcription may add resources
+            await resources.enter_async_context(self._resources)
             try:
                 await while_connected(receive, partial(self._run, send))
             except Exception as error:
@@ -99,8 +99,8 @@ class EventStream(Response):
 
     async def _run(self, send: Send) -> None:
         result = await self._work(send)
-        self._reception.count(result)
-        await self._tell(send, result.transcript.text)
+        self._context.count(result)
+        await self._send_text(send, result.transcript.text)
         await self._send(send, self._encode_done(result), is_last=True)
 
     async def _work(self, send: Send) -> FileTranscript:
@@ -108,31 +108,31 @@ class EventStream(Response):
         results: list[FileTranscript] = []
 
         async def recognise() -> None:
-            async with self._reception.held:
+            async with self._context.resources:
                 results.append(await self._recognise(self._note))
-            self._news.set()
+            self._progress_made.set()
 
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(recognise)
                 while not results:
                     with anyio.move_on_after(KEEP_ALIVE_S) as pause:
-                        await self._news.wait()
-                    self._news = anyio.Event()
+                        await self._progress_made.wait()
+                    self._progress_made = anyio.Event()
                     if pause.cancelled_caught:
                         await self._send(send, _COMMENT)
-                    await self._tell(send, self._firm_text)
+                    await self._send_text(send, self._stable_text)
         except BaseExceptionGroup as errors:
             raise first_error(errors) from errors
         return results[0]
 
     def _note(self, progress: FileProgress) -> None:
-        self._firm_text = progress.firm_text
-        self._news.set()
+        self._stable_text = progress.firm_text
+        self._progress_made.set()
 
-    async def _tell(self, send: Send, text: str) -> None:
+    async def _send_text(self, send: Send, text: str) -> None:
         """Send the part of the text that has not been sent yet."""
-        delta, self._told_text = text[len(self._told_text) :], text
+        delta, self._sent_text = text[len(self._sent_text) :], text
         if delta:
             await self._send(send, self._encode_delta(delta))
 

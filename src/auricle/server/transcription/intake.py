@@ -40,7 +40,7 @@ class UploadContext:
     """The resources of a request; a context manager that releases them when the request ends.
 
     Attributes:
-        held: The exit stack that releases the resources.
+        resources: The exit stack that releases the resources.
     """
 
     def __init__(self, request: Request) -> None:
@@ -58,7 +58,7 @@ class UploadContext:
         self.server = state_of(request)
         self.client = self.server.admit(request)
         self.server.check_serving()
-        self.held = contextlib.AsyncExitStack()
+        self.resources = contextlib.AsyncExitStack()
         self._room: UploadRoom | None = None
 
     async def __aenter__(self) -> Self:
@@ -70,7 +70,7 @@ class UploadContext:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self.held.aclose()
+        await self.resources.aclose()
 
     @property
     def max_upload_bytes(self) -> int:
@@ -100,13 +100,13 @@ class UploadContext:
             RateLimited: The client has used up its crash budget or its audio quota.
         """
         server = self.server
-        server.allowances.check_audio(self.client, time.monotonic())
+        server.rate_limiter.check_audio(self.client, time.monotonic())
         if is_job or audio_s is None or audio_s > MAX_UTTERANCE_S:
             check_open(server.transcriber, self.client)
-            self.held.enter_context(server.places.take(self.client))
+            self.resources.enter_context(server.file_slots.take(self.client))
             return
         room = UploadRoom(server.transcriber, server.early, self.client, self._owners())
-        self.held.callback(room.close)
+        self.resources.callback(room.close)
         room.reserve_early(audio_s, size_bytes, max_wait_s or server.settings.max_wait_s)
         self._room = room
 
@@ -122,7 +122,7 @@ class UploadContext:
         Raises:
             Overloaded: The disk is full.
         """
-        return await self.held.enter_async_context(self.server.running.spool.file())
+        return await self.resources.enter_async_context(self.server.running.spool.file())
 
     def body(self, max_bytes: int) -> AsyncIterator[bytes]:
         """Iterate over the body's chunks; see :func:`.body_chunks`."""
@@ -131,7 +131,7 @@ class UploadContext:
 
     async def recognise(
         self,
-        ask: TranscriptionParams,
+        params: TranscriptionParams,
         upload: Upload,
         audio_format: str,
         on_progress: OnProgress | None = None,
@@ -139,7 +139,7 @@ class UploadContext:
         """Transcribe the upload; the deadline starts now.
 
         Args:
-            ask: The request's parameters.
+            params: The request's parameters.
             upload: The audio.
             audio_format: The format, from :func:`.audio_format_of`.
             on_progress: Called after each chunk of a long file.
@@ -148,14 +148,14 @@ class UploadContext:
             AuricleError: The audio can't be decoded or transcribed.
         """
         server = self.server
-        reservation = self._reserve(ask, upload, audio_format)
-        deadline = Deadline(ask.max_wait_s or server.settings.max_wait_s)
+        reservation = self._reserve(params, upload, audio_format)
+        deadline = Deadline(params.max_wait_s or server.settings.max_wait_s)
         began_at = time.perf_counter()
-        pcm = await _decoded_here(ask, upload, audio_format, server.libopus)
+        pcm = await _decoded_here(params, upload, audio_format, server.libopus)
         if pcm is not None:
             return await transcribe_short(
                 server,
-                ask,
+                params,
                 pcm,
                 client=self.client,
                 reservation=reservation,
@@ -164,30 +164,34 @@ class UploadContext:
             )
         return await transcribe_spooled(
             server,
-            ask,
-            await upload.source(ask, audio_format, server.running.spool, self.held),
+            params,
+            await upload.source(params, audio_format, server.running.spool, self.resources),
             client=self.client,
             reservation=reservation,
             deadline=deadline,
             on_progress=on_progress,
         )
 
-    def _reserve(self, ask: TranscriptionParams, upload: Upload, audio_format: str) -> str | None:
+    def _reserve(
+        self, params: TranscriptionParams, upload: Upload, audio_format: str
+    ) -> str | None:
         """Return a reservation for a received utterance, or take a file slot if it is long."""
         if self._room is None:
             return None
-        audio_s = estimate_s(upload.size_bytes, audio_format, ask.sample_rate_hz) or MIN_ESTIMATE_S
+        audio_s = (
+            estimate_s(upload.size_bytes, audio_format, params.sample_rate_hz) or MIN_ESTIMATE_S
+        )
         if audio_s > MAX_UTTERANCE_S:
-            self.held.enter_context(self.server.places.take(self.client))
+            self.resources.enter_context(self.server.file_slots.take(self.client))
             self._room.close()
             return None
-        return self._room.reserve(audio_s, ask.max_wait_s or self.server.settings.max_wait_s)
+        return self._room.reserve(audio_s, params.max_wait_s or self.server.settings.max_wait_s)
 
-    def note(self, ask: TranscriptionParams, size_bytes: int) -> None:
+    def note(self, params: TranscriptionParams, size_bytes: int) -> None:
         """Add the request's parameters to the request log."""
         log = request_log(self.request.scope)
-        log.job_id, log.trace_id = ask.job_id, ask.trace_id
-        log.details |= {"format": ask.audio_format, "audio_bytes": size_bytes}
+        log.job_id, log.trace_id = params.job_id, params.trace_id
+        log.details |= {"format": params.audio_format, "audio_bytes": size_bytes}
 
     def count(self, result: FileTranscript) -> None:
         """Count the response in the metrics, and add its figures to the request log."""
@@ -196,8 +200,8 @@ class UploadContext:
 
 
 async def _decoded_here(
-    ask: TranscriptionParams, upload: Upload, audio_format: str, libopus: LibOpus
+    params: TranscriptionParams, upload: Upload, audio_format: str, libopus: LibOpus
 ) -> Pcm16 | None:
     if audio_format not in DIRECT_FORMATS or upload.size_bytes > MAX_DIRECT_BYTES:
         return None
-    return await decode_short(ask, audio_format, await upload.content(), libopus)
+    return await decode_short(params, audio_format, await upload.content(), libopus)

@@ -45,7 +45,7 @@ class Deadline:
 
 async def transcribe_short(
     server: ServerState,
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     pcm: Pcm16,
     *,
     client: ClientId,
@@ -58,19 +58,19 @@ async def transcribe_short(
     Raises:
         AuricleError: The audio can't be transcribed.
     """
-    request = _request(ask, _NOWHERE, client, reservation, deadline)
+    request = _request(params, _NOWHERE, client, reservation, deadline)
     request = replace(request, tells_refusal=True)
-    heard = await transcribe_file(
+    result = await transcribe_file(
         server.transcriber, InMemory(pcm), request, chunk_slots=server.chunk_slots
     )
-    timing = heard.transcript.timing
+    timing = result.transcript.timing
     timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
-    return replace(heard, transcript=replace(heard.transcript, timing=timing))
+    return replace(result, transcript=replace(result.transcript, timing=timing))
 
 
 async def transcribe_spooled(
     server: ServerState,
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     source: Source,
     *,
     client: ClientId,
@@ -82,7 +82,7 @@ async def transcribe_spooled(
 
     Args:
         server: The server's state.
-        ask: The request's parameters.
+        params: The request's parameters.
         source: The file.
         client: The client that sent the file.
         reservation: Queue reservation, if the file may be an utterance.
@@ -93,8 +93,8 @@ async def transcribe_spooled(
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
-    request = _request(ask, source, client, reservation, deadline)
-    limit_s = None if deadline is None or ask.max_wait_s is None else deadline.left_s()
+    request = _request(params, source, client, reservation, deadline)
+    limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     with anyio.move_on_after(limit_s):
         return await transcribe_file(
             server.transcriber,
@@ -107,7 +107,7 @@ async def transcribe_spooled(
 
 
 def _request(
-    ask: TranscriptionParams,
+    params: TranscriptionParams,
     source: Source,
     client: ClientId,
     reservation: str | None,
@@ -115,11 +115,11 @@ def _request(
 ) -> FileRequest:
     return FileRequest(
         source=source,
-        id=internal_id(ask.job_id),
-        options=ask.options,
+        id=internal_id(params.job_id),
+        options=params.options,
         client=client,
-        trace_id=ask.trace_id,
-        condition_on_previous_text=ask.condition_on_previous_text,
+        trace_id=params.trace_id,
+        condition_on_previous_text=params.condition_on_previous_text,
         is_urgent=deadline is not None,
         max_wait_s=None if deadline is None else deadline.left_s(),
         reservation=reservation,
@@ -166,7 +166,7 @@ def note_answer(
     server.metrics.count_answer(transcript.timing, total_s, audio_s)
     if log.client is not None:
         client = ClientId(log.client)
-        server.allowances.charge_audio(client, audio_s, time.monotonic())
+        server.rate_limiter.charge_audio(client, audio_s, time.monotonic())
         server.metrics.clients.count_audio(client, audio_s)
     log.details |= {
         "audio_s": round(audio_s, 3),

@@ -131,15 +131,15 @@ class JobStore:
             BadRequest: This key has an unfinished job with this id.
             Overloaded: The store is full of unfinished jobs.
         """
-        self._forget_old(now)
+        self._remove_expired(now)
         key = (record.client, record.job_id)
-        known = self._jobs.get(key)
-        if known is not None and not known.state.is_final:
+        stored = self._jobs.get(key)
+        if stored is not None and not stored.state.is_final:
             raise BadRequest("A job with this job_id is still in progress; use another job_id.")
         self._jobs.pop(key, None)
         self._jobs[key] = record
         while len(self._jobs) > self._max_jobs:
-            if not self._forget_one_of_most(record, lambda _: 1):
+            if not self._evict_one(record, lambda _: 1):
                 self.remove(record)
                 raise Overloaded(
                     "The server's limit of unfinished jobs is reached; try again later.",
@@ -152,7 +152,7 @@ class JobStore:
         Raises:
             NotFound: This key has no job with this id, or its result has expired.
         """
-        self._forget_old(now)
+        self._remove_expired(now)
         record = self._jobs.get((client, job_id))
         if record is None:
             raise NotFound(
@@ -165,8 +165,8 @@ class JobStore:
         if record.state.is_final:
             return
         record.state, record.finished_at = state, now
-        while sum(known.size_bytes for known in self._jobs.values()) > self._max_bytes:
-            if not self._forget_one_of_most(record, lambda known: known.size_bytes):
+        while sum(stored.size_bytes for stored in self._jobs.values()) > self._max_bytes:
+            if not self._evict_one(record, lambda stored: stored.size_bytes):
                 return  # one result alone may be larger
 
     def remove(self, record: JobRecord) -> None:
@@ -180,7 +180,7 @@ class JobStore:
         if record.state is JobState.QUEUED:
             self.remove(record)
 
-    def _forget_old(self, now: float) -> None:
+    def _remove_expired(self, now: float) -> None:
         old = [
             record
             for record in self._jobs.values()
@@ -189,20 +189,20 @@ class JobStore:
         for record in old:
             self.remove(record)
 
-    def _forget_one_of_most(self, kept: JobRecord, weight: Callable[[JobRecord], int]) -> bool:
+    def _evict_one(self, new: JobRecord, weight: Callable[[JobRecord], int]) -> bool:
         """Evict a finished job of the key with the largest share; return whether there was one.
 
         Args:
-            kept: A job that must not be evicted.
+            new: A job that must not be evicted.
             weight: Returns a job's contribution to its key's share.
         """
         weights: Counter[ClientId] = Counter()
         for record in self._jobs.values():
             weights[record.client] += weight(record)
-        finished = [r for r in self._jobs.values() if r.state.is_final and r is not kept]
+        finished = [r for r in self._jobs.values() if r.state.is_final and r is not new]
         if not finished:
             return False
-        most = max(weights[record.client] for record in finished)
-        of_most = [record for record in finished if weights[record.client] == most]
-        self.remove(min(of_most, key=lambda record: not record.is_collected))
+        largest = max(weights[record.client] for record in finished)
+        candidates = [record for record in finished if weights[record.client] == largest]
+        self.remove(min(candidates, key=lambda record: not record.is_collected))
         return True

@@ -53,7 +53,7 @@ class FormParts:
 
 
 async def read_form_parts(
-    boundary: str, body: AsyncIterator[bytes], file: SpoolFile, wanted: Collection[str]
+    boundary: str, body: AsyncIterator[bytes], file: SpoolFile, names: Collection[str]
 ) -> FormParts:
     """Read a form and return its fields by name (``x[]`` and ``x[y]`` as ``x``).
 
@@ -61,13 +61,13 @@ async def read_form_parts(
         boundary: From :func:`boundary_of`.
         body: The body's chunks; read to the end.
         file: Receives the content of the part named ``file``.
-        wanted: Names of the fields to keep.
+        names: Names of the fields to keep.
 
     Raises:
         BadRequest: The form is malformed or truncated, or it doesn't have exactly one file.
         Overloaded: The disk is full.
     """
-    form = _Form(file, frozenset(wanted))
+    form = _Form(file, frozenset(names))
     try:
         # Headers are decoded as latin-1, so this restores the boundary's original bytes.
         parser = PushMultipartParser(
@@ -85,9 +85,9 @@ async def read_form_parts(
 class _Form:
     """Collects the parts of one form."""
 
-    def __init__(self, file: SpoolFile, wanted: frozenset[str]) -> None:
+    def __init__(self, file: SpoolFile, names: frozenset[str]) -> None:
         self._file = file
-        self._wanted = wanted
+        self._names = names
         self._fields: dict[str, list[str]] = defaultdict(list)
         self._name = ""
         self._value = bytearray()
@@ -102,7 +102,7 @@ class _Form:
             self._end_part()
         elif self._name == FILE_FIELD:
             await self._file.write(event)
-        elif self._name in self._wanted:
+        elif self._name in self._names:
             self._kept_bytes += len(event)
             if self._kept_bytes > MAX_FIELD_BYTES:
                 raise BadRequest(
@@ -118,14 +118,14 @@ class _Form:
         if self._files > 1:
             raise BadRequest("The form has more than one file; send one.", FILE_FIELD)
         encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
-        if encoding not in _AS_THEY_ARE and self._name in self._wanted | {FILE_FIELD}:
+        if encoding not in _AS_THEY_ARE and self._name in self._names | {FILE_FIELD}:
             raise BadRequest(
                 "Content-Transfer-Encoding is not supported; send the form's parts unencoded.",
                 self._name,
             )
 
     def _end_part(self) -> None:
-        if self._name in self._wanted:
+        if self._name in self._names:
             try:
                 self._fields[self._name].append(self._value.decode())
             except UnicodeDecodeError:

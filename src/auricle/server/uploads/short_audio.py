@@ -37,11 +37,11 @@ _HOW_TO_FRAME = (
 )
 
 
-def audio_format_of(ask: TranscriptionParams, head: bytes, total_bytes: int) -> str:
+def audio_format_of(params: TranscriptionParams, head: bytes, total_bytes: int) -> str:
     """Return the format to decode the audio as: the requested one, unless its bytes contradict it.
 
     Args:
-        ask: The request's parameters.
+        params: The request's parameters.
         head: The first ``DETECT_HEAD_BYTES`` of the audio, or all of it.
         total_bytes: Size of the audio.
 
@@ -52,22 +52,22 @@ def audio_format_of(ask: TranscriptionParams, head: bytes, total_bytes: int) -> 
     """
     if not total_bytes:
         raise EmptyAudio("The request contains no audio.")
-    if ask.opus_packet_bytes and ask.audio_format in ("opus", "auto"):
+    if params.opus_packet_bytes and params.audio_format in ("opus", "auto"):
         return "opus"
-    if ask.audio_format not in ("opus", "auto", "pcm16"):
-        return ask.audio_format
-    found = detect(head, total_bytes)
-    match ask.audio_format, found:
+    if params.audio_format not in ("opus", "auto", "pcm16"):
+        return params.audio_format
+    detected = detect(head, total_bytes)
+    match params.audio_format, detected:
         case "pcm16", AudioFormat.WAV:  # read as PCM, the header would be noise
-            return found.value
+            return detected.value
         case "pcm16", _:
             return "pcm16"
-        case _, AudioFormat.UNKNOWN if ask.audio_format == "opus":
+        case _, AudioFormat.UNKNOWN if params.audio_format == "opus":
             raise _not_framed(head)
         case _, AudioFormat.UNKNOWN | AudioFormat.AAC:
             return "auto"
         case _:
-            return found.value
+            return detected.value
 
 
 def _not_framed(head: bytes) -> AudioError:
@@ -78,7 +78,7 @@ def _not_framed(head: bytes) -> AudioError:
 
 
 async def decode_short(
-    ask: TranscriptionParams, audio_format: str, audio: bytes, libopus: LibOpus
+    params: TranscriptionParams, audio_format: str, audio: bytes, libopus: LibOpus
 ) -> Pcm16 | None:
     """Return the samples of an utterance, or ``None`` if a decode worker must decode the audio.
 
@@ -88,9 +88,9 @@ async def decode_short(
     """
     match audio_format:
         case "pcm16":
-            return await _decode_pcm16(audio, ask.sample_rate_hz)
+            return await _decode_pcm16(audio, params.sample_rate_hz)
         case "opus":
-            return await _decode_opus(audio, ask.opus_packet_bytes, libopus)
+            return await _decode_opus(audio, params.opus_packet_bytes, libopus)
         case _:
             return None
 

@@ -228,10 +228,10 @@ class SpoolDirectory:
 
     def _is_there(self) -> bool:
         try:
-            found = self.path.stat()
+            status = self.path.stat()
         except FileNotFoundError:
             return False
-        if self._lock is not None and not os.path.samestat(found, os.fstat(self._lock)):
+        if self._lock is not None and not os.path.samestat(status, os.fstat(self._lock)):
             self._unlock()
             self._lock = _locked(self.path)  # created again by another process
         return True

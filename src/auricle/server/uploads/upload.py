@@ -31,20 +31,20 @@ class Upload:
 
     async def source(
         self,
-        ask: TranscriptionParams,
+        params: TranscriptionParams,
         audio_format: str,
         directory: SpoolDirectory,
-        held: contextlib.AsyncExitStack,
+        resources: contextlib.AsyncExitStack,
     ) -> Source:
-        """Return the audio as a file for a decode worker; ``held`` removes a file created here.
+        """Return the audio as a file; ``resources`` removes one that is created here.
 
         Raises:
             Overloaded: The disk is full.
         """
         if isinstance(self._audio, bytes):
-            spool = await held.enter_async_context(directory.file())
+            spool = await resources.enter_async_context(directory.file())
             await spool.write(self._audio)
             await spool.flush()
             self._audio = spool
         path = self._audio.readable_path
-        return Source(path, audio_format, ask.sample_rate_hz, ask.opus_packet_bytes)
+        return Source(path, audio_format, params.sample_rate_hz, params.opus_packet_bytes)

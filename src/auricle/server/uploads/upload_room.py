@@ -29,22 +29,22 @@ def early_s(size_bytes: int | None) -> float:
 class EarlyReservations:
     """Counts early reservations per owner: a key or an address."""
 
-    _held: Counter[Hashable] = field(default_factory=Counter)
+    _counts: Counter[Hashable] = field(default_factory=Counter)
 
     def is_free(self, owners: Sequence[Hashable]) -> bool:
         """Return whether each of the owners may hold one more."""
-        return all(self._held[owner] < MAX_EARLY for owner in owners)
+        return all(self._counts[owner] < MAX_EARLY for owner in owners)
 
     def add(self, owners: Sequence[Hashable]) -> None:
         """Count a reservation for each owner."""
-        self._held.update(owners)
+        self._counts.update(owners)
 
     def remove(self, owners: Sequence[Hashable]) -> None:
         """Stop counting a reservation for each owner."""
-        self._held.subtract(owners)
+        self._counts.subtract(owners)
         for owner in owners:
-            if not self._held[owner]:
-                del self._held[owner]
+            if not self._counts[owner]:
+                del self._counts[owner]
 
 
 class UploadRoom:

@@ -461,7 +461,7 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
 
 
 def test_files_have_a_bound_of_their_own(tmp_path: Path) -> None:
-    with in_process(tmp_path, max_file_jobs=1) as service, service.state.places.take(ANONYMOUS):
+    with in_process(tmp_path, max_file_jobs=1) as service, service.state.file_slots.take(ANONYMOUS):
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)
         assert_error(answer, 503, "queue_full")

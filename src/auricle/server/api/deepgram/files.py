@@ -67,71 +67,71 @@ router = APIRouter()
 async def post_listen(request: Request) -> Response:
     """Return the transcript of the file in the body."""
     request_log(request.scope).details["dialect"] = "deepgram"
-    async with UploadContext(request) as reception:
-        asked = parse_listen(request.query_params.multi_items())
-        _check(request, asked)
-        return await _answer(reception, asked)
+    async with UploadContext(request) as context:
+        query = parse_listen(request.query_params.multi_items())
+        _check(request, query)
+        return await _answer(context, query)
 
 
-def _check(request: Request, asked: Listen) -> None:
+def _check(request: Request, query: Listen) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json":
         raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
-    if asked.encoding == OPUS:
+    if query.encoding == OPUS:
         raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
-    if asked.channels > 1 and asked.encoding in (LINEAR16, *_EXPAND):
+    if query.channels > 1 and query.encoding in (LINEAR16, *_EXPAND):
         raise BadRequest("Raw samples must have one channel; for more, send WAV.")
 
 
-async def _answer(reception: UploadContext, asked: Listen) -> Response:
-    request, created = reception.request, utc_now()
+async def _answer(context: UploadContext, query: Listen) -> Response:
+    request, created = context.request, utc_now()
     request_id = request_id_of(request.scope)
-    ask = _ask(asked, request_id)
-    length = check_length(request.headers, reception.max_upload_bytes)
-    if length is not None and asked.encoding in _EXPAND:
+    params = _params(query, request_id)
+    length = check_length(request.headers, context.max_upload_bytes)
+    if length is not None and query.encoding in _EXPAND:
         length *= 2
-    reception.note(ask, length or 0)
-    audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
-    reception.enter(audio_s, size_bytes=length)
-    spool, sha256 = await reception.new_file(), hashlib.sha256()
-    async for chunk in reception.body(reception.max_upload_bytes):
+    context.note(params, length or 0)
+    audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
+    context.enter(audio_s, size_bytes=length)
+    spool, sha256 = await context.new_file(), hashlib.sha256()
+    async for chunk in context.body(context.max_upload_bytes):
         sha256.update(chunk)
-        await spool.write(_EXPAND.get(asked.encoding, bytes)(chunk))
+        await spool.write(_EXPAND.get(query.encoding, bytes)(chunk))
     await spool.flush()
-    reception.note(ask, spool.size_bytes)
+    context.note(params, spool.size_bytes)
     upload = Upload(spool)
-    audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
-    work = partial(reception.recognise, ask, upload, audio_format)
+    audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+    work = partial(context.recognise, params, upload, audio_format)
     result = await while_connected(request.receive, work)
-    reception.count(result)
+    context.count(result)
     metadata = Metadata(
         request_id,
         sha256.hexdigest(),
         created,
-        model_of(reception.server),
-        (*_warnings(result), *asked.warnings),
+        model_of(context.server),
+        (*_warnings(result), *query.warnings),
     )
-    return await to_thread.run_sync(_response, result.transcript, asked, metadata)
+    return await to_thread.run_sync(_response, result.transcript, query, metadata)
 
 
-def _response(transcript: Transcript, asked: Listen, metadata: Metadata) -> Response:
+def _response(transcript: Transcript, query: Listen, metadata: Metadata) -> Response:
     """Return the response; takes a third of a second for four hours, so run it in a thread."""
-    body = file_body(transcript, asked, metadata)
-    headers = {"dg-request-id": metadata.request_id, **warning_headers(asked.warnings)}
+    body = file_body(transcript, query, metadata)
+    headers = {"dg-request-id": metadata.request_id, **warning_headers(query.warnings)}
     return json_response(body, headers=headers)
 
 
-def _ask(asked: Listen, request_id: str) -> TranscriptionParams:
-    is_raw = asked.encoding in (LINEAR16, *_EXPAND)
+def _params(query: Listen, request_id: str) -> TranscriptionParams:
+    is_raw = query.encoding in (LINEAR16, *_EXPAND)
     return TranscriptionParams(
         job_id=request_id,
         trace_id=request_id,
         audio_format="pcm16" if is_raw else "auto",
-        sample_rate_hz=asked.sample_rate_hz,
+        sample_rate_hz=query.sample_rate_hz,
         options=Options(
-            language=asked.language,
-            languages=asked.languages,
-            hotwords=asked.hotwords,
+            language=query.language,
+            languages=query.languages,
+            hotwords=query.hotwords,
             word_timestamps=True,
         ),
         condition_on_previous_text=False,
@@ -141,8 +141,8 @@ def _ask(asked: Listen, request_id: str) -> TranscriptionParams:
 
 
 def _warnings(result: FileTranscript) -> Iterator[str]:
-    heard = result.transcript
-    if warning := improbable_language(heard.language, heard.language_probability):
+    transcript = result.transcript
+    if warning := improbable_language(transcript.language, transcript.language_probability):
         yield warning
     yield from map(_warning, result.gaps)
 

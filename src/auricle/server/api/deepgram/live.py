@@ -29,9 +29,9 @@ async def listen(websocket: WebSocket) -> None:
 def _read(websocket: WebSocket) -> Handshake:
     server: ServerState = websocket.app.state.auricle
     items = websocket.query_params.multi_items()
-    asked = parse_listen(items, server.live.settings.endpoint_ms)
+    query = parse_listen(items, server.live.settings.endpoint_ms)
     dialect = DeepgramDialect(
-        asked,
+        query,
         request_id=request_id_of(websocket.scope),
         created=utc_now(),
         model=model_of(server),
@@ -40,7 +40,7 @@ def _read(websocket: WebSocket) -> Handshake:
     # A browser sends `token` or `bearer` and its key, and expects the first of them back.
     is_introduced = bool(offered) and offered[0].lower() in _INTRODUCTIONS
     chosen = offered[0] if is_introduced else None
-    return Handshake(dialect, parameters_of(asked), chosen, asked.warnings)
+    return Handshake(dialect, parameters_of(query), chosen, query.warnings)
 
 
 def model_of(server: ServerState) -> Model:

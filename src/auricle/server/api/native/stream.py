@@ -66,7 +66,7 @@ async def stream(websocket: WebSocket) -> None:
     """Accept a client, and serve it until either side closes."""
     server: ServerState = websocket.app.state.auricle
     try:
-        visit = _enter(server, websocket)
+        handshake = _enter(server, websocket)
     except AuricleError as error:
         request_log(websocket.scope).code = error.code
         await websocket.send_denial_response(error_response(error))
@@ -79,11 +79,11 @@ async def stream(websocket: WebSocket) -> None:
     try:
         offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
         await websocket.accept(SUBPROTOCOL if offered else None)
-        await visit.serve()
+        await handshake.serve()
     except WebSocketDisconnect:
         note_end(websocket, server.live, disconnect_reason(websocket))
     finally:
-        visit.leave()
+        handshake.leave()
 
 
 def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
@@ -98,16 +98,16 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
     parameters = _checked(parse_query(query))
     is_resuming = query.get("resume") == "1"
     starts_at_once = not is_resuming and not _PARAMETERS.isdisjoint(query)
-    visit = _StreamHandshake(server, websocket, client, parameters, is_resuming)
-    visit.warnings = ignored_parameters(query.multi_items())
+    handshake = _StreamHandshake(server, websocket, client, parameters, is_resuming)
+    handshake.warnings = ignored_parameters(query.multi_items())
     try:
-        visit.room = server.live.admit(client, visit.address, is_resuming=is_resuming)
+        handshake.room = server.live.admit(client, handshake.address, is_resuming=is_resuming)
     except (Overloaded, RateLimited):
         # A waiting session of this client has room already: its first message may be `resume`.
         if starts_at_once or not server.live.may_return(client):
             raise
-    visit.starts_at_once = starts_at_once
-    return visit
+    handshake.starts_at_once = starts_at_once
+    return handshake
 
 
 def _checked(parameters: StreamParameters) -> StreamParameters:
@@ -203,10 +203,10 @@ class _StreamHandshake:
     async def _session(self, first: Start | Resume | None) -> tuple[int | None, LiveRunner]:
         live = self.server.live
         if isinstance(first, Resume):
-            if (found := live.find(self.client, first)) is not None:
+            if (runner := live.find(self.client, first)) is not None:
                 live.metrics.count_start("resumed")
                 self.leave()  # the session has its room already
-                return first.last_result, found
+                return first.last_result, runner
             live.metrics.count_start("unknown")
         else:
             live.metrics.count_start("new")

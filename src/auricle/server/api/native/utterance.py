@@ -80,72 +80,74 @@ router = APIRouter()
 async def post_utterance(request: Request) -> Response:
     """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    async with UploadContext(request) as reception:
+    async with UploadContext(request) as context:
         if media_type in _JSON_TYPES or media_type.endswith("+json"):
-            return await _answer_json(reception)
+            return await _answer_json(context)
         if media_type in _AUDIO_TYPES or media_type.startswith(("audio/", "video/")):
-            return await _answer_audio(reception)
+            return await _answer_audio(context)
     raise UnsupportedFormat(
         "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
     )
 
 
-async def _answer_json(reception: UploadContext) -> Response:
+async def _answer_json(context: UploadContext) -> Response:
     """Transcribe a JSON body with base64 audio."""
-    settings, request = reception.server.settings, reception.request
+    settings, request = context.server.settings, context.request
     max_bytes = int(settings.max_json_mb * _MB)
     length = check_length(request.headers, max_bytes)
-    reception.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
+    context.enter(estimate_json_s(length), size_bytes=length, is_job=_is_job(request))
     body = await read_body(request.receive, max_bytes=max_bytes, pause_s=settings.body_timeout_s)
-    ask, upload = await _parse(body)
-    reception.note(ask, upload.size_bytes)
-    return await _answer(reception, ask, upload, _registered(reception, ask))
+    params, upload = await _parse(body)
+    context.note(params, upload.size_bytes)
+    return await _answer(context, params, upload, _registered(context, params))
 
 
-async def _answer_audio(reception: UploadContext) -> Response:
+async def _answer_audio(context: UploadContext) -> Response:
     """Transcribe a body that is the audio, via a file."""
-    request = reception.request
+    request = context.request
     query = request.query_params
-    ask = check(parse_query(query), ignored_fields(query.multi_items()))
-    length = check_length(request.headers, reception.max_upload_bytes)
-    reception.note(ask, length or 0)
-    audio_s = estimate_s(length, ask.audio_format, ask.sample_rate_hz)
-    reception.enter(audio_s, ask.max_wait_s, size_bytes=length, is_job=_is_job(request))
-    record = _registered(reception, ask)
-    spool = await reception.new_file()
-    async for chunk in reception.body(reception.max_upload_bytes):
+    params = check(parse_query(query), ignored_fields(query.multi_items()))
+    length = check_length(request.headers, context.max_upload_bytes)
+    context.note(params, length or 0)
+    audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
+    context.enter(audio_s, params.max_wait_s, size_bytes=length, is_job=_is_job(request))
+    record = _registered(context, params)
+    spool = await context.new_file()
+    async for chunk in context.body(context.max_upload_bytes):
         await spool.write(chunk)
     await spool.flush()
-    reception.note(ask, spool.size_bytes)
-    return await _answer(reception, ask, Upload(spool), record)
+    context.note(params, spool.size_bytes)
+    return await _answer(context, params, Upload(spool), record)
 
 
 async def _answer(
-    reception: UploadContext, ask: TranscriptionParams, upload: Upload, record: JobRecord | None
+    context: UploadContext, params: TranscriptionParams, upload: Upload, record: JobRecord | None
 ) -> Response:
-    server = reception.server
-    audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
+    server = context.server
+    audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
     if record is not None:
-        held = reception.held
-        source = await upload.source(ask, audio_format, server.running.spool, held)
-        start_job(server, record, ask, source, held)
-        return json_response(record.body(), 202, {"location": f"/jobs/{ask.job_id}"})
-    work = partial(reception.recognise, ask, upload, audio_format)
-    result = await while_connected(reception.request.receive, work)
-    reception.count(result)
-    return await to_thread.run_sync(_response, ask, result)  # slow for hours of audio
+        resources = context.resources
+        source = await upload.source(params, audio_format, server.running.spool, resources)
+        start_job(server, record, params, source, resources)
+        return json_response(record.body(), 202, {"location": f"/jobs/{params.job_id}"})
+    work = partial(context.recognise, params, upload, audio_format)
+    result = await while_connected(context.request.receive, work)
+    context.count(result)
+    return await to_thread.run_sync(_response, params, result)  # slow for hours of audio
 
 
-def _response(ask: TranscriptionParams, result: FileTranscript) -> Response:
-    body = transcript_body(ask.job_id, ask.trace_id, result.transcript, result.gaps, ask.warnings)
-    return json_response(body, headers=dict(warning_headers(ask.warnings)))
+def _response(params: TranscriptionParams, result: FileTranscript) -> Response:
+    body = transcript_body(
+        params.job_id, params.trace_id, result.transcript, result.gaps, params.warnings
+    )
+    return json_response(body, headers=dict(warning_headers(params.warnings)))
 
 
-def _registered(reception: UploadContext, ask: TranscriptionParams) -> JobRecord | None:
+def _registered(context: UploadContext, params: TranscriptionParams) -> JobRecord | None:
     """Return the record of the job that the request asks for, if any."""
-    if not _is_job(reception.request):
+    if not _is_job(context.request):
         return None
-    return register_job(reception.server, reception.client, ask, reception.held)
+    return register_job(context.server, context.client, params, context.resources)
 
 
 def _is_job(request: Request) -> bool:
@@ -153,6 +155,6 @@ def _is_job(request: Request) -> bool:
 
 
 async def _parse(body: bytearray) -> tuple[TranscriptionParams, Upload]:
-    ask, audio = await parse_payload(body)
+    params, audio = await parse_payload(body)
     body.clear()  # up to 25 MB, not needed while the job is queued
-    return ask, Upload(audio)
+    return params, Upload(audio)

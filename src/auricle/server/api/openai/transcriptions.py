@@ -146,48 +146,48 @@ def _check_model(server: ServerState, name: str) -> None:
 
 
 async def _answer(request: Request, task: Task) -> Response:
-    async with UploadContext(request) as reception:
+    async with UploadContext(request) as context:
         boundary = boundary_of(request.headers.get("content-type", ""))
-        length = check_length(request.headers, reception.max_upload_bytes)
-        reception.enter(estimate_s(length), size_bytes=length)
-        spool = await reception.new_file()
-        body = reception.body(reception.max_upload_bytes)
+        length = check_length(request.headers, context.max_upload_bytes)
+        context.enter(estimate_s(length), size_bytes=length)
+        spool = await context.new_file()
+        body = context.body(context.max_upload_bytes)
         form = await read_form_parts(boundary, body, spool, FIELDS)
-        asked = read_form(form.fields, task, form.unread.items())
-        _check_model(reception.server, asked.model)
+        speech = read_form(form.fields, task, form.unread.items())
+        _check_model(context.server, speech.model)
         await spool.flush()
-        ask = replace(check(Fields()), options=asked.options)
-        reception.note(ask, spool.size_bytes)
+        params = replace(check(Fields()), options=speech.options)
+        context.note(params, spool.size_bytes)
         request_log(request.scope).details["answer"] = (
-            "events" if asked.is_streamed else asked.format.value
+            "events" if speech.is_streamed else speech.format.value
         )
         upload = Upload(spool)
-        audio_format = audio_format_of(ask, await upload.head(), upload.size_bytes)
-        work = partial(reception.recognise, ask, upload, audio_format)
-        if asked.is_streamed:
+        audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
+        work = partial(context.recognise, params, upload, audio_format)
+        if speech.is_streamed:
             return EventStream(
-                reception,
+                context,
                 work,
                 encode_delta=delta_event,
-                encode_done=partial(_done, asked),
+                encode_done=partial(_done, speech),
                 encode_error=_broken,
-                headers=warning_headers(asked.warnings),
+                headers=warning_headers(speech.warnings),
             )
         result = await while_connected(request.receive, work)
-        reception.count(result)
-        return await to_thread.run_sync(_response, asked, result)  # slow for hours of audio
+        context.count(result)
+        return await to_thread.run_sync(_response, speech, result)  # slow for hours of audio
 
 
-def _response(asked: SpeechRequest, result: FileTranscript) -> Response:
-    headers = dict(warning_headers(asked.warnings))
+def _response(speech: SpeechRequest, result: FileTranscript) -> Response:
+    headers = dict(warning_headers(speech.warnings))
     if result.gaps:
         headers[GAPS_HEADER] = str(len(result.gaps))
-    body = encode_answer(asked, result.transcript, gap_fields(result.gaps), result.gaps)
-    return Response(body, headers=headers, media_type=asked.format.media_type)
+    body = encode_answer(speech, result.transcript, gap_fields(result.gaps), result.gaps)
+    return Response(body, headers=headers, media_type=speech.format.media_type)
 
 
-def _done(asked: SpeechRequest, result: FileTranscript) -> bytes:
-    return done_event(result.transcript, gap_fields(result.gaps), asked.warnings)
+def _done(speech: SpeechRequest, result: FileTranscript) -> bytes:
+    return done_event(result.transcript, gap_fields(result.gaps), speech.warnings)
 
 
 def _broken(error: BaseException) -> bytes:

@@ -66,8 +66,8 @@ async def serve_agent(server: ServerState, sockets: Sequence[socket.socket]) -> 
     """Serve agent checks until cancelled; closes the sockets at the end."""
     loop = asyncio.get_running_loop()
     listeners = [
-        await loop.create_server(lambda: _Answer(server), sock=found, backlog=BACKLOG)
-        for found in sockets
+        await loop.create_server(lambda: _Answer(server), sock=listening, backlog=BACKLOG)
+        for listening in sockets
     ]
     try:
         await loop.create_future()

@@ -107,8 +107,8 @@ def health_body(server: ServerState, with_stacks: bool) -> dict[str, object]:
         },
         "jobs": asdict(asr.jobs),
         "files": {
-            "working": server.places.taken,
-            "max": server.places.total,
+            "working": server.file_slots.taken,
+            "max": server.file_slots.total,
             "storable": not server.is_spool_failing,
         },
         "sessions": {

@@ -115,8 +115,8 @@ def _policy(body: bytes) -> str:
 
 def _answer(request: Request, file: _File) -> Response:
     headers = dict(file.headers)
-    known = request.headers.get("if-none-match", "")
-    if headers["etag"] in (tag.strip().removeprefix("W/") for tag in known.split(",")):
+    tags = request.headers.get("if-none-match", "")
+    if headers["etag"] in (tag.strip().removeprefix("W/") for tag in tags.split(",")):
         return Response(status_code=304, headers=headers)
     if "gzip" in request.headers.get("accept-encoding", ""):
         return Response(file.zipped, headers={**headers, "content-encoding": "gzip"})
