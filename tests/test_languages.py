@@ -103,13 +103,13 @@ def test_every_api_resolves_languages_alike() -> None:
         )
     )
     (native,) = NativeDialect().receive_text('{"type":"configure","language":"nb-NO"}')
-    assert wyoming.wanted is not None
+    assert wyoming.requested is not None
     assert isinstance(native, Configure)
     found = [
         openai.options.language,
         deepgram.language,
         realtime.language,
-        wyoming.wanted.language,
+        wyoming.requested.language,
         native.language,
         check(Fields(language="nb-NO")).options.language,
         languages_of("nb-NO")[0],

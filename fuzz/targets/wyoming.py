@@ -43,11 +43,11 @@ class _Connection:
     def feed(self, chunk: bytes) -> None:
         """Take bytes, and go on until nothing more can be done with them."""
         self._take(chunk)
-        while self.dialect.wanted is not None or self.dialect.is_owing:
+        while self.dialect.requested is not None or self.dialect.is_owing:
             if self.dialect.is_owing:
                 self._finish()
-            if self.dialect.wanted is not None:
-                self._begin(self.dialect.wanted)
+            if self.dialect.requested is not None:
+                self._begin(self.dialect.requested)
             self._take(b"")
 
     def _take(self, chunk: bytes) -> None:

@@ -20,20 +20,20 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 _OFF = frozenset({"", "false", "0", "0.0", "no", "none", "null", "off", "[]", "{}"})
 
 
-def ignored_options(given: Iterable[tuple[str, str]], known: Container[str]) -> tuple[str, ...]:
+def ignored_options(options: Iterable[tuple[str, str]], known: Container[str]) -> tuple[str, ...]:
     """Return a warning for each unknown option that is enabled.
 
     Args:
-        given: Names and values; long values may be truncated.
+        options: Names and values; long values may be truncated.
         known: Names of options that have an effect or that need no warning.
     """
-    found = dict.fromkeys(
+    ignored = dict.fromkeys(
         name
-        for name, value in given
+        for name, value in options
         if name not in known and value.strip(' "').lower() not in _OFF and _NAME.fullmatch(name)
     )
     return tuple(
-        f"{name} is not supported and has no effect." for name in list(found)[:MAX_OPTIONS]
+        f"{name} is not supported and has no effect." for name in list(ignored)[:MAX_OPTIONS]
     )
 
 

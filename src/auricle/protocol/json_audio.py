@@ -36,5 +36,5 @@ def is_longer_outside_audio(message: str | bytes | bytearray, limit: int) -> boo
     return len(message) - audio > limit
 
 
-def _end(found: "re.Match[str] | re.Match[bytes] | None") -> int:
-    return -1 if found is None else found.end()
+def _end(match: "re.Match[str] | re.Match[bytes] | None") -> int:
+    return -1 if match is None else match.end()

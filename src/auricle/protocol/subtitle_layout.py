@@ -292,8 +292,8 @@ def _cut(run: Sequence[_Unit], next_ms: int | None, limits: SubtitleLimits) -> l
             cost = cost_before + _CUE_COST + inner + breaks[end] + _slack_cost(width, capacity)
             if until_ms is not None:
                 cost += max(0, _needed_ms(width) - (until_ms - run[first].start_ms))
-            known = costs[end]
-            if known is None or cost < known:
+            best = costs[end]
+            if best is None or cost < best:
                 costs[end], came_from[end] = cost, first
     return _taken(run, came_from)
 
@@ -315,8 +315,8 @@ def _in_lines(units: Sequence[_Unit], max_width: int) -> str:
             if width > max_width and end - 1 > first:
                 break
             cost = (before[0] + 1, before[1] + breaks[end] + _slack_cost(width, max_width))
-            known = costs[end]
-            if known is None or cost < known:
+            best = costs[end]
+            if best is None or cost < best:
                 costs[end], came_from[end] = cost, first
     return "\n".join(map(_joined, _taken(units, came_from)))
 

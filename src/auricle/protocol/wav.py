@@ -46,22 +46,22 @@ def parse_wav_head(head: bytes) -> WavHead | None:
     Raises:
         AudioError: The header is invalid or too long.
     """
-    found: tuple[int, int, int, int] | None = None
+    format: tuple[int, int, int, int] | None = None
     at = _RIFF_BYTES
     while at + _CHUNK.size <= MAX_HEAD_BYTES:
         if at + _CHUNK.size > len(head):
             return None
         name, length = _CHUNK.unpack_from(head, at)
         at += _CHUNK.size
-        if name == b"data" and found is not None:
-            return WavHead(*found, size_bytes=at)
+        if name == b"data" and format is not None:
+            return WavHead(*format, size_bytes=at)
         if name == b"data" or (name == b"fmt " and length < _FORMAT.size):
             break
         end = at + length
         if name == b"fmt " and end <= MAX_HEAD_BYTES:
             if end > len(head):
                 return None
-            found = _format(head[at:end])
+            format = _format(head[at:end])
         at = end + length % 2
     raise AudioError("Invalid WAV header.")
 

@@ -21,7 +21,7 @@ from auricle.events import (
 from auricle.languages import LANGUAGES
 from auricle.limits import MAX_HOTWORDS
 from auricle.protocol.dialect import End, Reply, Step
-from auricle.protocol.wyoming.events import MAX_COMPLAINTS, WyomingDialect, info_event
+from auricle.protocol.wyoming.events import MAX_REJECTED, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent
 from tests.support.wyoming import MONO_16, event, read
 
@@ -59,7 +59,7 @@ class Talk:
     def begin(self, *wire: bytes) -> tuple[StreamParameters | None, list[Step]]:
         """Begin a request; return the parameters of its session and its first steps."""
         assert self.hear(*wire) == []
-        wanted = self.dialect.wanted
+        wanted = self.dialect.requested
         self.dialect.begin()
         return wanted, self.hear()
 
@@ -225,7 +225,7 @@ def test_a_request_that_makes_no_sense_is_told_and_the_utterance_goes_on(
 
 def test_nobody_may_talk_nonsense_for_ever(talk: Talk) -> None:
     bad = event("transcribe", {"language": 5})
-    assert len(talk.reply(*[bad] * (MAX_COMPLAINTS - 1))) == MAX_COMPLAINTS - 1
+    assert len(talk.reply(*[bad] * (MAX_REJECTED - 1))) == MAX_REJECTED - 1
     with pytest.raises(RemoteProtocolError):
         talk.hear(bad)
 
@@ -243,7 +243,7 @@ def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> No
     asked = event("transcribe", {"language": "de"})
     assert talk.hear(STOP, asked, event("audio-start"), CHUNK) == [Stop()]
     assert talk.dialect.is_owing
-    assert talk.dialect.is_holding
+    assert talk.dialect.has_pending_event
     assert talk.hear() == []
     talk.tell(CLOSED)
     talk.dialect.finish()
@@ -259,7 +259,7 @@ def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk)
     speaking.tell(CLOSED)
     speaking.dialect.finish()
     assert [told.type for told in speaking.reply()] == ["info", "pong"]
-    assert speaking.dialect.wanted is not None
+    assert speaking.dialect.requested is not None
 
 
 def test_what_was_said_of_one_utterance_does_not_hold_for_the_next(talk: Talk) -> None:

@@ -42,8 +42,16 @@ from auricle.events import (
     Wire,
 )
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
-from auricle.protocol.deepgram import query as asks
-from auricle.protocol.deepgram.query import Listen, check_hotwords
+from auricle.protocol.deepgram.query import (
+    ALAW,
+    LINEAR16,
+    MULAW,
+    OGG_OPUS,
+    OPUS,
+    RAW_ENCODINGS,
+    Listen,
+    check_hotwords,
+)
 from auricle.protocol.deepgram.results import (
     INTERIM_CONFIDENCE,
     Json,
@@ -75,31 +83,31 @@ _CHANNEL_INDEX = [0, 1]  # the first of one
 _MAX_REASON_BYTES = 123  # RFC 6455 §5.5
 
 _WIRES = {
-    asks.LINEAR16: Wire.PCM16,
-    asks.MULAW: Wire.PCM16,
-    asks.ALAW: Wire.PCM16,
-    asks.OPUS: Wire.OPUS_MESSAGE,
-    asks.OGG_OPUS: Wire.OGG,
+    LINEAR16: Wire.PCM16,
+    MULAW: Wire.PCM16,
+    ALAW: Wire.PCM16,
+    OPUS: Wire.OPUS_MESSAGE,
+    OGG_OPUS: Wire.OGG,
     None: Wire.PCM16,  # until the first bytes arrive
 }
-_LAWS = {asks.MULAW: Law.MU, asks.ALAW: Law.A}
+_LAWS = {MULAW: Law.MU, ALAW: Law.A}
 _WAV_LAWS = {MU_LAW: Law.MU, A_LAW: Law.A}
 
 _AUDIO_CODES = frozenset({"bad_audio", "empty_audio", "unsupported_format", "protocol_error"})
 
 
-def parameters_of(asked: Listen) -> StreamParameters:
+def parameters_of(query: Listen) -> StreamParameters:
     """Return the stream parameters for a query."""
-    is_pcm = asked.encoding in asks.RAW_ENCODINGS
+    is_pcm = query.encoding in RAW_ENCODINGS
     return StreamParameters(
-        format=_WIRES[asked.encoding],
-        sample_rate=asked.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
-        channels=asked.channels,
-        language=asked.language,
-        languages=asked.languages,
-        hotwords=asked.hotwords,
-        partials=asked.wants_interim,
-        endpoint_ms=asked.endpoint_ms,
+        format=_WIRES[query.encoding],
+        sample_rate=query.sample_rate_hz if is_pcm else SAMPLE_RATE_HZ,
+        channels=query.channels,
+        language=query.language,
+        languages=query.languages,
+        hotwords=query.hotwords,
+        partials=query.wants_interim,
+        endpoint_ms=query.endpoint_ms,
         word_timestamps=True,
     )
 
@@ -116,18 +124,18 @@ _HOW_TO_ASK = (
 
 
 @dataclass(slots=True, eq=False)
-class _OwedFinal:
+class _PendingFinal:
     """An ended utterance whose final is pending."""
 
     end_sample: int
-    goes_on: bool = False
+    continues: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Finalize:
     """A pending ``Finalize``: the final of ``last`` answers it, if there is one."""
 
-    last: _OwedFinal | None
+    last: _PendingFinal | None
     is_answered: bool = False
 
 
@@ -135,7 +143,7 @@ class DeepgramDialect:
     """One connection; see the module docstring.
 
     Args:
-        asked: The parsed query.
+        query: The parsed query.
         request_id: A UUID that is part of every message.
         created: Time of the request, as text.
         model: The loaded model.
@@ -144,19 +152,19 @@ class DeepgramDialect:
     is_resumable = False
     idle_timeout_s = IDLE_TIMEOUT_S
 
-    def __init__(self, asked: Listen, *, request_id: str, created: str, model: Model) -> None:
-        self._asked = asked
+    def __init__(self, query: Listen, *, request_id: str, created: str, model: Model) -> None:
+        self._query = query
         self._request_id = request_id
         self._created = created
         self._model = model
         self._sha256 = hashlib.sha256()
-        self._law = _LAWS.get(asked.encoding or "")
-        self._head: bytes | None = b"" if asked.encoding is None else None
+        self._law = _LAWS.get(query.encoding or "")
+        self._head: bytes | None = b"" if query.encoding is None else None
         self._is_undecodable = False
         self._is_speaking = False
-        self._owed: deque[_OwedFinal] = deque()
+        self._pending: deque[_PendingFinal] = deque()
         self._finalizes: deque[_Finalize] = deque()
-        self._told_sample = self._safe_sample = 0
+        self._sent_sample = self._safe_sample = 0
         self._covered_sample = 0
         self._last_word_sample: int | None = None
 
@@ -201,12 +209,12 @@ class DeepgramDialect:
         if self._head is None:
             return (self._audio(data),)
         self._head += data
-        return self._begin(self._head)
+        return self._detect_format(self._head)
 
     def _audio(self, data: bytes) -> Step:
         return data if self._law is None else Companded(data, self._law)
 
-    def _begin(self, head: bytes) -> Iterator[Step]:
+    def _detect_format(self, head: bytes) -> Iterator[Step]:
         """Detect the format of a stream without ``encoding``, and start it."""
         if len(head) < SIGNATURE_BYTES:
             return
@@ -222,7 +230,7 @@ class DeepgramDialect:
                 self._law = _WAV_LAWS.get(wav.code)
                 is_known = wav.bits == (8 if self._law else 16) and wav.code in (PCM, *_WAV_LAWS)
                 is_usual = MIN_RATE_HZ <= wav.sample_rate_hz <= MAX_RATE_HZ
-                if not is_known or not is_usual or wav.channels != self._asked.channels:
+                if not is_known or not is_usual or wav.channels != self._query.channels:
                     raise AudioError(
                         "Unsupported WAV; use 16-bit PCM or G.711, and channels=2 for stereo."
                     )
@@ -274,11 +282,11 @@ class DeepgramDialect:
                 return (self._interim(event),)
             case SpeechEnded(at_sample):
                 self._is_speaking = False
-                self._owed.append(_OwedFinal(at_sample))
+                self._pending.append(_PendingFinal(at_sample))
             case Final():
                 return (self._final(event),)
             case Flushed():
-                self._finalizes.append(_Finalize(self._owed[-1] if self._owed else None))
+                self._finalizes.append(_Finalize(self._pending[-1] if self._pending else None))
             case Finalized(at_sample):
                 return self._finalized(at_sample)
             case AudioProgress():
@@ -296,38 +304,38 @@ class DeepgramDialect:
 
     def _speech_started(self, at_sample: int) -> Iterable[Json]:
         self._is_speaking = True
-        if self._owed:
-            last = self._owed[-1]
+        if self._pending:
+            last = self._pending[-1]
             silence = at_sample - last.end_sample
-            last.goes_on = silence < self._asked.endpoint_ms * _SAMPLES_PER_MS
-        if self._asked.wants_speech_started:
+            last.continues = silence < self._query.endpoint_ms * _SAMPLES_PER_MS
+        if self._query.wants_speech_started:
             timestamp = seconds(at_sample)
             yield {"type": "SpeechStarted", "channel": _CHANNEL_INDEX, "timestamp": timestamp}
 
     def _interim(self, event: Partial) -> Json:
         text = event.stable + event.unstable
         words = guessed_words(text, event.start_sample, event.end_sample)
-        found = alternative(text, words, punctuates=self._asked.punctuates)
-        found["confidence"] = INTERIM_CONFIDENCE
-        return self._results(event.start_sample, event.end_sample, found)
+        result = alternative(text, words, punctuates=self._query.punctuates)
+        result["confidence"] = INTERIM_CONFIDENCE
+        return self._results(event.start_sample, event.end_sample, result)
 
     def _final(self, event: Final) -> Json:
         words = event.words or ()
-        found = alternative(event.text, words, punctuates=self._asked.punctuates)
-        if self._asked.language is None and event.language is not None:
-            found["languages"] = [event.language]
-        self._told_sample = self._covered_sample = event.end_sample
+        result = alternative(event.text, words, punctuates=self._query.punctuates)
+        if self._query.language is None and event.language is not None:
+            result["languages"] = [event.language]
+        self._sent_sample = self._covered_sample = event.end_sample
         if words:
             self._last_word_sample = words[-1].end_sample
-        ended = self._owed.popleft()
-        finalize = next((one for one in self._finalizes if one.last is ended), None)
+        ended = self._pending.popleft()
+        finalize = next((finalize for finalize in self._finalizes if finalize.last is ended), None)
         if finalize is not None:
             finalize.is_answered = True
-        is_endpoint = self._asked.tells_endpoints and not ended.goes_on
+        is_endpoint = self._query.tells_endpoints and not ended.continues
         return self._results(
             event.start_sample,
             event.end_sample,
-            found,
+            result,
             is_final=True,
             speech_final=is_endpoint or finalize is not None,
             from_finalize=finalize is not None,
@@ -337,11 +345,11 @@ class DeepgramDialect:
         """Answer a ``Finalize`` that no result has answered; later words start after its end."""
         if self._finalizes.popleft().is_answered:
             return
-        start_sample, end_sample = self._told_sample, min(at_sample, self._safe_sample)
-        self._told_sample = max(start_sample, end_sample)
+        start_sample, end_sample = self._sent_sample, min(at_sample, self._safe_sample)
+        self._sent_sample = max(start_sample, end_sample)
         yield self._results(
             start_sample,
-            self._told_sample,
+            self._sent_sample,
             alternative("", (), punctuates=False),
             is_final=True,
             speech_final=True,
@@ -350,19 +358,19 @@ class DeepgramDialect:
 
     def _silence(self) -> Iterable[Json]:
         """Return an empty interim result for silence that no result covers yet."""
-        start_sample = max(self._told_sample, self._covered_sample)
+        start_sample = max(self._sent_sample, self._covered_sample)
         samples = self._safe_sample - start_sample
-        is_silent = not self._is_speaking and not self._owed
-        if not self._asked.wants_interim or not is_silent or samples < MIN_SILENCE_SAMPLES:
+        is_silent = not self._is_speaking and not self._pending
+        if not self._query.wants_interim or not is_silent or samples < MIN_SILENCE_SAMPLES:
             return
         self._covered_sample = self._safe_sample
-        found = alternative("", (), punctuates=False)
-        yield self._results(start_sample, self._safe_sample, found)
+        result = alternative("", (), punctuates=False)
+        yield self._results(start_sample, self._safe_sample, result)
 
     def _utterance_end(self, received_sample: int) -> Iterable[Json]:
         """Report silence after the last word, after all finals; checked every second."""
-        silence_ms, last_sample = self._asked.utterance_end_ms, self._last_word_sample
-        if silence_ms is None or last_sample is None or self._is_speaking or self._owed:
+        silence_ms, last_sample = self._query.utterance_end_ms, self._last_word_sample
+        if silence_ms is None or last_sample is None or self._is_speaking or self._pending:
             return
         if received_sample - last_sample >= silence_ms * _SAMPLES_PER_MS:
             self._last_word_sample = None
@@ -375,14 +383,16 @@ class DeepgramDialect:
 
     def _metadata(self, duration_samples: int) -> Json:
         sha256 = self._sha256.hexdigest()
-        about = Metadata(self._request_id, sha256, self._created, self._model, self._asked.warnings)
-        return {"type": "Metadata", **about.body(duration_samples)}
+        metadata = Metadata(
+            self._request_id, sha256, self._created, self._model, self._query.warnings
+        )
+        return {"type": "Metadata", **metadata.body(duration_samples)}
 
     def _results(
         self,
         start_sample: int,
         end_sample: int,
-        found: Json,
+        result: Json,
         *,
         is_final: bool = False,
         speech_final: bool = False,
@@ -396,7 +406,7 @@ class DeepgramDialect:
             "is_final": is_final,
             "speech_final": speech_final,
             "from_finalize": from_finalize,
-            "channel": {"alternatives": [found]},
+            "channel": {"alternatives": [result]},
             "metadata": {
                 "request_id": self._request_id,
                 "model_info": self._model.info,
@@ -409,10 +419,10 @@ class DeepgramDialect:
         code = "" if end.failed is None else end.failed.code
         message = "" if end.failed is None else end.failed.message
         if code == IdleTimeout.code:
-            return _farewell(1011, "NET-0001", "No audio or KeepAlive received for 10 s.")
+            return _closing(1011, "NET-0001", "No audio or KeepAlive received for 10 s.")
         if code in _AUDIO_CODES:
-            return _farewell(1008, "DATA-0000", message)
-        return _farewell(end.close_code, code, message)
+            return _closing(1008, "DATA-0000", message)
+        return _closing(end.close_code, code, message)
 
 
 def _is_message(data: bytes) -> bool:
@@ -423,7 +433,7 @@ def _is_message(data: bytes) -> bool:
     return True
 
 
-def _farewell(close_code: int, code: str, message: str) -> ClosingMessages:
+def _closing(close_code: int, code: str, message: str) -> ClosingMessages:
     reason = f"{code}: {message}" if code else ""
     cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
     return ClosingMessages((), close_code, cut)

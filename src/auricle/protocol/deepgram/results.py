@@ -65,38 +65,38 @@ def _letters(word: str) -> Iterator[str]:
 
 def alternative(text: str, words: Iterable[Word], *, punctuates: bool) -> Json:
     """Return the only alternative of a result: a text with its words."""
-    told = [word for word in (_word(word, punctuates=punctuates) for word in words) if word]
+    shown = [word for word in (_word(word, punctuates=punctuates) for word in words) if word]
     return {
         "transcript": text.strip() if punctuates else plain(text),
-        "confidence": _mean([word["confidence"] for word in told]),
-        "words": told,
+        "confidence": _mean([word["confidence"] for word in shown]),
+        "words": shown,
     }
 
 
 def _word(word: Word, *, punctuates: bool) -> Json | None:
     """Return a word, or ``None`` if it is only punctuation."""
-    shown = word.text.strip()
-    bare = plain(shown).replace(" ", "")
+    text = word.text.strip()
+    bare = plain(text).replace(" ", "")
     if not bare:
         return None
-    told: Json = {
+    entry: Json = {
         "word": bare,
         "start": seconds(word.start_sample),
         "end": seconds(word.end_sample),
         "confidence": round(word.probability, 4),
     }
     if punctuates:
-        told["punctuated_word"] = shown
-    return told
+        entry["punctuated_word"] = text
+    return entry
 
 
 def guessed_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
     """Return the words of a partial with approximate times, distributed by their letters."""
-    shown = text.split()
-    letters = sum(map(len, shown))
+    spoken = text.split()
+    letters = sum(map(len, spoken))
     words: list[Word] = []
     before, length = 0, end_sample - start_sample
-    for word in shown:
+    for word in spoken:
         start = start_sample + length * before // letters
         before += len(word)
         end = start_sample + length * before // letters
@@ -145,32 +145,32 @@ class FileBody(TypedDict):
     results: Json
 
 
-def file_body(transcript: Transcript, asked: Listen, metadata: Metadata) -> FileBody:
+def file_body(transcript: Transcript, query: Listen, metadata: Metadata) -> FileBody:
     """Return the response for a file."""
     words = [word for segment in transcript.segments for word in segment.words or ()]
-    found = alternative(transcript.text, words, punctuates=asked.punctuates)
-    channel: Json = {"alternatives": [found]}
-    if asked.language is None and transcript.language is not None:
+    result = alternative(transcript.text, words, punctuates=query.punctuates)
+    channel: Json = {"alternatives": [result]}
+    if query.language is None and transcript.language is not None:
         channel["detected_language"] = transcript.language
         channel["language_confidence"] = round(transcript.language_probability, 4)
-        found["languages"] = list(transcript.languages)
-    if asked.wants_paragraphs:
-        found["paragraphs"] = _paragraphs(transcript.segments)
+        result["languages"] = list(transcript.languages)
+    if query.wants_paragraphs:
+        result["paragraphs"] = _paragraphs(transcript.segments)
     results: Json = {"channels": [channel]}
-    if asked.wants_utterances:
-        results["utterances"] = list(_utterances(words, asked, metadata.request_id))
+    if query.wants_utterances:
+        results["utterances"] = list(_utterances(words, query, metadata.request_id))
     model = metadata.model
-    about = metadata.body(transcript.duration_samples)
-    about |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
-    if asked.tags:
-        about["tags"] = list(asked.tags)
-    return {"metadata": about, "results": results}
+    body = metadata.body(transcript.duration_samples)
+    body |= {"models": [model.uuid], "model_info": {model.uuid: model.info}}
+    if query.tags:
+        body["tags"] = list(query.tags)
+    return {"metadata": body, "results": results}
 
 
 def _paragraphs(segments: Sequence[Segment]) -> Json:
-    told = [_paragraph(group) for group in _grouped(segments)]
-    texts = (" ".join(s["text"] for s in paragraph["sentences"]) for paragraph in told)
-    return {"transcript": "\n\n".join(texts), "paragraphs": told}
+    paragraphs = [_paragraph(group) for group in _grouped(segments)]
+    texts = (" ".join(s["text"] for s in paragraph["sentences"]) for paragraph in paragraphs)
+    return {"transcript": "\n\n".join(texts), "paragraphs": paragraphs}
 
 
 def _grouped(segments: Sequence[Segment]) -> Iterator[list[Segment]]:
@@ -202,9 +202,9 @@ def _paragraph(segments: Sequence[Segment]) -> Json:
     }
 
 
-def _utterances(words: Sequence[Word], asked: Listen, request_id: str) -> Iterator[Json]:
+def _utterances(words: Sequence[Word], query: Listen, request_id: str) -> Iterator[Json]:
     """Split the words into utterances at silences of ``utt_split``."""
-    split_samples = asked.utt_split_s * SAMPLE_RATE_HZ
+    split_samples = query.utt_split_s * SAMPLE_RATE_HZ
     group: list[Word] = []
     number = 0
     for word in (*words, None):
@@ -217,7 +217,7 @@ def _utterances(words: Sequence[Word], asked: Listen, request_id: str) -> Iterat
                 "start": seconds(group[0].start_sample),
                 "end": seconds(group[-1].end_sample),
                 "channel": 0,
-                **alternative(text, group, punctuates=asked.punctuates),
+                **alternative(text, group, punctuates=query.punctuates),
                 "id": str(uuid.uuid5(uuid.UUID(request_id), str(number))),
             }
             group, number = [], number + 1

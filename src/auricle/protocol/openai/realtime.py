@@ -46,7 +46,7 @@ SLICE_CHARACTERS = 64 * 1024
 
 _INVALID = "invalid_request_error"
 _SERVER = "server_error"
-_OUR_FAULT = frozenset({"internal", "queue_full", "no_worker_ready", "draining", "poison_job"})
+_SERVER_ERRORS = frozenset({"internal", "queue_full", "no_worker_ready", "draining", "poison_job"})
 
 _EVENTS = (
     "session.update",
@@ -86,7 +86,7 @@ class RealtimeDialect:
         self._is_beta = is_beta
         self._items = Items(name)
         self._uncommitted_bytes = 0
-        self._events_told = 0
+        self._events_sent = 0
 
     # Client events.
 
@@ -101,14 +101,14 @@ class RealtimeDialect:
             code = "invalid_json" if isinstance(error, InvalidJson) else "invalid_type"
             yield self._error(code, str(error))
             return
-        yield from self._do(event, len(text))
+        yield from self._handle(event, len(text))
 
     def receive_bytes(self, data: bytes) -> Iterable[Step]:
         """Return an error: audio must be sent as base64 text."""
         message = "Unexpected binary message; send audio as base64 in input_audio_buffer.append."
         return (self._error("invalid_type", message),)
 
-    def _do(self, event: _ClientEvent, characters: int) -> Iterator[Step]:
+    def _handle(self, event: _ClientEvent, characters: int) -> Iterator[Step]:
         if event.type == "input_audio_buffer.append":
             yield from self._append(event)
         elif characters > MAX_MESSAGE_CHARACTERS:
@@ -135,7 +135,7 @@ class RealtimeDialect:
             yield self._error("missing_required_parameter", "audio is required.", event, "audio")
             return
         try:
-            for data in _decoded(event.audio):
+            for data in _decode_base64(event.audio):
                 self._uncommitted_bytes += len(data)
                 yield data if law is None else Companded(data, law)
         except ValueError:
@@ -179,22 +179,22 @@ class RealtimeDialect:
                 created = self._session("created", self._first_config, is_beta=self._is_beta)
                 return (created,)
             case SpeechStarted():
-                told = self._items.started(event, detects_turns=detects_turns)
+                events = self._items.started(event, detects_turns=detects_turns)
             case Partial():
-                told = self._items.partial(event)
+                events = self._items.partial(event)
             case SpeechEnded():
-                told = self._items.ended(event, detects_turns=detects_turns)
+                events = self._items.ended(event, detects_turns=detects_turns)
             case Final():
-                told = self._items.final(event)
+                events = self._items.final(event)
             case Flushed():
-                told = self._items.flushed(event)
+                events = self._items.flushed(event)
             case Discarded():
-                told = self._items.discarded()
+                events = self._items.discarded()
             case Failed():
                 return (self._failure(event),)
             case _:
                 return ()
-        return self._messages(told)
+        return self._messages(events)
 
     def closing_messages(self, end: End) -> ClosingMessages:
         """Complete uncommitted speech, then send the error and close with its code."""
@@ -205,10 +205,12 @@ class RealtimeDialect:
 
     # Messages.
 
-    def _messages(self, told: list[ServerEvent]) -> list[str]:
+    def _messages(self, events: list[ServerEvent]) -> list[str]:
         if self._is_beta:  # the beta has one event instead of these two
-            told = [_as_in_beta(one) for one in told if one["type"] != "conversation.item.done"]
-        return [self._event(**one) for one in told]
+            events = [
+                _as_in_beta(event) for event in events if event["type"] != "conversation.item.done"
+            ]
+        return [self._event(**event) for event in events]
 
     def _session(self, verb: str, config: RealtimeConfig, *, is_beta: bool) -> str:
         name = f"sess_{self._name}"
@@ -217,8 +219,8 @@ class RealtimeDialect:
         return self._event(f"session.{verb}", session=config.session(name))
 
     def _failure(self, failed: Failed) -> str:
-        kind = _SERVER if failed.code in _OUR_FAULT else _INVALID
-        return self._event("error", error=_told(kind, failed.code, failed.message))
+        kind = _SERVER if failed.code in _SERVER_ERRORS else _INVALID
+        return self._event("error", error=_error_fields(kind, failed.code, failed.message))
 
     def _error(
         self,
@@ -228,26 +230,28 @@ class RealtimeDialect:
         param: str | None = None,
     ) -> Reply:
         event_id = None if event is None or event.event_id is None else event.event_id[:200]
-        return Reply((self._event("error", error=_told(_INVALID, code, message, param, event_id)),))
+        return Reply(
+            (self._event("error", error=_error_fields(_INVALID, code, message, param, event_id)),)
+        )
 
     def _event(self, type: str, **fields: Any) -> str:
-        self._events_told += 1
-        event_id = f"event_{self._name}_{self._events_told}"
+        self._events_sent += 1
+        event_id = f"event_{self._name}_{self._events_sent}"
         return msgspec.json.encode({"type": type, "event_id": event_id, **fields}).decode()
 
 
-def _told(
+def _error_fields(
     kind: str, code: str, message: str, param: str | None = None, event_id: str | None = None
 ) -> dict[str, Any]:
     return {"type": kind, "code": code, "message": message, "param": param, "event_id": event_id}
 
 
-def _as_in_beta(told: ServerEvent) -> ServerEvent:
-    is_added = told["type"] == "conversation.item.added"
-    return told | {"type": "conversation.item.created"} if is_added else told
+def _as_in_beta(events: ServerEvent) -> ServerEvent:
+    is_added = events["type"] == "conversation.item.added"
+    return events | {"type": "conversation.item.created"} if is_added else events
 
 
-def _decoded(audio: msgspec.Raw) -> Iterator[bytes]:
+def _decode_base64(audio: msgspec.Raw) -> Iterator[bytes]:
     """Decode a JSON string of base64 in slices.
 
     Raises:

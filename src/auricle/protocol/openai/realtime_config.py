@@ -166,23 +166,25 @@ class RealtimeConfig:
         Raises:
             ConfigError: A field is invalid.
         """
-        given = (fields.audio and fields.audio.input) or _Input()
+        audio_input = (fields.audio and fields.audio.input) or _Input()
         config = self
-        if given.format is not UNSET:
-            config = config._with_format(given.format or _Format(), "audio.input.format")
+        if audio_input.format is not UNSET:
+            config = config._with_format(audio_input.format or _Format(), "audio.input.format")
         elif fields.input_audio_format is not UNSET:
-            named = fields.input_audio_format or "pcm16"
+            beta_format = fields.input_audio_format or "pcm16"
             config = config._with_format(
-                _Format(_BETA_FORMATS.get(named, named)), "input_audio_format"
+                _Format(_BETA_FORMATS.get(beta_format, beta_format)), "input_audio_format"
             )
-        if given.transcription is not UNSET:
-            config = config._with_transcription(given.transcription, "audio.input.transcription")
+        if audio_input.transcription is not UNSET:
+            config = config._with_transcription(
+                audio_input.transcription, "audio.input.transcription"
+            )
         elif fields.input_audio_transcription is not UNSET:
             config = config._with_transcription(
                 fields.input_audio_transcription, "input_audio_transcription"
             )
-        if given.turn_detection is not UNSET:
-            return config._with_turns(given.turn_detection, "audio.input.turn_detection")
+        if audio_input.turn_detection is not UNSET:
+            return config._with_turns(audio_input.turn_detection, "audio.input.turn_detection")
         if fields.turn_detection is not UNSET:
             return config._with_turns(fields.turn_detection, "turn_detection")
         return config
@@ -195,58 +197,58 @@ class RealtimeConfig:
         has_turns = not model.startswith(_WITHOUT_TURNS)
         return replace(config, turn_detection="server_vad" if has_turns else None)
 
-    def _with_format(self, given: _Format, param: str) -> "RealtimeConfig":
-        if given.type not in _LAWS:
+    def _with_format(self, format: _Format, param: str) -> "RealtimeConfig":
+        if format.type not in _LAWS:
             raise ConfigError(f"type must be one of {', '.join(_LAWS)}.", f"{param}.type")
-        if given.type != "audio/pcm":
-            return replace(self, format=given.type, rate_hz=TELEPHONE_RATE_HZ)
-        rate_hz = PCM_RATE_HZ if given.rate is None else given.rate
+        if format.type != "audio/pcm":
+            return replace(self, format=format.type, rate_hz=TELEPHONE_RATE_HZ)
+        rate_hz = PCM_RATE_HZ if format.rate is None else format.rate
         if not MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ:
             raise ConfigError(
                 f"rate must be {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz; default is {PCM_RATE_HZ}.",
                 f"{param}.rate",
             )
-        return replace(self, format=given.type, rate_hz=rate_hz)
+        return replace(self, format=format.type, rate_hz=rate_hz)
 
     def _with_transcription(
-        self, given: _Transcription | None | UnsetType, param: str
+        self, transcription: _Transcription | None | UnsetType, param: str
     ) -> "RealtimeConfig":
-        given = given or _Transcription(None, None, None, None, None)
+        transcription = transcription or _Transcription(None, None, None, None, None)
         config = self
-        if given.model is not UNSET:
-            config = config.with_model(given.model or DEFAULT_MODEL)
-        if given.language is not UNSET or given.languages is not UNSET:
-            language, languages = _languages(given, param)
+        if transcription.model is not UNSET:
+            config = config.with_model(transcription.model or DEFAULT_MODEL)
+        if transcription.language is not UNSET or transcription.languages is not UNSET:
+            language, languages = _languages(transcription, param)
             config = replace(config, language=language, languages=languages)
-        if given.prompt is not UNSET:
-            if len(given.prompt or "") > MAX_PROMPT_CHARACTERS:
+        if transcription.prompt is not UNSET:
+            if len(transcription.prompt or "") > MAX_PROMPT_CHARACTERS:
                 raise ConfigError(
                     f"prompt is too long; use at most {MAX_PROMPT_CHARACTERS} characters.",
                     f"{param}.prompt",
                     "string_above_max_length",
                 )
-            config = replace(config, prompt=given.prompt or None)
-        if given.keywords is not UNSET:
-            config = replace(config, keywords=_keywords(given.keywords or [], param))
+            config = replace(config, prompt=transcription.prompt or None)
+        if transcription.keywords is not UNSET:
+            config = replace(config, keywords=_keywords(transcription.keywords or [], param))
         return config
 
-    def _with_turns(self, given: _TurnDetection | None | UnsetType, param: str) -> "RealtimeConfig":
-        if not given:
+    def _with_turns(self, turns: _TurnDetection | None | UnsetType, param: str) -> "RealtimeConfig":
+        if not turns:
             return replace(self, turn_detection=None, has_chosen_turns=True)
-        kind = given.type or self.turn_detection or "server_vad"
+        kind = turns.type or self.turn_detection or "server_vad"
         if kind not in ("server_vad", "semantic_vad"):
             raise ConfigError(
                 "Turn detection must be server_vad, semantic_vad or null.", f"{param}.type"
             )
         config = replace(self, turn_detection=kind, has_chosen_turns=True)
-        if given.silence_duration_ms is not UNSET:
-            silence_ms = given.silence_duration_ms
+        if turns.silence_duration_ms is not UNSET:
+            silence_ms = turns.silence_duration_ms
             if silence_ms is None:
                 silence_ms = self.default_endpoint_ms
             silence_ms = round(min(max(silence_ms, MIN_ENDPOINT_MS), MAX_ENDPOINT_MS))
             config = replace(config, silence_ms=silence_ms)
-        if given.eagerness is not UNSET:
-            eagerness = given.eagerness if given.eagerness in _EAGERNESS_MS else "auto"
+        if turns.eagerness is not UNSET:
+            eagerness = turns.eagerness if turns.eagerness in _EAGERNESS_MS else "auto"
             config = replace(config, eagerness=eagerness)
         return config
 
@@ -286,13 +288,13 @@ class RealtimeConfig:
         }
 
     def _transcription(self) -> dict[str, Any]:
-        given: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "model": self.model,
             "language": self.language,
             "prompt": self.prompt,
         }
         lists = {"languages": self.languages, "keywords": self.keywords}
-        return given | {name: values for name, values in lists.items() if values}
+        return fields | {name: values for name, values in lists.items() if values}
 
     def _turns(self) -> dict[str, Any] | None:
         match self.turn_detection:
@@ -321,22 +323,22 @@ def decode_session(data: bytes | msgspec.Raw) -> SessionFields:
         raise ConfigError(str(error), "session", "invalid_type") from None
 
 
-def _languages(given: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
+def _languages(transcription: _Transcription, param: str) -> tuple[str | None, tuple[str, ...]]:
     """Return the requested language, or the languages that detection is restricted to."""
-    named = given.language or None
+    language = transcription.language or None
     try:
-        return language_choice(named, given.languages or ())
+        return language_choice(language, transcription.languages or ())
     except BadRequest as error:
-        field = "languages" if named is None else "language"
+        field = "languages" if language is None else "language"
         raise ConfigError(str(error), f"{param}.{field}") from None
 
 
-def _keywords(given: list[str], param: str) -> tuple[str, ...]:
-    if len(given) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in given):
+def _keywords(words: list[str], param: str) -> tuple[str, ...]:
+    if len(words) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in words):
         raise ConfigError(
             f"Too many or too long keywords; use at most {MAX_HOTWORDS} of at most "
             f"{MAX_HOTWORD_CHARACTERS} characters.",
             f"{param}.keywords",
             "array_above_max_length",
         )
-    return tuple(given)
+    return tuple(words)

@@ -29,7 +29,7 @@ class _Item:
 
     id: str
     text: str = ""
-    owed: int = 0
+    pending_finals: int = 0
     samples: int = 0
     languages: list[str] = field(default_factory=list)
     error: str | None = None
@@ -39,7 +39,7 @@ class _Item:
 
     def add(self, final: Final, *, has_deltas: bool) -> None:
         """Add the final of an utterance."""
-        self.owed -= 1
+        self.pending_finals -= 1
         self.samples += final.end_sample - final.start_sample
         self.error = self.error or final.error
         if final.text:
@@ -56,7 +56,7 @@ class _Utterance:
 
     item: _Item
     stable: str = ""
-    told: str = ""
+    sent: str = ""
 
 
 class Items:
@@ -77,13 +77,13 @@ class Items:
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
         """Start an utterance."""
         self._is_talking = True
-        item = self._open()
-        item.owed += 1
+        item = self._open_item()
+        item.pending_finals += 1
         self._utterances.append(_Utterance(item))
         if not detects_turns:
             return []
-        told = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
-        return [{"type": "input_audio_buffer.speech_started", **told}]
+        position = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
+        return [{"type": "input_audio_buffer.speech_started", **position}]
 
     def ended(self, event: SpeechEnded, *, detects_turns: bool) -> list[ServerEvent]:
         """End an utterance, and its turn if turn detection is on."""
@@ -91,14 +91,14 @@ class Items:
         item = self._current
         if not detects_turns or item is None:
             return []
-        told = {"audio_end_ms": _ms(event.at_sample), "item_id": item.id}
-        return [{"type": "input_audio_buffer.speech_stopped", **told}, *self._commit(item)]
+        position = {"audio_end_ms": _ms(event.at_sample), "item_id": item.id}
+        return [{"type": "input_audio_buffer.speech_stopped", **position}, *self._commit(item)]
 
     def flushed(self, event: Flushed) -> list[ServerEvent]:
         """Commit the current item on request of the client, even if it is silent."""
         if self._current is None and event.ended_utterance:
             return []  # the item was committed when the utterance ended
-        return self._commit(self._open())
+        return self._commit(self._open_item())
 
     def discarded(self) -> list[ServerEvent]:
         """Drop the uncommitted item."""
@@ -119,26 +119,26 @@ class Items:
     def final(self, event: Final) -> list[ServerEvent]:
         """Finish the oldest utterance with its final."""
         utterance = self._utterances[0]
-        told: list[ServerEvent] = []
-        if event.text.startswith(utterance.told):
+        events: list[ServerEvent] = []
+        if event.text.startswith(utterance.sent):
             utterance.stable = event.text
-            told += self._deltas(utterance)
+            events += self._deltas(utterance)
         self._utterances.popleft()
-        utterance.item.add(event, has_deltas=bool(utterance.told))
-        told += self._completion(utterance.item)
+        utterance.item.add(event, has_deltas=bool(utterance.sent))
+        events += self._completion(utterance.item)
         if self._utterances:
-            told += self._deltas(self._utterances[0])
-        return told
+            events += self._deltas(self._utterances[0])
+        return events
 
     def close(self) -> list[ServerEvent]:
         """Commit the remaining speech at the end of the connection."""
         item = self._current
         if item is None or not item.text:
             return []
-        item.owed = 0
+        item.pending_finals = 0
         return self._commit(item)
 
-    def _open(self) -> _Item:
+    def _open_item(self) -> _Item:
         if self._current is None:
             self._count += 1
             self._current = _Item(f"item_{self._name}_{self._count}")
@@ -146,16 +146,16 @@ class Items:
 
     def _deltas(self, utterance: _Utterance) -> list[ServerEvent]:
         item = utterance.item
-        is_growing = utterance.stable.startswith(utterance.told)
+        is_growing = utterance.stable.startswith(utterance.sent)
         if item.is_dropped or self._utterances[0] is not utterance or not is_growing:
             return []
-        delta = utterance.stable[len(utterance.told) :]
+        delta = utterance.stable[len(utterance.sent) :]
         if not delta:
             return []
-        if not utterance.told:
+        if not utterance.sent:
             delta = item.glue + delta
-        utterance.told = utterance.stable
-        return [_about(item, "delta", delta=delta)]
+        utterance.sent = utterance.stable
+        return [_item_event(item, "delta", delta=delta)]
 
     def _commit(self, item: _Item) -> list[ServerEvent]:
         self._current = None
@@ -169,17 +169,17 @@ class Items:
             "role": "user",
             "content": [{"type": "input_audio", "transcript": None}],
         }
-        place = {"previous_item_id": previous}
+        previous_item = {"previous_item_id": previous}
         return [
-            {"type": "input_audio_buffer.committed", "item_id": item.id, **place},
-            {"type": "conversation.item.added", "item": message, **place},
-            {"type": "conversation.item.done", "item": message, **place},
+            {"type": "input_audio_buffer.committed", "item_id": item.id, **previous_item},
+            {"type": "conversation.item.added", "item": message, **previous_item},
+            {"type": "conversation.item.done", "item": message, **previous_item},
             *self._completion(item),
         ]
 
     def _completion(self, item: _Item) -> list[ServerEvent]:
         """Return the result of an item once it is complete; partial text is not discarded."""
-        if item.is_dropped or not item.is_committed or item.owed:
+        if item.is_dropped or not item.is_committed or item.pending_finals:
             return []
         if item.error is not None and not item.text:
             error = {
@@ -188,14 +188,14 @@ class Items:
                 "message": "The audio could not be transcribed.",
                 "param": None,
             }
-            return [_about(item, "failed", error=error)]
+            return [_item_event(item, "failed", error=error)]
         usage = {"type": "duration", "seconds": round(item.samples / SAMPLE_RATE_HZ, 2)}
         languages = [{"code": code} for code in item.languages]
         completed = {"transcript": item.text, "usage": usage, "languages": languages}
-        return [_about(item, "completed", **completed)]
+        return [_item_event(item, "completed", **completed)]
 
 
-def _about(item: _Item, what: str, **fields: Any) -> ServerEvent:
+def _item_event(item: _Item, what: str, **fields: Any) -> ServerEvent:
     return {"type": f"{_TRANSCRIPTION}.{what}", "item_id": item.id, "content_index": 0, **fields}
 
 

@@ -272,7 +272,7 @@ def encode_answer(
     """
     match request.format:
         case Format.JSON:
-            return msgspec.json.encode(_told(transcript, gaps, request.warnings))
+            return msgspec.json.encode(_text_fields(transcript, gaps, request.warnings))
         case Format.VERBOSE_JSON:
             return msgspec.json.encode(_verbose(request, transcript, gaps))
         case Format.TEXT:
@@ -283,14 +283,16 @@ def encode_answer(
             return to_vtt(transcript.segments, missing, request.limits).encode()
 
 
-def _told(transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()) -> dict[str, Any]:
+def _text_fields(
+    transcript: Transcript, gaps: Gaps, warnings: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return the fields of ``json``; empty ``gaps`` and ``warnings`` are omitted."""
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "text": transcript.text,
         "languages": [{"code": code} for code in transcript.languages],
         "usage": _usage(transcript),
     }
-    return told | _additions(gaps, warnings)
+    return fields | _additions(gaps, warnings)
 
 
 def _additions(gaps: Gaps, warnings: Sequence[str]) -> dict[str, Any]:
@@ -359,9 +361,9 @@ def done_event(transcript: Transcript, gaps: Gaps = (), warnings: Sequence[str] 
 
     It has no ``usage``, because OpenAI counts it in tokens here.
     """
-    told = {"type": "transcript.text.done"} | _told(transcript, gaps, warnings)
-    del told["usage"]
-    return _event(told)
+    fields = {"type": "transcript.text.done"} | _text_fields(transcript, gaps, warnings)
+    del fields["usage"]
+    return _event(fields)
 
 
 def error_event(error: Mapping[str, Any]) -> bytes:

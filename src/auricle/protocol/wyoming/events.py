@@ -7,7 +7,7 @@ from its first ``audio-chunk`` to the transcript that its ``audio-stop`` request
 
     → describe, ping                            ← info, pong                  at any time
     → transcribe, audio-start                   stored
-    → audio-chunk                               ``wanted``: a session is needed, see ``begin``
+    → audio-chunk                               ``requested``: a session is needed, see ``begin``
     → audio-chunk…                              ← voice-started, transcript-start,
                                                   transcript-chunk…, voice-stopped
     → audio-stop                                ``is_owing`` until ``finish``
@@ -49,7 +49,7 @@ from auricle.protocol.fields import convert
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
 from auricle.types import SAMPLE_RATE_HZ
 
-MAX_COMPLAINTS = 10
+MAX_REJECTED = 10
 """Invalid events after which a connection is closed."""
 
 _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
@@ -126,34 +126,34 @@ class WyomingDialect:
     def __init__(self, info: str) -> None:
         self._info = info
         self._framer = EventFramer()
-        self._held: WyomingEvent | None = None
+        self._pending_event: WyomingEvent | None = None
         self._request = Transcribe()
         self._started_with: dict[str, Any] = {}
         self._format: AudioFormat | None = None
         self._first_ms = 0
-        self._words = _Words()
-        self._complaints = 0
-        self.wanted: StreamParameters | None = None
+        self._transcript = _Transcript()
+        self._rejected = 0
+        self.requested: StreamParameters | None = None
         self.is_owing = False
 
     @property
-    def is_holding(self) -> bool:
+    def has_pending_event(self) -> bool:
         """Whether an event is held back, so that no more data should be read."""
-        return self._held is not None
+        return self._pending_event is not None
 
     @property
     def has_failed(self) -> bool:
         """Whether an error was sent instead of a transcript."""
-        return self._words.error is not None
+        return self._transcript.error is not None
 
     def begin(self) -> None:
-        """Start the ``wanted`` session; its audio follows with the next steps."""
-        self.wanted = None
+        """Start the ``requested`` session; its audio follows with the next steps."""
+        self.requested = None
 
     def finish(self) -> None:
         """Finish the request, so that the next one may begin."""
         self.is_owing, self._format = False, None
-        self._request, self._started_with, self._words = Transcribe(), {}, _Words()
+        self._request, self._started_with, self._transcript = Transcribe(), {}, _Transcript()
 
     def put(self, data: bytes) -> None:
         """Buffer received data; ``receive_bytes`` processes it."""
@@ -174,15 +174,15 @@ class WyomingDialect:
             AuricleError: The connection cannot continue.
         """
         self.put(data)
-        while self.wanted is None:
-            event = self._held = self._held or self._framer.next_event()
+        while self.requested is None:
+            event = self._pending_event = self._pending_event or self._framer.next_event()
             if event is None or (self.is_owing and event.type in _OF_UTTERANCES):
                 return
-            yield from self._take(event)  # without a next call, its step was not executed
-            if self.wanted is None:
-                self._held = None
+            yield from self._handle(event)  # without a next call, its step was not executed
+            if self.requested is None:
+                self._pending_event = None
 
-    def _take(self, event: WyomingEvent) -> Iterable[Step]:
+    def _handle(self, event: WyomingEvent) -> Iterable[Step]:
         match event.type:
             case "describe":
                 yield Reply((self._info,))
@@ -190,88 +190,90 @@ class WyomingDialect:
                 text = event.data.get("text")
                 yield Reply((pack_event("pong", {"text": text} if isinstance(text, str) else {}),))
             case "transcribe":
-                yield from self._take_request(event)
+                yield from self._handle_transcribe(event)
             case "audio-start":
                 self._started_with = _present(event)
             case "audio-chunk":
-                yield from self._take_chunk(event)
+                yield from self._handle_chunk(event)
             case "audio-stop":
                 yield self._stop()
             case _:
                 pass  # events of other services and later versions
 
-    def _take_request(self, event: WyomingEvent) -> Iterable[Step]:
+    def _handle_transcribe(self, event: WyomingEvent) -> Iterable[Step]:
         try:
             request = convert(event.data, Transcribe, "data")
             language = language_code(request.language)
         except BadRequest as error:
-            yield self._complain(f"Invalid transcribe event: {error}")
+            yield self._reject(f"Invalid transcribe event: {error}")
             return
         self._request = msgspec.structs.replace(request, language=language)
         if self._format is not None:
             yield UpdateConfig(language=language, hotwords=request.hotwords or UNSET)
 
-    def _take_chunk(self, event: WyomingEvent) -> Iterable[Step]:
+    def _handle_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
-            found = convert(self._started_with | _present(event), AudioFormat, "audio format")
+            format = convert(self._started_with | _present(event), AudioFormat, "audio format")
         except BadRequest as error:
             raise UnsupportedFormat(
                 "Unsupported audio format; use PCM with rate 8000 to 96000, width 2, 3 or 4, and "
                 "1 or 2 channels."
             ) from error
-        if len(event.payload) % (found.width * found.channels):
+        if len(event.payload) % (format.width * format.channels):
             raise AudioError("audio-chunk must hold whole samples of all channels.")
         if self._format is None:
-            self._want(found, event)
+            self._request_session(format, event)
             return
-        if found != self._format:
+        if format != self._format:
             raise UnsupportedFormat(
                 "All audio-chunk events up to audio-stop must have the same format."
             )
         if event.payload:
-            yield _to_pcm16(event.payload, found.width)
+            yield _to_pcm16(event.payload, format.width)
 
-    def _want(self, found: AudioFormat, event: WyomingEvent) -> None:
+    def _request_session(self, format: AudioFormat, event: WyomingEvent) -> None:
         """Request a session; the chunk is processed after ``begin``."""
-        self._format = found
-        given_ms = event.data.get("timestamp")
-        self._first_ms = given_ms if isinstance(given_ms, int) and abs(given_ms) < 2**53 else 0
-        self.wanted = StreamParameters(
+        self._format = format
+        timestamp_ms = event.data.get("timestamp")
+        self._first_ms = (
+            timestamp_ms if isinstance(timestamp_ms, int) and abs(timestamp_ms) < 2**53 else 0
+        )
+        self.requested = StreamParameters(
             format=Wire.PCM16,
-            sample_rate=found.rate,
-            channels=found.channels,
+            sample_rate=format.rate,
+            channels=format.channels,
             language=self._request.language,
             hotwords=self._request.hotwords,
         )
 
     def _stop(self) -> Step:
         if self._format is None:  # no audio, so the transcript is empty
-            texts = tuple(self._words.close(self._request.language))
+            texts = tuple(self._transcript.close(self._request.language))
             self.finish()
             return Reply(texts)
         self.is_owing = True
         return Stop()
 
-    def _complain(self, text: str) -> Reply:
-        self._complaints += 1
-        if self._complaints >= MAX_COMPLAINTS:
-            raise RemoteProtocolError(f"Too many invalid events; the limit is {MAX_COMPLAINTS}.")
+    def _reject(self, text: str) -> Reply:
+        self._rejected += 1
+        if self._rejected >= MAX_REJECTED:
+            raise RemoteProtocolError(f"Too many invalid events; the limit is {MAX_REJECTED}.")
         return Reply((error_event(BadRequest.code, text),))
 
     def encode(self, event: SessionEvent) -> Iterable[str]:
         """Return the Wyoming events for a session event."""
         match event:
             case SpeechStarted(at_sample):
-                self._words.started()
+                self._transcript.started()
                 return (pack_event("voice-started", {"timestamp": self._ms(at_sample)}),)
             case SpeechEnded(at_sample):
                 return (pack_event("voice-stopped", {"timestamp": self._ms(at_sample)}),)
             case Partial():
-                return self._words.partial(event, self._request.language)
+                return self._transcript.partial(event, self._request.language)
             case Final():
-                return self._words.final(event, self._request.language)
+                return self._transcript.final(event, self._request.language)
             case Closed():
-                return self._words.close(self._request.language)
+                return self._transcript.close(self._request.language)
             case Failed():
                 return (error_event(event.code, event.message),)
             case _:
@@ -279,7 +281,11 @@ class WyomingDialect:
 
     def closing_messages(self, end: End) -> ClosingMessages:
         """Return the transcript, if all finals are known, and the error."""
-        texts = list(self._words.close(self._request.language)) if self._words.is_whole else []
+        texts = (
+            list(self._transcript.close(self._request.language))
+            if self._transcript.is_whole
+            else []
+        )
         if end.failed is not None:
             texts.extend(self.encode(end.failed))
         return ClosingMessages(tuple(texts), end.close_code, end.how)
@@ -293,10 +299,10 @@ class _Utterance:
     """An utterance without a final: its stable text, and the part of it that was sent."""
 
     stable: str = ""
-    told: str = ""
+    sent: str = ""
 
 
-class _Words:
+class _Transcript:
     """The transcript of one request."""
 
     def __init__(self) -> None:
@@ -325,20 +331,20 @@ class _Words:
     def final(self, event: Final, language: str | None) -> Sequence[str]:
         """Finish the oldest utterance with its final; return the new chunks."""
         utterance = self._utterances[0]
-        told: list[str] = []
-        if event.text.startswith(utterance.told):
+        events: list[str] = []
+        if event.text.startswith(utterance.sent):
             utterance.stable = event.text
-            told += self._chunks(language)
+            events += self._chunks(language)
         self._utterances.popleft()
         self.error = self.error or event.error
         self._language = self._language or event.language
         if event.text:
             self._text += self._glue + event.text
-        if event.text or utterance.told:
+        if event.text or utterance.sent:
             self._glue = "" if event.language in SPACELESS_LANGUAGES else " "
         if self._utterances:
-            told += self._chunks(language)
-        return told
+            events += self._chunks(language)
+        return events
 
     def close(self, language: str | None) -> Sequence[str]:
         """Return the transcript, or an error if a part is missing: half a command is worse."""
@@ -347,20 +353,20 @@ class _Words:
             return (error_event(self.error, "The speech could not be transcribed; say it again."),)
         spoken = language or self._language
         transcript = {"text": self._text} | ({} if spoken is None else {"language": spoken})
-        told = () if self._has_started else (self._start(language),)
-        return (*told, pack_event("transcript", transcript), pack_event("transcript-stop"))
+        start = () if self._has_started else (self._start(language),)
+        return (*start, pack_event("transcript", transcript), pack_event("transcript-stop"))
 
     def _chunks(self, language: str | None) -> Sequence[str]:
         """Return the new text of the oldest utterance; later utterances wait."""
         utterance = self._utterances[0]
-        chunk = utterance.stable[len(utterance.told) :]
+        chunk = utterance.stable[len(utterance.sent) :]
         if not chunk:
             return ()
-        if not utterance.told:
+        if not utterance.sent:
             chunk = self._glue + chunk
-        utterance.told = utterance.stable
-        told = pack_event("transcript-chunk", {"text": chunk})
-        return (told,) if self._has_started else (self._start(language), told)
+        utterance.sent = utterance.stable
+        events = pack_event("transcript-chunk", {"text": chunk})
+        return (events,) if self._has_started else (self._start(language), events)
 
     def _start(self, language: str | None) -> str:
         self._has_started = True
