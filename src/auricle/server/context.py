@@ -26,6 +26,7 @@ from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
 from auricle.server.http.request_log import request_log
+from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
@@ -131,6 +132,11 @@ class ServerState:
     def is_spool_failing(self) -> bool:
         """Whether uploads can't be stored on disk at the moment."""
         return self._running is not None and self._running.spool.is_failing
+
+    @property
+    def connection_drain_s(self) -> float:
+        """Time for the last finals of a live connection when the server stops, in seconds."""
+        return max(0.0, self.settings.drain_s - GOODBYE_S)
 
     @asynccontextmanager
     async def run(self) -> AsyncIterator[None]:

@@ -15,7 +15,6 @@ from auricle.commands import StreamParameters
 from auricle.errors import BadRequest
 from auricle.events import Wire
 from auricle.server.api.dialect_session import Handshake, serve_dialect
-from auricle.server.http.errors import error_response
 from auricle.server.live.native_dialect import NativeDialect
 from tests.support.service import Live, live, poll_until
 
@@ -44,7 +43,7 @@ async def serving(folder: Path) -> AsyncIterator[Live]:
 
         @service.app.websocket("/toy")
         async def toy(websocket: WebSocket) -> None:
-            await serve_dialect(websocket, "toy", read, lambda error, _: error_response(error))
+            await serve_dialect(websocket, "toy", read)
 
         yield service
 

@@ -1,76 +1,19 @@
 from pathlib import Path
 
-import anyio
 import numpy as np
 import pytest
-from starlette.requests import ClientDisconnect
-from starlette.types import Message
 
-from auricle.errors import AudioError, DeadlineExceeded
+from auricle.errors import DeadlineExceeded
 from auricle.server.transcription.run import (
     Deadline,
     internal_id,
     transcribe_short,
-    while_connected,
 )
 from auricle.server.uploads.params import Fields, check
 from auricle.types import ANONYMOUS
 from tests.support.service import CLIP, build
 
 pytestmark = pytest.mark.unit
-
-
-async def never() -> Message:
-    await anyio.sleep_forever()
-    raise AssertionError
-
-
-async def hangs_up() -> Message:
-    return {"type": "http.disconnect"}
-
-
-async def test_work_is_awaited_while_the_client_is_there() -> None:
-    async def work() -> int:
-        await anyio.lowlevel.checkpoint()
-        return 5
-
-    assert await while_connected(never, work) == 5
-
-
-async def test_work_is_cancelled_when_the_client_is_gone() -> None:
-    cancelled = []
-
-    async def work() -> None:
-        try:
-            await anyio.sleep_forever()
-        except anyio.get_cancelled_exc_class():
-            cancelled.append(True)
-            raise
-
-    with pytest.raises(ClientDisconnect):
-        await while_connected(hangs_up, work)
-    assert cancelled
-
-
-async def test_the_works_own_error_comes_out_unwrapped() -> None:
-    async def work() -> None:
-        raise AudioError("broken")
-
-    with pytest.raises(AudioError, match="broken"):
-        await while_connected(never, work)
-
-
-async def test_what_comes_before_the_end_is_no_end() -> None:
-    messages: list[Message] = [{"type": "http.request", "body": b"", "more_body": False}]
-
-    async def receive() -> Message:
-        return messages.pop() if messages else await never()
-
-    async def work() -> int:
-        await anyio.wait_all_tasks_blocked()
-        return 5
-
-    assert await while_connected(receive, work) == 5
 
 
 def test_a_deadline_that_has_passed_is_an_error() -> None:

@@ -4,14 +4,17 @@ It depends on neither Ray nor a pool, only on a :class:`Backend`. The key is com
 time, before the body is read. Audio is passed on unread.
 """
 
-import asyncio
 import contextlib
 import hmac
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator
+from typing import Protocol
 
 import anyio
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
+from auricle.asgi import while_connected
 from auricle.cluster.wire.capacity import Capacity, pack_capacity
 from auricle.cluster.wire.failures import pack_error
 from auricle.cluster.wire.messages import (
@@ -30,9 +33,7 @@ from auricle.errors import (
     Unauthorized,
 )
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+JSON = "application/json"
 
 BODY_TIMEOUT_S = 15.0
 """Maximum time to receive the body of a job, which is at most 1 MB and sent by a nearby gateway."""
@@ -54,10 +55,6 @@ class Backend(Protocol):
         ...
 
 
-class _Gone(Exception):
-    """The client has disconnected."""
-
-
 class RecogniserService:
     """The ASGI application.
 
@@ -70,7 +67,7 @@ class RecogniserService:
         self._backend = backend
         self._expected = None if key is None else f"Bearer {key}".encode()
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
@@ -80,22 +77,22 @@ class RecogniserService:
         try:
             await self._answer(scope, receive, send)
         except AuricleError as exc:
-            await _send_error(send, exc)
-        except _Gone:
+            await _error_response(exc)(scope, receive, send)
+        except ClientDisconnect:
             pass  # the client is gone: no response
 
-    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
         self._check_key(scope)
         if asked == ("POST", JOBS_PATH):
             await self._answer_job(receive, send)
         elif asked == ("GET", CAPACITY_PATH):
             body = pack_capacity(await self._backend.capacity())
-            await _send_whole(send, 200, body)
+            await Response(body, media_type=JSON)(scope, receive, send)
         else:
             raise NotFound("Path not found.")
 
-    def _check_key(self, scope: Message) -> None:
+    def _check_key(self, scope: Scope) -> None:
         if self._expected is None:
             return
         shown = [value for name, value in scope["headers"] if name == b"authorization"]
@@ -107,7 +104,7 @@ class RecogniserService:
         head, _ = parse_head(body)
         async with (
             contextlib.aclosing(self._backend.answer(body, head)) as frames,
-            _while_connected(receive),
+            while_connected(receive),
         ):
             first = await anext(frames)
             headers = [(b"content-type", ANSWER_TYPE.encode())]
@@ -118,38 +115,13 @@ class RecogniserService:
             await send({"type": "http.response.body", "body": b""})
 
 
-@contextlib.asynccontextmanager
-async def _while_connected(receive: Receive) -> AsyncGenerator[None, None]:
-    """Cancel the block when the client disconnects.
-
-    Raises:
-        _Gone: The client has disconnected.
-    """
-    with anyio.CancelScope() as scope:
-        watch = asyncio.ensure_future(_cancel_when_gone(receive, scope))
-        try:
-            yield
-        finally:
-            watch.cancel()
-            with anyio.CancelScope(shield=True):
-                await asyncio.wait([watch])
-    if scope.cancelled_caught:
-        raise _Gone
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
-
-
 async def _read_body(receive: Receive) -> bytes:
     body = bytearray()
     with anyio.move_on_after(BODY_TIMEOUT_S):
         while True:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise ClientDisconnect
             body += message.get("body", b"")
             if len(body) > MAX_JOB_BYTES:
                 raise TooLarge(f"The job is too large; the maximum is {MAX_JOB_BYTES} bytes.")
@@ -158,23 +130,9 @@ async def _read_body(receive: Receive) -> bytes:
     raise IdleTimeout(f"The job was not received within {BODY_TIMEOUT_S:g} s.")
 
 
-async def _send_error(send: Send, error: AuricleError) -> None:
-    headers = []
-    if error.retry_after_s is not None:
-        headers = [(b"retry-after", str(error.retry_after_s).encode())]
-    await _send_whole(send, error.http_status, pack_error(error), headers)
-
-
-async def _send_whole(
-    send: Send, status: int, body: bytes, more_headers: list[tuple[bytes, bytes]] | None = None
-) -> None:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        *(more_headers or []),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _error_response(error: AuricleError) -> Response:
+    headers = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+    return Response(pack_error(error), error.http_status, headers, media_type=JSON)
 
 
 async def _live(receive: Receive, send: Send) -> None:

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.commands import StreamParameters
-from auricle.errors import AuricleError
 from auricle.protocol.dialect import Dialect
 from auricle.protocol.ignored import warning_headers
 from auricle.server.context import ServerState
 from auricle.server.http.client_address import client_address
-from auricle.server.http.errors import Refusal, log_unexpected
-from auricle.server.http.request_log import log_session, request_id_of, request_log
-from auricle.server.live.connection import GOODBYE_S, LiveConnection, disconnect_reason, note_end
+from auricle.server.http.errors import deny_handshake
+from auricle.server.http.request_log import log_session, request_log
+from auricle.server.live.connection import LiveConnection, disconnect_reason, note_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,6 @@ async def serve_dialect(
     websocket: WebSocket,
     name: str,
     read: Callable[[WebSocket], Handshake],
-    refuse: Refusal,
 ) -> None:
     """Accept a client, and serve it until either side closes.
 
@@ -49,7 +47,6 @@ async def serve_dialect(
         websocket: The WebSocket, not accepted yet.
         name: Name of the dialect, for metrics and logs.
         read: Parses the handshake; an error that it raises rejects the handshake.
-        refuse: Returns the HTTP response for an error, in the dialect's format.
     """
     server: ServerState = websocket.app.state.auricle
     log = request_log(websocket.scope)
@@ -62,10 +59,7 @@ async def serve_dialect(
         group = server.running.background
         runner = await server.live.open(group, client, handshake.parameters, room)
     except Exception as error:
-        if not isinstance(error, AuricleError):
-            log_unexpected(error)
-        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
-        await websocket.send_denial_response(refuse(error, request_id_of(websocket.scope)))
+        await deny_handshake(websocket, error)
         return
     server.live.metrics.count_dialect_session(name)
     log.details["session"] = runner.session.id
@@ -75,9 +69,8 @@ async def serve_dialect(
         await websocket.accept(
             handshake.subprotocol, [(name.encode(), text.encode()) for name, text in headers]
         )
-        drain_s = server.settings.drain_s - GOODBYE_S  # leaves time to send the last finals
         end = await LiveConnection(
-            websocket, server.live, runner, handshake.dialect, drain_s=max(0.0, drain_s)
+            websocket, server.live, runner, handshake.dialect, drain_s=server.connection_drain_s
         ).run()
     except WebSocketDisconnect:
         end = disconnect_reason(websocket)

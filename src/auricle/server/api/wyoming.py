@@ -35,7 +35,6 @@ from auricle.server.http.request_log import log_session, request_log
 from auricle.server.live.connection import (
     CLIENT_LEFT,
     DONE,
-    GOODBYE_S,
     LiveConnection,
     end_of,
     note_end,
@@ -297,7 +296,7 @@ class _Connection:
                 live,
                 runner,
                 self._dialect,
-                drain_s=max(0.0, self._server.settings.drain_s - GOODBYE_S),
+                drain_s=self._server.connection_drain_s,
                 lets_finish=True,
             ).run()
         finally:

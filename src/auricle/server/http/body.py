@@ -22,6 +22,11 @@ def content_length(headers: Headers) -> int | None:
     return int(value) if value is not None and value.isdecimal() else None
 
 
+def media_type(headers: Headers) -> str:
+    """Return the media type of the body in lower case, without parameters; may be empty."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
 def check_length(headers: Headers, max_bytes: int) -> int | None:
     """Return the declared length in bytes, if it is within the limit.
 

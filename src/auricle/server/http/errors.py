@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from auricle.errors import (
     AudioError,
@@ -85,6 +86,11 @@ def error_body(error: BaseException) -> ErrorBody:
     }
 
 
+def code_of(error: BaseException) -> str:
+    """Return the code of an error for logs and metrics, ``internal`` for a bug."""
+    return error.code if isinstance(error, AuricleError) else AuricleError.code
+
+
 def retry_after_s(error: BaseException) -> int | None:
     """Return the number of whole seconds to wait before a retry; ``None`` if there is none."""
     if isinstance(error, AuricleError) and error.retry_after_s is not None:
@@ -126,6 +132,14 @@ def error_response(error: BaseException) -> Response:
     )
 
 
+async def deny_handshake(websocket: WebSocket, error: Exception) -> None:
+    """Reject a WebSocket handshake with an error, in the format of the path's dialect."""
+    if not isinstance(error, AuricleError):
+        log_unexpected(error)
+    request_log(websocket.scope).code = code_of(error)
+    await websocket.send_denial_response(refuse(websocket.scope, error))
+
+
 def raw_error_response(error: AuricleError, request_id: str) -> bytes:
     """Log a request that never reaches the application; return its response, which closes."""
     response = error_response(error)
@@ -156,7 +170,7 @@ def log_unexpected(error: BaseException, **context: object) -> None:
 
 async def _respond(request: Request, error: Exception) -> Response:
     record = request_log(request.scope)
-    record.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+    record.code = code_of(error)
     if not isinstance(error, CLIENT_VISIBLE_ERRORS):
         log_unexpected(error, **record.ids())
     return refuse(request.scope, error)

@@ -8,8 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from auricle.errors import NotFound
-from auricle.server.http.errors import refuse
-from auricle.server.http.request_log import request_log
+from auricle.server.http.errors import deny_handshake
 
 _IS_HEAD = "auricle.is_head"
 
@@ -46,5 +45,4 @@ def is_head(scope: Scope) -> bool:
 async def refuse_socket(scope: Scope, receive: Receive, send: Send) -> None:
     """Reject a WebSocket handshake at a path without one, in the format of its dialect."""
     error = NotFound("No WebSocket at this path.")
-    request_log(scope).code = error.code
-    await WebSocket(scope, receive, send).send_denial_response(refuse(scope, error))
+    await deny_handshake(WebSocket(scope, receive, send), error)

@@ -10,7 +10,7 @@ from anyio import to_thread
 from auricle.errors import AuricleError, ServerStopped
 from auricle.files.transcribe import FileProgress
 from auricle.server.context import RETRY_S, ServerState
-from auricle.server.http.errors import error_body, log_unexpected
+from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
 from auricle.server.transcription.results import transcript_body
 from auricle.server.transcription.run import note_answer, transcribe_spooled
@@ -108,7 +108,7 @@ async def _work(
             server, params, source, client=record.client, on_progress=note_progress
         )
     except Exception as error:
-        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        log.code = code_of(error)
         if not isinstance(error, AuricleError):
             log_unexpected(error, **log.ids())
         record.error = error_body(error)

@@ -6,21 +6,20 @@ slow reader receives fewer and longer deltas, so the server's buffer does not gr
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 
 import anyio
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from auricle.errors import AuricleError, Draining
+from auricle.asgi import while_connected
+from auricle.errors import Draining
 from auricle.files.transcribe import FileProgress, FileTranscript, OnProgress
 from auricle.groups import first_error
 from auricle.server.context import RETRY_S
-from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, code_of, log_unexpected
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.transcription.run import while_connected
 
 KEEP_ALIVE_S = 15.0
 """Interval of keep-alive comments, in seconds; proxies time out after 60 s of silence."""
@@ -74,7 +73,8 @@ class EventStream(Response):
         async with self._context.resources as resources:  # the transcription may add resources
             await resources.enter_async_context(self._resources)
             try:
-                await while_connected(receive, partial(self._run, send))
+                async with while_connected(receive):
+                    await self._run(send)
             except Exception as error:
                 if not self._has_begun:
                     raise
@@ -92,7 +92,7 @@ class EventStream(Response):
         if isinstance(error, ClientDisconnect):
             log.code = "client_left"
             return
-        log.code = error.code if isinstance(error, AuricleError) else AuricleError.code
+        log.code = code_of(error)
         if not isinstance(error, CLIENT_VISIBLE_ERRORS):
             log_unexpected(error, **log.ids())
         await self._send(send, self._encode_error(error), is_last=True)

@@ -6,12 +6,13 @@ key, origin, size and queue room.
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Callable, Hashable
 from types import TracebackType
 from typing import Self
 
 from starlette.requests import Request
 
+from auricle.asgi import while_connected
 from auricle.audio.opus import LibOpus
 from auricle.files.transcribe import FileTranscript, OnProgress
 from auricle.server.access.admission import MAX_UTTERANCE_S, MIN_ESTIMATE_S, check_open, estimate_s
@@ -124,10 +125,44 @@ class UploadContext:
         """
         return await self.resources.enter_async_context(self.server.running.spool.file())
 
-    def body(self, max_bytes: int) -> AsyncIterator[bytes]:
+    def body(self) -> AsyncIterator[bytes]:
         """Iterate over the body's chunks; see :func:`.body_chunks`."""
-        pause_s = self.server.settings.body_timeout_s
-        return body_chunks(self.request.receive, max_bytes=max_bytes, pause_s=pause_s)
+        return body_chunks(
+            self.request.receive,
+            max_bytes=self.max_upload_bytes,
+            pause_s=self.server.settings.body_timeout_s,
+        )
+
+    async def store_body(self, expand: Callable[[bytes], bytes] = bytes) -> SpoolFile:
+        """Write the body, which is the audio, to a file.
+
+        Args:
+            expand: Converts each chunk of the body.
+
+        Raises:
+            TooLarge: The body is too large.
+            BadRequest: The client stopped sending, or is too slow.
+            Overloaded: The disk is full.
+        """
+        spool = await self.new_file()
+        async for chunk in self.body():
+            await spool.write(expand(chunk))
+        await spool.flush()
+        return spool
+
+    async def transcribe(
+        self, params: TranscriptionParams, upload: Upload, audio_format: str
+    ) -> FileTranscript:
+        """Transcribe the upload while the client is connected, and count the result.
+
+        Raises:
+            AuricleError: The audio can't be decoded or transcribed.
+            ClientDisconnect: The client has disconnected.
+        """
+        async with while_connected(self.request.receive):
+            result = await self.recognise(params, upload, audio_format)
+        self.count(result)
+        return result
 
     async def recognise(
         self,

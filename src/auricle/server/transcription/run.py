@@ -2,24 +2,17 @@
 
 import secrets
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import anyio
-from starlette.requests import ClientDisconnect
-from starlette.types import Receive
 
 from auricle.audio.in_memory import InMemory
 from auricle.errors import DeadlineExceeded
 from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, transcribe_file
-from auricle.groups import first_error
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.request_log import RequestLog
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Pcm16, Source, Transcript
-
-T = TypeVar("T")
 
 _NOWHERE = Source("")
 """Source of audio that is not on disk."""
@@ -129,33 +122,6 @@ def _request(
 def internal_id(job_id: str) -> str:
     """Return an id that is unique in the server; callers may choose the same job ids."""
     return f"{job_id}#{secrets.token_hex(4)}"
-
-
-async def while_connected(receive: Receive, work: Callable[[], Awaitable[T]]) -> T:
-    """Run ``work`` and return its result; cancel it if the client disconnects.
-
-    The whole body must have been read, so that the next message can only be the disconnect.
-
-    Raises:
-        ClientDisconnect: The client has disconnected.
-    """
-    results: list[T] = []
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
-            results.append(await work())
-            group.cancel_scope.cancel()
-    except BaseExceptionGroup as errors:
-        raise first_error(errors) from errors
-    if not results:
-        raise ClientDisconnect
-    return results[0]
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
 
 
 def note_answer(

@@ -6,7 +6,6 @@ use it to read resources that only the server can reach (SSRF).
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from anyio import to_thread
 from fastapi import APIRouter
@@ -31,12 +30,11 @@ from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.deepgram.errors import DeepgramError
 from auricle.server.api.deepgram.live import model_of, utc_now
-from auricle.server.http.body import check_length
+from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import POSTED, answer, audio_bodies, query_parameters, refusals
 from auricle.server.http.request_log import request_id_of, request_log
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import json_response
-from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload
@@ -74,8 +72,7 @@ async def post_listen(request: Request) -> Response:
 
 
 def _check(request: Request, query: Listen) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
+    if media_type(request.headers) == "application/json":
         raise BadRequest("This server fetches no URLs; send the audio itself as the body.")
     if query.encoding == OPUS:
         raise BadRequest("Raw Opus packets have no boundaries in a file; send Ogg or WebM.")
@@ -84,26 +81,25 @@ def _check(request: Request, query: Listen) -> None:
 
 
 async def _answer(context: UploadContext, query: Listen) -> Response:
-    request, created = context.request, utc_now()
-    request_id = request_id_of(request.scope)
+    created, request_id = utc_now(), request_id_of(context.request.scope)
     params = _params(query, request_id)
-    length = check_length(request.headers, context.max_upload_bytes)
+    length = check_length(context.request.headers, context.max_upload_bytes)
     if length is not None and query.encoding in _EXPAND:
         length *= 2
     context.note(params, length or 0)
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
     context.enter(audio_s, size_bytes=length)
-    spool, sha256 = await context.new_file(), hashlib.sha256()
-    async for chunk in context.body(context.max_upload_bytes):
+    sha256 = hashlib.sha256()
+
+    def expand(chunk: bytes) -> bytes:
         sha256.update(chunk)
-        await spool.write(_EXPAND.get(query.encoding, bytes)(chunk))
-    await spool.flush()
+        return _EXPAND.get(query.encoding, bytes)(chunk)
+
+    spool = await context.store_body(expand)
     context.note(params, spool.size_bytes)
     upload = Upload(spool)
     audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-    work = partial(context.recognise, params, upload, audio_format)
-    result = await while_connected(request.receive, work)
-    context.count(result)
+    result = await context.transcribe(params, upload, audio_format)
     metadata = Metadata(
         request_id,
         sha256.hexdigest(),

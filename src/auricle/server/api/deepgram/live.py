@@ -9,7 +9,6 @@ from starlette.websockets import WebSocket
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import Model
-from auricle.server.api.deepgram.errors import refusal
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_id_of
@@ -23,7 +22,7 @@ router = APIRouter()
 @router.websocket("/v1/listen")
 async def listen(websocket: WebSocket) -> None:
     """Accept a client, and serve it until either side closes."""
-    await serve_dialect(websocket, "deepgram", _read, refusal)
+    await serve_dialect(websocket, "deepgram", _read)
 
 
 def _read(websocket: WebSocket) -> Handshake:

@@ -19,7 +19,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from auricle.commands import StreamParameters
 from auricle.errors import (
-    AuricleError,
     Draining,
     IdleTimeout,
     Overloaded,
@@ -37,10 +36,9 @@ from auricle.protocol.native.stream import (
 )
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.client_address import Address, client_address
-from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, error_response, log_unexpected
+from auricle.server.http.errors import CLIENT_VISIBLE_ERRORS, deny_handshake, log_unexpected
 from auricle.server.http.request_log import log_session, request_log
 from auricle.server.live.connection import (
-    GOODBYE_S,
     LiveConnection,
     close_gracefully,
     disconnect_reason,
@@ -67,14 +65,8 @@ async def stream(websocket: WebSocket) -> None:
     server: ServerState = websocket.app.state.auricle
     try:
         handshake = _enter(server, websocket)
-    except AuricleError as error:
-        request_log(websocket.scope).code = error.code
-        await websocket.send_denial_response(error_response(error))
-        return
     except Exception as error:
-        log_unexpected(error)
-        request_log(websocket.scope).code = AuricleError.code
-        await websocket.send_denial_response(error_response(error))
+        await deny_handshake(websocket, error)
         return
     try:
         offered = SUBPROTOCOL in websocket.scope.get("subprotocols", [])
@@ -159,12 +151,11 @@ class _StreamHandshake:
             request_log(scope).details["session"] = session_id
             event = "session_started" if last_result is None else "session_resumed"
             log_session(event, scope, session_id, NATIVE)
-            drain_s = max(0.0, self.server.settings.drain_s - GOODBYE_S)
             end = await LiveConnection(
                 self.websocket,
                 self.server.live,
                 runner,
-                drain_s=drain_s,
+                drain_s=self.server.connection_drain_s,
                 warnings=self.warnings,
             ).run(last_result)
         note_end(self.websocket, self.server.live, end)

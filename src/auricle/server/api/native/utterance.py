@@ -5,8 +5,6 @@ are decoded in this process; other audio is written to a file and decoded by a w
 ``wait=0`` the response is a job, which ``/jobs/{id}`` returns.
 """
 
-from functools import partial
-
 from anyio import to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -16,7 +14,7 @@ from auricle.errors import UnsupportedFormat
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_json_s, estimate_s
-from auricle.server.http.body import check_length, read_body
+from auricle.server.http.body import check_length, media_type, read_body
 from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import (
     POSTED,
@@ -29,7 +27,6 @@ from auricle.server.http.openapi import (
 from auricle.server.transcription.background_jobs import register_job, start_job
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import TranscriptBody, json_response, transcript_body
-from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.job_store import JobBody, JobRecord
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
@@ -79,11 +76,11 @@ router = APIRouter()
 )
 async def post_utterance(request: Request) -> Response:
     """Return the transcript of an utterance or a file, or a job (``wait=0``)."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    sent_type = media_type(request.headers)
     async with UploadContext(request) as context:
-        if media_type in _JSON_TYPES or media_type.endswith("+json"):
+        if sent_type in _JSON_TYPES or sent_type.endswith("+json"):
             return await _answer_json(context)
-        if media_type in _AUDIO_TYPES or media_type.startswith(("audio/", "video/")):
+        if sent_type in _AUDIO_TYPES or sent_type.startswith(("audio/", "video/")):
             return await _answer_audio(context)
     raise UnsupportedFormat(
         "Send JSON (Content-Type: application/json) or the audio itself (Content-Type: audio/*)."
@@ -112,10 +109,7 @@ async def _answer_audio(context: UploadContext) -> Response:
     audio_s = estimate_s(length, params.audio_format, params.sample_rate_hz)
     context.enter(audio_s, params.max_wait_s, size_bytes=length, is_job=_is_job(request))
     record = _registered(context, params)
-    spool = await context.new_file()
-    async for chunk in context.body(context.max_upload_bytes):
-        await spool.write(chunk)
-    await spool.flush()
+    spool = await context.store_body()
     context.note(params, spool.size_bytes)
     return await _answer(context, params, Upload(spool), record)
 
@@ -130,9 +124,7 @@ async def _answer(
         source = await upload.source(params, audio_format, server.running.spool, resources)
         start_job(server, record, params, source, resources)
         return json_response(record.body(), 202, {"location": f"/jobs/{params.job_id}"})
-    work = partial(context.recognise, params, upload, audio_format)
-    result = await while_connected(context.request.receive, work)
-    context.count(result)
+    result = await context.transcribe(params, upload, audio_format)
     return await to_thread.run_sync(_response, params, result)  # slow for hours of audio
 
 

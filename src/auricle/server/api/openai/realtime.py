@@ -25,7 +25,6 @@ from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_sessi
 from auricle.protocol.openai.transcriptions import ErrorResponse
 from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Handshake, serve_dialect
-from auricle.server.api.openai.errors import openai_refusal
 from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import read_body
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
@@ -89,7 +88,7 @@ class _BetaSession(TypedDict):
 @router.websocket("/v1/realtime")
 async def realtime(websocket: WebSocket) -> None:
     """Serve an OpenAI Realtime client; unknown query parameters are ignored."""
-    await serve_dialect(websocket, "openai-realtime", _read, openai_refusal)
+    await serve_dialect(websocket, "openai-realtime", _read)
 
 
 @router.post(

@@ -42,7 +42,6 @@ from auricle.server.http.request_log import request_log
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
 from auricle.server.transcription.results import gap_fields, json_response
-from auricle.server.transcription.run import while_connected
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of
@@ -151,8 +150,7 @@ async def _answer(request: Request, task: Task) -> Response:
         length = check_length(request.headers, context.max_upload_bytes)
         context.enter(estimate_s(length), size_bytes=length)
         spool = await context.new_file()
-        body = context.body(context.max_upload_bytes)
-        form = await read_form_parts(boundary, body, spool, FIELDS)
+        form = await read_form_parts(boundary, context.body(), spool, FIELDS)
         speech = read_form(form.fields, task, form.unread.items())
         _check_model(context.server, speech.model)
         await spool.flush()
@@ -163,18 +161,16 @@ async def _answer(request: Request, task: Task) -> Response:
         )
         upload = Upload(spool)
         audio_format = audio_format_of(params, await upload.head(), upload.size_bytes)
-        work = partial(context.recognise, params, upload, audio_format)
         if speech.is_streamed:
             return EventStream(
                 context,
-                work,
+                partial(context.recognise, params, upload, audio_format),
                 encode_delta=delta_event,
                 encode_done=partial(_done, speech),
                 encode_error=_broken,
                 headers=warning_headers(speech.warnings),
             )
-        result = await while_connected(request.receive, work)
-        context.count(result)
+        result = await context.transcribe(params, upload, audio_format)
         return await to_thread.run_sync(_response, speech, result)  # slow for hours of audio
 
 
