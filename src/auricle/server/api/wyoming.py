@@ -278,9 +278,7 @@ class _Connection:
                 "request", route="wyoming", status=status, duration_ms=duration_ms, **log.line()
             )
 
-    async def _listen(
-        self, parameters: StreamParameters, utterance: "_WyomingSocket"
-    ) -> bool:
+    async def _listen(self, parameters: StreamParameters, utterance: "_WyomingSocket") -> bool:
         live, log = self._server.live, request_log(utterance.scope)
         self._server.check_serving()
         address = client_address(utterance.scope)
