@@ -1,8 +1,8 @@
-# Auricle's commands; `make` alone lists them. Needs make, and a Python of 3.11 or newer with venv.
+# Auricle's commands; `make` lists them. Requires Python 3.11 or newer with venv.
 #
-#   VENV    where the virtual environment lies (.venv)
-#   PYTHON  which Python makes it (the first that is new enough)
-#   ARGS    what is handed on: make run ARGS="--port 7000", make test ARGS="tests/audio -k opus"
+#   VENV    path of the virtual environment (.venv)
+#   PYTHON  the Python that creates it (default: the first that is new enough)
+#   ARGS    arguments passed on: make run ARGS="--port 7000", make test ARGS="tests/audio -k opus"
 
 VENV ?= .venv
 PYTHON ?=
@@ -17,64 +17,53 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*/\1/p' Makefile)
 
-.PHONY: help
 help: ## Show this list
 	@echo "Auricle: self-hosted speech to text that does not go down."
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r name text; do printf '%-18s %s\n' "$$name" "$$text"; done
 
-.PHONY: run
 run: ## Set up, build the pages and serve on http://127.0.0.1:6007
 	@$(SETUP) requirements.lock
 	@$(MAKE) $(PAGES) || echo "run: serving without the pages, which could not be built: see above." >&2
 	@exec "$(BIN)/auricle" serve $(ARGS)
 
-.PHONY: setup
 setup: ## Set up .venv for development
 	@$(SETUP) requirements-dev.lock
 
-.PHONY: test
 test: setup ## Run the tests
 	@"$(BIN)/python" -m pytest $(ARGS)
 
-.PHONY: check
-check: setup format-check lint types layers prose coverage ## All that CI checks: format, lint, types, layers, prose, tests, coverage
+check: setup format-check lint types layers prose coverage ## Everything that CI checks: format, lint, types, layers, prose, tests, coverage
 	@echo "check: all is well"
 
-.PHONY: format
 format: setup ## Format the code
 	@"$(BIN)/ruff" format $(PYTHON_CODE)
 	@"$(BIN)/ruff" check --fix-only --quiet $(PYTHON_CODE)
 
-.PHONY: format-check
 format-check: setup
 	@echo "check: format"
 	@"$(BIN)/ruff" format --check $(PYTHON_CODE)
 
-.PHONY: lint
 lint: setup
 	@echo "check: lint"
 	@"$(BIN)/ruff" check $(PYTHON_CODE)
 
-.PHONY: types
 types: setup
 	@echo "check: types"
 	@"$(BIN)/mypy"
 
-.PHONY: layers
 layers: setup
 	@echo "check: layers"
 	@"$(BIN)/lint-imports"
 
-.PHONY: prose
 prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary.md replaces
 	@echo "check: prose"
 	@"$(BIN)/python" scripts/check-prose $(ARGS)
 
-# Most tests wait for processes, so that two files at once take half the time, even on two cores.
-.PHONY: coverage
+# Most tests wait for processes: running two files at once halves the time, even on two cores.
 coverage: setup
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
@@ -82,48 +71,41 @@ coverage: setup
 	@"$(BIN)/coverage" combine --quiet
 	@"$(BIN)/coverage" report
 
-# Those that need nothing but this repository; results go to bench/results as JSON.
+# The benchmarks that need nothing but this repository; results as JSON in bench/results.
 BENCHES ?= ipc accuracy overload long_upload recovery
-.PHONY: bench
 bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 	@for bench in $(BENCHES); do \
 		echo "bench: $$bench"; \
 		"$(BIN)/python" -m "bench.$$bench" || exit 1; \
 	done
 
-.PHONY: chaos
-chaos: setup ## Let everything fail at once for 10 minutes, under every kind of client (ARGS="--form model --seed 7")
+chaos: setup ## Inject every kind of fault for 10 minutes, under every kind of client (ARGS="--form model --seed 7")
 	@"$(BIN)/python" -m bench.chaos $(ARGS)
 
-.PHONY: chaos-live
-chaos-live: setup ## Let workers, network and server fail while people speak: is every word there?
+chaos-live: setup ## Fail workers, network and server during live streams; check every word
 	@"$(BIN)/python" -m bench.live_chaos $(ARGS)
 
-.PHONY: soak
-soak: setup ## An hour of load, 400 silent streams, a day in half an hour: what grows? (ARGS="--only day")
+soak: setup ## Look for leaks: an hour of load, 400 silent streams, a day in half an hour (ARGS="--only day")
 	@"$(BIN)/python" -m bench.soak $(ARGS)
 
-.PHONY: overload
-overload: setup ## Offer 1 to 20 times what can be done: what is refused, who is served? (ARGS="--short")
+overload: setup ## Offer 1 to 20 times the capacity; report refusals and delays (ARGS="--short")
 	@"$(BIN)/python" -m bench.overload $(ARGS)
 
-# Without Chromium nothing is tried in a browser, which CI does not put up with.
+# Without Chromium the browser tests are skipped; in CI that is an error.
 CHROMIUM ?= /usr/bin/chromium
-.PHONY: test-web
-test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser's client library and the pages
+test-web: setup web/node_modules/.package-lock.json ## Check, build and test the browser client library and the pages
 	@cd web && $(WITH_NODE) sh -c "npm run --silent check && npm run --silent build && \
 		npm run --silent build:page && npm test --silent"
 	@if [ -x "$(CHROMIUM)" ]; then \
 		cd web && CHROMIUM="$(CHROMIUM)" AURICLE_TEST_PYTHON="$(abspath $(BIN)/python)" \
 			$(WITH_NODE) npm run --silent test:browser -- $(ARGS); \
 	else \
-		echo "test-web: no Chromium at $(CHROMIUM), so nothing was tried in a browser." >&2; \
+		echo "test-web: no Chromium at $(CHROMIUM), so the browser tests are skipped." >&2; \
 		echo "test-web: install it (Debian: apt-get install chromium), or set CHROMIUM=/path/to/it." >&2; \
 		test -z "$$CI"; \
 	fi
 
-.PHONY: screenshots
-screenshots: ## Make the pictures in docs/images anew (needs Chromium)
+screenshots: ## Recreate the screenshots in docs/images (needs Chromium)
 	@AURICLE_SCREENSHOTS="$(abspath docs/images)" $(MAKE) test-web ARGS="page status -g 'pictures|a crash'"
 
 web/node_modules/.package-lock.json: web/package-lock.json
@@ -135,7 +117,7 @@ $(PAGES): web/node_modules/.package-lock.json web/build-page.js web/src web/page
 	@echo "web: building the pages"
 	@cd web && $(WITH_NODE) npm run --silent build:page
 
-# Environments apart from .venv, each from its lock: those of tools, and those of clients, unmodified.
+# Separate environments of tools and of unmodified clients, each created from its lock file.
 ENV := .cache/env
 $(ENV)/npm-%/ready: tests/clients/npm-%/package-lock.json
 	@echo "setup: installing npm-$*"
@@ -149,29 +131,24 @@ $(ENV)/%/ready: requirements/%.txt
 		--require-hashes --no-deps -r $< && touch $@
 
 CLIENTS := $(basename $(notdir $(wildcard requirements/client-*.txt))) $(notdir $(wildcard tests/clients/npm-*))
-.PHONY: test-clients
-test-clients: setup $(CLIENTS:%=$(ENV)/%/ready) ## Try the server with other people's clients: SDKs, agents
+test-clients: setup $(CLIENTS:%=$(ENV)/%/ready) ## Test the server with third-party clients: SDKs, agents
 	@$(WITH_NODE) "$(BIN)/python" -m pytest $(or $(ARGS),tests/clients)
 
-# Recognisers on Ray Serve, in an environment of their own: Ray is half a gigabyte.
+# Recognisers on Ray Serve, in a separate environment: Ray is half a gigabyte.
 CLUSTER := .cache/cluster
-.PHONY: test-cluster
-test-cluster: setup-cluster ## Try recognisers on Ray Serve: replicas and whole nodes that fail (ARGS="-k killed")
+test-cluster: setup-cluster ## Test recognisers on Ray Serve: failing replicas and nodes (ARGS="-k killed")
 	@if [ -s "$(CLUSTER)/ready" ]; then \
 		echo "test-cluster: skipped: $$(cat "$(CLUSTER)/ready")"; \
 	else \
 		"$(CLUSTER)/bin/python" -m pytest $(or $(ARGS),tests/cluster tests/conformance tests/resilience -m ray); \
 	fi
 
-.PHONY: chaos-cluster
-chaos-cluster: setup-cluster ## Let recognisers, nodes, a gateway and Ray's head fail while people speak: is every word there?
+chaos-cluster: setup-cluster ## Fail recognisers, nodes, a gateway and Ray's head during live streams; check every word
 	@"$(CLUSTER)/bin/python" -m bench.cluster $(ARGS)
 
-.PHONY: bench-cluster
-bench-cluster: setup-cluster ## Measure the way to a recogniser elsewhere, and two nodes against one
+bench-cluster: setup-cluster ## Measure the overhead of a remote recogniser, and two nodes against one
 	@"$(CLUSTER)/bin/python" -m bench.cluster.hop $(ARGS)
 
-.PHONY: setup-cluster
 setup-cluster:
 	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock
 	@$(MAKE) "$(CLUSTER)/ready"
@@ -184,68 +161,55 @@ $(CLUSTER)/ready: requirements/ray.txt
 		grep -q "No matching distribution found for ray==" "$(@D)/pip.log" && \
 		echo "there is no Ray for $$("$(CLUSTER)/bin/python" -V) on this system" >$@; }
 
-# What else is there is used: nginx, haproxy, kustomize, promtool.
-.PHONY: test-deploy
+# Uses nginx, haproxy, kustomize and promtool if they are installed.
 test-deploy: setup $(ENV)/deploy/ready ## Check the files of deploy/, and run nginx and HAProxy with them
 	@"$(BIN)/python" -m pytest $(or $(ARGS),tests/deploy)
 
 # What reads strangers' bytes is fed wrong ones, by atheris (on Python 3.11 to 3.13) and schemathesis.
-.PHONY: fuzz
-fuzz: setup $(ENV)/atheris/ready ## Feed wrong bytes to all that parses (ARGS="--runs 100000 --target ogg")
+fuzz: setup $(ENV)/atheris/ready ## Fuzz every parser of untrusted input (ARGS="--runs 100000 --target ogg")
 	@PYTHONPATH="$$(echo $(ENV)/atheris/lib/python*/site-packages)" "$(BIN)/python" -m fuzz $(ARGS)
 
-.PHONY: fuzz-api
-fuzz-api: setup $(ENV)/schemathesis/ready ## Send a real server whatever its OpenAPI document allows, and forbids
+fuzz-api: setup $(ENV)/schemathesis/ready ## Fuzz a running server with valid and invalid requests from its OpenAPI document
 	@"$(BIN)/python" -m fuzz.api "$(ENV)/schemathesis/bin/schemathesis" $(ARGS)
 
-# mutmut's environment borrows the packages of .venv, but not Auricle: only the copy is there to be tested.
-.PHONY: mutants
-mutants: setup $(ENV)/mutants/ready ## Break the code in small ways: do its tests notice? (ARGS="policy framer")
+# mutmut's environment uses the packages of .venv, but not Auricle: mutmut tests a copy of it.
+mutants: setup $(ENV)/mutants/ready ## Mutation testing: change the code in small ways and run its tests (ARGS="policy framer")
 	@where='import sysconfig; print(sysconfig.get_path("purelib"))'; \
 		"$(BIN)/python" -c "$$where" >"$$("$(ENV)/mutants/bin/python" -c "$$where")/development.pth"
 	@"$(ENV)/mutants/bin/python" -m research.mutants $(ARGS)
 
-# What the packages are that the lock files pin: their flaws, a list of them, their licences.
-.PHONY: audit
-audit: setup $(ENV)/supply/ready ## Look up known vulnerabilities of all that is pinned (ARGS=--skips-are-fine)
+audit: setup $(ENV)/supply/ready ## Look up known vulnerabilities of all pinned packages (ARGS=--skips-are-fine)
 	@$(WITH_NODE) "$(BIN)/python" -m supply.audit "$(ENV)/supply/bin/pip-audit" $(ARGS)
 
-.PHONY: sbom
-sbom: setup $(ENV)/supply/ready ## List all that is pinned in dist/, as CycloneDX
+sbom: setup $(ENV)/supply/ready ## Write a CycloneDX SBOM of all pinned packages to dist/
 	@mkdir -p dist
 	@PYTHONWARNINGS=ignore "$(ENV)/supply/bin/cyclonedx-py" requirements requirements.lock \
 		--pyproject pyproject.toml --output-reproducible -o dist/auricle.cdx.json
 	@cd web && $(WITH_NODE) npm sbom --sbom-format cyclonedx --package-lock-only >../dist/auricle-web.cdx.json
 	@ls dist/*.cdx.json
 
-.PHONY: licences
-licences: setup ## Check the licences of all that Auricle runs with, and list them in docs/licences.md
+licences: setup ## Check the licences of all dependencies, and list them in docs/licences.md
 	@"$(BIN)/python" -m supply.licences >docs/licences.md.new || { rm docs/licences.md.new; exit 1; }
 	@mv docs/licences.md.new docs/licences.md
 
-.PHONY: dev-cert
-dev-cert: ## Make a certificate of your own, so that phones give the page the microphone (ARGS="NAME")
+dev-cert: ## Create a certificate, so that phones allow the page to use the microphone (ARGS="NAME")
 	@$(SETUP) requirements.lock
 	@"$(BIN)/auricle" dev-cert $(ARGS)
 
-.PHONY: web
 web: $(PAGES) ## Build the pages that the server shows
 
-.PHONY: wheel
 wheel: setup $(PAGES) ## Build the wheel into dist/, with the pages
 	@rm -rf dist
 	@"$(BIN)/hatchling" build -t wheel
 
-.PHONY: test-wheel
-test-wheel: wheel ## Install the wheel into an environment of its own, and use it
+test-wheel: wheel ## Install the wheel in a separate environment, and use it
 	@scripts/test-wheel dist/auricle-*.whl
 
-# uv is needed here only, and only by those who change the dependencies.
+# Only this target needs uv.
 LOCK := UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --no-config --quiet \
 	--universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links $(if $(UPGRADE),--upgrade)
-.PHONY: lock
-lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
+lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 	@command -v uv >/dev/null || { echo "lock: uv is missing. Run: pip install uv" >&2; exit 1; }
 	$(LOCK) --extra bundled-model --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra bundled-model --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
@@ -254,8 +218,7 @@ lock: ## Pin the dependencies anew (needs uv; UPGRADE=1 takes newer versions)
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
 
-.PHONY: clean
-clean: ## Remove .venv and all that was built or cached
+clean: ## Remove .venv and all build outputs and caches
 	rm -rf "$(VENV)" .cache dist build htmlcov .coverage .coverage.* bench/results
 	rm -rf web/node_modules web/dist web/test-results src/auricle/server/static
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

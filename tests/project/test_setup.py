@@ -1,4 +1,4 @@
-"""``scripts/setup-venv``: what a newcomer's first minute depends on, with a scripted Python."""
+"""``scripts/setup-venv`` and ``scripts/with-node``, with a scripted Python and Node."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ pytestmark = [
 ROOT = Path(__file__).parents[2]
 LOCK, DEV_LOCK = "requirements.lock", "requirements-dev.lock"
 
-# Stands for Python: says its version, makes an environment with itself in it, notes pip's work.
+# A substitute for Python: reports a version, creates an environment with itself, logs pip's calls.
 PYTHON = """#!/bin/sh
 case "$*" in
     *version_info*) exit "${OLD:-0}" ;;
@@ -31,7 +31,7 @@ esac
 
 @dataclass(frozen=True)
 class Checkout:
-    """A checkout with as much of the project as the script looks at."""
+    """A checkout with the files that the scripts read."""
 
     root: Path
     bin: Path
@@ -74,7 +74,7 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(root, tools)
 
 
-def test_the_lock_and_then_the_project_are_installed(checkout: Checkout) -> None:
+def test_installs_the_lock_and_then_the_project(checkout: Checkout) -> None:
     done = checkout.set_up()
     assert done.returncode == 0, done.stderr
     packages, project = checkout.pip_log.read_text().splitlines()
@@ -82,34 +82,34 @@ def test_the_lock_and_then_the_project_are_installed(checkout: Checkout) -> None
     assert project.endswith("--no-deps --no-build-isolation -e .")
 
 
-def test_a_second_time_there_is_nothing_to_do(checkout: Checkout) -> None:
+def test_a_second_run_does_nothing(checkout: Checkout) -> None:
     checkout.set_up()
     done = checkout.set_up()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert checkout.installs() == 2
 
 
-def test_an_environment_for_development_serves_as_well(checkout: Checkout) -> None:
+def test_a_development_environment_suffices_for_serving(checkout: Checkout) -> None:
     checkout.set_up(DEV_LOCK)
     checkout.set_up(LOCK)
     assert checkout.installs() == 2
 
 
-def test_an_environment_for_serving_is_completed_for_development(checkout: Checkout) -> None:
+def test_a_serving_environment_is_completed_for_development(checkout: Checkout) -> None:
     checkout.set_up(LOCK)
     checkout.set_up(DEV_LOCK)
     assert checkout.installs() == 4
 
 
 @pytest.mark.parametrize("changed", [LOCK, "pyproject.toml"])
-def test_a_change_of_what_it_was_made_from_is_noticed(checkout: Checkout, changed: str) -> None:
+def test_a_changed_lock_or_project_is_installed(checkout: Checkout, changed: str) -> None:
     checkout.set_up()
     (checkout.root / changed).write_text("one==2\n")
     checkout.set_up()
     assert checkout.installs() == 4
 
 
-def test_an_install_that_failed_is_gone_on_with(checkout: Checkout) -> None:
+def test_a_failed_installation_is_continued(checkout: Checkout) -> None:
     failed = checkout.set_up(NO_PACKAGES="1")
     assert failed.returncode == 1
     assert "could not be installed" in failed.stderr
@@ -117,16 +117,16 @@ def test_an_install_that_failed_is_gone_on_with(checkout: Checkout) -> None:
     assert checkout.installs() == 1 + 2
 
 
-def test_a_checkout_that_was_moved_gets_a_new_environment(checkout: Checkout) -> None:
+def test_a_moved_checkout_gets_a_new_environment(checkout: Checkout) -> None:
     checkout.set_up()
     moved = checkout.root.with_name("moved")
     checkout.root.rename(moved)
     done = Checkout(moved, checkout.bin).set_up()
-    assert "making .venv" in done.stdout
+    assert "creating .venv" in done.stdout
     assert checkout.installs() == 4
 
 
-def test_a_python_without_venv_gets_the_line_that_helps(checkout: Checkout) -> None:
+def test_a_python_without_venv_is_reported_with_the_command_that_helps(checkout: Checkout) -> None:
     done = checkout.set_up(NO_VENV="1")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -134,27 +134,27 @@ def test_a_python_without_venv_gets_the_line_that_helps(checkout: Checkout) -> N
     assert not checkout.venv.exists()
 
 
-def test_a_half_made_environment_is_made_again(checkout: Checkout) -> None:
+def test_an_incomplete_environment_is_recreated(checkout: Checkout) -> None:
     (checkout.venv / "bin").mkdir(parents=True)
     (checkout.venv / "leftover").touch()
     assert checkout.set_up().returncode == 0
     assert not (checkout.venv / "leftover").exists()
 
 
-def test_an_old_python_is_refused_in_one_line(checkout: Checkout) -> None:
+def test_an_old_python_is_rejected_in_one_line(checkout: Checkout) -> None:
     done = checkout.set_up(OLD="1", PYTHON=str(checkout.bin / "python3"))
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "older than 3.11" in done.stderr
 
 
-def test_a_python_that_is_not_there_is_told(checkout: Checkout) -> None:
+def test_a_missing_python_is_reported(checkout: Checkout) -> None:
     done = checkout.set_up(PYTHON="python9")
     assert done.returncode == 1
-    assert done.stderr == "setup: PYTHON=python9 is not there.\n"
+    assert done.stderr == "setup: PYTHON=python9 was not found.\n"
 
 
-def test_without_any_python_the_line_that_helps_is_told(checkout: Checkout) -> None:
+def test_without_any_python_the_command_that_helps_is_reported(checkout: Checkout) -> None:
     (checkout.bin / "python3").unlink()
     for tool in ("dirname", "cat", "cksum", "rm"):
         (checkout.bin / tool).symlink_to(shutil.which(tool) or tool)
@@ -163,7 +163,7 @@ def test_without_any_python_the_line_that_helps_is_told(checkout: Checkout) -> N
     assert done.stderr == "setup: Python is missing. Run: apt-get install python3 python3-venv\n"
 
 
-# Stand for Node: the version that it reports decides whether the system's is used.
+# Substitutes for Node: one on the system, and pip's installation of a package.
 NODE = "#!/bin/sh\nexit ${OLD_NODE:-0}\n"
 NODE_BY_PIP = """#!/bin/sh
 echo "$*" >>"$PIP_LOG"
@@ -204,7 +204,7 @@ def install_node(checkout: Checkout) -> None:
         (checkout.bin / name).chmod(0o755)
 
 
-def test_node_of_the_system_is_used(checkout: Checkout) -> None:
+def test_the_system_s_node_is_used(checkout: Checkout) -> None:
     install_node(checkout)
     done = with_node(checkout)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
