@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -21,71 +22,57 @@ class LiveMetrics:
     """The metrics of all live sessions."""
 
     def __init__(self, registry: CollectorRegistry, clients: ClientMetrics | None = None) -> None:
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
         self.clients = clients or ClientMetrics()
-        sessions = Gauge(
+        sessions = gauge(
             "auricle_live_sessions",
             "Live sessions that have a connection, or wait for their client to resume.",
             ("state",),
-            registry=registry,
         )
         self.connected = sessions.labels("connected")
         self.waiting = sessions.labels("waiting")
-        self._starts = Counter(
+        self._starts = counter(
             "auricle_live_starts",
             "Connections by how they began: a new, a resumed or an unknown session.",
             ("how",),
-            registry=registry,
         )
-        self._ends = Counter(
+        self._ends = counter(
             "auricle_live_ends",
             "Connections by how they ended: an error's code, `done`, or `client_left`.",
             ("how",),
-            registry=registry,
         )
-        self._dialect_sessions = Counter(
+        self._dialect_sessions = counter(
             "auricle_live_dialect_sessions",
             "Live sessions of clients that use another protocol than the native one, by dialect.",
             ("dialect",),
-            registry=registry,
         )
-        finals = Counter(
-            "auricle_live_finals",
-            "Finals by outcome.",
-            ("outcome",),
-            registry=registry,
-        )
+        finals = counter("auricle_live_finals", "Finals by outcome.", ("outcome",))
         self._finals = {name: finals.labels(name) for name in ("text", "empty", "failed")}
-        self._final_delay = Histogram(
+        self._final_delay = histogram(
             "auricle_live_final_delay_seconds",
             "Time from the arrival of an utterance's last speech sample to its final.",
             buckets=_FINAL_BUCKETS_S,
-            registry=registry,
         )
         self._recent_delays_s: deque[float] = deque(maxlen=_MAX_RECENT)
-        node_delay = Histogram(
+        node_delay = histogram(
             "auricle_live_node_delay_seconds",
             "Time from a packet's arrival until the voice detector has processed its samples; the "
             "wait before that is auricle_event_loop_delay_seconds.",
             buckets=NODE_BUCKETS_S,
-            registry=registry,
         )
         self.observe_node_delay = node_delay.observe
-        packets = Counter(
-            "auricle_live_packets",
-            "Packets of ended sessions, by outcome.",
-            ("outcome",),
-            registry=registry,
+        packets = counter(
+            "auricle_live_packets", "Packets of ended sessions, by outcome.", ("outcome",)
         )
         self._packets = {name: packets.labels(name) for name in ("received", "lost", "undecodable")}
-        self.dropped_partials = Counter(
+        self.dropped_partials = counter(
             "auricle_live_dropped_partials",
             "Partials that were dropped because the client read too slowly.",
-            registry=registry,
         )
-        self.load = Gauge(
-            "auricle_live_load",
-            "Load of the recognisers; at 1 there is no capacity for partials.",
-            registry=registry,
+        self.load = gauge(
+            "auricle_live_load", "Load of the recognisers; at 1 there is no capacity for partials."
         )
 
     def count_start(self, how: str) -> None:

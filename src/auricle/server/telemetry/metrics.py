@@ -55,68 +55,50 @@ class Metrics:
 
     def __init__(self, transcriber: Transcriber, decoder: Decoder) -> None:
         self.registry = CollectorRegistry()
+        counter = partial(Counter, registry=self.registry)
+        gauge = partial(Gauge, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry)
         self.errors: Counts[str] = Counts()
         """Number of responses with each error code."""
         self.registry.register(_WorkerMetrics(transcriber, decoder))
-        self._requests = Counter(
+        self._requests = counter(
             "auricle_http_requests",
             "HTTP requests by method, route and status.",
             ("method", "route", "status"),
-            registry=self.registry,
         )
-        self._refusals = Counter(
-            "auricle_errors",
-            "Responses with an error, by error code.",
-            ("code",),
-            registry=self.registry,
+        self._refusals = counter(
+            "auricle_errors", "Responses with an error, by error code.", ("code",)
         )
         for code in REFUSALS:  # rate() misses the first error of a series that starts with it
             self._refusals.labels(code)
-        self._delays = Histogram(
+        self._delays = histogram(
             "auricle_delay_seconds",
             "Time for a transcript by stage: in the queue (queue), recognition (asr), all (total).",
             ("stage",),
             buckets=_DELAY_BUCKETS_S,
-            registry=self.registry,
         )
-        self._audio = Counter(
-            "auricle_audio_seconds", "Audio that was transcribed.", registry=self.registry
-        )
+        self._audio = counter("auricle_audio_seconds", "Audio that was transcribed.")
         self.clients = ClientMetrics()
         self.live = LiveMetrics(self.registry, self.clients)
-        self._jobs = Gauge(
-            "auricle_jobs",
-            "Jobs in the job store (/jobs), by state.",
-            ("state",),
-            registry=self.registry,
+        self._jobs = gauge("auricle_jobs", "Jobs in the job store (/jobs), by state.", ("state",))
+        self.jobs_lost = counter(
+            "auricle_jobs_lost", "Accepted jobs that were not finished when the server stopped."
         )
-        self.jobs_lost = Counter(
-            "auricle_jobs_lost",
-            "Accepted jobs that were not finished when the server stopped.",
-            registry=self.registry,
+        self._draining = gauge(
+            "auricle_draining", "1 while the server drains and refuses new work."
         )
-        self._draining = Gauge(
-            "auricle_draining",
-            "1 while the server drains and refuses new work.",
-            registry=self.registry,
+        self._spool_failing = gauge(
+            "auricle_spool_failing", "1 while uploads cannot be stored on disk."
         )
-        self._spool_failing = Gauge(
-            "auricle_spool_failing",
-            "1 while uploads cannot be stored on disk.",
-            registry=self.registry,
-        )
-        self.loop_delay = Histogram(
+        self.loop_delay = histogram(
             "auricle_event_loop_delay_seconds",
             "Delay of the event loop, measured ten times a second.",
             buckets=NODE_BUCKETS_S,
-            registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
-        tasks = Gauge("auricle_asyncio_tasks", "Tasks of the event loop.", registry=self.registry)
+        tasks = gauge("auricle_asyncio_tasks", "Tasks of the event loop.")
         tasks.set_function(lambda: len(asyncio.all_tasks()))
-        self.in_progress = Gauge(
-            "auricle_requests_in_progress", "HTTP requests in progress.", registry=self.registry
-        )
+        self.in_progress = gauge("auricle_requests_in_progress", "HTTP requests in progress.")
 
     def follow(
         self,
