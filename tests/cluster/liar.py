@@ -62,9 +62,9 @@ class Liar:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 if head.startswith(b"get "):
                     self.looks += 1
-                    told = self.capacity
+                    answer = self.capacity
                     writer.write(
-                        told if isinstance(told, bytes) else whole(200, pack_capacity(told))
+                        answer if isinstance(answer, bytes) else whole(200, pack_capacity(answer))
                     )
                     await writer.drain()
                     continue

@@ -37,10 +37,10 @@ def test_text_has_a_line_for_each_gap_in_order_of_time() -> None:
         Segment(SECOND, 2 * SECOND, "Two."),
         Segment(9 * SECOND, 10 * SECOND, "Three."),
     )
-    heard = Transcript("One. Two. Three.", "en", 1.0, 12 * SECOND, segments)
+    transcript = Transcript("One. Two. Three.", "en", 1.0, 12 * SECOND, segments)
     late, early = Gap(11 * SECOND, 12 * SECOND, "x"), Gap(2 * SECOND, 9 * SECOND, UNREACHABLE)
-    assert text_with_gaps(heard, ()) == "One. Two. Three."
-    assert text_with_gaps(heard, (late, early)).splitlines() == [
+    assert text_with_gaps(transcript, ()) == "One. Two. Three."
+    assert text_with_gaps(transcript, (late, early)).splitlines() == [
         "One. Two.",
         "[7.0 s missing: server unreachable]",
         "Three.",
@@ -50,5 +50,5 @@ def test_text_has_a_line_for_each_gap_in_order_of_time() -> None:
 
 def test_languages_without_spaces_get_none() -> None:
     segments = (Segment(0, 1, "今日"), Segment(1, 2, "は"))
-    heard = Transcript("今日は", "ja", 1.0, 3, segments)
-    assert text_with_gaps(heard, (Gap(2, 3, UNREACHABLE),)).startswith("今日は\n[")
+    transcript = Transcript("今日は", "ja", 1.0, 3, segments)
+    assert text_with_gaps(transcript, (Gap(2, 3, UNREACHABLE),)).startswith("今日は\n[")

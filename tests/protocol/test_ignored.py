@@ -7,8 +7,8 @@ pytestmark = pytest.mark.unit
 
 
 def test_each_option_that_is_not_known_is_named_once() -> None:
-    given = [("diarize", "true"), ("model", "x"), ("search", "a"), ("search", "b")]
-    assert ignored_options(given, {"model"}) == (
+    options = [("diarize", "true"), ("model", "x"), ("search", "a"), ("search", "b")]
+    assert ignored_options(options, {"model"}) == (
         "diarize is not supported and has no effect.",
         "search is not supported and has no effect.",
     )

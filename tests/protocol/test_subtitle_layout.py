@@ -93,20 +93,20 @@ def test_cues_are_in_order_last_a_second_where_there_is_room_and_are_hardly_late
     assert [each.text for each in cues] == [each.text for each in laid_out]
     for before, after in pairwise(cues):
         assert before.start_ms < before.end_ms <= after.start_ms
-    for index, (own, shown) in enumerate(zip(laid_out, cues, strict=True)):
-        assert own.start_ms <= shown.start_ms
-        length_ms = shown.end_ms - shown.start_ms
+    for index, (own, texts) in enumerate(zip(laid_out, cues, strict=True)):
+        assert own.start_ms <= texts.start_ms
+        length_ms = texts.end_ms - texts.start_ms
         assert length_ms <= MAX_CUE_MS
-        needed_ms = min(MAX_CUE_MS, max(1000, text_width(shown.text) * 1000 / 21))
-        if index + 1 == len(cues) or cues[index + 1].start_ms > shown.end_ms:
+        needed_ms = min(MAX_CUE_MS, max(1000, text_width(texts.text) * 1000 / 21))
+        if index + 1 == len(cues) or cues[index + 1].start_ms > texts.end_ms:
             assert length_ms >= needed_ms - 1  # there was enough time
 
 
 def test_speech_faster_than_can_be_read_is_a_second_late_at_most() -> None:
     words = [Spoken(at, at + 150, " subtitles") for at in range(0, 60_000, 150)]
     laid_out = lay_out([words], USUAL)
-    for own, shown in zip(laid_out, settle(laid_out), strict=True):
-        assert 0 <= shown.start_ms - own.start_ms <= MAX_DELAY_MS
+    for own, texts in zip(laid_out, settle(laid_out), strict=True):
+        assert 0 <= texts.start_ms - own.start_ms <= MAX_DELAY_MS
 
 
 def test_an_hour_of_speech_without_a_pause_is_laid_out() -> None:

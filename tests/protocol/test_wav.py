@@ -32,9 +32,9 @@ def test_no_beginning_of_a_header_is_enough_before_its_end() -> None:
 
 def test_the_code_of_an_extensible_format_is_the_inner_one() -> None:
     inner = pack("<H", 0xFFFE) + FORMAT[2:] + pack("<HHIH", 22, 16, 4, MU_LAW) + bytes(14)
-    found = parse_wav_head(wav(chunk(b"fmt ", inner), chunk(b"data", b"")))
-    assert found is not None
-    assert found.code == MU_LAW
+    parsed = parse_wav_head(wav(chunk(b"fmt ", inner), chunk(b"data", b"")))
+    assert parsed is not None
+    assert parsed.code == MU_LAW
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,10 @@ def test_the_document_describes_both_bodies_and_every_field(service: InProcess) 
     properties = content["application/json"]["schema"]["properties"]
     assert set(properties) == {"audio", *Fields.__struct_fields__}
     assert properties["audio_format"]["enum"] == list(AUDIO_FORMATS)
-    assert {found["name"] for found in post["parameters"]} == {"wait", *Fields.__struct_fields__}
+    assert {parameter["name"] for parameter in post["parameters"]} == {
+        "wait",
+        *Fields.__struct_fields__,
+    }
     assert {"200", "202", "400", "401", "413", "415", "422", "503", "504"} <= set(post["responses"])
     assert {"/jobs/{job_id}", "/livez", "/readyz", "/health", "/metrics"} <= set(document["paths"])
 
@@ -88,10 +91,10 @@ def test_the_document_describes_what_may_be_posted(
 
 def test_the_document_describes_a_file_for_deepgram_as_it_is_read(service: InProcess) -> None:
     post = service.client.get("/openapi.json").json()["paths"]["/v1/listen"]["post"]
-    given = {found["name"]: found["schema"] for found in post["parameters"]}
+    schemas = {parameter["name"]: parameter["schema"] for parameter in post["parameters"]}
     values = {"boolean": "true", "integer": "9000", "number": "0.5", "string": "de", "array": "de"}
     raw = ("encoding", "mulaw")
-    for name, schema in given.items():
+    for name, schema in schemas.items():
         value = str(schema["enum"][-1] if "enum" in schema else values[schema["type"]])
         others = [raw] if name == "sample_rate" else []
         assert parse_listen([(name, value), *others]) != parse_listen(others), name

@@ -29,8 +29,8 @@ pytestmark = pytest.mark.process
 
 
 def close(sockets: list[socket.socket]) -> None:
-    for found in sockets:
-        found.close()
+    for listening in sockets:
+        listening.close()
 
 
 def test_a_port_in_use_is_told_before_anything_starts() -> None:
@@ -51,7 +51,7 @@ def test_a_second_server_on_the_same_port_is_refused_at_once() -> None:
 
 def test_port_0_picks_one_for_all_addresses_of_the_host() -> None:
     sockets = listen(ServerSettings(host="localhost", port=0))
-    assert len({found.getsockname()[1] for found in sockets}) == 1
+    assert len({listening.getsockname()[1] for listening in sockets}) == 1
     close(sockets)
 
 
@@ -260,8 +260,8 @@ async def post_job(client: httpx2.AsyncClient, job_id: str) -> None:
 
 
 def events(log: Path, name: str) -> list[dict[str, Any]]:
-    found = [json.loads(line) for line in log.read_text().splitlines()]
-    return [event for event in found if event["event"] == name]
+    listening = [json.loads(line) for line in log.read_text().splitlines()]
+    return [event for event in listening if event["event"] == name]
 
 
 async def test_a_signal_lets_accepted_jobs_finish_and_their_callers_fetch_them(

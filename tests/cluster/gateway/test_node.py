@@ -55,10 +55,10 @@ def job(name: str = "a", *, seconds: int = 1, max_wait_s: float | None = None) -
 def telling(**changes: Any) -> Say:
     """Answer at once, with these fields changed to what can't be."""
 
-    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
-        segment = Segment(0, asked.samples, "lies")
-        transcript = Transcript("lies", "en", 1.0, asked.samples, (segment,))
-        of_frame: dict[str, Any] = {"id": asked.id, "spent_s": 0.0}
+    async def say(writer: asyncio.StreamWriter, requests: Asked) -> None:
+        segment = Segment(0, requests.samples, "lies")
+        transcript = Transcript("lies", "en", 1.0, requests.samples, (segment,))
+        of_frame: dict[str, Any] = {"id": requests.id, "spent_s": 0.0}
         of_frame |= {name: changes.pop(name) for name in of_frame if name in changes}
         frame = Done(transcript=replace(transcript, **changes), **of_frame)
         writer.write(STREAM + chunk(pack(frame)))
@@ -66,12 +66,12 @@ def telling(**changes: Any) -> Say:
     return say
 
 
-async def never(writer: asyncio.StreamWriter, asked: Asked) -> None:
+async def never(writer: asyncio.StreamWriter, requests: Asked) -> None:
     """Take the job and say nothing."""
-    await asked.until_hung_up()
+    await requests.until_hung_up()
 
 
-async def drip(writer: asyncio.StreamWriter, asked: Asked) -> None:
+async def drip(writer: asyncio.StreamWriter, requests: Asked) -> None:
     """Say a frame that would be good, but a byte at a time and never all of it."""
     writer.write(STREAM)
     for byte in LENGTH.pack(1000) + bytes(1000):
@@ -80,7 +80,7 @@ async def drip(writer: asyncio.StreamWriter, asked: Asked) -> None:
         await asyncio.sleep(0.1)
 
 
-async def drip_head(writer: asyncio.StreamWriter, asked: Asked) -> None:
+async def drip_head(writer: asyncio.StreamWriter, requests: Asked) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\n")
     while True:
         writer.write(b"X-Header: x\r\n")
@@ -91,7 +91,7 @@ async def drip_head(writer: asyncio.StreamWriter, asked: Asked) -> None:
 def flood(part: bytes) -> Say:
     """Send this indefinitely, as fast as the client reads."""
 
-    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+    async def say(writer: asyncio.StreamWriter, requests: Asked) -> None:
         writer.write(STREAM)
         while True:
             writer.write(part)
@@ -152,9 +152,9 @@ async def test_a_lie_costs_a_second_asking_and_nothing_else(two: Pair, say: Say)
         running = asyncio.create_task(clock.run())
         attempts = []
         while not liar.jobs:  # which of the two is asked first is left to chance
-            asked = job()
-            got = await remote.transcribe(asked)
-            assert got.text == answer(asked.pcm)
+            requests = job()
+            got = await remote.transcribe(requests)
+            assert got.text == answer(requests.pcm)
             attempts.append(got.attempts)
         assert attempts[-1] == 2
         assert [w.state for w in remote.stats().workers if w.id == "1"] == ["backing_off"]
@@ -171,8 +171,8 @@ async def test_silence_is_left_in_time(two: Pair, say: Say) -> None:
     async with lying(say) as liar, gateway(liar.url, two[0].url) as remote:
         took_s = 0.0
         while not liar.jobs:
-            asked, began_at = job(), time.monotonic()
-            assert (await remote.transcribe(asked)).text == answer(asked.pcm)
+            requests, began_at = job(), time.monotonic()
+            assert (await remote.transcribe(requests)).text == answer(requests.pcm)
             took_s = time.monotonic() - began_at
         assert SILENCE_S <= took_s < SILENCE_S + 2
         await poll_until(lambda: liar.hung_up == 1)
@@ -214,9 +214,9 @@ async def test_who_takes_no_work_is_passed_over(
         gateway(liar.url, two[0].url) as remote,
     ):
         while not liar.jobs:
-            asked = job()
-            got = await remote.transcribe(asked)
-            assert (got.text, got.attempts) == (answer(asked.pcm), 1)
+            requests = job()
+            got = await remote.transcribe(requests)
+            assert (got.text, got.attempts) == (answer(requests.pcm), 1)
         assert [w.state for w in remote.stats().workers] == ["ready", "ready"]
     async with lying(saying(early if is_early else late)) as liar, gateway(liar.url) as remote:
         with pytest.raises(type(error)) as caught:
@@ -226,7 +226,7 @@ async def test_who_takes_no_work_is_passed_over(
 
 @pytest.mark.parametrize("is_early", [True, False])
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reason"),
     [
         (AudioError("no speech in that"), AudioError),
         (WorkerError("broken"), WorkerError),
@@ -234,7 +234,7 @@ async def test_who_takes_no_work_is_passed_over(
     ],
 )
 async def test_what_was_judged_is_asked_once(
-    error: AudioError | WorkerError | Overloaded, told: type[Exception], is_early: bool
+    error: AudioError | WorkerError | Overloaded, reason: type[Exception], is_early: bool
 ) -> None:
     frame = pack(
         ErrorFrame(RemoteError(error.code, str(error), getattr(error, "retry_after_s", None)))
@@ -242,18 +242,18 @@ async def test_what_was_judged_is_asked_once(
     status = error.http_status
     say = saying(whole(status, pack_error(error)) if is_early else STREAM + chunk(frame))
     async with lying(say) as liar, gateway(liar.url) as remote:
-        with pytest.raises(told) as caught:
+        with pytest.raises(reason) as caught:
             await remote.transcribe(job())
-        assert type(caught.value) is told
+        assert type(caught.value) is reason
         assert liar.jobs == 1
         assert remote.stats().ready
 
 
 async def test_what_comes_after_the_end_is_not_heard() -> None:
-    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
-        await telling()(writer, asked)
+    async def say(writer: asyncio.StreamWriter, requests: Asked) -> None:
+        await telling()(writer, requests)
         writer.write(BEAT * 10)
-        await asked.until_hung_up()
+        await requests.until_hung_up()
 
     async with lying(say) as liar, gateway(liar.url) as remote:
         assert (await remote.transcribe(job())).text == "lies"
@@ -261,9 +261,9 @@ async def test_what_comes_after_the_end_is_not_heard() -> None:
 
 
 async def test_the_way_is_part_of_the_time(two: Pair) -> None:
-    async def say(writer: asyncio.StreamWriter, asked: Asked) -> None:
+    async def say(writer: asyncio.StreamWriter, requests: Asked) -> None:
         await asyncio.sleep(0.3)
-        await telling(spent_s=0.1, timing=Timing(0, 10, 20, 70))(writer, asked)
+        await telling(spent_s=0.1, timing=Timing(0, 10, 20, 70))(writer, requests)
 
     async with lying(say) as liar, gateway(liar.url) as remote:
         timing = (await remote.transcribe(job())).timing
@@ -272,7 +272,7 @@ async def test_the_way_is_part_of_the_time(two: Pair) -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reason",
     [
         pytest.param(whole(200, b"OK"), id="no capacity"),
         pytest.param(whole(500, b"x" * 10_000_000), id="a long page"),
@@ -281,8 +281,8 @@ async def test_the_way_is_part_of_the_time(two: Pair) -> None:
         pytest.param(b"\xff\r\n\r\n", id="no HTTP"),
     ],
 )
-async def test_who_lies_when_looked_at_is_never_asked(two: Pair, told: bytes) -> None:
-    async with lying(telling(), told) as liar, gateway(liar.url, two[0].url, ready=1) as remote:
+async def test_who_lies_when_looked_at_is_never_asked(two: Pair, reason: bytes) -> None:
+    async with lying(telling(), reason) as liar, gateway(liar.url, two[0].url, ready=1) as remote:
         clock = Clock()
         running = asyncio.create_task(clock.run())
         await poll_until(lambda: liar.looks >= 3)

@@ -32,8 +32,8 @@ def stats(
 
 def board(now: float = 0.0, **replicas: Stats) -> ReplicaTable:
     it = ReplicaTable(HERE, dict.fromkeys(replicas, HERE))
-    for name, told in replicas.items():
-        it.report(name, told, now)
+    for name, reports in replicas.items():
+        it.report(name, reports, now)
     return it
 
 
@@ -94,8 +94,8 @@ def test_a_replica_whose_reports_stopped_comes_last_and_counts_as_lost() -> None
     it.report("b", stats(200), STALE_S)
     assert it.order(STALE_S) == ["a", "b"]
     assert it.order(STALE_S + 0.01) == ["b", "a"]
-    told = it.stats(STALE_S + 0.01)
-    assert (told["a"].ready, told["b"].ready) == (False, True)
+    reports = it.stats(STALE_S + 0.01)
+    assert (reports["a"].ready, reports["b"].ready) == (False, True)
     assert it.order(10 * STALE_S) == ["a", "b"]  # perhaps it is this ingress that was stopped
 
 

@@ -18,15 +18,15 @@ class Observed:
     target_num_replicas: int = 3
 
 
-def wanted(*audio_s: float) -> float:
-    told = {f"replica-{n}": value for n, value in enumerate(audio_s)}
-    return AudioLoadPolicy(30.0)(Observed({ONGOING_AUDIO: told}))[0]
+def replicas(*audio_s: float) -> float:
+    reported = {f"replica-{n}": value for n, value in enumerate(audio_s)}
+    return AudioLoadPolicy(30.0)(Observed({ONGOING_AUDIO: reported}))[0]
 
 
 def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
-    assert wanted(30.0, 60.0) == 3.0
-    assert wanted(45.0) == 1.5  # Serve rounds up
-    assert wanted(0.0, 0.0) == 0.0  # Serve keeps the least
+    assert replicas(30.0, 60.0) == 3.0
+    assert replicas(45.0) == 1.5  # Serve rounds up
+    assert replicas(0.0, 0.0) == 0.0  # Serve keeps the least
 
 
 @pytest.mark.parametrize("metrics", [None, {}, {"other": {"a": 5.0}}, {ONGOING_AUDIO: {}}])

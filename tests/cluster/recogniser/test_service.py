@@ -119,18 +119,18 @@ async def test_capacity_is_told() -> None:
         assert (capacity.id, capacity.ready) == ("x", 1)
 
 
-@pytest.mark.parametrize("shown", [None, "wrong", "righ", "rightt", "RIGHT"])
-async def test_without_the_key_there_is_nothing(shown: str | None) -> None:
+@pytest.mark.parametrize("presented", [None, "wrong", "righ", "rightt", "RIGHT"])
+async def test_without_the_key_there_is_nothing(presented: str | None) -> None:
     backend = FakeBackend()
-    async with serving(backend, "right") as port, asking(port, shown) as client:
+    async with serving(backend, "right") as port, asking(port, presented) as client:
         for got in (
             await client.post("/v1/jobs", content=BODY),
             await client.get("/v1/capacity"),
             await client.get("/elsewhere"),
         ):
             assert got.status_code == 401
-            assert (said := parse_error(got.content))
-            assert said.code == "unauthorized"
+            assert (error := parse_error(got.content))
+            assert error.code == "unauthorized"
         assert not backend.heads
 
 

@@ -34,13 +34,13 @@ pytestmark = pytest.mark.unit
 LINEAR = "encoding=linear16&sample_rate=16000&punctuate=true&interim_results=true"
 
 
-def asked(query: str = LINEAR) -> Listen:
+def listen(query: str = LINEAR) -> Listen:
     return parse_listen(parse_qsl(query))
 
 
 def dialect(query: str = LINEAR) -> DeepgramDialect:
     return DeepgramDialect(
-        asked(query), request_id="id", created="2026-11-25T12:00:00.000Z", model=Model("base", "1")
+        listen(query), request_id="id", created="2026-11-25T12:00:00.000Z", model=Model("base", "1")
     )
 
 
@@ -48,8 +48,8 @@ def tell(one: DeepgramDialect, *events: SessionEvent) -> list[Json]:
     return [json.loads(text) for event in events for text in one.encode(event)]
 
 
-def steps(found: Iterable[Step]) -> list[Step]:
-    return list(found)
+def steps(shown: Iterable[Step]) -> list[Step]:
+    return list(shown)
 
 
 def final(number: int, text: str = "And so.", start: int = 0, end: int = 32_000) -> Final:
@@ -68,12 +68,12 @@ def ended(started: int, end: int) -> tuple[SpeechStarted, SpeechEnded]:
 
 
 def test_the_query_becomes_the_parameters_of_a_session() -> None:
-    found = parameters_of(asked(LINEAR + "&language=de&keyterm=Auricle&endpointing=400"))
-    assert (found.format, found.sample_rate) == (Wire.PCM16, 16_000)
-    assert (found.language, found.hotwords, found.endpoint_ms) == ("de", ("Auricle",), 400)
-    assert found.word_timestamps
-    assert found.partials
-    assert not parameters_of(asked("encoding=opus")).partials
+    shown = parameters_of(listen(LINEAR + "&language=de&keyterm=Auricle&endpointing=400"))
+    assert (shown.format, shown.sample_rate) == (Wire.PCM16, 16_000)
+    assert (shown.language, shown.hotwords, shown.endpoint_ms) == ("de", ("Auricle",), 400)
+    assert shown.word_timestamps
+    assert shown.partials
+    assert not parameters_of(listen("encoding=opus")).partials
 
 
 @pytest.mark.parametrize(
@@ -87,8 +87,8 @@ def test_the_query_becomes_the_parameters_of_a_session() -> None:
     ],
 )
 def test_an_encoding_is_one_of_our_formats(query: str, wire: Wire, rate: int) -> None:
-    found = parameters_of(asked(query))
-    assert (found.format, found.sample_rate) == (wire, rate)
+    shown = parameters_of(listen(query))
+    assert (shown.format, shown.sample_rate) == (wire, rate)
 
 
 # Audio.
@@ -101,8 +101,8 @@ def test_samples_and_packets_are_passed_on_as_they_are() -> None:
 
 @pytest.mark.parametrize(("encoding", "law"), [("mulaw", Law.MU), ("alaw", Law.A)])
 def test_telephone_audio_is_named_as_such(encoding: str, law: Law) -> None:
-    found = steps(dialect(f"encoding={encoding}").receive_bytes(b"audio"))
-    assert found == [Companded(b"audio", law)]
+    shown = steps(dialect(f"encoding={encoding}").receive_bytes(b"audio"))
+    assert shown == [Companded(b"audio", law)]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_container_says_itself_what_it_is_however_it_is_split(head: bytes, wir
     for size in range(1, len(head)):
         one = dialect("")
         first, second = head[:size], head[size:]
-        found = steps(one.receive_bytes(first)) + steps(one.receive_bytes(second))
-        assert found[0] == Configure(format=wire)
-        assert b"".join(step for step in found if isinstance(step, bytes)) == head
+        shown = steps(one.receive_bytes(first)) + steps(one.receive_bytes(second))
+        assert shown[0] == Configure(format=wire)
+        assert b"".join(step for step in shown if isinstance(step, bytes)) == head
         assert steps(one.receive_bytes(b"more")) == [b"more"]
 
 
@@ -135,8 +135,8 @@ def test_a_live_wav_is_followed_without_its_header() -> None:
 
 
 def test_one_of_a_telephone_is_too() -> None:
-    found = steps(dialect("").receive_bytes(wav(7, rate=8_000, bits=8) + b"samples"))
-    assert found[-1] == Companded(b"samples", Law.MU)
+    shown = steps(dialect("").receive_bytes(wav(7, rate=8_000, bits=8) + b"samples"))
+    assert shown[-1] == Companded(b"samples", Law.MU)
 
 
 @pytest.mark.parametrize(
@@ -201,9 +201,9 @@ def test_too_many_keyterms_are_refused_in_words_that_clients_know() -> None:
     message = {"type": "Configure", "keyterms": [f"word{n}" for n in range(501)]}
     (reply,) = steps(dialect().receive_text(json.dumps(message)))
     assert isinstance(reply, Reply)
-    told = json.loads(reply.texts[0])
-    assert told["type"] == "ConfigureFailure"
-    assert told["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
+    messages = json.loads(reply.texts[0])
+    assert messages["type"] == "ConfigureFailure"
+    assert messages["code"] == "CONFIGURE_KEYTERM_LIMIT_EXCEEDED"
 
 
 @pytest.mark.parametrize(
@@ -227,8 +227,8 @@ def test_what_is_no_message_is_told(text: str) -> None:
 
 
 def test_such_an_error_is_told_in_a_message_of_its_own() -> None:
-    (told,) = tell(dialect(), Failed("bad_request", "Why.", False))
-    assert told == {"type": "Error", "variant": "SchemaError", "description": "Why."}
+    (messages,) = tell(dialect(), Failed("bad_request", "Why.", False))
+    assert messages == {"type": "Error", "variant": "SchemaError", "description": "Why."}
 
 
 # Results.
@@ -236,7 +236,7 @@ def test_such_an_error_is_told_in_a_message_of_its_own() -> None:
 
 def test_an_utterance_is_some_guesses_and_one_final_result() -> None:
     one = dialect()
-    told = tell(
+    messages = tell(
         one,
         Ready("s", "secret", False, False, 0, 0),
         SpeechStarted(1600),
@@ -244,8 +244,8 @@ def test_an_utterance_is_some_guesses_and_one_final_result() -> None:
         SpeechEnded(30_000),
         final(1),
     )
-    assert [message["is_final"] for message in told] == [False, True]
-    interim, last = told
+    assert [message["is_final"] for message in messages] == [False, True]
+    interim, last = messages
     assert interim["channel"]["alternatives"][0]["transcript"] == "And so my"
     assert interim["channel"]["alternatives"][0]["words"][2]["end"] == 1.0
     assert not interim["speech_final"]
@@ -291,8 +291,8 @@ def test_an_utterance_is_some_guesses_and_one_final_result() -> None:
 
 def test_the_start_of_speech_is_told_if_that_was_asked_for() -> None:
     assert tell(dialect(), SpeechStarted(1600)) == []
-    (told,) = tell(dialect(LINEAR + "&vad_events=true"), SpeechStarted(1600))
-    assert told == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.1}
+    (messages,) = tell(dialect(LINEAR + "&vad_events=true"), SpeechStarted(1600))
+    assert messages == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.1}
 
 
 def test_a_speaker_who_goes_on_has_not_come_to_an_end() -> None:
@@ -311,23 +311,27 @@ def test_somebody_who_speaks_again_soon_had_come_to_an_end() -> None:
 
 def test_without_endpointing_no_result_is_one() -> None:
     one = dialect(LINEAR + "&endpointing=false")
-    (told,) = tell(one, *ended(0, 16_000), final(1))
-    assert told["is_final"]
-    assert not told["speech_final"]
+    (messages,) = tell(one, *ended(0, 16_000), final(1))
+    assert messages["is_final"]
+    assert not messages["speech_final"]
 
 
 def test_a_language_that_was_found_is_told() -> None:
     one = dialect(LINEAR + "&language=multi")
-    (told,) = tell(one, *ended(0, 16_000), final(1))
-    assert told["channel"]["alternatives"][0]["languages"] == ["en"]
+    (messages,) = tell(one, *ended(0, 16_000), final(1))
+    assert messages["channel"]["alternatives"][0]["languages"] == ["en"]
 
 
 def test_an_utterance_that_could_not_be_recognised_is_an_empty_result() -> None:
     one = dialect()
     lost = Final(1, 1, "", 0, 16_000, None, None, 0.0, False, error="poison_job")
-    (told,) = tell(one, *ended(0, 16_000), lost)
-    assert told["channel"]["alternatives"][0] == {"transcript": "", "confidence": 0.0, "words": []}
-    assert told["speech_final"]
+    (messages,) = tell(one, *ended(0, 16_000), lost)
+    assert messages["channel"]["alternatives"][0] == {
+        "transcript": "",
+        "confidence": 0.0,
+        "words": [],
+    }
+    assert messages["speech_final"]
 
 
 # Finalize.
@@ -335,23 +339,23 @@ def test_an_utterance_that_could_not_be_recognised_is_an_empty_result() -> None:
 
 def test_finalize_is_answered_by_the_result_of_what_it_ended() -> None:
     one = dialect(LINEAR + "&endpointing=false")
-    told = tell(one, *ended(0, 16_000), Flushed(16_000, True), final(1), Finalized(16_000))
-    assert [(m["from_finalize"], m["speech_final"]) for m in told] == [(True, True)]
+    messages = tell(one, *ended(0, 16_000), Flushed(16_000, True), final(1), Finalized(16_000))
+    assert [(m["from_finalize"], m["speech_final"]) for m in messages] == [(True, True)]
 
 
 def test_it_is_answered_without_any_speech() -> None:
     one = dialect()
     marks = AudioProgress(48_000, 40_000)  # a later word may start there
-    (_, told) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
-    assert told["from_finalize"]
-    assert told["is_final"]
-    assert (told["start"], told["duration"]) == (0.0, 2.5)
-    assert told["channel"]["alternatives"][0]["transcript"] == ""
+    (_, messages) = tell(one, marks, Flushed(48_000, False), Finalized(48_000))
+    assert messages["from_finalize"]
+    assert messages["is_final"]
+    assert (messages["start"], messages["duration"]) == (0.0, 2.5)
+    assert messages["channel"]["alternatives"][0]["transcript"] == ""
 
 
 def test_it_is_answered_by_the_last_of_several_results() -> None:
     one = dialect()
-    told = tell(
+    messages = tell(
         one,
         *ended(0, 16_000),
         *ended(40_000, 60_000),
@@ -363,12 +367,12 @@ def test_it_is_answered_by_the_last_of_several_results() -> None:
         SpeechEnded(96_000),
         final(3, start=80_000, end=96_000),
     )
-    assert [message["from_finalize"] for message in told] == [False, True, False]
+    assert [message["from_finalize"] for message in messages] == [False, True, False]
 
 
 def test_each_of_two_is_answered_once() -> None:
     one = dialect()
-    told = tell(
+    messages = tell(
         one,
         *ended(0, 16_000),
         Flushed(16_000, True),
@@ -377,8 +381,8 @@ def test_each_of_two_is_answered_once() -> None:
         Finalized(16_000),
         Finalized(16_000),
     )
-    assert [message["from_finalize"] for message in told] == [True, True]
-    assert (told[1]["start"], told[1]["duration"]) == (1.25, 0.0)
+    assert [message["from_finalize"] for message in messages] == [True, True]
+    assert (messages[1]["start"], messages[1]["duration"]) == (1.25, 0.0)
 
 
 # UtteranceEnd.
@@ -386,16 +390,16 @@ def test_each_of_two_is_answered_once() -> None:
 
 def test_a_silence_after_the_last_word_is_told_once() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
-    told = tell(one, *ended(0, 16_000), final(1), AudioProgress(30_000, 30_000))
-    assert [message["type"] for message in told] == ["Results"]
-    told = tell(
+    messages = tell(one, *ended(0, 16_000), final(1), AudioProgress(30_000, 30_000))
+    assert [message["type"] for message in messages] == ["Results"]
+    messages = tell(
         one,
         AudioProgress(32_000, 32_000),
         AudioProgress(48_000, 48_000),
         AudioProgress(64_000, 64_000),
     )
-    told = [message for message in told if message["type"] != "Results"]
-    assert told == [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}]
+    messages = [message for message in messages if message["type"] != "Results"]
+    assert messages == [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}]
 
 
 def test_it_is_not_told_while_somebody_speaks_or_words_are_missing() -> None:
@@ -410,24 +414,24 @@ def test_it_is_not_told_while_somebody_speaks_or_words_are_missing() -> None:
 
 def test_silence_is_covered_by_empty_interim_results_that_add_up() -> None:
     one = dialect()
-    told = tell(
+    messages = tell(
         one,
         AudioProgress(16_000, 12_000),
         AudioProgress(32_000, 28_000),
         AudioProgress(33_000, 29_000),
     )
-    told += tell(one, SpeechStarted(40_000), AudioProgress(48_000, 30_000), SpeechEnded(64_000))
-    told += tell(one, AudioProgress(80_000, 38_000), final(1, "ask not", 38_000, 64_000))
-    told += tell(one, AudioProgress(80_000, 76_000), AudioProgress(96_000, 92_000))
-    assert [(m["start"], m["duration"], m["is_final"]) for m in told] == [
+    messages += tell(one, SpeechStarted(40_000), AudioProgress(48_000, 30_000), SpeechEnded(64_000))
+    messages += tell(one, AudioProgress(80_000, 38_000), final(1, "ask not", 38_000, 64_000))
+    messages += tell(one, AudioProgress(80_000, 76_000), AudioProgress(96_000, 92_000))
+    assert [(m["start"], m["duration"], m["is_final"]) for m in messages] == [
         (0.0, 0.75, False),
         (0.75, 1.0, False),
         (2.375, 1.625, True),
         (4.0, 0.75, False),
         (4.75, 1.0, False),
     ]
-    assert not any(m["speech_final"] or m["from_finalize"] for m in told if not m["is_final"])
-    empty = told[0]["channel"]["alternatives"]
+    assert not any(m["speech_final"] or m["from_finalize"] for m in messages if not m["is_final"])
+    empty = messages[0]["channel"]["alternatives"]
     assert empty == [{"transcript": "", "confidence": 0.0, "words": []}]
 
 
@@ -443,8 +447,8 @@ def test_it_ends_with_metadata_about_all_of_its_audio() -> None:
     one = dialect()
     one.receive_bytes(b"some ")
     one.receive_bytes(b"audio")
-    (told,) = tell(one, Closed("stop", 24_000, 0, 0, 0))
-    assert told == {
+    (messages,) = tell(one, Closed("stop", 24_000, 0, 0, 0))
+    assert messages == {
         "type": "Metadata",
         "transaction_key": "deprecated",
         "request_id": "id",
@@ -468,9 +472,9 @@ def test_it_ends_with_metadata_about_all_of_its_audio() -> None:
 def test_connections_part_with_codes_that_clients_know(
     code: str, close_code: int, closed_with: int, reason: str
 ) -> None:
-    found = dialect().closing_messages(End(code, close_code, Failed(code, "why", False)))
-    assert (found.texts, found.close_code) == ((), closed_with)
-    assert found.reason.startswith(reason)
+    shown = dialect().closing_messages(End(code, close_code, Failed(code, "why", False)))
+    assert (shown.texts, shown.close_code) == ((), closed_with)
+    assert shown.reason.startswith(reason)
 
 
 def test_a_good_end_has_no_reason_and_a_long_one_fits() -> None:

@@ -15,32 +15,32 @@ def listen(query: str = "") -> Listen:
 
 
 def test_what_is_left_out_is_as_at_deepgram() -> None:
-    asked = listen()
-    assert asked.encoding is None
-    assert asked.language == "en"
-    assert not asked.wants_interim
-    assert not asked.punctuates
-    assert asked.tells_endpoints
-    assert asked.endpoint_ms == MIN_ENDPOINT_MS
+    parsed = listen()
+    assert parsed.encoding is None
+    assert parsed.language == "en"
+    assert not parsed.wants_interim
+    assert not parsed.punctuates
+    assert parsed.tells_endpoints
+    assert parsed.endpoint_ms == MIN_ENDPOINT_MS
 
 
 def test_the_query_of_livekit_is_understood() -> None:
-    asked = listen(
+    parsed = listen(
         "model=nova-3&punctuate=true&smart_format=false&no_delay=true&interim_results=true"
         "&encoding=linear16&vad_events=true&sample_rate=24000&channels=1&endpointing=25"
         "&filler_words=true&profanity_filter=false&numerals=false&mip_opt_out=false"
         "&keyterm=Auricle&keyterm=pre-roll&language=en-US&tag=a"
     )
-    assert (asked.encoding, asked.sample_rate_hz, asked.channels) == ("linear16", 24_000, 1)
-    assert asked.wants_interim
-    assert asked.punctuates
-    assert asked.wants_speech_started
-    assert asked.hotwords == ("Auricle", "pre-roll")
-    assert asked.language == "en"
+    assert (parsed.encoding, parsed.sample_rate_hz, parsed.channels) == ("linear16", 24_000, 1)
+    assert parsed.wants_interim
+    assert parsed.punctuates
+    assert parsed.wants_speech_started
+    assert parsed.hotwords == ("Auricle", "pre-roll")
+    assert parsed.language == "en"
 
 
 @pytest.mark.parametrize(
-    ("given", "endpoint_ms", "is_told"),
+    ("text", "endpoint_ms", "is_told"),
     [
         ("10", MIN_ENDPOINT_MS, True),
         ("0", MIN_ENDPOINT_MS, True),
@@ -52,10 +52,10 @@ def test_the_query_of_livekit_is_understood() -> None:
     ],
 )
 def test_an_endpoint_is_a_silence_that_people_make(
-    given: str, endpoint_ms: int, is_told: bool
+    text: str, endpoint_ms: int, is_told: bool
 ) -> None:
-    asked = listen(f"endpointing={given}")
-    assert (asked.endpoint_ms, asked.tells_endpoints) == (endpoint_ms, is_told)
+    parsed = listen(f"endpointing={text}")
+    assert (parsed.endpoint_ms, parsed.tells_endpoints) == (endpoint_ms, is_told)
 
 
 @pytest.mark.parametrize(("query", "endpoint_ms"), [("endpointing=false", 900), ("", 300)])
@@ -88,16 +88,16 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
 
 def test_features_that_we_lack_and_names_that_nobody_knows_have_no_effect_but_a_warning() -> None:
     query = "diarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
-    found = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
-    assert replace(found, warnings=()) == listen()
-    assert [warning.split()[0] for warning in found.warnings] == [
+    result = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
+    assert replace(result, warnings=()) == listen()
+    assert [warning.split()[0] for warning in result.warnings] == [
         *("diarize", "search", "replace", "numerals", "extra", "no_such_thing"),
         "profanity_filter",
     ]
 
 
 @pytest.mark.parametrize(
-    ("query", "named"),
+    ("query", "field"),
     [
         ("encoding=flac", "encoding"),
         ("encoding=g729", "encoding"),
@@ -120,7 +120,7 @@ def test_features_that_we_lack_and_names_that_nobody_knows_have_no_effect_but_a_
         ("&".join(f"keyterm=word{n}" for n in range(501)), "keyterm"),
     ],
 )
-def test_what_can_not_be_done_is_named_and_not_repeated(query: str, named: str) -> None:
-    with pytest.raises(BadRequest, match=named) as caught:
+def test_what_can_not_be_done_is_named_and_not_repeated(query: str, field: str) -> None:
+    with pytest.raises(BadRequest, match=field) as caught:
         listen(query)
     assert len(str(caught.value)) < 200

@@ -59,8 +59,8 @@ def test_a_plain_text_has_neither_capitals_nor_punctuation(text: str, bare: str)
 
 def test_words_are_told_twice_if_punctuation_is_asked_for() -> None:
     word = Word(16_000, 24_000, " Americans:", 0.91234)
-    told = alternative(" Americans:", [word], punctuates=True)
-    assert told == {
+    spoken = alternative(" Americans:", [word], punctuates=True)
+    assert spoken == {
         "transcript": "Americans:",
         "confidence": 0.9123,
         "words": [
@@ -76,9 +76,9 @@ def test_words_are_told_twice_if_punctuation_is_asked_for() -> None:
 
 
 def test_without_it_the_text_is_made_of_the_same_words() -> None:
-    told = alternative("Ask - not.", segment(0, "Ask - not.").words or (), punctuates=False)
-    assert told["transcript"] == "ask not" == " ".join(w["word"] for w in told["words"])
-    assert "punctuated_word" not in told["words"][0]
+    spoken = alternative("Ask - not.", segment(0, "Ask - not.").words or (), punctuates=False)
+    assert spoken["transcript"] == "ask not" == " ".join(w["word"] for w in spoken["words"])
+    assert "punctuated_word" not in spoken["words"][0]
 
 
 def test_no_words_are_no_confidence() -> None:
@@ -101,12 +101,12 @@ def test_words_of_a_guess_fill_its_time() -> None:
 def test_a_file_has_one_channel_and_one_alternative_of_it() -> None:
     body = answer("punctuate=true&tag=mine")
     (channel,) = body["results"]["channels"]
-    (found,) = channel["alternatives"]
-    assert found["transcript"] == "And so, my fellow Americans: Ask not."
-    assert len(found["words"]) == 7
+    (result,) = channel["alternatives"]
+    assert result["transcript"] == "And so, my fellow Americans: Ask not."
+    assert len(result["words"]) == 7
     assert set(channel) == {"alternatives"}
     assert "utterances" not in body["results"]
-    assert "paragraphs" not in found
+    assert "paragraphs" not in result
     metadata = body["metadata"]
     (model,) = metadata["models"]
     assert metadata["model_info"][model] == {"name": "base", "version": "1", "arch": "whisper"}
@@ -124,8 +124,8 @@ def test_a_language_that_was_found_is_told() -> None:
 def test_paragraphs_part_at_pauses_and_after_some_sentences() -> None:
     many = tuple(segment(n, "One more.") for n in range(6))
     late = segment(30, "Much later.")
-    found = answer("smart_format=true", (*many, late))["results"]["channels"][0]["alternatives"][0]
-    paragraphs = found["paragraphs"]["paragraphs"]
+    result = answer("smart_format=true", (*many, late))["results"]["channels"][0]["alternatives"][0]
+    paragraphs = result["paragraphs"]["paragraphs"]
     assert [len(paragraph["sentences"]) for paragraph in paragraphs] == [5, 1, 1]
     assert paragraphs[2] == {
         "sentences": [{"text": "Much later.", "start": 30.0, "end": 31.0}],
@@ -133,23 +133,23 @@ def test_paragraphs_part_at_pauses_and_after_some_sentences() -> None:
         "start": 30.0,
         "end": 31.0,
     }
-    assert found["paragraphs"]["transcript"].count("\n\n") == 2
+    assert result["paragraphs"]["transcript"].count("\n\n") == 2
 
 
 def test_utterances_part_at_silences_of_the_length_that_was_asked_for() -> None:
     utterances = answer("utterances=true&punctuate=true")["results"]["utterances"]
-    assert [told["transcript"] for told in utterances] == [
+    assert [spoken["transcript"] for spoken in utterances] == [
         "And so, my fellow Americans:",
         "Ask not.",
     ]
     assert (utterances[1]["start"], utterances[1]["end"]) == (6.0, 7.0)
-    assert len({told["id"] for told in utterances}) == 2
+    assert len({spoken["id"] for spoken in utterances}) == 2
     assert len(answer("utterances=true&utt_split=10")["results"]["utterances"]) == 1
 
 
 def test_silence_is_an_answer_too() -> None:
     body = answer("utterances=true&smart_format=true", ())
     assert body["results"]["utterances"] == []
-    found = body["results"]["channels"][0]["alternatives"][0]
-    assert found["transcript"] == ""
-    assert found["paragraphs"] == {"transcript": "", "paragraphs": []}
+    result = body["results"]["channels"][0]["alternatives"][0]
+    assert result["transcript"] == ""
+    assert result["paragraphs"] == {"transcript": "", "paragraphs": []}

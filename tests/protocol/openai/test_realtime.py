@@ -59,7 +59,7 @@ def append(data: bytes, **fields: object) -> str:
     return json.dumps({"type": "input_audio_buffer.append", "audio": audio, **fields})
 
 
-def said(text: str) -> tuple[SpeechStarted, SpeechEnded, Final]:
+def server_events(text: str) -> tuple[SpeechStarted, SpeechEnded, Final]:
     final = Final(1, 1, text, 0, 16_000, "en", None, 1.0, False)
     return SpeechStarted(0), SpeechEnded(16_000), final
 
@@ -161,7 +161,7 @@ def test_a_client_of_the_beta_hears_the_beta_s_events() -> None:
     (updated,) = [json.loads(text) for text in reply.texts]
     assert updated["type"] == "transcription_session.updated"
     assert updated["session"]["input_audio_format"] == "g711_ulaw"
-    kinds = [event["type"] for event in line.encode(*said("words"))]
+    kinds = [event["type"] for event in line.encode(*server_events("words"))]
     assert "conversation.item.created" in kinds
     assert "conversation.item.added" not in kinds
     assert "conversation.item.done" not in kinds
@@ -170,7 +170,7 @@ def test_a_client_of_the_beta_hears_the_beta_s_events() -> None:
 def test_one_that_shows_itself_by_its_update_does_too() -> None:
     line = Line()
     line.tell("transcription_session.update", session={})
-    assert "conversation.item.created" in [e["type"] for e in line.encode(*said("words"))]
+    assert "conversation.item.created" in [e["type"] for e in line.encode(*server_events("words"))]
 
 
 # Events.
@@ -178,7 +178,7 @@ def test_one_that_shows_itself_by_its_update_does_too() -> None:
 
 def test_every_event_has_an_id_of_its_own() -> None:
     line = Line()
-    events = line.encode(READY, *said("words"), Flushed(16_000, False), Discarded(16_000))
+    events = line.encode(READY, *server_events("words"), Flushed(16_000, False), Discarded(16_000))
     ids = [event["event_id"] for event in events]
     assert len(set(ids)) == len(ids) > 8
     kinds = [event["type"] for event in events]
@@ -190,7 +190,7 @@ def test_every_event_has_an_id_of_its_own() -> None:
 def test_without_turns_nothing_is_told_of_them() -> None:
     line = Line()
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
-    kinds = [event["type"] for event in line.encode(*said("words"))]
+    kinds = [event["type"] for event in line.encode(*server_events("words"))]
     assert kinds == ["conversation.item.input_audio_transcription.delta"]
 
 
@@ -244,7 +244,7 @@ def test_binary_messages_are_told_what_to_do() -> None:
 def test_it_parts_with_what_was_said_and_the_reason() -> None:
     line = Line()
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
-    line.encode(*said("words"))
+    line.encode(*server_events("words"))
     failed = Failed(Draining.code, "try later", True)
     closing_messages = line.it.closing_messages(End("draining", 1012, failed))
     *_, completed, error = [json.loads(text) for text in closing_messages.texts]

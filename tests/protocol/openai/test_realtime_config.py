@@ -40,9 +40,9 @@ def test_everything_that_may_change_words_reaches_the_session() -> None:
     }
     turns = {"type": "server_vad", "silence_duration_ms": 800}
     config = merged(of_input(transcription=transcription, turn_detection=turns))
-    for asked in (config.parameters(), config.tune()):
-        assert (asked.language, asked.prompt) == ("en", "Captain's log.")
-        assert (asked.hotwords, asked.endpoint_ms) == (("Auricle", "Whisper"), 800)
+    for changed in (config.parameters(), config.tune()):
+        assert (changed.language, changed.prompt) == ("en", "Captain's log.")
+        assert (changed.hotwords, changed.endpoint_ms) == (("Auricle", "Whisper"), 800)
     assert config.tune().format is UNSET
     assert config.model == "gpt-4o-transcribe"
 
@@ -76,10 +76,10 @@ def test_the_beta_s_session_means_the_same(named: str, format: str) -> None:
     config = merged(session)
     assert (config.format, config.language, config.prompt) == (format, "de", "so")
     assert config.endpoint_ms == 300
-    told = config.beta_session("sess_1")
-    assert told["input_audio_format"] == named
-    assert told["input_audio_transcription"]["language"] == "de"
-    assert told["turn_detection"]["silence_duration_ms"] == 300
+    session_object = config.beta_session("sess_1")
+    assert session_object["input_audio_format"] == named
+    assert session_object["input_audio_transcription"]["language"] == "de"
+    assert session_object["turn_detection"]["silence_duration_ms"] == 300
 
 
 def test_what_is_left_out_stays_and_null_switches_off() -> None:
@@ -141,8 +141,8 @@ def test_the_server_s_silence_ends_a_turn_unless_the_client_sets_another(
     )
     assert config.endpoint_ms == endpoint_ms
     if turns is not None:
-        told = config.session("name")["audio"]["input"]["turn_detection"]
-        assert told["silence_duration_ms"] == endpoint_ms
+        session_object = config.session("name")["audio"]["input"]["turn_detection"]
+        assert session_object["silence_duration_ms"] == endpoint_ms
 
 
 def test_hints_at_one_language_name_it_and_at_several_do_not() -> None:
@@ -212,9 +212,9 @@ def test_what_is_told_of_a_session_means_the_same_session() -> None:
         )
     )
     for each in (config, DEFAULT, merged(of_input(turn_detection=None))):
-        told = each.session("sess_1")
-        assert (told["id"], told["type"]) == ("sess_1", "transcription")
-        assert merged(told) == each
+        session_object = each.session("sess_1")
+        assert (session_object["id"], session_object["type"]) == ("sess_1", "transcription")
+        assert merged(session_object) == each
         assert merged(each.beta_session("sess_1")) == each
 
 

@@ -56,7 +56,7 @@ def test_a_form_without_any_field_asks_for_json() -> None:
 
 
 def test_every_field_is_read() -> None:
-    asked = read(
+    request = read(
         model="whisper-1",
         language="pt-BR",
         prompt="Names: Ana.",
@@ -68,7 +68,7 @@ def test_every_field_is_read() -> None:
     options = Options(
         "pt", initial_prompt="Names: Ana.", hotwords=("Auricle", "Opus"), word_timestamps=True
     )
-    assert replace(asked, warnings=()) == SpeechRequest(
+    assert replace(request, warnings=()) == SpeechRequest(
         "whisper-1", options, Format.VERBOSE_JSON, True, False
     )
     assert read(stream="true").is_streamed
@@ -87,11 +87,11 @@ def test_one_possible_language_is_the_language_and_several_are_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", ["word,segment", "word, segment", '["word", "segment"]', ["word", "segment"]]
+    "texts", ["word,segment", "word, segment", '["word", "segment"]', ["word", "segment"]]
 )
-def test_a_list_may_be_repeated_or_hold_commas_or_be_json(given: str | list[str]) -> None:
-    asked = read(timestamp_granularities=given, response_format="verbose_json")
-    assert (asked.options.word_timestamps, asked.has_segments) == (True, True)
+def test_a_list_may_be_repeated_or_hold_commas_or_be_json(texts: str | list[str]) -> None:
+    request = read(timestamp_granularities=texts, response_format="verbose_json")
+    assert (request.options.word_timestamps, request.has_segments) == (True, True)
 
 
 def test_keywords_may_be_json_or_hold_commas() -> None:
@@ -118,9 +118,9 @@ def test_names_of_others(name: str) -> None:
 
 
 def test_translations_are_never_streamed() -> None:
-    asked = read(Task.TRANSLATE, stream="true")
-    assert not asked.is_streamed
-    assert asked.options.task is Task.TRANSLATE
+    request = read(Task.TRANSLATE, stream="true")
+    assert not request.is_streamed
+    assert request.options.task is Task.TRANSLATE
 
 
 def test_of_a_long_prompt_the_end_is_kept() -> None:
@@ -131,16 +131,18 @@ def test_of_a_long_prompt_the_end_is_kept() -> None:
 
 def test_words_are_looked_for_only_where_they_can_be_told() -> None:
     assert not read(timestamp_granularities="word").options.word_timestamps
-    asked = read(timestamp_granularities="word", response_format="verbose_json")
-    assert (asked.options.word_timestamps, asked.has_segments) == (True, False)
+    request = read(timestamp_granularities="word", response_format="verbose_json")
+    assert (request.options.word_timestamps, request.has_segments) == (True, False)
 
 
-@pytest.mark.parametrize("named", list(Format))
-def test_times_are_looked_for_only_where_they_can_be_told(named: Format) -> None:
-    has_times = named in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
-    assert read(response_format=named.value).options.sentence_times is has_times
+@pytest.mark.parametrize("response_format", list(Format))
+def test_times_are_looked_for_only_where_they_can_be_told(response_format: Format) -> None:
+    has_times = response_format in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
+    assert read(response_format=response_format.value).options.sentence_times is has_times
     streamed = read(
-        response_format=named.value, timestamp_granularities=["word", "segment"], stream="true"
+        response_format=response_format.value,
+        timestamp_granularities=["word", "segment"],
+        stream="true",
     )
     assert streamed.options == Options(sentence_times=False)
 
@@ -223,17 +225,17 @@ def test_verbose_json_has_the_models_own_figures() -> None:
 
 
 def test_segments_are_left_out_where_words_alone_are_asked_for() -> None:
-    told = json.loads(answer(response_format="verbose_json", timestamp_granularities="word"))
-    assert "segments" not in told
-    assert len(told["words"]) == 2
+    body = json.loads(answer(response_format="verbose_json", timestamp_granularities="word"))
+    assert "segments" not in body
+    assert len(body["words"]) == 2
     assert "words" not in json.loads(answer(response_format="verbose_json"))
 
 
 def test_a_translation_is_english_whatever_was_spoken() -> None:
     german = Transcript("Good day.", "de", 0.9, 16_000)
-    asked = read(Task.TRANSLATE, response_format="verbose_json")
-    told = json.loads(encode_answer(asked, german))
-    assert (told["task"], told["language"]) == ("translate", "english")
+    request = read(Task.TRANSLATE, response_format="verbose_json")
+    body = json.loads(encode_answer(request, german))
+    assert (body["task"], body["language"]) == ("translate", "english")
 
 
 def test_silence_has_no_language() -> None:
@@ -249,7 +251,7 @@ def test_text_and_subtitles_are_plain() -> None:
 
 
 @pytest.mark.parametrize(
-    ("named", "media_type"),
+    ("response_format", "media_type"),
     [
         ("json", "application/json"),
         ("verbose_json", "application/json"),
@@ -258,8 +260,8 @@ def test_text_and_subtitles_are_plain() -> None:
         ("vtt", "text/plain"),
     ],
 )
-def test_each_format_has_its_type(named: str, media_type: str) -> None:
-    assert Format(named).media_type == media_type
+def test_each_format_has_its_type(response_format: str, media_type: str) -> None:
+    assert Format(response_format).media_type == media_type
 
 
 def test_what_is_missing_is_told_where_there_is_a_place() -> None:
@@ -291,11 +293,11 @@ def test_errors_say_whose_fault_they_are() -> None:
 
 def test_subtitles_are_as_large_as_the_form_asks() -> None:
     assert read(response_format="srt").limits == SubtitleLimits(42, 2)
-    asked = read(response_format="vtt", max_line_width="20", max_lines="1")
-    assert asked.limits == SubtitleLimits(20, 1)
-    assert asked.options.word_timestamps  # cues begin and end at words
+    request = read(response_format="vtt", max_line_width="20", max_lines="1")
+    assert request.limits == SubtitleLimits(20, 1)
+    assert request.options.word_timestamps  # cues begin and end at words
     segment = Segment(0, 32_000, "Dinner is on the table.")
-    answer = encode_answer(asked, Transcript("", "en", 1.0, 32_000, (segment,)))
+    answer = encode_answer(request, Transcript("", "en", 1.0, 32_000, (segment,)))
     assert b"Dinner is on the table." not in answer
     assert b"Dinner is on\n\n" in answer or b"Dinner is\n\n" in answer
 

@@ -59,13 +59,13 @@ class Talk:
     def begin(self, *wire: bytes) -> tuple[StreamParameters | None, list[Step]]:
         """Begin a request; return the parameters of its session and its first steps."""
         assert self.hear(*wire) == []
-        wanted = self.dialect.requested
+        parameters = self.dialect.requested
         self.dialect.begin()
-        return wanted, self.hear()
+        return parameters, self.hear()
 
     def tell(self, *events: SessionEvent) -> list[tuple[str, dict[str, Any]]]:
         texts = "".join(text for event in events for text in self.dialect.encode(event))
-        return [(told.type, told.data) for told in read(texts)]
+        return [(replies.type, replies.data) for replies in read(texts)]
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def speaking(talk: Talk) -> Talk:
     return talk
 
 
-def chunks(told: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
-    return [data["text"] for type, data in told if type == "transcript-chunk"]
+def chunks(replies: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
+    return [data["text"] for type, data in replies if type == "transcript-chunk"]
 
 
 # At any time.
@@ -121,7 +121,7 @@ def test_other_events_are_ignored_with_all_that_belongs_to_them(talk: Talk) -> N
 
 
 def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
-    wanted, steps = talk.begin(
+    parameters, steps = talk.begin(
         event(
             "transcribe",
             {
@@ -136,7 +136,7 @@ def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
         event("audio-start", {"rate": 22_050, "width": 2, "channels": 2}),
         event("audio-chunk", {"rate": 48_000, "width": 2, "channels": 2}, bytes(8)),
     )
-    assert wanted == StreamParameters(
+    assert parameters == StreamParameters(
         format=Wire.PCM16,
         sample_rate=48_000,  # the chunk overrides the start
         channels=2,
@@ -148,16 +148,16 @@ def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
 
 def test_what_a_chunk_leaves_out_is_as_the_start_said(talk: Talk) -> None:
     start = event("audio-start", {"rate": 8000, "width": 2, "channels": 1, "timestamp": None})
-    wanted, steps = talk.begin(start, event("audio-chunk", {"rate": None}, b"ab"))
-    assert wanted == StreamParameters(format=Wire.PCM16, sample_rate=8000)
+    parameters, steps = talk.begin(start, event("audio-chunk", {"rate": None}, b"ab"))
+    assert parameters == StreamParameters(format=Wire.PCM16, sample_rate=8000)
     assert steps == [b"ab"]
 
 
 def test_too_many_names_are_cut_off(talk: Talk) -> None:
     names = [f"name {number}" for number in range(MAX_HOTWORDS + 50)]
-    wanted, _ = talk.begin(event("transcribe", {"transcript_names": names}), CHUNK)
-    assert wanted is not None
-    assert wanted.hotwords == tuple(names[:MAX_HOTWORDS])
+    parameters, _ = talk.begin(event("transcribe", {"transcript_names": names}), CHUNK)
+    assert parameters is not None
+    assert parameters.hotwords == tuple(names[:MAX_HOTWORDS])
 
 
 def test_what_is_said_late_holds_from_then_on(speaking: Talk) -> None:
@@ -258,7 +258,7 @@ def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk)
     speaking.dialect.put(CHUNK)
     speaking.tell(CLOSED)
     speaking.dialect.finish()
-    assert [told.type for told in speaking.reply()] == ["info", "pong"]
+    assert [replies.type for replies in speaking.reply()] == ["info", "pong"]
     assert speaking.dialect.requested is not None
 
 
@@ -273,8 +273,8 @@ def test_what_was_said_of_one_utterance_does_not_hold_for_the_next(talk: Talk) -
 
 
 def test_no_audio_is_an_empty_transcript_and_needs_no_session(talk: Talk) -> None:
-    told = talk.reply(event("transcribe", {"language": "en"}), event("audio-start"), STOP)
-    assert told == [
+    replies = talk.reply(event("transcribe", {"language": "en"}), event("audio-start"), STOP)
+    assert replies == [
         WyomingEvent("transcript-start", {"language": "en"}),
         WyomingEvent("transcript", {"text": "", "language": "en"}),
         WyomingEvent("transcript-stop"),
@@ -285,7 +285,7 @@ def test_no_audio_is_an_empty_transcript_and_needs_no_session(talk: Talk) -> Non
 
 
 def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> None:
-    told = speaking.tell(
+    replies = speaking.tell(
         SpeechStarted(1600),
         partial(""),
         partial("Turn on"),
@@ -298,7 +298,7 @@ def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> 
         AudioProgress(48_000, 48_000),
         CLOSED,
     )
-    assert told == [
+    assert replies == [
         ("voice-started", {"timestamp": 100}),
         ("transcript-start", {}),
         ("transcript-chunk", {"text": "Turn on"}),
@@ -314,37 +314,37 @@ def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> 
 
 
 def test_a_later_utterance_waits_for_its_turn(speaking: Talk) -> None:
-    told = speaking.tell(
+    replies = speaking.tell(
         SpeechStarted(0), partial("One"), SpeechEnded(100), SpeechStarted(200), partial("two")
     )
-    assert chunks(told) == ["One"]
+    assert chunks(replies) == ["One"]
     assert chunks(speaking.tell(final("One and"), final("two."), CLOSED)) == [" and", " two", "."]
 
 
 def test_what_a_final_corrects_is_not_taken_back_and_the_transcript_is_right(
     speaking: Talk,
 ) -> None:
-    told = speaking.tell(SpeechStarted(0), partial("Turn of"), final("Turn on."), CLOSED)
-    assert chunks(told) == ["Turn of"]
-    assert told[-2] == ("transcript", {"text": "Turn on.", "language": "en"})
+    replies = speaking.tell(SpeechStarted(0), partial("Turn of"), final("Turn on."), CLOSED)
+    assert chunks(replies) == ["Turn of"]
+    assert replies[-2] == ("transcript", {"text": "Turn on.", "language": "en"})
 
 
 def test_languages_without_spaces_are_joined_with_nothing(speaking: Talk) -> None:
-    told = speaking.tell(
+    replies = speaking.tell(
         SpeechStarted(0),
         final("電気を", language="ja"),
         SpeechStarted(0),
         final("つけて", language="ja"),
         CLOSED,
     )
-    assert chunks(told) == ["電気を", "つけて"]
-    assert told[-2] == ("transcript", {"text": "電気をつけて", "language": "ja"})
+    assert chunks(replies) == ["電気を", "つけて"]
+    assert replies[-2] == ("transcript", {"text": "電気をつけて", "language": "ja"})
 
 
 def test_silence_is_an_empty_transcript(speaking: Talk) -> None:
-    told = speaking.tell(CLOSED)
-    assert [type for type, _ in told] == ["transcript-start", "transcript", "transcript-stop"]
-    assert told[1] == ("transcript", {"text": ""})
+    replies = speaking.tell(CLOSED)
+    assert [type for type, _ in replies] == ["transcript-start", "transcript", "transcript-stop"]
+    assert replies[1] == ("transcript", {"text": ""})
 
 
 def test_times_go_on_from_the_first_chunk_s(talk: Talk) -> None:
@@ -359,24 +359,24 @@ def test_times_that_make_no_sense_are_ignored(talk: Talk, timestamp: Any) -> Non
 
 
 def test_half_of_a_command_is_an_error_instead_of_a_transcript(speaking: Talk) -> None:
-    told = speaking.tell(
+    replies = speaking.tell(
         SpeechStarted(0),
         final("Open the"),
         SpeechStarted(0),
         final("", error="poison_job"),
         CLOSED,
     )
-    assert [type for type, _ in told][-1] == "error"
-    assert told[-1][1]["code"] == "poison_job"
-    assert "transcript" not in [type for type, _ in told]
+    assert [type for type, _ in replies][-1] == "error"
+    assert replies[-1][1]["code"] == "poison_job"
+    assert "transcript" not in [type for type, _ in replies]
     assert speaking.dialect.has_failed
 
 
 def test_it_parts_with_the_error_if_there_is_one(talk: Talk) -> None:
     failed = Failed("queue_full", "Try again later.", True, 2)
     closing_messages = talk.dialect.closing_messages(End("queue_full", 1013, failed))
-    told = [(e.type, e.data) for e in read("".join(closing_messages.texts))]
-    assert told == [("error", {"text": "Try again later.", "code": "queue_full"})]
+    replies = [(e.type, e.data) for e in read("".join(closing_messages.texts))]
+    assert replies == [("error", {"text": "Try again later.", "code": "queue_full"})]
     assert talk.dialect.closing_messages(End("done", 1000)).texts == ()
 
 

@@ -35,9 +35,9 @@ pytestmark = pytest.mark.unit
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 
-def of(gate: ConnectionLimiter, host: str, count: int) -> list[bool]:
+def of(limits: ConnectionLimiter, host: str, count: int) -> list[bool]:
     """Connect so often from an address; return whether each is let in."""
-    return [gate.enter((host, port)) for port in range(count)]
+    return [limits.enter((host, port)) for port in range(count)]
 
 
 def test_a_stranger_counts_by_network_and_loopback_does_not() -> None:
@@ -52,55 +52,55 @@ def test_a_stranger_counts_by_network_and_loopback_does_not() -> None:
 
 
 def test_one_address_is_told_and_then_closed_and_others_come_in() -> None:
-    gate = ConnectionLimiter(1000, 3)
-    assert of(gate, "192.0.2.1", 20) == [True] * (3 + ADDRESS_MARGIN) + [False] * 9
-    assert [gate.refusal(("192.0.2.1", port)) for port in range(3)] == [None] * 3
+    limits = ConnectionLimiter(1000, 3)
+    assert of(limits, "192.0.2.1", 20) == [True] * (3 + ADDRESS_MARGIN) + [False] * 9
+    assert [limits.refusal(("192.0.2.1", port)) for port in range(3)] == [None] * 3
     for port in range(3, 3 + ADDRESS_MARGIN):
-        error = gate.refusal(("192.0.2.1", port))
+        error = limits.refusal(("192.0.2.1", port))
         assert isinstance(error, RateLimited)
         assert "3 connections" in str(error)
-    assert of(gate, "192.0.2.2", 3) == [True] * 3
-    assert gate.refusal(("192.0.2.2", 2)) is None
-    gate.leave(("192.0.2.1", 0))
-    assert gate.enter(("192.0.2.1", 99))  # to be told
-    assert isinstance(gate.refusal(("192.0.2.1", 99)), RateLimited)
+    assert of(limits, "192.0.2.2", 3) == [True] * 3
+    assert limits.refusal(("192.0.2.2", 2)) is None
+    limits.leave(("192.0.2.1", 0))
+    assert limits.enter(("192.0.2.1", 99))  # to be told
+    assert isinstance(limits.refusal(("192.0.2.1", 99)), RateLimited)
 
 
 def test_an_address_that_has_left_may_come_again() -> None:
-    gate = ConnectionLimiter(1000, 3)
+    limits = ConnectionLimiter(1000, 3)
     for _ in range(50):
-        assert of(gate, "2001:db8::1", 3) == [True] * 3
-        assert gate.refusal(("2001:db8::1", 2)) is None
+        assert of(limits, "2001:db8::1", 3) == [True] * 3
+        assert limits.refusal(("2001:db8::1", 2)) is None
         for port in range(3):
-            gate.leave(("2001:db8::1", port))
-    assert gate.open == 0
+            limits.leave(("2001:db8::1", port))
+    assert limits.open == 0
 
 
 def test_many_addresses_together_are_told_and_then_closed() -> None:
-    gate = ConnectionLimiter(10, 2)
-    entered = [gate.enter((f"192.0.2.{number}", 1)) for number in range(60)]
+    limits = ConnectionLimiter(10, 2)
+    entered = [limits.enter((f"192.0.2.{number}", 1)) for number in range(60)]
     assert entered == [True] * (10 + MARGIN) + [False] * (50 - MARGIN)
-    assert gate.refusal(("192.0.2.9", 1)) is None
-    assert isinstance(gate.refusal(("192.0.2.10", 1)), Overloaded)
+    assert limits.refusal(("192.0.2.9", 1)) is None
+    assert isinstance(limits.refusal(("192.0.2.10", 1)), Overloaded)
 
 
 def test_loopback_and_trusted_proxies_come_in_when_others_cannot() -> None:
-    gate = ConnectionLimiter(10, 2, [ipaddress.ip_network("198.51.100.0/24")])
+    limits = ConnectionLimiter(10, 2, [ipaddress.ip_network("198.51.100.0/24")])
     for number in range(60):
-        gate.enter((f"192.0.2.{number}", 1))
-    assert all(of(gate, "127.0.0.1", 8))
-    assert all(of(gate, "198.51.100.7", 8))
-    assert gate.refusal(("198.51.100.7", 7)) is None
-    assert gate.refusal(("127.0.0.1", 7)) is None
-    assert of(gate, "::1", 100)[-1] is False  # there is an end to it
+        limits.enter((f"192.0.2.{number}", 1))
+    assert all(of(limits, "127.0.0.1", 8))
+    assert all(of(limits, "198.51.100.7", 8))
+    assert limits.refusal(("198.51.100.7", 7)) is None
+    assert limits.refusal(("127.0.0.1", 7)) is None
+    assert of(limits, "::1", 100)[-1] is False  # there is an end to it
 
 
 def test_no_limit_by_address_is_none() -> None:
-    gate = ConnectionLimiter(1000, 0)
-    assert all(of(gate, "192.0.2.1", 500))
-    assert gate.refusal(("192.0.2.1", 499)) is None
+    limits = ConnectionLimiter(1000, 0)
+    assert all(of(limits, "192.0.2.1", 500))
+    assert limits.refusal(("192.0.2.1", 499)) is None
     network = network_of(ipaddress.ip_address("192.0.2.1"))
-    assert [gate.begin_request(network) for _ in range(500)] == [None] * 500
+    assert [limits.begin_request(network) for _ in range(500)] == [None] * 500
 
 
 def test_there_are_never_more_than_open_files_suffice_for() -> None:
@@ -138,7 +138,7 @@ def far(peer: Peer) -> Peer:
 
 
 @asynccontextmanager
-async def serving(gate: ConnectionLimiter) -> AsyncIterator[int]:
+async def serving(limits: ConnectionLimiter) -> AsyncIterator[int]:
     app = FastAPI()
     app.state.refusals = {"/other": lambda error, _: error_response(error)}
 
@@ -151,10 +151,10 @@ async def serving(gate: ConnectionLimiter) -> AsyncIterator[int]:
         await websocket.accept()
         await websocket.receive()
 
-    app.add_middleware(ConnectionLimitMiddleware, limiter=gate)
+    app.add_middleware(ConnectionLimitMiddleware, limiter=limits)
     app.add_middleware(TrustedProxies, trusted=[LOOPBACK])
     server = uvicorn.Server(uvicorn_config(app))
-    listener = LimitedListener.around(socket.create_server(("127.0.0.1", 0)), gate)
+    listener = LimitedListener.around(socket.create_server(("127.0.0.1", 0)), limits)
     sockets: list[socket.socket] = [listener]
     async with anyio.create_task_group() as group:
         group.start_soon(server._serve, [*sockets])
@@ -164,12 +164,12 @@ async def serving(gate: ConnectionLimiter) -> AsyncIterator[int]:
 
 
 async def connected(
-    stack: contextlib.AsyncExitStack, port: int, gate: ConnectionLimiter
+    stack: contextlib.AsyncExitStack, port: int, limits: ConnectionLimiter
 ) -> SocketStream:
     """Connect, and wait until that is known."""
-    before = gate.open
+    before = limits.open
     stream = await stack.enter_async_context(await anyio.connect_tcp("127.0.0.1", port))
-    await poll_until(lambda: gate.open == before + 1)
+    await poll_until(lambda: limits.open == before + 1)
     return stream
 
 
@@ -177,12 +177,12 @@ async def answer_to(stream: SocketStream, path: str = "/hello", *lines: str) -> 
     """Ask; return the status, and the code of the error or the text."""
     await stream.send(head(path, *lines, method="GET"))
     status, headers, body = await read_answer(stream)
-    found = json.loads(body)
+    connection = json.loads(body)
     if status >= 400:
         assert headers["connection"] == "close"
         assert int(headers["retry-after"]) > 0
-        return status, found["error"]["code"]
-    return status, found
+        return status, connection["error"]["code"]
+    return status, connection
 
 
 async def assert_is_closed(port: int) -> None:
@@ -193,7 +193,7 @@ async def assert_is_closed(port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gate", "margin", "refusal"),
+    ("limits", "margin", "refusal"),
     [
         (FarGate(100, 2), ADDRESS_MARGIN, (429, "rate_limited")),
         (FarGate(2, 100), MARGIN, (503, "queue_full")),
@@ -201,11 +201,11 @@ async def assert_is_closed(port: int) -> None:
     ids=["address", "all"],
 )
 async def test_who_is_too_many_is_told_so_then_closed_and_let_in_when_others_leave(
-    gate: FarGate, margin: int, refusal: tuple[int, str]
+    limits: FarGate, margin: int, refusal: tuple[int, str]
 ) -> None:
-    async with serving(gate) as port, contextlib.AsyncExitStack() as stack:
-        first, second = [await connected(stack, port, gate) for _ in range(2)]
-        over = [await connected(stack, port, gate) for _ in range(margin)]
+    async with serving(limits) as port, contextlib.AsyncExitStack() as stack:
+        first, second = [await connected(stack, port, limits) for _ in range(2)]
+        over = [await connected(stack, port, limits) for _ in range(margin)]
         await assert_is_closed(port)
         assert await answer_to(over[0]) == refusal
         assert await answer_to(over[1], "/other") == refusal
@@ -215,16 +215,16 @@ async def test_who_is_too_many_is_told_so_then_closed_and_let_in_when_others_lea
         for stream in over:
             await stream.aclose()
         await second.aclose()
-        await poll_until(lambda: gate.open == 1)
-        again = await connected(stack, port, gate)
+        await poll_until(lambda: limits.open == 1)
+        again = await connected(stack, port, limits)
         assert await answer_to(again) == (200, "hello")
-    assert gate.open == 0
+    assert limits.open == 0
 
 
 async def test_a_websocket_is_refused_at_the_handshake() -> None:
-    gate = FarGate(100, 1)
-    async with serving(gate) as port, contextlib.AsyncExitStack() as stack:
-        await connected(stack, port, gate)
+    limits = FarGate(100, 1)
+    async with serving(limits) as port, contextlib.AsyncExitStack() as stack:
+        await connected(stack, port, limits)
         with pytest.raises(InvalidStatus) as caught:
             async with connect(f"ws://127.0.0.1:{port}/ws", proxy=None):
                 pass
@@ -232,24 +232,24 @@ async def test_a_websocket_is_refused_at_the_handshake() -> None:
         assert response.status_code == 429
         assert response.headers["retry-after"] == "10"
         assert json.loads(response.body)["error"]["code"] == "rate_limited"
-        await poll_until(lambda: gate.open == 1)
+        await poll_until(lambda: limits.open == 1)
 
 
 async def test_clients_of_a_trusted_proxy_are_counted_by_their_own_address() -> None:
-    gate = ConnectionLimiter(100, 2, [LOOPBACK])
+    limits = ConnectionLimiter(100, 2, [LOOPBACK])
 
     def from_(number: int) -> str:
         return f"x-forwarded-for: 203.0.113.{number}"
 
-    async with serving(gate) as port, contextlib.AsyncExitStack() as stack:
+    async with serving(limits) as port, contextlib.AsyncExitStack() as stack:
         headers = {"x-forwarded-for": "203.0.113.1"}
         for _ in range(2):
             url = f"ws://127.0.0.1:{port}/ws"
             await stack.enter_async_context(connect(url, proxy=None, additional_headers=headers))
-        one, two = [await connected(stack, port, gate) for _ in range(2)]
+        one, two = [await connected(stack, port, limits) for _ in range(2)]
         assert await answer_to(one, "/hello", from_(1)) == (429, "rate_limited")
         assert await answer_to(two, "/hello", from_(2)) == (200, "hello")
         assert await answer_to(two, "/hello", from_(2)) == (200, "hello")
-    async with serving(gate) as port, contextlib.AsyncExitStack() as stack:
-        one = await connected(stack, port, gate)
+    async with serving(limits) as port, contextlib.AsyncExitStack() as stack:
+        one = await connected(stack, port, limits)
         assert await answer_to(one, "/hello", from_(1)) == (200, "hello")

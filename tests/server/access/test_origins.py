@@ -209,19 +209,19 @@ async def test_browsers_are_told_that_a_named_page_may_send_its_key(
 ) -> None:
     named = live(tmp_path, api_keys=keys("secret"), allowed_origins=(APP,))
     async with named as service, asking(service) as client:
-        told = await client.options(path, headers=ASKED | {"origin": APP})
-        assert told.status_code == 200
-        assert told.headers["access-control-allow-origin"] == APP
+        answered = await client.options(path, headers=ASKED | {"origin": APP})
+        assert answered.status_code == 200
+        assert answered.headers["access-control-allow-origin"] == APP
         assert (
-            told.headers["access-control-allow-headers"]
+            answered.headers["access-control-allow-headers"]
             == (ASKED["access-control-request-headers"])
         )
-        assert "POST" in told.headers["access-control-allow-methods"]
-        assert "access-control-allow-credentials" not in told.headers
+        assert "POST" in answered.headers["access-control-allow-methods"]
+        assert "access-control-allow-credentials" not in answered.headers
         for other in (EVIL, "null", "*"):
-            told = await client.options(path, headers=ASKED | {"origin": other})
-            assert told.status_code == 400
-            assert "access-control-allow-origin" not in told.headers
+            answered = await client.options(path, headers=ASKED | {"origin": other})
+            assert answered.status_code == 400
+            assert "access-control-allow-origin" not in answered.headers
 
 
 async def test_a_named_page_can_read_answers_and_refusals(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ async def test_a_command_becomes_a_transcript(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
     assert await caller.ask(language="en-GB") == "hello"
-    types = [found.type for found in caller.received]
+    types = [reply.type for reply in caller.received]
     assert types[0] == "voice-started"
     assert [type for type in types if not type.startswith("voice")] == [
         "transcript-start",
@@ -113,7 +113,7 @@ async def test_who_closes_its_side_behind_the_last_word_gets_its_transcript(
 ) -> None:
     await caller.send(spoken())
     await caller.stream.send_eof()
-    assert [found.type for found in await caller.until_closed()][-1] == "transcript-stop"
+    assert [reply.type for reply in await caller.until_closed()][-1] == "transcript-stop"
 
 
 async def test_who_leaves_in_the_middle_leaves_nothing_behind(service: WyomingService) -> None:
@@ -181,7 +181,7 @@ async def test_overload_is_an_error_that_says_so_and_the_end(
     service.transcriber.refuse = refused
     async with service.call() as caller:
         await caller.send(spoken())
-        assert [found.type for found in await caller.until_closed()] == ["error"]
+        assert [reply.type for reply in await caller.until_closed()] == ["error"]
         assert caller.of("error") == [{"text": str(refused), "code": refused.code}]
     service.transcriber.refuse = None
     async with service.call() as caller:
@@ -196,7 +196,7 @@ async def test_who_speaks_on_after_a_refusal_still_reads_why(service: WyomingSer
         for _ in range(50):
             await caller.send(CHUNK)
         await caller.send(event("audio-stop"))
-        assert [found.type for found in await caller.until_closed()] == ["error"]
+        assert [reply.type for reply in await caller.until_closed()] == ["error"]
 
 
 async def test_more_connections_than_the_server_takes_are_refused(
@@ -220,7 +220,7 @@ async def poll_until_served(service: WyomingService) -> None:
         while True:
             async with service.call() as caller:
                 await caller.send(event("ping"))
-                if (found := await caller.next()) is not None and found.type == "pong":
+                if (reply := await caller.next()) is not None and reply.type == "pong":
                     return
 
 
@@ -366,7 +366,7 @@ async def test_an_open_utterance_is_finished_when_the_server_goes(
     async with service.call() as late:
         await late.send(event("describe") + spoken())
         await late.until_closed()
-        assert [found.type for found in late.received] == ["info", "error"]
+        assert [reply.type for reply in late.received] == ["info", "error"]
         assert late.of("error")[0]["code"] == "draining"
     assert service.state.requests  # what the server waits for
     await caller.send(CHUNK + event("audio-stop"))
@@ -419,8 +419,8 @@ async def test_each_utterance_is_counted_and_logged_without_a_word_of_it(
 
 def close(settings: ServerSettings) -> int:
     sockets = listen(settings)
-    for found in sockets:
-        found.close()
+    for reply in sockets:
+        reply.close()
     return len(sockets)
 
 

@@ -27,12 +27,12 @@ async def server(tmp_path: Path, trusted: str) -> AsyncIterator[str]:
     app = build(tmp_path, trusted_proxies=trusted).app
 
     async def http(request: Request) -> dict[str, Any]:
-        return {"client": str(client_address(request.scope)), **told(request.scope)}
+        return {"client": str(client_address(request.scope)), **forwarded(request.scope)}
 
     async def socket(websocket: WebSocket) -> None:
         await websocket.accept()
         await websocket.send_json(
-            {"client": str(client_address(websocket.scope)), **told(websocket.scope)}
+            {"client": str(client_address(websocket.scope)), **forwarded(websocket.scope)}
         )
         await websocket.close()
 
@@ -42,11 +42,11 @@ async def server(tmp_path: Path, trusted: str) -> AsyncIterator[str]:
         yield f"127.0.0.1:{port}"
 
 
-def told(scope: Scope) -> dict[str, Any]:
+def forwarded(scope: Scope) -> dict[str, Any]:
     return {"in_scope": scope["client"][0], "scheme": scope["scheme"]}
 
 
-async def asked(where: str, headers: dict[str, str]) -> list[dict[str, Any]]:
+async def received(where: str, headers: dict[str, str]) -> list[dict[str, Any]]:
     """What a request and a WebSocket are taken for."""
     async with httpx2.AsyncClient() as client:
         http = (await client.get(f"http://{where}/who", headers=headers)).json()
@@ -60,7 +60,7 @@ FORWARDED = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Proto": "https"}
 async def test_nobody_is_believed_unless_the_settings_say_so(tmp_path: Path) -> None:
     for trusted in ("", "192.0.2.7, 10.0.0.0/8, ::1"):
         async with server(tmp_path, trusted) as where:
-            http, socket = await asked(where, FORWARDED)
+            http, socket = await received(where, FORWARDED)
         assert http == {"client": "127.0.0.1", "in_scope": "127.0.0.1", "scheme": "http"}
         assert socket == {"client": "127.0.0.1", "in_scope": "127.0.0.1", "scheme": "ws"}
 
@@ -70,10 +70,10 @@ async def test_a_trusted_proxy_is_believed_for_http_and_websockets(
     tmp_path: Path, trusted: str
 ) -> None:
     async with server(tmp_path, trusted) as where:
-        http, socket = await asked(where, FORWARDED)
+        http, socket = await received(where, FORWARDED)
         assert http == {"client": "203.0.113.9", "in_scope": "203.0.113.9", "scheme": "https"}
         assert socket == {"client": "203.0.113.9", "in_scope": "203.0.113.9", "scheme": "wss"}
-        http, socket = await asked(where, {})
+        http, socket = await received(where, {})
         assert http == {"client": "127.0.0.1", "in_scope": "127.0.0.1", "scheme": "http"}
 
 
@@ -86,12 +86,12 @@ async def test_what_a_client_makes_up_in_front_of_its_own_address_is_not_believe
             "127.0.0.1, 203.0.113.9, 10.0.0.2",
             "x, 203.0.113.9",
         ):
-            for found in await asked(where, {"X-Forwarded-For": spoofed}):
-                assert found["client"] == "203.0.113.9"
+            for address in await received(where, {"X-Forwarded-For": spoofed}):
+                assert address["client"] == "203.0.113.9"
 
 
 async def resolved(
-    told: Sequence[str],
+    forwarded: Sequence[str],
     trusted: Sequence[str] = ("127.0.0.1", "10.0.0.0/8", "fd00::/8"),
     peer: object = ("10.0.0.1", 5),
     proto: Sequence[str] = (),
@@ -99,21 +99,21 @@ async def resolved(
 ) -> Scope:
     """What becomes of a scope; each of ``told`` is a header of its own."""
     settings = ServerSettings.model_validate({"trusted_proxies": ",".join(trusted)})
-    found: Scope = {}
+    address: Scope = {}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        found.update(scope)
+        address.update(scope)
 
-    headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in told]
+    headers = [(b"x-forwarded-for", value.encode("latin-1")) for value in forwarded]
     headers += [(b"x-forwarded-proto", value.encode()) for value in proto]
     scheme = "ws" if kind == "websocket" else "http"
     scope = {"type": kind, "client": peer, "scheme": scheme, "headers": headers}
     await TrustedProxies(app, settings.trusted_proxies)(scope, None, None)  # type: ignore[arg-type]  # not used
-    return found
+    return address
 
 
 @pytest.mark.parametrize(
-    ("told", "client"),
+    ("forwarded", "client"),
     [
         (["192.0.2.1"], "192.0.2.1"),
         (["192.0.2.1:8080"], "192.0.2.1"),
@@ -150,9 +150,9 @@ async def resolved(
     ],
 )
 async def test_each_form_of_an_address_is_known_and_all_else_ignored(
-    told: list[str], client: str
+    forwarded: list[str], client: str
 ) -> None:
-    scope = await resolved(told)
+    scope = await resolved(forwarded)
     assert scope["client"][0] == client
     assert str(client_address(scope)) == client
 
@@ -179,7 +179,7 @@ async def test_a_connection_without_an_address_stays_as_it_is(peer: object) -> N
 
 
 @pytest.mark.parametrize(
-    ("told", "proto", "http", "websocket"),
+    ("forwarded", "proto", "http", "websocket"),
     [
         ([], ["https"], "https", "wss"),
         ([], ["wss"], "https", "wss"),
@@ -198,10 +198,10 @@ async def test_a_connection_without_an_address_stays_as_it_is(peer: object) -> N
     ],
 )
 async def test_the_scheme_is_what_the_clients_own_proxy_saw(
-    told: list[str], proto: list[str], http: str, websocket: str
+    forwarded: list[str], proto: list[str], http: str, websocket: str
 ) -> None:
-    assert (await resolved(told, proto=proto))["scheme"] == http
-    assert (await resolved(told, proto=proto, kind="websocket"))["scheme"] == websocket
+    assert (await resolved(forwarded, proto=proto))["scheme"] == http
+    assert (await resolved(forwarded, proto=proto, kind="websocket"))["scheme"] == websocket
 
 
 async def test_the_scheme_of_a_stranger_is_not_believed() -> None:

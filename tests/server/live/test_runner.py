@@ -100,11 +100,11 @@ async def test_a_second_listener_takes_over_and_the_first_one_s_leaving_changes_
     assert [type(error) for error in first.dismissals] == [TakenOver]
     runner.detach(first)
     assert runner.detached_at is None
-    heard = len(first.heard)
+    delivered = len(first.heard)
     speak(runner)
     runner.receive_command(Finalize())
     await poll_until(lambda: second.finals)
-    assert len(first.heard) == heard
+    assert len(first.heard) == delivered
 
 
 async def test_the_end_cancels_its_jobs_and_tells_its_listener(fakes: Sessions) -> None:

@@ -16,21 +16,21 @@ pytestmark = pytest.mark.unit
 async def test_each_change_of_any_file_is_told_and_nothing_else(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("1")
-    seen: list[str] = []
+    calls: list[str] = []
 
     def look() -> None:
-        seen.append(f"{one.read_text()} {other.read_text() if other.exists() else '-'}")
+        calls.append(f"{one.read_text()} {other.read_text() if other.exists() else '-'}")
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(partial(watch_files, (one, other), look, check_interval_s=0.001))
-        await poll_until(lambda: seen == ["1 -"])
+        await poll_until(lambda: calls == ["1 -"])
         other.write_text("2")
-        await poll_until(lambda: seen[-1] == "1 2")
+        await poll_until(lambda: calls[-1] == "1 2")
         other.unlink()
-        await poll_until(lambda: seen[-1] == "1 -")
-        count = len(seen)
+        await poll_until(lambda: calls[-1] == "1 -")
+        count = len(calls)
         os.utime(one, (1, 1))
-        await poll_until(lambda: len(seen) == count + 1)
+        await poll_until(lambda: len(calls) == count + 1)
         tasks.cancel_scope.cancel()
 
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.unit
 HTTPS = {"x-forwarded-proto": "https"}
 
 
-async def told(tmp_path: Path, headers: dict[str, str], **settings: Any) -> str | None:
+async def header(tmp_path: Path, headers: dict[str, str], **settings: Any) -> str | None:
     async with live(tmp_path, **settings) as service, httpx2.AsyncClient() as client:
         url = f"http://127.0.0.1:{service.port}"
         answer = await client.get(f"{url}/", headers=headers)
@@ -24,15 +24,15 @@ async def told(tmp_path: Path, headers: dict[str, str], **settings: Any) -> str 
 
 
 async def test_nobody_is_told_unless_the_settings_say_so(tmp_path: Path) -> None:
-    assert await told(tmp_path, HTTPS, trusted_proxies="127.0.0.1") is None
+    assert await header(tmp_path, HTTPS, trusted_proxies="127.0.0.1") is None
 
 
 async def test_it_is_told_over_tls_only(tmp_path: Path) -> None:
     year: dict[str, Any] = {"hsts_s": 31536000, "trusted_proxies": "127.0.0.1"}
-    assert await told(tmp_path, HTTPS, **year) == "max-age=31536000"
-    assert await told(tmp_path, {}, **year) is None
-    assert await told(tmp_path, {"x-forwarded-proto": "http"}, **year) is None
+    assert await header(tmp_path, HTTPS, **year) == "max-age=31536000"
+    assert await header(tmp_path, {}, **year) is None
+    assert await header(tmp_path, {"x-forwarded-proto": "http"}, **year) is None
 
 
 async def test_a_stranger_cant_make_it_be_told(tmp_path: Path) -> None:
-    assert await told(tmp_path, HTTPS, hsts_s=300) is None
+    assert await header(tmp_path, HTTPS, hsts_s=300) is None

@@ -74,20 +74,20 @@ async def serving(tmp_path: Path, files: Issued) -> AsyncIterator[int]:
         yield port
 
 
-def shown(port: int, files: Issued, name: str | None = "localhost") -> str:
+def certificate_of(port: int, files: Issued, name: str | None = "localhost") -> str:
     """The certificate that a new connection gets; without a name, the client asks for none."""
     client = files.client()
     client.check_hostname = name is not None
     plain = socket.create_connection(("127.0.0.1", port), LIMIT_S)
     with client.wrap_socket(plain, server_hostname=name) as connection:
-        found = connection.getpeercert(binary_form=True)
-        assert found is not None
-        return ssl.DER_cert_to_PEM_cert(found)
+        objects = connection.getpeercert(binary_form=True)
+        assert objects is not None
+        return ssl.DER_cert_to_PEM_cert(objects)
 
 
 async def until_shown(port: int, files: Issued) -> None:
     with anyio.fail_after(LIMIT_S):
-        while await to_thread.run_sync(shown, port, files) != files.pem:  # noqa: ASYNC110  # a file
+        while await to_thread.run_sync(certificate_of, port, files) != files.pem:  # noqa: ASYNC110  # a file
             await anyio.sleep(CHECK_INTERVAL_S)
 
 
@@ -162,7 +162,7 @@ async def test_a_renewed_certificate_is_for_new_connections_and_old_ones_live_on
     before = mine.pem
     async with serving(tmp_path, mine) as port:
         url = f"localhost:{port}"
-        assert await to_thread.run_sync(shown, port, mine) == before
+        assert await to_thread.run_sync(certificate_of, port, mine) == before
         async with (
             connect(f"wss://{url}/v1/stream?format=pcm16", ssl=mine.client()) as session,
             httpx2.AsyncClient(verify=mine.client()) as kept,
@@ -170,7 +170,9 @@ async def test_a_renewed_certificate_is_for_new_connections_and_old_ones_live_on
             await kept.get(f"https://{url}/livez")
             mine.become(second)
             await until_shown(port, second)
-            assert await to_thread.run_sync(shown, port, mine, None) == second.pem != before
+            assert (
+                await to_thread.run_sync(certificate_of, port, mine, None) == second.pem != before
+            )
             assert (await kept.get(f"https://{url}/livez")).status_code == 200
             caller = Caller(session)
             await caller.send(pcm(CLIP.pcm) + silence(2))
@@ -183,8 +185,10 @@ async def test_a_broken_pair_leaves_the_old_one_and_is_told_once(
     before = mine.pem
 
     def warnings_told() -> list[str]:
-        found = [entry for entry in logged.entries if entry["event"] == "tls_certificate_unusable"]
-        return [entry["reason"] for entry in found]
+        objects = [
+            entry for entry in logged.entries if entry["event"] == "tls_certificate_unusable"
+        ]
+        return [entry["reason"] for entry in objects]
 
     async with serving(tmp_path, mine) as port:
         mine.become(second, "server.crt")  # half of it is there
@@ -193,7 +197,7 @@ async def test_a_broken_pair_leaves_the_old_one_and_is_told_once(
         await poll_until(lambda: len(warnings_told()) == 2)
         mine.certificate.write_text("no certificate")
         await poll_until(lambda: len(warnings_told()) == 3)
-        assert await to_thread.run_sync(shown, port, mine) == before
+        assert await to_thread.run_sync(certificate_of, port, mine) == before
         mine.become(second)
         await until_shown(port, second)
     mismatch, gone, garbage = warnings_told()
@@ -279,7 +283,7 @@ async def test_a_handshake_that_never_ends_is_ended(
             silent.sendall(hello)
             silent.setblocking(False)
             assert await said(silent) == b""
-        assert await to_thread.run_sync(shown, port, first) == first.pem
+        assert await to_thread.run_sync(certificate_of, port, first) == first.pem
 
 
 async def test_a_byte_now_and_then_gains_no_time(
@@ -329,7 +333,7 @@ async def test_what_is_no_tls_ends_at_once_and_is_no_error_of_ours(
             plain.sendall(sent)
             plain.setblocking(False)
             assert b"HTTP" not in await said(plain)
-        assert await to_thread.run_sync(shown, port, first) == first.pem
+        assert await to_thread.run_sync(certificate_of, port, first) == first.pem
     assert not [record for record in caplog.records if record.levelname in ("ERROR", "CRITICAL")]
 
 
@@ -349,7 +353,7 @@ async def test_a_name_that_is_none_is_no_error_of_ours(
             await stranger.send(hello.replace(said_name.encode(), name))
             with contextlib.suppress(anyio.EndOfStream):
                 await stranger.receive()
-        assert await to_thread.run_sync(shown, port, first) == first.pem
+        assert await to_thread.run_sync(certificate_of, port, first) == first.pem
     assert "Traceback" not in capfd.readouterr().err
 
 
@@ -360,8 +364,8 @@ async def test_a_connection_that_says_nothing_takes_little_memory(
         made: list[asyncio.sslproto.SSLProtocol] = []
 
         def find() -> bool:
-            found = gc.get_objects()
-            made[:] = [thing for thing in found if type(thing) is asyncio.sslproto.SSLProtocol]
+            objects = gc.get_objects()
+            made[:] = [thing for thing in objects if type(thing) is asyncio.sslproto.SSLProtocol]
             return bool(made)
 
         await poll_until(find)

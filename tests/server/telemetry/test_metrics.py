@@ -40,7 +40,7 @@ def value(service: InProcess, name: str, **labels: str) -> float:
 
 
 def samples(service: InProcess, name: str) -> list[tuple[str, dict[str, str]]]:
-    return [(found, dict(labels)) for found, labels in scrape(service) if found == name]
+    return [(families, dict(labels)) for families, labels in scrape(service) if families == name]
 
 
 def test_requests_are_counted_by_route_and_status(service: InProcess) -> None:
@@ -89,10 +89,10 @@ def test_workers_and_jobs_are_told_as_they_are_now(service: InProcess) -> None:
         jobs=replace(READY.jobs, done=7, retried=2, poison=1),
     )
     service.decoder.current = Stats(ready=True)
-    found = scrape(service)
+    families = scrape(service)
 
     def get(name: str, **labels: str) -> float:
-        return found[name, frozenset(labels.items())]
+        return families[name, frozenset(labels.items())]
 
     assert get("auricle_workers", pool="asr", state="ready") == 2
     assert get("auricle_workers", pool="asr", state="backing_off") == 1

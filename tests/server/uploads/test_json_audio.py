@@ -27,9 +27,9 @@ def body(audio: object, **fields: object) -> bytearray:
 )
 async def test_audio_of_any_size_comes_out_as_it_went_in(size: int) -> None:
     audio = os.urandom(size)
-    ask, decoded = await parse_payload(body(in_base64(audio), job_id="a", unknown=[1]))
+    params, decoded = await parse_payload(body(in_base64(audio), job_id="a", unknown=[1]))
     assert decoded == audio
-    assert ask.job_id == "a"
+    assert params.job_id == "a"
 
 
 async def test_escaped_slashes_are_read() -> None:
@@ -131,6 +131,6 @@ async def test_the_longest_fields_that_are_allowed_are_read_in_every_encoding() 
     prompt = "\u6f22" * MAX_PROMPT_CHARACTERS
     content = body(GOOD, hotwords=words, initial_prompt=prompt)
     assert len(content) - len(GOOD) < MAX_FIELDS_BYTES
-    ask, _ = await parse_payload(content)
-    assert ask.options.hotwords == tuple(words)
-    assert ask.options.initial_prompt == prompt
+    params, _ = await parse_payload(content)
+    assert params.options.hotwords == tuple(words)
+    assert params.options.initial_prompt == prompt

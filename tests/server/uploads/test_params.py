@@ -12,11 +12,11 @@ pytestmark = pytest.mark.unit
 
 
 def test_everything_has_a_default() -> None:
-    ask = check(Fields())
-    assert ask.options == Options()
-    assert (ask.audio_format, ask.sample_rate_hz, ask.max_wait_s) == ("auto", 16_000, None)
-    assert ask.trace_id == ask.job_id
-    assert check(Fields()).job_id != ask.job_id
+    parsed = check(Fields())
+    assert parsed.options == Options()
+    assert (parsed.audio_format, parsed.sample_rate_hz, parsed.max_wait_s) == ("auto", 16_000, None)
+    assert parsed.trace_id == parsed.job_id
+    assert check(Fields()).job_id != parsed.job_id
 
 
 def test_null_is_the_same_as_leaving_a_field_out() -> None:
@@ -26,7 +26,7 @@ def test_null_is_the_same_as_leaving_a_field_out() -> None:
 
 
 def test_all_fields_arrive() -> None:
-    ask = check(
+    parsed = check(
         Fields(
             job_id="a1",
             trace_id="00-abc/def",
@@ -43,12 +43,12 @@ def test_all_fields_arrive() -> None:
             opus_packet_bytes=60,
         )
     )
-    assert ask.options == Options(
+    assert parsed.options == Options(
         "de", Task.TRANSLATE, 1, "Glossary", ("Auricle",), word_timestamps=True
     )
-    assert (ask.job_id, ask.trace_id, ask.audio_format) == ("a1", "00-abc/def", "pcm16")
-    assert (ask.sample_rate_hz, ask.max_wait_s, ask.opus_packet_bytes) == (48_000, 2.5, 60)
-    assert ask.condition_on_previous_text
+    assert (parsed.job_id, parsed.trace_id, parsed.audio_format) == ("a1", "00-abc/def", "pcm16")
+    assert (parsed.sample_rate_hz, parsed.max_wait_s, parsed.opus_packet_bytes) == (48_000, 2.5, 60)
+    assert parsed.condition_on_previous_text
 
 
 @pytest.mark.parametrize("named", ["auto", "AUTO", ""])
@@ -125,11 +125,11 @@ def test_a_query_is_read_as_the_types_it_stands_for() -> None:
         "sample_rate=8000&beam_size=2&word_timestamps=1&condition_on_previous_text=false"
         "&max_wait_s=1.5&hotwords=a,b&hotwords=c&unknown=1"
     )
-    ask = check(parse_query(query))
-    assert (ask.sample_rate_hz, ask.options.beam_size, ask.max_wait_s) == (8000, 2, 1.5)
-    assert ask.options.word_timestamps
-    assert not ask.condition_on_previous_text
-    assert ask.options.hotwords == ("a", "b", "c")
+    parsed = check(parse_query(query))
+    assert (parsed.sample_rate_hz, parsed.options.beam_size, parsed.max_wait_s) == (8000, 2, 1.5)
+    assert parsed.options.word_timestamps
+    assert not parsed.condition_on_previous_text
+    assert parsed.options.hotwords == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(

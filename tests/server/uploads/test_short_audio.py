@@ -19,8 +19,8 @@ NOISE = np.random.default_rng(7).bytes(20_000)
 
 
 def format_of(audio: bytes, named: str = "auto", **fields: Any) -> str:
-    ask = check(Fields(audio_format=named, **fields))
-    return audio_format_of(ask, audio[:DETECT_HEAD_BYTES], len(audio))
+    parsed = check(Fields(audio_format=named, **fields))
+    return audio_format_of(parsed, audio[:DETECT_HEAD_BYTES], len(audio))
 
 
 async def decoded(audio: bytes, named: str, **fields: Any) -> Pcm16 | None:

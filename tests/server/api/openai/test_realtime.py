@@ -148,9 +148,9 @@ async def test_a_telephone_s_audio_is_understood(service: Live) -> None:
         await other.append(mulaw_to_pcm16(codes))
         await other.commit()
         await other.completed()
-    heard = [job.pcm.tobytes() for job in service.transcriber.jobs]
-    assert len(heard) % 2 == 0
-    assert heard[: len(heard) // 2] == heard[len(heard) // 2 :]
+    transcripts = [job.pcm.tobytes() for job in service.transcriber.jobs]
+    assert len(transcripts) % 2 == 0
+    assert transcripts[: len(transcripts) // 2] == transcripts[len(transcripts) // 2 :]
 
 
 async def test_the_largest_message_is_taken_while_others_go_on(service: Live) -> None:
