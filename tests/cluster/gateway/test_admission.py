@@ -40,7 +40,7 @@ def fleet(workers: int, *, seconds_per_audio_s: float = 0.0, **queue: float) -> 
 
 def books(known: Stats | None = None, *, gateways: int = 1, **settings: float) -> GatewayAdmission:
     opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways)
-    opened.observe(known or fleet(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
+    opened.update(known or fleet(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
     return opened
 
 
@@ -106,17 +106,17 @@ def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
 def test_our_own_jobs_are_not_counted_twice() -> None:
     mine = books()
     ticket, _ = mine.open(job(30.0), 0.0)
-    mine.observe(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
+    mine.update(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=30.0))
     room(mine, 70.0)
     mine.close(ticket)
-    mine.observe(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
+    mine.update(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=0.0))
     room(mine, 30.0)
 
 
 def test_what_runs_takes_no_room() -> None:
     mine = books()
     mine.open(job(30.0), 0.0)
-    mine.observe(fleet(workers=2, max_audio_s=100.0, running_audio_s=30.0))
+    mine.update(fleet(workers=2, max_audio_s=100.0, running_audio_s=30.0))
     room(mine, 100.0)
 
 

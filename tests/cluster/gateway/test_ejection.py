@@ -5,8 +5,8 @@ import pytest
 from auricle.cluster.gateway.ejection import (
     BACKOFF_FIRST_S,
     BACKOFF_MAX_S,
-    FAILED_LOOKS,
-    LOOK_EVERY_S,
+    CHECK_INTERVAL_S,
+    MAX_FAILED_CHECKS,
     Ejection,
 )
 from auricle.cluster.wire.capacity import Capacity, capacity_of
@@ -27,26 +27,26 @@ def well(now: float = 0.0) -> Ejection:
 
 
 def look(ejection: Ejection, now: float, *, succeeds: bool = True) -> None:
-    ejection.look_started()
+    ejection.check_started()
     if succeeds:
-        ejection.look_succeeded(capacity(), now)
+        ejection.check_succeeded(capacity(), now)
     else:
-        ejection.look_failed(now)
+        ejection.check_failed(now)
 
 
 def test_nothing_is_asked_before_the_first_look_which_is_due_at_once() -> None:
     ejection = Ejection()
     assert not ejection.is_usable
-    assert ejection.next_look_at == -math.inf
+    assert ejection.next_check_at == -math.inf
     look(ejection, 5.0)
     assert ejection.is_usable
-    assert (ejection.told_at, ejection.next_look_at) == (5.0, 5.0 + LOOK_EVERY_S)
+    assert (ejection.reported_at, ejection.next_check_at) == (5.0, 5.0 + CHECK_INTERVAL_S)
 
 
 def test_one_look_is_under_way_at_a_time() -> None:
     ejection = Ejection()
-    ejection.look_started()
-    assert ejection.next_look_at == math.inf
+    ejection.check_started()
+    assert ejection.next_check_at == math.inf
 
 
 def test_three_looks_in_a_row_that_fail_eject() -> None:
@@ -54,10 +54,10 @@ def test_three_looks_in_a_row_that_fail_eject() -> None:
     for now in (1.0, 2.0):
         look(ejection, now, succeeds=False)
         assert ejection.is_usable
-        assert ejection.next_look_at == now + LOOK_EVERY_S
+        assert ejection.next_check_at == now + CHECK_INTERVAL_S
     look(ejection, 3.0, succeeds=False)
     assert not ejection.is_usable
-    assert FAILED_LOOKS == 3
+    assert MAX_FAILED_CHECKS == 3
 
 
 def test_looks_that_fail_now_and_then_do_not() -> None:
@@ -71,22 +71,22 @@ def test_who_is_out_is_looked_at_less_and_less_often_and_comes_back_at_once() ->
     ejection, now, waits = well(), 0.0, []
     for _ in range(8):
         look(ejection, now, succeeds=False)
-        waits.append(ejection.next_look_at - now)
-        now = ejection.next_look_at
+        waits.append(ejection.next_check_at - now)
+        now = ejection.next_check_at
     assert waits == [0.5, 0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
     assert BACKOFF_MAX_S == 8.0
     look(ejection, now)
     assert ejection.is_usable
-    assert ejection.next_look_at == now + LOOK_EVERY_S
+    assert ejection.next_check_at == now + CHECK_INTERVAL_S
 
 
 def test_a_lost_job_ejects_at_once_until_a_look_that_was_begun_later() -> None:
     ejection = well()
-    ejection.look_started()
+    ejection.check_started()
     ejection.job_lost(1.0)
-    ejection.look_succeeded(capacity(), 1.1)  # it was answered before the loss, for all we know
+    ejection.check_succeeded(capacity(), 1.1)  # it was answered before the loss, for all we know
     assert not ejection.is_usable
-    assert ejection.next_look_at == 1.0 + BACKOFF_FIRST_S
+    assert ejection.next_check_at == 1.0 + BACKOFF_FIRST_S
     look(ejection, 1.5)
     assert ejection.is_usable
 
@@ -95,20 +95,20 @@ def test_jobs_that_are_lost_together_count_once() -> None:
     ejection = well()
     for _ in range(5):
         ejection.job_lost(1.0)
-    assert ejection.next_look_at == 1.0 + BACKOFF_FIRST_S
+    assert ejection.next_check_at == 1.0 + BACKOFF_FIRST_S
 
 
 def test_who_answers_looks_and_loses_jobs_comes_back_later_each_time() -> None:
     ejection, now, waits = well(), 0.0, []
     for _ in range(6):
         ejection.job_lost(now)
-        waits.append(ejection.next_look_at - now)
-        now = ejection.next_look_at
+        waits.append(ejection.next_check_at - now)
+        now = ejection.next_check_at
         look(ejection, now)
     assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, 8.0]
     ejection.job_answered()
     ejection.job_lost(now)
-    assert ejection.next_look_at - now == 0.5
+    assert ejection.next_check_at - now == 0.5
 
 
 def test_who_takes_no_work_is_not_asked_until_the_next_look() -> None:
@@ -122,7 +122,7 @@ def test_who_takes_no_work_is_not_asked_until_the_next_look() -> None:
 
 def test_who_has_nothing_ready_is_in_but_not_asked() -> None:
     ejection = Ejection()
-    ejection.look_started()
-    ejection.look_succeeded(capacity(ready=False), 0.0)
+    ejection.check_started()
+    ejection.check_succeeded(capacity(ready=False), 0.0)
     assert not ejection.is_out
     assert not ejection.is_usable

@@ -32,8 +32,8 @@ BUSY = Stats(
 
 def told(id: str, at: float = 1.0, stats: Stats = BUSY) -> Ejection:
     ejection = Ejection()
-    ejection.look_started()
-    ejection.look_succeeded(capacity_of({"a/": stats}, id=id), at)
+    ejection.check_started()
+    ejection.check_succeeded(capacity_of({"a/": stats}, id=id), at)
     return ejection
 
 

@@ -136,5 +136,5 @@ def test_without_any_that_works_the_caller_is_told_to_come_back(it: ReplicaTable
 
 
 def test_it_has_heard_once_any_replica_has_told_of_itself() -> None:
-    assert not ReplicaTable(HERE, {"a": HERE}).has_heard
-    assert board(a=stats(ready=False)).has_heard
+    assert not ReplicaTable(HERE, {"a": HERE}).has_reports
+    assert board(a=stats(ready=False)).has_reports

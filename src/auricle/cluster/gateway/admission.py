@@ -60,13 +60,13 @@ class GatewayAdmission:
         """Jobs that were sent and not answered yet."""
         return list(self._backlog.waiting())
 
-    def observe(self, fleet: Stats) -> None:
+    def update(self, fleet: Stats) -> None:
         """Update the capacity from the sum of the recognisers' latest reports."""
         self._workers.ready = self._workers.size = fleet.ready_workers
         if fleet.seconds_per_audio_s > 0:
             self._speed.seconds_per_load = fleet.seconds_per_audio_s
         own_s, queue = self._backlog.waiting_audio_s, fleet.queue
-        self._keep_for_others(max(0.0, queue.waiting_audio_s - own_s))
+        self._reserve_for_others(max(0.0, queue.waiting_audio_s - own_s))
         part_s = min(queue.max_audio_s / self._gateways + self._others_s, queue.max_audio_s)
         # Running audio uses no queue room, but our own backlog does not show which jobs run.
         self._bounds.queue_audio_s = part_s + min(own_s, queue.running_audio_s)
@@ -126,7 +126,7 @@ class GatewayAdmission:
         """Return the time until ``load_s`` of work is done, in whole seconds."""
         return self._speed.retry_after_s(load_s)
 
-    def _keep_for_others(self, audio_s: float) -> None:
+    def _reserve_for_others(self, audio_s: float) -> None:
         if self._others is not None:
             self._admission.release(self._others)
         self._others_s = audio_s

@@ -13,7 +13,7 @@ import anyio
 import httpx2 as httpx
 import structlog
 
-from auricle.cluster.gateway.ejection import LOOK_LIMIT_S, Ejection
+from auricle.cluster.gateway.ejection import CHECK_TIMEOUT_S, Ejection
 from auricle.cluster.wire.capacity import MAX_CAPACITY_BYTES, Capacity, parse_capacity
 from auricle.cluster.wire.failures import AMONG_MACHINES, MAX_ERROR_BYTES, error_of, parse_error
 from auricle.cluster.wire.messages import (
@@ -87,7 +87,7 @@ class Node:
             1, capacity.stats.ready_workers if capacity is not None else 1
         )
 
-    async def ask(self, job: Job, max_wait_s: float | None) -> Transcript:
+    async def transcribe(self, job: Job, max_wait_s: float | None) -> Transcript:
         """Return a job's transcript; cancelling the call cancels the job on the recogniser.
 
         Raises:
@@ -99,8 +99,8 @@ class Node:
         patience_s = SILENCE_S + len(body) / SLOWEST_BYTES_PER_S
         self.in_flight_audio_s += job.audio_s
         try:
-            with anyio.move_on_after(patience_s) as patience:
-                return await self._exchange(job, body, patience)
+            with anyio.move_on_after(patience_s) as silence:
+                return await self._send(job, body, silence)
             raise RecogniserLost("silence")
         except _FAULTS as exc:
             raise RecogniserLost(type(exc).__name__) from exc
@@ -109,8 +109,8 @@ class Node:
         finally:
             self.in_flight_audio_s -= job.audio_s
 
-    async def _exchange(self, job: Job, body: bytes, patience: anyio.CancelScope) -> Transcript:
-        """Send the job and read its answer; each frame extends the deadline of ``patience``."""
+    async def _send(self, job: Job, body: bytes, silence: anyio.CancelScope) -> Transcript:
+        """Send the job and read its answer; each frame extends the deadline of ``silence``."""
         began_at = time.monotonic()
         reader = AnswerReader()
         headers = {"Content-Type": JOB_TYPE}
@@ -118,7 +118,7 @@ class Node:
             "POST", self._jobs_url, content=body, headers=headers
         ) as response:
             if response.status_code != httpx.codes.OK:
-                raise await _refusal(response)
+                raise await _error_of(response)
             if response.headers.get("content-type") != ANSWER_TYPE:
                 raise RemoteProtocolError("unexpected content type")
             chunks = response.aiter_raw()
@@ -135,34 +135,34 @@ class Node:
                         raise error_of(frame.error)
                     if elapsed_s > LONGEST_S:
                         raise RemoteProtocolError("beats without end")
-                    patience.deadline = anyio.current_time() + SILENCE_S
+                    silence.deadline = anyio.current_time() + SILENCE_S
         raise RemoteProtocolError("answer ended without a result")
 
-    async def look(self) -> None:
+    async def check(self) -> None:
         """Check the recogniser and record the result; raise no transport or protocol errors."""
-        self.ejection.look_started()
+        self.ejection.check_started()
         was_out = self.ejection.is_out
         try:
             capacity = await self._capacity()
         except (*_FAULTS, RemoteProtocolError) as exc:
-            self.ejection.look_failed(time.monotonic())
+            self.ejection.check_failed(time.monotonic())
             if self.ejection.is_out and not was_out:
                 log.warning("recogniser_out", url=self.url, why=type(exc).__name__)
             return
-        self.ejection.look_succeeded(capacity, time.monotonic())
+        self.ejection.check_succeeded(capacity, time.monotonic())
         if was_out:
             log.info("recogniser_in", url=self.url, workers=capacity.stats.ready_workers)
 
     async def _capacity(self) -> Capacity:
-        with anyio.fail_after(LOOK_LIMIT_S):
+        with anyio.fail_after(CHECK_TIMEOUT_S):
             async with self._http.stream("GET", self._capacity_url) as response:
                 body = await _read(response, MAX_CAPACITY_BYTES)
-                self.refuses_key = _said(response, body) == Unauthorized.code
+                self.refuses_key = _error_code(response, body) == Unauthorized.code
                 if response.status_code != httpx.codes.OK:
                     raise RemoteProtocolError(f"status {response.status_code}")
                 return parse_capacity(body)
 
-    def lost(self, why: RecogniserLost) -> None:
+    def record_loss(self, why: RecogniserLost) -> None:
         """Record that a job was lost."""
         if not self.ejection.is_out:
             log.warning("recogniser_out", url=self.url, why=str(why))
@@ -183,7 +183,7 @@ async def _read(response: httpx.Response, max_bytes: int) -> bytes:
     return bytes(body)
 
 
-async def _refusal(response: httpx.Response) -> Exception:
+async def _error_of(response: httpx.Response) -> Exception:
     """Return the error for a response that is not 200: the recogniser's, or ``RecogniserLost``."""
     failed = parse_error(await _read(response, MAX_ERROR_BYTES))
     if failed is None or failed.code in AMONG_MACHINES:
@@ -191,7 +191,7 @@ async def _refusal(response: httpx.Response) -> Exception:
     return error_of(failed)
 
 
-def _said(response: httpx.Response, body: bytes) -> str | None:
+def _error_code(response: httpx.Response, body: bytes) -> str | None:
     """Return the code of a recogniser's error in a response; ``None`` if it has none."""
     failed = None if response.status_code == httpx.codes.OK else parse_error(body)
     return None if failed is None else failed.code

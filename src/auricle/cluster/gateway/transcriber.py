@@ -125,7 +125,7 @@ class RemoteTranscriber:
         self._poison = PoisonTracker(queue.poison_attempts, queue.poison_ttl_s, self._crash_budget)
         self._counters = Counters()
         self._calls: dict[Ticket, _Call] = {}
-        self._news = asyncio.Event()
+        self._change = asyncio.Event()
         self._watchers: list[asyncio.Task[None]] = []
         self._is_draining = self._is_closed = False
         self._is_idle = asyncio.Event()
@@ -149,7 +149,7 @@ class RemoteTranscriber:
                     raise SetupError(
                         "The recognisers reject the key; set AURICLE_ENGINE_KEY to their key."
                     )
-                await self._next_news()
+                await self._next_change()
         if not self._usable():
             raise SetupError(f"no recogniser was ready after {timeout_s:.0f} s")
 
@@ -201,7 +201,7 @@ class RemoteTranscriber:
         try:
             self._refuse_when_down()
             self._crash_budget.refuse_exhausted(request.client, time.monotonic())
-            self._admission.observe(fleet_stats(self._seen()))
+            self._admission.update(fleet_stats(self._views()))
             name, shed = self._admission.reserve(request)
         except AuricleError as exc:
             count(self._counters, exc)
@@ -217,7 +217,7 @@ class RemoteTranscriber:
     def stats(self) -> Stats:
         """See :class:`auricle.transcriber.Transcriber`; uses the recognisers' latest reports."""
         return stats_of(
-            self._seen(),
+            self._views(),
             self._counters,
             reserved_audio_s=self._admission.reserved_audio_s,
             is_open=not self._is_draining,
@@ -238,7 +238,7 @@ class RemoteTranscriber:
         self._calls[ticket] = call
         try:
             with anyio.move_on_after(job.max_wait_s), call.scope:
-                return await self._ask(call)
+                return await self._send(call)
             raise call.error or DeadlineExceeded(
                 "the deadline passed before the answer", RETRY_AFTER_S
             )
@@ -248,7 +248,7 @@ class RemoteTranscriber:
             if not self._calls:
                 self._is_idle.set()
 
-    async def _ask(self, call: _Call) -> Transcript:
+    async def _send(self, call: _Call) -> Transcript:
         """Send the job, again after losses as described in the module, and return its answer."""
         job = call.ticket.job if call.is_reserved else replace(call.ticket.job, reservation=None)
         losses, avoided = 0, list[Node]()
@@ -256,10 +256,10 @@ class RemoteTranscriber:
             node = await self._choose(call, avoided, has_begun=losses > 0)
             call.ticket.attempts += 1
             try:
-                transcript = await node.ask(job, call.left_s())
+                transcript = await node.transcribe(job, call.left_s())
             except RecogniserLost as exc:
-                node.lost(exc)
-                self._tell_news()
+                node.record_loss(exc)
+                self._notify()
                 losses += 1
                 if losses >= MAX_LOSSES and not call.is_promised:
                     raise NoWorkerReady("the recognisers were lost", RETRY_AFTER_S) from exc
@@ -288,7 +288,7 @@ class RemoteTranscriber:
         patience_s = math.inf if call.is_reserved else RETRY_PATIENCE_S if has_begun else 0.0
         with anyio.move_on_after(patience_s):
             while not (usable := self._usable()):
-                await self._next_news()
+                await self._next_change()
             fresh = [node for node in usable if node not in avoided]
             return min(fresh or usable, key=lambda node: (node.load, random.random()))
         raise NoWorkerReady("no recogniser is ready; try again", RETRY_AFTER_S)
@@ -311,24 +311,24 @@ class RemoteTranscriber:
     def _usable(self) -> list[Node]:
         return [node for node in self._nodes if node.ejection.is_usable]
 
-    def _seen(self) -> list[NodeView]:
+    def _views(self) -> list[NodeView]:
         return [NodeView(node.name, node.ejection) for node in self._nodes]
 
     async def _watch(self, node: Node) -> None:
         """Check a recogniser whenever a check is due, until cancelled."""
         while True:
-            if (wait_s := node.ejection.next_look_at - time.monotonic()) > 0:
+            if (wait_s := node.ejection.next_check_at - time.monotonic()) > 0:
                 await anyio.sleep(wait_s)
                 continue  # a lost job may have postponed the check
-            await node.look()
-            self._tell_news()
+            await node.check()
+            self._notify()
 
-    def _tell_news(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+    def _notify(self) -> None:
+        self._change.set()
+        self._change = asyncio.Event()
 
-    async def _next_news(self) -> None:
-        await self._news.wait()
+    async def _next_change(self) -> None:
+        await self._change.wait()
 
     def _watcher_ended(self, watcher: asyncio.Task[None]) -> None:
         """Fail all calls if a bug ended a health check, so that no caller waits forever."""

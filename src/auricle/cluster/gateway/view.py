@@ -34,30 +34,30 @@ class NodeView:
         return capacity.id if capacity is not None and capacity.id else f"\0{self.name}"
 
 
-def fleet_stats(seen: Sequence[NodeView]) -> Stats:
+def fleet_stats(views: Sequence[NodeView]) -> Stats:
     """Return the sum over the recognisers that are not ejected, with the work of all gateways."""
-    told = [capacity.stats for _, capacity in _distinct(seen)]
-    last = [each.ejection.capacity.stats for each in seen if each.ejection.capacity is not None]
-    speeds = [stats.seconds_per_audio_s for stats in told if stats.seconds_per_audio_s]
+    reports = [capacity.stats for _, capacity in _distinct(views)]
+    latest = [view.ejection.capacity.stats for view in views if view.ejection.capacity is not None]
+    speeds = [stats.seconds_per_audio_s for stats in reports if stats.seconds_per_audio_s]
     return Stats(
-        workers=(*_workers(seen), *_missing(seen)),
-        ready=any(each.ejection.is_usable for each in seen),
-        queue=total(QueueStats, (stats.queue for stats in told)),
-        jobs=total(Counters, (stats.jobs for stats in told)),
-        replaced=sum(stats.replaced for stats in told),
-        model=next((stats.model for stats in (*told, *last) if stats.model), ""),
+        workers=(*_workers(views), *_missing(views)),
+        ready=any(view.ejection.is_usable for view in views),
+        queue=total(QueueStats, (stats.queue for stats in reports)),
+        jobs=total(Counters, (stats.jobs for stats in reports)),
+        replaced=sum(stats.replaced for stats in reports),
+        model=next((stats.model for stats in (*reports, *latest) if stats.model), ""),
         seconds_per_audio_s=sum(speeds) / len(speeds) if speeds else 0.0,
     )
 
 
 def stats_of(
-    seen: Sequence[NodeView], counters: Counters, *, reserved_audio_s: float, is_open: bool
+    views: Sequence[NodeView], counters: Counters, *, reserved_audio_s: float, is_open: bool
 ) -> Stats:
     """Return the statistics of all recognisers together, as this gateway reports them.
 
     Jobs and reservations are those of this gateway, so that they can be summed over gateways.
     """
-    fleet = fleet_stats(seen)
+    fleet = fleet_stats(views)
     return replace(
         fleet,
         ready=fleet.ready and is_open,
@@ -66,26 +66,26 @@ def stats_of(
     )
 
 
-def _distinct(seen: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
+def _distinct(views: Sequence[NodeView]) -> Iterator[tuple[NodeView, Capacity]]:
     """Yield each recogniser that is not ejected once, with the latest report from any URL."""
     newest: dict[str, tuple[NodeView, Capacity]] = {}
-    for each in sorted(seen, key=lambda each: each.ejection.told_at):
-        if each.ejection.capacity is not None and not each.ejection.is_out:
-            newest[each.id] = each, each.ejection.capacity
-    yield from sorted(newest.values(), key=lambda found: found[0].name)
+    for view in sorted(views, key=lambda view: view.ejection.reported_at):
+        if view.ejection.capacity is not None and not view.ejection.is_out:
+            newest[view.id] = view, view.ejection.capacity
+    yield from sorted(newest.values(), key=lambda pair: pair[0].name)
 
 
-def _workers(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
-    names = {each.id: each.name for each in reversed(seen)}  # the first of several URLs
-    for each, capacity in _distinct(seen):
+def _workers(views: Sequence[NodeView]) -> Iterator[WorkerStats]:
+    names = {view.id: view.name for view in reversed(views)}  # the first of several URLs
+    for view, capacity in _distinct(views):
         for worker in capacity.stats.workers:
-            yield replace(worker, id=f"{names[each.id]}/{worker.id}")
+            yield replace(worker, id=f"{names[view.id]}/{worker.id}")
 
 
-def _missing(seen: Sequence[NodeView]) -> Iterator[WorkerStats]:
+def _missing(views: Sequence[NodeView]) -> Iterator[WorkerStats]:
     """Yield one placeholder for the workers behind each ejected URL."""
-    for each in seen:
-        if each.ejection.is_out:
-            has_reported = each.ejection.capacity is not None
+    for view in views:
+        if view.ejection.is_out:
+            has_reported = view.ejection.capacity is not None
             state = WorkerState.BACKING_OFF if has_reported else WorkerState.STARTING
-            yield WorkerStats(each.name, None, state, 0, 0, 0, None)
+            yield WorkerStats(view.name, None, state, 0, 0, 0, None)

@@ -61,15 +61,15 @@ class Replicas:
 
     Args:
         recogniser: Serve's handle of the replicas.
-        board: State of the replicas.
+        table: State of the replicas.
         id: Identity of the application; the same in every ingress.
     """
 
-    def __init__(self, recogniser: DeploymentHandle, board: ReplicaTable, id: str) -> None:
+    def __init__(self, recogniser: DeploymentHandle, table: ReplicaTable, id: str) -> None:
         self._recogniser = recogniser
-        self._board = board
+        self._table = table
         self._id = id
-        self._has_heard = asyncio.Event()
+        self._has_reports = asyncio.Event()
 
     async def answer(self, body: bytes, head: JobHead) -> AsyncGenerator[bytes, None]:
         """Yield the frames of a replica's answer; closing the generator cancels the job.
@@ -78,33 +78,33 @@ class Replicas:
             NoWorkerReady: No replica is ready.
         """
         with anyio.move_on_after(FIRST_REPORTS_S):
-            await self._has_heard.wait()
-        order = self._board.order(time.monotonic())
+            await self._has_reports.wait()
+        order = self._table.order(time.monotonic())
         audio_s = len(body) / BYTES_PER_S  # the head is small
         frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
-        self._board.sent(order[0], audio_s)
+        self._table.sent(order[0], audio_s)
         try:
             async for frame in frames:
                 yield frame
         finally:
-            self._board.ended(order[0], audio_s)
+            self._table.ended(order[0], audio_s)
             frames.cancel()
 
     async def capacity(self) -> Capacity:
         """Return the sum of the replicas' latest reports."""
-        told = self._board.stats(time.monotonic())
-        return capacity_of({f"{name}/": stats for name, stats in told.items()}, id=self._id)
+        reports = self._table.stats(time.monotonic())
+        return capacity_of({f"{name}/": stats for name, stats in reports.items()}, id=self._id)
 
     async def watch(self) -> None:
         """Poll the replicas' reports until cancelled."""
         while True:
             # Serve's router lists the replicas only after a first call.
-            names: Sequence[Sequence[str]] = [(name,) for name in self._board.present] or [()]
-            await asyncio.gather(*(self._ask(to) for to in names), asyncio.sleep(REPORT_EVERY_S))
-            if self._board.has_heard:
-                self._has_heard.set()
+            names: Sequence[Sequence[str]] = [(name,) for name in self._table.present] or [()]
+            await asyncio.gather(*(self._poll(to) for to in names), asyncio.sleep(REPORT_EVERY_S))
+            if self._table.has_reports:
+                self._has_reports.set()
 
-    async def _ask(self, to: Sequence[str]) -> None:
+    async def _poll(self, to: Sequence[str]) -> None:
         with anyio.move_on_after(REPORT_TIMEOUT_S):
             try:
                 stats: Stats = await self._recogniser.report.remote(to=to)
@@ -112,7 +112,7 @@ class Replicas:
                 log.debug("no_report", replica=to, error=type(exc).__name__)
                 return
             for name in to:
-                self._board.report(name, stats, time.monotonic())
+                self._table.report(name, stats, time.monotonic())
 
 
 class Ingress:
@@ -177,16 +177,16 @@ def application(settings: Settings) -> serve.Application:
     cluster = settings.cluster
     to_end_s = settings.server.drain_s + DRAIN_MARGIN_S
     gpus = cluster.replica_gpus or (1 if settings.model.device == "cuda" else 0)
-    most = max(cluster.replicas, cluster.max_replicas)
+    max_replicas = max(cluster.replicas, cluster.max_replicas)
     number: dict[str, object] = {"num_replicas": cluster.replicas}
-    if most > cluster.replicas:
+    if max_replicas > cluster.replicas:
         policy = AutoscalingPolicy(
             policy_function=AudioLoadPolicy, policy_kwargs={"audio_s": cluster.replica_audio_s}
         )
         number = {
             "autoscaling_config": AutoscalingConfig(
                 min_replicas=cluster.replicas,
-                max_replicas=most,
+                max_replicas=max_replicas,
                 upscale_delay_s=UPSCALE_DELAY_S,
                 downscale_delay_s=DOWNSCALE_DELAY_S,
                 look_back_period_s=LOOK_BACK_S,

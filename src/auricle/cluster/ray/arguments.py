@@ -14,11 +14,11 @@ def settings_from(arguments: Mapping[str, object]) -> Settings:
     Raises:
         SetupError: An argument is invalid, unknown, or a secret, which Serve would expose.
     """
-    known = dict(fields())
+    names = dict(fields())
     for name in arguments:
-        if name not in known:
-            meant = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-            hint = f" Did you mean {meant[0]}?" if meant else ""
+        if name not in names:
+            similar = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+            hint = f" Did you mean {similar[0]}?" if similar else ""
             raise SetupError(f"There is no setting {name!r}.{hint}")
         if variable(name) in SECRET_VARIABLES:
             raise SetupError(

@@ -58,24 +58,24 @@ class ReplicaTable:
     _replicas: dict[str, _Replica] = field(default_factory=dict)
 
     @property
-    def has_heard(self) -> bool:
+    def has_reports(self) -> bool:
         """Whether any replica has reported."""
-        return any(known.stats is not None for known in self._replicas.values())
+        return any(replica.stats is not None for replica in self._replicas.values())
 
     def report(self, name: str, stats: Stats, now: float) -> None:
         """Record the report of a replica."""
-        known = self._known(name)
-        known.stats, known.reported_at = stats, now
-        known.sent_load_at_report_s = known.sent_load_s
+        replica = self._replica(name)
+        replica.stats, replica.reported_at = stats, now
+        replica.sent_load_at_report_s = replica.sent_load_s
 
     def sent(self, name: str, audio_s: float) -> None:
         """Record a job that was sent to a replica."""
-        self._known(name).sent_load_s += audio_s + JOB_OVERHEAD_S
+        self._replica(name).sent_load_s += audio_s + JOB_OVERHEAD_S
 
     def ended(self, name: str, audio_s: float) -> None:
         """Record the end of a job that was sent to a replica, successful or not."""
-        if (known := self._replicas.get(name)) is not None:
-            known.sent_load_s -= audio_s + JOB_OVERHEAD_S
+        if (replica := self._replicas.get(name)) is not None:
+            replica.sent_load_s -= audio_s + JOB_OVERHEAD_S
 
     def order(self, now: float) -> Sequence[str]:
         """Return the replicas for a job, best first: those with the least load.
@@ -87,13 +87,13 @@ class ReplicaTable:
         """
         ranked: list[tuple[int, float, str]] = []
         for name, machine in random.sample(list(self.present.items()), len(self.present)):
-            known = self._replicas.get(name)
-            if known is None or known.stats is None:  # new, or it has never answered
+            replica = self._replicas.get(name)
+            if replica is None or replica.stats is None:  # new, or it has never answered
                 continue
-            is_late = now - known.reported_at > STALE_S
-            if not known.stats.ready and not is_late:
+            is_late = now - replica.reported_at > STALE_S
+            if not replica.stats.ready and not is_late:
                 continue
-            load_s = known.load_s(known.stats)
+            load_s = replica.load_s(replica.stats)
             load_s += 0.0 if machine == self.here else ELSEWHERE_LOAD_S
             ranked.append((is_late, load_s, name))
         if not ranked:
@@ -102,18 +102,18 @@ class ReplicaTable:
 
     def stats(self, now: float) -> dict[str, Stats]:
         """Return the latest report of each replica; one that stopped reporting is not ready."""
-        told: dict[str, Stats] = {}
+        reports: dict[str, Stats] = {}
         for name in self.present:
-            known = self._replicas.get(name)
-            if known is None or known.stats is None:
-                told[name] = Stats()
-            elif now - known.reported_at > STALE_S:
-                told[name] = replace(known.stats, ready=False)
+            replica = self._replicas.get(name)
+            if replica is None or replica.stats is None:
+                reports[name] = Stats()
+            elif now - replica.reported_at > STALE_S:
+                reports[name] = replace(replica.stats, ready=False)
             else:
-                told[name] = known.stats
-        return told
+                reports[name] = replica.stats
+        return reports
 
-    def _known(self, name: str) -> _Replica:
+    def _replica(self, name: str) -> _Replica:
         if name not in self._replicas:
             for gone in self._replicas.keys() - self.present.keys():
                 del self._replicas[gone]

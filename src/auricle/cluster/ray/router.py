@@ -35,8 +35,8 @@ class PreferredReplicaRouter(RequestRouter):
         pending_request.routing_context.should_backoff = (
             True  # otherwise Serve retries without a pause
         )
-        wanted = pending_request.kwargs.get("to", ())
-        ranks = [[others.pop(name)] for name in wanted if name in others]
-        if wanted and pending_request.metadata.call_method == REPORT:
+        preferred = pending_request.kwargs.get("to", ())
+        ranks = [[others.pop(name)] for name in preferred if name in others]
+        if preferred and pending_request.metadata.call_method == REPORT:
             return ranks
         return [*ranks, list(others.values())]

@@ -39,13 +39,13 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
     """
     cores = usable_cores()
     settings = shared_out(settings, cores)
-    most = max(settings.cluster.replicas, settings.cluster.max_replicas)
+    max_replicas = max(settings.cluster.replicas, settings.cluster.max_replicas)
     for name, value in RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
     try:
         ray.init(
             address="local",  # never join a running cluster
-            num_cpus=max(cores, math.ceil(most * settings.cluster.replica_cpus)),
+            num_cpus=max(cores, math.ceil(max_replicas * settings.cluster.replica_cpus)),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
@@ -83,10 +83,10 @@ def _deploy(settings: Settings) -> None:
         serve.run(application(settings), name=APPLICATION, route_prefix="/")
     except RuntimeError as exc:
         deployments = serve.status().applications[APPLICATION].deployments.values()
-        told = [line for deployment in deployments for line in deployment.message.splitlines()]
-        why = next((line for line in reversed(told) if "SetupError: " in line), _last_line(exc))
-        why = why.rpartition("SetupError: ")[2]
-        raise SetupError(f"The recognisers do not start: {why}") from exc
+        lines = [line for deployment in deployments for line in deployment.message.splitlines()]
+        reason = next((line for line in reversed(lines) if "SetupError: " in line), _last_line(exc))
+        reason = reason.rpartition("SetupError: ")[2]
+        raise SetupError(f"The recognisers do not start: {reason}") from exc
 
 
 def _last_line(error: Exception) -> str:

@@ -26,7 +26,7 @@ class Health:
     _moved_at: float = 0.0
     _progress: tuple[int, ...] = field(default=(-1,))
 
-    def trouble(self, stats: Stats, now: float) -> str | None:
+    def problem(self, stats: Stats, now: float) -> str | None:
         """Return the problem, for the log; ``None`` if the replica is healthy."""
         jobs, queue = stats.jobs, stats.queue
         progress = (jobs.done, jobs.failed, jobs.retried, jobs.poison, stats.replaced)

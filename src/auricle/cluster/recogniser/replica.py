@@ -49,8 +49,8 @@ class RecogniserReplica:
             WorkerError: The replica must be replaced.
         """
         pool = await asyncio.shield(self._starting)
-        if (trouble := self._health.trouble(pool.stats(), time.monotonic())) is not None:
-            raise WorkerError(trouble)
+        if (problem := self._health.problem(pool.stats(), time.monotonic())) is not None:
+            raise WorkerError(problem)
 
     async def transcribe(self, body: bytes, to: Sequence[str] = ()) -> AsyncGenerator[bytes, None]:
         """Yield the packed frames of the answer to a job; closing it cancels the job."""
@@ -86,11 +86,11 @@ class RecogniserReplica:
         settings = self._settings
         place = await asyncio.to_thread(prepare, settings, cores=cores_of(settings))
         async with contextlib.AsyncExitStack() as stack:
-            kept = None
+            crash_audio = None
             if settings.server.keep_audio is not None:
-                kept = CrashAudio.open(settings.server.keep_audio)
-                stack.push_async_callback(kept.aclose)
-            pool = WorkerPool(place, settings.queue, kept)
+                crash_audio = CrashAudio.open(settings.server.keep_audio)
+                stack.push_async_callback(crash_audio.aclose)
+            pool = WorkerPool(place, settings.queue, crash_audio)
             stack.push_async_callback(pool.aclose, settings.server.drain_s)
             await pool.start()
             await pool.wait_ready(settings.worker.start_budget_s)

@@ -39,10 +39,10 @@ class AudioLoadPolicy:
 
     def __call__(self, situation: Situation) -> tuple[float, dict[str, Any]]:
         """Return the target number of replicas, and an empty policy state."""
-        told = (situation.aggregated_metrics or {}).get(ONGOING_AUDIO)
-        if not told:  # no replica has reported yet
+        metrics = (situation.aggregated_metrics or {}).get(ONGOING_AUDIO)
+        if not metrics:  # no replica has reported yet
             return situation.target_num_replicas, {}
-        return sum(told.values()) / self._audio_s, {}
+        return sum(metrics.values()) / self._audio_s, {}
 
 
 def ingresses_per_machine(ingresses: int, machines: int) -> int:

@@ -70,7 +70,7 @@ class RecogniserService:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _acknowledge_lifespan(receive, send)
             return
         if scope["type"] != "http":
             raise ValueError(f"unsupported connection type {scope['type']}")
@@ -82,11 +82,11 @@ class RecogniserService:
             pass  # the client is gone: no response
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
+        route = scope["method"], scope["path"].removeprefix(scope.get("root_path", ""))
         self._check_key(scope)
-        if asked == ("POST", JOBS_PATH):
+        if route == ("POST", JOBS_PATH):
             await self._answer_job(receive, send)
-        elif asked == ("GET", CAPACITY_PATH):
+        elif route == ("GET", CAPACITY_PATH):
             body = pack_capacity(await self._backend.capacity())
             await Response(body, media_type=JSON)(scope, receive, send)
         else:
@@ -95,8 +95,8 @@ class RecogniserService:
     def _check_key(self, scope: Scope) -> None:
         if self._expected is None:
             return
-        shown = [value for name, value in scope["headers"] if name == b"authorization"]
-        if len(shown) != 1 or not hmac.compare_digest(shown[0], self._expected):
+        presented = [value for name, value in scope["headers"] if name == b"authorization"]
+        if len(presented) != 1 or not hmac.compare_digest(presented[0], self._expected):
             raise Unauthorized("The key is missing or wrong.")
 
     async def _answer_job(self, receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ def _error_response(error: AuricleError) -> Response:
     return Response(pack_error(error), error.http_status, headers, media_type=JSON)
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _acknowledge_lifespan(receive: Receive, send: Send) -> None:
     """Acknowledge the ASGI lifespan events; nothing is done at startup or shutdown."""
     while True:
         event = (await receive())["type"]
