@@ -12,9 +12,9 @@ import av
 import numpy as np
 
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
-from auricle.audio.ring import PCM16RingBuffer
 from auricle.audio.vad import WINDOW_SAMPLES
 from auricle.protocol.framing import pack
+from auricle.session.recording import Recording
 from auricle.session.wire_formats.pcm import POSITION
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from bench.lib.audio import opus_packets
@@ -89,10 +89,10 @@ class _Decoded:
 
     def __init__(self, skip_samples: int = 0) -> None:
         self._decoder = OpusPacketDecoder(find_libopus())
-        self._ring = PCM16RingBuffer(KEPT_SAMPLES)
+        self._recording = Recording(0)
         self._skip_samples = skip_samples
         self._steps = 0
-        self.samples = self._ring.read
+        self.samples = self._recording.read
 
     def take(self, step: int, packets: Sequence[OpusPacket]) -> None:
         """Decode a step, unless it was decoded already."""
@@ -103,11 +103,12 @@ class _Decoded:
             pcm = self._decoder.decode(packet)
             skipped = min(self._skip_samples, pcm.size)
             self._skip_samples -= skipped
-            self._ring.write(pcm[skipped:])
+            self._recording.add(pcm[skipped:])
+        self._recording.discard_before(self._recording.end_sample - KEPT_SAMPLES)
 
     def end(self) -> None:
         """Add the silence with which a server fills its last window."""
-        self._ring.write(np.zeros(WINDOW_SAMPLES, np.int16))
+        self._recording.add(np.zeros(WINDOW_SAMPLES, np.int16))
 
 
 class OpusSource:

@@ -22,16 +22,12 @@ class PipelineStatistics:
     Attributes:
         packets: Packets received, including damaged ones.
         samples: 16 kHz samples returned, including concealed ones.
-        concealed_samples: Samples that replace damaged or lost audio.
         failures: Packets that could not be decoded.
-        failures_in_a_row: Those since the last good packet.
     """
 
     packets: int = 0
     samples: int = 0
-    concealed_samples: int = 0
     failures: int = 0
-    failures_in_a_row: int = 0
 
 
 class OpusPacketDecodingPipeline:
@@ -47,9 +43,7 @@ class OpusPacketDecodingPipeline:
         self._max_samples = max_samples
         self._packets = 0
         self._samples = 0
-        self._concealed_samples = 0
         self._failures = 0
-        self._failures_in_a_row = 0
         self._last_packet_samples = 0
         self._is_full = False
 
@@ -59,9 +53,7 @@ class OpusPacketDecodingPipeline:
         return PipelineStatistics(
             packets=self._packets,
             samples=self._samples,
-            concealed_samples=self._concealed_samples,
             failures=self._failures,
-            failures_in_a_row=self._failures_in_a_row,
         )
 
     @property
@@ -85,9 +77,7 @@ class OpusPacketDecodingPipeline:
             pcm = self._decoder.decode(packet)
         except AudioError:
             self._failures += 1
-            self._failures_in_a_row += 1
             return self._conceal(lasts_samples)
-        self._failures_in_a_row = 0
         self._last_packet_samples = pcm.size
         self._samples += pcm.size
         return pcm
@@ -122,5 +112,4 @@ class OpusPacketDecodingPipeline:
         if most:
             pcm[:most] = self._decoder.conceal(most)
         self._samples += samples
-        self._concealed_samples += samples
         return pcm

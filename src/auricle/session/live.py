@@ -132,11 +132,6 @@ class LiveSession:
     # State.
 
     @property
-    def is_attached(self) -> bool:
-        """Whether the session has a connection."""
-        return self._is_attached
-
-    @property
     def is_stopping(self) -> bool:
         """Whether the client has ended the audio."""
         return self._is_stopping

@@ -1,7 +1,7 @@
 """The part of a stream that may still be needed, on the session's clock.
 
-Unlike a ring buffer (:mod:`auricle.audio.ring`), it uses memory only for the audio that it holds: a
-third of a second while the session is silent, half a minute during speech.
+Unlike a ring buffer, it uses memory only for the audio that it holds: a third of a second while the
+session is silent, half a minute during speech (docs/decisions/046).
 """
 
 import numpy as np

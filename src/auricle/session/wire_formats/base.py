@@ -41,7 +41,6 @@ class StreamCounts:
 
     packets: int = 0
     lost_packets: int = 0
-    repeated_packets: int = 0
     decode_errors: int = 0
 
 

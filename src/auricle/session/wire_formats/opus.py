@@ -125,6 +125,5 @@ class OpusWire:
         return True
 
     def _repeated(self) -> None:
-        self._counts.repeated_packets += 1
         # One at a time, so that one step does not process many of these.
         self._waiting.append(Audio(NO_AUDIO) if self._is_catching_up else _REPEATED)

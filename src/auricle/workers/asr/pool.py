@@ -91,7 +91,6 @@ class WorkerPool:
     ) -> None:
         self._crash_audio = crash_audio
         self._worker = worker = placement.worker
-        self._queue = queue
         self._settings = placement.settings
         self._model = placement.model
         engine = placement.engine
