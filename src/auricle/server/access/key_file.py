@@ -16,7 +16,6 @@ import os
 import re
 import secrets
 import stat
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from pathlib import Path
 
 import structlog
 
+from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, parse_limits
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
@@ -151,21 +151,14 @@ def remove_key(path: Path, name: str) -> None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    """Replace a file atomically; a failure, such as a full disk, leaves the old one."""
+    """Replace a file atomically, with the same permissions and owner."""
     before = path.stat()
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, stat.S_IMODE(before.st_mode))
-        if os.name == "posix" and os.stat(temporary).st_uid != before.st_uid:
-            os.chown(temporary, before.st_uid, before.st_gid)
-        os.replace(temporary, path)
-    except OSError:
-        os.unlink(temporary)
-        raise
+    with replacing(path, 0o600) as file:
+        file.write(data)
+        if os.name == "posix":
+            os.fchmod(file.fileno(), stat.S_IMODE(before.st_mode))
+            if os.fstat(file.fileno()).st_uid != before.st_uid:
+                os.fchown(file.fileno(), before.st_uid, before.st_gid)
 
 
 async def follow_keys(
