@@ -33,8 +33,18 @@ run: ## Set up, build the pages and serve on http://127.0.0.1:6007
 setup: ## Set up .venv for development
 	@$(SETUP) requirements-dev.lock
 
-test: setup ## Run the tests
-	@"$(BIN)/python" -m pytest $(ARGS)
+# A file at a time, those that take longest first; tests/conftest.py says how many at once.
+PYTEST := "$(BIN)/python" -m pytest
+IN_PARALLEL := -n auto --dist loadfile --no-loadscope-reorder
+
+test: setup ## Run all tests except the slow ones, or ARGS="tests/audio -k opus"
+	@$(PYTEST) $(or $(ARGS),$(IN_PARALLEL) -m "not slow")
+
+test-unit: setup ## Run the tests that start no server and no process (takes seconds)
+	@$(PYTEST) -m unit $(or $(ARGS),$(IN_PARALLEL) -q)
+
+test-slow: setup ## Run the long tests: chaos, soak, overload, load balancers, word for word
+	@$(PYTEST) -m slow $(or $(ARGS),$(IN_PARALLEL))
 
 check: setup format-check lint types layers prose coverage ## Everything that CI checks: format, lint, types, layers, prose, tests, coverage
 	@echo "check: all is well"
@@ -63,11 +73,10 @@ prose: setup ## Find phrases in docs, docstrings and messages that docs/glossary
 	@echo "check: prose"
 	@"$(BIN)/python" scripts/check-prose $(ARGS)
 
-# Most tests wait for processes: running two files at once halves the time, even on two cores.
 coverage: setup
 	@echo "check: tests with coverage"
 	@rm -f .coverage .coverage.*
-	@"$(BIN)/coverage" run -m pytest -n auto --maxprocesses 4 --dist loadfile
+	@"$(BIN)/coverage" run -m pytest $(IN_PARALLEL)
 	@"$(BIN)/coverage" combine --quiet
 	@"$(BIN)/coverage" report
 
@@ -217,6 +226,8 @@ lock: ## Pin the dependencies (needs uv; UPGRADE=1 takes newer versions)
 		case $$lock in mutants | ray) same="-c requirements-dev.lock" ;; *) same= ;; esac; \
 		$(LOCK) $$same --group $$lock -o requirements/$$lock.txt || exit 1; \
 	done
+
+test-environments: setup-cluster $(patsubst %,$(ENV)/%/ready,$(CLIENTS) deploy atheris) web/node_modules/.package-lock.json ## Install what test-clients, -cluster, -deploy, -web and fuzz need
 
 clean: ## Remove .venv and all build outputs and caches
 	rm -rf "$(VENV)" .cache dist build htmlcov .coverage .coverage.* bench/results

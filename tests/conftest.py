@@ -31,3 +31,29 @@ os.environ["AURICLE_SANDBOX_FOLDERS"] = WRITABLE
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Run two workers on each core: most tests wait for child processes or sockets."""
+    return min(8, 2 * (os.cpu_count() or 1))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no test module without unit tests when only these are selected."""
+    if config.option.markexpr == "unit" and collection_path.suffix == ".py":
+        return b"mark.unit" not in collection_path.read_bytes() or None
+    return None
+
+
+MARKERS_BY_DURATION = ("slow", "model", "process", "server", "unit")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the modules that take longest, so that parallel workers end together."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        names = {mark.name for mark in item.iter_markers()}
+        rank = next((i for i, name in enumerate(MARKERS_BY_DURATION) if name in names), 0)
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])

@@ -18,7 +18,7 @@ from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.transcriber import FakeTranscriber
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 PAIR = CLIPS["pair.wav"].pcm
 SHORT = CLIPS["short.wav"].pcm

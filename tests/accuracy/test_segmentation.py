@@ -19,7 +19,7 @@ from bench.lib.speech import Clip, say, sentence, with_noise
 from tests.support.batching import transcribe_sorted
 from tests.support.model import bundled_model
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 SECOND = 16_000
 QUIET = 300

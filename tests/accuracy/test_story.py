@@ -16,7 +16,7 @@ from tests.support.clips import CLIPS, words
 from tests.support.model import bundled_model
 from tests.support.session import Rig
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 STORY = CLIPS["story.ogg"]
 SOUND = load_audio(STORY.path)

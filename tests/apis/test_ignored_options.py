@@ -11,7 +11,7 @@ from websockets.asyncio.client import connect
 from tests.support.service import InProcess, live
 from tests.support.stream import SPEECH, call, pcm, stream_url
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 WAV = {"content-type": "audio/wav"}
 CLIP = (Path(__file__).parents[2] / "testdata" / "fellow.wav").read_bytes()

@@ -19,7 +19,7 @@ from tests.support.service import Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, framed, pcm
 from tests.support.wyoming import MONO_16, event, wyoming
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 HALF = SPEECH[:16_000]
 """Speech without the silence that would end it."""

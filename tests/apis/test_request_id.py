@@ -17,7 +17,7 @@ from auricle.server.net.uvicorn_overrides.http_connection import HttpConnection
 from tests.support.poll import poll_until
 from tests.support.service import WAV, InProcess, Live, in_process, keys, live
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 def logged_ids(logged: LogCapture) -> list[str]:

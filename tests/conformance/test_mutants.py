@@ -19,7 +19,7 @@ from auricle.workers.asr.backlog import Ticket
 from tests.conformance import test_transcriber as suite
 from tests.conformance.remote import Make, remote_maker
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 Breaks = Callable[[pytest.MonkeyPatch], None]
 

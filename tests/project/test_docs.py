@@ -216,6 +216,7 @@ def lines(scripted: tuple[Command, str]) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks(
     scripted: tuple[Command, str], lines: list[str]
 ) -> None:
@@ -238,6 +239,7 @@ async def test_the_example_that_resumes_loses_nothing_over_a_network_that_breaks
     assert done.stderr.count("lost: ") >= 3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a process is killed")
 def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: list[str]) -> None:
     with serving(tmp_path) as (first, url):
@@ -265,6 +267,7 @@ def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: lis
 
 
 @pytest.mark.model
+@pytest.mark.slow
 def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
     bundled_model()
     [snippet] = blocks("python", (ROOT / "docs/tutorial.md").read_text())

@@ -13,7 +13,7 @@ from tests.support.command import serving
 from tests.support.model import CACHE_DIR, bundled_model
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = [pytest.mark.process, pytest.mark.anyio]
+pytestmark = [pytest.mark.slow, pytest.mark.process, pytest.mark.anyio]
 
 PAIR = CLIPS["pair.wav"]
 QUICK = ClientRules(first_delay_s=0.05, max_delay_s=0.2)

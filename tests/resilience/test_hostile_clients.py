@@ -17,7 +17,7 @@ from auricle.config.settings import LiveSettings
 from tests.support.service import Live, head, live, poll_until, read_answer
 from tests.support.stream import call
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 Attack = Callable[[Live], Coroutine[None, None, None]]
 STREAM = "/v1/stream?format=pcm16"

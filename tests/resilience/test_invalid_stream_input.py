@@ -29,7 +29,7 @@ from tests.support.service import Live, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
 from tests.support.tcp_proxy import proxy_to
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).parents[2]
 SECOND = PACKETS[:50]

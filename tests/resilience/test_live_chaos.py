@@ -28,7 +28,7 @@ from tests.support.command import Command, command, environment
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 SECOND = 16_000
 STEP = SECOND // 5

@@ -7,7 +7,7 @@ from auricle.protocol.deepgram.query import parse_listen
 from auricle.server.uploads.params import AUDIO_FORMATS, Fields
 from tests.support.service import InProcess, in_process, keys
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 @pytest.mark.parametrize(

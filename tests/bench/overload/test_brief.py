@@ -17,7 +17,7 @@ from bench.overload.live import Sessions, talk
 from bench.overload.work import Posting, Work
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PCM = CLIPS["short.wav"].pcm
 AUDIO_S = PCM.size / SAMPLE_RATE_HZ

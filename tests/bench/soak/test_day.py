@@ -12,7 +12,7 @@ from bench.lib.service import running
 from bench.soak import day
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 HOURS, SPEED = 0.025, 15.0
 PCM = CLIPS["fellow.wav"].pcm

@@ -13,7 +13,7 @@ from bench.soak.hour import hour
 from bench.soak.mix import Cost, Rates
 from tests.support.clips import CLIPS
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 PCM = CLIPS["fellow.wav"].pcm
 AUDIO_S = PCM.size / SAMPLE_RATE_HZ

@@ -111,7 +111,7 @@ def frames_of(data: bytes, cut: int = 1_000_000) -> list[AnswerFrame]:
     reader, frames = AnswerReader(), list[AnswerFrame]()
     for begin in range(0, len(data), cut):
         reader.receive_data(data[begin : begin + cut])
-        while not any(isinstance(frame, Done | ErrorFrame) for frame in frames):
+        while not (frames and isinstance(frames[-1], Done | ErrorFrame)):
             if (frame := reader.next_frame()) is None:
                 break
             frames.append(frame)

@@ -14,7 +14,7 @@ from auricle.types import Job, JobId, Options, Pcm16, Task, Transcript
 from tests.support.clips import CLIPS, Clip, words
 from tests.support.model import bundled_model
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 FELLOW = CLIPS["fellow.wav"]
 SHORT = CLIPS["short.wav"]

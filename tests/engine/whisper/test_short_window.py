@@ -96,6 +96,7 @@ def test_a_short_utterance_takes_the_shortest_window(backend: WhisperBackend) ->
     assert engine.counts == EngineCounts(windows=1, encoded_frames=least)
 
 
+@pytest.mark.slow
 def test_text_does_not_depend_on_the_neighbours_in_a_batch(engine: ShortWindowEngine) -> None:
     clips = [
         FELLOW.pcm,

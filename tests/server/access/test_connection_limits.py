@@ -30,7 +30,7 @@ from auricle.server.http.errors import error_response
 from auricle.server.net.uvicorn_overrides.server import uvicorn_config
 from tests.support.service import head, poll_until, read_answer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 

@@ -26,7 +26,7 @@ from auricle.server.access.rate_limits import KeyLimits
 from tests.support.poll import poll_until
 from tests.support.service import in_process
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 ANNA, BEN = (f"{name} sha256:{digit * 64}" for name, digit in (("anna", "a"), ("ben", "b")))
 

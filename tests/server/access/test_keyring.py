@@ -18,7 +18,7 @@ from auricle.server.access.rate_limits import KeyLimits
 from auricle.types import ANONYMOUS, ClientId
 from tests.support.service import keys, live
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 NOW = 1_700_000_000.0
 

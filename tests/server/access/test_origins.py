@@ -17,7 +17,7 @@ from auricle.errors import ForbiddenHost, ForbiddenOrigin, SetupError
 from auricle.server.access.origins import Origins
 from tests.support.service import Live, keys, live
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 APP = "https://app.example"
 EVIL = "https://evil.example"

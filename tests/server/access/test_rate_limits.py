@@ -16,7 +16,7 @@ from auricle.server.access.rate_limits import (
 from auricle.types import ANONYMOUS, ClientId
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 ALICE, BOB = ClientId("alice"), ClientId("bob")
 NOW = 1000.0

@@ -18,7 +18,7 @@ from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.live.native_dialect import NativeDialect
 from tests.support.service import Live, live, poll_until
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 SAID = "what somebody said"
 

@@ -28,7 +28,7 @@ from tests.support.wyoming import (
     wyoming,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 CHUNK = event("audio-chunk", MONO_16, SPEECH[:16_000].tobytes())
 

@@ -18,7 +18,7 @@ from auricle.errors import SetupError
 from auricle.server.http.client_address import TrustedProxies, client_address
 from tests.support.service import build, listening
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 @asynccontextmanager

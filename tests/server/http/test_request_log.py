@@ -5,7 +5,7 @@ from auricle.server.http.request_log import RequestLog, request_log
 from tests.support.service import InProcess
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 SECRET = "what somebody said"
 

@@ -13,7 +13,7 @@ from auricle.types import ANONYMOUS
 from tests.support.service import Live, live
 from tests.support.stream import SPEECH, call, pcm
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 WAV = {"content-type": "audio/wav"}
 CLIP = (Path(__file__).parents[3] / "testdata" / "fellow.wav").read_bytes()

@@ -31,7 +31,7 @@ from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
 from tests.support.web_socket import FakePeer, FakeWebSocket
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 PLAIN = StreamParameters(format=Wire.PCM16)
 RESENT = StreamParameters(format=Wire.PCM16, start_sample=16_000)

@@ -26,7 +26,7 @@ from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
 from tests.support.transcriber import READY
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 PLAIN = StreamParameters(format=Wire.PCM16)
 

@@ -15,7 +15,7 @@ from tests.support.live_sessions import Sessions, sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, echo, pcm
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 SAID = "what somebody said"
 PLAIN = StreamParameters(format=Wire.PCM16)

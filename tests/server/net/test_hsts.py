@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.service import live
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 HTTPS = {"x-forwarded-proto": "https"}
 

@@ -13,7 +13,7 @@ from auricle.server.net.lingering import DiscardedBody
 from auricle.server.net.uvicorn_overrides import http_connection
 from tests.support.service import Live, head, keys, live, read_answer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 JSON = "Content-Type: application/json"
 AUDIO = "Content-Type: audio/wav"

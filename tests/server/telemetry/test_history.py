@@ -20,7 +20,7 @@ from tests.support.poll import poll_until
 from tests.support.service import live
 from tests.support.transcriber import READY
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 START = 1_700_000_000.0
 CRASH = WorkerExit(START + 3, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))

@@ -21,7 +21,7 @@ from tests.support.decoder import FakeDecoder
 from tests.support.service import InProcess, in_process, keys, poll_until, speech_json
 from tests.support.transcriber import READY, FakeTranscriber
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 def scrape(service: InProcess) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

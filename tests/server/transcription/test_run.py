@@ -13,7 +13,7 @@ from auricle.server.uploads.params import Fields, check
 from auricle.types import ANONYMOUS
 from tests.support.service import CLIP, build
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 def test_a_deadline_that_has_passed_is_an_error() -> None:

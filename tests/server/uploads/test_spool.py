@@ -18,7 +18,7 @@ from auricle.server.uploads.spool import BUFFER_BYTES, SpoolDirectory
 from tests.support.command import LIMIT_S, ROOT, serving
 from tests.support.service import CLIP, WAV, poll_until
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 def files(parent: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from tests.support.service import CLIP, Live, head, keys, live, poll_until, read
 from tests.support.stream import call
 from tests.support.transcriber import FakeTranscriber
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 ALICE, BOB = ClientId("alice"), ClientId("bob")
 CLIP_BYTES = CLIP.path.read_bytes()

@@ -27,7 +27,7 @@ from tests.support.service import (
 )
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 FILE = CLIP.path.read_bytes()
 

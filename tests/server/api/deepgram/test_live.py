@@ -24,7 +24,7 @@ from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import LIMIT_S, PACKETS, SPEECH, Caller, call, pcm, silence
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 LINEAR: dict[str, Any] = {"encoding": "linear16", "sample_rate": 16_000, "punctuate": "true"}
 WAV = (Path(__file__).parents[4] / "testdata" / "fellow.wav").read_bytes()

@@ -23,7 +23,7 @@ from tests.support.service import (
 )
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 CLIP_BYTES = CLIP.path.read_bytes()
 

@@ -22,7 +22,7 @@ from auricle.types import JobKind
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import PACKETS, SPEECH, Caller, call, echo, framed, pcm
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 START: dict[str, Any] = {"format": "pcm16"}
 

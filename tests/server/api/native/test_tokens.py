@@ -7,7 +7,7 @@ from structlog.testing import LogCapture
 
 from tests.support.service import InProcess, in_process, keys
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 TOKEN, GRANT = "/v1/auth/token", "/v1/auth/grant"
 

@@ -45,7 +45,7 @@ from tests.support.service import (
 )
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 NOISE = np.random.default_rng(7).bytes(20_000)
 (PIECE,) = find_pieces(CLIP.pcm)

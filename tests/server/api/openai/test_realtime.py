@@ -21,7 +21,7 @@ from auricle.server.net.uvicorn_overrides.websocket import MAX_JSON_AUDIO_BYTES
 from tests.support.service import Live, keys, live, poll_until
 from tests.support.stream import SPEECH, Caller, call, pcm
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 TRANSCRIPTION = "conversation.item.input_audio_transcription"
 PCM_16K = {"format": {"type": "audio/pcm", "rate": 16_000}}

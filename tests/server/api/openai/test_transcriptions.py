@@ -33,7 +33,7 @@ from tests.support.service import (
 )
 from tests.support.transcriber import heard
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 CLIP_BYTES = CLIP.path.read_bytes()
 TRANSCRIPTIONS, TRANSLATIONS = "/v1/audio/transcriptions", "/v1/audio/translations"

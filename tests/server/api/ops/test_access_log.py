@@ -17,7 +17,7 @@ from tests.support.service import (
     read_answer,
 )
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture

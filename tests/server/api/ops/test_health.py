@@ -10,7 +10,7 @@ from auricle.transcriber import Counters, Stats, WorkerExit, WorkerState, Worker
 from tests.support.service import CLIP, WAV, InProcess, in_process, keys
 from tests.support.transcriber import READY
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 CRASH = WorkerExit(1_700_000_000.0, "SIGSEGV", None, "exited", ("engine.py:10 in decode",))
 EXIT = WorkerExit(1_700_000_000.0, None, 3, "start")

@@ -14,7 +14,7 @@ from auricle.server.api.ops.pages import pages_router
 from auricle.server.http.errors import EXCEPTION_HANDLERS
 from tests.support.service import InProcess
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 STYLE = "body{margin:0}"
 INDEX = f"<!doctype html><title>Captions</title><style>{STYLE}</style>"

@@ -20,7 +20,7 @@ from auricle.server.net.uvicorn_overrides.http_connection import (
 from auricle.server.net.uvicorn_overrides.server import uvicorn_config
 from tests.support.service import head, poll_until, read_answer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 
 LARGE_BYTES = 30_000_000  # more than the system buffers

@@ -27,7 +27,7 @@ from auricle.server.net.uvicorn_overrides.websocket import (
 )
 from tests.support.service import listening, poll_until, read_answer
 
-pytestmark = pytest.mark.unit
+pytestmark = pytest.mark.server
 
 Route = Callable[[WebSocket, Peer], Awaitable[None]]
 
