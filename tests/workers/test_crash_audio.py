@@ -23,7 +23,7 @@ from auricle.workers.decode.pool import DecodePool
 from auricle.workers.process.process import ProcessExit
 from tests.support.clips import CLIPS
 from tests.support.pool import worker_pool
-from tests.workers.conftest import ROOT, START_LIMIT_S
+from tests.support.worker_pool import ROOT, START_LIMIT_S
 
 pytestmark = pytest.mark.process
 

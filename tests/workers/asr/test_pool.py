@@ -31,7 +31,7 @@ from auricle.workers.process.messages import StartAsr
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
 from tests.support.scripted_engine import SECRET, answer
-from tests.workers.conftest import PoolFactory
+from tests.support.worker_pool import PoolFactory
 
 pytestmark = pytest.mark.process
 

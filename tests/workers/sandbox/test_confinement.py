@@ -32,7 +32,7 @@ from auricle.workers.sandbox.seccomp import ARCHITECTURES
 from tests.support.older_kernel import LANDLOCK, SECCOMP, interpreter
 from tests.support.poll import poll_until
 from tests.support.pool import worker_pool
-from tests.workers.conftest import ROOT, START_LIMIT_S
+from tests.support.worker_pool import ROOT, START_LIMIT_S
 
 pytestmark = [
     pytest.mark.process,

@@ -1,0 +1,40 @@
+"""``auricle doctor``: one line for each check, advice below it, and the exit code."""
+
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from auricle.cli.doctor import checks
+from auricle.cli.doctor.checks import Finding, Level
+from auricle.config.settings import Settings
+
+pytestmark = pytest.mark.unit
+
+Run = Callable[..., Result]
+
+
+def check_that_finds(finding: Finding) -> Callable[[Settings], Finding]:
+    return lambda settings: finding
+
+
+@pytest.mark.parametrize(
+    ("level", "exit_code"), [(Level.OK, 0), (Level.WARNING, 0), (Level.WRONG, 1)]
+)
+def test_only_errors_change_the_exit_code(
+    auricle: Run, monkeypatch: pytest.MonkeyPatch, level: Level, exit_code: int
+) -> None:
+    finding = Finding("disk", level, "a text", "an advice")
+    monkeypatch.setattr(checks, "CHECKS", [check_that_finds(finding)])
+    result = auricle("doctor")
+    assert result.exit_code == exit_code
+    first, second = result.stdout.splitlines()
+    assert first.split() == [level.value, "disk", "a", "text"]
+    assert second.strip() == "→ an advice"
+
+
+def test_the_gpu_is_checked_on_request_only(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "CHECKS", [])
+    monkeypatch.setattr(checks, "check_gpu", check_that_finds(Finding("gpu", Level.OK, "found")))
+    assert "gpu" not in auricle("doctor").stdout
+    assert "gpu" in auricle("doctor", "--gpu").stdout

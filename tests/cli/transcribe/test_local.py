@@ -1,0 +1,52 @@
+"""Files transcribed by local worker processes, with the real model."""
+
+from pathlib import Path
+
+import pytest
+
+from auricle.cli.transcribe.local import LocalRecogniser
+from auricle.cli.transcribe.recogniser import RecogniserRequest
+from auricle.config.settings import Settings
+from auricle.errors import AudioError, RequestError
+from auricle.types import Options
+from tests.support.clips import CLIPS, words
+from tests.support.model import bundled_model
+
+pytestmark = [pytest.mark.process, pytest.mark.model]
+
+CLIP = CLIPS["short.wav"]
+OPTIONS = Options("en")
+
+
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
+    values = {
+        "MODEL": str(bundled_model()),
+        "WORKERS": "1",
+        "DECODE_WORKERS": "1",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(f"AURICLE_{name}", value)
+    return Settings.load()
+
+
+async def test_a_file_is_transcribed_and_its_progress_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    progress: list[tuple[float, float]] = []
+    text = tmp_path / "no audio"
+    text.write_text("This is not audio.")
+    async with LocalRecogniser(settings(monkeypatch)) as recogniser:
+        result = await recogniser.recognise(
+            RecogniserRequest(CLIP.path, OPTIONS), lambda *step: progress.append(step)
+        )
+        with pytest.raises(RequestError, match="can't be read"):
+            await recogniser.recognise(
+                RecogniserRequest(tmp_path / "missing", OPTIONS), lambda *step: None
+            )
+        with pytest.raises((AudioError, RequestError)):
+            await recogniser.recognise(RecogniserRequest(text, OPTIONS), lambda *step: None)
+    assert words(result.transcript.text) == words(CLIP.text)
+    assert result.transcript.duration_samples == CLIP.samples
+    fraction, audio_s = progress[-1]
+    assert fraction == 1.0
+    assert audio_s == pytest.approx(CLIP.samples / 16_000)

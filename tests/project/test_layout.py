@@ -1,0 +1,102 @@
+"""``tests/`` mirrors ``src/``: each module with behaviour has tests at the same path.
+
+Tests of ``room/module.py`` are ``room/test_module.py``, ``room/test_module_FEATURE.py`` or files in
+the folder ``room/module/``; those of a whole room are ``room/test_room.py``. Tests of several rooms
+are in folders named by purpose.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.unit
+
+TESTS = Path(__file__).parents[1]
+SOURCE = TESTS.parent / "src/auricle"
+BY_PURPOSE = {
+    "accuracy": "the text of real speech",
+    "apis": "what holds in every wire API",
+    "bench": "the benchmarks",
+    "clients": "clients of others, run by `make test-clients`",
+    "conformance": "every transcriber in the same way",
+    "deploy": "the files of deploy/",
+    "fuzz": "the fuzz targets",
+    "project": "the repository itself",
+    "research": "measurements",
+    "resilience": "faults while everything runs",
+    "supply": "dependencies and licences",
+}
+TESTED_ELSEWHERE = {
+    "cluster/ray/router.py": "runs in processes of Ray only: tests/cluster/ray/test_up.py",
+}
+MAX_LINES = 550
+
+
+def modules() -> list[Path]:
+    return [path.relative_to(SOURCE) for path in sorted(SOURCE.rglob("*.py"))]
+
+
+def has_behaviour(module: Path) -> bool:
+    """Return whether a module has statements to run, besides declarations and protocols."""
+
+    def is_stub(body: list[ast.stmt]) -> bool:
+        rest = body[1:] if ast.get_docstring(ast.Module(body, [])) is not None else body
+        return all(isinstance(each, ast.Expr) for each in rest)  # ... or nothing
+
+    nodes = ast.walk(ast.parse((SOURCE / module).read_text(encoding="utf-8")))
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, functions) and not is_stub(node.body) for node in nodes)
+
+
+def tests_of(module: Path) -> list[Path]:
+    room, name = TESTS / module.parent, module.stem
+    return [
+        *room.glob(f"test_{name}.py"),
+        *room.glob(f"test_{name}_*.py"),
+        *(room / name).glob("test_*.py"),
+    ]
+
+
+def test_every_module_with_behaviour_has_tests_at_the_same_path() -> None:
+    missing = [
+        str(module)
+        for module in modules()
+        if module.name != "__init__.py"
+        and str(module) not in TESTED_ELSEWHERE
+        and has_behaviour(module)
+        and not tests_of(module)
+    ]
+    assert not missing, f"modules without tests: {missing}"
+
+
+def files_of_tests() -> Iterator[Path]:
+    return (path.relative_to(TESTS) for path in sorted(TESTS.rglob("test_*.py")))
+
+
+def is_mirrored(test: Path) -> bool:
+    room, name = SOURCE / test.parent, test.stem.removeprefix("test_")
+    if room.with_suffix(".py").exists():
+        return True
+    names = [name[:end] for end, char in enumerate(f"{name}_") if char == "_" and end]
+    return room.name in names or any(
+        (room / f"{each}.py").exists() or (room / each / "__init__.py").exists() for each in names
+    )
+
+
+def test_every_test_file_mirrors_a_module_or_is_in_a_folder_named_by_purpose() -> None:
+    stray = [
+        str(test)
+        for test in files_of_tests()
+        if test.parts[0] not in BY_PURPOSE and not is_mirrored(test)
+    ]
+    assert not stray, f"test files without a module: {stray}"
+
+
+def test_no_test_file_is_longer_than_the_limit() -> None:
+    def lines(test: Path) -> int:
+        return len((TESTS / test).read_text(encoding="utf-8").splitlines())
+
+    long = {str(test): lines(test) for test in files_of_tests() if lines(test) > MAX_LINES}
+    assert not long, f"split them by feature: {long}"

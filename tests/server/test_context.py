@@ -1,0 +1,56 @@
+"""Parts of the application, and requests that are registered while in progress."""
+
+from pathlib import Path
+
+import anyio
+import pytest
+
+from auricle.errors import Draining
+from tests.support.service import build
+
+pytestmark = pytest.mark.server
+
+
+async def test_resources_exist_only_while_the_application_runs(tmp_path: Path) -> None:
+    state = build(tmp_path).state
+    with pytest.raises(AssertionError, match="not running"):
+        _ = state.running
+    assert not state.is_spool_failing
+    async with state.run():
+        assert state.running.spool.path.is_dir()
+        assert state.chunk_slots.width > 0
+    with pytest.raises(AssertionError, match="not running"):
+        _ = state.running
+
+
+async def test_background_tasks_end_with_the_application(tmp_path: Path) -> None:
+    state, began, ended = build(tmp_path).state, anyio.Event(), anyio.Event()
+
+    async def work() -> None:
+        began.set()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    state.background_tasks.append(work)
+    async with state.run():
+        await began.wait()
+    assert ended.is_set()
+
+
+async def test_requests_in_progress_can_be_ended(tmp_path: Path) -> None:
+    state = build(tmp_path).state
+    with state.request_scope() as scope:
+        state.end_requests()
+        await anyio.sleep_forever()
+    assert scope.cancelled_caught
+    assert not state.requests
+
+
+async def test_after_draining_new_work_is_refused(tmp_path: Path) -> None:
+    state = build(tmp_path).state
+    state.check_serving()
+    state.drain()
+    with pytest.raises(Draining):
+        state.check_serving()

@@ -1,0 +1,68 @@
+"""Response bodies of the native API."""
+
+import json
+
+import pytest
+
+from auricle.server.transcription.results import gap_fields, json_response, transcript_body
+from auricle.types import Gap, Segment, Timing, Transcript, Word
+
+pytestmark = pytest.mark.unit
+
+WORD = Word(800, 1600, " Hello", 0.123456)
+SEGMENT = Segment(0, 16_000, " Hello", (WORD,), language="en")
+TRANSCRIPT = Transcript(
+    "Hello", "en", 0.987654, 24_000, (SEGMENT,), Timing(1.23456, 2.0, 3.0, 4.0), attempts=2
+)
+
+
+def test_times_are_seconds_and_figures_are_rounded() -> None:
+    body = transcript_body("job", "trace", TRANSCRIPT)
+    assert body == {
+        "job_id": "job",
+        "trace_id": "trace",
+        "text": "Hello",
+        "language": "en",
+        "language_probability": 0.9877,
+        "duration_ms": 1500,
+        "segments": [
+            {
+                "start": 0.0,
+                "end": 1.0,
+                "text": " Hello",
+                "language": "en",
+                "words": [{"start": 0.05, "end": 0.1, "word": " Hello", "probability": 0.1235}],
+            }
+        ],
+        "timing_ms": {"decode": 1.235, "queue": 2.0, "ipc": 3.0, "asr": 4.0},
+        "attempts": 2,
+        "error": None,
+    }
+
+
+def test_gaps_are_an_error_with_their_places() -> None:
+    gaps = (Gap(16_000, 32_000, "bad_audio"), Gap(48_000, 64_000, "poison_job"))
+    error = transcript_body("job", "trace", TRANSCRIPT, gaps)["error"]
+    assert isinstance(error, dict)
+    assert (error["code"], error["retryable"]) == ("bad_audio", False)
+    assert error["gaps"] == gap_fields(gaps)
+    assert [(gap["start"], gap["end"]) for gap in gap_fields(gaps)] == [(1.0, 2.0), (3.0, 4.0)]
+
+
+def test_warnings_are_listed_only_if_there_are_any() -> None:
+    assert "warnings" not in transcript_body("job", "trace", TRANSCRIPT)
+    body = transcript_body("job", "trace", TRANSCRIPT, warnings=("An option has no effect.",))
+    assert body["warnings"] == ("An option has no effect.",)
+
+
+def test_an_improbable_language_is_a_warning() -> None:
+    doubtful = Transcript("Hello", "en", 0.001, 16_000)
+    warnings = transcript_body("job", "trace", doubtful)["warnings"]
+    assert "English" in str(warnings)
+
+
+def test_a_response_is_json_with_its_status() -> None:
+    response = json_response({"a": 1}, 202, {"location": "/jobs/1"})
+    assert (response.status_code, response.headers["location"]) == (202, "/jobs/1")
+    assert response.media_type == "application/json"
+    assert json.loads(bytes(response.body)) == {"a": 1}

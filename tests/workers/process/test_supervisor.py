@@ -1,0 +1,171 @@
+"""The supervisor with real child processes, and a delegate that counts what they answer."""
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import pytest
+
+from auricle.config.environment import worker_environment
+from auricle.config.settings import WorkerSettings
+from auricle.errors import WorkerError
+from auricle.workers.process.messages import CloseStream, Message, Ready, Stop, ToParent
+from auricle.workers.process.process import ProcessExit
+from auricle.workers.process.supervisor import Assignment, WorkerSupervisor
+from tests.support.poll import poll_until
+
+pytestmark = pytest.mark.process
+
+CHILD = """
+import os, sys
+from auricle.workers.process.messages import LENGTH, Ready, StartFailed, pack
+
+def read():
+    (length,) = LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))
+    return sys.stdin.buffer.read(length)
+
+def write(message):
+    sys.stdout.buffer.write(pack(message))
+    sys.stdout.buffer.flush()
+
+if b"fail" in read():
+    write(StartFailed("The model is missing."))
+    sys.exit(1)
+write(Ready(os.getpid(), "model", 1, 1))
+while b"Stop" not in (message := read()):
+    if b"exit" in message:
+        os._exit(7)
+    write(Ready(os.getpid(), "answer", 1, 1))
+"""
+
+
+@dataclass
+class Delegate:
+    """Assigns each message of ``work`` once, to any idle worker."""
+
+    work: list[str] = field(default_factory=list)
+    start: str = "start"
+    rejects: bool = False
+    answers: list[str] = field(default_factory=list)
+    deaths: list[tuple[str, int | None]] = field(default_factory=list)
+    ready: int = 0
+
+    def program(self) -> Sequence[str]:
+        return ("child_under_test",)
+
+    def start_message(self, slot: int) -> Message:
+        return CloseStream(self.start)
+
+    def workers_changed(self, ready: int) -> None:
+        self.ready = ready
+
+    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+        assert message.model == "model"
+
+    def next_assignment(self, worker: str, now: float) -> Assignment | None:
+        if not self.work:
+            return None
+        return Assignment(CloseStream(self.work.pop(0)), 10_000, budget_s=600.0)
+
+    def received(self, worker: str, message: ToParent, now: float) -> None:
+        if self.rejects:
+            raise WorkerError("unexpected")
+        self.answers.append(worker)
+
+    def died(self, worker: str, exit: ProcessExit, reason: str, now: float) -> None:
+        self.deaths.append((reason, exit.code))
+
+    def poll(self, now: float) -> float:
+        return math.inf
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "child_under_test.py").write_text(CHILD)
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    return tmp_path
+
+
+@asynccontextmanager
+async def supervised(
+    delegate: Delegate, size: int = 1, **settings: float
+) -> AsyncIterator[WorkerSupervisor]:
+    values = {"backoff_first_s": 0.05, "start_budget_s": 60.0} | settings
+    supervisor = WorkerSupervisor(
+        "worker", size, WorkerSettings.model_validate(values), worker_environment(1), delegate
+    )
+    task = asyncio.create_task(supervisor.run())
+    try:
+        yield supervisor
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_idle_workers_get_work_and_all_are_stopped_in_the_end(folder: Path) -> None:
+    delegate = Delegate()
+    async with supervised(delegate, size=2) as supervisor:
+        await poll_until(lambda: delegate.ready == supervisor.ready == 2)
+        pids = [worker.pid for worker in supervisor.stats()]
+        delegate.work += ["one", "two", "three"]
+        supervisor.wake()
+        await poll_until(lambda: len(delegate.answers) == 3)
+        await poll_until(lambda: sum(worker.jobs_done for worker in supervisor.stats()) == 3)
+        assert supervisor.has_worked_since(0.0)
+        assert not supervisor.has_worked_since(math.inf)
+        assert supervisor.start_estimate_s > 0
+    assert not any(psutil.pid_exists(pid) for pid in pids if pid is not None)
+    assert delegate.deaths == [("stopped", 0), ("stopped", 0)]
+
+
+async def test_a_worker_that_exits_is_started_again(folder: Path) -> None:
+    delegate = Delegate(work=["exit"])
+    async with supervised(delegate) as supervisor:
+        await poll_until(lambda: supervisor.stats()[0].restarts == 1 and delegate.ready == 1)
+        (worker,) = supervisor.stats()
+        assert worker.last_exit is not None
+        assert (worker.last_exit.reason, worker.last_exit.code) == ("exited", 7)
+        assert delegate.deaths == [("exited", 7)]
+
+
+async def test_an_answer_that_the_delegate_rejects_ends_its_worker(folder: Path) -> None:
+    delegate = Delegate(work=["one"], rejects=True)
+    async with supervised(delegate):
+        await poll_until(lambda: bool(delegate.deaths))
+        assert delegate.deaths[0][0] == "protocol"
+        await poll_until(lambda: delegate.ready == 1)
+
+
+async def test_the_reason_of_a_failed_start_is_kept(folder: Path) -> None:
+    delegate = Delegate(start="fail")
+    async with supervised(delegate) as supervisor:
+        await poll_until(lambda: bool(delegate.deaths))
+        assert supervisor.start_error == "The model is missing."
+        assert delegate.deaths[0] == ("start", 1)
+        delegate.start = "start"
+        await poll_until(lambda: delegate.ready == 1)
+        assert supervisor.start_error is None
+
+
+async def test_a_worker_is_replaced_after_its_jobs(folder: Path) -> None:
+    delegate = Delegate(work=["one"])
+    async with supervised(delegate, worker_max_jobs=1) as supervisor:
+        await poll_until(lambda: supervisor.replaced == 1)
+        await poll_until(lambda: ("replaced", 0) in delegate.deaths)
+        assert [worker.id for worker in supervisor.stats()] == ["worker-2"]
+
+
+async def test_messages_go_only_to_a_worker_that_runs(folder: Path) -> None:
+    delegate = Delegate()
+    async with supervised(delegate) as supervisor:
+        supervisor.tell("worker-9", Stop())
+        await poll_until(lambda: delegate.ready == 1)
+        assert supervisor.idle_since("worker-1") > 0
+        supervisor.tell("worker-1", Stop())
+        await poll_until(lambda: delegate.deaths == [("exited", 0)])
