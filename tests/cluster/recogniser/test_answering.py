@@ -13,7 +13,6 @@ from auricle.cluster.wire.messages import (
     Beat,
     Done,
     Failed,
-    ReceivedJob,
     pack_job,
     parse_job,
 )
@@ -23,7 +22,7 @@ from auricle.types import Job, JobId, Transcript
 pytestmark = pytest.mark.unit
 
 JOB = Job(JobId("a"), np.ones(1600, np.int16))
-RECEIVED = parse_job(pack_job(JOB, attempt=1, max_wait_s=None))
+RECEIVED = parse_job(pack_job(JOB, max_wait_s=None))
 
 
 def frame_of(data: bytes) -> AnswerFrame:
@@ -35,8 +34,8 @@ def frame_of(data: bytes) -> AnswerFrame:
 
 
 async def test_a_beat_comes_before_the_result() -> None:
-    async def transcribe(received: ReceivedJob) -> Transcript:
-        assert received.job.id == "a"
+    async def transcribe(job: Job) -> Transcript:
+        assert job.id == "a"
         return Transcript("hello", "en", 1.0, 1600)
 
     beat, done = [frame_of(data) async for data in answer(transcribe, RECEIVED)]
@@ -45,7 +44,7 @@ async def test_a_beat_comes_before_the_result() -> None:
 
 
 async def test_an_expected_error_is_a_frame() -> None:
-    async def transcribe(received: ReceivedJob) -> Transcript:
+    async def transcribe(job: Job) -> Transcript:
         raise AudioError("Broken.")
 
     _, failed = [frame_of(data) async for data in answer(transcribe, RECEIVED)]
@@ -54,7 +53,7 @@ async def test_an_expected_error_is_a_frame() -> None:
 
 
 async def test_a_bug_ends_the_answer_without_a_result() -> None:
-    async def transcribe(received: ReceivedJob) -> Transcript:
+    async def transcribe(job: Job) -> Transcript:
         raise ValueError("a bug")
 
     frames = answer(transcribe, RECEIVED)
@@ -66,7 +65,7 @@ async def test_a_bug_ends_the_answer_without_a_result() -> None:
 async def test_a_closed_answer_cancels_its_job() -> None:
     cancelled = anyio.Event()
 
-    async def transcribe(received: ReceivedJob) -> Transcript:
+    async def transcribe(job: Job) -> Transcript:
         try:
             await asyncio.sleep(3600)
         except asyncio.CancelledError:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.process
 def packed() -> bytes:
     pcm = np.random.default_rng(1).integers(-9000, 9000, 16_000, np.int16)
     job = Job(JobId("a"), pcm, Options("en"))
-    return pack_job(job, attempt=1, max_wait_s=None)
+    return pack_job(job, max_wait_s=None)
 
 
 async def frames_of(backend: PoolBackend, body: bytes) -> list[AnswerFrame]:

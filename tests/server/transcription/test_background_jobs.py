@@ -9,7 +9,7 @@ import anyio
 import pytest
 
 from auricle.errors import AudioError
-from auricle.server.transcription.background_jobs import lose_jobs, start_job
+from auricle.server.transcription.background_jobs import lose_jobs, register_job, start_job
 from auricle.server.uploads.job_store import JobRecord, JobState
 from auricle.server.uploads.params import Fields, check
 from auricle.types import ANONYMOUS, Source
@@ -29,7 +29,10 @@ def start(service: Service, folder: Path, name: str = "job") -> JobRecord:
     path = folder / "upload"
     path.write_bytes(bytes(32_000))
     ask = check(Fields(job_id=name))
-    return start_job(service.state, ANONYMOUS, ask, Source(str(path)), contextlib.AsyncExitStack())
+    held = contextlib.AsyncExitStack()
+    record = register_job(service.state, ANONYMOUS, ask, held)
+    start_job(service.state, record, ask, Source(str(path)), held)
+    return record
 
 
 async def test_a_job_ends_with_its_transcript(tmp_path: Path) -> None:

@@ -1,0 +1,30 @@
+"""The migrations of both databases have the same statements, in each one's types."""
+
+import sqlite3
+
+import pytest
+
+from auricle.ledger.schema import POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS
+
+pytestmark = pytest.mark.unit
+
+
+def test_both_databases_have_the_same_migrations() -> None:
+    assert [len(statements) for statements in SQLITE_MIGRATIONS] == [
+        len(statements) for statements in POSTGRES_MIGRATIONS
+    ]
+
+
+def test_no_type_is_left_open() -> None:
+    for migrations in (SQLITE_MIGRATIONS, POSTGRES_MIGRATIONS):
+        assert not any("{" in statement for part in migrations for statement in part)
+
+
+def test_sqlite_accepts_the_migrations_in_order() -> None:
+    database = sqlite3.connect(":memory:")
+    for statements in SQLITE_MIGRATIONS:
+        for statement in statements:
+            database.execute(statement)
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    assert {"jobs", "chunks", "deliveries"} <= {name for (name,) in tables}
+    database.close()
