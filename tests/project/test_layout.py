@@ -50,7 +50,7 @@ def has_behaviour(module: Path) -> bool:
     return any(isinstance(node, functions) and not is_stub(node.body) for node in nodes)
 
 
-def tests_of(module: Path) -> list[Path]:
+def find_tests(module: Path) -> list[Path]:
     room, name = TESTS / module.parent, module.stem
     return [
         *room.glob(f"test_{name}.py"),
@@ -66,7 +66,7 @@ def test_every_module_with_behaviour_has_tests_at_the_same_path() -> None:
         if module.name != "__init__.py"
         and str(module) not in TESTED_ELSEWHERE
         and has_behaviour(module)
-        and not tests_of(module)
+        and not find_tests(module)
     ]
     assert not missing, f"modules without tests: {missing}"
 
