@@ -12,7 +12,7 @@ from auricle.cluster.wire.messages import (
     AnswerReader,
     Beat,
     Done,
-    Failed,
+    ErrorFrame,
     pack_job,
     parse_job,
 )
@@ -48,8 +48,8 @@ async def test_an_expected_error_is_a_frame() -> None:
         raise AudioError("Broken.")
 
     _, failed = [frame_of(data) async for data in answer(transcribe, RECEIVED)]
-    assert isinstance(failed, Failed)
-    assert failed.code == "bad_audio"
+    assert isinstance(failed, ErrorFrame)
+    assert failed.error.code == "bad_audio"
 
 
 async def test_a_bug_ends_the_answer_without_a_result() -> None:

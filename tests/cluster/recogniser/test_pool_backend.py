@@ -9,7 +9,7 @@ from auricle.cluster.wire.messages import (
     AnswerReader,
     Beat,
     Done,
-    Failed,
+    ErrorFrame,
     JobHead,
     pack_job,
     parse_head,
@@ -31,7 +31,7 @@ async def frames_of(backend: PoolBackend, body: bytes) -> list[AnswerFrame]:
     reader, frames = AnswerReader(), list[AnswerFrame]()
     async for data in backend.answer(body, head_of(body)):
         reader.receive_data(data)
-        while not (frames and isinstance(frames[-1], Done | Failed)):
+        while not (frames and isinstance(frames[-1], Done | ErrorFrame)):
             if (frame := reader.next_frame()) is None:
                 break
             frames.append(frame)
@@ -48,7 +48,7 @@ async def test_a_job_runs_in_the_pool(open_pool: PoolFactory) -> None:
         *beats, done = await frames_of(backend, packed())
         assert {type(beat) for beat in beats} == {Beat}
         assert isinstance(done, Done)
-        assert pool.stats().done == 1
+        assert pool.stats().jobs.done == 1
         capacity = await backend.capacity()
         assert capacity.id == "here"
 

@@ -14,7 +14,7 @@ import pytest
 from auricle.config.environment import worker_environment
 from auricle.config.settings import WorkerSettings
 from auricle.errors import WorkerError
-from auricle.workers.process.messages import CloseStream, Message, Ready, Stop, ToParent
+from auricle.workers.process.messages import CloseStream, Message, StopWorker, ToParent, WorkerReady
 from auricle.workers.process.process import ProcessExit
 from auricle.workers.process.supervisor import Assignment, WorkerSupervisor
 from tests.support.poll import poll_until
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.process
 
 CHILD = """
 import os, sys
-from auricle.workers.process.messages import LENGTH, Ready, StartFailed, pack
+from auricle.workers.process.messages import LENGTH, WorkerReady, StartFailed, pack
 
 def read():
     (length,) = LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))
@@ -36,11 +36,11 @@ def write(message):
 if b"fail" in read():
     write(StartFailed("The model is missing."))
     sys.exit(1)
-write(Ready(os.getpid(), "model", 1, 1))
-while b"Stop" not in (message := read()):
+write(WorkerReady(os.getpid(), "model", 1, 1))
+while b"StopWorker" not in (message := read()):
     if b"exit" in message:
         os._exit(7)
-    write(Ready(os.getpid(), "answer", 1, 1))
+    write(WorkerReady(os.getpid(), "answer", 1, 1))
 """
 
 
@@ -64,7 +64,7 @@ class Delegate:
     def workers_changed(self, ready: int) -> None:
         self.ready = ready
 
-    def became_ready(self, worker: str, message: Ready, now: float) -> None:
+    def became_ready(self, worker: str, message: WorkerReady, now: float) -> None:
         assert message.model == "model"
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
@@ -164,8 +164,8 @@ async def test_a_worker_is_replaced_after_its_jobs(folder: Path) -> None:
 async def test_messages_go_only_to_a_worker_that_runs(folder: Path) -> None:
     delegate = Delegate()
     async with supervised(delegate) as supervisor:
-        supervisor.tell("worker-9", Stop())
+        supervisor.tell("worker-9", StopWorker())
         await poll_until(lambda: delegate.ready == 1)
         assert supervisor.idle_since("worker-1") > 0
-        supervisor.tell("worker-1", Stop())
+        supervisor.tell("worker-1", StopWorker())
         await poll_until(lambda: delegate.deaths == [("exited", 0)])
