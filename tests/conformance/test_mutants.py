@@ -16,8 +16,8 @@ from auricle.cluster.wire.messages import RemoteError
 from auricle.errors import AudioError, AuricleError, Overloaded, PoisonJob, WorkerError
 from auricle.types import Job, Transcript
 from auricle.workers.asr.backlog import Ticket
-from tests.conformance import test_transcriber as suite
 from tests.conformance.remote import Make, remote_maker
+from tests.conformance.transcriber import test_closing, test_losses, test_queue, test_results
 
 pytestmark = [pytest.mark.process, pytest.mark.slow]
 
@@ -46,7 +46,7 @@ def maps(wrong: Callable[[AuricleError], Exception]) -> Breaks:
 
 def never_silent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(node, "SILENCE_S", 3600.0)
-    patch.setattr(suite, "HANG_LIMIT_S", 10.0)
+    patch.setattr(test_losses, "HANG_LIMIT_S", 3.0)
 
 
 def keeps_no_room(patch: pytest.MonkeyPatch) -> None:
@@ -79,40 +79,40 @@ class Faithless(RemoteTranscriber):
 
 
 MUTANTS = {
-    "no retry": Mutant(suite.test_the_loss_of_a_part_is_invisible, losses(1)),
-    "two retries": Mutant(suite.test_what_loses_everything_it_runs_on_is_given_up, losses(3)),
+    "no retry": Mutant(test_losses.test_the_loss_of_a_part_is_invisible, losses(1)),
+    "two retries": Mutant(test_losses.test_what_loses_everything_it_runs_on_is_given_up, losses(3)),
     "no silence deadline": Mutant(
-        suite.test_a_part_that_stands_still_is_given_up_in_time, never_silent
+        test_losses.test_a_part_that_stands_still_is_given_up_in_time, never_silent
     ),
     "poison asked again": Mutant(
-        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
         maps(lambda error: RecogniserLost("judged") if isinstance(error, PoisonJob) else error),
     ),
     "bad audio asked again": Mutant(
-        suite.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
+        test_results.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
         maps(lambda error: RecogniserLost("judged") if isinstance(error, AudioError) else error),
     ),
     "poison forgotten": Mutant(
-        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it, forgets_poison
+        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it, forgets_poison
     ),
     "poison told as a dead worker": Mutant(
-        suite.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
         maps(lambda error: WorkerError("x") if isinstance(error, PoisonJob) else error),
     ),
     "overload told as a dead worker": Mutant(
-        suite.test_overload_splits_into_answers_and_refusals_with_a_time,
+        test_queue.test_overload_splits_into_answers_and_refusals_with_a_time,
         maps(lambda error: WorkerError("x") if isinstance(error, Overloaded) else error),
     ),
     "bad audio told as a dead worker": Mutant(
-        suite.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
+        test_results.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
         maps(lambda error: WorkerError("x") if isinstance(error, AudioError) else error),
     ),
     "room not kept": Mutant(
-        suite.test_a_reservation_is_worth_its_room_when_all_else_is_full, keeps_no_room
+        test_queue.test_a_reservation_is_worth_its_room_when_all_else_is_full, keeps_no_room
     ),
-    "cancelled jobs go on": Mutant(suite.test_a_cancelled_job_is_not_run, make=Stubborn),
+    "cancelled jobs go on": Mutant(test_queue.test_a_cancelled_job_is_not_run, make=Stubborn),
     "no drain": Mutant(
-        suite.test_closing_finishes_what_was_accepted_and_takes_nothing_new, make=Faithless
+        test_closing.test_closing_finishes_what_was_accepted_and_takes_nothing_new, make=Faithless
     ),
 }
 

@@ -12,7 +12,7 @@ from auricle.config.settings import QueueSettings, RemoteEngineSettings
 from auricle.errors import Overloaded, PoisonJob
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
-from tests.conformance.test_transcriber import Notes, as_a_client, blocked, job, waiting
+from tests.conformance.transcriber.helpers import Notes, as_a_client, blocked, job, waiting
 from tests.support.scripted_engine import answer
 
 pytestmark = pytest.mark.process

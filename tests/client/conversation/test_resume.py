@@ -1,242 +1,28 @@
-"""Conversations without I/O: events in, messages out."""
+"""Resumed and new sessions after a lost connection."""
 
-from collections.abc import Iterator
-from struct import unpack_from
-
-import msgspec
-import numpy as np
 import pytest
 
-from auricle.client.conversation import (
-    MESSAGE_FRAMES,
-    OFFSET,
-    UNMARKED_SAMPLES,
-    CatchingUp,
-    Connected,
-    Conversation,
-    State,
+from auricle.client.conversation import CatchingUp, Connected, State
+from auricle.client.kept_audio import LEAD_IN_SAMPLES
+from auricle.commands import Ack, Stop
+from auricle.events import AudioProgress, Final, Partial, Ready, Warned, WarningCode, Wire
+from auricle.protocol.native.stream import Resume, Start, decode_command, parse_query
+from auricle.types import Gap
+from tests.client.conversation.helpers import (
+    CLOSED,
+    SECOND,
+    commands,
+    final,
+    forgotten,
+    in_pcm,
+    messages,
+    opened,
+    ready,
+    spans,
+    speech,
 )
-from auricle.client.kept_audio import FRAME_SAMPLES, LEAD_IN_SAMPLES
-from auricle.commands import Ack, Configure, Finalize, Stop, StreamParameters
-from auricle.events import (
-    AudioProgress,
-    Closed,
-    Failed,
-    Final,
-    Partial,
-    Ready,
-    SpeechStarted,
-    SwitchFormat,
-    Warned,
-    WarningCode,
-    Wire,
-)
-from auricle.protocol.framing import PacketFramer
-from auricle.protocol.native.stream import Command, Resume, Start, decode_command, parse_query
-from auricle.types import SAMPLE_RATE_HZ, Gap, OpusPacket, Pcm16
 
 pytestmark = pytest.mark.unit
-
-SECOND = SAMPLE_RATE_HZ
-CLOSED = Closed("stop", 0, 0, 0, 0)
-
-
-def speech(seconds: float) -> Pcm16:
-    return np.zeros(int(seconds * SECOND), np.int16)
-
-
-def ready(
-    received: int = 0, *, safe: int | None = None, resumed: bool = False, name: str = "A"
-) -> Ready:
-    safe = received if safe is None else safe
-    return Ready(name, f"secret of {name}", resumed, True, received, safe)
-
-
-def final(id: int, start: int, end: int, utterance: int | None = None) -> Final:
-    number = id if utterance is None else utterance
-    return Final(id, number, f"{start}-{end}", start, end, "en", None, 1.0, False)
-
-
-def in_pcm(**asked: object) -> Conversation:
-    return Conversation(StreamParameters(**asked), None)  # type: ignore[arg-type]  # fields by name
-
-
-def opened(**asked: object) -> Conversation:
-    """Return a conversation in PCM with its first session open."""
-    talk = in_pcm(**asked)
-    talk.connected()
-    talk.receive_event(ready(talk.safe_sample))
-    return talk
-
-
-def messages(talk: Conversation) -> Iterator[Command | tuple[int, int]]:
-    """Yield all messages to send: commands, and the start and end of PCM."""
-    while (message := talk.next_message()) is not None:
-        if isinstance(message, str):
-            yield decode_command(message)
-        else:
-            (at,) = unpack_from("<Q", message)
-            yield at, at + (len(message) - OFFSET.size) // 2
-
-
-def spans(talk: Conversation) -> list[tuple[int, int]]:
-    return [message for message in messages(talk) if isinstance(message, tuple)]
-
-
-def commands(talk: Conversation) -> list[Command]:
-    return [message for message in messages(talk) if not isinstance(message, tuple)]
-
-
-# The first session.
-
-
-def test_it_begins_with_what_is_asked() -> None:
-    talk = in_pcm(language="de", endpoint_ms=300, prompt="Of birds.")
-    assert talk.query() == {}
-    start = decode_command(talk.connected())
-    assert isinstance(start, Start)
-    assert (start.language, start.endpoint_ms, start.prompt) == ("de", 300, "Of birds.")
-    assert (start.format, start.sample_rate, start.seq) == (Wire.PCM16, SAMPLE_RATE_HZ, True)
-
-
-def test_nothing_is_sent_before_the_server_is_ready() -> None:
-    talk = in_pcm()
-    talk.receive_pcm(speech(1))
-    talk.finalize()
-    talk.connected()
-    assert talk.is_waiting
-    assert list(messages(talk)) == []
-    assert talk.receive_event(ready()) == [Connected(False)]
-    assert spans(talk) == [(0, SECOND)]
-
-
-def test_a_backlog_goes_out_in_messages_of_a_second() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(2.5))
-    step = MESSAGE_FRAMES * FRAME_SAMPLES
-    assert spans(talk) == [(0, step), (step, 2 * step), (2 * step, 2 * step + 8000)]
-
-
-def test_opus_packets_are_framed_and_numbered() -> None:
-    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(bytes([pcm[0] % 256])))
-    talk.connected()
-    talk.receive_event(ready())
-    talk.receive_pcm(np.repeat(np.arange(7, 10, dtype=np.int16), FRAME_SAMPLES))
-    message = talk.next_message()
-    assert isinstance(message, bytes)
-    framer = PacketFramer(with_seq=True)
-    framer.receive_data(message)
-    found = [framer.next_numbered_packet() for _ in range(3)]
-    assert [(one.packet, one.seq) for one in found if one] == [
-        (b"\x07", 0),
-        (b"\x08", 1),
-        (b"\t", 2),
-    ]
-
-
-def test_what_the_server_tells_is_passed_on() -> None:
-    talk = opened()
-    for event in (SpeechStarted(5), Warned(WarningCode.SLOW, "Slow."), Failed("x", "No.", False)):
-        assert talk.receive_event(event) == [event]
-
-
-def test_marks_are_not_the_applications_business() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(3))
-    list(messages(talk))
-    assert talk.receive_event(AudioProgress(2 * SECOND, SECOND)) == []
-    assert (talk.received_sample, talk.safe_sample) == (2 * SECOND, SECOND)
-
-
-def test_a_server_may_not_call_safe_what_was_not_sent() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(3))
-    talk.receive_event(AudioProgress(0, 10 * SECOND))
-    assert talk.safe_sample == 0
-    assert spans(talk)[0][0] == 0
-
-
-def test_each_final_is_acknowledged_before_more_is_said() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(1))
-    assert talk.receive_event(final(1, 0, 100)) == [final(1, 0, 100)]
-    assert next(messages(talk)) == Ack(1)
-
-
-def test_a_server_that_owes_marks_is_waited_for() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(UNMARKED_SAMPLES / SECOND))
-    list(messages(talk))
-    assert not talk.is_waiting
-    talk.receive_pcm(speech(0.02))
-    list(messages(talk))
-    assert talk.is_waiting
-    talk.receive_event(AudioProgress(UNMARKED_SAMPLES, 0))
-    assert not talk.is_waiting
-
-
-# The end.
-
-
-def test_stop_follows_the_last_audio_and_is_said_once() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(0.5))
-    talk.finish()
-    talk.finish()
-    assert list(messages(talk)) == [(0, 8000), Stop()]
-    assert talk.is_waiting
-    assert talk.receive_event(CLOSED) == [CLOSED]
-    assert talk.state is State.OVER
-
-
-def test_nothing_is_acknowledged_after_stop() -> None:
-    talk = opened()
-    talk.finish()
-    list(messages(talk))
-    assert talk.receive_event(final(1, 0, 1))
-    assert list(messages(talk)) == []
-
-
-def test_a_session_that_the_server_ends_early_is_followed_by_another() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(1))
-    list(messages(talk))
-    assert talk.receive_event(CLOSED) == []
-    assert talk.state is State.WAITING
-    talk.disconnected()
-    assert isinstance(decode_command(talk.connected()), Start)
-
-
-# Finals on request of the application.
-
-
-def test_finalize_is_said_at_its_place() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(0.5))
-    talk.finalize()
-    talk.finalize()
-    talk.receive_pcm(speech(0.5))
-    assert list(messages(talk)) == [(0, 8000), Finalize(), (8000, 16_000)]
-
-
-def test_finalize_is_said_again_at_its_place_until_its_final_is_there() -> None:
-    talk = opened()
-    talk.receive_pcm(speech(0.5))
-    talk.finalize()
-    talk.receive_pcm(speech(0.5))
-    list(messages(talk))
-    talk.disconnected()
-    talk.connected()
-    talk.receive_event(ready(4800, resumed=True))
-    assert list(messages(talk)) == [(4800, 8000), Finalize(), (8000, 16_000)]
-    talk.receive_event(final(1, 0, 8000))
-    talk.disconnected()
-    talk.connected()
-    talk.receive_event(ready(16_000, resumed=True))
-    assert Finalize() not in commands(talk)
-
-
-# Resuming.
 
 
 def test_it_comes_back_with_what_proves_the_session_and_what_it_has() -> None:
@@ -277,15 +63,6 @@ def test_a_final_that_comes_again_is_passed_on_once() -> None:
     talk.receive_event(ready(SECOND, resumed=True))
     assert talk.receive_event(first) == []
     assert talk.receive_event(final(2, SECOND, 2 * SECOND)) == [final(2, SECOND, 2 * SECOND)]
-
-
-def forgotten(talk: Conversation, received: int) -> list[object]:
-    """Reconnect to a server without the session, which starts where requested."""
-    talk.disconnected()
-    talk.query()
-    talk.connected()
-    asked = talk.audio.safe_sample
-    return list(talk.receive_event(ready(received, safe=asked, name="B")))
 
 
 def test_a_new_session_hears_again_what_is_not_safe_and_the_time_to_tune_in() -> None:
@@ -507,61 +284,3 @@ def test_stop_is_said_again_to_a_server_that_may_not_have_heard_it() -> None:
     talk.connected()
     talk.receive_event(ready(SECOND, resumed=True))
     assert list(messages(talk)) == [Stop()]
-
-
-# Configuration changes.
-
-
-def test_a_change_is_told_at_once_and_again_after_a_return() -> None:
-    talk = opened()
-    talk.configure(Configure(language="fr"))
-    [told] = commands(talk)
-    assert isinstance(told, Configure)
-    assert (told.language, told.endpoint_ms, told.format) == ("fr", msgspec.UNSET, Wire.PCM16)
-    talk.disconnected()
-    talk.connected()
-    talk.receive_event(ready(0, resumed=True))
-    assert commands(talk) == [told]
-
-
-def test_a_change_holds_for_a_new_session_too() -> None:
-    talk = opened(language="en")
-    talk.receive_pcm(speech(1))
-    list(messages(talk))
-    talk.configure(Configure(language=None, endpoint_ms=900))
-    forgotten(talk, 0)
-    assert parse_query(talk.query()).endpoint_ms == 900
-    assert "language" not in talk.query()
-
-
-def test_the_format_is_not_the_applications_to_change() -> None:
-    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
-    talk.connected()
-    talk.receive_event(ready())
-    talk.configure(Configure(format=Wire.OGG, sample_rate=48_000, language="fr"))
-    [told] = commands(talk)
-    assert isinstance(told, Configure)
-    assert (told.format, told.sample_rate) == (msgspec.UNSET, msgspec.UNSET)
-    assert parse_query(talk.query()).format is Wire.OPUS
-
-
-def test_pcm_follows_once_the_server_asks_for_it() -> None:
-    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
-    talk.connected()
-    talk.receive_event(ready())
-    talk.receive_pcm(speech(0.04))
-    assert talk.next_message() == b"\x01\x00x\x00\x00\x00\x00\x01\x00x\x01\x00\x00\x00"
-    assert talk.receive_event(SwitchFormat(Wire.PCM16, "why")) == []
-    talk.receive_pcm(speech(0.02))
-    told, span = messages(talk)
-    assert isinstance(told, Configure)
-    assert told.format is Wire.PCM16
-    assert span == (640, 960)
-
-
-def test_another_format_than_pcm_is_not_what_it_can_send() -> None:
-    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
-    talk.connected()
-    talk.receive_event(ready())
-    talk.receive_event(SwitchFormat(Wire.WEBM, "why"))
-    assert commands(talk) == []

@@ -1,7 +1,5 @@
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+"""One connection of the native dialect: its end, slow readers, many messages."""
+
 from typing import Any
 
 import anyio
@@ -9,12 +7,10 @@ import anyio.lowlevel
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.commands import Flush, StreamParameters
+from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AudioError, BadRequest, Draining, Overloaded, RemoteProtocolError
-from auricle.events import Final, Partial, SessionEvent, Wire
-from auricle.protocol.dialect import ClosingMessages, Companded, Law, Reply, Step
-from auricle.protocol.native.stream import Resume
+from auricle.events import Partial, Wire
 from auricle.server.live import connection as live_connection
 from auricle.server.live.connection import (
     MAX_BAD_MESSAGES,
@@ -25,79 +21,16 @@ from auricle.server.live.connection import (
     failed_of,
 )
 from auricle.server.live.outbox import MAX_EVENTS
-from auricle.server.live.runner import LiveRunner
-from tests.support.live_sessions import ALICE, Sessions, sessions
+from tests.server.live.connection.helpers import Line, connected, final, one_line
+from tests.support.live_sessions import sessions
 from tests.support.service import poll_until
 from tests.support.stream import SPEECH, pcm
 from tests.support.web_socket import FakePeer, FakeWebSocket
 
 pytestmark = pytest.mark.server
 
-PLAIN = StreamParameters(format=Wire.PCM16)
 RESENT = StreamParameters(format=Wire.PCM16, start_sample=16_000)
 """Of a client that comes back to a new server: it may send half a minute at once."""
-
-
-def final(number: int) -> Final:
-    return Final(number, number, "text", 0, 16_000, "en", None, 300.0, False)
-
-
-@dataclass
-class Line:
-    """A connection that is being served."""
-
-    fakes: Sessions
-    runner: LiveRunner
-    socket: FakeWebSocket
-    connection: LiveConnection
-    end: End | None = None
-
-    async def serve(self) -> None:
-        self.end = await self.connection.run()
-
-    async def ended(self) -> End:
-        await poll_until(lambda: self.end is not None)
-        assert self.end is not None
-        return self.end
-
-    def find_again(self) -> LiveRunner | None:
-        session = self.runner.session
-        return self.fakes.live.find(ALICE, Resume(session.id, session.secret))
-
-    async def caption(self) -> dict[str, Any]:
-        """Say something and return its final."""
-        before = len(self.socket.of("final"))
-        self.socket.send(pcm(SPEECH[:16_000]))
-        self.socket.tell("finalize")
-        await poll_until(lambda: len(self.socket.of("final")) > before)
-        return self.socket.of("final")[-1]
-
-
-async def connected(
-    fakes: Sessions, runner: LiveRunner | None = None, peer: FakePeer | None = None
-) -> Line:
-    runner = runner or await fakes.open(PLAIN)
-    socket = FakeWebSocket(peer or FakePeer())
-    connection = LiveConnection(await socket.accept(), fakes.live, runner)
-    line = Line(fakes, runner, socket, connection)
-    fakes.group.start_soon(line.serve)
-    await poll_until(lambda: socket.of("ready") or line.end)
-    return line
-
-
-@asynccontextmanager
-async def one_line(settings: LiveSettings | None = None) -> AsyncIterator[Line]:
-    async with sessions(settings) as fakes:
-        yield await connected(fakes)
-
-
-@pytest.fixture
-async def line() -> AsyncIterator[Line]:
-    async with one_line() as started:
-        yield started
-
-
-# How it ends.
 
 
 async def test_stop_ends_with_the_last_final_and_1000(line: Line) -> None:
@@ -182,9 +115,6 @@ async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Li
     assert line.runner.session.received_sample == 0
 
 
-# A client that reads slowly, or not at all.
-
-
 async def test_a_slow_reader_gets_the_newest_guess_and_every_final(line: Line) -> None:
     line.socket.stop_reading()
     line.connection.deliver(final(1))
@@ -248,9 +178,6 @@ async def test_a_goodbye_to_who_has_left_is_no_error() -> None:
     assert socket.peer.given_up is None
 
 
-# Turns.
-
-
 async def test_a_client_with_many_small_messages_lets_others_have_their_turn(line: Line) -> None:
     line.socket.peer.has_more = True
     messages, turns = 2000, 0
@@ -297,9 +224,6 @@ async def test_a_client_that_is_not_read_sees_that_the_server_is_there(
     assert line.socket.unread > 5
 
 
-# Text messages.
-
-
 async def test_a_wrong_message_is_answered_and_too_many_end_the_connection(line: Line) -> None:
     for wrong in range(MAX_BAD_MESSAGES - 1):
         line.socket.tell("sing" if wrong % 2 else "start")
@@ -309,9 +233,6 @@ async def test_a_wrong_message_is_answered_and_too_many_end_the_connection(line:
     line.socket.tell("configure", language="klingon")
     assert (await line.ended()).close_code == 1008
     assert line.find_again() is line.runner
-
-
-# Silence.
 
 
 class Breathing(FakePeer):
@@ -358,9 +279,6 @@ async def test_one_that_never_reads_the_end_is_not_kept_for_ever() -> None:
         assert line.runner.session.is_closed
 
 
-# The server goes.
-
-
 async def test_when_the_server_goes_finals_that_are_near_are_told_first(line: Line) -> None:
     line.runner.set_load(0.9)  # no final in advance
     line.fakes.transcriber.gate = anyio.Event()
@@ -379,207 +297,3 @@ async def test_when_the_server_goes_finals_that_are_near_are_told_first(line: Li
     assert len(line.socket.of("final")) == 1
     assert line.socket.of("error")[0]["retry_after_s"] > 0
     assert received == 16_000
-
-
-# Other dialects.
-
-
-class Toy:
-    """A dialect of a few words, which keeps what it was told."""
-
-    is_resumable = False
-    idle_timeout_s: float | None = None
-
-    def __init__(self) -> None:
-        self.slices = 0
-        self.told: list[SessionEvent] = []
-
-    def receive_text(self, text: str) -> Iterator[Step]:
-        command = json.loads(text)
-        match command["type"]:
-            case "flush":
-                yield Flush()
-            case "say":
-                yield Reply((json.dumps(command), json.dumps(command)))
-            case "slices":
-                for _ in range(command["number"]):
-                    self.slices += 1
-                    yield pcm(SPEECH[:16_000])
-            case "half":
-                yield Reply((json.dumps({"type": "first"}),))
-                raise BadRequest("The second half makes no sense.")
-            case "telephone":
-                yield Companded(bytes(8_000), Law.MU)
-
-    def receive_bytes(self, data: bytes) -> tuple[Step, ...]:
-        return (data,)
-
-    def encode(self, event: SessionEvent) -> tuple[str, ...]:
-        self.told.append(event)
-        return tuple(json.dumps({"type": type(event).__name__}) for _ in range(2))
-
-    def closing_messages(self, end: End) -> ClosingMessages:
-        last = () if end.failed is None else (json.dumps({"type": end.failed.code}),)
-        return ClosingMessages(last, 4000, "toy")
-
-
-@asynccontextmanager
-async def toy_line(toy: Toy | None = None, **changes: Any) -> AsyncIterator[Line]:
-    async with sessions() as fakes:
-        runner = await fakes.open(StreamParameters(format=Wire.PCM16, **changes))
-        socket = FakeWebSocket()
-        connection = LiveConnection(await socket.accept(), fakes.live, runner, toy or Toy())
-        line = Line(fakes, runner, socket, connection)
-        fakes.group.start_soon(line.serve)
-        await poll_until(lambda: bool(socket.of("Ready")))
-        yield line
-
-
-async def test_a_dialect_tells_events_and_replies_in_its_own_words() -> None:
-    async with toy_line() as line:
-        line.socket.send(pcm(SPEECH[:16_000]))
-        line.socket.tell("flush")
-        await poll_until(lambda: bool(line.socket.of("Finalized")))
-        line.socket.tell("say", word="yes")
-        await poll_until(lambda: len(line.socket.of("say")) == 2)
-        kinds = [event["type"] for event in line.socket.sent]
-        assert kinds.count("Final") == kinds.count("Flushed") == 2
-        assert kinds.index("Flushed") < kinds.index("Final") < kinds.index("Finalized")
-
-
-async def test_its_session_ends_with_the_connection_and_its_jobs_with_it() -> None:
-    async with toy_line() as line:
-        line.fakes.transcriber.gate = anyio.Event()
-        line.socket.send(pcm(SPEECH[:16_000]))
-        line.socket.tell("flush")
-        await poll_until(lambda: bool(line.socket.of("Flushed")))
-        line.socket.leave()
-        assert await line.ended() == End("client_left", 1000)
-        assert line.runner.is_over
-        assert line.find_again() is None
-        await poll_until(lambda: not line.fakes.transcriber.reserved)
-
-
-async def test_it_parts_in_its_own_words() -> None:
-    async with toy_line() as line:
-        line.connection.dismiss(Overloaded("why", 3))
-        assert (await line.ended()).how == "queue_full"
-        assert line.socket.sent[-1] == {"type": "queue_full"}
-        assert line.socket.closed == (4000, "toy")
-
-
-async def test_a_message_of_which_a_part_is_wrong_is_answered_and_not_the_end() -> None:
-    async with toy_line() as line:
-        for number in range(1, MAX_BAD_MESSAGES):
-            line.socket.tell("half")
-            await poll_until(lambda number=number: len(line.socket.of("Failed")) == 2 * number)
-        assert len(line.socket.of("first")) == MAX_BAD_MESSAGES - 1
-        line.socket.tell("half")
-        assert (await line.ended()).how == "bad_request"
-
-
-async def test_a_large_message_is_worked_off_in_turns_and_not_faster_than_wanted() -> None:
-    toy = Toy()
-    async with toy_line(toy) as line:
-        line.fakes.transcriber.gate = anyio.Event()
-        line.socket.tell("slices", number=100)
-        turns = 0
-        while toy.slices <= 60:
-            turns += 1
-            await anyio.lowlevel.checkpoint()
-        assert turns >= 60
-        await poll_until(lambda: not line.runner.session.wants_data)
-        assert toy.slices < 70
-        line.fakes.transcriber.gate.set()
-        await poll_until(lambda: toy.slices == 100)
-
-
-async def test_telephone_audio_becomes_pcm() -> None:
-    async with toy_line(sample_rate=8000) as line:
-        line.socket.tell("telephone")
-        await poll_until(lambda: line.runner.session.received_sample > 14_000)
-
-
-async def test_what_was_said_is_told_before_the_server_goes() -> None:
-    async with toy_line() as line:
-        line.socket.send(pcm(SPEECH[:16_000]))
-        await poll_until(lambda: bool(line.socket.of("SpeechStarted")))
-        line.fakes.live.drain()
-        assert (await line.ended()).how == "draining"
-        assert line.socket.of("Final")
-        assert line.socket.sent[-1] == {"type": "draining"}
-
-
-async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() -> None:
-    async with sessions() as fakes:
-        fakes.transcriber.gate = anyio.Event()
-        toy = Toy()
-        toy.idle_timeout_s = 0.05
-        line, mute = [
-            Line(
-                fakes,
-                runner,
-                socket,
-                LiveConnection(await socket.accept(), fakes.live, runner, toy),
-            )
-            for socket in (FakeWebSocket(), FakeWebSocket())
-            for runner in [await fakes.open(PLAIN)]
-        ]
-        line.socket.send(pcm(SPEECH[:16_000]))
-        line.socket.tell("flush")
-        fakes.group.start_soon(line.serve)
-        await poll_until(lambda: line.runner.session.owes_finals)
-        await mute.serve()  # longer than that
-        assert mute.end is not None
-        assert mute.end.how == "idle_timeout"
-        assert line.end is None
-        fakes.transcriber.gate.set()
-        assert (await line.ended()).how == "idle_timeout"
-        assert line.socket.of("Finalized")
-
-
-async def test_a_message_that_was_read_is_heard_out_before_the_server_goes() -> None:
-    async with toy_line() as line:
-        line.socket.send(pcm(SPEECH))
-        while line.socket.unread or line.runner.session.wants_data:
-            await anyio.lowlevel.checkpoint()
-        line.fakes.live.drain()
-        assert (await line.ended()).how == "draining"
-        assert line.runner.session.received_sample == SPEECH.size
-        assert len(line.socket.of("Final")) == len(line.socket.of("SpeechStarted")) > 0
-
-
-async def test_words_are_waited_for_as_long_as_it_may_take_and_no_longer() -> None:
-    async with sessions() as fakes:
-        fakes.transcriber.gate = anyio.Event()
-        patient, other = [
-            Line(
-                fakes,
-                runner,
-                socket,
-                LiveConnection(await socket.accept(), fakes.live, runner, Toy(), drain_s=drain_s),
-            )
-            for socket, drain_s in ((FakeWebSocket(), 1000.0), (FakeWebSocket(), 0.05))
-            for runner in [await fakes.open(PLAIN)]
-        ]
-        for line in (patient, other):
-            line.socket.send(pcm(SPEECH[:16_000]))
-            line.socket.tell("flush")
-            fakes.group.start_soon(line.serve)
-            await poll_until(lambda line=line: line.runner.session.owes_finals)
-        fakes.live.drain()
-        assert (await other.ended()).how == "draining"
-        assert not other.socket.of("Final")
-        assert patient.end is None
-        fakes.transcriber.gate.set()
-        assert (await patient.ended()).how == "draining"
-        assert patient.socket.of("Final")
-
-
-async def test_a_dialect_may_be_more_patient_or_less_than_the_operator() -> None:
-    async with sessions() as fakes:
-        toy = Toy()
-        toy.idle_timeout_s = 0.05
-        runner, socket = await fakes.open(PLAIN), FakeWebSocket()
-        connection = LiveConnection(await socket.accept(), fakes.live, runner, toy)
-        assert (await connection.run()).how == "idle_timeout"

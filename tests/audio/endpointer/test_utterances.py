@@ -1,0 +1,224 @@
+"""Where utterances begin and end."""
+
+import numpy as np
+import pytest
+
+from auricle.audio.endpointer import (
+    Endpointer,
+    Endpointing,
+    EndpointRules,
+    Pause,
+    Resumed,
+    SpeechStart,
+    UtteranceEnd,
+)
+from tests.audio.endpointer.helpers import LEAD, RULES, TRAIL, Script, W, ends, hear, probabilities
+
+pytestmark = pytest.mark.unit
+
+ENDPOINT_WINDOWS = 16  # 500 ms, rounded up
+PAUSE_WINDOWS = 6
+
+
+def feed(endpointer: Endpointer, script: Script) -> list[Endpointing]:
+    """Play a script; the stream goes on."""
+    happened: list[Endpointing] = []
+    for probability in probabilities(script):
+        judged = np.array([probability], np.float32)
+        happened += endpointer.receive(np.zeros(W, np.int16), judged)
+    return happened
+
+
+def test_silence_is_nothing() -> None:
+    assert hear([(0.1, 3_000)]) == []
+    assert Endpointer(RULES).finish() == []
+
+
+def test_an_utterance_has_a_lead_and_a_trail() -> None:
+    assert hear([(0, 100), (0.9, 30), (0, 100)]) == [
+        SpeechStart(100 * W - LEAD, 100 * W),
+        Pause(130 * W + TRAIL),
+        UtteranceEnd(100 * W - LEAD, 130 * W + TRAIL, 130 * W, is_cut=False),
+    ]
+
+
+def test_positions_count_from_where_the_session_starts() -> None:
+    script = [(0.0, 20), (0.9, 30), (0.0, 20)]
+    (start, pause, end) = hear(script, start=1_000_001)
+    assert start == SpeechStart(1_000_001 + 20 * W - LEAD, 1_000_001 + 20 * W)
+    assert pause == Pause(1_000_001 + 50 * W + TRAIL)
+    assert isinstance(end, UtteranceEnd)
+    assert end.end_sample == 1_000_001 + 50 * W + TRAIL
+
+
+def test_a_lead_never_reaches_before_the_stream() -> None:
+    assert hear([(0.9, 30)], start=77)[0] == SpeechStart(77, 77)
+
+
+def test_it_ends_once_silence_has_lasted_long_enough() -> None:
+    talk: Script = [(0.9, 30)]
+    endpointer = Endpointer(RULES)
+    script = probabilities([*talk, (0, ENDPOINT_WINDOWS)])
+    happened: list[tuple[int, Endpointing]] = []
+    for i, probability in enumerate(script):
+        events = endpointer.receive(np.zeros(W, np.int16), np.array([probability], np.float32))
+        happened += [(i + 1, event) for event in events]
+    kinds = [(windows, type(event)) for windows, event in happened]
+    assert kinds == [
+        (3, SpeechStart),
+        (30 + PAUSE_WINDOWS, Pause),
+        (30 + ENDPOINT_WINDOWS, UtteranceEnd),
+    ]
+
+
+WEAK: Script = [(0.6, 12)]
+SHORT_ENDPOINT = EndpointRules(endpoint_ms=300)
+SECOND_WINDOWS = 32  # a second, rounded up
+
+
+def test_a_short_weak_sound_waits_a_second_and_is_doubtful() -> None:
+    happened = hear([(0, 20), *WEAK, (0, 40)], SHORT_ENDPOINT)
+    assert happened == [
+        SpeechStart(20 * W - LEAD, 20 * W),
+        Pause(32 * W + TRAIL, is_doubtful=True),
+        UtteranceEnd(
+            20 * W - LEAD,
+            32 * W + TRAIL,
+            32 * W,
+            is_cut=False,
+            is_doubtful=True,
+            context_sample=20 * W - LEAD,
+        ),
+    ]
+    (early,) = ends(
+        hear([(0, 20), *WEAK, (0, SECOND_WINDOWS - 2), (0.9, 30), (0, 20)], SHORT_ENDPOINT)
+    )
+    assert (early.start_sample, early.is_doubtful) == (20 * W - LEAD, False)
+
+
+@pytest.mark.parametrize(("gap_windows", "has_context"), [(20, True), (120, True), (140, False)])
+def test_a_doubtful_utterance_soon_after_clear_speech_has_it_as_context(
+    gap_windows: int, has_context: bool
+) -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT, 1000)
+    feed(endpointer, [(0, 200), (0.95, 30), (0, gap_windows), *WEAK])
+    start = 1000 + (230 + gap_windows) * W - LEAD
+    # It begins with the first window of clear speech in the 6 s before.
+    oldest = -(-(start - 6 * 16_000 - 1000) // W)
+    context = 1000 + max(200, oldest) * W if has_context else start
+    assert endpointer.context_sample <= context
+    (end,) = ends(feed(endpointer, [(0, 40)]))
+    assert end.is_doubtful
+    assert (end.start_sample, end.context_sample) == (start, context)
+
+
+def test_silence_needs_no_context_and_clear_speech_keeps_it_for_four_seconds() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    feed(endpointer, [(0, 300)])
+    assert endpointer.context_sample == endpointer.needed_sample == 300 * W - LEAD
+    feed(endpointer, [(0.95, 30), (0, 100)])
+    assert endpointer.context_sample == 300 * W
+    feed(endpointer, [(0, 100)])
+    assert endpointer.context_sample == endpointer.needed_sample
+
+
+@pytest.mark.parametrize(
+    "sound",
+    [[(0.9, 12)], [(0.6, 31)], [(0.6, 5), (0.95, 9)]],
+    ids=["clear", "long", "clear in the end"],
+)
+def test_speech_that_is_clear_or_long_is_not_doubted(sound: Script) -> None:
+    (end, _) = ends(hear([(0, 20), *sound, (0, 12), (0.9, 30), (0, 20)], SHORT_ENDPOINT))
+    assert not end.is_doubtful
+
+
+def test_weak_speech_that_goes_on_over_a_border_is_not_doubted() -> None:
+    endpointer = Endpointer(SHORT_ENDPOINT)
+    first = hear([(0.9, 30)], endpointer=endpointer)
+    assert len(ends(first)) == 1
+    (end,) = ends(hear([*WEAK, (0, 20)], endpointer=endpointer))
+    assert not end.is_doubtful
+
+
+def test_whether_the_open_utterance_is_doubtful_can_be_asked_while_it_is_open() -> None:
+    endpointer = Endpointer(RULES)
+    assert not endpointer.is_doubtful
+    for probability, is_doubtful in ((0.6, True), (0.95, False)):
+        for _ in range(6):
+            endpointer.receive(np.zeros(W, np.int16), np.array([probability], np.float32))
+        assert endpointer.is_doubtful is is_doubtful
+
+
+def test_speech_after_a_pause_goes_on_in_the_same_utterance() -> None:
+    happened = hear([(0.9, 30), (0, 10), (0.9, 20), (0, 40)])
+    assert happened == [
+        SpeechStart(0, 0),
+        Pause(30 * W + TRAIL),
+        Resumed(),
+        Pause(60 * W + TRAIL),
+        UtteranceEnd(0, 60 * W + TRAIL, 60 * W, is_cut=False),
+    ]
+
+
+def test_a_shorter_break_is_no_pause() -> None:
+    happened = hear([(0.9, 30), (0, PAUSE_WINDOWS - 1), (0.9, 20)])
+    assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
+
+
+@pytest.mark.parametrize("windows", [1, 2])
+def test_a_click_is_not_an_utterance(windows: int) -> None:
+    endpointer = Endpointer(RULES)
+    assert hear([(0, 100), (0.9, windows), (0, 100)], endpointer=endpointer) == []
+    assert not endpointer.is_open
+    assert endpointer.needed_sample == (200 + windows) * W - LEAD
+
+
+def test_the_shortest_speech_is_an_utterance() -> None:
+    assert len(ends(hear([(0, 100), (0.9, 3), (0, 100)]))) == 1
+
+
+@pytest.mark.parametrize("apart", [8, 31])
+def test_a_sound_within_a_second_before_speech_belongs_to_it(apart: int) -> None:
+    happened = hear([(0, 50), (0.9, 1), (0, apart), (0.9, 20)])
+    assert happened[0] == SpeechStart(50 * W - LEAD, 50 * W)
+    assert len(ends(happened)) == 1
+
+
+def test_an_earlier_sound_does_not() -> None:
+    (start, *_) = hear([(0, 50), (0.9, 1), (0, 32), (0.9, 20)])
+    assert start == SpeechStart(83 * W - LEAD, 83 * W)
+
+
+def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:
+    assert hear([(0, 50), (0.49, 50), (0, 50)]) == []
+    (end,) = ends(hear([(0, 50), (0.51, 10), (0.36, 20), (0.34, 20), (0.49, 40)]))
+    assert end.speech_end_sample == 80 * W
+
+
+def test_a_long_murmur_that_hardly_passes_for_speech_is_nothing() -> None:
+    assert hear([(0.51, 2), (0.4, 700)]) == []
+
+
+def test_a_short_endpoint_shares_the_silence_with_what_follows() -> None:
+    rules = EndpointRules(endpoint_ms=100)
+    first, second = ends(hear([(0.9, 30), (0, 4), (0.9, 30), (0, 40)], rules))
+    assert first == UtteranceEnd(0, 30 * W + 800, 30 * W, is_cut=False)
+    assert second.start_sample == first.end_sample
+
+
+def test_an_endpoint_before_the_pause_foretells_nothing() -> None:
+    happened = hear([(0.9, 30), (0, 40)], EndpointRules(endpoint_ms=190))
+    assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
+
+
+def test_another_endpoint_holds_from_the_next_utterance_on() -> None:
+    endpointer = Endpointer(RULES)
+    one = np.full(10, 0.9, np.float32)
+    endpointer.receive(np.zeros(10 * W, np.int16), one)
+    endpointer.configure(1_000)
+    happened = hear([(0, 20), (0.9, 10), (0, 31), (0.9, 3), (0, 32)], endpointer=endpointer)
+    first, second = ends(happened)
+    assert first.speech_end_sample == 10 * W
+    assert second.speech_end_sample == 74 * W
+    with pytest.raises(ValueError, match="endpoint_ms is 0"):
+        endpointer.configure(0)

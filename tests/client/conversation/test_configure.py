@@ -1,0 +1,68 @@
+"""Options and formats that change within a session."""
+
+import msgspec
+import pytest
+
+from auricle.client.conversation import Conversation
+from auricle.commands import Configure, StreamParameters
+from auricle.events import SwitchFormat, Wire
+from auricle.protocol.native.stream import parse_query
+from auricle.types import OpusPacket
+from tests.client.conversation.helpers import commands, forgotten, messages, opened, ready, speech
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_change_is_told_at_once_and_again_after_a_return() -> None:
+    talk = opened()
+    talk.configure(Configure(language="fr"))
+    [told] = commands(talk)
+    assert isinstance(told, Configure)
+    assert (told.language, told.endpoint_ms, told.format) == ("fr", msgspec.UNSET, Wire.PCM16)
+    talk.disconnected()
+    talk.connected()
+    talk.receive_event(ready(0, resumed=True))
+    assert commands(talk) == [told]
+
+
+def test_a_change_holds_for_a_new_session_too() -> None:
+    talk = opened(language="en")
+    talk.receive_pcm(speech(1))
+    list(messages(talk))
+    talk.configure(Configure(language=None, endpoint_ms=900))
+    forgotten(talk, 0)
+    assert parse_query(talk.query()).endpoint_ms == 900
+    assert "language" not in talk.query()
+
+
+def test_the_format_is_not_the_applications_to_change() -> None:
+    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
+    talk.connected()
+    talk.receive_event(ready())
+    talk.configure(Configure(format=Wire.OGG, sample_rate=48_000, language="fr"))
+    [told] = commands(talk)
+    assert isinstance(told, Configure)
+    assert (told.format, told.sample_rate) == (msgspec.UNSET, msgspec.UNSET)
+    assert parse_query(talk.query()).format is Wire.OPUS
+
+
+def test_pcm_follows_once_the_server_asks_for_it() -> None:
+    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
+    talk.connected()
+    talk.receive_event(ready())
+    talk.receive_pcm(speech(0.04))
+    assert talk.next_message() == b"\x01\x00x\x00\x00\x00\x00\x01\x00x\x01\x00\x00\x00"
+    assert talk.receive_event(SwitchFormat(Wire.PCM16, "why")) == []
+    talk.receive_pcm(speech(0.02))
+    told, span = messages(talk)
+    assert isinstance(told, Configure)
+    assert told.format is Wire.PCM16
+    assert span == (640, 960)
+
+
+def test_another_format_than_pcm_is_not_what_it_can_send() -> None:
+    talk = Conversation(StreamParameters(), lambda pcm: OpusPacket(b"x"))
+    talk.connected()
+    talk.receive_event(ready())
+    talk.receive_event(SwitchFormat(Wire.WEBM, "why"))
+    assert commands(talk) == []

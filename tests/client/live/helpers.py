@@ -1,0 +1,83 @@
+"""What the tests of live share."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from auricle.client import ClientRules, LiveClient, LiveEvent
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from tests.support.opus import tone
+from tests.support.poll import poll_until
+
+QUICK = ClientRules(first_delay_s=0.02, max_delay_s=0.2, silence_s=0.5, keepalive_s=0.5)
+STEP = 1600
+
+
+def speech(seconds: float) -> Pcm16:
+    return tone(300, int(seconds * SAMPLE_RATE_HZ))
+
+
+@dataclass
+class Listener:
+    """Collects all events of a client."""
+
+    events: list[LiveEvent] = field(default_factory=list)
+    failure: Exception | None = None
+    is_done: bool = False
+
+    async def listen(self, client: LiveClient) -> None:
+        try:
+            async for event in client:
+                self.events.append(event)
+        except Exception as exc:
+            self.failure = exc
+        self.is_done = True
+
+    @property
+    def finals(self) -> list[Final]:
+        return [event for event in self.events if isinstance(event, Final)]
+
+    @property
+    def texts(self) -> list[str]:
+        return [final.text for final in self.finals]
+
+    def of(self, kind: type[LiveEvent]) -> list[LiveEvent]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+async def run(
+    client: LiveClient,
+    listener: Listener,
+    pcm: Pcm16,
+    after_each: Callable[[], object] | None = None,
+) -> None:
+    """Send the speech in steps and wait for the end."""
+    async with client, anyio.create_task_group() as tasks:
+        tasks.start_soon(listener.listen, client)
+        with contextlib.suppress(AuricleError):  # the listener gets the error too
+            for at in range(0, pcm.size, STEP):
+                await client.send(pcm[at : at + STEP])
+                await anyio.sleep(0.001)
+                if after_each is not None:
+                    after_each()
+        client.finish()
+        await poll_until(lambda: listener.is_done, "the end of the stream")
+
+
+def spans(texts: list[str]) -> list[tuple[int, int]]:
+    return [(int(start), int(end)) for start, _, end in (text.partition("-") for text in texts)]
+
+
+def assert_complete(listener: Listener, pcm: Pcm16) -> None:
+    """Check that the finals cover all of the speech, each sample once, in order."""
+    assert listener.failure is None
+    found = spans(listener.texts)
+    assert found[0][0] == 0
+    for (_, end), (start, _) in zip(found, found[1:], strict=False):
+        assert start == end
+    assert 0 <= found[-1][1] - pcm.size < 800  # the last frame is padded
+    assert [final.id for final in listener.finals] == list(range(1, len(found) + 1))

@@ -1,0 +1,189 @@
+"""Connections that break, servers that restart, and silence."""
+
+import anyio
+import numpy as np
+import pytest
+
+from auricle.client import Connected, Disconnected, LiveClient
+from auricle.commands import Keepalive, StreamParameters
+from auricle.events import AudioProgress, Closed, Event, Final, Partial, Wire
+from auricle.protocol.native.stream import Resume
+from tests.client.live.helpers import QUICK, Listener, assert_complete, run, speech
+from tests.support.live_server import LiveServer, live_server
+from tests.support.poll import poll_until
+from tests.support.tcp_proxy import proxy_to
+
+pytestmark = [pytest.mark.process, pytest.mark.anyio]
+
+
+@pytest.mark.parametrize("format", [Wire.OPUS, Wire.PCM16])
+async def test_a_connection_that_is_cut_again_and_again_costs_nothing(format: Wire) -> None:
+    pcm = speech(8.3)
+    async with live_server() as server, proxy_to(server.port) as proxy:
+        client = LiveClient(proxy.url, StreamParameters(format=format), rules=QUICK)
+        listener = Listener()
+
+        def cut_now_and_then() -> None:
+            if proxy.cut_after_bytes is None:
+                proxy.cut_after_bytes = 20_000 if format is Wire.PCM16 else 2500
+
+        await run(client, listener, pcm, cut_now_and_then)
+    assert_complete(listener, pcm)
+    assert proxy.connections > 3
+    [session] = server.sessions
+    assert session.missing == 0
+    assert all(isinstance(opening, Resume) for opening in server.openings[1:])
+    if format is Wire.PCM16:
+        assert np.array_equal(session.heard()[: pcm.size], pcm)
+    assert all(e.resumed for e in listener.events[1:] if isinstance(e, Connected))
+
+
+async def test_finals_that_come_twice_are_told_once() -> None:
+    pcm = speech(4.0)
+    async with live_server() as server, proxy_to(server.port) as proxy:
+
+        def cut_before_marks(event: Event) -> bool:
+            if (
+                isinstance(event, AudioProgress)
+                and event.safe_sample == 32_000
+                and proxy.connections == 1
+            ):
+                proxy.cut()
+            return True
+
+        server.before_event = cut_before_marks
+        await run(LiveClient(proxy.url, rules=QUICK), listener := Listener(), pcm)
+    assert_complete(listener, pcm)
+    assert proxy.connections == 2
+
+
+async def test_a_final_that_was_lost_on_the_way_is_told_after_the_return() -> None:
+    pcm = speech(4.0)
+    async with live_server() as server, proxy_to(server.port) as proxy:
+
+        def lose(event: Event) -> bool:
+            is_lost = isinstance(event, Final) and event.id == 2 and proxy.connections == 1
+            if is_lost:
+                proxy.cut()
+            return not is_lost
+
+        server.before_event = lose
+        await run(LiveClient(proxy.url, rules=QUICK), listener := Listener(), pcm)
+    assert_complete(listener, pcm)
+    [_, resume] = server.openings
+    assert isinstance(resume, Resume)
+    assert resume.last_result == 1
+
+
+@pytest.mark.parametrize("ignores_query", [False, True])
+@pytest.mark.parametrize("asked", [StreamParameters(), StreamParameters(prompt="Of captions.")])
+async def test_a_server_that_forgot_hears_again_what_was_not_safe(
+    asked: StreamParameters, ignores_query: bool
+) -> None:
+    pcm = speech(6.4)
+    async with live_server(ignores_query=ignores_query) as server, proxy_to(server.port) as proxy:
+        listener = Listener()
+
+        def forget_once() -> None:
+            if len(listener.finals) == 3 and proxy.connections == 1:
+                server.has_amnesia = True
+                proxy.cut()
+
+        await run(LiveClient(proxy.url, asked, rules=QUICK), listener, pcm, forget_once)
+    assert_complete(listener, pcm)
+    assert listener.of(Connected) == [Connected(False), Connected(False)]
+    utterances = [final.utterance for final in listener.finals]
+    assert utterances == list(range(1, len(utterances) + 1))
+    again = server.sessions[-1]
+    # All of it warms up the detector.
+    assert (again.start.start_sample, again.start.safe_sample) == (0, 48_000)
+    assert again.start.prompt == asked.prompt
+
+
+async def test_a_server_that_is_started_anew_hears_again_what_was_not_safe() -> None:
+    pcm = speech(6.4)
+    listener = Listener()
+    async with (
+        live_server() as first,
+        LiveClient(first.url, rules=QUICK) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(listener.listen, client)
+        await client.send(pcm[:56_000])
+        await poll_until(lambda: len(listener.finals) == 3)
+        await first.stop()
+        await poll_until(lambda: bool(listener.of(Disconnected)))
+        await client.send(pcm[56_000:])
+        client.finish()
+        async with live_server(first.port) as second:
+            await poll_until(lambda: listener.is_done)
+    assert_complete(listener, pcm)
+    assert second.sessions[-1].missing == 0
+
+
+async def test_a_stop_whose_answer_is_lost_is_said_again() -> None:
+    pcm = speech(2.5)
+    async with live_server() as server, proxy_to(server.port) as proxy:
+
+        def lose(event: Event) -> bool:
+            is_lost = isinstance(event, Closed) and proxy.connections == 1
+            if is_lost:
+                proxy.cut()
+            return not is_lost
+
+        server.before_event = lose
+        await run(LiveClient(proxy.url, rules=QUICK), listener := Listener(), pcm)
+    assert_complete(listener, pcm)
+    assert proxy.connections == 2
+    assert isinstance(listener.events[-1], Closed)
+
+
+async def test_a_connection_that_is_dead_is_left_for_another() -> None:
+    pcm = speech(6.0)
+    async with live_server() as server, proxy_to(server.port) as proxy:
+        client, listener = LiveClient(proxy.url, rules=QUICK), Listener()
+        async with client, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.listen, client)
+            await client.send(pcm[:32_000])
+            await poll_until(lambda: bool(listener.finals))
+            proxy.freeze()
+            await client.send(pcm[32_000:])
+            client.finish()
+            await poll_until(lambda: bool(listener.of(Disconnected)))
+            proxy.thaw()
+            await poll_until(lambda: listener.is_done)
+    assert_complete(listener, pcm)
+
+
+async def test_a_dead_connection_is_noticed_even_if_nothing_is_said() -> None:
+    async with live_server() as server, proxy_to(server.port) as proxy:
+        client, listener = LiveClient(proxy.url, rules=QUICK), Listener()
+        async with client, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.listen, client)
+            await poll_until(lambda: bool(listener.of(Connected)))
+            proxy.freeze()
+            await poll_until(lambda: bool(listener.of(Disconnected)))
+            proxy.thaw()
+            await poll_until(lambda: len(listener.of(Connected)) == 2)
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_server_that_only_has_nothing_to_say_is_kept() -> None:
+    async with live_server() as server:
+        client, listener = LiveClient(server.url, rules=QUICK), Listener()
+        server.before_event = lambda event: (
+            isinstance(event, Connected | Final | Closed)
+            or (not isinstance(event, AudioProgress | Partial))
+        )
+        async with client, anyio.create_task_group() as tasks:
+            tasks.start_soon(listener.listen, client)
+            await client.send(speech(3.9))  # without marks, so the client sends a ping
+            await poll_until(lambda: bool(server.sessions) and len(_keepalives(server)) >= 3)
+            client.finish()
+            await poll_until(lambda: listener.is_done)
+    assert not listener.of(Disconnected)
+    assert len(server.handshakes) == 1
+
+
+def _keepalives(server: LiveServer) -> list[object]:
+    return [c for c in server.sessions[0].commands if isinstance(c, Keepalive)]

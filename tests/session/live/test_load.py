@@ -1,0 +1,220 @@
+"""Load, limits and errors of the recogniser."""
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+import pytest
+
+from auricle.commands import Finalize, Keepalive, Stop, StreamParameters
+from auricle.errors import AuricleError, Overloaded, PoisonJob, Superseded
+from auricle.events import Closed
+from auricle.protocol.framing import pack
+from auricle.session.journal import MAX_FINALS
+from auricle.session.live import BITE_STEPS, MAX_UNFINISHED_SAMPLES
+from auricle.types import Job, JobKind, OpusPacket
+from tests.session.live.helpers import FELLOW, PAIR_AND_SILENCE, PAIR_PACKETS, SECOND, pcm_rig
+from tests.support.opus import encode_packets
+from tests.support.session import Answer, Rig, echo, silence, transcript, utterances
+
+pytestmark = pytest.mark.unit
+
+
+def test_a_backlog_of_minutes_is_of_the_file_class_and_what_follows_it_is_live() -> None:
+    rig = pcm_rig(start_sample=16_000)
+    for _ in range(60):  # minutes
+        rig.send(PAIR_AND_SILENCE.tobytes())
+    backlog = [job.kind for job in rig.jobs if job.kind in (JobKind.FINAL, JobKind.FILE)]
+    assert backlog[-1] is JobKind.FILE
+    assert backlog.count(JobKind.FILE) > backlog.count(JobKind.FINAL)
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    rig.jobs.clear()
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    assert not rig.session.is_ahead
+    assert JobKind.FILE not in {job.kind for job in rig.jobs}
+    assert rig.partials
+
+
+def test_a_file_that_is_piped_in_is_of_the_file_class_until_time_has_caught_up() -> None:
+    rig = pcm_rig()
+    for _ in range(3):
+        rig.send(PAIR_AND_SILENCE.tobytes())
+    assert rig.session.is_ahead
+    kinds = [job.kind for job in rig.jobs]
+    assert kinds[-1] is JobKind.FILE
+    assert kinds.count(JobKind.FILE) >= 3
+    assert {*kinds[-3:]} == {JobKind.FILE}
+    rig.wait(60)
+    rig.session.poll(rig.now)
+    assert not rig.session.is_ahead
+    rig.jobs.clear()
+    rig.speak_pcm(PAIR_AND_SILENCE)
+    assert JobKind.FILE not in {job.kind for job in rig.jobs}
+    assert rig.partials
+
+
+def test_a_file_says_what_live_speech_says() -> None:
+    live, file = pcm_rig(), pcm_rig()
+    sent = np.concatenate([PAIR_AND_SILENCE] * 3)
+    live.speak_pcm(sent)
+    file.send(sent.tobytes())
+    assert utterances(file) == utterances(live)
+
+
+def test_load_ends_speculation_first_then_guesses_and_never_finals() -> None:
+    kinds = {}
+    for load in (0.0, 0.6, 0.95, 7.0):
+        rig = Rig()
+        rig.session.set_load(load)
+        rig.speak(PAIR_PACKETS)
+        kinds[load] = {job.kind for job in rig.jobs}
+        assert len(rig.finals) == 2
+    assert kinds[0.0] == {JobKind.PARTIAL, JobKind.SPECULATIVE}
+    assert kinds[0.6] == {JobKind.PARTIAL, JobKind.FINAL}
+    assert kinds[0.95] == kinds[7.0] == {JobKind.FINAL}
+
+
+def test_unfinished_audio_is_bounded_by_not_reading_on() -> None:
+    rig = pcm_rig()
+    rig.answer_with = lambda job: None
+    sent = 0
+    while rig.session.wants_data:
+        rig.send(PAIR_AND_SILENCE.tobytes())
+        sent += PAIR_AND_SILENCE.size
+        assert sent < 10 * MAX_UNFINISHED_SAMPLES
+    held = sum(job.pcm.size for job in rig.open_jobs.values() if job.kind is not JobKind.PARTIAL)
+    assert held <= MAX_UNFINISHED_SAMPLES + 30 * SECOND
+    assert rig.session.wake_at > rig.now  # no busy loop meanwhile
+    taken = rig.session.received_sample
+    for _ in range(20):
+        rig.command(Keepalive())
+    assert rig.session.received_sample == taken  # commands do not advance it either
+    rig.answer_with = echo
+    for job in list(rig.open_jobs.values()):
+        rig.answer(job.id, transcript("late", job))
+    assert rig.session.wants_data
+    rig.command(Stop())
+    assert rig.of(Closed)[0].audio_samples == sent
+
+
+def test_a_message_of_hours_in_a_few_bytes_is_worked_off_in_bites() -> None:
+    rig = Rig()
+    longest = OpusPacket(b"\xfb\x06")  # six empty frames of 20 ms
+    data = b"".join(pack(longest, number) for number in range(500))  # a minute in 4 kB
+    rig.session.receive_data(data, rig.now)
+    assert rig.session.received_sample <= 2 * SECOND
+    assert not rig.session.wants_data
+    assert rig.session.wake_at == rig.now
+    rig.drain()
+    assert rig.session.received_sample == 60 * SECOND
+    assert rig.session.wants_data
+
+
+def test_packets_without_audio_are_worked_off_in_bites_too() -> None:
+    rig = Rig()
+    rig.session.receive_data(pack(PAIR_PACKETS[0], 0) * (3 * BITE_STEPS), rig.now)
+    assert not rig.session.wants_data
+    rig.drain()
+    assert rig.session.wants_data
+    assert rig.session.received_sample == 320
+
+
+def test_finals_that_nobody_acknowledges_are_bounded() -> None:
+    rig = Rig(parameters=StreamParameters(seq=True, partials=False))
+    number = 0
+    while len(rig.finals) < MAX_FINALS + 5:
+        for packet in PAIR_PACKETS[20:30]:
+            rig.send(pack(packet, number))
+            number += 1
+        rig.command(Finalize())
+    assert len(rig.session.unacknowledged) == MAX_FINALS
+
+
+def test_two_sessions_at_one_transcriber_have_jobs_of_their_own() -> None:
+    first, second = Rig(name="A"), Rig(name="B")
+    for rig in (first, second):
+        rig.speak(PAIR_PACKETS)
+    assert not {job.id for job in first.jobs} & {job.id for job in second.jobs}
+    assert not {job.utterance for job in first.jobs} & {job.utterance for job in second.jobs}
+    assert utterances(first) == utterances(second)
+
+
+def refuse(kinds: set[JobKind], error: AuricleError, times: float = inf) -> Callable[[Job], Answer]:
+    left = [times]
+
+    def answer(job: Job) -> Answer:
+        if job.kind in kinds and left[0] > 0:
+            left[0] -= 1
+            return error
+        return echo(job)
+
+    return answer
+
+
+def test_an_overload_costs_guesses_and_time_and_no_word() -> None:
+    clean = Rig()
+    clean.speak(PAIR_PACKETS)
+    rig = Rig(answer_with=refuse(set(JobKind), Overloaded("full", 1), times=12))
+    rig.speak(PAIR_PACKETS)
+    rig.wait(30)
+    assert utterances(rig) == utterances(clean)
+
+
+def test_what_kills_the_engine_is_tried_as_a_final_and_told_with_an_error() -> None:
+    died = Superseded("a worker died of it")
+
+    def answer(job: Job) -> Answer:
+        if not job.utterance.endswith(":1"):
+            return echo(job)
+        return PoisonJob("twice") if job.kind is JobKind.FINAL else died
+
+    rig = Rig(answer_with=answer)
+    rig.speak(PAIR_PACKETS)
+    rig.wait(5)
+    first, second = rig.finals
+    assert (first.text, first.error, first.utterance) == ("", "poison_job", 1)
+    assert (second.error, second.utterance) == (None, 2)
+    assert len([job for job in rig.jobs_of(JobKind.FINAL) if job.utterance == "S:1"]) == 1
+    rig.command(Stop())
+    assert rig.session.is_closed
+
+
+def test_poison_stops_the_guesses_at_its_own_utterance_only() -> None:
+    rig = Rig(
+        answer_with=lambda job: (
+            PoisonJob("twice")
+            if job.kind is JobKind.PARTIAL and job.utterance == "S:1"
+            else echo(job)
+        )
+    )
+    rig.speak(encode_packets(np.concatenate([FELLOW, silence(1), FELLOW, silence(1)])))
+    guesses = [job.utterance for job in rig.jobs_of(JobKind.PARTIAL)]
+    assert guesses.count("S:1") == 1
+    assert guesses.count("S:2") >= 4
+    assert [final.error for final in rig.finals] == [None, None]
+
+
+def test_an_engine_that_says_nothing_gives_an_empty_final() -> None:
+    rig = Rig(answer_with=lambda job: transcript("", job, segments=()))
+    rig.speak(PAIR_PACKETS)
+    assert [(final.text, final.error) for final in rig.finals] == [("", None)] * 2
+    assert rig.partials == []
+
+
+def test_an_answer_that_nobody_waits_for_is_ignored() -> None:
+    rig = Rig()
+    rig.speak(PAIR_PACKETS)
+    before = len(rig.events)
+    for job in rig.jobs:
+        rig.answer(job.id, transcript("again", job))
+    assert len(rig.events) == before
+
+
+def test_time_that_goes_back_is_no_trouble() -> None:
+    rig = Rig()
+    for index, packet in enumerate(PAIR_PACKETS):
+        rig.session.receive_data(pack(packet, index), 100.0 + index * 0.02 - (index % 7))
+        rig.now = 100.0 + index * 0.02
+        rig.drain()
+    assert len(rig.finals) == 2

@@ -1,0 +1,168 @@
+"""The queue: limits, shares, deadlines and expected waits."""
+
+import math
+
+import pytest
+
+from auricle.errors import Overloaded, Superseded
+from auricle.types import ClientId, JobKind, ReservationRequest
+from auricle.workers.asr.speed import MAX_RETRY_AFTER_S, whole_seconds
+from tests.workers.asr.scheduler.helpers import failures, job, run_next, scheduler
+
+pytestmark = pytest.mark.unit
+
+
+def test_the_queue_is_bounded_in_audio_up_to_the_edge() -> None:
+    it = scheduler(queue_audio_s=10)
+    it.submit(job("a", 6.0), 0.0)
+    it.submit(job("b", 4.0), 0.0)
+    with pytest.raises(Overloaded) as caught:
+        it.submit(job("c", 0.1), 0.0)
+    assert caught.value.retry_after_s >= 1
+    assert it.counters.refused == 1
+
+
+def test_the_queue_is_bounded_in_jobs() -> None:
+    it = scheduler(queue_jobs=2)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    with pytest.raises(Overloaded):
+        it.submit(job("c"), 0.0)
+
+
+def test_running_work_does_not_fill_the_queue() -> None:
+    it = scheduler(queue_audio_s=10)
+    it.submit(job("a", 10.0), 0.0)
+    assert it.next_batch("w1", 0.0)
+    it.submit(job("b", 10.0), 0.0)
+
+
+def test_an_empty_queue_takes_any_job() -> None:
+    it = scheduler(queue_audio_s=1)
+    it.submit(job("a", 30.0), 0.0)
+
+
+def test_a_key_may_fill_only_its_share() -> None:
+    it = scheduler(size=1, queue_audio_s=20, key_share=0.5)
+    it.submit(job("a", 9.0, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.submit(job("b", 2.0, client="greedy"), 0.0)
+    it.submit(job("c", 9.0, client="modest"), 0.0)
+
+
+def test_speculation_and_partials_make_room_for_finals() -> None:
+    it = scheduler(size=1, queue_audio_s=10)
+    it.submit(job("final", 2.0), 0.0)
+    it.submit(job("partial", 4.0, JobKind.PARTIAL), 0.0)
+    it.submit(job("guess", 4.0, JobKind.SPECULATIVE), 0.0)
+    it.submit(job("new", 3.0), 0.0)
+    assert failures(it) == [("guess", Superseded)]
+    it.submit(job("newer", 5.0), 0.0)
+    assert failures(it) == [("partial", Superseded)]
+    with pytest.raises(Overloaded):
+        it.submit(job("newest", 1.0), 0.0)
+    assert failures(it) == []
+
+
+def test_a_key_may_fill_only_its_share_of_the_jobs() -> None:
+    it = scheduler(queue_jobs=10, key_share=0.5)
+    for n in range(5):
+        it.submit(job(f"g{n}", 0.1, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.reserve(ReservationRequest(ClientId("greedy"), 0.1), 0.0)
+    it.submit(job("m", 0.1, client="modest"), 0.0)
+
+
+def test_a_full_share_is_not_helped_by_other_keys_partials() -> None:
+    it = scheduler(size=1, queue_audio_s=20, key_share=0.5)
+    it.submit(job("theirs", 5.0, JobKind.PARTIAL, client="other"), 0.0)
+    it.submit(job("mine", 8.0, client="greedy"), 0.0)
+    with pytest.raises(Overloaded, match="share"):
+        it.submit(job("more", 4.0, client="greedy"), 0.0)
+    assert failures(it) == []
+
+
+def test_a_deadline_that_cannot_be_met_is_refused_at_once() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    for n in range(5):
+        it.submit(job(f"j{n}", max_wait_s=60.0), 0.0)
+    with pytest.raises(Overloaded) as caught:
+        it.submit(job("late", max_wait_s=20.0), 0.0)
+    assert (
+        caught.value.retry_after_s == 35
+    )  # 35 s ahead and 7 s for the job, with margin 55, less 20 s
+    it.submit(job("patient", max_wait_s=55.0), 0.0)
+
+
+def test_room_that_would_be_used_too_late_is_refused_at_once() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    it.submit(job("ahead"), 0.0)
+    with pytest.raises(Overloaded, match="deadline"):
+        it.reserve(
+            ReservationRequest(ClientId("anonymous"), 5.0, max_wait_s=22.0), 0.0
+        )  # 7 and 10 s, with margin
+    it.reserve(ReservationRequest(ClientId("anonymous"), 5.0, max_wait_s=22.2), 0.0)
+
+
+def test_what_a_batch_took_is_how_fast_a_worker_is() -> None:
+    it = scheduler(size=1)
+    it.submit(job("a"), 0.0)
+    it.submit(job("b"), 0.0)
+    it.next_batch("w1", 10.0)
+    it.batch_done("w1", 17.0)
+    assert it.speed.seconds_per_load == pytest.approx(0.5)
+
+
+def test_another_keys_backlog_counts_only_as_turns() -> None:
+    it = scheduler(size=1)
+    it.speed.observe(1.0)
+    for n in range(10):
+        it.submit(job(f"g{n}", client="greedy"), 0.0)
+    it.submit(job("m", client="modest", max_wait_s=18.0), 0.0)
+
+
+def test_with_nothing_ahead_a_slow_job_is_tried() -> None:
+    it = scheduler()
+    it.speed.observe(100.0)
+    it.submit(job("a", max_wait_s=1.0), 0.0)
+
+
+def test_an_idle_worker_is_given_work_however_slow_the_machine_was_measured() -> None:
+    it = scheduler(size=2, queue_audio_s=10, queue_jobs=2, key_share=0.5)
+    it.speed.observe(1000.0)
+    it.submit(job("long", 20.0, client="a", max_wait_s=5.0), 0.0)
+    it.next_batch("w1", 0.0)
+    room = it.reserve(
+        ReservationRequest(ClientId("a"), 30.0, max_wait_s=5.0), 0.0
+    )  # the other worker is idle
+    with pytest.raises(Overloaded, match="deadline"):  # but now it is spoken for
+        it.submit(job("late", 1.0, client="b", max_wait_s=5.0), 0.0)
+    it.admission.release(room)
+    it.submit(job("soon", 30.0, client="a", max_wait_s=5.0), 0.0)
+    assert run_next(it, "w2") == ["soon"]
+    assert it.counters.refused == 1
+
+
+def test_files_that_may_not_run_yet_keep_nobody_from_an_idle_worker() -> None:
+    it = scheduler(size=2, queue_audio_s=10)
+    it.submit(job("file", 5.0, JobKind.FILE), 0.0)
+    it.next_batch("w1", 0.0)
+    it.submit(job("rest", 5.0, JobKind.FILE), 0.0)
+    assert it.next_batch("w2", 0.0) is None
+    it.submit(job("urgent", 9.0), 0.0)
+    assert run_next(it, "w2") == ["urgent"]
+
+
+def test_a_session_needs_room_though_a_worker_is_idle_for_it_comes_to_stay() -> None:
+    it = scheduler(size=2, queue_audio_s=20)
+    it.speed.observe(1000.0)
+    it.reserve(ReservationRequest(ClientId("a"), 15.0, standing=True), 0.0)
+    with pytest.raises(Overloaded, match="the queue is full"):
+        it.reserve(ReservationRequest(ClientId("a"), 15.0, standing=True), 0.0)
+
+
+def test_no_wait_is_too_long_to_be_told() -> None:
+    assert whole_seconds(math.inf) == MAX_RETRY_AFTER_S
+    assert whole_seconds(-1.0) == 1
