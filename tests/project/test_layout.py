@@ -27,6 +27,7 @@ BY_PURPOSE = {
     "research": "measurements",
     "resilience": "faults while everything runs",
     "supply": "dependencies and licences",
+    "support": "what tests share",
 }
 TESTED_ELSEWHERE = {
     "cluster/ray/router.py": "runs in processes of Ray only: tests/cluster/ray/test_up.py",

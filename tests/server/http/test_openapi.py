@@ -1,16 +1,43 @@
 """Parts of the OpenAPI document that many routes share."""
 
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pytest
 
-from auricle.server.http.openapi import NATIVE_ERROR, complete, refusals
+from auricle.server.http.openapi import complete, query_parameters, refusals, schema_of
 
 pytestmark = pytest.mark.unit
 
 
+class Inner(msgspec.Struct):
+    text: str
+
+
+class Outer(msgspec.Struct):
+    inner: Inner
+    count: Annotated[int, msgspec.Meta(ge=1, description="How many.")] = 1
+
+
+class Query(msgspec.Struct):
+    count: Annotated[int, msgspec.Meta(ge=1, description="How many.")] = 1
+
+
 def test_common_errors_are_listed_with_a_routes_own() -> None:
-    assert list(refusals(NATIVE_ERROR, 404)) == [404, 421, 429, 500, 503]
+    assert list(refusals(Inner, 404)) == [404, 421, 429, 500, 503]
+
+
+def test_schemas_of_parts_are_in_place() -> None:
+    schema = schema_of(Outer)
+    assert schema["properties"]["inner"]["properties"]["text"] == {"type": "string"}
+    assert "$ref" not in str(schema)
+
+
+def test_a_query_has_a_parameter_for_each_field() -> None:
+    (parameter,) = query_parameters(Query, " Ignored.")
+    assert (parameter["name"], parameter["in"]) == ("count", "query")
+    assert parameter["description"] == "How many. Ignored."
+    assert parameter["schema"]["minimum"] == 1
 
 
 @pytest.mark.parametrize("has_keys", [True, False])

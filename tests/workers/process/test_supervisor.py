@@ -23,10 +23,11 @@ pytestmark = pytest.mark.process
 
 CHILD = """
 import os, sys
-from auricle.workers.process.messages import LENGTH, WorkerReady, StartFailed, pack
+from auricle.workers.process.framing import pack
+from auricle.workers.process.messages import StartFailed, WorkerReady
 
 def read():
-    (length,) = LENGTH.unpack(sys.stdin.buffer.read(LENGTH.size))
+    length = int.from_bytes(sys.stdin.buffer.read(4), "little")
     return sys.stdin.buffer.read(length)
 
 def write(message):
