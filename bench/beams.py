@@ -29,8 +29,8 @@ from auricle.engine.whisper.short_window import (
     ShortWindowEngine,
     ShortWindowPolicy,
 )
+from auricle.engine.whisper.spec import SPEC
 from auricle.engine.whisper.window import FULL_FRAMES, MAX_BATCH_JOBS
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId, Options, Transcript
 from auricle.workers.asr.speed import OVERDUE_FACTOR, OVERDUE_FLOOR_S
 from bench.lib.charts import Bars, draw
@@ -129,10 +129,10 @@ def compare_languages(backend: WhisperBackend, clips: Sequence[Clip]) -> dict[st
     usual, wrong, patient_ratios = [], [], []
     for clip in clips:
         right_s = cost(engine, clip, options)
-        usual.append((clip.seconds + JOB_OVERHEAD_S, right_s))
+        usual.append((SPEC.costs.load_s(clip.seconds), right_s))
         for language in WRONG_LANGUAGES:
             wrong_s = cost(engine, clip, replace(options, language=language))
-            wrong.append((clip.seconds + JOB_OVERHEAD_S, wrong_s, wrong_s / right_s, language))
+            wrong.append((SPEC.costs.load_s(clip.seconds), wrong_s, wrong_s / right_s, language))
         patient_ratios.append(cost(patient, clip, replace(options, language="ja")) / right_s)
     speed = median(cpu_s / load_s for load_s, cpu_s in usual)
 

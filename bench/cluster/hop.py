@@ -31,6 +31,7 @@ import numpy as np
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, WorkerSettings
+from auricle.engine.base import CostModel
 from auricle.engine.whisper.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
@@ -140,7 +141,7 @@ async def remote(
     try:
         await asyncio.to_thread(cluster.start)
         transcriber = RemoteTranscriber(
-            RemoteEngineSettings(engine_urls=cluster.urls), QueueSettings()
+            RemoteEngineSettings(engine_urls=cluster.urls), QueueSettings(), CostModel()
         )
         await transcriber.start()
         try:

@@ -9,8 +9,8 @@ leave, so a final that comes finds a worker busy with one and waits for the rest
 import math
 from dataclasses import dataclass
 
+from auricle.engine.whisper.spec import SPEC
 from auricle.session.recognition import PARTIAL_INTERVAL_S
-from auricle.workers.asr.scheduler import MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
 from research.capacity.costs import Costs, Talk
 
 BUSY_ENOUGH = 0.85
@@ -62,10 +62,10 @@ def predict(
     batch = next(
         (
             jobs
-            for jobs in range(1, MAX_FINAL_BATCH_JOBS)
+            for jobs in range(1, SPEC.batches.max_final_jobs)
             if arrivals * costs.job_s(jobs, audio_s) / workers <= BUSY_ENOUGH
         ),
-        MAX_FINAL_BATCH_JOBS,
+        SPEC.batches.max_final_jobs,
     )
     each_s = costs.job_s(batch, audio_s)
     busy = arrivals * each_s / workers
@@ -76,7 +76,7 @@ def predict(
     mean_s = each_s / (workers * (1 - busy)) * (1 + squared) / 2  # of those who wait
     wanted = streams * costs.job_s(1, audio_s / 2) / PARTIAL_INTERVAL_S + arrivals * each_s
     filled = 1 - math.exp(-wanted / workers)  # guesses are made less often as workers fill up
-    guess_s = costs.batch_s([audio_s / 2] * MAX_SMALL_BATCH_JOBS)
+    guess_s = costs.batch_s([audio_s / 2] * SPEC.batches.max_optional_jobs)
     is_early = filled < EARLY_UP_TO
     takes_s = 0.0 if is_early else costs.batch_s([audio_s] * batch)
     at_least_s = ENDPOINT_S + REST_S + takes_s + filled**workers * guess_s / (workers + 1)

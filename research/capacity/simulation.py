@@ -107,9 +107,7 @@ class _Machine:
         workers = Workers(site.workers, site.workers)
         speed = Speed(settings.job_timeout_min_s, settings.job_timeout_factor, workers, SPEC.costs)
         endless = QueueSettings(queue_audio_s=1e9, queue_jobs=10**9, key_share=1)
-        self.scheduler = Scheduler(
-            endless, max_batch_jobs=settings.batch_jobs, workers=workers, speed=speed
-        )
+        self.scheduler = Scheduler(endless, batches=SPEC.batches, workers=workers, speed=speed)
         self._site, self._clock, self._chance, self._slow = site, clock, chance, slow
         self.idle = [f"asr-{number}" for number in range(site.workers)]
         self.audio_s = 0.0
@@ -282,7 +280,7 @@ class _Play:
         self.machines = [
             _Machine(site, self.clock, self.chance, slow) for _ in range(site.machines)
         ]
-        self._meter = LoadMeter()
+        self._meter = LoadMeter(SPEC.costs.job_overhead_s)
         self.delays_s: list[float] = []
         self.owed = 0
         self.partials = 0

@@ -11,12 +11,6 @@ from typing import Protocol, TypeVar
 
 from auricle.types import ANONYMOUS, Chunk, ClientId, Job, ReservationRequest, Source, Transcript
 
-JOB_OVERHEAD_S = 5.0
-"""Fixed cost of a job in seconds of audio: `load` = audio + this.
-
-A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread. In a full
-batch short jobs have a higher fixed cost (5.5 and 12 s fit best, ``research/threads.py``)."""
-
 
 @dataclass(frozen=True, slots=True)
 class WorkerExit:

@@ -48,7 +48,7 @@ async def hear(engine: ShortWindowEngine, pcm: Pcm16, options: Options) -> FileT
     request = FileRequest(Source(""), "f", options)
     transcriber = EngineTranscriber(engine)
     return await transcribe_file(
-        transcriber, InMemory(pcm), request, chunk_slots=chunk_semaphore(1)
+        transcriber, InMemory(pcm), request, chunk_slots=chunk_semaphore(1, 8)
     )
 
 

@@ -14,6 +14,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.engine.base import CostModel
 from bench.lib.service import free_port
 from tests.conformance.remote import MAX_LOSSES, all_ready
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
@@ -113,7 +114,9 @@ def ray_maker(ray: LocalRay, folder: Path) -> Maker:
         await asyncio.to_thread(ray.tell, json.dumps(given))
         async with proxy_to(ray.port) as one, proxy_to(ray.port) as other:
             urls = (one.url, other.url)
-            transcriber = RemoteTranscriber(RemoteEngineSettings(engine_urls=urls), QueueSettings())
+            transcriber = RemoteTranscriber(
+                RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel()
+            )
             await transcriber.start()
             try:
                 if ready:

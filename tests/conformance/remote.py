@@ -16,6 +16,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
+from auricle.engine.base import CostModel
 from tests.conformance.subject import DEFAULTS, ROOT, SCRIPTED, Maker, Subject, python_path
 from tests.support.poll import poll_until
 from tests.support.tcp_proxy import TcpProxy, proxy_to
@@ -24,7 +25,7 @@ STOP_LIMIT_S = 20.0
 MAX_LOSSES = 2
 """What the network swallowed is asked for once more, and not again."""
 
-Make = Callable[[RemoteEngineSettings, QueueSettings], RemoteTranscriber]
+Make = Callable[[RemoteEngineSettings, QueueSettings, CostModel], RemoteTranscriber]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def remote_maker(folder: Path, make: Make = RemoteTranscriber) -> Maker:
                 for process, port in recognisers
             }
             urls = tuple(proxy.url for proxy in proxies.values())
-            transcriber = make(RemoteEngineSettings(engine_urls=urls), QueueSettings())
+            transcriber = make(RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel())
             stack.push_async_callback(transcriber.aclose)
             await transcriber.start()
             if ready:

@@ -9,6 +9,7 @@ import pytest
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.engine.base import CostModel
 from auricle.errors import Overloaded, PoisonJob
 from auricle.types import ANONYMOUS, Job, JobId, JobKind, ReservationRequest
 from tests.conformance.remote import RemoteSubject, all_ready, remote_maker
@@ -24,13 +25,15 @@ async def two_gateways(
 ) -> AsyncIterator[tuple[RemoteSubject, RemoteTranscriber]]:
     """Give a gateway with its recognisers, and another one that asks the same."""
 
-    def half(engine: RemoteEngineSettings, queue: QueueSettings) -> RemoteTranscriber:
-        return RemoteTranscriber(engine.model_copy(update={"gateways": 2}), queue)
+    def half(
+        engine: RemoteEngineSettings, queue: QueueSettings, costs: CostModel
+    ) -> RemoteTranscriber:
+        return RemoteTranscriber(engine.model_copy(update={"gateways": 2}), queue, costs)
 
     async with remote_maker(folder, half)(nodes=1, queue_audio_s=queue_audio_s) as first:
         assert isinstance(first, RemoteSubject)
         urls = tuple(proxy.url for proxy in first.proxies.values())
-        second = half(RemoteEngineSettings(engine_urls=urls), QueueSettings())
+        second = half(RemoteEngineSettings(engine_urls=urls), QueueSettings(), CostModel())
         await second.start()
         try:
             await all_ready(second, 1)

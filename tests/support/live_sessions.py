@@ -17,6 +17,7 @@ from auricle.server.live.registry import LiveSessions
 from auricle.server.live.runner import LiveRunner
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.types import ClientId
+from tests.support.scripted_engine import SPEC
 from tests.support.transcriber import FakeTranscriber
 
 ALICE = ClientId("alice")
@@ -52,6 +53,7 @@ async def sessions(
     rate_limiter = RateLimiter(limits, lambda client: NO_OWN_LIMITS)
     live = LiveSessions(
         settings or LiveSettings(),
+        SPEC,
         transcriber,
         find_libopus(),
         metrics,

@@ -14,6 +14,7 @@ import psutil
 
 from auricle.cluster.gateway.transcriber import RemoteTranscriber
 from auricle.config.settings import QueueSettings, RemoteEngineSettings, fields, variable
+from auricle.engine.base import CostModel
 from tests.support.poll import poll_until
 
 ROOT = Path(__file__).parents[2]
@@ -94,7 +95,7 @@ async def gateway(
     engine = RemoteEngineSettings.model_validate(
         {"engine_urls": urls, "gateways": gateways} | ({} if key is None else {"engine_key": key})
     )
-    remote = RemoteTranscriber(engine, QueueSettings.model_validate(queue))
+    remote = RemoteTranscriber(engine, QueueSettings.model_validate(queue), CostModel())
     await remote.start()
     try:
         await until_ready(remote, len(urls) if ready is None else ready)

@@ -215,9 +215,11 @@ async def _engine(
     """
     if urls := settings.engine.engine_urls:
         from auricle.cluster.gateway.transcriber import RemoteTranscriber
+        from auricle.engine.registry import find_engine
 
         count = f"{len(urls)} recognisers" if len(urls) > 1 else "a recogniser"
-        remote = RemoteTranscriber(settings.engine, settings.queue, crash_budget)
+        costs = find_engine(settings.model.engine).costs
+        remote = RemoteTranscriber(settings.engine, settings.queue, costs, crash_budget)
         return _Engine(remote, f"sends jobs to {count}", {"recognisers": len(urls)})
 
     from auricle.engine.placement import prepare

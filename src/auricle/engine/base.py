@@ -225,18 +225,29 @@ class GpuSupport:
 
 @dataclass(frozen=True, slots=True)
 class CostModel:
-    """How long jobs take.
+    """How long jobs take, in seconds of load: a job's audio and ``job_overhead_s``.
 
     Attributes:
+        job_overhead_s: Fixed cost of a job in seconds of audio.
+        first_seconds_per_load: Worker seconds for one second of load, until a worker's warm-up has
+            been timed.
         slowest_factor: Maximum ratio of a job's time to its usual time, from 1 to
             ``MAX_SLOWEST_FACTOR``, by the engine's decoding strategy. Job timeouts allow for it.
     """
 
+    job_overhead_s: float = 5.0
+    first_seconds_per_load: float = 0.3
     slowest_factor: float = 1.0
+
+    def load_s(self, audio_s: float) -> float:
+        """Return the load of a job in seconds."""
+        return audio_s + self.job_overhead_s
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.slowest_factor <= MAX_SLOWEST_FACTOR:
             raise ValueError(f"slowest_factor is {self.slowest_factor}")
+        if min(self.job_overhead_s, self.first_seconds_per_load) <= 0:
+            raise ValueError("job_overhead_s and first_seconds_per_load must be positive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,9 +256,17 @@ class BatchRules:
 
     Attributes:
         max_jobs: Maximum batch size that makes the engine faster; 1 if it decodes jobs one by one.
+        max_final_jobs: Maximum batch size of live finals, whose speakers wait for the whole batch.
+        max_optional_jobs: Maximum batch size of partials and speculative finals, which finals wait
+            for. No more partials than this wait for each worker.
+        length_step_s: Width of a length class; only jobs of one class share a batch, so that short
+            ones do not wait for long ones. Chunks of files are picked by length instead.
     """
 
     max_jobs: int = 1
+    max_final_jobs: int = 4
+    max_optional_jobs: int = 2
+    length_step_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

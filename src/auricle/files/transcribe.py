@@ -67,8 +67,6 @@ __all__ = [
 MAX_SHORT_SAMPLES = 30 * SAMPLE_RATE_HZ
 """Maximum length of a short file; a client that waits for one gets finals."""
 
-BATCH_PIECES = 8
-"""Number of jobs that a worker decodes together (the engine's ``MAX_BATCH_JOBS``)."""
 SPARE_PIECES = 12
 """Queued chunks besides those that run, so that a batch finds chunks of similar length."""
 MAX_IN_FLIGHT = 64
@@ -107,14 +105,19 @@ class FileRequest:
     tells_refusal: bool = False
 
 
-def chunk_semaphore(workers: int) -> FairSemaphore:
+def chunk_semaphore(workers: int, batch_jobs: int) -> FairSemaphore:
     """Return the limit on chunks in flight, to be shared by all files of one service."""
-    return FairSemaphore(max_chunks_in_flight(workers))
+    return FairSemaphore(max_chunks_in_flight(workers, batch_jobs))
 
 
-def max_chunks_in_flight(workers: int) -> int:
-    """Return the number of chunks that keeps this number of workers busy with full batches."""
-    return min(MAX_IN_FLIGHT, BATCH_PIECES * max(1, workers) + SPARE_PIECES)
+def max_chunks_in_flight(workers: int, batch_jobs: int) -> int:
+    """Return the number of chunks that keeps the workers busy with full batches.
+
+    Args:
+        workers: Number of workers.
+        batch_jobs: Number of jobs that a worker decodes together.
+    """
+    return min(MAX_IN_FLIGHT, batch_jobs * max(1, workers) + SPARE_PIECES)
 
 
 async def transcribe_file(

@@ -16,9 +16,10 @@ from starlette.websockets import WebSocket
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
 from auricle.config.settings import LiveSettings, ServerSettings
+from auricle.engine.base import EngineSpec
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
-from auricle.files.transcribe import chunk_semaphore, max_chunks_in_flight
+from auricle.files.transcribe import max_chunks_in_flight
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
@@ -33,7 +34,7 @@ from auricle.server.telemetry.metrics import Metrics
 from auricle.server.uploads.job_store import JobStore
 from auricle.server.uploads.spool import SpoolDirectory
 from auricle.server.uploads.upload_room import EarlyReservations
-from auricle.transcriber import Decoder, Transcriber
+from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 RETRY_S = 5
@@ -53,6 +54,7 @@ class ServerState:
 
     transcriber: Transcriber
     decoder: Decoder
+    engine: EngineSpec
     settings: ServerSettings
     libopus: LibOpus
     keyring: Keyring
@@ -77,6 +79,7 @@ class ServerState:
         cls,
         transcriber: Transcriber,
         decoder: Decoder,
+        engine: EngineSpec,
         settings: ServerSettings,
         live_settings: LiveSettings,
         libopus: LibOpus,
@@ -95,6 +98,7 @@ class ServerState:
         state = cls(
             transcriber=transcriber,
             decoder=decoder,
+            engine=engine,
             settings=settings,
             libopus=libopus,
             keyring=keyring,
@@ -109,9 +113,10 @@ class ServerState:
             connection_limiter=ConnectionLimiter.of(settings),
             file_slots=FileSlots(settings.max_file_jobs),
             early=EarlyReservations(),
-            chunk_slots=chunk_semaphore(0),  # run() and _snapshot() set the width
+            chunk_slots=FairSemaphore(0),  # run() and _snapshot() set the width
             live=LiveSessions(
                 live_settings,
+                engine,
                 transcriber,
                 libopus,
                 metrics.live,
@@ -146,7 +151,7 @@ class ServerState:
             SetupError: Uploads can't be stored, or the voice detector is missing.
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
-        self.chunk_slots.width = max_chunks_in_flight(len(self.transcriber.stats().workers))
+        self._set_chunk_slots(self.transcriber.stats())
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
         try:
             async with anyio.create_task_group() as background:
@@ -165,10 +170,13 @@ class ServerState:
             self._running = None
             spool.close()
 
+    def _set_chunk_slots(self, asr: Stats) -> None:
+        batch_jobs = self.engine.batches.max_jobs
+        self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), batch_jobs)
+
     def _snapshot(self) -> Snapshot:
         asr = self.transcriber.stats()
-        # The number of recognisers in a cluster changes.
-        self.chunk_slots.width = max_chunks_in_flight(len(asr.workers))
+        self._set_chunk_slots(asr)  # the number of recognisers in a cluster changes
         return Snapshot(
             asr=asr,
             decode=self.decoder.stats(),

@@ -3,6 +3,7 @@ import pytest
 
 from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
 from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
@@ -39,7 +40,7 @@ def fleet(workers: int, *, seconds_per_audio_s: float = 0.0, **queue: float) -> 
 
 
 def books(known: Stats | None = None, *, gateways: int = 1, **settings: float) -> GatewayAdmission:
-    opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways)
+    opened = GatewayAdmission(QueueSettings.model_validate(settings), gateways, CostModel())
     opened.update(known or fleet(workers=2, max_audio_s=100.0, seconds_per_audio_s=0.1))
     return opened
 

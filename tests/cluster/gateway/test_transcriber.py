@@ -17,6 +17,7 @@ import structlog
 from auricle.cluster.gateway.transcriber import RETRY_PATIENCE_S, RemoteTranscriber
 from auricle.cluster.wire.messages import SILENCE_S
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.engine.base import CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -349,7 +350,9 @@ async def test_the_key_is_shown_and_a_wrong_one_is_told() -> None:
 
 async def test_what_can_be_no_address_is_told_at_once() -> None:
     with pytest.raises(SetupError, match="AURICLE_ENGINE_URLS"):
-        RemoteTranscriber(RemoteEngineSettings(engine_urls=("http://999.1.1.1",)), QueueSettings())
+        RemoteTranscriber(
+            RemoteEngineSettings(engine_urls=("http://999.1.1.1",)), QueueSettings(), CostModel()
+        )
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no..name"])

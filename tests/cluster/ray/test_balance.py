@@ -3,8 +3,9 @@
 import pytest
 
 from auricle.cluster.ray.balance import ELSEWHERE_LOAD_S, STALE_S, ReplicaTable
+from auricle.engine.base import CostModel
 from auricle.errors import NoWorkerReady
-from auricle.transcriber import JOB_OVERHEAD_S, QueueStats, Stats, WorkerState, WorkerStats
+from auricle.transcriber import QueueStats, Stats, WorkerState, WorkerStats
 
 pytestmark = pytest.mark.unit
 
@@ -86,7 +87,7 @@ def test_this_machine_comes_first_until_it_has_a_job_more_than_another() -> None
     assert {it.order(0.0)[0] for _ in range(50)} == {"near"}
     it.report("near", stats(ELSEWHERE_LOAD_S + 0.1), 0.0)
     assert it.order(0.0) == ["far", "near"]
-    assert JOB_OVERHEAD_S > ELSEWHERE_LOAD_S
+    assert CostModel().job_overhead_s > ELSEWHERE_LOAD_S
 
 
 def test_a_replica_whose_reports_stopped_comes_last_and_counts_as_lost() -> None:

@@ -35,7 +35,11 @@ async def run(
     told: list[FileProgress] = [] if seen is None else seen
     try:
         result = await transcribe_file(
-            transcriber, decoder, request, chunk_slots=chunk_semaphore(2), on_progress=told.append
+            transcriber,
+            decoder,
+            request,
+            chunk_slots=chunk_semaphore(2, 8),
+            on_progress=told.append,
         )
     finally:
         assert decoder.open_readings == 0

@@ -87,7 +87,7 @@ async def test_all_pieces_of_a_short_file_that_somebody_waits_for_are_finals() -
 
 
 async def test_finals_of_a_short_file_do_not_wait_for_a_lane_full_of_files() -> None:
-    transcriber, chunk_slots = FakeTranscriber(), chunk_semaphore(1)
+    transcriber, chunk_slots = FakeTranscriber(), chunk_semaphore(1, 8)
     for _ in range(chunk_slots.width):
         await chunk_slots.enter(ANONYMOUS)
     request = FileRequest(SOURCE, "f", options=ENGLISH, is_urgent=True)
@@ -144,7 +144,7 @@ async def test_the_first_piece_does_not_wait_for_the_end_of_a_long_silence() -> 
     transcriber = FakeTranscriber()
     decoder = FakeDecoder([*file_of(5)[:1], Progress(0.5, 31 * SECOND), AudioError("stop here")])
     with pytest.raises(AudioError):
-        await transcribe_file(transcriber, decoder, REQUEST, chunk_slots=chunk_semaphore(2))
+        await transcribe_file(transcriber, decoder, REQUEST, chunk_slots=chunk_semaphore(2, 8))
     assert len(transcriber.jobs) == 1
 
 
@@ -190,7 +190,7 @@ async def test_an_answer_that_overtakes_another_keeps_its_place() -> None:
 
 
 async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_together() -> None:
-    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2)
+    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2, 8)
     request = FileRequest(SOURCE, "f", options=ENGLISH)
 
     async def work() -> None:
@@ -212,7 +212,7 @@ async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_tog
 
 @pytest.mark.parametrize(("workers", "tokens"), [(0, 20), (1, 20), (2, 28), (4, 44), (64, 64)])
 async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
-    assert chunk_semaphore(workers).width == tokens
+    assert chunk_semaphore(workers, 8).width == tokens
 
 
 async def test_no_speech_gives_empty_text_without_a_job() -> None:

@@ -91,7 +91,7 @@ class BusyAtFirst(FakeDecoder):
 async def test_a_decoder_that_is_busy_at_first_is_asked_again() -> None:
     decoder = BusyAtFirst(file_of(5))
     result = await transcribe_file(
-        FakeTranscriber(), decoder, REQUEST, chunk_slots=chunk_semaphore(2)
+        FakeTranscriber(), decoder, REQUEST, chunk_slots=chunk_semaphore(2, 8)
     )
     assert result.transcript.text == "hello"
 
@@ -117,7 +117,7 @@ async def test_the_decoder_failing_late_cancels_the_jobs_in_flight() -> None:
 
 
 async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane() -> None:
-    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2)
+    transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2, 8)
     decoder = FakeDecoder(file_of(*[9.0] * 40))
     request = FileRequest(SOURCE, "f", options=ENGLISH)
     async with anyio.create_task_group() as group:

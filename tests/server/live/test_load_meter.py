@@ -22,7 +22,7 @@ def stats(*states: str, waiting_audio_s: float = 0, waiting_jobs: int = 0) -> St
 
 
 def settled(current: Stats) -> float:
-    meter = LoadMeter()
+    meter = LoadMeter(5.0)
     for _ in range(50):
         meter.observe(current)
     return meter.load
@@ -54,12 +54,12 @@ def test_files_that_wait_behind_live_speech_are_no_load() -> None:
 
 
 def test_a_single_look_at_busy_workers_says_little() -> None:
-    meter = LoadMeter()
+    meter = LoadMeter(5.0)
     assert meter.observe(stats("busy", "busy")) < 0.1
 
 
 def test_no_worker_at_all_is_full_load() -> None:
-    meter = LoadMeter()
+    meter = LoadMeter(5.0)
     assert meter.observe(replace(stats(), ready=False)) == 1
     assert meter.observe(stats("starting", "backing_off")) == 1
     assert meter.observe(stats("ready", "backing_off")) == 0

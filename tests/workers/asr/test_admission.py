@@ -8,7 +8,6 @@ import pytest
 from auricle.config.settings import QueueSettings
 from auricle.engine.base import CostModel
 from auricle.errors import Overloaded
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, ReservationRequest
 from auricle.workers.asr.admission import Admission
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket
@@ -65,7 +64,7 @@ class Desk:
     def refuse_late(
         self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float | None
     ) -> None:
-        request = ReservationRequest(client, load_s - JOB_OVERHEAD_S, max_wait_s)
+        request = ReservationRequest(client, load_s - CostModel().job_overhead_s, max_wait_s)
         self.it.refuse_late(request, kind)
 
     def refusal_s(self, client: ClientId, kind: JobKind, load_s: float, max_wait_s: float) -> int:

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
 
 pytestmark = pytest.mark.unit
+
+STEP_S = 5.0
 
 
 def job(seconds: float, kind: JobKind = JobKind.FINAL, options: Options | None = None) -> Job:
@@ -31,15 +32,19 @@ def test_what_waits_and_runs_is_counted_and_the_most_urgent_comes_first() -> Non
 
 def test_a_ticket_costs_more_than_its_audio_and_belongs_to_its_key() -> None:
     ticket = Ticket(job(2.0), 0, 0)
-    assert (ticket.audio_s, ticket.load_s, ticket.client) == (2.0, 2.0 + JOB_OVERHEAD_S, "key")
+    assert (ticket.audio_s, ticket.client) == (2.0, "key")
 
 
 def test_a_class_is_what_the_model_must_do_alike_and_five_seconds_of_length() -> None:
-    assert batch_class(job(5.0)) == batch_class(job(9.9))
-    assert batch_class(job(4.9)) != batch_class(job(5.0))
-    assert batch_class(job(1, options=Options(prefix_tokens=(1, 2)))) == batch_class(job(1))
-    assert batch_class(job(1, options=Options(language="de"))) != batch_class(job(1))
+    assert batch_class(job(5.0), STEP_S) == batch_class(job(9.9), STEP_S)
+    assert batch_class(job(4.9), STEP_S) != batch_class(job(5.0), STEP_S)
+    assert batch_class(job(1, options=Options(prefix_tokens=(1, 2))), STEP_S) == batch_class(
+        job(1), STEP_S
+    )
+    assert batch_class(job(1, options=Options(language="de")), STEP_S) != batch_class(
+        job(1), STEP_S
+    )
 
 
 def test_pieces_of_files_have_one_class_however_long() -> None:
-    assert batch_class(job(1, JobKind.FILE)) == batch_class(job(29, JobKind.FILE))
+    assert batch_class(job(1, JobKind.FILE), STEP_S) == batch_class(job(29, JobKind.FILE), STEP_S)

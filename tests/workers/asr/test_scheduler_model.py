@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from auricle.config.settings import QueueSettings
-from auricle.engine.base import CostModel
+from auricle.engine.base import BatchRules, CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -27,8 +27,6 @@ from auricle.errors import (
 from auricle.types import ANONYMOUS, ClientId, Job, JobId, JobKind, Options, ReservationRequest
 from auricle.workers.asr.backlog import Batch, Ticket
 from auricle.workers.asr.scheduler import (
-    MAX_FINAL_BATCH_JOBS,
-    MAX_SMALL_BATCH_JOBS,
     SUSPECT_PATIENCE_S,
     Scheduler,
 )
@@ -79,7 +77,7 @@ class Pool(RuleBasedStateMachine):
                 max_crashes_per_key=1,
                 crash_window_s=WINDOW_S,
             ),
-            max_batch_jobs=MAX_BATCH_JOBS,
+            batches=BatchRules(MAX_BATCH_JOBS),
             workers=self.workers,
             speed=Speed(FLOOR_S, job_timeout_factor=8, workers=self.workers, costs=CostModel()),
         )
@@ -143,7 +141,7 @@ class Pool(RuleBasedStateMachine):
             self.collect()
             assert kind in SHEDDABLE
             partials = [t for t in before if t.job.kind is JobKind.PARTIAL]
-            room_for = MAX_SMALL_BATCH_JOBS * max(1, len(self.up))
+            room_for = BatchRules().max_optional_jobs * max(1, len(self.up))
             assert job.utterance in self.model.suspects or len(partials) >= room_for
             assert self.model.waiting == before
             return
@@ -502,8 +500,8 @@ class Pool(RuleBasedStateMachine):
     def check_batch(self, batch: Batch, able: set[Ticket]) -> None:
         tickets = list(batch.tickets)
         first, kind = tickets[0], tickets[0].job.kind
-        most = {JobKind.FINAL: MAX_FINAL_BATCH_JOBS, JobKind.FILE: MAX_BATCH_JOBS}
-        assert len(tickets) <= most.get(kind, MAX_SMALL_BATCH_JOBS)
+        most = {JobKind.FINAL: BatchRules().max_final_jobs, JobKind.FILE: MAX_BATCH_JOBS}
+        assert len(tickets) <= most.get(kind, BatchRules().max_optional_jobs)
         assert batch.budget_s >= FLOOR_S * 2 ** max(self.model.attempts[t] for t in tickets)
         for ticket in tickets:
             assert ticket in able

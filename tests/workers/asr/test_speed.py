@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from auricle.engine.base import CostModel
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import Job, JobId
 from auricle.workers.asr.backlog import Ticket
 from auricle.workers.asr.speed import (
-    FIRST_SECONDS_PER_LOAD,
     OVERDUE_FLOOR_S,
     SPEED_WINDOW,
     Speed,
@@ -31,7 +29,7 @@ def ticket(seconds: float, attempts: int = 0) -> Ticket:
 
 def test_the_speed_is_the_mean_of_the_latest_batches() -> None:
     it = speed()
-    assert (it.is_measured, it.seconds_per_load) == (False, FIRST_SECONDS_PER_LOAD)
+    assert (it.is_measured, it.seconds_per_load) == (False, COSTS.first_seconds_per_load)
     for n in range(1, SPEED_WINDOW + 1):
         it.observe(10.0 + n % 2)
         assert it.is_measured
@@ -71,7 +69,7 @@ def test_a_wait_is_shared_by_the_workers_that_are_ready() -> None:
 def test_a_budget_is_many_times_the_usual_time_but_never_very_short() -> None:
     it = speed()
     it.observe(0.5)
-    assert it.budget_s([ticket(5), ticket(15)]) == 8 * 0.5 * (20 + 2 * JOB_OVERHEAD_S)
+    assert it.budget_s([ticket(5), ticket(15)]) == 8 * 0.5 * (20 + 2 * COSTS.job_overhead_s)
     it.observe(0.0)
     it.observe(0.0)
     assert it.budget_s([ticket(0.5)]) == 10.0
@@ -89,7 +87,7 @@ def test_a_wait_is_told_in_whole_seconds_from_one_to_sixty() -> None:
 def test_work_is_overdue_after_twice_its_usual_time_and_never_at_once() -> None:
     it = speed()
     it.observe(1.0)
-    usual_s = 20.0 + JOB_OVERHEAD_S
+    usual_s = 20.0 + COSTS.job_overhead_s
     assert it.usual_s([ticket(20.0)]) == pytest.approx(usual_s)
     assert it.overdue_s([ticket(20.0)]) == pytest.approx(2 * usual_s)
     assert it.overdue_s([ticket(20.0, attempts=3)]) == pytest.approx(2 * usual_s)
@@ -102,7 +100,7 @@ def test_work_is_overdue_after_twice_its_usual_time_and_never_at_once() -> None:
 def test_a_budget_allows_for_the_slowest_job_that_the_engine_knows_of() -> None:
     it = speed(costs=CostModel(slowest_factor=40.0))
     it.observe(1.0)
-    usual_s = 20.0 + JOB_OVERHEAD_S
+    usual_s = 20.0 + COSTS.job_overhead_s
     assert it.budget_s([ticket(20.0)]) == pytest.approx(60 * usual_s)
     assert it.overdue_s([ticket(20.0)]) == pytest.approx(2 * usual_s)
     it = speed(costs=CostModel(slowest_factor=1.0))

@@ -51,7 +51,7 @@ class LocalRecogniser:
         settings = self._settings
         place = await anyio.to_thread.run_sync(prepare, settings)
         workers = place.worker.workers
-        self._chunk_slots = chunk_semaphore(workers)
+        self._chunk_slots = chunk_semaphore(workers, place.engine.batches.max_jobs)
         self._decoder = DecodePool(settings.worker, settings.decode)
         queue = settings.queue.model_copy(
             update={"file_workers": workers}

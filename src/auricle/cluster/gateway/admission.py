@@ -37,13 +37,14 @@ class GatewayAdmission:
     Args:
         settings: Maximum jobs in flight (``queue_jobs``), and maximum share of the queue for a key.
         gateways: Number of gateways that share the recognisers.
+        costs: How long the engine's jobs take.
     """
 
-    def __init__(self, settings: QueueSettings, gateways: int) -> None:
+    def __init__(self, settings: QueueSettings, gateways: int, costs: CostModel) -> None:
         self._gateways = gateways
         self._bounds = _Bounds(0.0, settings.queue_jobs, settings.key_share)
         self._workers = Workers(0)
-        self._speed = Speed(1.0, 1.0, self._workers, CostModel())
+        self._speed = Speed(1.0, 1.0, self._workers, costs)
         self._backlog = Backlog()
         self._admission = Admission(self._bounds, self._backlog, self._speed)
         self._standing: set[str] = set()
@@ -106,7 +107,7 @@ class GatewayAdmission:
         is_reserved = self._admission.claim(job)
         is_reserved |= self.has_standing_room(job)
         if not is_reserved and self._backlog.waiting_jobs >= self._bounds.queue_jobs:
-            load_s = sum(ticket.load_s for ticket in self._backlog.waiting())
+            load_s = self._speed.load_s(self._backlog.waiting())
             raise Overloaded("too many jobs are in flight", self.retry_after_s(load_s))
         ticket = Ticket(job, now, math.inf)
         self._backlog.queues[job.kind].push(ticket)

@@ -29,6 +29,7 @@ from auricle.cluster.gateway.admission import GatewayAdmission
 from auricle.cluster.gateway.node import KEEP_ALIVE_S, MAX_KEPT_CONNECTIONS, Node, RecogniserLost
 from auricle.cluster.gateway.view import NodeView, count, fleet_stats, stats_of
 from auricle.config.settings import QueueSettings, RemoteEngineSettings
+from auricle.engine.base import CostModel
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -100,6 +101,7 @@ class RemoteTranscriber:
         self,
         engine: RemoteEngineSettings,
         queue: QueueSettings,
+        costs: CostModel,
         crash_budget: CrashBudget | None = None,
     ) -> None:
         key = engine.engine_key
@@ -118,7 +120,7 @@ class RemoteTranscriber:
         self._nodes = [
             Node(str(number), url, self._http) for number, url in enumerate(engine.engine_urls, 1)
         ]
-        self._admission = GatewayAdmission(queue, engine.gateways)
+        self._admission = GatewayAdmission(queue, engine.gateways, costs)
         self._crash_budget = crash_budget or CrashBudget(
             queue.max_crashes_per_key, queue.crash_window_s
         )

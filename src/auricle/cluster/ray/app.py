@@ -32,6 +32,7 @@ from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
 from auricle.cluster.wire.messages import JobHead
 from auricle.config.settings import Settings
+from auricle.engine.registry import find_engine
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.machine import shorten_collections
@@ -128,6 +129,7 @@ class Ingress:
         context = ray.get_runtime_context()
         application = serve.get_replica_context().app_name
         REPLICA_TABLE.here = context.get_node_id()
+        REPLICA_TABLE.costs = find_engine(settings.model.engine).costs
         self._replicas = Replicas(
             recogniser, REPLICA_TABLE, f"{context.get_session_name()}/{application}"
         )

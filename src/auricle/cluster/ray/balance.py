@@ -8,8 +8,9 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from auricle.engine.base import CostModel
 from auricle.errors import NoWorkerReady
-from auricle.transcriber import JOB_OVERHEAD_S, Stats
+from auricle.transcriber import Stats
 
 STALE_S = 2.0
 """Time without a report after which a replica is ranked last."""
@@ -29,7 +30,7 @@ class _Replica:
     """Load of the jobs that this ingress has in flight there."""
     sent_load_at_report_s: float = 0.0
 
-    def load_s(self, stats: Stats) -> float:
+    def load_s(self, stats: Stats, costs: CostModel) -> float:
         """Return the approximate load for one worker, in seconds.
 
         The measured speed is not used: a speed measured on unusual jobs would send all jobs to one
@@ -37,7 +38,7 @@ class _Replica:
         """
         queue = stats.queue
         jobs = queue.waiting_jobs + queue.running_jobs
-        there_s = queue.waiting_audio_s + queue.running_audio_s + jobs * JOB_OVERHEAD_S
+        there_s = queue.waiting_audio_s + queue.running_audio_s + jobs * costs.job_overhead_s
         since_s = max(0.0, self.sent_load_s - self.sent_load_at_report_s)
         up = stats.ready_workers
         return (there_s + since_s) / max(1, up)
@@ -51,10 +52,12 @@ class ReplicaTable:
         here: Name of the machine of the ingress.
         present: Machine of each replica that Ray lists, by replica name; replaced as a whole, never
             modified.
+        costs: How long the engine's jobs take.
     """
 
     here: str = ""
     present: Mapping[str, str] = field(default_factory=dict)
+    costs: CostModel = CostModel()
     _replicas: dict[str, _Replica] = field(default_factory=dict)
 
     @property
@@ -70,12 +73,12 @@ class ReplicaTable:
 
     def sent(self, name: str, audio_s: float) -> None:
         """Record a job that was sent to a replica."""
-        self._replica(name).sent_load_s += audio_s + JOB_OVERHEAD_S
+        self._replica(name).sent_load_s += self.costs.load_s(audio_s)
 
     def ended(self, name: str, audio_s: float) -> None:
         """Record the end of a job that was sent to a replica, successful or not."""
         if (replica := self._replicas.get(name)) is not None:
-            replica.sent_load_s -= audio_s + JOB_OVERHEAD_S
+            replica.sent_load_s -= self.costs.load_s(audio_s)
 
     def order(self, now: float) -> Sequence[str]:
         """Return the replicas for a job, best first: those with the least load.
@@ -93,7 +96,7 @@ class ReplicaTable:
             is_late = now - replica.reported_at > STALE_S
             if not replica.stats.ready and not is_late:
                 continue
-            load_s = replica.load_s(replica.stats)
+            load_s = replica.load_s(replica.stats, self.costs)
             load_s += 0.0 if machine == self.here else ELSEWHERE_LOAD_S
             ranked.append((is_late, load_s, name))
         if not ranked:

@@ -74,8 +74,21 @@ SPEC = EngineSpec(
     name="Whisper",
     libraries=("faster_whisper", "ctranslate2"),
     models=WhisperModels(),
-    costs=CostModel(slowest_factor=40.0),  # a loop in each window and sample
-    batches=BatchRules(max_jobs=MAX_BATCH_JOBS),
+    costs=CostModel(
+        # A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread.
+        # In a full batch short jobs have a higher fixed cost (5.5 and 12 s fit best).
+        job_overhead_s=5.0,
+        first_seconds_per_load=0.3,
+        slowest_factor=40.0,  # a loop in each window and sample
+    ),
+    batches=BatchRules(
+        max_jobs=MAX_BATCH_JOBS,
+        # Eight finals take 0.9 s longer than four and save each a tenth of its cost; four partials
+        # take twice as long as two without saving time for each (0.92 s against 0.42 s).
+        max_final_jobs=4,
+        max_optional_jobs=2,
+        length_step_s=5.0,
+    ),
     # Whisper base, a file of 145 MB, uses 250 MB once ready, 350 MB while it is loaded, 460 MB for
     # 8 jobs of 5 s, and 730 MB (briefly 790) for 8 of 25 s (int8, measured 2026-11-25).
     memory=MemoryEstimate(fixed_mb=300.0, per_model_mb=3.0),

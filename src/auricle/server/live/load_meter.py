@@ -5,7 +5,7 @@ load rises, and none at full load. Queued files and live backlogs do not count, 
 priority than optional jobs.
 """
 
-from auricle.transcriber import JOB_OVERHEAD_S, Stats, WorkerState
+from auricle.transcriber import Stats, WorkerState
 
 FULL_WAIT_S = 1.0
 """Queued work per worker, in seconds, at which the load is full: finals would be late."""
@@ -18,9 +18,14 @@ SMOOTHING = 0.25
 
 
 class LoadMeter:
-    """Turns samples of the workers' state into a load from 0 (idle) to 1 (full)."""
+    """Turns samples of the workers' state into a load from 0 (idle) to 1 (full).
 
-    def __init__(self) -> None:
+    Args:
+        job_overhead_s: Fixed cost of a job in seconds of audio.
+    """
+
+    def __init__(self, job_overhead_s: float) -> None:
+        self._job_overhead_s = job_overhead_s
         self.load = 0.0
         self._busy_share = 0.0
 
@@ -35,7 +40,7 @@ class LoadMeter:
         queue = stats.queue
         live_audio_s = queue.waiting_audio_s - queue.waiting_file_audio_s
         live_jobs = queue.waiting_jobs - queue.waiting_file_jobs
-        waiting_s = live_audio_s + live_jobs * JOB_OVERHEAD_S
+        waiting_s = live_audio_s + live_jobs * self._job_overhead_s
         wait_s = waiting_s * stats.seconds_per_audio_s / len(alive)
         is_hard = max(0.0, self._busy_share - EASY_SHARE) / (1 - EASY_SHARE)
         self.load = min(1.0, max(is_hard * BUSY_LOAD, wait_s / FULL_WAIT_S))

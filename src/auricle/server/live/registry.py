@@ -17,6 +17,7 @@ from anyio.abc import TaskGroup
 from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
+from auricle.engine.base import EngineSpec
 from auricle.errors import Draining, Overloaded, RateLimited
 from auricle.protocol.native.stream import Resume
 from auricle.server.access.connection_limits import network_of
@@ -59,6 +60,7 @@ class LiveSessions:
 
     Args:
         settings: The settings of live sessions.
+        engine: The engine of the transcriber.
         transcriber: Runs the sessions' jobs and holds their reservations.
         libopus: Decodes Opus packets.
         metrics: Metrics of live sessions.
@@ -70,6 +72,7 @@ class LiveSessions:
     def __init__(
         self,
         settings: LiveSettings,
+        engine: EngineSpec,
         transcriber: Transcriber,
         libopus: LibOpus,
         metrics: LiveMetrics,
@@ -87,7 +90,7 @@ class LiveSessions:
         self._runners: dict[str, LiveRunner] = {}
         self._room_of: dict[str, str] = {}
         self._charged_samples: dict[str, int] = {}
-        self._meter = LoadMeter()
+        self._meter = LoadMeter(engine.costs.job_overhead_s)
         metrics.connected.set_function(lambda: self.connected)
         metrics.waiting.set_function(lambda: self.waiting)
         metrics.load.set_function(lambda: self._meter.load)

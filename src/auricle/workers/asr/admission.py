@@ -10,7 +10,6 @@ import itertools
 from typing import Protocol
 
 from auricle.errors import Overloaded
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ANONYMOUS, ClientId, Job, JobKind, ReservationRequest
 from auricle.workers.asr.backlog import Backlog, Ticket
 from auricle.workers.asr.speed import Speed, whole_seconds
@@ -161,7 +160,7 @@ class Admission:
         if request.max_wait_s is None:
             return
         ahead_s = self._speed.wait_s(self._load_ahead_s(request.client, kind))
-        own_s = (request.audio_s + JOB_OVERHEAD_S) * self._speed.seconds_per_load
+        own_s = self._speed.costs.load_s(request.audio_s) * self._speed.seconds_per_load
         late_s = (ahead_s + own_s) * WAIT_MARGIN - request.max_wait_s
         # With nothing ahead the job is accepted: the measured speed may be out of date.
         if late_s > 0 and ahead_s > 0:
@@ -207,18 +206,19 @@ class Admission:
 
         Clients take turns, so each other client counts for at most this client's own load.
         """
+        costs = self._speed.costs
         loads: dict[ClientId, float] = {}
         for ticket in self._backlog.waiting():
             if _URGENCY[ticket.job.kind] <= _URGENCY[kind]:
-                loads[ticket.client] = loads.get(ticket.client, 0.0) + ticket.load_s
+                loads[ticket.client] = loads.get(ticket.client, 0.0) + costs.load_s(ticket.audio_s)
         for reservation in self._reservations.values():
             if not reservation.standing:
-                load_s = reservation.audio_s + JOB_OVERHEAD_S
+                load_s = costs.load_s(reservation.audio_s)
                 loads[reservation.client] = loads.get(reservation.client, 0.0) + load_s
         # Running jobs are half done on average.
-        running_s = sum(ticket.load_s for ticket in self._backlog.in_flight()) / 2
+        running_s = self._speed.load_s(self._backlog.in_flight()) / 2
         if client is None:
             return running_s + sum(loads.values())
         own_s = loads.pop(client, 0.0)
-        turn_s = own_s + JOB_OVERHEAD_S
+        turn_s = costs.load_s(own_s)
         return running_s + own_s + sum(min(load_s, turn_s) for load_s in loads.values())

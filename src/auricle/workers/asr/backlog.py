@@ -5,13 +5,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from auricle.transcriber import JOB_OVERHEAD_S
 from auricle.types import ClientId, Job, JobKind, Options
 from auricle.workers.asr.fair_queue import FairQueue
-
-BATCH_CLASS_STEP_S = 5.0
-"""Width of a length class; only jobs of one class share a batch, so short ones do not wait for
-long ones."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,11 +33,6 @@ class Ticket:
     def audio_s(self) -> float:
         """Duration of the audio, in seconds."""
         return self.job.audio_s
-
-    @property
-    def load_s(self) -> float:
-        """Cost of the job, in seconds of audio."""
-        return self.job.audio_s + JOB_OVERHEAD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +80,10 @@ class Backlog:
         return self.queues[ticket.job.kind].remove(ticket)
 
 
-def batch_class(job: Job) -> tuple[Options, int]:
+def batch_class(job: Job, length_step_s: float) -> tuple[Options, int]:
     """Return the options and length class that all jobs of a batch must share.
 
     Prefixes may differ. Chunks of files have one class: the scheduler picks them by length.
     """
-    length_class = 0 if job.kind is JobKind.FILE else int(job.audio_s // BATCH_CLASS_STEP_S)
+    length_class = 0 if job.kind is JobKind.FILE else int(job.audio_s // length_step_s)
     return replace(job.options, prefix_tokens=()), length_class

@@ -27,7 +27,7 @@ from auricle.errors import (
     SetupError,
     WorkerError,
 )
-from auricle.transcriber import JOB_OVERHEAD_S, Stats
+from auricle.transcriber import Stats
 from auricle.types import (
     SAMPLE_RATE_HZ,
     Job,
@@ -93,13 +93,13 @@ class WorkerPool:
         self._worker = worker = placement.worker
         self._settings = placement.settings
         self._model = placement.model
-        engine = placement.engine
+        engine, batches = placement.engine, placement.engine.batches
         size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
         self._threads = size.threads
         self._counts = Workers(size.workers)
         self._scheduler = Scheduler(
             queue,
-            max_batch_jobs=min(worker.batch_jobs, engine.batches.max_jobs),
+            batches=replace(batches, max_jobs=min(worker.batch_jobs, batches.max_jobs)),
             workers=self._counts,
             speed=Speed(
                 worker.job_timeout_min_s, worker.job_timeout_factor, self._counts, engine.costs
@@ -228,7 +228,7 @@ class WorkerPool:
         speed = self._scheduler.speed
         is_possible = 0 < message.warm_up_s <= self._worker.start_budget_s
         if is_possible and not speed.is_measured:
-            speed.observe(message.warm_up_s / JOB_OVERHEAD_S)
+            speed.observe(message.warm_up_s / speed.costs.job_overhead_s)
 
     def next_assignment(self, worker: str, now: float) -> Assignment | None:
         """Return the next batch, or a self-test if the worker has been idle for a long time."""

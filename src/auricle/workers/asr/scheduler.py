@@ -1,8 +1,8 @@
 """Decide which job runs next, and which is rejected, retried or quarantined. No I/O, no clock.
 
-Jobs wait in one fair queue for each kind. A worker that becomes idle takes up to ``max_batch_jobs``
-waiting jobs of one batch class; there is no batching timer. Quantities are seconds of audio; names
-that end in ``_at``, and arguments named ``now``, are monotonic seconds.
+Jobs wait in one fair queue for each kind. A worker that becomes idle takes waiting jobs of one
+batch class, as many as the batch rules of the engine allow; there is no batching timer. Quantities
+are seconds of audio; names that end in ``_at``, and arguments named ``now``, are monotonic seconds.
 """
 
 import math
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from auricle.config.settings import QueueSettings
+from auricle.engine.base import BatchRules
 from auricle.errors import (
     AuricleError,
     DeadlineExceeded,
@@ -26,13 +27,6 @@ from auricle.workers.asr.backlog import Backlog, Batch, Ticket, batch_class
 from auricle.workers.asr.speed import Speed, Workers
 from auricle.workers.process.poison import CrashBudget, PoisonTracker, fingerprint
 
-MAX_SMALL_BATCH_JOBS = 2
-"""Maximum batch size of partials and speculative finals, so that finals do not wait long: a batch
-of four takes twice as long as one of two, without saving time for each job (0.92 s against 0.42 s,
-bench/live.py, 2026-11-25)."""
-MAX_FINAL_BATCH_JOBS = 4
-"""Maximum batch size of live finals: eight take 0.9 s longer and save each a tenth of its cost.
-Batches are smaller if other workers can share the load: four take 1.15 s, twice two 0.8 s."""
 MAX_FILE_CREDIT_S = 60.0
 """Maximum credit that files accumulate while live speech keeps the workers busy."""
 LIVE_LATELY_S = 10.0
@@ -60,7 +54,7 @@ class Scheduler:
 
     Args:
         settings: Bounds and shares.
-        max_batch_jobs: Maximum number of jobs in a batch.
+        batches: Which jobs may share a batch.
         workers: Number of workers, shared with the pool.
         speed: Measured speed of the workers.
         crash_budget: Shared with other pools; ``None`` creates one for this scheduler.
@@ -70,13 +64,13 @@ class Scheduler:
         self,
         settings: QueueSettings,
         *,
-        max_batch_jobs: int,
+        batches: BatchRules,
         workers: Workers,
         speed: Speed,
         crash_budget: CrashBudget | None = None,
     ) -> None:
         self._settings = settings
-        self.max_batch_jobs = max_batch_jobs
+        self._batches = batches
         self._workers = workers
         self.speed = speed
         self.backlog = Backlog()
@@ -161,7 +155,7 @@ class Scheduler:
     def batch_done(self, worker: str, now: float) -> Batch:
         """Record that a worker finished; return its batch, whose tickets the caller settles."""
         batch = self.backlog.running.pop(worker)
-        load_s = sum(ticket.load_s for ticket in batch.tickets)
+        load_s = self.speed.load_s(batch.tickets)
         self.speed.observe((now - batch.tickets[0].started_at) / load_s)
         for ticket in batch.tickets:
             self._poison.clear(ticket.job.utterance)
@@ -299,7 +293,7 @@ class Scheduler:
             Superseded: The new partial is the longest; retry with newer audio.
         """
         partials = self.backlog.queues[JobKind.PARTIAL]
-        if len(partials) < MAX_SMALL_BATCH_JOBS * max(1, self._workers.ready):
+        if len(partials) < self._batches.max_optional_jobs * max(1, self._workers.ready):
             return
         longest = max(partials, key=lambda ticket: ticket.audio_s)
         if longest.audio_s <= job.audio_s:
@@ -323,7 +317,7 @@ class Scheduler:
         )
         if running_files >= (self._settings.file_workers or max(1, self._workers.ready - 1)):
             return kinds
-        if self._file_credit_s >= min(ticket.load_s for ticket in files):
+        if self._file_credit_s >= min(self.speed.load_s([ticket]) for ticket in files):
             return [JobKind.FILE, *kinds]
         return [*kinds, JobKind.FILE]
 
@@ -342,20 +336,21 @@ class Scheduler:
     def _companions(self, first: Ticket, now: float) -> list[Ticket]:
         """Take further waiting jobs that fit into a batch with the first one."""
         kind = first.job.kind
-        limit = self.max_batch_jobs
+        limit = self._batches.max_jobs
         if kind is JobKind.FINAL:
             waiting = 1 + len(self.backlog.queues[kind])
             share = math.ceil(waiting / max(1, self._workers.ready))
-            limit = min(limit, max(MAX_SMALL_BATCH_JOBS, share), MAX_FINAL_BATCH_JOBS)
+            share = max(self._batches.max_optional_jobs, share)
+            limit = min(limit, share, self._batches.max_final_jobs)
         elif kind is not JobKind.FILE or self._shares_one_worker(now):
-            limit = min(limit, MAX_SMALL_BATCH_JOBS)
-        wanted = batch_class(first.job)
+            limit = min(limit, self._batches.max_optional_jobs)
+        wanted = batch_class(first.job, self._batches.length_step_s)
 
         def fits(ticket: Ticket) -> bool:
             return (
                 not ticket.alone
                 and not self._poison.is_suspect(ticket.job.utterance)
-                and batch_class(ticket.job) == wanted
+                and batch_class(ticket.job, self._batches.length_step_s) == wanted
             )
 
         # Chunks of files are picked by length: batches of equal length need the least padding.
@@ -370,7 +365,7 @@ class Scheduler:
         return self._workers.ready <= 1 and now - self._live_at < LIVE_LATELY_S
 
     def _start(self, worker: str, kind: JobKind, tickets: list[Ticket], now: float) -> Batch:
-        load_s = sum(ticket.load_s for ticket in tickets)
+        load_s = self.speed.load_s(tickets)
         if kind is JobKind.FILE:
             self._file_credit_s = max(0.0, self._file_credit_s - load_s)
         elif self.backlog.queues[JobKind.FILE]:

@@ -2,15 +2,13 @@
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
 from auricle.engine.base import CostModel
 from auricle.workers.asr.backlog import Ticket
 
-FIRST_SECONDS_PER_LOAD = 0.3
-"""Initial speed, until a worker's warm-up has been timed."""
 SPEED_WINDOW = 30
 """Number of latest batches over which the speed is averaged."""
 OUTLIER_FACTOR = 2.0
@@ -53,7 +51,8 @@ class Speed:
         self._attempt_floor_s = job_timeout_min_s
         self._attempt_factor = max(job_timeout_factor, SLOWEST_MARGIN * costs.slowest_factor)
         self._workers = workers
-        self.seconds_per_load = FIRST_SECONDS_PER_LOAD
+        self.costs = costs
+        self.seconds_per_load = costs.first_seconds_per_load
         self._latest: deque[float] = deque(maxlen=SPEED_WINDOW)
 
     @property
@@ -72,6 +71,10 @@ class Speed:
         most = OUTLIER_FACTOR * median(self._latest)
         self.seconds_per_load = fmean(min(measured, most) for measured in self._latest)
 
+    def load_s(self, tickets: Iterable[Ticket]) -> float:
+        """Return the load of these tickets, in seconds."""
+        return sum(self.costs.load_s(ticket.audio_s) for ticket in tickets)
+
     def wait_s(self, load_s: float) -> float:
         """Return how long all ready workers together need for this load, in seconds."""
         return load_s * self.seconds_per_load / max(1, self._workers.ready)
@@ -82,7 +85,7 @@ class Speed:
 
     def usual_s(self, tickets: Sequence[Ticket]) -> float:
         """Return the usual time for a batch of these tickets, in seconds."""
-        return sum(ticket.load_s for ticket in tickets) * self.seconds_per_load
+        return self.load_s(tickets) * self.seconds_per_load
 
     def overdue_s(self, tickets: Sequence[Ticket]) -> float:
         """Return the time after which a batch of these tickets is overdue, in seconds."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from auricle.config.settings import QueueSettings
-from auricle.engine.base import CostModel
+from auricle.engine.base import BatchRules, CostModel
 from auricle.errors import AuricleError
 from auricle.types import ClientId, Job, JobId, JobKind, Options
 from auricle.workers.asr.scheduler import Scheduler
@@ -18,7 +18,7 @@ def scheduler(
     workers = workers or Workers(size, ready=size)
     return Scheduler(
         QueueSettings.model_validate(queue),
-        max_batch_jobs=batch,
+        batches=BatchRules(batch),
         workers=workers,
         speed=Speed(job_timeout_min_s=10, job_timeout_factor=8, workers=workers, costs=CostModel()),
     )

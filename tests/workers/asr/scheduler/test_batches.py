@@ -4,9 +4,10 @@ import itertools
 
 import pytest
 
+from auricle.engine.base import BatchRules
 from auricle.errors import Overloaded, Superseded
 from auricle.types import JobKind, Options
-from auricle.workers.asr.scheduler import LIVE_LATELY_S, MAX_FINAL_BATCH_JOBS, MAX_SMALL_BATCH_JOBS
+from auricle.workers.asr.scheduler import LIVE_LATELY_S
 from auricle.workers.asr.speed import Workers
 from tests.workers.asr.scheduler.helpers import failures, job, run_next, scheduler
 
@@ -30,7 +31,7 @@ def test_files_that_share_one_worker_with_live_speech_run_in_small_batches() -> 
             it.submit(job(f"f{n}", kind=JobKind.FILE), 100.0)
         return len(run_next(it, now=100.0))
 
-    assert batch_of_files(size=1, live_at=95.0) == MAX_SMALL_BATCH_JOBS
+    assert batch_of_files(size=1, live_at=95.0) == BatchRules().max_optional_jobs
     assert batch_of_files(size=1, live_at=100.0 - LIVE_LATELY_S) == 8
     assert batch_of_files(size=2, live_at=95.0) == 8
 
@@ -109,9 +110,9 @@ def test_the_most_urgent_kind_goes_first() -> None:
 @pytest.mark.parametrize(
     ("kind", "jobs"),
     [
-        (JobKind.FINAL, MAX_FINAL_BATCH_JOBS),
-        (JobKind.SPECULATIVE, MAX_SMALL_BATCH_JOBS),
-        (JobKind.PARTIAL, MAX_SMALL_BATCH_JOBS),
+        (JobKind.FINAL, BatchRules().max_final_jobs),
+        (JobKind.SPECULATIVE, BatchRules().max_optional_jobs),
+        (JobKind.PARTIAL, BatchRules().max_optional_jobs),
         (JobKind.FILE, 8),
     ],
 )
@@ -124,7 +125,9 @@ def test_live_jobs_run_in_small_batches(kind: JobKind, jobs: int) -> None:
     assert len(run_next(it)) == jobs
 
 
-@pytest.mark.parametrize(("finals", "taken"), [(1, 1), (4, 2), (6, 3), (9, MAX_FINAL_BATCH_JOBS)])
+@pytest.mark.parametrize(
+    ("finals", "taken"), [(1, 1), (4, 2), (6, 3), (9, BatchRules().max_final_jobs)]
+)
 def test_a_worker_leaves_finals_to_the_others(finals: int, taken: int) -> None:
     it = scheduler(size=2, batch=8)
     for n in range(finals):
@@ -135,7 +138,7 @@ def test_a_worker_leaves_finals_to_the_others(finals: int, taken: int) -> None:
 def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
     workers = Workers(2, ready=2)
     it = scheduler(workers=workers)
-    room = 2 * MAX_SMALL_BATCH_JOBS
+    room = 2 * BatchRules().max_optional_jobs
     for n in range(room):
         it.submit(job(f"p{n}", kind=JobKind.PARTIAL, utterance=f"u{n}"), 0.0)
     with pytest.raises(Superseded):
@@ -151,9 +154,9 @@ def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
 
 def test_the_longest_partial_gives_way_to_who_has_just_begun_to_speak() -> None:
     it = scheduler(size=1)
-    for seconds in range(2, 2 + MAX_SMALL_BATCH_JOBS):
+    for seconds in range(2, 2 + BatchRules().max_optional_jobs):
         it.submit(job(f"{seconds} s", seconds, JobKind.PARTIAL, utterance=f"u{seconds}"), 0.0)
-    longest = f"{1 + MAX_SMALL_BATCH_JOBS} s"
+    longest = f"{1 + BatchRules().max_optional_jobs} s"
     it.submit(job("short", 1.0, JobKind.PARTIAL, utterance="new"), 0.0)
     assert failures(it) == [(longest, Superseded)]
     assert "short" in run_next(it)
