@@ -6,12 +6,12 @@ from auricle.groups import first_error
 pytestmark = pytest.mark.unit
 
 
-def test_an_error_of_ours_is_blamed_before_any_other_however_deep_it_lies() -> None:
+def test_an_auricle_error_has_precedence_at_any_depth() -> None:
     ours = AudioError("damaged")
     group = ExceptionGroup("", [ValueError(), ExceptionGroup("", [KeyError(), ours])])
     assert first_error(group) is ours
 
 
-def test_without_one_of_ours_the_first_is_blamed() -> None:
+def test_without_an_auricle_error_the_first_one_is_raised() -> None:
     first = ValueError()
     assert first_error(ExceptionGroup("", [ExceptionGroup("", [first]), KeyError()])) is first

@@ -65,7 +65,7 @@ def test_a_group_is_held_to_the_limits_of_those_above_it(tmp_path: Path, members
     assert available_memory_bytes(tmp_path, membership) == MB
 
 
-def test_files_in_memory_that_nobody_uses_are_room(tmp_path: Path, membership: Path) -> None:
+def test_unused_files_in_memory_count_as_free(tmp_path: Path, membership: Path) -> None:
     group = tmp_path / "outer" / "inner"
     (group / "memory.max").write_text(str(50 * MB))
     (group / "memory.current").write_text(str(50 * MB))

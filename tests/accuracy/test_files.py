@@ -60,7 +60,7 @@ def spans(heard: FileTranscript) -> list[tuple[float, float, str]]:
 
 
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
-async def test_each_sentence_begins_and_ends_where_it_is_said(
+async def test_each_sentence_has_the_times_of_its_speech(
     engine: ShortWindowEngine, beam_size: int
 ) -> None:
     heard = await hear(engine, PAIR, Options(language="en", beam_size=beam_size))

@@ -46,7 +46,7 @@ def heard_live(engine: ShortWindowEngine) -> Rig:
     return rig
 
 
-async def test_the_story_is_heard_word_for_word_live_and_as_a_file(
+async def test_the_story_is_transcribed_word_for_word_live_and_as_a_file(
     engine: ShortWindowEngine,
 ) -> None:
     live = " ".join(final.text for final in heard_live(engine).finals)
@@ -55,7 +55,7 @@ async def test_the_story_is_heard_word_for_word_live_and_as_a_file(
     assert words(live) == words(STORY.text)
 
 
-def test_what_our_client_sends_is_heard_wherever_it_is_cut(engine: ShortWindowEngine) -> None:
+def test_audio_of_our_client_is_transcribed_wherever_it_is_cut(engine: ShortWindowEngine) -> None:
     """At 24 kbit/s most of these were "I knack for everyone in the village"."""
     rig = heard_live(engine)
     last = rig.jobs[-1] if rig.jobs[-1].kind is not JobKind.PARTIAL else rig.jobs[-2]

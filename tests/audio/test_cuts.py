@@ -36,7 +36,7 @@ def test_a_dip_of_three_windows_is_cut_in_its_middle() -> None:
     assert best_cut(probabilities, np.zeros(120), 0, 120 * W) == 101
 
 
-def test_the_quietest_of_equally_likely_places_is_taken() -> None:
+def test_the_quietest_of_equally_likely_places_is_chosen() -> None:
     loud = np.full(120, 0.8)
     loud[93] = 0.3
     assert best_cut(np.full(120, 0.9), loud, 0, 120 * W) == 93

@@ -95,7 +95,7 @@ def test_a_noise_that_begins_closes_the_gate_once_it_is_the_background() -> None
 
 
 @pytest.mark.parametrize("level", [0, 10, 300, 1_000])
-def test_what_silero_hears_the_two_hear_together(level: int) -> None:
+def test_gate_and_silero_together_detect_what_silero_detects(level: int) -> None:
     pcm = in_hiss(level)
     alone = SpeechDetector().probabilities(pcm) >= SPEECH_THRESHOLD
     together = VoiceDetector().probabilities(pcm) >= SPEECH_THRESHOLD
@@ -103,7 +103,7 @@ def test_what_silero_hears_the_two_hear_together(level: int) -> None:
     assert np.count_nonzero(alone != together) <= 3
 
 
-def test_silero_first_hears_what_came_before_the_gate_opened() -> None:
+def test_silero_first_receives_the_audio_before_the_gate_opened() -> None:
     pcm = in_hiss(10)
     probabilities, listening = stages(pcm)
     closed = listening.index(False)
@@ -122,7 +122,7 @@ def test_the_gate_stays_open_for_half_a_second_after_the_last_sound() -> None:
     assert np.flatnonzero(listening[150:]).tolist() == list(range(50, 60 + HANGOVER_WINDOWS - 1))
 
 
-def test_in_a_noisy_pause_silero_starts_afresh() -> None:
+def test_in_a_noisy_pause_silero_starts_again() -> None:
     chance = np.random.default_rng(5)
     speech = np.tile(SPEECH, 2)
     pause = np.zeros(2 * SECOND, np.int16)

@@ -62,7 +62,7 @@ def decode_with_losses(
 
 
 @pytest.mark.parametrize("frame_ms", [2.5, 5, 10, 20, 40, 60])
-def test_speech_comes_back_at_16_khz_at_every_frame_size(
+def test_speech_is_decoded_at_16_khz_at_every_frame_size(
     decoder: OpusPacketDecoder, frame_ms: float
 ) -> None:
     packets = encode_packets(SPEECH, frame_ms)
@@ -130,7 +130,7 @@ def test_a_decoder_is_a_copy_of_one_that_was_made_once() -> None:
     [[True, False, False], [False, True], [False] * 9 + [True], [False] * 20 + [True] * 5],
     ids=["1 in 3", "1 in 2", "1 in 10", "5 in 25"],
 )
-def test_losses_that_are_told_never_move_the_clock(
+def test_losses_that_are_reported_never_move_the_clock(
     decoder: OpusPacketDecoder, loss_pattern: list[bool]
 ) -> None:
     sent = drop(encode_packets(SPEECH), loss_pattern)

@@ -31,7 +31,7 @@ def decode_all(packets: list[OpusPacket]) -> Pcm16:
 
 
 @pytest.mark.parametrize("frame_ms", FRAMES_MS)
-def test_speech_comes_back_at_every_frame_size(frame_ms: float) -> None:
+def test_speech_is_decoded_at_every_frame_size(frame_ms: float) -> None:
     encoder = OpusPacketEncoder(LIBRARY, frame_ms=frame_ms)
     packets = encode_all(encoder, SPEECH)
     heard = decode_all(packets)[CODEC_DELAY_SAMPLES:]
@@ -108,7 +108,7 @@ def test_what_opus_does_not_have_is_refused(settings: dict[str, int]) -> None:
         OpusPacketEncoder(LIBRARY, **settings)
 
 
-def test_a_library_that_can_only_decode_is_said_to_be_one() -> None:
+def test_a_decoder_without_an_encoder_is_reported() -> None:
     decoder_only = replace(LIBRARY, functions=cast(Any, SimpleNamespace()))
     with pytest.raises(SetupError, match="only decode"):
         OpusPacketEncoder(decoder_only)

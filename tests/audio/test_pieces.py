@@ -171,7 +171,7 @@ def test_a_sound_too_short_for_speech_belongs_to_speech_that_comes_soon(
     assert start == starts_at * W - CutRules().lead_samples
 
 
-def test_a_piece_tells_where_somebody_speaks() -> None:
+def test_a_chunk_reports_its_voiced_ranges() -> None:
     script = [(0.0, 50), (0.9, 10), (0.4, 5), (0.1, 10), (0.9, 20), (0.0, 50)]
     pcm = recording(len(probabilities(script)) * W)
     (piece,) = feed_all(PieceCutter(RULES), pcm, probabilities(script))
@@ -244,7 +244,7 @@ def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
 
 
 @given(script=SCRIPTS, rules=MANY_RULES, data=st.data())
-def test_after_a_crash_a_new_cutter_goes_on_without_doubling_or_losing(
+def test_after_a_crash_a_new_cutter_continues_without_doubling_or_losing(
     script: Script, rules: CutRules, data: st.DataObject
 ) -> None:
     likely = probabilities(script)

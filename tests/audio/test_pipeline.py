@@ -62,7 +62,7 @@ def test_a_damaged_packet_costs_its_own_time_and_nothing_more(
     assert statistics.packets == 52
 
 
-def test_the_decoder_is_told_of_what_it_could_not_decode() -> None:
+def test_packets_that_can_not_be_decoded_are_reported() -> None:
     pipeline = make_pipeline()
     heard = [pipeline.receive_packet(p) for p in [*PACKETS[:50], NO_FRAMES, *PACKETS[51:60]]]
     told = OpusPacketDecoder(find_libopus())

@@ -77,7 +77,7 @@ def test_almost_nothing_is_no_problem(rate_hz: int, samples: int) -> None:
 
 
 @pytest.mark.parametrize("rate_hz", [MIN_RATE_HZ, MIN_RATE_HZ + 1, MAX_RATE_HZ - 1, MAX_RATE_HZ])
-def test_rates_within_the_limits_are_taken(rate_hz: int) -> None:
+def test_rates_within_the_limits_are_accepted(rate_hz: int) -> None:
     Resampler(rate_hz)
     assert resample(sine(200, rate_hz, 0.1), rate_hz).size in range(1_599, 1_602)
 

@@ -31,7 +31,7 @@ def test_a_step_leaves_more_doubt_than_a_line() -> None:
     assert step.high - step.low > 10 * (line.high - line.low)
 
 
-def test_too_little_says_nothing() -> None:
+def test_too_few_samples_are_not_conclusive() -> None:
     assert trend([0.0] * BLOCKS, [1.0] * BLOCKS) is None
     assert trend([0.0, 1.0], [1.0, 2.0]) is None
 

@@ -28,7 +28,7 @@ def test_other_machines_need_a_key(auricle: Run, monkeypatch: pytest.MonkeyPatch
     assert "AURICLE_ENGINE_KEY" not in auricle("cluster", "up", "--host", "0.0.0.0").stderr
 
 
-def test_a_port_in_use_is_told_before_anything_starts(auricle: Run) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(auricle: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = auricle("cluster", "up", "--port", str(port))
@@ -37,7 +37,7 @@ def test_a_port_in_use_is_told_before_anything_starts(auricle: Run) -> None:
     assert "--port" in result.stderr
 
 
-def test_settings_that_can_not_be_used_are_told(auricle: Run) -> None:
+def test_settings_that_can_not_be_used_are_reported(auricle: Run) -> None:
     result = auricle("cluster", "up", "--replicas", "0")
     assert result.exit_code == 2
     assert "--replicas" in result.stderr

@@ -66,7 +66,7 @@ def test_the_port_in_what_it_prints_is_the_servers(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-def test_nobody_else_can_read_the_keys(made: Path) -> None:
+def test_only_the_owner_can_read_the_keys(made: Path) -> None:
     assert {path.name for path in made.iterdir()} == {
         "ca.crt",
         "ca.key",
@@ -78,7 +78,7 @@ def test_nobody_else_can_read_the_keys(made: Path) -> None:
     assert stat.S_IMODE(made.stat().st_mode) == 0o700
 
 
-def test_asked_again_the_ca_stays_and_the_certificate_is_made_anew(tmp_path: Path) -> None:
+def test_asked_again_the_ca_stays_and_the_certificate_is_made_again(tmp_path: Path) -> None:
     make_certificate(tmp_path, ["localhost", "captions.example"])
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     make_certificate(tmp_path, ["localhost", "10.1.2.3", "nas.local"])
@@ -87,7 +87,7 @@ def test_asked_again_the_ca_stays_and_the_certificate_is_made_anew(tmp_path: Pat
     assert changed == {"server.crt", "server.key"}
 
 
-def test_the_ca_can_vouch_for_nobody_elses_names(tmp_path: Path) -> None:
+def test_the_ca_is_restricted_to_its_names(tmp_path: Path) -> None:
     make_certificate(tmp_path, ["localhost", "captions.example"])
     before = (tmp_path / "server.crt").read_bytes()
     for other in ("bank.example", "203.0.113.9", "2001:db8::9"):
@@ -97,7 +97,7 @@ def test_the_ca_can_vouch_for_nobody_elses_names(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a,DNS:b", "a b", "ä.example", "https://a", "a/CN=b", "*"])
-def test_what_is_no_name_is_told(tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_is_reported(tmp_path: Path, name: str) -> None:
     with pytest.raises(SetupError, match="neither a name nor an address"):
         make_certificate(tmp_path, [name])
 
@@ -110,7 +110,7 @@ def test_without_openssl_it_says_what_to_install(
         make_certificate(tmp_path / "tls", ["localhost"])
 
 
-def test_who_trusts_the_ca_is_served_over_https(served: str, made: Path) -> None:
+def test_a_client_that_trusts_the_ca_is_served_over_https(served: str, made: Path) -> None:
     context = ssl.create_default_context(cafile=made / "ca.crt")
     clip = CLIPS["fellow.wav"].path.read_bytes()
     answer = httpx2.post(

@@ -111,14 +111,14 @@ def test_options_win_over_variables(tmp_path: Path) -> None:
         assert len(health["workers"]) == len(health["decode_workers"]) == 1
 
 
-def test_it_serves_other_machines_without_keys_if_told_so_and_warns(tmp_path: Path) -> None:
+def test_it_serves_other_machines_without_keys_if_configured_and_warns(tmp_path: Path) -> None:
     with serving(tmp_path, "--insecure-no-auth", host="0.0.0.0") as (server, url):
         assert httpx2.get(f"{url}/health").status_code == 200
         [warning] = [e for e in server.events() if e["event"] == "open_without_keys"]
         assert warning["level"] == "warning"
 
 
-def test_a_misspelled_variable_is_told_at_the_start(tmp_path: Path) -> None:
+def test_a_misspelled_variable_is_reported_at_the_start(tmp_path: Path) -> None:
     environ = environment(tmp_path) | {"AURICLE_WORKER": "2"}
     with command("serve", environ=environ) as server:
         message = server.event("unknown_setting")["message"]
@@ -207,7 +207,7 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         assert [worker["pid"] for worker in health()["workers"]] == pids
 
 
-def test_home_assistant_is_heard_out_after_ctrl_c(tmp_path: Path) -> None:
+def test_home_assistant_gets_its_transcript_after_ctrl_c(tmp_path: Path) -> None:
     options = ("--wyoming", "--wyoming-host", "0.0.0.0", "--wyoming-port", "0", "--wyoming-open")
     with serving(tmp_path, *options, drain_s=LIMIT_S) as (server, _):
         events = {event["event"]: event for event in server.events()}
@@ -262,7 +262,7 @@ def test_what_cant_be_served_ends_in_one_event_that_says_why(
     assert said in failed["message"]
 
 
-def test_a_port_in_use_is_told_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_is_started(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with command("serve", environ=environment(tmp_path, port=port)) as server:
@@ -319,7 +319,7 @@ def test_the_process_that_served_has_not_imported_what_only_workers_may(tmp_path
     assert not imported & {"faster_whisper", "ctranslate2", "av", "torch", "ray"}
 
 
-def test_its_logs_are_json_and_say_nothing_of_what_was_said(tmp_path: Path) -> None:
+def test_its_logs_are_json_and_contain_no_speech(tmp_path: Path) -> None:
     with serving(tmp_path) as (server, url):
         assert post(url, trace_id="t-1", hotwords="whispered").status_code == 200
         server.interrupt()

@@ -23,7 +23,7 @@ def test_chance_takes_up_to_half_of_it_away() -> None:
     assert delays(Backoff(RULES, chance=lambda: 0.0), 5) == [0.5, 1, 2, 4, 4]
 
 
-def test_clients_that_are_cut_off_together_come_back_apart() -> None:
+def test_clients_that_are_cut_off_together_reconnect_at_different_times() -> None:
     chances = itertools.cycle([0.1, 0.7])
     first, second = (Backoff(RULES, chance=lambda: next(chances)) for _ in range(2))
     assert first.next_delay_s(0.0, 900.0) != second.next_delay_s(0.0, 900.0)

@@ -69,7 +69,7 @@ def test_a_servers_base_says_where_its_streams_are(given: str, found: str) -> No
 
 
 @pytest.mark.parametrize("given", ["", "127.0.0.1:6007", "http://", "http://h:0", "http://h:x"])
-def test_what_is_no_base_is_told(given: str) -> None:
+def test_an_invalid_base_is_reported(given: str) -> None:
     with pytest.raises(SetupError, match="Invalid URL"):
         stream_url(given)
 
@@ -83,22 +83,22 @@ async def test_the_key_is_shown() -> None:
     assert "Authorization" not in without.headers
 
 
-async def test_nobody_there_is_told_in_words() -> None:
+async def test_an_absent_server_is_explained() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     assert (await fails(f"ws://127.0.0.1:{port}")).reason == "connection refused"
 
 
-async def test_a_name_that_nobody_knows_is_told_in_words() -> None:
+async def test_an_unknown_host_name_is_explained() -> None:
     assert (await fails("ws://no-such-host.invalid")).reason == "host name not found"
 
 
-async def test_a_server_that_says_nothing_is_not_waited_for_any_longer() -> None:
+async def test_a_silent_server_is_given_up() -> None:
     async with answering(None) as place:
         assert (await fails(f"ws://{place}", 0.2)).reason == "connection timed out"
 
 
-async def test_a_server_without_tls_is_told_in_words() -> None:
+async def test_a_server_without_tls_is_explained() -> None:
     async with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as place:
         assert (
             await fails(f"wss://{place}")
@@ -106,7 +106,7 @@ async def test_a_server_without_tls_is_told_in_words() -> None:
 
 
 @pytest.mark.parametrize("reply", [b"", b"220 mail.example ESMTP\r\n"])
-async def test_a_server_of_something_else_is_told_in_words(reply: bytes) -> None:
+async def test_a_server_of_another_kind_is_explained(reply: bytes) -> None:
     async with answering(reply) as place:
         reason = (await fails(f"ws://{place}")).reason
     assert reason == "the server does not support WebSocket"
@@ -125,7 +125,7 @@ async def test_a_refusal_that_would_come_again_is_an_error(
             await open_connection(stream_url(server.url), None, LIMIT_S)
 
 
-async def test_an_answer_that_is_no_auricle_servers_is_told() -> None:
+async def test_an_answer_that_is_no_auricle_servers_is_reported() -> None:
     async with live_server() as server:
         server.refusals = [refusal(404, "<html>Not found</html>")]
         with pytest.raises(RequestError, match=r"not belong to an Auricle server \(HTTP 404\)"):
@@ -137,7 +137,7 @@ async def test_an_answer_that_is_no_auricle_servers_is_told() -> None:
     ("said", "waits_s"),
     [("7", 7.0), ("0", 0.0), ("999999", MAX_RETRY_AFTER_S), ("Wed, 21 Oct", 0.0), ("-1", 0.0)],
 )
-async def test_a_full_server_says_when_to_come_back(status: int, said: str, waits_s: float) -> None:
+async def test_a_full_server_says_when_to_retry(status: int, said: str, waits_s: float) -> None:
     async with live_server() as server:
         server.refusals = [refusal(status, FULL, Retry_After=said)]
         failed = await fails(stream_url(server.url))

@@ -126,7 +126,7 @@ def test_frames_are_given_up_to_a_number_or_a_place() -> None:
 
 
 @pytest.mark.parametrize(("sample", "first"), [(0, 0), (959, 2), (960, 3), (961, 3), (99_999, 10)])
-def test_sending_goes_on_with_the_frame_that_holds_a_sample(sample: int, first: int) -> None:
+def test_sending_continues_with_the_frame_that_holds_a_sample(sample: int, first: int) -> None:
     audio = KeptAudio()
     audio.receive_pcm(frames(10))
     sent(audio)

@@ -65,7 +65,7 @@ def delays(told: list[Any]) -> str:
     [(FELLOW, {}), (PAIR, {"endpointing": False})],
     ids=["as it is", "no endpointing"],
 )
-def test_live_speech_is_heard(
+def test_live_speech_is_transcribed(
     server: RealServer, scores: Scores, clip: Clip, query: dict[str, Any]
 ) -> None:
     arguments = live_arguments(server, clip, **query)
@@ -108,7 +108,7 @@ def files(server: RealServer) -> Any:
     return json.loads(PYTHON.run(program("deepgram_files.py"), server.address, server.key))
 
 
-def test_files_are_heard(files: Any, scores: Scores) -> None:
+def test_files_are_transcribed(files: Any, scores: Scores) -> None:
     for way, clip in (
         ("smart", STORY),
         ("plain", FELLOW),
@@ -154,7 +154,7 @@ def test_what_can_not_be_done_raises_the_class_for_it(files: Any, server: RealSe
     assert "unexpected_error" not in server.command.stderr
 
 
-def test_a_server_that_has_no_room_says_when_to_come_back(tmp_path: Path) -> None:
+def test_a_server_that_has_no_room_says_when_to_retry(tmp_path: Path) -> None:
     with real_server(
         tmp_path, engine="tests.support.scripted_engine", workers=1, backoff_first_s=4
     ) as server:
@@ -193,7 +193,7 @@ def test_the_package_for_node_gets_the_same(server: RealServer, scores: Scores) 
 # Agents.
 
 
-def test_livekit_hears_when_somebody_speaks_and_what(server: RealServer, scores: Scores) -> None:
+def test_livekit_receives_speech_events_and_text(server: RealServer, scores: Scores) -> None:
     start = server.fill(snippet("livekit.md", "Deepgram's plugin", "python"))
     told = json.loads(LIVEKIT.run(start + program("livekit_deepgram.py"), str(FELLOW.path)))
     events = told["events"]

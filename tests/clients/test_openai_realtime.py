@@ -89,7 +89,7 @@ def transcript(events: list[dict[str, Any]]) -> str:
     return " ".join(event["transcript"] for event in of(events, f"{TRANSCRIPTION}.completed"))
 
 
-def test_turns_are_found_and_their_words_come_while_somebody_speaks(
+def test_turns_are_found_and_their_words_come_during_speech(
     server: RealServer, scores: Scores, tmp_path: Path
 ) -> None:
     audio = at_24_khz(np.concatenate([PAIR.pcm, SILENCE]))

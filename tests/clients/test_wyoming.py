@@ -38,7 +38,7 @@ def of(told: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
     return [event for event in told if event["type"] == kind]
 
 
-def test_transcripts_stream_while_somebody_speaks(server: RealServer, scores: Scores) -> None:
+def test_transcripts_stream_during_speech(server: RealServer, scores: Scores) -> None:
     with speaking(server, times=2) as process:
         said = json.loads(printed(process))
     [asr], told = said["info"], said["events"]

@@ -116,14 +116,14 @@ def test_a_value_that_cant_be_is_refused_by_its_variables_name(
         Settings.load()
 
 
-def test_all_problems_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_PORT", "http")
     monkeypatch.setenv("AURICLE_KEY_SHARE", "2")
     with pytest.raises(SetupError, match=r"AURICLE_PORT.*AURICLE_KEY_SHARE"):
         Settings.load()
 
 
-def test_a_wrong_option_is_told_by_its_own_name() -> None:
+def test_a_wrong_option_is_reported_by_its_own_name() -> None:
     with pytest.raises(SetupError, match="--worker-threads: .*greater than or equal to 0"):
         Settings.load({"worker_threads": -1})
 

@@ -42,7 +42,7 @@ def test_as_many_workers_run_as_cores_and_memory_hold(
     ],
     ids=str,
 )
-def test_numbers_that_were_asked_for_are_taken_as_they_are(
+def test_numbers_that_were_asked_for_are_used_as_they_are(
     asked: dict[str, int], expected: PoolSize
 ) -> None:
     size = pool_size(WorkerSettings.model_validate(asked), 735, cores=8, memory_mb=32_000)

@@ -85,7 +85,7 @@ MUTANTS = {
         test_losses.test_a_part_that_stands_still_is_given_up_in_time, never_silent
     ),
     "poison asked again": Mutant(
-        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        test_results.test_poison_is_quarantined_and_refused_without_other_jobs,
         maps(lambda error: RecogniserLost("judged") if isinstance(error, PoisonJob) else error),
     ),
     "bad audio asked again": Mutant(
@@ -93,10 +93,10 @@ MUTANTS = {
         maps(lambda error: RecogniserLost("judged") if isinstance(error, AudioError) else error),
     ),
     "poison forgotten": Mutant(
-        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it, forgets_poison
+        test_results.test_poison_is_quarantined_and_refused_without_other_jobs, forgets_poison
     ),
     "poison told as a dead worker": Mutant(
-        test_results.test_poison_is_convicted_and_refused_and_no_innocent_with_it,
+        test_results.test_poison_is_quarantined_and_refused_without_other_jobs,
         maps(lambda error: WorkerError("x") if isinstance(error, PoisonJob) else error),
     ),
     "overload told as a dead worker": Mutant(

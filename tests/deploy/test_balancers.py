@@ -94,7 +94,7 @@ async def session_of(socket: ClientConnection) -> dict[str, Any]:
     return ready
 
 
-async def test_who_comes_back_finds_the_gateway_that_has_the_session(running: Site) -> None:
+async def test_a_resumed_session_reaches_its_gateway(running: Site) -> None:
     form = "format=pcm16&seq=1"
     sessions = []
     for _ in range(CALLS):
@@ -111,7 +111,7 @@ async def test_who_comes_back_finds_the_gateway_that_has_the_session(running: Si
                 assert (again["session"], again["resumed"]) == (ready["session"], True)
 
 
-async def test_a_session_of_nobodys_is_served_by_anybody(running: Site) -> None:
+async def test_an_unknown_session_is_served_by_any_gateway(running: Site) -> None:
     for strange in ("c-12", "", "-", "%20a-1", "a%00-", "auricle_any", "ab", "x" * 900):
         query = f"format=pcm16&seq=1&resume=1&session={strange}"
         async with open_socket(running, query) as socket:
@@ -122,7 +122,7 @@ async def test_a_session_of_nobodys_is_served_by_anybody(running: Site) -> None:
             assert ready["session"].partition("-")[0] in ADDRESSES
 
 
-async def test_clients_whose_connections_are_cut_go_on_where_they_were(running: Site) -> None:
+async def test_clients_whose_connections_are_cut_resume(running: Site) -> None:
     whole = await heard_alone(running)
     async with proxy_to(running.port) as proxy, anyio.create_task_group() as tasks:
         listeners = [Listener() for _ in range(3)]
@@ -146,7 +146,7 @@ async def at_both(running: Site, listeners: list[Listener], tasks: anyio.abc.Tas
     await poll_until(lambda: all(listener.spans for listener in listeners), "the first words")
 
 
-async def test_when_a_gateway_dies_its_clients_go_on_at_the_other_with_every_word_once(
+async def test_when_a_gateway_dies_its_clients_continue_at_the_other_with_every_word_once(
     running: Site,
 ) -> None:
     whole = await heard_alone(running)
@@ -159,7 +159,7 @@ async def test_when_a_gateway_dies_its_clients_go_on_at_the_other_with_every_wor
     assert moved == [[False], [False, False]]  # one was at b all the time
 
 
-async def test_a_gateway_that_is_told_to_go_hands_its_clients_on_and_finishes_what_it_has(
+async def test_a_gateway_that_drains_hands_its_clients_on_and_finishes_its_jobs(
     running: Site, tmp_path: Path
 ) -> None:
     whole = await heard_alone(running)

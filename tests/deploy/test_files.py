@@ -52,7 +52,7 @@ def stages() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def test_hadolint_has_nothing_to_say() -> None:
+def test_hadolint_has_no_findings() -> None:
     assert accepted(tool("hadolint"), "--failure-threshold", "style", DOCKERFILE) == ""
 
 
@@ -72,7 +72,7 @@ def test_what_is_copied_is_there_and_is_sent_to_the_builder() -> None:
         assert (ROOT / one).exists(), one
 
 
-def test_every_base_has_a_tag_and_a_digest_and_nobody_runs_as_root() -> None:
+def test_every_base_has_a_tag_and_a_digest_and_no_one_runs_as_root() -> None:
     images = re.findall(r"^ARG \w+_IMAGE=(\S+)$", DOCKERFILE.read_text(), re.MULTILINE)
     assert len(images) == 2
     assert all(

@@ -50,7 +50,7 @@ def test_each_gpu_has_a_worker_and_one_gpu_two_if_they_fit(
     assert (model.device, model.gpus, model.compute_type) == ("cuda", count, compute_type)
 
 
-def test_what_was_asked_for_on_a_gpu_is_taken() -> None:
+def test_what_was_requested_on_a_gpu_is_used() -> None:
     asked = WorkerSettings(workers=3, worker_threads=4)
     worker, model = on_gpus(
         asked, ModelSettings(gpus=2, compute_type="float32"), SUPPORT, BASE_MB, gpus(4, 16_000)
@@ -74,7 +74,7 @@ def resolved(device: str, report: Callable[[], GpuReport], model_mb: float = BAS
     return resolve_placement(WorkerSettings(), settings, engine, LocalModel("m", "m", model_mb))
 
 
-def test_a_cpu_is_taken_without_a_look_at_gpus() -> None:
+def test_a_cpu_is_chosen_without_a_check_for_gpus() -> None:
     settled = resolved("cpu", no_look)
     assert settled.settings.device == "cpu"
     assert settled.worker.workers >= 1

@@ -19,12 +19,12 @@ def test_a_module_is_an_engine() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "no.such.module", "Whisper", "a:b", ".whisper"])
-def test_an_engine_that_is_not_there_is_said(name: str) -> None:
+def test_an_engine_that_is_not_there_is_reported(name: str) -> None:
     with pytest.raises(SetupError, match="not found.*Set AURICLE_ENGINE to `whisper`"):
         find_engine(name)
 
 
-def test_a_module_that_is_no_engine_is_said() -> None:
+def test_a_module_that_is_no_engine_is_reported() -> None:
     with pytest.raises(SetupError, match="SPEC"):
         find_factory("json")
 

@@ -27,7 +27,7 @@ def test_text_grows_only_as_far_as_there_is_no_hole() -> None:
     assert result(stitching) == "a b c"
 
 
-def test_text_in_a_doubtful_language_is_not_firm_until_it_is_trusted_or_corrected() -> None:
+def test_text_in_a_doubtful_language_is_not_stable_until_it_is_trusted_or_corrected() -> None:
     seen: list[FileProgress] = []
     stitching = TranscriptAssembler(seen.append)
     for index in (0, 1):

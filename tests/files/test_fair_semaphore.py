@@ -32,7 +32,7 @@ async def crowd(
         group.cancel_scope.cancel()
 
 
-async def test_whoever_has_the_fewest_places_is_next() -> None:
+async def test_the_client_with_the_fewest_slots_is_next() -> None:
     chunk_slots = FairSemaphore(3)
     async with crowd(chunk_slots, *[GREEDY] * 6, MODEST) as (_, entered):
         assert entered == [GREEDY] * 3
@@ -45,7 +45,7 @@ async def test_whoever_has_the_fewest_places_is_next() -> None:
     assert chunk_slots.held == 3
 
 
-async def test_a_place_more_is_taken_at_once() -> None:
+async def test_an_additional_slot_is_used_at_once() -> None:
     chunk_slots = FairSemaphore(0)
     async with crowd(chunk_slots, GREEDY, MODEST) as (_, entered):
         assert not entered
@@ -66,7 +66,7 @@ async def test_fewer_places_count_once_they_are_left() -> None:
         assert entered == [GREEDY, GREEDY, MODEST]
 
 
-async def test_who_gives_up_leaves_no_trace() -> None:
+async def test_a_client_that_gives_up_leaves_no_trace() -> None:
     chunk_slots, impatience = FairSemaphore(1), anyio.CancelScope()
 
     async def wait_in_vain() -> None:
@@ -82,7 +82,7 @@ async def test_who_gives_up_leaves_no_trace() -> None:
     assert chunk_slots.held == 0
 
 
-async def test_a_place_given_to_somebody_who_leaves_at_that_moment_goes_to_the_next() -> None:
+async def test_a_slot_granted_to_a_cancelled_waiter_goes_to_the_next() -> None:
     chunk_slots, impatience = FairSemaphore(1), anyio.CancelScope()
 
     async def wait_in_vain() -> None:

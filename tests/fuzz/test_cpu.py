@@ -56,7 +56,7 @@ def test_a_process_stops_after_its_cpu_time() -> None:
     assert stopped == [256, 512]
 
 
-def test_a_process_goes_on_before_its_cpu_time_is_used_up() -> None:
+def test_a_process_continues_until_its_cpu_time_is_used_up() -> None:
     stopped: list[int] = []
     run = stop_after(lambda data: None, time.process_time() + 3600, lambda: stopped.append(1))
     for _ in range(600):

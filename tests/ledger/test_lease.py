@@ -42,7 +42,7 @@ def test_a_lease_expires_after_its_time() -> None:
     assert has_expired(job, 100 + LEASE_S)
 
 
-def test_a_renewed_lease_lasts_longer_and_tells_progress() -> None:
+def test_a_renewed_lease_lasts_longer_and_reports_progress() -> None:
     renewed = renew(leased(now=100), claim_of(leased()), 120, progress=0.5, text="so far")
 
     assert not has_expired(renewed, 120 + LEASE_S - 0.1)
@@ -53,7 +53,7 @@ def test_a_lease_taken_before_the_clock_was_set_back_an_hour_is_void() -> None:
     assert has_expired(leased(now=HOUR_S), now=0)
 
 
-def test_after_the_clock_was_set_forward_an_hour_a_gateway_keeps_what_nobody_took() -> None:
+def test_after_the_clock_was_set_forward_an_hour_a_gateway_keeps_its_unclaimed_jobs() -> None:
     job = leased()
 
     assert has_expired(job, HOUR_S)

@@ -268,7 +268,7 @@ def test_the_example_that_resumes_outlives_its_server(tmp_path: Path, lines: lis
 
 @pytest.mark.model
 @pytest.mark.slow
-def test_the_examples_write_down_what_was_said(tmp_path: Path) -> None:
+def test_the_examples_print_the_transcript(tmp_path: Path) -> None:
     bundled_model()
     [snippet] = blocks("python", (ROOT / "docs/tutorial.md").read_text())
     real = {

@@ -206,7 +206,7 @@ def test_packets_of_digital_silence_are_not_taken_for_pcm() -> None:
         assert detect(b"".join(map(pack, silence))) is AudioFormat.OPUS
 
 
-def test_a_walk_tells_where_and_why_it_ends() -> None:
+def test_a_walk_reports_where_and_why_it_ends() -> None:
     walk = walk_packets(FRAMED)
     assert walk.ticks == (960,) * 98
     assert (walk.good_bytes, walk.fault, walk.is_cut) == (len(FRAMED), None, False)

@@ -72,7 +72,7 @@ def test_it_agrees_with_libopus_on_every_packet(packet: bytes) -> None:
     [(0, 480), (1, 960), (2, 1920), (3, 2880), (11, 2880), (12, 480), (15, 960), (16, 120)]
     + [(17, 240), (18, 480), (19, 960), (31, 960)],
 )
-def test_the_configuration_tells_the_length_of_a_frame(first: int, ticks: int) -> None:
+def test_the_configuration_reports_the_length_of_a_frame(first: int, ticks: int) -> None:
     packet = bytes([toc(first, 0, stereo=True), 1, 2])
     assert parse_packet(packet) == PacketShape(first, is_stereo=True, frames=1, ticks=ticks)
 

@@ -90,7 +90,7 @@ def test_a_cue_may_end_after_the_next_sentence_has_begun_which_is_then_late() ->
     assert found == [Cue(0, 2000, "One is."), Cue(2000, 3000, "Two are.")]
 
 
-def test_words_say_where_a_pause_is_and_a_text_that_is_not_theirs_is_taken_whole() -> None:
+def test_words_show_where_a_pause_is_and_other_text_is_kept_whole() -> None:
     words = (Word(0, 8_000, " One", 0.9), Word(40_000, 48_000, " two", 0.9))
     pause = [Segment(0, 48_000, "One two", words), Segment(0, 48_000, "Three", words)]
     assert [each.text for each in cues(pause[:1])] == ["One", "two"]

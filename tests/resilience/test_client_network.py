@@ -55,7 +55,7 @@ def spans(events: list[LiveEvent]) -> list[tuple[int, str, int, int]]:
     return [(one.id, one.text, one.start_sample, one.end_sample) for one in finals(events)]
 
 
-async def test_a_network_that_breaks_changes_nothing_that_was_said(url: str) -> None:
+async def test_a_network_that_breaks_changes_no_transcript(url: str) -> None:
     whole = spans(await hear(url, PAIR.pcm))
     assert [id for id, *_ in whole] == [1, 2]
     async with proxy_to(int(url.rsplit(":", 1)[1])) as proxy:
@@ -67,7 +67,7 @@ async def test_a_network_that_breaks_changes_nothing_that_was_said(url: str) -> 
 
 
 @pytest.mark.model
-async def test_what_was_said_is_written_down_over_a_network_that_breaks(tmp_path: Path) -> None:
+async def test_speech_is_transcribed_over_a_network_that_breaks(tmp_path: Path) -> None:
     bundled_model()
     real = {
         "engine": "whisper",

@@ -128,7 +128,7 @@ async def test_a_worker_s_death_in_mid_request_is_invisible(served: Served) -> N
     await poll_until(lambda: served.restarts > restarts)
 
 
-async def test_a_full_queue_says_when_to_come_back(served: Served) -> None:
+async def test_a_full_queue_says_when_to_retry(served: Served) -> None:
     await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
     room = served.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S))
     try:

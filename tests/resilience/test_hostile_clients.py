@@ -126,7 +126,9 @@ ATTACKS = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-async def test_a_live_speaker_gets_their_words_beside(attack: Attack, tmp_path: Path) -> None:
+async def test_a_live_session_gets_its_finals_during_an_attack(
+    attack: Attack, tmp_path: Path
+) -> None:
     async with live(tmp_path) as service, call(service.port, format="pcm16") as caller:
         await caller.caption()
         async with anyio.create_task_group() as group:

@@ -190,7 +190,7 @@ async def fall_silent(proxy: TcpProxy) -> None:
     proxy.thaw()
 
 
-async def test_finals_are_the_same_when_the_server_is_started_anew(
+async def test_finals_are_the_same_when_the_server_is_restarted(
     service: Service, calm: list[Told]
 ) -> None:
     faults = {

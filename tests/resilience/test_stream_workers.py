@@ -91,7 +91,7 @@ async def test_a_full_queue_refuses_new_sessions_and_never_a_final_of_those_that
     assert caller.of("error") == caller.of("warning") == []
 
 
-async def test_who_comes_back_is_let_in_where_new_sessions_are_not(served: Served) -> None:
+async def test_a_resumed_session_is_admitted_when_new_ones_are_not(served: Served) -> None:
     await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)
     room = served.fill(NEEDED_BY_A_NEW_ONE_S - 1)
     try:
@@ -106,7 +106,7 @@ async def test_who_comes_back_is_let_in_where_new_sessions_are_not(served: Serve
         served.pool.release(room)
 
 
-async def test_a_session_that_waits_has_its_room_when_its_client_comes_back(
+async def test_a_waiting_session_has_its_room_when_its_client_resumes(
     served: Served,
 ) -> None:
     await poll_until(lambda: not served.pool.stats().queue.reserved_audio_s)

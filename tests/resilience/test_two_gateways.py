@@ -73,7 +73,7 @@ async def test_a_greedy_client_of_one_gateway_leaves_others_their_share(tmp_path
         assert sum(heard in ours for heard in notes.heard[:12]) == 4
 
 
-async def test_what_one_gateway_saw_convicted_costs_the_other_no_worker(tmp_path: Path) -> None:
+async def test_audio_quarantined_by_one_gateway_costs_the_other_no_worker(tmp_path: Path) -> None:
     async with two_gateways(tmp_path) as (first, second):
         notes = Notes(tmp_path / "runs")
         poison = job("poison", notes.line, "segfault")
@@ -85,7 +85,7 @@ async def test_what_one_gateway_saw_convicted_costs_the_other_no_worker(tmp_path
         assert notes.runs == 2
 
 
-async def test_each_gateway_lets_in_its_part_and_no_more(tmp_path: Path) -> None:
+async def test_each_gateway_admits_its_part_and_no_more(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, queue_audio_s=40) as (first, second):
         for transcriber in (first.transcriber, second):
             transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
@@ -93,7 +93,7 @@ async def test_each_gateway_lets_in_its_part_and_no_more(tmp_path: Path) -> None
                 transcriber.reserve(ReservationRequest(ANONYMOUS, 15.0))
 
 
-async def test_what_waits_for_others_is_no_room_of_ours(tmp_path: Path) -> None:
+async def test_jobs_of_other_gateways_use_no_room_of_this_one(tmp_path: Path) -> None:
     async with two_gateways(tmp_path, queue_audio_s=40) as (first, second):
         gate, blocker = await blocked(first, tmp_path)
         jobs = [job(f"j{n}", seconds=10) for n in range(3)]

@@ -51,7 +51,7 @@ def test_the_document_leads_nowhere_else(service: InProcess) -> None:
     assert "://" not in json.dumps(service.client.get("/openapi.json").json())
 
 
-def test_the_document_tells_of_every_refusal_and_of_none_that_never_comes(
+def test_the_document_lists_exactly_the_possible_errors(
     service: InProcess,
 ) -> None:
     document = service.client.get("/openapi.json").json()
@@ -63,7 +63,7 @@ def test_the_document_tells_of_every_refusal_and_of_none_that_never_comes(
     assert "422" not in document["paths"]["/jobs/{job_id}"]["get"]["responses"]
 
 
-def test_the_document_tells_where_a_key_is_wanted(tmp_path: Path) -> None:
+def test_the_document_says_where_a_key_is_required(tmp_path: Path) -> None:
     with in_process(tmp_path, api_keys=keys("alice:secret")) as service:
         document = service.client.get("/openapi.json").json()
     assert set(document["components"]["securitySchemes"]) == {"key"}

@@ -33,7 +33,7 @@ def close(sockets: list[socket.socket]) -> None:
         listening.close()
 
 
-def test_a_port_in_use_is_told_before_anything_starts() -> None:
+def test_a_port_in_use_is_reported_before_anything_starts() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SetupError, match=f"Port {port} .*AURICLE_PORT"):
@@ -79,7 +79,7 @@ def test_other_hosts_than_loopback_need_keys() -> None:
     close(listen(ServerSettings(host="0.0.0.0", port=0, api_keys=keys("k"))))
 
 
-def test_an_address_of_another_machine_is_told() -> None:
+def test_an_address_of_another_machine_is_reported() -> None:
     with pytest.raises(SetupError, match=r"192\.0\.2\.1"):
         listen(ServerSettings(host="192.0.2.1", port=0, api_keys=keys("k")))
 
@@ -234,7 +234,7 @@ async def test_a_signal_lets_accepted_work_finish_and_refuses_new(
 
 
 @pytest.mark.parametrize(("drain_s", "signals"), [("0.3", 1), ("1000", 2)])
-async def test_what_is_left_when_the_time_is_over_or_a_second_signal_comes_is_told_to_come_back(
+async def test_requests_left_after_the_drain_time_or_a_second_signal_get_a_retryable_error(
     tmp_path: Path, drain_s: str, signals: int
 ) -> None:
     answers: list[int] = []
@@ -317,7 +317,7 @@ async def test_jobs_that_cannot_be_finished_in_time_are_counted_and_named(tmp_pa
 
 
 @pytest.mark.parametrize("signals", [1, 2])
-async def test_live_clients_are_told_to_come_back_and_nobody_is_waited_for(
+async def test_live_clients_are_asked_to_reconnect_and_not_waited_for(
     tmp_path: Path, signals: int
 ) -> None:
     async with program(tmp_path, AURICLE_DRAIN_S="1000") as server:
@@ -343,7 +343,7 @@ async def test_live_clients_are_told_to_come_back_and_nobody_is_waited_for(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another process")
-async def test_without_descriptors_the_server_goes_on_and_says_so_now_and_then(
+async def test_without_descriptors_the_server_continues_and_logs_it_at_intervals(
     tmp_path: Path,
 ) -> None:
     import resource

@@ -32,11 +32,11 @@ def take(agreement: Agreement, text: str, seconds: float, end_s: float = 0.0) ->
     return agreement.stable, agreement.unstable
 
 
-def test_one_hypothesis_makes_nothing_firm() -> None:
+def test_one_hypothesis_makes_nothing_stable() -> None:
     assert take(Agreement(), "and so my", 2) == ("", "and so my")
 
 
-def test_what_two_agree_on_is_firm_but_for_the_edge() -> None:
+def test_words_that_two_hypotheses_share_are_stable_except_the_last() -> None:
     agreement = Agreement()
     take(agreement, "and so my fell", 2)
     assert take(agreement, "And so my fellow Americans", 3, end_s=2.7) == (
@@ -65,7 +65,7 @@ def test_case_and_punctuation_are_no_difference() -> None:
     assert take(agreement, "Hello, world! again", 4)[0] == "Hello, world!"
 
 
-def test_firm_words_stay_when_a_later_hypothesis_says_otherwise() -> None:
+def test_stable_words_stay_when_a_later_hypothesis_says_otherwise() -> None:
     agreement = Agreement()
     take(agreement, "ill disposed to", 3)
     take(agreement, "ill disposed to go there", 5)
@@ -88,7 +88,7 @@ def test_languages_without_spaces_agree_on_characters() -> None:
     assert agreement.unstable == "気が"
 
 
-def test_text_without_words_is_only_a_guess() -> None:
+def test_text_without_words_is_only_a_partial() -> None:
     agreement = Agreement()
     for seconds in (2, 3, 4):
         segment = Segment(0, seconds * SECOND, "no times")
@@ -97,7 +97,7 @@ def test_text_without_words_is_only_a_guess() -> None:
     assert (agreement.stable, agreement.unstable) == ("", "no times")
 
 
-def test_nothing_heard_is_nothing_shown() -> None:
+def test_an_empty_partial_is_not_shown() -> None:
     agreement = Agreement()
     take(agreement, "noise", 1)
     assert take(agreement, "", 2) == ("", "")
@@ -107,7 +107,7 @@ TEXTS = st.lists(st.sampled_from(["a", "b", "c", "b.", "A", "!", "dd"]), max_siz
 
 
 @given(steps=st.lists(st.tuples(TEXTS, st.floats(0.1, 2.0)), max_size=12))
-def test_the_firm_part_only_ever_grows(steps: list[tuple[str, float]]) -> None:
+def test_the_stable_part_only_ever_grows(steps: list[tuple[str, float]]) -> None:
     agreement = Agreement()
     seconds, before = 0.0, ""
     for text, more_s in steps:

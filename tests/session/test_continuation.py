@@ -48,7 +48,7 @@ def test_a_text_without_a_mark_at_its_end_is_in_a_sentence(
         ("already small", "one part,", "en", "already small"),
     ],
 )
-def test_only_words_that_join_go_on_in_lower_case(
+def test_only_words_that_join_continue_in_lower_case(
     text: str, before: str, language: str | None, expected: str
 ) -> None:
     assert continued(text, before, language) == expected

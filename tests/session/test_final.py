@@ -138,7 +138,7 @@ def test_a_doubtful_utterance_with_only_words_of_its_context_is_empty() -> None:
     assert (it.result.text, it.result.segments) == ("", ())
 
 
-def test_a_doubtful_utterance_that_fails_tells_its_error() -> None:
+def test_a_doubtful_utterance_that_fails_reports_its_error() -> None:
     it = pending()
     it.is_doubtful = True
     job = ask(it)
@@ -187,7 +187,7 @@ def test_a_refusal_is_never_the_last_word(refusal: AuricleError) -> None:
     assert it.result is not None
 
 
-def test_a_key_that_is_shut_out_waits_as_it_was_told_within_reason() -> None:
+def test_a_blocked_key_waits_for_the_reported_time_within_bounds() -> None:
     it = pending()
     it.job_done(ask(it).id, RateLimited("too much", 7), 10.0)
     assert it.wake_at == 17.0
@@ -200,7 +200,7 @@ def test_a_key_that_is_shut_out_waits_as_it_was_told_within_reason() -> None:
     [PoisonJob("twice"), AudioError("bad"), BadRequest("what")],
     ids=lambda error: type(error).__name__,
 )
-def test_what_would_fail_again_is_told_at_once(error: AuricleError) -> None:
+def test_permanent_errors_are_reported_at_once(error: AuricleError) -> None:
     it = pending()
     it.job_done(ask(it).id, error, 10.0)
     assert it.result is error

@@ -76,7 +76,7 @@ def test_commands_wait_for_the_audio_that_came_before_them() -> None:
     assert seen == [(finalize, 640), (configure, 960)]
 
 
-def test_the_clock_starts_where_it_is_told() -> None:
+def test_the_clock_starts_at_the_requested_sample() -> None:
     it = intake(start_sample=5000)
     assert it.received_sample == 5000
     it.put(numbered(0))
@@ -85,7 +85,7 @@ def test_the_clock_starts_where_it_is_told() -> None:
     assert it.received_seq == 0
 
 
-def test_good_packets_before_a_fault_are_heard_and_what_follows_it_is_not() -> None:
+def test_good_packets_before_a_fault_are_transcribed_and_what_follows_it_is_not() -> None:
     it = intake()
     it.put(numbered(0, 1) + b"\0\0")
     it.put(numbered(2))
@@ -98,7 +98,7 @@ def test_good_packets_before_a_fault_are_heard_and_what_follows_it_is_not() -> N
     assert it.received_sample == 640
 
 
-def test_a_new_connection_heals_a_fault_and_goes_on_by_number() -> None:
+def test_a_new_connection_heals_a_fault_and_continues_by_number() -> None:
     it = intake()
     it.put(numbered(0, 1) + b"\0\0")
     with pytest.raises(AuricleError):
@@ -137,7 +137,7 @@ def test_the_inbox_is_bounded_in_messages_however_small_they_are() -> None:
     it.put(Finalize())
 
 
-def test_a_gap_is_told_and_filled_so_that_the_clock_is_right() -> None:
+def test_a_gap_is_reported_and_filled_so_that_the_clock_is_right() -> None:
     it = intake()
     it.put(numbered(0, 26))
     happened = drain(it)
@@ -174,7 +174,7 @@ def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
     assert it.received_sample == 251 * 320
 
 
-def test_a_long_gap_is_heard_in_bites() -> None:
+def test_a_long_gap_is_processed_in_steps() -> None:
     it = intake()
     it.put(numbered(0, 1 + SKIP_FROM_SAMPLES // 320))
     most = 0
@@ -186,7 +186,7 @@ def test_a_long_gap_is_heard_in_bites() -> None:
     assert most == MAX_STEP_SAMPLES
 
 
-def test_a_gap_of_an_hour_is_jumped_over_and_what_follows_is_heard() -> None:
+def test_a_gap_of_an_hour_is_skipped_and_what_follows_is_transcribed() -> None:
     it = intake(**PCM)
     it.put(at(0, silence(1)))
     it.put(at(3600 * 16_000, SPEECH))
@@ -219,7 +219,7 @@ def test_naming_the_format_that_is_there_changes_nothing() -> None:
     assert it.received_sample == 4 * 320
 
 
-def test_another_format_goes_on_at_the_same_place_of_the_clock() -> None:
+def test_another_format_continues_at_the_same_place_of_the_clock() -> None:
     it = intake()
     it.put(numbered(0, 1, 2))
     drain(it)
@@ -262,7 +262,7 @@ def test_the_stream_ends_with_what_its_format_held_back() -> None:
     assert before < it.received_sample == 16_000
 
 
-def test_after_the_end_nothing_is_taken_though_it_was_read_before() -> None:
+def test_after_the_end_received_audio_is_discarded() -> None:
     it = intake()
     it.put(Stop())
     it.put(numbered(0))
@@ -278,7 +278,7 @@ def test_after_the_end_nothing_is_taken_though_it_was_read_before() -> None:
     assert it.counts.packets == 0
 
 
-def test_packets_that_come_again_for_ever_cost_no_memory() -> None:
+def test_packets_that_come_again_forever_cost_no_memory() -> None:
     it = intake()
     it.put(numbered(0))
     drain(it)
@@ -296,7 +296,7 @@ def test_audio_faster_than_it_is_spoken_is_ahead() -> None:
     assert not it.pace.is_ahead(1.1)
 
 
-def test_a_gap_brings_nobody_ahead() -> None:
+def test_a_gap_puts_no_session_ahead() -> None:
     it = intake(**PCM)
     it.put(at(100 * 16_000, silence(0.1)))
     drain(it)
@@ -317,7 +317,7 @@ def test_a_switch_is_passed_on() -> None:
     assert it.received_sample == 6 * 320
 
 
-def test_what_is_heard_is_what_was_sent() -> None:
+def test_decoded_audio_is_the_audio_that_was_sent() -> None:
     it = intake(**PCM)
     it.put(at(0, SPEECH))
     drain(it)

@@ -64,7 +64,7 @@ def test_a_number_that_is_not_the_next_is_our_bug() -> None:
         max_size=40,
     )
 )
-def test_what_is_told_again_is_what_was_told_and_not_acknowledged_each_once_and_in_order(
+def test_unacknowledged_finals_are_replayed_once_and_in_order(
     steps: list[str | tuple[str, int]],
 ) -> None:
     journal, told, acknowledged = Journal(), 0, 0

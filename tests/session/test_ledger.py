@@ -20,7 +20,7 @@ def ledger_of(packets: int, start_sample: int = 0) -> Ledger:
     return ledger
 
 
-def test_it_tells_when_the_audio_before_a_position_was_there() -> None:
+def test_it_reports_when_the_audio_before_a_position_was_there() -> None:
     ledger = ledger_of(10)
     assert ledger.arrived_at(1) == 0.0
     assert ledger.arrived_at(PACKET) == 0.0
@@ -62,14 +62,14 @@ def test_samples_without_numbers_have_no_borders() -> None:
     assert ledger.settle(5000) == SafeMark(5000)
 
 
-def test_after_a_switch_from_packets_to_samples_marks_go_on() -> None:
+def test_after_a_switch_from_packets_to_samples_marks_continue() -> None:
     ledger = ledger_of(10)
     ledger.note(20 * PACKET, at=1.0)
     assert ledger.settle(9 * PACKET + 5).sample == 9 * PACKET
     assert ledger.settle(10 * PACKET + 5).sample == 10 * PACKET + 5
 
 
-def test_the_silence_of_a_gap_is_told_before_its_last_packet_is_over() -> None:
+def test_the_silence_of_a_gap_is_reported_before_its_last_packet_is_over() -> None:
     ledger = ledger_of(10)
     ledger.note(15 * PACKET, at=1.0)
     ledger.note(20 * PACKET, at=1.0, seq=19)

@@ -244,9 +244,7 @@ def test_what_is_not_safe_is_enough_to_make_the_finals_that_are_missing(
 @pytest.mark.parametrize("wire", [Wire.OPUS, Wire.PCM16])
 @settings(max_examples=15)
 @given(cut=st.integers(1, FRAMES))
-def test_who_starts_at_the_safe_mark_itself_misses_no_utterance_and_hears_none_twice(
-    wire: Wire, cut: int
-) -> None:
+def test_a_session_from_the_safe_mark_has_every_utterance_once(wire: Wire, cut: int) -> None:
     before = Rig(parameters=parameters(wire))
     play(before, wire, 0, cut)
     first = before.session.safe_sample // FRAME
@@ -342,7 +340,7 @@ def test_every_flush_is_answered_once_and_right_behind_the_words_before_it(
 
 @settings(max_examples=40)
 @given(orders=ORDERS, fates=st.lists(FATES, max_size=40))
-def test_dialects_tell_every_word_once_and_answer_every_flush(
+def test_dialects_report_every_word_once_and_answer_every_flush(
     orders: list[tuple[float, str]], fates: list[Fate]
 ) -> None:
     events = obey(orders, fates)

@@ -74,7 +74,7 @@ def test_a_file_that_keeps_coming_fast_stays_one() -> None:
         assert pace.is_ahead(float(step))
 
 
-def test_who_was_ahead_is_so_for_as_long_as_the_server_does_not_read() -> None:
+def test_a_client_that_was_ahead_stays_so_while_the_server_does_not_read() -> None:
     pace = Pace(now=0.0)
     pace.receive(60 * SECOND, now=0.0)
     pace.rest(now=100.0)

@@ -175,7 +175,7 @@ def test_a_final_that_changes_a_stable_word_is_revised_and_one_that_changes_its_
         assert stage.outcome().revised is revised
 
 
-def test_a_sentence_that_a_pause_split_goes_on_in_lower_case() -> None:
+def test_a_sentence_that_a_pause_split_continues_in_lower_case() -> None:
     stage = Stage(wants_partials=False, options=Options(language="en", word_timestamps=True))
     outcomes = []
     for start, text in ((1, "One part,"), (3, "And the rest."), (5, "And more."), (10, "And then")):
@@ -199,7 +199,7 @@ def test_a_sentence_that_a_pause_split_goes_on_in_lower_case() -> None:
     ]
 
 
-def test_after_a_long_pause_a_sentence_begins_anew() -> None:
+def test_after_a_long_pause_a_sentence_starts_again() -> None:
     stage = Stage(wants_partials=False)
     for start, text in ((1, "One part,"), (6, "And the rest.")):
         stage.utterance(start, start + 1.0)
@@ -208,7 +208,7 @@ def test_after_a_long_pause_a_sentence_begins_anew() -> None:
         assert stage.outcome().text == text
 
 
-def test_a_final_that_failed_is_told_with_its_error_and_its_language() -> None:
+def test_a_final_that_failed_is_reported_with_its_error_and_its_language() -> None:
     stage = Stage(wants_partials=False)
     stage.utterance(1, 2)
     (job,) = stage.jobs()
@@ -218,7 +218,7 @@ def test_a_final_that_failed_is_told_with_its_error_and_its_language() -> None:
     assert stage.it.is_done
 
 
-def test_guesses_come_fast_until_words_are_firm_and_then_each_second() -> None:
+def test_partials_come_fast_until_words_are_stable_and_then_every_second() -> None:
     stage = Stage()
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
@@ -230,7 +230,7 @@ def test_guesses_come_fast_until_words_are_firm_and_then_each_second() -> None:
     assert sizes_s == pytest.approx([0.6, 0.9, 1.2, 1.7, 2.7, 3.7, 4.7, 5.7], abs=0.05)
 
 
-def test_one_guess_at_a_time() -> None:
+def test_one_partial_at_a_time() -> None:
     stage = Stage()
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
@@ -245,9 +245,7 @@ def test_one_guess_at_a_time() -> None:
     ("load", "interval_s"),
     [(0.0, EARLY_INTERVAL_S), (0.25, EARLY_INTERVAL_S / 0.75), (0.5, 2.0), (0.75, 4.0)],
 )
-def test_the_busier_the_recognisers_are_the_rarer_guesses_become(
-    load: float, interval_s: float
-) -> None:
+def test_partials_become_rarer_under_load(load: float, interval_s: float) -> None:
     stage = Stage()
     stage.it.load = load
     stage.until(0.3)
@@ -261,7 +259,7 @@ def test_the_busier_the_recognisers_are_the_rarer_guesses_become(
     assert due_at == pytest.approx(asked_at + interval_s)
 
 
-def test_where_guesses_would_be_in_the_way_there_are_none() -> None:
+def test_under_load_there_are_no_partials() -> None:
     for change in ("load", "ahead", "unwanted"):
         stage = Stage(wants_partials=change != "unwanted")
         stage.it.load = NO_PARTIALS_LOAD if change == "load" else 0.0
@@ -287,7 +285,7 @@ def test_an_end_that_is_likely_is_asked_for_in_advance_and_then_is_the_final() -
     assert stage.jobs() == [job]
 
 
-def test_the_final_in_advance_hears_just_what_the_final_would_hear() -> None:
+def test_the_speculative_final_has_the_audio_of_the_final() -> None:
     stage = Stage(wants_partials=False)
     stage.until(2.2)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND))
@@ -300,7 +298,7 @@ def test_the_final_in_advance_hears_just_what_the_final_would_hear() -> None:
     assert final.options == early.options
 
 
-def test_if_more_is_said_the_final_in_advance_is_cancelled() -> None:
+def test_more_speech_cancels_the_speculative_final() -> None:
     stage = Stage(wants_partials=False)
     stage.until(2.2)
     stage.happen(SpeechStart(0, 1600), Pause(2 * SECOND), Resumed())
@@ -335,7 +333,7 @@ def test_nothing_is_asked_in_advance_where_it_would_be_in_the_way(change: str) -
     assert stage.jobs() == []
 
 
-def test_in_a_pause_nobody_guesses() -> None:
+def test_in_a_pause_there_are_no_partials() -> None:
     stage = Stage()
     stage.until(0.6)
     stage.happen(SpeechStart(0, 1600), Pause(9000))
@@ -358,7 +356,7 @@ def test_a_doubtful_end_is_not_asked_for_in_advance_and_its_doubtful_words_are_d
     assert (outcome.text, outcome.words, outcome.error) == ("", None, None)
 
 
-def test_a_guess_that_is_on_its_way_when_the_utterance_ends_is_cancelled() -> None:
+def test_a_partial_in_flight_when_the_utterance_ends_is_cancelled() -> None:
     stage = Stage()
     stage.until(0.3)
     stage.happen(SpeechStart(0, 1600))
@@ -410,7 +408,7 @@ def test_what_is_held_counts_until_its_final_is_out() -> None:
     assert stage.it.needed_sample > SECOND
 
 
-def test_what_the_session_spoke_helps_the_next_guess_and_no_final() -> None:
+def test_what_the_session_spoke_helps_the_next_partial_and_no_final() -> None:
     stage = Stage(options=Options(language=None))
     stage.utterance(1, 2)
     (final,) = stage.jobs(JobKind.FINAL)

@@ -73,7 +73,7 @@ def test_any_split_finds_the_same(chunk: int) -> None:
     assert found == hear(expected, TALK) + expected.finish()
 
 
-def test_what_a_pause_foretold_is_what_the_final_is_made_of() -> None:
+def test_the_end_predicted_in_a_pause_is_that_of_the_final() -> None:
     hearing = SpeechSegmenter(RULES, 0)
     foretold: int | None = None
     kept = 0
@@ -113,7 +113,7 @@ def test_an_open_utterance_is_kept_whole() -> None:
 
 
 @pytest.mark.parametrize("noise", [0, 5, 700])
-def test_a_hearing_that_goes_on_for_another_finds_the_same_utterances(noise: float) -> None:
+def test_a_segmenter_that_continues_another_finds_the_same_utterances(noise: float) -> None:
     pcm = talk(noise)
     expected = SpeechSegmenter(RULES, 0)
     all_ends = ends(hear(expected, pcm) + expected.finish())
@@ -128,7 +128,7 @@ def test_a_hearing_that_goes_on_for_another_finds_the_same_utterances(noise: flo
         assert found == [end for end in all_ends if end.start_sample >= border], until
 
 
-def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for_another() -> None:
+def test_a_doubtful_utterance_has_the_same_context_in_a_segmenter_that_continues_another() -> None:
     rules = EndpointRules(endpoint_ms=300)
     faint = np.random.default_rng(3).normal(0, 3, 2 * SECOND).astype(np.int16)
     clip = CLIPS["short.wav"].pcm
@@ -155,7 +155,7 @@ def test_a_doubtful_utterance_has_the_same_context_in_a_hearing_that_goes_on_for
         assert found == [each for each in expected if each[0].start_sample >= border]
 
 
-def test_what_was_said_before_the_border_is_not_told_again() -> None:
+def test_speech_before_the_resume_sample_is_not_reported_again() -> None:
     expected = SpeechSegmenter(RULES, 0)
     first, *rest = ends(hear(expected, TALK) + expected.finish())
     hearing = SpeechSegmenter(RULES, 0, first.end_sample)
@@ -195,7 +195,7 @@ def test_speech_up_to_the_very_end_of_the_stream_is_in_its_final() -> None:
     assert not audio[until - end.start_sample :].any()
 
 
-def test_an_utterance_finalized_in_mid_word_goes_on_in_the_next() -> None:
+def test_an_utterance_finalized_in_mid_word_continues_in_the_next() -> None:
     hearing = SpeechSegmenter(RULES, 0)
     assert hearing.finalize() == []
     hear(hearing, TALK[: 5 * SECOND])

@@ -42,7 +42,7 @@ def hear(it: OpenUtterance, seconds: float, text: str, **changes: object) -> Par
     return it.job_done(job.id, spoken(text, job, **changes))
 
 
-def test_every_job_bears_the_name_of_its_utterance_and_an_id_of_its_own() -> None:
+def test_every_job_has_the_name_of_its_utterance_and_its_own_id() -> None:
     it = utterance()
     jobs = [guess(it, 1), guess(it, 2), it.start_speculation(audio(2), 0.0).job]
     jobs += [it.start_speculation(audio(3), 0.0).job]
@@ -59,7 +59,7 @@ def test_the_room_of_a_session_is_for_its_finals(kind: JobKind) -> None:
     assert job.max_wait_s is None
 
 
-def test_the_first_guess_waits_for_a_word_and_the_next_for_something_new() -> None:
+def test_the_first_partial_waits_for_a_word_and_the_next_for_something_new() -> None:
     it = utterance()
     assert not it.wants_partial(SPEECH + FIRST_PARTIAL_SAMPLES - 1)
     assert it.wants_partial(SPEECH + FIRST_PARTIAL_SAMPLES)
@@ -73,7 +73,7 @@ def test_the_first_guess_waits_for_a_word_and_the_next_for_something_new() -> No
     assert not it.wants_partial(heard + MIN_EARLY_SAMPLES)
 
 
-def test_once_words_are_firm_a_guess_waits_for_more() -> None:
+def test_once_words_are_stable_a_partial_waits_for_more() -> None:
     it = utterance()
     hear(it, 2, "and so my")
     hear(it, 3, "and so my")
@@ -82,14 +82,14 @@ def test_once_words_are_firm_a_guess_waits_for_more() -> None:
     assert it.wants_partial(START + 48_000 + MIN_NEW_SAMPLES)
 
 
-def test_a_guess_is_greedy_and_asks_for_times() -> None:
+def test_a_partial_is_greedy_and_asks_for_times() -> None:
     options = guess(utterance(), 1).options
     assert (options.beam_size, options.word_timestamps, options.language) == (1, True, "en")
     assert options.is_guess
     assert options.initial_prompt == "Names."
 
 
-def test_a_guess_is_shown_with_what_is_firm_apart() -> None:
+def test_a_partial_is_shown_with_what_is_stable_apart() -> None:
     it = utterance()
     assert hear(it, 2, "and so") == Partial(3, "", "and so", START, START + 32_000)
     partial = hear(it, 3, "and so my")
@@ -97,14 +97,14 @@ def test_a_guess_is_shown_with_what_is_firm_apart() -> None:
     assert hear(it, 3.5, "and so my") == Partial(3, "and so my", "", START, START + 56_000)
 
 
-def test_a_guess_that_says_nothing_new_is_not_shown() -> None:
+def test_a_partial_without_new_text_is_not_shown() -> None:
     it = utterance()
     hear(it, 2, "and so")
     hear(it, 3, "and so")
     assert hear(it, 4, "and so") is None
 
 
-def test_a_guess_that_was_refused_costs_a_turn_and_nothing_more() -> None:
+def test_a_partial_that_was_refused_costs_a_turn_and_nothing_more() -> None:
     it = utterance()
     for error in (Overloaded("full", 1), Superseded("shed")):
         assert it.job_done(guess(it, 1).id, error) is None
@@ -112,7 +112,9 @@ def test_a_guess_that_was_refused_costs_a_turn_and_nothing_more() -> None:
     assert hear(it, 2, "and so") is not None
 
 
-def test_a_first_guess_that_found_no_room_is_made_again_soon_and_a_later_one_in_its_turn() -> None:
+def test_a_first_partial_that_found_no_room_is_made_again_soon_and_a_later_one_in_its_turn() -> (
+    None
+):
     it = utterance()
     it.job_done(it.start_partial(audio(1), next_at=99.0).job.id, Superseded("others wait"))
     again = START + 16_000 + FIRST_RETRY_SAMPLES
@@ -125,14 +127,14 @@ def test_a_first_guess_that_found_no_room_is_made_again_soon_and_a_later_one_in_
     assert it.next_partial_at == 99
 
 
-def test_a_guess_that_was_refused_does_not_make_the_next_one_sure_of_its_language() -> None:
+def test_a_refused_partial_does_not_settle_the_language_of_the_next_one() -> None:
     it = utterance(language=None)
     it.job_done(guess(it, 1).id, Superseded("others wait"))
     assert hear(it, 2, "und so", **unsure("de")) is None
     assert hear(it, 3, "und so", **unsure("de")) is not None
 
 
-def test_no_more_guesses_are_made_at_what_kills_the_engine() -> None:
+def test_no_more_partials_are_made_at_what_kills_the_engine() -> None:
     it = utterance()
     it.job_done(guess(it, 1).id, PoisonJob("twice"))
     assert not it.wants_partial(START + 10 * 16_000)
@@ -197,7 +199,7 @@ def test_a_language_that_is_found_for_sure_is_kept_for_the_utterance() -> None:
     assert guess(it, 2).options.language == "de"
 
 
-def test_a_doubtful_beginning_is_taken_for_what_the_session_speaks() -> None:
+def test_a_doubtful_start_is_assumed_to_be_in_the_language_of_the_session() -> None:
     it = utterance(None, prior="en")
     assert hear(it, 1, "hollo", **unsure("nl")) is None
     job = guess(it, 2)
@@ -205,7 +207,7 @@ def test_a_doubtful_beginning_is_taken_for_what_the_session_speaks() -> None:
     assert it.job_done(job.id, spoken("hello", job)) is not None
 
 
-def test_without_a_prior_the_next_guess_decides() -> None:
+def test_without_a_prior_the_next_partial_decides() -> None:
     it = utterance(None)
     assert hear(it, 1, "hollo", **unsure("nl")) is None
     assert guess(it, 2).options.language is None
@@ -213,13 +215,13 @@ def test_without_a_prior_the_next_guess_decides() -> None:
     assert guess(it, 3).options.language == "en"
 
 
-def test_nothing_heard_settles_no_language() -> None:
+def test_an_empty_result_settles_no_language() -> None:
     it = utterance(None)
     assert hear(it, 1, "", language="en") is None
     assert guess(it, 2).options.language is None
 
 
-def test_the_final_does_not_know_what_guesses_found() -> None:
+def test_the_final_does_not_know_what_partials_found() -> None:
     it = utterance(None)
     hear(it, 1, "hallo", language="de")
     assert it.start_speculation(audio(2), 0.0).job.options.language is None

@@ -16,7 +16,7 @@ def gap(gap_ms: int) -> Warned:
     return Warned(WarningCode.AUDIO_GAP, "Audio is missing.", gap_ms)
 
 
-def test_the_first_of_its_kind_is_told_at_once_and_once() -> None:
+def test_the_first_of_its_kind_is_reported_at_once_and_once() -> None:
     held = HeldWarnings()
     held.add(gap(20))
     held.add(ERRORS)

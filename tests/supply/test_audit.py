@@ -37,7 +37,7 @@ def test_what_pip_audit_never_mentions_is_not_audited() -> None:
     assert str(report) == "some.lock: 2 packages: 1 audited, 1 skipped"
 
 
-def test_another_version_that_was_audited_tells_nothing() -> None:
+def test_another_version_that_was_audited_reveals_nothing() -> None:
     report = Report("some.lock", frozenset([Pin("h11", "0.15")]), read_pip_audit(pip_audit(CLEAN)))
     assert len(report.skipped) == 1
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.unit
 LOCK = python_pins(ROOT / "requirements.lock")
 
 
-def test_the_page_tells_of_every_package_in_its_version() -> None:
+def test_the_page_lists_every_package_with_its_version() -> None:
     text = (ROOT / "docs" / "licences.md").read_text()
     told = dict(re.findall(r"^\| ([\w-]+) \| ([\d., ]+) \| .+ \|$", text, re.MULTILINE))
     pinned: dict[str, list[str]] = {}
@@ -32,7 +32,7 @@ def test_the_page_tells_of_every_package_in_its_version() -> None:
     )
 
 
-def test_the_page_tells_of_every_dependency_and_extra() -> None:
+def test_the_page_lists_every_dependency_and_extra() -> None:
     told = (ROOT / "docs" / "licences.md").read_text()
     project = (ROOT / "pyproject.toml").read_text().split("[dependency-groups]")[0]
     lists = project.split("dependencies = [")[1]
@@ -46,7 +46,7 @@ def test_the_words_of_the_page_are_those_of_the_program() -> None:
         assert part in told, "run `make licences`"
 
 
-def test_all_that_is_installed_is_allowed_and_told_as_on_the_page() -> None:
+def test_all_that_is_installed_is_allowed_and_reported_as_on_the_page() -> None:
     told = (ROOT / "docs" / "licences.md").read_text()
     for row in rows(LOCK):  # but not the licence: another Python takes another numpy
         assert f"{row.rpartition(' | ')[0]} | " in told
@@ -123,7 +123,7 @@ def test_a_package_that_names_no_licence_is_stopped(
         read_licence("newcomer")
 
 
-def test_a_library_in_a_wheel_that_nobody_looked_up_is_stopped(
+def test_a_library_in_a_wheel_without_a_reviewed_licence_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     installed(tmp_path, monkeypatch, "License: MIT", file="newcomer.libs/libfdk-aac-0123abcd.so.2")

@@ -98,7 +98,7 @@ async def test_what_hangs_is_kept(tmp_path: Path) -> None:
     assert (death["reason"], death["is_convicted"]) == ("hung", False)
 
 
-async def test_those_who_were_beside_it_are_not_kept(tmp_path: Path) -> None:
+async def test_other_jobs_of_the_batch_are_not_kept(tmp_path: Path) -> None:
     async with crashing_pool(tmp_path / "kept", workers=1) as pool:
         others = [pool.transcribe(job(f"o{n}", "sleep:0.1")) for n in range(4)]
         await asyncio.gather(
@@ -178,7 +178,7 @@ def test_a_folder_that_others_may_enter_is_refused(tmp_path: Path) -> None:
         CrashAudio.open(tmp_path / "open")
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_can_not_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match="AURICLE_KEEP_AUDIO"):
         CrashAudio.open(tmp_path / "file" / "kept")

@@ -113,7 +113,7 @@ def test_a_cut_stream_gives_what_was_whole_and_says_so_unless_it_may_end_there(
 
 @settings(max_examples=300)
 @given(stream=ANY, data=st.data())
-def test_a_damaged_stream_is_taken_or_blamed_on_the_peer(
+def test_a_damaged_stream_is_decoded_or_an_error_of_the_peer(
     stream: Stream, data: st.DataObject
 ) -> None:
     broken = bytearray(stream[1][:4_000])

@@ -36,7 +36,7 @@ def test_packets_of_all_sizes_are_whole(size: int) -> None:
     assert packets(HEAD + TAGS + ogg_page(sent, number=2)) == sent
 
 
-def test_a_packet_goes_on_over_pages() -> None:
+def test_a_packet_continues_over_pages() -> None:
     long = packet(5, 900)
     stream = (
         HEAD
@@ -103,7 +103,7 @@ def test_streams_one_after_another_are_followed(last_flags: int) -> None:
     assert [(f.packet, f.skip_samples) for f in found] == [(packet(1), 104), (packet(2), 320)]
 
 
-def test_other_streams_beside_it_are_skipped() -> None:
+def test_other_streams_in_the_file_are_skipped() -> None:
     foreign = ogg_page([b"\x80theora"], flags=FIRST, serial=1)
     other = ogg_page([opus_head()], flags=FIRST, serial=9)
     stream = (

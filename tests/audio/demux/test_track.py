@@ -34,7 +34,7 @@ def test_nothing_is_skipped_of_a_packet_that_can_not_be_decoded() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_channels_are_told(channels: int) -> None:
+def test_channels_are_reported(channels: int) -> None:
     assert parse_opus_head(opus_head(channels)).take(PACKET).channels == channels
     mapped = opus_head(channels, mapping=b"\x01\x01\x00\x00\x01")
     assert parse_opus_head(mapped).take(PACKET).channels == channels

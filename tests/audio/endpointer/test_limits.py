@@ -41,7 +41,7 @@ def test_before_the_soft_limit_it_does_not() -> None:
     assert len(ends(hear([(0.9, soft_windows - 40), (0, 5), (0.9, 30)]))) == 1
 
 
-def test_what_a_pause_foretold_holds_when_the_soft_limit_passes_in_it() -> None:
+def test_what_a_pause_predicted_holds_when_the_soft_limit_passes_in_it() -> None:
     soft_windows = 12 * 16_000 // W
     happened = hear([(0.9, soft_windows - 7), (0, 40)])
     pauses = [event for event in happened if isinstance(event, Pause)]
@@ -49,7 +49,7 @@ def test_what_a_pause_foretold_holds_when_the_soft_limit_passes_in_it() -> None:
     assert pauses == [Pause(end.end_sample)]
 
 
-def test_endless_speech_is_cut_and_goes_on_at_the_very_sample() -> None:
+def test_endless_speech_is_cut_and_continues_at_the_very_sample() -> None:
     happened = hear([(0.9, 3_000), (0, 30)])
     assert all(end.is_cut for end in ends(happened)[:-1])
     assert not ends(happened)[-1].is_cut
@@ -90,7 +90,7 @@ def test_the_end_of_the_stream_ends_an_utterance() -> None:
     assert end == UtteranceEnd(10 * W - LEAD, 40 * W + 100, 40 * W, is_cut=False)
 
 
-def test_an_end_within_a_pause_keeps_what_was_foretold() -> None:
+def test_an_end_within_a_pause_keeps_what_was_predicted() -> None:
     happened = hear([(0.9, 30), (0, 10)])
     assert happened[1:] == [
         Pause(30 * W + TRAIL),
@@ -98,7 +98,7 @@ def test_an_end_within_a_pause_keeps_what_was_foretold() -> None:
     ]
 
 
-def test_an_utterance_finished_in_mid_word_goes_on_in_the_next_without_loss() -> None:
+def test_an_utterance_finished_in_mid_word_continues_in_the_next_without_loss() -> None:
     endpointer = Endpointer(RULES)
     first = hear([(0.9, 30)], tail=200, endpointer=endpointer)
     assert ends(first)[0].end_sample == 30 * W + 200
@@ -115,7 +115,7 @@ def test_a_beginning_that_may_be_speech_outlives_a_finish() -> None:
     assert hear([(0.9, 1)], endpointer=endpointer)[0] == SpeechStart(20 * W - LEAD, 20 * W)
 
 
-def test_it_tells_where_it_is() -> None:
+def test_it_reports_where_it_is() -> None:
     endpointer = Endpointer(RULES, start_sample=5)
     assert (endpointer.received_sample, endpointer.needed_sample) == (5, 5)
     assert endpointer.speech_end_sample is None
@@ -174,7 +174,7 @@ MANY_RULES = st.sampled_from(
 
 
 @given(script=SCRIPTS, rules=MANY_RULES, chunk=st.integers(50, 90_000), tail=st.integers(0, W - 1))
-def test_any_split_tells_the_same_and_every_speech_is_in_exactly_one_utterance(
+def test_any_split_reports_the_same_and_every_speech_is_in_exactly_one_utterance(
     script: Script, rules: EndpointRules, chunk: int, tail: int
 ) -> None:
     happened = hear(script, rules, chunk=chunk, tail=tail)
@@ -192,7 +192,7 @@ def test_any_split_tells_the_same_and_every_speech_is_in_exactly_one_utterance(
 
 
 @given(script=SCRIPTS, rules=MANY_RULES, data=st.data())
-def test_another_that_goes_on_from_what_is_needed_finds_the_same_utterances(
+def test_another_that_continues_from_what_is_needed_finds_the_same_utterances(
     script: Script, rules: EndpointRules, data: st.DataObject
 ) -> None:
     likely = np.array(probabilities(script), np.float32)
@@ -209,7 +209,7 @@ def test_another_that_goes_on_from_what_is_needed_finds_the_same_utterances(
     assert ends(found + second.finish()) == ends(expected + first.finish())
 
 
-def test_what_was_said_before_the_border_is_no_utterance() -> None:
+def test_speech_before_the_resume_sample_is_no_utterance() -> None:
     endpointer = Endpointer(RULES, start_sample=W, resume_sample=40 * W)
     assert hear([(0.9, 20), (0, 60)], endpointer=endpointer) == []
     assert Endpointer(RULES, W, 40 * W).needed_sample == 40 * W
@@ -262,7 +262,7 @@ def test_what_is_discarded_is_no_utterance_and_what_follows_has_to_be_speech() -
     assert isinstance(end, UtteranceEnd)
 
 
-def test_speech_that_goes_on_after_a_hush_is_whole_once_it_has_shown_itself() -> None:
+def test_speech_that_continues_after_a_reset_is_complete_once_detected() -> None:
     endpointer = Endpointer(RULES)
     likely = np.array(probabilities([(0, 10), (0.9, 20)]), np.float32)
     endpointer.receive(np.zeros(30 * W, np.int16), likely)

@@ -132,7 +132,7 @@ def test_speech_that_is_clear_or_long_is_not_doubted(sound: Script) -> None:
     assert not end.is_doubtful
 
 
-def test_weak_speech_that_goes_on_over_a_border_is_not_doubted() -> None:
+def test_weak_speech_that_continues_over_a_border_is_not_doubted() -> None:
     endpointer = Endpointer(SHORT_ENDPOINT)
     first = hear([(0.9, 30)], endpointer=endpointer)
     assert len(ends(first)) == 1
@@ -149,7 +149,7 @@ def test_whether_the_open_utterance_is_doubtful_can_be_asked_while_it_is_open() 
         assert endpointer.is_doubtful is is_doubtful
 
 
-def test_speech_after_a_pause_goes_on_in_the_same_utterance() -> None:
+def test_speech_after_a_pause_continues_in_the_same_utterance() -> None:
     happened = hear([(0.9, 30), (0, 10), (0.9, 20), (0, 40)])
     assert happened == [
         SpeechStart(0, 0),
@@ -206,7 +206,7 @@ def test_a_short_endpoint_shares_the_silence_with_what_follows() -> None:
     assert second.start_sample == first.end_sample
 
 
-def test_an_endpoint_before_the_pause_foretells_nothing() -> None:
+def test_an_endpoint_before_the_pause_predicts_nothing() -> None:
     happened = hear([(0.9, 30), (0, 40)], EndpointRules(endpoint_ms=190))
     assert [type(event) for event in happened] == [SpeechStart, UtteranceEnd]
 

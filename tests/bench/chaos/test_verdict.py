@@ -39,7 +39,7 @@ def test_each_end_is_counted_and_delays_are_those_beyond_peace() -> None:
     assert figures["later_than_in_peace_s"]["max"] == 3.0
 
 
-def test_a_log_that_tells_what_was_said_is_found_out() -> None:
+def test_a_log_that_contains_speech_is_detected() -> None:
     peace = {("native", "live 0"): Outcome("native", SAID, 0.0, 2.0, "done", "96000 3735928559")}
     lines = [json.dumps({"event": "request", "code": "queue_full"}), "heard 3735928559"]
     figures = log_figures(lines, peace)

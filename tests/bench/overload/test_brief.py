@@ -88,7 +88,7 @@ def works(service: Server) -> dict[str, Work]:
 
 
 @pytest.mark.parametrize("kind", ["utterances", "files", "live sessions"])
-def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(service: Server, kind: str) -> None:
+def test_excess_load_is_refused_and_a_retry_succeeds(service: Server, kind: str) -> None:
     work = works(service)[kind]
     shown = level_figures(pour(service, work, greedy=25.0), work, 1.0, CpuShare(2, 0.1), 20)
     assert shown["statuses"].keys() == {"200", "503 queue_full"}, shown
@@ -103,7 +103,7 @@ def test_what_is_too_much_is_refused_and_who_comes_back_gets_in(service: Server,
         assert "503" in shown["headers_alone"], shown
 
 
-def test_a_modest_key_is_served_beside_a_greedy_one(service: Server) -> None:
+def test_a_modest_key_is_served_next_to_a_greedy_one(service: Server) -> None:
     work = works(service)["utterances"]
     load = pour(service, work, greedy=25.0, modest=1.0)
     greedy, modest = (key_figures(load, work, key) for key in (GREEDY, MODEST))

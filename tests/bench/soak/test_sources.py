@@ -56,7 +56,7 @@ def test_numbers_of_packets_wrap() -> None:
 
 
 @pytest.mark.parametrize("container", ["ogg", "webm"])
-def test_a_recording_is_what_a_session_hears_of_it(container: str) -> None:
+def test_a_recording_is_read_as_a_session_would_receive_it(container: str) -> None:
     source = ContainerSource(container, steps_of(PCM), 2**32 - 30 * STEP_PACKETS * 960)
     wire = ContainerWire(find_libopus(), parse_query({"format": container}), StreamCounts())
     heard: list[Pcm16] = []

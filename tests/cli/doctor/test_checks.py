@@ -63,7 +63,7 @@ def test_a_model_directory_without_a_model_is_wrong(tmp_path: Path) -> None:
     assert "model.bin" in finding.advice
 
 
-def test_a_model_that_has_to_be_fetched_is_told_before(tmp_path: Path) -> None:
+def test_a_download_of_the_model_is_announced(tmp_path: Path) -> None:
     absent = next((model for model in known_models(tmp_path) if not model.is_local), None)
     if absent is None:
         pytest.skip("every model is here")
@@ -72,12 +72,12 @@ def test_a_model_that_has_to_be_fetched_is_told_before(tmp_path: Path) -> None:
     assert f"{absent.size_mb} MB" in finding.text
 
 
-def test_a_model_that_nobody_knows_is_wrong() -> None:
+def test_an_unknown_model_is_an_error() -> None:
     assert check_model(settings(model="basse")).level is Level.WRONG
 
 
 @pytest.mark.skipif("sys.platform != 'linux'")
-def test_what_workers_are_kept_from_is_tried_and_told(
+def test_the_restrictions_of_workers_are_checked_and_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", interpreter(tmp_path, LANDLOCK))
@@ -119,7 +119,7 @@ def test_a_free_port_is_well() -> None:
     assert check_address(settings()).level is Level.OK
 
 
-def test_a_port_in_use_is_told() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         finding = check_address(settings(port=port))
@@ -149,7 +149,7 @@ class OtherService(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_another_program_that_answers_http_is_still_told() -> None:
+def test_another_program_that_answers_http_is_still_reported() -> None:
     with http.server.HTTPServer(("127.0.0.1", 0), OtherService) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         finding = check_address(settings(port=other.server_port))
@@ -158,7 +158,7 @@ def test_another_program_that_answers_http_is_still_told() -> None:
     assert "AURICLE_PORT" in finding.advice
 
 
-def test_an_address_that_is_not_ours_is_told() -> None:
+def test_an_address_that_is_not_ours_is_reported() -> None:
     # 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
     finding = check_address(settings(host="192.0.2.1", api_keys="anna:key"))
     assert finding.level is Level.WARNING
@@ -205,7 +205,7 @@ def test_the_doctor_prints_a_line_for_each_check(
     assert len(lines) == len(CHECKS)
 
 
-def test_the_doctors_exit_code_tells_that_something_is_wrong(
+def test_the_doctors_exit_code_reports_that_something_is_wrong(
     auricle: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AURICLE_MODEL", str(tmp_path))

@@ -82,12 +82,12 @@ def final(text: str, error: str | None = None) -> Final:
     return Final(1, 1, text, 16_000, 80_000, "en", None, 1.0, False, error)
 
 
-def test_firm_words_are_bold_and_guesses_dim() -> None:
+def test_stable_words_are_bold_and_partials_dim() -> None:
     spans = {(span.start, span.end): span.style for span in caption(partial("And so", " my")).spans}
     assert spans == {(0, 6): "bold", (6, 9): "dim"}
 
 
-def test_words_are_drawn_as_they_firm_up_and_end_as_a_line(terminal: Screen) -> None:
+def test_words_are_drawn_as_they_become_stable_and_end_as_a_line(terminal: Screen) -> None:
     with CaptionScreen(is_written=True, idle="idle") as screen:
         screen.show(Connected(False))
         screen.show(partial("", "and so"))
@@ -131,7 +131,7 @@ def test_of_a_long_utterance_the_end_is_seen(terminal: Screen) -> None:
     assert seen.count("\n") <= 5
 
 
-def test_somebody_who_begins_to_speak_is_seen_at_once(terminal: Screen) -> None:
+def test_the_start_of_speech_is_detected_at_once(terminal: Screen) -> None:
     with CaptionScreen(is_written=True, idle="idle") as screen:
         screen.show(Connected(False))
         assert "idle" in terminal.drawn
@@ -180,7 +180,7 @@ def test_a_pipe_gets_lines_and_nothing_else(
     assert pipe.written.getvalue() == pipe.said.getvalue() == ""
 
 
-def test_nothing_is_drawn_beside_a_pipe_even_on_a_terminal(
+def test_nothing_is_drawn_if_output_is_a_pipe(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pipe = Screen(monkeypatch, out=False, err=True, width=40, height=6)
@@ -191,7 +191,7 @@ def test_nothing_is_drawn_beside_a_pipe_even_on_a_terminal(
     assert pipe.said.getvalue() == ""
 
 
-def test_a_log_hears_of_a_lost_connection_once(pipe: Screen) -> None:
+def test_a_lost_connection_is_logged_once(pipe: Screen) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         screen.show(Connected(False))
         for _ in range(5):
@@ -203,7 +203,7 @@ def test_a_log_hears_of_a_lost_connection_once(pipe: Screen) -> None:
     )
 
 
-def test_a_log_hears_once_that_captions_catch_up(pipe: Screen) -> None:
+def test_catching_up_is_logged_once(pipe: Screen) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         for behind_s in (600.0, 580.4, 10.0, 0.0):
             screen.show(CatchingUp(behind_s))
@@ -220,7 +220,7 @@ def test_a_terminal_shows_how_far_captions_are_behind(terminal: Screen) -> None:
         assert plain(terminal.drawn).endswith("idle")
 
 
-def test_warnings_are_said_and_stay(pipe: Screen) -> None:
+def test_warnings_are_shown_and_stay(pipe: Screen) -> None:
     with CaptionScreen(is_written=True, idle="") as screen:
         screen.show(Warned(WarningCode.AUDIO_GAP, "Audio is missing [40 ms].", 40))
     assert pipe.said.getvalue() == "Audio is missing [40 ms].\n"
@@ -238,7 +238,7 @@ def test_missing_speech_is_a_line_of_the_transcript(
     assert pipe.said.getvalue() == ""
 
 
-def test_missing_speech_is_said_where_captions_go_to_a_file(pipe: Screen) -> None:
+def test_missing_speech_is_reported_if_captions_go_to_a_file(pipe: Screen) -> None:
     with CaptionScreen(is_written=False, idle="") as screen:
         screen.show(Gap(0, 508_800, "unreachable"))
     assert pipe.said.getvalue() == "[31.8 s missing: server unreachable]\n"

@@ -79,7 +79,7 @@ def test_text_in_a_file_has_the_lines_of_stdout(tmp_path: Path) -> None:
     assert not kept.has_lines
 
 
-def test_json_leaves_out_what_nobody_knows(tmp_path: Path) -> None:
+def test_json_leaves_out_unknown_values(tmp_path: Path) -> None:
     kept = record(OutputFormat.JSON, tmp_path / "a.json")
     kept.add(final(1, "Good day."))
     document = json.loads((tmp_path / "a.json").read_text())

@@ -70,14 +70,16 @@ async def test_any_container_will_do(name: str) -> None:
     assert np.abs(ear.heard).max() > 3000
 
 
-async def test_it_takes_as_long_as_it_took_to_say(tmp_path: Path) -> None:
+async def test_it_takes_as_long_as_the_speech(tmp_path: Path) -> None:
     source = FileSource(recording(tmp_path, 0.4), is_fast=False)
     began_at = time.monotonic()
     await source.play(Ear())
     assert time.monotonic() - began_at >= 0.4
 
 
-async def test_a_file_that_is_no_recording_is_told_before_anything_is_sent(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_recording_is_reported_before_anything_is_sent(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "notes.wav").write_text("no recording at all")
     with pytest.raises(UnsupportedFormat):
         FileSource(tmp_path / "notes.wav", is_fast=True)
@@ -141,7 +143,7 @@ def device(monkeypatch: pytest.MonkeyPatch) -> FakeSoundDevice:
     return device
 
 
-async def test_what_is_said_into_a_microphone_is_pushed(device: FakeSoundDevice) -> None:
+async def test_microphone_audio_is_pushed(device: FakeSoundDevice) -> None:
     ear, said = Ear(), np.arange(960, dtype=np.int16)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(MicrophoneSource().play, ear)
@@ -156,7 +158,7 @@ async def test_what_is_said_into_a_microphone_is_pushed(device: FakeSoundDevice)
     assert (device.opened["samplerate"], device.opened["blocksize"]) == (16_000, 320)
 
 
-async def test_what_was_said_last_comes_before_the_end_and_nothing_after_it(
+async def test_the_last_final_comes_before_the_end_and_nothing_after_it(
     device: FakeSoundDevice,
 ) -> None:
     ear = Ear()
@@ -202,13 +204,13 @@ async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice
     assert abs(int(ear.heard[8000]) - 1000) <= 2
 
 
-async def test_no_microphone_is_told(device: FakeSoundDevice) -> None:
+async def test_no_microphone_is_reported(device: FakeSoundDevice) -> None:
     device.is_there = False
     with pytest.raises(SetupError, match="No microphone"):
         MicrophoneSource()
 
 
-async def test_a_microphone_that_is_taken_is_told(device: FakeSoundDevice) -> None:
+async def test_a_microphone_that_is_taken_is_reported(device: FakeSoundDevice) -> None:
     source = MicrophoneSource()
     device.is_taken = True
     with pytest.raises(SetupError, match="No microphone"):

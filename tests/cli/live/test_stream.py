@@ -71,7 +71,7 @@ def test_json_comes_at_the_end(tmp_path: Path, url: str, lines: list[str]) -> No
     assert first["end"] < second["start"]
 
 
-def test_what_was_said_until_ctrl_c_is_written_down(tmp_path: Path, url: str) -> None:
+def test_speech_until_ctrl_c_is_transcribed(tmp_path: Path, url: str) -> None:
     target = tmp_path / "a.txt"
     arguments = [str(STORY.path), "-o", str(target)]
     with command("live", *arguments, environ=environment(tmp_path, url=url)) as running:
@@ -104,7 +104,7 @@ def connected(url: str) -> int:
     return int(httpx2.get(f"{url}/health").json()["sessions"]["connected"])
 
 
-def test_a_server_that_is_killed_and_started_anew_costs_no_word(
+def test_a_server_that_is_killed_and_restarted_costs_no_word(
     tmp_path: Path, lines: list[str]
 ) -> None:
     with serving(tmp_path) as (first, url):
@@ -120,7 +120,7 @@ def test_a_server_that_is_killed_and_started_anew_costs_no_word(
     assert running.stderr.endswith("Connected.\n")
 
 
-def test_whoever_reads_its_lines_may_leave(tmp_path: Path, url: str, lines: list[str]) -> None:
+def test_output_may_be_closed_early(tmp_path: Path, url: str, lines: list[str]) -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "auricle", "live", str(STORY.path), "--fast"],
         env=environment(tmp_path, url=url),

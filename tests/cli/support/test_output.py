@@ -146,7 +146,7 @@ def test_a_transcript_is_as_readable_as_any_new_file(tmp_path: Path) -> None:
     assert stat.S_IMODE(ours) == stat.S_IMODE(usual)
 
 
-def test_a_place_that_cant_be_written_is_told_by_its_name(tmp_path: Path) -> None:
+def test_a_place_that_cant_be_written_is_reported_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SetupError, match=r"a\.txt can't be written"):
         write("text", tmp_path / "file" / "a.txt")

@@ -23,7 +23,7 @@ def test_a_language_is_its_code_or_found_out_maybe_among_several(
     assert languages_of(named) == (language, languages)
 
 
-def test_an_unknown_language_is_told_as_such() -> None:
+def test_an_unknown_language_is_reported_as_such() -> None:
     with pytest.raises(SetupError, match="Unsupported language 'xx'"):
         languages_of("xx")
     with pytest.raises(SetupError, match="Unsupported language 'de,xx'"):

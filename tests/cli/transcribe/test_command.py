@@ -77,7 +77,7 @@ def test_certificates_that_cant_be_read_end_in_one_line(tmp_path: Path, url: str
     assert "/nonexistent/ca.pem" in running.stderr
 
 
-def test_several_recordings_are_told_apart_and_keep_their_order(tmp_path: Path) -> None:
+def test_several_recordings_are_distinguished_and_keep_their_order(tmp_path: Path) -> None:
     done = transcribe(tmp_path, PAIR.path, SHORT.path)
     headings = [line for line in done.stdout.splitlines() if line.startswith("==>")]
     assert headings == [f"==> {PAIR.path} <==", f"==> {SHORT.path} <=="]
@@ -174,7 +174,7 @@ def test_the_server_may_be_named_by_the_environment(tmp_path: Path, url: str) ->
     assert done.stdout.startswith("29376 ")
 
 
-def test_what_a_server_refuses_is_told_for_that_recording(tmp_path: Path, url: str) -> None:
+def test_what_a_server_refuses_is_reported_for_that_recording(tmp_path: Path, url: str) -> None:
     noise = tmp_path / "notes.wav"
     noise.write_text("no recording at all")
     done = transcribe(tmp_path, "--url", url, noise, SHORT.path, "nowhere.wav")
@@ -205,7 +205,7 @@ def test_ctrl_c_cancels_the_servers_job(tmp_path: Path) -> None:
     assert "Traceback" not in running.stderr
 
 
-def test_a_server_that_was_started_anew_gets_the_recording_again(tmp_path: Path) -> None:
+def test_a_server_that_was_restarted_gets_the_recording_again(tmp_path: Path) -> None:
     marker = tmp_path / "marker"
     marker.touch()
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -225,7 +225,7 @@ def test_a_server_that_was_started_anew_gets_the_recording_again(tmp_path: Path)
 
 
 @pytest.mark.model
-def test_whisper_writes_down_what_was_said(tmp_path: Path) -> None:
+def test_whisper_transcribes_the_file(tmp_path: Path) -> None:
     bundled_model()
     done = transcribe(
         tmp_path,

@@ -123,7 +123,7 @@ async def recognise(
     return transcript, heard
 
 
-async def test_the_recording_goes_up_whole_and_its_result_comes_back(
+async def test_the_recording_is_sent_whole_and_its_result_returned(
     server: ScriptedServer, recording: Path
 ) -> None:
     server.jobs = [RUNNING, DONE]
@@ -212,7 +212,7 @@ async def test_a_job_that_ended_without_a_result_says_why(
         await recognise(server, recording)
 
 
-async def test_what_is_no_auricle_server_is_told_as_that(
+async def test_another_kind_of_server_is_reported_as_such(
     server: ScriptedServer, recording: Path
 ) -> None:
     server.uploads = [(502, b"<html>Bad gateway</html>")]
@@ -230,7 +230,7 @@ async def test_gaps_come_through(server: ScriptedServer, recording: Path) -> Non
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])
-async def test_an_address_that_is_none_is_told(url: str) -> None:
+async def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(SetupError, match="Invalid --url"):
         async with RemoteRecogniser(ClientSettings(url=url)):
             raise AssertionError

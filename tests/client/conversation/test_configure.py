@@ -13,7 +13,7 @@ from tests.client.conversation.helpers import commands, forgotten, messages, ope
 pytestmark = pytest.mark.unit
 
 
-def test_a_change_is_told_at_once_and_again_after_a_return() -> None:
+def test_a_change_is_reported_at_once_and_again_after_a_return() -> None:
     talk = opened()
     talk.configure(Configure(language="fr"))
     [told] = commands(talk)

@@ -76,7 +76,7 @@ def test_opus_packets_are_framed_and_numbered() -> None:
     ]
 
 
-def test_what_the_server_tells_is_passed_on() -> None:
+def test_events_of_the_server_are_passed_on() -> None:
     talk = opened()
     for event in (SpeechStarted(5), Warned(WarningCode.SLOW, "Slow."), Failed("x", "No.", False)):
         assert talk.receive_event(event) == [event]
@@ -98,7 +98,7 @@ def test_a_server_may_not_call_safe_what_was_not_sent() -> None:
     assert spans(talk)[0][0] == 0
 
 
-def test_each_final_is_acknowledged_before_more_is_said() -> None:
+def test_each_final_is_acknowledged_before_more_audio_is_sent() -> None:
     talk = opened()
     talk.receive_pcm(speech(1))
     assert talk.receive_event(final(1, 0, 100)) == [final(1, 0, 100)]
@@ -117,7 +117,7 @@ def test_a_server_that_owes_marks_is_waited_for() -> None:
     assert not talk.is_waiting
 
 
-def test_stop_follows_the_last_audio_and_is_said_once() -> None:
+def test_stop_follows_the_last_audio_and_is_sent_once() -> None:
     talk = opened()
     talk.receive_pcm(speech(0.5))
     talk.finish()
@@ -146,7 +146,7 @@ def test_a_session_that_the_server_ends_early_is_followed_by_another() -> None:
     assert isinstance(decode_command(talk.connected()), Start)
 
 
-def test_finalize_is_said_at_its_place() -> None:
+def test_finalize_is_sent_at_its_place() -> None:
     talk = opened()
     talk.receive_pcm(speech(0.5))
     talk.finalize()
@@ -155,7 +155,7 @@ def test_finalize_is_said_at_its_place() -> None:
     assert list(messages(talk)) == [(0, 8000), Finalize(), (8000, 16_000)]
 
 
-def test_finalize_is_said_again_at_its_place_until_its_final_is_there() -> None:
+def test_finalize_is_sent_again_at_its_place_until_its_final_is_there() -> None:
     talk = opened()
     talk.receive_pcm(speech(0.5))
     talk.finalize()

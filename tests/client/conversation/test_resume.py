@@ -25,7 +25,7 @@ from tests.client.conversation.helpers import (
 pytestmark = pytest.mark.unit
 
 
-def test_it_comes_back_with_what_proves_the_session_and_what_it_has() -> None:
+def test_it_resumes_with_the_secret_of_the_session_and_its_last_final() -> None:
     talk = opened(language="de")
     talk.receive_pcm(speech(4))
     list(messages(talk))
@@ -40,7 +40,7 @@ def test_it_comes_back_with_what_proves_the_session_and_what_it_has() -> None:
     assert "secret" not in str(query)
 
 
-def test_it_goes_on_where_the_server_is() -> None:
+def test_it_continues_where_the_server_is() -> None:
     talk = opened()
     talk.receive_pcm(speech(2))
     list(messages(talk))
@@ -65,7 +65,7 @@ def test_a_final_that_comes_again_is_passed_on_once() -> None:
     assert talk.receive_event(final(2, SECOND, 2 * SECOND)) == [final(2, SECOND, 2 * SECOND)]
 
 
-def test_a_new_session_hears_again_what_is_not_safe_and_the_time_to_tune_in() -> None:
+def test_a_new_session_receives_unsafe_audio_again_and_the_warm_up_before_it() -> None:
     talk = opened()
     talk.receive_pcm(speech(40))
     list(messages(talk))
@@ -93,7 +93,7 @@ def test_numbers_count_on_over_all_sessions() -> None:
 
 
 @pytest.mark.parametrize("asked", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])
-def test_words_of_somebodys_stay_out_of_the_address(asked: dict[str, object]) -> None:
+def test_private_text_stays_out_of_the_url(asked: dict[str, object]) -> None:
     talk = opened(**asked)
     talk.receive_pcm(speech(5))
     list(messages(talk))
@@ -174,7 +174,7 @@ def test_a_session_that_cant_be_resumed_is_not_asked_for() -> None:
     assert isinstance(decode_command(talk.connected()), Start)
 
 
-def test_speech_that_is_gone_for_good_is_told() -> None:
+def test_speech_that_is_gone_for_good_is_reported() -> None:
     talk = opened()
     talk.receive_pcm(speech(2))
     list(messages(talk))
@@ -186,7 +186,7 @@ def test_speech_that_is_gone_for_good_is_told() -> None:
     assert spans(talk)[0][0] == 7 * SECOND
 
 
-def test_speech_that_the_session_never_got_is_told_after_the_finals_before_it() -> None:
+def test_speech_that_the_session_never_got_is_reported_after_the_finals_before_it() -> None:
     talk = opened()
     talk.receive_pcm(speech(10))
     list(messages(talk))
@@ -275,7 +275,7 @@ def test_what_is_kept_is_lost_when_the_server_is_given_up() -> None:
     assert talk.give_up("unreachable") == [Gap(2 * SECOND, 5 * SECOND, "unreachable")]
 
 
-def test_stop_is_said_again_to_a_server_that_may_not_have_heard_it() -> None:
+def test_stop_is_sent_again_if_it_may_be_lost() -> None:
     talk = opened()
     talk.receive_pcm(speech(1))
     talk.finish()

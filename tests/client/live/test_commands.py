@@ -41,7 +41,7 @@ async def test_finalize_brings_a_final_at_that_place() -> None:
     assert len([c for c in server.sessions[0].commands if isinstance(c, Finalize)]) == 1
 
 
-async def test_finalize_is_said_again_after_a_cut_until_its_final_is_there() -> None:
+async def test_finalize_is_sent_again_after_a_cut_until_its_final_is_there() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
 
         def lose(event: Event) -> bool:
@@ -109,7 +109,7 @@ async def test_pcm_is_sent_once_the_server_asks_for_it() -> None:
     assert server.sessions[-1].start.format is Wire.PCM16
 
 
-async def test_those_who_send_wait_while_the_server_is_gone() -> None:
+async def test_senders_wait_while_the_server_is_gone() -> None:
     rules = ClientRules(first_delay_s=0.02, max_delay_s=0.1, max_kept_s=2.0)
     pcm = speech(9.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
@@ -132,7 +132,7 @@ async def _send_all(client: LiveClient, pcm: Pcm16) -> None:
     client.finish()
 
 
-async def test_a_microphone_does_not_wait_and_what_is_lost_is_told() -> None:
+async def test_a_microphone_does_not_wait_and_what_is_lost_is_reported() -> None:
     rules = ClientRules(first_delay_s=0.02, max_delay_s=0.1, max_kept_s=2.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
         client, listener = LiveClient(proxy.url, rules=rules), Listener()

@@ -38,7 +38,7 @@ async def test_a_connection_that_is_cut_again_and_again_costs_nothing(format: Wi
     assert all(e.resumed for e in listener.events[1:] if isinstance(e, Connected))
 
 
-async def test_finals_that_come_twice_are_told_once() -> None:
+async def test_finals_that_come_twice_are_reported_once() -> None:
     pcm = speech(4.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
 
@@ -57,7 +57,7 @@ async def test_finals_that_come_twice_are_told_once() -> None:
     assert proxy.connections == 2
 
 
-async def test_a_final_that_was_lost_on_the_way_is_told_after_the_return() -> None:
+async def test_a_final_that_was_lost_on_the_way_is_reported_after_the_return() -> None:
     pcm = speech(4.0)
     async with live_server() as server, proxy_to(server.port) as proxy:
 
@@ -77,7 +77,7 @@ async def test_a_final_that_was_lost_on_the_way_is_told_after_the_return() -> No
 
 @pytest.mark.parametrize("ignores_query", [False, True])
 @pytest.mark.parametrize("asked", [StreamParameters(), StreamParameters(prompt="Of captions.")])
-async def test_a_server_that_forgot_hears_again_what_was_not_safe(
+async def test_a_server_that_lost_the_session_receives_unsafe_audio_again(
     asked: StreamParameters, ignores_query: bool
 ) -> None:
     pcm = speech(6.4)
@@ -100,7 +100,7 @@ async def test_a_server_that_forgot_hears_again_what_was_not_safe(
     assert again.start.prompt == asked.prompt
 
 
-async def test_a_server_that_is_started_anew_hears_again_what_was_not_safe() -> None:
+async def test_a_restarted_server_receives_unsafe_audio_again() -> None:
     pcm = speech(6.4)
     listener = Listener()
     async with (
@@ -121,7 +121,7 @@ async def test_a_server_that_is_started_anew_hears_again_what_was_not_safe() -> 
     assert second.sessions[-1].missing == 0
 
 
-async def test_a_stop_whose_answer_is_lost_is_said_again() -> None:
+async def test_a_stop_whose_answer_is_lost_is_sent_again() -> None:
     pcm = speech(2.5)
     async with live_server() as server, proxy_to(server.port) as proxy:
 
@@ -155,7 +155,7 @@ async def test_a_connection_that_is_dead_is_left_for_another() -> None:
     assert_complete(listener, pcm)
 
 
-async def test_a_dead_connection_is_noticed_even_if_nothing_is_said() -> None:
+async def test_a_dead_connection_is_noticed_even_without_speech() -> None:
     async with live_server() as server, proxy_to(server.port) as proxy:
         client, listener = LiveClient(proxy.url, rules=QUICK), Listener()
         async with client, anyio.create_task_group() as tasks:
@@ -168,7 +168,7 @@ async def test_a_dead_connection_is_noticed_even_if_nothing_is_said() -> None:
             tasks.cancel_scope.cancel()
 
 
-async def test_a_server_that_only_has_nothing_to_say_is_kept() -> None:
+async def test_a_silent_but_connected_server_is_kept() -> None:
     async with live_server() as server:
         client, listener = LiveClient(server.url, rules=QUICK), Listener()
         server.before_event = lambda event: (

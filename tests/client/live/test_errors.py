@@ -46,7 +46,7 @@ async def test_a_server_that_stays_full_is_given_up_in_its_own_words() -> None:
     ("status", "error"),
     [(401, Unauthorized), (403, ForbiddenOrigin), (400, RequestError), (404, RequestError)],
 )
-async def test_what_a_server_refuses_is_told_at_once(
+async def test_what_a_server_refuses_is_reported_at_once(
     status: int, error: type[RequestError]
 ) -> None:
     async with live_server() as server:
@@ -56,7 +56,7 @@ async def test_what_a_server_refuses_is_told_at_once(
     assert len(server.handshakes) == 1
 
 
-async def test_nobody_at_the_address_is_told_at_once() -> None:
+async def test_an_unreachable_address_is_reported_at_once() -> None:
     async with live_server() as server:
         url = server.url
     with pytest.raises(Unreachable, match=url):
@@ -164,6 +164,6 @@ async def test_other_formats_are_not_a_clients() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999", "nowhere", "ftp://h"])
-def test_an_address_that_is_none_is_told(url: str) -> None:
+def test_an_invalid_address_is_reported(url: str) -> None:
     with pytest.raises(SetupError, match="Invalid URL"):
         LiveClient(url)

@@ -62,14 +62,14 @@ def test_room_is_kept_up_to_what_the_recognisers_have() -> None:
     assert mine.reserved_audio_s == 100.0
 
 
-def test_a_gateway_lets_in_its_part() -> None:
+def test_a_gateway_admits_its_part() -> None:
     mine = books(gateways=4)
     room(mine, 25.0)
     with pytest.raises(Overloaded):
         room(mine, 1.0)
 
 
-def test_a_tenth_of_its_part_is_for_sessions_that_come_back() -> None:
+def test_a_tenth_of_its_part_is_for_resumed_sessions() -> None:
     mine = books(gateways=2)
     room(mine, 1.0)  # an empty queue would take any
     with pytest.raises(Overloaded):
@@ -86,7 +86,7 @@ def test_a_key_has_its_share_of_that() -> None:
     room(mine, 50.0, client=ClientId("bob"))
 
 
-def test_what_others_have_waiting_takes_room_that_is_not_theirs_alone() -> None:
+def test_jobs_of_others_use_shared_room() -> None:
     busy = fleet(workers=2, max_audio_s=100.0, waiting_audio_s=70.0, seconds_per_audio_s=0.1)
     alone = books(busy)
     with pytest.raises(Overloaded):
@@ -131,7 +131,7 @@ def test_released_room_is_free_again_and_unknown_names_are_ignored() -> None:
     room(mine, 100.0)
 
 
-def test_nobody_can_release_what_others_have() -> None:
+def test_no_client_can_release_the_slots_of_others() -> None:
     mine = books(fleet(workers=2, max_audio_s=100.0, waiting_audio_s=90.0))
     for number in range(10):
         mine.release(f"r{number}")
@@ -163,7 +163,7 @@ def test_a_reservation_is_worth_one_job_unless_it_stands() -> None:
     assert not mine.open(job(reservation=standing), 0.0)[1]
 
 
-def test_only_so_many_jobs_without_room_are_in_flight() -> None:
+def test_jobs_in_flight_without_a_reservation_are_limited() -> None:
     mine = books(queue_jobs=3)
     standing = room(mine, 5.0, standing=True)
     tickets = [mine.open(job(), 0.0)[0] for _ in range(3)]
@@ -175,7 +175,7 @@ def test_only_so_many_jobs_without_room_are_in_flight() -> None:
     mine.open(job(), 0.0)
 
 
-def test_guesses_make_way_for_room() -> None:
+def test_partials_make_way_for_room() -> None:
     mine = books()
     guess, _ = mine.open(job(30.0, JobKind.PARTIAL), 0.0)
     early, _ = mine.open(job(30.0, JobKind.SPECULATIVE), 0.0)

@@ -67,7 +67,7 @@ def test_looks_that_fail_now_and_then_do_not() -> None:
         assert ejection.is_usable
 
 
-def test_who_is_out_is_looked_at_less_and_less_often_and_comes_back_at_once() -> None:
+def test_an_ejected_recogniser_is_probed_less_often_and_restored_at_once() -> None:
     ejection, now, waits = well(), 0.0, []
     for _ in range(8):
         look(ejection, now, succeeds=False)
@@ -98,7 +98,7 @@ def test_jobs_that_are_lost_together_count_once() -> None:
     assert ejection.next_check_at == 1.0 + BACKOFF_FIRST_S
 
 
-def test_who_answers_looks_and_loses_jobs_comes_back_later_each_time() -> None:
+def test_a_recogniser_that_answers_probes_but_loses_jobs_is_ejected_longer_each_time() -> None:
     ejection, now, waits = well(), 0.0, []
     for _ in range(6):
         ejection.job_lost(now)
@@ -111,7 +111,7 @@ def test_who_answers_looks_and_loses_jobs_comes_back_later_each_time() -> None:
     assert ejection.next_check_at - now == 0.5
 
 
-def test_who_takes_no_work_is_not_asked_until_the_next_look() -> None:
+def test_a_recogniser_that_refuses_work_gets_none_until_the_next_probe() -> None:
     ejection = well()
     ejection.job_refused()
     assert not ejection.is_usable
@@ -120,7 +120,7 @@ def test_who_takes_no_work_is_not_asked_until_the_next_look() -> None:
     assert ejection.is_usable
 
 
-def test_who_has_nothing_ready_is_in_but_not_asked() -> None:
+def test_a_recogniser_without_ready_workers_is_listed_but_gets_no_jobs() -> None:
     ejection = Ejection()
     ejection.check_started()
     ejection.check_succeeded(capacity(ready=False), 0.0)

@@ -204,7 +204,7 @@ async def test_a_huge_frame_is_not_waited_for() -> None:
     ids=lambda error: error.code,
 )
 @pytest.mark.parametrize("is_early", [True, False])
-async def test_who_takes_no_work_is_passed_over(
+async def test_a_recogniser_that_refuses_work_is_skipped(
     two: Pair, error: Overloaded, is_early: bool
 ) -> None:
     frame = pack(ErrorFrame(RemoteError(error.code, str(error), error.retry_after_s)))
@@ -249,7 +249,7 @@ async def test_what_was_judged_is_asked_once(
         assert remote.stats().ready
 
 
-async def test_what_comes_after_the_end_is_not_heard() -> None:
+async def test_what_comes_after_the_end_is_not_transcribed() -> None:
     async def say(writer: asyncio.StreamWriter, requests: Asked) -> None:
         await telling()(writer, requests)
         writer.write(BEAT * 10)
@@ -281,7 +281,7 @@ async def test_the_way_is_part_of_the_time(two: Pair) -> None:
         pytest.param(b"\xff\r\n\r\n", id="no HTTP"),
     ],
 )
-async def test_who_lies_when_looked_at_is_never_asked(two: Pair, reason: bytes) -> None:
+async def test_a_recogniser_with_invalid_probes_never_gets_jobs(two: Pair, reason: bytes) -> None:
     async with lying(telling(), reason) as liar, gateway(liar.url, two[0].url, ready=1) as remote:
         clock = Clock()
         running = asyncio.create_task(clock.run())
@@ -304,7 +304,7 @@ async def test_what_can_not_work_is_not_asked() -> None:
         assert not liar.jobs
 
 
-async def test_where_it_went_wrong_is_logged_and_nothing_that_was_said() -> None:
+async def test_the_place_of_an_error_is_logged_without_speech() -> None:
     with structlog.testing.capture_logs() as logs:
         async with lying(saying(whole(500, b"secret words"))) as liar, gateway(liar.url) as remote:
             with pytest.raises(NoWorkerReady):

@@ -150,7 +150,7 @@ async def test_a_killed_recogniser_in_mid_job_is_invisible(tmp_path: Path) -> No
             assert {t.attempts for t in others} == {1}
 
 
-async def test_a_stopped_one_is_left_in_time_and_comes_back(tmp_path: Path) -> None:
+async def test_a_stopped_recogniser_is_abandoned_in_time_and_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with pair() as both:
         async with gateway(*(r.url for r in both)) as remote:
@@ -170,7 +170,7 @@ async def test_a_stopped_one_is_left_in_time_and_comes_back(tmp_path: Path) -> N
             await until_ready(remote, 2)
 
 
-async def test_a_live_final_is_answered_by_the_one_that_comes_back(tmp_path: Path) -> None:
+async def test_a_live_final_is_answered_by_a_recogniser_that_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with running_recogniser() as first:
         async with proxy_to(first.port) as proxy, gateway(proxy.url) as remote:
@@ -194,7 +194,7 @@ async def test_a_live_final_is_answered_by_the_one_that_comes_back(tmp_path: Pat
                 assert (got.text, got.attempts) == (answer(asked.pcm), 4)
 
 
-async def test_any_job_is_asked_once_more_by_the_one_that_comes_back(tmp_path: Path) -> None:
+async def test_any_job_is_retried_on_a_recogniser_that_recovers(tmp_path: Path) -> None:
     notes = Notes(tmp_path / "notes")
     with running_recogniser() as only:
         async with proxy_to(only.port) as proxy, gateway(proxy.url) as remote:
@@ -336,7 +336,7 @@ async def test_closing_hangs_up_and_leaves_nothing(two: Pair, tmp_path: Path) ->
 # The key.
 
 
-async def test_the_key_is_shown_and_a_wrong_one_is_told() -> None:
+async def test_the_key_is_shown_and_a_wrong_one_is_reported() -> None:
     with running_recogniser(engine_key="the-right-key") as only:
         async with gateway(only.url, key="the-right-key") as remote:
             assert (await remote.transcribe(job("a"))).attempts == 1
@@ -348,7 +348,7 @@ async def test_the_key_is_shown_and_a_wrong_one_is_told() -> None:
                     await remote.transcribe(job("a"))
 
 
-async def test_what_can_be_no_address_is_told_at_once() -> None:
+async def test_what_can_be_no_address_is_reported_at_once() -> None:
     with pytest.raises(SetupError, match="AURICLE_ENGINE_URLS"):
         RemoteTranscriber(
             RemoteEngineSettings(engine_urls=("http://999.1.1.1",)), QueueSettings(), CostModel()
@@ -356,7 +356,7 @@ async def test_what_can_be_no_address_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://no..name"])
-async def test_nobody_who_is_not_there_is_waited_for_longer_than_told(url: str) -> None:
+async def test_an_absent_server_is_waited_for_as_configured(url: str) -> None:
     async with gateway(url, ready=0) as remote:
         with pytest.raises(SetupError, match="no recogniser"):
             await remote.wait_ready(0.3)

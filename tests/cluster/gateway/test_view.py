@@ -58,7 +58,7 @@ def test_recognisers_are_summed_up_and_jobs_are_our_own() -> None:
     assert (stats.jobs.done, stats.queue.reserved_audio_s, stats.ready) == (7, 5.0, True)
 
 
-def test_one_at_two_addresses_counts_once_as_it_was_told_last() -> None:
+def test_one_recogniser_at_two_addresses_counts_once_with_its_last_report() -> None:
     newest = Stats(
         workers=BUSY.workers, ready=True, queue=QueueStats(waiting_audio_s=1.0, max_audio_s=300.0)
     )
@@ -71,7 +71,7 @@ def test_one_at_two_addresses_counts_once_as_it_was_told_last() -> None:
         assert (stats.queue.waiting_audio_s, stats.queue.max_audio_s) == (1.0, 300.0)
 
 
-def test_those_that_do_not_tell_who_they_are_count_each() -> None:
+def test_recognisers_without_an_identity_are_counted_each() -> None:
     assert fleet_stats(of(told(""), told(""))).queue.max_audio_s == 600.0
 
 
@@ -107,7 +107,7 @@ def test_before_the_first_look_all_are_starting() -> None:
     assert not stats.ready
 
 
-def test_whoever_is_closing_is_not_ready() -> None:
+def test_a_closing_pool_is_not_ready() -> None:
     assert show(told("x")).ready
     assert not show(told("x"), is_open=False).ready
 

@@ -15,7 +15,7 @@ def test_they_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (cluster.replicas, cluster.ray_ingress_replicas, cluster.replica_cpus) == (5, 4, 1.5)
 
 
-def test_a_misspelled_one_is_told() -> None:
+def test_a_misspelled_one_is_reported() -> None:
     with pytest.raises(SetupError, match="Did you mean replicas"):
         settings_from({"replica": 4})
     with pytest.raises(SetupError, match="no setting 'nonsense'"):
@@ -28,6 +28,6 @@ def test_a_key_is_refused() -> None:
     assert "the-key" not in str(caught.value)
 
 
-def test_one_that_can_not_be_used_is_told() -> None:
+def test_one_that_can_not_be_used_is_reported() -> None:
     with pytest.raises(SetupError, match="replicas"):
         settings_from({"replicas": 0})

@@ -43,7 +43,7 @@ def test_the_replica_with_the_least_to_do_comes_first() -> None:
     assert it.order(0.0) == ["b", "c", "a"]
 
 
-def test_what_runs_and_what_each_job_costs_beside_its_audio_count() -> None:
+def test_running_jobs_and_the_overhead_of_each_job_count() -> None:
     it = board(a=stats(running_audio_s=30), b=stats(20, jobs=3), c=stats(20, running_jobs=1))
     assert it.order(0.0) == ["c", "a", "b"]
 
@@ -66,7 +66,7 @@ def test_jobs_that_were_sent_since_the_report_count() -> None:
     assert it.order(0.0) == ["a", "b"]
 
 
-def test_jobs_that_a_report_tells_of_are_not_counted_twice() -> None:
+def test_jobs_in_a_report_are_not_counted_twice() -> None:
     it = board(a=stats(), b=stats(20))
     it.sent("a", 10.0)
     it.report("a", stats(10, jobs=1), 0.1)
@@ -106,14 +106,14 @@ def test_a_replica_without_a_ready_worker_gets_nothing() -> None:
     assert not it.stats(0.0)["a"].ready
 
 
-def test_a_replica_that_has_not_told_anything_gets_nothing_and_is_counted() -> None:
+def test_a_replica_without_a_report_gets_no_jobs_and_is_counted() -> None:
     it = board(a=stats())
     it.present = {"a": HERE, "new": HERE}
     assert it.order(0.0) == ["a"]
     assert it.stats(0.0)["new"] == Stats()
 
 
-def test_a_replica_that_ray_has_given_up_is_not_asked_whatever_it_told() -> None:
+def test_a_replica_that_ray_has_dropped_gets_no_jobs_despite_its_report() -> None:
     it = board(a=stats(), b=stats())
     it.present = {"b": HERE}
     assert it.order(0.0) == ["b"]
@@ -130,12 +130,12 @@ def test_the_end_of_a_job_at_a_replica_that_is_forgotten_is_no_matter() -> None:
 
 
 @pytest.mark.parametrize("it", [ReplicaTable(), board(a=stats(ready=False))])
-def test_without_any_that_works_the_caller_is_told_to_come_back(it: ReplicaTable) -> None:
+def test_without_any_that_works_the_caller_is_asked_to_retry(it: ReplicaTable) -> None:
     with pytest.raises(NoWorkerReady) as caught:
         it.order(0.0)
     assert caught.value.retry_after_s > 0
 
 
-def test_it_has_heard_once_any_replica_has_told_of_itself() -> None:
+def test_it_has_reports_once_any_replica_has_sent_one() -> None:
     assert not ReplicaTable(HERE, {"a": HERE}).has_reports
     assert board(a=stats(ready=False)).has_reports

@@ -166,7 +166,7 @@ async def test_a_key_is_asked_for(cluster: Cluster) -> None:
         assert response.json()["error"]["code"] == "unauthorized"
 
 
-async def test_both_ingresses_tell_the_same_of_the_same_replicas(cluster: Cluster) -> None:
+async def test_both_ingresses_report_the_same_of_the_same_replicas(cluster: Cluster) -> None:
     headers = {"authorization": f"Bearer {KEY}", "connection": "close"}
     async with gateway(cluster.url, ready=2, key=KEY), httpx2.AsyncClient() as client:
         answers = [
@@ -180,9 +180,7 @@ async def test_both_ingresses_tell_the_same_of_the_same_replicas(cluster: Cluste
     assert len(names) == 2
 
 
-async def test_a_job_that_nobody_waits_for_any_more_is_not_run(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_a_job_without_a_waiting_caller_is_not_run(cluster: Cluster, tmp_path: Path) -> None:
     gate, notes = tmp_path / "gate", tmp_path / "notes"
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
         held = await on_both(remote, gate)
@@ -196,7 +194,7 @@ async def test_a_job_that_nobody_waits_for_any_more_is_not_run(
     assert not notes.exists()
 
 
-async def test_what_is_too_much_is_refused_with_a_time_to_come_back(tmp_path: Path) -> None:
+async def test_what_is_too_much_is_refused_with_a_retry_time(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
     with cluster_up(tmp_path, replicas=1, ray_ingress_replicas=1, queue_audio_s=10) as running:
@@ -271,7 +269,7 @@ async def test_a_replica_that_is_killed_costs_its_jobs_a_moment(
         await until_ready(remote, 2)
 
 
-async def test_a_replica_that_hangs_gets_no_more_jobs_until_it_goes_on(cluster: Cluster) -> None:
+async def test_a_replica_that_hangs_gets_no_jobs_until_it_recovers(cluster: Cluster) -> None:
     async with gateway(cluster.url, ready=2, key=KEY) as remote:
         hung = cluster.called("Recogniser")[0]
         hung.suspend()
@@ -304,7 +302,7 @@ async def test_whisper_recognises_speech_there(tmp_path: Path) -> None:
     assert words(heard.text) == words(clip.text)
 
 
-def test_recognisers_that_can_not_start_are_told_in_words(tmp_path: Path) -> None:
+def test_recognisers_that_can_not_start_are_explained(tmp_path: Path) -> None:
     with starting(tmp_path, model="scripted:setup-error", replicas=1) as running:
         assert running.command.wait() == 2
     assert "auricle: The recognisers do not start: " in running.command.stderr

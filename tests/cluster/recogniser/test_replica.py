@@ -97,7 +97,7 @@ async def test_a_job_that_comes_while_it_starts_waits(tmp_path: Path) -> None:
         assert isinstance((await frames(it, job()))[-1], Done)
 
 
-async def test_it_tells_serve_how_much_audio_waits_and_runs(tmp_path: Path) -> None:
+async def test_it_reports_to_serve_how_much_audio_waits_and_runs(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
     async with recogniser(tmp_path) as it:
@@ -110,7 +110,7 @@ async def test_it_tells_serve_how_much_audio_waits_and_runs(tmp_path: Path) -> N
         assert all(isinstance(heard[-1], Done) for heard in await asyncio.gather(*held))
 
 
-async def test_an_answer_that_nobody_reads_any_more_cancels_its_job(tmp_path: Path) -> None:
+async def test_an_answer_without_a_reader_cancels_its_job(tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     gate.touch()
     async with recogniser(tmp_path) as it:
@@ -149,13 +149,15 @@ async def test_its_end_while_it_starts_leaves_no_worker(tmp_path: Path) -> None:
     await poll_until(lambda: not children(), "its end")
 
 
-async def test_a_model_that_can_not_be_had_is_told_to_serve(tmp_path: Path) -> None:
+async def test_a_missing_model_is_reported_by_serve(tmp_path: Path) -> None:
     async with recogniser(tmp_path, engine="whisper", model="no-such-model") as it:
         with pytest.raises(SetupError, match="no-such-model"):
             await it.check_health()
 
 
-async def test_an_engine_that_does_not_load_is_told_and_leaves_no_worker(tmp_path: Path) -> None:
+async def test_an_engine_that_does_not_load_is_reported_and_leaves_no_worker(
+    tmp_path: Path,
+) -> None:
     async with recogniser(tmp_path, engine="no.such") as it:
         with pytest.raises(SetupError):
             await it.check_health()
@@ -173,7 +175,7 @@ def load(settings):
 """
 
 
-async def test_it_is_sick_when_no_worker_comes_back(
+async def test_it_is_unhealthy_when_no_worker_restarts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "fragile.py").write_text(FRAGILE)

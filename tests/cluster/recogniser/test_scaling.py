@@ -23,14 +23,14 @@ def replicas(*audio_s: float) -> float:
     return AudioLoadPolicy(30.0)(Observed({ONGOING_AUDIO: reported}))[0]
 
 
-def test_there_is_one_for_each_so_many_seconds_of_audio() -> None:
+def test_there_is_one_replica_for_each_unit_of_waiting_audio() -> None:
     assert replicas(30.0, 60.0) == 3.0
     assert replicas(45.0) == 1.5  # Serve rounds up
     assert replicas(0.0, 0.0) == 0.0  # Serve keeps the least
 
 
 @pytest.mark.parametrize("metrics", [None, {}, {"other": {"a": 5.0}}, {ONGOING_AUDIO: {}}])
-def test_as_long_as_none_has_told_anything_nothing_changes(
+def test_without_any_report_nothing_changes(
     metrics: Mapping[str, Mapping[str, float]] | None,
 ) -> None:
     assert AudioLoadPolicy(30.0)(Observed(metrics)) == (3, {})

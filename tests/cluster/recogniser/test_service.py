@@ -112,7 +112,7 @@ async def test_hanging_up_closes_the_answer() -> None:
         await poll_until(lambda: backend.closed == 1)
 
 
-async def test_capacity_is_told() -> None:
+async def test_capacity_is_reported() -> None:
     async with serving(FakeBackend()) as port, asking(port) as client:
         got = await client.get("/v1/capacity")
         capacity = parse_capacity(got.content)
@@ -159,7 +159,7 @@ async def test_the_key_is_asked_for_before_the_body_comes() -> None:
         ("GET", "/", b"", 404, "not_found"),
     ],
 )
-async def test_what_is_not_asked_for_well_is_told_in_our_words(
+async def test_invalid_requests_get_our_messages(
     method: str, path: str, body: bytes, status: int, code: str
 ) -> None:
     backend = FakeBackend()

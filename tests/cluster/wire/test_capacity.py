@@ -104,7 +104,7 @@ def test_what_is_no_capacity_is_blamed_on_the_recogniser(body: bytes) -> None:
         parse_capacity(body)
 
 
-def test_no_number_that_is_none_is_believed() -> None:
+def test_invalid_numbers_are_ignored() -> None:
     body = json.loads(pack_capacity(capacity_of({"a/": WELL})))
     with pytest.raises(RemoteProtocolError):
         parse_capacity(

@@ -55,7 +55,7 @@ def test_an_error_arrives_as_its_class(error_class: type[AuricleError]) -> None:
 
 
 @pytest.mark.parametrize("error_class", WITH_RETRY)
-def test_when_to_come_back_arrives_too(
+def test_the_retry_time_arrives_too(
     error_class: type[Overloaded | RateLimited | DeadlineExceeded],
 ) -> None:
     error = error_of(remote_error(error_class("later", 7)))
@@ -64,13 +64,13 @@ def test_when_to_come_back_arrives_too(
 
 
 @pytest.mark.parametrize(("sent", "taken"), [(None, 1), (-5, 1), (0, 1), (10**9, 3600)])
-def test_a_time_to_come_back_is_kept_within_bounds(sent: int | None, taken: int) -> None:
+def test_a_retry_time_is_kept_within_bounds(sent: int | None, taken: int) -> None:
     error = error_of(RemoteError("queue_full", "later", sent))
     assert getattr(error, "retry_after_s", None) == taken
 
 
 @pytest.mark.parametrize("code", [Unauthorized.code, "protocol_error", "setup", "", "who knows"])
-def test_no_client_is_told_of_what_the_machines_have_among_themselves(code: str) -> None:
+def test_errors_between_machines_are_not_shown_to_clients(code: str) -> None:
     error = error_of(RemoteError(code, "the key is secret", 3))
     assert type(error) is WorkerError
     assert "secret" not in str(error)
@@ -82,7 +82,7 @@ def test_a_message_is_short_and_printable() -> None:
     assert len(str(error)) <= MAX_MESSAGE_CHARS
 
 
-def test_an_error_before_the_answer_is_json_that_comes_back() -> None:
+def test_an_error_before_the_answer_is_json() -> None:
     body = pack_error(Overloaded("full", 3))
     assert json.loads(body) == {
         "error": {"code": "queue_full", "message": "full", "retry_after_s": 3}
@@ -105,5 +105,5 @@ def test_an_error_before_the_answer_is_json_that_comes_back() -> None:
         pack_error(AudioError("x" * MAX_ERROR_BYTES)),
     ],
 )
-def test_what_no_recogniser_said_is_told_apart(body: bytes) -> None:
+def test_answers_of_other_programs_are_distinguished(body: bytes) -> None:
     assert parse_error(body) is None

@@ -48,7 +48,7 @@ async def test_closing_finishes_what_was_accepted_and_takes_nothing_new(
             await subject.transcriber.transcribe(job("reserved", reservation=room))
 
 
-async def test_closing_does_not_wait_for_ever(open_transcriber: Maker, tmp_path: Path) -> None:
+async def test_closing_does_not_wait_forever(open_transcriber: Maker, tmp_path: Path) -> None:
     async with open_transcriber(nodes=1) as subject:
         gate, accepted = await blocked(subject, tmp_path)
         before = time.monotonic()

@@ -34,7 +34,7 @@ async def test_overload_splits_into_answers_and_refusals_with_a_time(
         assert sorted(notes.heard) == sorted(done.values())
 
 
-async def test_a_deadline_ends_the_wait_and_harms_nobody(open_transcriber: Maker) -> None:
+async def test_a_deadline_ends_the_wait_and_harms_no_other_job(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=1) as subject:
         before = time.monotonic()
         with pytest.raises(DeadlineExceeded):

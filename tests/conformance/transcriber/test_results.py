@@ -61,7 +61,7 @@ async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: M
 
 
 @pytest.mark.model
-async def test_the_model_hears_what_was_said(open_transcriber: Maker) -> None:
+async def test_the_model_transcribes_speech(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=1, engine="whisper", model=str(bundled_model())) as subject:
         clip = CLIPS["fellow.wav"]
         options = Options(language="en", beam_size=1)
@@ -69,7 +69,7 @@ async def test_the_model_hears_what_was_said(open_transcriber: Maker) -> None:
         assert words(heard.text) == words(clip.text)
 
 
-async def test_it_tells_how_it_is(open_transcriber: Maker) -> None:
+async def test_it_reports_its_statistics(open_transcriber: Maker) -> None:
     async with open_transcriber(nodes=2, queue_audio_s=50) as subject:
         await subject.transcriber.transcribe(job("a"))
         await poll_until(lambda: subject.transcriber.stats().jobs.done == 1)
@@ -89,7 +89,7 @@ async def test_it_tells_how_it_is(open_transcriber: Maker) -> None:
         assert {worker.pid for worker in stats.workers} <= children
 
 
-async def test_poison_is_convicted_and_refused_and_no_innocent_with_it(
+async def test_poison_is_quarantined_and_refused_without_other_jobs(
     open_transcriber: Maker, tmp_path: Path
 ) -> None:
     async with open_transcriber(workers=2) as subject:

@@ -166,7 +166,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def test_a_full_disk_is_said_and_leaves_nothing_behind(small_disk: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_nothing_behind(small_disk: Path) -> None:
     with pytest.raises(SetupError, match=r"The disk is full: .* 150 MB .*AURICLE_CACHE_DIR"):
         ensure_bundled_base(small_disk)
     assert names_in(small_disk) == set()
@@ -174,7 +174,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_behind(small_disk: Path) -> None
 
 
 @pytest.mark.skipif("sys.platform == 'win32'")
-def test_a_limit_on_file_sizes_is_as_good_as_a_full_disk(tmp_path: Path) -> None:
+def test_a_limit_on_file_sizes_is_handled_as_a_full_disk(tmp_path: Path) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50_000_000,) * 2)"
     done = join_in_a_process(tmp_path, limit)
     assert done.returncode == 1
@@ -182,7 +182,7 @@ def test_a_limit_on_file_sizes_is_as_good_as_a_full_disk(tmp_path: Path) -> None
     assert names_in(tmp_path) == set()
 
 
-def test_a_cache_that_is_a_file_is_said(tmp_path: Path) -> None:
+def test_a_cache_that_is_a_file_is_reported(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.touch()
     with pytest.raises(SetupError, match=r"can't be put into .*AURICLE_CACHE_DIR"):

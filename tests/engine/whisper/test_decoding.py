@@ -33,7 +33,7 @@ def test_a_whole_window_ends_the_job() -> None:
     assert transcript.segments[0].text == " hello there"
 
 
-def test_the_rest_of_a_window_is_a_window_of_its_own() -> None:
+def test_the_rest_of_a_window_is_a_separate_window() -> None:
     job = decoding(500)
     job.accept(ATTEMPT, split(300, 300, is_whole=False), [" hello"], None)
     assert not job.is_done
@@ -62,7 +62,7 @@ def test_even_the_shortest_job_has_a_window() -> None:
     assert not decoding(3).is_done
 
 
-def test_audio_longer_than_a_window_goes_on_in_another() -> None:
+def test_audio_longer_than_a_window_continues_in_another() -> None:
     job = decoding(3200)
     assert job.content_frames == 3000
     job.skip()
@@ -95,7 +95,7 @@ def test_a_segment_without_text_is_left_out(text: str) -> None:
     assert job.transcript().segments == ()
 
 
-def test_words_move_with_their_window_and_say_where_to_go_on() -> None:
+def test_words_move_with_their_window_and_say_where_to_continue() -> None:
     job = decoding(900, options=Options(word_timestamps=True))
     job.seek_frames = 300
     words = (AlignedSpan(1_600, 32_000, (Word(1_600, 32_000, " hello", 0.9),)),)
@@ -107,7 +107,7 @@ def test_words_move_with_their_window_and_say_where_to_go_on() -> None:
     assert job.last_speech_s == 5.0
 
 
-def test_a_sentence_takes_its_times_from_words_that_nobody_asked_for() -> None:
+def test_a_sentence_gets_its_times_from_words_that_were_not_requested() -> None:
     job = decoding(500, options=Options(is_piece=True))
     words = (AlignedSpan(1_600, 32_000, (Word(1_600, 32_000, " hello", 0.9),)),)
     job.accept(ATTEMPT, split(500, 500), [" hello"], words)

@@ -87,7 +87,7 @@ def test_segments_never_end_after_the_job(engine: FasterWhisperEngine) -> None:
     assert all(segment.words is None for segment in heard.segments)
 
 
-def test_a_given_language_is_taken_as_it_is(engine: FasterWhisperEngine) -> None:
+def test_a_given_language_is_used_as_it_is(engine: FasterWhisperEngine) -> None:
     heard = hear(engine, SHORT.pcm, language="de", beam_size=1)
     assert (heard.language, heard.language_probability) == ("de", 1.0)
 
@@ -130,18 +130,18 @@ def test_the_shortest_jobs_are_answered(engine: FasterWhisperEngine, samples: in
 
 
 @pytest.mark.parametrize("model", ["/no/such/model", "tiny"])
-def test_a_model_that_is_not_there_is_said(model: str) -> None:
+def test_a_model_that_is_not_there_is_reported(model: str) -> None:
     with pytest.raises(SetupError, match="has no model.bin"):
         load(engine_settings(model=model))
 
 
-def test_a_damaged_model_is_said(tmp_path: Path) -> None:
+def test_a_damaged_model_is_reported(tmp_path: Path) -> None:
     for file in bundled_model().iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes()[:5000])
     with pytest.raises(SetupError, match="can't be loaded"):
         load(engine_settings(model=str(tmp_path)))
 
 
-def test_a_number_type_that_the_processor_lacks_is_said() -> None:
+def test_a_number_type_that_the_processor_lacks_is_reported() -> None:
     with pytest.raises(SetupError, match="can't be loaded on cpu as float16"):
         load(engine_settings(compute_type="float16"))

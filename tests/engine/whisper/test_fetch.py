@@ -73,7 +73,7 @@ def test_base_without_packages_is_still_used_when_it_was_joined_before(
 
 
 @pytest.mark.parametrize("model", ["/no/such/directory", "./models/whisper", "~/nothing", "a/b/c"])
-def test_a_path_that_is_not_there_is_said(model: str) -> None:
+def test_a_path_that_is_not_there_is_reported(model: str) -> None:
     with pytest.raises(SetupError, match=r"There is no directory .*`auricle models`"):
         resolve(settings(model))
 
@@ -84,18 +84,18 @@ def test_a_file_is_not_a_model() -> None:
 
 
 @pytest.mark.parametrize("model", ["nonsense", "base; rm -rf", "-x", ""])
-def test_an_unknown_name_is_said(model: str) -> None:
+def test_an_unknown_name_is_reported(model: str) -> None:
     with pytest.raises(SetupError):
         resolve(settings(model))
 
 
-def test_a_directory_without_a_model_is_said(tmp_path: Path) -> None:
+def test_a_directory_without_a_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match=r"has no model\.bin, .*ct2-transformers-converter"):
         resolve(settings(str(tmp_path)))
 
 
 @pytest.mark.parametrize("content", [b"", b"\x06", b"PK\x03\x04 a zip", b"\x06\0\0\0\x05\0abcd\0"])
-def test_a_model_of_another_kind_is_said(tmp_path: Path, content: bytes) -> None:
+def test_a_model_of_another_kind_is_reported(tmp_path: Path, content: bytes) -> None:
     for name in ALL_NAMES:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SetupError, match="is not a Whisper model for CTranslate2"):
@@ -188,7 +188,7 @@ def test_the_names_are_those_that_faster_whisper_knows() -> None:
     assert {m.name: m.repository for m in HUB_MODELS} == json.loads(done.stdout)
 
 
-def test_known_models_tell_which_are_here(tmp_path: Path) -> None:
+def test_known_models_report_which_are_here(tmp_path: Path) -> None:
     bundled_model()
     put_into_hub_cache(tmp_path / "hub", "small", *ALL_NAMES)
     models = {model.name: model for model in known_models(CACHE_DIR)}

@@ -80,7 +80,7 @@ def test_likely_words_over_no_speech_are_dropped_if_others_were_unlikely_before(
     assert judge_full(attempt, POLICY, earlier) is verdict
 
 
-def test_a_guess_is_believed_however_unlikely_it_is_unless_it_loops() -> None:
+def test_an_improbable_partial_is_accepted_unless_it_loops() -> None:
     policy = POLICY.for_guesses()
     for unlikely in (replace(GOOD, avg_logprob=-3.0), replace(GOOD, no_speech_prob=0.9)):
         assert judge_short(unlikely, FRAMES, LIMIT, policy) is Verdict.ACCEPT
@@ -89,13 +89,13 @@ def test_a_guess_is_believed_however_unlikely_it_is_unless_it_loops() -> None:
     assert judge_short(replace(GOOD, avg_logprob=-3.0), 100, LIMIT, policy) is Verdict.ACCEPT
 
 
-def test_only_the_full_window_may_say_that_nobody_speaks() -> None:
+def test_only_the_full_window_may_decide_that_there_is_no_speech() -> None:
     attempt = replace(GOOD, avg_logprob=-1.2, no_speech_prob=0.7)
     assert judge_short(attempt, FRAMES, LIMIT, POLICY) is Verdict.DOUBT
     assert judge_full(attempt, POLICY) is Verdict.SILENT
 
 
-def test_sure_words_are_kept_even_where_nobody_seems_to_speak() -> None:
+def test_confident_words_are_kept_even_without_detected_speech() -> None:
     assert judge_short(replace(GOOD, no_speech_prob=0.9), FRAMES, LIMIT, POLICY) is Verdict.ACCEPT
 
 
@@ -140,7 +140,7 @@ def test_eight_tokens_that_come_twice_are_an_echo(tokens: list[int], expected: b
     assert has_echo(tokens) is expected
 
 
-def test_only_the_full_window_is_believed_to_have_heard_a_sentence_twice() -> None:
+def test_only_the_full_window_may_repeat_a_sentence() -> None:
     attempt = replace(GOOD, tokens=(*range(10), 50, *range(10)))
     assert judge_short(attempt, FRAMES, LIMIT, POLICY) is Verdict.DOUBT
     assert judge_full(attempt, POLICY) is Verdict.ACCEPT

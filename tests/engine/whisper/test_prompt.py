@@ -40,7 +40,7 @@ def test_context_never_takes_more_than_half_of_the_decoder(
     assert len(context_tokens(previous, hotwords, SOT_PREV)) <= 224
 
 
-def test_a_prefix_starts_at_time_zero_and_has_no_times_of_its_own() -> None:
+def test_a_prefix_starts_at_time_zero_and_has_no_times() -> None:
     assert prefix_tokens((5, BEGIN + 7, 6), BEGIN) == (BEGIN, 5, 6)
     assert prefix_tokens((), BEGIN) == ()
 

@@ -55,7 +55,7 @@ def test_a_start_without_an_end_lasts_as_long_as_the_sound() -> None:
     assert split_at_timestamps([at(0), 1, 2], BEGIN, 250).spans[0].end_sample == 40_000
 
 
-def test_a_pair_of_zeros_can_not_stop_the_job_from_going_on() -> None:
+def test_a_pair_of_zeros_can_not_stop_the_job_from_continuing() -> None:
     split = split_at_timestamps([at(0), at(0), 1, 2], BEGIN, 250)
     assert split.spans == (TokenSpan((at(0), at(0), 1, 2), 0, 40_000),)
     assert (split.consumed_frames, split.is_whole) == (250, True)

@@ -81,7 +81,7 @@ def test_the_factory_says_what_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("clip", [FELLOW, SHORT, PAIR], ids=lambda clip: clip.name)
 @pytest.mark.parametrize("beam_size", [1, 2, 5])
-def test_speech_comes_back_word_for_word(
+def test_speech_is_transcribed_word_for_word(
     engine: ShortWindowEngine, clip: object, beam_size: int
 ) -> None:
     assert clip in (FELLOW, SHORT, PAIR)
@@ -158,7 +158,7 @@ def test_words_have_times_and_the_tokens_that_a_prefix_is_made_of(
     assert again.text == heard.text
 
 
-def test_a_piece_is_cut_into_sentences_with_times_of_their_own(engine: ShortWindowEngine) -> None:
+def test_a_piece_is_cut_into_sentences_with_their_own_times(engine: ShortWindowEngine) -> None:
     options = Options(language="en", is_piece=True)
     heard = hear(engine, PAIR.pcm, options)
     assert [words(each.text) for each in heard.segments] == [
@@ -227,7 +227,7 @@ def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
     assert texts == [words(FELLOW.text), words(SHORT.text)]
 
 
-def test_an_unlikely_guess_is_not_decoded_again(backend: WhisperBackend) -> None:
+def test_an_unlikely_partial_is_not_decoded_again(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
     heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_guess=True))
     assert engine.counts.fallbacks == 0
@@ -284,7 +284,9 @@ def test_a_machine_that_takes_long_for_a_sample_takes_no_other(
     assert not calls
 
 
-def test_a_guess_is_never_sampled(backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_is_never_sampled(
+    backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_compression_ratio=0.0)  # everything loops
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
@@ -292,7 +294,7 @@ def test_a_guess_is_never_sampled(backend: WhisperBackend, monkeypatch: pytest.M
     assert (calls, engine.counts.sampled, heard.text) == ([], 0, "")
 
 
-def test_a_wrong_language_is_told_and_not_tried_again(
+def test_a_wrong_language_is_reported_and_not_tried_again(
     backend: WhisperBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = sampled(backend, monkeypatch)
@@ -345,7 +347,7 @@ def test_segments_lie_inside_of_the_audio(engine: ShortWindowEngine) -> None:
     assert heard.duration_samples == 2 * 16_000
 
 
-def test_hot_words_silence_nobody(engine: ShortWindowEngine) -> None:
+def test_many_hot_words_do_not_suppress_the_text(engine: ShortWindowEngine) -> None:
     hotwords = tuple(f"Wort{i}" for i in range(400))  # behind these the model says nothing at all
     for language in ("en", None):
         options = Options(language, hotwords=hotwords)

@@ -58,7 +58,7 @@ async def test_files_of_all_lengths_are_recognised_in_the_same_way(
     assert [job.audio_s for job in transcriber.jobs] == list(lengths_s)
 
 
-async def test_words_bound_the_segments_and_are_told_only_if_they_were_asked_for() -> None:
+async def test_words_bound_the_segments_and_are_reported_only_if_they_were_asked_for() -> None:
     voiced = ((8_000, 48_000),)
     script = [
         Progress(0.5, 64_000, Chunk(4_000, speech(3), voiced)),
@@ -78,7 +78,7 @@ async def test_words_bound_the_segments_and_are_told_only_if_they_were_asked_for
     assert not transcriber.jobs[0].options.word_timestamps  # who wants no times pays for none
 
 
-async def test_all_pieces_of_a_short_file_that_somebody_waits_for_are_finals() -> None:
+async def test_all_chunks_of_a_short_file_with_a_waiting_client_are_finals() -> None:
     transcriber = FakeTranscriber(script=[text_of_length] * 3)
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
     result = await run(transcriber, file_of(4, 5, 6), request)
@@ -86,7 +86,7 @@ async def test_all_pieces_of_a_short_file_that_somebody_waits_for_are_finals() -
     assert {(job.kind, job.max_wait_s) for job in transcriber.jobs} == {(JobKind.FINAL, 7)}
 
 
-async def test_finals_of_a_short_file_do_not_wait_for_a_lane_full_of_files() -> None:
+async def test_finals_of_a_short_file_do_not_wait_for_slots_full_of_files() -> None:
     transcriber, chunk_slots = FakeTranscriber(), chunk_semaphore(1, 8)
     for _ in range(chunk_slots.width):
         await chunk_slots.enter(ANONYMOUS)
@@ -99,7 +99,7 @@ async def test_finals_of_a_short_file_do_not_wait_for_a_lane_full_of_files() -> 
     assert chunk_slots.held == chunk_slots.width
 
 
-async def test_a_short_file_that_somebody_waits_for_is_a_final_with_his_deadline_and_room() -> None:
+async def test_a_short_file_with_a_waiting_client_is_a_final_with_its_deadline_and_room() -> None:
     transcriber = FakeTranscriber()
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
     await run(transcriber, file_of(5), request)
@@ -116,7 +116,7 @@ async def test_a_refused_final_without_room_comes_again_as_a_file() -> None:
 
 
 @pytest.mark.parametrize("error", [DeadlineExceeded("late"), PoisonJob("bad"), Draining("bye", 1)])
-async def test_other_failures_of_a_final_are_told(error: AuricleError) -> None:
+async def test_other_failures_of_a_final_are_reported(error: AuricleError) -> None:
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=1)
     with pytest.raises(type(error)):
         await run(replies(error), file_of(5), request)
@@ -189,7 +189,7 @@ async def test_an_answer_that_overtakes_another_keeps_its_place() -> None:
     assert result.transcript.text == "f:0 f:1 f:2"
 
 
-async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_together() -> None:
+async def test_no_more_pieces_are_in_flight_than_the_slots_allow_in_all_files_together() -> None:
     transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2, 8)
     request = FileRequest(SOURCE, "f", options=ENGLISH)
 
@@ -211,7 +211,7 @@ async def test_no_more_pieces_are_in_flight_than_the_lane_holds_in_all_files_tog
 
 
 @pytest.mark.parametrize(("workers", "tokens"), [(0, 20), (1, 20), (2, 28), (4, 44), (64, 64)])
-async def test_the_lane_follows_the_workers_within_bounds(workers: int, tokens: int) -> None:
+async def test_the_slots_follow_the_workers_within_bounds(workers: int, tokens: int) -> None:
     assert chunk_semaphore(workers, 8).width == tokens
 
 

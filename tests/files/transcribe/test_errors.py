@@ -55,7 +55,7 @@ async def test_a_service_that_shuts_down_ends_the_file() -> None:
 
 
 @pytest.mark.parametrize("error", [PoisonJob("it crashed"), AudioError("no")])
-async def test_a_piece_that_cannot_be_recognised_leaves_a_gap_that_is_told(
+async def test_a_piece_that_cannot_be_recognised_leaves_a_gap_that_is_reported(
     error: AuricleError,
 ) -> None:
     result = await run(replies(heard("one"), error, heard("three")), file_of(9, 10, 11))
@@ -96,14 +96,14 @@ async def test_a_decoder_that_is_busy_at_first_is_asked_again() -> None:
     assert result.transcript.text == "hello"
 
 
-async def test_nobody_who_waits_is_kept_by_a_busy_decoder_past_his_deadline() -> None:
+async def test_a_busy_decoder_holds_no_client_past_its_deadline() -> None:
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=2)
     with pytest.raises(Overloaded):
         await run(FakeTranscriber(), [Overloaded("busy", 3)], request)
 
 
 @pytest.mark.parametrize("error", [EmptyAudio("none"), Draining("bye", 3)])
-async def test_what_the_decoder_says_is_told(error: AuricleError) -> None:
+async def test_errors_of_the_decoder_are_reported(error: AuricleError) -> None:
     with pytest.raises(type(error)):
         await run(FakeTranscriber(), [error])
 
@@ -116,7 +116,7 @@ async def test_the_decoder_failing_late_cancels_the_jobs_in_flight() -> None:
     assert len(transcriber.cancelled) == 2
 
 
-async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_lane() -> None:
+async def test_cancelling_cancels_the_jobs_closes_the_decoder_and_frees_the_slots() -> None:
     transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2, 8)
     decoder = FakeDecoder(file_of(*[9.0] * 40))
     request = FileRequest(SOURCE, "f", options=ENGLISH)
@@ -141,7 +141,7 @@ async def test_progress_grows_and_ends_with_the_text() -> None:
     assert fractions[-1] == 1.0
 
 
-async def test_timings_are_summed_and_the_most_attempts_are_told() -> None:
+async def test_timings_are_summed_and_the_most_attempts_are_reported() -> None:
     result = await run(replies(heard("a"), heard("b", attempts=3)), file_of(20, 20))
     timing = result.transcript.timing
     assert (timing.queue_ms, timing.ipc_ms, timing.asr_ms) == (2.0, 1.0, 40.0)

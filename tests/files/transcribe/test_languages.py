@@ -67,7 +67,7 @@ async def test_after_three_unsure_pieces_the_likeliest_language_by_length_is_kep
     assert result.transcript.language_probability == 0.3
 
 
-async def test_no_more_pieces_wait_to_be_heard_in_order_than_a_bound() -> None:
+async def test_no_more_pieces_wait_to_be_transcribed_in_order_than_a_bound() -> None:
     first_may_end = anyio.Event()
 
     class SlowAtFirst(Polyglot):

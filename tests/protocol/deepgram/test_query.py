@@ -76,7 +76,7 @@ def test_keywords_lose_their_weights_and_those_to_be_avoided_are_left_out() -> N
 
 
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
-def test_telephones_have_8_khz_if_nothing_else_is_said(encoding: str) -> None:
+def test_telephone_audio_has_8_khz_by_default(encoding: str) -> None:
     assert listen(f"encoding={encoding}").sample_rate_hz == 8_000
     assert listen(f"encoding={encoding}&sample_rate=16000").sample_rate_hz == 16_000
 
@@ -86,7 +86,7 @@ def test_the_rate_of_packets_and_containers_is_theirs() -> None:
     assert listen("sample_rate=1") == listen()
 
 
-def test_features_that_we_lack_and_names_that_nobody_knows_have_no_effect_but_a_warning() -> None:
+def test_missing_features_and_unknown_names_have_no_effect_but_a_warning() -> None:
     query = "diarize=true&search=a&replace=b:c&numerals=true&extra=a:b&no_such_thing=1&version=x"
     result = listen(query + "&redact=false&multichannel=false&profanity_filter=true")
     assert replace(result, warnings=()) == listen()

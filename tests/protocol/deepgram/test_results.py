@@ -57,7 +57,7 @@ def test_a_plain_text_has_neither_capitals_nor_punctuation(text: str, bare: str)
     assert plain(text) == bare
 
 
-def test_words_are_told_twice_if_punctuation_is_asked_for() -> None:
+def test_words_are_reported_twice_if_punctuation_is_asked_for() -> None:
     word = Word(16_000, 24_000, " Americans:", 0.91234)
     spoken = alternative(" Americans:", [word], punctuates=True)
     assert spoken == {
@@ -89,7 +89,7 @@ def test_no_words_are_no_confidence() -> None:
     }
 
 
-def test_words_of_a_guess_fill_its_time() -> None:
+def test_words_of_a_partial_fill_its_time() -> None:
     words = guessed_words(" and so my fellow", 16_000, 32_000)
     assert [word.text for word in words] == ["and", "so", "my", "fellow"]
     assert (words[0].start_sample, words[-1].end_sample) == (16_000, 32_000)
@@ -115,7 +115,7 @@ def test_a_file_has_one_channel_and_one_alternative_of_it() -> None:
     assert metadata["tags"] == ["mine"]
 
 
-def test_a_language_that_was_found_is_told() -> None:
+def test_a_language_that_was_found_is_reported() -> None:
     (channel,) = answer("detect_language=true")["results"]["channels"]
     assert (channel["detected_language"], channel["language_confidence"]) == ("en", 0.98)
     assert channel["alternatives"][0]["languages"] == ["en"]

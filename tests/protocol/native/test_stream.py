@@ -167,7 +167,7 @@ def test_a_client_finds_the_very_sample(sample: int) -> None:
     assert decode_event(encode_event(SpeechStarted(sample))) == SpeechStarted(sample)
 
 
-def test_a_message_of_a_later_version_is_none_of_ours() -> None:
+def test_a_message_of_a_later_version_is_rejected() -> None:
     assert decode_event('{"type":"applause","at_s":1}') is None
     assert decode_event('{"type":"warning","code":"dull","message":"","gap_ms":null}') is None
     assert decode_event('{"type":"speech_started","at_s":1,"by":"Joe"}') == SpeechStarted(16_000)
@@ -192,7 +192,9 @@ def test_a_message_of_a_later_version_is_none_of_ours() -> None:
         b"\xff\xfe",
     ],
 )
-def test_what_is_not_a_message_is_told_from_those_that_are_not_known(text: str | bytes) -> None:
+def test_what_is_not_a_message_is_distinguished_from_those_that_are_not_known(
+    text: str | bytes,
+) -> None:
     with pytest.raises(BadRequest):
         decode_event(text)
 
@@ -282,7 +284,7 @@ def test_prompts_and_hotwords_are_bounded() -> None:
             decode_command(json.dumps({"type": "start", field: more}))
 
 
-def test_a_refusal_says_which_field_and_not_what_was_in_it() -> None:
+def test_a_refusal_names_the_field_without_its_value() -> None:
     with pytest.raises(BadRequest) as caught:
         decode_command('{"type":"configure","prompt":["my secret"]}')
     assert "$.prompt" in str(caught.value)

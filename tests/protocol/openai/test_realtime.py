@@ -93,7 +93,7 @@ def test_audio_of_a_telephone_is_passed_on_as_such() -> None:
 
 
 @pytest.mark.parametrize("audio", ['"!!!!"', '"AAA"', '"AA=A"', "5", "null", '["AAAA"]', '"ü"'])
-def test_what_is_not_base64_is_told_and_nothing_of_it_is_taken(audio: str) -> None:
+def test_invalid_base64_is_reported_and_ignored(audio: str) -> None:
     line = Line()
     event = '{"type": "input_audio_buffer.append", "event_id": "e1", "audio": ' + audio + "}"
     error = line.error(event)
@@ -104,7 +104,7 @@ def test_what_is_not_base64_is_told_and_nothing_of_it_is_taken(audio: str) -> No
 # Commits.
 
 
-def test_a_commit_flushes_and_an_empty_buffer_has_a_code_of_its_own() -> None:
+def test_a_commit_flushes_and_an_empty_buffer_has_its_own_code() -> None:
     line = Line()
     commit = json.dumps({"type": "input_audio_buffer.commit", "event_id": "e9"})
     empty = line.error(commit)
@@ -149,7 +149,7 @@ def test_an_update_that_cannot_be_changes_nothing() -> None:
     assert line.error('{"type": "session.update", "session": null}')["code"] == "invalid_type"
 
 
-def test_a_client_of_the_beta_hears_the_beta_s_events() -> None:
+def test_a_client_of_the_beta_receives_the_events_of_the_beta() -> None:
     line = Line(is_beta=True)
     (created,) = line.encode(READY)
     assert created["type"] == "transcription_session.created"
@@ -176,7 +176,7 @@ def test_one_that_shows_itself_by_its_update_does_too() -> None:
 # Events.
 
 
-def test_every_event_has_an_id_of_its_own() -> None:
+def test_every_event_has_its_own_id() -> None:
     line = Line()
     events = line.encode(READY, *server_events("words"), Flushed(16_000, False), Discarded(16_000))
     ids = [event["event_id"] for event in events]
@@ -187,7 +187,7 @@ def test_every_event_has_an_id_of_its_own() -> None:
     assert kinds[-1] == "input_audio_buffer.cleared"
 
 
-def test_without_turns_nothing_is_told_of_them() -> None:
+def test_without_turns_nothing_is_reported_of_them() -> None:
     line = Line()
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
     kinds = [event["type"] for event in line.encode(*server_events("words"))]
@@ -217,7 +217,7 @@ def test_events_that_make_no_sense(text: str, code: str, param: str | None) -> N
     assert error["param"] == param
 
 
-def test_events_without_audio_are_bounded_and_nothing_of_them_is_told_again() -> None:
+def test_events_without_audio_are_bounded_and_nothing_of_them_is_sent_again() -> None:
     line = Line()
     text = json.dumps({"type": "words", "event_id": "x" * 5000, "y": "z" * MAX_MESSAGE_CHARACTERS})
     (reply,) = line.say(text)
@@ -235,13 +235,13 @@ def test_nothing_but_the_audio_of_an_event_may_be_long() -> None:
     assert json.loads(reply.texts[0])["error"]["code"] == "string_above_max_length"
 
 
-def test_binary_messages_are_told_what_to_do() -> None:
+def test_binary_messages_are_answered_with_advice() -> None:
     (reply,) = Line().it.receive_bytes(AUDIO)
     assert isinstance(reply, Reply)
     assert json.loads(reply.texts[0])["error"]["code"] == "invalid_type"
 
 
-def test_it_parts_with_what_was_said_and_the_reason() -> None:
+def test_it_closes_with_the_last_messages_and_the_reason() -> None:
     line = Line()
     line.tell("session.update", session={"audio": {"input": {"turn_detection": None}}})
     line.encode(*server_events("words"))

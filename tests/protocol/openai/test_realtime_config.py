@@ -23,7 +23,7 @@ def of_input(**fields: object) -> dict[str, Any]:
     return {"type": "transcription", "audio": {"input": fields}}
 
 
-def test_a_session_detects_turns_and_takes_pcm_of_24_khz_unless_told_otherwise() -> None:
+def test_a_session_detects_turns_and_takes_pcm_of_24_khz_unless_configured_otherwise() -> None:
     parameters = merged({"type": "transcription"}).parameters()
     assert (parameters.format, parameters.sample_rate) == (Wire.PCM16, 24_000)
     assert (parameters.language, parameters.endpoint_ms) == (None, 500)
@@ -151,7 +151,7 @@ def test_hints_at_one_language_name_it_and_at_several_do_not() -> None:
     assert merged(of_input(transcription={"language": "auto"})).language is None
 
 
-def test_what_we_cannot_do_is_taken_silently() -> None:
+def test_unsupported_options_are_accepted_silently() -> None:
     session = of_input(
         noise_reduction={"type": "near_field"}, transcription={"delay": "low"}, other=[1]
     )
@@ -191,7 +191,9 @@ def test_what_we_cannot_do_is_taken_silently() -> None:
         ([], "session", "invalid_type"),
     ],
 )
-def test_what_cannot_be_is_told_with_its_place(session: object, param: str, reason: str) -> None:
+def test_impossible_values_are_reported_with_their_place(
+    session: object, param: str, reason: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         merged(session)
     assert (caught.value.field, caught.value.reason) == (param, reason)
@@ -203,7 +205,7 @@ def test_a_session_that_is_not_json() -> None:
             decode_session(data)
 
 
-def test_what_is_told_of_a_session_means_the_same_session() -> None:
+def test_what_is_reported_of_a_session_means_the_same_session() -> None:
     config = merged(
         of_input(
             format={"type": "audio/pcmu"},
@@ -219,7 +221,7 @@ def test_what_is_told_of_a_session_means_the_same_session() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-realtime-whisper", "gpt-live-transcribe-2026"])
-def test_models_that_find_no_turns_at_openai_find_none_here_unless_told_to(model: str) -> None:
+def test_models_without_turns_at_openai_detect_none_here_unless_configured(model: str) -> None:
     config = merged(of_input(transcription={"model": model}))
     assert config.turn_detection is None
     assert DEFAULT.with_model(model).turn_detection is None

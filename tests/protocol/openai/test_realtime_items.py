@@ -78,7 +78,7 @@ def test_an_utterance_is_an_item_from_its_start_to_its_words() -> None:
     assert completed["languages"] == [{"code": "en"}]
 
 
-def test_deltas_hold_only_what_is_new_and_firm() -> None:
+def test_deltas_hold_only_what_is_new_and_stable() -> None:
     talk = Talk()
     talk.start()
     for stable in ("", "And", "And", "And so my", "And so my"):
@@ -86,7 +86,7 @@ def test_deltas_hold_only_what_is_new_and_firm() -> None:
     assert talk.deltas() == ["And", " so my"]
 
 
-def test_a_final_that_says_it_differently_has_the_last_word_and_takes_nothing_back() -> None:
+def test_a_different_final_replaces_partials_without_a_retraction() -> None:
     talk = Talk()
     talk.start()
     talk.guess("And sow")
@@ -132,7 +132,7 @@ def test_a_commit_of_the_client_s_own_ends_the_turn_once() -> None:
 # Without turn detection.
 
 
-def test_an_item_is_what_was_said_between_two_commits() -> None:
+def test_an_item_is_the_speech_between_two_commits() -> None:
     talk = Talk(detects_turns=False)
     for text in ("One.", "Two."):
         talk.start()
@@ -159,7 +159,7 @@ def test_silence_is_an_item_without_words_at_once() -> None:
     assert talk.transcripts() == {"item_s_1": ""}
 
 
-def test_utterances_of_an_item_are_told_one_after_another() -> None:
+def test_utterances_of_an_item_are_reported_one_after_another() -> None:
     talk = Talk(detects_turns=False)
     talk.start()
     talk.flush(ended_utterance=True)  # the first item waits for its final
@@ -206,7 +206,7 @@ def test_some_words_are_better_than_a_failure() -> None:
     assert talk.transcripts() == {"item_s_1": "One."}
 
 
-def test_what_is_cleared_is_never_told_and_what_was_committed_is() -> None:
+def test_cleared_audio_is_never_transcribed_but_committed_audio_is() -> None:
     talk = Talk(detects_turns=False)
     talk.start()
     talk.flush(ended_utterance=True)
@@ -224,7 +224,7 @@ def test_what_is_cleared_is_never_told_and_what_was_committed_is() -> None:
     assert talk.deltas(2) == []
 
 
-def test_what_nobody_will_commit_is_completed_in_the_end() -> None:
+def test_uncommitted_items_are_completed_at_the_end() -> None:
     talk = Talk(detects_turns=False)
     talk.start()
     talk.end()

@@ -129,14 +129,14 @@ def test_of_a_long_prompt_the_end_is_kept() -> None:
     )
 
 
-def test_words_are_looked_for_only_where_they_can_be_told() -> None:
+def test_words_are_looked_for_only_where_they_can_be_reported() -> None:
     assert not read(timestamp_granularities="word").options.word_timestamps
     request = read(timestamp_granularities="word", response_format="verbose_json")
     assert (request.options.word_timestamps, request.has_segments) == (True, False)
 
 
 @pytest.mark.parametrize("response_format", list(Format))
-def test_times_are_looked_for_only_where_they_can_be_told(response_format: Format) -> None:
+def test_times_are_looked_for_only_where_they_can_be_reported(response_format: Format) -> None:
     has_times = response_format in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
     assert read(response_format=response_format.value).options.sentence_times is has_times
     streamed = read(
@@ -264,7 +264,7 @@ def test_each_format_has_its_type(response_format: str, media_type: str) -> None
     assert Format(response_format).media_type == media_type
 
 
-def test_what_is_missing_is_told_where_there_is_a_place() -> None:
+def test_what_is_missing_is_reported_where_there_is_a_place() -> None:
     assert json.loads(answer(gaps=GAPS))["gaps"] == GAPS
     assert json.loads(answer(gaps=GAPS, response_format="verbose_json"))["gaps"] == GAPS
     assert json.loads(done_event(TRANSCRIPT, GAPS).removeprefix(b"data: "))["gaps"] == GAPS

@@ -86,7 +86,7 @@ def chunks(replies: Iterable[tuple[str, dict[str, Any]]]) -> list[str]:
 # At any time.
 
 
-def test_describe_tells_what_is_there(talk: Talk) -> None:
+def test_describe_reports_what_is_there(talk: Talk) -> None:
     [info] = talk.reply(event("describe"))
     [program] = info.data["asr"]
     assert info.type == "info"
@@ -120,7 +120,7 @@ def test_other_events_are_ignored_with_all_that_belongs_to_them(talk: Talk) -> N
 # Session parameters.
 
 
-def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
+def test_an_utterance_has_the_parameters_sent_with_it(talk: Talk) -> None:
     parameters, steps = talk.begin(
         event(
             "transcribe",
@@ -146,7 +146,7 @@ def test_an_utterance_is_asked_for_with_what_was_said_of_it(talk: Talk) -> None:
     assert steps == [bytes(8)]
 
 
-def test_what_a_chunk_leaves_out_is_as_the_start_said(talk: Talk) -> None:
+def test_fields_that_a_chunk_omits_have_the_values_of_the_start(talk: Talk) -> None:
     start = event("audio-start", {"rate": 8000, "width": 2, "channels": 1, "timestamp": None})
     parameters, steps = talk.begin(start, event("audio-chunk", {"rate": None}, b"ab"))
     assert parameters == StreamParameters(format=Wire.PCM16, sample_rate=8000)
@@ -160,7 +160,7 @@ def test_too_many_names_are_cut_off(talk: Talk) -> None:
     assert parameters.hotwords == tuple(names[:MAX_HOTWORDS])
 
 
-def test_what_is_said_late_holds_from_then_on(speaking: Talk) -> None:
+def test_late_configuration_applies_from_then_on(speaking: Talk) -> None:
     late = {"language": "de", "transcript_names": ["Anna"]}
     assert speaking.hear(event("transcribe", late)) == [
         UpdateConfig(language="de", hotwords=("Anna",))
@@ -213,7 +213,7 @@ def test_a_format_may_not_change_within_an_utterance(speaking: Talk) -> None:
 @pytest.mark.parametrize(
     "data", [{"language": 5}, {"language": "klingon"}, {"transcript_names": "Anna"}]
 )
-def test_a_request_that_makes_no_sense_is_told_and_the_utterance_goes_on(
+def test_a_request_that_makes_no_sense_is_reported_and_the_utterance_continues(
     talk: Talk, data: dict[str, Any]
 ) -> None:
     [error] = talk.reply(event("transcribe", data))
@@ -223,7 +223,7 @@ def test_a_request_that_makes_no_sense_is_told_and_the_utterance_goes_on(
     assert talk.begin(CHUNK)[0] == StreamParameters(format=Wire.PCM16)
 
 
-def test_nobody_may_talk_nonsense_for_ever(talk: Talk) -> None:
+def test_repeated_invalid_messages_end_the_connection(talk: Talk) -> None:
     bad = event("transcribe", {"language": 5})
     assert len(talk.reply(*[bad] * (MAX_REJECTED - 1))) == MAX_REJECTED - 1
     with pytest.raises(RemoteProtocolError):
@@ -250,7 +250,7 @@ def test_a_next_utterance_waits_for_the_transcript_of_this_one(talk: Talk) -> No
     assert talk.begin()[0] == StreamParameters(format=Wire.PCM16, language="de")
 
 
-def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk) -> None:
+def test_text_not_taken_by_the_end_of_an_utterance_is_kept(speaking: Talk) -> None:
     wire = STOP + event("ping") + event("describe") + event("ping", {"text": "last"})
     steps = iter(speaking.dialect.receive_bytes(wire))
     assert [next(steps), next(steps)] == [Stop(), Reply(('{"type":"pong"}\n',))]
@@ -262,7 +262,7 @@ def test_what_nobody_took_by_the_end_of_an_utterance_is_not_lost(speaking: Talk)
     assert speaking.dialect.requested is not None
 
 
-def test_what_was_said_of_one_utterance_does_not_hold_for_the_next(talk: Talk) -> None:
+def test_parameters_of_one_utterance_do_not_apply_to_the_next(talk: Talk) -> None:
     first, _ = talk.begin(event("transcribe", {"language": "de"}), CHUNK)
     talk.hear(STOP)
     talk.dialect.finish()
@@ -284,7 +284,7 @@ def test_no_audio_is_an_empty_transcript_and_needs_no_session(talk: Talk) -> Non
 # Events for the client.
 
 
-def test_a_transcript_streams_in_firm_chunks_that_make_it_up(speaking: Talk) -> None:
+def test_a_transcript_streams_in_stable_chunks_that_make_it_up(speaking: Talk) -> None:
     replies = speaking.tell(
         SpeechStarted(1600),
         partial(""),
@@ -347,7 +347,7 @@ def test_silence_is_an_empty_transcript(speaking: Talk) -> None:
     assert replies[1] == ("transcript", {"text": ""})
 
 
-def test_times_go_on_from_the_first_chunk_s(talk: Talk) -> None:
+def test_times_continue_from_the_first_chunk_s(talk: Talk) -> None:
     talk.begin(event("audio-chunk", MONO_16 | {"timestamp": 5000}, bytes(2)))
     assert talk.tell(SpeechStarted(1600)) == [("voice-started", {"timestamp": 5100})]
 

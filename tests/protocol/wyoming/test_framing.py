@@ -117,7 +117,7 @@ def test_a_line_that_never_ends_is_not_waited_for() -> None:
         framer.next_event()
 
 
-def test_ours_are_read_as_they_were_meant() -> None:
+def test_our_messages_are_decoded_as_encoded() -> None:
     assert read(pack_event("pong")) == [WyomingEvent("pong")]
     told = {"text": "grüß dich\n", "language": "de"}
     assert read(pack_event("transcript", told)) == [WyomingEvent("transcript", told)]

@@ -19,20 +19,20 @@ def test_every_utterance_has_its_final_even_with_too_many() -> None:
         assert outcome.finals == pytest.approx(streams * PLAY_S / 8.55, rel=0.35)
 
 
-def test_who_speaks_alone_waits_for_the_pause_and_hardly_longer() -> None:
+def test_a_single_speaker_waits_for_the_pause_and_hardly_longer() -> None:
     outcome = simulate(1, Site())
     assert outcome.p50_s == pytest.approx(ENDPOINT_S + REST_S, abs=0.1)
     assert outcome.partials_per_s > 0.7
 
 
-def test_the_more_speak_the_later_finals_are_and_the_fewer_the_guesses() -> None:
+def test_more_sessions_delay_finals_and_reduce_partials() -> None:
     outcomes = [simulate(streams, Site()) for streams in (2, 12, 32, 60)]
     for name, is_rising in (("p95_s", True), ("busy", True), ("partials_per_s", False)):
         figures = [getattr(one, name) for one in outcomes]
         assert figures == sorted(figures, reverse=not is_rising), name
 
 
-def test_work_that_takes_for_ever_is_late_by_as_much_as_anybody_waits() -> None:
+def test_work_that_never_ends_is_late_by_the_longest_wait() -> None:
     for_ever = Line(100.0, 5.0)
     outcome = simulate(4, Site(costs=Costs(for_ever, for_ever)))
     assert outcome.p95_s == PATIENT_S

@@ -22,7 +22,7 @@ from tests.support.stream import PACKETS, SPEECH, call, framed, pcm
 pytestmark = pytest.mark.server
 
 
-async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declared(
+async def test_opus_at_48_khz_in_stereo_is_decoded_with_a_warning(
     service: Live, other_client: OtherClient
 ) -> None:
     encoder = opuslib_next.Encoder(48_000, 2, opuslib_next.APPLICATION_AUDIO)
@@ -36,7 +36,7 @@ async def test_opus_at_48_khz_in_stereo_is_decoded_and_said_not_to_be_as_declare
         assert final["end_s"] <= 2.1
 
 
-async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
+async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_no_other_job(
     service: Live, other_client: OtherClient
 ) -> None:
     stereo = np.repeat(np.repeat(SPEECH, 3), 2)
@@ -47,7 +47,7 @@ async def test_pcm_at_48_khz_in_stereo_sounds_slow_and_harms_nobody(
         assert caller.received[-1]["audio_s"] == pytest.approx(6 * SPEECH.size / 16_000)
 
 
-async def test_numbers_that_jump_are_a_gap_that_is_told(
+async def test_numbers_that_jump_are_a_gap_that_is_reported(
     service: Live, other_client: OtherClient
 ) -> None:
     async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
@@ -82,7 +82,7 @@ async def test_numbers_that_repeat_or_go_back_are_dropped(
         assert caller.received[-1]["packets"] == len(PACKETS)
 
 
-async def test_numbers_that_wrap_go_on(service: Live, other_client: OtherClient) -> None:
+async def test_numbers_that_wrap_continue(service: Live, other_client: OtherClient) -> None:
     expected = await alone(service, PACKETS)
     async with other_client(service.port), call(service.port, format="opus", seq=1) as caller:
         await caller.send(framed(PACKETS, 2**32 - 100))
@@ -91,7 +91,7 @@ async def test_numbers_that_wrap_go_on(service: Live, other_client: OtherClient)
         assert caller.of("progress")[-1]["received_seq"] == len(PACKETS) - 101
 
 
-async def test_pcm_positions_that_jump_and_repeat_are_told(
+async def test_pcm_positions_that_jump_and_repeat_are_reported(
     service: Live, other_client: OtherClient
 ) -> None:
     async with other_client(service.port), call(service.port, format="pcm16", seq=1) as caller:

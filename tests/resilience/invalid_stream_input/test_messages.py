@@ -50,7 +50,7 @@ async def test_framing_garbage_ends_with_1002_after_what_was_good(
 
 
 @pytest.mark.parametrize("container", ["ogg", "webm"])
-async def test_a_container_that_is_none_is_refused(
+async def test_an_invalid_container_is_refused(
     service: Live, other_client: OtherClient, container: str
 ) -> None:
     async with other_client(service.port), call(service.port, format=container) as caller:
@@ -60,7 +60,7 @@ async def test_a_container_that_is_none_is_refused(
         assert codes(caller, "error") == {"protocol_error"}
 
 
-async def test_text_where_audio_is_due_is_told_and_ignored(
+async def test_text_where_audio_is_due_is_reported_and_ignored(
     service: Live, other_client: OtherClient
 ) -> None:
     async with other_client(service.port), call(service.port, format="opus") as caller:

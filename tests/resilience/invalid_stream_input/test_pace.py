@@ -26,7 +26,7 @@ pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[3]
 
 
-async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_waited_for(
+async def test_clients_that_send_nothing_are_closed_and_those_that_vanish_are_waited_for(
     other_client: OtherClient, tmp_path: Path
 ) -> None:
     async with (
@@ -55,7 +55,7 @@ async def test_clients_that_say_nothing_are_closed_and_those_that_vanish_are_wai
                 assert await finals_of(again) == await alone(service, SECOND)
 
 
-async def test_who_stops_reading_is_closed_with_1013_and_loses_no_final(
+async def test_a_client_that_stops_reading_is_closed_with_1013_and_loses_no_final(
     service: Live, other_client: OtherClient
 ) -> None:
     word = pcm(SPEECH[: 16_000 * 6 // 10])
@@ -122,7 +122,7 @@ sys.stdin.read()
 """A program that sends as fast as it can, until its stdin is closed."""
 
 
-async def test_who_sends_faster_than_real_time_for_ever_waits_and_nobody_else_does(
+async def test_a_client_faster_than_real_time_waits_and_no_other_does(
     service: Live, other_client: OtherClient
 ) -> None:
     service.transcriber.gate = anyio.Event()

@@ -37,7 +37,7 @@ def test_audio_is_estimated_from_its_size_and_format(
 @pytest.mark.parametrize(
     ("size_bytes", "audio_s"), [(None, 30.0), (10, 1.0), (213_334, 10.0), (25_000_000, 30.0)]
 )
-def test_a_json_body_is_taken_for_an_utterance(size_bytes: int | None, audio_s: float) -> None:
+def test_a_json_body_is_treated_as_an_utterance(size_bytes: int | None, audio_s: float) -> None:
     assert estimate_json_s(size_bytes) == pytest.approx(audio_s, abs=0.01)
 
 
@@ -58,7 +58,7 @@ def test_a_service_that_is_not_open_refuses_files_too() -> None:
         check_open(transcriber, ANONYMOUS)
 
 
-def test_only_so_many_files_are_taken_at_once() -> None:
+def test_the_number_of_files_at_once_is_limited() -> None:
     places = FileSlots(2)
     with places.take(ANONYMOUS):
         with places.take(ANONYMOUS), pytest.raises(Overloaded), places.take(ANONYMOUS):

@@ -40,7 +40,7 @@ def of(limits: ConnectionLimiter, host: str, count: int) -> list[bool]:
     return [limits.enter((host, port)) for port in range(count)]
 
 
-def test_a_stranger_counts_by_network_and_loopback_does_not() -> None:
+def test_an_unauthenticated_client_is_counted_by_network_except_on_loopback() -> None:
     def network(text: str) -> str:
         return str(network_of(ipaddress.ip_address(text)))
 
@@ -51,7 +51,7 @@ def test_a_stranger_counts_by_network_and_loopback_does_not() -> None:
     assert network_of(None) is None
 
 
-def test_one_address_is_told_and_then_closed_and_others_come_in() -> None:
+def test_one_address_is_reported_and_then_closed_and_others_come_in() -> None:
     limits = ConnectionLimiter(1000, 3)
     assert of(limits, "192.0.2.1", 20) == [True] * (3 + ADDRESS_MARGIN) + [False] * 9
     assert [limits.refusal(("192.0.2.1", port)) for port in range(3)] == [None] * 3
@@ -76,7 +76,7 @@ def test_an_address_that_has_left_may_come_again() -> None:
     assert limits.open == 0
 
 
-def test_many_addresses_together_are_told_and_then_closed() -> None:
+def test_many_addresses_together_are_reported_and_then_closed() -> None:
     limits = ConnectionLimiter(10, 2)
     entered = [limits.enter((f"192.0.2.{number}", 1)) for number in range(60)]
     assert entered == [True] * (10 + MARGIN) + [False] * (50 - MARGIN)
@@ -200,7 +200,7 @@ async def assert_is_closed(port: int) -> None:
     ],
     ids=["address", "all"],
 )
-async def test_who_is_too_many_is_told_so_then_closed_and_let_in_when_others_leave(
+async def test_a_connection_above_the_limit_gets_an_error_until_others_close(
     limits: FarGate, margin: int, refusal: tuple[int, str]
 ) -> None:
     async with serving(limits) as port, contextlib.AsyncExitStack() as stack:

@@ -64,7 +64,7 @@ def test_each_line_is_a_name_and_a_hash() -> None:
         ANNA.split()[1],
     ],
 )
-def test_a_line_that_is_none_is_told_by_its_number_and_never_shown(line: str) -> None:
+def test_an_invalid_line_is_reported_by_its_number_and_never_shown(line: str) -> None:
     with pytest.raises(SetupError, match=r"keys, line 2: expected .*auricle keys add") as caught:
         parse_keys(f"{BEN}\n{line}\n", "keys")
     assert "secret-key" not in str(caught.value)
@@ -190,7 +190,7 @@ async def test_each_change_is_handed_on_once(path: Path) -> None:
     assert handed == [["anna"], ["anna", "carl"], ["carl"]]
 
 
-async def test_a_file_that_breaks_or_goes_changes_nothing_and_is_told_once(
+async def test_a_file_that_breaks_or_goes_changes_nothing_and_is_reported_once(
     path: Path, logged: LogCapture
 ) -> None:
     def told() -> list[str]:
@@ -213,7 +213,7 @@ async def test_a_file_that_breaks_or_goes_changes_nothing_and_is_told_once(
 @pytest.mark.parametrize(
     ("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True), (0o660, True)]
 )
-async def test_a_file_that_others_can_read_or_write_is_told(
+async def test_a_file_that_others_can_read_or_write_is_reported(
     path: Path, logged: LogCapture, mode: int, is_open: bool
 ) -> None:
     lay(path, f"{ANNA}\n", mode)

@@ -57,7 +57,7 @@ def test_a_key_may_hold_any_character() -> None:
     assert Keyring(keys("alice:ключ")).identify(bearer(sent), now=NOW) == "alice"
 
 
-def test_a_key_without_a_name_gets_one_that_does_not_tell_the_key() -> None:
+def test_a_key_without_a_name_gets_one_that_does_not_reveal_the_key() -> None:
     client = Keyring(keys("topsecret")).identify(bearer("topsecret"), now=NOW)
     assert client.startswith("key-")
     assert client != Keyring(keys("another")).identify(bearer("another"), now=NOW)
@@ -144,7 +144,7 @@ def test_a_key_does_not_do_where_addresses_are_logged() -> None:
         Keyring(keys("alice:secret")).identify(Headers({}), (), "secret", now=NOW)
 
 
-def test_a_token_that_has_expired_is_told_from_a_wrong_one() -> None:
+def test_a_token_that_has_expired_is_distinguished_from_a_wrong_one() -> None:
     ring = Keyring(keys("alice:secret"))
     token = ring.issue_token(bearer("secret"), 60, now=NOW)
     with pytest.raises(TokenExpired):
@@ -193,7 +193,7 @@ def test_a_hash_is_no_key() -> None:
             ring.identify(Headers({"Authorization": f"Bearer {presented}"}), now=NOW)
 
 
-def test_a_file_without_keys_lets_nobody_in() -> None:
+def test_a_file_without_keys_rejects_every_client() -> None:
     ring = Keyring((), stored=[])
     assert ring.has_keys
     with pytest.raises(Unauthorized):
@@ -280,7 +280,7 @@ def told(status: int, headers: Any, body: bytes | bytearray) -> tuple[int, dict[
 
 
 @pytest.mark.parametrize("others", [("bob:other",), ("bob:other", "alice:secret", "carol:third")])
-async def test_in_each_dialect_a_refusal_tells_nothing_of_which_keys_there_are(
+async def test_in_each_dialect_a_refusal_reveals_no_keys(
     tmp_path: Path, others: tuple[str, ...]
 ) -> None:
     alices = {"authorization": "Bearer secret"}

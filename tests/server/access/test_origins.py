@@ -49,7 +49,7 @@ def origins(**settings: Any) -> Origins:
         ("example.com:443", "https://example.com", "http"),
     ],
 )
-def test_a_page_of_our_own_origin_and_other_programs_are_let_in(
+def test_a_page_of_our_own_origin_and_other_programs_are_admitted(
     host: str, origin: str | None, scheme: str
 ) -> None:
     headers = {"host": host} | ({} if origin is None else {"origin": origin})
@@ -86,7 +86,7 @@ def test_pages_of_other_origins_are_refused(host: str | None, origin: str, schem
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "ws", "wss"])
-def test_pages_that_the_settings_name_are_let_in(scheme: str) -> None:
+def test_pages_that_the_settings_name_are_admitted(scheme: str) -> None:
     named = origins(allowed_origins="https://App.example:443, chrome-extension://abc")
     for origin in (APP, "chrome-extension://abc"):
         named.check_origin(Headers({"host": "127.0.0.1:6007", "origin": origin}), scheme)
@@ -122,7 +122,7 @@ BROKEN = ("", "127.0.0.1#.evil.example", "127.0.0.1@evil.example", "127.0.0.1:x"
 
 
 @pytest.mark.parametrize("host", [*LOOPBACK, *LOOPBACK_NAMES])
-def test_without_keys_it_is_asked_for_under_names_of_its_own(host: str) -> None:
+def test_without_keys_it_is_asked_for_under_its_own_names(host: str) -> None:
     mine = origins(host="10.0.0.1", allowed_origins=(APP,))
     mine.check_host(Headers({"host": host}))
     mine.check_host(Headers({}))  # no browser's
@@ -204,9 +204,7 @@ ASKED = {
 
 
 @pytest.mark.parametrize("path", [*POSTS, "/jobs/1", "/nowhere"])
-async def test_browsers_are_told_that_a_named_page_may_send_its_key(
-    tmp_path: Path, path: str
-) -> None:
+async def test_browsers_learn_that_a_named_page_may_send_its_key(tmp_path: Path, path: str) -> None:
     named = live(tmp_path, api_keys=keys("secret"), allowed_origins=(APP,))
     async with named as service, asking(service) as client:
         answered = await client.options(path, headers=ASKED | {"origin": APP})

@@ -32,7 +32,7 @@ def pause_s(caught: pytest.ExceptionInfo[RateLimited]) -> int:
     return caught.value.retry_after_s
 
 
-def test_a_minutes_requests_may_come_at_once_and_come_back_evenly() -> None:
+def test_the_requests_of_a_minute_may_be_used_at_once_and_are_restored_evenly() -> None:
     used = rate_limiter(KeyLimits(requests=6))
     for _ in range(6):
         used.take_request(ALICE, NOW)
@@ -75,7 +75,7 @@ def test_audio_over_the_limit_is_owed() -> None:
     used.check_audio(ALICE, NOW + 121)
 
 
-def test_sessions_are_counted_by_who_has_them() -> None:
+def test_sessions_are_counted_by_owner() -> None:
     used = rate_limiter(KeyLimits(sessions=2))
     used.check_sessions(ALICE, 1)
     with pytest.raises(RateLimited, match="2 concurrent live sessions") as caught:
@@ -97,7 +97,7 @@ def test_a_keys_own_limits_win_and_zero_is_none() -> None:
         used.take_request(ALICE, NOW)
 
 
-def test_who_has_no_key_has_no_limits() -> None:
+def test_a_client_without_a_key_has_no_limits() -> None:
     used = rate_limiter(KeyLimits(sessions=1, audio_s=1, requests=1))
     for _ in range(3):
         used.check_sessions(ANONYMOUS, 1)
@@ -117,7 +117,7 @@ def test_limits_are_read_as_they_are_written() -> None:
     "word",
     ["sessions", "sessions=", "sessions=-1", "sessions=1.5", "speed=1", "sessions=1 sessions=1"],
 )
-def test_limits_that_make_no_sense_are_none(word: str) -> None:
+def test_invalid_limits_are_ignored(word: str) -> None:
     assert parse_limits(word.split()) is None
 
 
@@ -139,7 +139,7 @@ def post(service: InProcess, path: str = "/utterance") -> Any:
         ("/v1/auth/token", "code", "rate_limited"),
     ],
 )
-def test_each_dialect_tells_it_in_its_own_shape(
+def test_each_dialect_reports_it_in_its_own_shape(
     tmp_path: Path, path: str, where: str, code: str
 ) -> None:
     with in_process(tmp_path, api_keys=keys("alice:secret"), key_requests=1) as service:

@@ -31,7 +31,7 @@ def test_no_character_of_a_token_can_be_changed() -> None:
         assert not SIGNER.is_author(changed)
 
 
-def test_a_token_lives_as_long_as_was_said() -> None:
+def test_a_token_is_valid_for_the_requested_time() -> None:
     check_time(TOKEN, NOW + 60)
     with pytest.raises(TokenExpired):
         check_time(TOKEN, NOW + 61)

@@ -108,7 +108,7 @@ async def test_silence_is_an_empty_transcript_and_no_job(
     assert len(service.transcriber.reservations) == 1  # no audio, no session
 
 
-async def test_who_closes_its_side_behind_the_last_word_gets_its_transcript(
+async def test_a_client_that_closes_its_side_behind_the_last_word_gets_its_transcript(
     caller: WyomingCaller,
 ) -> None:
     await caller.send(spoken())
@@ -116,7 +116,9 @@ async def test_who_closes_its_side_behind_the_last_word_gets_its_transcript(
     assert [reply.type for reply in await caller.until_closed()][-1] == "transcript-stop"
 
 
-async def test_who_leaves_in_the_middle_leaves_nothing_behind(service: WyomingService) -> None:
+async def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(
+    service: WyomingService,
+) -> None:
     service.transcriber.gate = anyio.Event()
     async with service.call() as caller:
         await caller.send(CHUNK * 3)
@@ -124,7 +126,7 @@ async def test_who_leaves_in_the_middle_leaves_nothing_behind(service: WyomingSe
     await assert_at_rest(service)
 
 
-async def test_what_is_said_to_one_does_not_reach_the_other(service: WyomingService) -> None:
+async def test_commands_to_one_session_do_not_reach_another(service: WyomingService) -> None:
     service.transcriber.answer_with = lambda job: heard(job.options.language or "", job)
     async with service.call() as one, service.call() as other:
         await one.send(spoken(language="de"))
@@ -189,7 +191,9 @@ async def test_overload_is_an_error_that_says_so_and_the_end(
     await assert_at_rest(service)
 
 
-async def test_who_speaks_on_after_a_refusal_still_reads_why(service: WyomingService) -> None:
+async def test_a_client_that_speaks_on_after_a_refusal_still_reads_why(
+    service: WyomingService,
+) -> None:
     """Home Assistant sends all of a command before it reads anything."""
     service.transcriber.refuse = Overloaded("The queue is full.", 3)
     async with service.call() as caller:
@@ -259,7 +263,7 @@ def refuse_speech(job: Job) -> Any:
         (CHUNK + b"noise\n", "protocol_error"),
     ],
 )
-async def test_bad_input_is_told_and_ends_its_own_connection_only(
+async def test_bad_input_is_reported_and_ends_its_own_connection_only(
     service: WyomingService, caller: WyomingCaller, logged: LogCapture, wire: bytes, code: str
 ) -> None:
     await caller.send(CHUNK)
@@ -273,7 +277,7 @@ async def test_bad_input_is_told_and_ends_its_own_connection_only(
     assert "unexpected_error" not in [entry["event"] for entry in logged.entries]
 
 
-async def test_what_can_be_done_without_is_told_and_the_connection_stays(
+async def test_an_optional_feature_that_fails_is_reported_and_the_connection_stays(
     caller: WyomingCaller,
 ) -> None:
     await caller.send(event("transcribe", {"language": "klingon"}))
@@ -289,7 +293,7 @@ async def test_events_after_the_end_of_an_utterance_begin_the_next(caller: Wyomi
     await assert_alive(caller)
 
 
-async def test_a_bug_ends_the_connection_and_tells_nothing_of_itself(
+async def test_a_bug_ends_the_connection_and_reveals_nothing(
     service: WyomingService, monkeypatch: pytest.MonkeyPatch, logged: LogCapture
 ) -> None:
     monkeypatch.setattr(service.state.live, "admit", None)
@@ -305,7 +309,7 @@ async def test_a_bug_ends_the_connection_and_tells_nothing_of_itself(
 # Time.
 
 
-async def test_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
+async def test_a_client_that_sends_nothing_is_not_waited_for(tmp_path: Path) -> None:
     async with wyoming(tmp_path, LiveSettings(idle_timeout_s=0.2)) as service:
         for said in (b"", b'{"type":', CHUNK):
             async with service.call() as caller:
@@ -315,7 +319,7 @@ async def test_who_says_nothing_is_not_waited_for(tmp_path: Path) -> None:
         await assert_at_rest(service)
 
 
-async def test_who_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
+async def test_a_client_that_waits_for_a_transcript_is_not_idle(tmp_path: Path) -> None:
     async with wyoming(tmp_path, LiveSettings(idle_timeout_s=0.2)) as service:
         service.transcriber.gate = anyio.Event()
         async with service.call() as caller, service.call() as idler:
@@ -332,7 +336,7 @@ async def ask_on(deaf: WyomingCaller) -> None:
         await deaf.send(event("describe") * 500)
 
 
-async def test_who_does_not_read_holds_nobody_up(
+async def test_a_client_that_does_not_read_delays_no_other(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
     async with service.call() as deaf, anyio.create_task_group() as group:
@@ -343,7 +347,7 @@ async def test_who_does_not_read_holds_nobody_up(
 
 
 @pytest.mark.parametrize("first", [b"", CHUNK], ids=["between utterances", "in an utterance"])
-async def test_who_never_reads_is_cut_off(
+async def test_a_client_that_never_reads_is_cut_off(
     service: WyomingService, monkeypatch: pytest.MonkeyPatch, first: bytes
 ) -> None:
     for patience in ("SEND_S", "LINGER_S"):
@@ -374,7 +378,7 @@ async def test_an_open_utterance_is_finished_when_the_server_goes(
     await poll_until(lambda: not service.state.requests)
 
 
-async def test_who_speaks_longer_than_the_server_waits_is_told(
+async def test_an_utterance_longer_than_the_limit_gets_an_error(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
     await caller.send(CHUNK)
@@ -437,7 +441,7 @@ def test_other_machines_need_a_word_of_the_operator_s(given: Any) -> None:
     assert close(ServerSettings(**settings, wyoming_open=True)) == 1
 
 
-def test_what_can_t_be_listened_on_is_told_with_the_setting() -> None:
+def test_what_can_t_be_listened_on_is_reported_with_the_setting() -> None:
     with pytest.raises(SetupError, match="AURICLE_WYOMING_HOST=nowhere.invalid"):
         listen(ServerSettings(wyoming=True, wyoming_host="nowhere.invalid"))
     [taken] = listen(ServerSettings(wyoming=True, wyoming_port=0))

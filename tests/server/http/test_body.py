@@ -78,7 +78,7 @@ async def test_a_body_that_comes_in_drops_is_given_up(monkeypatch: pytest.Monkey
         await read_body(receive, max_bytes=1000, pause_s=1)
 
 
-async def test_a_client_that_hangs_up_is_told_apart() -> None:
+async def test_a_client_that_hangs_up_is_distinguished() -> None:
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 

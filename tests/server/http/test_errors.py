@@ -80,7 +80,7 @@ def test_each_error_for_clients_has_its_status_code_and_words(cls: type[AuricleE
 @pytest.mark.parametrize(
     "cls", [cls for cls in all_classes() if cls not in TABLE and cls is not errors.RequestError]
 )
-def test_every_other_error_is_internal_and_tells_nothing(cls: type[AuricleError]) -> None:
+def test_every_other_error_is_internal_and_reveals_nothing(cls: type[AuricleError]) -> None:
     response = error_response(make(cls, SECRET))
     assert response.status_code == 500
     assert error_body(make(cls, SECRET))["code"] == "internal"
@@ -141,7 +141,7 @@ async def test_a_bug_is_answered_as_internal_and_logged_without_its_message(
     assert SECRET not in str(logged.entries)
 
 
-async def test_an_error_of_ours_in_a_group_is_answered_as_itself() -> None:
+async def test_an_auricle_error_in_a_group_is_answered_as_itself() -> None:
     sent = await through_shield(ExceptionGroup("", [KeyError(SECRET), Overloaded("full", 3)]))
     assert sent[0]["status"] == 503
 

@@ -54,9 +54,7 @@ def test_speech_and_prompts_and_messages_of_bugs_are_never_logged(
     assert SECRET not in str(logged.entries)
 
 
-def test_a_job_that_nobody_waits_for_has_a_line_of_its_own(
-    service: InProcess, logged: LogCapture
-) -> None:
+def test_a_background_job_has_its_own_log_line(service: InProcess, logged: LogCapture) -> None:
     service.transcriber.script.append(lambda job: heard(SECRET, job))
     service.client.post(
         "/utterance?wait=0&job_id=j", content=b"x" * 9, headers={"content-type": "audio/wav"}

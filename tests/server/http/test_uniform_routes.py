@@ -76,7 +76,7 @@ async def test_head_where_there_is_no_get_is_refused(http: httpx2.AsyncClient) -
     assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
-async def test_allow_lists_head_beside_get(http: httpx2.AsyncClient) -> None:
+async def test_allow_lists_head_and_get(http: httpx2.AsyncClient) -> None:
     answer = await http.post("/livez")
     assert answer.headers["allow"] == "GET, HEAD"
 

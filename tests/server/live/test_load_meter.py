@@ -53,7 +53,7 @@ def test_files_that_wait_behind_live_speech_are_no_load() -> None:
     assert settled(both) == pytest.approx(0.5)
 
 
-def test_a_single_look_at_busy_workers_says_little() -> None:
+def test_a_single_sample_of_busy_workers_is_not_conclusive() -> None:
     meter = LoadMeter(5.0)
     assert meter.observe(stats("busy", "busy")) < 0.1
 

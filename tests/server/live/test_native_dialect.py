@@ -30,7 +30,7 @@ def test_a_session_starts_once(command: Start | Resume) -> None:
         NativeDialect().receive_text(encode_command(command))
 
 
-def test_events_are_told_as_they_are_and_those_of_other_dialects_are_not() -> None:
+def test_events_are_reported_as_they_are_and_those_of_other_dialects_are_not() -> None:
     (text,) = NativeDialect().encode(SpeechStarted(16_000))
     assert json.loads(text) == {"type": "speech_started", "at_s": 1.0}
     for event in (Flushed(0, False), Finalized(0), Discarded(0)):

@@ -52,7 +52,7 @@ def test_events_come_out_in_their_order() -> None:
     assert drained(filled(*events[2:])) == events[2:]
 
 
-def test_only_the_newest_guess_waits_and_the_client_is_told_once_that_it_is_slow() -> None:
+def test_only_the_newest_partial_waits_and_the_client_is_warned_once() -> None:
     outbox = filled(*(partial(1, f"guess {number}") for number in range(5)))
     assert drained(outbox) == [SLOW, partial(1, "guess 4")]
     assert outbox.dropped_partials == 4
@@ -60,12 +60,12 @@ def test_only_the_newest_guess_waits_and_the_client_is_told_once_that_it_is_slow
     assert drained(outbox) == [partial(1, "later")]
 
 
-def test_a_final_makes_its_guess_useless_but_not_that_of_a_later_utterance() -> None:
+def test_a_final_replaces_its_partial_but_not_that_of_a_later_utterance() -> None:
     assert drained(filled(partial(1), final(1))) == [final(1)]
     assert drained(filled(partial(2), final(1))) == [partial(2), final(1)]
 
 
-def test_only_the_newest_marks_wait_and_never_before_the_final_they_tell_of() -> None:
+def test_only_the_newest_marks_wait_and_never_before_their_final() -> None:
     outbox = filled(
         AudioProgress(1, 0), final(1), AudioProgress(2, 1), final(2), AudioProgress(3, 2)
     )
@@ -89,7 +89,7 @@ def test_results_are_never_left_out_silently() -> None:
     assert outbox.is_overrun
 
 
-def test_finals_that_are_told_again_don_t_count() -> None:
+def test_finals_that_are_sent_again_don_t_count() -> None:
     outbox = filled(*map(final, range(3 * MAX_EVENTS)))
     outbox.limit()
     assert not outbox.is_overrun
@@ -98,7 +98,7 @@ def test_finals_that_are_told_again_don_t_count() -> None:
     assert outbox.is_overrun
 
 
-def test_news_is_kept_for_clients_who_cannot_do_without() -> None:
+def test_essential_events_are_kept_for_clients() -> None:
     outbox = Outbox(keeps_news=True)
     events = [SpeechStarted(number) for number in range(MAX_NEWS + 10)]
     for event in events:

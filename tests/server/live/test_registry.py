@@ -95,9 +95,7 @@ async def test_a_place_is_free_again_once_its_room_is_given_back(fakes: Sessions
         fakes.live.admit(ALICE, None, is_resuming=False)
 
 
-async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_has_no_limit() -> (
-    None
-):
+async def test_an_address_has_a_limit_of_sessions_for_all_keys_and_loopback_has_none() -> None:
     async with sessions(LiveSettings(max_sessions_per_address=2)) as fakes:
         here, neighbour, local = map(ip_address, ("192.0.2.1", "192.0.2.2", "127.0.0.1"))
         room = fakes.live.admit(ALICE, here, is_resuming=False)
@@ -115,7 +113,7 @@ async def test_an_address_has_so_many_sessions_whatever_its_keys_and_loopback_ha
             fakes.live.admit(ALICE, here, is_resuming=False)
 
 
-async def test_a_key_has_so_many_sessions_and_others_have_theirs() -> None:
+async def test_a_key_has_a_limit_of_sessions_independent_of_others() -> None:
     async with sessions(limits=KeyLimits(sessions=1)) as fakes:
         runner = await fakes.open()
         with pytest.raises(RateLimited, match="1 concurrent live sessions") as caught:
@@ -243,7 +241,7 @@ async def test_a_finished_session_is_kept_until_its_last_final_is_acknowledged(
     await poll_until(lambda: runner.is_over)
 
 
-async def test_only_so_many_finished_sessions_are_kept_the_newest() -> None:
+async def test_only_the_newest_finished_sessions_are_kept() -> None:
     async with sessions(LiveSettings(max_sessions=1)) as fakes:
         runners = []
         for _ in range(2):
@@ -268,7 +266,7 @@ async def test_load_is_measured_whether_anybody_speaks_or_not(fakes: Sessions) -
     await poll_until(lambda: fakes.figure("auricle_live_load") == 0)
 
 
-async def test_a_transcriber_that_cannot_tell_how_it_is_ends_nobody(
+async def test_a_transcriber_without_statistics_ends_no_session(
     fakes: Sessions, logged: LogCapture
 ) -> None:
     runner = await fakes.open()
@@ -298,7 +296,7 @@ async def test_a_session_that_fails_when_it_is_looked_at_ends_alone(
 # The end.
 
 
-async def test_clients_come_back_at_times_that_are_spread(fakes: Sessions) -> None:
+async def test_clients_reconnect_at_spread_times(fakes: Sessions) -> None:
     few = [fakes.live.closing_messages()[1] for _ in range(200)]
     assert FIRST_RETURN_S <= min(few) < max(few) <= FIRST_RETURN_S + 1
     for _ in range(3 * RETURNS_PER_S):
@@ -311,7 +309,7 @@ async def test_clients_come_back_at_times_that_are_spread(fakes: Sessions) -> No
     assert error.close_code == 1012
 
 
-async def test_draining_is_told_to_whoever_waits_for_it(fakes: Sessions) -> None:
+async def test_draining_is_signalled_to_all_waiting_tasks(fakes: Sessions) -> None:
     assert not fakes.live.draining.is_set()
     fakes.live.drain()
     assert fakes.live.draining.is_set()

@@ -71,7 +71,7 @@ async def test_jobs_go_to_the_transcriber_and_their_answers_to_the_listener(
     assert isinstance(ear.heard[0], Ready)
 
 
-async def test_finals_of_a_time_without_a_listener_are_told_to_the_next_one_and_counted_once(
+async def test_finals_without_a_listener_are_sent_to_the_next_one_and_counted_once(
     fakes: Sessions,
 ) -> None:
     fakes.transcriber.gate = anyio.Event()
@@ -107,7 +107,7 @@ async def test_a_second_listener_takes_over_and_the_first_one_s_leaving_changes_
     assert len(first.heard) == delivered
 
 
-async def test_the_end_cancels_its_jobs_and_tells_its_listener(fakes: Sessions) -> None:
+async def test_the_end_cancels_its_jobs_and_notifies_its_listener(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     runner, ear = await opened(fakes)
     runner.set_load(0.9)  # no final in advance
@@ -123,7 +123,7 @@ async def test_the_end_cancels_its_jobs_and_tells_its_listener(fakes: Sessions) 
     await poll_until(lambda: not fakes.transcriber.reserved)
 
 
-async def test_what_nobody_wants_any_more_is_cancelled(fakes: Sessions) -> None:
+async def test_unneeded_jobs_are_cancelled(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     fakes.transcriber.holds = lambda job: job.kind is not JobKind.FINAL
     runner, ear = await opened(fakes)
@@ -167,7 +167,7 @@ async def test_a_bug_ends_its_own_session_and_no_other(fakes: Sessions, logged: 
     await poll_until(lambda: len(fakes.transcriber.reserved) == 1)
 
 
-async def test_what_a_message_was_found_to_hold_later_is_blamed_on_who_listens(
+async def test_errors_found_late_in_a_message_are_raised_to_its_reader(
     fakes: Sessions,
 ) -> None:
     runner, ear = await opened(fakes, StreamParameters(format=Wire.OPUS))
@@ -180,7 +180,7 @@ async def test_what_a_message_was_found_to_hold_later_is_blamed_on_who_listens(
     assert not runner.is_over
 
 
-async def test_wrong_commands_are_raised_and_the_session_goes_on(fakes: Sessions) -> None:
+async def test_wrong_commands_are_raised_and_the_session_continues(fakes: Sessions) -> None:
     runner, ear = await opened(fakes)
     with pytest.raises(BadRequest):
         runner.receive_command(Configure(language="klingon"))
@@ -190,7 +190,9 @@ async def test_wrong_commands_are_raised_and_the_session_goes_on(fakes: Sessions
     assert len(ear.finals) == 1
 
 
-async def test_who_sends_more_than_is_worked_off_waits_until_it_is(fakes: Sessions) -> None:
+async def test_a_client_that_sends_more_than_is_worked_off_waits_until_it_is(
+    fakes: Sessions,
+) -> None:
     runner, _ = await opened(fakes)
     runner.receive_data(pcm(np.zeros(30 * 16_000, np.int16)))
     assert not runner.session.wants_data
@@ -200,7 +202,7 @@ async def test_who_sends_more_than_is_worked_off_waits_until_it_is(fakes: Sessio
     assert runner.session.received_sample == 30 * 16_000
 
 
-async def test_who_waits_for_it_learns_that_it_is_over(fakes: Sessions) -> None:
+async def test_a_waiting_task_learns_that_it_has_ended(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     runner, _ = await opened(fakes)
     runner.set_load(0.9)  # no final in advance
@@ -246,7 +248,7 @@ async def test_a_final_that_was_asked_for_in_advance_is_waited_for_too(fakes: Se
     assert len(ear.finals) == 1
 
 
-async def test_a_full_service_makes_no_guesses(fakes: Sessions) -> None:
+async def test_a_full_service_makes_no_partials(fakes: Sessions) -> None:
     runner, ear = await opened(fakes)
     runner.set_load(1.0)
     speak(runner)

@@ -13,7 +13,7 @@ from tests.support.service import poll_until
 pytestmark = pytest.mark.unit
 
 
-async def test_each_change_of_any_file_is_told_and_nothing_else(tmp_path: Path) -> None:
+async def test_each_change_of_any_file_is_reported_and_nothing_else(tmp_path: Path) -> None:
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_text("1")
     calls: list[str] = []
@@ -36,12 +36,12 @@ async def test_each_change_of_any_file_is_told_and_nothing_else(tmp_path: Path) 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
 @pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, False), (0o644, True)])
-def test_who_may_read_a_file_is_seen(tmp_path: Path, mode: int, is_open: bool) -> None:
+def test_permissions_of_a_file_are_checked(tmp_path: Path, mode: int, is_open: bool) -> None:
     path = tmp_path / "file"
     path.touch()
     path.chmod(mode)
     assert is_open_to_others(path) is is_open
 
 
-def test_a_file_that_is_gone_is_open_to_nobody(tmp_path: Path) -> None:
+def test_a_deleted_file_can_not_be_opened(tmp_path: Path) -> None:
     assert not is_open_to_others(tmp_path / "gone")

@@ -23,16 +23,16 @@ async def header(tmp_path: Path, headers: dict[str, str], **settings: Any) -> st
         return str(found) if found else None
 
 
-async def test_nobody_is_told_unless_the_settings_say_so(tmp_path: Path) -> None:
+async def test_it_is_sent_only_if_configured(tmp_path: Path) -> None:
     assert await header(tmp_path, HTTPS, trusted_proxies="127.0.0.1") is None
 
 
-async def test_it_is_told_over_tls_only(tmp_path: Path) -> None:
+async def test_it_is_reported_over_tls_only(tmp_path: Path) -> None:
     year: dict[str, Any] = {"hsts_s": 31536000, "trusted_proxies": "127.0.0.1"}
     assert await header(tmp_path, HTTPS, **year) == "max-age=31536000"
     assert await header(tmp_path, {}, **year) is None
     assert await header(tmp_path, {"x-forwarded-proto": "http"}, **year) is None
 
 
-async def test_a_stranger_cant_make_it_be_told(tmp_path: Path) -> None:
+async def test_an_unauthenticated_client_can_not_trigger_it(tmp_path: Path) -> None:
     assert await header(tmp_path, HTTPS, hsts_s=300) is None

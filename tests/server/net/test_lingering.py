@@ -103,7 +103,7 @@ async def test_a_wrong_key_is_refused_before_the_upload(tmp_path: Path) -> None:
         assert (status, headers["www-authenticate"]) == (401, "Bearer")
 
 
-async def test_a_client_that_goes_on_sending_is_cut_off_in_the_end(
+async def test_a_client_that_keeps_sending_is_cut_off_in_the_end(
     service: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("auricle.server.net.lingering.LINGER_BYTES", 1_000_000)

@@ -30,7 +30,7 @@ def test_a_burst_is_free_and_what_follows_is_not() -> None:
 
 
 @pytest.mark.parametrize("work_s", [0.000_02, 0.001, 0.5])
-def test_who_never_stops_gets_its_share_of_the_time(work_s: float) -> None:
+def test_a_client_that_never_stops_gets_its_share_of_the_time(work_s: float) -> None:
     share, now, used_s = TimeShare(0.0), 0.0, 0.0
     while now < 60:
         now, _ = worked(share, now, work_s)
@@ -38,7 +38,7 @@ def test_who_never_stops_gets_its_share_of_the_time(work_s: float) -> None:
     assert used_s - BURST_S == pytest.approx(SHARE * now, rel=0.05)
 
 
-def test_who_rests_may_have_a_burst_again() -> None:
+def test_a_rested_client_may_send_a_burst_again() -> None:
     share = TimeShare(0.0)
     assert share.pause_s(0.0, BURST_S) == 0
     assert share.pause_s(BURST_S, BURST_S + 0.5) > 0

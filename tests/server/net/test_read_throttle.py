@@ -36,7 +36,7 @@ async def test_little_is_read_at_once() -> None:
     assert transport.max_size == 100
 
 
-async def test_who_takes_too_long_rests_and_is_read_again() -> None:
+async def test_a_client_that_takes_too_long_rests_and_is_read_again() -> None:
     transport = FakeTransport()
     reading = PacedReading(transport, 100, lambda: True)
     parse(reading, 0)
@@ -48,7 +48,7 @@ async def test_who_takes_too_long_rests_and_is_read_again() -> None:
     await poll_until(lambda: transport.is_read)
 
 
-async def test_who_is_not_wanted_is_not_read_after_the_rest() -> None:
+async def test_a_client_that_is_not_wanted_is_not_read_after_the_rest() -> None:
     transport, asked = FakeTransport(), list[bool]()
 
     def is_wanted() -> bool:

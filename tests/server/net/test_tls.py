@@ -179,7 +179,7 @@ async def test_a_renewed_certificate_is_for_new_connections_and_old_ones_live_on
             await caller.until("final")
 
 
-async def test_a_broken_pair_leaves_the_old_one_and_is_told_once(
+async def test_a_broken_pair_leaves_the_old_one_and_is_reported_once(
     tmp_path: Path, mine: Issued, second: Issued, logged: LogCapture
 ) -> None:
     before = mine.pem
@@ -207,7 +207,7 @@ async def test_a_broken_pair_leaves_the_old_one_and_is_told_once(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes are POSIX's")
-async def test_a_key_that_others_may_read_is_told(
+async def test_a_key_that_others_may_read_is_reported(
     tmp_path: Path, mine: Issued, logged: LogCapture
 ) -> None:
     def advice() -> list[str]:
@@ -250,20 +250,20 @@ BREAKAGES: dict[str, tuple[Callable[[Issued], object], str]] = {
 
 
 @pytest.mark.parametrize("how", BREAKAGES)
-def test_what_cant_be_used_is_told_at_the_start(mine: Issued, how: str) -> None:
+def test_what_cant_be_used_is_reported_at_the_start(mine: Issued, how: str) -> None:
     break_it, told = BREAKAGES[how]
     break_it(mine)
     with pytest.raises(SetupError, match=told):
         Certificate.of(ServerSettings(**mine.settings))
 
 
-def test_a_key_of_another_certificate_is_told(mine: Issued, second: Issued) -> None:
+def test_a_key_of_another_certificate_is_reported(mine: Issued, second: Issued) -> None:
     mine.become(second, "server.key")
     with pytest.raises(SetupError, match="does not match the first certificate"):
         Certificate.of(ServerSettings(**mine.settings))
 
 
-def test_half_of_the_settings_is_told(mine: Issued) -> None:
+def test_half_of_the_settings_is_reported(mine: Issued) -> None:
     assert Certificate.of(ServerSettings()) is None
     for half in (
         ServerSettings(tls_cert=mine.certificate),
@@ -309,7 +309,7 @@ async def test_a_byte_now_and_then_gains_no_time(
             await drip(slow)
 
 
-async def test_who_does_not_say_goodbye_is_cut_off(
+async def test_a_client_that_does_not_say_goodbye_is_cut_off(
     tmp_path: Path, first: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "SHUTDOWN_S", 0.2)
@@ -325,7 +325,7 @@ async def test_who_does_not_say_goodbye_is_cut_off(
 
 
 @pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", os.urandom(1000)])
-async def test_what_is_no_tls_ends_at_once_and_is_no_error_of_ours(
+async def test_a_connection_without_tls_ends_at_once_without_an_internal_error(
     tmp_path: Path, first: Issued, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(tmp_path, first) as port:
@@ -338,7 +338,7 @@ async def test_what_is_no_tls_ends_at_once_and_is_no_error_of_ours(
 
 
 @pytest.mark.parametrize("name", [b"\xff\xfe.example", b"a" * 70 + b".example", b"a..example"])
-async def test_a_name_that_is_none_is_no_error_of_ours(
+async def test_an_invalid_name_is_not_an_internal_error(
     tmp_path: Path, first: Issued, name: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said_name = "x" * 60 + "." + "y" * (len(name) - 61) if len(name) > 64 else "x" * len(name)
@@ -357,7 +357,7 @@ async def test_a_name_that_is_none_is_no_error_of_ours(
     assert "Traceback" not in capfd.readouterr().err
 
 
-async def test_a_connection_that_says_nothing_takes_little_memory(
+async def test_a_connection_that_sends_nothing_takes_little_memory(
     tmp_path: Path, first: Issued
 ) -> None:
     async with serving(tmp_path, first) as port, await anyio.connect_tcp("127.0.0.1", port):
@@ -412,7 +412,7 @@ async def rest_of(connection: TLSStream) -> int:
     return received
 
 
-async def test_who_reads_nothing_of_an_answer_is_cut_off(
+async def test_a_client_that_stops_reading_the_answer_is_cut_off(
     first: Issued, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run, "SHUTDOWN_S", 0.2)
@@ -421,6 +421,6 @@ async def test_who_reads_nothing_of_an_answer_is_cut_off(
         assert await rest_of(connection) < LARGE_BYTES
 
 
-async def test_who_reads_slowly_gets_it_all(first: Issued) -> None:
+async def test_a_client_that_reads_slowly_gets_it_all(first: Issued) -> None:
     async with much_to_read(first) as (connection, _):
         assert await rest_of(connection) > LARGE_BYTES

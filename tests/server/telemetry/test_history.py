@@ -63,7 +63,7 @@ def told(history: History, *, with_stacks: bool = False) -> Any:
     return history.body(60.0, START + 60, with_stacks=with_stacks)
 
 
-def test_before_the_first_sample_there_is_nothing_to_tell() -> None:
+def test_before_the_first_sample_there_is_nothing_to_report() -> None:
     body = told(observed(snapshot(), snapshot()))
     assert body["samples"]["at"] == body["exits"] == []
     assert (body["now"], body["started_at"]) == (START + 60, START)
@@ -92,7 +92,7 @@ def test_a_sample_holds_the_worst_of_its_seconds() -> None:
     assert samples["waiting"] == [1, 0]
 
 
-def test_counters_are_told_by_what_they_grew() -> None:
+def test_counters_are_reported_by_what_they_grew() -> None:
     before = {"queue_full": 7, "not_found": 1}
     after = {"queue_full": 9, "not_found": 5, "rate_limited": 1}
     samples = told(
@@ -106,7 +106,7 @@ def test_counters_are_told_by_what_they_grew() -> None:
     assert samples["refusals"] == {"queue_full": [2, 0], "rate_limited": [1, 0]}
 
 
-def test_delays_of_finals_are_told_exactly_and_once() -> None:
+def test_delays_of_finals_are_reported_exactly_and_once() -> None:
     first = [
         snapshot(),
         snapshot(delays_s=(0.2, 0.4)),
@@ -119,7 +119,7 @@ def test_delays_of_finals_are_told_exactly_and_once() -> None:
     assert samples["final_p95_ms"] == [2000, None, 500]
 
 
-def test_each_death_of_a_worker_is_told_once_with_its_stack_for_the_operator() -> None:
+def test_each_death_of_a_worker_is_reported_once_with_its_stack_for_the_operator() -> None:
     late = WorkerExit(START + 7, None, 3, "start")
     dead, reader = worker("asr-1", "starting", CRASH, 1), worker("decode-1", "starting", late, 1)
     history = observed(

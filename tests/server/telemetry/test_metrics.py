@@ -69,7 +69,7 @@ def test_paths_and_ids_and_methods_of_clients_never_become_labels(service: InPro
     assert value(service, "auricle_http_requests_total", route="/jobs/{job_id}", **get) == 1
 
 
-def test_delays_are_told_by_stage(service: InProcess) -> None:
+def test_delays_are_reported_by_stage(service: InProcess) -> None:
     service.post()
     assert value(service, "auricle_delay_seconds_sum", stage="asr") == pytest.approx(0.02)
     assert value(service, "auricle_delay_seconds_sum", stage="queue") == pytest.approx(0.001)
@@ -77,7 +77,7 @@ def test_delays_are_told_by_stage(service: InProcess) -> None:
     assert value(service, "auricle_audio_seconds_total") == pytest.approx(6.068, abs=0.001)
 
 
-def test_workers_and_jobs_are_told_as_they_are_now(service: InProcess) -> None:
+def test_workers_and_jobs_are_reported_as_they_are_now(service: InProcess) -> None:
     workers = tuple(
         WorkerStats(f"asr-{index}", None, WorkerState(state), 2, 0, 100, None)
         for index, state in enumerate(("ready", "ready", "backing_off"))

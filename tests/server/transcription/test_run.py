@@ -42,7 +42,7 @@ async def test_an_utterance_that_took_too_long_to_decode_is_not_submitted(tmp_pa
     assert service.transcriber.jobs == []
 
 
-async def test_silence_tells_how_long_it_was_and_took(tmp_path: Path) -> None:
+async def test_silence_reports_its_length_and_time(tmp_path: Path) -> None:
     result = await transcribe_short(
         build(tmp_path).state,
         check(Fields()),

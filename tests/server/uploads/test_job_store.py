@@ -38,7 +38,7 @@ async def test_a_result_is_kept_for_its_time_and_no_longer() -> None:
     assert len(store) == 0
 
 
-async def test_a_job_that_runs_is_kept_for_ever() -> None:
+async def test_a_job_that_runs_is_kept_forever() -> None:
     store = store_of(10, keep_s=1)
     made = record("a")
     store.add(made, 0)
@@ -94,7 +94,7 @@ async def test_removing_a_job_does_not_remove_the_one_that_took_its_id() -> None
     assert store.find(ALICE, "a", 1) is second
 
 
-async def test_jobs_that_run_and_results_that_nobody_saw_yet_are_known() -> None:
+async def test_running_jobs_and_uncollected_results_are_known() -> None:
     store = store_of(10, keep_s=3600)
     running, queued = record("running"), record("queued", BOB)
     for unfinished in (running, queued):

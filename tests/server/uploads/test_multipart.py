@@ -79,7 +79,7 @@ async def test_byte_by_byte_is_a_split_too() -> None:
 
 
 @pytest.mark.parametrize("missing", [1, 5, 12, len(FORM) - 1, len(FORM)])
-async def test_a_form_that_breaks_off_is_told(missing: int) -> None:
+async def test_a_form_that_breaks_off_is_reported(missing: int) -> None:
     with pytest.raises(BadRequest, match="truncated"):
         await read([FORM[: -missing - 2]])
 
@@ -120,7 +120,7 @@ async def test_rubbish_is_the_senders_fault(rubbish: bytes, at: int) -> None:
         "quoted",
     ],
 )
-async def test_a_form_that_can_not_be_used_is_told_with_the_field(
+async def test_a_form_that_can_not_be_used_is_reported_with_the_field(
     body: bytes, field: str | None
 ) -> None:
     with pytest.raises(BadRequest) as raised:
@@ -159,7 +159,7 @@ def test_boundaries_are_found(boundary: str) -> None:
         f"multipart/form-data; boundary={'b' * 201}",
     ],
 )
-def test_what_is_no_form_is_told(content_type: str) -> None:
+def test_an_invalid_form_is_reported(content_type: str) -> None:
     with pytest.raises(BadRequest, match="Expected a form"):
         boundary_of(content_type)
 

@@ -109,7 +109,7 @@ def test_what_makes_no_sense_is_refused(fields: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 96_000])
-def test_the_rates_at_the_edges_are_taken(rate: int) -> None:
+def test_the_rates_at_the_edges_are_accepted(rate: int) -> None:
     assert check(Fields(sample_rate=rate)).sample_rate_hz == rate
 
 

@@ -57,11 +57,11 @@ def test_a_format_is_what_was_named_unless_the_bytes_say_otherwise(
     assert format_of(CLIPS[name].path.read_bytes(), named) == found
 
 
-def test_bytes_that_say_nothing_are_left_to_a_decode_worker() -> None:
+def test_bytes_without_a_known_signature_are_left_to_a_decode_worker() -> None:
     assert format_of(NOISE) == "auto"
 
 
-def test_pcm16_is_taken_at_its_word() -> None:
+def test_audio_declared_as_pcm16_is_read_as_such() -> None:
     assert format_of(NOISE, "pcm16") == "pcm16"
 
 
@@ -85,7 +85,7 @@ def test_no_bytes_are_empty_audio(named: str) -> None:
     ],
     ids=["noise", "65535", "0", "raw"],
 )
-def test_opus_without_boundaries_is_told_what_to_send_instead(audio: bytes) -> None:
+def test_opus_without_boundaries_is_rejected_with_advice(audio: bytes) -> None:
     with pytest.raises(OpusWithoutBoundaries, match="opus_packet_bytes"):
         format_of(audio, "opus")
 
@@ -96,7 +96,7 @@ def test_a_short_stream_that_breaks_off_is_bad_audio() -> None:
     assert caught.value.code == "bad_audio"
 
 
-async def test_pcm16_at_16_khz_is_taken_as_it_is() -> None:
+async def test_pcm16_at_16_khz_is_used_as_it_is() -> None:
     pcm = tone(440, 16_000)
     found = await decoded(pcm.tobytes(), "pcm16")
     assert found is not None

@@ -90,7 +90,7 @@ class FullDisk:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-async def test_a_disk_that_takes_no_more_is_a_reason_to_come_back(
+async def test_a_disk_that_is_full_is_a_retryable_error(
     tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spool = SpoolDirectory.open(tmp_path)
@@ -148,7 +148,9 @@ async def test_an_upload_outlives_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_files_are_heard_in_the_sandbox_after_the_directory_was_removed(tmp_path: Path) -> None:
+def test_files_are_transcribed_in_the_sandbox_after_the_directory_was_removed(
+    tmp_path: Path,
+) -> None:
     content = CLIP.path.read_bytes()
 
     def removed() -> Iterator[bytes]:
@@ -169,7 +171,7 @@ def test_files_are_heard_in_the_sandbox_after_the_directory_was_removed(tmp_path
             assert answer.json()["text"]
 
 
-async def test_a_directory_that_somebody_else_made_again_is_locked(tmp_path: Path) -> None:
+async def test_a_directory_that_another_process_made_again_is_locked(tmp_path: Path) -> None:
     spool = SpoolDirectory.open(tmp_path)
     shutil.rmtree(spool.path)
     spool.path.mkdir()

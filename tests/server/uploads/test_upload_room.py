@@ -56,7 +56,7 @@ async def test_a_key_and_an_address_hold_two_early_reservations_each() -> None:
     assert early == EarlyReservations()
 
 
-async def test_who_holds_none_is_refused_all_the_same_when_the_queue_is_full() -> None:
+async def test_a_client_without_slots_is_refused_too_when_the_queue_is_full() -> None:
     transcriber, early = FakeTranscriber(), EarlyReservations()
     for _ in range(2):
         UploadRoom(transcriber, early, ALICE, [ALICE]).reserve_early(30, None, 30)
@@ -122,7 +122,7 @@ async def test_slow_bodies_hold_little_room_and_not_for_long(
     await running.until_at_rest()
 
 
-async def test_a_body_that_comes_when_the_queue_is_full_is_refused_with_a_time_to_come_back(
+async def test_a_body_that_arrives_when_the_queue_is_full_is_refused_with_a_retry_time(
     running: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_room, "EARLY_S", 0.01)

@@ -50,7 +50,7 @@ def test_two_sentences_become_two_finals_and_an_end() -> None:
     assert rig.session.is_closed
 
 
-def test_a_final_that_was_foretold_needs_no_other_job() -> None:
+def test_a_final_that_was_predicted_needs_no_other_job() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS)
     assert len(rig.jobs_of(JobKind.SPECULATIVE)) == 2
@@ -59,7 +59,7 @@ def test_a_final_that_was_foretold_needs_no_other_job() -> None:
     assert all(final.latency_ms < 600 for final in rig.finals)
 
 
-def test_captions_firm_up_and_what_is_firm_only_grows() -> None:
+def test_captions_become_stable_and_what_is_stable_only_grows() -> None:
     rig = Rig(answer_with=said_by(CLIPS["fellow.wav"].text))
     rig.speak(encode_packets(np.concatenate([FELLOW, silence(1)])))
     assert len(rig.partials) >= 4
@@ -71,7 +71,7 @@ def test_captions_firm_up_and_what_is_firm_only_grows() -> None:
 
 
 @pytest.mark.parametrize(("language", "is_sent"), [("de", True), (None, False)])
-def test_a_language_that_is_hardly_spoken_is_told_if_it_was_asked_for(
+def test_a_language_that_is_hardly_spoken_is_reported_if_it_was_asked_for(
     language: str | None, is_sent: bool
 ) -> None:
     def answer(job: Job) -> Answer:
@@ -93,7 +93,7 @@ def test_a_final_has_the_last_word() -> None:
     assert final.revised
 
 
-def test_every_event_of_a_session_can_be_told() -> None:
+def test_every_event_of_a_session_can_be_reported() -> None:
     rig = Rig(parameters=StreamParameters(seq=True, frame_ms=10, word_timestamps=True))
     rig.speak(PAIR_PACKETS[:150])
     rig.speak(PAIR_PACKETS[150:], 170)

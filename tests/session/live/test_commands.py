@@ -140,7 +140,7 @@ def test_another_format_in_mid_word_loses_no_sample() -> None:
     assert np.abs(starts[0] - starts[1]).max() <= 1024  # one or two windows: Opus is lossy
 
 
-def test_keepalive_and_acknowledgements_tell_nothing() -> None:
+def test_keepalive_and_acknowledgements_cause_no_event() -> None:
     rig = Rig()
     before = len(rig.events)
     rig.command(Keepalive())
@@ -195,7 +195,7 @@ def test_stop_without_audio() -> None:
     assert rig.jobs == []
 
 
-def test_the_last_word_is_heard_though_its_window_is_not_full() -> None:
+def test_the_last_word_is_transcribed_though_its_window_is_not_full() -> None:
     rig = pcm_rig()
     cut = 20_077  # in the middle of a word
     rig.speak_pcm(PAIR[:cut])
@@ -212,7 +212,7 @@ def story(rig: Rig) -> list[type]:
     return [type(event) for event in rig.events if isinstance(event, kinds)]
 
 
-def test_a_flush_ends_the_utterance_and_says_when_its_words_are_out() -> None:
+def test_a_flush_ends_the_utterance_and_reports_when_its_final_was_sent() -> None:
     rig = pcm_rig()
     rig.answer_with = lambda job: None
     rig.speak_pcm(FELLOW[: 2 * SECOND])
@@ -240,7 +240,7 @@ def test_a_flush_waits_for_finals_of_utterances_that_had_ended_before() -> None:
     assert story(rig)[-3:] == [Final, Final, Finalized]
 
 
-def test_every_flush_is_answered_in_turn_also_when_nothing_was_said() -> None:
+def test_every_flush_is_answered_in_turn_also_without_speech() -> None:
     rig = pcm_rig()
     rig.command(Flush())
     rig.speak_pcm(silence(1))
@@ -264,7 +264,7 @@ def test_a_client_that_flushes_without_end_is_not_read() -> None:
     assert len(rig.of(Finalized)) == MAX_FLUSHES
 
 
-def test_what_is_discarded_is_never_told_and_what_follows_is() -> None:
+def test_discarded_audio_is_never_transcribed_but_what_follows_is() -> None:
     rig = pcm_rig()
     rig.speak_pcm(FELLOW[: 2 * SECOND])
     assert story(rig) == [SpeechStarted]
@@ -278,7 +278,7 @@ def test_what_is_discarded_is_never_told_and_what_follows_is() -> None:
     assert final.start_sample >= 2 * SECOND
 
 
-def test_discarding_gives_up_guesses_and_keeps_finals_of_what_had_ended() -> None:
+def test_discarding_gives_up_partials_and_keeps_finals_of_what_had_ended() -> None:
     rig = pcm_rig()
     rig.answer_with = lambda job: None
     rig.speak_pcm(PAIR_AND_SILENCE[: PAIR_AND_SILENCE.size - 2 * SECOND])
@@ -309,7 +309,7 @@ def test_hotwords_can_change_from_the_next_utterance_on() -> None:
     assert (first.initial_prompt, last.initial_prompt) == (None, "before")
 
 
-def test_a_flush_hears_what_the_resampler_held_back_and_the_clock_stays_exact() -> None:
+def test_a_flush_includes_samples_held_back_by_the_resampler_and_the_clock_stays_exact() -> None:
     rig = pcm_rig(sample_rate=8000)
     for _ in range(3):
         rig.send(bytes(2 * 8000 + 1))  # half a sample stays with the next message

@@ -91,7 +91,7 @@ def test_samples_with_odd_bytes_in_their_messages() -> None:
     assert utterances(rig) == utterances(whole)
 
 
-def test_stereo_and_packets_of_another_length_are_told_once_and_decoded() -> None:
+def test_stereo_and_packets_of_another_length_are_reported_once_and_decoded() -> None:
     encoder = OpusPacketEncoder(find_libopus(), 48_000, 2, frame_ms=60, bitrate_bps=64_000)
     sent = np.repeat(np.repeat(PAIR_AND_SILENCE, 3), 2)
     size = encoder.frame_samples * 2
@@ -106,7 +106,7 @@ def test_stereo_and_packets_of_another_length_are_told_once_and_decoded() -> Non
     assert rig.session.received_sample == len(packets) * 960
 
 
-def test_captions_go_on_after_a_switch_to_samples() -> None:
+def test_captions_continue_after_a_switch_to_samples() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS[:150])
     rig.speak([DAMAGED] * 6, 150)
@@ -131,7 +131,7 @@ def test_captions_go_on_after_a_switch_to_samples() -> None:
     assert rig.marks[-1].received_seq is None
 
 
-def test_a_switch_that_was_not_heard_is_asked_for_again() -> None:
+def test_a_format_switch_without_effect_is_requested_again() -> None:
     rig = Rig()
     rig.session.detach(rig.now)
     rig.send(b"".join(pack(DAMAGED, number) for number in range(6)))
@@ -150,7 +150,7 @@ def test_damaged_packets_here_and_there_cost_no_format_and_no_flood() -> None:
 
 
 @pytest.mark.parametrize("garbage", [b"\0\0", b"\xa1\x0f", b"\xff" * 100], ids=["0", "4001", "ff"])
-def test_what_breaks_the_format_is_told_after_all_that_was_good(garbage: bytes) -> None:
+def test_a_format_error_is_reported_after_all_valid_audio(garbage: bytes) -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS[:150])
     with pytest.raises(RemoteProtocolError):

@@ -11,7 +11,7 @@ from tests.support.session import Rig, utterances
 pytestmark = pytest.mark.unit
 
 
-def test_a_gap_is_told_with_its_length_and_keeps_the_clock() -> None:
+def test_a_gap_is_reported_with_its_length_and_keeps_the_clock() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS[:100])
     rig.speak(PAIR_PACKETS[102:], 102)
@@ -23,7 +23,7 @@ def test_a_gap_is_told_with_its_length_and_keeps_the_clock() -> None:
     assert closed.audio_samples == len(PAIR_PACKETS) * 320
 
 
-def test_many_gaps_are_told_once_a_second_with_all_that_is_missing() -> None:
+def test_many_gaps_are_reported_once_a_second_with_all_that_is_missing() -> None:
     rig = Rig()
     for index in range(0, 200, 2):  # every other packet is lost
         rig.wait(0.04)
@@ -33,7 +33,7 @@ def test_many_gaps_are_told_once_a_second_with_all_that_is_missing() -> None:
     assert sum(warned.gap_ms or 0 for warned in rig.warnings) == 99 * 20
 
 
-def test_numbers_that_repeat_or_go_back_are_dropped_and_told_once_a_second() -> None:
+def test_numbers_that_repeat_or_go_back_are_dropped_and_reported_once_a_second() -> None:
     rig, clean = Rig(), Rig()
     clean.speak(PAIR_PACKETS)
     for index, packet in enumerate(PAIR_PACKETS):

@@ -62,7 +62,7 @@ def test_a_file_says_what_live_speech_says() -> None:
     assert utterances(file) == utterances(live)
 
 
-def test_load_ends_speculation_first_then_guesses_and_never_finals() -> None:
+def test_load_ends_speculation_first_then_partials_and_never_finals() -> None:
     kinds = {}
     for load in (0.0, 0.6, 0.95, 7.0):
         rig = Rig()
@@ -120,7 +120,7 @@ def test_packets_without_audio_are_worked_off_in_bites_too() -> None:
     assert rig.session.received_sample == 320
 
 
-def test_finals_that_nobody_acknowledges_are_bounded() -> None:
+def test_unacknowledged_finals_are_bounded() -> None:
     rig = Rig(parameters=StreamParameters(seq=True, partials=False))
     number = 0
     while len(rig.finals) < MAX_FINALS + 5:
@@ -131,7 +131,7 @@ def test_finals_that_nobody_acknowledges_are_bounded() -> None:
     assert len(rig.session.unacknowledged) == MAX_FINALS
 
 
-def test_two_sessions_at_one_transcriber_have_jobs_of_their_own() -> None:
+def test_two_sessions_at_one_transcriber_have_separate_jobs() -> None:
     first, second = Rig(name="A"), Rig(name="B")
     for rig in (first, second):
         rig.speak(PAIR_PACKETS)
@@ -152,7 +152,7 @@ def refuse(kinds: set[JobKind], error: AuricleError, times: float = inf) -> Call
     return answer
 
 
-def test_an_overload_costs_guesses_and_time_and_no_word() -> None:
+def test_an_overload_costs_partials_and_time_but_no_text() -> None:
     clean = Rig()
     clean.speak(PAIR_PACKETS)
     rig = Rig(answer_with=refuse(set(JobKind), Overloaded("full", 1), times=12))
@@ -161,7 +161,9 @@ def test_an_overload_costs_guesses_and_time_and_no_word() -> None:
     assert utterances(rig) == utterances(clean)
 
 
-def test_what_kills_the_engine_is_tried_as_a_final_and_told_with_an_error() -> None:
+def test_an_utterance_that_kills_the_engine_is_tried_as_a_final_and_reported_with_an_error() -> (
+    None
+):
     died = Superseded("a worker died of it")
 
     def answer(job: Job) -> Answer:
@@ -180,7 +182,7 @@ def test_what_kills_the_engine_is_tried_as_a_final_and_told_with_an_error() -> N
     assert rig.session.is_closed
 
 
-def test_poison_stops_the_guesses_at_its_own_utterance_only() -> None:
+def test_poison_stops_the_partials_at_its_own_utterance_only() -> None:
     rig = Rig(
         answer_with=lambda job: (
             PoisonJob("twice")
@@ -195,14 +197,14 @@ def test_poison_stops_the_guesses_at_its_own_utterance_only() -> None:
     assert [final.error for final in rig.finals] == [None, None]
 
 
-def test_an_engine_that_says_nothing_gives_an_empty_final() -> None:
+def test_an_empty_result_gives_an_empty_final() -> None:
     rig = Rig(answer_with=lambda job: transcript("", job, segments=()))
     rig.speak(PAIR_PACKETS)
     assert [(final.text, final.error) for final in rig.finals] == [("", None)] * 2
     assert rig.partials == []
 
 
-def test_an_answer_that_nobody_waits_for_is_ignored() -> None:
+def test_an_answer_without_a_waiting_caller_is_ignored() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS)
     before = len(rig.events)

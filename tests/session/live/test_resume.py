@@ -12,7 +12,7 @@ from tests.support.session import Rig, transcript, utterances
 pytestmark = pytest.mark.unit
 
 
-def test_a_session_goes_on_over_connections() -> None:
+def test_a_session_continues_over_connections() -> None:
     clean = Rig()
     clean.speak(PAIR_PACKETS)
     rig = Rig()
@@ -27,7 +27,7 @@ def test_a_session_goes_on_over_connections() -> None:
     assert rig.warnings == []
 
 
-def test_finals_that_were_missed_are_told_once_and_in_order() -> None:
+def test_finals_that_were_missed_are_reported_once_and_in_order() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS * 2)
     finals = rig.finals
@@ -46,7 +46,7 @@ def test_finals_that_were_missed_are_told_once_and_in_order() -> None:
     assert rig.finals == []
 
 
-def test_finals_that_come_while_nobody_is_there_are_kept() -> None:
+def test_finals_without_a_connection_are_kept() -> None:
     rig = Rig(answer_with=lambda job: None)
     rig.speak(PAIR_PACKETS)
     rig.session.detach(rig.now)
@@ -73,7 +73,7 @@ def test_what_is_safe_counts_only_what_the_client_has() -> None:
     assert rig.of(Ready)[-1].safe_sample == rig.session.safe_sample > rig.finals[1].start_sample
 
 
-def test_a_finished_session_tells_its_last_finals_and_its_end_again() -> None:
+def test_a_finished_session_sends_its_last_finals_and_its_end_again() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS)
     rig.command(Stop())
@@ -95,7 +95,7 @@ def test_a_finished_session_tells_its_last_finals_and_its_end_again() -> None:
     assert rig.session.is_closed
 
 
-def test_an_end_is_told_when_somebody_is_there_again() -> None:
+def test_an_end_is_sent_to_the_next_connection() -> None:
     rig = Rig(answer_with=lambda job: None)
     rig.speak(PAIR_PACKETS[:50])
     rig.command(Stop())
@@ -121,7 +121,7 @@ def test_a_second_connection_takes_over_in_the_middle_of_a_packet() -> None:
     assert utterances(rig) == utterances(clean)
 
 
-def test_what_the_old_connection_was_not_told_yet_is_not_told_to_the_new_one() -> None:
+def test_messages_not_sent_to_the_old_connection_are_not_sent_to_the_new_one() -> None:
     rig = Rig()
     rig.session.receive_data(pack(PAIR_PACKETS[0], 0), rig.now)
     rig.session.receive_command(Finalize(), rig.now)  # emits marks
@@ -149,7 +149,7 @@ def test_what_was_not_worked_off_is_asked_for_again() -> None:
     assert utterances(rig) == utterances(clean)
 
 
-def test_warnings_wait_until_somebody_is_there() -> None:
+def test_warnings_wait_for_the_next_connection() -> None:
     rig = Rig()
     rig.speak(PAIR_PACKETS[:50])
     rig.session.detach(rig.now)
@@ -161,7 +161,7 @@ def test_warnings_wait_until_somebody_is_there() -> None:
     assert warned.gap_ms == 200
 
 
-def test_a_new_session_starts_its_clock_where_it_is_told() -> None:
+def test_a_new_session_starts_its_clock_at_the_requested_sample() -> None:
     start_sample = 20 * GRID_SAMPLES
     rig = Rig(parameters=StreamParameters(seq=True, start_sample=start_sample, language="en"))
     ready = rig.of(Ready)[0]
@@ -177,7 +177,7 @@ def test_a_new_session_starts_its_clock_where_it_is_told() -> None:
     assert rig.marks[-1].received_seq == 499 + len(PAIR_PACKETS)
 
 
-def test_what_a_new_session_hears_only_to_tune_in_is_not_told() -> None:
+def test_speech_in_the_warm_up_of_a_new_session_is_not_reported() -> None:
     clean = pcm_rig(seq=True)
     clean.speak_pcm(PAIR_AND_SILENCE, 0)
     border = clean.finals[0].end_sample

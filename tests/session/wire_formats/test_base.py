@@ -41,6 +41,6 @@ def test_every_format_is_silent_until_it_has_data_and_holds_nothing_back_at_its_
     assert not wire.is_resumable
 
 
-def test_nobody_can_scribble_over_what_all_formats_share() -> None:
+def test_shared_tables_of_formats_are_read_only() -> None:
     assert (NO_AUDIO.size, NO_AUDIO.flags.writeable) == (0, False)
     assert NO_AUDIO.dtype == np.int16

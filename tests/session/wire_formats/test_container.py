@@ -42,7 +42,7 @@ def decoded() -> Pcm16:
 
 
 @BOTH
-def test_its_packets_are_heard_without_the_encoders_delay(format: Wire) -> None:
+def test_its_packets_are_transcribed_without_the_encoders_delay(format: Wire) -> None:
     counts = StreamCounts()
     it = wire(format, counts)
     it.receive_data(STREAMS[format])
@@ -110,7 +110,7 @@ def test_garbage_is_the_peers_fault_until_there_is_a_new_connection(format: Wire
     assert samples(drain(it)).size == decoded().size - PRE_SKIP
 
 
-def test_another_codec_is_told_as_such() -> None:
+def test_another_codec_is_reported_as_such() -> None:
     it = wire(Wire.OGG)
     foreign = [ogg_page([b"\x01vorbis" + bytes(30)], flags=FIRST), ogg_page([b"x"], number=1)]
     it.receive_data(b"".join(foreign))
@@ -118,7 +118,7 @@ def test_another_codec_is_told_as_such() -> None:
         drain(it)
 
 
-def test_nobody_has_to_read_half_a_million_empty_elements_in_one_go() -> None:
+def test_half_a_million_empty_elements_are_read_in_steps() -> None:
     void = element(0xEC)
     it = wire(Wire.WEBM)
     it.receive_data(webm_head() + void * 10_000)

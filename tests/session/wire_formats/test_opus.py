@@ -54,7 +54,7 @@ def sound(found: list[DecodedAudio]) -> list[bytes]:
 
 @pytest.mark.parametrize("seq", [True, False])
 @given(cuts=st.lists(st.integers(0, 800), max_size=12).map(sorted))
-def test_however_the_bytes_are_split_the_same_is_heard(seq: bool, cuts: list[int]) -> None:
+def test_however_the_bytes_are_split_the_same_is_transcribed(seq: bool, cuts: list[int]) -> None:
     stream = b"".join(pack(packet, 5 + i if seq else None) for i, packet in enumerate(PACKETS[:8]))
     whole, split = wire(seq=seq), wire(seq=seq)
     whole.receive_data(stream)
@@ -88,7 +88,7 @@ def test_a_length_that_can_not_be_is_the_peers_fault_at_its_place(length: int) -
     assert seqs(take(it, 1)) == [1]
 
 
-def test_the_largest_packet_is_taken() -> None:
+def test_the_largest_packet_is_accepted() -> None:
     it = wire()
     it.receive_data(pack(OpusPacket(bytes(MAX_PACKET_BYTES)), 0))
     assert seqs(drain(it)) == [0]
@@ -118,7 +118,7 @@ def test_missing_numbers_are_a_gap_of_their_length() -> None:
     assert (counts.packets, counts.lost_packets) == (2, 10)
 
 
-def test_numbers_that_were_taken_are_dropped_counted_and_told() -> None:
+def test_repeated_numbers_are_dropped_counted_and_reported() -> None:
     counts = StreamCounts()
     it = wire(counts=counts)
     take(it, *range(10))
@@ -130,7 +130,7 @@ def test_numbers_that_were_taken_are_dropped_counted_and_told() -> None:
     assert (counts.packets, counts.lost_packets) == (11, 0)
 
 
-def test_what_a_client_that_comes_back_sends_again_is_no_news() -> None:
+def test_repeated_audio_of_a_resumed_session_is_not_reported() -> None:
     counts = StreamCounts()
     it = wire(counts=counts)
     take(it, *range(10))
@@ -141,7 +141,7 @@ def test_what_a_client_that_comes_back_sends_again_is_no_news() -> None:
 
 
 @pytest.mark.parametrize("is_new_connection", [False, True])
-def test_each_repeat_is_a_step_of_its_own(is_new_connection: bool) -> None:
+def test_each_repeat_is_a_separate_step(is_new_connection: bool) -> None:
     it = wire()
     take(it, 5)
     if is_new_connection:

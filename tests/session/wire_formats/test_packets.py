@@ -132,7 +132,7 @@ def test_a_gap_is_as_long_as_packets_are() -> None:
     assert (it.packet_samples, it.receive_gap(2).samples) == (960, 1920)
 
 
-def test_packets_of_another_length_than_was_declared_are_told_once_and_decoded() -> None:
+def test_packets_of_another_length_than_was_declared_are_reported_once_and_decoded() -> None:
     found = heard(receiver(StreamParameters(frame_ms=20)), *encode_packets(tone(300, 9600), 60))
     assert samples(found) == [960] * 10
     (warned,) = warnings(found)
@@ -140,7 +140,7 @@ def test_packets_of_another_length_than_was_declared_are_told_once_and_decoded()
     assert "Declared frame_ms=20, but packets last 60 ms" in warned.message
 
 
-def test_stereo_where_mono_was_declared_is_told_once_and_mixed() -> None:
+def test_stereo_where_mono_was_declared_is_reported_once_and_mixed() -> None:
     packet = stereo_packet(tone(300, 16_000))
     found = heard(receiver(StreamParameters()), packet, packet)
     assert samples(found) == [320, 320]

@@ -104,7 +104,7 @@ def test_another_rate_gives_what_the_whole_would_give(rate_hz: int) -> None:
     assert np.array_equal(samples([*found, tail]), resample(pcm, rate_hz))
 
 
-def test_positions_that_go_on_change_nothing() -> None:
+def test_positions_that_continue_change_nothing() -> None:
     it = wire(positions=True, at_sample=500)
     found = take(it, message(500, RAMP[:100]), message(600, RAMP[100:300]))
     assert np.array_equal(samples(found), RAMP[:300])
@@ -132,7 +132,7 @@ def test_a_gap_at_another_rate_keeps_the_clock_exact(jump: int) -> None:
     assert abs(clock(found) - (2 * pcm.size + jump) / 3) <= 1
 
 
-def test_what_was_taken_is_dropped_and_told() -> None:
+def test_received_audio_is_dropped_and_reported() -> None:
     it = wire(positions=True)
     take(it, message(0, RAMP[:400]))
     again, rest = take(it, message(300, RAMP[300:500]))
@@ -145,7 +145,7 @@ def test_what_was_taken_is_dropped_and_told() -> None:
     assert np.array_equal(samples(take(it, message(500, RAMP[500:600]))), RAMP[500:600])
 
 
-def test_what_a_client_that_comes_back_sends_again_is_no_news() -> None:
+def test_repeated_audio_of_a_resumed_session_is_not_reported() -> None:
     it = wire(positions=True)
     take(it, message(0, RAMP[:400]))
     it.reconnect()

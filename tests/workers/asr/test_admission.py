@@ -73,7 +73,7 @@ class Desk:
         return caught.value.retry_after_s
 
 
-def test_what_others_guess_makes_room_when_ones_own_guesses_were_not_enough() -> None:
+def test_partials_of_others_make_room_after_the_clients_own() -> None:
     desk = Desk(queue_audio_s=20, key_share=0.5)
     desk.wait(8, B)
     theirs = desk.wait(4, B, JobKind.SPECULATIVE)
@@ -82,7 +82,7 @@ def test_what_others_guess_makes_room_when_ones_own_guesses_were_not_enough() ->
     assert desk.to_shed(A, 5.0) == [ours, theirs]
 
 
-def test_no_more_is_shed_than_is_needed_and_the_newest_guess_goes_first() -> None:
+def test_no_more_is_shed_than_is_needed_and_the_newest_partial_goes_first() -> None:
     desk = Desk(queue_audio_s=20)
     partial = desk.wait(5, A, JobKind.PARTIAL)
     desk.wait(5, A, JobKind.SPECULATIVE)
@@ -92,7 +92,7 @@ def test_no_more_is_shed_than_is_needed_and_the_newest_guess_goes_first() -> Non
     assert desk.to_shed(ANONYMOUS, 20.0)[-1] is partial
 
 
-def test_guesses_make_room_where_jobs_are_too_many() -> None:
+def test_partials_make_room_where_jobs_are_too_many() -> None:
     desk = Desk(queue_jobs=4, key_share=0.5)
     first, second = (desk.wait(1, A, JobKind.PARTIAL) for _ in range(2))
     assert desk.to_shed(A, 1.0) == [second]
@@ -123,7 +123,7 @@ def test_however_little_waits_the_bound_holds_and_an_empty_queue_takes_anything(
             desk.to_shed(client, 30.0)
 
 
-def test_a_share_is_counted_for_each_key_and_none_for_who_has_no_key() -> None:
+def test_a_share_is_counted_for_each_key_and_none_without_a_key() -> None:
     desk = Desk(queue_audio_s=20, queue_jobs=10, key_share=0.5)
     desk.wait(10, A)
     desk.wait(5, ANONYMOUS)
@@ -178,7 +178,7 @@ def test_no_name_and_unknown_names_claim_nothing() -> None:
     assert not desk.claim(1.0, "r7")
 
 
-def test_only_a_new_session_leaves_a_tenth_to_those_that_come_back() -> None:
+def test_only_a_new_session_leaves_a_tenth_to_resumed_ones() -> None:
     desk = Desk(queue_audio_s=50)
     desk.wait(1)
     assert desk.to_shed(A, 49.0) == []
@@ -201,7 +201,7 @@ def test_files_may_fill_half_of_the_queue_to_the_edge() -> None:
     assert caught.value.retry_after_s == 16  # 6 s and the overhead of two
 
 
-def test_who_is_refused_is_told_when_the_queue_will_be_empty() -> None:
+def test_a_refusal_says_when_the_queue_will_be_empty() -> None:
     desk = Desk(queue_audio_s=20, ready=2)
     desk.wait(5, A, JobKind.FILE)
     desk.wait(15, B)

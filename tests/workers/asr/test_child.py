@@ -73,7 +73,7 @@ def done(child: Child) -> BatchDone:
     return reply
 
 
-def test_ready_tells_who_it_is_and_what_it_can_do(child: Child) -> None:
+def test_ready_reports_who_it_is_and_what_it_can_do(child: Child) -> None:
     child.send(start())
     reply = child.receive()
     assert isinstance(reply, WorkerReady)
@@ -244,7 +244,7 @@ def test_once_means_once(ready: Child, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.mark.model
-def test_the_real_engine_hears_real_speech(child: Child) -> None:
+def test_the_real_engine_transcribes_real_speech(child: Child) -> None:
     clip = CLIPS["short.wav"]
     child.send(start(str(bundled_model()), "faster-whisper", 2 * 10**9))
     reply = child.receive()
@@ -261,7 +261,7 @@ def test_the_real_engine_hears_real_speech(child: Child) -> None:
 
 
 @pytest.mark.model
-def test_a_model_that_is_not_there_is_said_in_words(child: Child) -> None:
+def test_a_model_that_is_not_there_is_explained(child: Child) -> None:
     child.send(start("/no/such/model", "faster-whisper"))
     reply = child.receive()
     assert isinstance(reply, StartFailed)

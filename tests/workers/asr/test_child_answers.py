@@ -63,7 +63,7 @@ async def test_a_huge_answer_ends_its_worker_and_costs_the_server_little(
         assert exit.reason == "protocol"
 
 
-async def test_control_characters_and_words_that_nobody_asked_for_are_left_out(
+async def test_control_characters_and_unrequested_words_are_left_out(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with flooding_pool(monkeypatch) as pool:

@@ -81,7 +81,7 @@ def test_put_back_comes_first_and_costs_nothing_twice() -> None:
     assert drain(queue) == [first, other, second]
 
 
-def test_who_had_nothing_waiting_when_it_is_put_back_still_comes_before_who_had_more() -> None:
+def test_a_client_put_back_without_waiting_jobs_still_precedes_those_with_more() -> None:
     queue = FairQueue[Item]()
     only = item("a", 10.0)
     for each in (only, item("b", 10.0), item("b", 10.0)):
@@ -112,7 +112,7 @@ def test_a_newcomer_neither_waits_for_the_past_nor_claims_it() -> None:
     assert Counter(got.client for got in drain(queue)[:6]) == {"old": 3, "new": 3}
 
 
-def test_who_comes_back_after_each_turn_gets_no_more_turns_than_who_keeps_waiting() -> None:
+def test_a_client_that_rejoins_gets_no_more_turns_than_one_that_waits() -> None:
     queue = FairQueue[Item]()
     for _ in range(40):
         queue.push(item("b", 10.0))
@@ -166,7 +166,7 @@ LENGTHS = st.lists(st.floats(0.1, 30.0), min_size=10, max_size=25)
 
 @settings(max_examples=25)
 @given(LENGTHS, LENGTHS)
-def test_who_waits_is_never_further_behind_than_the_longest_items(
+def test_a_client_that_waits_is_never_further_behind_than_the_longest_items(
     ours: list[float], theirs: list[float]
 ) -> None:
     queue = FairQueue[Item]()
@@ -187,7 +187,7 @@ def test_who_waits_is_never_further_behind_than_the_longest_items(
     groups=st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=25, max_size=25),
     size=st.integers(1, 8),
 )
-def test_who_went_along_in_batches_of_others_waits_until_it_is_made_up_for(
+def test_a_client_served_in_batches_of_others_waits_in_return(
     groups: list[tuple[int, int]], size: int
 ) -> None:
     queue = FairQueue[Item]()

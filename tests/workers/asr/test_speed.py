@@ -80,7 +80,7 @@ def test_each_earlier_attempt_of_one_of_them_doubles_the_budget() -> None:
     assert it.budget_s([ticket(0.5), ticket(0.5, attempts=3)]) == 8 * it.budget_s([ticket(0.5)] * 2)
 
 
-def test_a_wait_is_told_in_whole_seconds_from_one_to_sixty() -> None:
+def test_a_wait_is_reported_in_whole_seconds_from_one_to_sixty() -> None:
     assert [whole_seconds(wait_s) for wait_s in (0.0, 1.0, 1.1, 60.0, 61.0)] == [1, 1, 2, 60, 60]
 
 

@@ -104,7 +104,7 @@ def spans(answers: list[StepDone]) -> list[tuple[int, int]]:
     return [(answer.start_sample, len(answer.pcm) // 2) for answer in answers if answer.pcm]
 
 
-def test_ready_tells_its_pid_and_memory() -> None:
+def test_ready_reports_its_pid_and_memory() -> None:
     with Child(MODULE) as child:
         child.send(START)
         reply = child.receive()
@@ -174,7 +174,7 @@ def test_files_are_read_side_by_side(shared: Child) -> None:
     assert found == alone
 
 
-def test_a_file_goes_on_in_another_worker_where_this_one_died(shared: Child) -> None:
+def test_a_file_continues_in_another_worker_where_this_one_died(shared: Child) -> None:
     expected = spans(read_all(shared, STORY))
     assert len(expected) > 2
     with started() as first:
@@ -286,7 +286,7 @@ def test_ten_hours_in_a_megabyte_stop_at_the_cap(shared: Child, write: Write) ->
 
 
 @pytest.mark.skipif("os.name != 'posix' or os.geteuid() == 0", reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_said(shared: Child, write: Write) -> None:
+def test_a_file_that_may_not_be_read_is_reported(shared: Child, write: Write) -> None:
     path = write(WAV)
     os.chmod(path, 0)
     assert failed(shared, step(path)).code == AudioError.code

@@ -144,7 +144,7 @@ def test_a_wav_header_that_lies_about_its_length_gives_what_is_there(
     assert np.array_equal(pcm, CLIPS["fellow.wav"].pcm)
 
 
-def test_a_chunk_after_the_samples_is_not_heard(write: Write) -> None:
+def test_a_chunk_after_the_samples_is_not_transcribed(write: Write) -> None:
     pcm, _ = read(write(WAV + b"LIST" + struct.pack("<I", 4000) + b"INFO" * 1000))
     assert np.array_equal(pcm, CLIPS["fellow.wav"].pcm)
 
@@ -299,7 +299,7 @@ def test_a_codec_off_the_list_is_refused(tmp_path: Path) -> None:
         ContainerReader(InputFile(str(path)), NO_LIMIT)
 
 
-def test_a_codec_that_nobody_knows_is_refused(write: Write) -> None:
+def test_an_unknown_codec_is_refused(write: Write) -> None:
     data = (TESTDATA / "fellow.webm").read_bytes()
     assert data.count(b"A_OPUS") == 1
     with pytest.raises(UnsupportedFormat, match="codec"):
@@ -340,7 +340,9 @@ def test_a_small_file_that_holds_too_much_is_refused_before_it_is_decoded(
 
 
 @pytest.mark.parametrize(("format", "codec"), [("mp3", "mp3"), ("adts", "aac"), ("ogg", "libopus")])
-def test_files_run_together_are_heard_to_the_end(tmp_path: Path, format: str, codec: str) -> None:
+def test_files_run_together_are_transcribed_to_the_end(
+    tmp_path: Path, format: str, codec: str
+) -> None:
     """As written by recorders that were stopped and resumed, maybe at another rate."""
     together = b""
     for rate_hz in (16_000, 24_000):

@@ -94,7 +94,7 @@ async def test_a_file_comes_as_pieces_in_order(tmp_path: Path) -> None:
         assert fractions == sorted(fractions)
 
 
-async def test_after_its_workers_death_a_file_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_after_its_workers_death_a_file_continues_where_it_was(tmp_path: Path) -> None:
     source = Source(str(long_file(tmp_path)), "pcm16")
     async with open_decoder() as pool:
         undisturbed = spans(await read_all(pool, source))
@@ -155,7 +155,7 @@ async def test_audio_longer_than_allowed_is_refused(tmp_path: Path) -> None:
             await read_all(pool, Source(str(long_file(tmp_path)), "pcm16"))
 
 
-async def test_only_so_many_files_are_open_and_a_reader_that_leaves_frees_its_place(
+async def test_open_files_are_limited_and_a_reader_that_leaves_frees_its_slot(
     tmp_path: Path,
 ) -> None:
     source = Source(str(long_file(tmp_path)), "pcm16")
@@ -243,7 +243,7 @@ async def test_a_file_that_takes_far_longer_than_it_lasts_is_refused(
     assert (await well).duration_samples == decoded_s * SAMPLE_RATE_HZ
 
 
-async def test_the_file_that_took_least_goes_on_first() -> None:
+async def test_the_file_with_the_least_work_done_continues_first() -> None:
     pool = DecodePool(WorkerSettings(), DecodeSettings())
     reading = pool.decode(source("slow"))
     slow = asyncio.create_task(anext(reading))
@@ -283,7 +283,7 @@ async def test_a_file_that_hung_once_runs_again_only_when_no_other_waits() -> No
     await asyncio.wait(others)
 
 
-async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
+async def test_a_file_that_hung_once_does_not_wait_forever() -> None:
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings())
     slow = await first_of(pool, "hangs")
     given(pool, "one", 0.0)
@@ -298,7 +298,7 @@ async def test_a_file_that_hung_once_does_not_wait_for_ever() -> None:
     await asyncio.wait([busy])
 
 
-async def test_a_conviction_is_charged_to_the_key_whose_file_it_was() -> None:
+async def test_a_quarantine_is_charged_to_the_key_whose_file_it_was() -> None:
     budget = CrashBudget(max_convictions=1, window_s=600)
     pool = DecodePool(WorkerSettings(decode_workers=1), DecodeSettings(), crash_budget=budget)
     asked = asyncio.create_task(anext(pool.decode(source("bad"), client=MALLORY)))
@@ -371,7 +371,7 @@ async def test_files_are_closed_when_their_reading_ends(tmp_path: Path) -> None:
         (tuple((at, at + 1) for at in range(100, 1000, 2)), False),
     ],
 )
-def test_where_a_worker_says_that_somebody_speaks_lies_in_the_piece_and_is_bounded(
+def test_voiced_ranges_lie_inside_the_chunk_and_are_bounded(
     spans: tuple[tuple[int, int], ...], is_possible: bool
 ) -> None:
     assert lie_within(spans, 100, 1100) is is_possible

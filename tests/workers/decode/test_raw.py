@@ -94,7 +94,7 @@ def test_packets_of_one_size_need_no_frames(write: Write) -> None:
     assert np.array_equal(alone, framed)
 
 
-def test_a_size_that_does_not_fit_the_file_is_said(write: Write) -> None:
+def test_a_size_that_does_not_fit_the_file_is_reported(write: Write) -> None:
     with pytest.raises(AudioError, match="100 bytes are not a whole number of packets of 60"):
         OpusFileReader(InputFile(write(bytes(100))), LIBRARY, 60, NO_LIMIT)
 
@@ -106,7 +106,7 @@ def test_impossible_packet_sizes_are_refused(packet_bytes: int) -> None:
 
 
 @pytest.mark.parametrize("packet_bytes", [1, MAX_PACKET_BYTES])
-def test_the_smallest_and_the_largest_packet_size_are_taken(packet_bytes: int) -> None:
+def test_the_smallest_and_the_largest_packet_size_are_accepted(packet_bytes: int) -> None:
     check_packet_bytes(packet_bytes)
 
 
@@ -132,7 +132,7 @@ def test_no_packet_is_empty_audio(write: Write) -> None:
 @pytest.mark.parametrize(
     ("end", "says"), [(b"\xff\xff", "65535"), (b"\0\0", " 0 "), (b"\x32\x00half", "6 bytes into")]
 )
-def test_broken_framing_is_said(write: Write, end: bytes, says: str) -> None:
+def test_broken_framing_is_reported(write: Write, end: bytes, says: str) -> None:
     data = b"".join(map(pack, PACKETS)) + end
     with pytest.raises(AudioError, match=says):
         read(OpusFileReader(InputFile(write(data)), LIBRARY, None, NO_LIMIT))
@@ -147,7 +147,7 @@ def test_hours_in_a_megabyte_stop_at_the_cap(write: Write) -> None:
         read(OpusFileReader(InputFile(path), LIBRARY, None, 3600 * 16_000))
 
 
-def test_the_cap_is_the_last_length_that_is_taken(write: Write) -> None:
+def test_the_cap_is_the_last_length_that_is_accepted(write: Write) -> None:
     path = write(b"".join(map(pack, PACKETS)))
     samples = len(PACKETS) * 320
     assert read(OpusFileReader(InputFile(path), LIBRARY, None, samples)).size == samples

@@ -91,7 +91,9 @@ def test_packets_run_together_are_not_taken_for_framed_ones(write: Write) -> Non
 
 
 @pytest.mark.parametrize("data", [NOISE, b"\xff\xff", b"ffconcat version 1.0\nfile x.flac\n"])
-def test_what_is_called_opus_and_is_not_is_told_what_to_send(write: Write, data: bytes) -> None:
+def test_audio_declared_as_opus_that_is_not_is_rejected_with_advice(
+    write: Write, data: bytes
+) -> None:
     assert error_of(write(data), "opus") is OpusWithoutBoundaries
 
 

@@ -104,7 +104,7 @@ def test_progress_never_falls_and_ends_at_the_end() -> None:
     assert (fractions[-1], places[-1]) == (1.0, STORY.size)
 
 
-def test_a_file_goes_on_after_every_step_as_if_nothing_had_happened() -> None:
+def test_a_file_continues_after_every_step_as_if_nothing_had_happened() -> None:
     """Each step is done by a new worker, which knows only where the last one ended."""
     pieces, place, is_done = [], 0, False
     while not is_done:

@@ -79,7 +79,7 @@ def test_a_closed_pipe_is_the_parents_end(pipes: Pipes, sent: bytes) -> None:
         channel.receive_body()
 
 
-def test_nobody_to_send_to_is_the_parents_end(pipes: Pipes) -> None:
+def test_a_closed_pipe_means_that_the_parent_is_gone(pipes: Pipes) -> None:
     channel, _, parent = pipes
     os.close(parent)
     with pytest.raises(ParentGone):
@@ -121,7 +121,7 @@ def test_prints_go_to_stderr_and_reads_are_empty() -> None:
     ("raised", "code"),
     [("ParentGone", 0), ("WireBroken", 76), ("MemoryError", 71), ("ValueError('words')", 70)],
 )
-def test_each_end_has_a_code_of_its_own(raised: str, code: int) -> None:
+def test_each_end_has_its_own_code(raised: str, code: int) -> None:
     done = run(
         "from auricle.workers.process.channel import *\n"
         "from auricle.workers.process.channel import ParentGone, WireBroken\n"
@@ -187,7 +187,7 @@ os.abort()
 
 @pytest.mark.skipif("sys.platform != 'linux'")
 @pytest.mark.parametrize("wish", ["private", "not"])
-def test_what_was_said_is_in_no_core_file(tmp_path: Path, wish: str) -> None:
+def test_speech_is_in_no_core_file(tmp_path: Path, wish: str) -> None:
     if resource.getrlimit(resource.RLIMIT_CORE)[1] != resource.RLIM_INFINITY:
         pytest.skip("no core files can be had here")
     if not Path("/proc/sys/kernel/core_pattern").read_text().startswith("core"):
@@ -212,7 +212,7 @@ def test_no_limit_is_no_limit() -> None:
     assert not limit_memory(0)
 
 
-def test_its_memory_is_told_in_bytes() -> None:
+def test_its_memory_is_reported_in_bytes() -> None:
     assert 5e6 < rss_bytes() < 50e9
 
 

@@ -15,13 +15,13 @@ def blame() -> PoisonTracker:
     return PoisonTracker(attempts=4, ttl_s=600, budget=CrashBudget(max_convictions=3, window_s=600))
 
 
-def test_the_same_death_twice_convicts() -> None:
+def test_the_same_death_twice_quarantines() -> None:
     it = blame()
     assert not it.record_crash("u", SEGV)
     assert it.record_crash("u", SEGV)
 
 
-def test_different_deaths_convict_at_the_fourth() -> None:
+def test_different_deaths_quarantine_at_the_fourth() -> None:
     it = blame()
     assert [it.record_crash("u", f"{SEGV}{n}") for n in range(4)] == [False, False, False, True]
 
@@ -46,7 +46,7 @@ def test_getting_through_clears_the_record() -> None:
     assert not it.record_crash("u", SEGV)
 
 
-def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
+def test_quarantined_audio_is_refused_until_its_time_is_over() -> None:
     it = blame()
     pcm = np.arange(100, dtype=np.int16)
     it.quarantine(ALICE, pcm, now=0.0)
@@ -55,7 +55,7 @@ def test_convicted_audio_is_refused_until_its_time_is_over() -> None:
     assert not it.is_poison(pcm, now=600.0)
 
 
-def test_a_budget_is_used_up_by_convictions_and_comes_back() -> None:
+def test_a_budget_is_used_up_by_quarantines_and_restored() -> None:
     budget = CrashBudget(max_convictions=3, window_s=600)
     it = PoisonTracker(attempts=4, ttl_s=600, budget=budget)
     for n in range(3):
@@ -76,7 +76,7 @@ def test_what_is_remembered_is_bounded() -> None:
     assert it.is_suspect("u1")
 
 
-def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() -> None:
+def test_a_budget_is_used_up_until_enough_of_the_newest_quarantines_are_old() -> None:
     budget = CrashBudget(max_convictions=3, window_s=600)
     for now in (0.0, 100.0, 200.0, 300.0):
         budget.charge(ALICE, now)
@@ -89,7 +89,7 @@ def test_a_budget_is_used_up_until_enough_of_the_newest_convictions_are_old() ->
     budget.refuse_exhausted(ANONYMOUS, now=300.0)  # all callers without a key would be refused
 
 
-def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:
+def test_crashes_stay_with_the_audio_without_a_waiting_caller() -> None:
     it = blame()
     pcm = np.arange(50, dtype=np.int16)
     it.record_crash("u", SEGV)
@@ -100,7 +100,7 @@ def test_strikes_stay_with_the_audio_when_nobody_waits_any_more() -> None:
     assert not it.is_suspect(fingerprint(pcm + 1).hex())
 
 
-def test_audio_has_a_short_name_that_tells_it_from_other_audio() -> None:
+def test_audio_has_a_short_name_that_identifies_it() -> None:
     pcm = np.arange(50, dtype=np.int16)
     assert len(fingerprint(pcm)) == 16
     assert fingerprint(pcm) == fingerprint(pcm.copy()) != fingerprint(pcm + 1)

@@ -120,14 +120,14 @@ def test_getting_ready_is_not_work() -> None:
     assert die(it, 20.0) == 0.5
 
 
-def test_a_worker_that_was_told_to_stop_is_left_alone() -> None:
+def test_a_worker_that_is_stopping_gets_no_work() -> None:
     it = started()
     it.batch_started(10.0, 5.0)
     it.stopping()
     assert it.poll(1e9) is None
 
 
-def test_a_worker_that_does_not_stop_when_told_is_killed() -> None:
+def test_a_worker_that_ignores_the_stop_message_is_killed() -> None:
     it = started()
     it.stopping(kill_at=15.0)
     assert it.poll(14.9) is None

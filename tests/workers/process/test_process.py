@@ -80,7 +80,7 @@ async def test_a_child_that_only_closes_its_stdout_is_ended(
     assert signal == "SIGKILL"
 
 
-async def test_a_flood_on_stderr_blocks_nobody_and_is_not_kept(
+async def test_a_flood_on_stderr_blocks_no_one_and_is_not_kept(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     source = (
@@ -130,7 +130,7 @@ def test_frames_of_a_traceback_come_innermost_first_and_without_its_message(fold
     assert crash_frames(stderr) == (f"{name}/inner.py:2 call", f"{name}/outer.py:1 main")
 
 
-def test_the_crashed_thread_is_taken_from_a_dump_of_several(folder: Path) -> None:
+def test_the_crashed_thread_is_read_from_a_dump_of_several(folder: Path) -> None:
     stderr = [
         "Fatal Python error: Segmentation fault",
         "",
@@ -157,7 +157,7 @@ def test_a_dump_of_c_frames_does_not_hide_those_of_python(folder: Path) -> None:
     assert crash_frames(stderr) == (f"{folder.name}/engine.py:5 string_at",)
 
 
-def test_the_main_thread_is_taken_from_a_dump_after_a_timeout(folder: Path) -> None:
+def test_the_main_thread_is_read_from_a_dump_after_a_timeout(folder: Path) -> None:
     stderr = [
         "Timeout (0:00:09)!",
         "Thread 0x02 (most recent call first):",

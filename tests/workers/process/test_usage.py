@@ -32,7 +32,7 @@ def test_processor_time_counts_only_without_work() -> None:
     assert not any(reasons[:-2])
 
 
-def test_a_little_processor_time_may_be_used_for_ever() -> None:
+def test_a_little_processor_time_may_be_used_forever() -> None:
     watch = UsageWatch(usage())
     for second in range(100_000):
         used = usage(second * 0.04)

@@ -204,7 +204,7 @@ async def test_a_worker_with_many_threads_is_replaced(ours: Path) -> None:
         await poll_until(lambda: reasons(pool) == ["threads"])
 
 
-async def test_a_worker_that_goes_on_after_its_answer_is_replaced(
+async def test_a_worker_that_continues_after_its_answer_is_replaced(
     ours: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(usage, "IDLE_CPU_S", 0.5)  # other tests may leave it little of a core
@@ -256,7 +256,7 @@ async def test_a_decoder_gets_an_open_file_and_reaches_no_other(
     )
 
 
-def test_threads_from_before_are_told(ours: Path) -> None:
+def test_threads_from_before_are_reported(ours: Path) -> None:
     code = (
         "import threading\n"
         "from auricle.workers.sandbox.confinement import SandboxPolicy, enter\n"
@@ -270,7 +270,7 @@ def test_threads_from_before_are_told(ours: Path) -> None:
 @pytest.mark.parametrize(
     ("missing", "told"), [([LANDLOCK], [FILES]), ([SECCOMP[os.uname().machine]], [CALLS])]
 )
-def test_what_the_kernel_lacks_is_told_and_the_rest_holds(
+def test_what_the_kernel_lacks_is_reported_and_the_rest_holds(
     tmp_path: Path, missing: list[int], told: list[str]
 ) -> None:
     command = [interpreter(tmp_path, *missing), "-m", "auricle.workers.sandbox.confinement"]

@@ -67,9 +67,7 @@ REFUSED = "PermissionError"
         ("os.abort()", "-6"),
     ],
 )
-def test_what_a_recogniser_needs_goes_on_and_the_rest_is_refused(
-    action: str, expected: str
-) -> None:
+def test_needed_headers_are_forwarded_and_others_rejected(action: str, expected: str) -> None:
     assert met(action) == expected
 
 
@@ -110,7 +108,7 @@ def test_threads_that_are_there_are_held_as_well() -> None:
     assert done.stdout.strip() == REFUSED
 
 
-def test_what_is_not_refused_is_told() -> None:
+def test_permitted_attempts_are_reported() -> None:
     code = (
         "from auricle.workers.sandbox.attempts import not_refused; print(*not_refused(), sep='\\n')"
     )

@@ -163,11 +163,11 @@ def test_too_many_keyterms_are_refused_in_words_that_clients_know() -> None:
         "[" * 60_000,
     ],
 )
-def test_what_is_no_message_is_told(text: str) -> None:
+def test_an_invalid_message_is_reported(text: str) -> None:
     with pytest.raises(BadRequest):
         dialect().receive_text(text)
 
 
-def test_such_an_error_is_told_in_a_message_of_its_own() -> None:
+def test_such_an_error_is_reported_in_its_own_message() -> None:
     (messages,) = tell(dialect(), Failed("bad_request", "Why.", False))
     assert messages == {"type": "Error", "variant": "SchemaError", "description": "Why."}

@@ -37,7 +37,7 @@ def ended(started: int, end: int) -> tuple[SpeechStarted, SpeechEnded]:
     return SpeechStarted(started), SpeechEnded(end)
 
 
-def test_an_utterance_is_some_guesses_and_one_final_result() -> None:
+def test_an_utterance_is_some_partials_and_one_final_result() -> None:
     one = dialect()
     messages = tell(
         one,
@@ -92,13 +92,13 @@ def test_an_utterance_is_some_guesses_and_one_final_result() -> None:
     }
 
 
-def test_the_start_of_speech_is_told_if_that_was_asked_for() -> None:
+def test_the_start_of_speech_is_reported_if_that_was_asked_for() -> None:
     assert tell(dialect(), SpeechStarted(1600)) == []
     (messages,) = tell(dialect(LINEAR + "&vad_events=true"), SpeechStarted(1600))
     assert messages == {"type": "SpeechStarted", "channel": [0, 1], "timestamp": 0.1}
 
 
-def test_a_speaker_who_goes_on_has_not_come_to_an_end() -> None:
+def test_speech_that_continues_has_not_ended() -> None:
     one = dialect()
     tell(one, *ended(0, 400_000), SpeechStarted(400_512))  # truncated to its maximum length
     assert not tell(one, final(1))[0]["speech_final"]
@@ -106,7 +106,7 @@ def test_a_speaker_who_goes_on_has_not_come_to_an_end() -> None:
     assert tell(one, final(2))[0]["speech_final"]
 
 
-def test_somebody_who_speaks_again_soon_had_come_to_an_end() -> None:
+def test_speech_that_resumes_soon_had_ended() -> None:
     one = dialect()
     tell(one, *ended(0, 16_000), SpeechStarted(26_000))
     assert tell(one, final(1))[0]["speech_final"]
@@ -119,7 +119,7 @@ def test_without_endpointing_no_result_is_one() -> None:
     assert not messages["speech_final"]
 
 
-def test_a_language_that_was_found_is_told() -> None:
+def test_a_language_that_was_found_is_reported() -> None:
     one = dialect(LINEAR + "&language=multi")
     (messages,) = tell(one, *ended(0, 16_000), final(1))
     assert messages["channel"]["alternatives"][0]["languages"] == ["en"]
@@ -185,7 +185,7 @@ def test_each_of_two_is_answered_once() -> None:
     assert (messages[1]["start"], messages[1]["duration"]) == (1.25, 0.0)
 
 
-def test_a_silence_after_the_last_word_is_told_once() -> None:
+def test_a_silence_after_the_last_word_is_reported_once() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
     messages = tell(one, *ended(0, 16_000), final(1), AudioProgress(30_000, 30_000))
     assert [message["type"] for message in messages] == ["Results"]
@@ -199,7 +199,7 @@ def test_a_silence_after_the_last_word_is_told_once() -> None:
     assert messages == [{"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": 1.0}]
 
 
-def test_it_is_not_told_while_somebody_speaks_or_words_are_missing() -> None:
+def test_it_is_not_sent_during_speech_or_while_finals_are_missing() -> None:
     one = dialect(LINEAR + "&utterance_end_ms=1000")
     tell(one, *ended(0, 16_000), final(1), SpeechStarted(24_000))
     assert tell(one, AudioProgress(64_000, 0)) == []
@@ -232,7 +232,7 @@ def test_silence_is_covered_by_empty_interim_results_that_add_up() -> None:
     assert empty == [{"transcript": "", "confidence": 0.0, "words": []}]
 
 
-def test_silence_is_not_told_where_no_interim_results_are_wanted() -> None:
+def test_silence_is_not_reported_where_no_interim_results_are_wanted() -> None:
     one = dialect("encoding=linear16&sample_rate=16000")
     assert tell(one, AudioProgress(16_000, 12_000), AudioProgress(32_000, 28_000)) == []
 

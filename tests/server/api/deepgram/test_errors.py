@@ -33,7 +33,7 @@ REQUEST_ID = "8e7b9d1a-0c0e-4f6a-9a3c-2f1b5d7c9e10"
         (PoisonJob("why"), 500, "INTERNAL_SERVER_ERROR", "poison_job"),
     ],
 )
-def test_an_error_is_told_in_the_words_of_deepgram_and_ours(
+def test_an_error_has_the_code_of_deepgram_and_ours(
     error: Exception, status: int, words: str, code: str
 ) -> None:
     response = refusal(error, REQUEST_ID)
@@ -44,12 +44,12 @@ def test_an_error_is_told_in_the_words_of_deepgram_and_ours(
     assert response.headers["dg-error"] == "why"
 
 
-def test_overload_says_when_to_come_back() -> None:
+def test_overload_says_when_to_retry() -> None:
     assert refusal(Overloaded("why", 3), REQUEST_ID).headers["retry-after"] == "3"
     assert "retry-after" not in refusal(AudioError("why"), REQUEST_ID).headers
 
 
-def test_bugs_tell_nothing_and_a_reason_may_have_any_letters() -> None:
+def test_bugs_reveal_nothing_and_a_reason_may_have_any_letters() -> None:
     response = refusal(LocalProtocolError("what somebody said"), REQUEST_ID)
     assert b"somebody" not in response.body
     assert refusal(AudioError("µ-law"), REQUEST_ID).headers["dg-error"] == "?-law"

@@ -71,7 +71,7 @@ def test_no_file_is_opened_for_an_answer_but_the_upload_s_own(
     assert [path for path in opened if not path.startswith(str(tmp_path))] == []
 
 
-def test_a_file_comes_back_as_text_with_words(service: InProcess, logged: LogCapture) -> None:
+def test_a_file_is_returned_as_text_with_words(service: InProcess, logged: LogCapture) -> None:
     service.transcriber.answer_with = ask_not
     answer = post(service, query="model=nova-3&smart_format=true&utterances=true&keyterm=Auricle")
     assert answer.status_code == 200
@@ -199,7 +199,7 @@ def test_a_file_that_is_too_large_or_too_long_is_refused(tmp_path: Path) -> None
         (RateLimited("crashes", 7), (429, "TOO_MANY_REQUESTS", "rate_limited")),
     ],
 )
-def test_where_there_is_no_room_clients_are_told_when_to_come_back(
+def test_without_room_clients_learn_when_to_retry(
     service: InProcess, error: Exception, expected: tuple[int, str, str]
 ) -> None:
     service.transcriber.refuse = error
@@ -207,7 +207,7 @@ def test_where_there_is_no_room_clients_are_told_when_to_come_back(
     assert refused(service) == expected
 
 
-def test_a_bug_of_ours_has_the_same_shape_and_tells_nothing(service: InProcess) -> None:
+def test_a_bug_of_ours_has_the_same_shape_and_reveals_nothing(service: InProcess) -> None:
     service.transcriber.script = [ValueError("what somebody said")]
     answer = post(service)
     assert answer.status_code == 500

@@ -133,7 +133,7 @@ def in_messages(data: bytes, size_bytes: int = 3200) -> list[bytes]:
     ],
     ids=["linear16", "8kHz", "stereo", "opus", "ogg-opus", "ogg", "webm", "wav", "mulaw", "alaw"],
 )
-async def test_every_format_is_heard_in_full(
+async def test_every_format_is_transcribed_in_full(
     service: Live, query: dict[str, Any], messages: Iterable[bytes]
 ) -> None:
     async with listen(service, **query) as caller:
@@ -149,7 +149,7 @@ async def test_every_format_is_heard_in_full(
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-async def test_guesses_are_told_only_to_who_wants_them(service: Live, wanted: bool) -> None:
+async def test_partials_are_sent_only_if_requested(service: Live, wanted: bool) -> None:
     async with listen(service, **LINEAR, interim_results=str(wanted).lower()) as caller:
         await caller.send(pcm(SPEECH[:32_000]))
         if wanted:
@@ -161,7 +161,7 @@ async def test_guesses_are_told_only_to_who_wants_them(service: Live, wanted: bo
     assert any(not result["is_final"] for result in caller.of("Results")) is wanted
 
 
-async def test_the_start_of_speech_and_the_end_of_words_are_told(service: Live) -> None:
+async def test_the_start_of_speech_and_the_end_of_words_are_reported(service: Live) -> None:
     service.transcriber.answer_with = ask_not
     query = LINEAR | {"vad_events": "true", "utterance_end_ms": 1000, "interim_results": "true"}
     async with listen(service, **query) as caller:
@@ -243,7 +243,7 @@ async def test_silence_on_the_line_ends_it_as_clients_know(
     assert reason.startswith("NET-0001")
 
 
-async def test_it_is_told_when_the_server_goes(service: Live) -> None:
+async def test_it_is_reported_when_the_server_goes(service: Live) -> None:
     async with listen(service, **LINEAR, vad_events="true") as caller:
         await caller.send(pcm(SPEECH[:16_000]))
         await caller.until("SpeechStarted")
@@ -295,7 +295,7 @@ async def test_what_is_no_audio_ends_the_stream_and_nothing_else(
     assert not [entry for entry in logged.entries if entry["event"] == "unexpected_error"]
 
 
-async def test_packets_that_are_none_end_the_stream(service: Live) -> None:
+async def test_invalid_packets_end_the_stream(service: Live) -> None:
     async with listen(service, encoding="opus") as caller:
         with anyio.fail_after(LIMIT_S), contextlib.suppress(ConnectionClosed):
             while True:
@@ -308,7 +308,7 @@ async def test_packets_that_are_none_end_the_stream(service: Live) -> None:
 @pytest.mark.parametrize(
     "text", ["no JSON", "[]", '{"type":"Dance"}', '{"type":"Configure","keyterms":7}', "\x00"]
 )
-async def test_a_message_that_is_none_is_told_and_the_stream_goes_on(
+async def test_an_invalid_message_is_reported_and_the_stream_continues(
     service: Live, text: str
 ) -> None:
     async with listen(service, **LINEAR) as caller:
@@ -361,7 +361,7 @@ async def test_a_query_that_makes_no_sense_is_refused(service: Live, query: dict
         (RateLimited("crashes", 7), 429, "TOO_MANY_REQUESTS"),
     ],
 )
-async def test_where_there_is_no_room_clients_are_told_when_to_come_back(
+async def test_without_room_clients_learn_when_to_retry(
     service: Live, error: Exception, status: int, words: str
 ) -> None:
     service.transcriber.refuse = error

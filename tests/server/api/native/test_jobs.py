@@ -87,7 +87,9 @@ async def test_json_may_be_a_job_too(running: Live, client: httpx2.AsyncClient) 
     await running.until_at_rest()
 
 
-async def test_progress_and_text_so_far_are_told(running: Live, client: httpx2.AsyncClient) -> None:
+async def test_progress_and_text_so_far_are_reported(
+    running: Live, client: httpx2.AsyncClient
+) -> None:
     running.decoder.script = file_of(20, 20)
     gates = [anyio.Event(), anyio.Event()]
     transcribe = running.transcriber.transcribe
@@ -184,7 +186,7 @@ async def test_deleting_a_job_cancels_it(running: Live, client: httpx2.AsyncClie
     assert (await client.get("/jobs/a1")).status_code == 404
 
 
-async def test_a_job_goes_on_when_its_caller_hangs_up(running: Live) -> None:
+async def test_a_job_continues_when_its_caller_hangs_up(running: Live) -> None:
     running.transcriber.gate = anyio.Event()
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         await post(client, "a1")
@@ -236,7 +238,7 @@ def test_an_unknown_job_is_not_found(service: InProcess, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_another_keys_job_is_as_good_as_none(tmp_path: Path, method: str) -> None:
+def test_another_keys_job_is_not_found(tmp_path: Path, method: str) -> None:
     with in_process(tmp_path, api_keys=keys("alice:a", "bob:b")) as service:
         alice, bob = ({"authorization": f"Bearer {key}"} for key in "ab")
         made = service.client.post(

@@ -46,7 +46,7 @@ def test_deepgrams_clients_get_theirs(locked: InProcess) -> None:
 
 
 @pytest.mark.parametrize("ttl_s", [1, 3600])
-def test_how_long_a_token_lives_may_be_said(locked: InProcess, ttl_s: int) -> None:
+def test_the_validity_of_a_token_may_be_requested(locked: InProcess, ttl_s: int) -> None:
     answer = locked.client.post(TOKEN, headers=bearer("secret"), json={"ttl_s": ttl_s, "new": 1})
     assert answer.json()["expires_in_s"] == ttl_s
 
@@ -90,7 +90,7 @@ def test_a_page_of_another_site_gets_none(locked: InProcess) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden_origin")
 
 
-def test_without_keys_a_token_is_given_that_nobody_needs(service: InProcess) -> None:
+def test_without_keys_a_token_is_issued_but_not_required(service: InProcess) -> None:
     answer = service.client.post(TOKEN)
     assert answer.json()["expires_in_s"] == 60
     assert (

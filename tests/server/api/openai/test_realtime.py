@@ -89,7 +89,7 @@ async def committing(service: Live) -> AsyncIterator[Client]:
 # Words.
 
 
-async def test_turns_are_found_and_told(service: Live, logged: LogCapture) -> None:
+async def test_turns_are_found_and_reported(service: Live, logged: LogCapture) -> None:
     async with client(service.port, query="?intent=transcription&model=gpt-4o-transcribe") as it:
         created = await it.until("session.created")
         transcription = created["session"]["audio"]["input"]["transcription"]
@@ -153,7 +153,7 @@ async def test_a_telephone_s_audio_is_understood(service: Live) -> None:
     assert transcripts[: len(transcripts) // 2] == transcripts[len(transcripts) // 2 :]
 
 
-async def test_the_largest_message_is_taken_while_others_go_on(service: Live) -> None:
+async def test_the_largest_message_is_taken_while_others_continue(service: Live) -> None:
     data = bytes(11 * 2**20)  # 15 MiB of base64
     async with committing(service) as it, call(service.port, format="pcm16") as other:
         await it.append(data)
@@ -206,7 +206,7 @@ async def test_a_session_ends_with_its_connection(service: Live) -> None:
     assert service.transcriber.cancelled
 
 
-async def test_what_was_said_is_told_before_the_server_goes(service: Live) -> None:
+async def test_finals_are_sent_before_the_server_stops(service: Live) -> None:
     async with client(service.port) as it:
         await it.update(**PCM_16K)
         await it.append(pcm(SPEECH[:32_000]))

@@ -68,7 +68,7 @@ def assert_error(answer: Any, status: int, code: str, param: str | None = None) 
 # Files.
 
 
-def test_a_file_comes_back_as_text(service: InProcess) -> None:
+def test_a_file_is_returned_as_text(service: InProcess) -> None:
     answer = post(service, model="whisper-1")
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json()["text"] == "hello"
@@ -121,7 +121,7 @@ def test_the_content_says_what_a_file_is_and_not_its_name(service: InProcess) ->
     assert service.decoder.sources[0].audio_format == "mp3"
 
 
-def test_what_is_missing_in_a_long_file_is_told(service: InProcess) -> None:
+def test_what_is_missing_in_a_long_file_is_reported(service: InProcess) -> None:
     service.decoder.script = file_of(20, 20)
     service.transcriber.script = [lambda job: heard("one", job), PoisonJob("It crashed.")]
     answer = post(service, language="en")
@@ -135,7 +135,7 @@ def test_what_is_missing_in_a_long_file_is_told(service: InProcess) -> None:
 # Streams.
 
 
-def test_a_stream_tells_text_while_the_file_is_worked_on(service: InProcess) -> None:
+def test_a_stream_reports_text_while_the_file_is_worked_on(service: InProcess) -> None:
     service.decoder.script = file_of(20, 20, 20)
     service.transcriber.script = [
         lambda job, text=text: heard(text, job)  # type: ignore[misc]  # bound now
@@ -266,7 +266,7 @@ def test_what_goes_wrong_has_openais_shape(
     ],
 )
 @pytest.mark.parametrize("size", [100, 9_000_000])
-def test_no_room_is_told_before_the_form_is_read(
+def test_no_room_is_reported_before_the_form_is_read(
     service: InProcess, error: AuricleError, status: int, code: str, size: int
 ) -> None:
     service.transcriber.refuse = error
@@ -277,7 +277,7 @@ def test_no_room_is_told_before_the_form_is_read(
     service.assert_works()
 
 
-def test_an_empty_file_and_no_file_are_told(service: InProcess) -> None:
+def test_an_empty_file_and_no_file_are_reported(service: InProcess) -> None:
     assert_error(post(service, content=b""), 400, "empty_audio")
     headers = {"content-type": TYPE}
     empty = service.client.post(TRANSCRIPTIONS, content=b"--b--\r\n", headers=headers)
@@ -314,7 +314,9 @@ def test_pages_of_other_sites_are_refused(service: InProcess) -> None:
     assert_error(post(service), 403, "forbidden_origin")
 
 
-def test_paths_and_methods_that_are_not_there_are_told_in_openais_shape(service: InProcess) -> None:
+def test_paths_and_methods_that_are_not_there_are_reported_in_openais_shape(
+    service: InProcess,
+) -> None:
     assert_error(service.client.get(TRANSCRIPTIONS), 405, "method_not_allowed")
     assert_error(service.client.post("/v1/audio/speech"), 404, "not_found")
     assert_error(service.client.get("/v1/realtime/client_secrets"), 405, "method_not_allowed")

@@ -26,7 +26,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Live]:
         yield started
 
 
-async def test_requests_that_are_ended_are_told_to_come_back(
+async def test_requests_that_are_ended_are_asked_to_retry(
     service: Live, logged: LogCapture
 ) -> None:
     service.transcriber.gate = anyio.Event()
@@ -57,7 +57,7 @@ async def test_a_client_that_left_is_logged_as_such(service: Live, logged: LogCa
     assert (line["status"], line["code"]) == (499, "client_left")
 
 
-async def test_guesses_of_keys_do_not_fill_the_log_and_are_all_counted(
+async def test_failed_keys_do_not_fill_the_log_and_are_all_counted(
     tmp_path: Path, logged: LogCapture
 ) -> None:
     with in_process(tmp_path, api_keys=keys("alice:a")) as service:

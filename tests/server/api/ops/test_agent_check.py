@@ -85,7 +85,7 @@ async def test_it_says_how_things_are_now(tmp_path: Path) -> None:
         group.cancel_scope.cancel()
 
 
-async def test_what_is_sent_to_it_is_not_read_and_who_never_hangs_up_holds_nothing(
+async def test_data_sent_to_it_is_not_read_and_an_open_connection_costs_nothing(
     tmp_path: Path,
 ) -> None:
     async with live(tmp_path) as service, anyio.create_task_group() as group:
@@ -101,7 +101,7 @@ async def test_what_is_sent_to_it_is_not_read_and_who_never_hangs_up_holds_nothi
         group.cancel_scope.cancel()
 
 
-def test_a_port_in_use_is_told_by_its_variable() -> None:
+def test_a_port_in_use_is_reported_by_its_variable() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SetupError, match="AURICLE_AGENT_CHECK_PORT"):

@@ -47,7 +47,7 @@ def test_a_server_that_shuts_down_is_alive_and_not_ready(service: InProcess) -> 
     assert (health["status"], health["draining"]) == ("down", True)
 
 
-def test_health_tells_of_workers_queue_and_jobs(service: InProcess) -> None:
+def test_health_reports_workers_queue_and_jobs(service: InProcess) -> None:
     asr = stats(worker("asr-0", last_exit=CRASH))
     service.transcriber.current = replace(
         asr,

@@ -103,7 +103,7 @@ def test_a_browser_keeps_assets_and_asks_again_for_pages(client: TestClient) -> 
     assert client.get("/", headers={"if-none-match": '"other"'}).status_code == 200
 
 
-def test_files_are_sent_compressed_to_those_who_read_that(client: TestClient) -> None:
+def test_files_are_sent_compressed_to_clients_that_accept_it(client: TestClient) -> None:
     path = "/assets/index-abc.js"
     with client.stream("GET", path, headers={"accept-encoding": "br, gzip"}) as answer:
         sent = b"".join(answer.iter_raw())

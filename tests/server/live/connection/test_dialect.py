@@ -74,7 +74,7 @@ async def toy_line(toy: Toy | None = None, **changes: Any) -> AsyncIterator[Line
         yield line
 
 
-async def test_a_dialect_tells_events_and_replies_in_its_own_words() -> None:
+async def test_a_dialect_reports_events_and_replies_in_its_own_words() -> None:
     async with toy_line() as line:
         line.socket.send(pcm(SPEECH[:16_000]))
         line.socket.tell("flush")
@@ -139,7 +139,7 @@ async def test_telephone_audio_becomes_pcm() -> None:
         await poll_until(lambda: line.runner.session.received_sample > 14_000)
 
 
-async def test_what_was_said_is_told_before_the_server_goes() -> None:
+async def test_finals_are_sent_before_the_server_stops() -> None:
     async with toy_line() as line:
         line.socket.send(pcm(SPEECH[:16_000]))
         await poll_until(lambda: bool(line.socket.of("SpeechStarted")))
@@ -149,7 +149,7 @@ async def test_what_was_said_is_told_before_the_server_goes() -> None:
         assert line.socket.sent[-1] == {"type": "draining"}
 
 
-async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() -> None:
+async def test_a_session_without_resume_is_not_idle_while_finals_are_due() -> None:
     async with sessions() as fakes:
         fakes.transcriber.gate = anyio.Event()
         toy = Toy()
@@ -177,7 +177,7 @@ async def test_who_can_not_come_back_is_not_idle_while_words_are_owed_to_it() ->
         assert line.socket.of("Finalized")
 
 
-async def test_a_message_that_was_read_is_heard_out_before_the_server_goes() -> None:
+async def test_a_received_message_is_processed_before_the_server_stops() -> None:
     async with toy_line() as line:
         line.socket.send(pcm(SPEECH))
         while line.socket.unread or line.runner.session.wants_data:

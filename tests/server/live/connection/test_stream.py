@@ -42,7 +42,7 @@ async def test_stop_ends_with_the_last_final_and_1000(line: Line) -> None:
     assert len(line.socket.of("final")) == 1
 
 
-async def test_a_client_that_leaves_is_told_nothing_and_its_session_waits(line: Line) -> None:
+async def test_a_client_that_disconnects_gets_no_message_and_its_session_waits(line: Line) -> None:
     line.socket.leave()
     assert await line.ended() == End("client_left", 1000)
     assert line.socket.closed is None
@@ -59,9 +59,7 @@ async def test_one_that_broke_websocket_is_noted_as_such() -> None:
             assert await line.ended() == End(how, code)
 
 
-async def test_a_bug_ends_the_session_and_tells_nothing_of_itself(
-    line: Line, logged: LogCapture
-) -> None:
+async def test_a_bug_ends_the_session_and_reveals_nothing(line: Line, logged: LogCapture) -> None:
     line.socket.put({"type": "websocket.receive", "words": "what somebody said"})
     assert (await line.ended()).close_code == 1011
     assert line.socket.closed == (1011, "internal")
@@ -91,7 +89,7 @@ def test_errors_become_close_codes(error: Exception, code: int, retryable: bool)
     assert "secret" not in end.failed.message
 
 
-def test_when_to_come_back_is_told_only_where_it_helps() -> None:
+def test_when_to_retry_is_reported_only_where_it_helps() -> None:
     assert failed_of(Overloaded("why", 7)).retry_after_s == 7
     assert failed_of(Overloaded("why", 7), 2.5).retry_after_s == 2.5
     assert failed_of(BadRequest("why")).retry_after_s is None
@@ -115,7 +113,7 @@ async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Li
     assert line.runner.session.received_sample == 0
 
 
-async def test_a_slow_reader_gets_the_newest_guess_and_every_final(line: Line) -> None:
+async def test_a_slow_reader_gets_the_newest_partial_and_every_final(line: Line) -> None:
     line.socket.stop_reading()
     line.connection.deliver(final(1))
     await anyio.wait_all_tasks_blocked()  # the first one is on its way
@@ -148,7 +146,7 @@ async def test_one_that_can_t_even_take_results_is_closed_with_1013_and_cut_off(
     assert line.find_again() is line.runner
 
 
-async def test_who_reads_gets_what_is_left_before_the_reason(line: Line) -> None:
+async def test_a_client_that_reads_gets_what_is_left_before_the_reason(line: Line) -> None:
     line.connection.deliver(final(1))
     line.connection.dismiss(Overloaded("why", 3))
     await line.ended()
@@ -169,7 +167,7 @@ async def test_a_result_that_was_on_its_way_is_not_left_out_of_what_is_left(line
     assert [event["id"] for event in line.socket.of("final")] == [1, 2, 3]
 
 
-async def test_a_goodbye_to_who_has_left_is_no_error() -> None:
+async def test_closing_a_lost_connection_is_no_error() -> None:
     socket = FakeWebSocket()
     websocket = await socket.accept()
     socket.is_gone = True
@@ -270,7 +268,7 @@ async def test_what_is_not_read_can_t_be_missed() -> None:
         assert (await line.ended()).how == "done"
 
 
-async def test_one_that_never_reads_the_end_is_not_kept_for_ever() -> None:
+async def test_one_that_never_reads_the_end_is_not_kept_forever() -> None:
     async with one_line(LiveSettings(idle_timeout_s=0.05)) as line:
         line.socket.stop_reading()
         line.socket.tell("stop")
@@ -279,7 +277,7 @@ async def test_one_that_never_reads_the_end_is_not_kept_for_ever() -> None:
         assert line.runner.session.is_closed
 
 
-async def test_when_the_server_goes_finals_that_are_near_are_told_first(line: Line) -> None:
+async def test_when_the_server_stops_imminent_finals_are_sent_first(line: Line) -> None:
     line.runner.set_load(0.9)  # no final in advance
     line.fakes.transcriber.gate = anyio.Event()
     line.socket.send(pcm(SPEECH[:16_000]))

@@ -87,7 +87,7 @@ async def assert_is_told(stream: SocketStream, status: int, code: str) -> None:
     await assert_is_cut(stream)
 
 
-async def test_one_that_stops_in_the_middle_of_a_head_is_told_so() -> None:
+async def test_one_that_stops_in_the_middle_of_a_head_gets_an_error() -> None:
     async with serving() as port, await connect(port) as slow:
         await slow.send(head("/", "Content-Length: 2")[:-4])
         await assert_is_told(slow, 408, "idle_timeout")
@@ -201,13 +201,13 @@ async def test_a_body_with_two_lengths_is_refused_and_nothing_behind_it_is_read(
         await assert_is_told(asking, 400, "protocol_error")
 
 
-async def test_what_is_not_http_is_told_so() -> None:
+async def test_malformed_http_gets_an_error() -> None:
     async with serving() as port, await connect(port) as lost:
         await lost.send(b"\x16\x03\x01\x02\x00 hello\r\n\r\n")
         await assert_is_told(lost, 400, "protocol_error")
 
 
-async def test_so_is_a_body_that_breaks_and_nobody_takes_it_for_a_bug_of_ours(
+async def test_a_body_that_breaks_is_logged_and_not_an_internal_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async with serving() as port, await connect(port) as broken:
@@ -250,7 +250,7 @@ async def test_a_body_may_take_longer() -> None:
         assert (await read_answer(asking))[2] == b"hi"
 
 
-async def test_who_reads_nothing_of_an_answer_is_cut_off_and_who_reads_slowly_is_not() -> None:
+async def test_a_client_that_stops_reading_is_cut_off_and_a_slow_one_is_not() -> None:
     async with serving() as port, await connect(port) as idle, await connect(port) as slow:
         for asking in (idle, slow):
             await asking.send(head("/large", "Connection: close", method="GET"))

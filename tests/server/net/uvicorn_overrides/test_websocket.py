@@ -117,7 +117,7 @@ async def test_part_of_a_message_is_a_sign_of_life() -> None:
         connection.transport.abort()
 
 
-async def test_who_pings_and_reads_nothing_is_cut_off() -> None:
+async def test_a_client_that_pings_and_reads_nothing_is_cut_off() -> None:
     peers: list[Peer] = []
 
     async def route(websocket: WebSocket, peer: Peer) -> None:
@@ -156,7 +156,7 @@ async def test_the_largest_message_comes_through_and_a_larger_one_is_refused() -
     assert sizes == [MAX_MESSAGE_BYTES]
 
 
-async def test_a_client_that_goes_on_sending_reads_why_it_was_closed() -> None:
+async def test_a_client_that_keeps_sending_reads_why_it_was_closed() -> None:
     async def route(websocket: WebSocket, peer: Peer) -> None:
         await until_told(websocket)
 
@@ -207,7 +207,7 @@ async def test_a_route_that_never_ends_does_not_keep_such_a_connection(
         (b"\x81\x81\0\0\0\0\xff", 1007),  # not UTF-8
     ],
 )
-async def test_who_breaks_websocket_is_told_how(
+async def test_a_violation_of_websocket_is_named_in_the_close_reason(
     caplog: pytest.LogCaptureFixture, wire: bytes, code: int
 ) -> None:
     async def route(websocket: WebSocket, peer: Peer) -> None:
@@ -220,7 +220,7 @@ async def test_who_breaks_websocket_is_told_how(
         assert await close_code(connection) == code
 
 
-async def test_who_does_not_read_can_be_given_up() -> None:
+async def test_a_client_that_does_not_read_can_be_given_up() -> None:
     peers: list[Peer] = []
 
     async def route(websocket: WebSocket, peer: Peer) -> None:

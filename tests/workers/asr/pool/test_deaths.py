@@ -110,7 +110,7 @@ async def test_memory_eaten_ends_the_worker_and_not_the_service(
         assert transcript.attempts == 2
 
 
-async def test_poison_is_convicted_refused_and_nobody_else_with_it(
+async def test_poison_is_quarantined_and_refused_without_harm_to_others(
     open_pool: PoolFactory,
 ) -> None:
     async with open_pool() as pool:

@@ -92,7 +92,7 @@ def test_pieces_of_files_leave_half_of_the_queue_to_utterances() -> None:
     it.submit(job("final", 20.0), 0.0)
 
 
-def test_files_may_have_all_workers_where_nobody_speaks_live() -> None:
+def test_files_may_use_all_workers_without_live_sessions() -> None:
     it = scheduler(size=2, batch=1, file_workers=2)
     for n in range(3):
         it.submit(job(f"f{n}", kind=JobKind.FILE), 0.0)
@@ -152,7 +152,7 @@ def test_no_more_partials_wait_than_a_small_batch_for_each_worker() -> None:
     it.submit(job("late", kind=JobKind.PARTIAL, utterance="other"), 0.0)
 
 
-def test_the_longest_partial_gives_way_to_who_has_just_begun_to_speak() -> None:
+def test_the_longest_partial_gives_way_to_the_newest_speaker() -> None:
     it = scheduler(size=1)
     for seconds in range(2, 2 + BatchRules().max_optional_jobs):
         it.submit(job(f"{seconds} s", seconds, JobKind.PARTIAL, utterance=f"u{seconds}"), 0.0)

@@ -24,7 +24,7 @@ def test_a_batch_that_dies_runs_again_one_by_one_at_the_head_of_the_queue() -> N
     assert failures(it) == []
 
 
-def test_the_same_death_alone_twice_convicts_and_refuses_the_audio() -> None:
+def test_the_same_death_alone_twice_quarantines_the_audio() -> None:
     it = scheduler()
     poison = job("poison")
     it.submit(poison, 0.0)
@@ -41,7 +41,7 @@ def test_the_same_death_alone_twice_convicts_and_refuses_the_audio() -> None:
     it.submit(Job(JobId("after"), poison.pcm.copy()), 4.0 + 600.0)
 
 
-def test_a_death_in_company_is_nobodys_fault() -> None:
+def test_the_death_of_a_whole_batch_quarantines_no_audio() -> None:
     it = scheduler(batch=2, poison_attempts=1)
     it.submit(job("a"), 0.0)
     it.submit(job("b"), 0.0)
@@ -64,7 +64,7 @@ def test_a_suspect_waits_until_it_would_not_be_the_last_worker() -> None:
     assert run_next(it, "w2") == ["suspect"]
 
 
-def test_a_suspect_that_waits_keeps_nobody_less_urgent_waiting() -> None:
+def test_a_suspect_that_waits_does_not_hold_up_less_urgent_jobs() -> None:
     workers = Workers(2, ready=2)
     it = scheduler(workers=workers)
     it.submit(job("suspect"), 0.0)
@@ -83,7 +83,7 @@ def test_a_pool_of_one_tries_a_suspect_again() -> None:
     assert run_next(it) == ["suspect"]
 
 
-def test_a_suspect_does_not_wait_for_ever_for_a_worker_that_never_comes() -> None:
+def test_a_suspect_does_not_wait_forever_for_a_worker_that_never_comes() -> None:
     workers = Workers(2, ready=2)
     it = scheduler(workers=workers)
     it.submit(job("suspect"), 0.0)
@@ -117,7 +117,7 @@ def test_two_suspects_do_not_take_two_workers_at_once() -> None:
     assert it.next_batch("w2", 2.0) is None
 
 
-def test_who_left_takes_nobody_along_when_their_worker_dies() -> None:
+def test_cancelled_jobs_do_not_affect_others_when_their_worker_dies() -> None:
     it = scheduler(size=1, batch=3)
     tickets = [it.submit(job(name), 0.0) for name in "abc"]
     it.next_batch("w1", 0.0)
@@ -126,7 +126,7 @@ def test_who_left_takes_nobody_along_when_their_worker_dies() -> None:
     assert [run_next(it) for _ in range(3)] == [["a"], ["b"], []]
 
 
-def test_audio_has_a_clean_record_once_its_conviction_is_over() -> None:
+def test_audio_has_a_clean_record_once_its_quarantine_is_over() -> None:
     it = scheduler(size=4)
     poison = job("p0")
     twin = Job(JobId("p1"), poison.pcm.copy())
@@ -146,7 +146,7 @@ def test_audio_has_a_clean_record_once_its_conviction_is_over() -> None:
         assert run_next(it, now=702.0) == [each.id]
 
 
-def test_one_conviction_ends_all_jobs_of_that_audio() -> None:
+def test_one_quarantine_ends_all_jobs_of_that_audio() -> None:
     it = scheduler(size=4, batch=1)
     poison = job("p0")
     it.submit(poison, 0.0)
@@ -165,7 +165,7 @@ def test_one_conviction_ends_all_jobs_of_that_audio() -> None:
     assert run_next(it) == ["innocent"]
 
 
-def test_without_keys_nobody_is_shut_out_for_anothers_audio() -> None:
+def test_without_keys_no_client_is_blocked_for_the_audio_of_another() -> None:
     it = scheduler(max_crashes_per_key=1, poison_attempts=1)
     it.submit(job("poison"), 0.0)
     it.next_batch("w1", 0.0)
@@ -242,7 +242,7 @@ def test_nor_does_hanging_up_while_it_waits_to_be_tried_again(ends: str) -> None
         it.submit(Job(JobId("third"), poison.pcm.copy()), 8.0)
 
 
-def test_those_who_hang_up_are_not_blamed_for_each_other() -> None:
+def test_cancelled_jobs_are_not_blamed_for_each_other() -> None:
     it = scheduler()
     jobs = [job("a"), job("b")]
     for each in jobs:
@@ -254,7 +254,7 @@ def test_those_who_hang_up_are_not_blamed_for_each_other() -> None:
         it.submit(Job(JobId("again"), each.pcm.copy()), 2.0)
 
 
-def test_an_utterance_that_got_through_is_guessed_at_again() -> None:
+def test_an_utterance_that_succeeded_gets_partials_again() -> None:
     it = scheduler()
     it.submit(job("p", kind=JobKind.PARTIAL, utterance="s/1"), 0.0)
     it.next_batch("w1", 0.0)

@@ -145,7 +145,7 @@ def test_an_idle_worker_is_given_work_however_slow_the_machine_was_measured() ->
     assert it.counters.refused == 1
 
 
-def test_files_that_may_not_run_yet_keep_nobody_from_an_idle_worker() -> None:
+def test_files_that_may_not_run_yet_keep_no_job_from_an_idle_worker() -> None:
     it = scheduler(size=2, queue_audio_s=10)
     it.submit(job("file", 5.0, JobKind.FILE), 0.0)
     it.next_batch("w1", 0.0)
@@ -163,6 +163,6 @@ def test_a_session_needs_room_though_a_worker_is_idle_for_it_comes_to_stay() -> 
         it.reserve(ReservationRequest(ClientId("a"), 15.0, standing=True), 0.0)
 
 
-def test_no_wait_is_too_long_to_be_told() -> None:
+def test_no_wait_is_too_long_to_be_reported() -> None:
     assert whole_seconds(math.inf) == MAX_RETRY_AFTER_S
     assert whole_seconds(-1.0) == 1

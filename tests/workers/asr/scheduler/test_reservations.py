@@ -60,7 +60,7 @@ def test_what_exceeds_a_standing_reservation_counts_like_any_other() -> None:
         it.submit(job("more", 20.0, reservation=room), 0.0)
 
 
-def test_resumed_sessions_are_let_in_before_new_ones() -> None:
+def test_resumed_sessions_are_admitted_before_new_ones() -> None:
     it = scheduler(queue_audio_s=100)
     it.reserve(ReservationRequest(ClientId("anonymous"), 80.0, standing=True), 0.0)
     with pytest.raises(Overloaded):

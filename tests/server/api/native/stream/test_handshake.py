@@ -61,7 +61,7 @@ async def test_each_session_holds_standing_room_until_it_is_over(service: Live) 
     await poll_until(lambda: not service.transcriber.reserved)
 
 
-async def test_health_and_metrics_tell_of_sessions(service: Live) -> None:
+async def test_health_and_metrics_report_sessions(service: Live) -> None:
     import httpx2
 
     async with started(service, format="opus", seq=1) as (caller, _):
@@ -129,7 +129,7 @@ async def test_a_token_comes_in_the_address_too(tmp_path: Path) -> None:
         assert (status, error["code"]) == (401, "unauthorized")
 
 
-async def test_who_has_used_up_its_limits_is_refused_at_the_handshake_but_comes_back_to_its_session(
+async def test_a_key_at_its_limit_is_refused_at_the_handshake_but_may_resume(
     tmp_path: Path,
 ) -> None:
     limits: dict[str, Any] = {"key_sessions": 1, "key_requests": 2}
@@ -174,7 +174,7 @@ async def test_parameters_that_make_no_sense_are_refused(
         (RateLimited("crashes", 7), 429),
     ],
 )
-async def test_no_room_is_told_at_the_handshake_with_when_to_come_back(
+async def test_no_room_is_reported_at_the_handshake_with_when_to_retry(
     service: Live, error: Overloaded, status: int
 ) -> None:
     async with started(service) as (neighbour, _):
@@ -185,7 +185,7 @@ async def test_no_room_is_told_at_the_handshake_with_when_to_come_back(
     assert service.state.live.connected == 1 or service.state.live.waiting == 1
 
 
-async def test_there_are_only_so_many_places(tmp_path: Path) -> None:
+async def test_the_number_of_sessions_is_limited(tmp_path: Path) -> None:
     async with (
         live(tmp_path, LiveSettings(max_sessions=2)) as service,
         started(service) as (neighbour, _),
@@ -205,7 +205,7 @@ async def test_a_server_that_goes_takes_no_new_sessions(service: Live) -> None:
     assert (status, error["code"], retry_after) == (503, "draining", "5")
 
 
-async def test_an_unexpected_error_at_the_handshake_tells_nothing(
+async def test_an_unexpected_error_at_the_handshake_reveals_nothing(
     service: Live, logged: LogCapture
 ) -> None:
     service.transcriber.refuse = RuntimeError("what somebody said")
@@ -235,7 +235,7 @@ async def test_another_first_message_than_start_or_resume_ends_the_connection(
     await poll_until(lambda: len(service.transcriber.reserved) == 1)
 
 
-async def test_a_client_that_connects_and_says_nothing_is_closed(tmp_path: Path) -> None:
+async def test_a_client_that_connects_and_sends_nothing_is_closed(tmp_path: Path) -> None:
     async with live(tmp_path, LiveSettings(idle_timeout_s=0.2)) as service:
         async with call(service.port) as caller:
             assert await caller.until_closed() == (1008, "idle_timeout")

@@ -20,7 +20,7 @@ from tests.support.stream import PACKETS, SPEECH, Caller, call, echo, framed, pc
 pytestmark = pytest.mark.server
 
 
-async def test_a_lost_session_goes_on_and_missed_finals_are_told_once_and_in_order(
+async def test_a_lost_session_continues_and_missed_finals_are_reported_once_and_in_order(
     service: Live,
 ) -> None:
     async with started(service, format="opus", seq=1) as (caller, ready):
@@ -86,7 +86,7 @@ async def test_a_session_is_its_own_client_s_only(tmp_path: Path) -> None:
             await first.caption()
 
 
-async def test_who_comes_back_to_a_forgotten_session_gets_a_new_one_as_the_query_says(
+async def test_resuming_an_unknown_session_starts_a_new_one_as_the_query_says(
     service: Live,
 ) -> None:
     async with call(service.port, resume=1, format="pcm16", start_sample=48_000) as caller:
@@ -109,7 +109,7 @@ async def test_a_second_connection_takes_the_session_over(service: Live) -> None
         await neighbour.caption()
 
 
-async def test_a_session_that_waits_is_let_in_though_there_is_no_room_for_others(
+async def test_a_waiting_session_is_admitted_though_there_is_no_room_for_others(
     service: Live,
 ) -> None:
     async with started(service) as (_, ready):
@@ -128,7 +128,7 @@ async def test_a_session_that_waits_is_let_in_though_there_is_no_room_for_others
         await caller.caption()
 
 
-async def test_a_finished_session_can_be_come_back_to_until_its_last_final_is_acknowledged(
+async def test_a_finished_session_can_be_resumed_until_its_last_final_is_acknowledged(
     service: Live,
 ) -> None:
     async with started(service, format="opus", seq=1) as (caller, ready):
@@ -149,7 +149,7 @@ async def test_a_finished_session_can_be_come_back_to_until_its_last_final_is_ac
         assert (await caller.until("ready"))["resumed"] is False
 
 
-async def test_a_session_nobody_comes_back_to_is_given_up(tmp_path: Path) -> None:
+async def test_a_session_that_is_not_resumed_is_ended(tmp_path: Path) -> None:
     async with live(tmp_path, LiveSettings(resume_grace_s=0.1)) as service:
         service.transcriber.gate = anyio.Event()
         async with started(service, format="opus", seq=1) as (caller, ready):
@@ -163,7 +163,7 @@ async def test_a_session_nobody_comes_back_to_is_given_up(tmp_path: Path) -> Non
             assert (await caller.until("ready"))["resumed"] is False
 
 
-async def test_speech_that_cannot_go_on_keeps_its_finals_but_no_room(service: Live) -> None:
+async def test_a_session_that_cannot_continue_keeps_its_finals_but_no_room(service: Live) -> None:
     async with started(service) as (caller, ready):
         assert ready["resumable"] is False
         await caller.caption()

@@ -150,7 +150,7 @@ FROM_DECODER = [
 
 
 @pytest.mark.parametrize(("error", "status"), FROM_DECODER, ids=lambda value: repr(value)[:20])
-def test_what_the_decoder_finds_wrong_is_told(
+def test_invalid_audio_found_by_the_decoder_is_reported(
     service: InProcess, error: AuricleError, status: int
 ) -> None:
     service.decoder.script = [error]
@@ -172,7 +172,7 @@ FROM_TRANSCRIBER = [
 
 
 @pytest.mark.parametrize(("error", "status"), FROM_TRANSCRIBER, ids=lambda value: repr(value)[:20])
-def test_what_the_transcriber_says_is_told(
+def test_errors_of_the_transcriber_are_reported(
     service: InProcess, error: AuricleError, status: int
 ) -> None:
     service.transcriber.script.append(error)
@@ -183,7 +183,7 @@ def test_what_the_transcriber_says_is_told(
     service.assert_works()
 
 
-def test_a_bug_is_internal_and_tells_nothing(service: InProcess) -> None:
+def test_a_bug_is_internal_and_reveals_nothing(service: InProcess) -> None:
     service.transcriber.script.append(RuntimeError("what somebody said"))
     answer = service.post()
     assert_error(answer, 500, "internal")
@@ -193,7 +193,7 @@ def test_a_bug_is_internal_and_tells_nothing(service: InProcess) -> None:
 
 @pytest.mark.parametrize("error", [Overloaded("full", 3), NoWorkerReady("none", 2)])
 @pytest.mark.parametrize("query", ["", "?wait=0"])
-def test_no_room_is_told_before_anything_is_read(
+def test_no_room_is_reported_before_anything_is_read(
     service: InProcess, error: Overloaded, query: str
 ) -> None:
     service.transcriber.refuse = error
@@ -237,7 +237,7 @@ def test_a_long_file_has_the_deadline_that_was_named(service: InProcess) -> None
     service.assert_works()
 
 
-def test_files_have_a_bound_of_their_own(tmp_path: Path) -> None:
+def test_files_have_their_own_bound(tmp_path: Path) -> None:
     with in_process(tmp_path, max_file_jobs=1) as service, service.state.file_slots.take(ANONYMOUS):
         long = bytes(9_000_000)
         answer = service.client.post("/utterance", content=long, headers=WAV)
@@ -249,7 +249,7 @@ def test_files_have_a_bound_of_their_own(tmp_path: Path) -> None:
         assert service.post().status_code == 200  # an utterance needs no such place
 
 
-def test_a_full_disk_is_a_reason_to_come_back(
+def test_a_full_disk_is_a_retryable_error(
     service: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: object) -> None:

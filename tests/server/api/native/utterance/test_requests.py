@@ -19,7 +19,7 @@ pytestmark = pytest.mark.server
 FRAMED = CLIPS["fellow.opus-packets"].path.read_bytes()
 
 
-def test_a_language_that_is_hardly_spoken_is_told(service: InProcess) -> None:
+def test_a_language_that_is_hardly_spoken_is_reported(service: InProcess) -> None:
     service.transcriber.script.append(lambda job: heard("So.", job, language_probability=1e-5))
     body = service.post(language="de").json()
     assert body["language_probability"] == 0.00001
@@ -27,7 +27,7 @@ def test_a_language_that_is_hardly_spoken_is_told(service: InProcess) -> None:
     assert "German" in warning
 
 
-def test_speech_in_json_comes_back_as_text(service: InProcess) -> None:
+def test_speech_in_json_is_returned_as_text(service: InProcess) -> None:
     service.transcriber.script.append(lambda job: heard("Ask not.", job))
     answer = service.post(job_id="a1", trace_id="t1")
     assert answer.status_code == 200
@@ -72,7 +72,7 @@ def test_two_callers_may_choose_the_same_id(service: InProcess) -> None:
     assert len({job.id for job in service.transcriber.jobs}) == 2
 
 
-def test_words_are_told_when_asked_for(service: InProcess) -> None:
+def test_words_are_reported_when_asked_for(service: InProcess) -> None:
     segment = Segment(0, 32_000, "hi", words=(Word(16_000, 24_000, "hi", 0.87654),))
     service.transcriber.script.append(heard("hi", segments=(segment,)))
     body = service.post(word_timestamps=True).json()
@@ -131,7 +131,7 @@ def test_a_body_that_is_the_audio_is_answered_alike(service: InProcess) -> None:
     "content_type",
     ["audio/wav", "audio/webm;codecs=opus", "video/webm", "application/octet-stream"],
 )
-def test_every_type_of_audio_is_taken(service: InProcess, content_type: str) -> None:
+def test_every_type_of_audio_is_accepted(service: InProcess, content_type: str) -> None:
     answer = service.client.post(
         "/utterance", content=FRAMED, headers={"content-type": content_type}
     )
@@ -150,13 +150,13 @@ def test_raw_pcm_is_read_at_the_rate_that_the_query_says(service: InProcess) -> 
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/html"])
-def test_other_types_are_told_what_to_send(service: InProcess, content_type: str) -> None:
+def test_other_types_are_rejected_with_advice(service: InProcess, content_type: str) -> None:
     answer = service.client.post("/utterance", content=b"x", headers={"content-type": content_type})
     assert_error(answer, 415, "unsupported_format")
     service.assert_works()
 
 
-def test_json_without_its_type_is_taken_as_curl_sends_it(service: InProcess) -> None:
+def test_json_with_the_content_type_of_curl_is_accepted(service: InProcess) -> None:
     content = service.client.build_request("POST", "/", json=speech_json()).content
     headers = {"content-type": "application/x-www-form-urlencoded"}
     answer = service.client.post("/utterance", content=content, headers=headers)
@@ -193,7 +193,7 @@ def test_long_pcm_is_cut_by_a_decode_worker_into_file_jobs(service: InProcess) -
     service.assert_works()
 
 
-def test_a_gap_in_a_long_file_is_told_beside_its_text(service: InProcess) -> None:
+def test_a_gap_in_a_long_file_is_reported_with_its_text(service: InProcess) -> None:
     service.decoder.script = file_of(20, 20)
     service.transcriber.script = [lambda job: heard("one", job), PoisonJob("It crashed.")]
     body = service.client.post("/utterance", content=CLIP_BYTES, headers=WAV).json()
