@@ -18,6 +18,7 @@ from auricle.audio.opus import find_libopus
 from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.engine.whisper.short_window import ShortWindowEngine
+from auricle.engine.whisper.spec import SPEC
 from auricle.events import Final, Partial, SpeechStarted
 from auricle.protocol.framing import pack
 from auricle.session.live import LiveSession
@@ -108,6 +109,7 @@ class Listener:
             client=ClientId("bench"),
             reservation=None,
             now=0.0,
+            engine=SPEC,
         )
         self._session.attach(0.0)
 

@@ -30,7 +30,7 @@ _OPTIONS = (
 )
 _WORDS = ("type", "KeepAlive", "Finalize", "CloseStream", "Configure", "keyterms", "Auricle")
 _ID = "5b1d2a8e-0000-4000-8000-000000000000"
-_MODEL = Model("base", "1")
+_MODEL = Model("base", "1", "whisper")
 _KEEP_ALIVE, _FINALIZE, _CLOSE = (
     bytes([TEXT]) + f'{{"type":"{name}"}}'.encode()
     for name in ("KeepAlive", "Finalize", "CloseStream")

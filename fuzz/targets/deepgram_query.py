@@ -17,7 +17,7 @@ from fuzz.mutation import query_mutation
 from fuzz.target import Target
 
 _ID = "5b1d2a8e-0000-4000-8000-000000000000"
-_METADATA = Metadata(_ID, "0" * 64, "now", Model("base", "1"))
+_METADATA = Metadata(_ID, "0" * 64, "now", Model("base", "1", "whisper"))
 _WORDS = (
     *("encoding", "sample_rate", "channels", "multichannel", "language", "detect_language"),
     *("keyterm", "keywords", "interim_results", "endpointing", "utterance_end_ms", "vad_events"),

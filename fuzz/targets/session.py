@@ -27,6 +27,7 @@ from auricle.commands import (
     UpdateConfig,
 )
 from auricle.config.settings import LiveSettings
+from auricle.engine.whisper.spec import SPEC
 from auricle.errors import (
     AudioError,
     AuricleError,
@@ -124,6 +125,7 @@ class _World:
             client=ANONYMOUS,
             reservation=None,
             now=self.now,
+            engine=SPEC,
         )
         self._jobs: deque[Job] = deque()
         self._seq = 0

@@ -11,7 +11,7 @@ from auricle.commands import Configure, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.languages import LANGUAGES
 from auricle.protocol.dialect import End, Reply
-from auricle.protocol.wyoming.events import WyomingDialect, info_event
+from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import MAX_DATA_BYTES, EventFramer
 from fuzz.checks import same_in_any_split
 from fuzz.mutation import Grammar, json_mutation
@@ -19,7 +19,7 @@ from fuzz.story import Story
 from fuzz.target import Blind, Target
 from tests.support.wyoming import MONO_16, event
 
-_INFO = info_event("base", "1")
+_INFO = info_event(DescribedModel("base", "Whisper", frozenset({"en"}), "", ""), "1")
 _WORDS = (
     *("type", "data", "data_length", "payload_length", "describe", "ping", "transcribe"),
     *("audio-start", "audio-chunk", "audio-stop", "language", "transcript_names", "text"),

@@ -1,4 +1,4 @@
-"""Whisper's languages; independent of any engine, since the server needs them as well."""
+"""Languages that requests may name: their codes, names and aliases. An engine knows some or all."""
 
 from collections.abc import Iterable
 
@@ -114,7 +114,7 @@ LANGUAGE_NAMES: dict[str, str] = {
 """English names by code, from OpenAI's Whisper."""
 
 LANGUAGES = frozenset(LANGUAGE_NAMES)
-"""All language codes of Whisper."""
+"""All language codes."""
 
 SPACELESS_LANGUAGES = frozenset({"bo", "ja", "km", "lo", "my", "th", "yue", "zh"})
 """Languages without spaces between words; their segments are joined without a space."""
@@ -258,13 +258,13 @@ _CODES: dict[str, str] = {
 
 
 def language_code(named: str | None) -> str | None:
-    """Return Whisper's code for a language, or ``None`` to detect it.
+    """Return the code of a language, or ``None`` to detect it.
 
     Accepts codes of ISO 639, BCP 47 tags (``pt-BR``, ``zh_Hant_TW``) and English names. Drops
     regions, scripts and variants, which the model does not distinguish.
 
     Raises:
-        BadRequest: Whisper does not support the language.
+        BadRequest: The language is unknown.
     """
     name = (named or "").strip().lower().replace("_", "-")
     if not name or name in DETECT:
@@ -276,8 +276,7 @@ def language_code(named: str | None) -> str | None:
         if (code := _CODES.get(candidate)) is not None:
             return code
     raise BadRequest(
-        "Unsupported language; use the code (`en`, `pt-BR`) or English name (`english`) of a "
-        "language of Whisper, or `auto`."
+        "Unsupported language; use a code (`en`, `pt-BR`), an English name (`english`), or `auto`."
     )
 
 
@@ -290,7 +289,7 @@ def language_choice(
     none, or if ``multi`` is one of them.
 
     Raises:
-        BadRequest: Whisper does not support a language.
+        BadRequest: A language is unknown.
     """
     language = language_code(named)
     codes = dict.fromkeys(language_code(each) for each in possible or () if each.strip())

@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE_HZ = 16_000
-"""Whisper's sample rate: the rate of all decoded audio in Auricle."""
+"""The rate of all decoded audio in Auricle."""
+
+MAX_JOB_S = 30
+MAX_JOB_SAMPLES = MAX_JOB_S * SAMPLE_RATE_HZ
+"""Maximum audio of a job, for every engine: it bounds the size of messages, the time for which a
+job occupies a worker, and the delay of a final. An engine may set less (``max_audio_s``)."""
 
 Pcm16 = Annotated[npt.NDArray[np.int16], "shape [samples]"]
 """Mono speech at 16 kHz, int16, shape [samples], read-only once shared."""
@@ -56,16 +61,15 @@ class Options:
     """All inputs besides the audio that may change a job's text.
 
     Attributes:
-        language: A Whisper language code, or ``None`` to detect it.
+        language: A language code, or ``None`` to detect it.
         languages: Codes to which detection is restricted; empty: any language.
         task: Transcribe, or translate to English.
         beam_size: Number of beams; 1 is greedy decoding.
         initial_prompt: Text that the model treats as preceding the audio.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments contain words with their times.
-        is_piece: Whether the audio is a chunk of a recording, at most about 10 s long. Beam search
-            decodes it without Whisper's timestamps; its segments are sentences with the times of
-            their words.
+        is_piece: Whether the audio is a chunk of a recording, at most about 10 s long; its segments
+            are sentences with the times of their words.
         sentence_times: Whether to split a chunk's text into sentences; ``False`` saves time and
             returns the same text.
         prefix_tokens: The model's tokens with which the text must begin; an improbable result
@@ -89,7 +93,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True, eq=False)  # an ndarray has no useful ==
 class Job:
-    """Speech to recognise, at most 30 s.
+    """Speech to recognise, at most ``MAX_JOB_S``.
 
     Attributes:
         id: Unique among the jobs in flight.
@@ -231,7 +235,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chunk:
-    """A part of a file with speech, cut at silences; at most 30 s.
+    """A part of a file with speech, cut at silences; at most ``MAX_JOB_S``.
 
     ``voiced`` holds the (start, end) samples of speech in the file, in order; empty if unknown.
     """

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.audio.pieces import MAX_PIECE_SAMPLES, CutRules, PieceCutter
+from auricle.audio.pieces import CutRules, PieceCutter
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
-from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
+from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
 from tests.support.clips import CLIPS
 
 pytestmark = pytest.mark.unit
@@ -186,7 +186,7 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
 
 
 def test_rules_at_their_limits_are_kept() -> None:
-    CutRules(target_samples=MAX_PIECE_SAMPLES - 3_200, trail_samples=3_200)
+    CutRules(target_samples=MAX_JOB_SAMPLES - 3_200, trail_samples=3_200)
     CutRules(target_samples=SAMPLE_RATE_HZ, lead_samples=5_000, trail_samples=3_000)
     CutRules(merge_samples=4_800)
 
@@ -194,7 +194,7 @@ def test_rules_at_their_limits_are_kept() -> None:
 @pytest.mark.parametrize(
     "rules",
     [
-        {"target_samples": MAX_PIECE_SAMPLES - 4_799},
+        {"target_samples": MAX_JOB_SAMPLES - 4_799},
         {"target_samples": 15_999},
         {"merge_samples": 4_799},
         {"lead_samples": -1},
@@ -232,7 +232,7 @@ def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
     assert pieces == cut(script, rules, chunk=10**9)
     ends = [0, *(end for _, end in pieces)]
     assert all(end <= start for end, (start, _) in zip(ends, pieces, strict=False))
-    assert all(start < end <= start + MAX_PIECE_SAMPLES for start, end in pieces)
+    assert all(start < end <= start + MAX_JOB_SAMPLES for start, end in pieces)
     assert all(end - start <= rules.target_samples + rules.trail_samples for start, end in pieces)
     covered = np.zeros(len(probabilities(script)), bool)
     for start, end in pieces:
@@ -302,3 +302,9 @@ def test_real_speech_loses_nothing_at_its_edges() -> None:
         np.mean(left_out[: left_out.size // 320 * 320].reshape(-1, 320) ** 2, axis=1)
     )
     assert loudness.max() < 100  # the speech itself is at some thousands
+
+
+def test_an_engine_with_a_short_window_gets_short_chunks() -> None:
+    rules = CutRules().within(5 * SAMPLE_RATE_HZ)
+    assert rules.target_samples + rules.trail_samples == 5 * SAMPLE_RATE_HZ
+    assert CutRules().within(MAX_JOB_SAMPLES) == CutRules()

@@ -1,8 +1,12 @@
 """The values of the seam."""
 
+from dataclasses import replace
+
 import pytest
 
-from auricle.engine.base import CostModel
+from auricle.engine.base import CostModel, EngineSpec, NoModelFiles
+from auricle.errors import BadRequest
+from auricle.types import Options, Task
 
 pytestmark = pytest.mark.unit
 
@@ -11,3 +15,51 @@ pytestmark = pytest.mark.unit
 def test_an_engine_that_claims_to_need_endless_time_is_rejected(factor: float) -> None:
     with pytest.raises(ValueError, match="slowest_factor"):
         CostModel(slowest_factor=factor)
+
+
+@pytest.mark.parametrize("max_audio_s", [2.9, 30.1, float("nan")])
+def test_a_window_that_holds_no_job_is_rejected(max_audio_s: float) -> None:
+    with pytest.raises(ValueError, match="max_audio_s"):
+        EngineSpec("ours", models=NoModelFiles("ours"), max_audio_s=max_audio_s)
+
+
+ENGLISH = EngineSpec(
+    "ours",
+    models=NoModelFiles("ours"),
+    languages=frozenset({"en"}),
+    detects_language=False,
+    has_word_times=False,
+)
+
+
+def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
+    options = Options(word_timestamps=True, initial_prompt="Auricle", hotwords=("Opus",))
+    assert ENGLISH.fit(options) == Options(language="en")
+    able = replace(ENGLISH, has_word_times=True, reads_prompts=True)
+    assert able.fit(options) == replace(options, language="en")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (Options(language="de"), "does not support this language; use a code such as en,"),
+        (Options(languages=("en", "fr")), "does not support this language"),
+        (Options(task=Task.TRANSLATE), "cannot translate"),
+    ],
+)
+def test_what_an_engine_can_not_do_is_rejected(options: Options, said: str) -> None:
+    with pytest.raises(BadRequest, match=said):
+        ENGLISH.fit(options)
+
+
+def test_an_engine_that_detects_no_language_must_be_told_it() -> None:
+    both = replace(ENGLISH, languages=frozenset({"en", "de"}))
+    assert both.fit(Options(language="de")).language == "de"
+    with pytest.raises(BadRequest, match="Name the language"):
+        both.fit(Options())
+
+
+@pytest.mark.parametrize("languages", [frozenset(), frozenset({"klingon"})])
+def test_unknown_languages_are_rejected(languages: frozenset[str]) -> None:
+    with pytest.raises(ValueError, match="languages"):
+        replace(ENGLISH, languages=languages)

@@ -348,7 +348,9 @@ def test_dialects_report_every_word_once_and_answer_every_flush(
     words = [event.text for event in events if isinstance(event, Final) and event.text]
     flushes = [what for _, what in orders].count("flush")
     asked = parse_listen({"punctuate": "true"}.items())
-    deepgram = DeepgramDialect(asked, request_id="", created="", model=Model("base", "1"))
+    deepgram = DeepgramDialect(
+        asked, request_id="", created="", model=Model("base", "1", "whisper")
+    )
     results = [
         message
         for event in events

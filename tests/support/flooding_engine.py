@@ -14,7 +14,7 @@ TEXT = "\x1b[2J said\r\n\x00\u202etwice\u2066 \u200dover\u2028"
 CLEANED = "[2J said  twice \u200dover "
 
 
-SPEC = EngineSpec("flooding", models=NoModelFiles("flooding"))
+SPEC = EngineSpec("flooding", reads_prompts=True, models=NoModelFiles("flooding"))
 
 
 def load(settings: EngineSettings) -> "FloodingEngine":

@@ -26,7 +26,7 @@ IO_URING_SETUP = 425
 F_SETSIG = 10
 EAT_BYTES = 16 * 2**30
 
-SPEC = EngineSpec("hostile", models=NoModelFiles("hostile"))
+SPEC = EngineSpec("hostile", reads_prompts=True, models=NoModelFiles("hostile"))
 
 
 def load(settings: EngineSettings) -> "HostileEngine":

@@ -34,7 +34,13 @@ HUGE_CHARACTERS = 65 * 2**20
 SECRET = "a secret that was spoken"
 """Part of each exception's message: must never be seen outside of the worker."""
 
-SPEC = EngineSpec("scripted", models=NoModelFiles("scripted"), batches=BatchRules(max_jobs=8))
+SPEC = EngineSpec(
+    "scripted",
+    reads_prompts=True,
+    translates=True,
+    models=NoModelFiles("scripted"),
+    batches=BatchRules(max_jobs=8),
+)
 
 
 def answer(pcm: Pcm16) -> str:

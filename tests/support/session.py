@@ -12,6 +12,7 @@ import numpy as np
 from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
+from auricle.engine.whisper.spec import SPEC
 from auricle.errors import AuricleError
 from auricle.events import AudioProgress, Final, Partial, SessionEvent, Warned
 from auricle.protocol.framing import pack
@@ -95,6 +96,7 @@ class Rig:
             client=CLIENT,
             reservation="room-1",
             now=self.now,
+            engine=SPEC,
         )
         self.session.attach(self.now)
         self.drain()

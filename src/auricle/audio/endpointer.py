@@ -22,7 +22,7 @@ that reaches ``hard_limit_s`` is cut at the best place (:mod:`auricle.audio.cuts
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,10 +35,7 @@ from auricle.audio.vad import (
     Probabilities,
 )
 from auricle.limits import DEFAULT_ENDPOINT_MS
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
-
-MAX_UTTERANCE_S = 30
-"""Length of Whisper's window."""
+from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Pcm16
 
 _SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
@@ -86,13 +83,19 @@ class EndpointRules:
             raise ValueError("endpoint_ms and dip_ms must be >= 1, lead_ms and trail_ms >= 0")
         if self.speculate_ms < self.trail_ms:
             raise ValueError("speculate_ms must be at least trail_ms")
-        if not self.soft_limit_s <= self.hard_limit_s <= MAX_UTTERANCE_S:
+        if not self.soft_limit_s <= self.hard_limit_s <= MAX_JOB_S:
             raise ValueError(
-                f"limits must be soft_limit_s <= hard_limit_s <= {MAX_UTTERANCE_S}; "
+                f"limits must be soft_limit_s <= hard_limit_s <= {MAX_JOB_S}; "
                 f"hard_limit_s is {self.hard_limit_s:g}"
             )
         if 4 * self.lead_ms > self.hard_limit_s * 1000:
             raise ValueError("lead_ms must be at most a quarter of hard_limit_s")
+
+    def within(self, max_audio_s: float) -> "EndpointRules":
+        """Return the rules for an engine whose jobs have at most this much audio, in seconds."""
+        hard_limit_s = min(self.hard_limit_s, max_audio_s)
+        soft_limit_s = min(self.soft_limit_s, hard_limit_s)
+        return replace(self, soft_limit_s=soft_limit_s, hard_limit_s=hard_limit_s)
 
 
 @dataclass(frozen=True, slots=True)

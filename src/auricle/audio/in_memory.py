@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from anyio import to_thread
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.pieces import CutRules, find_pieces
 from auricle.transcriber import Progress
 from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
 
@@ -12,15 +12,16 @@ from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
 class InMemory:
     """An :class:`auricle.transcriber.Reader` of these samples; it ignores the source."""
 
-    def __init__(self, pcm: Pcm16) -> None:
+    def __init__(self, pcm: Pcm16, rules: CutRules | None = None) -> None:
         self._pcm = pcm
+        self._rules = rules or CutRules()
 
     async def decode(
         self, source: Source, *, client: ClientId = ANONYMOUS
     ) -> AsyncIterator[Progress]:
         """Yield the chunks of speech; the voice detector runs in a thread."""
         samples = self._pcm.size
-        for piece in await to_thread.run_sync(find_pieces, self._pcm):
+        for piece in await to_thread.run_sync(find_pieces, self._pcm, self._rules):
             end_sample = piece.start_sample + piece.pcm.size
             yield Progress(end_sample / samples, end_sample, piece)
         yield Progress(1.0, samples, done=True)

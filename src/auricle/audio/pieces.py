@@ -18,7 +18,7 @@ below :data:`~auricle.audio.vad.SILENCE_THRESHOLD` (hysteresis).
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,10 +31,7 @@ from auricle.audio.vad import (
     Probabilities,
     SpeechDetector,
 )
-from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
-
-MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
-"""Whisper's window: the maximum length of a chunk."""
+from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
 
 BORDER_S = 0.6
 """A pause of at least this length ends a sentence, in files and in subtitles."""
@@ -50,7 +47,7 @@ class CutRules:
 
     Attributes:
         target_samples: A chunk that would grow beyond this is cut.
-        lead_samples: Pre-roll: Whisper misses words that start too early in its window.
+        lead_samples: Pre-roll: models miss words that start too early in their window.
         trail_samples: Post-roll, so that no word is clipped.
         merge_samples: Speech after a silence shorter than this belongs to the same chunk.
     """
@@ -61,15 +58,20 @@ class CutRules:
     merge_samples: int = int(BORDER_S * SAMPLE_RATE_HZ)
 
     def __post_init__(self) -> None:
-        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_PIECE_SAMPLES - self.trail_samples:
+        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_JOB_SAMPLES - self.trail_samples:
             raise ValueError(
                 f"target_samples is {self.target_samples}; it must be "
-                f"{SAMPLE_RATE_HZ} to {MAX_PIECE_SAMPLES} minus trail_samples"
+                f"{SAMPLE_RATE_HZ} to {MAX_JOB_SAMPLES} minus trail_samples"
             )
         if self.lead_samples < 0 or not 0 <= self.trail_samples <= self.merge_samples:
             raise ValueError("padding must not be negative, nor trail_samples over merge_samples")
         if 2 * (self.lead_samples + self.trail_samples) > self.target_samples:
             raise ValueError("target_samples must be at least twice the padding")
+
+    def within(self, max_samples: int) -> "CutRules":
+        """Return the rules for an engine whose jobs have at most this many samples."""
+        target_samples = min(self.target_samples, max_samples - self.trail_samples)
+        return replace(self, target_samples=target_samples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,7 @@ async def _serve(settings: Settings) -> None:
     Raises:
         SetupError: The server can't start; the message says what to do.
     """
+    from auricle.engine.registry import find_engine
     from auricle.server.access.key_file import read_keys
     from auricle.server.access.keyring import is_exposed
     from auricle.server.api import wyoming
@@ -151,7 +152,13 @@ async def _serve(settings: Settings) -> None:
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
     engine = await _engine(settings, kept, crash_budget)
     pool = engine.transcriber
-    decoder = DecodePool(settings.worker, settings.decode, kept, crash_budget)
+    decoder = DecodePool(
+        settings.worker,
+        settings.decode,
+        kept,
+        crash_budget,
+        find_engine(settings.model.engine).max_audio_samples,
+    )
     app = create_app(pool, decoder, settings)
     sockets = listen(settings.server)
     if is_exposed(settings.server):

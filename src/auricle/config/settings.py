@@ -83,7 +83,7 @@ class ServerSettings(_Section):
     )
     openai_strict_models: bool = Field(
         False,
-        description="Reject (404) models not in openai_models or, if that is empty, not Whisper's.",
+        description="Reject (404) models not in openai_models or, if none, of other engines.",
     )
     wyoming: bool = Field(False, description="Also serve the Wyoming protocol, for Home Assistant.")
     wyoming_host: str = Field(

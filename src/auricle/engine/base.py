@@ -6,16 +6,20 @@ it. The server imports the module, so heavy libraries are imported inside ``load
 """
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from auricle.errors import AudioError
-from auricle.types import Job, Transcript
+from auricle.errors import AudioError, BadRequest
+from auricle.languages import LANGUAGES
+from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Task, Transcript
 
 if TYPE_CHECKING:  # a worker does not load the settings
     from auricle.config.settings import ModelSettings
 
+MAX_LISTED_LANGUAGES = 10
+MIN_AUDIO_S = 3.0
+"""A shorter window holds no chunk of a file with its padding."""
 MAX_SLOWEST_FACTOR = 100.0
 """Larger factors are rejected, so that a hung worker is detected eventually."""
 
@@ -275,6 +279,16 @@ class EngineSpec:
 
     Attributes:
         name: Name of the engine, for messages.
+        max_audio_s: Longest audio of one job, at most ``MAX_JOB_S``; longer speech is cut.
+        languages: Codes of the languages that it transcribes.
+        detects_language: Whether it finds the language itself. If not, requests must name it,
+            unless there is only one.
+        translates: Whether it can translate into English.
+        has_word_times: Whether it returns words with times.
+        reads_prompts: Whether it uses an initial prompt and hot words.
+        streams: Whether it could work on unfinished audio; Auricle sends each engine whole jobs.
+        author: Who published the model; shown to clients, with the address.
+        url: Address of the model's page.
         libraries: Modules that its factory imports; ``auricle doctor`` tries them.
         models: Finds its models.
         costs: How long jobs take.
@@ -285,8 +299,64 @@ class EngineSpec:
 
     name: str
     models: ModelStore
+    max_audio_s: float = MAX_JOB_S
+    languages: frozenset[str] = LANGUAGES
+    detects_language: bool = True
+    translates: bool = False
+    has_word_times: bool = True
+    reads_prompts: bool = False
+    streams: bool = False
+    author: str = ""
+    url: str = ""
     libraries: tuple[str, ...] = ()
     costs: CostModel = CostModel()
     batches: BatchRules = BatchRules()
     memory: MemoryEstimate = MemoryEstimate()
     gpu: GpuSupport | None = None
+
+    def __post_init__(self) -> None:
+        if not MIN_AUDIO_S <= self.max_audio_s <= MAX_JOB_S:
+            raise ValueError(f"max_audio_s must be {MIN_AUDIO_S:g} to {MAX_JOB_S}")
+        if not self.languages <= LANGUAGES or not self.languages:
+            raise ValueError("languages must be codes of auricle.languages")
+
+    @property
+    def max_audio_samples(self) -> int:
+        """Longest audio of one job, in samples."""
+        return int(self.max_audio_s * SAMPLE_RATE_HZ)
+
+    def languages_of(self, model: str) -> frozenset[str]:
+        """Return the languages of a model, by its name."""
+        return self.languages
+
+    def is_model_name(self, name: str) -> bool:
+        """Return whether a request may call the engine's models by this name."""
+        return name == self.models.default
+
+    def fit(self, options: Options) -> Options:
+        """Return the options without those that the engine does not use.
+
+        Raises:
+            BadRequest: The engine does not support the language or the task.
+        """
+        named = (options.language, *options.languages)
+        if any(each is not None and each not in self.languages for each in named):
+            codes = ", ".join(sorted(self.languages)[:MAX_LISTED_LANGUAGES])
+            raise BadRequest(
+                f"The engine {self.name} does not support this language; use a code such as "
+                f"{codes}, or omit it to detect it."
+            )
+        if options.task is Task.TRANSLATE and not self.translates:
+            raise BadRequest(f"The engine {self.name} cannot translate.")
+        language = options.language
+        if language is None and not self.detects_language:
+            if len(self.languages) > 1:
+                raise BadRequest(f"Name the language: the engine {self.name} cannot detect it.")
+            (language,) = self.languages
+        return replace(
+            options,
+            language=language,
+            word_timestamps=options.word_timestamps and self.has_word_times,
+            initial_prompt=options.initial_prompt if self.reads_prompts else None,
+            hotwords=options.hotwords if self.reads_prompts else (),
+        )

@@ -43,7 +43,7 @@ from auricle.groups import first_error
 from auricle.transcriber import Progress, Reader, Transcriber
 from auricle.types import (
     ANONYMOUS,
-    SAMPLE_RATE_HZ,
+    MAX_JOB_SAMPLES,
     Chunk,
     ClientId,
     Job,
@@ -64,7 +64,7 @@ __all__ = [
     "transcribe_file",
 ]
 
-MAX_SHORT_SAMPLES = 30 * SAMPLE_RATE_HZ
+MAX_SHORT_SAMPLES = MAX_JOB_SAMPLES
 """Maximum length of a short file; a client that waits for one gets finals."""
 
 SPARE_PIECES = 12

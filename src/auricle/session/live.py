@@ -35,7 +35,8 @@ from auricle.commands import (
     UpdateConfig,
 )
 from auricle.config.settings import LiveSettings
-from auricle.errors import AuricleError, BadRequest
+from auricle.engine.base import EngineSpec
+from auricle.errors import AuricleError
 from auricle.events import (
     AudioProgress,
     Closed,
@@ -48,7 +49,7 @@ from auricle.events import (
     Warned,
     WarningCode,
 )
-from auricle.languages import LANGUAGES, improbable_language
+from auricle.languages import improbable_language
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
 from auricle.session.ledger import SafeMark
@@ -81,9 +82,10 @@ class LiveSession:
         client: The client whose share of the queue is used.
         reservation: The queue reservation for finals.
         now: Monotonic time in seconds.
+        engine: The engine that transcribes.
 
     Raises:
-        BadRequest: The language is unknown.
+        BadRequest: The engine does not support the language or the task.
     """
 
     def __init__(
@@ -97,21 +99,25 @@ class LiveSession:
         client: ClientId,
         reservation: str | None,
         now: float,
+        engine: EngineSpec,
     ) -> None:
         self.id = id
         self.secret = secret
         self.parameters = parameters
-        self._options = Options(
-            language=_known(parameters.language),
-            languages=tuple(filter(_known, parameters.languages)),
-            task=parameters.task,
-            beam_size=settings.live_beam_size,
-            initial_prompt=parameters.prompt or None,
-            hotwords=parameters.hotwords,
-            word_timestamps=parameters.word_timestamps,
+        self._engine = engine
+        self._options = engine.fit(
+            Options(
+                language=parameters.language,
+                languages=parameters.languages,
+                task=parameters.task,
+                beam_size=settings.live_beam_size,
+                initial_prompt=parameters.prompt or None,
+                hotwords=parameters.hotwords,
+                word_timestamps=parameters.word_timestamps,
+            )
         )
         rules = EndpointRules(endpoint_ms=parameters.endpoint_ms or settings.endpoint_ms)
-        self._intake = Intake(parameters, rules, libopus, now)
+        self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now)
         self._recognition = Recognition(
             Caller(id, client, reservation),
             self._intake.hearing,
@@ -249,7 +255,7 @@ class LiveSession:
         """Receive a command; commands that affect audio wait for the audio sent before them.
 
         Raises:
-            BadRequest: The language is unknown.
+            BadRequest: The engine does not support the language.
             RemoteProtocolError: As for :meth:`receive_data`, for data sent before the command.
         """
         match command:
@@ -258,8 +264,7 @@ class LiveSession:
             case Keepalive():
                 pass
             case Configure():
-                for language in (command.language or None, *(command.languages or ())):
-                    _known(language)
+                self._configured(command)
                 self._intake.put(command)
             case Finalize() | Stop() | Flush() | Discard():
                 self._intake.put(command)
@@ -386,15 +391,21 @@ class LiveSession:
         self._put(Discarded(self.received_sample))
 
     def _configure(self, command: Configure, now: float) -> None:
+        options = self._configured(command)
         self._take_found(tuple(self._intake.configure(command, now)), now)
+        self._options = options
+
+    def _configured(self, command: Configure) -> Options:
+        options = self._options
         if command.language is not UNSET:
-            self._options = replace(self._options, language=command.language)
+            options = replace(options, language=command.language)
         if command.languages is not UNSET:
-            self._options = replace(self._options, languages=command.languages)
+            options = replace(options, languages=command.languages)
         if command.prompt is not UNSET:
-            self._options = replace(self._options, initial_prompt=command.prompt or None)
+            options = replace(options, initial_prompt=command.prompt or None)
         if isinstance(command, UpdateConfig) and command.hotwords is not UNSET:
-            self._options = replace(self._options, hotwords=command.hotwords)
+            options = replace(options, hotwords=command.hotwords)
+        return self._engine.fit(options)
 
     def _settle(self) -> None:
         """Emit the finals, jobs, warnings and marks that are due after a change."""
@@ -470,9 +481,3 @@ class LiveSession:
     def _drop_events(self) -> None:
         """Drop the events of an old connection; finals are in the journal."""
         self._outputs = deque(o for o in self._outputs if isinstance(o, Submit | Cancel))
-
-
-def _known(language: str | None) -> str | None:
-    if language is not None and language not in LANGUAGES:
-        raise BadRequest("Unknown language; use a code such as `en`, or omit it to detect it.")
-    return language

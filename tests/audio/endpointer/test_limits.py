@@ -1,5 +1,6 @@
 """Long speech, the end of the stream, and discarded audio."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -271,3 +272,8 @@ def test_speech_that_continues_after_a_reset_is_complete_once_detected() -> None
     endpointer.reset_speech_state()
     start, *_ = hear([(0.9, 10), (0, 60)], endpointer=endpointer)
     assert start == SpeechStart(end.end_sample, 30 * W)
+
+
+def test_an_engine_with_a_short_window_gets_short_utterances() -> None:
+    assert EndpointRules().within(5) == replace(EndpointRules(), soft_limit_s=5, hard_limit_s=5)
+    assert EndpointRules().within(30) == EndpointRules()

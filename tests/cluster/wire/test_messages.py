@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.cluster.wire.messages import (
-    MAX_AUDIO_SAMPLES,
     MAX_BEATS_BYTES,
     MAX_FRAME_BYTES,
     MAX_HEAD_BYTES,
@@ -30,6 +29,7 @@ from auricle.cluster.wire.messages import (
 from auricle.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
 from auricle.types import (
     MAX_BEAM_SIZE,
+    MAX_JOB_SAMPLES,
     ClientId,
     Job,
     JobId,
@@ -177,8 +177,8 @@ def test_audio_up_to_thirty_seconds_is_sent(length: int) -> None:
 
 def test_longer_audio_is_not() -> None:
     with pytest.raises(ValueError, match="480001"):
-        pack_job(plain_job(MAX_AUDIO_SAMPLES + 1), max_wait_s=None)
-    too_long = with_head(lambda head: None, b"\0" * (2 * MAX_AUDIO_SAMPLES + 2))
+        pack_job(plain_job(MAX_JOB_SAMPLES + 1), max_wait_s=None)
+    too_long = with_head(lambda head: None, b"\0" * (2 * MAX_JOB_SAMPLES + 2))
     with pytest.raises(RemoteProtocolError):
         parse_job(too_long)
     with pytest.raises(TooLarge):

@@ -55,3 +55,26 @@ def test_a_model_of_the_hub_is_identified_by_its_commit(tmp_path: Path) -> None:
 def test_a_model_that_is_not_known_has_no_status() -> None:
     with pytest.raises(SetupError, match="auricle models"):
         SPEC.models.status(ModelSettings(model="basse"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("whisper-1", "whisper", "tiny", "base.en", "large-v3", "turbo", "distil-large-v3.5"),
+        *("openai/whisper-large-v3-turbo", "Systran/faster-whisper-small.en", "ggml-base"),
+        *("deepdml/faster-whisper-large-v3-turbo-ct2", "distil-whisper/distil-large-v3.5-ct2"),
+        *("mlx-community/whisper-large-v3-mlx", "distil-whisper-large-v3-en"),
+    ],
+)
+def test_names_of_whisper(name: str) -> None:
+    assert SPEC.is_model_name(name)
+
+
+@pytest.mark.parametrize("name", ["", "gpt-4o", "nova-3", "whisper-x", "en", "1", "v3", "whisper/"])
+def test_names_of_others(name: str) -> None:
+    assert not SPEC.is_model_name(name)
+
+
+def test_an_english_model_has_one_language() -> None:
+    assert SPEC.languages_of("base.en") == {"en"}
+    assert SPEC.languages_of("base") == SPEC.languages

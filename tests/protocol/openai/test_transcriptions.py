@@ -14,7 +14,6 @@ from auricle.protocol.openai.transcriptions import (
     encode_answer,
     error_event,
     error_fields,
-    is_whisper_name,
     read_form,
 )
 from auricle.protocol.subtitle_layout import SubtitleLimits
@@ -97,24 +96,6 @@ def test_a_list_may_be_repeated_or_hold_commas_or_be_json(texts: str | list[str]
 def test_keywords_may_be_json_or_hold_commas() -> None:
     assert read(keywords='["Auricle", "a, b"]').options.hotwords == ("Auricle", "a, b")
     assert read(keywords="Auricle, Opus").options.hotwords == ("Auricle", "Opus")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("whisper-1", "whisper", "tiny", "base.en", "large-v3", "turbo", "distil-large-v3.5"),
-        *("openai/whisper-large-v3-turbo", "Systran/faster-whisper-small.en", "ggml-base"),
-        *("deepdml/faster-whisper-large-v3-turbo-ct2", "distil-whisper/distil-large-v3.5-ct2"),
-        *("mlx-community/whisper-large-v3-mlx", "distil-whisper-large-v3-en"),
-    ],
-)
-def test_names_of_whisper(name: str) -> None:
-    assert is_whisper_name(name)
-
-
-@pytest.mark.parametrize("name", ["", "gpt-4o", "nova-3", "whisper-x", "en", "1", "v3", "whisper/"])
-def test_names_of_others(name: str) -> None:
-    assert not is_whisper_name(name)
 
 
 def test_translations_are_never_streamed() -> None:

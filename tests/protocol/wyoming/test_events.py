@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,14 @@ from auricle.events import (
 from auricle.languages import LANGUAGES
 from auricle.limits import MAX_HOTWORDS
 from auricle.protocol.dialect import End, Reply, Step
-from auricle.protocol.wyoming.events import MAX_REJECTED, WyomingDialect, info_event
+from auricle.protocol.wyoming.events import MAX_REJECTED, DescribedModel, WyomingDialect, info_event
 from auricle.protocol.wyoming.framing import WyomingEvent
 from tests.support.wyoming import MONO_16, event, read
 
 pytestmark = pytest.mark.unit
 
-INFO = info_event("base", "1.2.3")
+MODEL = DescribedModel("base", "Whisper", LANGUAGES, "OpenAI", "https://github.com/openai/whisper")
+INFO = info_event(MODEL, "1.2.3")
 CHUNK = event("audio-chunk", MONO_16, b"\1\2\3\4")
 STOP = event("audio-stop")
 CLOSED = Closed("stop", 16_000, 0, 0, 0)
@@ -99,7 +101,7 @@ def test_describe_reports_what_is_there(talk: Talk) -> None:
 
 
 def test_an_english_model_says_so() -> None:
-    [info] = read(info_event("base.en", "1"))
+    [info] = read(info_event(replace(MODEL, languages=frozenset({"en"})), "1"))
     assert info.data["asr"][0]["models"][0]["languages"] == ["en"]
 
 

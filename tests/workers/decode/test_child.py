@@ -13,7 +13,7 @@ import pytest
 
 from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, TooLong, UnsupportedFormat
 from auricle.protocol.framing import pack as pack_packet
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Source
+from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, OpusPacket, Source
 from auricle.workers.process.channel import EXIT_PROTOCOL, EXIT_STOPPED
 from auricle.workers.process.messages import (
     CloseStream,
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.process
 
 MODULE = "auricle.workers.decode.child"
 HOUR_SAMPLES = 3600 * SAMPLE_RATE_HZ
-START = StartDecode(max_samples=HOUR_SAMPLES, hard_limit_bytes=512 * 2**20)
+START = StartDecode(HOUR_SAMPLES, 512 * 2**20, MAX_JOB_SAMPLES)
 STORY = TESTDATA / "story.ogg"
 PAIR = TESTDATA / "pair.wav"
 

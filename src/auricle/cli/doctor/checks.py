@@ -20,7 +20,7 @@ import httpx2
 from auricle.audio.opus import find_libopus
 from auricle.config.environment import unknown_variables, worker_environment
 from auricle.config.settings import Settings
-from auricle.engine.base import MemoryEstimate
+from auricle.engine.base import EngineSpec, MemoryEstimate
 from auricle.engine.placement import on_cpu
 from auricle.engine.registry import find_engine
 from auricle.errors import SetupError
@@ -106,7 +106,23 @@ def check_engine(settings: Settings) -> Finding:
     if done.returncode:
         return Finding("engine", Level.WRONG, _last_line(done), advice)
     versions = ", ".join(done.stdout.split("\n")[:-1])
-    return Finding("engine", Level.OK, f"{engine.name}, with {versions}")
+    return Finding("engine", Level.OK, f"{_described(engine)}; with {versions}")
+
+
+def _described(engine: EngineSpec) -> str:
+    abilities = {
+        "language detection": engine.detects_language,
+        "translation": engine.translates,
+        "word times": engine.has_word_times,
+        "prompts": engine.reads_prompts,
+        "streaming": engine.streams,
+    }
+    parts = [
+        f"{_number(len(engine.languages), 'language')}",
+        f"windows of {engine.max_audio_s:g} s",
+        *(ability for ability, is_there in abilities.items() if is_there),
+    ]
+    return f"{engine.name}: {', '.join(parts)}"
 
 
 def check_model(settings: Settings) -> Finding:

@@ -52,7 +52,9 @@ class LocalRecogniser:
         place = await anyio.to_thread.run_sync(prepare, settings)
         workers = place.worker.workers
         self._chunk_slots = chunk_semaphore(workers, place.engine.batches.max_jobs)
-        self._decoder = DecodePool(settings.worker, settings.decode)
+        self._decoder = DecodePool(
+            settings.worker, settings.decode, max_chunk_samples=place.engine.max_audio_samples
+        )
         queue = settings.queue.model_copy(
             update={"file_workers": workers}
         )  # there are no live sessions

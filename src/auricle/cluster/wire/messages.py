@@ -27,7 +27,7 @@ from auricle.errors import (
 )
 from auricle.types import (
     MAX_BEAM_SIZE,
-    SAMPLE_RATE_HZ,
+    MAX_JOB_SAMPLES,
     ClientId,
     Job,
     JobId,
@@ -49,10 +49,9 @@ SILENCE_S = 3.0
 indefinitely, so only missing beats reveal it."""
 
 MAX_HEAD_BYTES = 64 * 2**10
-MAX_AUDIO_SAMPLES = 30 * SAMPLE_RATE_HZ
-MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_AUDIO_SAMPLES
+MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_JOB_SAMPLES
 MAX_FRAME_BYTES = 2**20
-"""About ten times the size of 448 tokens (Whisper's text context) with all times."""
+"""About ten times the size of the words of a job with all their times."""
 MAX_BEATS_BYTES = 128 * 2**10
 """Maximum size of all beats of one answer; one hour of beats takes 108 kB."""
 
@@ -116,15 +115,15 @@ def pack_job(job: Job, max_wait_s: float | None) -> bytes:
     """Encode a job as a request body.
 
     Args:
-        job: The job, at most 30 s of audio.
+        job: The job, at most ``MAX_JOB_S`` of audio.
         max_wait_s: Time until its deadline, in seconds.
 
     Raises:
         BadRequest: The options contain invalid Unicode or a huge number, or are too long.
-        ValueError: The audio is longer than 30 s.
+        ValueError: The audio is longer than ``MAX_JOB_S``.
     """
-    if job.pcm.size > MAX_AUDIO_SAMPLES:
-        raise ValueError(f"job of {job.pcm.size} samples; the maximum is {MAX_AUDIO_SAMPLES}")
+    if job.pcm.size > MAX_JOB_SAMPLES:
+        raise ValueError(f"job of {job.pcm.size} samples; the maximum is {MAX_JOB_SAMPLES}")
     head = JobHead(
         id=job.id,
         kind=job.kind,
@@ -158,7 +157,7 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
     if not 0 < length <= MAX_HEAD_BYTES or begin > len(body):
         raise RemoteProtocolError("incomplete job head")
     pcm_bytes = len(body) - begin
-    if not pcm_bytes or pcm_bytes % 2 or pcm_bytes > 2 * MAX_AUDIO_SAMPLES:
+    if not pcm_bytes or pcm_bytes % 2 or pcm_bytes > 2 * MAX_JOB_SAMPLES:
         raise RemoteProtocolError(f"invalid audio length of {pcm_bytes} bytes")
     try:
         head = decode(_head_decoder, memoryview(body)[LENGTH.size : begin])

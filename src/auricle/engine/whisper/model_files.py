@@ -18,6 +18,12 @@ _HEADER = Struct("<IH")
 _WHISPER = b"WhisperSpec"
 _MAX_NAME_BYTES = 200
 
+_WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
+_WHISPER_PARTS = _WHISPER_SIZES.union(
+    ("whisper", "openai", "faster", "distil", "en", "1", "v1", "v2", "v3", "v3.5"),
+    ("ggml", "mlx", "ct2", "fp16", "float16", "int8", "4bit", "8bit"),
+)
+
 
 def check_model_directory(path: Path) -> None:
     """Check that a directory holds a Whisper model in CTranslate2's format.
@@ -61,6 +67,17 @@ def display_name(model: str) -> str:
     if path.parent.name == "snapshots":
         return path.parent.parent.name.removeprefix("models--").replace("--", "/")
     return path.name if path.is_absolute() else model
+
+
+def is_whisper_name(name: str) -> bool:
+    """Return whether a name is that of a Whisper model, in any spelling.
+
+    Examples: ``large-v3``, ``whisper-1``, ``openai/whisper-base``,
+    ``Systran/faster-whisper-tiny.en``.
+    """
+    last = name.lower().rpartition("/")[2].replace("v3.5", "v3_5").replace(".", "-")
+    parts = {part.replace("v3_5", "v3.5") for part in last.split("-")}
+    return parts <= _WHISPER_PARTS and not parts.isdisjoint(_WHISPER_SIZES | {"whisper"})
 
 
 def _specification(model_bin: Path) -> bytes:

@@ -1,6 +1,7 @@
 """Whisper as the server knows it; importing this module loads no speech library."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from auricle.config.settings import ModelSettings
@@ -28,10 +29,11 @@ from auricle.engine.whisper.model_files import (
     BASE_MODEL_MB,
     check_model_directory,
     display_name,
+    is_whisper_name,
     model_mb,
     revision_of,
 )
-from auricle.engine.whisper.window import MAX_BATCH_JOBS
+from auricle.engine.whisper.window import FRAMES_PER_SECOND, FULL_FRAMES, MAX_BATCH_JOBS
 from auricle.errors import SetupError
 
 
@@ -70,10 +72,28 @@ class WhisperModels:
         return known_models(cache_dir)
 
 
-SPEC = EngineSpec(
+@dataclass(frozen=True, slots=True)
+class WhisperSpec(EngineSpec):
+    """Models of many names, some of them for English only."""
+
+    def languages_of(self, model: str) -> frozenset[str]:
+        """Return the languages of a model: those whose name ends with ``.en`` know English only."""
+        return frozenset({"en"}) if model.endswith(".en") else self.languages
+
+    def is_model_name(self, name: str) -> bool:
+        """Return whether a name is that of a Whisper model, in any spelling."""
+        return is_whisper_name(name)
+
+
+SPEC = WhisperSpec(
     name="Whisper",
+    translates=True,
+    reads_prompts=True,
+    author="OpenAI",
+    url="https://github.com/openai/whisper",
     libraries=("faster_whisper", "ctranslate2"),
     models=WhisperModels(),
+    max_audio_s=FULL_FRAMES / FRAMES_PER_SECOND,
     costs=CostModel(
         # A second of load takes within a sixth of 24 ms for jobs of 2 to 12 s, alone on one thread.
         # In a full batch short jobs have a higher fixed cost (5.5 and 12 s fit best).

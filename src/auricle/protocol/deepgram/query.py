@@ -129,7 +129,7 @@ class Listen:
         encoding: One of ``ENCODINGS``; ``None`` for a container, whose format is detected.
         sample_rate_hz: Sample rate of raw samples.
         channels: Number of channels; two are mixed.
-        language: A Whisper language code; ``None`` to detect the language.
+        language: A language code; ``None`` to detect the language.
         languages: Language codes that detection is restricted to.
         hotwords: Keyterms, and keywords without their weights.
         wants_interim: Whether to send partials.

@@ -30,6 +30,7 @@ class Model:
 
     name: str
     version: str
+    arch: str
 
     @property
     def uuid(self) -> str:
@@ -39,7 +40,7 @@ class Model:
     @property
     def info(self) -> Json:
         """The description of the model in results."""
-        return {"name": self.name, "version": self.version, "arch": "whisper"}
+        return {"name": self.name, "version": self.version, "arch": self.arch}
 
 
 def seconds(samples: int) -> float:

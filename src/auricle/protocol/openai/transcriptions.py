@@ -119,14 +119,8 @@ MODELS = (
 )
 """OpenAI's model names; all of them select the loaded model."""
 
-_WHISPER_SIZES = frozenset({"tiny", "base", "small", "medium", "large", "turbo"})
-_WHISPER_PARTS = _WHISPER_SIZES.union(
-    ("whisper", "openai", "faster", "distil", "en", "1", "v1", "v2", "v3", "v3.5"),
-    ("ggml", "mlx", "ct2", "fp16", "float16", "int8", "4bit", "8bit"),
-)
-
 FRAMES_PER_SECOND = 100
-"""Whisper's frames, the unit of ``seek``."""
+"""Frames of OpenAI's models, the unit of ``seek``."""
 UNKNOWN_LANGUAGE = "unknown"
 """Language of audio without speech if the request names none."""
 
@@ -156,17 +150,6 @@ class SpeechRequest:
 
 Gaps = Sequence[Mapping[str, object]]
 """Gaps in the transcript: ``start``, ``end``, ``code``. An Auricle extension."""
-
-
-def is_whisper_name(name: str) -> bool:
-    """Return whether a name is that of a Whisper model, in any spelling.
-
-    Examples: ``large-v3``, ``whisper-1``, ``openai/whisper-base``,
-    ``Systran/faster-whisper-tiny.en``.
-    """
-    last = name.lower().rpartition("/")[2].replace("v3.5", "v3_5").replace(".", "-")
-    parts = {part.replace("v3_5", "v3.5") for part in last.split("-")}
-    return parts <= _WHISPER_PARTS and not parts.isdisjoint(_WHISPER_SIZES | {"whisper"})
 
 
 def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:

@@ -42,7 +42,7 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.languages import LANGUAGES, SPACELESS_LANGUAGES, language_code
+from auricle.languages import SPACELESS_LANGUAGES, language_code
 from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
@@ -78,21 +78,34 @@ class Transcribe(msgspec.Struct, frozen=True):
         return tuple(fitting[:MAX_HOTWORDS])
 
 
-def info_event(model: str, version: str) -> str:
-    """Return the response to ``describe``.
+@dataclass(frozen=True, slots=True)
+class DescribedModel:
+    """What ``describe`` returns of the model.
 
-    Args:
-        model: The model name; models that end with ``.en`` support only English.
-        version: The Auricle version.
+    Attributes:
+        name: Its name.
+        engine: Name of its engine.
+        languages: Codes of its languages.
+        author: Who published it.
+        url: Address of its page.
     """
-    languages = ["en"] if model.endswith(".en") else sorted(LANGUAGES)
+
+    name: str
+    engine: str
+    languages: frozenset[str]
+    author: str
+    url: str
+
+
+def info_event(model: DescribedModel, version: str) -> str:
+    """Return the response to ``describe``, with the Auricle version."""
     common = {"installed": True, "version": version}
     described = {
         **common,
-        "name": model,
-        "description": f"Whisper {model}",
-        "attribution": {"name": "OpenAI", "url": "https://github.com/openai/whisper"},
-        "languages": languages,
+        "name": model.name,
+        "description": f"{model.engine} {model.name}",
+        "attribution": {"name": model.author, "url": model.url},
+        "languages": sorted(model.languages),
     }
     program = {
         **common,

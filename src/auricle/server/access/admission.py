@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from auricle.errors import Overloaded
 from auricle.transcriber import Transcriber
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, ClientId, ReservationRequest
+from auricle.types import ANONYMOUS, MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
 
-MAX_UTTERANCE_S = 30.0
-"""Whisper's window; longer audio is handled as a file."""
+MAX_UTTERANCE_S = float(MAX_JOB_S)
+"""Longer audio is handled as a file."""
 
 MIN_ESTIMATE_S = 1.0
 

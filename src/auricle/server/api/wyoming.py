@@ -25,7 +25,7 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import ServerSettings
 from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
 from auricle.protocol.dialect import Reply
-from auricle.protocol.wyoming.events import WyomingDialect, error_event, info_event
+from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, error_event, info_event
 from auricle.server.access.connection_limits import LimitedListener, Peer
 from auricle.server.access.keyring import is_loopback
 from auricle.server.context import RETRY_S, ServerState
@@ -122,9 +122,14 @@ class WyomingServer:
         self._connections += 1
         group.start_soon(self._serve, pipe)
 
+    def _described(self) -> DescribedModel:
+        engine = self._server.engine
+        name = self._model or self._server.transcriber.stats().model
+        languages = engine.languages_of(name)
+        return DescribedModel(name, engine.name, languages, engine.author, engine.url)
+
     async def _serve(self, pipe: "_Pipe") -> None:
-        model = self._model or self._server.transcriber.stats().model
-        dialect = WyomingDialect(info_event(model, auricle.__version__))
+        dialect = WyomingDialect(info_event(self._described(), auricle.__version__))
         try:
             await _Connection(self._server, pipe, dialect).run()
         except Exception as error:

@@ -82,6 +82,7 @@ class LiveSessions:
         self.settings = settings
         self.metrics = metrics
         self.draining = anyio.Event()
+        self._engine = engine
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -179,6 +180,7 @@ class LiveSessions:
                 client=client,
                 reservation=room,
                 now=time.monotonic(),
+                engine=self._engine,
             )
         except BaseException:
             self.leave(room)

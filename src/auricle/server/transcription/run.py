@@ -7,6 +7,7 @@ from dataclasses import replace
 import anyio
 
 from auricle.audio.in_memory import InMemory
+from auricle.audio.pieces import CutRules
 from auricle.errors import DeadlineExceeded
 from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.server.context import RETRY_S, ServerState
@@ -51,10 +52,11 @@ async def transcribe_short(
     Raises:
         AuricleError: The audio can't be transcribed.
     """
-    request = _request(params, _NOWHERE, client, reservation, deadline)
+    request = _request(server, params, _NOWHERE, client, reservation, deadline)
     request = replace(request, tells_refusal=True)
+    reader = InMemory(pcm, CutRules().within(server.engine.max_audio_samples))
     result = await transcribe_file(
-        server.transcriber, InMemory(pcm), request, chunk_slots=server.chunk_slots
+        server.transcriber, reader, request, chunk_slots=server.chunk_slots
     )
     timing = result.transcript.timing
     timing = replace(timing, decode_ms=timing.decode_ms + decode_s * 1000)
@@ -86,7 +88,7 @@ async def transcribe_spooled(
     Raises:
         AuricleError: The file can't be decoded or transcribed.
     """
-    request = _request(params, source, client, reservation, deadline)
+    request = _request(server, params, source, client, reservation, deadline)
     limit_s = None if deadline is None or params.max_wait_s is None else deadline.left_s()
     with anyio.move_on_after(limit_s):
         return await transcribe_file(
@@ -100,6 +102,7 @@ async def transcribe_spooled(
 
 
 def _request(
+    server: ServerState,
     params: TranscriptionParams,
     source: Source,
     client: ClientId,
@@ -109,7 +112,7 @@ def _request(
     return FileRequest(
         source=source,
         id=internal_id(params.job_id),
-        options=params.options,
+        options=server.engine.fit(params.options),
         client=client,
         trace_id=params.trace_id,
         condition_on_previous_text=params.condition_on_previous_text,

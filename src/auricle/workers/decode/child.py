@@ -14,6 +14,7 @@ from typing import assert_never
 import numpy as np
 
 from auricle.audio.opus import LibOpus, find_libopus
+from auricle.audio.pieces import CutRules
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, RequestError, SetupError
 from auricle.workers.decode.input_file import InputFile
@@ -51,9 +52,11 @@ class OpenStreams:
     Args:
         library: libopus, for packets without a container.
         max_samples: Maximum duration of a file, in samples.
+        max_chunk_samples: Maximum duration of a chunk, in samples.
     """
 
-    def __init__(self, library: LibOpus, max_samples: int) -> None:
+    def __init__(self, library: LibOpus, max_samples: int, max_chunk_samples: int) -> None:
+        self._rules = CutRules().within(max_chunk_samples)
         self._library = library
         self._max_samples = max_samples
         self._streams: OrderedDict[str, FileStream] = OrderedDict()
@@ -104,7 +107,7 @@ class OpenStreams:
         if len(self._streams) >= MAX_OPEN_STREAMS:
             self.close(next(iter(self._streams)))
         reader = open_reader(InputFile(file), step.source, self._library, self._max_samples)
-        stream = FileStream(reader, self._max_samples, step.from_sample)
+        stream = FileStream(reader, self._max_samples, step.from_sample, self._rules)
         self._streams[step.stream] = stream
         return stream
 
@@ -122,7 +125,9 @@ def serve(channel: Channel, seal: Callable[[], tuple[str, ...]]) -> int:
     if not isinstance(start, StartDecode):
         raise WireBroken
     try:
-        streams = OpenStreams(find_libopus(start.libopus), start.max_samples)
+        streams = OpenStreams(
+            find_libopus(start.libopus), start.max_samples, start.max_chunk_samples
+        )
         SpeechDetector().probabilities(np.zeros(WINDOW_SAMPLES, np.int16))
     except SetupError as exc:
         channel.send(StartFailed(str(exc)))

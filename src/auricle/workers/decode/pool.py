@@ -35,7 +35,7 @@ from auricle.errors import (
     WorkerError,
 )
 from auricle.transcriber import Counters, Progress, QueueStats, Stats
-from auricle.types import ANONYMOUS, SAMPLE_RATE_HZ, Chunk, ClientId, Source
+from auricle.types import ANONYMOUS, MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, ClientId, Source
 from auricle.workers.asr.codec import clean_text
 from auricle.workers.crash_audio import CrashAudio
 from auricle.workers.process import handover
@@ -62,7 +62,6 @@ from auricle.workers.process.supervisor import (
 from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 CHILD = "auricle.workers.decode.child"
-MAX_PIECE_SAMPLES = 30 * SAMPLE_RATE_HZ
 POISON_DEATHS = 4
 """Crashes of any kind in one step that make a file poison; two with one signature suffice, too."""
 SLOW_S = 60.0
@@ -114,6 +113,7 @@ class DecodePool:
         crash_audio: Where files that crash a worker are kept; ``None`` keeps none.
         crash_budget: Crash budget that poison files are charged to; ``None`` creates one for this
             pool.
+        max_chunk_samples: Maximum audio of a job of the engine.
     """
 
     def __init__(
@@ -122,7 +122,9 @@ class DecodePool:
         decode: DecodeSettings,
         crash_audio: CrashAudio | None = None,
         crash_budget: CrashBudget | None = None,
+        max_chunk_samples: int = MAX_JOB_SAMPLES,
     ) -> None:
+        self._max_chunk_samples = max_chunk_samples
         self._crash_audio = crash_audio
         self._worker = worker
         self._decode = decode
@@ -220,6 +222,7 @@ class DecodePool:
         return StartDecode(
             max_samples=int(self._decode.max_audio_s * SAMPLE_RATE_HZ),
             hard_limit_bytes=int(self._worker.worker_hard_mb * 1e6) or HARD_MEMORY_BYTES,
+            max_chunk_samples=self._max_chunk_samples,
             libopus=self._decode.libopus,
         )
 
@@ -362,13 +365,13 @@ class DecodePool:
             WorkerError: A number is out of range.
         """
         samples = len(message.pcm) // 2
-        most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_PIECE_SAMPLES
+        most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_JOB_SAMPLES
         is_possible = (
             0.0 <= message.fraction <= 1.0
             and 0 <= message.duration_samples <= most
             and stream.from_sample <= message.next_sample <= most
             and len(message.pcm) % 2 == 0
-            and samples <= MAX_PIECE_SAMPLES
+            and samples <= MAX_JOB_SAMPLES
             and (not samples or 0 <= message.start_sample <= most)
             and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )

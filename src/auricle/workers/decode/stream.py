@@ -65,13 +65,20 @@ class FileStream:
         reader: Reader at the start of the file.
         max_samples: Maximum duration, in samples; a longer file fails when this is decoded.
         from_sample: Position at which to resume.
+        rules: How chunks are cut.
     """
 
-    def __init__(self, reader: SampleReader, max_samples: int, from_sample: int) -> None:
+    def __init__(
+        self,
+        reader: SampleReader,
+        max_samples: int,
+        from_sample: int,
+        rules: CutRules | None = None,
+    ) -> None:
         self._reader = reader
         self._max_samples = max_samples
         self._detector = SpeechDetector()
-        self._cutter = PieceCutter(CutRules(), from_sample)
+        self._cutter = PieceCutter(rules or CutRules(), from_sample)
         self._from_sample = from_sample
         self._hear_from = from_sample - min(
             WARM_UP_SAMPLES, from_sample // WINDOW_SAMPLES * WINDOW_SAMPLES

@@ -23,9 +23,9 @@ MAX_STEP_ANSWER_BYTES = 2**20
 """30 s of PCM16 are 960 kB."""
 
 MAX_TEXT_CHARS = 20_000
-"""Maximum text of one job: 30 s hold at most 448 tokens (Whisper's text context)."""
+"""Maximum text of one job: about twenty times what is spoken in ``MAX_JOB_S``."""
 MAX_SEGMENTS = 1500
-"""Maximum segments, and words, of one job: at most 30 s, in Whisper's 20 ms time steps."""
+"""Maximum segments, and words, of one job: ``MAX_JOB_S`` in steps of 20 ms."""
 MAX_TOKENS = 10_000
 """Maximum tokens in all words of one job."""
 MAX_LANGUAGE_CHARS = 16
@@ -57,6 +57,7 @@ class StartDecode(Message, frozen=True):
 
     max_samples: int
     hard_limit_bytes: int
+    max_chunk_samples: int
     libopus: str | None = None
 
 

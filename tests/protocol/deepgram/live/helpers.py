@@ -19,7 +19,10 @@ def listen(query: str = LINEAR) -> Listen:
 
 def dialect(query: str = LINEAR) -> DeepgramDialect:
     return DeepgramDialect(
-        listen(query), request_id="id", created="2026-11-25T12:00:00.000Z", model=Model("base", "1")
+        listen(query),
+        request_id="id",
+        created="2026-11-25T12:00:00.000Z",
+        model=Model("base", "1", "whisper"),
     )
 
 

@@ -87,7 +87,7 @@ def test_an_utterance_is_some_partials_and_one_final_result() -> None:
         "metadata": {
             "request_id": "id",
             "model_info": {"name": "base", "version": "1", "arch": "whisper"},
-            "model_uuid": Model("base", "1").uuid,
+            "model_uuid": Model("base", "1", "whisper").uuid,
         },
     }
 

@@ -44,7 +44,7 @@ def _read(websocket: WebSocket) -> Handshake:
 
 def model_of(server: ServerState) -> Model:
     """Return the model's name and version."""
-    return Model(server.transcriber.stats().model, _VERSION)
+    return Model(server.transcriber.stats().model, _VERSION, server.engine.name.lower())
 
 
 def utc_now() -> str:

@@ -29,7 +29,6 @@ from auricle.protocol.openai.transcriptions import (
     done_event,
     encode_answer,
     error_event,
-    is_whisper_name,
     model_fields,
     read_form,
 )
@@ -140,7 +139,7 @@ def _check_model(server: ServerState, name: str) -> None:
     settings = server.settings
     if not settings.openai_strict_models or name in _model_names(server):
         return
-    if settings.openai_models or not is_whisper_name(name):
+    if settings.openai_models or not server.engine.is_model_name(name):
         raise UnknownModel("Unknown model; GET /v1/models lists the models of this server.")
 
 
