@@ -81,7 +81,7 @@ coverage: setup
 	@"$(BIN)/coverage" report
 
 # The benchmarks that need nothing but this repository; results as JSON in bench/results.
-BENCHES ?= ipc accuracy overload long_upload recovery
+BENCHES ?= ipc overload long_upload recovery
 bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 	@for bench in $(BENCHES); do \
 		echo "bench: $$bench"; \
@@ -89,10 +89,10 @@ bench: setup ## Run the benchmarks (BENCHES="ipc recovery" for some of them)
 	done
 
 chaos: setup ## Inject every kind of fault for 10 minutes, under every kind of client (ARGS="--form model --seed 7")
-	@"$(BIN)/python" -m bench.chaos $(ARGS)
+	@"$(BIN)/python" -m tests.resilience.chaos $(ARGS)
 
 chaos-live: setup ## Fail workers, network and server during live streams; check every word
-	@"$(BIN)/python" -m bench.live_chaos $(ARGS)
+	@"$(BIN)/python" -m tests.resilience.live_chaos $(ARGS)
 
 soak: setup ## Look for leaks: an hour of load, 400 silent streams, a day in half an hour (ARGS="--only day")
 	@"$(BIN)/python" -m bench.soak $(ARGS)
@@ -153,10 +153,10 @@ test-cluster: setup-cluster ## Test recognisers on Ray Serve: failing replicas a
 	fi
 
 chaos-cluster: setup-cluster ## Fail recognisers, nodes, a gateway and Ray's head during live streams; check every word
-	@"$(CLUSTER)/bin/python" -m bench.cluster $(ARGS)
+	@"$(CLUSTER)/bin/python" -m tests.resilience.cluster $(ARGS)
 
 bench-cluster: setup-cluster ## Measure the overhead of a remote recogniser, and two nodes against one
-	@"$(CLUSTER)/bin/python" -m bench.cluster.hop $(ARGS)
+	@"$(CLUSTER)/bin/python" -m research.cluster_hop $(ARGS)
 
 setup-cluster:
 	@VENV="$(CLUSTER)" PYTHON="$(PYTHON)" scripts/setup-venv requirements-dev.lock

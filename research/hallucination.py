@@ -26,8 +26,8 @@ from auricle.types import SAMPLE_RATE_HZ, Job, JobId, Options, Pcm16, Transcript
 from bench.files import PIECE_S, cut
 from bench.lib.charts import Bars, draw
 from bench.lib.report import machine, write_json
-from bench.live.noise import sounds
 from tests.support.batching import transcribe_sorted
+from tests.support.room_sounds import sounds_without_speech
 
 JOB_SAMPLES = 10 * SAMPLE_RATE_HZ
 OPTIONS = Options(language="en", beam_size=1)
@@ -92,7 +92,7 @@ def main() -> None:
         "faster-whisper": lambda pcm: theirs(whisper, pcm, vad_filter=False),
         "faster-whisper with its filter": lambda pcm: theirs(whisper, pcm, vad_filter=True),
     }
-    made = sounds(arguments.minutes)
+    made = sounds_without_speech(arguments.minutes)
     words = known(arguments.out, arguments.minutes) if arguments.only else {}
     for name in arguments.only or made:
         pcm, words[name] = made[name], {}

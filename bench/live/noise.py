@@ -11,9 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
-import numpy as np
-import numpy.typing as npt
-
 from auricle.audio.opus import find_libopus
 from auricle.commands import Stop, StreamParameters
 from auricle.config.settings import LiveSettings
@@ -28,50 +25,9 @@ from bench.lib.audio import opus_packets
 from bench.lib.charts import Bars
 from bench.lib.engine import load_engine
 from bench.lib.report import command_line, publish
-from bench.lib.speech import pink_noise
+from tests.support.room_sounds import sounds_without_speech
 
 PACKET_SAMPLES = SAMPLE_RATE_HZ // 50
-Sound = npt.NDArray[np.float64]
-
-
-def sounds(minutes: float) -> dict[str, Pcm16]:
-    """Return six sounds without a word in them."""
-    chance = np.random.default_rng(11)
-    samples = int(minutes * 60 * SAMPLE_RATE_HZ)
-    times_s = np.arange(samples) / SAMPLE_RATE_HZ
-    hum = sum(np.sin(2 * np.pi * 50 * n * times_s) / n for n in range(1, 6))
-    clicks = np.zeros(samples)
-    clicks[chance.integers(0, samples, samples // 8000)] = 1.0
-    made = {
-        "silence": np.zeros(samples),
-        "hum": 0.05 * np.asarray(hum),
-        "white noise": 0.05 * chance.standard_normal(samples),
-        "pink noise": 0.05 * pink_noise(samples, chance),
-        "clicks": clicks * chance.uniform(0.2, 0.9, samples),
-        "music": 0.1 * _music(times_s, chance),
-    }
-    return {name: _pcm(sound) for name, sound in made.items()}
-
-
-def _music(times_s: Sound, chance: np.random.Generator) -> Sound:
-    """Return triads in a steady beat, each note with overtones that die away."""
-    sound = np.zeros_like(times_s)
-    beat_samples = SAMPLE_RATE_HZ // 2
-    for start in range(0, times_s.size, beat_samples):
-        local_s = times_s[start : start + beat_samples] - times_s[start]
-        root_hz = 220 * 2 ** (chance.integers(-5, 8) / 12)
-        for semitones in (0, int(chance.choice((3, 4))), 7):
-            note_hz = root_hz * 2 ** (semitones / 12)
-            for overtone in range(1, 5):
-                decay = np.exp(-3 * local_s) / overtone
-                sound[start : start + beat_samples] += decay * np.sin(
-                    2 * np.pi * note_hz * overtone * local_s
-                )
-    return sound
-
-
-def _pcm(sound: Sound) -> Pcm16:
-    return np.clip(sound * 32767, -32767, 32767).astype(np.int16)
 
 
 @dataclass(slots=True)
@@ -173,7 +129,7 @@ def main() -> None:
     arguments = parser.parse_args()
     engine = load_engine(arguments.model)
     counts: dict[str, SessionCounts] = {}
-    for name, pcm in sounds(arguments.minutes).items():
+    for name, pcm in sounds_without_speech(arguments.minutes).items():
         counts[name] = Listener(engine).listen(pcm)
         print(name, asdict(counts[name]), flush=True)
     result = {

@@ -221,11 +221,7 @@ def show(shown: dict[str, Any]) -> None:
     for name, slope in shown["drift"].items():
         print(f"  {name:24} {_line(slope)} an hour")
     print(f"  at rest, before and after: {shown['at_rest']}")
-    live = shown["live"]
-    print(f"  live: { {name: value for name, value in live.items() if name != 'delays'} }")
-    for delay in live["delays"]:
-        print(f"    {delay}")
-    for kind in ("utterances", "files", "unsent", "broken", "livez_ms"):
+    for kind in ("live", "utterances", "files", "unsent", "broken", "livez_ms"):
         print(f"  {kind}: {shown[kind]}")
 
 

@@ -28,7 +28,6 @@ import psutil
 
 from auricle.types import Pcm16
 from bench.lib.cpu import tree_cpu_s
-from bench.lib.network import Network, Outage, network_to
 from bench.lib.posting import Body, bodies
 from bench.lib.report import show_targets
 from bench.lib.service import Server, running
@@ -37,6 +36,7 @@ from bench.soak.figures import Hour, figures, reached, show
 from bench.soak.live import Stream, aligned, speak, start_and_end
 from bench.soak.mix import Cost, Mix, Rates, closed_loop, files
 from bench.soak.watch import Watch, table
+from tests.support.network import Network, Outage, network_to
 
 WORKERS = 2
 SHARE = 0.6

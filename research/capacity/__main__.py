@@ -19,7 +19,7 @@ from research.capacity.costs import Costs, Talk
 MACHINES = (1, 2, 4, 8, 16)
 WORKERS = 2
 HOP_S = 0.02
-"""What Serve's HTTP costs a job (``bench.cluster.hop``)."""
+"""What Serve's HTTP costs a job (``research.cluster_hop``)."""
 MEASURED = ROOT / "docs" / "benchmarks" / "live.json"
 BESIDE = (40, 48, 56)
 """More streams than were ever measured on one machine."""

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_no_word_is_lost_while_everything_fails_at_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "bench.chaos", "--minutes", "0.25", "--seed", "4"]
+    command = [sys.executable, "-m", "tests.resilience.chaos", "--minutes", "0.25", "--seed", "4"]
     ran = subprocess.run(
         [*command, "--out", str(tmp_path / "chaos")], cwd=ROOT, capture_output=True, text=True
     )

@@ -1,7 +1,7 @@
 """Every word, once: a real server, its workers and its network fail in the middle of speech.
 
 The engine answers with the samples that it was given, so a final that is made of any others shows.
-The long form, with the real model, is ``bench/live_chaos.py``.
+The long form, with the real model, is ``tests/resilience/live_chaos.py``.
 """
 
 import contextlib

@@ -1,4 +1,4 @@
-"""Every word, once, while nodes, gateways and the head fail: ``bench.cluster`` in short."""
+"""Every word, once, while nodes, gateways and the head fail: ``make chaos-cluster`` in short."""
 
 import importlib.util
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bench.cluster import namespace
 from bench.lib.report import ROOT
+from tests.resilience.cluster import namespace
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(500)]
 
@@ -24,7 +24,7 @@ LONGEST_DELAY_S = 60.0
 def test_every_word_comes_once_whatever_fails(tmp_path: Path) -> None:
     if why := namespace.refusal():
         pytest.skip(f"no network namespace can be made here: {why}")
-    program = ["-m", "bench.cluster", "--form", "scripted", "--seconds", "14"]
+    program = ["-m", "tests.resilience.cluster", "--form", "scripted", "--seconds", "14"]
     done = subprocess.run(
         [sys.executable, *program, "--out", str(tmp_path / "found")],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Sounds of a person at a desk who does not speak: breaths, coughs, typing, room noise.
+"""Sounds without speech: breaths, coughs, typing and room noise; hum, clicks and music.
 
 All are synthesised from shaped noise with a seed, so that each run has the same samples. Breaths
 and coughs pass through the resonances of an open vocal tract, as real ones do; that is why a voice
@@ -105,6 +105,42 @@ SOUNDS: dict[str, Callable[[np.random.Generator], Sound]] = {
     "typing": typing,
     "knock": knock,
 }
+
+
+def sounds_without_speech(minutes: float) -> dict[str, Pcm16]:
+    """Return six sounds without a word in them."""
+    chance = np.random.default_rng(11)
+    samples = int(minutes * 60 * SAMPLE_RATE_HZ)
+    times_s = np.arange(samples) / SAMPLE_RATE_HZ
+    hum = sum(np.sin(2 * np.pi * 50 * n * times_s) / n for n in range(1, 6))
+    clicks = np.zeros(samples)
+    clicks[chance.integers(0, samples, samples // 8000)] = 1.0
+    made = {
+        "silence": np.zeros(samples),
+        "hum": 0.05 * np.asarray(hum),
+        "white noise": 0.05 * chance.standard_normal(samples),
+        "pink noise": 0.05 * pink_noise(samples, chance),
+        "clicks": clicks * chance.uniform(0.2, 0.9, samples),
+        "music": 0.1 * _music(times_s, chance),
+    }
+    return {name: to_pcm(sound) for name, sound in made.items()}
+
+
+def _music(times_s: Sound, chance: np.random.Generator) -> Sound:
+    """Return triads in a steady beat, each note with overtones that die away."""
+    sound = np.zeros_like(times_s)
+    beat_samples = SAMPLE_RATE_HZ // 2
+    for start in range(0, times_s.size, beat_samples):
+        local_s = times_s[start : start + beat_samples] - times_s[start]
+        root_hz = 220 * 2 ** (chance.integers(-5, 8) / 12)
+        for semitones in (0, int(chance.choice((3, 4))), 7):
+            note_hz = root_hz * 2 ** (semitones / 12)
+            for overtone in range(1, 5):
+                decay = np.exp(-3 * local_s) / overtone
+                sound[start : start + beat_samples] += decay * np.sin(
+                    2 * np.pi * note_hz * overtone * local_s
+                )
+    return sound
 
 
 def to_pcm(sound: Sound) -> Pcm16:

@@ -14,7 +14,7 @@
 
 import { FRAME_SAMPLES, SAMPLE_RATE_HZ } from './audio-format.js';
 
-/** Measured with the server's `bench/live_chaos.py`: after this time a decoder returns identical samples. */
+/** Measured with the server's `tests/resilience/live_chaos.py`: after this time a decoder returns identical samples. */
 export const LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ;
 
 /**

@@ -28,7 +28,7 @@ the packet is kept: an hour of Opus is 14 MB, an hour of samples 115 MB."""
 
 LEAD_IN_SAMPLES = 15 * SAMPLE_RATE_HZ
 """A decoder that starts in mid-stream usually produces identical samples after 0.7 s, but in speech
-without pauses only after 11 s (``bench/live_chaos.py``, 2026-11-25)."""
+without pauses only after 11 s (``tests/resilience/live_chaos.py``, 2026-11-25)."""
 
 ENCODER_DELAY_SAMPLES = SAMPLE_RATE_HZ * 65 // 10_000
 """libopus delays audio by 6.5 ms, so this much silence must follow the last speech."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.types import SAMPLE_RATE_HZ
-from bench.chaos.clients.site import Broken, Refused, Site, chunks, paced
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Refused, Site, chunks, paced
+from tests.resilience.chaos.said import OutboundItem
 
 KIND = "wyoming"
 FORMAT = {"rate": SAMPLE_RATE_HZ, "width": 2, "channels": 1}

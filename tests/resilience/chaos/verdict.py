@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.chaos.load import KINDS, Outcome
 from bench.lib.scoring import Errors, errors, total, word_errors
+from tests.resilience.chaos.load import KINDS, Outcome
 
 LIVEZ_LIMIT_MS = 200.0
 SLOW_LOOK_AFTER_S = 2.0

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from bench.chaos.faults import FAULTS, schedule
+from tests.resilience.chaos.faults import FAULTS, schedule
 
 pytestmark = pytest.mark.unit
 

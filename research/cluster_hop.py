@@ -1,6 +1,6 @@
 """What the way to another machine costs, and what two machines do that one doesn't.
 
-    python -m bench.cluster.hop [--only hop,engine,model]
+    python -m research.cluster_hop [--only hop,engine,model]
 
 All of it runs on one machine, in a network namespace with nothing but a loopback: so the network
 itself costs nothing here, and all else is as it is between machines. Each node has one recogniser
@@ -35,11 +35,11 @@ from auricle.engine.base import CostModel
 from auricle.engine.whisper.bundled import ensure_bundled_base
 from auricle.transcriber import Transcriber
 from auricle.types import SAMPLE_RATE_HZ, Job, JobId, JobKind, Options, Pcm16
-from bench.cluster import namespace
-from bench.cluster.nodes import Cluster
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.speech import speeches
+from tests.resilience.cluster import namespace
+from tests.resilience.cluster.nodes import Cluster
 from tests.support.pool import worker_pool
 
 HOP_AUDIO_S = (3.0, 30.0)
@@ -53,7 +53,7 @@ SAME_BATCH_S = 0.05
 PACE = 0.05
 READY_LIMIT_S = 120.0
 SCRIPTED = "tests.support.scripted_engine"
-PACED = "bench.faults"
+PACED = "tests.support.faulty_engine"
 PARTS = ("hop", "engine", "model")
 WHERE = ("local", "1 node", "2 nodes")
 
@@ -219,7 +219,7 @@ def main() -> None:
     parser.add_argument("--merge", action="store_true", help="into what --out holds already")
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/cluster_hop")
     arguments = parser.parse_args()
-    namespace.enter("bench.cluster.hop", sys.argv[1:])
+    namespace.enter("research.cluster_hop", sys.argv[1:])
     print(machine())
     os.environ["AURICLE_BENCH_ENGINE"] = SCRIPTED
     os.environ["AURICLE_BENCH_PACE"] = str(PACE)

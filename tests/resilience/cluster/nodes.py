@@ -186,7 +186,7 @@ class Cluster:
         """Ask Serve for the application; it keeps it up from then on."""
         with (self.folder / "deploy.log").open("ab") as log:
             subprocess.run(
-                [sys.executable, "-m", "bench.cluster.deploy", f"127.0.0.1:{GCS_PORT}"]
+                [sys.executable, "-m", "tests.resilience.cluster.deploy", f"127.0.0.1:{GCS_PORT}"]
                 + [str(self.count), str(FIRST_PORT)],
                 env=self._environment,
                 stdout=log,

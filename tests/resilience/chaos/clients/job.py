@@ -3,8 +3,8 @@
 import asyncio
 import uuid
 
-from bench.chaos.clients.site import Broken, Site
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Site
+from tests.resilience.chaos.said import OutboundItem
 
 KIND = "job"
 POLL_S = 0.5

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.chaos.load import KINDS
 from bench.lib.service import Server, free_port, running
+from tests.resilience.chaos.load import KINDS
 
 SCRIPTED = "tests.support.scripted_engine"
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
@@ -37,7 +37,7 @@ class Stage:
         server: It runs.
         keys: By kind of client.
         wyoming_port: Where Wyoming is.
-        marks: The folder of :mod:`bench.faults`.
+        marks: The folder of :mod:`tests.support.faulty_engine`.
         spool: Where uploads are.
         disk: The same, if that is a file system of its own.
         clock: The file that says how far the clock is off, if there is one.
@@ -67,7 +67,7 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
         clock.write_text("+0\n")
         environment = {"AURICLE_BENCH_FAULTS": str(marks)}
         settings = SETTINGS | {
-            "engine": "bench.faults",
+            "engine": "tests.support.faulty_engine",
             "spool_dir": spool,
             "api_keys": ",".join(f"{kind}:{key}" for kind, key in keys.items()),
             "wyoming": 1,

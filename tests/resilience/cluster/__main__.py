@@ -1,6 +1,6 @@
 """Two gateways and two Ray nodes on one machine while each of them fails: every word, once.
 
-    python -m bench.cluster [--form model|scripted] [--seconds 40] [--only replica,node]
+    python -m tests.resilience.cluster [--form model|scripted] [--seconds 40] [--only replica,node]
 
 All of it runs in a network namespace that has nothing but a loopback. On each node there are a
 Serve proxy, an ingress and a recogniser with one worker of one thread; two ``auricle serve`` are
@@ -34,13 +34,13 @@ import anyio
 import httpx2
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.cluster import namespace
-from bench.cluster.nodes import START_LIMIT_S, Cluster
 from bench.lib.charts import Bars, draw
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server
 from bench.lib.speech import speeches
-from bench.live_chaos import Take, compare, is_whole, take
+from tests.resilience.cluster import namespace
+from tests.resilience.cluster.nodes import START_LIMIT_S, Cluster
+from tests.resilience.live_chaos import Take, compare, is_whole, take
 
 STREAMS = 4
 """Half of them through each gateway."""
@@ -212,7 +212,7 @@ def main() -> None:
     parser.add_argument("--merge", action="store_true", help="into what --out holds already")
     parser.add_argument("--out", type=Path, default=ROOT / "bench/results/cluster_chaos")
     arguments = parser.parse_args()
-    namespace.enter("bench.cluster", sys.argv[1:])
+    namespace.enter("tests.resilience.cluster", sys.argv[1:])
     print(machine())
     said = speeches(arguments.seconds, STREAMS)
     with tempfile.TemporaryDirectory(prefix="au-", ignore_cleanup_errors=True) as folder:

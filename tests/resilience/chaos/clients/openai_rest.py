@@ -4,8 +4,8 @@ import json
 
 import httpx2
 
-from bench.chaos.clients.site import Broken, Refused, Site, check
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Refused, Site, check
+from tests.resilience.chaos.said import OutboundItem
 
 WHOLE, STREAM = "openai", "openai_stream"
 PATH = "/v1/audio/transcriptions"

@@ -2,8 +2,8 @@
 
 import base64
 
-from bench.chaos.clients.site import Site
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Site
+from tests.resilience.chaos.said import OutboundItem
 
 FILE, JSON = "utterance", "utterance_json"
 FIELDS = {"language": "en", "beam_size": 1}

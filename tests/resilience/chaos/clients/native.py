@@ -4,8 +4,8 @@ import anyio
 
 from auricle.client import ClientRules, Final, LiveClient, StreamParameters
 from auricle.errors import AuricleError
-from bench.chaos.clients.site import Broken, Site, chunks, paced
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
+from tests.resilience.chaos.said import OutboundItem
 
 KIND = "native"
 RULES = ClientRules(max_delay_s=2.0, first_patience_s=60.0, patience_s=120.0, silence_s=2.0)

@@ -1,4 +1,4 @@
-"""An engine with real faults inside: ``bench.faults`` as AURICLE_ENGINE.
+"""An engine with real faults inside: ``tests.support.faulty_engine`` as AURICLE_ENGINE.
 
 A file of a fault's name in the folder AURICLE_BENCH_FAULTS makes it happen once, in whichever
 worker removes the file first, in the middle of a batch. AURICLE_BENCH_ENGINE names the engine that

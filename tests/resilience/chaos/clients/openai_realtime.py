@@ -11,8 +11,8 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
-from bench.chaos.clients.site import Broken, Site, chunks, paced
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
+from tests.resilience.chaos.said import OutboundItem
 
 KIND = "openai_realtime"
 RATE_HZ = 24_000

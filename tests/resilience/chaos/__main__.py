@@ -1,6 +1,6 @@
 """Everything at once while everything fails: is every word there, once, and the server as it was?
 
-    python -m bench.chaos [--form scripted|model] [--minutes 10] [--seed 7]
+    python -m tests.resilience.chaos [--form scripted|model] [--minutes 10] [--seed 7]
 
 Live streams (our own client's over a network that fails, OpenAI's Realtime, Deepgram's, Wyoming's),
 utterances, OpenAI's and Deepgram's files and long jobs are asked of one server, at 80 % of what it
@@ -37,18 +37,18 @@ from typing import Any
 import anyio
 import httpx2
 
-from bench.chaos import report, verdict
-from bench.chaos.clients.site import Site
-from bench.chaos.faults import FAULTS, Stroke, World, carry_out, schedule
-from bench.chaos.load import Load, Outcome
-from bench.chaos.resources import Count, count, settle
-from bench.chaos.said import repertoire
-from bench.chaos.stage import Stage, orphans, staged
 from bench.lib.charts import draw
 from bench.lib.cpu import CpuMeter
-from bench.lib.network import network_to
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import READY_LIMIT_S
+from tests.resilience.chaos import report, verdict
+from tests.resilience.chaos.clients.site import Site
+from tests.resilience.chaos.faults import FAULTS, Stroke, World, carry_out, schedule
+from tests.resilience.chaos.load import Load, Outcome
+from tests.resilience.chaos.resources import Count, count, settle
+from tests.resilience.chaos.said import repertoire
+from tests.resilience.chaos.stage import Stage, orphans, staged
+from tests.support.network import network_to
 
 SHARE = 0.8
 FAULT_EACH_S = 1.1
@@ -205,7 +205,7 @@ class Watching:
 
     def __init__(self, stage: Stage, path: Path) -> None:
         self._path = path
-        command = [sys.executable, "-m", "bench.chaos.watcher", stage.server.url]
+        command = [sys.executable, "-m", "tests.resilience.chaos.watcher", stage.server.url]
         pid = str(stage.server.process.pid)
         self._process = subprocess.Popen([*command, pid, str(path)], cwd=ROOT)
 

@@ -1,4 +1,6 @@
-"""Put the application onto a cluster: ``python -m bench.cluster.deploy ADDRESS NODES PORT``.
+"""Deploy the application to a cluster.
+
+    python -m tests.resilience.cluster.deploy ADDRESS NODES PORT
 
 Serve keeps it there; this program ends.
 """

@@ -1,6 +1,6 @@
 """Live streams while workers die, the network fails and the server restarts: every word, once.
 
-    python -m bench.live_chaos [--seconds 75] [--only workers,network,restarts]
+    python -m tests.resilience.live_chaos [--seconds 75] [--only workers,network,restarts]
 
 Real speech is spoken into a real server by three clients (Opus, real time). A calm run gives the
 finals. Then the same audio is spoken again while
@@ -35,10 +35,10 @@ from auricle.commands import StreamParameters
 from auricle.events import Final
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from bench.lib.charts import Bars, draw
-from bench.lib.network import Network, Outage, network_to
 from bench.lib.report import ROOT, machine, write_json
 from bench.lib.service import Server, running
 from bench.lib.speech import CORPUS, speeches
+from tests.support.network import Network, Outage, network_to
 
 STREAMS = 3
 WORKERS = 2

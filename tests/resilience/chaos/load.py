@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from bench.chaos.clients import (
+from tests.resilience.chaos.clients import (
     deepgram,
     job,
     native,
@@ -19,8 +19,8 @@ from bench.chaos.clients import (
     utterance,
     wyoming,
 )
-from bench.chaos.clients.site import Broken, Refused, Site
-from bench.chaos.said import OutboundItem, Repertoire
+from tests.resilience.chaos.clients.site import Broken, Refused, Site
+from tests.resilience.chaos.said import OutboundItem, Repertoire
 
 TranscriptionParams = Callable[[Site, OutboundItem], Awaitable[str]]
 

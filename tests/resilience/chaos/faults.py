@@ -1,7 +1,7 @@
 """What goes wrong: each class of fault, and the seeded schedule that they come by.
 
-A fault takes what it needs from outside: signals, limits, a full disk, a jumping clock. Only a
-segfault and a worker that eats memory happen inside (:mod:`bench.faults`), since nobody else can.
+Faults use signals, limits, a full disk and a clock with jumps. Only segmentation faults and memory
+exhaustion come from inside a worker (:mod:`tests.support.faulty_engine`).
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from pathlib import Path
 import anyio
 import psutil
 
-from bench.chaos.load import Load
-from bench.lib.network import Network, Outage
 from bench.lib.service import Server
+from tests.resilience.chaos.load import Load
+from tests.support.network import Network, Outage
 
 ASR, DECODE = "auricle.workers.asr.child", "auricle.workers.decode.child"
 SLOW_S = (0.2, 1.0)
@@ -41,7 +41,7 @@ class World:
         service: The server.
         load: Its clients.
         network: What those who can resume come through.
-        marks: The folder of :mod:`bench.faults`.
+        marks: The folder of :mod:`tests.support.faulty_engine`.
         disk: Where the server keeps uploads, if that is a file system of its own.
         clock: The file that says how far the server's clock is off, if it has one of its own.
     """

@@ -1,6 +1,6 @@
 """How wide to search, and what speech in another language costs: errors and CPU time, side by side.
 
-    python -m bench.beams --model DIR --corpus DIR [--out docs/benchmarks/beams]
+    python -m research.beams --model DIR --corpus DIR [--out docs/benchmarks/beams]
 
 All sides share one loaded model and one thread, in turns of eight clips. CPU seconds count
 everything from samples to text, what is decoded again included. Read sentences are scored by words,

@@ -7,8 +7,8 @@ import json
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from bench.chaos.clients.site import Broken, Site, chunks, paced
-from bench.chaos.said import OutboundItem
+from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
+from tests.resilience.chaos.said import OutboundItem
 
 LIVE, FILE = "deepgram", "deepgram_file"
 LISTEN = "/v1/listen?model=nova-3&language=en&punctuate=true"

@@ -1,4 +1,6 @@
-"""Watches a server from a process of its own: ``python -m bench.chaos.watcher URL PID FILE``.
+"""Samples a server from a separate process.
+
+    python -m tests.resilience.chaos.watcher URL PID FILE
 
 It writes a line of JSON for each look: the monotonic time, how late the look itself was, how long
 ``/livez`` took over a connection that stays, how much of that the watcher and the server's main

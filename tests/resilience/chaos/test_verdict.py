@@ -5,9 +5,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.chaos.load import Outcome
-from bench.chaos.said import OutboundItem
-from bench.chaos.verdict import by_kind, differences, log_figures, verdicts, watched, word_figures
+from tests.resilience.chaos.load import Outcome
+from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.verdict import (
+    by_kind,
+    differences,
+    log_figures,
+    verdicts,
+    watched,
+    word_figures,
+)
 
 pytestmark = pytest.mark.unit
 

@@ -1,1 +1,0 @@
-"""Everything at once while everything fails: ``python -m bench.chaos``; see ``__main__``."""

@@ -1,1 +1,0 @@
-"""One module for each kind of client; each asks once and returns all the text that came back."""

@@ -1,1 +1,0 @@
-"""Recognisers on Ray Serve: faults, throughput and what the way there costs."""
