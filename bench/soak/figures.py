@@ -91,15 +91,9 @@ def delay_bins(found: Hour, bins: int = 20) -> list[dict[str, float]]:
         low_s, high_s = (found.seconds * (index + side) / bins for side in (0, 1))
         own = [t.delay_s for t in finals if low_s <= t.at_s < high_s]
         if own:
-            out.append(
-                {
-                    "at_s": round((low_s + high_s) / 2),
-                    "finals": len(own),
-                    "p50_s": round(float(np.percentile(own, 50)), 3),
-                    "p99_s": round(float(np.percentile(own, 99)), 3),
-                    "max_s": round(max(own), 3),
-                }
-            )
+            p50, p99 = (round(float(value), 3) for value in np.percentile(own, [50, 99]))
+            figures = {"p50_s": p50, "p99_s": p99, "max_s": round(max(own), 3)}
+            out.append({"at_s": round((low_s + high_s) / 2), "finals": len(own)} | figures)
     return out
 
 
@@ -210,8 +204,7 @@ def show(shown: dict[str, Any]) -> None:
     """Print the figures."""
     print(f"\ncost {shown['cost_cpu_s_per_audio_s']}, capacity {shown['capacity_audio_s_per_s']}")
     print(f"offered {shown['offered']}; the server used {shown['used_share']:.1%} of all cores")
-    load = shown["load_average"]
-    print(f"load average of the machine {load['mean']} (at most {load['max']})")
+    print(f"load average of the machine {shown['load_average']}")
     for name, slope in shown["growth_mb"].items():
         before_mb, after_mb = shown["at_rest_mb"][name]
         print(
