@@ -22,4 +22,4 @@ def test_no_word_is_lost_while_everything_fails_at_once(tmp_path: Path) -> None:
     assert all(told["held"].values())
     assert told["faults"] + len(told["not_tried"]) >= 10
     assert told["faults_by_kind"]["worker killed"], "no worker was found to kill"
-    assert all(one["done"] + one["vanished"] for one in told["clients"].values())
+    assert all(one["done"] + one["disconnected"] for one in told["clients"].values())

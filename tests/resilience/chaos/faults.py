@@ -1,4 +1,4 @@
-"""What goes wrong: each class of fault, and the seeded schedule that they come by.
+"""The classes of faults, and a seeded schedule.
 
 Faults use signals, limits, a full disk and a clock with jumps. Only segmentation faults and memory
 exhaustion come from inside a worker (:mod:`tests.support.faulty_engine`).
@@ -28,22 +28,22 @@ FULL_S = (0.5, 2.0)
 JUMPS_S = (1, -1, 60, -60, 3600, -3600, 12 * 3600, -12 * 3600)
 SPARE_DESCRIPTORS = 4
 HOLDERS = 40
-"""Connections that take the descriptors that there are, and say nothing."""
+"""Idle connections that use up the descriptors."""
 BLOCK = bytes(2**18)
 MAX_BLOCKS = 1000
 
 
 @dataclass
 class World:
-    """All that can go wrong.
+    """The targets of faults.
 
     Attributes:
         service: The server.
         load: Its clients.
-        network: What those who can resume come through.
+        network: The network of clients that can resume.
         marks: The folder of :mod:`tests.support.faulty_engine`.
-        disk: Where the server keeps uploads, if that is a file system of its own.
-        clock: The file that says how far the server's clock is off, if it has one of its own.
+        disk: The server's upload folder, if it is a separate file system.
+        clock: The file with the offset of the server's clock, if it has a separate one.
     """
 
     service: Server
@@ -53,8 +53,8 @@ class World:
     disk: Path | None
     clock: Path | None
     offset_s: int = 0
-    inflicted: list[tuple[float, str, str]] = field(default_factory=list)
-    _going_on: set[str] = field(default_factory=set)
+    applied: list[tuple[float, str, str]] = field(default_factory=list)
+    _active: set[str] = field(default_factory=set)
 
     def workers(self, program: str) -> list[psutil.Process]:
         """Return the server's workers of a kind, in the order of their start."""
@@ -65,20 +65,20 @@ class World:
                     found.append(child)
         return sorted(found, key=lambda child: child.pid)
 
-    async def strike(self, fault: "Fault", dice: random.Random, at: float) -> None:
-        """Let something go wrong, unless the same is going on, and note what."""
-        if fault.name in self._going_on:
+    async def apply(self, fault: "Fault", dice: random.Random, at: float) -> None:
+        """Apply a fault unless the same one is active, and record it."""
+        if fault.name in self._active:
             return
-        self._going_on.add(fault.name)
+        self._active.add(fault.name)
         try:
-            told = await fault.inflict(self, dice)
+            done = await fault.apply(self, dice)
         finally:
-            self._going_on.discard(fault.name)
-        if told is not None:
-            self.inflicted.append((at, fault.name, told))
+            self._active.discard(fault.name)
+        if done is not None:
+            self.applied.append((at, fault.name, done))
 
-    def relieve(self) -> None:
-        """Let those go on that are still stopped: an idle one would be noticed in minutes only."""
+    def end_faults(self) -> None:
+        """Continue stopped workers: the server would notice an idle one after minutes only."""
         for program in (ASR, DECODE):
             for worker in self.workers(program):
                 _signal(worker, signal.SIGCONT)
@@ -91,15 +91,15 @@ class Fault:
     """A class of fault.
 
     Attributes:
-        name: Which one.
-        weight: How often it comes, beside the others.
-        inflict: Does it; says what it did, or ``None`` if there was nothing to do.
-        kills: Whether a worker dies of it at once; one that is stopped lives on for its budget.
+        name: Of the class.
+        weight: Its frequency relative to the others.
+        apply: Applies it; returns a description, or ``None`` if it was impossible.
+        kills: Whether a worker dies at once; a stopped one lives until its budget expires.
     """
 
     name: str
     weight: int
-    inflict: Callable[[World, random.Random], Awaitable[str | None]]
+    apply: Callable[[World, random.Random], Awaitable[str | None]]
     kills: bool = False
 
 
@@ -114,17 +114,17 @@ def _signal(process: psutil.Process, number: signal.Signals) -> bool:
 def _sender(
     program: str, number: signal.Signals
 ) -> Callable[[World, random.Random], Awaitable[str | None]]:
-    async def inflict(world: World, dice: random.Random) -> str | None:
+    async def apply(world: World, dice: random.Random) -> str | None:
         workers = world.workers(program)
         if not workers or not _signal(dice.choice(workers), number):
             return None
         return number.name
 
-    return inflict
+    return apply
 
 
 def _slower(program: str) -> Callable[[World, random.Random], Awaitable[str | None]]:
-    async def inflict(world: World, dice: random.Random) -> str | None:
+    async def apply(world: World, dice: random.Random) -> str | None:
         workers, seconds = world.workers(program), dice.uniform(*SLOW_S)
         if not workers:
             return None
@@ -135,22 +135,22 @@ def _slower(program: str) -> Callable[[World, random.Random], Awaitable[str | No
         _signal(victim, signal.SIGCONT)
         return f"{seconds:.1f} s"
 
-    return inflict
+    return apply
 
 
 def _marker(name: str) -> Callable[[World, random.Random], Awaitable[str | None]]:
-    async def inflict(world: World, dice: random.Random) -> str | None:
+    async def apply(world: World, dice: random.Random) -> str | None:
         mark = world.marks / name
-        if mark.exists():  # nobody has worked since the last one
+        if mark.exists():  # no batch since the last one
             return None
         mark.touch()
         return "in the next batch"
 
-    return inflict
+    return apply
 
 
-async def _vanish(world: World, dice: random.Random) -> str:
-    return world.load.vanish(dice)
+async def _disconnect(world: World, dice: random.Random) -> str:
+    return world.load.disconnect_client(dice)
 
 
 async def _fail_network(world: World, dice: random.Random) -> str:
@@ -174,7 +174,7 @@ async def _fill(world: World, dice: random.Random) -> str | None:
     seconds, filler = dice.uniform(*FULL_S), world.disk / "filler"
     try:
         with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
-            for _ in range(MAX_BLOCKS):  # far more than there is room for
+            for _ in range(MAX_BLOCKS):  # more than fits
                 file.write(BLOCK)
                 await asyncio.sleep(0)
         await asyncio.sleep(seconds)
@@ -211,7 +211,7 @@ FAULTS = (
     Fault("decoder killed", 2, _sender(DECODE, signal.SIGKILL)),
     Fault("decoder stopped", 1, _sender(DECODE, signal.SIGSTOP)),
     Fault("decoder slowed", 1, _slower(DECODE)),
-    Fault("client vanishes", 3, _vanish),
+    Fault("client disconnects", 3, _disconnect),
     Fault("network fails", 1, _fail_network),
     Fault("clock jumps", 2, _jump),
     Fault("disk fills", 1, _fill),
@@ -220,8 +220,8 @@ FAULTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Stroke:
-    """One fault to come, and the seed of what it still has to decide."""
+class ScheduledFault:
+    """A fault of the schedule, and the seed for its parameters."""
 
     at_s: float
     fault: Fault
@@ -230,32 +230,34 @@ class Stroke:
 
 def schedule(
     dice: random.Random, seconds: float, each_s: float, faults: Mapping[Fault, int] | None = None
-) -> list[Stroke]:
-    """Return what goes wrong when: on average each ``each_s``, each class as often as its weight.
+) -> list[ScheduledFault]:
+    """Return faults at random times, one every ``each_s`` on average, by their weights.
 
     Args:
-        dice: The same dice give the same schedule.
-        seconds: How long.
-        each_s: From one to the next.
-        faults: Which ones, and their weights; all.
+        dice: The same state gives the same schedule.
+        seconds: Length of the schedule.
+        each_s: Mean interval.
+        faults: The classes and their weights; default: all.
     """
     weights = faults or {fault: fault.weight for fault in FAULTS}
-    strokes: list[Stroke] = []
+    planned: list[ScheduledFault] = []
     deck: list[Fault] = []
     for index in range(int(seconds / each_s)):
         if not deck:
             deck = [fault for fault, weight in weights.items() for _ in range(weight)]
             dice.shuffle(deck)
         at_s = (index + dice.random()) * each_s
-        strokes.append(Stroke(at_s, deck.pop(), dice.getrandbits(32)))
-    return strokes
+        planned.append(ScheduledFault(at_s, deck.pop(), dice.getrandbits(32)))
+    return planned
 
 
-async def carry_out(world: World, strokes: list[Stroke]) -> None:
-    """Let everything go wrong when it is due; returns when the last one is over."""
+async def run_schedule(world: World, planned: list[ScheduledFault]) -> None:
+    """Apply each fault when it is due; return when the last one is over."""
     loop = asyncio.get_running_loop()
     began_at = loop.time()
     async with anyio.create_task_group() as group:
-        for stroke in strokes:
-            await asyncio.sleep(max(0.0, began_at + stroke.at_s - loop.time()))
-            group.start_soon(world.strike, stroke.fault, random.Random(stroke.seed), loop.time())
+        for scheduled in planned:
+            await asyncio.sleep(max(0.0, began_at + scheduled.at_s - loop.time()))
+            group.start_soon(
+                world.apply, scheduled.fault, random.Random(scheduled.seed), loop.time()
+            )

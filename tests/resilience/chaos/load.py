@@ -1,4 +1,4 @@
-"""The load: every kind of client at once, and what became of each thing that was asked."""
+"""The load: every kind of client at once, and the result of each request."""
 
 import asyncio
 import itertools
@@ -20,49 +20,49 @@ from tests.resilience.chaos.clients import (
     wyoming,
 )
 from tests.resilience.chaos.clients.site import Broken, Refused, Site
-from tests.resilience.chaos.said import OutboundItem, Repertoire
+from tests.resilience.chaos.recordings import Recording, Recordings
 
-TranscriptionParams = Callable[[Site, OutboundItem], Awaitable[str]]
+ClientCall = Callable[[Site, Recording], Awaitable[str]]
 
-SPEAKERS: dict[str, TranscriptionParams] = {
-    native.KIND: native.ask,
-    openai_realtime.KIND: openai_realtime.ask,
-    deepgram.LIVE: deepgram.ask_live,
-    wyoming.KIND: wyoming.ask,
+SPEAKERS: dict[str, ClientCall] = {
+    native.KIND: native.transcribe,
+    openai_realtime.KIND: openai_realtime.transcribe,
+    deepgram.LIVE: deepgram.transcribe_live,
+    wyoming.KIND: wyoming.transcribe,
 }
-"""They speak at real-time pace."""
-CALLERS: dict[str, TranscriptionParams] = {
-    utterance.FILE: utterance.ask_file,
-    utterance.JSON: utterance.ask_json,
-    openai_rest.WHOLE: openai_rest.ask_whole,
-    openai_rest.STREAM: openai_rest.ask_stream,
-    deepgram.FILE: deepgram.ask_file,
+"""They send live speech."""
+CALLERS: dict[str, ClientCall] = {
+    utterance.FILE: utterance.transcribe_file,
+    utterance.JSON: utterance.transcribe_json,
+    openai_rest.WHOLE: openai_rest.transcribe_whole,
+    openai_rest.STREAM: openai_rest.transcribe_stream,
+    deepgram.FILE: deepgram.transcribe_file,
 }
 """They send some seconds of speech and wait for the text."""
-JOBS: dict[str, TranscriptionParams] = {job.KIND: job.ask}
+JOBS: dict[str, ClientCall] = {job.KIND: job.transcribe}
 """They send long files."""
 KINDS = SPEAKERS | CALLERS | JOBS
 
 CALLS_A_JOB = 9
-CALLS_IN_PEACE = 3
+CALLS_WHEN_CALM = 3
 PATIENCE_S = 700.0
-"""What was accepted and has not ended after so long, never will."""
+"""An accepted request that has not ended after this counts as lost."""
 MAX_CALLS = 150
 CLOSED_LOOP_CLIENTS = 24
 SETTLE_S = 3.0
-"""What is done in the first seconds of a closed loop says little."""
+"""The first seconds of a closed loop are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one thing that was asked; times are monotonic seconds."""
+    """The result of one request; times are monotonic seconds."""
 
     kind: str
-    said: OutboundItem
+    recording: Recording
     began_at: float
     took_s: float
     end: str
-    """``done``, ``vanished`` or ``broken``."""
+    """``done``, ``disconnected`` or ``broken``."""
     text: str = ""
     why: str = ""
 
@@ -74,16 +74,16 @@ class Outcome:
 
 @dataclass
 class Load:
-    """Asks, retries what is refused, and keeps what becomes of it.
+    """Sends requests, repeats refused ones, and keeps the results.
 
     Args:
         site: The server.
-        said: What there is to say.
-        dice: Decides who comes when; so a seed gives the same load again.
+        recordings: The speech to send.
+        dice: Decides the order and the times; the same seed gives the same load.
     """
 
     site: Site
-    said: Repertoire
+    recordings: Recordings
     dice: random.Random
     outcomes: list[Outcome] = field(default_factory=list)
     refusals: Counter[str] = field(default_factory=Counter)
@@ -91,96 +91,100 @@ class Load:
     _running: dict[int, tuple[str, anyio.CancelScope]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
-    async def ask(self, kind: str, said: OutboundItem) -> Outcome:
-        """Ask for one thing until it is accepted and has ended."""
+    async def transcribe(self, kind: str, recording: Recording) -> Outcome:
+        """Repeat one request until it is accepted and has ended."""
         number, began_at, end, text, why = next(self._numbers), time.monotonic(), "done", "", ""
         with anyio.CancelScope() as scope:
             self._running[number] = kind, scope
             try:
-                text = await self._until_accepted(kind, said)
+                text = await self._until_accepted(kind, recording)
             except (Broken, TimeoutError) as error:
                 end, why = "broken", str(error) or f"no end in {PATIENCE_S:g} s"
             finally:
                 del self._running[number]
         if scope.cancelled_caught:
-            end = "vanished"
-        outcome = Outcome(kind, said, began_at, time.monotonic() - began_at, end, text, why)
+            end = "disconnected"
+        outcome = Outcome(kind, recording, began_at, time.monotonic() - began_at, end, text, why)
         self.outcomes.append(outcome)
         if end == "broken":
-            print(f"  BROKEN: {kind}, {said.name}: {why}", flush=True)
+            print(f"  BROKEN: {kind}, {recording.name}: {why}", flush=True)
         return outcome
 
-    async def _until_accepted(self, kind: str, said: OutboundItem) -> str:
+    async def _until_accepted(self, kind: str, recording: Recording) -> str:
         while True:
             try:
                 with anyio.fail_after(PATIENCE_S):
-                    return await KINDS[kind](self.site, said)
+                    return await KINDS[kind](self.site, recording)
             except Refused as refused:
                 self.refusals[refused.code] += 1
                 await asyncio.sleep(refused.retry_after_s)
 
-    def vanish(self, dice: random.Random) -> str:
-        """Let somebody leave in the middle of it; return what kind."""
+    def disconnect_client(self, dice: random.Random) -> str:
+        """Cancel a random running request; return its kind."""
         if not self._running:
-            return "nobody was there"
+            return "no client"
         kind, scope = self._running[dice.choice(sorted(self._running))]
         scope.cancel()
         return kind
 
     @property
     def running(self) -> Counter[str]:
-        """How many of each kind are at it."""
+        """The number of running requests of each kind."""
         return Counter(kind for kind, _ in self._running.values())
 
-    async def each_once(self) -> dict[tuple[str, str], Outcome]:
-        """Ask for everything once, in peace; return what came by kind and speech."""
+    async def transcribe_all(self) -> dict[tuple[str, str], Outcome]:
+        """Send every request once; return the results by kind and recording."""
         found: dict[tuple[str, str], Outcome] = {}
-        turn = anyio.CapacityLimiter(CALLS_IN_PEACE)
+        turn = anyio.CapacityLimiter(CALLS_WHEN_CALM)
 
-        async def speak(kind: str, said: OutboundItem) -> None:
-            found[kind, said.name] = await self.ask(kind, said)
+        async def speak(kind: str, recording: Recording) -> None:
+            found[kind, recording.name] = await self.transcribe(kind, recording)
 
-        async def call(kind: str, said: OutboundItem) -> None:
+        async def call(kind: str, recording: Recording) -> None:
             async with turn:
-                await speak(kind, said)
+                await speak(kind, recording)
 
         async with anyio.create_task_group() as group:
-            for kind, said in itertools.product(SPEAKERS, self.said.live):
-                group.start_soon(speak, kind, said)
-            calls = [*itertools.product(CALLERS, self.said.short)]
-            for kind, said in [*calls, *itertools.product(JOBS, self.said.long)]:
-                group.start_soon(call, kind, said)
+            for kind, recording in itertools.product(SPEAKERS, self.recordings.live):
+                group.start_soon(speak, kind, recording)
+            calls = [*itertools.product(CALLERS, self.recordings.short)]
+            for kind, recording in [*calls, *itertools.product(JOBS, self.recordings.long)]:
+                group.start_soon(call, kind, recording)
         return found
 
-    def _calls(self) -> Iterator[tuple[str, OutboundItem]]:
-        """Yield what callers ask for, for ever."""
-        kinds, long = itertools.cycle(CALLERS), itertools.cycle(self.said.long)
+    def _calls(self) -> Iterator[tuple[str, Recording]]:
+        """Yield requests without end."""
+        kinds, long = itertools.cycle(CALLERS), itertools.cycle(self.recordings.long)
         while True:
             yield next(iter(JOBS)), next(long)
             for _ in range(CALLS_A_JOB):
-                yield next(kinds), self.dice.choice(self.said.short)
+                yield next(kinds), self.dice.choice(self.recordings.short)
 
     @property
     def mean_call_s(self) -> float:
-        """How much speech a caller sends on average."""
-        short = sum(said.seconds for said in self.said.short) / len(self.said.short)
-        long = sum(said.seconds for said in self.said.long) / len(self.said.long)
+        """Mean seconds of speech of a request."""
+        short = sum(recording.seconds for recording in self.recordings.short) / len(
+            self.recordings.short
+        )
+        long = sum(recording.seconds for recording in self.recordings.long) / len(
+            self.recordings.long
+        )
         return (CALLS_A_JOB * short + long) / (CALLS_A_JOB + 1)
 
-    async def flat_out(self, seconds: float) -> float:
-        """Return how many seconds of speech are worked off in a second, if nobody ever pauses."""
+    async def closed_loop(self, seconds: float) -> float:
+        """Return the seconds of speech that are transcribed per second if clients never pause."""
         calls, began_at = self._calls(), time.monotonic()
         before = len(self.outcomes)
 
         async def one() -> None:
             while time.monotonic() < began_at + seconds:
-                await self.ask(*next(calls))
+                await self.transcribe(*next(calls))
 
         async with anyio.create_task_group() as group:
             for _ in range(CLOSED_LOOP_CLIENTS):
                 group.start_soon(one)
         done = [
-            outcome.said.seconds
+            outcome.recording.seconds
             for outcome in self.outcomes[before:]
             if outcome.end == "done"
             and began_at + SETTLE_S <= outcome.ended_at < began_at + seconds
@@ -188,19 +192,19 @@ class Load:
         return sum(done) / (seconds - SETTLE_S)
 
     async def offer(self, audio_s_per_s: float, seconds: float, *, speakers_each: int) -> None:
-        """Offer so much speech in a second, and wait until all that was asked has ended.
+        """Offer a load in seconds of speech per second, and wait until all requests have ended.
 
-        Speakers speak one after the other all the time; callers make up the rest.
+        Speakers send without pause; other requests make up the rest.
         """
         speakers = speakers_each * len(SPEAKERS)
         rate_per_s = max(0.1, (audio_s_per_s - speakers) / self.mean_call_s)
         calls, ends_at = self._calls(), time.monotonic() + seconds
 
         async def speak(kind: str, first: int) -> None:
-            for said in itertools.islice(itertools.cycle(self.said.live), first, None):
+            for recording in itertools.islice(itertools.cycle(self.recordings.live), first, None):
                 if time.monotonic() >= ends_at:
                     return
-                await self.ask(kind, said)
+                await self.transcribe(kind, recording)
 
         async with anyio.create_task_group() as group:
             for kind, index in itertools.product(SPEAKERS, range(speakers_each)):
@@ -211,4 +215,4 @@ class Load:
                 if len(self._running) > MAX_CALLS:
                     self.unsent += 1
                 else:
-                    group.start_soon(self.ask, *call)
+                    group.start_soon(self.transcribe, *call)

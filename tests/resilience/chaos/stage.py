@@ -1,4 +1,4 @@
-"""Sets the server up so that everything can fail: a disk, a clock and workers of its own."""
+"""Starts a server with a separate disk, clock and engine, so that each of them can fail."""
 
 import os
 import subprocess
@@ -23,25 +23,25 @@ SCRIPTED_SETTINGS: dict[str, Any] = {
     "decode_budget_s": 6,
     "worker_hard_mb": 500,
 }
-"""Budgets are short, so that many workers can be stopped; the others are as they come."""
+"""Short budgets, so that many workers can be stopped; other settings are defaults."""
 SETTINGS: dict[str, Any] = {"max_wait_s": 600, "resume_grace_s": 8}
 PACE = 0.1
-"""A scripted worker takes so many seconds for a second of speech."""
+"""Seconds that a scripted worker takes for a second of speech."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Where it all takes place.
+    """The server and the parts of it that can fail.
 
     Attributes:
-        server: It runs.
+        server: The running server.
         keys: By kind of client.
-        wyoming_port: Where Wyoming is.
+        wyoming_port: Port of Wyoming.
         marks: The folder of :mod:`tests.support.faulty_engine`.
-        spool: Where uploads are.
-        disk: The same, if that is a file system of its own.
-        clock: The file that says how far the clock is off, if there is one.
-        missing: What can't be tried here, and why.
+        spool: Folder of uploads.
+        disk: The same, if it is a separate file system.
+        clock: The file with the offset of the clock, if there is one.
+        missing: Faults that are impossible here, with the reason.
     """
 
     server: Server
@@ -56,7 +56,7 @@ class Stage:
 
 @contextmanager
 def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
-    """Run a server on a disk and by a clock of its own, where the machine allows that."""
+    """Run a server with a separate disk and clock, where the machine allows that."""
     keys = {kind: f"bench-chaos-{kind}" for kind in KINDS}
     missing: dict[str, str] = {}
     with ExitStack() as stack:
@@ -96,14 +96,14 @@ def staged(log: Path, *, is_scripted: bool) -> Iterator[Stage]:
 
 
 def _why_no_disk(spool: Path, stack: ExitStack) -> str | None:
-    """Put a small file system there, until the stack unwinds; return why that can't be."""
+    """Mount a small file system until the stack unwinds; return why that is impossible."""
     options = f"size={DISK_MB}m,mode=700"
     try:
         mount = ["mount", "-t", "tmpfs", "-o", options, "auricle-chaos", str(spool)]
         subprocess.run(mount, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", None) or str(error)
-        return f"no small disk can be mounted: {said.strip()}"
+        message = getattr(error, "stderr", None) or str(error)
+        return f"no small disk can be mounted: {message.strip()}"
     stack.callback(subprocess.run, ["umount", "--lazy", str(spool)], check=False)
     return None
 
@@ -115,7 +115,7 @@ def _why_no_clock() -> str | None:
 
 
 def _clock_environment(clock: Path) -> dict[str, str]:
-    """Return what gives a process a wall clock of its own; its other clocks stay true."""
+    """Return variables that give a process a separate wall clock; other clocks stay true."""
     preloaded = filter(None, [os.environ.get("LD_PRELOAD"), str(LIBFAKETIME)])
     return {
         "LD_PRELOAD": ":".join(preloaded),

@@ -15,9 +15,9 @@ def test_a_seed_gives_the_same_faults_at_the_same_times_again() -> None:
 
 
 def test_ten_minutes_hold_more_than_500_faults_in_their_order() -> None:
-    strokes = schedule(random.Random(1), 600, 1.1)
-    assert len(strokes) > 500
-    times = [stroke.at_s for stroke in strokes]
+    schedule_ = schedule(random.Random(1), 600, 1.1)
+    assert len(schedule_) > 500
+    times = [scheduled.at_s for scheduled in schedule_]
     assert times == sorted(times)
     assert times[0] >= 0
     assert times[-1] < 600
@@ -26,12 +26,12 @@ def test_ten_minutes_hold_more_than_500_faults_in_their_order() -> None:
 def test_each_class_comes_as_often_as_its_weight() -> None:
     rounds = 3
     count = rounds * sum(fault.weight for fault in FAULTS)
-    strokes = schedule(random.Random(2), count, 1.0)
-    found = Counter(stroke.fault.name for stroke in strokes)
+    schedule_ = schedule(random.Random(2), count, 1.0)
+    found = Counter(scheduled.fault.name for scheduled in schedule_)
     assert found == {fault.name: rounds * fault.weight for fault in FAULTS}
 
 
 def test_only_those_that_can_be_tried_come() -> None:
     some = {fault: 1 for fault in FAULTS if fault.kills}
-    strokes = schedule(random.Random(3), 60, 5.0, some)
-    assert {stroke.fault for stroke in strokes} == set(some)
+    schedule_ = schedule(random.Random(3), 60, 5.0, some)
+    assert {scheduled.fault for scheduled in schedule_} == set(some)

@@ -1,4 +1,4 @@
-"""What a run has shown: figures from the outcomes and the watcher's looks, and what must hold."""
+"""Figures from the results and the watcher's samples, and the conditions that must hold."""
 
 import json
 from collections import Counter
@@ -13,15 +13,15 @@ from bench.lib.scoring import Errors, errors, total, word_errors
 from tests.resilience.chaos.load import KINDS, Outcome
 
 LIVEZ_LIMIT_MS = 200.0
-SLOW_LOOK_AFTER_S = 2.0
-"""What went wrong so long before a slow answer may be why."""
+SLOW_SAMPLE_AFTER_S = 2.0
+"""A fault this long before a slow response may be its cause."""
 MAX_GROWTH_MB = 40.0
 
 Expected = Mapping[tuple[str, str], Outcome]
 
 
 def by_kind(outcomes: Sequence[Outcome], expected: Expected) -> dict[str, dict[str, Any]]:
-    """Return for each kind of client what became of what it asked."""
+    """Return the results of each kind of client."""
     figures = {}
     for kind in KINDS:
         own = [outcome for outcome in outcomes if outcome.kind == kind]
@@ -30,10 +30,10 @@ def by_kind(outcomes: Sequence[Outcome], expected: Expected) -> dict[str, dict[s
         figures[kind] = {
             "accepted": len(own),
             "done": len(done),
-            "vanished": sum(outcome.end == "vanished" for outcome in own),
+            "disconnected": sum(outcome.end == "disconnected" for outcome in own),
             "broken": sum(outcome.end == "broken" for outcome in own),
             "other_text": sum(is_other(outcome, expected) for outcome in done),
-            "later_than_in_peace_s": {
+            "later_than_calm_s": {
                 "p50": round(float(np.percentile(late_s, 50)), 2),
                 "p95": round(float(np.percentile(late_s, 95)), 2),
                 "max": round(float(max(late_s)), 2),
@@ -43,46 +43,46 @@ def by_kind(outcomes: Sequence[Outcome], expected: Expected) -> dict[str, dict[s
 
 
 def _usual_s(outcome: Outcome, expected: Expected) -> float:
-    return expected[outcome.kind, outcome.said.name].took_s
+    return expected[outcome.kind, outcome.recording.name].took_s
 
 
 def is_other(outcome: Outcome, expected: Expected) -> bool:
-    """Whether the text has other words than in peace.
+    """Whether the text has other words than without faults.
 
     Case is not compared: a session after a restart does not know whether a sentence goes on.
     """
-    calm = expected[outcome.kind, outcome.said.name].text
+    calm = expected[outcome.kind, outcome.recording.name].text
     return outcome.text.casefold().split() != calm.casefold().split()
 
 
 def word_figures(outcomes: Sequence[Outcome], expected: Expected) -> dict[str, Any]:
-    """Return how the words differ from those in peace, and from what was said."""
+    """Compare the words with those without faults, and with the reference."""
     done = [outcome for outcome in outcomes if outcome.end == "done"]
-    peace = total([_compared(expected[o.kind, o.said.name].text, o.text) for o in done])
+    changed = total([_compared(expected[o.kind, o.recording.name].text, o.text) for o in done])
     calm = [expected[kind, name] for kind, name in expected]
     return {
-        "words": peace.reference,
-        "missing": peace.deletions,
-        "doubled_or_invented": peace.insertions,
-        "other": peace.substitutions,
-        "percent_of_what_came_in_peace": round(peace.percent, 3),
-        "wrong_percent_in_peace": _percent([_heard(o) for o in calm]),
-        "wrong_percent_under_faults": _percent([_heard(o) for o in done]),
+        "words": changed.reference,
+        "missing": changed.deletions,
+        "doubled_or_invented": changed.insertions,
+        "other": changed.substitutions,
+        "percent_of_calm_words": round(changed.percent, 3),
+        "wrong_percent_calm": _percent([_errors(o) for o in calm]),
+        "wrong_percent_under_faults": _percent([_errors(o) for o in done]),
     }
 
 
 @cache
-def _compared(calm: str, found: str) -> Errors:
-    return errors(calm.split(), found.split())
+def _compared(calm: str, text: str) -> Errors:
+    return errors(calm.split(), text.split())
 
 
 @cache
-def _against(said: str, heard: str) -> Errors:
-    return word_errors(said, heard)
+def _against(reference: str, text: str) -> Errors:
+    return word_errors(reference, text)
 
 
-def _heard(outcome: Outcome) -> Errors:
-    return _against(outcome.said.text, outcome.text)
+def _errors(outcome: Outcome) -> Errors:
+    return _against(outcome.recording.text, outcome.text)
 
 
 def _percent(found: list[Errors]) -> float:
@@ -90,68 +90,66 @@ def _percent(found: list[Errors]) -> float:
 
 
 def differences(outcomes: Sequence[Outcome], expected: Expected, most: int = 20) -> list[str]:
-    """Return what was wrong, in words for whoever has to find the cause."""
-    told = []
+    """Describe wrong results, for debugging."""
+    lines = []
     for outcome in outcomes:
-        name = f"{outcome.kind}, {outcome.said.name}"
+        name = f"{outcome.kind}, {outcome.recording.name}"
         if outcome.end == "broken":
-            told.append(f"{name}: {outcome.why}")
+            lines.append(f"{name}: {outcome.why}")
         elif outcome.end == "done" and is_other(outcome, expected):
-            calm = expected[outcome.kind, outcome.said.name].text
-            told.append(f"{name}: {outcome.text!r} in the place of {calm!r}")
-    return told[:most]
+            calm = expected[outcome.kind, outcome.recording.name].text
+            lines.append(f"{name}: {outcome.text!r} instead of {calm!r}")
+    return lines[:most]
 
 
-def watched(
-    path: Path, begin: float, inflicted: Sequence[tuple[float, str, str]]
-) -> dict[str, Any]:
-    """Return what the watcher saw from a time on, and how ``/livez`` had been before.
+def watched(path: Path, begin: float, applied: Sequence[tuple[float, str, str]]) -> dict[str, Any]:
+    """Return the watcher's figures since a time, and ``/livez`` before it.
 
     Args:
-        path: Its looks.
-        begin: When the faults began.
-        inflicted: When which fault was due.
+        path: Its samples.
+        begin: Start of the faults.
+        applied: Time, class and description of each fault.
     """
     seen = [json.loads(line) for line in path.read_text().splitlines()]
-    looks = [look for look in seen if look["at"] >= begin]
-    before = [look for look in seen if look["at"] < begin]
-    counts = [look for look in looks if "children" in look]
+    samples = [sample for sample in seen if sample["at"] >= begin]
+    before = [sample for sample in seen if sample["at"] < begin]
+    counts = [sample for sample in samples if "children" in sample]
     return {
-        "looks": len(looks),
-        "livez_ms": _delays_ms(looks),
+        "samples": len(samples),
+        "livez_ms": _delays_ms(samples),
         "livez_flat_out_ms": _delays_ms(before),
-        "livez_less_watchers_wait_ms": _delays_ms(looks, "own_wait_ms"),
-        "livez_less_all_waits_ms": _delays_ms(looks, "own_wait_ms", "server_wait_ms"),
-        "slow_looks": [
-            _slow(look, begin, inflicted)
-            for look in looks
-            if (look["livez_ms"] or 0.0) >= LIVEZ_LIMIT_MS
+        "livez_less_watchers_wait_ms": _delays_ms(samples, "own_wait_ms"),
+        "livez_less_all_waits_ms": _delays_ms(samples, "own_wait_ms", "server_wait_ms"),
+        "slow_samples": [
+            _slow(sample, begin, applied)
+            for sample in samples
+            if (sample["livez_ms"] or 0.0) >= LIVEZ_LIMIT_MS
         ],
-        "livez_unanswered": sum(look["livez_ms"] is None for look in looks),
-        "watcher_late_ms": max(look["late_ms"] for look in looks),
-        "server_mb": [look["mb"] for look in counts],
-        "max_descriptors": max(look["descriptors"] for look in counts),
-        "max_tasks": max(look["tasks"] or 0 for look in counts),
-        "max_processes": max(len(look["children"]) for look in counts),
-        "pids": sorted({pid for look in seen for pid in look.get("children", ())}),
+        "livez_unanswered": sum(sample["livez_ms"] is None for sample in samples),
+        "watcher_late_ms": max(sample["late_ms"] for sample in samples),
+        "server_mb": [sample["mb"] for sample in counts],
+        "max_descriptors": max(sample["descriptors"] for sample in counts),
+        "max_tasks": max(sample["tasks"] or 0 for sample in counts),
+        "max_processes": max(len(sample["children"]) for sample in counts),
+        "pids": sorted({pid for sample in seen for pid in sample.get("children", ())}),
     }
 
 
 def _slow(
-    look: dict[str, Any], begin: float, inflicted: Sequence[tuple[float, str, str]]
+    sample: dict[str, Any], begin: float, applied: Sequence[tuple[float, str, str]]
 ) -> dict[str, Any]:
-    ended_at = look["at"] + look["livez_ms"] / 1000
-    before = [name for at, name, _ in inflicted if 0 <= ended_at - at <= SLOW_LOOK_AFTER_S]
-    at_s = round(look["at"] - begin, 1)
-    return {"at_s": at_s, "livez_ms": look["livez_ms"], "faults_before": before}
+    ended_at = sample["at"] + sample["livez_ms"] / 1000
+    before = [name for at, name, _ in applied if 0 <= ended_at - at <= SLOW_SAMPLE_AFTER_S]
+    at_s = round(sample["at"] - begin, 1)
+    return {"at_s": at_s, "livez_ms": sample["livez_ms"], "faults_before": before}
 
 
-def _delays_ms(looks: Sequence[dict[str, Any]], *waits: str) -> dict[str, float] | None:
-    """Return how long ``/livez`` took, less these waits for a core."""
+def _delays_ms(samples: Sequence[dict[str, Any]], *waits: str) -> dict[str, float] | None:
+    """Return percentiles of the time of ``/livez``, less these waits for a core."""
     answers = [
-        max(0.0, look["livez_ms"] - sum(look.get(wait, 0.0) for wait in waits))
-        for look in looks
-        if look["livez_ms"] is not None
+        max(0.0, sample["livez_ms"] - sum(sample.get(wait, 0.0) for wait in waits))
+        for sample in samples
+        if sample["livez_ms"] is not None
     ]
     if not answers:
         return None
@@ -160,7 +158,7 @@ def _delays_ms(looks: Sequence[dict[str, Any]], *waits: str) -> dict[str, float]
 
 
 def log_figures(lines: Sequence[str], expected: Expected) -> dict[str, Any]:
-    """Return what the server's log says of itself, and whether it says what was said."""
+    """Return figures of the server's log, and whether it contains transcripts."""
     events: Counter[str] = Counter()
     codes: Counter[str] = Counter()
     for line in lines:
@@ -172,46 +170,49 @@ def log_figures(lines: Sequence[str], expected: Expected) -> dict[str, Any]:
         if entry.get("event") == "request" and entry.get("code"):
             codes[entry["code"]] += 1
     words = {word for outcome in expected.values() for word in outcome.text.split()}
-    told = [word for word in words if len(word) > 8 and word.isdigit()]
+    secrets = [word for word in words if len(word) > 8 and word.isdigit()]
     text = "\n".join(lines)
     return {
         "lines": len(lines),
         "unexpected_errors": events["unexpected_error"],
         "tracebacks": text.count("Traceback (most recent call last)"),
         "codes": dict(codes),
-        "transcripts_in_log": sum(word in text for word in told),
+        "transcripts_in_log": sum(word in text for word in secrets),
     }
 
 
 def verdicts(
-    told: dict[str, Any], left_processes: list[int], *, is_scripted: bool, is_brief: bool
+    results: dict[str, Any], left_processes: list[int], *, is_scripted: bool, is_brief: bool
 ) -> dict[str, bool]:
-    """Return what had to hold, and whether it did."""
-    clients, looks, log = told["clients"].values(), told["watched"], told["log"]
+    """Return the conditions, and whether they hold."""
+    clients, samples, log = results["clients"].values(), results["watched"], results["log"]
     broken = sum(one["broken"] for one in clients)
     other = sum(one["other_text"] for one in clients)
-    ended = all(one["accepted"] == one["done"] + one["vanished"] + one["broken"] for one in clients)
+    ended = all(
+        one["accepted"] == one["done"] + one["disconnected"] + one["broken"] for one in clients
+    )
     held = {
-        "each that was accepted ended once, and well": ended and not broken,
-        "no innocent speech was convicted": not told["jobs"]["poison"],
-        "the server is the process that it was": told["is_running"],
-        "no process, descriptor or task is left": told["before"] == told["after"],
+        "every accepted request ended once, without an error": ended and not broken,
+        "no audio was quarantined": not results["jobs"]["poison"],
+        "the server process survived": results["is_running"],
+        "no process, descriptor or task is left": results["before"] == results["after"],
         "no process outlived the server": not left_processes,
-        "no room, session, upload or job is left": not told["left_over"] and not told["spooled"],
-        "its log tells no bug": not log["unexpected_errors"],
-        "its log tells nothing that was said": not log["transcripts_in_log"],
+        "no reservation, session, upload or job is left": not results["left_over"]
+        and not results["spooled"],
+        "the log has no unexpected error": not log["unexpected_errors"],
+        "the log has no transcript": not log["transcripts_in_log"],
     }
     if is_scripted:
-        held["every word came once, in order"] = not other
+        held["every word arrived once, in order"] = not other
     else:
-        held["every word came once"] = not (
-            told["words"]["missing"] or told["words"]["doubled_or_invented"]
+        held["every word arrived once"] = not (
+            results["words"]["missing"] or results["words"]["doubled_or_invented"]
         )
     if not is_brief:
-        memory = looks["server_mb"]
+        memory = samples["server_mb"]
         settled, last = memory[len(memory) // 4], memory[-1]
         limit_ms, max_mb = LIVEZ_LIMIT_MS, MAX_GROWTH_MB
-        held[f"/livez answered within {limit_ms:g} ms"] = looks["livez_ms"]["max"] < limit_ms
-        held["/livez always answered"] = not looks["livez_unanswered"]
+        held[f"/livez answered within {limit_ms:g} ms"] = samples["livez_ms"]["max"] < limit_ms
+        held["/livez always answered"] = not samples["livez_unanswered"]
         held[f"the server grew by less than {max_mb:g} MB"] = last - settled < max_mb
     return held

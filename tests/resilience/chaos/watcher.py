@@ -2,11 +2,11 @@
 
     python -m tests.resilience.chaos.watcher URL PID FILE
 
-It writes a line of JSON for each look: the monotonic time, how late the look itself was, how long
-``/livez`` took over a connection that stays, how much of that the watcher and the server's main
-thread each waited for a core that somebody else had, how many processes, zombies and descriptors
-there are, how much memory, and now and then how many tasks. It runs beside the load, so that what
-the load takes of its own event loop isn't counted as the server's delay.
+It writes a line of JSON for each sample: the monotonic time, the delay of the sample, the response
+time of ``/livez`` over a persistent connection, the time that the watcher and the server's main
+thread each waited for a core, the number of processes, zombies and descriptors, memory, and every
+second the number of tasks. It runs apart from the load, so that the delay of the load's event loop
+does not count as the server's.
 """
 
 import http.client
@@ -21,38 +21,38 @@ import psutil
 
 from bench.lib.cpu import waited_s
 
-LOOK_EACH_S = 0.1
-COUNT_EACH_LOOKS = 10
+INTERVAL_S = 0.1
+COUNT_INTERVAL = 10
 ANSWER_LIMIT_S = 10.0
 
 
 class Watcher:
-    """Looks at one server."""
+    """Samples one server."""
 
     def __init__(self, url: str, pid: int) -> None:
         self._address = urlsplit(url).netloc
         self._process = psutil.Process(pid)
         self._connection = http.client.HTTPConnection(self._address, timeout=ANSWER_LIMIT_S)
-        self._get("/livez")  # from now on the connection is there, whatever happens
+        self._get("/livez")  # opens the connection
 
-    def look(self, *, with_counts: bool) -> dict[str, Any]:
-        """Take a look."""
+    def sample(self, *, with_counts: bool) -> dict[str, Any]:
+        """Take a sample."""
         own_s, server_s = waited_s(), waited_s(self._process.pid)
-        look: dict[str, Any] = {"livez_ms": self._livez_ms()}
-        look["own_wait_ms"] = round(1000 * (waited_s() - own_s), 1)
-        look["server_wait_ms"] = round(1000 * (waited_s(self._process.pid) - server_s), 1)
+        sample: dict[str, Any] = {"livez_ms": self._livez_ms()}
+        sample["own_wait_ms"] = round(1000 * (waited_s() - own_s), 1)
+        sample["server_wait_ms"] = round(1000 * (waited_s(self._process.pid) - server_s), 1)
         if with_counts:
             children = self._process.children(recursive=True)
-            look["children"] = [child.pid for child in children]
-            look["zombies"] = sum(_is_zombie(child) for child in children)
-            look["descriptors"] = self._process.num_fds()
-            look["mb"] = round(self._process.memory_info().rss / 1e6, 1)
-            look["tasks"] = self._tasks()
-        look["is_running"] = self._process.is_running()
-        return look
+            sample["children"] = [child.pid for child in children]
+            sample["zombies"] = sum(_is_zombie(child) for child in children)
+            sample["descriptors"] = self._process.num_fds()
+            sample["mb"] = round(self._process.memory_info().rss / 1e6, 1)
+            sample["tasks"] = self._tasks()
+        sample["is_running"] = self._process.is_running()
+        return sample
 
     def _livez_ms(self) -> float | None:
-        """Return how long an answer took; ``None`` if there was none."""
+        """Return the response time; ``None`` without a response."""
         began_at = time.perf_counter()
         if self._get("/livez") is None:
             return None
@@ -66,12 +66,12 @@ class Watcher:
     def _get(self, path: str) -> str | None:
         try:
             self._connection.request("GET", path)
-            answer = self._connection.getresponse()
-            body = answer.read().decode()
+            response = self._connection.getresponse()
+            body = response.read().decode()
         except (OSError, http.client.HTTPException):
-            self._connection.close()  # and opened anew by the next request
+            self._connection.close()  # the next request opens it again
             return None
-        return body if answer.status == 200 else None
+        return body if response.status == 200 else None
 
 
 def _is_zombie(process: psutil.Process) -> bool:
@@ -88,13 +88,13 @@ def main() -> None:
         due_at, number = time.monotonic(), 0
         while True:
             at = time.monotonic()
-            look = watcher.look(with_counts=number % COUNT_EACH_LOOKS == 0)
+            sample = watcher.sample(with_counts=number % COUNT_INTERVAL == 0)
             late_ms = round(1000 * (at - due_at), 1)
-            file.write(json.dumps({"at": round(at, 3), "late_ms": late_ms} | look) + "\n")
-            if not look["is_running"]:
+            file.write(json.dumps({"at": round(at, 3), "late_ms": late_ms} | sample) + "\n")
+            if not sample["is_running"]:
                 return
             number += 1
-            due_at = max(due_at + LOOK_EACH_S, time.monotonic())
+            due_at = max(due_at + INTERVAL_S, time.monotonic())
             time.sleep(max(0.0, due_at - time.monotonic()))
 
 

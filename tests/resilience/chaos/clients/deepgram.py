@@ -8,23 +8,23 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
-from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.recordings import Recording
 
 LIVE, FILE = "deepgram", "deepgram_file"
 LISTEN = "/v1/listen?model=nova-3&language=en&punctuate=true"
 
 
-async def ask_live(site: Site, said: OutboundItem) -> str:
-    """Speak, and return all final results.
+async def transcribe_live(site: Site, recording: Recording) -> str:
+    """Send speech, and return the text of all final results.
 
     Raises:
-        Broken: The stream ended in another way than it should.
+        Broken: The stream ended in an invalid way.
     """
     texts: list[str] = []
     has_metadata = False
     query = "&encoding=linear16&sample_rate=16000&interim_results=true&endpointing=500"
     async with site.socket(LIVE, LISTEN + query) as socket:
-        speaking = asyncio.create_task(_speak(socket, said))
+        sending = asyncio.create_task(_send(socket, recording))
         try:
             while True:
                 event = json.loads(await socket.recv())
@@ -36,18 +36,20 @@ async def ask_live(site: Site, said: OutboundItem) -> str:
             if code != 1000 or not has_metadata:
                 raise Broken(f"closed: {closed}") from closed
         finally:
-            speaking.cancel()
+            sending.cancel()
     return " ".join(filter(None, texts))
 
 
-async def _speak(socket: ClientConnection, said: OutboundItem) -> None:
-    with contextlib.suppress(ConnectionClosed):  # who listens hears of it
-        async for part in paced(chunks(said.pcm)):
+async def _send(socket: ClientConnection, recording: Recording) -> None:
+    with contextlib.suppress(ConnectionClosed):  # the receiver handles it
+        async for part in paced(chunks(recording.pcm)):
             await socket.send(part.tobytes())
         await socket.send('{"type": "CloseStream"}')
 
 
-async def ask_file(site: Site, said: OutboundItem) -> str:
+async def transcribe_file(site: Site, recording: Recording) -> str:
     """Post a file and return its text."""
-    answer = await site.post(FILE, LISTEN, content=said.wav, headers={"content-type": "audio/wav"})
-    return str(answer.json()["results"]["channels"][0]["alternatives"][0]["transcript"])
+    response = await site.post(
+        FILE, LISTEN, content=recording.wav, headers={"content-type": "audio/wav"}
+    )
+    return str(response.json()["results"]["channels"][0]["alternatives"][0]["transcript"])

@@ -1,20 +1,20 @@
-"""A long file as a job: uploaded, asked for until it is done, and looked at once more."""
+"""A long file as a job: uploaded, polled until it is done, and read once more."""
 
 import asyncio
 import uuid
 
 from tests.resilience.chaos.clients.site import Broken, Site
-from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.recordings import Recording
 
 KIND = "job"
 POLL_S = 0.5
 
 
-async def ask(site: Site, said: OutboundItem) -> str:
+async def transcribe(site: Site, recording: Recording) -> str:
     """Return the result's text.
 
     Raises:
-        Broken: It failed, was forgotten, or has gaps.
+        Broken: The job failed, is unknown, or has gaps.
     """
     name = uuid.uuid4().hex
     await site.post(
@@ -22,7 +22,7 @@ async def ask(site: Site, said: OutboundItem) -> str:
         "/utterance",
         params={"wait": 0, "job_id": name, "language": "en", "beam_size": 1},
         headers={"content-type": "audio/ogg"},
-        content=said.opus,
+        content=recording.opus,
     )
     while True:
         job = (await site.get(KIND, f"/jobs/{name}")).json()

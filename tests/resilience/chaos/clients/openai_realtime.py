@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from tests.resilience.chaos.clients.site import Broken, Site, chunks, paced
-from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.recordings import Recording
 
 KIND = "openai_realtime"
 RATE_HZ = 24_000
@@ -28,22 +28,22 @@ SESSION = {
 }
 
 
-async def ask(site: Site, said: OutboundItem) -> str:
-    """Say each part as a turn, and return all turns' texts in their order.
+async def transcribe(site: Site, recording: Recording) -> str:
+    """Send each part as a turn, and return the texts of all turns in order.
 
     Raises:
-        Broken: A turn failed, came twice or never.
+        Broken: A turn failed, is duplicated or missing.
     """
-    parts = [_faster(part) for part in said.parts]
+    parts = [_faster(part) for part in recording.parts]
     async with site.socket(KIND, "/v1/realtime?intent=transcription") as socket:
-        await _tell(socket, "session.update", session=SESSION)
-        speaking = asyncio.create_task(_speak(socket, parts))
+        await _send_event(socket, "session.update", session=SESSION)
+        sending = asyncio.create_task(_send(socket, parts))
         try:
-            texts = await _listen(socket, len(parts))
+            texts = await _receive(socket, len(parts))
         except ConnectionClosed as closed:
             raise Broken(f"closed: {closed}") from closed
         finally:
-            speaking.cancel()
+            sending.cancel()
     return " ".join(texts)
 
 
@@ -52,16 +52,16 @@ def _faster(pcm: Pcm16) -> Pcm16:
     return np.asarray(resampled, np.int16)
 
 
-async def _speak(socket: ClientConnection, parts: list[Pcm16]) -> None:
-    with contextlib.suppress(ConnectionClosed):  # who listens hears of it
+async def _send(socket: ClientConnection, parts: list[Pcm16]) -> None:
+    with contextlib.suppress(ConnectionClosed):  # the receiver handles it
         for part in parts:
             async for chunk in paced(chunks(part, RATE_HZ)):
                 audio = base64.b64encode(chunk.tobytes()).decode()
-                await _tell(socket, "input_audio_buffer.append", audio=audio)
-            await _tell(socket, "input_audio_buffer.commit")
+                await _send_event(socket, "input_audio_buffer.append", audio=audio)
+            await _send_event(socket, "input_audio_buffer.commit")
 
 
-async def _listen(socket: ClientConnection, turns: int) -> list[str]:
+async def _receive(socket: ClientConnection, turns: int) -> list[str]:
     order: list[str] = []
     texts: dict[str, str] = {}
     while len(texts) < turns:
@@ -76,9 +76,9 @@ async def _listen(socket: ClientConnection, turns: int) -> list[str]:
             case "error" | "conversation.item.input_audio_transcription.failed":
                 raise Broken(f"{event['type']}: {event['error']}")
     if sorted(order) != sorted(texts):
-        raise Broken("other turns were completed than were committed")
+        raise Broken("the completed turns are not the committed ones")
     return [texts[item] for item in order]
 
 
-async def _tell(socket: ClientConnection, kind: str, **fields: object) -> None:
+async def _send_event(socket: ClientConnection, kind: str, **fields: object) -> None:
     await socket.send(json.dumps({"type": kind, **fields}))

@@ -1,28 +1,28 @@
-"""OpenAI's transcriptions: one answer, or a stream of events."""
+"""OpenAI's transcriptions: one response, or a stream of events."""
 
 import json
 
 import httpx2
 
 from tests.resilience.chaos.clients.site import Broken, Refused, Site, check
-from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.recordings import Recording
 
 WHOLE, STREAM = "openai", "openai_stream"
 PATH = "/v1/audio/transcriptions"
 FIELDS = {"model": "whisper-1", "language": "en"}
 
 
-async def ask_whole(site: Site, said: OutboundItem) -> str:
-    """Post a form and return the answer's text."""
-    answer = await site.post(WHOLE, PATH, data=FIELDS, files={"file": ("a.wav", said.wav)})
-    return str(answer.json()["text"])
+async def transcribe_whole(site: Site, recording: Recording) -> str:
+    """Post a form and return the response's text."""
+    response = await site.post(WHOLE, PATH, data=FIELDS, files={"file": ("a.wav", recording.wav)})
+    return str(response.json()["text"])
 
 
-async def ask_stream(site: Site, said: OutboundItem) -> str:
-    """Post a form and return the text of the deltas, which is that of the last event.
+async def transcribe_stream(site: Site, recording: Recording) -> str:
+    """Post a form and return the text, which deltas and last event must agree on.
 
     Raises:
-        Broken: It is not, or the stream broke off.
+        Broken: They differ, or the stream ended early.
     """
     deltas: list[str] = []
     ends: list[str] = []
@@ -30,12 +30,15 @@ async def ask_stream(site: Site, said: OutboundItem) -> str:
         async with (
             site.http(site.keys[STREAM]) as client,
             client.stream(
-                "POST", PATH, data=FIELDS | {"stream": "true"}, files={"file": ("a.ogg", said.opus)}
-            ) as answer,
+                "POST",
+                PATH,
+                data=FIELDS | {"stream": "true"},
+                files={"file": ("a.ogg", recording.opus)},
+            ) as response,
         ):
-            if answer.is_error:
-                check(answer.status_code, answer.headers, (await answer.aread()).decode())
-            async for line in answer.aiter_lines():
+            if response.is_error:
+                check(response.status_code, response.headers, (await response.aread()).decode())
+            async for line in response.aiter_lines():
                 if not line.startswith("data: {"):
                     continue
                 event = json.loads(line.removeprefix("data: "))
@@ -45,7 +48,7 @@ async def ask_stream(site: Site, said: OutboundItem) -> str:
                     case "transcript.text.done":
                         ends.append(event["text"])
                     case _:
-                        raise Broken(f"the stream said {line[:300]}")
+                        raise Broken(f"the stream sent {line[:300]}")
     except (httpx2.ConnectError, httpx2.ConnectTimeout):
         raise Refused("no_connection", 0.5) from None
     except httpx2.TransportError as error:

@@ -1,4 +1,4 @@
-"""Where the server is, how a client shows who it is, and what can become of asking."""
+"""The server's address, the clients' keys, and the errors of requests."""
 
 import asyncio
 import time
@@ -16,11 +16,11 @@ from auricle.types import SAMPLE_RATE_HZ, Pcm16
 CHUNK_S = 0.1
 CONNECT_LIMIT_S = 30.0
 MAX_RETRY_AFTER_S = 10.0
-"""Nobody stays away for longer, whatever the server says: the run would be over."""
+"""Longer values of Retry-After are ignored: the run would be over."""
 
 
 class Refused(Exception):
-    """Nothing was accepted; it may be later."""
+    """The server refused the request; a retry may succeed."""
 
     def __init__(self, code: str, retry_after_s: float) -> None:
         super().__init__(code)
@@ -28,12 +28,12 @@ class Refused(Exception):
 
 
 class Broken(Exception):
-    """What was accepted came to an end that it must not have."""
+    """An accepted request ended in an invalid way."""
 
 
 @dataclass
 class Site:
-    """The server, as clients see it; each kind of client has a key of its own.
+    """The server as clients see it; each kind of client has a separate key.
 
     Attributes:
         port: Of HTTP and WebSockets.
@@ -50,11 +50,11 @@ class Site:
 
     @property
     def url(self) -> str:
-        """The server itself."""
+        """URL of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def http(self, secret: str) -> httpx2.AsyncClient:
-        """Return a client that uses each connection once: none is closed under a request."""
+        """Return a client that uses each connection once, so that none closes during a request."""
         return httpx2.AsyncClient(
             base_url=self.url,
             headers={"authorization": f"Bearer {secret}"},
@@ -65,16 +65,16 @@ class Site:
     async def post(
         self, kind: str, path: str, *, secret: str | None = None, **request: Any
     ) -> httpx2.Response:
-        """Post something and return the answer, which is a good one.
+        """Post a request and return its successful response.
 
         Raises:
-            Refused: It was not accepted.
-            Broken: It ended otherwise.
+            Refused: The server refused it.
+            Broken: Any other error.
         """
         return await self._once(secret or self.keys[kind], "POST", path, **request)
 
     async def get(self, kind: str, path: str) -> httpx2.Response:
-        """Ask for something, as often as it takes until an answer comes."""
+        """Repeat a GET until it succeeds."""
         while True:
             try:
                 return await self._once(self.keys[kind], "GET", path)
@@ -84,19 +84,19 @@ class Site:
     async def _once(self, secret: str, method: str, path: str, **request: Any) -> httpx2.Response:
         try:
             async with self.http(secret) as client:
-                answer = await client.request(method, path, **request)
+                response = await client.request(method, path, **request)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise Refused("no_connection", 0.5) from None
         except httpx2.TransportError as error:
             raise Broken(f"{method} {path}: {type(error).__name__} {error}") from error
-        check(answer.status_code, answer.headers, answer.text if answer.is_error else "")
-        return answer
+        check(response.status_code, response.headers, response.text if response.is_error else "")
+        return response
 
     async def with_token(self, kind: str, path: str, **request: Any) -> httpx2.Response:
-        """Post something with a short-lived token, and get a new one when it has expired."""
+        """Post a request with a short-lived token; get a new one when it has expired."""
         if kind not in self._tokens:
-            answer = await self.post(kind, "/v1/auth/token", json={"ttl_s": 3600})
-            self._tokens[kind] = answer.json()["token"]
+            response = await self.post(kind, "/v1/auth/token", json={"ttl_s": 3600})
+            self._tokens[kind] = response.json()["token"]
         try:
             return await self.post(kind, path, secret=self._tokens[kind], **request)
         except Refused as refused:
@@ -106,7 +106,7 @@ class Site:
 
     @asynccontextmanager
     async def socket(self, kind: str, path: str) -> AsyncIterator[ClientConnection]:
-        """Give a WebSocket; who leaves it by a cancellation is gone without a word.
+        """Yield a WebSocket; a cancellation aborts it without closing.
 
         Raises:
             Refused: The handshake failed.
@@ -123,9 +123,9 @@ class Site:
                 close_timeout=5,
             )
         except InvalidStatus as refused:
-            answer = refused.response
-            check(answer.status_code, answer.headers, (answer.body or b"").decode())
-            raise Broken(f"{path}: {answer.status_code}") from refused
+            response = refused.response
+            check(response.status_code, response.headers, (response.body or b"").decode())
+            raise Broken(f"{path}: {response.status_code}") from refused
         except (OSError, TimeoutError, EOFError, InvalidHandshake):
             raise Refused("no_connection", 0.5) from None
         try:
@@ -137,34 +137,34 @@ class Site:
 
 
 def check(status: int, headers: Any, body: str) -> None:
-    """Raise what an answer means, unless it is a good one.
+    """Raise the error of a response.
 
     Raises:
-        Refused: It may be accepted later.
-        Broken: It never will.
+        Refused: A retry may succeed.
+        Broken: A retry would not succeed.
     """
     if status < 400:
         return
     if status in (429, 503):
-        raise Refused(_code_in(body), float(headers.get("retry-after", "1")))
+        raise Refused(_error_code(body), float(headers.get("retry-after", "1")))
     if status == 401 and "token_expired" in body:
         raise Refused("token_expired", 0.0)
-    raise Broken(f"status {status}: {_code_in(body)}")
+    raise Broken(f"status {status}: {_error_code(body)}")
 
 
-def _code_in(body: str) -> str:
+def _error_code(body: str) -> str:
     codes = ("queue_full", "no_worker_ready", "draining", "rate_limited", "poison_job")
     return next((code for code in codes if code in body), body[:200])
 
 
 def chunks(pcm: Pcm16, rate_hz: int = SAMPLE_RATE_HZ) -> Sequence[Pcm16]:
-    """Cut speech into what is sent together."""
+    """Cut speech into chunks."""
     step = int(CHUNK_S * rate_hz)
     return [pcm[at : at + step] for at in range(0, pcm.size, step)]
 
 
 async def paced(parts: Sequence[Pcm16]) -> AsyncIterator[Pcm16]:
-    """Give the parts as they are spoken."""
+    """Yield the chunks in real time."""
     began_at = time.monotonic()
     for count, part in enumerate(parts, 1):
         await asyncio.sleep(max(0.0, began_at + count * CHUNK_S - time.monotonic()))

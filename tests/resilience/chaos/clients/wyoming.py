@@ -1,4 +1,4 @@
-"""Wyoming over TCP, as Home Assistant speaks it: a connection for each utterance."""
+"""Wyoming over TCP, as Home Assistant uses it: a connection for each utterance."""
 
 import asyncio
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent
 from auricle.types import SAMPLE_RATE_HZ
 from tests.resilience.chaos.clients.site import Broken, Refused, Site, chunks, paced
-from tests.resilience.chaos.said import OutboundItem
+from tests.resilience.chaos.recordings import Recording
 
 KIND = "wyoming"
 FORMAT = {"rate": SAMPLE_RATE_HZ, "width": 2, "channels": 1}
@@ -15,8 +15,8 @@ READ_BYTES = 64 * 1024
 BUSY = ("queue_full", "no_worker_ready")
 
 
-async def ask(site: Site, said: OutboundItem) -> str:
-    """Speak, and return the transcript.
+async def transcribe(site: Site, recording: Recording) -> str:
+    """Send speech, and return the transcript.
 
     Raises:
         Refused: The server was full.
@@ -26,27 +26,27 @@ async def ask(site: Site, said: OutboundItem) -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", site.wyoming_port)
     except OSError:
         raise Refused("no_connection", 0.5) from None
-    speaking = asyncio.create_task(_speak(writer, said))
+    sending = asyncio.create_task(_send(writer, recording))
     try:
-        return await _listen(reader)
+        return await _receive(reader)
     finally:
-        speaking.cancel()
+        sending.cancel()
         writer.transport.abort()
 
 
-async def _speak(writer: asyncio.StreamWriter, said: OutboundItem) -> None:
+async def _send(writer: asyncio.StreamWriter, recording: Recording) -> None:
     try:
         writer.write(_event("transcribe", {"language": "en"}))
         writer.write(_event("audio-start", FORMAT))
-        async for part in paced(chunks(said.pcm)):
+        async for part in paced(chunks(recording.pcm)):
             writer.write(_event("audio-chunk", FORMAT, part.tobytes()))
             await writer.drain()
         writer.write(_event("audio-stop"))
     except OSError:
-        return  # what the server said before is there to be read
+        return  # earlier events can still be read
 
 
-async def _listen(reader: asyncio.StreamReader) -> str:
+async def _receive(reader: asyncio.StreamReader) -> str:
     framer, texts, has_begun = EventFramer(), [], False
     while True:
         try:

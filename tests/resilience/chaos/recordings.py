@@ -1,4 +1,4 @@
-"""What is said: the same few recordings again and again, so that what has to come back is known."""
+"""A few recordings that are used repeatedly, so that the expected results are known."""
 
 import itertools
 import random
@@ -20,16 +20,16 @@ ROOM_TONE = 8.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class OutboundItem:
-    """Some speech, as each kind of client needs it.
+class Recording:
+    """Some speech in the forms that the clients send.
 
     Attributes:
-        name: Which it is.
-        pcm: All of it, with pauses.
-        parts: The same cut in the pauses.
-        text: What is said.
-        wav: It as a file.
-        opus: It as a file in Ogg.
+        name: Of the recording.
+        pcm: The speech with pauses.
+        parts: The same, cut in the pauses.
+        text: The reference.
+        wav: The speech as a WAV file.
+        opus: The speech as Opus in Ogg.
     """
 
     name: str
@@ -41,32 +41,32 @@ class OutboundItem:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """Length in seconds."""
         return self.pcm.size / SAMPLE_RATE_HZ
 
 
 @dataclass(frozen=True, slots=True)
-class Repertoire:
-    """All that is said."""
+class Recordings:
+    """All recordings."""
 
-    live: tuple[OutboundItem, ...]
-    short: tuple[OutboundItem, ...]
-    long: tuple[OutboundItem, ...]
+    live: tuple[Recording, ...]
+    short: tuple[Recording, ...]
+    long: tuple[Recording, ...]
 
 
-def repertoire(*, is_brief: bool, with_real_speech: bool) -> Repertoire:
-    """Return what is said.
+def make_recordings(*, is_brief: bool, with_real_speech: bool) -> Recordings:
+    """Return recordings.
 
     Args:
-        is_brief: Little of it, for a run of seconds.
+        is_brief: Fewer and shorter ones, for a run of seconds.
         with_real_speech: From the corpus or a synthetic voice, or else from ``testdata``.
     """
     clips = read_clips(12.0) if with_real_speech else _test_clips()
     live_s, long_s, count = (7.0, 12.0, 1) if is_brief else (14.0, 40.0, 3)
-    return Repertoire(
-        tuple(_said(f"live {i}", clips, live_s, i) for i in range(count)),
-        tuple(_said(f"short {i}", clips, 2.0 + i, 10 + i) for i in range(count + 1)),
-        tuple(_said(f"long {i}", clips, long_s, 20 + i) for i in range(count)),
+    return Recordings(
+        tuple(_recording(f"live {i}", clips, live_s, i) for i in range(count)),
+        tuple(_recording(f"short {i}", clips, 2.0 + i, 10 + i) for i in range(count + 1)),
+        tuple(_recording(f"long {i}", clips, long_s, 20 + i) for i in range(count)),
     )
 
 
@@ -75,7 +75,7 @@ def _test_clips() -> list[Clip]:
     return [Clip(name, READ, load_audio(ROOT / "testdata" / name), "") for name in names]
 
 
-def _said(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> OutboundItem:
+def _recording(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> Recording:
     order = list(clips)
     random.Random(seed).shuffle(order)
     chosen: list[Clip] = []
@@ -90,11 +90,11 @@ def _said(name: str, clips: Sequence[Clip], min_s: float, seed: int) -> Outbound
     )
     pcm = np.concatenate(parts)
     text = " ".join(clip.text for clip in chosen)
-    return OutboundItem(name, pcm, parts, text, as_wav(pcm), muxed(pcm, "ogg", is_live=False))
+    return Recording(name, pcm, parts, text, as_wav(pcm), muxed(pcm, "ogg", is_live=False))
 
 
 def _in_a_room(pcm: Pcm16, pause_s: float, noise: np.random.Generator) -> Pcm16:
-    """Return speech with silence around that is no digital one."""
+    """Return speech with room noise before and after."""
     edge = np.zeros(int(EDGE_S * SAMPLE_RATE_HZ), np.int16)
     pause = np.zeros(int(pause_s * SAMPLE_RATE_HZ), np.int16)
     return in_room(np.concatenate([edge, pcm, pause]), ROOM_TONE, noise)
