@@ -1,18 +1,18 @@
-"""Live streams while workers die, the network fails and the server restarts: every word, once.
+"""Live streams while workers die, the network fails and the server restarts: each word, once.
 
     python -m tests.resilience.live_chaos [--seconds 75] [--only workers,network,restarts]
 
-Real speech is spoken into a real server by three clients (Opus, real time). A calm run gives the
-finals. Then the same audio is spoken again while
+Three clients send real speech to a real server (Opus, real time). A run without faults gives the
+expected finals. Then the same audio is sent again while
 
 - *workers*: every 5 s a worker is killed (SIGKILL) or stopped (SIGSTOP), in turn;
-- *network*: every 15 s a proxy of our own takes the network away for 1 to 10 s: connections are
-  reset, or all is held up, or they go silent for ever and nobody is told;
-- *restarts*: the server gets SIGTERM, SIGKILL and SIGTERM, and is started anew each time.
+- *network*: every 15 s a proxy interrupts the network for 1 to 10 s: connections are reset, or
+  delayed, or silently drop all traffic;
+- *restarts*: the server receives SIGTERM, SIGKILL and SIGTERM, and is started again each time.
 
-Each time the finals of each stream must be the same, word for word, as in the calm run; each
-utterance comes once, and in order. Where the utterances lie is compared, too. Delays are from when
-the last sample of an utterance (half of the pause after it included) was spoken to its final.
+The finals of each stream must equal those without faults, word for word, once and in order. The
+positions of utterances are compared as well. Delays are measured from the time of the last sample
+of an utterance (with half of the pause after it) to its final.
 """
 
 import argparse
@@ -51,38 +51,38 @@ OUTAGES_S = (10.0, 1.0, 6.0, 3.0, 8.0)
 FIRST_OUTAGE_S = 4.0
 RESTARTS = (signal.SIGTERM, signal.SIGKILL, signal.SIGTERM)
 PATIENCE_S = 120.0
-"""How long after the last word the last final may come."""
+"""Time limit for the last final after the last word."""
 
 
 @dataclass(frozen=True)
-class Told:
-    """A final as an application sees it, and how long after its last sample was spoken."""
+class ReceivedFinal:
+    """A final, and its delay after the last sample of its utterance."""
 
     final: Final
     delay_s: float
 
     @property
     def span(self) -> tuple[int, int]:
-        """Where its utterance lies."""
+        """Position of its utterance."""
         return self.final.start_sample, self.final.end_sample
 
 
 @dataclass
 class Take:
-    """One stream from its first word to its last final."""
+    """The results of one stream."""
 
-    told: list[Told] = field(default_factory=list)
+    finals: list[ReceivedFinal] = field(default_factory=list)
     reconnects: int = 0
     dropped_samples: int = 0
 
     @property
     def text(self) -> str:
-        """All finals, one after the other."""
-        return " ".join(told.final.text for told in self.told)
+        """The text of all finals."""
+        return " ".join(received.final.text for received in self.finals)
 
 
 async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
-    """Speak at real-time pace, as from a microphone, and listen until the last final."""
+    """Send speech in real time, as from a microphone, and receive until the last final."""
     taken = Take()
     parameters = StreamParameters(language="en", prompt=prompt)
     async with LiveClient(url, parameters) as client, anyio.create_task_group() as group:
@@ -101,7 +101,7 @@ async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
             async for event in client:
                 if isinstance(event, Final):
                     spoken_at = began_at + event.end_sample / SAMPLE_RATE_HZ
-                    taken.told.append(Told(event, time.monotonic() - spoken_at))
+                    taken.finals.append(ReceivedFinal(event, time.monotonic() - spoken_at))
                 elif isinstance(event, Disconnected):
                     taken.reconnects += 1
         taken.dropped_samples = client.dropped_samples
@@ -109,38 +109,38 @@ async def take(url: str, pcm: Pcm16, prompt: str | None = None) -> Take:
 
 
 Chaos = Callable[[list[str]], Coroutine[Any, Any, None]]
-"""Does harm until it is cancelled, and writes down what it did."""
+"""Applies faults until it is cancelled, and records them."""
 
 
 async def take_all(
-    url: str, spoken_by: Sequence[Pcm16], chaos: Chaos | None = None
+    url: str, speech: Sequence[Pcm16], chaos: Chaos | None = None
 ) -> tuple[list[Take], list[str]]:
-    """Let all streams speak at once while there is chaos."""
-    takes = [Take() for _ in spoken_by]
+    """Run all streams at once, with faults if given."""
+    takes = [Take() for _ in speech]
     faults: list[str] = []
 
     async def one(index: int) -> None:
-        takes[index] = await take(url, spoken_by[index])
+        takes[index] = await take(url, speech[index])
 
     async with anyio.create_task_group() as around:
         if chaos is not None:
             around.start_soon(chaos, faults)
         async with anyio.create_task_group() as streams:
-            for index in range(len(spoken_by)):
+            for index in range(len(speech)):
                 streams.start_soon(one, index)
         around.cancel_scope.cancel()
     return takes, faults
 
 
 def kill_workers(server: Server) -> Chaos:
-    """Kill and stop workers in turn; that one is stopped is for the server to notice.
+    """Kill and stop workers in turn; the server has to detect a stopped one.
 
-    No second one is stopped meanwhile, or nobody would be there to work: it is killed instead.
+    While one is stopped, a second one is killed instead, so that one keeps working.
     """
     stopped: set[int] = set()
 
     def hit(number: signal.Signals) -> str:
-        """Hit a worker, a busy one if any is before long; return what was done."""
+        """Signal a worker, if possible a busy one; return a description."""
         deadline = time.monotonic() + BUSY_LIMIT_S
         while True:
             workers = server.health()["workers"]
@@ -172,7 +172,7 @@ def kill_workers(server: Server) -> Chaos:
 
 
 def fail_network(network: Network) -> Chaos:
-    """Take the network away again and again, in one way after the other."""
+    """Interrupt the network repeatedly, in each way in turn."""
 
     async def chaos(faults: list[str]) -> None:
         await asyncio.sleep(FIRST_OUTAGE_S)
@@ -186,7 +186,7 @@ def fail_network(network: Network) -> Chaos:
 
 
 def restart(server: Server, seconds: float) -> Chaos:
-    """End the server in the middle of it all, and start it again."""
+    """End the server under load, and start it again."""
 
     async def chaos(faults: list[str]) -> None:
         began_at = time.monotonic()
@@ -201,7 +201,7 @@ def restart(server: Server, seconds: float) -> Chaos:
 
 
 def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
-    """Return and print how the finals differ from those of the calm run.
+    """Return and print how the finals differ from those without faults.
 
     Case is not compared: a session after a restart does not know whether a sentence goes on.
     """
@@ -212,18 +212,23 @@ def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
     ]
     moved = 0
     for index, (before, after) in enumerate(zip(calm, takes, strict=True)):
-        spans, found = {told.span for told in before.told}, [told.span for told in after.told]
+        spans, found = (
+            {received.span for received in before.finals},
+            [received.span for received in after.finals],
+        )
         moved += sum(span not in spans for span in found)
         if index in differing or spans != set(found):
             _print_difference(index, before, after)
-    delays_s = np.array([told.delay_s for taken in takes for told in taken.told] or [0.0])
+    delays_s = np.array([received.delay_s for taken in takes for received in taken.finals] or [0.0])
     return {
-        "finals": sum(len(taken.told) for taken in takes),
+        "finals": sum(len(taken.finals) for taken in takes),
         "words": sum(len(taken.text.split()) for taken in takes),
         "streams_with_other_words": len(differing),
         "finals_with_other_borders": moved,
         "not_once_and_in_order": sum(not _is_in_order(taken) for taken in takes),
-        "finals_with_errors": sum(t.final.error is not None for taken in takes for t in taken.told),
+        "finals_with_errors": sum(
+            t.final.error is not None for taken in takes for t in taken.finals
+        ),
         "dropped_samples": sum(taken.dropped_samples for taken in takes),
         "reconnects": sum(taken.reconnects for taken in takes),
         "delay_p50_s": round(float(np.percentile(delays_s, 50)), 2),
@@ -233,7 +238,7 @@ def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
 
 
 def _is_in_order(taken: Take) -> bool:
-    finals = [told.final for told in taken.told]
+    finals = [received.final for received in taken.finals]
     numbered = [final.id for final in finals] == list(range(1, len(finals) + 1))
     pairs = list(itertools.pairwise(finals))
     later = all(a.utterance < b.utterance for a, b in pairs)
@@ -241,18 +246,18 @@ def _is_in_order(taken: Take) -> bool:
 
 
 def _print_difference(index: int, before: Take, after: Take) -> None:
-    calm, faulty = [[_line(told) for told in taken.told] for taken in (before, after)]
+    calm, faulty = [[_line(received) for received in taken.finals] for taken in (before, after)]
     for line in difflib.unified_diff(calm, faulty, "calm", "under faults", lineterm="", n=0):
         print(f"  stream {index}: {line}")
 
 
-def _line(told: Told) -> str:
-    start_s, end_s = (sample / SAMPLE_RATE_HZ for sample in told.span)
-    return f"{start_s:8.3f} to {end_s:8.3f} {told.final.text}"
+def _line(received: ReceivedFinal) -> str:
+    start_s, end_s = (sample / SAMPLE_RATE_HZ for sample in received.span)
+    return f"{start_s:8.3f} to {end_s:8.3f} {received.final.text}"
 
 
 def is_whole(figures: dict[str, Any]) -> bool:
-    """Whether every word came, once."""
+    """Whether every word arrived, once."""
     broken = (
         "streams_with_other_words",
         "not_once_and_in_order",
@@ -279,16 +284,16 @@ def report(name: str, figures: dict[str, Any]) -> None:
 
 
 async def run(server: Server, seconds: float, only: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Run the scenarios, each against the calm one."""
-    said = speeches(seconds, STREAMS)
+    """Run the scenarios, and compare each with the one without faults."""
+    speech = speeches(seconds, STREAMS)
     results: dict[str, dict[str, Any]] = {}
 
     async def scenario(name: str, url: str, chaos: Chaos | None) -> None:
         pid = server.process.pid
-        takes, faults = await take_all(url, said, chaos)
+        takes, faults = await take_all(url, speech, chaos)
         figures: dict[str, Any] = {
             "faults": faults,
-            "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in said],
+            "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in speech],
         }
         figures |= compare(calm or takes, takes)
         figures["jobs"] = (await asyncio.to_thread(server.health))["jobs"]
@@ -318,7 +323,9 @@ def picture(results: dict[str, dict[str, Any]]) -> list[Bars]:
     """Return the delays as bars."""
     kinds = {"p50": "delay_p50_s", "p95": "delay_p95_s", "max": "delay_max_s"}
     series = {kind: [figures[key] for figures in results.values()] for kind, key in kinds.items()}
-    return [Bars("From the last sample of an utterance to its final, s", list(results), series)]
+    return [
+        Bars("Delay from the last sample of an utterance to its final, s", list(results), series)
+    ]
 
 
 def main() -> None:

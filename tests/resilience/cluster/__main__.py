@@ -1,20 +1,20 @@
-"""Two gateways and two Ray nodes on one machine while each of them fails: every word, once.
+"""Two gateways and two Ray nodes on one machine while each of them fails: each word, once.
 
     python -m tests.resilience.cluster [--form model|scripted] [--seconds 40] [--only replica,node]
 
-All of it runs in a network namespace that has nothing but a loopback. On each node there are a
-Serve proxy, an ingress and a recogniser with one worker of one thread; two ``auricle serve`` are
-given the addresses of both proxies. Real speech is spoken in real time through both gateways, while
+All programs run in a network namespace with only a loopback. Each node has a Serve proxy, an
+ingress and a recogniser with one worker of one thread; two ``auricle serve`` use both proxies.
+Clients send real speech in real time through both gateways, while
 
-- *replica*: a recogniser's process is killed (SIGKILL), then the other one's; Serve starts others;
-- *node*: all that runs on the second node is killed at once; it comes back 5 s later;
-- *stopped*: all that runs on it stands still (SIGSTOP) for 10 s: connections stay open;
-- *gateway*: one gateway is ended (SIGTERM) and started again; its clients go on with it;
-- *head*: all that runs on the first node, Ray's head among it, is killed; it is back after 3 s.
+- *replica*: a recogniser's process is killed (SIGKILL), then the other one's; Serve restarts them;
+- *node*: all processes of the second node are killed at once; it restarts 5 s later;
+- *stopped*: all its processes are stopped (SIGSTOP) for 10 s, with open connections;
+- *gateway*: one gateway is ended (SIGTERM) and restarted; its clients continue with it;
+- *head*: all processes of the first node, Ray's head included, are killed; it restarts after 3 s.
 
-A calm run gives the finals. Under each fault the finals of each stream must be the same, once, and
-in order; delays are from when the last sample of an utterance was spoken to its final. *scripted*
-answers with a checksum of the samples, so that any sample that moved shows.
+A run without faults gives the expected finals. Under each fault the finals of each stream must be
+the same, once, and in order; delays are measured from the last sample of an utterance to its final.
+*scripted* returns a checksum of the samples, so that any sample that moved shows.
 """
 
 import argparse
@@ -46,33 +46,33 @@ STREAMS = 4
 """Half of them through each gateway."""
 SCRIPTED = "tests.support.scripted_engine"
 SCRIPT = "scripted:sleep:0.3"
-"""So long each of its jobs takes, whatever it hears."""
+"""Each of its jobs takes 0.3 s."""
 BUSY_LIMIT_S = 3.0
 FAULTS = ("replica", "node", "stopped", "gateway", "head")
 WHAT = {
-    "calm": "nothing happens",
+    "calm": "no fault",
     "replica": "both recognisers killed, one after the other",
-    "node": "a node killed whole, back after 5 s",
-    "stopped": "a node stands still for 10 s",
+    "node": "a node killed, restarted after 5 s",
+    "stopped": "a node stopped for 10 s",
     "gateway": "a gateway restarted (SIGTERM)",
-    "head": "Ray's head and its node killed, back after 3 s",
+    "head": "Ray's head and its node killed, restarted after 3 s",
 }
 FIRST_FAULT_S = 6.0
-"""Everybody is speaking by then, and something is always under way."""
+"""All streams have started by then."""
 AWAY_S, STOPPED_S, HEAD_AWAY_S, BETWEEN_REPLICAS_S = 5.0, 10.0, 3.0, 12.0
 
 
 @dataclass
 class Site:
-    """All that runs: the nodes, and the gateways before them."""
+    """The nodes and the gateways."""
 
     cluster: Cluster
     gateways: list[Server]
     prompt: str | None
-    """What each stream asks for: scripted engines take it as what to do."""
+    """Prompt of each stream; it controls the scripted engine."""
 
-    async def until_well(self) -> None:
-        """Wait until each recogniser works, and each gateway knows."""
+    async def wait_ready(self) -> None:
+        """Wait until all recognisers are ready, and all gateways know it."""
         for node in self.cluster.nodes:
             if len(node.processes()) < 3:  # Ray gave it up, and a supervisor would start it again
                 await asyncio.to_thread(node.kill)
@@ -93,7 +93,7 @@ async def _is_ready(client: httpx2.AsyncClient, url: str) -> bool:
 
 
 async def busy(site: Site) -> None:
-    """Wait until something is worked on; a fault while nothing is would show little."""
+    """Wait until a job runs, so that the fault affects it."""
     with anyio.move_on_after(BUSY_LIMIT_S):
         while not await asyncio.to_thread(site.cluster.running_jobs):  # noqa: ASYNC110  # far away
             await asyncio.sleep(0.02)
@@ -101,7 +101,7 @@ async def busy(site: Site) -> None:
 
 async def kill_replicas(site: Site) -> None:
     for number, node in enumerate(site.cluster.nodes):
-        if number:  # the one before it may work again
+        if number:  # so that the first one can restart
             await asyncio.sleep(BETWEEN_REPLICAS_S)
         (replica,) = await asyncio.to_thread(node.replicas)
         await busy(site)
@@ -139,7 +139,7 @@ async def restart_head(site: Site) -> None:
     head.start()
 
 
-DEEDS: dict[str, Callable[[Site], Awaitable[None]]] = {
+ACTIONS: dict[str, Callable[[Site], Awaitable[None]]] = {
     "replica": kill_replicas,
     "node": kill_node,
     "stopped": stop_node,
@@ -148,36 +148,36 @@ DEEDS: dict[str, Callable[[Site], Awaitable[None]]] = {
 }
 
 
-async def speak(site: Site, said: Sequence[Pcm16], fault: str) -> list[Take]:
-    """Let all streams speak at once, and do the deed in the middle of it."""
-    takes = [Take() for _ in said]
+async def speak(site: Site, speech: Sequence[Pcm16], fault: str) -> list[Take]:
+    """Run all streams at once, and apply the fault meanwhile."""
+    takes = [Take() for _ in speech]
 
     async def one(index: int) -> None:
         gateway = site.gateways[index % len(site.gateways)]
-        takes[index] = await take(gateway.url, said[index], site.prompt)
+        takes[index] = await take(gateway.url, speech[index], site.prompt)
 
     async with anyio.create_task_group() as group:
-        for index in range(len(said)):
+        for index in range(len(speech)):
             group.start_soon(one, index)
-        if fault in DEEDS:
+        if fault in ACTIONS:
             await asyncio.sleep(FIRST_FAULT_S)
-            await DEEDS[fault](site)
+            await ACTIONS[fault](site)
     return takes
 
 
-async def run(site: Site, said: Sequence[Pcm16], faults: Sequence[str]) -> dict[str, Any]:
-    """Run the scenarios, each against the calm one."""
-    await site.until_well()
+async def run(site: Site, speech: Sequence[Pcm16], faults: Sequence[str]) -> dict[str, Any]:
+    """Run the scenarios, and compare each with the one without faults."""
+    await site.wait_ready()
     calm: list[Take] = []
     results: dict[str, Any] = {}
     for fault in ("calm", *faults):
         began_at = time.monotonic()
-        takes = await speak(site, said, fault)
+        takes = await speak(site, speech, fault)
         calm = calm or takes
         figures = compare(calm, takes)
         spoke_s = time.monotonic() - began_at
-        await site.until_well()
-        figures["until_all_was_well_s"] = round(time.monotonic() - began_at - spoke_s, 1)
+        await site.wait_ready()
+        figures["until_ready_s"] = round(time.monotonic() - began_at - spoke_s, 1)
         results[fault] = figures
         print(
             f"{fault:8} ({WHAT[fault]}): {figures['finals']} finals, {figures['words']} words; "
@@ -190,7 +190,7 @@ async def run(site: Site, said: Sequence[Pcm16], faults: Sequence[str]) -> dict[
 
 
 def site_in(folder: Path, form: str) -> Site:
-    """Return the site, not started; its logs and sockets go into the folder."""
+    """Return the site, not started, with its logs and sockets in the folder."""
     engine: dict[str, object] = {}
     if form == "scripted":
         engine = {"engine": SCRIPTED}
@@ -214,7 +214,7 @@ def main() -> None:
     arguments = parser.parse_args()
     namespace.enter("tests.resilience.cluster", sys.argv[1:])
     print(machine())
-    said = speeches(arguments.seconds, STREAMS)
+    speech = speeches(arguments.seconds, STREAMS)
     with tempfile.TemporaryDirectory(prefix="au-", ignore_cleanup_errors=True) as folder:
         site = site_in(Path(folder), arguments.form)
         with ExitStack() as stack:
@@ -224,7 +224,7 @@ def main() -> None:
                 for gateway in site.gateways:
                     gateway.start()
                     stack.callback(gateway.end, signal.SIGTERM)
-                results = asyncio.run(run(site, said, arguments.only.split(",")))
+                results = asyncio.run(run(site, speech, arguments.only.split(",")))
             except BaseException:
                 _show_logs(Path(folder))
                 raise
@@ -238,7 +238,7 @@ def main() -> None:
             "machine": machine(),
             "form": arguments.form,
             "streams": STREAMS,
-            "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in said],
+            "audio_s": [round(pcm.size / SAMPLE_RATE_HZ) for pcm in speech],
             "scenarios": results,
             "whole": whole,
         },
@@ -249,7 +249,7 @@ def main() -> None:
         [picture(results)],
     )
     for name, is_good in whole.items():
-        print(f"{name}: {'every word, once' if is_good else 'BROKEN'}")
+        print(f"{name}: {'every word, once' if is_good else 'FAILED'}")
     if not all(whole.values()):
         raise SystemExit(1)
 
@@ -258,7 +258,7 @@ def picture(results: dict[str, Any]) -> Bars:
     """Return the delays as bars."""
     kinds = {"p50": "delay_p50_s", "p95": "delay_p95_s", "max": "delay_max_s"}
     series = {kind: [figures[key] for figures in results.values()] for kind, key in kinds.items()}
-    return Bars("From the last sample of an utterance to its final, s", list(results), series)
+    return Bars("Delay from the last sample of an utterance to its final, s", list(results), series)
 
 
 def _show_logs(folder: Path) -> None:

@@ -1,7 +1,7 @@
-"""A network of one's own: a Linux network namespace with nothing but a loopback in it.
+"""A Linux network namespace with only a loopback.
 
-Two Ray nodes on one machine need addresses of their own and the same ports; in here each may have
-any address of 127.0.0.0/8, and nothing else on the machine is in the way or can be reached.
+Two Ray nodes on one machine need different addresses and the same ports; in the namespace each can
+use any address of 127.0.0.0/8, and no other program on the machine interferes or can be reached.
 """
 
 import fcntl
@@ -43,10 +43,10 @@ def refusal() -> str | None:
 
 
 def enter(module: str, arguments: Sequence[str]) -> None:
-    """Go on in a new namespace, as ``python -m MODULE ARGUMENTS``; at once if already in one."""
+    """Continue in a new namespace, as ``python -m MODULE ARGUMENTS``, unless already in one."""
     if is_inside():
         raise_loopback()
-        # Nodes live on when their maker dies: let it clean up.
+        # Nodes outlive this process, so it has to clean up.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
         return
     if why := refusal():
@@ -57,7 +57,7 @@ def enter(module: str, arguments: Sequence[str]) -> None:
 
 
 def raise_loopback() -> None:
-    """Switch the loopback on; a new namespace has it off."""
+    """Enable the loopback, which is disabled in a new namespace."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         found = fcntl.ioctl(sock, SIOCGIFFLAGS, IFREQ.pack(b"lo", 0))
         (_, flags) = IFREQ.unpack(found)

@@ -54,7 +54,7 @@ class Node:
         return f"http://{self.address}:{FIRST_PORT + self.number}"
 
     def start(self) -> None:
-        """Start it; it isn't there at once."""
+        """Start it; it isn't ready at once."""
         place = (
             ["--head", f"--port={GCS_PORT}", f"--temp-dir={self.folder / 'ray'}"]
             if self.number == 0
@@ -99,8 +99,8 @@ class Node:
                 process.send_signal(number)
 
     def kill(self) -> None:
-        """Let it be gone at once, as a machine whose power fails."""
-        for _ in range(10):  # what is started in between is seen the next time
+        """Kill all its processes at once, as if the power failed."""
+        for _ in range(10):  # processes that start meanwhile are found the next time
             found = self.processes()
             for process in found:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -122,8 +122,8 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def _told(url: str, figure: str) -> int:
-    """Return a figure of the capacity that a proxy tells; 0 if it says nothing."""
+def _capacity(url: str, figure: str) -> int:
+    """Return a figure of a proxy's capacity; 0 without a response."""
     try:
         answer = httpx2.get(f"{url}/v1/capacity", timeout=2)
         return int(answer.json()[figure]) if answer.status_code == 200 else 0
@@ -183,7 +183,7 @@ class Cluster:
         self.wait_ready()
 
     def deploy(self) -> None:
-        """Ask Serve for the application; it keeps it up from then on."""
+        """Deploy the application to Serve, which keeps it running."""
         with (self.folder / "deploy.log").open("ab") as log:
             subprocess.run(
                 [sys.executable, "-m", "tests.resilience.cluster.deploy", f"127.0.0.1:{GCS_PORT}"]
@@ -197,18 +197,18 @@ class Cluster:
             )
 
     def ready_at(self, url: str) -> int:
-        """Return how many recognisers this proxy knows to be ready; 0 if it says nothing."""
-        return _told(url, "ready")
+        """Return the number of ready recognisers that this proxy reports; 0 without a response."""
+        return _capacity(url, "ready")
 
     def running_jobs(self) -> int:
-        """Return how many jobs are worked on, as the first node's proxy tells."""
-        return _told(self.urls[0], "running_jobs")
+        """Return the number of running jobs that the first node's proxy reports."""
+        return _capacity(self.urls[0], "running_jobs")
 
     def wait_ready(self, limit_s: float = START_LIMIT_S) -> None:
         """Wait until every proxy knows of a ready recogniser on each node.
 
         Raises:
-            TimeoutError: It takes too long.
+            TimeoutError: The time limit expired.
         """
         wait_until(
             lambda: all(self.ready_at(url) >= self.count for url in self.urls),
@@ -217,7 +217,7 @@ class Cluster:
         )
 
     def close(self) -> None:
-        """Let all of it be gone."""
+        """Kill all nodes."""
         for node in reversed(self.nodes):
             node.kill()
 
@@ -226,7 +226,7 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None
     """Wait for a condition.
 
     Raises:
-        TimeoutError: It did not come, and ``what`` says so.
+        TimeoutError: The condition did not hold in time; ``what`` is the message.
     """
     deadline = time.monotonic() + limit_s
     while not condition():
