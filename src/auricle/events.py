@@ -5,9 +5,9 @@ jumps. Each protocol defines how it encodes an event.
 """
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from auricle.types import Word
+from auricle.types import SAMPLE_RATE_HZ, Word
 
 
 class Wire(enum.StrEnum):
@@ -48,6 +48,7 @@ class Ready:
     Attributes:
         session: The session's ID.
         secret: Proves ownership of the session when resuming; never logged.
+        sample_rate_hz: The rate of the session's clock.
         resumed: Whether the requested session was resumed.
         resumable: Whether its wire format can resume after a lost connection.
         received_sample: The next expected sample; all before it were received.
@@ -56,6 +57,7 @@ class Ready:
 
     session: str
     secret: str
+    sample_rate_hz: int = field(default=SAMPLE_RATE_HZ, kw_only=True)
     resumed: bool
     resumable: bool
     received_sample: int

@@ -188,6 +188,8 @@ def test_a_message_of_a_later_version_is_rejected() -> None:
         '{"type":"speech_started","at_s":1e308}',
         '{"type":"progress","received":"all","safe":0,"received_seq":null,"safe_seq":null}',
         '{"type":"error","code":"internal","message":5,"retryable":false}',
+        '{"type":"final","id":1,"utterance":1,"text":"","start_s":0,"end_s":1,"language":"en",'
+        '"words":[{"start":0,"end":1,"word":5,"probability":1}],"latency_ms":1,"revised":false}',
         "[" * 5000,
         b"\xff\xfe",
     ],

@@ -6,8 +6,9 @@ A message is a JSON object with a ``type``. Server messages are the events of
 clients ignore unknown types.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -27,7 +28,6 @@ from auricle.events import (
     SwitchFormat,
     Warned,
     WarningCode,
-    Wire,
 )
 from auricle.limits import MAX_ID_CHARACTERS
 from auricle.protocol.fields import check_length, convert_texts, decode_json
@@ -98,7 +98,10 @@ def parse_query(query: Mapping[str, str]) -> StreamParameters:
 
 def encode_event(event: Event) -> str:
     """Encode a server message."""
-    return msgspec.json.encode(_MESSAGES[type(event)](event)).decode()
+    message: dict[str, Any] = {"type": _NAMES[type(event)]}
+    for name, field in _LAYOUTS[type(event)]:
+        message[field.name] = field.encode(getattr(event, name))
+    return msgspec.json.encode(message).decode()
 
 
 def decode_event(text: str | bytes) -> Event | None:
@@ -109,10 +112,15 @@ def decode_event(text: str | bytes) -> Event | None:
     """
     try:
         message = msgspec.json.decode(text)
-        read = _READERS.get(message["type"])
-        event = None if read is None else read(message)
-        # Raises if a field does not have the type that the event declares.
-        return event and msgspec.convert(msgspec.to_builtins(event), type(event))
+        kind = _EVENTS.get(message["type"])
+        if kind is None or (kind is Warned and message["code"] not in _WARNING_CODES):
+            return None
+        values = {
+            name: field.decode(message[field.name])
+            for name, field in _LAYOUTS[kind]
+            if field.name in message
+        }
+        return msgspec.convert(values, kind)
     except _NO_MESSAGE as error:
         raise BadRequest("Invalid message from the server.") from error
 
@@ -125,171 +133,73 @@ def _samples(seconds: float) -> int:
     return round(seconds * SAMPLE_RATE_HZ)
 
 
-def _ready(event: Ready) -> dict[str, Any]:
-    return {
-        "type": "ready",
-        "session": event.session,
-        "secret": event.secret,
-        "sample_rate": SAMPLE_RATE_HZ,
-        "resumed": event.resumed,
-        "resumable": event.resumable,
-        "received": event.received_sample,
-        "safe": event.safe_sample,
-    }
+def _unchanged(value: Any) -> Any:
+    return value
 
 
-def _read_ready(message: dict[str, Any]) -> Ready:
-    return Ready(
-        message["session"],
-        message["secret"],
-        message["resumed"],
-        message["resumable"],
-        message["received"],
-        message["safe"],
-    )
-
-
-def _partial(event: Partial) -> dict[str, Any]:
-    return {
-        "type": "partial",
-        "utterance": event.utterance,
-        "stable": event.stable,
-        "unstable": event.unstable,
-        "start_s": _seconds(event.start_sample),
-        "end_s": _seconds(event.end_sample),
-    }
-
-
-def _read_partial(message: dict[str, Any]) -> Partial:
-    return Partial(
-        message["utterance"],
-        message["stable"],
-        message["unstable"],
-        _samples(message["start_s"]),
-        _samples(message["end_s"]),
-    )
-
-
-def _final(event: Final) -> dict[str, Any]:
-    return {
-        "type": "final",
-        "id": event.id,
-        "utterance": event.utterance,
-        "text": event.text,
-        "start_s": _seconds(event.start_sample),
-        "end_s": _seconds(event.end_sample),
-        "language": event.language,
-        "words": None if event.words is None else [_word(word) for word in event.words],
-        "latency_ms": round(event.latency_ms),
-        "revised": event.revised,
-        "error": event.error,
-    }
-
-
-def _word(word: Word) -> dict[str, Any]:
-    return {
-        "start": _seconds(word.start_sample),
-        "end": _seconds(word.end_sample),
-        "word": word.text,
-        "probability": round(word.probability, 3),
-    }
-
-
-def _read_final(message: dict[str, Any]) -> Final:
-    words = message["words"]
-    return Final(
-        id=message["id"],
-        utterance=message["utterance"],
-        text=message["text"],
-        start_sample=_samples(message["start_s"]),
-        end_sample=_samples(message["end_s"]),
-        language=message["language"],
-        words=None if words is None else tuple(_read_word(word) for word in words),
-        latency_ms=message["latency_ms"],
-        revised=message["revised"],
-        error=message["error"],
-    )
-
-
-def _read_word(word: dict[str, Any]) -> Word:
-    return Word(_samples(word["start"]), _samples(word["end"]), word["word"], word["probability"])
-
-
-def _marks(event: AudioProgress) -> dict[str, Any]:
-    return {
-        "type": "progress",
-        "received": event.received_sample,
-        "safe": event.safe_sample,
-        "received_seq": event.received_seq,
-        "safe_seq": event.safe_seq,
-    }
-
-
-def _warned(event: Warned) -> dict[str, Any]:
-    return {
-        "type": "warning",
-        "code": event.code,
-        "message": event.message,
-        "gap_ms": event.gap_ms,
-    }
-
-
-def _read_warned(message: dict[str, Any]) -> Warned | None:
-    """Decode a warning; return ``None`` for a code that this version does not know."""
-    if message["code"] not in _WARNING_CODES:
+def _words(words: tuple[Word, ...] | None) -> list[dict[str, Any]] | None:
+    if words is None:
         return None
-    return Warned(WarningCode(message["code"]), message["message"], message["gap_ms"])
+    return [
+        {
+            "start": _seconds(word.start_sample),
+            "end": _seconds(word.end_sample),
+            "word": word.text,
+            "probability": round(word.probability, 3),
+        }
+        for word in words
+    ]
 
 
-def _closed(event: Closed) -> dict[str, Any]:
-    return {
-        "type": "closed",
-        "reason": event.reason,
-        "audio_s": _seconds(event.audio_samples),
-        "packets": event.packets,
-        "lost_packets": event.lost_packets,
-        "decode_errors": event.decode_errors,
-    }
+def _read_words(words: list[dict[str, Any]] | None) -> list[dict[str, Any]] | None:
+    if words is None:
+        return None
+    return [
+        {
+            "start_sample": _samples(word["start"]),
+            "end_sample": _samples(word["end"]),
+            "text": word["word"],
+            "probability": word["probability"],
+        }
+        for word in words
+    ]
 
 
-def _read_closed(message: dict[str, Any]) -> Closed:
-    return Closed(
-        message["reason"],
-        _samples(message["audio_s"]),
-        message["packets"],
-        message["lost_packets"],
-        message["decode_errors"],
-    )
+class _Field(NamedTuple):
+    """How a field of an event looks in its message."""
+
+    name: str
+    encode: Callable[[Any], Any] = _unchanged
+    decode: Callable[[Any], Any] = _unchanged
 
 
-_MESSAGES: dict[type[Event], Any] = {
-    Ready: _ready,
-    SpeechStarted: lambda e: {"type": "speech_started", "at_s": _seconds(e.at_sample)},
-    SpeechEnded: lambda e: {"type": "speech_ended", "at_s": _seconds(e.at_sample)},
-    Partial: _partial,
-    Final: _final,
-    AudioProgress: _marks,
-    Warned: _warned,
-    SwitchFormat: lambda e: {"type": "switch_format", "format": e.format, "reason": e.reason},
-    Failed: lambda e: {
-        "type": "error",
-        "code": e.code,
-        "message": e.message,
-        "retryable": e.retryable,
-        "retry_after_s": e.retry_after_s,
-    },
-    Closed: _closed,
+_FIELDS = {
+    "sample_rate_hz": _Field("sample_rate"),
+    "received_sample": _Field("received"),
+    "safe_sample": _Field("safe"),
+    "at_sample": _Field("at_s", _seconds, _samples),
+    "start_sample": _Field("start_s", _seconds, _samples),
+    "end_sample": _Field("end_s", _seconds, _samples),
+    "audio_samples": _Field("audio_s", _seconds, _samples),
+    "words": _Field("words", _words, _read_words),
+    "latency_ms": _Field("latency_ms", round),
 }
+"""Fields that look different in a message; all others keep their name and value."""
 
-_READERS: dict[str, Any] = {
-    "ready": _read_ready,
-    "speech_started": lambda m: SpeechStarted(_samples(m["at_s"])),
-    "speech_ended": lambda m: SpeechEnded(_samples(m["at_s"])),
-    "partial": _read_partial,
-    "final": _read_final,
-    "progress": lambda m: AudioProgress(m["received"], m["safe"], m["received_seq"], m["safe_seq"]),
-    "warning": _read_warned,
-    "switch_format": lambda m: SwitchFormat(Wire(m["format"]), m["reason"]),
-    "error": lambda m: Failed(m["code"], m["message"], m["retryable"], m.get("retry_after_s")),
-    "closed": _read_closed,
+_EVENTS: dict[str, type[Event]] = {
+    "ready": Ready,
+    "speech_started": SpeechStarted,
+    "speech_ended": SpeechEnded,
+    "partial": Partial,
+    "final": Final,
+    "progress": AudioProgress,
+    "warning": Warned,
+    "switch_format": SwitchFormat,
+    "error": Failed,
+    "closed": Closed,
+}
+_NAMES = {kind: name for name, kind in _EVENTS.items()}
+_LAYOUTS = {
+    kind: [(field.name, _FIELDS.get(field.name, _Field(field.name))) for field in fields(kind)]
+    for kind in _NAMES
 }
