@@ -15,6 +15,7 @@ from typing import Any
 
 from auricle.events import Final, Flushed, Partial, SpeechEnded, SpeechStarted
 from auricle.languages import SPACELESS_LANGUAGES
+from auricle.protocol.stable_text import StableText
 from auricle.types import SAMPLE_RATE_HZ
 
 ServerEvent = dict[str, Any]
@@ -51,12 +52,10 @@ class _Item:
 
 
 @dataclass(slots=True)
-class _Utterance:
-    """An utterance without a final: its stable text, and the part of it that was sent."""
+class _ItemText(StableText):
+    """The text of an utterance, and the item that it belongs to."""
 
-    item: _Item
-    stable: str = ""
-    sent: str = ""
+    item: _Item = field(kw_only=True)
 
 
 class Items:
@@ -71,7 +70,7 @@ class Items:
         self._count = 0
         self._previous: str | None = None
         self._current: _Item | None = None
-        self._utterances: deque[_Utterance] = deque()  # their finals are pending
+        self._utterances: deque[_ItemText] = deque()  # their finals are pending
         self._is_talking = False
 
     def started(self, event: SpeechStarted, *, detects_turns: bool) -> list[ServerEvent]:
@@ -79,7 +78,7 @@ class Items:
         self._is_talking = True
         item = self._open_item()
         item.pending_finals += 1
-        self._utterances.append(_Utterance(item))
+        self._utterances.append(_ItemText(item=item))
         if not detects_turns:
             return []
         position = {"audio_start_ms": _ms(event.at_sample), "item_id": item.id}
@@ -113,16 +112,14 @@ class Items:
     def partial(self, event: Partial) -> list[ServerEvent]:
         """Update the open utterance with a partial."""
         utterance = self._utterances[-1]
-        utterance.stable = event.stable
+        utterance.update(event)
         return self._deltas(utterance)
 
     def final(self, event: Final) -> list[ServerEvent]:
         """Finish the oldest utterance with its final."""
         utterance = self._utterances[0]
-        events: list[ServerEvent] = []
-        if event.text.startswith(utterance.sent):
-            utterance.stable = event.text
-            events += self._deltas(utterance)
+        utterance.update(event)
+        events = self._deltas(utterance)
         self._utterances.popleft()
         utterance.item.add(event, has_deltas=bool(utterance.sent))
         events += self._completion(utterance.item)
@@ -144,18 +141,12 @@ class Items:
             self._current = _Item(f"item_{self._name}_{self._count}")
         return self._current
 
-    def _deltas(self, utterance: _Utterance) -> list[ServerEvent]:
+    def _deltas(self, utterance: _ItemText) -> list[ServerEvent]:
         item = utterance.item
-        is_growing = utterance.stable.startswith(utterance.sent)
-        if item.is_dropped or self._utterances[0] is not utterance or not is_growing:
+        if item.is_dropped or self._utterances[0] is not utterance:
             return []
-        delta = utterance.stable[len(utterance.sent) :]
-        if not delta:
-            return []
-        if not utterance.sent:
-            delta = item.glue + delta
-        utterance.sent = utterance.stable
-        return [_item_event(item, "delta", delta=delta)]
+        delta = utterance.next_part(item.glue)
+        return [_item_event(item, "delta", delta=delta)] if delta else []
 
     def _commit(self, item: _Item) -> list[ServerEvent]:
         self._current = None

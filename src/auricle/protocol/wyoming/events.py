@@ -24,7 +24,6 @@ an error is sent and the connection continues.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
@@ -46,6 +45,7 @@ from auricle.languages import SPACELESS_LANGUAGES, language_code
 from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
+from auricle.protocol.stable_text import StableText
 from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
 from auricle.types import SAMPLE_RATE_HZ
 
@@ -307,14 +307,6 @@ class WyomingDialect:
         return self._first_ms + sample * 1000 // SAMPLE_RATE_HZ
 
 
-@dataclass(slots=True)
-class _Utterance:
-    """An utterance without a final: its stable text, and the part of it that was sent."""
-
-    stable: str = ""
-    sent: str = ""
-
-
 class _Transcript:
     """The transcript of one request."""
 
@@ -324,7 +316,7 @@ class _Transcript:
         self._glue = ""
         self._language: str | None = None
         self._has_started = self._has_closed = False
-        self._utterances: deque[_Utterance] = deque()  # their finals are pending
+        self._utterances: deque[StableText] = deque()  # their finals are pending
 
     @property
     def is_whole(self) -> bool:
@@ -334,20 +326,18 @@ class _Transcript:
 
     def started(self) -> None:
         """Start an utterance."""
-        self._utterances.append(_Utterance())
+        self._utterances.append(StableText())
 
     def partial(self, event: Partial, language: str | None) -> Sequence[str]:
         """Update the open utterance with a partial; return the new chunks."""
-        self._utterances[-1].stable = event.stable
+        self._utterances[-1].update(event)
         return self._chunks(language)
 
     def final(self, event: Final, language: str | None) -> Sequence[str]:
         """Finish the oldest utterance with its final; return the new chunks."""
         utterance = self._utterances[0]
-        events: list[str] = []
-        if event.text.startswith(utterance.sent):
-            utterance.stable = event.text
-            events += self._chunks(language)
+        utterance.update(event)
+        events = [*self._chunks(language)]
         self._utterances.popleft()
         self.error = self.error or event.error
         self._language = self._language or event.language
@@ -371,13 +361,9 @@ class _Transcript:
 
     def _chunks(self, language: str | None) -> Sequence[str]:
         """Return the new text of the oldest utterance; later utterances wait."""
-        utterance = self._utterances[0]
-        chunk = utterance.stable[len(utterance.sent) :]
+        chunk = self._utterances[0].next_part(self._glue)
         if not chunk:
             return ()
-        if not utterance.sent:
-            chunk = self._glue + chunk
-        utterance.sent = utterance.stable
         events = pack_event("transcript-chunk", {"text": chunk})
         return (events,) if self._has_started else (self._start(language), events)
 
