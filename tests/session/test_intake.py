@@ -11,6 +11,7 @@ from auricle.commands import Configure, Finalize, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError, RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
 from auricle.protocol.framing import pack
+from auricle.session.arrivals import SafeMark
 from auricle.session.intake import (
     ITEM_BYTES,
     MAX_INBOX_BYTES,
@@ -19,7 +20,6 @@ from auricle.session.intake import (
     Intake,
     IntakeEvent,
 )
-from auricle.session.ledger import SafeMark
 from auricle.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import encode_packets, tone
@@ -162,7 +162,7 @@ def test_a_gap_that_is_all_concealed_is_safe_with_its_last_packet() -> None:
     while not gaps_ms([it.next_event(0.0) or IntakeEvent()]):
         pass
     assert it.received_sample == 960
-    assert it.ledger.settle(960) == SafeMark(960, 2)
+    assert it.arrivals.settle(960) == SafeMark(960, 2)
 
 
 def test_the_time_of_a_gap_counts_as_received_before_it_is_worked_off() -> None:
@@ -285,7 +285,7 @@ def test_packets_that_come_again_forever_cost_no_memory() -> None:
     for number in range(100):
         it.put(numbered(*[0] * 10))
         drain(it, now=float(number))
-    assert it.ledger.arrivals == 1
+    assert len(it.arrivals) == 1
 
 
 def test_audio_faster_than_it_is_spoken_is_ahead() -> None:

@@ -16,7 +16,7 @@ from auricle.audio.endpointer import (
 )
 from auricle.errors import AuricleError, Overloaded, PoisonJob
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
-from auricle.session.ledger import Ledger
+from auricle.session.arrivals import ArrivalLog
 from auricle.session.output import Cancel, Submit
 from auricle.session.recognition import (
     EARLY_INTERVAL_S,
@@ -39,9 +39,9 @@ class Stage:
 
     def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
         self.hearing = SpeechSegmenter(EndpointRules(), 0)
-        self.ledger = Ledger(0)
+        self.arrivals = ArrivalLog(0)
         self.it = Recognition(
-            Caller("S", CLIENT, "room"), self.hearing, self.ledger, wants_partials=wants_partials
+            Caller("S", CLIENT, "room"), self.hearing, self.arrivals, wants_partials=wants_partials
         )
         self.options = options or Options(language="en")
         self.is_ahead = False
@@ -53,7 +53,7 @@ class Stage:
         while self.now < seconds - 0.001:
             self.now = round(self.now + 0.02, 2)
             self.hearing.receive(np.full(320, 3, np.int16))
-            self.ledger.note(self.hearing.received_sample, self.now)
+            self.arrivals.note(self.hearing.received_sample, self.now)
             self.poll()
 
     def poll(self) -> None:

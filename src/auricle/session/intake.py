@@ -16,7 +16,7 @@ from auricle.audio.opus import LibOpus
 from auricle.commands import Configure, Discard, Finalize, Flush, Stop, StreamParameters
 from auricle.errors import AuricleError, LocalProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
-from auricle.session.ledger import Ledger
+from auricle.session.arrivals import ArrivalLog
 from auricle.session.pace import Pace
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.wire_formats.base import Audio, Lost, StreamCounts, WireFormat
@@ -66,7 +66,7 @@ class Intake:
         self._libopus = libopus
         start_sample = parameters.start_sample
         self.hearing = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
-        self.ledger = Ledger(parameters.resume_sample)
+        self.arrivals = ArrivalLog(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
         self._inbox: deque[bytes | OrderedCommand] = deque()
@@ -156,7 +156,7 @@ class Intake:
         self._end_sample = self.hearing.received_sample
         self._drop_inbox()
         found += self.hearing.finish()
-        self.ledger.note(self.hearing.received_sample, now)
+        self.arrivals.note(self.hearing.received_sample, now)
         return found
 
     def _make_wire(self) -> WireFormat:
@@ -206,7 +206,7 @@ class Intake:
         if left > SKIP_FROM_SAMPLES and not self.hearing.is_open:
             self.hearing.skip(left)
             self._silence_samples = 0
-            self.ledger.note(self.hearing.received_sample, now, self._silence_seq)
+            self.arrivals.note(self.hearing.received_sample, now, self._silence_seq)
             return []
         bite = min(left, MAX_STEP_SAMPLES)
         self._silence_samples -= bite
@@ -222,7 +222,7 @@ class Intake:
         if not pcm.size:  # a repeated packet
             return []
         found = self.hearing.receive(pcm)
-        self.ledger.note(self.hearing.received_sample, now, seq)
+        self.arrivals.note(self.hearing.received_sample, now, seq)
         return found
 
     def _drop_inbox(self) -> None:

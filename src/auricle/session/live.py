@@ -50,9 +50,9 @@ from auricle.events import (
     WarningCode,
 )
 from auricle.languages import improbable_language
+from auricle.session.arrivals import SafeMark
 from auricle.session.intake import MAX_STEP_SAMPLES, Intake, IntakeEvent, OrderedCommand
 from auricle.session.journal import Journal
-from auricle.session.ledger import SafeMark
 from auricle.session.output import Cancel, Output, Submit
 from auricle.session.recognition import Recognition
 from auricle.session.utterance import Caller
@@ -121,7 +121,7 @@ class LiveSession:
         self._recognition = Recognition(
             Caller(id, client, reservation),
             self._intake.hearing,
-            self._intake.ledger,
+            self._intake.arrivals,
             wants_partials=parameters.partials,
         )
         self._journal = Journal()
@@ -427,7 +427,7 @@ class LiveSession:
             self._put(self._flushes.popleft()[0])
 
     def _mark(self) -> None:
-        mark = self._intake.ledger.settle(
+        mark = self._intake.arrivals.settle(
             # An utterance may end in the silence that pads the last window.
             min(self._recognition.needed_sample, self.received_sample)
         )

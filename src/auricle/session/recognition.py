@@ -14,9 +14,9 @@ from auricle.audio.voice import fit_words
 from auricle.errors import AuricleError
 from auricle.events import Final, Partial, SpeechEnded, SpeechStarted
 from auricle.session.agreement import continues
+from auricle.session.arrivals import ArrivalLog
 from auricle.session.continuation import MAX_PAUSE_SAMPLES, continued
 from auricle.session.final import PendingFinal
-from auricle.session.ledger import Ledger
 from auricle.session.output import Cancel, Submit
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
@@ -45,16 +45,21 @@ class Recognition:
     Args:
         caller: The owner of the jobs.
         segmenter: The source of the audio.
-        ledger: The arrival times of the audio.
+        arrivals: The arrival times of the audio.
         wants_partials: Whether the client requested partials.
     """
 
     def __init__(
-        self, caller: Caller, segmenter: SpeechSegmenter, ledger: Ledger, *, wants_partials: bool
+        self,
+        caller: Caller,
+        segmenter: SpeechSegmenter,
+        arrivals: ArrivalLog,
+        *,
+        wants_partials: bool,
     ) -> None:
         self._caller = caller
         self._hearing = segmenter
-        self._ledger = ledger
+        self._arrivals = arrivals
         self._wants_partials = wants_partials
         self._open: OpenUtterance | None = None
         self._pending: deque[PendingFinal] = deque()
@@ -199,7 +204,7 @@ class Recognition:
             told += [cancel] if cancel is not None else []
         cancel = utterance.drop_partial()
         told += [cancel] if cancel is not None else []
-        arrived_at = self._ledger.arrived_at(found.speech_end_sample)
+        arrived_at = self._arrivals.arrived_at(found.speech_end_sample)
         self._pending.append(
             PendingFinal(
                 factory=utterance.factory,

@@ -55,7 +55,7 @@ MAX_REJECTED = 10
 _OF_UTTERANCES = frozenset({"transcribe", "audio-start", "audio-chunk", "audio-stop"})
 
 
-class AudioFormat(msgspec.Struct, frozen=True):
+class PcmFormat(msgspec.Struct, frozen=True):
     """The sample format of a chunk; ``width`` is in bytes."""
 
     rate: RateHz
@@ -142,7 +142,7 @@ class WyomingDialect:
         self._pending_event: WyomingEvent | None = None
         self._request = Transcribe()
         self._started_with: dict[str, Any] = {}
-        self._format: AudioFormat | None = None
+        self._format: PcmFormat | None = None
         self._first_ms = 0
         self._transcript = _Transcript()
         self._rejected = 0
@@ -226,7 +226,7 @@ class WyomingDialect:
 
     def _handle_chunk(self, event: WyomingEvent) -> Iterable[Step]:
         try:
-            format = convert(self._started_with | _present(event), AudioFormat, "audio format")
+            format = convert(self._started_with | _present(event), PcmFormat, "audio format")
         except BadRequest as error:
             raise UnsupportedFormat(
                 "Unsupported audio format; use PCM with rate 8000 to 96000, width 2, 3 or 4, and "
@@ -244,7 +244,7 @@ class WyomingDialect:
         if event.payload:
             yield _to_pcm16(event.payload, format.width)
 
-    def _request_session(self, format: AudioFormat, event: WyomingEvent) -> None:
+    def _request_session(self, format: PcmFormat, event: WyomingEvent) -> None:
         """Request a session; the chunk is processed after ``begin``."""
         self._format = format
         timestamp_ms = event.data.get("timestamp")

@@ -27,7 +27,7 @@ class SafeMark:
     seq: int | None = None
 
 
-class Ledger:
+class ArrivalLog:
     """Arrivals since the last safe mark.
 
     A mark lies at the end of a packet, because a client resends whole packets.
@@ -41,9 +41,7 @@ class Ledger:
         self._newest_start = start_sample  # of the newest arrival
         self._mark = SafeMark(start_sample)
 
-    @property
-    def arrivals(self) -> int:
-        """The number of recorded arrivals."""
+    def __len__(self) -> int:
         return len(self._arrivals)
 
     def note(self, end_sample: int, at: float, seq: int | None = None) -> None:
