@@ -38,10 +38,13 @@ class Stage:
     """A recognition with a silent recording; time is audio time."""
 
     def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
-        self.hearing = SpeechSegmenter(EndpointRules(), 0)
+        self.segmenter = SpeechSegmenter(EndpointRules(), 0)
         self.arrivals = ArrivalLog(0)
         self.it = Recognition(
-            Caller("S", CLIENT, "room"), self.hearing, self.arrivals, wants_partials=wants_partials
+            Caller("S", CLIENT, "room"),
+            self.segmenter,
+            self.arrivals,
+            wants_partials=wants_partials,
         )
         self.options = options or Options(language="en")
         self.is_ahead = False
@@ -52,8 +55,8 @@ class Stage:
         """Advance to a position, polling for due jobs every 20 ms."""
         while self.now < seconds - 0.001:
             self.now = round(self.now + 0.02, 2)
-            self.hearing.receive(np.full(320, 3, np.int16))
-            self.arrivals.note(self.hearing.received_sample, self.now)
+            self.segmenter.receive(np.full(320, 3, np.int16))
+            self.arrivals.note(self.segmenter.received_sample, self.now)
             self.poll()
 
     def poll(self) -> None:
@@ -61,7 +64,7 @@ class Stage:
 
     def happen(self, *found: Endpointing) -> None:
         for endpointing in found:
-            self.told += self.it.happened(
+            self.told += self.it.receive(
                 endpointing, self.options, self.now, is_ahead=self.is_ahead
             )
         self.poll()

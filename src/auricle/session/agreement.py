@@ -46,21 +46,21 @@ class Agreement:
     """The stable and unstable text of one utterance."""
 
     def __init__(self) -> None:
-        self._firm: list[Unit] = []
-        self._guess: list[Unit] = []
+        self._stable: list[Unit] = []
+        self._unstable: list[Unit] = []
         self._previous: list[Unit] | None = None
         self._previous_samples = 0
 
     @property
     def stable(self) -> str:
         """The stable text; it only grows."""
-        return _text(self._firm).strip()
+        return _text(self._stable).strip()
 
     @property
     def unstable(self) -> str:
         """The latest unstable text after the stable text, with its leading space."""
-        guess = _text(self._guess).rstrip()
-        return guess if self._firm else guess.lstrip()
+        text = _text(self._unstable).rstrip()
+        return text if self._stable else text.lstrip()
 
     def receive(self, transcript: Transcript, audio_samples: int) -> None:
         """Receive the next hypothesis; ignore it if it covers less audio than the previous one.
@@ -77,25 +77,25 @@ class Agreement:
         elif audio_samples - self._previous_samples >= MIN_APART_SAMPLES:
             self._agree(units, audio_samples - EDGE_SAMPLES)
             self._previous, self._previous_samples = units, audio_samples
-        self._guess = self._after_firm(units)
+        self._unstable = self._after_stable(units)
 
     def _agree(self, units: Sequence[Unit], edge_sample: int) -> None:
         assert self._previous is not None
-        before, now = self._after_firm(self._previous), self._after_firm(units)
+        before, now = self._after_stable(self._previous), self._after_stable(units)
         for old, new in zip(before, now, strict=False):
             if old.key != new.key or new.end_sample > edge_sample:
                 break
-            self._firm.append(new)
+            self._stable.append(new)
 
-    def _after_firm(self, units: Sequence[Unit]) -> list[Unit]:
+    def _after_stable(self, units: Sequence[Unit]) -> list[Unit]:
         """Return the units of a hypothesis that follow the stable ones."""
-        firm = self._firm
-        if not firm:
+        stable = self._stable
+        if not stable:
             return list(units)
-        head = units[: len(firm)]
-        if [unit.key for unit in head] == [unit.key for unit in firm]:
-            return list(units[len(firm) :])
-        return [unit for unit in units if unit.middle_sample >= firm[-1].end_sample]
+        head = units[: len(stable)]
+        if [unit.key for unit in head] == [unit.key for unit in stable]:
+            return list(units[len(stable) :])
+        return [unit for unit in units if unit.middle_sample >= stable[-1].end_sample]
 
 
 def units_of(transcript: Transcript) -> list[Unit]:

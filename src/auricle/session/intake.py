@@ -43,7 +43,7 @@ OrderedCommand = Finalize | Configure | Stop | Flush | Discard
 class IntakeEvent:
     """The endpointing events of one step of audio, a notice, or the next command."""
 
-    found: tuple[Endpointing, ...] = ()
+    endpointings: tuple[Endpointing, ...] = ()
     notice: Warned | SwitchFormat | None = None
     command: OrderedCommand | None = None
 
@@ -65,7 +65,7 @@ class Intake:
         self._parameters = parameters
         self._libopus = libopus
         start_sample = parameters.start_sample
-        self.hearing = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
+        self.segmenter = SpeechSegmenter(rules, start_sample, parameters.resume_sample)
         self.arrivals = ArrivalLog(parameters.resume_sample)
         self.pace = Pace(now, RESENT_S if start_sample else 0.0)
         self._wire = self._make_wire()
@@ -81,7 +81,7 @@ class Intake:
         """The position of the next expected sample."""
         if self._end_sample is not None:
             return self._end_sample
-        return self.hearing.received_sample + self._silence_samples
+        return self.segmenter.received_sample + self._silence_samples
 
     @property
     def received_seq(self) -> int | None:
@@ -131,9 +131,9 @@ class Intake:
 
     def configure(self, command: Configure, now: float) -> list[Endpointing]:
         """Change format or endpointing; return events for audio that the old format buffered."""
-        found: list[Endpointing] = []
+        endpointings: list[Endpointing] = []
         if command.endpoint_ms is not msgspec.UNSET:
-            self.hearing.configure(command.endpoint_ms)
+            self.segmenter.configure(command.endpoint_ms)
         before = _kind_of(self._parameters)
         changes = {
             name: value
@@ -142,29 +142,29 @@ class Intake:
         }
         self._parameters = msgspec.structs.replace(self._parameters, **changes)
         if _kind_of(self._parameters) != before:  # otherwise sequence numbers continue
-            found += self._hear_rest(now)
+            endpointings += self._receive_rest(now)
             self._wire = self._make_wire()
-        return found
+        return endpointings
 
     def flush(self, now: float) -> list[Endpointing]:
         """End the open utterance after all buffered audio; the stream may continue."""
-        return self._hear_rest(now) + self.hearing.flush()
+        return self._receive_rest(now) + self.segmenter.flush()
 
     def finish(self, now: float) -> list[Endpointing]:
         """End the stream; drop data that was received after its end."""
-        found = self._hear_rest(now)
-        self._end_sample = self.hearing.received_sample
+        endpointings = self._receive_rest(now)
+        self._end_sample = self.segmenter.received_sample
         self._drop_inbox()
-        found += self.hearing.finish()
-        self.arrivals.note(self.hearing.received_sample, now)
-        return found
+        endpointings += self.segmenter.finish()
+        self.arrivals.note(self.segmenter.received_sample, now)
+        return endpointings
 
     def _make_wire(self) -> WireFormat:
         match self._parameters.format:
             case Wire.OPUS | Wire.OPUS_MESSAGE:
                 return OpusWire(self._libopus, self._parameters, self.counts)
             case Wire.PCM16:
-                return PcmWire(self._parameters, self.hearing.received_sample)
+                return PcmWire(self._parameters, self.segmenter.received_sample)
             case Wire.OGG | Wire.WEBM:
                 return ContainerWire(self._libopus, self._parameters, self.counts)
 
@@ -177,16 +177,16 @@ class Intake:
                 return self._next_item()
             case Audio(pcm, seq):
                 self.pace.receive(pcm.size, now)
-                return IntakeEvent(tuple(self._hear(pcm, seq, now)))
+                return IntakeEvent(tuple(self._receive_audio(pcm, seq, now)))
             case Lost(samples, pcm, seq):
                 self._silence_samples = samples - pcm.size
                 self._silence_seq = seq
-                found = self._hear(pcm, None if self._silence_samples else seq, now)
+                endpointings = self._receive_audio(pcm, None if self._silence_samples else seq, now)
                 gap_ms = round(samples * 1000 / SAMPLE_RATE_HZ)
                 warning = Warned(
                     WarningCode.AUDIO_GAP, "Audio is missing; replaced by silence.", gap_ms
                 )
-                return IntakeEvent(tuple(found), warning)
+                return IntakeEvent(tuple(endpointings), warning)
             case _:
                 return IntakeEvent(notice=item)
 
@@ -203,27 +203,27 @@ class Intake:
     def _hear_silence(self, now: float) -> list[Endpointing]:
         """Process the next step of silence in a gap, or skip the gap."""
         left = self._silence_samples
-        if left > SKIP_FROM_SAMPLES and not self.hearing.is_open:
-            self.hearing.skip(left)
+        if left > SKIP_FROM_SAMPLES and not self.segmenter.is_open:
+            self.segmenter.skip(left)
             self._silence_samples = 0
-            self.arrivals.note(self.hearing.received_sample, now, self._silence_seq)
+            self.arrivals.note(self.segmenter.received_sample, now, self._silence_seq)
             return []
         bite = min(left, MAX_STEP_SAMPLES)
         self._silence_samples -= bite
         seq = None if self._silence_samples else self._silence_seq
-        return self._hear(np.zeros(bite, np.int16), seq, now)
+        return self._receive_audio(np.zeros(bite, np.int16), seq, now)
 
-    def _hear_rest(self, now: float) -> list[Endpointing]:
+    def _receive_rest(self, now: float) -> list[Endpointing]:
         """Process the audio that the wire format still buffers."""
         rest = self._wire.finish()
-        return self._hear(rest.pcm, None, now) if isinstance(rest, Audio) else []
+        return self._receive_audio(rest.pcm, None, now) if isinstance(rest, Audio) else []
 
-    def _hear(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
+    def _receive_audio(self, pcm: Pcm16, seq: int | None, now: float) -> list[Endpointing]:
         if not pcm.size:  # a repeated packet
             return []
-        found = self.hearing.receive(pcm)
-        self.arrivals.note(self.hearing.received_sample, now, seq)
-        return found
+        endpointings = self.segmenter.receive(pcm)
+        self.arrivals.note(self.segmenter.received_sample, now, seq)
+        return endpointings
 
     def _drop_inbox(self) -> None:
         self._inbox.clear()

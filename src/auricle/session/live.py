@@ -120,7 +120,7 @@ class LiveSession:
         self._intake = Intake(parameters, rules.within(engine.max_audio_s), libopus, now)
         self._recognition = Recognition(
             Caller(id, client, reservation),
-            self._intake.hearing,
+            self._intake.segmenter,
             self._intake.arrivals,
             wants_partials=parameters.partials,
         )
@@ -273,17 +273,17 @@ class LiveSession:
     def conclude(self, now: float) -> None:
         """End the open utterance now, even after a protocol error."""
         self._tick(now)
-        found = () if self._is_stopping else tuple(self._intake.hearing.finalize())
-        if found:
-            self._take_found(found, now)
+        endpointings = () if self._is_stopping else tuple(self._intake.segmenter.finalize())
+        if endpointings:
+            self._take_endpointings(endpointings, now)
             self._mark()
             self._settle()
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError, now: float) -> None:
         """Receive the result of a job; results of unknown jobs are ignored."""
         self._tick(now)
-        for told in self._recognition.job_done(job_id, result, now):
-            self._put(told)
+        for output in self._recognition.job_done(job_id, result, now):
+            self._put(output)
         if isinstance(result, Transcript) and self._options.language is not None:
             self._check_language(result)
         self._settle()
@@ -318,22 +318,22 @@ class LiveSession:
     def _go_on(self, now: float) -> None:
         """Process one step of the received data, and all other work that is due."""
         self._tick(now)
-        hearing = self._intake.hearing
-        until_sample = hearing.received_sample + MAX_STEP_SAMPLES
+        segmenter = self._intake.segmenter
+        until_sample = segmenter.received_sample + MAX_STEP_SAMPLES
         self._is_behind = False
         try:
             for _ in range(BITE_STEPS):
-                if hearing.received_sample >= until_sample or not self._has_room:
+                if segmenter.received_sample >= until_sample or not self._has_room:
                     self._is_behind = True
                     break
-                happened = self._intake.next_event(now)
-                if happened is None:
+                event = self._intake.next_event(now)
+                if event is None:
                     break
-                self._take(happened, now)
+                self._take(event, now)
             else:
                 self._is_behind = True
         finally:
-            hearing.forget()
+            segmenter.forget()
             self._settle()
 
     def _tick(self, now: float) -> None:
@@ -341,29 +341,29 @@ class LiveSession:
             self._intake.pace.rest(now)
         self._now = now
 
-    def _take(self, happened: IntakeEvent, now: float) -> None:
-        self._take_found(happened.found, now)
-        if isinstance(happened.notice, Warned):
-            self._warnings.add(happened.notice)
+    def _take(self, event: IntakeEvent, now: float) -> None:
+        self._take_endpointings(event.endpointings, now)
+        if isinstance(event.notice, Warned):
+            self._warnings.add(event.notice)
             self._warn(self.received_sample)
-        elif isinstance(happened.notice, SwitchFormat):
-            self._put(happened.notice)
-        if happened.command is not None:
-            self._do(happened.command, now)
+        elif isinstance(event.notice, SwitchFormat):
+            self._put(event.notice)
+        if event.command is not None:
+            self._do(event.command, now)
 
-    def _take_found(self, found: tuple[Endpointing, ...], now: float) -> None:
-        for endpointing in found:
-            for told in self._recognition.happened(
+    def _take_endpointings(self, endpointings: tuple[Endpointing, ...], now: float) -> None:
+        for endpointing in endpointings:
+            for output in self._recognition.receive(
                 endpointing, self._options, now, is_ahead=self.is_ahead
             ):
-                self._put(told)
+                self._put(output)
 
     def _do(self, command: OrderedCommand, now: float) -> None:
         if self._is_stopping:
             return
         match command:
             case Finalize():
-                self._take_found(tuple(self._intake.hearing.finalize()), now)
+                self._take_endpointings(tuple(self._intake.segmenter.finalize()), now)
                 self._mark()
             case Flush():
                 self._flush(now)
@@ -373,18 +373,18 @@ class LiveSession:
                 self._configure(command, now)
             case Stop():
                 self._is_stopping = True
-                self._take_found(tuple(self._intake.finish(now)), now)
+                self._take_endpointings(tuple(self._intake.finish(now)), now)
 
     def _flush(self, now: float) -> None:
-        found = tuple(self._intake.flush(now))
-        self._take_found(found, now)
+        endpointings = tuple(self._intake.flush(now))
+        self._take_endpointings(endpointings, now)
         self._mark()
-        ended = bool(found) and isinstance(found[-1], UtteranceEnd)
+        ended = bool(endpointings) and isinstance(endpointings[-1], UtteranceEnd)
         self._put(Flushed(self.received_sample, ended))
         self._flushes.append((Finalized(self.received_sample), self._recognition.utterances))
 
     def _discard(self) -> None:
-        self._intake.hearing.discard()
+        self._intake.segmenter.discard()
         for cancel in self._recognition.discard():
             self._put(cancel)
         self._mark()
@@ -392,7 +392,7 @@ class LiveSession:
 
     def _configure(self, command: Configure, now: float) -> None:
         options = self._configured(command)
-        self._take_found(tuple(self._intake.configure(command, now)), now)
+        self._take_endpointings(tuple(self._intake.configure(command, now)), now)
         self._options = options
 
     def _configured(self, command: Configure) -> Options:

@@ -58,7 +58,7 @@ class Recognition:
         wants_partials: bool,
     ) -> None:
         self._caller = caller
-        self._hearing = segmenter
+        self._segmenter = segmenter
         self._arrivals = arrivals
         self._wants_partials = wants_partials
         self._open: OpenUtterance | None = None
@@ -93,34 +93,34 @@ class Recognition:
         if self.is_done:
             return 0
         waiting = sum(pending.pcm.size for pending in self._pending)
-        started = self._open.start_sample if self._open else self._hearing.received_sample
-        return waiting + self._hearing.received_sample - started
+        started = self._open.start_sample if self._open else self._segmenter.received_sample
+        return waiting + self._segmenter.received_sample - started
 
     @property
     def needed_sample(self) -> int:
         """The start of the oldest utterance without a final, or the earliest start of the next."""
         if self._pending:
             return self._pending[0].start_sample
-        return self._hearing.needed_sample
+        return self._segmenter.needed_sample
 
-    def happened(
-        self, found: Endpointing, options: Options, now: float, *, is_ahead: bool
+    def receive(
+        self, event: Endpointing, options: Options, now: float, *, is_ahead: bool
     ) -> list[RecognitionOutput]:
         """Process an endpointing event."""
-        match found:
+        match event:
             case SpeechStart():
                 self._utterances += 1
                 factory = JobFactory(self._caller, self._utterances)
                 self._open = OpenUtterance(
-                    factory, found.start_sample, found.at_sample, options, self._language, now
+                    factory, event.start_sample, event.at_sample, options, self._language, now
                 )
-                return [SpeechStarted(found.at_sample)]
+                return [SpeechStarted(event.at_sample)]
             case Pause():
-                return self._pause(found, now, is_ahead=is_ahead)
+                return self._pause(event, now, is_ahead=is_ahead)
             case Resumed():
                 return self._resume()
             case UtteranceEnd():
-                return self._end(found, now)
+                return self._end(event, now)
 
     def poll(self, now: float, *, is_ahead: bool) -> list[Submit]:
         """Return the jobs that are due."""
@@ -128,10 +128,10 @@ class Recognition:
             return []
         kind = JobKind.FILE if is_ahead else JobKind.FINAL
         due = [pending.submit(kind, now) for pending in self._pending]
-        told = [submit for submit in due if submit is not None]
+        outputs = [submit for submit in due if submit is not None]
         if self._partial_due_at(is_ahead=is_ahead) <= now:
-            told.append(self._guess(now))
-        return told
+            outputs.append(self._start_partial(now))
+        return outputs
 
     def wake_at(self, *, is_ahead: bool) -> float:
         """Return when to call :meth:`poll` next; infinity if there is nothing to do."""
@@ -144,14 +144,14 @@ class Recognition:
         self, job_id: JobId, result: Transcript | AuricleError, now: float
     ) -> list[Cancel | Partial]:
         """Receive the result of a job; results of unknown jobs are ignored."""
-        told: list[Cancel | Partial] = []
+        outputs: list[Cancel | Partial] = []
         if self._open is not None:
             partial = self._open.job_done(job_id, result)
-            told += [partial] if partial is not None else []
+            outputs += [partial] if partial is not None else []
         for pending in self._pending:
             cancel = pending.job_done(job_id, result, now)
-            told += [cancel] if cancel is not None else []
-        return told
+            outputs += [cancel] if cancel is not None else []
+        return outputs
 
     def next_final(self, id: int, now: float) -> Final | None:
         """Return the final of the next utterance in order; ``None`` while it is pending.
@@ -176,13 +176,13 @@ class Recognition:
         cancels = (utterance.drop_speculation(), utterance.drop_partial())
         return [cancel for cancel in cancels if cancel is not None]
 
-    def _pause(self, found: Pause, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
+    def _pause(self, event: Pause, now: float, *, is_ahead: bool) -> list[RecognitionOutput]:
         utterance = self._open
         assert utterance is not None
         utterance.is_paused = True
-        if is_ahead or found.is_doubtful or self.load >= NO_SPECULATION_LOAD:
+        if is_ahead or event.is_doubtful or self.load >= NO_SPECULATION_LOAD:
             return []
-        pcm = self._hearing.read(utterance.start_sample, found.end_sample)
+        pcm = self._segmenter.read(utterance.start_sample, event.end_sample)
         return [utterance.start_speculation(pcm, now)]
 
     def _resume(self) -> list[RecognitionOutput]:
@@ -192,35 +192,35 @@ class Recognition:
         cancel = utterance.drop_speculation()
         return [] if cancel is None else [cancel]
 
-    def _end(self, found: UtteranceEnd, now: float) -> list[RecognitionOutput]:
+    def _end(self, event: UtteranceEnd, now: float) -> list[RecognitionOutput]:
         """End the open utterance; its final becomes pending."""
         utterance, self._open = self._open, None
         assert utterance is not None
-        told: list[RecognitionOutput] = [SpeechEnded(found.speech_end_sample)]
+        outputs: list[RecognitionOutput] = [SpeechEnded(event.speech_end_sample)]
         early = utterance.speculation
-        if early is not None and early.end_sample != found.end_sample:
+        if early is not None and early.end_sample != event.end_sample:
             early = None
             cancel = utterance.drop_speculation()
-            told += [cancel] if cancel is not None else []
+            outputs += [cancel] if cancel is not None else []
         cancel = utterance.drop_partial()
-        told += [cancel] if cancel is not None else []
-        arrived_at = self._arrivals.arrived_at(found.speech_end_sample)
+        outputs += [cancel] if cancel is not None else []
+        arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
         self._pending.append(
             PendingFinal(
                 factory=utterance.factory,
-                pcm=self._hearing.read(found.start_sample, found.end_sample),
-                start_sample=found.start_sample,
+                pcm=self._segmenter.read(event.start_sample, event.end_sample),
+                start_sample=event.start_sample,
                 speech_sample=utterance.speech_sample,
-                speech_end_sample=found.speech_end_sample,
+                speech_end_sample=event.speech_end_sample,
                 options=utterance.options,
                 stable=utterance.agreement.stable,
                 arrived_at=now if arrived_at is None else arrived_at,
                 speculation=early,
-                is_doubtful=found.is_doubtful,
-                context=self._hearing.read_context(found),
+                is_doubtful=event.is_doubtful,
+                context=self._segmenter.read_context(event),
             )
         )
-        return told
+        return outputs
 
     def _partial_due_at(self, *, is_ahead: bool) -> float:
         utterance = self._open
@@ -228,16 +228,16 @@ class Recognition:
             return inf
         if self.load >= NO_PARTIALS_LOAD:
             return inf
-        if self._hearing.is_doubtful:  # text shown for a breath would have to be withdrawn
+        if self._segmenter.is_doubtful:  # text shown for a breath would have to be withdrawn
             return inf
-        if not utterance.wants_partial(self._hearing.received_sample):
+        if not utterance.wants_partial(self._segmenter.received_sample):
             return inf
         return utterance.next_partial_at
 
-    def _guess(self, now: float) -> Submit:
+    def _start_partial(self, now: float) -> Submit:
         utterance = self._open
         assert utterance is not None
-        pcm = self._hearing.read(utterance.start_sample, self._hearing.received_sample)
+        pcm = self._segmenter.read(utterance.start_sample, self._segmenter.received_sample)
         is_early = not utterance.agreement.stable and self.load < NO_SPECULATION_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
         return utterance.start_partial(pcm, now + interval_s / (1 - self.load))

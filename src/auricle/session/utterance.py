@@ -72,7 +72,7 @@ class Speculation:
 
 
 @dataclass(slots=True)
-class _Guess:
+class _PartialJob:
     job_id: JobId
     end_sample: int
     language: str | None
@@ -101,7 +101,7 @@ class OpenUtterance:
     agreement: Agreement = field(default_factory=Agreement)
     speculation: Speculation | None = None
     _language: str | None = None
-    _guess: _Guess | None = None
+    _partial_job: _PartialJob | None = None
     _guesses: int = 0
     _answers: int = 0
     _speculations: int = 0
@@ -116,7 +116,7 @@ class OpenUtterance:
 
     def wants_partial(self, received_sample: int) -> bool:
         """Return whether there is enough new audio for a partial."""
-        if self._guess is not None or self.is_paused or self._is_poison:
+        if self._partial_job is not None or self.is_paused or self._is_poison:
             return False
         if self._heard_sample is None:
             first_sample = self.speech_sample + FIRST_PARTIAL_SAMPLES
@@ -134,7 +134,7 @@ class OpenUtterance:
             self.options, beam_size=1, word_timestamps=True, language=language, is_guess=True
         )
         job = self.factory.job(f"p{self._guesses}", pcm, options, JobKind.PARTIAL)
-        self._guess = _Guess(job.id, self._heard_sample, language)
+        self._partial_job = _PartialJob(job.id, self._heard_sample, language)
         return Submit(job)
 
     def start_speculation(self, pcm: Pcm16, now: float) -> Submit:
@@ -154,8 +154,8 @@ class OpenUtterance:
 
     def drop_partial(self) -> Cancel | None:
         """Drop the pending partial; return its cancellation, if any."""
-        guess, self._guess = self._guess, None
-        return None if guess is None else Cancel(guess.job_id)
+        job, self._partial_job = self._partial_job, None
+        return None if job is None else Cancel(job.job_id)
 
     def job_done(self, job_id: JobId, result: Transcript | AuricleError) -> Partial | None:
         """Receive the result of a job; return the partial to send. Other jobs are ignored."""
@@ -166,29 +166,29 @@ class OpenUtterance:
             else:
                 self.speculation = None
             return None
-        guess = self._guess
-        if guess is None or guess.job_id != job_id:
+        job = self._partial_job
+        if job is None or job.job_id != job_id:
             return None
-        self._guess = None
+        self._partial_job = None
         if isinstance(result, Transcript):
             self._answers += 1
-            return self._believe(guess, result)
+            return self._use(job, result)
         self._is_poison |= isinstance(result, PoisonJob)
         if isinstance(result, Superseded) and not self._answers:
             self._heard_sample, self.next_partial_at = None, -inf
-            self._retry_sample = guess.end_sample + FIRST_RETRY_SAMPLES
+            self._retry_sample = job.end_sample + FIRST_RETRY_SAMPLES
         return None
 
-    def _believe(self, guess: _Guess, transcript: Transcript) -> Partial | None:
+    def _use(self, job: _PartialJob, transcript: Transcript) -> Partial | None:
         """Use a hypothesis if it is in the language of the utterance."""
-        if guess.language is None and not self._settle_language(transcript):
+        if job.language is None and not self._settle_language(transcript):
             return None
         before = self.agreement.stable, self.agreement.unstable
-        self.agreement.receive(transcript, guess.end_sample - self.start_sample)
-        shown = self.agreement.stable, self.agreement.unstable
-        if shown == before:
+        self.agreement.receive(transcript, job.end_sample - self.start_sample)
+        texts = self.agreement.stable, self.agreement.unstable
+        if texts == before:
             return None
-        return Partial(self.number, *shown, self.start_sample, guess.end_sample)
+        return Partial(self.number, *texts, self.start_sample, job.end_sample)
 
     def _settle_language(self, transcript: Transcript) -> bool:
         """Decide the language; return whether the transcript is in it.
@@ -196,9 +196,9 @@ class OpenUtterance:
         A short beginning is often detected as another language. The session's language so far
         overrides an uncertain detection; if it is unknown, the next hypothesis decides.
         """
-        found = transcript.language
-        if found is None or not transcript.text:
+        language = transcript.language
+        if language is None or not transcript.text:
             return False
         is_sure = transcript.language_probability >= SURE_PROBABILITY
-        self._language = found if is_sure or self._answers > 1 else self.prior_language
-        return self._language == found
+        self._language = language if is_sure or self._answers > 1 else self.prior_language
+        return self._language == language

@@ -18,8 +18,8 @@ class HeldWarnings:
 
     def add(self, warning: Warned) -> None:
         """Add a warning; it replaces an unsent one with the same code."""
-        if (held := self._held.get(warning.code)) is not None and held.gap_ms is not None:
-            warning = replace(warning, gap_ms=held.gap_ms + (warning.gap_ms or 0))
+        if (earlier := self._held.get(warning.code)) is not None and earlier.gap_ms is not None:
+            warning = replace(warning, gap_ms=earlier.gap_ms + (warning.gap_ms or 0))
         self._held[warning.code] = warning
 
     def due(self, sample: float) -> list[Warned]:

@@ -89,7 +89,7 @@ class CrashAudio:
             details: Additional fields for the JSON.
         """
         options = job.options
-        told = _told(worker, exit, reason) | {
+        report = _report(worker, exit, reason) | {
             "job": job.id,
             "kind": job.kind.value,
             "samples": job.pcm.size,
@@ -114,13 +114,13 @@ class CrashAudio:
                 recording.setframerate(SAMPLE_RATE_HZ)
                 recording.writeframes(job.pcm.astype("<i2", copy=False).tobytes())
 
-        self._submit(told, "wav", job.pcm.nbytes, write)
+        self._submit(report, "wav", job.pcm.nbytes, write)
 
     def keep_file(
         self, worker: str, source: Source, exit: ProcessExit, reason: str, **details: object
     ) -> None:
         """Keep a file that a decode worker was reading when it died; returns immediately."""
-        told = _told(worker, exit, reason) | {
+        report = _report(worker, exit, reason) | {
             "audio_format": source.audio_format,
             "sample_rate_hz": source.sample_rate_hz,
             "opus_packet_bytes": source.opus_packet_bytes,
@@ -131,14 +131,14 @@ class CrashAudio:
             size_bytes = os.fstat(upload.fileno()).st_size
         except OSError:
             return
-        told["bytes"] = size_bytes
+        report["bytes"] = size_bytes
 
         def write(file: BinaryIO) -> None:
             with upload:
                 while chunk := upload.read(COPY_BYTES):
                     file.write(chunk)
 
-        if size_bytes > MAX_FILE_BYTES or not self._submit(told, "bin", size_bytes, write):
+        if size_bytes > MAX_FILE_BYTES or not self._submit(report, "bin", size_bytes, write):
             upload.close()
 
     async def aclose(self) -> None:
@@ -147,17 +147,25 @@ class CrashAudio:
             await to_thread.run_sync(self._writer.shutdown, abandon_on_cancel=True)
 
     def _submit(
-        self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
+        self,
+        report: dict[str, Any],
+        ending: str,
+        size_bytes: int,
+        write: Callable[[BinaryIO], None],
     ) -> bool:
         self._waiting = {future for future in self._waiting if not future.done()}
         if len(self._waiting) >= MAX_WAITING:
             log.warning("crash_audio_not_kept", error="too many at once")
             return False
-        self._waiting.add(self._writer.submit(self._keep, told, ending, size_bytes, write))
+        self._waiting.add(self._writer.submit(self._keep, report, ending, size_bytes, write))
         return True
 
     def _keep(
-        self, told: dict[str, Any], ending: str, size_bytes: int, write: Callable[[BinaryIO], None]
+        self,
+        report: dict[str, Any],
+        ending: str,
+        size_bytes: int,
+        write: Callable[[BinaryIO], None],
     ) -> None:
         """Write both files, or neither; runs in the writer thread."""
         name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{secrets.token_hex(4)}"
@@ -167,7 +175,7 @@ class CrashAudio:
             with _create(audio) as file:
                 write(file)
             with _create(words) as file:
-                file.write(json.dumps(told, indent=2).encode())
+                file.write(json.dumps(report, indent=2).encode())
         except OSError as exc:
             for path in (audio, words):
                 with contextlib.suppress(OSError):
@@ -190,7 +198,7 @@ class CrashAudio:
             del sizes[oldest]
 
 
-def _told(worker: str, exit: ProcessExit, reason: str) -> dict[str, Any]:
+def _report(worker: str, exit: ProcessExit, reason: str) -> dict[str, Any]:
     return {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "auricle": version("auricle"),

@@ -63,10 +63,10 @@ class ContainerWire:
             demuxed = self._demuxer.next_packet()
             if demuxed is None:
                 return self._take_slice()
-            for heard in self._receiver.receive_packet(demuxed.packet):
-                if isinstance(heard, Audio):
-                    heard = Audio(heard.pcm[demuxed.skip_samples :])
-                self._waiting.append(heard)
+            for decoded in self._receiver.receive_packet(demuxed.packet):
+                if isinstance(decoded, Audio):
+                    decoded = Audio(decoded.pcm[demuxed.skip_samples :])
+                self._waiting.append(decoded)
         return self._waiting.popleft()
 
     def _take_slice(self) -> DecodedAudio | None:

@@ -71,9 +71,9 @@ class Backlog:
 
     def waiting_partial(self, newer: Job) -> Ticket | None:
         """Return the waiting partial of the same utterance, which ``newer`` replaces."""
-        wanted = newer.client, newer.utterance
+        key = newer.client, newer.utterance
         partials = self.queues[JobKind.PARTIAL]
-        return next((t for t in partials if (t.client, t.job.utterance) == wanted), None)
+        return next((t for t in partials if (t.client, t.job.utterance) == key), None)
 
     def remove(self, ticket: Ticket) -> bool:
         """Remove a ticket from its queue; return whether it was waiting."""

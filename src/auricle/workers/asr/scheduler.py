@@ -344,13 +344,13 @@ class Scheduler:
             limit = min(limit, share, self._batches.max_final_jobs)
         elif kind is not JobKind.FILE or self._shares_one_worker(now):
             limit = min(limit, self._batches.max_optional_jobs)
-        wanted = batch_class(first.job, self._batches.length_step_s)
+        wanted_class = batch_class(first.job, self._batches.length_step_s)
 
         def fits(ticket: Ticket) -> bool:
             return (
                 not ticket.alone
                 and not self._poison.is_suspect(ticket.job.utterance)
-                and batch_class(ticket.job, self._batches.length_step_s) == wanted
+                and batch_class(ticket.job, self._batches.length_step_s) == wanted_class
             )
 
         # Chunks of files are picked by length: batches of equal length need the least padding.

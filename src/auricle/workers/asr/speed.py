@@ -68,8 +68,8 @@ class Speed:
     def observe(self, seconds_per_load: float) -> None:
         """Add a measurement, in worker seconds for one second of load."""
         self._latest.append(seconds_per_load)
-        most = OUTLIER_FACTOR * median(self._latest)
-        self.seconds_per_load = fmean(min(measured, most) for measured in self._latest)
+        max_speed = OUTLIER_FACTOR * median(self._latest)
+        self.seconds_per_load = fmean(min(measured, max_speed) for measured in self._latest)
 
     def load_s(self, tickets: Iterable[Ticket]) -> float:
         """Return the load of these tickets, in seconds."""

@@ -365,14 +365,14 @@ class DecodePool:
             WorkerError: A number is out of range.
         """
         samples = len(message.pcm) // 2
-        most = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_JOB_SAMPLES
+        max_samples = int(self._decode.max_audio_s * SAMPLE_RATE_HZ) + MAX_JOB_SAMPLES
         is_possible = (
             0.0 <= message.fraction <= 1.0
-            and 0 <= message.duration_samples <= most
-            and stream.from_sample <= message.next_sample <= most
+            and 0 <= message.duration_samples <= max_samples
+            and stream.from_sample <= message.next_sample <= max_samples
             and len(message.pcm) % 2 == 0
             and samples <= MAX_JOB_SAMPLES
-            and (not samples or 0 <= message.start_sample <= most)
+            and (not samples or 0 <= message.start_sample <= max_samples)
             and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )
         if not is_possible:

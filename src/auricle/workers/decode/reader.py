@@ -47,22 +47,22 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
         raise EmptyAudio("The file is empty.")
     head = file.read(DETECT_HEAD_BYTES)
     file.seek(0)
-    found = detect(head, file.size_bytes)
-    if found in _SIGNED:
+    audio_format = detect(head, file.size_bytes)
+    if audio_format in _SIGNED:
         return ContainerReader(file, max_samples)
     if source.audio_format == "pcm16":
         return PcmFileReader(file, source.sample_rate_hz)
     if source.audio_format == "opus":
         if source.opus_packet_bytes is not None:
             check_packet_bytes(source.opus_packet_bytes)
-        elif found is not AudioFormat.OPUS and not _starts_framed(head):
+        elif audio_format is not AudioFormat.OPUS and not _starts_framed(head):
             raise OpusWithoutBoundaries(
                 "Opus packets without lengths cannot be separated. Send each as "
                 "[uint16_le length][packet], or send Ogg or WebM; if all packets have the same "
                 "size, set opus_packet_bytes."
             )
         return OpusFileReader(file, library, source.opus_packet_bytes, max_samples)
-    if found is AudioFormat.OPUS:
+    if audio_format is AudioFormat.OPUS:
         return OpusFileReader(file, library, None, max_samples)
     return ContainerReader(file, max_samples)
 

@@ -21,6 +21,6 @@ def lower_priority(pid: int, server_pid: int) -> None:
         if sys.platform == "win32":
             psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
             return
-        wanted = min(_MAX_NICENESS, os.getpriority(os.PRIO_PROCESS, server_pid) + NICENESS)
-        if os.getpriority(os.PRIO_PROCESS, pid) < wanted:
-            os.setpriority(os.PRIO_PROCESS, pid, wanted)
+        niceness = min(_MAX_NICENESS, os.getpriority(os.PRIO_PROCESS, server_pid) + NICENESS)
+        if os.getpriority(os.PRIO_PROCESS, pid) < niceness:
+            os.setpriority(os.PRIO_PROCESS, pid, niceness)

@@ -70,8 +70,8 @@ def _source(path: str) -> tuple[int, frozenset[str]]:
     if not os.path.isabs(path) or not _is_below(os.path.normpath(path), _roots()):
         return nothing
     try:
-        found = os.stat(path)  # not a pipe, which would block
-        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_SOURCE_BYTES:
+        status = os.stat(path)  # not a pipe, which would block
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MAX_SOURCE_BYTES:
             return nothing
         text = Path(path).read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError):
@@ -86,5 +86,5 @@ def _is_below(path: str, folders: Iterable[str]) -> bool:
 def _roots() -> set[str]:
     """Return the folders from which Python imports modules, here and in workers."""
     search = [os.getcwd(), *sys.path, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    found = {os.path.abspath(path) for path in (sys.prefix, sys.base_prefix, *search)}
-    return {path for path in found if path != os.path.abspath(os.sep)}
+    paths = {os.path.abspath(path) for path in (sys.prefix, sys.base_prefix, *search)}
+    return {path for path in paths if path != os.path.abspath(os.sep)}

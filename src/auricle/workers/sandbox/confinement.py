@@ -134,8 +134,8 @@ def _python() -> list[str]:
     # `python -m` puts the working folder first; it may contain any files.
     search = sys.path if sys.flags.safe_path else sys.path[1:]
     libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
-    found = [sys.prefix, sys.base_prefix, *search, *filter(None, libraries)]
-    return [path for path in found if os.path.realpath(path) != "/"]
+    paths = [sys.prefix, sys.base_prefix, *search, *filter(None, libraries)]
+    return [path for path in paths if os.path.realpath(path) != "/"]
 
 
 def _give_up_privileges() -> None:
@@ -148,10 +148,10 @@ def _give_up_privileges() -> None:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "no_new_privs")
     head = struct.pack("=Ii", _CAPABILITIES_VERSION, 0)
-    held = ctypes.create_string_buffer(24)  # effective, permitted, inheritable; twice
-    if libc.capget(head, held):
+    capabilities = ctypes.create_string_buffer(24)  # effective, permitted, inheritable; twice
+    if libc.capget(head, capabilities):
         raise OSError(ctypes.get_errno(), "capget")
-    kept = struct.unpack_from("=I", held.raw, 4)[0] & _CAP_DAC_READ_SEARCH
+    kept = struct.unpack_from("=I", capabilities.raw, 4)[0] & _CAP_DAC_READ_SEARCH
     if libc.capset(head, struct.pack("=6I", kept, kept, 0, 0, 0, 0)):
         raise OSError(ctypes.get_errno(), "capset")
 

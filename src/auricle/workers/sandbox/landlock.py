@@ -47,8 +47,8 @@ _ON_A_FILE = Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.IOC
 
 def version() -> int:
     """Return the Landlock ABI version; 0 if the kernel lacks Landlock or it is disabled."""
-    found: int = _system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
-    return max(0, found)
+    version: int = _system_call(_CREATE_RULESET, None, ctypes.c_size_t(0), _ASK_VERSION)
+    return max(0, version)
 
 
 def restrict_files(rules: Iterable[tuple[str, Access]]) -> None:
