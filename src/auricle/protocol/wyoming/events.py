@@ -24,6 +24,7 @@ an error is sent and the connection continues.
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
