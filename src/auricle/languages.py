@@ -111,7 +111,7 @@ LANGUAGE_NAMES: dict[str, str] = {
     "yue": "cantonese",
     "zh": "chinese",
 }
-"""English names by code, from OpenAI's Whisper."""
+"""English names by code."""
 
 LANGUAGES = frozenset(LANGUAGE_NAMES)
 """All language codes."""
@@ -247,7 +247,7 @@ _OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "tl": ("filipino",),
     "zh": ("mandarin",),
 }
-"""Other English names; most are Whisper's aliases."""
+"""Other English names."""
 
 _CODES: dict[str, str] = {
     **{code: code for code in LANGUAGES},

@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 MAX_PROMPT_CHARACTERS = 10_000
-"""Models use only the end of a prompt: Whisper about 1000 characters."""
+"""Models use only the end of a prompt, about 1000 characters."""
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100
 MAX_LANGUAGES, MAX_LANGUAGE_CHARACTERS = 200, 100
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000

@@ -10,9 +10,9 @@ from auricle.config.settings import Settings
 def models() -> None:
     """List the models of the engine that AURICLE_MODEL (or --model) accepts by name.
 
-    With Whisper, AURICLE_MODEL also accepts any CTranslate2 model on the Hugging Face Hub
-    (ORGANISATION/NAME, or ORGANISATION/NAME@COMMIT) or in a directory. A missing model is
-    downloaded at the first start; listed models at a fixed commit.
+    AURICLE_MODEL also accepts any other model of the engine: a directory or, if the engine
+    downloads models, ORGANISATION/NAME or ORGANISATION/NAME@COMMIT on the Hugging Face Hub. A
+    missing model is downloaded at the first start; listed models at a fixed commit.
     """
     from auricle.engine.registry import find_engine
 

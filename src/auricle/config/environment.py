@@ -65,7 +65,7 @@ def _is_for_workers(name: str) -> bool:
 
 
 def _cuda_library_folders() -> list[str]:
-    """Return the library directories of NVIDIA's packages, from which CTranslate2 loads CUDA."""
+    """Return the library directories of NVIDIA's packages, from which engines load CUDA."""
     found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
     roots = found.submodule_search_locations if found is not None else None
     return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))

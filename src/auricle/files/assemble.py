@@ -13,7 +13,7 @@ SURE_PROBABILITY = 0.6
 MAX_UNSURE_PIECES = 3
 
 MAX_PROMPT_CHARACTERS = 800
-"""Whisper reads at most 223 tokens of prompt; the engine keeps the last of them."""
+"""Models read at most a few hundred tokens of prompt; the engine keeps the last of them."""
 
 RESET_TEMPERATURE = 0.5
 """Text decoded above this temperature is not used as a prompt for later text (OpenAI's rule)."""

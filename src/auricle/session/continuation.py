@@ -1,6 +1,6 @@
 """Continue a sentence that a pause split in lower case.
 
-Whisper capitalises each utterance as if it were a complete sentence. The first letter is lowercased
+Models capitalise each utterance as if it were a complete sentence. The first letter is lowercased
 if the previous text ends in the middle of a sentence (no final punctuation, or an ellipsis), the
 pause is short, and the text begins with a joining word. Only words of a closed list are changed:
 none of them starts a name, and German nouns keep their capitals.

@@ -1,6 +1,6 @@
 """The pending final of an ended utterance: submit its job until there is a result.
 
-The text of a doubtful utterance is kept only if its word probabilities are high: Whisper
+The text of a doubtful utterance is kept only if its word probabilities are high: the model
 transcribes a breath as "Yeah.".
 
 A final depends only on the audio of the utterance and the options of the session. The result of any
@@ -41,10 +41,10 @@ PATIENCE_PER_AUDIO_S = 0.06
 speculative job is probably queued behind others, so a final job is submitted too, with priority."""
 
 SURE_WORDS_PROBABILITY = 0.8
-"""Minimum mean word probability to keep the text of a doubtful utterance. Words that Whisper
+"""Minimum mean word probability to keep the text of a doubtful utterance. Words that the model
 hallucinates on breaths and coughs have 0.05 to 0.78 (base, greedy, ``research/live_room.py``)."""
 SURE_WORDS_IN_CONTEXT_PROBABILITY = 0.5
-"""The same for an utterance decoded together with preceding speech: with that context, Whisper does
+"""The same for an utterance decoded together with preceding speech: with that context, models do
 not hallucinate words on breaths and coughs."""
 
 

@@ -39,7 +39,7 @@ def languages_of(named: str | None) -> tuple[str | None, tuple[str, ...]]:
     """Return the named language, or the languages to which detection is restricted.
 
     Raises:
-        SetupError: Whisper does not support a language.
+        SetupError: A language is unknown.
     """
     try:
         return language_choice(None, (named or "").split(","))

@@ -5,6 +5,9 @@ both a little more often. A doubtful result of the short window is decoded again
 a doubtful result of that is sampled at two temperatures. A result that is doubtful because the
 audio is in another language than requested is not decoded again. All decisions are arithmetic on
 the result, so numbers alone can test them.
+
+In the sound after the last word of a chunk, Whisper sometimes writes "Thank you very much." The
+alignment finds no time for such an ending: its words are faster than speech, and one is improbable.
 """
 
 import enum
@@ -13,11 +16,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 
+from auricle.engine.whisper.alignment import AlignedSpan
+from auricle.engine.whisper.segmentation import TokenSpan
 from auricle.engine.whisper.window import TokenLimit
-from auricle.types import Pcm16
+from auricle.types import SAMPLE_RATE_HZ, Pcm16
 
 QUIET_PEAK = 8
 """Of 32768, 72 dB below full scale: audio below this has no words, but Whisper invents one."""
+
+_ENDING_MAX_TOKENS = 8
+"""Invented endings are short: "Thank you very much." has 6 tokens."""
+_ENDING_MAX_WORD_S = 0.08
+"""Mean length of words that were not spoken: 0.00 to 0.06 s in invented endings of the coded
+``testdata/fellow.wav``; the fastest speech has about 0.12 s."""
+_ENDING_MAX_PROBABILITY = 0.3
+"""Upper bound for the least probable word: 0.04 in those endings."""
 
 
 def is_quiet(pcm: Pcm16) -> bool:
@@ -217,3 +230,22 @@ def has_repeats(tokens: Sequence[int]) -> bool:
             if run >= needed:
                 return True
     return False
+
+
+def ends_short(spans: Sequence[TokenSpan], *, is_first: bool) -> bool:
+    """Return whether the last sentence is short enough to be an invented ending.
+
+    Args:
+        spans: Sentences of a window.
+        is_first: The chunk has no text before them.
+    """
+    return len(spans) > is_first and len(spans[-1].tokens) <= _ENDING_MAX_TOKENS
+
+
+def is_invented_ending(spans: Sequence[AlignedSpan], *, is_first: bool) -> bool:
+    """Return whether the last sentence was never spoken; arguments as for :func:`ends_short`."""
+    if len(spans) <= is_first or not (words := spans[-1].words):
+        return False
+    length_s = sum(word.end_sample - word.start_sample for word in words) / SAMPLE_RATE_HZ
+    is_improbable = min(word.probability for word in words) < _ENDING_MAX_PROBABILITY
+    return is_improbable and length_s <= _ENDING_MAX_WORD_S * len(words)

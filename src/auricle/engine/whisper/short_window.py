@@ -24,6 +24,8 @@ from auricle.engine.whisper.guard import (
     GuardPolicy,
     Verdict,
     best_of,
+    ends_short,
+    is_invented_ending,
     is_looping,
     is_quiet,
     judge_full,
@@ -39,7 +41,6 @@ from auricle.engine.whisper.prompt import (
     prefix_tokens,
 )
 from auricle.engine.whisper.segmentation import Split, split_at_sentences, split_at_timestamps
-from auricle.engine.whisper.trailing import ends_short, is_invented_ending
 from auricle.engine.whisper.window import (
     FULL_FRAMES,
     MAX_BATCH_JOBS,

@@ -3,8 +3,8 @@
 import pytest
 
 from auricle.engine.whisper.alignment import AlignedSpan
+from auricle.engine.whisper.guard import ends_short, is_invented_ending
 from auricle.engine.whisper.segmentation import TokenSpan
-from auricle.engine.whisper.trailing import ends_short, is_invented_ending
 from auricle.types import Word
 
 pytestmark = pytest.mark.unit
