@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from faster_whisper import BatchedInferencePipeline
 
-from auricle.audio.pieces import CutRules, find_pieces
+from auricle.audio.chunks import CutRules, find_chunks
 from auricle.engine.whisper.ctranslate2_model import WhisperBackend
 from auricle.engine.whisper.short_window import EngineCounts, ShortWindowEngine
 from auricle.engine.whisper.window import MAX_BATCH_JOBS
@@ -50,7 +50,7 @@ def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
 
 def cut(pcm: Pcm16, piece_s: float) -> list[Chunk]:
     """Find the speech and cut it at silences."""
-    return find_pieces(pcm, CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
+    return find_chunks(pcm, CutRules(target_samples=int(piece_s * SAMPLE_RATE_HZ)))
 
 
 def ours(
@@ -65,7 +65,7 @@ def ours(
     started_s = time.process_time()
     pieces = cut(pcm, piece_s)
     options = Options(
-        language="en", beam_size=beam_size, is_piece=True, sentence_times=sentence_times
+        language="en", beam_size=beam_size, is_chunk=True, sentence_times=sentence_times
     )
     jobs = [Job(JobId(str(i)), piece.pcm, options) for i, piece in enumerate(pieces)]
     results = transcribe_sorted(engine, jobs)

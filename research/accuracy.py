@@ -26,7 +26,7 @@ import httpx2
 import numpy as np
 from faster_whisper import WhisperModel
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from auricle.audio.vad import has_speech
 from auricle.config.settings import ModelSettings
 from auricle.engine.whisper.fetch import resolve
@@ -127,7 +127,7 @@ class Direct:
     def hear(self, clip: Clip, of: Pass) -> DecodedAudio:
         """Return what it hears in one clip."""
         language, texts = of.language(clip), []
-        for piece in find_pieces(clip.pcm):
+        for piece in find_chunks(clip.pcm):
             segments, info = self._model.transcribe(
                 piece.pcm.astype(np.float32) / 32768,
                 language=language,

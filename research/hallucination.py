@@ -42,7 +42,7 @@ def straight(engine: ShortWindowEngine, pcm: Pcm16) -> int:
 def through_files(engine: ShortWindowEngine, pcm: Pcm16) -> int:
     """Return how many words the file path hears."""
     pieces = [piece.pcm for piece in cut(pcm, PIECE_S)]
-    return _words_in(engine, pieces, replace(OPTIONS, is_piece=True))
+    return _words_in(engine, pieces, replace(OPTIONS, is_chunk=True))
 
 
 def _words_in(engine: ShortWindowEngine, pieces: list[Pcm16], options: Options) -> int:

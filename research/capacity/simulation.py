@@ -200,7 +200,7 @@ class _Speaker:
     def _job(self, kind: JobKind, suffix: str, audio_s: float) -> Job:
         id = JobId(f"{self._name}/{self._utterance}/{suffix}")
         pcm = _SILENCE[: int(min(30.0, audio_s) * SAMPLE_RATE_HZ)]
-        options = Options(beam_size=1, is_guess=kind is JobKind.PARTIAL)
+        options = Options(beam_size=1, is_partial=kind is JobKind.PARTIAL)
         utterance = f"{self._name}/{self._utterance}"
         return Job(id, pcm, options, kind, utterance=utterance)
 

@@ -186,7 +186,7 @@ class Transcriber(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Progress:
-    """How far a file has been read; ``piece`` is a chunk of speech in it.
+    """How far a file has been read; ``chunk`` is the speech found since the last one, if any.
 
     ``fraction`` is 0..1 of the source's bytes or duration. ``duration_samples`` counts the audio
     decoded so far; it is the whole file's length once ``done``.
@@ -194,7 +194,7 @@ class Progress:
 
     fraction: float
     duration_samples: int
-    piece: Chunk | None = None
+    chunk: Chunk | None = None
     done: bool = False
 
 

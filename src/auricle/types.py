@@ -68,13 +68,13 @@ class Options:
         initial_prompt: Text that the model treats as preceding the audio.
         hotwords: Words that the model should expect.
         word_timestamps: Whether segments contain words with their times.
-        is_piece: Whether the audio is a chunk of a recording, at most about 10 s long; its segments
+        is_chunk: Whether the audio is a chunk of a recording, at most about 10 s long; its segments
             are sentences with the times of their words.
         sentence_times: Whether to split a chunk's text into sentences; ``False`` saves time and
             returns the same text.
         prefix_tokens: The model's tokens with which the text must begin; an improbable result
             drops them. For partials; a final has none.
-        is_guess: Whether the audio is unfinished speech: only repetitive text is decoded again,
+        is_partial: Whether the audio is unfinished speech: only repetitive text is decoded again,
             improbable text is not.
     """
 
@@ -84,10 +84,10 @@ class Options:
     initial_prompt: str | None = None
     hotwords: tuple[str, ...] = ()
     word_timestamps: bool = False
-    is_piece: bool = False
+    is_chunk: bool = False
     sentence_times: bool = True
     prefix_tokens: tuple[int, ...] = ()
-    is_guess: bool = False
+    is_partial: bool = False
     languages: tuple[str, ...] = ()
 
 

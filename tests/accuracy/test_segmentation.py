@@ -58,16 +58,16 @@ def utterances(pcm: Pcm16, rules: EndpointRules) -> list[tuple[UtteranceEnd, Pcm
     return found
 
 
-def heard(engine: ShortWindowEngine, pieces: Sequence[Pcm16]) -> str:
+def heard(engine: ShortWindowEngine, chunks: Sequence[Pcm16]) -> str:
     options = Options(language="en", beam_size=1)
-    jobs = [Job(JobId(str(i)), pcm, options) for i, pcm in enumerate(pieces)]
+    jobs = [Job(JobId(str(i)), pcm, options) for i, pcm in enumerate(chunks)]
     results = transcribe_sorted(engine, jobs)
     return " ".join(result.text for result in results if isinstance(result, Transcript))
 
 
 def errors(engine: ShortWindowEngine, clip: Clip, rules: EndpointRules) -> Errors:
-    pieces = [pcm for _, pcm in utterances(clip.pcm, rules)]
-    return word_errors(clip.text, heard(engine, pieces))
+    chunks = [pcm for _, pcm in utterances(clip.pcm, rules)]
+    return word_errors(clip.text, heard(engine, chunks))
 
 
 @pytest.mark.parametrize("snr_db", [None, 10])

@@ -18,10 +18,10 @@ async def test_speech_is_yielded_as_chunks_before_the_end() -> None:
     *chunks, last = steps
     assert chunks
     for step in chunks:
-        assert step.piece is not None
-        start = step.piece.start_sample
-        assert np.array_equal(step.piece.pcm, pcm[start : start + step.piece.pcm.size])
-        assert step.duration_samples == start + step.piece.pcm.size
+        assert step.chunk is not None
+        start = step.chunk.start_sample
+        assert np.array_equal(step.chunk.pcm, pcm[start : start + step.chunk.pcm.size])
+        assert step.duration_samples == start + step.chunk.pcm.size
     assert (last.done, last.fraction, last.duration_samples) == (True, 1.0, pcm.size)
 
 

@@ -20,7 +20,7 @@ import pytest
 from websockets.asyncio.client import connect
 
 from auricle import __version__
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from auricle.cli.serve import curl_line
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, command, environment, serving, started_at, until
@@ -59,7 +59,7 @@ def test_it_serves_speech_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> No
         assert len(children) == 4
         answered = post(url)
         assert answered.status_code == 200
-        (piece,) = find_pieces(CLIP.pcm)
+        (piece,) = find_chunks(CLIP.pcm)
         assert answered.json()["text"] == answer(piece.pcm)
         server.interrupt()
         assert server.wait() == 0
@@ -327,7 +327,7 @@ def test_its_logs_are_json_and_contain_no_speech(tmp_path: Path) -> None:
     events = [json.loads(line) for line in server.stderr.splitlines()]
     assert [event["trace_id"] for event in events if event.get("trace_id")] == ["t-1"]
     assert "whispered" not in server.stderr
-    (piece,) = find_pieces(CLIP.pcm)
+    (piece,) = find_chunks(CLIP.pcm)
     assert answer(piece.pcm) not in server.stderr
 
 

@@ -12,7 +12,7 @@ import httpx2
 import psutil
 import pytest
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from tests.cli.test_serve import CLIP, PROGRAM, post
 from tests.support.command import LIMIT_S, Command, command, environment, serving, started_at
 from tests.support.recognisers import Recogniser, running_recogniser
@@ -21,7 +21,7 @@ from tests.support.scripted_engine import answer
 pytestmark = pytest.mark.process
 
 KEY = "a-key-between-machines"
-(SPEECH,) = find_pieces(CLIP.pcm)
+(SPEECH,) = find_chunks(CLIP.pcm)
 """The clip without the silence around it, which is what workers get."""
 
 

@@ -63,7 +63,7 @@ def spoken(language: str, probability: float) -> Transcript:
     return heard("x", language=language, language_probability=probability)
 
 
-def test_a_piece_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it() -> None:
+def test_a_chunk_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it() -> None:
     languages = FileLanguages()
     assert languages.hear(0, spoken("cy", 0.59), 9) == []
     assert languages.hear(1, spoken("et", 0.6), 9) == [(0, "et"), (1, "et")]
@@ -74,7 +74,7 @@ def test_a_piece_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it
     assert (languages.main, languages.probability) == ("zh", 0.9)
 
 
-def test_three_unsure_pieces_settle_on_the_likeliest_language_by_length() -> None:
+def test_three_unsure_chunks_settle_on_the_likeliest_language_by_length() -> None:
     languages = FileLanguages()
     assert languages.hear(0, spoken("nn", 0.5), 4) == []
     assert languages.hear(1, spoken("da", 0.3), 9) == []
@@ -92,7 +92,7 @@ def test_the_end_settles_what_is_left_and_silence_has_no_language() -> None:
     assert languages.main == "sv"
 
 
-def test_a_named_language_is_as_probable_as_in_its_least_probable_piece() -> None:
+def test_a_named_language_is_as_probable_as_in_its_least_probable_chunk() -> None:
     stitching = TranscriptAssembler(None)
     for index, probability in enumerate((1.0, 0.01, 1.0)):
         stitching.add(place(index), Transcript("a", "de", probability, 16_000))

@@ -17,7 +17,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from tests.support.clips import CLIPS
 from tests.support.command import LIMIT_S, ROOT, serving, until
 from tests.support.scripted_engine import SECRET, answer
@@ -53,7 +53,7 @@ def spoken(number: int) -> tuple[bytes, str]:
         recording.setsampwidth(2)
         recording.setframerate(16_000)
         recording.writeframes(pcm.tobytes())
-    (piece,) = find_pieces(pcm)
+    (piece,) = find_chunks(pcm)
     return file.getvalue(), answer(piece.pcm)
 
 

@@ -85,7 +85,7 @@ def test_once_words_are_stable_a_partial_waits_for_more() -> None:
 def test_a_partial_is_greedy_and_asks_for_times() -> None:
     options = guess(utterance(), 1).options
     assert (options.beam_size, options.word_timestamps, options.language) == (1, True, "en")
-    assert options.is_guess
+    assert options.is_partial
     assert options.initial_prompt == "Names."
 
 

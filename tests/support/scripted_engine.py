@@ -87,9 +87,9 @@ class ScriptedEngine:
         text = "x" * HUGE_CHARACTERS if name == "huge" else answer(job.pcm)
         words = None
         if job.options.word_timestamps:
-            probability = 0.25 if job.options.is_guess else 0.5
+            probability = 0.25 if job.options.is_partial else 0.5
             words = (Word(0, job.pcm.size, text, probability, job.options.prefix_tokens),)
-        is_timed_piece = job.options.is_piece and job.options.sentence_times
+        is_timed_piece = job.options.is_chunk and job.options.sentence_times
         start_sample = 1 if is_timed_piece else 0
         segment = Segment(start_sample, job.pcm.size, text, words, avg_logprob=-0.25)
         language = job.options.language or "en"

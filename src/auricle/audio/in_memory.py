@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 from anyio import to_thread
 
-from auricle.audio.pieces import CutRules, find_pieces
+from auricle.audio.chunks import CutRules, find_chunks
 from auricle.transcriber import Progress
 from auricle.types import ANONYMOUS, ClientId, Pcm16, Source
 
@@ -21,7 +21,7 @@ class InMemory:
     ) -> AsyncIterator[Progress]:
         """Yield the chunks of speech; the voice detector runs in a thread."""
         samples = self._pcm.size
-        for piece in await to_thread.run_sync(find_pieces, self._pcm, self._rules):
-            end_sample = piece.start_sample + piece.pcm.size
-            yield Progress(end_sample / samples, end_sample, piece)
+        for chunk in await to_thread.run_sync(find_chunks, self._pcm, self._rules):
+            end_sample = chunk.start_sample + chunk.pcm.size
+            yield Progress(end_sample / samples, end_sample, chunk)
         yield Progress(1.0, samples, done=True)

@@ -10,7 +10,7 @@ from auricle.languages import SPACELESS_LANGUAGES
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Gap, Segment, Timing, Transcript
 
 SURE_PROBABILITY = 0.6
-MAX_UNSURE_PIECES = 3
+MAX_UNSURE_CHUNKS = 3
 
 MAX_PROMPT_CHARACTERS = 800
 """Models read at most a few hundred tokens of prompt; the engine keeps the last of them."""
@@ -56,10 +56,10 @@ class ChunkSlot:
     voiced: Spans = ()
 
     @classmethod
-    def of(cls, index: int, piece: Chunk, fraction: float) -> "ChunkSlot":
+    def of(cls, index: int, chunk: Chunk, fraction: float) -> "ChunkSlot":
         """Return the slot of a chunk."""
-        end_sample = piece.start_sample + piece.pcm.size
-        return cls(index, piece.start_sample, end_sample, fraction, piece.voiced)
+        end_sample = chunk.start_sample + chunk.pcm.size
+        return cls(index, chunk.start_sample, end_sample, fraction, chunk.voiced)
 
     @property
     def audio_s(self) -> float:
@@ -72,7 +72,7 @@ class FileLanguages:
     """Decide the language of each chunk of a file, in the order of the chunks; no I/O.
 
     A chunk whose language is certain keeps it. Another chunk gets the language of the last certain
-    chunk before it, or else of the first one after it. If the first ``MAX_UNSURE_PIECES`` are all
+    chunk before it, or else of the first one after it. If the first ``MAX_UNSURE_CHUNKS`` are all
     uncertain, the most probable language is used, weighted by the length of speech.
 
     Attributes:
@@ -104,7 +104,7 @@ class FileLanguages:
             return self._settle([(at, language) for at, _, _ in self._pending])
         if self._spoken is not None:
             return self._settle([(index, self._spoken)])
-        return self.close() if len(self._pending) >= MAX_UNSURE_PIECES else []
+        return self.close() if len(self._pending) >= MAX_UNSURE_CHUNKS else []
 
     def close(self) -> list[tuple[int, str | None]]:
         """Decide the remaining chunks and return them."""

@@ -67,7 +67,7 @@ __all__ = [
 MAX_SHORT_SAMPLES = MAX_JOB_SAMPLES
 """Maximum length of a short file; a client that waits for one gets finals."""
 
-SPARE_PIECES = 12
+SPARE_CHUNKS = 12
 """Queued chunks besides those that run, so that a batch finds chunks of similar length."""
 MAX_IN_FLIGHT = 64
 
@@ -117,7 +117,7 @@ def max_chunks_in_flight(workers: int, batch_jobs: int) -> int:
         workers: Number of workers.
         batch_jobs: Number of jobs that a worker decodes together.
     """
-    return min(MAX_IN_FLIGHT, batch_jobs * max(1, workers) + SPARE_PIECES)
+    return min(MAX_IN_FLIGHT, batch_jobs * max(1, workers) + SPARE_CHUNKS)
 
 
 async def transcribe_file(
@@ -203,7 +203,7 @@ class _SlottedChunk:
     """A chunk and its slot; only the slot is kept after the chunk is done: files can be long."""
 
     place: ChunkSlot
-    piece: Chunk
+    chunk: Chunk
     kind: JobKind = JobKind.FILE
 
 
@@ -241,22 +241,22 @@ class _FileWork:
         # The chunks of a file that may be short; ``None`` once they need not be held.
         held: list[_SlottedChunk] | None = [] if self._request.is_urgent else None
         try:
-            async with anyio.create_task_group() as pieces:
+            async with anyio.create_task_group() as tasks:
                 async for progress in reading:
                     duration_samples = progress.duration_samples
                     if held is not None and duration_samples > MAX_SHORT_SAMPLES:
                         self._release_room()
                         for item in held:
-                            await self._start(pieces, item)
+                            await self._start(tasks, item)
                         held = None
-                    if progress.piece:
-                        item = self._item(progress.piece, progress.fraction)
+                    if progress.chunk:
+                        item = self._item(progress.chunk, progress.fraction)
                         if held is None:
-                            await self._start(pieces, item)
+                            await self._start(tasks, item)
                         else:
                             held.append(item)
                 for item in held or ():
-                    await self._start(pieces, replace(item, kind=JobKind.FINAL))
+                    await self._start(tasks, replace(item, kind=JobKind.FINAL))
             await self._correct(self._languages.close())
         finally:
             for _ in self._in_slot:  # those of tasks that were cancelled before their first step
@@ -268,12 +268,12 @@ class _FileWork:
         if self._request.reservation is not None:
             self._transcriber.release(self._request.reservation)
 
-    def _item(self, piece: Chunk, fraction: float) -> _SlottedChunk:
-        place = ChunkSlot.of(self._started, piece, fraction)
+    def _item(self, chunk: Chunk, fraction: float) -> _SlottedChunk:
+        place = ChunkSlot.of(self._started, chunk, fraction)
         self._started += 1
-        return _SlottedChunk(place, piece)
+        return _SlottedChunk(place, chunk)
 
-    async def _start(self, pieces: TaskGroup, item: _SlottedChunk) -> None:
+    async def _start(self, tasks: TaskGroup, item: _SlottedChunk) -> None:
         """Start a chunk in parallel, or run it now if the next one depends on its text."""
         while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
             await self._news.wait()
@@ -286,7 +286,7 @@ class _FileWork:
         if self._request.condition_on_previous_text:
             await self._run(item)
         else:
-            pieces.start_soon(self._run, item)
+            tasks.start_soon(self._run, item)
 
     async def _run(self, item: _SlottedChunk) -> None:
         try:
@@ -360,7 +360,7 @@ class _FileWork:
         options = replace(
             request.options,
             language=language or request.options.language,
-            is_piece=True,
+            is_chunk=True,
             word_timestamps=request.options.word_timestamps or request.options.sentence_times,
         )
         if request.condition_on_previous_text:
@@ -368,7 +368,7 @@ class _FileWork:
             options = replace(options, initial_prompt=prompt)
         return Job(
             id=JobId(f"{request.id}:{item.place.index}"),
-            pcm=item.piece.pcm,
+            pcm=item.chunk.pcm,
             options=options,
             kind=kind,
             client=request.client,

@@ -131,7 +131,7 @@ class OpenUtterance:
         self._heard_sample = self.start_sample + pcm.size
         language = self.options.language or self._language
         options = replace(
-            self.options, beam_size=1, word_timestamps=True, language=language, is_guess=True
+            self.options, beam_size=1, word_timestamps=True, language=language, is_partial=True
         )
         job = self.factory.job(f"p{self._guesses}", pcm, options, JobKind.PARTIAL)
         self._partial_job = _PartialJob(job.id, self._heard_sample, language)

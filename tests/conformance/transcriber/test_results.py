@@ -31,9 +31,9 @@ async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: M
     async with open_transcriber(nodes=1) as subject:
         asked, texts = job("a"), []
         for options in (
-            Options(language="de", word_timestamps=True, prefix_tokens=(7, 8), is_guess=True),
-            Options(word_timestamps=True, hotwords=("Auricle",), is_piece=True),
-            Options(is_piece=True, sentence_times=False),
+            Options(language="de", word_timestamps=True, prefix_tokens=(7, 8), is_partial=True),
+            Options(word_timestamps=True, hotwords=("Auricle",), is_chunk=True),
+            Options(is_chunk=True, sentence_times=False),
         ):
             transcript = await subject.transcriber.transcribe(Job(asked.id, asked.pcm, options))
             (segment,) = transcript.segments

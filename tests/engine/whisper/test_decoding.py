@@ -108,7 +108,7 @@ def test_words_move_with_their_window_and_say_where_to_continue() -> None:
 
 
 def test_a_sentence_gets_its_times_from_words_that_were_not_requested() -> None:
-    job = decoding(500, options=Options(is_piece=True))
+    job = decoding(500, options=Options(is_chunk=True))
     words = (AlignedSpan(1_600, 32_000, (Word(1_600, 32_000, " hello", 0.9),)),)
     job.accept(ATTEMPT, split(500, 500), [" hello"], words)
     (segment,) = job.transcript().segments
@@ -117,7 +117,7 @@ def test_a_sentence_gets_its_times_from_words_that_were_not_requested() -> None:
 
 def test_a_segment_without_length_is_dropped_unless_its_times_were_not_written() -> None:
     nowhere = (AlignedSpan(1_600, 1_600, (Word(1_600, 1_600, " hello", 0.9),)),)
-    for options, text in ((Options(), ""), (Options(is_piece=True), "hello")):
+    for options, text in ((Options(), ""), (Options(is_chunk=True), "hello")):
         job = decoding(500, options=options)
         job.accept(ATTEMPT, split(500, 500), [" hello"], nowhere)
         assert job.transcript().text == text

@@ -64,7 +64,7 @@ def test_only_beams_write_pieces_without_timestamps_and_only_long_ones() -> None
             Job(
                 JobId("a"),
                 np.zeros(each[2], np.int16),
-                Options(is_piece=each[0], beam_size=each[1]),
+                Options(is_chunk=each[0], beam_size=each[1]),
             )
         )
     ]

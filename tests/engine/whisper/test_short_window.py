@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from auricle.audio.chunks import find_chunks
 from auricle.audio.opus import OpusPacketDecoder, find_libopus
 from auricle.audio.opus_encoder import OpusPacketEncoder
-from auricle.audio.pieces import find_pieces
 from auricle.engine.base import EngineSettings
 from auricle.engine.whisper.ctranslate2_model import Encoded, Hypothesis, WhisperBackend
 from auricle.engine.whisper.guard import GuardPolicy
@@ -124,7 +124,7 @@ def test_jobs_of_any_options_can_be_given_together(engine: ShortWindowEngine) ->
         job(SHORT.pcm, Options(language=None, beam_size=5, initial_prompt="Trains."), "2"),
         job(PAIR.pcm, Options(language="de", task=Task.TRANSLATE, beam_size=1), "3"),
         job(SHORT.pcm, Options(language="en", hotwords=("noon",), word_timestamps=True), "4"),
-        job(SHORT.pcm, Options(language="en", is_piece=True), "5"),
+        job(SHORT.pcm, Options(language="en", is_chunk=True), "5"),
         *[job(SHORT.pcm, GREEDY, f"n{i}") for i in range(MAX_BATCH_JOBS + 1)],
     ]
     assert engine.transcribe(jobs) == [engine.transcribe([each])[0] for each in jobs]
@@ -159,7 +159,7 @@ def test_words_have_times_and_the_tokens_that_a_prefix_is_made_of(
 
 
 def test_a_piece_is_cut_into_sentences_with_their_own_times(engine: ShortWindowEngine) -> None:
-    options = Options(language="en", is_piece=True)
+    options = Options(language="en", is_chunk=True)
     heard = hear(engine, PAIR.pcm, options)
     assert [words(each.text) for each in heard.segments] == [
         words("Please close the window."),
@@ -178,7 +178,7 @@ def test_a_piece_is_cut_into_sentences_with_their_own_times(engine: ShortWindowE
 def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
     engine: ShortWindowEngine,
 ) -> None:
-    options = Options(language="en", is_piece=True, sentence_times=False)
+    options = Options(language="en", is_chunk=True, sentence_times=False)
     heard = hear(engine, PAIR.pcm, options)
     assert all(segment.words is None for segment in heard.segments)
     assert heard.text == hear(engine, PAIR.pcm, replace(options, sentence_times=True)).text
@@ -186,7 +186,7 @@ def test_a_pieces_text_is_the_same_without_the_times_of_its_sentences(
 
 def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWindowEngine) -> None:
     clips = [PAIR.pcm, SHORT.pcm, FELLOW.pcm[: 3 * 16_000]]
-    jobs = [job(pcm, Options(language="en", is_piece=True), str(i)) for i, pcm in enumerate(clips)]
+    jobs = [job(pcm, Options(language="en", is_chunk=True), str(i)) for i, pcm in enumerate(clips)]
     alone = [engine.transcribe([each])[0] for each in jobs]
     for shift in range(len(jobs)):
         turned = jobs[shift:] + jobs[:shift]
@@ -196,7 +196,7 @@ def test_a_pieces_text_and_times_do_not_depend_on_its_neighbours(engine: ShortWi
 def test_greedy_pieces_are_decoded_like_any_other_job_and_cut_at_sentences(
     engine: ShortWindowEngine,
 ) -> None:
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_piece=True))
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_chunk=True))
     assert heard.text == hear(engine, FELLOW.pcm).text
     assert all(each.text.strip()[-1] in ".?!" for each in heard.segments)
 
@@ -229,7 +229,7 @@ def test_what_the_short_window_leaves_in_doubt_is_decoded_whole_once(
 
 def test_an_unlikely_partial_is_not_decoded_again(backend: WhisperBackend) -> None:
     engine = engine_that_doubts(backend)
-    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_guess=True))
+    heard = hear(engine, FELLOW.pcm, replace(GREEDY, is_partial=True))
     assert engine.counts.fallbacks == 0
     assert words(heard.text) == words(FELLOW.text)
 
@@ -290,7 +290,7 @@ def test_a_partial_is_never_sampled(
     calls = sampled(backend, monkeypatch)
     guard = replace(NEVER_GOOD, max_compression_ratio=0.0)  # everything loops
     engine = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
-    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_guess=True))
+    heard = hear(engine, SHORT.pcm, replace(GREEDY, is_partial=True))
     assert (calls, engine.counts.sampled, heard.text) == ([], 0, "")
 
 
@@ -367,8 +367,8 @@ def test_no_jobs_have_no_results(engine: ShortWindowEngine) -> None:
 def test_no_sentence_is_added_after_the_last_word_of_a_piece(
     engine: ShortWindowEngine, sentence_times: bool
 ) -> None:
-    (piece,) = find_pieces(coded(FELLOW.pcm, bitrate_bps=40_000))
-    options = Options("en", beam_size=5, is_piece=True, sentence_times=sentence_times)
+    (piece,) = find_chunks(coded(FELLOW.pcm, bitrate_bps=40_000))
+    options = Options("en", beam_size=5, is_chunk=True, sentence_times=sentence_times)
     assert words(hear(engine, piece.pcm, options).text) == words(FELLOW.text)
 
 

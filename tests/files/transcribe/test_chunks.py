@@ -53,7 +53,7 @@ async def test_files_of_all_lengths_are_recognised_in_the_same_way(
 ) -> None:
     transcriber = FakeTranscriber()
     await run(transcriber, file_of(*lengths_s), FileRequest(SOURCE, "f", options=ENGLISH))
-    options = Options(language="en", is_piece=True, word_timestamps=True)
+    options = Options(language="en", is_chunk=True, word_timestamps=True)
     assert [job.options for job in transcriber.jobs] == [options] * len(lengths_s)
     assert [job.audio_s for job in transcriber.jobs] == list(lengths_s)
 
@@ -122,7 +122,7 @@ async def test_other_failures_of_a_final_are_reported(error: AuricleError) -> No
         await run(replies(error), file_of(5), request)
 
 
-async def test_pieces_of_a_long_file_are_never_finals() -> None:
+async def test_chunks_of_a_long_file_are_never_finals() -> None:
     transcriber = FakeTranscriber()
     request = FileRequest(SOURCE, "f", is_urgent=True, max_wait_s=7, reservation="r1")
     await run(transcriber, file_of(20, 20), request)
@@ -140,7 +140,7 @@ async def test_a_file_that_turns_out_to_be_long_gives_its_room_back_at_once() ->
     assert result.transcript.text == "0 0"
 
 
-async def test_the_first_piece_does_not_wait_for_the_end_of_a_long_silence() -> None:
+async def test_the_first_chunk_does_not_wait_for_the_end_of_a_long_silence() -> None:
     transcriber = FakeTranscriber()
     decoder = FakeDecoder([*file_of(5)[:1], Progress(0.5, 31 * SECOND), AudioError("stop here")])
     with pytest.raises(AudioError):
@@ -189,7 +189,7 @@ async def test_an_answer_that_overtakes_another_keeps_its_place() -> None:
     assert result.transcript.text == "f:0 f:1 f:2"
 
 
-async def test_no_more_pieces_are_in_flight_than_the_slots_allow_in_all_files_together() -> None:
+async def test_no_more_chunks_are_in_flight_than_the_slots_allow_in_all_files_together() -> None:
     transcriber, chunk_slots = FakeTranscriber(gate=anyio.Event()), chunk_semaphore(2, 8)
     request = FileRequest(SOURCE, "f", options=ENGLISH)
 

@@ -37,13 +37,13 @@ pytestmark = pytest.mark.unit
 @pytest.mark.parametrize(
     "error", [Overloaded("full", 0), NoWorkerReady("starting", 0), RateLimited("crashes", 0)]
 )
-async def test_a_piece_of_an_accepted_file_that_is_refused_comes_again(error: Exception) -> None:
+async def test_a_chunk_of_an_accepted_file_that_is_refused_comes_again(error: Exception) -> None:
     transcriber = replies(heard("one"), error, error, heard("two"))
     result = await run(transcriber, file_of(20, 20))
     assert result.transcript.text == "one two"
 
 
-async def test_a_piece_that_had_to_give_way_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_chunk_that_had_to_give_way_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auricle.files.transcribe.SHED_PAUSE_S", 0)
     result = await run(replies(Superseded("shed"), heard("one")), file_of(20))
     assert result.transcript.text == "one"
@@ -55,7 +55,7 @@ async def test_a_service_that_shuts_down_ends_the_file() -> None:
 
 
 @pytest.mark.parametrize("error", [PoisonJob("it crashed"), AudioError("no")])
-async def test_a_piece_that_cannot_be_recognised_leaves_a_gap_that_is_reported(
+async def test_a_chunk_that_cannot_be_recognised_leaves_a_gap_that_is_reported(
     error: AuricleError,
 ) -> None:
     result = await run(replies(heard("one"), error, heard("three")), file_of(9, 10, 11))
@@ -64,12 +64,12 @@ async def test_a_piece_that_cannot_be_recognised_leaves_a_gap_that_is_reported(
     assert (gap.start_sample, gap.end_sample, gap.code) == (10 * SECOND, 20 * SECOND, error.code)
 
 
-async def test_a_file_of_which_no_piece_succeeds_fails() -> None:
+async def test_a_file_of_which_no_chunk_succeeds_fails() -> None:
     with pytest.raises(PoisonJob):
         await run(replies(PoisonJob("a"), PoisonJob("b")), file_of(20, 20))
 
 
-async def test_an_unexpected_failure_of_a_piece_ends_the_file_and_its_other_jobs() -> None:
+async def test_an_unexpected_failure_of_a_chunk_ends_the_file_and_its_other_jobs() -> None:
     transcriber = replies(heard("one"), RuntimeError("a bug"))
     with pytest.raises(RuntimeError):
         await run(transcriber, file_of(9, 9, 9, 9, 9))
@@ -149,8 +149,8 @@ async def test_timings_are_summed_and_the_most_attempts_are_reported() -> None:
     assert result.transcript.attempts == 3
 
 
-async def test_a_piece_that_comes_with_the_end_is_not_lost() -> None:
-    last = Progress(1.0, 5 * SECOND, file_of(4)[0].piece, done=True)
+async def test_a_chunk_that_comes_with_the_end_is_not_lost() -> None:
+    last = Progress(1.0, 5 * SECOND, file_of(4)[0].chunk, done=True)
     transcriber = FakeTranscriber()
     await run(transcriber, [last])
     assert transcriber.jobs[0].pcm.size == speech(4).size

@@ -15,7 +15,7 @@ from tests.support.transcriber import FakeTranscriber, heard
 pytestmark = pytest.mark.unit
 
 
-async def test_a_given_language_is_used_for_every_piece() -> None:
+async def test_a_given_language_is_used_for_every_chunk() -> None:
     transcriber = FakeTranscriber()
     result = await run(
         transcriber, file_of(9, 9, 9, 9), FileRequest(SOURCE, "f", options=Options(language="de"))
@@ -25,7 +25,7 @@ async def test_a_given_language_is_used_for_every_piece() -> None:
 
 
 class Polyglot(FakeTranscriber):
-    """Hears each piece in its own language, unless it is told one; the first is done last."""
+    """Hears each chunk in its own language, unless it is told one; the first is done last."""
 
     def __init__(self, *heard_as: tuple[str, float]) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ class Polyglot(FakeTranscriber):
         return heard(f"{language}{index}", language=language, language_probability=probability)
 
 
-async def test_each_piece_is_in_the_language_that_it_is_sure_of() -> None:
+async def test_each_chunk_is_in_the_language_that_it_is_sure_of() -> None:
     transcriber = Polyglot(("en", 0.9), ("zh", 0.9), ("de", 0.8), ("en", 0.7))
     result = await run(transcriber, file_of(9, 3, 2, 9))
     assert {language for _, language in asked(transcriber)} == {None}
@@ -53,21 +53,21 @@ async def test_each_piece_is_in_the_language_that_it_is_sure_of() -> None:
     assert (result.transcript.language, result.transcript.language_probability) == ("en", 0.9)
 
 
-async def test_an_unsure_piece_is_done_again_in_the_language_of_its_neighbours() -> None:
+async def test_an_unsure_chunk_is_done_again_in_the_language_of_its_neighbours() -> None:
     transcriber = Polyglot(("cy", 0.3), ("et", 0.8), ("fi", 0.5), ("et", 0.4), ("zh", 0.9))
     result = await run(transcriber, file_of(9, 9, 9, 9, 9))
     assert [each for each in asked(transcriber) if each[1]] == [("f:0", "et"), ("f:2", "et")]
     assert result.transcript.text == "et0 et1 et2 et3zh4"
 
 
-async def test_after_three_unsure_pieces_the_likeliest_language_by_length_is_kept() -> None:
+async def test_after_three_unsure_chunks_the_likeliest_language_by_length_is_kept() -> None:
     transcriber = Polyglot(("nn", 0.5), ("da", 0.3), ("da", 0.3), ("no", 0.4))
     result = await run(transcriber, file_of(9, 9, 9, 9))
     assert result.transcript.text == "da0 da1 da2 da3"
     assert result.transcript.language_probability == 0.3
 
 
-async def test_no_more_pieces_wait_to_be_transcribed_in_order_than_a_bound() -> None:
+async def test_no_more_chunks_wait_to_be_transcribed_in_order_than_a_bound() -> None:
     first_may_end = anyio.Event()
 
     class SlowAtFirst(Polyglot):
@@ -86,7 +86,7 @@ async def test_no_more_pieces_wait_to_be_transcribed_in_order_than_a_bound() -> 
     assert len(transcriber.jobs) == 200
 
 
-async def test_pieces_without_words_say_nothing_about_the_language() -> None:
+async def test_chunks_without_words_say_nothing_about_the_language() -> None:
     transcriber = FakeTranscriber(script=[heard("", language="ja", language_probability=0.9)] * 4)
     result = await run(transcriber, file_of(9, 9, 9, 9, 9))
     assert {language for _, language in asked(transcriber)} == {None}
@@ -100,13 +100,13 @@ async def test_an_unsure_file_that_ends_early_still_gets_one_language() -> None:
     assert (result.transcript.language, result.transcript.text) == ("sv", "sv0 sv1")
 
 
-async def test_a_gap_among_the_first_pieces_stops_no_vote() -> None:
+async def test_a_gap_among_the_first_chunks_stops_no_vote() -> None:
     transcriber = replies(PoisonJob("it crashed"), heard("tere", language="et"))
     result = await run(transcriber, file_of(20, 20))
     assert (result.transcript.language, result.transcript.text) == ("et", "tere")
 
 
-async def test_a_conditioned_piece_that_is_done_again_gets_the_text_before_it_alone() -> None:
+async def test_a_conditioned_chunk_that_is_done_again_gets_the_text_before_it_alone() -> None:
     transcriber = Polyglot(("cy", 0.3), ("cy", 0.2), ("et", 0.8))
     request = FileRequest(SOURCE, "f", condition_on_previous_text=True)
     await run(transcriber, file_of(9, 9, 9), request)
@@ -119,7 +119,7 @@ async def test_a_conditioned_piece_that_is_done_again_gets_the_text_before_it_al
     ]
 
 
-async def test_a_piece_that_fails_when_done_again_keeps_its_first_text() -> None:
+async def test_a_chunk_that_fails_when_done_again_keeps_its_first_text() -> None:
     transcriber = replies(
         heard("mm", language="cy", language_probability=0.3),
         heard("tere", language="et", language_probability=0.8),
@@ -140,7 +140,7 @@ async def test_languages_without_spaces_are_joined_without_them() -> None:
     assert SPACELESS_LANGUAGES < LANGUAGES
 
 
-async def test_conditioned_pieces_run_one_by_one_with_the_text_before_them() -> None:
+async def test_conditioned_chunks_run_one_by_one_with_the_text_before_them() -> None:
     transcriber = FakeTranscriber(script=[text_of_length] * 3)
     options = Options(language="en", initial_prompt="Glossary.")
     request = FileRequest(SOURCE, "f", options=options, condition_on_previous_text=True)

@@ -112,13 +112,13 @@ def test_ready_reports_its_pid_and_memory() -> None:
         assert reply.pid == child.process.pid
 
 
-def test_a_file_comes_in_pieces_and_then_its_end(shared: Child) -> None:
+def test_a_file_comes_in_chunks_and_then_its_end(shared: Child) -> None:
     answers = read_all(shared, PAIR)
     first, second = (answer for answer in answers if answer.pcm)
     expected = CLIPS["pair.wav"].pcm
-    for piece in (first, second):
-        pcm = np.frombuffer(piece.pcm, "<i2")
-        assert np.array_equal(pcm, expected[piece.start_sample : piece.start_sample + pcm.size])
+    for chunk in (first, second):
+        pcm = np.frombuffer(chunk.pcm, "<i2")
+        assert np.array_equal(pcm, expected[chunk.start_sample : chunk.start_sample + pcm.size])
     last = answers[-1]
     assert (last.fraction, last.duration_samples, last.pcm) == (1.0, expected.size, b"")
     assert last.next_sample == expected.size
@@ -179,7 +179,7 @@ def test_a_file_continues_in_another_worker_where_this_one_died(shared: Child) -
     assert len(expected) > 2
     with started() as first:
         answer = done(first, step(STORY))
-        while not answer.pcm:  # on a slow machine a step ends before it has found a piece
+        while not answer.pcm:  # on a slow machine a step ends before it has found a chunk
             answer = done(first, step(STORY, answer.next_sample))
         first.process.kill()
     rest, place = [], answer.next_sample

@@ -66,9 +66,9 @@ async def read_all(pool: DecodePool, source: Source) -> list[Progress]:
 
 def spans(steps: list[Progress]) -> list[tuple[int, int]]:
     return [
-        (step.piece.start_sample, step.piece.start_sample + step.piece.pcm.size)
+        (step.chunk.start_sample, step.chunk.start_sample + step.chunk.pcm.size)
         for step in steps
-        if step.piece is not None
+        if step.chunk is not None
     ]
 
 
@@ -79,7 +79,7 @@ async def test_a_files_name_need_not_be_unicode(tmp_path: Path) -> None:
         assert (await read_all(pool, Source(path)))[-1].done
 
 
-async def test_a_file_comes_as_pieces_in_order(tmp_path: Path) -> None:
+async def test_a_file_comes_as_chunks_in_order(tmp_path: Path) -> None:
     path = long_file(tmp_path)
     async with open_decoder() as pool:
         steps = await read_all(pool, Source(str(path), "pcm16"))

@@ -1,4 +1,4 @@
-"""From a reader to pieces, step by step, from any place."""
+"""From a reader to chunks, step by step, from any place."""
 
 from collections.abc import Sequence
 
@@ -54,11 +54,11 @@ def run(stream: FileStream) -> list[StepResult]:
 
 
 def pieces_of(results: Sequence[StepResult]) -> list[Chunk]:
-    return [result.piece for result in results if result.piece is not None]
+    return [result.chunk for result in results if result.chunk is not None]
 
 
-def spans(pieces: Sequence[Chunk]) -> list[tuple[int, int]]:
-    return [(piece.start_sample, piece.pcm.size) for piece in pieces]
+def spans(chunks: Sequence[Chunk]) -> list[tuple[int, int]]:
+    return [(chunk.start_sample, chunk.pcm.size) for chunk in chunks]
 
 
 STORY = np.concatenate(
@@ -66,13 +66,13 @@ STORY = np.concatenate(
 )
 
 
-def test_pieces_are_the_samples_at_their_places() -> None:
-    pieces = pieces_of(run(stream_of(STORY)))
-    assert len(pieces) >= 3
-    for piece in pieces:
-        end = piece.start_sample + piece.pcm.size
-        assert np.array_equal(piece.pcm, STORY[piece.start_sample : end])
-    assert sum(piece.pcm.size for piece in pieces) > 0.9 * (STORY.size - 77 * SAMPLE_RATE_HZ)
+def test_chunks_are_the_samples_at_their_places() -> None:
+    chunks = pieces_of(run(stream_of(STORY)))
+    assert len(chunks) >= 3
+    for chunk in chunks:
+        end = chunk.start_sample + chunk.pcm.size
+        assert np.array_equal(chunk.pcm, STORY[chunk.start_sample : end])
+    assert sum(chunk.pcm.size for chunk in chunks) > 0.9 * (STORY.size - 77 * SAMPLE_RATE_HZ)
 
 
 @pytest.mark.parametrize("block_samples", [1, 320, 1919, 65_536, STORY.size])
@@ -106,32 +106,32 @@ def test_progress_never_falls_and_ends_at_the_end() -> None:
 
 def test_a_file_continues_after_every_step_as_if_nothing_had_happened() -> None:
     """Each step is done by a new worker, which knows only where the last one ended."""
-    pieces, place, is_done = [], 0, False
+    chunks, place, is_done = [], 0, False
     while not is_done:
         stream = stream_of(STORY, place)
-        while (result := stream.step()).piece is None and not result.is_done:
+        while (result := stream.step()).chunk is None and not result.is_done:
             assert stream.next_sample >= place
-        pieces += pieces_of([result])
+        chunks += pieces_of([result])
         place, is_done = stream.next_sample, result.is_done
-    ends = [piece.start_sample + piece.pcm.size for piece in pieces]
-    starts = [piece.start_sample for piece in pieces]
+    ends = [chunk.start_sample + chunk.pcm.size for chunk in chunks]
+    starts = [chunk.start_sample for chunk in chunks]
     assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
     whole = pieces_of(run(stream_of(STORY)))
-    covered = sum(piece.pcm.size for piece in pieces)
-    assert abs(covered - sum(piece.pcm.size for piece in whole)) < SAMPLE_RATE_HZ
-    for piece in pieces:
-        end = piece.start_sample + piece.pcm.size
-        assert np.array_equal(piece.pcm, STORY[piece.start_sample : end])
+    covered = sum(chunk.pcm.size for chunk in chunks)
+    assert abs(covered - sum(chunk.pcm.size for chunk in whole)) < SAMPLE_RATE_HZ
+    for chunk in chunks:
+        end = chunk.start_sample + chunk.pcm.size
+        assert np.array_equal(chunk.pcm, STORY[chunk.start_sample : end])
 
 
 @pytest.mark.parametrize("from_sample", [1, 511, 512, 20_000, 65_536, 200_001, STORY.size])
-def test_no_piece_starts_before_the_place(from_sample: int) -> None:
+def test_no_chunk_starts_before_the_place(from_sample: int) -> None:
     stream = stream_of(STORY, from_sample)
-    pieces = pieces_of(run(stream))
-    assert all(piece.start_sample >= from_sample for piece in pieces)
-    for piece in pieces:
-        end = piece.start_sample + piece.pcm.size
-        assert np.array_equal(piece.pcm, STORY[piece.start_sample : end])
+    chunks = pieces_of(run(stream))
+    assert all(chunk.start_sample >= from_sample for chunk in chunks)
+    for chunk in chunks:
+        end = chunk.start_sample + chunk.pcm.size
+        assert np.array_equal(chunk.pcm, STORY[chunk.start_sample : end])
     assert stream.next_sample == STORY.size
 
 
@@ -141,16 +141,16 @@ def test_a_place_beyond_the_end_is_just_the_end() -> None:
     assert results[-1].is_done
 
 
-def test_a_short_file_comes_in_pieces_as_a_long_one_does() -> None:
+def test_a_short_file_comes_in_chunks_as_a_long_one_does() -> None:
     first, second = pieces_of(run(stream_of(PAIR)))
     assert second.start_sample > first.start_sample + first.pcm.size
-    for piece in (first, second):  # and each has its voiced spans
-        ((start, end),) = piece.voiced[:1]
-        assert piece.start_sample <= start < end <= piece.start_sample + piece.pcm.size
+    for chunk in (first, second):  # and each has its voiced spans
+        ((start, end),) = chunk.voiced[:1]
+        assert chunk.start_sample <= start < end <= chunk.start_sample + chunk.pcm.size
     assert abs(second.voiced[0][0] - 3.75 * SAMPLE_RATE_HZ) < 0.1 * SAMPLE_RATE_HZ
 
 
-def test_a_file_without_speech_has_no_pieces() -> None:
+def test_a_file_without_speech_has_no_chunks() -> None:
     assert pieces_of(run(stream_of(silence(5)))) == []
 
 

@@ -97,7 +97,7 @@ class JobDecoding:
             aligned = words[i] if words is not None else None
             source = aligned or span
             has_length = source.start_sample < source.end_sample
-            if text.strip() and (has_length or self.job.options.is_piece):
+            if text.strip() and (has_length or self.job.options.is_chunk):
                 self.segments.append(self._segment(source, text, offset, attempt))
         if words and any(span.words for span in words):
             end_sample = max(span.end_sample for span in words if span.words)

@@ -46,7 +46,7 @@ def is_untimed(job: Job) -> bool:
     (docs/decisions/035).
     """
     options = job.options
-    return options.is_piece and options.beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
+    return options.is_chunk and options.beam_size > 1 and job.pcm.size > MAX_TIMED_SAMPLES
 
 
 def context_tokens(

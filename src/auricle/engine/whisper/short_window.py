@@ -88,7 +88,7 @@ class _BatchKey:
     prompt_tokens: int
     has_prefix: bool
     is_untimed: bool
-    is_guess: bool
+    is_partial: bool
 
 
 @dataclass(slots=True)
@@ -109,7 +109,7 @@ class _PendingWindow:
             self.prompt.length,
             bool(self.prompt.prefix),
             is_untimed(self.decoding.job),
-            options.is_guess,
+            options.is_partial,
         )
 
     @property
@@ -229,7 +229,7 @@ class ShortWindowEngine:
     def _beam_size(self, key: _BatchKey) -> int:
         """Return the beam size of a batch; doubtful audio is decoded more carefully."""
         guard = self._policy.guard
-        if guard is None or key.frames < FULL_FRAMES or key.is_guess:
+        if guard is None or key.frames < FULL_FRAMES or key.is_partial:
             return key.beam_size
         return max(key.beam_size, guard.full_beam_size)
 
@@ -298,7 +298,7 @@ class ShortWindowEngine:
         guard = self._policy.guard
         if guard is None:
             return Verdict.ACCEPT
-        if window.decoding.job.options.is_guess:
+        if window.decoding.job.options.is_partial:
             guard = guard.for_guesses()
         elif window.is_hushed:
             return Verdict.DOUBT
@@ -316,7 +316,7 @@ class ShortWindowEngine:
         the limit of their length class, and one that reaches it is rejected. Partials are not
         sampled.
         """
-        if window.decoding.job.options.is_guess:
+        if window.decoding.job.options.is_partial:
             attempt = best_of(window.attempts, guard)
             return attempt, Verdict.SILENT if is_looping(attempt, guard) else Verdict.ACCEPT
         self.counts.sampled += 1
@@ -351,7 +351,7 @@ class ShortWindowEngine:
             attempt.tokens, tokenizer.timestamp_begin, decoding.content_frames
         )
         wants_words, is_first = options.word_timestamps, not decoding.segments
-        if options.is_piece:
+        if options.is_chunk:
             tokens = [token for span in split.spans for token in span.tokens]
             text_tokens = [token for token in tokens if token < tokenizer.eot]
             parts, part_tokens = tokenizer.split_to_word_tokens(text_tokens)
@@ -359,7 +359,7 @@ class ShortWindowEngine:
             if options.sentence_times or ends_short(sentences.spans, is_first=is_first):
                 split, wants_words = sentences, True
         words = self._align(window, split, encoded) if wants_words else None
-        if options.is_piece and words and is_invented_ending(words, is_first=is_first):
+        if options.is_chunk and words and is_invented_ending(words, is_first=is_first):
             split, words = replace(split, spans=split.spans[:-1]), words[:-1]
         texts = [tokenizer.decode(list(span.tokens)) for span in split.spans]
         decoding.accept(attempt, split, texts, words)

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import anyio
 
+from auricle.audio.chunks import CutRules
 from auricle.audio.in_memory import InMemory
-from auricle.audio.pieces import CutRules
 from auricle.errors import DeadlineExceeded
 from auricle.files.transcribe import FileRequest, FileTranscript, OnProgress, transcribe_file
 from auricle.server.context import RETRY_S, ServerState

@@ -13,8 +13,8 @@ from typing import assert_never
 
 import numpy as np
 
+from auricle.audio.chunks import CutRules
 from auricle.audio.opus import LibOpus, find_libopus
-from auricle.audio.pieces import CutRules
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, RequestError, SetupError
 from auricle.workers.decode.input_file import InputFile
@@ -77,15 +77,15 @@ class OpenStreams:
             return self._failed(step, AudioError.code, "The file cannot be read.")
         if result.is_done:
             self.close(step.stream)
-        piece = result.piece
+        chunk = result.chunk
         return StepDone(
             id=step.id,
             fraction=1.0 if result.is_done else stream.fraction,
             duration_samples=stream.duration_samples,
             next_sample=stream.next_sample,
-            start_sample=piece.start_sample if piece else 0,
-            pcm=piece.pcm.astype("<i2", copy=False).tobytes() if piece else b"",
-            voiced=piece.voiced if piece else (),
+            start_sample=chunk.start_sample if chunk else 0,
+            pcm=chunk.pcm.astype("<i2", copy=False).tobytes() if chunk else b"",
+            voiced=chunk.voiced if chunk else (),
             done=result.is_done,
         )
 

@@ -184,14 +184,14 @@ class DecodePool:
                 stream.file = await _open(source.path)
             while True:
                 step = await self._step(stream)
-                piece = None
+                chunk = None
                 if step.pcm:
                     pcm = np.frombuffer(step.pcm, "<i2").astype(np.int16, copy=False)
-                    piece = Chunk(step.start_sample, pcm, step.voiced)
+                    chunk = Chunk(step.start_sample, pcm, step.voiced)
                 if step.done:
                     self._counters.done += 1
                     self._forget(stream)  # now: recognising the last chunk may take long
-                yield Progress(step.fraction, step.duration_samples, piece, step.done)
+                yield Progress(step.fraction, step.duration_samples, chunk, step.done)
                 if step.done:
                     return
         finally:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 
-from auricle.audio.pieces import CutRules, PieceCutter
+from auricle.audio.chunks import ChunkCutter, CutRules
 from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
 from auricle.errors import AudioError, EmptyAudio, TooLong
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
@@ -54,7 +54,7 @@ class SampleReader(Protocol):
 class StepResult:
     """Result of a step: a chunk, progress only, or the end."""
 
-    piece: Chunk | None
+    chunk: Chunk | None
     is_done: bool
 
 
@@ -78,7 +78,7 @@ class FileStream:
         self._reader = reader
         self._max_samples = max_samples
         self._detector = SpeechDetector()
-        self._cutter = PieceCutter(rules or CutRules(), from_sample)
+        self._cutter = ChunkCutter(rules or CutRules(), from_sample)
         self._from_sample = from_sample
         self._hear_from = from_sample - min(
             WARM_UP_SAMPLES, from_sample // WINDOW_SAMPLES * WINDOW_SAMPLES
@@ -86,7 +86,7 @@ class FileStream:
         self._decoded_samples = 0
         self._unseen: list[Pcm16] = []
         self._unseen_samples = 0
-        self._pieces: deque[Chunk] = deque()  # bounded by the chunks in LOOK_SAMPLES
+        self._chunks: deque[Chunk] = deque()  # bounded by the chunks in LOOK_SAMPLES
         self._is_at_end = False
         self._fraction = 0.0
         self.next_sample = from_sample
@@ -113,7 +113,7 @@ class FileStream:
         """
         ends_at_s = time.monotonic() + STEP_S
         heard_until = max(self._decoded_samples, self._hear_from) + STEP_SAMPLES
-        while not self._pieces and not self._is_at_end:
+        while not self._chunks and not self._is_at_end:
             if self._decoded_samples >= heard_until or time.monotonic() >= ends_at_s:
                 break
             pcm = self._reader.read()
@@ -121,12 +121,12 @@ class FileStream:
                 self._end()
             else:
                 self._take(pcm)
-        if self._pieces:
-            piece = self._pieces.popleft()
-            is_last = not self._pieces
-            end = piece.start_sample + piece.pcm.size
+        if self._chunks:
+            chunk = self._chunks.popleft()
+            is_last = not self._chunks
+            end = chunk.start_sample + chunk.pcm.size
             self.next_sample = self._cutter.next_sample if is_last else end
-            return StepResult(piece, is_done=False)
+            return StepResult(chunk, is_done=False)
         self.next_sample = self._cutter.next_sample
         return StepResult(None, is_done=self._is_at_end)
 
@@ -156,7 +156,7 @@ class FileStream:
     def _look(self) -> None:
         pcm = np.concatenate(self._unseen)
         self._unseen, self._unseen_samples = [], 0
-        self._pieces += self._cutter.feed(pcm, self._detector.probabilities(pcm))
+        self._chunks += self._cutter.feed(pcm, self._detector.probabilities(pcm))
 
     def _end(self) -> None:
         self._is_at_end = True
@@ -169,5 +169,5 @@ class FileStream:
         if self._unseen:
             self._look()
         # The last window may be incomplete; it is padded with silence.
-        self._pieces += self._cutter.feed(np.zeros(0, np.int16), self._detector.finish())
-        self._pieces += self._cutter.finish()
+        self._chunks += self._cutter.feed(np.zeros(0, np.int16), self._detector.finish())
+        self._chunks += self._cutter.finish()

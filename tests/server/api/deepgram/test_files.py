@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from structlog.testing import LogCapture
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from auricle.errors import AudioError, NoWorkerReady, Overloaded, PoisonJob, RateLimited, TooLong
 from auricle.types import Job, Segment, Transcript, Word
 from tests.support.clips import CLIPS
@@ -109,7 +109,7 @@ def test_the_content_says_what_a_file_is(service: InProcess, name: str, content_
 def test_samples_without_a_header_are_what_the_query_says(service: InProcess) -> None:
     answer = post(service, CLIP.pcm.tobytes(), "encoding=linear16&sample_rate=16000")
     assert answer.status_code == 200
-    (piece,) = find_pieces(CLIP.pcm)
+    (piece,) = find_chunks(CLIP.pcm)
     assert np.array_equal(service.transcriber.jobs[0].pcm, piece.pcm)
 
 

@@ -73,7 +73,7 @@ def test_a_file_is_returned_as_text(service: InProcess) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "application/json")
     assert answer.json()["text"] == "hello"
     (job,) = service.transcriber.jobs
-    options = Options(sentence_times=False, is_piece=True)
+    options = Options(sentence_times=False, is_chunk=True)
     assert (job.kind, job.options, job.client) == (JobKind.FINAL, options, ANONYMOUS)
     assert job.reservation == "room-0"
     assert service.decoder.contents == [CLIP_BYTES[:100]]
@@ -95,7 +95,7 @@ def test_what_the_form_asks_for_reaches_the_job(service: InProcess) -> None:
         initial_prompt="Namen: Anna.",
         hotwords=("Auricle",),
         word_timestamps=True,
-        is_piece=True,
+        is_chunk=True,
     )
 
 

@@ -176,18 +176,18 @@ async def test_a_reservation_is_no_way_into_a_closed_pool(open_pool: PoolFactory
 
 async def test_prefix_and_tokens_travel_with_the_job(open_pool: PoolFactory) -> None:
     async with open_pool() as pool:
-        options = Options(word_timestamps=True, prefix_tokens=(7, 8), is_guess=True)
+        options = Options(word_timestamps=True, prefix_tokens=(7, 8), is_partial=True)
         transcript = await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
         (segment,) = transcript.segments
         assert segment.words is not None
         assert segment.words[0].tokens == (7, 8)
-        assert segment.words[0].probability == 0.25  # the fake's value for `is_guess`
+        assert segment.words[0].probability == 0.25  # the fake's value for `is_partial`
 
 
 async def test_what_a_piece_wants_travels_with_the_job(open_pool: PoolFactory) -> None:
     async with open_pool() as pool:
         starts = []
-        for options in (Options(is_piece=True), Options(is_piece=True, sentence_times=False)):
+        for options in (Options(is_chunk=True), Options(is_chunk=True, sentence_times=False)):
             transcript = await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
             starts.append(transcript.segments[0].start_sample)
         assert starts == [1, 0]  # what the fake makes of them

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from auricle.audio.pieces import find_pieces
+from auricle.audio.chunks import find_chunks
 from auricle.errors import PoisonJob
 from auricle.types import JobKind, Options, Segment, Task, Word
 from tests.server.api.native.utterance.helpers import CLIP_BYTES, assert_error
@@ -14,7 +14,7 @@ from tests.support.transcriber import heard
 
 pytestmark = pytest.mark.server
 
-(PIECE,) = find_pieces(CLIP.pcm)
+(CHUNK,) = find_chunks(CLIP.pcm)
 """All speech of the clip, without the silence around it."""
 FRAMED = CLIPS["fellow.opus-packets"].path.read_bytes()
 
@@ -58,12 +58,12 @@ def test_an_utterance_is_one_final_with_room_and_a_deadline(service: InProcess) 
     assert job.kind is JobKind.FINAL
     assert job.id.startswith("a1#")
     assert job.trace_id == "t1"
-    options = Options("en", Task.TRANSLATE, 1, word_timestamps=True, is_piece=True)
+    options = Options("en", Task.TRANSLATE, 1, word_timestamps=True, is_chunk=True)
     assert job.options == options
     assert job.max_wait_s == pytest.approx(30, abs=5)
     assert job.reservation == "room-0"
     assert service.transcriber.reservations[0].audio_s < 30
-    assert np.array_equal(job.pcm, PIECE.pcm)
+    assert np.array_equal(job.pcm, CHUNK.pcm)
 
 
 def test_two_callers_may_choose_the_same_id(service: InProcess) -> None:
@@ -87,7 +87,7 @@ def test_framed_packets_are_decoded_here(service: InProcess, named: str) -> None
     answer = service.post(audio=in_base64(FRAMED), audio_format=named)
     assert answer.json()["text"] == "hello"
     assert service.decoder.sources == []
-    assert service.transcriber.jobs[0].pcm.size == pytest.approx(PIECE.pcm.size, abs=1024)
+    assert service.transcriber.jobs[0].pcm.size == pytest.approx(CHUNK.pcm.size, abs=1024)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_raw_pcm_is_read_at_the_rate_that_the_query_says(service: InProcess) -> 
         headers={"content-type": "application/octet-stream"},
     )
     assert answer.json()["text"] == "hello"
-    assert service.transcriber.jobs[0].pcm.size == pytest.approx(PIECE.pcm.size, abs=1024)
+    assert service.transcriber.jobs[0].pcm.size == pytest.approx(CHUNK.pcm.size, abs=1024)
 
 
 @pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/html"])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from auricle.audio.pieces import CutRules, PieceCutter
+from auricle.audio.chunks import ChunkCutter, CutRules
 from auricle.audio.vad import SPEECH_THRESHOLD, WINDOW_SAMPLES, SpeechDetector
 from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
 from tests.support.clips import CLIPS
@@ -33,41 +33,41 @@ def probabilities(script: Script) -> list[float]:
 
 
 def feed_all(
-    cutter: PieceCutter, pcm: Pcm16, likely: list[float], start: int = 0, chunk: int = 16_000
+    cutter: ChunkCutter, pcm: Pcm16, likely: list[float], start: int = 0, step: int = 16_000
 ) -> list[Chunk]:
     """Feed what lies from ``start`` on, in chunks, each window as soon as it is complete."""
-    pieces: list[Chunk] = []
+    chunks: list[Chunk] = []
     fed_windows = 0
-    for at in range(start, pcm.size, chunk):
-        end = min(at + chunk, pcm.size)
+    for at in range(start, pcm.size, step):
+        end = min(at + step, pcm.size)
         windows = (end - start) // W
         now = np.array(likely[fed_windows:windows], np.float32)
         fed_windows += now.size
-        pieces += cutter.feed(pcm[at:end], now)
-    return pieces + cutter.finish()
+        chunks += cutter.feed(pcm[at:end], now)
+    return chunks + cutter.finish()
 
 
-def cut(script: Script, rules: CutRules = RULES, chunk: int = 16_000) -> list[tuple[int, int]]:
-    """Return the pieces' spans; each must hold the recording's own samples."""
+def cut(script: Script, rules: CutRules = RULES, step: int = 16_000) -> list[tuple[int, int]]:
+    """Return the chunks' spans; each must hold the recording's own samples."""
     likely = probabilities(script)
     pcm = recording(len(likely) * W)
-    pieces = feed_all(PieceCutter(rules), pcm, likely, chunk=chunk)
-    for piece in pieces:
-        assert np.array_equal(piece.pcm, pcm[piece.start_sample :][: piece.pcm.size])
-        bounds = [bound for span in piece.voiced for bound in span]
+    chunks = feed_all(ChunkCutter(rules), pcm, likely, step=step)
+    for chunk in chunks:
+        assert np.array_equal(chunk.pcm, pcm[chunk.start_sample :][: chunk.pcm.size])
+        bounds = [bound for span in chunk.voiced for bound in span]
         assert bounds == sorted(bounds)
-        assert piece.start_sample <= bounds[0]
-        assert bounds[-1] <= piece.start_sample + piece.pcm.size
-    return spans(pieces)
+        assert chunk.start_sample <= bounds[0]
+        assert bounds[-1] <= chunk.start_sample + chunk.pcm.size
+    return spans(chunks)
 
 
-def spans(pieces: list[Chunk]) -> list[tuple[int, int]]:
-    return [(piece.start_sample, piece.start_sample + piece.pcm.size) for piece in pieces]
+def spans(chunks: list[Chunk]) -> list[tuple[int, int]]:
+    return [(chunk.start_sample, chunk.start_sample + chunk.pcm.size) for chunk in chunks]
 
 
-def test_silence_gives_no_pieces() -> None:
+def test_silence_gives_no_chunks() -> None:
     assert cut([(0.1, 2_000)]) == []
-    assert PieceCutter(RULES).finish() == []
+    assert ChunkCutter(RULES).finish() == []
 
 
 def test_speech_comes_with_pads_on_both_sides() -> None:
@@ -80,12 +80,12 @@ def test_pads_end_where_the_recording_does() -> None:
 
 def test_the_last_samples_may_be_less_than_a_window() -> None:
     pcm = recording(20 * W + 100)
-    cutter = PieceCutter(RULES)
-    pieces = cutter.feed(pcm, np.full(20, 0.9, np.float32)) + cutter.finish()
-    assert spans(pieces) == [(0, 20 * W + 100)]
-    cutter = PieceCutter(RULES)
-    pieces = cutter.feed(pcm, np.full(21, 0.9, np.float32)) + cutter.finish()
-    assert spans(pieces) == [(0, 20 * W + 100)]
+    cutter = ChunkCutter(RULES)
+    chunks = cutter.feed(pcm, np.full(20, 0.9, np.float32)) + cutter.finish()
+    assert spans(chunks) == [(0, 20 * W + 100)]
+    cutter = ChunkCutter(RULES)
+    chunks = cutter.feed(pcm, np.full(21, 0.9, np.float32)) + cutter.finish()
+    assert spans(chunks) == [(0, 20 * W + 100)]
 
 
 def test_a_short_silence_joins_and_a_long_one_parts() -> None:
@@ -107,11 +107,11 @@ def test_speech_of_exactly_the_target_is_cut() -> None:
 
 
 @pytest.mark.parametrize("windows", [1, 2])
-def test_a_click_is_not_a_piece(windows: int) -> None:
+def test_a_click_is_not_a_chunk(windows: int) -> None:
     assert cut([(0, 100), (0.9, windows), (0, 100)]) == []
 
 
-def test_the_shortest_speech_is_a_piece() -> None:
+def test_the_shortest_speech_is_a_chunk() -> None:
     assert len(cut([(0, 100), (0.9, 3), (0, 100)])) == 1
 
 
@@ -129,20 +129,20 @@ def test_long_speech_is_cut_at_its_dip_without_doubling_or_losing_a_sample() -> 
 
 
 def test_long_speech_without_a_dip_is_cut_within_the_last_third() -> None:
-    pieces = cut([(0.9, 1_000)])
-    assert pieces[0][0] == 0
-    assert pieces[-1][1] == 1_000 * W
-    for (_, end), (start, _) in pairwise(pieces):
+    chunks = cut([(0.9, 1_000)])
+    assert chunks[0][0] == 0
+    assert chunks[-1][1] == 1_000 * W
+    for (_, end), (start, _) in pairwise(chunks):
         assert end == start
-    for start, end in pieces[:-1]:
+    for start, end in chunks[:-1]:
         assert RULES.target_samples * 2 / 3 - W <= end - start <= RULES.target_samples
 
 
 def test_equally_likely_speech_is_cut_where_it_is_quietest() -> None:
     pcm = recording(200 * W)
     pcm[140 * W : 141 * W] = 3
-    pieces = feed_all(PieceCutter(RULES), pcm, [0.9] * 200)
-    assert spans(pieces)[0] == (0, 140 * W)
+    chunks = feed_all(ChunkCutter(RULES), pcm, [0.9] * 200)
+    assert spans(chunks)[0] == (0, 140 * W)
 
 
 def test_a_pause_in_the_middle_third_is_better_than_a_cut_in_a_word() -> None:
@@ -174,12 +174,12 @@ def test_a_sound_too_short_for_speech_belongs_to_speech_that_comes_soon(
 def test_a_chunk_reports_its_voiced_ranges() -> None:
     script = [(0.0, 50), (0.9, 10), (0.4, 5), (0.1, 10), (0.9, 20), (0.0, 50)]
     pcm = recording(len(probabilities(script)) * W)
-    (piece,) = feed_all(PieceCutter(RULES), pcm, probabilities(script))
-    assert piece.voiced == ((49 * W, 65 * W), (74 * W, 95 * W))
+    (chunk,) = feed_all(ChunkCutter(RULES), pcm, probabilities(script))
+    assert chunk.voiced == ((49 * W, 65 * W), (74 * W, 95 * W))
 
 
 def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
-    cutter = PieceCutter(RULES)
+    cutter = ChunkCutter(RULES)
     cutter.feed(recording(513), np.zeros(2, np.float32))
     with pytest.raises(ValueError, match="not fed"):
         cutter.feed(recording(0), np.zeros(1, np.float32))
@@ -224,18 +224,18 @@ MANY_RULES = st.sampled_from(
 )
 
 
-@given(script=SCRIPTS, rules=MANY_RULES, chunk=st.integers(200, 60_000))
-def test_pieces_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
-    script: Script, rules: CutRules, chunk: int
+@given(script=SCRIPTS, rules=MANY_RULES, step=st.integers(200, 60_000))
+def test_chunks_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
+    script: Script, rules: CutRules, step: int
 ) -> None:
-    pieces = cut(script, rules, chunk)
-    assert pieces == cut(script, rules, chunk=10**9)
-    ends = [0, *(end for _, end in pieces)]
-    assert all(end <= start for end, (start, _) in zip(ends, pieces, strict=False))
-    assert all(start < end <= start + MAX_JOB_SAMPLES for start, end in pieces)
-    assert all(end - start <= rules.target_samples + rules.trail_samples for start, end in pieces)
+    chunks = cut(script, rules, step)
+    assert chunks == cut(script, rules, step=10**9)
+    ends = [0, *(end for _, end in chunks)]
+    assert all(end <= start for end, (start, _) in zip(ends, chunks, strict=False))
+    assert all(start < end <= start + MAX_JOB_SAMPLES for start, end in chunks)
+    assert all(end - start <= rules.target_samples + rules.trail_samples for start, end in chunks)
     covered = np.zeros(len(probabilities(script)), bool)
-    for start, end in pieces:
+    for start, end in chunks:
         covered[-(-start // W) : end // W] = True
     lost = np.flatnonzero((np.array(probabilities(script)) >= SPEECH_THRESHOLD) & ~covered)
     # Only what is shorter than the shortest speech may go, and then a silence lies around it.
@@ -250,7 +250,7 @@ def test_after_a_crash_a_new_cutter_continues_without_doubling_or_losing(
     likely = probabilities(script)
     pcm = recording(len(likely) * W)
     crash = data.draw(st.integers(0, len(likely)))
-    lost = PieceCutter(rules)
+    lost = ChunkCutter(rules)
     before = lost.feed(pcm[: crash * W], np.array(likely[:crash], np.float32))
     kept = data.draw(st.integers(0, len(before)))
     goes_on = lost.next_sample if kept == len(before) else 0
@@ -262,16 +262,16 @@ def test_after_a_crash_a_new_cutter_continues_without_doubling_or_losing(
     shifted = [
         likely[min((goes_on + at * W + W // 2) // W, len(likely) - 1)] for at in range(windows)
     ]
-    after = feed_all(PieceCutter(rules, goes_on), pcm, shifted, goes_on)
-    pieces = before[:kept] + after
-    for piece in pieces:
-        assert np.array_equal(piece.pcm, pcm[piece.start_sample :][: piece.pcm.size])
-    for (_, end), (start, _) in pairwise(spans(pieces)):
+    after = feed_all(ChunkCutter(rules, goes_on), pcm, shifted, goes_on)
+    chunks = before[:kept] + after
+    for chunk in chunks:
+        assert np.array_equal(chunk.pcm, pcm[chunk.start_sample :][: chunk.pcm.size])
+    for (_, end), (start, _) in pairwise(spans(chunks)):
         assert end <= start
     whole = np.zeros(pcm.size, bool)
-    for start, end in spans(feed_all(PieceCutter(rules), pcm, likely)):
+    for start, end in spans(feed_all(ChunkCutter(rules), pcm, likely)):
         whole[start:end] = True
-    for start, end in spans(pieces):
+    for start, end in spans(chunks):
         whole[start:end] = False
     spoken = np.repeat(np.array(likely) >= SPEECH_THRESHOLD, W)
     # One window at each change, for the other grid; a click may fall on either side of the line.
@@ -280,9 +280,9 @@ def test_after_a_crash_a_new_cutter_continues_without_doubling_or_losing(
 
 @settings(max_examples=30)
 @given(script=SCRIPTS)
-def test_no_more_than_one_piece_is_held(script: Script) -> None:
+def test_no_more_than_one_chunk_is_held(script: Script) -> None:
     likely = probabilities(script)
-    cutter = PieceCutter(RULES)
+    cutter = ChunkCutter(RULES)
     for at, probability in enumerate(likely):
         cutter.feed(recording(W), np.array([probability], np.float32))
         assert (at + 1) * W - cutter.next_sample <= RULES.target_samples
@@ -291,12 +291,12 @@ def test_no_more_than_one_piece_is_held(script: Script) -> None:
 def test_real_speech_loses_nothing_at_its_edges() -> None:
     pcm = CLIPS["pair.wav"].pcm
     detector = SpeechDetector()
-    cutter = PieceCutter(CutRules(merge_samples=16_000))
-    pieces = cutter.feed(pcm, detector.probabilities(pcm))
-    pieces += cutter.feed(pcm[:0], detector.finish()) + cutter.finish()
-    assert len(pieces) == 2
+    cutter = ChunkCutter(CutRules(merge_samples=16_000))
+    chunks = cutter.feed(pcm, detector.probabilities(pcm))
+    chunks += cutter.feed(pcm[:0], detector.finish()) + cutter.finish()
+    assert len(chunks) == 2
     left_out = pcm.astype(float).copy()
-    for start, end in spans(pieces):
+    for start, end in spans(chunks):
         left_out[start:end] = 0
     loudness = np.sqrt(
         np.mean(left_out[: left_out.size // 320 * 320].reshape(-1, 320) ** 2, axis=1)

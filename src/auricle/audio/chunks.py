@@ -83,7 +83,7 @@ class _JudgedWindow:
     is_voiced: bool
 
 
-class PieceCutter:
+class ChunkCutter:
     """Cut one recording into chunks of speech.
 
     Holds at most one unfinished chunk, besides the samples of the last call.
@@ -136,28 +136,28 @@ class PieceCutter:
 
     def finish(self) -> list[Chunk]:
         """End the recording and return the remaining chunks; the cutter can't be used again."""
-        pieces = self._close(self._pcm_end) if self._open else []
+        chunks = self._close(self._pcm_end) if self._open else []
         self._pcm_start, self._pcm = self._pcm_end, bytearray()
-        return pieces
+        return chunks
 
     @property
     def _pcm_end(self) -> int:
         return self._pcm_start + len(self._pcm) // _SAMPLE_BYTES
 
     @property
-    def _piece_start(self) -> int:
+    def _chunk_start(self) -> int:
         return max(self._floor, self._open[0].start_sample - self._rules.lead_samples)
 
     def _look_at(self, probabilities: Iterable[float]) -> list[Chunk]:
-        pieces: list[Chunk] = []
+        chunks: list[Chunk] = []
         for probability in probabilities:
             start = self._first_window + self._seen_windows * WINDOW_SAMPLES
             self._seen_windows += 1
             threshold = SILENCE_THRESHOLD if self._is_talking else SPEECH_THRESHOLD
             self._is_talking = probability >= threshold
-            pieces += self._take(_JudgedWindow(start, probability, self._is_talking))
+            chunks += self._take(_JudgedWindow(start, probability, self._is_talking))
         self._forget()
-        return pieces
+        return chunks
 
     def _take(self, window: _JudgedWindow) -> list[Chunk]:
         """Open, lengthen, close or split the chunk with one window."""
@@ -172,13 +172,13 @@ class PieceCutter:
             silence >= _DOUBT_SAMPLES or _holds_speech(self._open)
         ):
             return self._close(self._pcm_end)
-        if end - self._piece_start >= self._rules.target_samples:
+        if end - self._chunk_start >= self._rules.target_samples:
             return self._split()
         return []
 
     def _close(self, limit: int) -> list[Chunk]:
         """Finish the chunk after its last speech, or drop it if it has too little speech."""
-        windows, start = self._open, self._piece_start
+        windows, start = self._open, self._chunk_start
         self._open = []
         self._floor = min(self._voice_end + self._rules.trail_samples, limit)
         if not _holds_speech(windows):
@@ -193,10 +193,10 @@ class PieceCutter:
         self._open = windows[:at]
         last = max(window.start_sample for window in self._open if window.is_voiced)
         self._voice_end = last + WINDOW_SAMPLES
-        pieces = self._close(limit=windows[at].start_sample)
+        chunks = self._close(limit=windows[at].start_sample)
         for window in windows[at:]:
-            pieces += self._take(window)
-        return pieces
+            chunks += self._take(window)
+        return chunks
 
     def _best_cut(self) -> int:
         """Return the index of the window that starts the next chunk."""
@@ -205,7 +205,7 @@ class PieceCutter:
         return best_cut(
             [window.probability for window in self._open],
             loudness(self._samples(start, end)),  # the last window may be incomplete
-            start - self._piece_start,
+            start - self._chunk_start,
             self._rules.target_samples,
         )
 
@@ -216,7 +216,7 @@ class PieceCutter:
     def _forget(self) -> None:
         """Drop audio that no later chunk can need."""
         if self._open:
-            needed = self._piece_start
+            needed = self._chunk_start
         else:
             seen = self._first_window + self._seen_windows * WINDOW_SAMPLES
             needed = max(self._floor, seen - self._rules.lead_samples)
@@ -225,9 +225,9 @@ class PieceCutter:
         self._pcm_start += gone
 
 
-def find_pieces(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
+def find_chunks(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
     """Return the chunks of speech of a recording in memory."""
-    detector, cutter = SpeechDetector(), PieceCutter(rules)
+    detector, cutter = SpeechDetector(), ChunkCutter(rules)
     probabilities = np.concatenate([detector.probabilities(pcm), detector.finish()])
     return cutter.feed(pcm, probabilities) + cutter.finish()
 
