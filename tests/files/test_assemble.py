@@ -31,13 +31,13 @@ def test_text_in_a_doubtful_language_is_not_stable_until_it_is_trusted_or_correc
     seen: list[FileProgress] = []
     stitching = TranscriptAssembler(seen.append)
     for index in (0, 1):
-        stitching.doubt(index)
+        stitching.mark_uncertain(index)
     for index, text in enumerate("xbc"):
         stitching.add(place(index), heard(text))
     assert {progress.firm_text for progress in seen} == {""}
-    stitching.trust(1)  # nothing before it is firm yet
+    stitching.mark_final(1)  # nothing before it is firm yet
     stitching.add(place(0), heard("a"))
-    stitching.trust(0)
+    stitching.mark_final(0)
     assert [progress.firm_text for progress in seen][3:] == ["", "a b c"]
     assert seen[-1] == FileProgress(0.75, "a b c", "a b c")
 
@@ -65,29 +65,29 @@ def spoken(language: str, probability: float) -> Transcript:
 
 def test_a_chunk_that_is_sure_of_its_language_is_in_it_and_unsure_ones_follow_it() -> None:
     languages = FileLanguages()
-    assert languages.hear(0, spoken("cy", 0.59), 9) == []
-    assert languages.hear(1, spoken("et", 0.6), 9) == [(0, "et"), (1, "et")]
-    assert languages.hear(2, spoken("fi", 0.5), 9) == [(2, "et")]
-    assert languages.hear(3, spoken("zh", 0.9), 40) == [(3, "zh")]
-    assert languages.hear(4, spoken("ja", 0.5), 2) == [(4, "zh")]
+    assert languages.add(0, spoken("cy", 0.59), 9) == []
+    assert languages.add(1, spoken("et", 0.6), 9) == [(0, "et"), (1, "et")]
+    assert languages.add(2, spoken("fi", 0.5), 9) == [(2, "et")]
+    assert languages.add(3, spoken("zh", 0.9), 40) == [(3, "zh")]
+    assert languages.add(4, spoken("ja", 0.5), 2) == [(4, "zh")]
     assert languages.close() == []
     assert (languages.main, languages.probability) == ("zh", 0.9)
 
 
 def test_three_unsure_chunks_settle_on_the_likeliest_language_by_length() -> None:
     languages = FileLanguages()
-    assert languages.hear(0, spoken("nn", 0.5), 4) == []
-    assert languages.hear(1, spoken("da", 0.3), 9) == []
-    assert languages.hear(2, spoken("sv", 0.4), 4) == [(0, "da"), (1, "da"), (2, "da")]
+    assert languages.add(0, spoken("nn", 0.5), 4) == []
+    assert languages.add(1, spoken("da", 0.3), 9) == []
+    assert languages.add(2, spoken("sv", 0.4), 4) == [(0, "da"), (1, "da"), (2, "da")]
     assert (languages.main, languages.probability) == ("da", 0.3)
 
 
 def test_the_end_settles_what_is_left_and_silence_has_no_language() -> None:
     languages = FileLanguages()
-    assert languages.hear(0, heard("  "), 30) == [(0, None)]
-    assert languages.hear(1, None, 30) == [(1, None)]
+    assert languages.add(0, heard("  "), 30) == [(0, None)]
+    assert languages.add(1, None, 30) == [(1, None)]
     assert languages.main is None
-    assert languages.hear(2, spoken("sv", 0.4), 4) == []
+    assert languages.add(2, spoken("sv", 0.4), 4) == []
     assert languages.close() == [(2, "sv")]
     assert languages.main == "sv"
 

@@ -76,17 +76,17 @@ class FileLanguages:
     uncertain, the most probable language is used, weighted by the length of speech.
 
     Attributes:
-        given: The requested language; no other is detected then.
+        requested: The requested language; no other is detected then.
     """
 
-    given: str | None = None
+    requested: str | None = None
     _spoken: str | None = None
     _pending: list[tuple[int, str, float]] = field(default_factory=list)
     _weights: dict[str, float] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _best: dict[str, float] = field(default_factory=dict)
 
-    def hear(
+    def add(
         self, index: int, transcript: Transcript | None, audio_s: float
     ) -> list[tuple[int, str | None]]:
         """Add the next chunk; return the chunks that are now decided, with their languages.
@@ -101,9 +101,9 @@ class FileLanguages:
         self._pending.append((index, language, audio_s))
         if probability >= SURE_PROBABILITY:
             self._spoken = language
-            return self._settle([(at, language) for at, _, _ in self._pending])
+            return self._decide([(at, language) for at, _, _ in self._pending])
         if self._spoken is not None:
-            return self._settle([(index, self._spoken)])
+            return self._decide([(index, self._spoken)])
         return self.close() if len(self._pending) >= MAX_UNSURE_CHUNKS else []
 
     def close(self) -> list[tuple[int, str | None]]:
@@ -111,19 +111,19 @@ class FileLanguages:
         if not self._pending:
             return []
         self._spoken = language = max(self._weights, key=self._weights.__getitem__)
-        return self._settle([(at, language) for at, _, _ in self._pending])
+        return self._decide([(at, language) for at, _, _ in self._pending])
 
-    def _settle(self, settled: list[tuple[int, str]]) -> list[tuple[int, str | None]]:
-        for (_, _, audio_s), (_, language) in zip(self._pending, settled, strict=True):
+    def _decide(self, decided: list[tuple[int, str]]) -> list[tuple[int, str | None]]:
+        for (_, _, audio_s), (_, language) in zip(self._pending, decided, strict=True):
             self._seconds[language] = self._seconds.get(language, 0.0) + audio_s
         self._pending = []
-        return [(at, language) for at, language in settled]
+        return [(at, language) for at, language in decided]
 
     @property
     def main(self) -> str | None:
         """The language with the most speech."""
-        if self.given is not None or not self._seconds:
-            return self.given
+        if self.requested is not None or not self._seconds:
+            return self.requested
         return max(self._seconds, key=self._seconds.__getitem__)
 
     @property
@@ -146,32 +146,32 @@ class TranscriptAssembler:
         self._on_progress = on_progress
         self._keep_words = keep_words
         self._results: dict[int, tuple[ChunkSlot, Transcript | AuricleError]] = {}
-        self._next_index = self._firm_index = 0
-        self._text = self._firm_text = ""
-        self._doubtful: set[int] = set()
+        self._next_index = self._stable_index = 0
+        self._text = self._stable_text = ""
+        self._uncertain: set[int] = set()
 
-    def doubt(self, index: int) -> None:
+    def mark_uncertain(self, index: int) -> None:
         """Mark a chunk, before its result arrives, as one that may be corrected."""
-        self._doubtful.add(index)
+        self._uncertain.add(index)
 
-    def trust(self, index: int) -> None:
+    def mark_final(self, index: int) -> None:
         """Mark a chunk's result as one that will not be corrected any more."""
-        self._doubtful.discard(index)
-        if index == self._firm_index < self._next_index:
+        self._uncertain.discard(index)
+        if index == self._stable_index < self._next_index:
             self._report()
 
-    def add(self, place: ChunkSlot, result: Transcript | AuricleError) -> None:
+    def add(self, slot: ChunkSlot, result: Transcript | AuricleError) -> None:
         """Add one chunk's result."""
-        is_correction = place.index < self._next_index
+        is_correction = slot.index < self._next_index
         if is_correction and not isinstance(result, Transcript):
             return  # text in a doubtful language is better than none
-        self._results[place.index] = (place, result)
+        self._results[slot.index] = (slot, result)
         if is_correction:
             self._next_index, self._text = 0, ""
         advanced = False
-        while (found := self._results.get(self._next_index)) is not None:
-            if isinstance(found[1], Transcript):
-                self._text = _join(self._text, found[1])
+        while (entry := self._results.get(self._next_index)) is not None:
+            if isinstance(entry[1], Transcript):
+                self._text = _join(self._text, entry[1])
             self._next_index += 1
             advanced = True
         if advanced:
@@ -180,13 +180,13 @@ class TranscriptAssembler:
     def _report(self) -> None:
         if self._on_progress is None:
             return
-        while self._firm_index < self._next_index and self._firm_index not in self._doubtful:
-            found = self._results[self._firm_index][1]
-            if isinstance(found, Transcript):
-                self._firm_text = _join(self._firm_text, found)
-            self._firm_index += 1
+        while self._stable_index < self._next_index and self._stable_index not in self._uncertain:
+            result = self._results[self._stable_index][1]
+            if isinstance(result, Transcript):
+                self._stable_text = _join(self._stable_text, result)
+            self._stable_index += 1
         last = self._results[self._next_index - 1][0]
-        self._on_progress(FileProgress(last.fraction, self._text, self._firm_text))
+        self._on_progress(FileProgress(last.fraction, self._text, self._stable_text))
 
     def prompt(self, index: int, initial_prompt: str | None) -> str | None:
         """Return the model's prompt for a chunk: the text before it."""
@@ -207,10 +207,10 @@ class TranscriptAssembler:
         characters = 0
         while index > 0 and characters <= MAX_PROMPT_CHARACTERS:
             index -= 1
-            found = self._results.get(index, (None, None))[1]
-            if isinstance(found, Transcript):
-                parts.append(found)
-                characters += len(found.text)
+            result = self._results.get(index, (None, None))[1]
+            if isinstance(result, Transcript):
+                parts.append(result)
+                characters += len(result.text)
         return functools.reduce(_join, reversed(parts), "")
 
     def result(
@@ -222,34 +222,34 @@ class TranscriptAssembler:
             AuricleError: All chunks failed; the error of the first.
         """
         results = [self._results[index] for index in sorted(self._results)]
-        done = [(place, found) for place, found in results if isinstance(found, Transcript)]
-        gaps = [(place, error) for place, error in results if isinstance(error, AuricleError)]
+        done = [(slot, result) for slot, result in results if isinstance(result, Transcript)]
+        gaps = [(slot, error) for slot, error in results if isinstance(error, AuricleError)]
         if gaps and not done:
             raise gaps[0][1]
-        given_probability = min((found.language_probability for _, found in done), default=0.0)
+        lowest_probability = min((part.language_probability for _, part in done), default=0.0)
         transcript = Transcript(
             text=self._text,
             language=languages.main,
-            language_probability=languages.probability or given_probability,
+            language_probability=languages.probability or lowest_probability,
             duration_samples=duration_samples,
             segments=tuple(
-                self._placed(segment, place, found.language)
-                for place, found in done
-                for segment in found.segments
+                self._in_file(segment, slot, part.language)
+                for slot, part in done
+                for segment in part.segments
             ),
             timing=Timing(
                 decode_ms=decode_s * 1000,
-                queue_ms=sum(found.timing.queue_ms for _, found in done),
-                ipc_ms=sum(found.timing.ipc_ms for _, found in done),
-                asr_ms=sum(found.timing.asr_ms for _, found in done),
+                queue_ms=sum(part.timing.queue_ms for _, part in done),
+                ipc_ms=sum(part.timing.ipc_ms for _, part in done),
+                asr_ms=sum(part.timing.asr_ms for _, part in done),
             ),
-            attempts=max((found.attempts for _, found in done), default=1),
+            attempts=max((part.attempts for _, part in done), default=1),
         )
-        return FileTranscript(transcript, tuple(_gap(place, error) for place, error in gaps))
+        return FileTranscript(transcript, tuple(_gap(slot, error) for slot, error in gaps))
 
-    def _placed(self, segment: Segment, place: ChunkSlot, language: str | None) -> Segment:
+    def _in_file(self, segment: Segment, slot: ChunkSlot, language: str | None) -> Segment:
         """Return a segment with its times in the file, limited to the detected speech."""
-        segment = fit_to_voice(_shifted(segment, place.start_sample), place.voiced)
+        segment = fit_to_voice(_shifted(segment, slot.start_sample), slot.voiced)
         words = segment.words if self._keep_words else None
         return replace(segment, text=segment.text.strip(), words=words, language=language)
 
@@ -261,8 +261,8 @@ def _join(before: str, transcript: Transcript) -> str:
     return before + ("" if transcript.language in SPACELESS_LANGUAGES else " ") + text
 
 
-def _gap(place: ChunkSlot, error: AuricleError) -> Gap:
-    return Gap(place.start_sample, place.end_sample, error.code)
+def _gap(slot: ChunkSlot, error: AuricleError) -> Gap:
+    return Gap(slot.start_sample, slot.end_sample, error.code)
 
 
 def _shifted(segment: Segment, by_samples: int) -> Segment:

@@ -202,7 +202,7 @@ class _Reading:
 class _SlottedChunk:
     """A chunk and its slot; only the slot is kept after the chunk is done: files can be long."""
 
-    place: ChunkSlot
+    slot: ChunkSlot
     chunk: Chunk
     kind: JobKind = JobKind.FILE
 
@@ -220,48 +220,47 @@ class _FileWork:
         self._transcriber = transcriber
         self._request = request
         self._chunk_slots = chunk_slots
-        self._stitching = TranscriptAssembler(
+        self._assembler = TranscriptAssembler(
             on_progress, keep_words=request.options.word_timestamps
         )
         self._languages = FileLanguages(request.options.language)
         # Chunks whose language is detected: results that wait for those of earlier chunks, and
         # undecided results with the language of their transcript.
-        self._heard: dict[int, tuple[_SlottedChunk, Transcript | None]] = {}
+        self._transcribed: dict[int, tuple[_SlottedChunk, Transcript | None]] = {}
         self._unsure: dict[int, tuple[_SlottedChunk, str | None]] = {}
-        self._next_heard = 0
+        self._next_index = 0
         self._in_slot: set[_SlottedChunk] = set()
-        self._listening: set[_SlottedChunk] = (
-            set()
-        )  # chunks being recognised to detect their language
+        # Chunks that are being recognised to detect their language.
+        self._detecting: set[_SlottedChunk] = set()
         self._news = anyio.Event()
         self._started = 0
 
     async def run(self, reading: _Reading) -> FileTranscript:
         duration_samples = 0
-        # The chunks of a file that may be short; ``None`` once they need not be held.
-        held: list[_SlottedChunk] | None = [] if self._request.is_urgent else None
+        # The chunks of a file that may be short; ``None`` once they need not be withheld.
+        withheld: list[_SlottedChunk] | None = [] if self._request.is_urgent else None
         try:
             async with anyio.create_task_group() as tasks:
                 async for progress in reading:
                     duration_samples = progress.duration_samples
-                    if held is not None and duration_samples > MAX_SHORT_SAMPLES:
+                    if withheld is not None and duration_samples > MAX_SHORT_SAMPLES:
                         self._release_room()
-                        for item in held:
+                        for item in withheld:
                             await self._start(tasks, item)
-                        held = None
+                        withheld = None
                     if progress.chunk:
                         item = self._item(progress.chunk, progress.fraction)
-                        if held is None:
+                        if withheld is None:
                             await self._start(tasks, item)
                         else:
-                            held.append(item)
-                for item in held or ():
+                            withheld.append(item)
+                for item in withheld or ():
                     await self._start(tasks, replace(item, kind=JobKind.FINAL))
             await self._correct(self._languages.close())
         finally:
             for _ in self._in_slot:  # those of tasks that were cancelled before their first step
                 self._chunk_slots.leave(self._request.client)
-        return self._stitching.result(duration_samples, reading.waited_s, self._languages)
+        return self._assembler.result(duration_samples, reading.waited_s, self._languages)
 
     def _release_room(self) -> None:
         """Release the reservation of a file that turned out to be long."""
@@ -269,20 +268,20 @@ class _FileWork:
             self._transcriber.release(self._request.reservation)
 
     def _item(self, chunk: Chunk, fraction: float) -> _SlottedChunk:
-        place = ChunkSlot.of(self._started, chunk, fraction)
+        slot = ChunkSlot.of(self._started, chunk, fraction)
         self._started += 1
-        return _SlottedChunk(place, chunk)
+        return _SlottedChunk(slot, chunk)
 
     async def _start(self, tasks: TaskGroup, item: _SlottedChunk) -> None:
         """Start a chunk in parallel, or run it now if the next one depends on its text."""
-        while len(self._listening) + len(self._heard) >= MAX_IN_FLIGHT:
+        while len(self._detecting) + len(self._transcribed) >= MAX_IN_FLIGHT:
             await self._news.wait()
         if item.kind is JobKind.FILE:
             await self._chunk_slots.enter(self._request.client)
             self._in_slot.add(item)
-        if self._languages.given is None:
-            self._listening.add(item)
-            self._stitching.doubt(item.place.index)
+        if self._languages.requested is None:
+            self._detecting.add(item)
+            self._assembler.mark_uncertain(item.slot.index)
         if self._request.condition_on_previous_text:
             await self._run(item)
         else:
@@ -291,40 +290,40 @@ class _FileWork:
     async def _run(self, item: _SlottedChunk) -> None:
         try:
             transcript = await self._recognise(item)
-            if item in self._listening:
-                self._listening.discard(item)
-                self._heard[item.place.index] = (item, transcript)
-                await self._correct(self._hear())
+            if item in self._detecting:
+                self._detecting.discard(item)
+                self._transcribed[item.slot.index] = (item, transcript)
+                await self._correct(self._decide())
         finally:
-            self._listening.discard(item)
+            self._detecting.discard(item)
             if item in self._in_slot:
                 self._in_slot.discard(item)
                 self._chunk_slots.leave(self._request.client)
             self._news.set()
             self._news = anyio.Event()
 
-    def _hear(self) -> list[tuple[int, str | None]]:
+    def _decide(self) -> list[tuple[int, str | None]]:
         """Process results in the order of the chunks, so that their completion order is irrelevant.
 
         Returns:
             The chunks that are now decided, with their languages.
         """
-        settled: list[tuple[int, str | None]] = []
-        while self._next_heard in self._heard:
-            index = self._next_heard
-            item, transcript = self._heard.pop(index)
-            self._next_heard += 1
+        decided: list[tuple[int, str | None]] = []
+        while self._next_index in self._transcribed:
+            index = self._next_index
+            item, transcript = self._transcribed.pop(index)
+            self._next_index += 1
             self._unsure[index] = (item, transcript.language if transcript else None)
-            settled += self._languages.hear(index, transcript, item.place.audio_s)
-        return settled
+            decided += self._languages.add(index, transcript, item.slot.audio_s)
+        return decided
 
-    async def _correct(self, settled: list[tuple[int, str | None]]) -> None:
+    async def _correct(self, decided: list[tuple[int, str | None]]) -> None:
         """Recognise again the chunks that were decoded in another language than decided."""
-        for index, language in settled:
-            item, heard_as = self._unsure.pop(index)
-            if language is not None and language != heard_as:
+        for index, language in decided:
+            item, decoded_as = self._unsure.pop(index)
+            if language is not None and language != decoded_as:
                 await self._recognise(item, language)
-            self._stitching.trust(index)
+            self._assembler.mark_final(index)
 
     async def _recognise(
         self, item: _SlottedChunk, language: str | None = None
@@ -333,9 +332,9 @@ class _FileWork:
         try:
             transcript = await self._submit(item, language)
         except (AudioError, PoisonJob) as error:
-            self._stitching.add(item.place, error)
+            self._assembler.add(item.slot, error)
             return None
-        self._stitching.add(item.place, transcript)
+        self._assembler.add(item.slot, transcript)
         return transcript
 
     async def _submit(self, item: _SlottedChunk, language: str | None) -> Transcript:
@@ -347,7 +346,7 @@ class _FileWork:
                 raise
             except (Overloaded, RateLimited) as error:
                 if kind is JobKind.FINAL:  # it had no reservation; there is a slot
-                    if self._request.tells_refusal and item.place.index == 0:
+                    if self._request.tells_refusal and item.slot.index == 0:
                         raise
                     kind = JobKind.FILE
                 else:
@@ -364,10 +363,10 @@ class _FileWork:
             word_timestamps=request.options.word_timestamps or request.options.sentence_times,
         )
         if request.condition_on_previous_text:
-            prompt = self._stitching.prompt(item.place.index, options.initial_prompt)
+            prompt = self._assembler.prompt(item.slot.index, options.initial_prompt)
             options = replace(options, initial_prompt=prompt)
         return Job(
-            id=JobId(f"{request.id}:{item.place.index}"),
+            id=JobId(f"{request.id}:{item.slot.index}"),
             pcm=item.chunk.pcm,
             options=options,
             kind=kind,
