@@ -23,7 +23,7 @@ settings.register_profile(
 )
 settings.load_profile("auricle")
 
-# Scripted engines leave marks in the tests' folders, and coverage writes beside the sources.
+# Scripted engines leave marks in the tests' folders, and coverage writes next to the sources.
 WRITABLE = f"{tempfile.gettempdir()},{Path(__file__).parents[1]}"
 os.environ["AURICLE_SANDBOX_FOLDERS"] = WRITABLE
 

@@ -24,7 +24,7 @@ Script = list[tuple[float, int]]
 
 
 def recording(samples: int) -> Pcm16:
-    """Samples of which any few in a row tell where they come from."""
+    """Samples of which any few in a row identify their position."""
     return (np.arange(samples) * 7_919 % 30_011 - 15_000).astype(np.int16)
 
 

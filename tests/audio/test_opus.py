@@ -202,7 +202,7 @@ def test_an_empty_packet_is_refused(decoder: OpusPacketDecoder) -> None:
 def padded(packet: OpusPacket, size_bytes: int) -> OpusPacket:
     """The same frame with padding up to a size (RFC 6716 §3.2.5)."""
     toc, frame = packet[0] | 3, packet[1:]
-    room = size_bytes - 2 - len(frame)  # for the padding and the bytes that tell its length
+    room = size_bytes - 2 - len(frame)  # for the padding and the bytes of its length
     full, rest = divmod(room - 1, 255)
     return OpusPacket(
         bytes([toc, 0x41]) + b"\xff" * full + bytes([rest]) + frame + bytes(room - 1 - full)

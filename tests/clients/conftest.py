@@ -34,6 +34,6 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if lines := config.stash[_SCORES].table():
-        terminalreporter.section("what the clients heard")
+        terminalreporter.section("what the clients received")
         for line in lines:
             terminalreporter.write_line(line)

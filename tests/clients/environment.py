@@ -1,4 +1,4 @@
-"""Clients as others have them: unmodified, each in an environment of its own, run as programs.
+"""Third-party clients: unmodified, each in a separate environment, run as programs.
 
 ``make test-clients`` makes the environments: for Python from ``requirements/client-NAME.txt``, for
 Node from ``npm-NAME/package-lock.json``. A program is a snippet of ``docs/clients`` or a file of
@@ -52,7 +52,7 @@ class Client:
     def start(self, program: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
         """Start a program, in the repository's folder; it is killed at the end."""
         ending = ".mjs" if self.is_node else ".py"
-        with tempfile.TemporaryDirectory(dir=self.folder) as folder:  # Node looks beside the file
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:  # Node looks next to the file
             path = Path(folder) / f"program{ending}"
             path.write_text(program)
             runner = ["node"] if self.is_node else [str(self.folder / "bin" / "python"), "-I"]

@@ -8,7 +8,7 @@ from tests.support.clips import Clip
 
 @dataclass
 class Scores:
-    """Texts of all clients; figures beside them are told as they are."""
+    """Texts of all clients; figures next to them are shown unchanged."""
 
     _rows: list[tuple[str, str, str, Errors, str]] = field(default_factory=list)
 
@@ -20,7 +20,7 @@ class Scores:
             way: What it was asked for, as ``verbose_json``.
             clip: What was said.
             heard: What came back.
-            figures: What else is to be told in this row, as delays.
+            figures: Other figures of this row, such as delays.
         """
         found = word_errors(clip.text, heard)
         self._rows.append((client, way, clip.path.name, found, figures))

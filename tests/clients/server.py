@@ -67,7 +67,7 @@ class RealServer:
     def kill_busy_worker(self) -> None:
         """Kill a recogniser while it works, and see that its work was given to another.
 
-        Nothing else may be going on; the caller then looks whether its client noticed.
+        Nothing else may run; the caller then checks whether its client noticed.
         """
         retried = self.health()["jobs"]["retried"]
         while self.health()["jobs"]["retried"] == retried:  # it may have been done just before

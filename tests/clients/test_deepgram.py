@@ -49,12 +49,12 @@ def finals_text(told: list[Any]) -> str:
 
 
 def delays(told: list[Any]) -> str:
-    """Return when the first guess came, and how long after its speech the last final did."""
+    """Return when the first partial came, and how long after its speech the last final did."""
     partials = [result for result in of(told, "Results") if not result["is_final"]]
     guess = next(result for result in partials if text_of(result))
     last = [result for result in of(told, "Results") if text_of(result)][-1]
     after_s = last["at_s"] - last["start"] - last["duration"]
-    return f"first guess at {guess['at_s']:.1f} s, last final {after_s:.1f} s after its speech"
+    return f"first partial at {guess['at_s']:.1f} s, last final {after_s:.1f} s after its speech"
 
 
 # Deepgram's package for Python.

@@ -50,7 +50,7 @@ def in_mu_law(pcm: Pcm16) -> bytes:
     values = np.frombuffer(mulaw_to_pcm16(codes.tobytes()), "<i2").astype(np.int32)
     order = np.argsort(values, kind="stable")
     edges = (values[order][1:] + values[order][:-1]) // 2
-    narrow = resample(pcm, 32_000)  # what has 32 kHz comes back at half of it
+    narrow = resample(pcm, 32_000)  # audio at 32 kHz is returned at half of it
     return codes[order][np.searchsorted(edges, narrow)].tobytes()
 
 

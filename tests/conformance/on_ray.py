@@ -25,7 +25,7 @@ STOP_LIMIT_S = 60.0
 
 
 class LocalRay:
-    """Ray and Serve in a process of their own; applications come and go."""
+    """Ray and Serve in a separate process; applications come and go."""
 
     def __init__(self, log: Path) -> None:
         self.port = free_port()

@@ -1,4 +1,4 @@
-"""RemoteTranscriber and the recognisers that it asks, each a process of its own, without Ray.
+"""RemoteTranscriber and its recognisers, each a separate process, without Ray.
 
 Between the two there is a TCP proxy for each, so that a test can lose a connection alone.
 """

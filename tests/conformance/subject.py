@@ -1,7 +1,7 @@
 """What the suite knows of those who make a Transcriber, and of the parts that do its work.
 
 A *part* is what can be lost as a whole: a worker of the local pool, a recogniser with all its
-workers elsewhere. A job's own script tells the pid of the worker that runs it; its maker knows the
+workers elsewhere. Its script reports the pid of the worker that runs it; its maker knows the
 part that this belongs to.
 """
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 SCRIPTED = "tests.support.scripted_engine"
 START_LIMIT_S = 90.0
 POISON_ATTEMPTS = 4
-"""The setting's default: so often a job may end its worker, whatever the deaths look like."""
+"""The setting's default: how often a job may end its worker, for any kind of death."""
 
 
 class Closable(Transcriber, Protocol):
@@ -41,7 +41,7 @@ class Subject(Protocol):
 
     @property
     def max_runs(self) -> int:
-        """How often a job is run, at the most, that loses each time what it runs on."""
+        """Maximum number of runs of a job that loses its worker each time."""
         ...
 
     def part(self, worker_pid: int) -> psutil.Process:

@@ -63,7 +63,7 @@ def forgets_poison(patch: pytest.MonkeyPatch) -> None:
 
 
 class Stubborn(RemoteTranscriber):
-    """Goes on with what nobody waits for."""
+    """Continues jobs without a waiting caller."""
 
     async def transcribe(self, job: Job) -> Transcript:
         asked = asyncio.ensure_future(super().transcribe(job))
@@ -95,22 +95,22 @@ MUTANTS = {
     "poison forgotten": Mutant(
         test_results.test_poison_is_quarantined_and_refused_without_other_jobs, forgets_poison
     ),
-    "poison told as a dead worker": Mutant(
+    "poison reported as a dead worker": Mutant(
         test_results.test_poison_is_quarantined_and_refused_without_other_jobs,
         maps(lambda error: WorkerError("x") if isinstance(error, PoisonJob) else error),
     ),
-    "overload told as a dead worker": Mutant(
+    "overload reported as a dead worker": Mutant(
         test_queue.test_overload_splits_into_answers_and_refusals_with_a_time,
         maps(lambda error: WorkerError("x") if isinstance(error, Overloaded) else error),
     ),
-    "bad audio told as a dead worker": Mutant(
+    "bad audio reported as a dead worker": Mutant(
         test_results.test_audio_that_the_engine_refuses_is_the_callers_and_is_asked_once,
         maps(lambda error: WorkerError("x") if isinstance(error, AudioError) else error),
     ),
     "room not kept": Mutant(
         test_queue.test_a_reservation_is_worth_its_room_when_all_else_is_full, keeps_no_room
     ),
-    "cancelled jobs go on": Mutant(test_queue.test_a_cancelled_job_is_not_run, make=Stubborn),
+    "cancelled jobs continue": Mutant(test_queue.test_a_cancelled_job_is_not_run, make=Stubborn),
     "no drain": Mutant(
         test_closing.test_closing_finishes_what_was_accepted_and_takes_nothing_new, make=Faithless
     ),

@@ -1,6 +1,6 @@
 """The real nginx and the real HAProxy on the configurations of ``deploy/``, before two gateways.
 
-Only what is told to be the operator's own is replaced: addresses, ports and the certificate.
+Only the operator's values are replaced: addresses, ports and the certificate.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Gateways behind the real nginx and the real HAProxy: who comes back finds theirs, or another."""
+"""Gateways behind the real nginx and HAProxy: resumed sessions reach their gateway, or another."""
 
 import json
 import signal
@@ -46,7 +46,7 @@ def running(balancer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 class Listener:
-    """One stream of speech through the balancer, and all that it heard."""
+    """One stream of speech through the balancer, and the events it received."""
 
     def __init__(self) -> None:
         self.events: list[LiveEvent] = []
@@ -67,7 +67,7 @@ class Listener:
 
     @property
     def connections(self) -> list[bool]:
-        """Whether each connection went on with the session before it."""
+        """Whether each connection resumed the session before it."""
         return [event.resumed for event in self.events if isinstance(event, Connected)]
 
     @property
@@ -77,7 +77,7 @@ class Listener:
 
 
 async def heard_alone(site: Site) -> list[tuple[int, str, int, int]]:
-    """Return what is heard without a balancer and without trouble."""
+    """Return the finals without a balancer and without faults."""
     alone = Listener()
     await alone.run(site.gateways["b"].url)
     assert len(alone.spans) == 4

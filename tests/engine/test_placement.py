@@ -65,7 +65,7 @@ def test_there_are_no_more_gpus_than_there_are() -> None:
 
 
 def no_look() -> GpuReport:
-    pytest.fail("nobody asked for a GPU")
+    pytest.fail("no GPU was requested")
 
 
 def resolved(device: str, report: Callable[[], GpuReport], model_mb: float = BASE_MB) -> Placement:

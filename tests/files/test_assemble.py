@@ -35,7 +35,7 @@ def test_text_in_a_doubtful_language_is_not_stable_until_it_is_trusted_or_correc
     for index, text in enumerate("xbc"):
         stitching.add(place(index), heard(text))
     assert {progress.firm_text for progress in seen} == {""}
-    stitching.mark_final(1)  # nothing before it is firm yet
+    stitching.mark_final(1)  # nothing before it is stable yet
     stitching.add(place(0), heard("a"))
     stitching.mark_final(0)
     assert [progress.firm_text for progress in seen][3:] == ["", "a b c"]

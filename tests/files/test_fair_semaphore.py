@@ -41,7 +41,7 @@ async def test_the_client_with_the_fewest_slots_is_next() -> None:
         assert entered == [*[GREEDY] * 3, MODEST]
         chunk_slots.leave(GREEDY)
         await anyio.wait_all_tasks_blocked()
-        assert entered[4:] == [GREEDY]  # nobody else waits
+        assert entered[4:] == [GREEDY]  # no other client waits
     assert chunk_slots.held == 3
 
 

@@ -139,7 +139,7 @@ class Rules(RuleBasedStateMachine):
             assert self.jobs[number].losses == model.losses
 
     def teardown(self) -> None:
-        """Whatever happened, each unfinished job can be leased after the longest wait."""
+        """After any events, each unfinished job can be leased after the longest wait."""
         later = self.now + leases.MAX_DELAY_S + leases.LEASE_S
         for job in self.jobs.values():
             assert job.state.is_final or leases.is_leasable(job, later)

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def build(source: Path, folder: Path) -> Path:
-    """Build the wheel of some sources, in a folder of its own."""
+    """Build the wheel of some sources, in a separate folder."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
         cwd=source,

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.unit
 
 SOURCE = '''
 class Clock:
-    """Tells the time."""
+    """Returns the time."""
 
     def __init__(self) -> None:
         self._hours = 23

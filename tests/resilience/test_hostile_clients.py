@@ -1,6 +1,6 @@
-"""What strangers push at a server, over real sockets, and a live speaker beside them.
+"""Attacks of unauthenticated clients over real sockets, next to a live session.
 
-Each attack goes on until the speaker has their words; none of them is given room without end.
+Each attack continues until the session has its finals; the room that it takes is bounded.
 """
 
 import contextlib
@@ -106,14 +106,14 @@ async def pages(service: Live) -> None:
 ATTACKS = {
     "connections that say nothing": silence,
     "heads that never end": half_heads,
-    "pages, and nobody who reads them": pages,
+    "pages that are not read": pages,
     "a body in chunks of a byte": over_http(
         head("/utterance", "Content-Type: audio/wav", "Transfer-Encoding: chunked"),
         b"1\r\na\r\n" * 10_000,
     ),
     "a head without end": over_http(b"GET / HTTP/1.1\r\n", b"a:\r\n" * 10_000),
     "pings": over_websocket(frame(9) * 10_000, reads=True),
-    "pings whose answers nobody reads": over_websocket(frame(9, bytes(125)) * 1000),
+    "pings whose answers are not read": over_websocket(frame(9, bytes(125)) * 1000),
     "pongs": over_websocket(frame(10) * 10_000),
     "a message that never ends": over_websocket(
         frame(0, is_whole=False) * 10_000, first=frame(2, is_whole=False)

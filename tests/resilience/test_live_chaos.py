@@ -32,7 +32,7 @@ pytestmark = [pytest.mark.process, pytest.mark.slow]
 
 SECOND = 16_000
 STEP = SECOND // 5
-LAG = 2 * SECOND  # how far the server may be behind what was said: it tells once a second
+LAG = 2 * SECOND  # how far the server may be behind the speech: it reports once a second
 RULES = ClientRules(first_delay_s=0.05, max_delay_s=0.5, silence_s=0.4, keepalive_s=1.0)
 ASKED = StreamParameters(language="en", prompt="scripted:sleep:0.3")
 ORDERS = (("fellow.wav", "short.wav", "pair.wav"), ("pair.wav", "fellow.wav", "short.wav"))
@@ -102,7 +102,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 async def say(url: str, pcm: Pcm16, faults: Mapping[int, Fault] | None = None) -> Told:
-    """Speak as fast as the server hears, and return what it tells; faults come at samples."""
+    """Send as fast as the server reads, and return its finals; faults occur at samples."""
     told: Told = []
     due = dict(faults or {})
     async with LiveClient(url, ASKED, rules=RULES) as client, anyio.create_task_group() as group:
@@ -140,7 +140,7 @@ async def say_all(url: str, faults: Mapping[int, Fault] | None = None) -> list[T
 
 @pytest.fixture(scope="module")
 async def calm(service: Service) -> list[Told]:
-    """What the server tells when nothing happens."""
+    """The finals without faults."""
     told = await say_all(service.url)
     for stream in told:
         assert len(stream) >= 3
@@ -174,7 +174,7 @@ async def test_finals_are_the_same_while_connections_are_lost(
 
 
 async def lose(proxy: TcpProxy) -> None:
-    """Cut all connections, and let nobody come back at first."""
+    """Cut all connections, and refuse new ones at first."""
     proxy.is_refusing = True
     before = proxy.connections
     proxy.cut()
@@ -183,7 +183,7 @@ async def lose(proxy: TcpProxy) -> None:
 
 
 async def fall_silent(proxy: TcpProxy) -> None:
-    """Hand nothing on, and tell nobody, until both have given their connections up."""
+    """Forward nothing, and close nothing, until both sides have given up their connections."""
     before = proxy.connections
     proxy.freeze()
     await poll_until(lambda: proxy.connections >= before + len(SPEECHES))

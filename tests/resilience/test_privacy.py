@@ -1,4 +1,4 @@
-"""Nothing that was said stays behind: not on disk, not in logs, whatever crashes.
+"""No speech is left behind after a crash: neither on disk nor in logs.
 
 A real server whose engine crashes, hangs, raises and prints with speech in its hands; afterwards
 every file that it could have written is searched, and all that it printed.
@@ -35,7 +35,7 @@ FAULTS = ("segfault", "abort", "exit:9", "raise", "audio-error", "print", "trace
 
 @pytest.fixture(autouse=True)
 def core_files_are_wanted() -> Iterator[None]:
-    """Let whatever the server starts leave core files, if it doesn't see to it itself."""
+    """Permit core files in all processes of the server, unless it prevents them."""
     _, hard = resource.getrlimit(resource.RLIMIT_CORE)
     before = resource.getrlimit(resource.RLIMIT_CORE)
     resource.setrlimit(resource.RLIMIT_CORE, (hard, hard))
@@ -44,7 +44,7 @@ def core_files_are_wanted() -> Iterator[None]:
 
 
 def spoken(number: int) -> tuple[bytes, str]:
-    """Return speech as WAV, and what is heard in it: of its own, as what kills is refused later."""
+    """Return separate speech as WAV and its text, since audio that kills is quarantined."""
     pcm = CLIP.pcm.copy()
     pcm[0] = number
     file = io.BytesIO()

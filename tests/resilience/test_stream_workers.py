@@ -29,7 +29,7 @@ pytestmark = pytest.mark.process
 
 QUEUE_AUDIO_S = 45.0
 NEEDED_BY_A_NEW_ONE_S = SESSION_AUDIO_S + QUEUE_AUDIO_S / 10
-"""A tenth of the queue is for those who come back."""
+"""A tenth of the queue is for resumed sessions."""
 START: dict[str, Any] = {"format": "pcm16", "seq": 0, "partials": 0}
 
 
@@ -40,7 +40,7 @@ class Served:
     state: ServerState
 
     def fill(self, left_s: float) -> str:
-        """Keep room for others, so that so much is left."""
+        """Reserve room for others, so that this amount is left."""
         taken_s = self.pool.stats().queue.reserved_audio_s
         return self.pool.reserve(ReservationRequest(ANONYMOUS, QUEUE_AUDIO_S - left_s - taken_s))
 

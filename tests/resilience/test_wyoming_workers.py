@@ -38,9 +38,9 @@ class Served:
     service: WyomingService
 
     def kill_busy(self) -> bool:
-        """Kill whoever works; return whether any work has to be done again.
+        """Kill the busy workers; return whether any work has to be done again.
 
-        What a worker has in hand may be a guess that nobody waits for any more.
+        The job of a worker may be a partial that is no longer needed.
         """
         stats = self.pool.stats()
         for worker in stats.workers:

@@ -140,7 +140,7 @@ asyncio.run(main())
 
 
 class Program:
-    """A server in a process of its own, which answers once it is told to."""
+    """A server in a separate process, which answers when requested."""
 
     def __init__(self, process: Process, url: str) -> None:
         self.process = process

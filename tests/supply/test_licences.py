@@ -1,4 +1,4 @@
-"""Licences: the page tells of every package, and nothing slips in that nobody looked at."""
+"""Licences: the page lists every package, and each was reviewed."""
 
 import re
 from pathlib import Path

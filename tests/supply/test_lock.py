@@ -34,7 +34,7 @@ def test_a_lock_for_pip_holds_hashes_and_no_addresses(lock: Path) -> None:
     text = lock.read_text()
     pinned = [line for line in text.splitlines() if "==" in line and not line.startswith("#")]
     assert len(pinned) == len(python_pins(lock)) > 0
-    assert all(line.endswith("\\") for line in pinned), "each pin goes on with its hashes"
+    assert all(line.endswith("\\") for line in pinned), "each pin continues with its hashes"
     assert text.count("--hash=sha256:") >= len(pinned)
     for address in ("://", "file:", "--index", "--find-links", " @ "):
         assert address not in text

@@ -44,7 +44,7 @@ class Issued:
         return context
 
     def renewed(self, folder: Path) -> "Issued":
-        """Another one by the same CA, in a folder of its own."""
+        """Another one by the same CA, in a separate folder."""
         shutil.copytree(self.folder, folder)
         return issued(folder)
 

@@ -15,7 +15,7 @@ from auricle.workers.sandbox.confinement import SandboxPolicy, program
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 60.0
-"""No test waits so long for anything that works."""
+"""Upper bound of any wait; tests that pass wait much less."""
 POLL_S = 0.02
 
 

@@ -1,4 +1,4 @@
-"""Real ``auricle`` commands in processes of their own, with the scripted engine."""
+"""Real ``auricle`` commands in separate processes, with the scripted engine."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from auricle.config.settings import fields, variable
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 120.0
-"""No test waits so long for anything that works."""
+"""Upper bound of any wait; tests that pass wait much less."""
 STEP_S = 0.02
 
 

@@ -80,7 +80,7 @@ def ogg_page(
     is_last_open: bool = False,
     granule: int = 0,
 ) -> bytes:
-    """Return a page; the last part has a multiple of 255 bytes if it goes on on the next."""
+    """Return a page; the last part has a multiple of 255 bytes if it continues on the next."""
     sizes = b"".join(b"\xff" * (len(part) // 255) + bytes([len(part) % 255]) for part in parts)
     if is_last_open:
         sizes = sizes[:-1]

@@ -1,4 +1,4 @@
-"""A Decoder that finds what it is told to find, without any process."""
+"""A Decoder that yields a script, without any process."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ def speech(seconds: float) -> Pcm16:
 
 
 def file_of(*pieces_s: float, gap_s: float = 1.0) -> list[Progress]:
-    """Return what a decoder says of a file with so many chunks and a pause after each."""
+    """Return the progress of a file with chunks of these lengths and a pause after each."""
     total = int(sum(pieces_s) + gap_s * len(pieces_s)) * SAMPLE_RATE_HZ
     steps, at = [], 0
     for seconds in pieces_s:

@@ -132,7 +132,7 @@ def fork(_: str) -> None:
 
 
 def eat(_: str) -> None:
-    """Take memory all at once: no look each second sees it coming."""
+    """Allocate memory all at once, between two samples of the supervisor."""
     bytearray(EAT_BYTES)
 
 

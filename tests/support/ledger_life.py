@@ -1,7 +1,7 @@
 """The life of one job, in a process that ends itself at a given checkpoint.
 
 ``python -m tests.support.ledger_life`` reads lines ``CHECKPOINT LOCATION AUDIO UPLOAD`` and runs
-each in a process of its own. It prints a line after each step that a caller or a successor may rely
+each in a separate process. It prints a line after each step that a caller or a successor may rely
 on, then ``end`` and whether the life was complete.
 """
 

@@ -1,8 +1,8 @@
-"""A server of ``/v1/stream`` that does as it is told: real WebSockets, made-up speech.
+"""A scripted server of ``/v1/stream``: real WebSockets, made-up speech.
 
 It keeps sessions as the real one does (a clock from ``start_sample``, gaps by number, marks, finals
 that are replayed until they are acknowledged). An utterance is each full second of the clock; its
-text names the samples that were heard in it, so that what is missing or doubled shows.
+text names its samples, so that missing and doubled ones show.
 """
 
 import http
@@ -106,7 +106,7 @@ class LiveServer:
     before_event: Callable[[Event], bool] = lambda event: True
     """Says whether an event is sent; may change what the server does next."""
     has_amnesia: bool = False
-    """No session is known to who wants to come back."""
+    """No session can be resumed."""
     ignores_query: bool = False
     """As a server that knows parameters in the first message only."""
     close_with: tuple[int, str] | None = None

@@ -1,4 +1,4 @@
-"""A recogniser without Ray, in a process of its own: ``python -m tests.support.recogniser``.
+"""A recogniser without Ray, in a separate process: ``python -m tests.support.recogniser``.
 
 Settings come from the environment. Its first line on stdout is its port; SIGTERM ends it.
 """

@@ -1,7 +1,7 @@
 """An engine whose jobs say what is to happen to it: ``tests.support.scripted_engine``.
 
 A job's ``initial_prompt`` is its script: ``scripted:NAME[:ARGUMENT]``, or
-``scripted:NAME-once[:ARGUMENT]:MARKER``, which happens only to whoever can remove the file MARKER;
+``scripted:NAME-once[:ARGUMENT]:MARKER``, for the worker only that can remove the file MARKER;
 everybody after that gets an ordinary answer. Without a script the answer comes at once and is
 made of the samples: ``answer(pcm)``. A script of several lines is done line by line.
 
@@ -12,7 +12,7 @@ to stderr), wrong-count.
 
 The model's name may be a script of the same form, for the load: ``scripted:setup-error``,
 ``scripted:raise``, ``scripted:exit:CODE``, ``scripted:hang``, ``scripted:sleep:SECONDS``;
-``scripted:slow:SECONDS`` takes so long for the warm-up and for each batch.
+``scripted:slow:SECONDS`` takes this time for the warm-up and for each batch.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ SPEC = EngineSpec(
 
 
 def answer(pcm: Pcm16) -> str:
-    """Return what the engine hears in these samples."""
+    """Return the text of the engine for these samples."""
     return f"{pcm.size} {zlib.crc32(pcm.tobytes())}"
 
 
@@ -57,7 +57,7 @@ def load(settings: EngineSettings) -> "ScriptedEngine":
 
 
 class ScriptedEngine:
-    """An Engine that does what it is told."""
+    """An engine that follows the script in its prompt."""
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -36,7 +36,7 @@ Answer = Transcript | AuricleError | None
 
 
 def said(job: Job) -> str:
-    """Return what the echo hears: a word for exactly these samples."""
+    """Return the text of the echo: a word for exactly these samples."""
     return f"{job.pcm.size}-{zlib.crc32(job.pcm.tobytes()):08x}"
 
 

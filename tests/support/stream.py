@@ -1,4 +1,4 @@
-"""A client of ``/v1/stream`` that does just what a test tells it to, right or wrong."""
+"""A client of ``/v1/stream`` that follows a test's commands, valid or not."""
 
 import json
 import zlib
@@ -34,7 +34,7 @@ def framed(packets: Sequence[OpusPacket], first_seq: int | None = None) -> bytes
 
 
 def echo(job: Job) -> Transcript:
-    """Hear a word for exactly these samples: what is missing, doubled or moved shows."""
+    """Return a word for exactly these samples: missing, doubled and moved ones show."""
     return heard(f"{job.pcm.size}-{zlib.crc32(job.pcm.tobytes()):08x}", job)
 
 

@@ -22,7 +22,7 @@ class TcpProxy:
     passed_bytes: int = 0
     """How many have gone up."""
     cut_after_bytes: int | None = None
-    """Cut everything once so many more bytes have gone up."""
+    """Cut everything once this number of further bytes was sent."""
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _flowing: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -1,4 +1,4 @@
-"""A Transcriber that does as it is told, at once."""
+"""A Transcriber that follows a script, at once."""
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -37,10 +37,10 @@ READY = Stats(
 
 @dataclass
 class FakeTranscriber:
-    """Answers from the script, and then ``hello`` for ever; keeps all that it was asked.
+    """Answers from the script, and then always ``hello``; records all calls.
 
     ``gate`` unset holds every answer back until it is set, or those to jobs that ``holds`` picks.
-    ``current`` may be an exception: then nobody can ask how it is.
+    ``current`` may be an exception, raised instead of statistics.
     """
 
     script: list[Answer] = field(default_factory=list)

@@ -70,7 +70,7 @@ class FakeWebSocket:
         self.put({"type": "websocket.disconnect", "code": 1006})
 
     def stop_reading(self) -> None:
-        """Let whoever sends wait."""
+        """Block senders."""
         self._readable = anyio.Event()
 
     def read_on(self) -> None:
@@ -78,7 +78,7 @@ class FakeWebSocket:
 
     @property
     def unread(self) -> int:
-        """How many messages nobody has taken."""
+        """Number of messages that were not received."""
         return len(self._inbox)
 
     def of(self, kind: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A client of Wyoming that does just what a test tells it to, right or wrong."""
+"""A client of Wyoming that follows a test's commands, valid or not."""
 
 import json
 from collections.abc import AsyncIterator
@@ -91,7 +91,7 @@ class WyomingCaller:
         return self.received
 
     async def ask(self, pcm: Pcm16 = SPEECH, **transcribe: Any) -> str:
-        """Say something and return what was heard."""
+        """Send speech and return its transcript."""
         await self.send(spoken(pcm, **transcribe))
         text = (await self.until("transcript")).data["text"]
         await self.until("transcript-stop")

@@ -126,7 +126,7 @@ def test_a_damaged_stream_is_decoded_or_an_error_of_the_peer(
         demuxer.receive_eof()
         list(iter(demuxer.next_packet, None))
     except (RemoteProtocolError, UnsupportedFormat) as error:
-        with pytest.raises(type(error), match=str(error)):  # and so for ever
+        with pytest.raises(type(error), match=str(error)):  # and again on each call
             demuxer.next_packet()
 
 

@@ -204,7 +204,7 @@ def test_another_that_continues_from_what_is_needed_finds_the_same_utterances(
     expected = first.receive(np.zeros((likely.size - until) * W, np.int16), likely[until:])
     # It may start at any window from which on it is clear whether somebody speaks.
     clear = [i for i in range(border // W) if likely[i] >= 0.5 or likely[i] < 0.35]
-    begin = data.draw(st.sampled_from([0, *clear]), label="windows that the second never hears")
+    begin = data.draw(st.sampled_from([0, *clear]), label="windows that the second never receives")
     second = Endpointer(rules, begin * W, border)
     found = second.receive(np.zeros((likely.size - begin) * W, np.int16), likely[begin:])
     assert ends(found + second.finish()) == ends(expected + first.finish())

@@ -21,7 +21,7 @@ PAUSE_WINDOWS = 6
 
 
 def feed(endpointer: Endpointer, script: Script) -> list[Endpointing]:
-    """Play a script; the stream goes on."""
+    """Play a script; the stream continues."""
     happened: list[Endpointing] = []
     for probability in probabilities(script):
         judged = np.array([probability], np.float32)

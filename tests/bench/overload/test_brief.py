@@ -57,7 +57,7 @@ def pour(service: Server, work: Work, **rates_per_s: float) -> Flood:
             {keys[name]: rate for name, rate in rates_per_s.items()},
             SECONDS,
             service.process,
-            patient=0 if work.name == "files" else 2,  # who brings a file is told to wait for 10 s
+            patient=0 if work.name == "files" else 2,  # files: "retry after 10 s"
             probes=work.name == "utterances",
         )
 

@@ -1,4 +1,4 @@
-"""Speaks a clip to a Pipecat pipeline with OpenAI's Realtime service; prints what it heard as JSON.
+"""Speaks a clip to a Pipecat pipeline with OpenAI's Realtime service; prints its transcript.
 
 Runs behind the page's snippet, which makes ``stt``; the argument is the clip.
 """

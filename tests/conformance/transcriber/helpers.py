@@ -71,7 +71,7 @@ class Notes:
 
 @dataclass(frozen=True)
 class ConnectionLimiter:
-    """Holds back whoever runs a job with this line, until it is opened."""
+    """Holds back workers that run a job with this line, until it is opened."""
 
     path: Path
 
@@ -105,7 +105,7 @@ async def waiting(subject: Subject, jobs: int) -> None:
 
 
 async def as_a_client(transcriber: Transcriber, a_job: Job) -> Transcript:
-    """Come back, as a client does, while told to."""
+    """Retry, as a client does, while asked to."""
     async with asyncio.timeout(60):
         while True:
             try:

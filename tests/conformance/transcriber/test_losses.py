@@ -113,7 +113,7 @@ async def test_a_live_final_outlives_more_than_one_loss(
 async def lose_each_run(
     subject: Subject, notes: Notes, running: "asyncio.Task[Transcript]", most: int
 ) -> None:
-    """Lose whatever runs the job, so often, or until it has ended."""
+    """Lose the worker of the job this number of times, or until it has ended."""
     for run in range(1, most + 1):
         await poll_until(lambda run=run: running.done() or notes.runs >= run)  # type: ignore[misc]
         if running.done():

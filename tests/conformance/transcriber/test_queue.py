@@ -184,7 +184,7 @@ async def test_room_is_refused_when_there_is_none_and_given_back_by_release(
     async with open_transcriber(nodes=1, queue_audio_s=20) as subject:
         transcriber = subject.transcriber
         first = transcriber.reserve(ReservationRequest(ANONYMOUS, 10.0, standing=True))
-        with pytest.raises(Overloaded) as caught:  # what is left is kept for those that come back
+        with pytest.raises(Overloaded) as caught:  # the rest is reserved for resumed sessions
             transcriber.reserve(ReservationRequest(ANONYMOUS, 9.0, standing=True))
         assert type(caught.value) is Overloaded
         assert caught.value.retry_after_s >= 1

@@ -53,7 +53,7 @@ async def test_all_that_was_asked_for_travels_there_and_back(open_transcriber: M
         first, second, third = (found for *_, found in texts)
         assert first is not None
         assert [(w.end_sample, w.text, w.probability, w.tokens) for w in first] == [
-            (asked.pcm.size, said, 0.25, (7, 8))  # a probability that only a guess has
+            (asked.pcm.size, said, 0.25, (7, 8))  # a probability that only a partial has
         ]
         assert second is not None
         assert (second[0].probability, third) == (0.5, None)
@@ -103,7 +103,7 @@ async def test_poison_is_quarantined_and_refused_without_other_jobs(
         assert [r.text for r in results[1:] if isinstance(r, Transcript)] == [
             answer(j.pcm) for j in others
         ]
-        assert notes.runs == 2  # it has died twice in the same way, and nobody tries again
+        assert notes.runs == 2  # it has died twice in the same way and is not retried
         for n in range(4):
             with pytest.raises(PoisonJob):
                 await subject.transcriber.transcribe(Job(JobId(f"again{n}"), poison.pcm.copy()))

@@ -35,14 +35,14 @@ try:
 except SetupError as exc:
     sys.exit(str(exc))
 """
-"""A start of its own, as the command line does it."""
+"""A separate start, as the command line does it."""
 
 SMALL_DISK = "64m"
 
 
 @pytest.fixture(scope="module")
 def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache that nobody may change."""
+    """A read-only cache."""
     cache = tmp_path_factory.mktemp("joined")
     ensure_bundled_base(cache)
     return cache
@@ -161,7 +161,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small disk")
     mount = ["mount", "-t", "tmpfs", "-o", f"size={SMALL_DISK}", "none", str(tmp_path)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("this system lets nobody mount")
+        pytest.skip("mounting is not permitted here")
     yield tmp_path
     subprocess.run(["umount", str(tmp_path)], check=True)
 

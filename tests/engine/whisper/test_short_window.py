@@ -168,7 +168,7 @@ def test_a_piece_is_cut_into_sentences_with_their_own_times(engine: ShortWindowE
     first, second = heard.segments
     assert first.words is None
     assert first.start_sample < 8_000
-    assert first.end_sample < second.start_sample  # the pause is nobody's
+    assert first.end_sample < second.start_sample  # the pause belongs to neither
     assert second.end_sample <= PAIR.pcm.size
     with_words = hear(engine, PAIR.pcm, replace(options, word_timestamps=True))
     assert [replace(each, words=None) for each in with_words.segments] == list(heard.segments)

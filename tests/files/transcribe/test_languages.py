@@ -25,7 +25,7 @@ async def test_a_given_language_is_used_for_every_chunk() -> None:
 
 
 class Polyglot(FakeTranscriber):
-    """Hears each chunk in its own language, unless it is told one; the first is done last."""
+    """Detects each chunk's own language unless it is given; the first is done last."""
 
     def __init__(self, *heard_as: tuple[str, float]) -> None:
         super().__init__()

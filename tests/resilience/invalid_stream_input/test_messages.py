@@ -103,7 +103,7 @@ async def test_a_message_of_16_mb_ends_with_1009(
         await caller.send(framed(SECOND, 0))
         message = bytes(16 * MAX_MESSAGE_BYTES)
         size = len(message) // pieces
-        with contextlib.suppress(ConnectionClosed):  # it may be told before it has sent all
+        with contextlib.suppress(ConnectionClosed):  # the error may arrive before all is sent
             await caller.connection.send(message[i * size : (i + 1) * size] for i in range(pieces))
         assert (await caller.until_closed())[0] == 1009
         async with call(service.port) as again:

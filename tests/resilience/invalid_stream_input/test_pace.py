@@ -42,7 +42,7 @@ async def test_clients_that_send_nothing_are_closed_and_those_that_vanish_are_wa
         for who in (vanished, gone):
             await who.send(framed(SECOND, 0))
             await who.until("progress")
-        proxy.freeze()  # a cable that is out: nothing is ever heard of it again
+        proxy.freeze()  # an unplugged cable: no packet arrives any more
         gone.connection.transport.abort()
         assert await mute.until_closed() == (1008, "idle_timeout")
         assert await started.until_closed() == (1008, "idle_timeout")

@@ -36,7 +36,7 @@ LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
 
 def of(limits: ConnectionLimiter, host: str, count: int) -> list[bool]:
-    """Connect so often from an address; return whether each is let in."""
+    """Connect this number of times from an address; return whether each is admitted."""
     return [limits.enter((host, port)) for port in range(count)]
 
 
@@ -62,7 +62,7 @@ def test_one_address_is_reported_and_then_closed_and_others_come_in() -> None:
     assert of(limits, "192.0.2.2", 3) == [True] * 3
     assert limits.refusal(("192.0.2.2", 2)) is None
     limits.leave(("192.0.2.1", 0))
-    assert limits.enter(("192.0.2.1", 99))  # to be told
+    assert limits.enter(("192.0.2.1", 99))  # to get an error
     assert isinstance(limits.refusal(("192.0.2.1", 99)), RateLimited)
 
 
@@ -211,7 +211,7 @@ async def test_a_connection_above_the_limit_gets_an_error_until_others_close(
         assert await answer_to(over[1], "/other") == refusal
         assert await answer_to(over[2], "/livez") == (200, "livez")
         assert await answer_to(first) == (200, "hello")
-        await over[3].send(b"half a hea")  # may be told or cut, and is counted no more
+        await over[3].send(b"half a hea")  # may get an error or be cut, and is no longer counted
         for stream in over:
             await stream.aclose()
         await second.aclose()

@@ -62,7 +62,7 @@ def test_a_key_without_a_name_gets_one_that_does_not_reveal_the_key() -> None:
     assert client.startswith("key-")
     assert client != Keyring(keys("another")).identify(bearer("another"), now=NOW)
     assert client == Keyring(keys("topsecret")).identify(bearer("topsecret"), now=NOW)
-    digest = hashlib.sha256(b"topsecret").hexdigest()  # guesses are tried on that by the million
+    digest = hashlib.sha256(b"topsecret").hexdigest()  # millions of keys can be tried against it
     assert client.removeprefix("key-") not in digest
 
 

@@ -1,4 +1,4 @@
-"""What a key may use, with numbers for time; and how each dialect is told that it was too much."""
+"""Quotas of a key, with numbers for time; and the error of each dialect above them."""
 
 from pathlib import Path
 from typing import Any

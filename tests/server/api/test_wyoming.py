@@ -135,14 +135,14 @@ async def test_commands_to_one_session_do_not_reach_another(service: WyomingServ
         assert (await other.until("transcript")).data["text"] == "fr"
 
 
-# While nobody recognises anything.
+# Without a recogniser.
 
 
 async def test_describe_and_ping_are_answered_while_no_worker_is_ready(
     service: WyomingService, caller: WyomingCaller
 ) -> None:
     service.transcriber.refuse = NoWorkerReady("No worker is ready.", 2)
-    service.transcriber.current = RuntimeError("nobody there")
+    service.transcriber.current = RuntimeError("no recogniser")
     await caller.send(event("describe") + event("ping", {"text": "x"}))
     assert (await caller.until("info")).data["asr"][0]["models"][0]["name"] == "base"
     assert (await caller.until("pong")).data == {"text": "x"}

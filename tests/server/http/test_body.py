@@ -18,7 +18,7 @@ pytestmark = pytest.mark.unit
 
 
 def arriving(*chunks: bytes, ends: bool = True) -> Receive:
-    """Return a receive() for these chunks; without an end, it then waits for ever."""
+    """Return a receive() for these chunks; without an end, it then waits indefinitely."""
     messages: list[Message] = [
         {"type": "http.request", "body": chunk, "more_body": True} for chunk in chunks
     ]

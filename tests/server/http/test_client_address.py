@@ -23,7 +23,7 @@ pytestmark = pytest.mark.server
 
 @asynccontextmanager
 async def server(tmp_path: Path, trusted: str) -> AsyncIterator[str]:
-    """The application with two routes more, which tell what they know of their client."""
+    """The application with two more routes, which return what they know of their client."""
     app = build(tmp_path, trusted_proxies=trusted).app
 
     async def http(request: Request) -> dict[str, Any]:
@@ -97,7 +97,7 @@ async def resolved(
     proto: Sequence[str] = (),
     kind: str = "http",
 ) -> Scope:
-    """What becomes of a scope; each of ``told`` is a header of its own."""
+    """Return the changed scope; each of ``told`` is a separate header."""
     settings = ServerSettings.model_validate({"trusted_proxies": ",".join(trusted)})
     address: Scope = {}
 
@@ -129,7 +129,7 @@ async def resolved(
         (["192.0.2.1", "10.0.0.2"], "192.0.2.1"),
         (["192.0.2.1, [fd00::1]:80, ::ffff:10.0.0.2"], "192.0.2.1"),
         (["10.0.0.3, 10.0.0.2"], "10.0.0.3"),  # the client is itself in a trusted network
-        # No addresses: whoever wrote them is the last one that is known.
+        # No addresses: their writer is the last known one.
         ([""], "10.0.0.1"),
         (["unknown"], "10.0.0.1"),
         (["_hidden"], "10.0.0.1"),

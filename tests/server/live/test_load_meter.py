@@ -30,7 +30,7 @@ def settled(current: Stats) -> float:
 
 def test_idle_workers_are_no_load() -> None:
     assert settled(stats("ready", "ready")) == 0
-    assert settled(stats("ready", "busy")) == 0  # half of them: room for every guess
+    assert settled(stats("ready", "busy")) == 0  # half of them: room for every partial
 
 
 def test_busy_workers_with_nothing_waiting_are_some_load() -> None:

@@ -51,7 +51,7 @@ async def fakes() -> AsyncIterator[Sessions]:
 
 
 async def looks(fakes: Sessions, count: int) -> None:
-    """Wait until the sessions were looked at so many times more; the last look may go on."""
+    """Wait for this number of checks of the sessions; the last one may still run."""
     wanted = fakes.transcriber.times_asked + count + 1
     await poll_until(lambda: fakes.transcriber.times_asked >= wanted)
 
@@ -160,7 +160,7 @@ async def test_parameters_that_make_no_session_leave_no_room_behind(fakes: Sessi
     assert fakes.live.connected + fakes.live.waiting == 0
 
 
-# Who comes back.
+# Resumed sessions.
 
 
 async def test_only_the_right_secret_of_the_right_client_finds_a_session(fakes: Sessions) -> None:
@@ -286,7 +286,7 @@ async def test_a_session_that_fails_when_it_is_looked_at_ends_alone(
     failing, ear = await fakes.open(), Ear()
     failing.attach(ear)
     ear.fails = True
-    failing.session.attach(0.0)  # events that nobody has taken yet
+    failing.session.attach(0.0)  # events that were not sent yet
     await poll_until(lambda: failing.is_over)
     await looks(fakes, 2)
     assert not neighbour.is_over

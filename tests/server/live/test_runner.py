@@ -22,7 +22,7 @@ PLAIN = StreamParameters(format=Wire.PCM16)
 
 
 class Ear:
-    """A listener that keeps what it hears."""
+    """A listener that records the events it receives."""
 
     def __init__(self, fails_at: type | None = None) -> None:
         self.heard: list[SessionEvent] = []
@@ -127,7 +127,7 @@ async def test_unneeded_jobs_are_cancelled(fakes: Sessions) -> None:
     fakes.transcriber.gate = anyio.Event()
     fakes.transcriber.holds = lambda job: job.kind is not JobKind.FINAL
     runner, ear = await opened(fakes)
-    speak(runner)  # a guess at it is asked for
+    speak(runner)  # a partial of it is requested
     await poll_until(lambda: fakes.transcriber.in_flight > 0)
     runner.receive_command(Finalize())
     await poll_until(lambda: ear.finals)
@@ -139,7 +139,7 @@ async def test_a_transcriber_that_fails_is_asked_again_and_its_words_are_not_log
     fakes: Sessions, logged: LogCapture
 ) -> None:
     fakes.transcriber.holds = lambda job: job.kind is not JobKind.FINAL
-    fakes.transcriber.gate = anyio.Event()  # no guess takes what is meant for the final
+    fakes.transcriber.gate = anyio.Event()  # no partial takes the answer of the final
     runner, ear = await opened(fakes, StreamParameters(format=Wire.PCM16, partials=False))
     fakes.transcriber.script = [RuntimeError(SAID)]
     speak(runner, 1.0)

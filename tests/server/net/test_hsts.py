@@ -1,4 +1,4 @@
-"""When browsers are told to come over https only."""
+"""When browsers are required to use https only."""
 
 from pathlib import Path
 from typing import Any

@@ -169,7 +169,7 @@ async def test_a_request_is_over_when_it_is_answered(service: Live) -> None:
         await stream.send(head("/utterance", JSON, "Content-Length: 1000000"))
         await read_answer(stream)
         await service.until_at_rest()
-        await stream.send(bytes(100_000))  # and what it still sends disturbs nobody
+        await stream.send(bytes(100_000))  # and what it still sends has no effect
 
 
 async def send_for_ever(

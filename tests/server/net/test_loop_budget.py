@@ -6,7 +6,7 @@ pytestmark = pytest.mark.unit
 
 
 def worked(share: TimeShare, now: float, work_s: float) -> tuple[float, float]:
-    """Work, pause as told, and return the time and the pause."""
+    """Work, pause as requested, and return the time and the pause."""
     pause_s = share.pause_s(now, now + work_s)
     return now + work_s + pause_s, pause_s
 

@@ -48,7 +48,7 @@ def framed(seconds: float) -> bytes:
         ("fellow.webm", "opus", "webm"),
         ("fellow.wav", "pcm16", "wav"),
         ("fellow.wav", "wav", "wav"),
-        ("fellow.mp3", "wav", "wav"),  # a decode worker finds out
+        ("fellow.mp3", "wav", "wav"),  # a decode worker detects it
     ],
 )
 def test_a_format_is_what_was_named_unless_the_bytes_say_otherwise(

@@ -58,7 +58,7 @@ def test_no_file_is_opened_for_an_answer_but_the_upload_s_own(
     opened: list[str] = []
     is_watched = False
 
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:  # for ever: hooks can't be removed
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:  # can't be removed
         if is_watched and event == "open" and isinstance(arguments[0], str):
             opened.append(arguments[0])
 

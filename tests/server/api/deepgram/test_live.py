@@ -52,7 +52,7 @@ def text_of(result: dict[str, Any]) -> str:
 
 
 def ask_not(job: Job) -> Transcript:
-    """Hear two words in the first second."""
+    """Transcribe two words in the first second."""
     words = (Word(1600, 8000, " Ask", 0.9), Word(8000, 16_000, " not.", 0.7))
     return heard("Ask not.", job, segments=(Segment(0, 16_000, "Ask not.", words=words),))
 

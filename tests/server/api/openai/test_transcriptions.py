@@ -374,7 +374,7 @@ def request_bytes(content: bytes) -> bytes:
 
 
 async def post_over_socket(running: Live, content: bytes) -> bytes:
-    """Return all that comes back, until the server closes."""
+    """Return all received data, until the server closes."""
     received = b""
     async with await running.connect() as stream:
         await stream.send(request_bytes(content))

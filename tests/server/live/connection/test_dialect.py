@@ -24,7 +24,7 @@ pytestmark = pytest.mark.server
 
 
 class Toy:
-    """A dialect of a few words, which keeps what it was told."""
+    """A small dialect, which records the events it encodes."""
 
     is_resumable = False
     idle_timeout_s: float | None = None

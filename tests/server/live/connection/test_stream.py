@@ -30,7 +30,7 @@ from tests.support.web_socket import FakePeer, FakeWebSocket
 pytestmark = pytest.mark.server
 
 RESENT = StreamParameters(format=Wire.PCM16, start_sample=16_000)
-"""Of a client that comes back to a new server: it may send half a minute at once."""
+"""Of a client that resumes on a new server: it may send half a minute at once."""
 
 
 async def test_stop_ends_with_the_last_final_and_1000(line: Line) -> None:
@@ -107,7 +107,7 @@ async def test_another_connection_takes_over(line: Line) -> None:
 async def test_a_message_that_came_just_before_the_takeover_is_left_out(line: Line) -> None:
     socket = FakeWebSocket()
     second = LiveConnection(await socket.accept(), line.fakes.live, line.runner)
-    line.socket.send(b"half a sample and more of what nobody will complete")
+    line.socket.send(b"half a sample and more that is never completed")
     line.runner.attach(second)  # before the reader of the first has its turn
     assert (await line.ended()).how == "taken_over"
     assert line.runner.session.received_sample == 0
@@ -234,7 +234,7 @@ async def test_a_wrong_message_is_answered_and_too_many_end_the_connection(line:
 
 
 class Breathing(FakePeer):
-    """Bytes come, though no message is complete, until it was looked at so many times."""
+    """Bytes arrive, though no message is complete, until this number of checks."""
 
     def __init__(self, looks: int) -> None:
         super().__init__()

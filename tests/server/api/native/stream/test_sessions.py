@@ -35,7 +35,7 @@ async def test_a_lost_session_continues_and_missed_finals_are_reported_once_and_
     await poll_until(lambda: service.state.live.waiting == 1)
     service.transcriber.gate.set()
     await poll_until(lambda: not service.transcriber.in_flight)
-    for _ in range(2):  # not acknowledged: told again
+    for _ in range(2):  # not acknowledged: sent again
         async with call(service.port) as caller:
             await caller.tell(
                 "resume", session=ready["session"], secret=ready["secret"], last_result=1
@@ -215,7 +215,7 @@ async def test_a_restart_of_the_server_loses_no_word(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def echoing(folder: Path) -> AsyncIterator[Live]:
-    """Serve with a transcriber that tells which samples it heard."""
+    """Serve with a transcriber that reports its samples."""
     async with live(folder) as service:
         service.transcriber.answer_with = echo
         yield service
