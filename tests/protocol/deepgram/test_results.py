@@ -5,8 +5,8 @@ import pytest
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.deepgram.results import (
     Json,
+    LoadedModel,
     Metadata,
-    Model,
     alternative,
     file_body,
     guessed_words,
@@ -20,7 +20,7 @@ METADATA = Metadata(
     "6e3a5b1e-0000-4000-8000-000000000000",
     "ab" * 32,
     "2026-11-25T12:00:00.000Z",
-    Model("base", "1", "whisper"),
+    LoadedModel("base", "1", "whisper"),
 )
 
 

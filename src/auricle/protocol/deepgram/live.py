@@ -55,8 +55,8 @@ from auricle.protocol.deepgram.query import (
 from auricle.protocol.deepgram.results import (
     INTERIM_CONFIDENCE,
     Json,
+    LoadedModel,
     Metadata,
-    Model,
     alternative,
     guessed_words,
     seconds,
@@ -152,7 +152,7 @@ class DeepgramDialect:
     is_resumable = False
     idle_timeout_s = IDLE_TIMEOUT_S
 
-    def __init__(self, query: Listen, *, request_id: str, created: str, model: Model) -> None:
+    def __init__(self, query: Listen, *, request_id: str, created: str, model: LoadedModel) -> None:
         self._query = query
         self._request_id = request_id
         self._created = created

@@ -25,7 +25,7 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class LoadedModel:
     """The loaded model, regardless of the model that the client requested."""
 
     name: str
@@ -123,7 +123,7 @@ class Metadata:
     request_id: str
     sha256: str
     created: str
-    model: Model
+    model: LoadedModel
     warnings: tuple[str, ...] = ()
 
     def body(self, duration_samples: int) -> Json:

@@ -8,7 +8,7 @@ from starlette.websockets import WebSocket
 
 from auricle.protocol.deepgram.live import DeepgramDialect, parameters_of
 from auricle.protocol.deepgram.query import parse_listen
-from auricle.protocol.deepgram.results import Model
+from auricle.protocol.deepgram.results import LoadedModel
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState
 from auricle.server.http.request_log import request_id_of
@@ -42,9 +42,9 @@ def _read(websocket: WebSocket) -> Handshake:
     return Handshake(dialect, parameters_of(query), chosen, query.warnings)
 
 
-def model_of(server: ServerState) -> Model:
+def model_of(server: ServerState) -> LoadedModel:
     """Return the model's name and version."""
-    return Model(server.transcriber.stats().model, _VERSION, server.engine.name.lower())
+    return LoadedModel(server.transcriber.stats().model, _VERSION, server.engine.name.lower())
 
 
 def utc_now() -> str:
