@@ -19,7 +19,8 @@ import av
 import numpy as np
 import opuslib_next
 
-from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
+from auricle.audio_formats import AudioFormat
+from auricle.protocol.detect import DETECT_HEAD_BYTES, detect
 from auricle.protocol.framing import pack
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
+from auricle.audio_formats import AudioFormat
 from auricle.errors import RemoteProtocolError
-from auricle.protocol.detect import AudioFormat, detect, walk_packets
+from auricle.protocol.detect import detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.protocol.opus_packet import MAX_PACKET_TICKS
 from fuzz.grammars import join_packets, split_packets

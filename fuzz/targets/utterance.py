@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from starlette.datastructures import QueryParams
 
+from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import LANGUAGES
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (
-    AUDIO_FORMATS,
     Fields,
     TranscriptionParams,
     check,
@@ -31,7 +31,7 @@ def run(data: bytes) -> None:
         ask = _query(data[1:]) if data[0] % 2 else _payload(data[1:])
     except (BadRequest, UnsupportedFormat):
         return
-    assert ask.audio_format in AUDIO_FORMATS
+    assert ask.audio_format in FORMAT_OPTIONS
     assert MIN_RATE_HZ <= ask.sample_rate_hz <= MAX_RATE_HZ
     assert 1 <= ask.options.beam_size <= MAX_BEAM_SIZE
     assert ask.options.language is None or ask.options.language in LANGUAGES

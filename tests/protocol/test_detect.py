@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect, walk_packets
+from auricle.audio_formats import AudioFormat
+from auricle.protocol.detect import DETECT_HEAD_BYTES, detect, walk_packets
 from auricle.protocol.framing import pack
 from auricle.types import OpusPacket
 from tests.support.clips import CLIPS, TESTDATA

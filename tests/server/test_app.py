@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.protocol.deepgram.query import parse_listen
-from auricle.server.uploads.params import AUDIO_FORMATS, Fields
+from auricle.server.uploads.params import Fields
 from tests.support.service import InProcess, in_process, keys
 
 pytestmark = pytest.mark.server
@@ -38,7 +39,7 @@ def test_the_document_describes_both_bodies_and_every_field(service: InProcess) 
     assert set(content) == {"application/json", "audio/*", "application/octet-stream"}
     properties = content["application/json"]["schema"]["properties"]
     assert set(properties) == {"audio", *Fields.__struct_fields__}
-    assert properties["audio_format"]["enum"] == list(AUDIO_FORMATS)
+    assert properties["audio_format"]["enum"] == list(FORMAT_OPTIONS)
     assert {parameter["name"] for parameter in post["parameters"]} == {
         "wait",
         *Fields.__struct_fields__,

@@ -8,9 +8,9 @@ checks; ``research/detection.py`` measures the error rate.
 Nothing is decoded. A signature identifies the format, but the data may still be invalid.
 """
 
-import enum
 from dataclasses import dataclass
 
+from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import RemoteProtocolError
 from auricle.protocol.framing import LENGTH, MAX_PACKET_BYTES
 from auricle.protocol.opus_packet import parse_packet
@@ -22,26 +22,6 @@ DETECT_HEAD_BYTES = 64 * 1024
 _PROOF_PACKETS = 8
 
 _PCM_LOOK_BYTES = 4096
-
-
-class AudioFormat(enum.StrEnum):
-    """Detected audio formats; the values are those of the API's ``audio_format``."""
-
-    OPUS = "opus"
-    """Framed Opus packets."""
-    OGG = "ogg"
-    WEBM = "webm"
-    """WebM or other Matroska."""
-    WAV = "wav"
-    """RIFF; RF64 above 4 GB."""
-    FLAC = "flac"
-    MP3 = "mp3"
-    M4A = "m4a"
-    """MP4 of any brand."""
-    AAC = "aac"
-    """AAC in ADTS, as in radio streams."""
-    UNKNOWN = "unknown"
-    """Raw PCM, a raw Opus stream, text, noise: bytes without a recognisable format."""
 
 
 def detect(head: bytes | memoryview, total_bytes: int | None = None) -> AudioFormat:
@@ -102,20 +82,10 @@ def walk_packets(data: bytes) -> PacketWalk:
 
 
 def _by_signature(head: bytes) -> AudioFormat | None:
-    # No framed packets start with these bytes: as a length, they are 0 or above 4000.
-    match head[:4]:
-        case b"OggS":
-            return AudioFormat.OGG
-        case b"fLaC":
-            return AudioFormat.FLAC
-        case b"\x1a\x45\xdf\xa3":  # RFC 8794 §11.2.1: the EBML header's id
-            return AudioFormat.WEBM
-        case b"RIFF" | b"RF64" if head[8:12] == b"WAVE":
-            return AudioFormat.WAV
-    if head[4:8] == b"ftyp":  # ISO/IEC 14496-12 §4.3: [uint32_be size]["ftyp"]
-        return AudioFormat.M4A
-    if head[:3] == b"ID3":  # a tag before MP3; FFmpeg detects other contents
-        return AudioFormat.MP3
+    # No framed packets start with a signature: as a length, its bytes are 0 or above 4000.
+    for audio_format, container in CONTAINERS.items():
+        if container.signature is not None and container.signature.match(head):
+            return audio_format
     return None
 
 

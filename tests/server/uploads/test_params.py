@@ -3,9 +3,10 @@ from typing import Any
 import pytest
 from starlette.datastructures import QueryParams
 
+from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.protocol.fields import convert
-from auricle.server.uploads.params import AUDIO_FORMATS, Fields, check, parse_query
+from auricle.server.uploads.params import Fields, check, parse_query
 from auricle.types import Options, Task
 
 pytestmark = pytest.mark.unit
@@ -116,7 +117,7 @@ def test_the_rates_at_the_edges_are_accepted(rate: int) -> None:
 def test_an_unknown_format_is_refused_with_the_list_of_those_that_are_known() -> None:
     with pytest.raises(UnsupportedFormat) as caught:
         check(Fields(audio_format="midi"))
-    assert all(name in str(caught.value) for name in AUDIO_FORMATS)
+    assert all(name in str(caught.value) for name in FORMAT_OPTIONS)
     assert "midi" not in str(caught.value)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from auricle.audio_formats import FILE_NAMES
 from auricle.cli.live.record import LiveRecord
 from auricle.cli.live.source import AudioSource, FileSource, MicrophoneSource
 from auricle.cli.live.stream import LiveStream
@@ -42,7 +43,7 @@ MIC_IDLE = "Listening; press Ctrl-C to stop."
 def live(
     file: Annotated[
         Path | None,
-        typer.Argument(metavar="FILE", help="Recording to play: wav flac mp3 m4a ogg webm."),
+        typer.Argument(metavar="FILE", help=f"Recording to play: {FILE_NAMES}."),
     ] = None,
     mic: Annotated[bool, typer.Option("--mic", help="Caption the microphone.")] = False,
     fast: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated
 import anyio
 import typer
 
+from auricle.audio_formats import FILE_NAMES
 from auricle.cli.support.console import errors
 from auricle.cli.support.output import OutputFormat, destinations, render, write
 from auricle.cli.support.setting_options import setting
@@ -39,7 +40,7 @@ EXIT_SOME_FAILED = 1
 
 def transcribe(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE…", help="Recordings: wav flac mp3 m4a ogg webm.")
+        list[Path], typer.Argument(metavar="FILE…", help=f"Recordings: {FILE_NAMES}.")
     ],
     output_format: Annotated[
         OutputFormat, typer.Option("--format", "-f", help="Output format.")

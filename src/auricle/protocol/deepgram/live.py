@@ -25,6 +25,7 @@ from typing import Literal
 
 import msgspec
 
+from auricle.audio_formats import AudioFormat
 from auricle.commands import Configure, Flush, Keepalive, Stop, StreamParameters, UpdateConfig
 from auricle.errors import AudioError, BadRequest, IdleTimeout
 from auricle.events import (
@@ -61,7 +62,7 @@ from auricle.protocol.deepgram.results import (
     guessed_words,
     seconds,
 )
-from auricle.protocol.detect import AudioFormat, detect
+from auricle.protocol.detect import detect
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head

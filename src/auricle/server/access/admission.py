@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from auricle.audio_formats import CONTAINERS, OPUS_BYTES_PER_S, AudioFormat
 from auricle.errors import Overloaded
 from auricle.transcriber import Transcriber
 from auricle.types import ANONYMOUS, MAX_JOB_S, SAMPLE_RATE_HZ, ClientId, ReservationRequest
@@ -18,17 +19,10 @@ MAX_UTTERANCE_S = float(MAX_JOB_S)
 
 MIN_ESTIMATE_S = 1.0
 
-# Typical rates for speech. An estimate selects the queue; it never rejects audio as invalid.
-_BYTES_PER_S = {
-    "wav": 32_000,  # 16 kHz mono PCM16
-    "flac": 16_000,  # half of WAV
-    "mp3": 8_000,  # 64 kbit/s
-    "m4a": 8_000,
-    "opus": 4_000,  # 32 kbit/s
-    "ogg": 4_000,
-    "webm": 4_000,
-    "auto": 16_000,
-}
+# An estimate selects the queue; it never rejects audio as invalid.
+_BYTES_PER_S = {name.value: each.bytes_per_s for name, each in CONTAINERS.items()}
+_BYTES_PER_S[AudioFormat.OPUS.value] = OPUS_BYTES_PER_S
+_UNKNOWN_BYTES_PER_S = 16_000
 
 _BASE64_GROWTH = 4 / 3
 
@@ -46,7 +40,9 @@ def estimate_s(
     if size_bytes is None:
         return None
     is_pcm = audio_format == "pcm16"
-    bytes_per_s = 2 * sample_rate_hz if is_pcm else _BYTES_PER_S.get(audio_format, 16_000)
+    bytes_per_s = (
+        2 * sample_rate_hz if is_pcm else _BYTES_PER_S.get(audio_format, _UNKNOWN_BYTES_PER_S)
+    )
     return max(MIN_ESTIMATE_S, size_bytes / bytes_per_s)
 
 

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 from starlette.datastructures import QueryParams
 
+from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
 from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ, Hotwords, Language, Languages, Prompt
@@ -16,9 +17,6 @@ from auricle.protocol.fields import convert_texts
 from auricle.protocol.framing import MAX_PACKET_BYTES
 from auricle.protocol.ignored import ignored_options
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
-
-CONTAINER_FORMATS = ("wav", "flac", "mp3", "m4a", "ogg", "webm")
-AUDIO_FORMATS = ("pcm16", "opus", *CONTAINER_FORMATS, "auto")
 
 MAX_WAIT_S = 24 * 3600.0
 
@@ -48,7 +46,7 @@ class Fields(msgspec.Struct, kw_only=True):
         str,
         Meta(
             description="Format of the audio; `auto` detects it from the data.",
-            extra_json_schema={"enum": list(AUDIO_FORMATS)},  # in any case; unknown ones are 415
+            extra_json_schema={"enum": list(FORMAT_OPTIONS)},  # in any case; unknown ones are 415
         ),
     ] = "auto"
     sample_rate: Annotated[
@@ -128,7 +126,7 @@ class TranscriptionParams:
     Attributes:
         job_id: The caller's job id, or a generated one.
         trace_id: The caller's trace id, or the job id.
-        audio_format: One of ``AUDIO_FORMATS``.
+        audio_format: One of ``FORMAT_OPTIONS``.
         sample_rate_hz: Sample rate of ``pcm16`` audio.
         options: Options that may change the text.
         condition_on_previous_text: Whether the chunks of a long file run one after another.
@@ -175,8 +173,8 @@ def check(fields: Fields, warnings: tuple[str, ...] = ()) -> TranscriptionParams
     """
     job_id = fields.job_id or secrets.token_hex(8)
     audio_format = (fields.audio_format or "auto").lower()
-    if audio_format not in AUDIO_FORMATS:
-        raise UnsupportedFormat(f"audio_format must be one of {', '.join(AUDIO_FORMATS)}.")
+    if audio_format not in FORMAT_OPTIONS:
+        raise UnsupportedFormat(f"audio_format must be one of {', '.join(FORMAT_OPTIONS)}.")
     return TranscriptionParams(
         job_id=job_id,
         trace_id=fields.trace_id or job_id,

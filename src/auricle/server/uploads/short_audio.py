@@ -14,8 +14,9 @@ from anyio import to_thread
 from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
 from auricle.audio.resample import resample
+from auricle.audio_formats import AudioFormat
 from auricle.errors import AudioError, EmptyAudio, OpusWithoutBoundaries, RemoteProtocolError
-from auricle.protocol.detect import AudioFormat, detect, walk_packets
+from auricle.protocol.detect import detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.server.access.admission import MAX_UTTERANCE_S
 from auricle.server.uploads.params import TranscriptionParams

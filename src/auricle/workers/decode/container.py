@@ -18,31 +18,22 @@ import numpy as np
 from av.audio.fifo import AudioFifo
 from av.audio.frame import AudioFrame
 
+from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import AudioError, EmptyAudio, TooLong, UnsupportedFormat
-from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect
+from auricle.protocol.detect import DETECT_HEAD_BYTES, detect
 from auricle.types import SAMPLE_RATE_HZ, Pcm16
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.resampler import FrameResampler
 
-FORMATS = "wav,mp3,mov,flac,ogg,matroska,aac"
-CODECS = frozenset(
-    {
-        *("aac", "alac", "flac", "vorbis", "opus", "libopus", "speex", "ac3", "eac3"),
-        *("mp1float", "mp2", "mp2float", "mp3", "mp3float"),
-        *("amrnb", "amrwb", "gsm_ms", "adpcm_ima_wav", "adpcm_ms", "pcm_alaw", "pcm_mulaw"),
-        *("pcm_u8", "pcm_s8", "pcm_s16le", "pcm_s16be", "pcm_s24le", "pcm_s24be"),
-        *("pcm_s32le", "pcm_s32be", "pcm_f32le", "pcm_f32be", "pcm_f64le", "pcm_f64be"),
-    }
-)
+DEMUXERS = ",".join(container.demuxer for container in CONTAINERS.values())
+CODECS = frozenset(codec for container in CONTAINERS.values() for codec in container.codecs)
 MIN_RATE_HZ, MAX_RATE_HZ = 4_000, 768_000
 """From the lowest sample rate used for speech to the highest used in studios."""
 MAX_CHANNELS = 64
 GROUP_S = 1
 """Audio that is resampled at once, in seconds; single frames take twice the time (measured
 2026-11-25, Opus of 20 ms)."""
-MEASURED_LENGTH = frozenset({"ogg", "flac", "matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2"})
-"""Formats with a reliable length in samples; that of WAV headers is often wrong, and that of MP3
-and AAC is estimated from the bit rate."""
+_HAS_EXACT_LENGTH = {each.demuxer: each.has_exact_length for each in CONTAINERS.values()}
 
 OPEN_BYTES = 64 * 2**20
 """Maximum bytes read to open a file. The index of 35 hours of MP4 is 8 MB, cover art a few MB."""
@@ -132,7 +123,7 @@ class ContainerReader:
             raise AudioError("The file's header is invalid.") from exc
         length_us = container.duration or 0
         if (
-            container.format.name in MEASURED_LENGTH
+            _HAS_EXACT_LENGTH.get(container.format.name)
             and length_us * SAMPLE_RATE_HZ > max_samples * av.time_base
         ):
             raise TooLong(
@@ -209,7 +200,7 @@ class ContainerReader:
 
 def _open(file: InputFile) -> "av.container.InputContainer":
     options = {
-        "format_whitelist": FORMATS,
+        "format_whitelist": DEMUXERS,
         "codec_whitelist": ",".join(sorted(CODECS)),
         "protocol_whitelist": "none",  # never open what a file refers to
     }
@@ -239,9 +230,8 @@ def _why_not(file: InputFile) -> AudioError | UnsupportedFormat:
         return EmptyAudio("The file is empty.")
     if detect(head, file.size_bytes) is not AudioFormat.UNKNOWN:
         return AudioError("The file is damaged or incomplete.")
-    return UnsupportedFormat(
-        "Unsupported file format; use WAV, FLAC, MP3, M4A (MP4), Ogg, WebM or AAC."
-    )
+    *titles, last = (container.title for container in CONTAINERS.values())
+    return UnsupportedFormat(f"Unsupported file format; use {', '.join(titles)} or {last}.")
 
 
 def _wav_length_lies(file: InputFile) -> bool:

@@ -1,18 +1,14 @@
 """Choose the reader of a file: by its content, or by the declared format if that is unclear."""
 
 from auricle.audio.opus import LibOpus
+from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import EmptyAudio, OpusWithoutBoundaries
-from auricle.protocol.detect import DETECT_HEAD_BYTES, AudioFormat, detect, walk_packets
+from auricle.protocol.detect import DETECT_HEAD_BYTES, detect, walk_packets
 from auricle.types import Source
 from auricle.workers.decode.container import ContainerReader
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.raw import OpusFileReader, PcmFileReader, check_packet_bytes
 from auricle.workers.decode.stream import SampleReader
-
-# Detected by several fixed bytes, which raw samples or packets do not start with by chance.
-_SIGNED = frozenset(
-    {AudioFormat.OGG, AudioFormat.WEBM, AudioFormat.WAV, AudioFormat.FLAC, AudioFormat.M4A}
-)
 
 
 def open_reader(
@@ -48,7 +44,7 @@ def _reader(file: InputFile, source: Source, library: LibOpus, max_samples: int)
     head = file.read(DETECT_HEAD_BYTES)
     file.seek(0)
     audio_format = detect(head, file.size_bytes)
-    if audio_format in _SIGNED:
+    if audio_format in CONTAINERS and CONTAINERS[audio_format].is_certain:
         return ContainerReader(file, max_samples)
     if source.audio_format == "pcm16":
         return PcmFileReader(file, source.sample_rate_hz)

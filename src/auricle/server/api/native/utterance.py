@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.audio_formats import CONTAINERS
 from auricle.errors import UnsupportedFormat
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
@@ -43,7 +44,9 @@ from auricle.server.uploads.upload import Upload
 _MB = 1_000_000
 # curl's default type is a form's; a body that isn't JSON gets an error that says so.
 _JSON_TYPES = ("application/json", "text/json", "application/x-www-form-urlencoded", "")
-_AUDIO_TYPES = ("application/octet-stream", "application/ogg")
+_AUDIO_TYPES = {"application/octet-stream"}.union(
+    *(each.media_types for each in CONTAINERS.values())
+)
 
 _WAIT = {
     "name": "wait",
