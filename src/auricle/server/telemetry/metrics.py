@@ -216,7 +216,6 @@ def _queue_families(stats: Stats) -> Iterator[Metric]:
 @router.get(
     "/metrics",
     summary="Prometheus metrics",
-    response_class=Response,
     responses={200: answer("All metrics.", str, "text/plain"), **refusals(ErrorResponse)},
 )
 async def get_metrics(request: Request) -> Response:

@@ -48,7 +48,6 @@ router = APIRouter()
 @router.post(
     "/v1/listen",
     summary="Transcribe a file (Deepgram)",
-    response_class=Response,
     responses={
         200: answer("The transcript.", FileBody),
         **refusals(DeepgramError, *POSTED, 504),

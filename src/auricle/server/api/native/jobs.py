@@ -26,7 +26,6 @@ router = APIRouter()
 @router.get(
     "/jobs/{job_id}",
     summary="State, progress and result of a job",
-    response_class=Response,
     responses=_RESPONSES,
 )
 async def get_job(request: Request, job_id: str) -> Response:
@@ -41,7 +40,6 @@ async def get_job(request: Request, job_id: str) -> Response:
 @router.delete(
     "/jobs/{job_id}",
     summary="Cancel or delete a job",
-    response_class=Response,
     responses=_RESPONSES,
 )
 async def delete_job(request: Request, job_id: str) -> Response:

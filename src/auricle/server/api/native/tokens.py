@@ -52,7 +52,6 @@ _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
 @router.post(
     "/v1/auth/token",
     summary="Issue a short-lived token",
-    response_class=Response,
     responses={
         200: answer("The token.", _Token),
         **refusals(ErrorResponse, *POSTED),
@@ -69,7 +68,6 @@ async def post_token(request: Request) -> Response:
 @router.post(
     "/v1/auth/grant",
     summary="Issue a short-lived token (Deepgram)",
-    response_class=Response,
     responses={
         200: answer("The token.", _Grant),
         **refusals(DeepgramError, *POSTED),

@@ -61,7 +61,6 @@ router = APIRouter()
 @router.post(
     "/utterance",
     summary="Transcribe audio",
-    response_class=Response,
     responses={
         200: answer("The transcript.", TranscriptBody),
         202: answer("A job (`wait=0`).", JobBody),

@@ -94,7 +94,6 @@ async def realtime(websocket: WebSocket) -> None:
 @router.post(
     "/v1/realtime/client_secrets",
     summary="Create a client secret for Realtime transcription (OpenAI)",
-    response_class=Response,
     responses={200: answer("The secret.", _Secret), **refusals(ErrorResponse, *POSTED)},
     openapi_extra=json_body(_SecretFields),
 )
@@ -106,7 +105,6 @@ async def post_client_secret(request: Request) -> Response:
 @router.post(
     "/v1/realtime/transcription_sessions",
     summary="Create a Realtime transcription session (OpenAI beta)",
-    response_class=Response,
     responses={200: answer("The session.", _BetaSession), **refusals(ErrorResponse, *POSTED)},
     openapi_extra=json_body(_BetaFields),
 )

@@ -81,7 +81,6 @@ router = APIRouter()
 @router.post(
     "/v1/audio/transcriptions",
     summary="Transcribe audio (OpenAI)",
-    response_class=Response,
     responses=_RESPONSES,
     openapi_extra=_FORM,
 )
@@ -93,7 +92,6 @@ async def post_transcription(request: Request) -> Response:
 @router.post(
     "/v1/audio/translations",
     summary="Translate audio into English (OpenAI)",
-    response_class=Response,
     responses=_RESPONSES,
     openapi_extra=_FORM,
 )
@@ -105,7 +103,6 @@ async def post_translation(request: Request) -> Response:
 @router.get(
     "/v1/models",
     summary="List models (OpenAI)",
-    response_class=Response,
     responses={200: answer("All models.", Models), **refusals(ErrorResponse, *KEYED)},
 )
 async def get_models(request: Request) -> Response:
@@ -119,7 +116,6 @@ async def get_models(request: Request) -> Response:
 @router.get(
     "/v1/models/{name:path}",
     summary="Get a model (OpenAI)",
-    response_class=Response,
     responses={200: answer("The model.", Model), **refusals(ErrorResponse, *KEYED, 404)},
 )
 async def get_model(request: Request, name: str) -> Response:

@@ -36,7 +36,6 @@ class _Ready(TypedDict):
 @router.get(
     "/livez",
     summary="Liveness",
-    response_class=Response,
     responses={200: answer("The server is alive.", _Alive), **_REFUSALS},
 )
 async def get_livez() -> Response:
@@ -48,7 +47,6 @@ async def get_livez() -> Response:
 @router.get(
     "/readyz",
     summary="Readiness",
-    response_class=Response,
     responses={200: answer("The server is ready.", _Ready), **_REFUSALS},
 )
 async def get_readyz(request: Request) -> Response:
@@ -65,7 +63,6 @@ async def get_readyz(request: Request) -> Response:
 @router.get(
     "/health",
     summary="Health",
-    response_class=Response,
     responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
 )
 async def get_health(request: Request) -> Response:
@@ -77,7 +74,6 @@ async def get_health(request: Request) -> Response:
 @router.get(
     "/health/history",
     summary="History of the last 15 minutes",
-    response_class=Response,
     responses={200: answer("The current state.", dict[str, Any]), **_REFUSALS},
 )
 async def get_history(request: Request) -> Response:
