@@ -26,6 +26,7 @@ from auricle.server.access.key_file import follow_keys, read_keys
 from auricle.server.access.keyring import Keyring
 from auricle.server.access.origins import Origins
 from auricle.server.access.rate_limits import KeyLimits, RateLimiter
+from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
@@ -258,6 +259,18 @@ class ServerState:
         """
         if self.is_draining:
             raise Draining("The service is shutting down; try again.", RETRY_S)
+
+
+async def read_json(request: Request, max_bytes: int) -> bytes:
+    """Return a small JSON body; an empty one is an object without fields.
+
+    Raises:
+        TooLarge: The body is larger.
+        BadRequest: The client stopped sending, or is too slow.
+        ClientDisconnect: The client has disconnected.
+    """
+    pause_s = state_of(request).settings.body_timeout_s
+    return bytes(await read_body(request.receive, max_bytes=max_bytes, pause_s=pause_s)) or b"{}"
 
 
 def state_of(request: Request) -> ServerState:

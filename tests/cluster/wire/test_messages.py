@@ -27,6 +27,7 @@ from auricle.cluster.wire.messages import (
     read_done,
 )
 from auricle.errors import BadRequest, LocalProtocolError, RemoteProtocolError, TooLarge
+from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
 from auricle.types import (
     MAX_BEAM_SIZE,
     MAX_JOB_SAMPLES,
@@ -196,6 +197,14 @@ def test_a_head_has_its_bound_at_both_ends() -> None:
         parse_job(
             with_head(lambda head: options_of(head).update(initial_prompt="x" * MAX_HEAD_BYTES))
         )
+
+
+def test_the_longest_options_that_a_client_may_send_fit() -> None:
+    options = Options(
+        initial_prompt="\U0001f600" * MAX_PROMPT_CHARACTERS,
+        hotwords=("\U0001f600" * MAX_HOTWORD_CHARACTERS,) * MAX_HOTWORDS,
+    )
+    assert parse_job(pack_job(plain_job(options=options), max_wait_s=1)).options == options
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,8 @@ SILENCE_S = 3.0
 """Six missing beats: the other end hangs or is gone. A stopped machine keeps its connections open
 indefinitely, so only missing beats reveal it."""
 
-MAX_HEAD_BYTES = 64 * 2**10
+MAX_HEAD_BYTES = 256 * 2**10
+"""Ample for the longest prompt and hotwords, with four bytes a character."""
 MAX_JOB_BYTES = LENGTH.size + MAX_HEAD_BYTES + 2 * MAX_JOB_SAMPLES
 MAX_FRAME_BYTES = 2**20
 """About ten times the size of the words of a job with all their times."""
@@ -139,7 +140,7 @@ def pack_job(job: Job, max_wait_s: float | None) -> bytes:
     except (UnicodeEncodeError, OverflowError) as exc:
         raise BadRequest("The options contain invalid Unicode or a number beyond 64 bits.") from exc
     if len(packed) > LENGTH.size + MAX_HEAD_BYTES:
-        raise BadRequest("The options are too long; the maximum is 64 KiB.")
+        raise BadRequest(f"The options are too long; the maximum is {MAX_HEAD_BYTES} bytes.")
     return b"".join((packed, job.pcm.astype("<i2", copy=False).data))
 
 

@@ -140,9 +140,9 @@ class TranscriptionParams:
     audio_format: str
     sample_rate_hz: int
     options: Options
-    condition_on_previous_text: bool
-    max_wait_s: float | None
-    opus_packet_bytes: int | None
+    condition_on_previous_text: bool = False
+    max_wait_s: float | None = None
+    opus_packet_bytes: int | None = None
     warnings: tuple[str, ...] = ()
 
 

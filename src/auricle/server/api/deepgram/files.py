@@ -129,9 +129,6 @@ def _params(query: Listen, request_id: str) -> TranscriptionParams:
             hotwords=query.hotwords,
             word_timestamps=True,
         ),
-        condition_on_previous_text=False,
-        max_wait_s=None,
-        opus_packet_bytes=None,
     )
 
 

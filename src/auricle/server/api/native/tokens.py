@@ -4,7 +4,7 @@
 """
 
 import time
-from typing import Annotated, TypedDict, TypeVar
+from typing import Annotated, TypedDict
 
 import msgspec
 from fastapi import APIRouter
@@ -13,8 +13,7 @@ from starlette.responses import Response
 
 from auricle.protocol.fields import decode_json
 from auricle.server.api.deepgram.errors import DeepgramError
-from auricle.server.context import state_of
-from auricle.server.http.body import read_body
+from auricle.server.context import read_json, state_of
 from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.transcription.results import json_response
@@ -46,9 +45,6 @@ class _Grant(TypedDict):
     expires_in: int
 
 
-_Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
-
-
 @router.post(
     "/v1/auth/token",
     summary="Issue a short-lived token",
@@ -61,7 +57,8 @@ _Fields = TypeVar("_Fields", _TokenFields, _GrantFields)
 async def post_token(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_s`` seconds."""
     state_of(request).admit(request)
-    ttl_s = int((await _read(request, _TokenFields)).ttl_s)
+    body = await read_json(request, _MAX_BODY_BYTES)
+    ttl_s = int(decode_json(body, _TokenFields, "body").ttl_s)
     return _answer(_Token(token=_issue(request, ttl_s), expires_in_s=ttl_s))
 
 
@@ -77,7 +74,8 @@ async def post_token(request: Request) -> Response:
 async def post_grant(request: Request) -> Response:
     """Return a token that replaces the request's key for ``ttl_seconds``."""
     state_of(request).admit(request)
-    ttl_s = int((await _read(request, _GrantFields)).ttl_seconds)
+    body = await read_json(request, _MAX_BODY_BYTES)
+    ttl_s = int(decode_json(body, _GrantFields, "body").ttl_seconds)
     return _answer(_Grant(access_token=_issue(request, ttl_s), expires_in=ttl_s))
 
 
@@ -87,13 +85,3 @@ def _issue(request: Request, ttl_s: int) -> str:
 
 def _answer(body: _Token | _Grant) -> Response:
     return json_response(body, headers={"cache-control": "no-store"})
-
-
-async def _read(request: Request, fields: type[_Fields]) -> _Fields:
-    """Return the fields of the body, which may be empty."""
-    body = await read_body(
-        request.receive,
-        max_bytes=_MAX_BODY_BYTES,
-        pause_s=state_of(request).settings.body_timeout_s,
-    )
-    return decode_json(bytes(body) or b"{}", fields, "body")

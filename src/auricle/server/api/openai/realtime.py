@@ -25,8 +25,7 @@ from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_sessi
 from auricle.protocol.openai.transcriptions import ErrorResponse
 from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Handshake, serve_dialect
-from auricle.server.context import ServerState, state_of
-from auricle.server.http.body import read_body
+from auricle.server.context import ServerState, read_json, state_of
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
 from auricle.server.transcription.results import json_response
 
@@ -132,7 +131,7 @@ async def _answered(request: Request, body_of: Callable[[Request], Awaitable[obj
 
 
 async def _client_secret(request: Request) -> _Secret:
-    fields = decode_json(await _body(request), _SecretFields, "body")
+    fields = decode_json(await read_json(request, _MAX_BODY_BYTES), _SecretFields, "body")
     ttl_s = (fields.expires_after and fields.expires_after.seconds) or DEFAULT_TTL_S
     config = _default_config(state_of(request)).merged(decode_session(fields.session or b"{}"))
     value, expires_at = _secret(request, config, ttl_s)
@@ -141,19 +140,13 @@ async def _client_secret(request: Request) -> _Secret:
 
 
 async def _transcription_session(request: Request) -> dict[str, Any]:
-    body = await _body(request)
+    body = await read_json(request, _MAX_BODY_BYTES)
     fields = decode_json(body, _BetaFields, "body")
     expiry = fields.client_secret and fields.client_secret.expires_at
     config = _default_config(state_of(request)).merged(decode_session(body))
     value, expires_at = _secret(request, config, (expiry and expiry.seconds) or BETA_TTL_S)
     session = config.beta_session(f"sess_{secrets.token_hex(8)}")
     return session | {"client_secret": {"value": value, "expires_at": expires_at}}
-
-
-async def _body(request: Request) -> bytes:
-    pause_s = state_of(request).settings.body_timeout_s
-    body = await read_body(request.receive, max_bytes=_MAX_BODY_BYTES, pause_s=pause_s)
-    return bytes(body) or b"{}"
 
 
 def _default_config(server: ServerState) -> RealtimeConfig:
