@@ -141,7 +141,7 @@ def test_possible_languages_restrict_detection_in_every_api_alike() -> None:
         (deepgram.language, deepgram.languages),
         (realtime.language, realtime.languages),
         (realtime.parameters().language, realtime.parameters().languages),
-        (realtime.tune().language, realtime.tune().languages),
+        (realtime.update_command().language, realtime.update_command().languages),
         (native.language, native.languages),
         (http.language, http.languages),
         language_choice(live.language, live.languages),

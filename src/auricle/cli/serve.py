@@ -302,9 +302,9 @@ def _show(line: str | Text) -> None:
 async def _warn_of_open_recognisers(urls: Sequence[str]) -> None:
     if not urls:
         return
-    from auricle.cluster.gateway.exposure import open_urls
+    from auricle.cluster.gateway.exposure import unencrypted_public_urls
 
-    for url in await open_urls(urls):
+    for url in await unencrypted_public_urls(urls):
         _warn(
             "recogniser_unencrypted",
             f"Speech and the key are sent unencrypted to {url}: use https.",

@@ -214,7 +214,7 @@ class ServerState:
         client = self._identify(request)
         if request.method not in ("GET", "HEAD"):
             self.origins.check_origin(request.headers, request.scope["scheme"])
-        self.rate_limiter.take_request(client, time.monotonic())
+        self.rate_limiter.charge_request(client, time.monotonic())
         return client
 
     def admit_socket(self, websocket: WebSocket) -> ClientId:
@@ -231,10 +231,12 @@ class ServerState:
         client = self._identify(websocket, subprotocols, token)
         self.origins.check_origin(websocket.headers, websocket.scope["scheme"])
         try:
-            self.rate_limiter.take_request(client, time.monotonic())
+            self.rate_limiter.charge_request(client, time.monotonic())
         except RateLimited:
             # A client that can't resume its session would lose finals.
-            if websocket.query_params.get("resume") != "1" or not self.live.may_return(client):
+            if websocket.query_params.get("resume") != "1" or not self.live.has_waiting_session(
+                client
+            ):
                 raise
         return client
 

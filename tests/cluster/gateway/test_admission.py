@@ -156,9 +156,9 @@ def test_a_reservation_is_worth_one_job_unless_it_stands() -> None:
     once, standing = room(mine, 5.0), room(mine, 5.0, standing=True)
     assert [mine.open(job(reservation=once), 0.0)[1] for _ in range(2)] == [True, False]
     assert all(mine.open(job(4.0, reservation=standing), 0.0)[1] for _ in range(5))
-    assert mine.has_standing_room(job(reservation=standing))
-    assert not mine.has_standing_room(job(reservation=once))
-    assert not mine.has_standing_room(job())
+    assert mine.has_standing_reservation(job(reservation=standing))
+    assert not mine.has_standing_reservation(job(reservation=once))
+    assert not mine.has_standing_reservation(job())
     mine.release(standing)
     assert not mine.open(job(reservation=standing), 0.0)[1]
 

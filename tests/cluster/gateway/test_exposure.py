@@ -3,7 +3,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from auricle.cli.serve import _warn_of_open_recognisers
-from auricle.cluster.gateway.exposure import open_urls
+from auricle.cluster.gateway.exposure import unencrypted_public_urls
 
 pytestmark = pytest.mark.unit
 
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.unit
     ],
 )
 async def test_only_unencrypted_ways_over_other_networks_are_open(url: str, is_open: bool) -> None:
-    assert await open_urls([url]) == ([url] if is_open else [])
+    assert await unencrypted_public_urls([url]) == ([url] if is_open else [])
 
 
 async def test_a_server_warns_of_them_at_its_start() -> None:

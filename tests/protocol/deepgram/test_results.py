@@ -8,8 +8,8 @@ from auricle.protocol.deepgram.results import (
     LoadedModel,
     Metadata,
     alternative,
+    approximate_words,
     file_body,
-    guessed_words,
     plain,
 )
 from auricle.types import SAMPLE_RATE_HZ, Segment, Transcript, Word
@@ -90,12 +90,12 @@ def test_no_words_are_no_confidence() -> None:
 
 
 def test_words_of_a_partial_fill_its_time() -> None:
-    words = guessed_words(" and so my fellow", 16_000, 32_000)
+    words = approximate_words(" and so my fellow", 16_000, 32_000)
     assert [word.text for word in words] == ["and", "so", "my", "fellow"]
     assert (words[0].start_sample, words[-1].end_sample) == (16_000, 32_000)
     for word, after in zip(words, words[1:], strict=False):
         assert word.end_sample == after.start_sample
-    assert guessed_words(" ", 0, 16_000) == []
+    assert approximate_words(" ", 0, 16_000) == []
 
 
 def test_a_file_has_one_channel_and_one_alternative_of_it() -> None:

@@ -127,9 +127,9 @@ def test_a_session_is_created_and_updated_as_often_as_the_client_likes() -> None
     assert created["session"]["type"] == "transcription"
     for language in ("en", "de"):
         session = {"audio": {"input": {"transcription": {"language": language}}}}
-        tune, reply = line.tell("session.update", session=session)
-        assert isinstance(tune, UpdateConfig)
-        assert tune.language == language
+        update_command, reply = line.tell("session.update", session=session)
+        assert isinstance(update_command, UpdateConfig)
+        assert update_command.language == language
         assert isinstance(reply, Reply)
         (updated,) = [json.loads(text) for text in reply.texts]
         assert updated["type"] == "session.updated"

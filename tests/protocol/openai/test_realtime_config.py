@@ -40,10 +40,10 @@ def test_everything_that_may_change_words_reaches_the_session() -> None:
     }
     turns = {"type": "server_vad", "silence_duration_ms": 800}
     config = merged(of_input(transcription=transcription, turn_detection=turns))
-    for changed in (config.parameters(), config.tune()):
+    for changed in (config.parameters(), config.update_command()):
         assert (changed.language, changed.prompt) == ("en", "Captain's log.")
         assert (changed.hotwords, changed.endpoint_ms) == (("Auricle", "Whisper"), 800)
-    assert config.tune().format is UNSET
+    assert config.update_command().format is UNSET
     assert config.model == "gpt-4o-transcribe"
 
 

@@ -35,29 +35,29 @@ def pause_s(caught: pytest.ExceptionInfo[RateLimited]) -> int:
 def test_the_requests_of_a_minute_may_be_used_at_once_and_are_restored_evenly() -> None:
     used = rate_limiter(KeyLimits(requests=6))
     for _ in range(6):
-        used.take_request(ALICE, NOW)
+        used.charge_request(ALICE, NOW)
     with pytest.raises(RateLimited, match="6 requests per minute") as caught:
-        used.take_request(ALICE, NOW)
+        used.charge_request(ALICE, NOW)
     assert pause_s(caught) == 10
-    used.take_request(BOB, NOW)
+    used.charge_request(BOB, NOW)
     with pytest.raises(RateLimited) as caught:
-        used.take_request(ALICE, NOW + 9.5)
+        used.charge_request(ALICE, NOW + 9.5)
     assert pause_s(caught) == 1
-    used.take_request(ALICE, NOW + 10)
+    used.charge_request(ALICE, NOW + 10)
     with pytest.raises(RateLimited):
-        used.take_request(ALICE, NOW + 10)
+        used.charge_request(ALICE, NOW + 10)
 
 
 def test_what_is_refused_costs_nothing_and_rest_is_not_saved_up() -> None:
     used = rate_limiter(KeyLimits(requests=1))
-    used.take_request(ALICE, NOW)
+    used.charge_request(ALICE, NOW)
     for _ in range(5):
         with pytest.raises(RateLimited):
-            used.take_request(ALICE, NOW + 59)
-    used.take_request(ALICE, NOW + 60)
-    used.take_request(ALICE, NOW + 3600)
+            used.charge_request(ALICE, NOW + 59)
+    used.charge_request(ALICE, NOW + 60)
+    used.charge_request(ALICE, NOW + 3600)
     with pytest.raises(RateLimited):
-        used.take_request(ALICE, NOW + 3600)
+        used.charge_request(ALICE, NOW + 3600)
 
 
 def test_audio_over_the_limit_is_owed() -> None:
@@ -91,17 +91,17 @@ def test_a_keys_own_limits_win_and_zero_is_none() -> None:
     used.check_sessions(ALICE, 1000)
     used.charge_audio(ALICE, 1000, NOW)
     used.check_audio(ALICE, NOW)
-    used.take_request(ALICE, NOW)
-    used.take_request(ALICE, NOW)
+    used.charge_request(ALICE, NOW)
+    used.charge_request(ALICE, NOW)
     with pytest.raises(RateLimited):
-        used.take_request(ALICE, NOW)
+        used.charge_request(ALICE, NOW)
 
 
 def test_a_client_without_a_key_has_no_limits() -> None:
     used = rate_limiter(KeyLimits(sessions=1, audio_s=1, requests=1))
     for _ in range(3):
         used.check_sessions(ANONYMOUS, 1)
-        used.take_request(ANONYMOUS, NOW)
+        used.charge_request(ANONYMOUS, NOW)
         used.check_audio(ANONYMOUS, NOW)
         used.charge_audio(ANONYMOUS, 100, NOW)
 

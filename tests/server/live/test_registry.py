@@ -170,8 +170,8 @@ async def test_only_the_right_secret_of_the_right_client_finds_a_session(fakes: 
     assert fakes.live.find(ALICE, resume_of(runner, runner.session.secret[:-1])) is None
     assert fakes.live.find(ClientId("bob"), resume_of(runner)) is None
     assert fakes.live.find(ALICE, Resume("other", runner.session.secret)) is None
-    assert fakes.live.may_return(ALICE)
-    assert not fakes.live.may_return(ClientId("bob"))
+    assert fakes.live.has_waiting_session(ALICE)
+    assert not fakes.live.has_waiting_session(ClientId("bob"))
 
 
 async def test_no_two_sessions_share_a_name_or_a_secret(fakes: Sessions) -> None:
@@ -185,7 +185,7 @@ async def test_a_session_that_is_over_is_not_found(fakes: Sessions) -> None:
     runner.end()
     assert fakes.live.find(ALICE, resume_of(runner)) is None
     await poll_until(lambda: not fakes.transcriber.reserved)
-    assert not fakes.live.may_return(ALICE)
+    assert not fakes.live.has_waiting_session(ALICE)
 
 
 # Who is given up.

@@ -9,7 +9,7 @@ from anyio.abc import SocketStream
 
 from auricle.errors import Overloaded
 from auricle.server.uploads import upload_room
-from auricle.server.uploads.upload_room import EarlyReservations, UploadRoom, early_s
+from auricle.server.uploads.upload_room import EarlyReservations, UploadReservation, early_s
 from auricle.types import ANONYMOUS, ClientId
 from tests.support.command import serving
 from tests.support.service import CLIP, Live, head, keys, live, poll_until, read_answer
@@ -31,7 +31,7 @@ def test_room_is_kept_as_long_as_a_slow_connection_needs() -> None:
 async def test_a_key_and_an_address_hold_two_early_reservations_each() -> None:
     transcriber, early = FakeTranscriber(), EarlyReservations()
     rooms = [
-        UploadRoom(transcriber, early, client, owners)
+        UploadReservation(transcriber, early, client, owners)
         for client, owners in (
             (ALICE, (ALICE, "a")),
             (ALICE, (ALICE, "b")),
@@ -59,9 +59,9 @@ async def test_a_key_and_an_address_hold_two_early_reservations_each() -> None:
 async def test_a_client_without_slots_is_refused_too_when_the_queue_is_full() -> None:
     transcriber, early = FakeTranscriber(), EarlyReservations()
     for _ in range(2):
-        UploadRoom(transcriber, early, ALICE, [ALICE]).reserve_early(30, None, 30)
+        UploadReservation(transcriber, early, ALICE, [ALICE]).reserve_early(30, None, 30)
     transcriber.refuse = Overloaded("the queue is full", 7)
-    late = UploadRoom(transcriber, early, ALICE, [ALICE])
+    late = UploadReservation(transcriber, early, ALICE, [ALICE])
     with pytest.raises(Overloaded):
         late.reserve_early(30, None, 30)
     with pytest.raises(Overloaded):
@@ -73,7 +73,7 @@ async def test_a_body_that_is_there_keeps_its_room_and_counts_no_more(
 ) -> None:
     monkeypatch.setattr(upload_room, "EARLY_S", 0.01)
     transcriber, early = FakeTranscriber(), EarlyReservations()
-    whole, slow = (UploadRoom(transcriber, early, ALICE, [ALICE]) for _ in range(2))
+    whole, slow = (UploadReservation(transcriber, early, ALICE, [ALICE]) for _ in range(2))
     for room in (whole, slow):
         room.reserve_early(30, 0, 30)
     reservation = whole.reserve(3, 30)

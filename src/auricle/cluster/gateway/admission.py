@@ -91,7 +91,7 @@ class GatewayAdmission:
             self._admission.release(name)
             self._standing.discard(name)
 
-    def has_standing_room(self, job: Job) -> bool:
+    def has_standing_reservation(self, job: Job) -> bool:
         """Return whether the job belongs to a live session, whose finals must be answered."""
         return job.reservation in self._standing
 
@@ -105,7 +105,7 @@ class GatewayAdmission:
         """
         # A session's reservation covers all its finals: they are few, and must be answered.
         is_reserved = self._admission.claim(job)
-        is_reserved |= self.has_standing_room(job)
+        is_reserved |= self.has_standing_reservation(job)
         if not is_reserved and self._backlog.waiting_jobs >= self._bounds.queue_jobs:
             load_s = self._speed.load_s(self._backlog.waiting())
             raise Overloaded("too many jobs are in flight", self.retry_after_s(load_s))

@@ -11,7 +11,7 @@ from anyio import to_thread
 RESOLVE_LIMIT_S = 10.0
 
 
-async def open_urls(urls: Iterable[str]) -> list[str]:
+async def unencrypted_public_urls(urls: Iterable[str]) -> list[str]:
     """Return the ``http://`` URLs whose host has a public address.
 
     A host that cannot be resolved in time is omitted: nothing can be sent to it either.

@@ -234,7 +234,7 @@ class RemoteTranscriber:
             self._crash_budget.refuse_exhausted(job.client, now)
         if (older := self._admission.older_partial(job)) is not None:
             self._end(older, Superseded("replaced by a newer partial"))
-        is_promised = job.max_wait_s is None and self._admission.has_standing_room(job)
+        is_promised = job.max_wait_s is None and self._admission.has_standing_reservation(job)
         ticket, is_reserved = self._admission.open(job, now)
         call = _Call(ticket, anyio.CancelScope(), is_reserved, is_promised)
         self._calls[ticket] = call

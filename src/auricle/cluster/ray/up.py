@@ -38,7 +38,7 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
         SetupError: Ray or the recognisers do not start.
     """
     cores = usable_cores()
-    settings = shared_out(settings, cores)
+    settings = with_shared_cpus(settings, cores)
     max_replicas = max(settings.cluster.replicas, settings.cluster.max_replicas)
     for name, value in RAY_SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -64,7 +64,7 @@ def running(settings: Settings, host: str, port: int) -> Iterator[None]:
         ray.shutdown()
 
 
-def shared_out(settings: Settings, cores: int) -> Settings:
+def with_shared_cpus(settings: Settings, cores: int) -> Settings:
     """Return the settings with ``replica_cpus`` set to an equal share of the cores, if unset."""
     cluster = settings.cluster
     if "replica_cpus" in cluster.model_fields_set:

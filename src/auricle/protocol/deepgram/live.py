@@ -59,7 +59,7 @@ from auricle.protocol.deepgram.results import (
     LoadedModel,
     Metadata,
     alternative,
-    guessed_words,
+    approximate_words,
     seconds,
 )
 from auricle.protocol.detect import detect
@@ -315,7 +315,7 @@ class DeepgramDialect:
 
     def _interim(self, event: Partial) -> Json:
         text = event.stable + event.unstable
-        words = guessed_words(text, event.start_sample, event.end_sample)
+        words = approximate_words(text, event.start_sample, event.end_sample)
         result = alternative(text, words, punctuates=self._query.punctuates)
         result["confidence"] = INTERIM_CONFIDENCE
         return self._results(event.start_sample, event.end_sample, result)

@@ -91,7 +91,7 @@ def _word(word: Word, *, punctuates: bool) -> Json | None:
     return entry
 
 
-def guessed_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
+def approximate_words(text: str, start_sample: int, end_sample: int) -> list[Word]:
     """Return the words of a partial with approximate times, distributed by their letters."""
     spoken = text.split()
     letters = sum(map(len, spoken))

@@ -166,7 +166,7 @@ class RealtimeDialect:
             yield self._error(error.reason, str(error), event, error.field)
             return
         self._config = config
-        yield config.tune()
+        yield config.update_command()
         yield Reply((self._session("updated", config, is_beta=is_beta),))
 
     # Session events.

@@ -149,7 +149,7 @@ class RealtimeConfig:
             endpoint_ms=self.endpoint_ms,
         )
 
-    def tune(self) -> UpdateConfig:
+    def update_command(self) -> UpdateConfig:
         """Return the command that applies this configuration to a running session."""
         return UpdateConfig(
             sample_rate=self.rate_hz,

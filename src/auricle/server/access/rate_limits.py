@@ -54,13 +54,13 @@ def parse_limits(words: Sequence[str]) -> KeyLimits | None:
 
 
 @dataclass(slots=True)
-class _Use:
+class _LeakyBucket:
     """The level of a leaky bucket at a given time."""
 
     amount: float = 0.0
     at_s: float = 0.0
 
-    def left_over(self, limit: float, now: float) -> float:
+    def level(self, limit: float, now: float) -> float:
         """Drain the bucket up to ``now`` (``limit`` per minute) and return its level."""
         self.amount = max(0.0, self.amount - (now - self.at_s) * limit / _MINUTE_S)
         self.at_s = now
@@ -81,10 +81,10 @@ class RateLimiter:
     ) -> None:
         self._defaults = defaults
         self._limits_of = limits_of
-        self._requests: dict[ClientId, _Use] = {}
-        self._audio: dict[ClientId, _Use] = {}
+        self._requests: dict[ClientId, _LeakyBucket] = {}
+        self._audio: dict[ClientId, _LeakyBucket] = {}
 
-    def take_request(self, client: ClientId, now: float) -> None:
+    def charge_request(self, client: ClientId, now: float) -> None:
         """Charge one request.
 
         Raises:
@@ -93,8 +93,8 @@ class RateLimiter:
         limit = self._limits(client).requests
         if not limit:
             return
-        use = self._requests.setdefault(client, _Use(at_s=now))
-        excess = use.left_over(limit, now) + 1 - limit
+        use = self._requests.setdefault(client, _LeakyBucket(at_s=now))
+        excess = use.level(limit, now) + 1 - limit
         if excess > 0:
             raise RateLimited(
                 f"Request limit of this key reached: {limit} requests per minute.",
@@ -111,7 +111,7 @@ class RateLimiter:
         limit = self._limits(client).audio_s
         if not limit or (use := self._audio.get(client)) is None:
             return
-        excess = use.left_over(limit, now) - limit
+        excess = use.level(limit, now) - limit
         if excess >= 0:
             raise RateLimited(
                 f"Audio limit of this key reached: {limit} seconds of audio per minute.",
@@ -121,8 +121,8 @@ class RateLimiter:
     def charge_audio(self, client: ClientId, audio_s: float, now: float) -> None:
         """Charge received audio, even beyond the remaining quota."""
         if limit := self._limits(client).audio_s:
-            use = self._audio.setdefault(client, _Use(at_s=now))
-            use.amount = use.left_over(limit, now) + audio_s
+            use = self._audio.setdefault(client, _LeakyBucket(at_s=now))
+            use.amount = use.level(limit, now) + audio_s
 
     def check_sessions(self, client: ClientId, are_open: int) -> None:
         """Check that the key may open another live session.

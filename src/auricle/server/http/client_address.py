@@ -67,7 +67,7 @@ class TrustedProxies:
         client, port = peer, scope["client"][1]
         if self._is_trusted(peer):
             headers = Headers(scope=scope)
-            client, hops = self._walked(peer, _values(headers.getlist("x-forwarded-for")))
+            client, hops = self._walk_proxies(peer, _values(headers.getlist("x-forwarded-for")))
             port = 0 if hops else port
             schemes = _values(headers.getlist("x-forwarded-proto")) or [""]
             # A proxy appends the scheme that it received, or replaces the whole header with it.
@@ -76,7 +76,7 @@ class TrustedProxies:
                 scope["scheme"] = ("ws" if scope["type"] == "websocket" else "http") + "s" * is_tls
         scope["client"] = (str(client), port)
 
-    def _walked(self, peer: Address, forwarded: Sequence[str]) -> tuple[Address, int]:
+    def _walk_proxies(self, peer: Address, forwarded: Sequence[str]) -> tuple[Address, int]:
         """Return the address behind the trusted proxies, and the number of entries used."""
         client = peer
         for hops, entry in enumerate(reversed(forwarded)):

@@ -193,8 +193,8 @@ class LiveConnection:
         self._tasks = anyio.CancelScope()
         self._reader = anyio.CancelScope()
         self._has_read = anyio.Event()
-        self._is_read_out = False
-        self._is_concluded = False
+        self._stops_reading = False
+        self._has_transcribed_last = False
         self._reading_since: float | None = None
         self._share = TimeShare(time.monotonic())
         self._bad_messages = 0
@@ -206,7 +206,7 @@ class LiveConnection:
             last_result: The last final that the client has, if it resumes.
         """
         try:
-            with self._blaming():
+            with self._ending_on_error():
                 self._runner.attach(self, last_result)
                 for warning in self._warnings:
                     self._put(Warned(WarningCode.IGNORED_OPTION, warning))
@@ -217,7 +217,7 @@ class LiveConnection:
                         group.start_soon(self._run_task, task)
             if self._end is not None and self._needs_last_final(self._end):
                 with anyio.move_on_after(LAST_FINAL_S):
-                    await self._conclude()
+                    await self._transcribe_last()
         finally:
             if not self._dialect.is_resumable:
                 self._runner.end()
@@ -256,11 +256,11 @@ class LiveConnection:
     # Tasks.
 
     async def _run_task(self, task: Callable[[], Awaitable[None]]) -> None:
-        with self._blaming():
+        with self._ending_on_error():
             await task()
 
     @contextlib.contextmanager
-    def _blaming(self) -> Iterator[None]:
+    def _ending_on_error(self) -> Iterator[None]:
         """Turn an error into the end of this connection only."""
         try:
             yield
@@ -291,12 +291,12 @@ class LiveConnection:
             return False
         return not self._can_resume
 
-    async def _conclude(self) -> None:
+    async def _transcribe_last(self) -> None:
         """End the open utterance and wait for its final; no more audio follows."""
-        if self._is_concluded:
+        if self._has_transcribed_last:
             return
-        self._is_concluded = True
-        with self._blaming():
+        self._has_transcribed_last = True
+        with self._ending_on_error():
             await self._runner.until_data_wanted()  # process data that was already read
             self._runner.conclude()
             await self._runner.until_settled()
@@ -317,7 +317,7 @@ class LiveConnection:
                 if message["type"] == "websocket.disconnect":
                     raise WebSocketDisconnect(message.get("code", 1005))
                 await self._process(message)
-                if self._is_read_out or self._has_ended:
+                if self._stops_reading or self._has_ended:
                     break  # the same race
         self._has_read.set()
 
@@ -327,7 +327,7 @@ class LiveConnection:
         try:
             for step in self._steps_of(message):
                 if steps:
-                    await self._give_way(began_at, has_more=True)
+                    await self._yield_to_others(began_at, has_more=True)
                     if self._end is not None:
                         return
                     began_at = time.monotonic()
@@ -338,7 +338,7 @@ class LiveConnection:
             if self._bad_messages >= MAX_BAD_MESSAGES:
                 raise
             self.deliver(failed_of(error))
-        await self._give_way(began_at, has_more=self._peer is None or self._peer.has_more)
+        await self._yield_to_others(began_at, has_more=self._peer is None or self._peer.has_more)
 
     def _steps_of(self, message: Message) -> Iterable[Step]:
         if (data := message.get("bytes")) is not None:
@@ -363,7 +363,7 @@ class LiveConnection:
         if self._runner.session.wants_data:
             self._live.metrics.observe_node_delay(time.monotonic() - arrived_at)
 
-    async def _give_way(self, began_at: float, *, has_more: bool) -> None:
+    async def _yield_to_others(self, began_at: float, *, has_more: bool) -> None:
         """Yield to other connections, and wait until the session wants data (back-pressure)."""
         pause_s = self._share.pause_s(began_at, time.monotonic())
         if pause_s or has_more:
@@ -372,7 +372,7 @@ class LiveConnection:
             with anyio.move_on_after(SIGN_OF_LIFE_S):
                 await self._runner.until_data_wanted()
                 return
-            self._runner.remark()
+            self._runner.send_progress()
 
     async def _write(self) -> None:
         while True:
@@ -391,7 +391,7 @@ class LiveConnection:
         owed_at = -math.inf
         while True:
             now = time.monotonic()
-            if is_owing := self._is_owing:
+            if is_owing := self._owes_client:
                 owed_at = now
             idle_s = now - max(self._idle_since(), owed_at)
             if self._reading_since is not None and idle_s >= limit_s:
@@ -399,7 +399,7 @@ class LiveConnection:
             await anyio.sleep(limit_s / 10 if is_owing else max(limit_s - idle_s, limit_s / 10))
 
     @property
-    def _is_owing(self) -> bool:
+    def _owes_client(self) -> bool:
         """Whether the client is waiting for the server; closing now could lose finals."""
         session = self._runner.session
         if session.is_stopping:
@@ -423,14 +423,14 @@ class LiveConnection:
                 await self._runner.until_settled()
         else:
             with anyio.move_on_after(left_s):
-                await self._until_read_out()
-                await self._conclude()
-            self._is_concluded = True  # also if the time was up
+                await self._stop_reading()
+                await self._transcribe_last()
+            self._has_transcribed_last = True  # also if the time was up
         self._finish(end_of(*self._live.closing_messages()))
 
-    async def _until_read_out(self) -> None:
+    async def _stop_reading(self) -> None:
         """Stop reading once the current message has been passed to the session."""
-        self._is_read_out = True
+        self._stops_reading = True
         if self._reading_since is not None:
             self._reader.cancel()
         await self._has_read.wait()

@@ -61,11 +61,11 @@ class Outbox:
         match event:
             case Partial():
                 if self._drop_partial():
-                    self._tell_slow()
+                    self._warn_slow()
             case Final():
                 self._drop_partial(event.utterance)
             case AudioProgress():
-                self._drop_marks()
+                self._drop_progress()
             case SpeechStarted() | SpeechEnded() | Warned():
                 if len(self._waiting) >= MAX_NEWS and not self._keeps_news:
                     return
@@ -90,13 +90,13 @@ class Outbox:
                 return True
         return False
 
-    def _drop_marks(self) -> None:
+    def _drop_progress(self) -> None:
         for event in self._waiting:
             if isinstance(event, AudioProgress):
                 self._waiting.remove(event)
                 return
 
-    def _tell_slow(self) -> None:
+    def _warn_slow(self) -> None:
         if not self._is_slow:
             self._is_slow = True
             self.put(SLOW)

@@ -156,7 +156,7 @@ class LiveSessions:
         self._rooms.pop(room, None)
         self._transcriber.release(room)
 
-    def may_return(self, client: ClientId) -> bool:
+    def has_waiting_session(self, client: ClientId) -> bool:
         """Return whether a client has any session that it could resume."""
         return any(runner.client == client for runner in self._runners.values())
 
@@ -223,7 +223,7 @@ class LiveSessions:
                 except Exception as error:
                     runner.fail(error)
                 self._charge(runner)
-            self._give_up_old(time.monotonic())
+            self._end_expired(time.monotonic())
 
     def drain(self) -> None:
         """Signal every connection to close; sessions are not kept."""
@@ -255,7 +255,7 @@ class LiveSessions:
         self._allowances.charge_audio(runner.client, audio_s, time.monotonic())
         self.metrics.clients.count_audio(runner.client, audio_s)
 
-    def _give_up_old(self, now: float) -> None:
+    def _end_expired(self, now: float) -> None:
         """End expired sessions, and release the reservations of sessions that have ended."""
         kept = 0
         for runner in reversed(self._runners.values()):

@@ -81,7 +81,7 @@ class LiveRunner:
         try:
             async with anyio.create_task_group() as group:
                 self._group = group
-                group.start_soon(self._keep_time)
+                group.start_soon(self._run_timers)
                 task_status.started()
                 await self._over.wait()
                 group.cancel_scope.cancel()
@@ -130,7 +130,7 @@ class LiveRunner:
         if former is not None:
             former.dismiss(TakenOver("Another connection has resumed this session."))
         self.session.attach(time.monotonic(), last_result)
-        self._carry_out()
+        self._execute()
 
     def detach(self, listener: Listener) -> None:
         """Detach a connection, if it is still the attached one."""
@@ -139,7 +139,7 @@ class LiveRunner:
         self._listener = None
         self.detached_at = time.monotonic()
         self.session.detach(self.detached_at)
-        self._carry_out()
+        self._execute()
 
     def receive_data(self, data: bytes) -> None:
         """Pass a binary message, or part of one, to the session.
@@ -150,7 +150,7 @@ class LiveRunner:
         try:
             self.session.receive_data(data, time.monotonic())
         finally:
-            self._carry_out()
+            self._execute()
 
     def receive_command(self, command: SessionCommand) -> None:
         """Pass a command to the session.
@@ -161,12 +161,12 @@ class LiveRunner:
         try:
             self.session.receive_command(command, time.monotonic())
         finally:
-            self._carry_out()
+            self._execute()
 
     def conclude(self) -> None:
         """End the open utterance, as no more audio follows on this connection."""
         self.session.conclude(time.monotonic())
-        self._carry_out()
+        self._execute()
 
     async def until_data_wanted(self) -> None:
         """Wait until the session wants data or is over."""
@@ -174,19 +174,19 @@ class LiveRunner:
             self._data_wanted = anyio.Event()
             await self._data_wanted.wait()
 
-    def remark(self) -> None:
+    def send_progress(self) -> None:
         """Send the session's audio progress to the listener again."""
         self.session.remark()
-        self._carry_out()
+        self._execute()
 
     def set_load(self, load: float) -> None:
         """Set the load of the workers, from 0 (idle) to 1 (full)."""
         self.session.set_load(load)
-        self._carry_out()
+        self._execute()
 
     # Internals.
 
-    def _carry_out(self) -> None:
+    def _execute(self) -> None:
         while (output := self.session.next_output()) is not None:
             match output:
                 case Submit():
@@ -195,13 +195,13 @@ class LiveRunner:
                     if (scope := self._jobs.get(output.job_id)) is not None:
                         scope.cancel()
                 case _:
-                    self._tell(output)
+                    self._deliver(output)
         if self.session.wants_data:
             self._data_wanted.set()
         if self.session.wake_at < self._sleeps_until:
             self._alarm.set()
 
-    def _tell(self, event: SessionEvent) -> None:
+    def _deliver(self, event: SessionEvent) -> None:
         if isinstance(event, Final) and event.id > self._last_final:
             self._last_final = event.id
             self._metrics.count_final(event)
@@ -231,11 +231,11 @@ class LiveRunner:
             del self._jobs[job.id]
         if not scope.cancelled_caught:
             self.session.job_done(job.id, result, time.monotonic())
-            self._carry_out()
+            self._execute()
         if not self.session.owes_finals:
             self._settled.set()
 
-    async def _keep_time(self) -> None:
+    async def _run_timers(self) -> None:
         while True:
             self._sleeps_until = self.session.wake_at
             sleep_s = max(MIN_SLEEP_S, self._sleeps_until - time.monotonic())
@@ -257,4 +257,4 @@ class LiveRunner:
             if self._listener is not None:
                 self._listener.dismiss(error)
         finally:
-            self._carry_out()
+            self._execute()

@@ -97,7 +97,7 @@ class History:
             now: Monotonic seconds.
             at: Wall-clock time, in seconds since 1970.
         """
-        self._crashes += self._note_deaths(snapshot, now, at)
+        self._crashes += self._record_exits(snapshot, now, at)
         self._snapshots.append(snapshot)
         if self._started_at is None:
             self._started_at = self._began_at = now
@@ -154,7 +154,7 @@ class History:
             ],
         }
 
-    def _note_deaths(self, snapshot: Snapshot, now: float, at: float) -> int:
+    def _record_exits(self, snapshot: Snapshot, now: float, at: float) -> int:
         """Return the number of new crashes, and keep the last exit of each worker.
 
         A worker that is replaced on purpose leaves the pool when it exits, and isn't counted.

@@ -31,7 +31,7 @@ from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import DIRECT_FORMATS, MAX_DIRECT_BYTES, decode_short
 from auricle.server.uploads.spool import SpoolFile
 from auricle.server.uploads.upload import Upload
-from auricle.server.uploads.upload_room import UploadRoom
+from auricle.server.uploads.upload_room import UploadReservation
 from auricle.types import ANONYMOUS, Pcm16
 
 _MB = 1_000_000
@@ -60,7 +60,7 @@ class UploadContext:
         self.client = self.server.admit(request)
         self.server.check_serving()
         self.resources = contextlib.AsyncExitStack()
-        self._room: UploadRoom | None = None
+        self._room: UploadReservation | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,7 +106,7 @@ class UploadContext:
             check_open(server.transcriber, self.client)
             self.resources.enter_context(server.file_slots.take(self.client))
             return
-        room = UploadRoom(server.transcriber, server.early, self.client, self._owners())
+        room = UploadReservation(server.transcriber, server.early, self.client, self._owners())
         self.resources.callback(room.close)
         room.reserve_early(audio_s, size_bytes, max_wait_s or server.settings.max_wait_s)
         self._room = room

@@ -47,7 +47,7 @@ class EarlyReservations:
                 del self._counts[owner]
 
 
-class UploadRoom:
+class UploadReservation:
     """The queue reservation of one upload; :meth:`close` releases it.
 
     Args:

@@ -96,7 +96,7 @@ def _enter(server: ServerState, websocket: WebSocket) -> "_StreamHandshake":
         handshake.room = server.live.admit(client, handshake.address, is_resuming=is_resuming)
     except (Overloaded, RateLimited):
         # A waiting session of this client has room already: its first message may be `resume`.
-        if starts_at_once or not server.live.may_return(client):
+        if starts_at_once or not server.live.has_waiting_session(client):
             raise
     handshake.starts_at_once = starts_at_once
     return handshake

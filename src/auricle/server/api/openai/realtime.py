@@ -98,7 +98,7 @@ async def realtime(websocket: WebSocket) -> None:
 )
 async def post_client_secret(request: Request) -> Response:
     """Return a short-lived secret with which a browser can open ``/v1/realtime``."""
-    return await _answered(request, _client_secret)
+    return await _respond(request, _client_secret)
 
 
 @router.post(
@@ -109,7 +109,7 @@ async def post_client_secret(request: Request) -> Response:
 )
 async def post_transcription_session(request: Request) -> Response:
     """Return a session with its client secret."""
-    return await _answered(request, _transcription_session)
+    return await _respond(request, _transcription_session)
 
 
 def _read(websocket: WebSocket) -> Handshake:
@@ -124,7 +124,7 @@ def _read(websocket: WebSocket) -> Handshake:
     return Handshake(dialect, config.parameters(), chosen)
 
 
-async def _answered(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
+async def _respond(request: Request, body_of: Callable[[Request], Awaitable[object]]) -> Response:
     """Authenticate a request, and return an answer that must not be cached."""
     state_of(request).admit(request)
     return json_response(await body_of(request), headers={"cache-control": "no-store"})

@@ -161,8 +161,8 @@ async def _answer(request: Request, task: Task) -> Response:
                 context,
                 partial(context.recognise, params, upload, audio_format),
                 encode_delta=delta_event,
-                encode_done=partial(_done, speech),
-                encode_error=_broken,
+                encode_done=partial(_encode_done, speech),
+                encode_error=_encode_error,
                 headers=warning_headers(speech.warnings),
             )
         result = await context.transcribe(params, upload, audio_format)
@@ -177,10 +177,10 @@ def _response(speech: SpeechRequest, result: FileTranscript) -> Response:
     return Response(body, headers=headers, media_type=speech.format.media_type)
 
 
-def _done(speech: SpeechRequest, result: FileTranscript) -> bytes:
+def _encode_done(speech: SpeechRequest, result: FileTranscript) -> bytes:
     return done_event(result.transcript, gap_fields(result.gaps), speech.warnings)
 
 
-def _broken(error: BaseException) -> bytes:
+def _encode_error(error: BaseException) -> bytes:
     _, fields = openai_error(error)
     return error_event(fields)

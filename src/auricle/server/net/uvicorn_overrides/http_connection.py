@@ -48,10 +48,10 @@ class HttpConnection(H11Protocol):
         super().connection_made(transport)
         self.conn = ServerConnection(MAX_HEAD_BYTES)
         self._socket = transport
-        self.transport = _AnsweringTransport(transport, self._close)  # type: ignore[assignment]
+        self.transport = _LingeringTransport(transport, self._close)  # type: ignore[assignment]
         self._reading = PacedReading(transport, READ_BYTES, lambda: not self.flow.read_paused)
         self.flow = FlowControl(self._reading)  # type: ignore[arg-type]  # it calls pause and resume only
-        self._await_head()
+        self._start_head_timer()
 
     def data_received(self, data: bytes) -> None:
         """Parse received bytes."""
@@ -63,7 +63,7 @@ class HttpConnection(H11Protocol):
         with self._reading.parsing():
             super().data_received(data)
         if not self._is_given_up:
-            self._await_head()
+            self._start_head_timer()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         """Hand the connection over to the WebSocket protocol."""
@@ -93,8 +93,8 @@ class HttpConnection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timers."""
-        self._forget_deadline()
-        self._forget_stall()
+        self._cancel_head_timer()
+        self._cancel_stall_timer()
         if self._discarded is not None:
             self._discarded.close()
         super().connection_lost(exc)
@@ -102,11 +102,11 @@ class HttpConnection(H11Protocol):
     def pause_writing(self) -> None:
         """Pause the response and start the stall timeout."""
         super().pause_writing()
-        self._await_reader()
+        self._start_stall_timer()
 
     def resume_writing(self) -> None:
         """Resume the response and cancel the stall timeout."""
-        self._forget_stall()
+        self._cancel_stall_timer()
         super().resume_writing()
 
     def _close(self) -> None:
@@ -120,26 +120,26 @@ class HttpConnection(H11Protocol):
         else:
             self._socket.close()
 
-    def _await_reader(self) -> None:
+    def _start_stall_timer(self) -> None:
         left_bytes = self.transport.get_write_buffer_size()
         self._stall = self.loop.call_later(self.stall_s, self._check_reader, left_bytes)
 
     def _check_reader(self, left_bytes: int) -> None:
         """Abort the connection if the client has read nothing since the last check."""
         if self.transport.get_write_buffer_size() < left_bytes:
-            self._await_reader()
+            self._start_stall_timer()
         else:
             self.transport.abort()
 
-    def _forget_stall(self) -> None:
+    def _cancel_stall_timer(self) -> None:
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
 
-    def _await_head(self) -> None:
+    def _start_head_timer(self) -> None:
         """Start the head timeout while a head is awaited; cancel it otherwise."""
         if self.conn.their_state is not h11.IDLE:
-            self._forget_deadline()
+            self._cancel_head_timer()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(self.head_s, self._give_up)
 
@@ -171,13 +171,13 @@ class HttpConnection(H11Protocol):
         end_writing(self._socket)
         self.loop.call_later(LINGER_S, self._socket.close)
 
-    def _forget_deadline(self) -> None:
+    def _cancel_head_timer(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
 
-class _AnsweringTransport:
+class _LingeringTransport:
     """A transport whose ``close`` is replaced by the connection's.
 
     uvicorn closes the transport once the response is sent, even while the body is still arriving.

@@ -77,12 +77,12 @@ class _ServerProtocol(ServerProtocol):
 
     def __init__(self, answer_id: Callable[[int], str], *, max_size: int | None) -> None:
         super().__init__(max_size=max_size, logger=logging.getLogger("uvicorn.error"))
-        self._answer_id = answer_id
+        self._handshake_id = answer_id
 
     def send_response(self, response: "Response") -> None:
         """Send the handshake response, with a request id."""
         if REQUEST_ID not in response.headers:
-            response.headers[REQUEST_ID] = self._answer_id(response.status_code)
+            response.headers[REQUEST_ID] = self._handshake_id(response.status_code)
         super().send_response(response)
 
 
@@ -97,7 +97,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def connection_made(self, transport: BaseTransport) -> None:
         """Limit the buffer and read sizes."""
         super().connection_made(transport)
-        self.conn = _ServerProtocol(self._answer_id, max_size=self.config.ws_max_size)
+        self.conn = _ServerProtocol(self._handshake_id, max_size=self.config.ws_max_size)
         self.received_at = time.monotonic()
         assert isinstance(transport, asyncio.Transport)
         transport.set_write_buffer_limits(high=WRITE_BUFFER_BYTES)
@@ -222,7 +222,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         self.transport.write(raw_error_response(error, new_request_id()))
         self.transport.close()
 
-    def _answer_id(self, status: int) -> str:
+    def _handshake_id(self, status: int) -> str:
         """Return a request id for a handshake response that no route has written."""
         if hasattr(self, "scope"):
             return request_id_of(self.scope)  # type: ignore[arg-type]  # a TypedDict
