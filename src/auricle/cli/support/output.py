@@ -10,9 +10,9 @@ from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.gaps import text_with_gaps
+from auricle.protocol.native.utterance import transcript_body
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.server.transcription.results import transcript_body
 
 
 class OutputFormat(enum.StrEnum):

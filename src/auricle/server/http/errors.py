@@ -8,7 +8,7 @@ errors caused by the request or by load, a message that says what to do. Any oth
 import http
 import traceback
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypedDict
+from typing import Any
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ from auricle.errors import (
     RequestError,
 )
 from auricle.groups import first_error
+from auricle.protocol.native.errors import ErrorBody, ErrorResponse
 from auricle.server.http.request_log import REQUEST_ID, request_id_of, request_log
 
 CLIENT_VISIBLE_ERRORS = (
@@ -52,21 +53,6 @@ UNMATCHED = "unmatched"
 _MAX_FRAMES = 12
 
 _log = structlog.get_logger("auricle.server")
-
-
-class ErrorBody(TypedDict):
-    """An error in the native format."""
-
-    code: str
-    message: str
-    retryable: bool
-    retry_after_s: int | None
-
-
-class ErrorResponse(TypedDict):
-    """The JSON body of an error response in the native format."""
-
-    error: ErrorBody
 
 
 def error_body(error: BaseException) -> ErrorBody:

@@ -30,8 +30,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle import __version__ as _VERSION
+from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.access.keyring import Keyring
-from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import answer, refusals
 from auricle.server.telemetry.client_metrics import ClientMetrics
 from auricle.server.telemetry.history import REFUSALS

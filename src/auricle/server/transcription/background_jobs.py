@@ -9,10 +9,10 @@ from anyio import to_thread
 
 from auricle.errors import AuricleError, ServerStopped
 from auricle.files.transcribe import FileProgress
+from auricle.protocol.native.utterance import transcript_body
 from auricle.server.context import RETRY_S, ServerState
 from auricle.server.http.errors import code_of, error_body, log_unexpected
 from auricle.server.http.request_log import RequestLog
-from auricle.server.transcription.results import transcript_body
 from auricle.server.transcription.run import note_answer, transcribe_spooled
 from auricle.server.uploads.job_store import JobRecord, JobState
 from auricle.server.uploads.params import TranscriptionParams

@@ -15,7 +15,7 @@ import anyio
 import msgspec
 
 from auricle.errors import BadRequest, NotFound, Overloaded
-from auricle.server.http.errors import ErrorBody
+from auricle.protocol.native.errors import ErrorBody
 from auricle.types import ClientId
 
 FULL_RETRY_S = 10

@@ -5,12 +5,12 @@ reason from ``dg-error``, because a WebSocket client can't read the body.
 """
 
 from collections.abc import Mapping
-from typing import TypedDict
 
 from starlette.responses import Response
 
+from auricle.protocol.deepgram.errors import DeepgramError
 from auricle.server.http.errors import error_body, error_response
-from auricle.server.transcription.results import json_response
+from auricle.server.http.responses import json_response
 
 _WORDS: Mapping[int, str] = {
     401: "INVALID_AUTH",
@@ -24,15 +24,6 @@ _WORDS: Mapping[int, str] = {
 }
 _BAD_AUDIO = frozenset({415, 422})
 """Deepgram returns 400 for audio that can't be decoded."""
-
-
-class DeepgramError(TypedDict):
-    """The JSON body of an error response in Deepgram's format."""
-
-    err_code: str
-    err_msg: str
-    request_id: str
-    code: str
 
 
 def refusal(error: BaseException, request_id: str) -> Response:

@@ -16,6 +16,7 @@ from auricle.audio.g711 import alaw_to_pcm16, mulaw_to_pcm16
 from auricle.errors import BadRequest
 from auricle.files.assemble import FileTranscript
 from auricle.languages import improbable_language
+from auricle.protocol.deepgram.errors import DeepgramError
 from auricle.protocol.deepgram.query import (
     ALAW,
     LINEAR16,
@@ -28,13 +29,12 @@ from auricle.protocol.deepgram.query import (
 from auricle.protocol.deepgram.results import FileBody, Metadata, file_body, seconds
 from auricle.protocol.ignored import warning_headers
 from auricle.server.access.admission import estimate_s
-from auricle.server.api.deepgram.errors import DeepgramError
 from auricle.server.api.deepgram.live import model_of, utc_now
 from auricle.server.http.body import check_length, media_type
 from auricle.server.http.openapi import POSTED, answer, audio_bodies, query_parameters, refusals
 from auricle.server.http.request_log import request_id_of, request_log
+from auricle.server.http.responses import json_response
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.transcription.results import json_response
 from auricle.server.uploads.params import TranscriptionParams
 from auricle.server.uploads.short_audio import audio_format_of
 from auricle.server.uploads.upload import Upload

@@ -10,12 +10,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import state_of
-from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import KEYED, answer, refusals
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import json_response
 from auricle.server.http.uniform_routes import is_head
-from auricle.server.transcription.results import json_response
 from auricle.server.uploads.job_store import JobBody, JobRecord, JobState
 
 _RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}

@@ -11,12 +11,12 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from auricle.protocol.deepgram.errors import DeepgramError
 from auricle.protocol.fields import decode_json
-from auricle.server.api.deepgram.errors import DeepgramError
+from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import read_json, state_of
-from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
-from auricle.server.transcription.results import json_response
+from auricle.server.http.responses import json_response
 
 DEFAULT_TTL_S, MAX_TTL_S = 60, 3600
 

@@ -14,9 +14,10 @@ from auricle.audio_formats import CONTAINERS
 from auricle.errors import UnsupportedFormat
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
+from auricle.protocol.native.errors import ErrorResponse
+from auricle.protocol.native.utterance import TranscriptBody, transcript_body
 from auricle.server.access.admission import estimate_json_s, estimate_s
 from auricle.server.http.body import check_length, media_type, read_body
-from auricle.server.http.errors import ErrorResponse
 from auricle.server.http.openapi import (
     POSTED,
     answer,
@@ -25,9 +26,9 @@ from auricle.server.http.openapi import (
     refusals,
     schema_of,
 )
+from auricle.server.http.responses import json_response
 from auricle.server.transcription.background_jobs import register_job, start_job
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.transcription.results import TranscriptBody, json_response, transcript_body
 from auricle.server.uploads.job_store import JobBody, JobRecord
 from auricle.server.uploads.json_audio import parse_payload
 from auricle.server.uploads.params import (

@@ -27,7 +27,7 @@ from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState, read_json, state_of
 from auricle.server.http.openapi import POSTED, answer, json_body, refusals
-from auricle.server.transcription.results import json_response
+from auricle.server.http.responses import json_response
 
 SUBPROTOCOL = "realtime"
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from auricle.errors import UnknownModel
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
+from auricle.protocol.native.utterance import gap_fields
 from auricle.protocol.openai.transcriptions import (
     FIELDS,
     MODELS,
@@ -40,7 +41,7 @@ from auricle.server.http.openapi import KEYED, POSTED, Answers, answer, refusals
 from auricle.server.http.request_log import request_log
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.transcription.results import gap_fields, json_response
+from auricle.server.http.responses import json_response
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of

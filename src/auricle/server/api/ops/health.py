@@ -10,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from auricle.errors import Draining, NoWorkerReady
+from auricle.protocol.native.errors import ErrorResponse
 from auricle.server.context import RETRY_S, ServerState, state_of
-from auricle.server.http.errors import ErrorResponse, error_response
+from auricle.server.http.errors import error_response
 from auricle.server.http.openapi import answer, refusals
+from auricle.server.http.responses import json_response
 from auricle.server.telemetry.history import exit_body
-from auricle.server.transcription.results import json_response
 from auricle.transcriber import Stats, WorkerStats
 
 _VERSION = version("auricle")

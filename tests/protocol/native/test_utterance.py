@@ -1,10 +1,8 @@
 """Response bodies of the native API."""
 
-import json
-
 import pytest
 
-from auricle.server.transcription.results import gap_fields, json_response, transcript_body
+from auricle.protocol.native.utterance import gap_fields, transcript_body
 from auricle.types import Gap, Segment, Timing, Transcript, Word
 
 pytestmark = pytest.mark.unit
@@ -59,10 +57,3 @@ def test_an_improbable_language_is_a_warning() -> None:
     doubtful = Transcript("Hello", "en", 0.001, 16_000)
     warnings = transcript_body("job", "trace", doubtful)["warnings"]
     assert "English" in str(warnings)
-
-
-def test_a_response_is_json_with_its_status() -> None:
-    response = json_response({"a": 1}, 202, {"location": "/jobs/1"})
-    assert (response.status_code, response.headers["location"]) == (202, "/jobs/1")
-    assert response.media_type == "application/json"
-    assert json.loads(bytes(response.body)) == {"a": 1}

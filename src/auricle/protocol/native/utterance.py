@@ -2,13 +2,11 @@
 
 from typing import Annotated, NotRequired, TypedDict
 
-import msgspec
 from msgspec import Meta
-from starlette.responses import Response
 
 from auricle.languages import improbable_language
 from auricle.protocol.gaps import gap_reason
-from auricle.server.http.errors import ErrorBody
+from auricle.protocol.native.errors import ErrorBody
 from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Transcript, Word
 
 _Seconds = Annotated[float, Meta(description="In seconds.")]
@@ -107,13 +105,6 @@ def transcript_body(
     if warnings:
         body["warnings"] = warnings
     return body
-
-
-def json_response(
-    body: object, status: int = 200, headers: dict[str, str] | None = None
-) -> Response:
-    """Return a JSON response."""
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
 
 
 def _segment(segment: Segment) -> SegmentBody:
