@@ -23,7 +23,6 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from auricle.audio.opus import find_libopus
@@ -86,7 +85,6 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
         docs_url=None,  # its page loads scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
-        default_response_class=Response,
         exception_handlers=EXCEPTION_HANDLERS,
     )
     app.state.auricle = server

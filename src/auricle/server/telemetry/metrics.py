@@ -47,7 +47,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # unused series
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 class Metrics:

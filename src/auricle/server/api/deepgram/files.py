@@ -42,7 +42,7 @@ from auricle.types import Gap, Options, Transcript
 
 _EXPAND: dict[str | None, Callable[[bytes], bytes]] = {MULAW: mulaw_to_pcm16, ALAW: alaw_to_pcm16}
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 @router.post(

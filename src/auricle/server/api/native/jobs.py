@@ -20,7 +20,7 @@ from auricle.server.uploads.job_store import JobBody, JobRecord, JobState
 
 _RESPONSES = {200: answer("The job.", JobBody), **refusals(ErrorResponse, *KEYED, 404)}
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 @router.get(

@@ -24,7 +24,7 @@ _MAX_BODY_BYTES = 4096
 
 _Ttl = Annotated[float, msgspec.Meta(ge=1, le=MAX_TTL_S, multiple_of=1)]
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 class _TokenFields(msgspec.Struct):

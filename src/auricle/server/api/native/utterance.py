@@ -56,7 +56,7 @@ _WAIT = {
     "description": "0: return 202 and a job at once; poll it at `/jobs/{job_id}`.",
 }
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 @router.post(

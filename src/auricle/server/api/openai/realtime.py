@@ -40,7 +40,7 @@ _MAX_BODY_BYTES = 64 * 1024
 
 _Ttl = Annotated[int, msgspec.Meta(ge=10, le=7200)]
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 class _Expiry(msgspec.Struct):

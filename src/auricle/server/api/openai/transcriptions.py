@@ -76,7 +76,7 @@ _RESPONSES: Answers = {
     **refusals(ErrorResponse, *POSTED, 404, 504),
 }
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 @router.post(

@@ -22,7 +22,7 @@ _VERSION = version("auricle")
 
 _REFUSALS = refusals(ErrorResponse)
 
-router = APIRouter()
+router = APIRouter(default_response_class=Response)
 
 
 class _Alive(TypedDict):
