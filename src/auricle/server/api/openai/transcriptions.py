@@ -39,9 +39,9 @@ from auricle.server.context import ServerState, state_of
 from auricle.server.http.body import check_length
 from auricle.server.http.openapi import KEYED, POSTED, Answers, answer, refusals, schema_of
 from auricle.server.http.request_log import request_log
+from auricle.server.http.responses import json_response
 from auricle.server.transcription.event_stream import EventStream
 from auricle.server.transcription.intake import UploadContext
-from auricle.server.http.responses import json_response
 from auricle.server.uploads.multipart import boundary_of, read_form_parts
 from auricle.server.uploads.params import Fields, check
 from auricle.server.uploads.short_audio import audio_format_of
