@@ -15,7 +15,7 @@ from auricle.languages import (
 from auricle.protocol.deepgram.query import parse_listen
 from auricle.protocol.native.stream import parse_query
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
-from auricle.protocol.openai.transcriptions import read_form
+from auricle.protocol.openai.transcription_form import read_form
 from auricle.protocol.wyoming.events import WyomingDialect
 from auricle.server.live.native_dialect import NativeDialect
 from auricle.server.uploads.params import Fields, check

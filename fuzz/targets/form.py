@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, cast
 
 from auricle.errors import BadRequest
-from auricle.protocol.openai.transcriptions import FIELDS
+from auricle.protocol.openai.transcription_form import FIELDS
 from auricle.server.uploads.multipart import (
     MAX_FIELD_BYTES,
     MAX_UNREAD,

@@ -9,15 +9,8 @@ import msgspec
 from auricle.errors import BadRequest
 from auricle.languages import LANGUAGES
 from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
-from auricle.protocol.openai.transcriptions import (
-    FIELDS,
-    Format,
-    SpeechRequest,
-    delta_event,
-    done_event,
-    encode_answer,
-    read_form,
-)
+from auricle.protocol.openai.transcription_form import FIELDS, Format, SpeechRequest, read_form
+from auricle.protocol.openai.transcriptions import delta_event, done_event, encode_answer
 from auricle.types import Segment, Task, Transcript, Word
 from fuzz.mutation import query_mutation
 from fuzz.target import Target

@@ -24,7 +24,7 @@ from auricle.protocol.fields import (
 )
 from auricle.protocol.native.stream import decode_command
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
-from auricle.protocol.openai.transcriptions import read_form
+from auricle.protocol.openai.transcription_form import read_form
 from auricle.server.uploads.params import Fields
 from auricle.types import Task
 

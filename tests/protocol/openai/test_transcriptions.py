@@ -1,23 +1,17 @@
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from auricle.errors import BadRequest
-from auricle.limits import MAX_HOTWORDS, MAX_PROMPT_CHARACTERS
+from auricle.protocol.openai.transcription_form import Format, SpeechRequest, read_form
 from auricle.protocol.openai.transcriptions import (
-    Format,
-    SpeechRequest,
     delta_event,
     done_event,
     encode_answer,
     error_event,
-    error_fields,
-    read_form,
 )
 from auricle.protocol.subtitle_layout import SubtitleLimits
-from auricle.types import Gap, Options, Segment, Task, Transcript, Word
+from auricle.types import Gap, Segment, Task, Transcript, Word
 
 pytestmark = pytest.mark.unit
 
@@ -47,110 +41,6 @@ def answer(
     transcript: Transcript = TRANSCRIPT, /, gaps: Any = (), **fields: str | list[str]
 ) -> str:
     return encode_answer(read(**fields), transcript, gaps).decode()
-
-
-def test_a_form_without_any_field_asks_for_json() -> None:
-    options = Options(sentence_times=False)
-    assert read() == SpeechRequest("", options, Format.JSON, True, False)
-
-
-def test_every_field_is_read() -> None:
-    request = read(
-        model="whisper-1",
-        language="pt-BR",
-        prompt="Names: Ana.",
-        keywords=["Auricle", " ", "Opus"],
-        response_format="verbose_json",
-        temperature="0.4",
-        timestamp_granularities=["word", "segment"],
-    )
-    options = Options(
-        "pt", initial_prompt="Names: Ana.", hotwords=("Auricle", "Opus"), word_timestamps=True
-    )
-    assert replace(request, warnings=()) == SpeechRequest(
-        "whisper-1", options, Format.VERBOSE_JSON, True, False
-    )
-    assert read(stream="true").is_streamed
-
-
-def test_what_is_empty_is_left_out() -> None:
-    names = ("model", "language", "prompt", "response_format", "temperature", "stream")
-    assert read(**dict.fromkeys(names, "")) == read()
-    assert read(keywords="", languages="", timestamp_granularities="") == read()
-
-
-def test_one_possible_language_is_the_language_and_several_are_none() -> None:
-    assert read(languages="de").options.language == "de"
-    assert read(languages=["de", "en"]).options.language is None
-    assert read(languages="de", language="en").options.language == "en"
-
-
-@pytest.mark.parametrize(
-    "texts", ["word,segment", "word, segment", '["word", "segment"]', ["word", "segment"]]
-)
-def test_a_list_may_be_repeated_or_hold_commas_or_be_json(texts: str | list[str]) -> None:
-    request = read(timestamp_granularities=texts, response_format="verbose_json")
-    assert (request.options.word_timestamps, request.has_segments) == (True, True)
-
-
-def test_keywords_may_be_json_or_hold_commas() -> None:
-    assert read(keywords='["Auricle", "a, b"]').options.hotwords == ("Auricle", "a, b")
-    assert read(keywords="Auricle, Opus").options.hotwords == ("Auricle", "Opus")
-
-
-def test_translations_are_never_streamed() -> None:
-    request = read(Task.TRANSLATE, stream="true")
-    assert not request.is_streamed
-    assert request.options.task is Task.TRANSLATE
-
-
-def test_of_a_long_prompt_the_end_is_kept() -> None:
-    assert read(prompt="x" * MAX_PROMPT_CHARACTERS + "end").options.initial_prompt == (
-        "x" * (MAX_PROMPT_CHARACTERS - 3) + "end"
-    )
-
-
-def test_words_are_looked_for_only_where_they_can_be_reported() -> None:
-    assert not read(timestamp_granularities="word").options.word_timestamps
-    request = read(timestamp_granularities="word", response_format="verbose_json")
-    assert (request.options.word_timestamps, request.has_segments) == (True, False)
-
-
-@pytest.mark.parametrize("response_format", list(Format))
-def test_times_are_looked_for_only_where_they_can_be_reported(response_format: Format) -> None:
-    has_times = response_format in (Format.SRT, Format.VTT, Format.VERBOSE_JSON)
-    assert read(response_format=response_format.value).options.sentence_times is has_times
-    streamed = read(
-        response_format=response_format.value,
-        timestamp_granularities=["word", "segment"],
-        stream="true",
-    )
-    assert streamed.options == Options(sentence_times=False)
-
-
-@pytest.mark.parametrize(
-    ("field", "value"),
-    [
-        ("response_format", "yaml"),
-        ("response_format", "diarized_json"),
-        ("temperature", "warm"),
-        ("temperature", "1.1"),
-        ("temperature", "-0.1"),
-        ("temperature", "nan"),
-        ("timestamp_granularities", "letter"),
-        ("timestamp_granularities", "[word]"),
-        ("timestamp_granularities", '{"word": 1}'),
-        ("language", "klingon"),
-        ("languages", "klingon"),
-        ("stream", "maybe"),
-        ("keywords", "x" * 101),
-        ("keywords", ["x"] * (MAX_HOTWORDS + 1)),
-    ],
-)
-def test_a_field_that_can_not_be_used_is_named(field: str, value: str | list[str]) -> None:
-    with pytest.raises(BadRequest) as raised:
-        read(**{field: value})
-    assert raised.value.field == field
 
 
 def test_json_has_text_language_and_duration() -> None:
@@ -262,16 +152,6 @@ def test_events_are_lines_of_data() -> None:
     assert error_event({"code": "draining"}) == b'data: {"error":{"code":"draining"}}\n\n'
 
 
-def test_errors_say_whose_fault_they_are() -> None:
-    assert error_fields("Do this.", status=400, code="bad_request", param="model") == {
-        "message": "Do this.",
-        "type": "invalid_request_error",
-        "param": "model",
-        "code": "bad_request",
-    }
-    assert error_fields("Wait.", status=503, code="queue_full")["type"] == "server_error"
-
-
 def test_subtitles_are_as_large_as_the_form_asks() -> None:
     assert read(response_format="srt").limits == SubtitleLimits(42, 2)
     request = read(response_format="vtt", max_line_width="20", max_lines="1")
@@ -281,16 +161,6 @@ def test_subtitles_are_as_large_as_the_form_asks() -> None:
     answer = encode_answer(request, Transcript("", "en", 1.0, 32_000, (segment,)))
     assert b"Dinner is on the table." not in answer
     assert b"Dinner is on\n\n" in answer or b"Dinner is\n\n" in answer
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("max_line_width", "11"), ("max_line_width", "x"), ("max_lines", "0"), ("max_lines", "-1")],
-)
-def test_sizes_that_no_subtitle_can_have_are_refused(name: str, value: str) -> None:
-    with pytest.raises(BadRequest) as caught:
-        read(response_format="srt", **{name: value})
-    assert caught.value.field == name
 
 
 @pytest.mark.parametrize("name", ["srt", "vtt"])

@@ -1,123 +1,19 @@
-"""OpenAI's REST API for speech: parse form fields, encode responses.
+"""The responses of OpenAI's REST API for speech.
 
-https://platform.openai.com/docs/api-reference/audio. All fields of OpenAI's API are accepted.
-Fields without effect are reported in a warning: ``temperature`` (decoding raises it automatically
-for doubtful text), ``include``, known speakers, and unknown fields. Values that the model does not
-provide are omitted, never invented.
+https://platform.openai.com/docs/api-reference/audio. Values that the model does not provide are
+omitted, never invented.
 """
 
-import enum
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from msgspec import Meta
 
-from auricle.errors import BadRequest
-from auricle.languages import LANGUAGE_NAMES, language_choice
-from auricle.limits import MAX_PROMPT_CHARACTERS, Hotwords, Language, Languages
-from auricle.protocol.fields import convert_texts, decode_json
-from auricle.protocol.ignored import ignored_options
-from auricle.protocol.subtitle_layout import (
-    MAX_LINE_WIDTH,
-    MAX_LINES,
-    MIN_LINE_WIDTH,
-    USUAL,
-    SubtitleLimits,
-)
+from auricle.languages import LANGUAGE_NAMES
+from auricle.protocol.openai.transcription_form import Format, SpeechRequest
 from auricle.protocol.subtitles import to_srt, to_vtt
-from auricle.types import SAMPLE_RATE_HZ, Gap, Options, Segment, Task, Transcript, Word
-
-Texts = Mapping[str, Sequence[str]]
-"""Form values by name, in order; ``x[]`` and ``x[y]`` are ``x``."""
-
-
-_LISTS = ("languages", "keywords", "timestamp_granularities")
-
-
-class Format(enum.StrEnum):
-    """Response formats."""
-
-    JSON = "json"
-    TEXT = "text"
-    SRT = "srt"
-    VERBOSE_JSON = "verbose_json"
-    VTT = "vtt"
-
-    @property
-    def media_type(self) -> str:
-        """The ``Content-Type`` of the response."""
-        match self:
-            case Format.JSON | Format.VERBOSE_JSON:
-                return "application/json"
-            case _:  # for subtitles too, as at OpenAI: older clients parse other types as JSON
-                return "text/plain"
-
-    @property
-    def has_times(self) -> bool:
-        """Whether the response contains times."""
-        return self not in (Format.JSON, Format.TEXT)
-
-
-class Form(
-    msgspec.Struct,
-    kw_only=True,
-    rename={name: f"{name}[]" for name in _LISTS},
-):
-    """The fields that have an effect; their types are their validation and OpenAPI schema."""
-
-    model: Annotated[str, Meta(description="Any name, unless the server checks model names.")] = ""
-    language: Annotated[
-        Language, Meta(description="Language code or English name; detected if omitted.")
-    ] = ""
-    languages: Annotated[
-        Languages, Meta(description="Languages that detection is restricted to.")
-    ] = ()
-    prompt: Annotated[
-        str, Meta(description="Text that the model treats as preceding the audio.")
-    ] = ""
-    keywords: Annotated[Hotwords, Meta(description="Words that the model should favour.")] = ()
-    response_format: Annotated[str, Meta(extra_json_schema={"enum": list(Format)})] = Format.JSON
-    temperature: Annotated[float, Meta(ge=0, le=1)] = 0
-    timestamp_granularities: Annotated[
-        tuple[Annotated[str, Meta(extra_json_schema={"enum": ["word", "segment"]})], ...],
-        Meta(description="Only for `verbose_json`."),
-    ] = ()
-    max_line_width: Annotated[
-        int,
-        Meta(
-            ge=MIN_LINE_WIDTH,
-            le=MAX_LINE_WIDTH,
-            description="Only for `srt` and `vtt`; East Asian characters count twice.",
-        ),
-    ] = USUAL.max_line_width
-    max_lines: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=MAX_LINES,
-            description="Only for `srt` and `vtt`: maximum lines of a subtitle.",
-        ),
-    ] = USUAL.max_lines
-    stream: Annotated[bool, Meta(description="Return an event stream (transcriptions only).")] = (
-        False
-    )
-
-
-FIELDS = frozenset(Form.__struct_fields__)
-_KNOWN = FIELDS | {"file", "chunking_strategy", "user"}
-"""Also fields that need no warning: voice detection is always on."""
-
-MODELS = (
-    "whisper-1",
-    "gpt-transcribe",
-    "gpt-4o-transcribe",
-    "gpt-4o-mini-transcribe",
-    "gpt-4o-mini-transcribe-2025-12-15",
-)
-"""OpenAI's model names; all of them select the loaded model."""
+from auricle.types import SAMPLE_RATE_HZ, Gap, Segment, Task, Transcript, Word
 
 FRAMES_PER_SECOND = 100
 """Frames of OpenAI's models, the unit of ``seek``."""
@@ -125,118 +21,8 @@ UNKNOWN_LANGUAGE = "unknown"
 """Language of audio without speech if the request names none."""
 
 
-@dataclass(frozen=True, slots=True)
-class SpeechRequest:
-    """A parsed form.
-
-    Attributes:
-        model: The requested model name; may be empty.
-        options: The options that affect the transcript.
-        format: The response format, unless the response is streamed.
-        has_segments: Whether ``verbose_json`` contains segments.
-        is_streamed: Whether the response is a stream of events.
-        warnings: Warnings about options that have no effect.
-        limits: Maximum size of subtitles. An Auricle extension.
-    """
-
-    model: str
-    options: Options
-    format: Format
-    has_segments: bool
-    is_streamed: bool
-    warnings: tuple[str, ...] = ()
-    limits: SubtitleLimits = USUAL
-
-
 Gaps = Sequence[Mapping[str, object]]
 """Gaps in the transcript: ``start``, ``end``, ``code``. An Auricle extension."""
-
-
-def read_form(texts: Texts, task: Task, unread: Iterable[tuple[str, str]] = ()) -> SpeechRequest:
-    """Parse a form.
-
-    Args:
-        texts: The texts of the fields that have an effect.
-        task: The task of the endpoint.
-        unread: Names of other fields, and the beginnings of their values.
-
-    Raises:
-        BadRequest: A field is invalid; the error names it.
-    """
-    form = convert_texts(_items(texts), Form, "form", is_lenient=True)
-    response_format = _format(form)
-    if not {"word", "segment"}.issuperset(form.timestamp_granularities):
-        raise BadRequest(
-            "timestamp_granularities must be `word` or `segment`.", "timestamp_granularities"
-        )
-    is_streamed = task is Task.TRANSCRIBE and form.stream
-    has_words = response_format in (Format.SRT, Format.VTT) or (
-        response_format is Format.VERBOSE_JSON and "word" in form.timestamp_granularities
-    )
-    language, languages = _languages(form)
-    return SpeechRequest(
-        model=form.model,
-        options=Options(
-            language=language,
-            languages=languages,
-            task=task,
-            initial_prompt=form.prompt[-MAX_PROMPT_CHARACTERS:] or None,
-            hotwords=form.keywords,
-            word_timestamps=has_words and not is_streamed,
-            sentence_times=response_format.has_times and not is_streamed,
-        ),
-        format=response_format,
-        has_segments="segment" in form.timestamp_granularities or not form.timestamp_granularities,
-        is_streamed=is_streamed,
-        warnings=_warnings(form, unread),
-        limits=SubtitleLimits(form.max_line_width, form.max_lines),
-    )
-
-
-def _warnings(form: Form, unread: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    warnings = list(ignored_options(unread, _KNOWN))
-    if form.temperature:
-        warnings.append("temperature has no effect; decoding starts at 0 and raises it if needed.")
-    if "diarize" in form.model:
-        warnings.append("Speaker diarization is not supported with any model.")
-    return tuple(warnings)
-
-
-def _items(texts: Texts) -> Iterator[tuple[str, str]]:
-    """Yield names and texts; a list may be repeated fields, a JSON array, or have commas."""
-    for name, values in texts.items():
-        for value in values:
-            if name not in _LISTS:
-                yield name, value
-            elif value.lstrip().startswith("["):
-                try:
-                    yield from ((name, text) for text in decode_json(value, list[str], name))
-                except BadRequest:
-                    raise BadRequest(f"{name} must be a list of strings.", name) from None
-            else:
-                yield from ((name, text) for text in value.split(","))
-
-
-def _format(form: Form) -> Format:
-    if form.response_format == "diarized_json":
-        raise BadRequest(
-            "diarized_json is not supported; this server has no speaker diarization.",
-            "response_format",
-        )
-    try:
-        return Format(form.response_format)
-    except ValueError:
-        raise BadRequest(
-            f"response_format must be one of {', '.join(Format)}.", "response_format"
-        ) from None
-
-
-def _languages(form: Form) -> tuple[str | None, tuple[str, ...]]:
-    """Return the requested language, or the languages that detection is restricted to."""
-    try:
-        return language_choice(form.language, form.languages)
-    except BadRequest as error:
-        raise BadRequest(str(error), "language" if form.language else "languages") from None
 
 
 def encode_answer(
@@ -356,50 +142,3 @@ def error_event(error: Mapping[str, Any]) -> bytes:
 
 def _event(data: Mapping[str, Any]) -> bytes:
     return b"data: " + msgspec.json.encode(data) + b"\n\n"
-
-
-class ErrorFields(TypedDict):
-    """The ``error`` object of a response."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str
-
-
-class ErrorResponse(TypedDict):
-    """The JSON body of an error response."""
-
-    error: ErrorFields
-
-
-class Model(TypedDict):
-    """A model object."""
-
-    id: str
-    object: str
-    created: int
-    owned_by: str
-
-
-class Models(TypedDict):
-    """A list of models."""
-
-    object: str
-    data: list[Model]
-
-
-def error_fields(message: str, *, status: int, code: str, param: str | None = None) -> ErrorFields:
-    """Return the ``error`` object of a response."""
-    kind = "invalid_request_error" if status < 500 else "server_error"
-    return {"message": message, "type": kind, "param": param, "code": code}
-
-
-def model_fields(name: str, created: int) -> Model:
-    """Return a model object for ``/v1/models``.
-
-    Args:
-        name: The model ID.
-        created: Unix time in seconds.
-    """
-    return {"id": name, "object": "model", "created": created, "owned_by": "auricle"}

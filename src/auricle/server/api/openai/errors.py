@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from auricle.errors import RequestError
-from auricle.protocol.openai.transcriptions import ErrorFields, ErrorResponse, error_fields
+from auricle.protocol.openai.errors import ErrorFields, ErrorResponse, error_fields
 from auricle.server.http.errors import error_body, error_response
 
 _BAD_AUDIO = frozenset({415, 422})

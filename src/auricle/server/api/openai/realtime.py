@@ -20,9 +20,9 @@ from starlette.websockets import WebSocket
 
 from auricle.errors import BadRequest
 from auricle.protocol.fields import decode_json
+from auricle.protocol.openai.errors import ErrorResponse
 from auricle.protocol.openai.realtime import RealtimeDialect
 from auricle.protocol.openai.realtime_config import RealtimeConfig, decode_session
-from auricle.protocol.openai.transcriptions import ErrorResponse
 from auricle.server.access.keyring import presented_key
 from auricle.server.api.dialect_session import Handshake, serve_dialect
 from auricle.server.context import ServerState, read_json, state_of

@@ -18,20 +18,14 @@ from auricle.errors import UnknownModel
 from auricle.files.transcribe import FileTranscript
 from auricle.protocol.ignored import warning_headers
 from auricle.protocol.native.utterance import gap_fields
+from auricle.protocol.openai.errors import ErrorResponse
+from auricle.protocol.openai.models import MODELS, Model, Models, model_fields
+from auricle.protocol.openai.transcription_form import FIELDS, Form, SpeechRequest, read_form
 from auricle.protocol.openai.transcriptions import (
-    FIELDS,
-    MODELS,
-    ErrorResponse,
-    Form,
-    Model,
-    Models,
-    SpeechRequest,
     delta_event,
     done_event,
     encode_answer,
     error_event,
-    model_fields,
-    read_form,
 )
 from auricle.server.access.admission import estimate_s
 from auricle.server.api.openai.errors import openai_error
