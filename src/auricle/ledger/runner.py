@@ -1,9 +1,8 @@
 """Runs jobs of the ledger: leases them, renews the leases, and stores their ends.
 
 A job whose lease was lost is stopped: another gateway works on it, or it was cancelled. When the
-runner stops, its jobs are queued again. While the database does not answer, running jobs go on, and
-their ends are stored once it answers; if another gateway has taken a job over meanwhile, this one's
-result is refused.
+runner stops, its jobs are queued again. While the database does not answer, running jobs continue;
+their results are stored once it answers, and refused if another gateway took over the job.
 """
 
 import time
