@@ -22,8 +22,7 @@ and waits for a transcript or the end of the connection. For an invalid event th
 an error is sent and the connection continues.
 """
 
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -42,12 +41,12 @@ from auricle.events import (
     SpeechStarted,
     Wire,
 )
-from auricle.languages import SPACELESS_LANGUAGES, language_code
+from auricle.languages import language_code
 from auricle.limits import MAX_HOTWORD_CHARACTERS, MAX_HOTWORDS, Channels, RateHz
 from auricle.protocol.dialect import ClosingMessages, End, Reply, Step
 from auricle.protocol.fields import convert
-from auricle.protocol.stable_text import StableText
-from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, pack_event
+from auricle.protocol.wyoming.framing import EventFramer, WyomingEvent, error_event, pack_event
+from auricle.protocol.wyoming.transcript import RequestTranscript
 from auricle.types import SAMPLE_RATE_HZ
 
 MAX_REJECTED = 10
@@ -122,11 +121,6 @@ def info_event(model: DescribedModel, version: str) -> str:
     return pack_event("info", {"asr": [program]})
 
 
-def error_event(code: str, text: str) -> str:
-    """Return an ``error`` event."""
-    return pack_event("error", {"text": text, "code": code})
-
-
 class WyomingDialect:
     """One connection; see the module docstring and :class:`auricle.protocol.dialect.Dialect`.
 
@@ -145,7 +139,7 @@ class WyomingDialect:
         self._started_with: dict[str, Any] = {}
         self._format: PcmFormat | None = None
         self._first_ms = 0
-        self._transcript = _Transcript()
+        self._transcript = RequestTranscript()
         self._rejected = 0
         self.requested: StreamParameters | None = None
         self.is_owing = False
@@ -167,7 +161,7 @@ class WyomingDialect:
     def finish(self) -> None:
         """Finish the request, so that the next one may begin."""
         self.is_owing, self._format = False, None
-        self._request, self._started_with, self._transcript = Transcribe(), {}, _Transcript()
+        self._request, self._started_with, self._transcript = Transcribe(), {}, RequestTranscript()
 
     def put(self, data: bytes) -> None:
         """Buffer received data; ``receive_bytes`` processes it."""
@@ -306,71 +300,6 @@ class WyomingDialect:
 
     def _ms(self, sample: int) -> int:
         return self._first_ms + sample * 1000 // SAMPLE_RATE_HZ
-
-
-class _Transcript:
-    """The transcript of one request."""
-
-    def __init__(self) -> None:
-        self.error: str | None = None
-        self._text = ""
-        self._glue = ""
-        self._language: str | None = None
-        self._has_started = self._has_closed = False
-        self._utterances: deque[StableText] = deque()  # their finals are pending
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether there is text to send and no final is pending."""
-        has_text = bool(self._text) and not self._has_closed
-        return has_text and self.error is None and not self._utterances
-
-    def started(self) -> None:
-        """Start an utterance."""
-        self._utterances.append(StableText())
-
-    def partial(self, event: Partial, language: str | None) -> Sequence[str]:
-        """Update the open utterance with a partial; return the new chunks."""
-        self._utterances[-1].update(event)
-        return self._chunks(language)
-
-    def final(self, event: Final, language: str | None) -> Sequence[str]:
-        """Finish the oldest utterance with its final; return the new chunks."""
-        utterance = self._utterances[0]
-        utterance.update(event)
-        events = [*self._chunks(language)]
-        self._utterances.popleft()
-        self.error = self.error or event.error
-        self._language = self._language or event.language
-        if event.text:
-            self._text += self._glue + event.text
-        if event.text or utterance.sent:
-            self._glue = "" if event.language in SPACELESS_LANGUAGES else " "
-        if self._utterances:
-            events += self._chunks(language)
-        return events
-
-    def close(self, language: str | None) -> Sequence[str]:
-        """Return the transcript, or an error if a part is missing: half a command is worse."""
-        self._has_closed = True
-        if self.error is not None:
-            return (error_event(self.error, "The speech could not be transcribed; say it again."),)
-        spoken = language or self._language
-        transcript = {"text": self._text} | ({} if spoken is None else {"language": spoken})
-        start = () if self._has_started else (self._start(language),)
-        return (*start, pack_event("transcript", transcript), pack_event("transcript-stop"))
-
-    def _chunks(self, language: str | None) -> Sequence[str]:
-        """Return the new text of the oldest utterance; later utterances wait."""
-        chunk = self._utterances[0].next_part(self._glue)
-        if not chunk:
-            return ()
-        events = pack_event("transcript-chunk", {"text": chunk})
-        return (events,) if self._has_started else (self._start(language), events)
-
-    def _start(self, language: str | None) -> str:
-        self._has_started = True
-        return pack_event("transcript-start", {} if language is None else {"language": language})
 
 
 def _present(event: WyomingEvent) -> dict[str, Any]:

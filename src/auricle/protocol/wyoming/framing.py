@@ -113,3 +113,8 @@ def pack_event(type: str, data: dict[str, Any] | None = None) -> str:
     body = msgspec.json.encode(data)
     head = msgspec.json.encode({"type": type, "data_length": len(body)})
     return (head + b"\n" + body).decode()
+
+
+def error_event(code: str, text: str) -> str:
+    """Return an ``error`` event."""
+    return pack_event("error", {"text": text, "code": code})

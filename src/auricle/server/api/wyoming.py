@@ -25,7 +25,8 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import ServerSettings
 from auricle.errors import AuricleError, Draining, IdleTimeout, Overloaded, SetupError
 from auricle.protocol.dialect import Reply
-from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, error_event, info_event
+from auricle.protocol.wyoming.events import DescribedModel, WyomingDialect, info_event
+from auricle.protocol.wyoming.framing import error_event
 from auricle.server.access.connection_limits import LimitedListener, Peer
 from auricle.server.access.keyring import is_loopback
 from auricle.server.context import RETRY_S, ServerState
