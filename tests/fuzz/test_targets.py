@@ -6,8 +6,6 @@ import pytest
 
 from fuzz.target import TARGETS, inputs, is_inside, load
 
-pytestmark = pytest.mark.unit
-
 MUTATIONS = 150
 COSTLY = {"opening": 30}  # most of its inputs use up their limit of processor time
 
@@ -19,6 +17,7 @@ def with_a_byte_changed(data: bytes, rng: Random) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_target_takes_what_is_known_and_what_is_near_it(name: str) -> None:
     target, rng = load(name), Random(name)
@@ -33,6 +32,7 @@ def test_a_target_takes_what_is_known_and_what_is_near_it(name: str) -> None:
         target.run(with_a_byte_changed(data, rng)[: target.max_bytes])
 
 
+@pytest.mark.unit
 def test_only_the_modules_of_a_target_are_instrumented() -> None:
     names = TARGETS["webm"]
     assert is_inside("auricle.audio.demux.webm", names)

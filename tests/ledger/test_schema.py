@@ -1,6 +1,8 @@
 """The migrations of both databases have the same statements, in each one's types."""
 
+import re
 import sqlite3
+from collections.abc import Sequence
 
 import pytest
 
@@ -9,10 +11,14 @@ from auricle.ledger.schema import POSTGRES_MIGRATIONS, SQLITE_MIGRATIONS
 pytestmark = pytest.mark.unit
 
 
-def test_both_databases_have_the_same_migrations() -> None:
-    assert [len(statements) for statements in SQLITE_MIGRATIONS] == [
-        len(statements) for statements in POSTGRES_MIGRATIONS
-    ]
+def test_both_databases_have_the_same_tables_after_the_same_migrations() -> None:
+    assert len(SQLITE_MIGRATIONS) == len(POSTGRES_MIGRATIONS)
+    for sqlite, postgres in zip(SQLITE_MIGRATIONS, POSTGRES_MIGRATIONS, strict=True):
+        assert created(sqlite) == created(postgres)
+
+
+def created(statements: Sequence[str]) -> set[str]:
+    return {name for each in statements for name in re.findall(r"CREATE TABLE (\w+)", each)}
 
 
 def test_no_type_is_left_open() -> None:

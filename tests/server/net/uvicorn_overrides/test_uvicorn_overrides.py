@@ -27,7 +27,7 @@ from auricle.server.net.uvicorn_overrides.websocket import WebSocketConnection
 
 pytestmark = pytest.mark.unit
 
-CONFIG = uvicorn.Config(Starlette())
+CONFIG = uvicorn.Config(Starlette(), log_config=None)
 
 USED_OF_SERVER = {"config", "handle_exit", "on_tick", "server_state", "should_exit", "startup"}
 SET_WHEN_IT_STARTS = {"lifespan", "servers"}
