@@ -36,6 +36,7 @@ def test_finding_a_built_in_engine_imports_no_speech_library(name: str) -> None:
 def test_only_the_short_window_engine_decodes_batches() -> None:
     assert find_engine("whisper").batches.max_jobs > 1
     assert find_engine("faster-whisper").batches.max_jobs == 1
+    assert find_engine("faster-whisper").name == SPEC.name  # clients see the same model
 
 
 @pytest.mark.model

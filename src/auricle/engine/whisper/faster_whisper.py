@@ -27,7 +27,6 @@ WARM_UP_TOKENS = 20
 
 SPEC = replace(
     spec.SPEC,
-    name="faster-whisper",
     costs=CostModel(slowest_factor=100.0),  # five temperatures, each five samples of 224 tokens
     batches=BatchRules(),
 )
