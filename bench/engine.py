@@ -191,7 +191,7 @@ def charts(duels: dict[str, dict[str, Any]]) -> list[Bars]:
     cpu = {side: [of[key]["cpu_s"] / of["audio_s"] for of in duels.values()] for side, key in sides}
     errors = {side: [of[key]["percent"] for of in duels.values()] for side, key in sides}
     return [
-        Bars("CPU seconds for each second of audio, one thread", tuple(duels), cpu),
+        Bars("CPU seconds per second of audio, one thread", tuple(duels), cpu),
         Bars("Errors in percent (read: words, AN4: characters)", tuple(duels), errors),
     ]
 

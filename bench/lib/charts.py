@@ -8,6 +8,8 @@ from pathlib import Path
 COLORS = ("#9aa5b1", "#2f6f4f", "#c2703d", "#4a6fa5", "#8a5a9e", "#b0413e")
 WIDTH, LEFT, RIGHT, BAR, HEAD, HEIGHT, GAP = 760, 190, 70, 16, 40, 150, 24
 GRID_LINES = 4
+MAX_MARKS = 12
+"""Lines with more points have no marks and values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +88,12 @@ def _lines(chart: Lines, y: float) -> tuple[list[str], float]:
         parts.append(f'<path d="M60,{at(value):.1f} H{WIDTH - 20}" stroke="#e4e7eb"/>')
         parts.append(_text(16, at(value) + 4, f"{value:.3g}", 11))
     for color, line in zip(COLORS, chart.lines.values(), strict=False):
-        path = " ".join(
-            f"{60 + (WIDTH - 80) * x / last_x:.1f},{at(value):.1f}" for x, value in line
-        )
-        style = f'fill="none" stroke="{color}" stroke-width="2"'
-        parts.append(f'<polyline points="{path}" {style}/>')
+        places = [(60 + (WIDTH - 80) * x / last_x, at(value), value) for x, value in line]
+        path = " ".join(f"{x:.1f},{height:.1f}" for x, height, _ in places)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2"/>')
+        for x, height, figure in places if len(line) <= MAX_MARKS else ():
+            parts.append(f'<circle cx="{x:.1f}" cy="{height:.1f}" r="3" fill="{color}"/>')
+            parts.append(_text(x - 9, height - 6, "-" if figure is None else f"{figure:.3g}", 9))
     parts.append(_text(WIDTH - 110, y + HEIGHT + 16, f"{last_x:.4g} {chart.unit}", 11))
     return parts, y + HEIGHT + HEAD
 

@@ -4,7 +4,7 @@
         [--out docs/benchmarks/live]
 
 For each number of streams a new server with default settings is started, and each stream plays
-read sentences in real time with pauses of 0.8 to 1.5 s, in an order of its own. Auricle receives
+read sentences in real time with pauses of 0.8 to 1.5 s, in a different order. Auricle receives
 Opus packets of 20 ms. :mod:`research.whisper_live` plays the same streams to another server.
 
 The delay of a final is measured from the end of a sentence's last word, when that sample is sent,
@@ -154,7 +154,7 @@ def charts(runs: Sequence[dict[str, Any]]) -> list[Lines]:
         chart("delay until the last word is shown, s, 95 %", 6.0, "last_word_delay_s", "p95"),
         chart("delay until a first word is shown, s, 95 %", 6.0, "first_word_delay_s", "p95"),
         chart("word errors, %", 40.0, "wer_percent"),
-        chart("CPU seconds for each second of speech", 1.0, "cpu_s_per_audio_s"),
+        chart("CPU seconds per second of speech", 1.0, "cpu_s_per_audio_s"),
     ]
 
 

@@ -4,7 +4,7 @@ Word times come from faster-whisper (base, beam 5, the full window), once for ea
 they are kept in ``~/.cache/auricle-bench``. Whisper lets a clip's last word end while it is still
 being said (on this corpus 0.2 s early in the middle, 0.5 s at worst: "themselves" at its second
 syllable), so the end of speech is moved to where the word's sound dies away; so is its start over a
-silence before the first word. A stream's clips are drawn in an order of its own, the same in each
+silence before the first word. Each stream has a different order of clips, the same in each
 run.
 """
 
