@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from random import Random
 
 from auricle.errors import RemoteProtocolError
-from auricle.protocol.framing import MAX_PACKET_BYTES, PacketFramer, pack
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import PacketFramer, pack
 from fuzz.checks import same_in_any_split
 from fuzz.grammars import join_packets, split_packets
 from fuzz.material import PACKETS

@@ -10,7 +10,16 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from auricle.events import Wire
-from auricle.limits import Channels, EndpointMs, Hotwords, Languages, Prompt, RateHz
+from auricle.limits import (
+    DEFAULT_PACKET_MS,
+    Channels,
+    EndpointMs,
+    Hotwords,
+    Languages,
+    PacketMs,
+    Prompt,
+    RateHz,
+)
 from auricle.types import SAMPLE_RATE_HZ, Task
 
 _Position = Annotated[int, Meta(ge=0, le=2**53)]
@@ -29,7 +38,7 @@ class StreamParameters(msgspec.Struct, frozen=True, kw_only=True):
     format: Wire = Wire.OPUS
     sample_rate: RateHz = SAMPLE_RATE_HZ
     channels: Channels = 1
-    frame_ms: Annotated[float, Meta(ge=2.5, le=120)] = 20
+    frame_ms: PacketMs = DEFAULT_PACKET_MS
     seq: bool = False
     language: str | None = None
     languages: Languages = ()

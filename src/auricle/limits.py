@@ -1,5 +1,6 @@
 """Limits and defaults of speech input, and the types that validate them in all wire formats."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -7,8 +8,17 @@ from msgspec import Meta
 MAX_PROMPT_CHARACTERS = 10_000
 """Models use only the end of a prompt, about 1000 characters."""
 MAX_HOTWORDS, MAX_HOTWORD_CHARACTERS = 500, 100
+HOTWORD_LIMITS = f"at most {MAX_HOTWORDS} of at most {MAX_HOTWORD_CHARACTERS} characters"
 MAX_LANGUAGES, MAX_LANGUAGE_CHARACTERS = 200, 100
 MIN_RATE_HZ, MAX_RATE_HZ = 8_000, 96_000
+"""Sample rates of raw samples; decoded files may have others."""
+TELEPHONE_RATE_HZ = 8_000
+MIN_PACKET_MS, MAX_PACKET_MS, DEFAULT_PACKET_MS = 2.5, 120, 20
+"""Duration of an Opus packet (RFC 6716 §3.4 [R5])."""
+MAX_PACKET_BYTES = 4000
+"""Speech needs about 50 bytes for 20 ms. RFC 6716 has no limit: padding may fill a megabyte."""
+OPUS_FRAME_MS = (10, 20, 40, 60) * 3 + (10, 20) * 2 + (2.5, 5, 10, 20) * 4
+"""Duration of a packet's frames by its configuration (RFC 6716, table 2)."""
 MIN_ENDPOINT_MS, MAX_ENDPOINT_MS, DEFAULT_ENDPOINT_MS = 100, 5000, 500
 """Silence that ends an utterance; the default is that of the setting ``endpoint_ms``."""
 MAX_MESSAGE_CHARACTERS = 256 * 1024
@@ -23,6 +33,12 @@ Hotwords = Annotated[
 ]
 Language = Annotated[str, Meta(max_length=MAX_LANGUAGE_CHARACTERS)]
 Languages = Annotated[tuple[Language, ...], Meta(max_length=MAX_LANGUAGES)]
+PacketMs = Annotated[float, Meta(ge=MIN_PACKET_MS, le=MAX_PACKET_MS)]
 RateHz = Annotated[int, Meta(ge=MIN_RATE_HZ, le=MAX_RATE_HZ)]
 Channels = Annotated[int, Meta(ge=1, le=2)]
 EndpointMs = Annotated[int, Meta(ge=MIN_ENDPOINT_MS, le=MAX_ENDPOINT_MS)]
+
+
+def are_valid_hotwords(words: Sequence[str]) -> bool:
+    """Return whether the words are within the limits on number and length."""
+    return len(words) <= MAX_HOTWORDS and all(len(w) <= MAX_HOTWORD_CHARACTERS for w in words)

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from auricle.audio.opus import (
     CONCEAL_STEP_SAMPLES,
-    MAX_PACKET_BYTES,
     MAX_PACKET_SAMPLES,
     OpusPacketDecoder,
     find_libopus,
     packet_samples,
 )
 from auricle.errors import AudioError, SetupError
-from auricle.protocol import framing
+from auricle.limits import MAX_PACKET_BYTES
 from auricle.types import OpusPacket, Pcm16
 from tests.support.clips import CLIPS
 from tests.support.opus import drop, encode_packets, tone
@@ -222,10 +221,6 @@ def test_a_larger_packet_is_refused(decoder: OpusPacketDecoder) -> None:
     packet = padded(encode_packets(SPEECH[8_000:8_320])[0], MAX_PACKET_BYTES + 1)
     with pytest.raises(AudioError, match="4001 bytes"):
         decoder.decode(packet)
-
-
-def test_the_limit_is_that_of_the_wire() -> None:
-    assert MAX_PACKET_BYTES == framing.MAX_PACKET_BYTES
 
 
 def test_two_bytes_can_hold_120_ms(decoder: OpusPacketDecoder) -> None:

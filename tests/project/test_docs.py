@@ -19,8 +19,7 @@ from auricle.commands import StreamParameters
 from auricle.config.settings import LiveSettings
 from auricle.errors import AuricleError
 from auricle.events import Event, WarningCode, Wire
-from auricle.limits import MAX_MESSAGE_CHARACTERS
-from auricle.protocol.framing import MAX_PACKET_BYTES
+from auricle.limits import MAX_MESSAGE_CHARACTERS, MAX_PACKET_BYTES
 from auricle.protocol.native import stream as native
 from auricle.protocol.native.stream import decode_command, decode_event, encode_event
 from auricle.server.api.native.stream import START_S

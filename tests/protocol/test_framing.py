@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auricle.errors import LocalProtocolError, RemoteProtocolError
-from auricle.protocol.framing import MAX_PACKET_BYTES, NumberedPacket, PacketFramer, pack
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import NumberedPacket, PacketFramer, pack
 from auricle.types import OpusPacket
 from tests.support.clips import TESTDATA
 

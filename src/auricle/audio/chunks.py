@@ -31,14 +31,20 @@ from auricle.audio.vad import (
     Probabilities,
     SpeechDetector,
 )
-from auricle.types import MAX_JOB_SAMPLES, SAMPLE_RATE_HZ, Chunk, Pcm16
+from auricle.types import (
+    MAX_JOB_SAMPLES,
+    SAMPLE_BYTES,
+    SAMPLE_RATE_HZ,
+    SAMPLES_PER_MS,
+    Chunk,
+    Pcm16,
+)
 
 BORDER_S = 0.6
 """A pause of at least this length ends a sentence, in files and in subtitles."""
 
 _DOUBT_SAMPLES = 2 * SAMPLE_RATE_HZ
 """A sound too short to be distinguished from a click is kept if speech follows within 2 s."""
-_SAMPLE_BYTES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +59,8 @@ class CutRules:
     """
 
     target_samples: int = 11 * SAMPLE_RATE_HZ
-    lead_samples: int = 500 * SAMPLE_RATE_HZ // 1000
-    trail_samples: int = 300 * SAMPLE_RATE_HZ // 1000
+    lead_samples: int = 500 * SAMPLES_PER_MS
+    trail_samples: int = 300 * SAMPLES_PER_MS
     merge_samples: int = int(BORDER_S * SAMPLE_RATE_HZ)
 
     def __post_init__(self) -> None:
@@ -142,7 +148,7 @@ class ChunkCutter:
 
     @property
     def _pcm_end(self) -> int:
-        return self._pcm_start + len(self._pcm) // _SAMPLE_BYTES
+        return self._pcm_start + len(self._pcm) // SAMPLE_BYTES
 
     @property
     def _chunk_start(self) -> int:
@@ -210,7 +216,7 @@ class ChunkCutter:
         )
 
     def _samples(self, start: int, end: int) -> Pcm16:
-        first, last = ((at - self._pcm_start) * _SAMPLE_BYTES for at in (start, end))
+        first, last = ((at - self._pcm_start) * SAMPLE_BYTES for at in (start, end))
         return np.frombuffer(bytes(self._pcm[first:last]), np.int16)
 
     def _forget(self) -> None:
@@ -221,7 +227,7 @@ class ChunkCutter:
             seen = self._first_window + self._seen_windows * WINDOW_SAMPLES
             needed = max(self._floor, seen - self._rules.lead_samples)
         gone = max(0, needed - self._pcm_start)
-        del self._pcm[: gone * _SAMPLE_BYTES]
+        del self._pcm[: gone * SAMPLE_BYTES]
         self._pcm_start += gone
 
 

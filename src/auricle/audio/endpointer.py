@@ -35,9 +35,8 @@ from auricle.audio.vad import (
     Probabilities,
 )
 from auricle.limits import DEFAULT_ENDPOINT_MS
-from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Pcm16
+from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, SAMPLES_PER_MS, Pcm16
 
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _DOUBT_SAMPLES = SAMPLE_RATE_HZ
 """A sound too short to be distinguished from a click is kept if speech follows within a second.
 Without this rule a soft "ask" before a pause was lost (``research/vad.py``, 2026-11)."""
@@ -210,7 +209,7 @@ class Endpointer:
         self, rules: EndpointRules, start_sample: int = 0, resume_sample: int | None = None
     ) -> None:
         self._rules = rules
-        self._endpoint_samples = rules.endpoint_ms * _SAMPLES_PER_MS
+        self._endpoint_samples = rules.endpoint_ms * SAMPLES_PER_MS
         self._pcm = bytearray()  # windows whose probability is not known yet
         self._window_start = start_sample
         # No later utterance starts before this.
@@ -244,7 +243,7 @@ class Endpointer:
         """Position before which no open or later utterance holds audio."""
         if self._open is not None:
             return self._open.start_sample
-        return max(self._floor, self._window_start - self._rules.lead_ms * _SAMPLES_PER_MS)
+        return max(self._floor, self._window_start - self._rules.lead_ms * SAMPLES_PER_MS)
 
     @property
     def context_sample(self) -> int:
@@ -258,7 +257,7 @@ class Endpointer:
         """Set the silence that ends utterances, from the next utterance on."""
         if endpoint_ms < 1:
             raise ValueError(f"endpoint_ms is {endpoint_ms}; it must be at least 1")
-        self._endpoint_samples = endpoint_ms * _SAMPLES_PER_MS
+        self._endpoint_samples = endpoint_ms * SAMPLES_PER_MS
 
     def receive(self, pcm: Pcm16, probabilities: Probabilities) -> list[Endpointing]:
         """Add samples, and the probabilities of the windows that are complete.
@@ -293,7 +292,7 @@ class Endpointer:
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
             return []
-        trail_end = utterance.speech_end_sample + self._rules.trail_ms * _SAMPLES_PER_MS
+        trail_end = utterance.speech_end_sample + self._rules.trail_ms * SAMPLES_PER_MS
         return [self._close(utterance.predicted_end or min(trail_end, self.received_sample))]
 
     def reset_speech_state(self) -> None:
@@ -326,7 +325,7 @@ class Endpointer:
             happened = self._place(window, was_talking=was_talking)
         if probability >= _CLEAR_PROBABILITY:
             self._clear.append(start_sample)
-        lead_samples = self._rules.lead_ms * _SAMPLES_PER_MS
+        lead_samples = self._rules.lead_ms * SAMPLES_PER_MS
         oldest_sample = start_sample - lead_samples - _CONTEXT_SAMPLES
         while self._clear and self._clear[0] < oldest_sample:
             self._clear.popleft()
@@ -338,7 +337,7 @@ class Endpointer:
             return self._go_on(self._open, window)
         if not window.is_voiced:
             return []
-        lead_start = window.start_sample - self._rules.lead_ms * _SAMPLES_PER_MS
+        lead_start = window.start_sample - self._rules.lead_ms * SAMPLES_PER_MS
         start_sample = max(self._floor, lead_start)
         # Speech that continues over a border needs no confirmation.
         self._open = _OpenSpeech(
@@ -371,7 +370,7 @@ class Endpointer:
         if length_samples + WINDOW_SAMPLES > self._rules.hard_limit_s * SAMPLE_RATE_HZ:
             return happened + self._split(utterance)
         if (
-            silence_samples >= self._rules.speculate_ms * _SAMPLES_PER_MS
+            silence_samples >= self._rules.speculate_ms * SAMPLES_PER_MS
             and utterance.is_confirmed
             and utterance.predicted_end is None
         ):
@@ -383,11 +382,11 @@ class Endpointer:
         if not utterance.is_confirmed or utterance.is_doubtful:
             return max(utterance.endpoint_samples, _DOUBT_SAMPLES)
         if length_samples > self._rules.soft_limit_s * SAMPLE_RATE_HZ:
-            return min(utterance.endpoint_samples, self._rules.dip_ms * _SAMPLES_PER_MS)
+            return min(utterance.endpoint_samples, self._rules.dip_ms * SAMPLES_PER_MS)
         return utterance.endpoint_samples
 
     def _trailed(self, utterance: _OpenSpeech, ending_samples: int) -> int:
-        trail_samples = min(self._rules.trail_ms * _SAMPLES_PER_MS, ending_samples // 2)
+        trail_samples = min(self._rules.trail_ms * SAMPLES_PER_MS, ending_samples // 2)
         return utterance.speech_end_sample + trail_samples
 
     def _end(self, utterance: _OpenSpeech, ending_samples: int) -> list[Endpointing]:

@@ -19,22 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from auricle.errors import AudioError, SetupError
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.limits import MAX_PACKET_BYTES, MAX_PACKET_MS, OPUS_FRAME_MS
+from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS, OpusPacket, Pcm16
 
-MAX_PACKET_SAMPLES = SAMPLE_RATE_HZ * 120 // 1000
-"""RFC 6716 §3.4 [R5]: a packet lasts at most 120 ms."""
-
-MAX_PACKET_BYTES = 4000
-"""As in the wire format; with padding alone a packet could reach a megabyte."""
+MAX_PACKET_SAMPLES = MAX_PACKET_MS * SAMPLES_PER_MS
 
 CONCEAL_STEP_SAMPLES = SAMPLE_RATE_HZ * 25 // 10_000
 """libopus conceals multiples of 2.5 ms."""
 
-# RFC 6716 §3.1, table 2: frame sizes by configuration, in 16 kHz samples.
-_SILK = (160, 320, 640, 960)
-_HYBRID = (160, 320)
-_CELT = (40, 80, 160, 320)
-_FRAME_SAMPLES = _SILK * 3 + _HYBRID * 2 + _CELT * 4
+_FRAME_SAMPLES = tuple(int(frame_ms * SAMPLES_PER_MS) for frame_ms in OPUS_FRAME_MS)
 
 _STATE_ALIGNMENT_BYTES = 64
 _OPUS_OK = 0

@@ -11,8 +11,9 @@ import ctypes
 
 import numpy as np
 
-from auricle.audio.opus import MAX_PACKET_BYTES, LibOpus
+from auricle.audio.opus import LibOpus
 from auricle.errors import SetupError
+from auricle.limits import DEFAULT_PACKET_MS, MAX_PACKET_BYTES
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DEFAULT_BITRATE_BPS = 32_000
@@ -50,7 +51,7 @@ class OpusPacketEncoder:
         library: LibOpus,
         sample_rate_hz: int = SAMPLE_RATE_HZ,
         channels: int = 1,
-        frame_ms: float = 20,
+        frame_ms: float = DEFAULT_PACKET_MS,
         bitrate_bps: int = DEFAULT_BITRATE_BPS,
     ) -> None:
         if sample_rate_hz not in RATES_HZ or channels not in (1, 2) or frame_ms not in FRAMES_MS:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from auricle.audio_formats import CONTAINERS, AudioFormat
 from auricle.errors import RemoteProtocolError
-from auricle.protocol.framing import LENGTH, MAX_PACKET_BYTES
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import LENGTH
 from auricle.protocol.opus_packet import parse_packet
 
 DETECT_HEAD_BYTES = 64 * 1024

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 from struct import Struct
 
 from auricle.errors import LocalProtocolError, RemoteProtocolError
+from auricle.limits import MAX_PACKET_BYTES
 from auricle.types import OpusPacket
 
 LENGTH = Struct("<H")  # size of the packet that follows, in bytes
 SEQ = Struct("<I")  # sequence number of the preceding packet; wraps around (RFC 1982)
-
-# RFC 6716 §3.4 [R5]: at most 120 ms per packet; [R2]: at most 1275 bytes per frame. Speech needs
-# about 50 bytes per 20 ms, so 4000 are ample and bound the cost of a packet.
-MAX_PACKET_BYTES = 4000
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,18 +13,14 @@ A packet that violates one of the rules [R1] to [R7] is not valid Opus.
 from dataclasses import dataclass
 
 from auricle.errors import RemoteProtocolError
+from auricle.limits import MAX_PACKET_MS, OPUS_FRAME_MS
 
 TICKS_HZ = 48_000
 """Opus counts time at 48 kHz, independent of the sample rate of the audio."""
 
 MAX_FRAME_BYTES = 1275  # [R2]
-MAX_PACKET_TICKS = TICKS_HZ * 120 // 1000  # [R5]
-
-# Table 2: 10, 20, 40, 60 ms; 10, 20 ms; 2.5, 5, 10, 20 ms.
-_SILK_TICKS = (480, 960, 1920, 2880)
-_HYBRID_TICKS = (480, 960)
-_CELT_TICKS = (120, 240, 480, 960)
-_FRAME_TICKS = _SILK_TICKS * 3 + _HYBRID_TICKS * 2 + _CELT_TICKS * 4
+MAX_PACKET_TICKS = MAX_PACKET_MS * TICKS_HZ // 1000  # [R5]
+_FRAME_TICKS = tuple(int(frame_ms * TICKS_HZ / 1000) for frame_ms in OPUS_FRAME_MS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ session is silent, half a minute during speech (docs/decisions/046).
 
 import numpy as np
 
-from auricle.types import Pcm16
-
-_SAMPLE_BYTES = np.dtype(np.int16).itemsize
+from auricle.types import SAMPLE_BYTES, Pcm16
 
 
 class Recording:
@@ -47,11 +45,11 @@ class Recording:
             raise IndexError(
                 f"samples {start_sample} to {end_sample} are not in {self._start} to {self._end}"
             )
-        first, last = ((at - self._start) * _SAMPLE_BYTES for at in (start_sample, end_sample))
+        first, last = ((at - self._start) * SAMPLE_BYTES for at in (start_sample, end_sample))
         return np.frombuffer(bytes(self._bytes[first:last]), np.int16)
 
     def discard_before(self, sample: int) -> None:
         """Drop the samples before a position."""
         gone = max(0, min(sample, self._end) - self._start)
-        del self._bytes[: gone * _SAMPLE_BYTES]
+        del self._bytes[: gone * SAMPLE_BYTES]
         self._start += gone

@@ -10,7 +10,8 @@ from auricle.audio.opus import find_libopus
 from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
-from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, pack
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import SEQ, pack
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.session.wire_formats.opus import MAX_GAP_S, OpusWire
 from auricle.types import OpusPacket

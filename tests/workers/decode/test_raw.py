@@ -9,7 +9,8 @@ import pytest
 from auricle.audio.opus import find_libopus
 from auricle.audio.resample import resample
 from auricle.errors import AudioError, BadRequest, EmptyAudio, TooLong
-from auricle.protocol.framing import MAX_PACKET_BYTES, pack
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import pack
 from auricle.types import OpusPacket, Pcm16
 from auricle.workers.decode.input_file import InputFile
 from auricle.workers.decode.raw import OpusFileReader, PcmFileReader, check_packet_bytes

@@ -13,8 +13,9 @@ The gain is not applied: recognition doesn't depend on it.
 from dataclasses import dataclass
 from struct import Struct
 
-from auricle.audio.opus import MAX_PACKET_BYTES, packet_samples
+from auricle.audio.opus import packet_samples
 from auricle.errors import AudioError, RemoteProtocolError, UnsupportedFormat
+from auricle.limits import MAX_PACKET_BYTES
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 _HEAD = Struct("<8sBBHIhB")

@@ -31,7 +31,7 @@ from auricle.errors import AuricleError, SetupError
 from auricle.files.transcribe import FileTranscript
 from auricle.logs import configure_logging
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
-from auricle.types import DEFAULT_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
+from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 
 FILES_AT_ONCE = 4
 """Short files share a worker's batch; more concurrent files would only delay each one."""
@@ -56,7 +56,9 @@ def transcribe(
     beam_size: Annotated[
         int,
         typer.Option(
-            min=1, max=20, help="Number of beams: 1 is fastest, 5 is slightly more accurate."
+            min=1,
+            max=MAX_BEAM_SIZE,
+            help="Number of beams: 1 is fastest, 5 is slightly more accurate.",
         ),
     ] = DEFAULT_BEAM_SIZE,
     word_timestamps: WordTimestamps = False,

@@ -66,7 +66,7 @@ from auricle.protocol.detect import detect
 from auricle.protocol.dialect import ClosingMessages, Companded, End, Law, Reply, Step
 from auricle.protocol.fields import check_length, decode_json
 from auricle.protocol.wav import A_LAW, MU_LAW, PCM, parse_wav_head
-from auricle.types import SAMPLE_RATE_HZ
+from auricle.types import SAMPLE_RATE_HZ, SAMPLES_PER_MS
 
 IDLE_TIMEOUT_S = 10.0
 """Deepgram's idle timeout; clients rely on it and send ``KeepAlive``."""
@@ -79,7 +79,6 @@ MIN_SILENCE_SAMPLES = SAMPLE_RATE_HZ // 2
 _CONTROL_BYTES = 1024
 """A binary message up to this size may be a text message sent as binary."""
 
-_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 _CHANNEL_INDEX = [0, 1]  # the first of one
 _MAX_REASON_BYTES = 123  # RFC 6455 §5.5
 
@@ -308,7 +307,7 @@ class DeepgramDialect:
         if self._pending:
             last = self._pending[-1]
             silence = at_sample - last.end_sample
-            last.continues = silence < self._query.endpoint_ms * _SAMPLES_PER_MS
+            last.continues = silence < self._query.endpoint_ms * SAMPLES_PER_MS
         if self._query.wants_speech_started:
             timestamp = seconds(at_sample)
             yield {"type": "SpeechStarted", "channel": _CHANNEL_INDEX, "timestamp": timestamp}
@@ -373,7 +372,7 @@ class DeepgramDialect:
         silence_ms, last_sample = self._query.utterance_end_ms, self._last_word_sample
         if silence_ms is None or last_sample is None or self._is_speaking or self._pending:
             return
-        if received_sample - last_sample >= silence_ms * _SAMPLES_PER_MS:
+        if received_sample - last_sample >= silence_ms * SAMPLES_PER_MS:
             self._last_word_sample = None
             last_word_end = seconds(last_sample)
             yield {

@@ -17,14 +17,15 @@ from auricle.errors import BadRequest
 from auricle.languages import language_choice
 from auricle.limits import (
     DEFAULT_ENDPOINT_MS,
+    HOTWORD_LIMITS,
     MAX_ENDPOINT_MS,
-    MAX_HOTWORD_CHARACTERS,
-    MAX_HOTWORDS,
     MAX_RATE_HZ,
+    TELEPHONE_RATE_HZ,
     Channels,
     Language,
     Languages,
     RateHz,
+    are_valid_hotwords,
 )
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.ignored import ignored_options
@@ -33,7 +34,6 @@ LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS = "linear16", "mulaw", "alaw", "opus", "og
 RAW_ENCODINGS = frozenset({LINEAR16, MULAW, ALAW})
 """Samples without a header: their sample rate must be given."""
 ENCODINGS = (LINEAR16, MULAW, ALAW, OPUS, OGG_OPUS)
-_TELEPHONE_RATE_HZ = 8_000
 
 MIN_ENDPOINT_MS = 300
 """Minimum, and default. At Deepgram, a silence (10 ms by default) ends a result; here the audio is
@@ -193,7 +193,7 @@ def parse_listen(
     language, languages = _languages(query)
     return Listen(
         encoding=encoding,
-        sample_rate_hz=query.sample_rate or (_TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
+        sample_rate_hz=query.sample_rate or (TELEPHONE_RATE_HZ if is_raw else MAX_RATE_HZ),
         channels=query.channels,
         language=language,
         languages=languages,
@@ -219,11 +219,8 @@ def check_hotwords(words: Iterable[str]) -> tuple[str, ...]:
         BadRequest: There are too many terms, or one is too long.
     """
     terms = tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
-    if len(terms) > MAX_HOTWORDS or any(len(term) > MAX_HOTWORD_CHARACTERS for term in terms):
-        raise BadRequest(
-            f"Too many or too long keyterms; use at most {MAX_HOTWORDS} keyterm and keywords of at "
-            f"most {MAX_HOTWORD_CHARACTERS} characters."
-        )
+    if not are_valid_hotwords(terms):
+        raise BadRequest(f"Too many or too long keyterm and keywords; use {HOTWORD_LIMITS}.")
     return terms
 
 

@@ -18,18 +18,19 @@ from auricle.events import Wire
 from auricle.languages import language_choice
 from auricle.limits import (
     DEFAULT_ENDPOINT_MS,
+    HOTWORD_LIMITS,
     MAX_ENDPOINT_MS,
-    MAX_HOTWORD_CHARACTERS,
-    MAX_HOTWORDS,
     MAX_PROMPT_CHARACTERS,
     MAX_RATE_HZ,
     MIN_ENDPOINT_MS,
     MIN_RATE_HZ,
+    TELEPHONE_RATE_HZ,
+    are_valid_hotwords,
 )
 from auricle.protocol.dialect import Law
 from auricle.protocol.fields import decode_json
 
-PCM_RATE_HZ, TELEPHONE_RATE_HZ = 24_000, 8_000
+PCM_RATE_HZ = 24_000
 DEFAULT_MODEL = "whisper-1"
 
 _EAGERNESS_MS = {"low": 1000, "medium": 700, "auto": 700, "high": 400}
@@ -334,10 +335,9 @@ def _languages(transcription: _Transcription, param: str) -> tuple[str | None, t
 
 
 def _keywords(words: list[str], param: str) -> tuple[str, ...]:
-    if len(words) > MAX_HOTWORDS or any(len(word) > MAX_HOTWORD_CHARACTERS for word in words):
+    if not are_valid_hotwords(words):
         raise ConfigError(
-            f"Too many or too long keywords; use at most {MAX_HOTWORDS} of at most "
-            f"{MAX_HOTWORD_CHARACTERS} characters.",
+            f"Too many or too long keywords; use {HOTWORD_LIMITS}.",
             f"{param}.keywords",
             "array_above_max_length",
         )

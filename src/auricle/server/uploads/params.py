@@ -12,9 +12,16 @@ from starlette.datastructures import QueryParams
 from auricle.audio_formats import FORMAT_OPTIONS
 from auricle.errors import BadRequest, UnsupportedFormat
 from auricle.languages import language_choice
-from auricle.limits import MAX_RATE_HZ, MIN_RATE_HZ, Hotwords, Language, Languages, Prompt
+from auricle.limits import (
+    MAX_PACKET_BYTES,
+    MAX_RATE_HZ,
+    MIN_RATE_HZ,
+    Hotwords,
+    Language,
+    Languages,
+    Prompt,
+)
 from auricle.protocol.fields import convert_texts
-from auricle.protocol.framing import MAX_PACKET_BYTES
 from auricle.protocol.ignored import ignored_options
 from auricle.types import DEFAULT_BEAM_SIZE, MAX_BEAM_SIZE, SAMPLE_RATE_HZ, Options, Task
 

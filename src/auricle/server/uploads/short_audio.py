@@ -20,7 +20,7 @@ from auricle.protocol.detect import detect, walk_packets
 from auricle.protocol.framing import PacketFramer
 from auricle.server.access.admission import MAX_UTTERANCE_S
 from auricle.server.uploads.params import TranscriptionParams
-from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
+from auricle.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, OpusPacket, Pcm16
 
 DIRECT_FORMATS = frozenset({"pcm16", "opus"})
 
@@ -28,7 +28,6 @@ MAX_DIRECT_BYTES = 6 * 2**20
 """Just above 30 s of PCM16 at 96 kHz, the largest possible utterance."""
 
 _MAX_SAMPLES = int(MAX_UTTERANCE_S * SAMPLE_RATE_HZ)
-_SAMPLE_BYTES = 2
 _SLICE_PACKETS = 100  # 1.3 ms at 13 µs a packet
 _SLICE_BYTES = 64 * 1024
 
@@ -97,9 +96,9 @@ async def decode_short(
 
 
 async def _decode_pcm16(audio: bytes, rate_hz: int) -> Pcm16 | None:
-    if len(audio) % _SAMPLE_BYTES:
+    if len(audio) % SAMPLE_BYTES:
         raise AudioError("PCM16 has two bytes per sample, but the audio has an odd size.")
-    if len(audio) > MAX_UTTERANCE_S * rate_hz * _SAMPLE_BYTES:
+    if len(audio) > MAX_UTTERANCE_S * rate_hz * SAMPLE_BYTES:
         return None
     pcm = np.frombuffer(audio, "<i2").astype(np.int16, copy=False)
     if rate_hz == SAMPLE_RATE_HZ:

@@ -11,7 +11,8 @@ from auricle.audio.opus import LibOpus
 from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode, Wire
-from auricle.protocol.framing import MAX_PACKET_BYTES, SEQ, PacketFramer
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import SEQ, PacketFramer
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, StreamCounts
 from auricle.session.wire_formats.packets import PacketReceiver
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket

@@ -9,13 +9,13 @@ from auricle.audio.pipeline import MAX_CONCEALED_SAMPLES, OpusPacketDecodingPipe
 from auricle.commands import StreamParameters
 from auricle.errors import RemoteProtocolError
 from auricle.events import SwitchFormat, Warned, WarningCode, Wire
+from auricle.limits import DEFAULT_PACKET_MS
 from auricle.protocol.opus_packet import TICKS_HZ, parse_packet
 from auricle.session.wire_formats.base import Audio, DecodedAudio, Lost, StreamCounts
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket
 
 FAILURES_IN_A_ROW = 3
 """Consecutive decode failures that reset the decoder; as many again switch the format."""
-USUAL_PACKET_MS = 20
 
 
 class PacketReceiver:
@@ -34,7 +34,7 @@ class PacketReceiver:
         self._pipeline = OpusPacketDecodingPipeline(OpusPacketDecoder(libopus))
         self._counts = counts
         self._declared = declared
-        frame_ms = USUAL_PACKET_MS if declared is None else declared.frame_ms
+        frame_ms = DEFAULT_PACKET_MS if declared is None else declared.frame_ms
         self._packet_samples = round(frame_ms * SAMPLE_RATE_HZ / 1000)
         self._told: set[str] = set()
         self._compared_head = b""

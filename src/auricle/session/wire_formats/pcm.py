@@ -17,10 +17,9 @@ from auricle.errors import RemoteProtocolError
 from auricle.events import Warned, WarningCode
 from auricle.session.wire_formats.base import NO_AUDIO, Audio, DecodedAudio, Lost
 from auricle.session.wire_formats.opus import MAX_GAP_S
-from auricle.types import SAMPLE_RATE_HZ, Pcm16
+from auricle.types import SAMPLE_BYTES, SAMPLE_RATE_HZ, Pcm16
 
 POSITION = Struct("<Q")
-_SAMPLE_BYTES = 2
 
 
 class PcmWire:
@@ -35,7 +34,7 @@ class PcmWire:
         self._rate_hz = parameters.sample_rate
         self._channels = parameters.channels
         self._has_positions = parameters.seq
-        self._frame_bytes = _SAMPLE_BYTES * self._channels
+        self._frame_bytes = SAMPLE_BYTES * self._channels
         self._resampler = Resampler(self._rate_hz)
         self._at_sample = at_sample
         self._expected = _scaled(at_sample, SAMPLE_RATE_HZ, self._rate_hz)

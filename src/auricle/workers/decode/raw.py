@@ -11,7 +11,8 @@ from auricle.audio.opus import LibOpus, OpusPacketDecoder, packet_samples
 from auricle.audio.pipeline import OpusPacketDecodingPipeline
 from auricle.audio.resample import Resampler
 from auricle.errors import AudioError, AuricleError, EmptyAudio, RemoteProtocolError, TooLong
-from auricle.protocol.framing import MAX_PACKET_BYTES, PacketFramer
+from auricle.limits import MAX_PACKET_BYTES
+from auricle.protocol.framing import PacketFramer
 from auricle.types import SAMPLE_RATE_HZ, OpusPacket, Pcm16
 from auricle.workers.decode.input_file import InputFile
 
