@@ -15,8 +15,8 @@ pytestmark = pytest.mark.unit
 W = WINDOW_SAMPLES
 RULES = CutRules(
     target_samples=5 * SAMPLE_RATE_HZ,
-    lead_samples=4_800,
-    trail_samples=3_200,
+    pre_roll_samples=4_800,
+    post_roll_samples=3_200,
     merge_samples=SAMPLE_RATE_HZ,
 )
 Script = list[tuple[float, int]]
@@ -118,7 +118,7 @@ def test_the_shortest_speech_is_a_chunk() -> None:
 def test_speech_starts_at_one_threshold_and_ends_below_another() -> None:
     assert cut([(0, 50), (0.49, 50), (0, 50)]) == []
     ((_, end),) = cut([(0, 50), (0.51, 10), (0.36, 20), (0.34, 20), (0.49, 40)])
-    assert end == 80 * W + RULES.trail_samples
+    assert end == 80 * W + RULES.post_roll_samples
 
 
 def test_long_speech_is_cut_at_its_dip_without_doubling_or_losing_a_sample() -> None:
@@ -168,7 +168,7 @@ def test_a_sound_too_short_for_speech_belongs_to_speech_that_comes_soon(
 ) -> None:
     script = [(0.0, 100), (0.9, 2), (0.0, silence), (0.9, 20), (0.0, 100)]
     ((start, _),) = cut(script, CutRules())
-    assert start == starts_at * W - CutRules().lead_samples
+    assert start == starts_at * W - CutRules().pre_roll_samples
 
 
 def test_a_chunk_reports_its_voiced_ranges() -> None:
@@ -186,8 +186,8 @@ def test_probabilities_of_samples_that_were_not_fed_are_refused() -> None:
 
 
 def test_rules_at_their_limits_are_kept() -> None:
-    CutRules(target_samples=MAX_JOB_SAMPLES - 3_200, trail_samples=3_200)
-    CutRules(target_samples=SAMPLE_RATE_HZ, lead_samples=5_000, trail_samples=3_000)
+    CutRules(target_samples=MAX_JOB_SAMPLES - 3_200, post_roll_samples=3_200)
+    CutRules(target_samples=SAMPLE_RATE_HZ, pre_roll_samples=5_000, post_roll_samples=3_000)
     CutRules(merge_samples=4_800)
 
 
@@ -197,9 +197,9 @@ def test_rules_at_their_limits_are_kept() -> None:
         {"target_samples": MAX_JOB_SAMPLES - 4_799},
         {"target_samples": 15_999},
         {"merge_samples": 4_799},
-        {"lead_samples": -1},
-        {"trail_samples": -1},
-        {"target_samples": SAMPLE_RATE_HZ, "trail_samples": 3_000, "lead_samples": 5_001},
+        {"pre_roll_samples": -1},
+        {"post_roll_samples": -1},
+        {"target_samples": SAMPLE_RATE_HZ, "post_roll_samples": 3_000, "pre_roll_samples": 5_001},
     ],
 )
 def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
@@ -216,9 +216,14 @@ MANY_RULES = st.sampled_from(
     [
         RULES,
         CutRules(),
-        CutRules(target_samples=20_000, lead_samples=0, trail_samples=0, merge_samples=2_000),
         CutRules(
-            target_samples=16_000, lead_samples=4_000, trail_samples=4_000, merge_samples=8_000
+            target_samples=20_000, pre_roll_samples=0, post_roll_samples=0, merge_samples=2_000
+        ),
+        CutRules(
+            target_samples=16_000,
+            pre_roll_samples=4_000,
+            post_roll_samples=4_000,
+            merge_samples=8_000,
         ),
     ]
 )
@@ -233,7 +238,9 @@ def test_chunks_are_ordered_never_too_long_and_hold_all_speech_but_clicks(
     ends = [0, *(end for _, end in chunks)]
     assert all(end <= start for end, (start, _) in zip(ends, chunks, strict=False))
     assert all(start < end <= start + MAX_JOB_SAMPLES for start, end in chunks)
-    assert all(end - start <= rules.target_samples + rules.trail_samples for start, end in chunks)
+    assert all(
+        end - start <= rules.target_samples + rules.post_roll_samples for start, end in chunks
+    )
     covered = np.zeros(len(probabilities(script)), bool)
     for start, end in chunks:
         covered[-(-start // W) : end // W] = True
@@ -306,5 +313,5 @@ def test_real_speech_loses_nothing_at_its_edges() -> None:
 
 def test_an_engine_with_a_short_window_gets_short_chunks() -> None:
     rules = CutRules().within(5 * SAMPLE_RATE_HZ)
-    assert rules.target_samples + rules.trail_samples == 5 * SAMPLE_RATE_HZ
+    assert rules.target_samples + rules.post_roll_samples == 5 * SAMPLE_RATE_HZ
     assert CutRules().within(MAX_JOB_SAMPLES) == CutRules()

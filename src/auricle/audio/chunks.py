@@ -53,30 +53,32 @@ class CutRules:
 
     Attributes:
         target_samples: A chunk that would grow beyond this is cut.
-        lead_samples: Pre-roll: models miss words that start too early in their window.
-        trail_samples: Post-roll, so that no word is clipped.
+        pre_roll_samples: Pre-roll: models miss words that start too early in their window.
+        post_roll_samples: Audio after speech, so that no word is clipped.
         merge_samples: Speech after a silence shorter than this belongs to the same chunk.
     """
 
     target_samples: int = 11 * SAMPLE_RATE_HZ
-    lead_samples: int = 500 * SAMPLES_PER_MS
-    trail_samples: int = 300 * SAMPLES_PER_MS
+    pre_roll_samples: int = 500 * SAMPLES_PER_MS
+    post_roll_samples: int = 300 * SAMPLES_PER_MS
     merge_samples: int = int(BORDER_S * SAMPLE_RATE_HZ)
 
     def __post_init__(self) -> None:
-        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_JOB_SAMPLES - self.trail_samples:
+        if not SAMPLE_RATE_HZ <= self.target_samples <= MAX_JOB_SAMPLES - self.post_roll_samples:
             raise ValueError(
                 f"target_samples is {self.target_samples}; it must be "
-                f"{SAMPLE_RATE_HZ} to {MAX_JOB_SAMPLES} minus trail_samples"
+                f"{SAMPLE_RATE_HZ} to {MAX_JOB_SAMPLES} minus post_roll_samples"
             )
-        if self.lead_samples < 0 or not 0 <= self.trail_samples <= self.merge_samples:
-            raise ValueError("padding must not be negative, nor trail_samples over merge_samples")
-        if 2 * (self.lead_samples + self.trail_samples) > self.target_samples:
+        if self.pre_roll_samples < 0 or not 0 <= self.post_roll_samples <= self.merge_samples:
+            raise ValueError(
+                "padding must not be negative, nor post_roll_samples over merge_samples"
+            )
+        if 2 * (self.pre_roll_samples + self.post_roll_samples) > self.target_samples:
             raise ValueError("target_samples must be at least twice the padding")
 
     def within(self, max_samples: int) -> "CutRules":
         """Return the rules for an engine whose jobs have at most this many samples."""
-        target_samples = min(self.target_samples, max_samples - self.trail_samples)
+        target_samples = min(self.target_samples, max_samples - self.post_roll_samples)
         return replace(self, target_samples=target_samples)
 
 
@@ -106,9 +108,9 @@ class ChunkCutter:
         self._pcm = bytearray()
         self._pcm_start = start_sample
         self._first_window = start_sample
-        self._seen_windows = 0
+        self._window_count = 0
         self._floor = start_sample  # no later chunk starts before this
-        self._is_talking = False
+        self._is_speech = False
         self._open: list[
             _JudgedWindow
         ] = []  # of the unfinished chunk, from its first voiced window
@@ -135,10 +137,10 @@ class ChunkCutter:
             The finished chunks, in order.
         """
         self._pcm += pcm.tobytes()
-        windows = self._seen_windows + len(probabilities)
+        windows = self._window_count + len(probabilities)
         if self._first_window + windows * WINDOW_SAMPLES >= self._pcm_end + WINDOW_SAMPLES:
             raise ValueError("probabilities cover samples that were not fed")
-        return self._look_at(probabilities.tolist())
+        return self._add_windows(probabilities.tolist())
 
     def finish(self) -> list[Chunk]:
         """End the recording and return the remaining chunks; the cutter can't be used again."""
@@ -152,16 +154,16 @@ class ChunkCutter:
 
     @property
     def _chunk_start(self) -> int:
-        return max(self._floor, self._open[0].start_sample - self._rules.lead_samples)
+        return max(self._floor, self._open[0].start_sample - self._rules.pre_roll_samples)
 
-    def _look_at(self, probabilities: Iterable[float]) -> list[Chunk]:
+    def _add_windows(self, probabilities: Iterable[float]) -> list[Chunk]:
         chunks: list[Chunk] = []
         for probability in probabilities:
-            start = self._first_window + self._seen_windows * WINDOW_SAMPLES
-            self._seen_windows += 1
-            threshold = SILENCE_THRESHOLD if self._is_talking else SPEECH_THRESHOLD
-            self._is_talking = probability >= threshold
-            chunks += self._take(_JudgedWindow(start, probability, self._is_talking))
+            start = self._first_window + self._window_count * WINDOW_SAMPLES
+            self._window_count += 1
+            threshold = SILENCE_THRESHOLD if self._is_speech else SPEECH_THRESHOLD
+            self._is_speech = probability >= threshold
+            chunks += self._take(_JudgedWindow(start, probability, self._is_speech))
         self._forget()
         return chunks
 
@@ -186,7 +188,7 @@ class ChunkCutter:
         """Finish the chunk after its last speech, or drop it if it has too little speech."""
         windows, start = self._open, self._chunk_start
         self._open = []
-        self._floor = min(self._voice_end + self._rules.trail_samples, limit)
+        self._floor = min(self._voice_end + self._rules.post_roll_samples, limit)
         if not _holds_speech(windows):
             return []
         return [
@@ -224,11 +226,11 @@ class ChunkCutter:
         if self._open:
             needed = self._chunk_start
         else:
-            seen = self._first_window + self._seen_windows * WINDOW_SAMPLES
-            needed = max(self._floor, seen - self._rules.lead_samples)
-        gone = max(0, needed - self._pcm_start)
-        del self._pcm[: gone * SAMPLE_BYTES]
-        self._pcm_start += gone
+            seen = self._first_window + self._window_count * WINDOW_SAMPLES
+            needed = max(self._floor, seen - self._rules.pre_roll_samples)
+        dropped_samples = max(0, needed - self._pcm_start)
+        del self._pcm[: dropped_samples * SAMPLE_BYTES]
+        self._pcm_start += dropped_samples
 
 
 def find_chunks(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
@@ -239,8 +241,8 @@ def find_chunks(pcm: Pcm16, rules: CutRules = CutRules()) -> list[Chunk]:
 
 
 def _holds_speech(windows: Sequence[_JudgedWindow]) -> bool:
-    voiced = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
-    return voiced >= MIN_SPEECH_WINDOWS
+    voiced_windows = sum(window.probability >= SPEECH_THRESHOLD for window in windows)
+    return voiced_windows >= MIN_SPEECH_WINDOWS
 
 
 def _voiced(

@@ -13,7 +13,7 @@ from auricle.types import Pcm16
 Scores = npt.NDArray[np.float64]
 
 # Smoothing widths of the scores: 3 windows find a dip; 15 (half a second) distinguish a pause from
-# a dip and lead to its middle.
+# a dip and have their minimum in its middle.
 _DIP_WINDOWS, _PAUSE_WINDOWS = 3, 15
 # A cut before the last third must be better by a quarter of the scale, that is, in a real pause.
 _EARLY_PENALTY = 0.5
@@ -36,20 +36,20 @@ def loudness(pcm: Pcm16) -> Scores:
 
 
 def best_cut(
-    probabilities: npt.ArrayLike, loudnesses: npt.ArrayLike, lead_samples: int, limit_samples: int
+    probabilities: npt.ArrayLike, loudnesses: npt.ArrayLike, before_samples: int, limit_samples: int
 ) -> int:
     """Return the index of the window that starts the next stretch.
 
     Args:
         probabilities: Probability of speech for each window of the stretch.
         loudnesses: Loudness of each window, from :func:`loudness`.
-        lead_samples: Length of the part of the stretch before its first window.
+        before_samples: Length of the part of the stretch before its first window.
         limit_samples: Maximum length of a stretch; no cut lies in its first third.
     """
     likely = np.asarray(probabilities, np.float64)
     score = _smooth(likely, _DIP_WINDOWS) + _smooth(likely, _PAUSE_WINDOWS)
     score += np.asarray(loudnesses, np.float64)
-    lengths = lead_samples + np.arange(likely.size) * WINDOW_SAMPLES
+    lengths = before_samples + np.arange(likely.size) * WINDOW_SAMPLES
     score[lengths < limit_samples * 2 // 3] += _EARLY_PENALTY
     score[lengths < limit_samples // 3] = np.inf
     return int(score.argmin())

@@ -60,9 +60,9 @@ class EndpointRules:
 
     Attributes:
         endpoint_ms: Silence that ends an utterance.
-        lead_ms: Pre-roll. Speech is detected some windows after its soft first sounds.
-        trail_ms: Post-roll. At most half of the silence that ended the utterance, so that the other
-            half is left for the next utterance.
+        pre_roll_ms: Audio before speech: it is detected some windows after its soft first sounds.
+        post_roll_ms: Audio after speech: at most half of the silence that ended the utterance, so
+            that the other half is left for the next utterance.
         speculate_ms: Silence after which an end is likely.
         dip_ms: Silence that ends an utterance beyond the soft limit.
         soft_limit_s: An utterance longer than this, including its pre-roll, ends at a dip.
@@ -70,25 +70,27 @@ class EndpointRules:
     """
 
     endpoint_ms: int = DEFAULT_ENDPOINT_MS
-    lead_ms: int = 300
-    trail_ms: int = 192
+    pre_roll_ms: int = 300
+    post_roll_ms: int = 192
     speculate_ms: int = 192  # 6 windows; the whole post-roll has arrived by then
     dip_ms: int = 150
     soft_limit_s: float = 12
     hard_limit_s: float = 25
 
     def __post_init__(self) -> None:
-        if min(self.endpoint_ms, self.dip_ms) < 1 or min(self.lead_ms, self.trail_ms) < 0:
-            raise ValueError("endpoint_ms and dip_ms must be >= 1, lead_ms and trail_ms >= 0")
-        if self.speculate_ms < self.trail_ms:
-            raise ValueError("speculate_ms must be at least trail_ms")
+        if min(self.endpoint_ms, self.dip_ms) < 1 or min(self.pre_roll_ms, self.post_roll_ms) < 0:
+            raise ValueError(
+                "endpoint_ms and dip_ms must be >= 1, pre_roll_ms and post_roll_ms >= 0"
+            )
+        if self.speculate_ms < self.post_roll_ms:
+            raise ValueError("speculate_ms must be at least post_roll_ms")
         if not self.soft_limit_s <= self.hard_limit_s <= MAX_JOB_S:
             raise ValueError(
                 f"limits must be soft_limit_s <= hard_limit_s <= {MAX_JOB_S}; "
                 f"hard_limit_s is {self.hard_limit_s:g}"
             )
-        if 4 * self.lead_ms > self.hard_limit_s * 1000:
-            raise ValueError("lead_ms must be at most a quarter of hard_limit_s")
+        if 4 * self.pre_roll_ms > self.hard_limit_s * 1000:
+            raise ValueError("pre_roll_ms must be at most a quarter of hard_limit_s")
 
     def within(self, max_audio_s: float) -> "EndpointRules":
         """Return the rules for an engine whose jobs have at most this much audio, in seconds."""
@@ -214,7 +216,7 @@ class Endpointer:
         self._window_start = start_sample
         # No later utterance starts before this.
         self._floor = start_sample if resume_sample is None else resume_sample
-        self._is_talking = False
+        self._is_speech = False
         self._clear: deque[int] = deque()  # where the newest windows of clear speech start
         self._open: _OpenSpeech | None = None
 
@@ -243,7 +245,7 @@ class Endpointer:
         """Position before which no open or later utterance holds audio."""
         if self._open is not None:
             return self._open.start_sample
-        return max(self._floor, self._window_start - self._rules.lead_ms * SAMPLES_PER_MS)
+        return max(self._floor, self._window_start - self._rules.pre_roll_ms * SAMPLES_PER_MS)
 
     @property
     def context_sample(self) -> int:
@@ -276,13 +278,13 @@ class Endpointer:
         size_bytes = len(probabilities) * WINDOW_SAMPLES * np.dtype(np.int16).itemsize
         if size_bytes > len(self._pcm):
             raise ValueError("probabilities cover samples that were not received")
-        judged = np.frombuffer(bytes(self._pcm[:size_bytes]), np.int16)
+        windows_pcm = np.frombuffer(bytes(self._pcm[:size_bytes]), np.int16)
         del self._pcm[:size_bytes]
-        happened: list[Endpointing] = []
+        events: list[Endpointing] = []
         for index, probability in enumerate(probabilities.tolist()):
             at = index * WINDOW_SAMPLES
-            happened += self._judge(probability, judged[at : at + WINDOW_SAMPLES])
-        return happened
+            events += self._judge(probability, windows_pcm[at : at + WINDOW_SAMPLES])
+        return events
 
     def finish(self) -> list[Endpointing]:
         """End the open utterance now: the audio ended, or the client asked for it.
@@ -292,12 +294,12 @@ class Endpointer:
         utterance = self._open
         if utterance is None or not utterance.is_confirmed:
             return []
-        trail_end = utterance.speech_end_sample + self._rules.trail_ms * SAMPLES_PER_MS
-        return [self._close(utterance.predicted_end or min(trail_end, self.received_sample))]
+        post_roll_end = utterance.speech_end_sample + self._rules.post_roll_ms * SAMPLES_PER_MS
+        return [self._close(utterance.predicted_end or min(post_roll_end, self.received_sample))]
 
     def reset_speech_state(self) -> None:
         """Do not take continuing sound for speech: it may be the echo of what ended."""
-        self._is_talking = False
+        self._is_speech = False
 
     def discard(self) -> None:
         """Drop the open utterance and all speech until now."""
@@ -312,71 +314,71 @@ class Endpointer:
         return min(start_sample, next(at for at in self._clear if at >= first_sample))
 
     def _judge(self, probability: float, pcm: Pcm16) -> list[Endpointing]:
-        was_talking = self._is_talking
-        threshold = SILENCE_THRESHOLD if was_talking else SPEECH_THRESHOLD
-        self._is_talking = probability >= threshold
+        was_speech = self._is_speech
+        threshold = SILENCE_THRESHOLD if was_speech else SPEECH_THRESHOLD
+        self._is_speech = probability >= threshold
         start_sample = self._window_start
         self._window_start += WINDOW_SAMPLES
-        happened: list[Endpointing] = []
+        events: list[Endpointing] = []
         is_past = self._window_start <= self._floor
-        if self._open is not None or (self._is_talking and not is_past):
+        if self._open is not None or (self._is_speech and not is_past):
             loud = float(loudness(pcm)[0])
-            window = _Window(start_sample, probability, self._is_talking, loud)
-            happened = self._place(window, was_talking=was_talking)
+            window = _Window(start_sample, probability, self._is_speech, loud)
+            events = self._add_window(window, was_speech=was_speech)
         if probability >= _CLEAR_PROBABILITY:
             self._clear.append(start_sample)
-        lead_samples = self._rules.lead_ms * SAMPLES_PER_MS
-        oldest_sample = start_sample - lead_samples - _CONTEXT_SAMPLES
+        pre_roll_samples = self._rules.pre_roll_ms * SAMPLES_PER_MS
+        oldest_sample = start_sample - pre_roll_samples - _CONTEXT_SAMPLES
         while self._clear and self._clear[0] < oldest_sample:
             self._clear.popleft()
-        return happened
+        return events
 
-    def _place(self, window: _Window, *, was_talking: bool) -> list[Endpointing]:
+    def _add_window(self, window: _Window, *, was_speech: bool) -> list[Endpointing]:
         """Open an utterance with a window, or add the window to the open one."""
         if self._open is not None:
-            return self._go_on(self._open, window)
+            return self._continue(self._open, window)
         if not window.is_voiced:
             return []
-        lead_start = window.start_sample - self._rules.lead_ms * SAMPLES_PER_MS
-        start_sample = max(self._floor, lead_start)
+        pre_roll_start = window.start_sample - self._rules.pre_roll_ms * SAMPLES_PER_MS
+        start_sample = max(self._floor, pre_roll_start)
         # Speech that continues over a border needs no confirmation.
         self._open = _OpenSpeech(
             start_sample,
             self._endpoint_samples,
-            was_talking,
+            was_speech,
             [],
-            is_continued=was_talking,
+            is_continued=was_speech,
             context_sample=self._context_of(start_sample),
         )
         self._open.add(window)
         at_sample = max(start_sample, window.start_sample)
-        return [SpeechStart(start_sample, at_sample)] if was_talking else []
+        return [SpeechStart(start_sample, at_sample)] if was_speech else []
 
-    def _go_on(self, utterance: _OpenSpeech, window: _Window) -> list[Endpointing]:
+    def _continue(self, utterance: _OpenSpeech, window: _Window) -> list[Endpointing]:
         """Lengthen, pause, end or split the open utterance with one window."""
         utterance.add(window)
-        happened: list[Endpointing] = []
+        events: list[Endpointing] = []
         if not utterance.is_confirmed and utterance.speech_windows >= MIN_SPEECH_WINDOWS:
             utterance.is_confirmed = True
-            happened.append(SpeechStart(utterance.start_sample, utterance.windows[0].start_sample))
+            events.append(SpeechStart(utterance.start_sample, utterance.windows[0].start_sample))
         if window.is_voiced and utterance.predicted_end is not None:
             utterance.predicted_end = None
-            happened.append(Resumed())
+            events.append(Resumed())
         silence_samples = window.end_sample - utterance.speech_end_sample
         length_samples = window.end_sample - utterance.start_sample
         ending_samples = self._ending_silence(utterance, length_samples)
         if silence_samples >= ending_samples:
-            return happened + self._end(utterance, ending_samples)
+            return events + self._end(utterance, ending_samples)
         if length_samples + WINDOW_SAMPLES > self._rules.hard_limit_s * SAMPLE_RATE_HZ:
-            return happened + self._split(utterance)
+            return events + self._split(utterance)
         if (
             silence_samples >= self._rules.speculate_ms * SAMPLES_PER_MS
             and utterance.is_confirmed
             and utterance.predicted_end is None
         ):
-            utterance.predicted_end = self._trailed(utterance, ending_samples)
-            happened.append(Pause(utterance.predicted_end, utterance.is_doubtful))
-        return happened
+            utterance.predicted_end = self._padded_end(utterance, ending_samples)
+            events.append(Pause(utterance.predicted_end, utterance.is_doubtful))
+        return events
 
     def _ending_silence(self, utterance: _OpenSpeech, length_samples: int) -> int:
         if not utterance.is_confirmed or utterance.is_doubtful:
@@ -385,16 +387,16 @@ class Endpointer:
             return min(utterance.endpoint_samples, self._rules.dip_ms * SAMPLES_PER_MS)
         return utterance.endpoint_samples
 
-    def _trailed(self, utterance: _OpenSpeech, ending_samples: int) -> int:
-        trail_samples = min(self._rules.trail_ms * SAMPLES_PER_MS, ending_samples // 2)
-        return utterance.speech_end_sample + trail_samples
+    def _padded_end(self, utterance: _OpenSpeech, ending_samples: int) -> int:
+        post_roll_samples = min(self._rules.post_roll_ms * SAMPLES_PER_MS, ending_samples // 2)
+        return utterance.speech_end_sample + post_roll_samples
 
     def _end(self, utterance: _OpenSpeech, ending_samples: int) -> list[Endpointing]:
         """End the utterance after its last speech, or drop it if it was a click."""
         if not utterance.is_confirmed:
             self._open = None
             return []
-        return [self._close(utterance.predicted_end or self._trailed(utterance, ending_samples))]
+        return [self._close(utterance.predicted_end or self._padded_end(utterance, ending_samples))]
 
     def _close(self, end_sample: int, *, is_cut: bool = False) -> UtteranceEnd:
         utterance = self._open
@@ -424,10 +426,10 @@ class Endpointer:
         )
         before = [window for window in windows[:at] if window.is_voiced]
         utterance.speech_end_sample = before[-1].end_sample
-        was_talking = windows[at - 1].is_voiced
-        is_cut = was_talking and windows[at].is_voiced
-        happened: list[Endpointing] = [self._close(windows[at].start_sample, is_cut=is_cut)]
+        was_speech = windows[at - 1].is_voiced
+        is_cut = was_speech and windows[at].is_voiced
+        events: list[Endpointing] = [self._close(windows[at].start_sample, is_cut=is_cut)]
         for window in windows[at:]:
-            happened += self._place(window, was_talking=was_talking)
-            was_talking = window.is_voiced
-        return happened
+            events += self._add_window(window, was_speech=was_speech)
+            was_speech = window.is_voiced
+        return events

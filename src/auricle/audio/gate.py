@@ -94,14 +94,14 @@ class VoiceDetector:
 
     def __init__(self) -> None:
         self._silero = SpeechDetector()
-        self._held = np.zeros(WINDOW_SAMPLES, np.int16)
+        self._incomplete = np.zeros(WINDOW_SAMPLES, np.int16)
         self.reset()
 
     def reset(self) -> None:
         """Discard the stream's state: the next sample starts a new stream."""
         self._silero.reset()
         self._gate = NoiseGate()
-        self._held_samples = 0  # those that do not fill a window yet
+        self._incomplete_samples = 0  # those that do not fill a window yet
         self._before: deque[Pcm16] = deque(maxlen=WARM_UP_WINDOWS)
         self._open_windows = 0
         self._quiet_windows = 0  # windows that Silero judged since the last one with speech
@@ -117,22 +117,23 @@ class VoiceDetector:
         Returns:
             float32, shape [windows], in 0..1; empty when no window is complete yet.
         """
-        already = self._held_samples
-        samples = already + pcm.size
+        incomplete_samples = self._incomplete_samples
+        samples = incomplete_samples + pcm.size
         if samples < WINDOW_SAMPLES:
-            self._held[already:samples] = pcm
-            self._held_samples = samples
+            self._incomplete[incomplete_samples:samples] = pcm
+            self._incomplete_samples = samples
             return _NONE
-        joined = np.concatenate([self._held[:already], pcm])
+        joined = np.concatenate([self._incomplete[:incomplete_samples], pcm])
         whole = samples - samples % WINDOW_SAMPLES
-        self._held_samples = samples - whole
-        self._held[: self._held_samples] = joined[whole:]
-        judged = [
-            self._judge(joined[at : at + WINDOW_SAMPLES]) for at in range(0, whole, WINDOW_SAMPLES)
+        self._incomplete_samples = samples - whole
+        self._incomplete[: self._incomplete_samples] = joined[whole:]
+        probabilities = [
+            self._probability(joined[at : at + WINDOW_SAMPLES])
+            for at in range(0, whole, WINDOW_SAMPLES)
         ]
-        return np.array(judged, np.float32)
+        return np.array(probabilities, np.float32)
 
-    def _judge(self, window: Pcm16) -> float:
+    def _probability(self, window: Pcm16) -> float:
         passes = self._gate.passes(window)
         if not self._open_windows and passes:
             self._start_silero()

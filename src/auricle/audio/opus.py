@@ -85,8 +85,8 @@ def _candidates() -> Iterator[tuple[str, str]]:
         for root in (spec and spec.submodule_search_locations) or ():
             for pattern in patterns:
                 folder, _, name = pattern.rpartition("/")
-                for found in sorted(Path(root, folder).resolve().glob(name)):
-                    yield str(found), origin
+                for path in sorted(Path(root, folder).resolve().glob(name)):
+                    yield str(path), origin
     system = ctypes.util.find_library("opus")  # last: it may start a process to search
     if system is not None:
         yield system, "system"

@@ -107,9 +107,9 @@ class OpusPacketDecodingPipeline:
 
     def _conceal(self, samples: int) -> Pcm16:
         pcm = np.zeros(samples, np.int16)
-        most = min(samples, MAX_CONCEALED_SAMPLES)
-        most -= most % CONCEAL_STEP_SAMPLES
-        if most:
-            pcm[:most] = self._decoder.conceal(most)
+        concealed_samples = min(samples, MAX_CONCEALED_SAMPLES)
+        concealed_samples -= concealed_samples % CONCEAL_STEP_SAMPLES
+        if concealed_samples:
+            pcm[:concealed_samples] = self._decoder.conceal(concealed_samples)
         self._samples += samples
         return pcm

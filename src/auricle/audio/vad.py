@@ -81,7 +81,7 @@ class SpeechDetector:
         self._h = np.zeros(_STATE_SHAPE, np.float32)
         self._c = np.zeros(_STATE_SHAPE, np.float32)
         # The context of the next window, then the samples that do not fill it yet.
-        self._held = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._incomplete = np.zeros(_CONTEXT_SAMPLES, np.float32)
 
     def probabilities(self, pcm: Pcm16) -> Probabilities:
         """Return the probability of speech for each window that these samples complete.
@@ -89,12 +89,14 @@ class SpeechDetector:
         Returns:
             float32, shape [windows], in 0..1; empty when no window is complete yet.
         """
-        held = np.concatenate([self._held, pcm.astype(np.float32) / 32768])
-        windows = (held.size - _CONTEXT_SAMPLES) // WINDOW_SAMPLES
-        self._held = held[windows * WINDOW_SAMPLES :]
+        samples = np.concatenate([self._incomplete, pcm.astype(np.float32) / 32768])
+        windows = (samples.size - _CONTEXT_SAMPLES) // WINDOW_SAMPLES
+        self._incomplete = samples[windows * WINDOW_SAMPLES :]
         if not windows:
             return np.zeros(0, np.float32)
-        inputs = np.lib.stride_tricks.sliding_window_view(held, _CONTEXT_SAMPLES + WINDOW_SAMPLES)
+        inputs = np.lib.stride_tricks.sliding_window_view(
+            samples, _CONTEXT_SAMPLES + WINDOW_SAMPLES
+        )
         inputs = inputs[::WINDOW_SAMPLES]
         runs = range(0, windows, _WINDOWS_PER_RUN)
         return np.concatenate([self._run(inputs[at : at + _WINDOWS_PER_RUN]) for at in runs])
@@ -105,7 +107,7 @@ class SpeechDetector:
         Returns:
             float32, shape [1], or [0] if the stream ended with a whole window.
         """
-        missing = -(self._held.size - _CONTEXT_SAMPLES) % WINDOW_SAMPLES
+        missing = -(self._incomplete.size - _CONTEXT_SAMPLES) % WINDOW_SAMPLES
         last = self.probabilities(np.zeros(missing, np.int16))
         self.reset()
         return last

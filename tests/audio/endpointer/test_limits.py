@@ -144,12 +144,12 @@ def test_probabilities_of_samples_that_were_not_received_are_refused() -> None:
     [
         {"endpoint_ms": 0},
         {"dip_ms": 0},
-        {"lead_ms": -1},
-        {"trail_ms": -1},
+        {"pre_roll_ms": -1},
+        {"post_roll_ms": -1},
         {"speculate_ms": 191},
         {"soft_limit_s": 26},
         {"hard_limit_s": 30.1},
-        {"lead_ms": 1_001, "soft_limit_s": 4, "hard_limit_s": 4},
+        {"pre_roll_ms": 1_001, "soft_limit_s": 4, "hard_limit_s": 4},
     ],
 )
 def test_rules_that_can_not_be_kept_are_refused(rules: dict[str, int]) -> None:
@@ -167,7 +167,7 @@ MANY_RULES = st.sampled_from(
         RULES,
         EndpointRules(endpoint_ms=100),
         EndpointRules(endpoint_ms=5_000),
-        EndpointRules(lead_ms=0, trail_ms=0, speculate_ms=0),
+        EndpointRules(pre_roll_ms=0, post_roll_ms=0, speculate_ms=0),
         EndpointRules(soft_limit_s=2, hard_limit_s=4),
         EndpointRules(soft_limit_s=4, hard_limit_s=4, endpoint_ms=3_000),
     ]

@@ -34,7 +34,7 @@ def test_silence_is_nothing() -> None:
     assert Endpointer(RULES).finish() == []
 
 
-def test_an_utterance_has_a_lead_and_a_trail() -> None:
+def test_an_utterance_has_a_pre_roll_and_a_post_roll() -> None:
     assert hear([(0, 100), (0.9, 30), (0, 100)]) == [
         SpeechStart(100 * W - LEAD, 100 * W),
         Pause(130 * W + TRAIL),

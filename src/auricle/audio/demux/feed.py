@@ -83,9 +83,9 @@ class ByteFeed:
             RemoteProtocolError: The stream ends before them.
         """
         while True:
-            gone = min(size_bytes, len(self._buffer))
-            del self._buffer[:gone]
-            size_bytes -= gone
+            taken_bytes = min(size_bytes, len(self._buffer))
+            del self._buffer[:taken_bytes]
+            size_bytes -= taken_bytes
             if not size_bytes:
                 return
             self._check_end()

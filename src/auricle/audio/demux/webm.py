@@ -77,8 +77,8 @@ def _parse(feed: ByteFeed) -> Packets:
                 if frame:
                     yield chosen.track.take(frame)
         elif element not in (_SEGMENT, _CLUSTER, _BLOCK_GROUP):
-            most = _MAX_SKIPPED_BYTES if element in _MAY_BE_LARGE else _MAX_ELEMENT_BYTES
-            yield from feed.skip(_checked_size(size_bytes, most))
+            max_bytes = _MAX_SKIPPED_BYTES if element in _MAY_BE_LARGE else _MAX_ELEMENT_BYTES
+            yield from feed.skip(_checked_size(size_bytes, max_bytes))
 
 
 def _read_head(feed: ByteFeed) -> Step[tuple[int, int | None]]:
@@ -124,10 +124,10 @@ def _read_whole(feed: ByteFeed, size_bytes: int | None) -> Step[bytes]:
     return feed.take(whole_bytes)
 
 
-def _checked_size(size_bytes: int | None, most: int) -> int:
+def _checked_size(size_bytes: int | None, max_bytes: int) -> int:
     if size_bytes is None:
         raise RemoteProtocolError("The WebM stream is broken: an element has no size.")
-    if size_bytes > most:
+    if size_bytes > max_bytes:
         raise RemoteProtocolError("The WebM stream is broken: an element is too large.")
     return size_bytes
 
