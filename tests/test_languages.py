@@ -2,7 +2,7 @@ import pytest
 from msgspec import UNSET
 from starlette.datastructures import QueryParams
 
-from auricle.cli.support.speech_options import languages_of
+from auricle.cli.support.speech_options import parse_languages
 from auricle.commands import Configure
 from auricle.errors import BadRequest
 from auricle.languages import (
@@ -112,7 +112,7 @@ def test_every_api_resolves_languages_alike() -> None:
         wyoming.requested.language,
         native.language,
         check(Fields(language="nb-NO")).options.language,
-        languages_of("nb-NO")[0],
+        parse_languages("nb-NO")[0],
     ]
     assert found == ["no"] * 7
 
@@ -145,7 +145,7 @@ def test_possible_languages_restrict_detection_in_every_api_alike() -> None:
         (native.language, native.languages),
         (http.language, http.languages),
         language_choice(live.language, live.languages),
-        languages_of("de,pt-BR"),
+        parse_languages("de,pt-BR"),
     ]
     assert found == [(None, ("de", "pt"))] * 9
 

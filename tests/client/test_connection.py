@@ -13,9 +13,9 @@ from websockets.frames import Close
 from auricle.client.connection import (
     MAX_RETRY_AFTER_S,
     ConnectionFailed,
+    closing_error,
     open_connection,
     stream_url,
-    why_closed,
 )
 from auricle.errors import ForbiddenOrigin, RequestError, SetupError, Unauthorized
 from auricle.events import Failed
@@ -141,7 +141,7 @@ async def test_a_full_server_says_when_to_retry(status: int, said: str, waits_s:
     async with live_server() as server:
         server.refusals = [refusal(status, FULL, Retry_After=said)]
         failed = await fails(stream_url(server.url))
-    assert (failed.reason, failed.asked_s, failed.is_refusal) == (
+    assert (failed.reason, failed.retry_after_s, failed.is_refusal) == (
         "It is full. (queue_full)",
         waits_s,
         True,
@@ -161,21 +161,21 @@ def closed(code: int | None, reason: str = "") -> ConnectionClosed:
 
 
 def test_a_connection_that_broke_may_be_made_again() -> None:
-    failed = why_closed(closed(None), None)
+    failed = closing_error(closed(None), None)
     assert isinstance(failed, ConnectionFailed)
     assert failed.reason == "the connection was lost"
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1011, 1012, 1013, 4000])
 def test_an_end_that_passes_leads_to_another_connection(code: int) -> None:
-    failed = why_closed(closed(code, "why"), None)
+    failed = closing_error(closed(code, "why"), None)
     assert isinstance(failed, ConnectionFailed)
     assert failed.reason == f"why (close code {code})"
 
 
 @pytest.mark.parametrize("code", [1002, 1003, 1007, 1008, 1009, 1010])
 def test_an_end_that_would_come_again_is_one(code: int) -> None:
-    error = why_closed(closed(code, "taken_over"), Failed("taken_over", "It moved.", False))
+    error = closing_error(closed(code, "taken_over"), Failed("taken_over", "It moved.", False))
     assert isinstance(error, RequestError)
     assert str(error) == (
         f"The server ended the stream: It moved. (taken_over) (close code {code})."
@@ -184,7 +184,7 @@ def test_an_end_that_would_come_again_is_one(code: int) -> None:
 
 def test_what_the_server_calls_passing_is_passing_whatever_the_code() -> None:
     told = Failed("idle_timeout", "Nothing came for 60 s.", True, 500.0)
-    failed = why_closed(closed(1008), told)
+    failed = closing_error(closed(1008), told)
     assert isinstance(failed, ConnectionFailed)
     assert failed.reason == "Nothing came for 60 s. (idle_timeout)"
-    assert failed.asked_s == MAX_RETRY_AFTER_S
+    assert failed.retry_after_s == MAX_RETRY_AFTER_S

@@ -62,8 +62,8 @@ def _run(settings: Settings, host: str, port: int) -> None:
             f"Listening on {host} allows access from other machines and requires a key: set "
             "AURICLE_ENGINE_KEY here and on the gateways, or omit --host."
         )
-    for found in open_sockets(host, port, "--port"):
-        found.close()
+    for sock in open_sockets(host, port, "--port"):
+        sock.close()
     try:
         from auricle.cluster.ray.up import running
     except ModuleNotFoundError as exc:

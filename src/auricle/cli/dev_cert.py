@@ -83,14 +83,14 @@ def make_certificate(folder: Path, names: list[str]) -> list[str]:
     Raises:
         SetupError: openssl is missing or failed; the message says what to do.
     """
-    wanted = list(dict.fromkeys(_alternative(name) for name in names))
+    alternative_names = list(dict.fromkeys(_alternative_name(name) for name in names))
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as name:
-            _make(folder, Path(name), wanted)
+            _create_files(folder, Path(name), alternative_names)
     except OSError as error:
         raise SetupError(f"{folder} can't be written ({error.strerror}).") from error
-    return [name.partition(":")[2] for name in wanted]
+    return [name.partition(":")[2] for name in alternative_names]
 
 
 def machine_names() -> list[str]:
@@ -98,28 +98,31 @@ def machine_names() -> list[str]:
     import psutil
 
     host = socket.gethostname()
-    found = ["localhost", host, *([] if "." in host else [f"{host}.local"])]  # mDNS (RFC 6762)
+    names = ["localhost", host, *([] if "." in host else [f"{host}.local"])]  # mDNS (RFC 6762)
     for addresses in psutil.net_if_addrs().values():
         for entry in addresses:
             if entry.family in (socket.AF_INET, socket.AF_INET6) and "%" not in entry.address:
-                found.append(entry.address)
-    return found
+                names.append(entry.address)
+    return names
 
 
-def _make(folder: Path, workshop: Path, wanted: list[str]) -> None:
-    permitted = [*_PRIVATE, *(name if name[:3] == "DNS" else _alone(name) for name in wanted)]
-    config = workshop / "config"
+def _create_files(folder: Path, temporary: Path, alternative_names: list[str]) -> None:
+    permitted = [
+        *_PRIVATE,
+        *(name if name[:3] == "DNS" else _single_address(name) for name in alternative_names),
+    ]
+    config = temporary / "config"
     config.write_text(
         _OPENSSL_CONFIG.format(
-            names=", ".join(wanted),
+            names=", ".join(alternative_names),
             permitted=", ".join(f"permitted;{name}" for name in permitted),
         )
     )
-    request, answer = workshop / "request", workshop / "server.crt"
+    request, answer = temporary / "request", temporary / "server.crt"
     ca, ca_key = folder / "ca.crt", folder / "ca.key"
-    key = workshop / "server.key"
+    key = temporary / "server.key"
     if not ca.exists():
-        made, made_key = workshop / "ca.crt", workshop / "ca.key"
+        made, made_key = temporary / "ca.crt", temporary / "ca.key"
         _openssl(
             *("req", "-x509", "-config", config, "-extensions", "ca", *_NEW_KEY),
             *("-subj", f"/CN=Auricle CA of {socket.gethostname()}"[:64]),
@@ -163,7 +166,7 @@ def _openssl(*arguments: object) -> None:
         raise SetupError(f"openssl {arguments[0]} failed: {last}")
 
 
-def _alternative(name: str) -> str:
+def _alternative_name(name: str) -> str:
     """Return a name or address in openssl's notation for alternative names."""
     try:
         return f"IP:{ipaddress.ip_address(name)}"
@@ -173,7 +176,7 @@ def _alternative(name: str) -> str:
         return f"DNS:{name.lower()}"
 
 
-def _alone(address: str) -> str:
+def _single_address(address: str) -> str:
     """Return the name constraint that permits one address."""
     is_six = address.count(":") > 1
     mask = ":".join(["ffff"] * 8) if is_six else "255.255.255.255"

@@ -146,16 +146,17 @@ async def _serve(settings: Settings) -> None:
     if settings.server.keys_file is not None:
         read_keys(settings.server.keys_file)
     Certificate.of(settings.server)
-    for found in (*listen(settings.server), *wyoming.listen(settings.server)):
-        found.close()
-    kept = None if (folder := settings.server.keep_audio) is None else CrashAudio.open(folder)
+    for sock in (*listen(settings.server), *wyoming.listen(settings.server)):
+        sock.close()
+    folder = settings.server.keep_audio
+    crash_audio = None if folder is None else CrashAudio.open(folder)
     crash_budget = CrashBudget(settings.queue.max_crashes_per_key, settings.queue.crash_window_s)
-    engine = await _engine(settings, kept, crash_budget)
+    engine = await _engine(settings, crash_audio, crash_budget)
     pool = engine.transcriber
     decoder = DecodePool(
         settings.worker,
         settings.decode,
-        kept,
+        crash_audio,
         crash_budget,
         find_engine(settings.model.engine).max_audio_samples,
     )
@@ -168,15 +169,15 @@ async def _serve(settings: Settings) -> None:
         )
     url = base_url(settings.server, sockets)
     if wyoming_sockets := wyoming.listen(settings.server):
-        guests = wyoming.WyomingServer(app.state.auricle, engine.model)
-        app.state.auricle.background_tasks.append(partial(guests.serve, wyoming_sockets))
+        wyoming_server = wyoming.WyomingServer(app.state.auricle, engine.model)
+        app.state.auricle.background_tasks.append(partial(wyoming_server.serve, wyoming_sockets))
         _announce_wyoming(settings.server, wyoming_sockets[0].getsockname()[1])
     async with contextlib.AsyncExitStack() as stack:
-        if kept is not None:
-            stack.push_async_callback(kept.aclose)
+        if crash_audio is not None:
+            stack.push_async_callback(crash_audio.aclose)
             _warn("crash_audio_kept", f"Audio that crashes or hangs a worker is kept in {folder}.")
-        for used in (pool, decoder):
-            stack.push_async_callback(used.aclose)
+        for owned in (pool, decoder):
+            stack.push_async_callback(owned.aclose)
         await pool.start()
         await decoder.start()
         shorten_collections()
@@ -213,7 +214,7 @@ class _Engine:
 
 
 async def _engine(
-    settings: Settings, kept: "CrashAudio | None", crash_budget: "CrashBudget"
+    settings: Settings, crash_audio: "CrashAudio | None", crash_budget: "CrashBudget"
 ) -> _Engine:
     """Return the transcriber: a pool of local workers, or a client of recognisers.
 
@@ -236,7 +237,7 @@ async def _engine(
     place = await anyio.to_thread.run_sync(partial(prepare, settings, in_log=in_log))
     if place.gpu_issue is not None:
         _warn("gpu_not_used", f"Not using a GPU: {place.gpu_issue.text}.")
-    pool = WorkerPool(place, settings.queue, kept, crash_budget)
+    pool = WorkerPool(place, settings.queue, crash_audio, crash_budget)
     workers = place.worker.workers
     summary = f"loads {place.model.name} in {workers} worker{'s' * (workers > 1)}"
     facts = {

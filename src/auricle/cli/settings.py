@@ -107,8 +107,8 @@ def changed_settings(settings: Settings) -> dict[str, object]:
 def unknown_variable_warnings() -> list[str]:
     """Return a sentence for each ``AURICLE_*`` variable that is not a setting."""
     warnings = []
-    for name, meant in unknown_variables():
-        hint = f"Did you mean {meant}?" if meant else "See `auricle settings`."
+    for name, closest in unknown_variables():
+        hint = f"Did you mean {closest}?" if closest else "See `auricle settings`."
         warnings.append(f"{name} is not a setting and has no effect. {hint}")
     return warnings
 

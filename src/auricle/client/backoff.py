@@ -41,8 +41,10 @@ class Backoff:
         chance: Returns a random number from 0 to 1, so that clients do not reconnect all at once.
     """
 
-    def __init__(self, rules: ClientRules, chance: Callable[[], float] = random.random) -> None:
-        self._rules, self._chance = rules, chance
+    def __init__(
+        self, rules: ClientRules, random_fraction: Callable[[], float] = random.random
+    ) -> None:
+        self._rules, self._random_fraction = rules, random_fraction
         self._failures = 0
         self._since: float | None = None
 
@@ -50,17 +52,19 @@ class Backoff:
         """Reset the backoff after the server has made progress."""
         self._failures, self._since = 0, None
 
-    def next_delay_s(self, now: float, patience_s: float, asked_s: float = 0.0) -> float | None:
+    def next_delay_s(
+        self, now: float, patience_s: float, retry_after_s: float = 0.0
+    ) -> float | None:
         """Return the delay after a failure in seconds, or ``None`` to give up.
 
         Args:
             now: Monotonic time in seconds.
             patience_s: Time after the first consecutive failure at which to give up.
-            asked_s: Minimum delay that the server requested, in seconds.
+            retry_after_s: Minimum delay that the server requested, in seconds.
         """
         self._since = now if self._since is None else self._since
         rules = self._rules
         longest_s = min(rules.max_delay_s, rules.first_delay_s * 2 ** min(self._failures, 30))
         self._failures += 1
-        delay_s = asked_s + longest_s * (0.5 + 0.5 * self._chance())
+        delay_s = retry_after_s + longest_s * (0.5 + 0.5 * self._random_fraction())
         return delay_s if now + delay_s - self._since <= patience_s else None

@@ -40,13 +40,15 @@ class ConnectionFailed(Exception):
 
     Attributes:
         reason: The reason, as text.
-        asked_s: Minimum delay that the server requested, in seconds.
+        retry_after_s: Minimum delay that the server requested, in seconds.
         is_refusal: Whether a server answered that it is full or not ready.
     """
 
-    def __init__(self, reason: str, *, asked_s: float = 0.0, is_refusal: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, retry_after_s: float = 0.0, is_refusal: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.reason, self.asked_s, self.is_refusal = reason, asked_s, is_refusal
+        self.reason, self.retry_after_s, self.is_refusal = reason, retry_after_s, is_refusal
 
 
 class _Problem(msgspec.Struct):
@@ -99,10 +101,10 @@ async def open_connection(
     except InvalidStatus as exc:
         raise _refusal(exc.response) from exc
     except (OSError, TimeoutError, InvalidHandshake, EOFError) as exc:
-        raise ConnectionFailed(why_not(exc)) from exc
+        raise ConnectionFailed(describe_failure(exc)) from exc
 
 
-def why_not(error: BaseException) -> str:
+def describe_failure(error: BaseException) -> str:
     """Return a readable reason for a connection error."""
     match error:
         case ssl.SSLCertVerificationError():
@@ -127,14 +129,14 @@ def _refusal(response: Response) -> ConnectionFailed | AuricleError:
     status = response.status_code
     try:
         error = msgspec.json.decode(response.body or b"", type=_Body).error
-        words = f"{error.message} ({error.code})"
+        text = f"{error.message} ({error.code})"
     except msgspec.DecodeError:
-        words = f"The URL does not belong to an Auricle server (HTTP {status})."
+        text = f"The URL does not belong to an Auricle server (HTTP {status})."
     if status in _FULL:
-        return ConnectionFailed(words, asked_s=_retry_after_s(response), is_refusal=True)
+        return ConnectionFailed(text, retry_after_s=_retry_after_s(response), is_refusal=True)
     if status >= 500:  # usually from a proxy while its server starts
-        return ConnectionFailed(words, asked_s=_retry_after_s(response))
-    return _REFUSALS.get(status, RequestError)(words)
+        return ConnectionFailed(text, retry_after_s=_retry_after_s(response))
+    return _REFUSALS.get(status, RequestError)(text)
 
 
 def _retry_after_s(response: Response) -> float:
@@ -142,7 +144,9 @@ def _retry_after_s(response: Response) -> float:
     return min(float(text), MAX_RETRY_AFTER_S) if text.isdecimal() else 0.0
 
 
-def why_closed(closed: ConnectionClosed, failed: Failed | None) -> ConnectionFailed | AuricleError:
+def closing_error(
+    closed: ConnectionClosed, failed: Failed | None
+) -> ConnectionFailed | AuricleError:
     """Return the error for a closed connection.
 
     Args:
@@ -152,10 +156,10 @@ def why_closed(closed: ConnectionClosed, failed: Failed | None) -> ConnectionFai
     frame = closed.rcvd
     if frame is None:
         return ConnectionFailed("the connection was lost")
-    words = f"{failed.message} ({failed.code})" if failed else frame.reason or "no reason given"
+    text = f"{failed.message} ({failed.code})" if failed else frame.reason or "no reason given"
     if failed is not None and failed.retryable:
-        asked_s = min(failed.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
-        return ConnectionFailed(words, asked_s=asked_s)
+        retry_after_s = min(failed.retry_after_s or 0.0, MAX_RETRY_AFTER_S)
+        return ConnectionFailed(text, retry_after_s=retry_after_s)
     if frame.code in _FATAL_CLOSE_CODES:
-        return RequestError(f"The server ended the stream: {words} (close code {frame.code}).")
-    return ConnectionFailed(f"{words} (close code {frame.code})")
+        return RequestError(f"The server ended the stream: {text} (close code {frame.code}).")
+    return ConnectionFailed(f"{text} (close code {frame.code})")

@@ -157,7 +157,7 @@ class Conversation:
         self._ack_due: int | None = None
         self._configure_due: Configure | None = None
         self._is_configured = False
-        self._asked_place: dict[str, int] | None = None  # if the query was complete
+        self._requested_position: dict[str, int] | None = None  # if the query was complete
         self._is_finished = False
         self._is_stop_sent = False
 
@@ -207,8 +207,8 @@ class Conversation:
 
     def configure(self, change: Configure) -> None:
         """Change the parameters of this session and of later ones."""
-        given = {name: value for name, value in _given(change).items() if name in _CONFIGURABLE}
-        self._parameters = msgspec.structs.replace(self._parameters, **given)
+        changes = {name: value for name, value in _changes(change).items() if name in _CONFIGURABLE}
+        self._parameters = msgspec.structs.replace(self._parameters, **changes)
         self._is_configured = True
         self._configure_due = self._configuration()
 
@@ -227,16 +227,16 @@ class Conversation:
         """
         if self._session is None:
             return {}
-        asked = msgspec.structs.asdict(self._parameters)
-        place = self._restart()
-        asked |= place
-        is_whole = not asked["prompt"] and not asked["hotwords"]
-        self._asked_place = place if is_whole else None
-        coming = {"resume": "1", "session": self._session.session}
+        parameters = msgspec.structs.asdict(self._parameters)
+        position = self._restart()
+        parameters |= position
+        is_whole = not parameters["prompt"] and not parameters["hotwords"]
+        self._requested_position = position if is_whole else None
+        query = {"resume": "1", "session": self._session.session}
         if not is_whole:
-            return coming
-        given = {name: _in_query(value) for name, value in asked.items() if value}
-        return {**coming, "partials": _in_query(asked["partials"]), **given}
+            return query
+        values = {name: _in_query(value) for name, value in parameters.items() if value}
+        return {**query, "partials": _in_query(parameters["partials"]), **values}
 
     def connected(self) -> str:
         """Return the first message of a new connection."""
@@ -308,8 +308,8 @@ class Conversation:
         if is_lost:
             self._forget_session()
         # Audio may have been dropped since, so compare with the request, not with the buffer.
-        place = {"start_sample": ready.received_sample, "safe_sample": ready.safe_sample}
-        if is_lost and place != self._asked_place:
+        position = {"start_sample": ready.received_sample, "safe_sample": ready.safe_sample}
+        if is_lost and position != self._requested_position:
             self.state = State.MISPLACED
             return []
         self._session = ready
@@ -446,7 +446,7 @@ def _in_query(value: object) -> str:
     return str(int(value)) if isinstance(value, bool) else str(value)
 
 
-def _given(change: Configure) -> dict[str, object]:
+def _changes(change: Configure) -> dict[str, object]:
     return {
         name: value
         for name, value in msgspec.structs.asdict(change).items()

@@ -116,19 +116,19 @@ class KeptAudio:
         if self._rest.size:
             self.receive_pcm(np.zeros(FRAME_SAMPLES - self._rest.size, np.int16))
 
-    def next_frames(self, most: int, before_sample: int | None = None) -> list[Frame]:
+    def next_frames(self, max_frames: int, before_sample: int | None = None) -> list[Frame]:
         """Return the next frames, if any, and mark them as sent.
 
         Args:
-            most: Maximum number of frames.
+            max_frames: Maximum number of frames.
             before_sample: Return only frames that start before this position.
         """
         end = self._cut if before_sample is None else min(self._cut, self._index(before_sample))
-        end = max(self._next, min(end, self._next + most))
+        end = max(self._next, min(end, self._next + max_frames))
         at = self._next - self._first
-        found = [self._frames[at + step] for step in range(end - self._next)]
+        frames = [self._frames[at + step] for step in range(end - self._next)]
         self._next = end
-        return found
+        return frames
 
     def rewind(self, sample: int) -> None:
         """Set the send position to the frame of this sample, or to the oldest kept frame."""

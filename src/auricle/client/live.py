@@ -24,9 +24,9 @@ from auricle.client.backoff import Backoff, ClientRules
 from auricle.client.connection import (
     CLOSE_LIMIT_S,
     ConnectionFailed,
+    closing_error,
     open_connection,
     stream_url,
-    why_closed,
 )
 from auricle.client.conversation import Conversation, Disconnected, LiveEvent, State
 from auricle.client.kept_audio import FRAME_MS
@@ -81,24 +81,24 @@ class LiveClient:
     ) -> None:
         self._url, self._stream_url, self._api_key = url, stream_url(url), api_key
         self._rules = rules or ClientRules()
-        asked = parameters or StreamParameters()
-        if asked.format not in (Wire.OPUS, Wire.PCM16):
-            raise ValueError(f"unsupported format {asked.format}; use opus or pcm16")
+        parameters = parameters or StreamParameters()
+        if parameters.format not in (Wire.OPUS, Wire.PCM16):
+            raise ValueError(f"unsupported format {parameters.format}; use opus or pcm16")
         encode = None
-        if asked.format is Wire.OPUS:
+        if parameters.format is Wire.OPUS:
             encode = OpusPacketEncoder(libopus or find_libopus(), frame_ms=FRAME_MS).encode
-        self._conversation = Conversation(asked, encode)
+        self._conversation = Conversation(parameters, encode)
         self._backoff = Backoff(self._rules)
         self._max_kept_samples = int(self._rules.max_kept_s * SAMPLE_RATE_HZ)
-        self._told: MemoryObjectSendStream[LiveEvent]
+        self._sink: MemoryObjectSendStream[LiveEvent]
         self._events: MemoryObjectReceiveStream[LiveEvent]
         self._tasks: TaskGroup
         self._news = anyio.Event()  # for the writer
         self._room = anyio.Event()  # for senders
-        self._heard_at = -math.inf
-        self._is_telling = False
+        self._received_at = -math.inf
+        self._is_delivering = False
         self._has_connected = False
-        self._trouble: str | None = None
+        self._problem: str | None = None
         self._failure: AuricleError | None = None
         self._last_failed: Failed | None = None
 
@@ -113,9 +113,9 @@ class LiveClient:
         return self._conversation.safe_sample
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """Why there is no connection, as readable text; ``None`` while connected."""
-        return self._trouble
+        return self._problem
 
     @property
     def waiting_samples(self) -> int:
@@ -141,7 +141,7 @@ class LiveClient:
             RequestError: The server rejected the request.
         """
         connection = await self._connect()
-        self._told, self._events = anyio.create_memory_object_stream[LiveEvent](WAITING_EVENTS)
+        self._sink, self._events = anyio.create_memory_object_stream[LiveEvent](WAITING_EVENTS)
         self._tasks = anyio.create_task_group()
         await self._tasks.__aenter__()
         self._tasks.start_soon(self._run, connection)
@@ -227,9 +227,9 @@ class LiveClient:
             Unreachable: The server was unreachable for longer than the rules allow.
             RequestError: The server ended the stream, and a retry would fail too.
         """
-        return self._tell()
+        return self._iterate()
 
-    async def _tell(self) -> AsyncIterator[LiveEvent]:
+    async def _iterate(self) -> AsyncIterator[LiveEvent]:
         async for event in self._events:
             yield event
         if self._failure is not None:
@@ -250,7 +250,7 @@ class LiveClient:
         """Run until all finals have arrived, over any number of connections."""
         connection: ClientConnection | None = first
         failed: ConnectionFailed | None = None
-        with self._told:
+        with self._sink:
             try:
                 while self._conversation.state is not State.OVER:
                     connection = connection or await self._connect(failed)
@@ -264,23 +264,23 @@ class LiveClient:
             if self._failure is not None:
                 code = UNREACHABLE if isinstance(self._failure, Unreachable) else STOPPED
                 for gap in self._conversation.give_up(code):
-                    await self._told.send(gap)
+                    await self._sink.send(gap)
 
     async def _connect(self, failed: ConnectionFailed | None = None) -> ClientConnection:
         """Return a new connection; retry within the limits of the rules."""
         while True:
             if failed is not None:
-                self._trouble = failed.reason
+                self._problem = failed.reason
                 await self._wait(failed)
             query = self._conversation.query()
             url = f"{self._stream_url}?{urlencode(query)}" if query else self._stream_url
             try:
-                found = await open_connection(url, self._api_key, self._rules.connect_limit_s)
+                connection = await open_connection(url, self._api_key, self._rules.connect_limit_s)
             except ConnectionFailed as exc:
                 failed = exc
             else:
-                self._trouble = None
-                return found
+                self._problem = None
+                return connection
 
     async def _wait(self, failed: ConnectionFailed) -> None:
         """Wait before the next attempt.
@@ -288,16 +288,16 @@ class LiveClient:
         Raises:
             Unreachable: The next attempt would exceed the limits of the rules.
         """
-        rules, is_there = self._rules, self._has_connected or failed.is_refusal
+        rules, has_answered = self._rules, self._has_connected or failed.is_refusal
         delay_s = self._backoff.next_delay_s(
             anyio.current_time(),
-            rules.patience_s if is_there else rules.first_patience_s,
-            failed.asked_s,
+            rules.patience_s if has_answered else rules.first_patience_s,
+            failed.retry_after_s,
         )
         if delay_s is None:
             raise Unreachable(f"Cannot connect to {self._url}: {failed.reason.rstrip('.')}.")
         if self._has_connected:
-            await self._told.send(Disconnected(failed.reason, delay_s))
+            await self._sink.send(Disconnected(failed.reason, delay_s))
         await anyio.sleep(delay_s)
 
     async def _converse(self, connection: ClientConnection) -> ConnectionFailed | None:
@@ -307,7 +307,7 @@ class LiveClient:
             AuricleError: Another connection would fail in the same way.
         """
         self._has_connected = True
-        self._heard_at = anyio.current_time()
+        self._received_at = anyio.current_time()
         self._last_failed = None
         try:
             async with anyio.create_task_group() as tasks:
@@ -327,12 +327,12 @@ class LiveClient:
         while self._conversation.state is not State.OVER:
             try:
                 message = await connection.recv()
-                self._heard_at = anyio.current_time()
+                self._received_at = anyio.current_time()
                 await self._receive(message)
             except ConnectionClosed as exc:
                 if self._conversation.state is State.MISPLACED:
                     return None
-                return why_closed(exc, self._last_failed)
+                return closing_error(exc, self._last_failed)
             except BadRequest as exc:
                 return RemoteProtocolError(str(exc))
         return None
@@ -344,10 +344,10 @@ class LiveClient:
         if isinstance(event, Failed):
             self._last_failed = event
         before = self._conversation.furthest_sample
-        for told in self._conversation.receive_event(event):
-            self._is_telling = True
-            await self._told.send(told)
-            self._is_telling = False
+        for live_event in self._conversation.receive_event(event):
+            self._is_delivering = True
+            await self._sink.send(live_event)
+            self._is_delivering = False
         if self._conversation.furthest_sample > before:
             self._backoff.worked()
         self._news.set()
@@ -373,19 +373,19 @@ class LiveClient:
         rules = self._rules
         while True:
             limit_s = rules.silence_s if self._conversation.is_waiting else rules.keepalive_s
-            left_s = self._heard_at + limit_s - anyio.current_time()
+            left_s = self._received_at + limit_s - anyio.current_time()
             if left_s > 0:
                 await anyio.sleep(min(left_s, rules.silence_s))
-            elif self._is_telling or await self._answers(connection):
-                self._heard_at = anyio.current_time()
+            elif self._is_delivering or await self._answers(connection):
+                self._received_at = anyio.current_time()
             else:
                 connection.transport.abort()
                 return
 
     async def _answers(self, connection: ClientConnection) -> bool:
         """Send a ping; return whether the server answers. It may just have nothing to send."""
-        asked_at = anyio.current_time()
+        pinged_at = anyio.current_time()
         with anyio.move_on_after(self._rules.silence_s), suppress(ConnectionClosed):
             await (await connection.ping())
             return True
-        return self._heard_at > asked_at
+        return self._received_at > pinged_at

@@ -39,8 +39,8 @@ _FIXED_VARIABLES = {
 def other_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for child processes other than workers: ours without the keys."""
     source = os.environ if environ is None else environ
-    kept = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
-    return kept | _FIXED_VARIABLES
+    result = {name: value for name, value in source.items() if name not in SECRET_VARIABLES}
+    return result | _FIXED_VARIABLES
 
 
 def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -49,12 +49,12 @@ def worker_environment(threads: int, environ: Mapping[str, str] | None = None) -
     Adds CUDA's libraries, if the extra ``cuda`` installed them, to the loader's search path.
     """
     source = os.environ if environ is None else environ
-    kept = {name: value for name, value in source.items() if _is_for_workers(name)}
-    kept |= {"OMP_NUM_THREADS": str(threads), **_FIXED_VARIABLES}
+    result = {name: value for name, value in source.items() if _is_for_workers(name)}
+    result |= {"OMP_NUM_THREADS": str(threads), **_FIXED_VARIABLES}
     if folders := _cuda_library_folders():
-        before = kept.get("LD_LIBRARY_PATH")
-        kept["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
-    return kept
+        before = result.get("LD_LIBRARY_PATH")
+        result["LD_LIBRARY_PATH"] = os.pathsep.join([*filter(None, [before]), *folders])
+    return result
 
 
 def _is_for_workers(name: str) -> bool:
@@ -77,5 +77,5 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     source = os.environ if environ is None else environ
     found = sorted(name for name in source if name.startswith(PREFIX))
     unknown = [word for name in found if (word := name.removeprefix(PREFIX)) not in known]
-    meant = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
-    return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in meant.items()]
+    closest = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
+    return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in closest.items()]

@@ -434,15 +434,15 @@ class Settings:
         Raises:
             SetupError: Some values are invalid; the message names each variable or option.
         """
-        given = {name: value for name, value in (overrides or {}).items() if value is not None}
+        options = {name: value for name, value in (overrides or {}).items() if value is not None}
         sections: dict[str, _Section] = {}
         problems: list[str] = []
         for section, section_class in SECTIONS.items():
-            own = {name: given[name] for name in section_class.model_fields if name in given}
+            own = {name: options[name] for name in section_class.model_fields if name in options}
             try:
                 sections[section] = section_class.model_validate(own)
             except ValidationError as exc:
-                problems += [_problem(str(e["loc"][0]), e["msg"], given) for e in exc.errors()]
+                problems += [_problem(str(e["loc"][0]), e["msg"], options) for e in exc.errors()]
         if problems:
             raise SetupError(f"Invalid settings: {'; '.join(problems)}")
         return cls(**sections)  # type: ignore[arg-type]  # SECTIONS has the fields' own classes
@@ -459,8 +459,8 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
-def _problem(name: str, message: str, given: Mapping[str, object]) -> str:
-    source = f"--{name.replace('_', '-')}" if name in given else variable(name)
+def _problem(name: str, message: str, options: Mapping[str, object]) -> str:
+    source = f"--{name.replace('_', '-')}" if name in options else variable(name)
     return f"{source}: {message}"
 
 

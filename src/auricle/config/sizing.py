@@ -40,8 +40,8 @@ def pool_size(
     """
     cores = usable_cores() if cores is None else cores
     memory_mb = available_memory_bytes() / 1e6 if memory_mb is None else memory_mb
-    least = 2 if memory_mb >= worker_mb else 1  # two idle workers need no more
+    min_workers = 2 if memory_mb >= worker_mb else 1  # two idle workers need no more
     fitting = min(cores // max(1, settings.worker_threads), int(memory_mb / worker_mb), MAX_WORKERS)
-    workers = settings.workers or max(least, fitting)
+    workers = settings.workers or max(min_workers, fitting)
     threads = settings.worker_threads or min(MAX_THREADS, max(1, cores // workers))
     return PoolSize(workers, threads)

@@ -325,7 +325,7 @@ class EngineSpec:
         """Longest audio of one job, in samples."""
         return int(self.max_audio_s * SAMPLE_RATE_HZ)
 
-    def languages_of(self, model: str) -> frozenset[str]:
+    def parse_languages(self, model: str) -> frozenset[str]:
         """Return the languages of a model, by its name."""
         return self.languages
 

@@ -21,8 +21,8 @@ def final(id: int, text: str, language: str | None = "en", error: str | None = N
     return Final(id, id, text, start, start + 8000, language, WORDS, 1.0, False, error)
 
 
-def record(written_as: OutputFormat, target: Path | None = None) -> LiveRecord:
-    return LiveRecord(LiveClient("http://127.0.0.1:9"), written_as, target)
+def record(output_format: OutputFormat, target: Path | None = None) -> LiveRecord:
+    return LiveRecord(LiveClient("http://127.0.0.1:9"), output_format, target)
 
 
 def test_finals_become_a_transcript() -> None:
@@ -105,7 +105,7 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("written_as", "expected"),
+    ("output_format", "expected"),
     [
         (OutputFormat.TEXT, f"Good day.\n{LINE}\nBye.\n"),
         (
@@ -123,9 +123,9 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
     ],
 )
 def test_lost_speech_is_a_line_where_it_is_missing(
-    tmp_path: Path, written_as: OutputFormat, expected: str
+    tmp_path: Path, output_format: OutputFormat, expected: str
 ) -> None:
-    kept = record(written_as, tmp_path / "a")
+    kept = record(output_format, tmp_path / "a")
     for news in (final(1, "Good day."), final(40, "Bye."), LOST):
         kept.add(news)
     assert (tmp_path / "a").read_text() == expected

@@ -1,6 +1,6 @@
 import pytest
 
-from auricle.cli.support.speech_options import languages_of, words_of
+from auricle.cli.support.speech_options import parse_languages, split_hotwords
 from auricle.errors import SetupError
 
 pytestmark = pytest.mark.unit
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.unit
 def test_a_language_is_its_code_or_found_out_maybe_among_several(
     named: str | None, language: str | None, languages: tuple[str, ...]
 ) -> None:
-    assert languages_of(named) == (language, languages)
+    assert parse_languages(named) == (language, languages)
 
 
 def test_an_unknown_language_is_reported_as_such() -> None:
     with pytest.raises(SetupError, match="Unsupported language 'xx'"):
-        languages_of("xx")
+        parse_languages("xx")
     with pytest.raises(SetupError, match="Unsupported language 'de,xx'"):
-        languages_of("de,xx")
+        parse_languages("de,xx")
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_an_unknown_language_is_reported_as_such() -> None:
 def test_hotwords_are_what_stands_between_commas(
     hotwords: str | None, words: tuple[str, ...]
 ) -> None:
-    assert words_of(hotwords) == words
+    assert split_hotwords(hotwords) == words

@@ -115,23 +115,23 @@ async def recognise(
     options: Options = Options(),  # noqa: B008  # it is frozen
 ) -> tuple[FileTranscript, list[float]]:
     """Return the transcript and the fractions that were reported."""
-    heard: list[float] = []
+    result: list[float] = []
     async with RemoteRecogniser(ClientSettings(url=server.url)) as recogniser:
         transcript = await recogniser.recognise(
-            RecogniserRequest(recording, options), lambda fraction, _: heard.append(fraction)
+            RecogniserRequest(recording, options), lambda fraction, _: result.append(fraction)
         )
-    return transcript, heard
+    return transcript, result
 
 
 async def test_the_recording_is_sent_whole_and_its_result_returned(
     server: ScriptedServer, recording: Path
 ) -> None:
     server.jobs = [RUNNING, DONE]
-    heard, fractions = await recognise(server, recording)
+    result, fractions = await recognise(server, recording)
     assert server.received == [b"x" * RECORDING_BYTES]
-    assert heard.transcript.text == "Good morning."
-    assert heard.transcript.duration_samples == 24_000
-    assert heard.transcript.segments[0].end_sample == 24_000
+    assert result.transcript.text == "Good morning."
+    assert result.transcript.duration_samples == 24_000
+    assert result.transcript.segments[0].end_sample == 24_000
     assert fractions == [0.5, 1.0]
 
 
@@ -162,8 +162,8 @@ async def test_a_full_server_is_asked_again_when_it_says(
     server: ScriptedServer, recording: Path
 ) -> None:
     server.uploads = [FULL, FULL, ACCEPTED]
-    heard, _ = await recognise(server, recording)
-    assert heard.transcript.text == "Good morning."
+    result, _ = await recognise(server, recording)
+    assert result.transcript.text == "Good morning."
     assert len(server.received) == 3
 
 
@@ -180,8 +180,8 @@ async def test_a_job_that_is_forgotten_is_uploaded_again(
     server: ScriptedServer, recording: Path
 ) -> None:
     server.jobs = [RUNNING, FORGOTTEN, DONE]
-    heard, _ = await recognise(server, recording)
-    assert heard.transcript.text == "Good morning."
+    result, _ = await recognise(server, recording)
+    assert result.transcript.text == "Good morning."
     assert len(server.received) == 2
 
 
@@ -224,8 +224,8 @@ async def test_gaps_come_through(server: ScriptedServer, recording: Path) -> Non
     gaps = [{"start": 0.5, "end": 1.0, "code": "poison_job"}]
     error = {"code": "poison_job", "message": "Some are missing.", "gaps": gaps}
     server.jobs = [(200, {"state": "done", "progress": 1.0, "result": RESULT | {"error": error}})]
-    heard, _ = await recognise(server, recording)
-    [gap] = heard.gaps
+    result, _ = await recognise(server, recording)
+    [gap] = result.gaps
     assert (gap.start_sample, gap.end_sample, gap.code) == (8000, 16_000, "poison_job")
 
 

@@ -77,5 +77,5 @@ def test_names_of_others(name: str) -> None:
 
 
 def test_an_english_model_has_one_language() -> None:
-    assert SPEC.languages_of("base.en") == {"en"}
-    assert SPEC.languages_of("base") == SPEC.languages
+    assert SPEC.parse_languages("base.en") == {"en"}
+    assert SPEC.parse_languages("base") == SPEC.languages

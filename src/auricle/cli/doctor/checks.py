@@ -75,8 +75,8 @@ def check_variables(settings: Settings) -> Finding:
     if not unknown:
         return Finding("settings", Level.OK, "no unknown variables")
     names = ", ".join(name for name, _ in unknown)
-    meant = ", ".join(meant for _, meant in unknown if meant)
-    advice = f"Did you mean {meant}?" if meant else "See `auricle settings`."
+    suggestions = ", ".join(suggestion for _, suggestion in unknown if suggestion)
+    advice = f"Did you mean {suggestions}?" if suggestions else "See `auricle settings`."
     return Finding("settings", Level.WARNING, f"no such setting: {names}", advice)
 
 
@@ -214,8 +214,8 @@ def check_address(settings: Settings) -> Finding:
         return Finding("address", Level.WRONG, f"{where} can't be used", str(exc))
     text = f"{where} is free"
     try:
-        for found in listen(server):
-            found.close()
+        for sock in listen(server):
+            sock.close()
     except SetupError as exc:
         running = _running_version(settings)
         if running is None:

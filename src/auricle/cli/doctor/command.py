@@ -22,16 +22,16 @@ def doctor(
 
     styles = {Level.OK: "green", Level.WARNING: "yellow", Level.WRONG: "red"}
     settings = Settings.load()
-    wanted = [*CHECKS]
+    checks = [*CHECKS]
     if gpu or settings.model.device != "cpu":
-        wanted.append(check_gpu)
+        checks.append(check_gpu)
     is_usable = True
-    for check in wanted:
-        found = check(settings)
-        level = Text(f"{found.level.value:9}", style=styles[found.level])
-        results.print(Text.assemble(level, f"{found.subject:10}", found.text))
-        if found.advice:
-            results.print(f"{'':19}→ {found.advice}", style="bold")
-        is_usable = is_usable and found.level is not Level.WRONG
+    for check in checks:
+        finding = check(settings)
+        level = Text(f"{finding.level.value:9}", style=styles[finding.level])
+        results.print(Text.assemble(level, f"{finding.subject:10}", finding.text))
+        if finding.advice:
+            results.print(f"{'':19}→ {finding.advice}", style="bold")
+        is_usable = is_usable and finding.level is not Level.WRONG
     if not is_usable:
         raise typer.Exit(1)

@@ -14,7 +14,7 @@ from auricle.events import Final, Partial, SpeechStarted, Warned
 from auricle.protocol.gaps import gap_line
 from auricle.types import Gap
 
-HEARD = Text("…", style="dim")
+PLACEHOLDER = Text("…", style="dim")
 """Shown between the start of speech and the first partial."""
 
 
@@ -46,7 +46,7 @@ class CaptionScreen:
         self._open = Text()
         self._status = Text()
         self._is_connected = False
-        self._is_told = False
+        self._is_wait_shown = False
         self._is_behind = False
 
     def __enter__(self) -> Self:
@@ -68,7 +68,7 @@ class CaptionScreen:
         """Show an event."""
         match event:
             case SpeechStarted():
-                self._open = self._open or HEARD
+                self._open = self._open or PLACEHOLDER
             case Partial():
                 self._open = caption(event) or self._open
             case Final():
@@ -88,11 +88,11 @@ class CaptionScreen:
             case Connected():
                 self._is_connected = True
                 self._status = Text()
-                if self._is_told and self._live is None:
+                if self._is_wait_shown and self._live is None:
                     errors.print("Connected.", style="yellow")
-                self._is_told = False
+                self._is_wait_shown = False
             case Warned():
-                self.say(event.message)
+                self.print_message(event.message)
             case _:
                 return
         self._draw()
@@ -109,31 +109,31 @@ class CaptionScreen:
 
     def wait(self, why: str) -> None:
         """Show that the client retries; without a screen, print it once."""
-        if self._live is not None or not self._is_told:
+        if self._live is not None or not self._is_wait_shown:
             self.set_status(f"{why.rstrip('.')}. Retrying…")
-        self._is_told = True
+        self._is_wait_shown = True
 
-    def set_status(self, words: str) -> None:
+    def set_status(self, text: str) -> None:
         """Show a status below the captions; without a screen, print it once."""
-        self._status = Text(words, style="yellow italic")
+        self._status = Text(text, style="yellow italic")
         if self._live is None:
             errors.print(self._status)
         self._draw()
 
-    def say(self, words: str) -> None:
+    def print_message(self, text: str) -> None:
         """Print a message that remains, apart from the captions."""
         if self._console is None:
-            errors.print(words, style="yellow")
+            errors.print(text, style="yellow")
         else:
-            self._console.print(words, style="yellow", markup=False)
+            self._console.print(text, style="yellow", markup=False)
 
     def _draw(self) -> None:
         if self._live is None or self._console is None:
             return
-        shown = Text("\n").join(filter(None, (self._open, self._status)))
-        if not shown and self._is_connected:
-            shown = self._idle
-        self._live.update(_end_of(shown, self._console), refresh=True)
+        content = Text("\n").join(filter(None, (self._open, self._status)))
+        if not content and self._is_connected:
+            content = self._idle
+        self._live.update(_end_of(content, self._console), refresh=True)
 
     def _show_final(self, final: Final) -> None:
         if final.error is not None:

@@ -24,8 +24,8 @@ from auricle.cli.support.speech_options import (
     Prompt,
     TaskChoice,
     WordTimestamps,
-    languages_of,
-    words_of,
+    parse_languages,
+    split_hotwords,
 )
 from auricle.client import ClientRules, LiveClient
 from auricle.commands import StreamParameters
@@ -101,16 +101,16 @@ def live(
     Ctrl-C stops the audio and waits for the remaining finals; a second Ctrl-C exits at once.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "outage_buffer_s": outage_buffer_s})
-    written_as, target = _destination(file, output, output_format)
-    known, possible = languages_of(language)
+    output_format, target = _destination(file, output, output_format)
+    single_language, languages = parse_languages(language)
     parameters = StreamParameters(
-        language=known,
-        languages=possible,
+        language=single_language,
+        languages=languages,
         task=task,
         prompt=prompt,
-        hotwords=words_of(hotwords),
+        hotwords=split_hotwords(hotwords),
         endpoint_ms=endpoint_ms,
-        word_timestamps=word_timestamps or written_as.is_subtitles,
+        word_timestamps=word_timestamps or output_format.is_subtitles,
     )
     with closing(_source(file, mic, fast)) as source:
         key = settings.client.api_key
@@ -121,7 +121,7 @@ def live(
             rules=_rules(settings.client.outage_buffer_s if mic else FILE_AHEAD_S),
         )
         limits = SubtitleLimits(max_line_width, max_lines)
-        record = LiveRecord(client, written_as, target, limits)
+        record = LiveRecord(client, output_format, target, limits)
         idle = MIC_IDLE if file is None else f"Playing {file.name}; press Ctrl-C to stop."
         stream = LiveStream(client, source, record, idle)
         try:
@@ -147,7 +147,7 @@ def _rules(max_kept_s: float) -> ClientRules:
 
 
 def _destination(
-    file: Path | None, output: str | None, wanted: OutputFormat | None
+    file: Path | None, output: str | None, explicit_format: OutputFormat | None
 ) -> tuple[OutputFormat, Path | None]:
     """Return the output format and file; without ``wanted``, the file's suffix selects the format.
 
@@ -157,13 +157,17 @@ def _destination(
         SetupError: The file can't be written; checked before the stream starts.
     """
     if output is None:
-        return wanted or OutputFormat.TEXT, None
-    endings = {"txt": OutputFormat.TEXT} | {known.value: known for known in OutputFormat}
+        return explicit_format or OutputFormat.TEXT, None
+    endings = {"txt": OutputFormat.TEXT} | {
+        single_language.value: single_language for single_language in OutputFormat
+    }
     if output in endings:
-        return wanted or endings[output], None
+        return explicit_format or endings[output], None
     target = Path(output)
     check_target(file, target)
-    return wanted or endings.get(target.suffix.removeprefix(".").lower(), OutputFormat.TEXT), target
+    return explicit_format or endings.get(
+        target.suffix.removeprefix(".").lower(), OutputFormat.TEXT
+    ), target
 
 
 def _source(file: Path | None, mic: bool, fast: bool) -> AudioSource:

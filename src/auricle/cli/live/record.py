@@ -16,7 +16,7 @@ from auricle.protocol.gaps import gap_line
 from auricle.protocol.subtitle_layout import USUAL, SubtitleLimits
 from auricle.types import Gap, Segment, Transcript
 
-UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
+FIELDS_UNKNOWN_LIVE = ("language_probability", "timing_ms", "attempts")
 """Fields that are known for utterances, but not for a live stream."""
 
 
@@ -26,7 +26,7 @@ class LiveRecord:
 
     Attributes:
         client: Provides the length of the stream.
-        written_as: The output format.
+        output_format: The output format.
         target: The output file; ``None`` is stdout.
         limits: Limits of a subtitle's size.
         finals: Finals received so far.
@@ -34,7 +34,7 @@ class LiveRecord:
     """
 
     client: LiveClient
-    written_as: OutputFormat
+    output_format: OutputFormat
     target: Path | None
     limits: SubtitleLimits = USUAL
     finals: list[Final] = field(default_factory=list)
@@ -43,23 +43,23 @@ class LiveRecord:
     @property
     def has_lines(self) -> bool:
         """Whether each final is printed to stdout when it is received."""
-        return self.target is None and self.written_as is OutputFormat.TEXT
+        return self.target is None and self.output_format is OutputFormat.TEXT
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to write."""
         return not self.finals and not self.gaps
 
-    def add(self, news: Final | Gap) -> SetupError | None:
+    def add(self, item: Final | Gap) -> SetupError | None:
         """Add a final or a gap, and rewrite the output file so that it is always complete.
 
         Returns:
             The error if the file can't be written; the next attempt may succeed.
         """
-        if isinstance(news, Final):
-            self.finals.append(news)
+        if isinstance(item, Final):
+            self.finals.append(item)
         else:
-            self.gaps.append(news)
+            self.gaps.append(item)
         if self.target is None:
             return None
         try:
@@ -85,10 +85,12 @@ class LiveRecord:
             raise
 
     def _rendered(self) -> str:
-        if self.written_as is OutputFormat.TEXT:
+        if self.output_format is OutputFormat.TEXT:
             return lines_of(self.finals, self.gaps)
-        heard = transcript_of(self.finals, self.client.received_sample, self.gaps)
-        return render(heard, self.written_as, without=UNKNOWN_LIVE, limits=self.limits)
+        transcript = transcript_of(self.finals, self.client.received_sample, self.gaps)
+        return render(
+            transcript, self.output_format, without=FIELDS_UNKNOWN_LIVE, limits=self.limits
+        )
 
 
 def lines_of(finals: Sequence[Final], gaps: Sequence[Gap] = ()) -> str:
@@ -103,14 +105,14 @@ def transcript_of(
     finals: Sequence[Final], duration_samples: int, gaps: Sequence[Gap] = ()
 ) -> FileTranscript:
     """Return the whole transcript, in the form of ``auricle transcribe``."""
-    heard = [final for final in finals if final.text.strip()]
+    spoken = [final for final in finals if final.text.strip()]
     missing = _all_gaps(finals, gaps)
     duration_samples = max([duration_samples, *(gap.end_sample for gap in missing)])
     text = ""
-    for final in heard:
+    for final in spoken:
         space = "" if not text or final.language in SPACELESS_LANGUAGES else " "
         text += space + final.text.strip()
-    languages = [final.language for final in heard if final.language is not None]
+    languages = [final.language for final in spoken if final.language is not None]
     transcript = Transcript(
         text=text,
         language=max(languages, key=languages.count, default=None),
@@ -124,7 +126,7 @@ def transcript_of(
                 final.words,
                 language=final.language,
             )
-            for final in heard
+            for final in spoken
         ),
     )
     return FileTranscript(transcript, missing)

@@ -105,55 +105,55 @@ class MicrophoneSource:
         Raises:
             SetupError: The microphone can't be opened, or was disconnected.
         """
-        loop, gone = asyncio.get_running_loop(), anyio.Event()
-        waiting: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # drops the oldest
+        loop, disconnected = asyncio.get_running_loop(), anyio.Event()
+        blocks: deque[Pcm16] = deque(maxlen=MAX_BLOCKS)  # drops the oldest
         missed = skipped = 0  # dropped samples: counted by PortAudio's thread, and by ours
 
-        def take() -> None:
+        def push_blocks() -> None:
             nonlocal skipped
             with contextlib.suppress(AuricleError):  # the client's reader receives it
                 if lost := missed - skipped:
                     skipped += lost
                     client.skip(lost * SAMPLE_RATE_HZ // self._rate_hz)
-                for _ in range(len(waiting)):
-                    client.push(self._resampler.receive(waiting.popleft()))
-                if waiting:
-                    loop.call_soon(take)
+                for _ in range(len(blocks)):
+                    client.push(self._resampler.receive(blocks.popleft()))
+                if blocks:
+                    loop.call_soon(push_blocks)
 
-        def heard(block: Any, frames: int, time: Any, status: Any) -> None:
+        def on_block(block: Any, frames: int, time: Any, status: Any) -> None:
             """Copy a block in PortAudio's thread, which reuses its memory."""
             nonlocal missed
-            if len(waiting) == MAX_BLOCKS:
+            if len(blocks) == MAX_BLOCKS:
                 missed += frames
-            waiting.append(np.array(block[:, 0], np.int16))
-            if len(waiting) == 1:  # else `take` is already scheduled
+            blocks.append(np.array(block[:, 0], np.int16))
+            if len(blocks) == 1:  # else `push_blocks` is already scheduled
                 with contextlib.suppress(RuntimeError):  # the loop is closed
-                    loop.call_soon_threadsafe(take)
+                    loop.call_soon_threadsafe(push_blocks)
 
-        def ended() -> None:
+        def on_end() -> None:
             with contextlib.suppress(RuntimeError):  # as above
-                loop.call_soon_threadsafe(gone.set)
+                loop.call_soon_threadsafe(disconnected.set)
 
         try:
-            with self._opened(heard, ended):
-                await gone.wait()
+            with self._open_stream(on_block, on_end):
+                await disconnected.wait()
         finally:
-            take()  # the last blocks; the stream is closed
+            push_blocks()  # the last blocks; the stream is closed
         raise SetupError("The microphone was disconnected.")
 
     def close(self) -> None:
         """Do nothing: the microphone is open only in :meth:`play`."""
 
     @contextlib.contextmanager
-    def _opened(self, heard: Any, ended: Any) -> Iterator[None]:
+    def _open_stream(self, on_block: Any, on_end: Any) -> Iterator[None]:
         try:
             stream = self._sounddevice.InputStream(
                 samplerate=self._rate_hz,
                 blocksize=int(self._rate_hz * BLOCK_S),
                 channels=1,
                 dtype="int16",
-                callback=heard,
-                finished_callback=ended,
+                callback=on_block,
+                finished_callback=on_end,
             )
         except self._sounddevice.PortAudioError as exc:
             raise _no_microphone() from exc
@@ -169,10 +169,10 @@ class MicrophoneSource:
             )
         except errors:
             try:
-                found = self._sounddevice.query_devices(kind="input")
+                device = self._sounddevice.query_devices(kind="input")
             except errors as exc:
                 raise _no_microphone() from exc
-            return int(found["default_samplerate"])
+            return int(device["default_samplerate"])
         return SAMPLE_RATE_HZ
 
 

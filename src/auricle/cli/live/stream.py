@@ -15,7 +15,7 @@ from auricle.events import Final
 from auricle.groups import first_error
 from auricle.types import Gap
 
-TROUBLE_S = 0.5
+PROBLEM_POLL_S = 0.5
 """Interval at which a connecting client is polled for problems, in seconds."""
 CLOSING_STATUS = "Waiting for the last captions; press Ctrl-C again to exit at once."
 
@@ -49,8 +49,8 @@ class LiveStream:
         try:
             with CaptionScreen(is_written=self.record.has_lines, idle=self.idle) as screen:
                 async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(self._heed_signals, tasks.cancel_scope, screen)
-                    tasks.start_soon(self._tell_trouble, screen)
+                    tasks.start_soon(self._handle_signals, tasks.cancel_scope, screen)
+                    tasks.start_soon(self._show_problems, screen)
                     await self._caption(screen)
                     tasks.cancel_scope.cancel()
         except* AuricleError as group:
@@ -64,13 +64,13 @@ class LiveStream:
         async with self.client, anyio.create_task_group() as tasks:
             self._playing = anyio.CancelScope()
             tasks.start_soon(self._play, self._playing)
-            is_told = False
+            is_reported = False
             async for event in self.client:
                 if isinstance(event, Final | Gap):
                     problem = self.record.add(event)
-                    if problem is not None and not is_told:
-                        screen.say(str(problem))
-                    is_told = problem is not None
+                    if problem is not None and not is_reported:
+                        screen.print_message(str(problem))
+                    is_reported = problem is not None
                 screen.show(event)
             tasks.cancel_scope.cancel()
 
@@ -83,16 +83,16 @@ class LiveStream:
             self.problem = exc
         self.client.finish()
 
-    async def _tell_trouble(self, screen: CaptionScreen) -> None:
+    async def _show_problems(self, screen: CaptionScreen) -> None:
         """Show why connecting takes long."""
         while True:
-            await anyio.sleep(TROUBLE_S)
+            await anyio.sleep(PROBLEM_POLL_S)
             if self._playing is not None:
                 return
-            if self.client.trouble is not None:
-                screen.wait(self.client.trouble)
+            if self.client.problem is not None:
+                screen.wait(self.client.problem)
 
-    async def _heed_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
+    async def _handle_signals(self, everything: anyio.CancelScope, screen: CaptionScreen) -> None:
         """Stop the audio at the first Ctrl-C, and everything at the second."""
         if os.name != "posix":
             return

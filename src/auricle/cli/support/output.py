@@ -59,9 +59,9 @@ def render(
             return json.dumps(document(result, without), ensure_ascii=False, indent=2) + "\n"
 
 
-def document(heard: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
+def document(result: FileTranscript, without: Collection[str] = ()) -> dict[str, object]:
     """Return the transcript in the form of the server's responses, without the IDs of a request."""
-    body = transcript_body("", "", heard.transcript, heard.gaps)
+    body = transcript_body("", "", result.transcript, result.gaps)
     left_out = ("job_id", "trace_id", *without)
     return {name: value for name, value in body.items() if name not in left_out}
 
@@ -80,19 +80,19 @@ def destinations(
         if len(files) > 1 and output_format in (OutputFormat.SRT, OutputFormat.VTT):
             raise SetupError("Subtitles of several files need a folder: -o FOLDER")
         return [None] * len(files)
-    place = Path(output)
-    if len(files) == 1 and not place.is_dir() and not output.endswith(("/", os.sep)):
-        _keep_input(files[0], place)
-        return [place]
-    if place.exists() and not place.is_dir():
+    target = Path(output)
+    if len(files) == 1 and not target.is_dir() and not output.endswith(("/", os.sep)):
+        _check_not_input(files[0], target)
+        return [target]
+    if target.exists() and not target.is_dir():
         raise SetupError(f"{output} is a file; several transcripts need a folder: -o FOLDER")
     stems = [file.stem for file in files]
     names = [file.stem if stems.count(file.stem) == 1 else file.name for file in files]
     if len(set(names)) < len(names):
         raise SetupError("Two files have the same name; transcribe them separately.")
-    targets = [place / f"{name}{output_format.suffix}" for name in names]
+    targets = [target / f"{name}{output_format.suffix}" for name in names]
     for file, target in zip(files, targets, strict=True):
-        _keep_input(file, target)
+        _check_not_input(file, target)
     return list(targets)
 
 
@@ -109,13 +109,13 @@ def check_target(file: Path | None, target: Path) -> None:
     if target.is_dir():
         raise SetupError(f"{target} is a folder; give a file: -o {target / 'captions.txt'}")
     if file is not None:
-        _keep_input(file, target)
-    folder = next(place for place in target.absolute().parents if place.exists())
+        _check_not_input(file, target)
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK):
         raise SetupError(f"{target} can't be written: no write permission in {folder}.")
 
 
-def _keep_input(file: Path, target: Path) -> None:
+def _check_not_input(file: Path, target: Path) -> None:
     if target.exists() and file.exists() and target.samefile(file):
         raise SetupError(f"{target} is the recording itself; choose another output file.")
 

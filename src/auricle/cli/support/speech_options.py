@@ -35,20 +35,21 @@ Prompt = Annotated[
 Hotwords = Annotated[str | None, typer.Option(help="Expected words, comma-separated.")]
 
 
-def languages_of(named: str | None) -> tuple[str | None, tuple[str, ...]]:
+def parse_languages(language: str | None) -> tuple[str | None, tuple[str, ...]]:
     """Return the named language, or the languages to which detection is restricted.
 
     Raises:
         SetupError: A language is unknown.
     """
     try:
-        return language_choice(None, (named or "").split(","))
+        return language_choice(None, (language or "").split(","))
     except BadRequest:
         raise SetupError(
-            f"Unsupported language {named!r}; use a code such as en or pt-BR, or an English name."
+            f"Unsupported language {language!r}; use a code such as en or pt-BR, or an English "
+            "name."
         ) from None
 
 
-def words_of(hotwords: str | None) -> tuple[str, ...]:
+def split_hotwords(hotwords: str | None) -> tuple[str, ...]:
     """Return the words of a comma-separated list."""
     return tuple(word for raw in (hotwords or "").split(",") if (word := raw.strip()))

@@ -21,8 +21,8 @@ from auricle.cli.support.speech_options import (
     Prompt,
     TaskChoice,
     WordTimestamps,
-    languages_of,
-    words_of,
+    parse_languages,
+    split_hotwords,
 )
 from auricle.cli.transcribe.progress import FileProgressBars
 from auricle.cli.transcribe.recogniser import FileRecogniser, RecogniserRequest
@@ -78,14 +78,14 @@ def transcribe(
     transcribed, and the exit code is 1.
     """
     settings = Settings.load({"url": url, "api_key": api_key, "model": model, "workers": workers})
-    known, possible = languages_of(language)
+    single_language, languages = parse_languages(language)
     options = Options(
-        language=known,
-        languages=possible,
+        language=single_language,
+        languages=languages,
         task=task,
         beam_size=beam_size,
         initial_prompt=initial_prompt,
-        hotwords=words_of(hotwords),
+        hotwords=split_hotwords(hotwords),
         word_timestamps=word_timestamps or output_format.is_subtitles,
         sentence_times=output_format is not OutputFormat.TEXT,
     )
@@ -108,8 +108,8 @@ class _Style:
     format: OutputFormat
     limits: SubtitleLimits
 
-    def render(self, heard: FileTranscript) -> str:
-        return render(heard, self.format, limits=self.limits)
+    def render(self, result: FileTranscript) -> str:
+        return render(result, self.format, limits=self.limits)
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class _Recording:
     request: RecogniserRequest
     target: Path | None
     is_done: anyio.Event = field(default_factory=anyio.Event)
-    heard: FileTranscript | None = None
+    result: FileTranscript | None = None
     problem: str = ""
 
 
@@ -165,8 +165,8 @@ async def _recognise(
         bar = bars.open(recording.request.path.name)
         audio_s = None
         try:
-            recording.heard = await recogniser.recognise(recording.request, bar.advance)
-            audio_s = recording.heard.transcript.duration_samples / SAMPLE_RATE_HZ
+            recording.result = await recogniser.recognise(recording.request, bar.advance)
+            audio_s = recording.result.transcript.duration_samples / SAMPLE_RATE_HZ
         except AuricleError as exc:
             recording.problem = str(exc)
         finally:
@@ -176,16 +176,16 @@ async def _recognise(
 
 def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> None:
     """Write one recording's transcript, or its error."""
-    path, heard = recording.request.path, recording.heard
-    if heard is not None and recording.target is not None:
+    path, result = recording.request.path, recording.result
+    if result is not None and recording.target is not None:
         try:
-            write(style.render(heard), recording.target)
+            write(style.render(result), recording.target)
         except SetupError as exc:
             recording.problem = str(exc)
-    if heard is None or recording.problem:
+    if result is None or recording.problem:
         errors.print(f"{path}: {recording.problem}", style="red")
         return
-    for gap in heard.gaps:
+    for gap in result.gaps:
         start_s, end_s = gap.start_sample / SAMPLE_RATE_HZ, gap.end_sample / SAMPLE_RATE_HZ
         line = f"{path}: {start_s:.1f} to {end_s:.1f} s is missing ({gap.code})"
         errors.print(line, style="yellow")
@@ -193,4 +193,4 @@ def _tell(recording: _Recording, style: _Style, *, is_one_of_several: bool) -> N
         title = (
             f"==> {path} <==\n" if is_one_of_several and style.format is OutputFormat.TEXT else ""
         )
-        typer.echo(title + style.render(heard), nl=False)
+        typer.echo(title + style.render(result), nl=False)

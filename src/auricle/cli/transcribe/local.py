@@ -10,7 +10,7 @@ from typing import Self
 import anyio
 
 from auricle.cli.support.console import errors
-from auricle.cli.transcribe.recogniser import OnHeard, RecogniserRequest
+from auricle.cli.transcribe.recogniser import OnProgress, RecogniserRequest
 from auricle.config.settings import Settings
 from auricle.engine.placement import prepare
 from auricle.errors import RequestError
@@ -77,7 +77,9 @@ class LocalRecogniser:
     ) -> None:
         await self._closing.aclose()
 
-    async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
+    async def recognise(
+        self, request: RecogniserRequest, on_progress: OnProgress
+    ) -> FileTranscript:
         """Return a file's transcript.
 
         Raises:
@@ -85,15 +87,15 @@ class LocalRecogniser:
         """
         decoder = _WatchedDecoder(self._decoder)
 
-        def tell(progress: FileProgress) -> None:
-            on_heard(progress.fraction, progress.fraction * decoder.total_s)
+        def report(progress: FileProgress) -> None:
+            on_progress(progress.fraction, progress.fraction * decoder.total_s)
 
         return await transcribe_file(
             self._transcriber,
             decoder,
             FileRequest(_source(request.path), id=uuid.uuid4().hex, options=request.options),
             chunk_slots=self._chunk_slots,
-            on_progress=tell,
+            on_progress=report,
         )
 
 

@@ -18,14 +18,16 @@ class RecogniserRequest:
     options: Options
 
 
-OnHeard = Callable[[float, float], None]
+OnProgress = Callable[[float, float], None]
 """Called with the completed fraction (0..1) and the seconds of audio in it."""
 
 
 class FileRecogniser(AbstractAsyncContextManager["FileRecogniser"], Protocol):
     """Turns files into transcripts."""
 
-    async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
+    async def recognise(
+        self, request: RecogniserRequest, on_progress: OnProgress
+    ) -> FileTranscript:
         """Return a file's transcript; cancelling the call cancels the job.
 
         Raises:

@@ -17,8 +17,8 @@ import anyio
 import httpx2 as httpx
 import msgspec
 
-from auricle.cli.transcribe.recogniser import OnHeard, RecogniserRequest
-from auricle.client.connection import why_not
+from auricle.cli.transcribe.recogniser import OnProgress, RecogniserRequest
+from auricle.client.connection import describe_failure
 from auricle.config.settings import ClientSettings
 from auricle.errors import NotFound, RequestError, SetupError
 from auricle.files.transcribe import FileTranscript
@@ -31,7 +31,7 @@ CHUNK_BYTES = 256 * 1024
 TIMEOUT = httpx.Timeout(60, connect=10)
 PATIENCE_S = 900.0
 """Time for which requests to a full or unreachable server are retried, in seconds."""
-PAUSE_WHEN_GONE_S = 1.0
+UNREACHABLE_RETRY_S = 1.0
 MAX_UPLOADS = 3
 CANCEL_LIMIT_S = 3.0
 
@@ -96,9 +96,9 @@ class RemoteRecogniser:
         try:
             self._http = httpx.AsyncClient(base_url=self._url, headers=headers, timeout=TIMEOUT)
         except OSError as exc:  # httpx reads the certificates here, even for http
-            place = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
+            variables = os.environ.get("SSL_CERT_FILE") or os.environ.get("SSL_CERT_DIR")
             raise SetupError(
-                f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({place}) can't be read: "
+                f"The certificates in SSL_CERT_FILE or SSL_CERT_DIR ({variables}) can't be read: "
                 "correct or unset the variable."
             ) from exc
 
@@ -113,7 +113,7 @@ class RemoteRecogniser:
         except httpx.HTTPError as exc:
             await self._http.aclose()
             if isinstance(cause := _first_cause(exc), ssl.SSLError):
-                raise SetupError(f"{self._url} can't be used: {why_not(cause)}.") from exc
+                raise SetupError(f"{self._url} can't be used: {describe_failure(cause)}.") from exc
             raise SetupError(
                 f"No Auricle server answers at {self._url}: start one with `auricle serve`, "
                 "or omit --url."
@@ -128,7 +128,9 @@ class RemoteRecogniser:
     ) -> None:
         await self._http.aclose()
 
-    async def recognise(self, request: RecogniserRequest, on_heard: OnHeard) -> FileTranscript:
+    async def recognise(
+        self, request: RecogniserRequest, on_progress: OnProgress
+    ) -> FileTranscript:
         """Return a file's transcript; cancelling the call cancels the server's job.
 
         Raises:
@@ -138,7 +140,7 @@ class RemoteRecogniser:
             job_id = uuid.uuid4().hex
             try:
                 await self._upload(request, job_id)
-                return _transcript(await self._follow(job_id, on_heard))
+                return _transcript(await self._follow(job_id, on_progress))
             except NotFound:  # the server has restarted and lost the job
                 continue
             except BaseException:
@@ -157,13 +159,13 @@ class RemoteRecogniser:
             "Content-Type": "application/octet-stream",
             "Content-Length": str(size_bytes),
         }
-        await self._ask("POST", "/utterance", params=query, headers=headers, upload=request.path)
+        await self._send("POST", "/utterance", params=query, headers=headers, upload=request.path)
 
-    async def _follow(self, job_id: str, on_heard: OnHeard) -> _Result:
+    async def _follow(self, job_id: str, on_progress: OnProgress) -> _Result:
         while True:
-            answer = await self._ask("GET", f"/jobs/{job_id}")
-            job = _decoded(answer, _Job)
-            on_heard(job.progress, 0.0)
+            response = await self._send("GET", f"/jobs/{job_id}")
+            job = _decoded(response, _Job)
+            on_progress(job.progress, 0.0)
             if job.result is not None:
                 return job.result
             if job.error is not None:
@@ -172,7 +174,7 @@ class RemoteRecogniser:
                 raise RequestError(f"the job was {job.state} on the server")
             await anyio.sleep(POLL_S)
 
-    async def _ask(
+    async def _send(
         self, method: str, path: str, *, upload: Path | None = None, **arguments: Any
     ) -> httpx.Response:
         """Send a request, and retry while the server is full or unreachable.
@@ -181,26 +183,26 @@ class RemoteRecogniser:
             NotFound: The server doesn't know the job.
             RequestError: The server rejected the request, or was unavailable for too long.
         """
-        gives_up_at = anyio.current_time() + PATIENCE_S
+        deadline_at = anyio.current_time() + PATIENCE_S
         while True:
             content = None if upload is None else _chunks(upload)
             try:
-                answer = await self._http.request(method, path, content=content, **arguments)
+                response = await self._http.request(method, path, content=content, **arguments)
             except httpx.TransportError as exc:
                 problem, pause_s = (
                     f"the server is unreachable ({type(exc).__name__})",
-                    PAUSE_WHEN_GONE_S,
+                    UNREACHABLE_RETRY_S,
                 )
             else:
-                if answer.is_success:
-                    return answer
-                error = _decoded(answer, _Refusal).error
-                if answer.status_code == NotFound.http_status:
+                if response.is_success:
+                    return response
+                error = _decoded(response, _Refusal).error
+                if response.status_code == NotFound.http_status:
                     raise NotFound(error.message)
                 problem, pause_s = f"{error.message} ({error.code})", error.retry_after_s or 0
                 if not error.retryable or not pause_s:
                     raise RequestError(problem)
-            if anyio.current_time() + pause_s > gives_up_at:
+            if anyio.current_time() + pause_s > deadline_at:
                 raise RequestError(problem)
             await anyio.sleep(pause_s)
 
@@ -242,7 +244,7 @@ async def _chunks(path: Path) -> AsyncIterator[bytes]:
 
 
 def _query(options: Options) -> dict[str, str]:
-    given = {
+    fields = {
         "language": options.language,
         "languages": ",".join(options.languages) or None,
         "task": options.task.value,
@@ -251,15 +253,15 @@ def _query(options: Options) -> dict[str, str]:
         "hotwords": ",".join(options.hotwords) or None,
         "word_timestamps": "true" if options.word_timestamps else None,
     }
-    return {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
-def _decoded(answer: httpx.Response, kind: type[T]) -> T:
+def _decoded(response: httpx.Response, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(answer.content, type=kind)
+        return msgspec.json.decode(response.content, type=kind)
     except msgspec.DecodeError as exc:
         raise RequestError(
-            f"the response (HTTP {answer.status_code}) is not from an Auricle server"
+            f"the response (HTTP {response.status_code}) is not from an Auricle server"
         ) from exc
 
 

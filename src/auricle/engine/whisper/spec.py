@@ -76,7 +76,7 @@ class WhisperModels:
 class WhisperSpec(EngineSpec):
     """Models of many names, some of them for English only."""
 
-    def languages_of(self, model: str) -> frozenset[str]:
+    def parse_languages(self, model: str) -> frozenset[str]:
         """Return the languages of a model: those whose name ends with ``.en`` know English only."""
         return frozenset({"en"}) if model.endswith(".en") else self.languages
 

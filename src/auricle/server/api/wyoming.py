@@ -126,7 +126,7 @@ class WyomingServer:
     def _described(self) -> DescribedModel:
         engine = self._server.engine
         name = self._model or self._server.transcriber.stats().model
-        languages = engine.languages_of(name)
+        languages = engine.parse_languages(name)
         return DescribedModel(name, engine.name, languages, engine.author, engine.url)
 
     async def _serve(self, pipe: "_Pipe") -> None:
