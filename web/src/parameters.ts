@@ -10,9 +10,9 @@ export interface StreamParameters {
 	readonly languages?: readonly string[];
 	/** `translate`: to English. */
 	readonly task?: 'transcribe' | 'translate';
-	/** Text that the model treats as preceding: at most 4000 characters. */
+	/** Text that the model treats as preceding: at most 10,000 characters. */
 	readonly prompt?: string | null;
-	/** Expected words: at most 100, each up to 100 characters. */
+	/** Expected words: at most 500, each up to 100 characters. */
 	readonly hotwords?: readonly string[];
 	/** Whether partials are sent; default: yes. */
 	readonly partials?: boolean;
@@ -25,8 +25,8 @@ export interface StreamParameters {
 /** Parameters that can change during a stream. */
 export type Change = Pick<StreamParameters, 'language' | 'prompt' | 'endpointMilliseconds'>;
 
-const MAX_PROMPT_CHARACTERS = 4000;
-const MAX_HOTWORDS = 100;
+const MAX_PROMPT_CHARACTERS = 10_000;
+const MAX_HOTWORDS = 500;
 const MAX_HOTWORD_CHARACTERS = 100;
 const MIN_ENDPOINT_MILLISECONDS = 100;
 const MAX_ENDPOINT_MILLISECONDS = 5000;
