@@ -13,7 +13,7 @@ from tests.support.postgres import PostgresServer, postgres_server, programs
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Start a PostgreSQL server for all tests."""
-    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'auricle[postgres]'")
+    pytest.importorskip("psycopg", reason="psycopg is missing: pip install 'psycopg[binary,pool]'")
     pytest.importorskip("psycopg_pool")
     binaries = programs()
     if binaries is None:

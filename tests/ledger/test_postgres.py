@@ -13,7 +13,7 @@ from tests.support.ledger import a_spec
 from tests.support.postgres import PostgresServer
 
 postgres_module = pytest.importorskip(
-    "auricle.ledger.postgres", reason="psycopg is missing: pip install 'auricle[postgres]'"
+    "auricle.ledger.postgres", reason="psycopg is missing: pip install 'psycopg[binary,pool]'"
 )
 psycopg = pytest.importorskip("psycopg")
 PostgresDatabase = postgres_module.PostgresDatabase

@@ -22,7 +22,7 @@ from auricle.errors import (
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
-from auricle.ledger.sqlite import FILE_NAME, SqliteDatabase
+from auricle.ledger.sqlite import FILE_NAME, LOCK_NAME, SqliteDatabase
 from auricle.ledger.store import Ledger
 from tests.support.ledger import a_spec
 
@@ -86,6 +86,18 @@ def test_a_file_that_is_no_database_is_reported_and_kept(tmp_path: Path, content
         SqliteDatabase.open(tmp_path)
     assert error.value.code == "ledger_corrupt"
     assert path.read_bytes() == content
+
+
+def test_a_database_that_was_removed_is_not_silently_replaced(tmp_path: Path) -> None:
+    SqliteDatabase.open(tmp_path).close()
+    SqliteDatabase.open(tmp_path).close()
+    (tmp_path / FILE_NAME).unlink()
+
+    with pytest.raises(LedgerCorrupt, match="vanished"):
+        SqliteDatabase.open(tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()
+    (tmp_path / LOCK_NAME).unlink()
+    SqliteDatabase.open(tmp_path).close()
 
 
 def test_damaged_jobs_are_reported_and_kept(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from auricle.config.settings import LiveSettings, ServerSettings, Settings
+from auricle.config.settings import LedgerSettings, LiveSettings, ServerSettings, Settings
 from auricle.server.app import create_app
 from auricle.server.context import ServerState
 from auricle.server.net.tls import Certificate
@@ -74,10 +74,16 @@ class Service:
         )
 
 
-def build(spool_dir: Path, live: LiveSettings | None = None, **settings: Any) -> Service:
+def build(
+    spool_dir: Path,
+    live: LiveSettings | None = None,
+    ledger: LedgerSettings | None = None,
+    **settings: Any,
+) -> Service:
     transcriber, decoder = FakeTranscriber(), FakeDecoder()
     server = ServerSettings(spool_dir=spool_dir, **settings)
-    app = create_app(transcriber, decoder, Settings(server=server, live=live or LiveSettings()))
+    whole = Settings(server=server, live=live or LiveSettings(), ledger=ledger or LedgerSettings())
+    app = create_app(transcriber, decoder, whole)
     return Service(app, transcriber, decoder)
 
 

@@ -368,6 +368,29 @@ class RemoteEngineSettings(_Section):
         return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
+class LedgerSettings(_Section):
+    """The database, and what is kept in it."""
+
+    state_dir: Path | None = Field(
+        None,
+        description="Directory of the SQLite database; none: the user's state folder.",
+    )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL connection string, for several gateways; none: SQLite."
+    )
+    keep_transcripts: bool = Field(
+        False, description="Keep transcripts of live sessions, for /v1/transcripts."
+    )
+    keep_transcripts_s: float = Field(
+        30 * 24 * 3600, gt=0, description="Retention of kept transcripts, in seconds."
+    )
+
+    @property
+    def directory(self) -> Path:
+        """Directory of the SQLite database."""
+        return self.state_dir or platformdirs.user_state_path("auricle")
+
+
 class ClusterSettings(_Section):
     """Recognisers on Ray Serve, used by gateways."""
 
@@ -420,6 +443,7 @@ class Settings:
     decode: DecodeSettings = field(default_factory=DecodeSettings)
     live: LiveSettings = field(default_factory=LiveSettings)
     engine: RemoteEngineSettings = field(default_factory=RemoteEngineSettings)
+    ledger: LedgerSettings = field(default_factory=LedgerSettings)
     cluster: ClusterSettings = field(default_factory=ClusterSettings)
     client: ClientSettings = field(default_factory=ClientSettings)
 

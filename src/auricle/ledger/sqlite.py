@@ -5,7 +5,8 @@ time; another reads, so that searches don't delay commits. A lock file, held unt
 refuses a second server: leases left in the file are then known to be those of dead processes.
 
 A new file is created under another name and renamed, so that a file that exists is either complete
-or damaged. A damaged file is reported, and never replaced.
+or damaged. A damaged file is reported, and never replaced; nor is one that has vanished, which the
+contents of the lock file tell from a first start.
 """
 
 import contextlib
@@ -99,8 +100,7 @@ class SqliteDatabase:
             try:
                 directory.mkdir(parents=True, exist_ok=True, mode=0o700)
                 lock = opened.enter_context(_lock(directory / LOCK_NAME))
-                if not path.exists():
-                    _create(path, checkpoint)
+                _create_once(path, lock, checkpoint)
             except OSError as error:
                 raise LedgerReadOnly(
                     f"Jobs can't be stored in {directory}: {error.strerror}. Set AURICLE_STATE_DIR "
@@ -207,6 +207,26 @@ def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
     return connection
+
+
+def _create_once(path: Path, lock: BinaryIO, checkpoint: Checkpoint) -> None:
+    """Create the database if this is the first start in its directory.
+
+    Raises:
+        LedgerCorrupt: The database was removed.
+    """
+    has_been_created = os.fstat(lock.fileno()).st_size > 0
+    if not path.exists():
+        if has_been_created:
+            raise LedgerCorrupt(
+                f"{path} has vanished. Restore it from a backup, or delete {LOCK_NAME} as well to "
+                "start without the jobs in it."
+            )
+        _create(path, checkpoint)
+    if not has_been_created:
+        lock.write(b"The database was created.\n")
+        lock.flush()
+        os.fsync(lock.fileno())
 
 
 def _create(path: Path, checkpoint: Checkpoint) -> None:

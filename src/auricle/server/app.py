@@ -34,7 +34,7 @@ from auricle.server.access.origins import TrustedHostMiddleware, cross_origin
 from auricle.server.api.deepgram import files as deepgram_file
 from auricle.server.api.deepgram import live as deepgram
 from auricle.server.api.deepgram.errors import refusal as deepgram_refusal
-from auricle.server.api.native import jobs, stream, tokens, utterance
+from auricle.server.api.native import jobs, stream, tokens, transcripts, utterance
 from auricle.server.api.openai import realtime
 from auricle.server.api.openai import transcriptions as openai
 from auricle.server.api.openai.errors import openai_refusal
@@ -74,9 +74,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     """
     libopus = find_libopus(settings.decode.libopus)
     engine = find_engine(settings.model.engine)
-    server = ServerState.build(
-        transcriber, decoder, engine, settings.server, settings.live, libopus
-    )
+    server = ServerState.build(transcriber, decoder, engine, settings, libopus)
     app = _Application(
         title="Auricle",
         summary="Self-hosted speech to text that does not go down",
@@ -98,6 +96,7 @@ def create_app(transcriber: Transcriber, decoder: Decoder, settings: Settings) -
     for module in (
         utterance,
         jobs,
+        transcripts,
         stream,
         deepgram,
         deepgram_file,

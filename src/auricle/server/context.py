@@ -15,11 +15,14 @@ from starlette.websockets import WebSocket
 
 from auricle.audio.opus import LibOpus
 from auricle.audio.vad import has_speech
-from auricle.config.settings import LiveSettings, ServerSettings
+from auricle.config.settings import LedgerSettings, ServerSettings, Settings
 from auricle.engine.base import EngineSpec
 from auricle.errors import Draining, RateLimited, SetupError
 from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
+from auricle.ledger.database import Database
+from auricle.ledger.location import open_database
+from auricle.ledger.transcripts import Transcripts
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
 from auricle.server.access.key_file import follow_keys, read_keys
@@ -30,6 +33,7 @@ from auricle.server.http.body import read_body
 from auricle.server.http.request_log import request_log
 from auricle.server.live.connection import GOODBYE_S
 from auricle.server.live.registry import LiveSessions
+from auricle.server.live.transcript_keeper import TranscriptKeeper
 from auricle.server.telemetry.history import History, Snapshot, sample_loop
 from auricle.server.telemetry.metrics import Metrics
 from auricle.server.uploads.job_store import JobStore
@@ -47,6 +51,8 @@ class Running:
 
     spool: SpoolDirectory
     background: TaskGroup
+    transcripts: Transcripts | None
+    """Kept transcripts; ``None`` if the server keeps none."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,7 @@ class ServerState:
     decoder: Decoder
     engine: EngineSpec
     settings: ServerSettings
+    ledger_settings: LedgerSettings
     libopus: LibOpus
     keyring: Keyring
     origins: Origins
@@ -81,8 +88,7 @@ class ServerState:
         transcriber: Transcriber,
         decoder: Decoder,
         engine: EngineSpec,
-        settings: ServerSettings,
-        live_settings: LiveSettings,
+        all_settings: Settings,
         libopus: LibOpus,
     ) -> "ServerState":
         """Build the parts from the settings.
@@ -90,6 +96,7 @@ class ServerState:
         Raises:
             SetupError: A key or the key file is unusable.
         """
+        settings = all_settings.server
         keys_file = settings.keys_file
         stored = None if keys_file is None else read_keys(keys_file)
         keyring = Keyring(settings.api_keys, settings.operator_key, stored)
@@ -101,6 +108,7 @@ class ServerState:
             decoder=decoder,
             engine=engine,
             settings=settings,
+            ledger_settings=all_settings.ledger,
             libopus=libopus,
             keyring=keyring,
             origins=Origins.of(settings),
@@ -116,7 +124,7 @@ class ServerState:
             early=EarlyReservations(),
             chunk_slots=FairSemaphore(0),  # run() and _snapshot() set the width
             live=LiveSessions(
-                live_settings,
+                all_settings.live,
                 engine,
                 transcriber,
                 libopus,
@@ -149,14 +157,22 @@ class ServerState:
         """Open the spool and run the background tasks while the application runs.
 
         Raises:
-            SetupError: Uploads can't be stored, or the voice detector is missing.
+            SetupError: Uploads can't be stored, the voice detector is missing, or the database
+                can't be used.
         """
         await to_thread.run_sync(has_speech, np.zeros(SAMPLE_RATE_HZ, np.int16))  # loads the model
         self._set_chunk_slots(self.transcriber.stats())
         spool = await to_thread.run_sync(SpoolDirectory.open, self.settings.spool_dir)
+        database = None
         try:
+            database = await self._open_database()
             async with anyio.create_task_group() as background:
-                self._running = Running(spool, background)
+                transcripts = None if database is None else Transcripts(database)
+                self._running = Running(spool, background, transcripts)
+                if transcripts is not None:
+                    keep_s = self.ledger_settings.keep_transcripts_s
+                    self.live.keeper = TranscriptKeeper(transcripts, keep_s)
+                    background.start_soon(self.live.keeper.run)
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)
                 background.start_soon(spool.watch)
@@ -170,6 +186,18 @@ class ServerState:
         finally:
             self._running = None
             spool.close()
+            if database is not None:
+                database.close()
+
+    async def _open_database(self) -> Database | None:
+        """Open the database if anything is kept in it."""
+        settings = self.ledger_settings
+        if not settings.keep_transcripts:
+            return None
+        url = settings.database_url
+        return await to_thread.run_sync(
+            open_database, settings.directory, None if url is None else url.get_secret_value()
+        )
 
     def _set_chunk_slots(self, asr: Stats) -> None:
         batch_jobs = self.engine.batches.max_jobs

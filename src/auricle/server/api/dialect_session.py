@@ -57,7 +57,9 @@ async def serve_dialect(
         handshake = read(websocket)
         room = server.live.admit(client, client_address(websocket.scope), is_resuming=False)
         group = server.running.background
-        runner = await server.live.open(group, client, handshake.parameters, room)
+        runner = await server.live.open(
+            group, client, handshake.parameters, room, source=name, owner=client
+        )
     except Exception as error:
         await deny_handshake(websocket, error)
         return

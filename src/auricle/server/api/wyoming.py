@@ -44,7 +44,7 @@ from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
-from auricle.types import ClientId
+from auricle.types import ANONYMOUS, ClientId
 
 WYOMING = ClientId("wyoming")
 MAX_CONNECTIONS = 256
@@ -289,7 +289,10 @@ class _Connection:
         self._server.check_serving()
         address = client_address(utterance.scope)
         room = live.admit(WYOMING, address, is_resuming=False)
-        runner = await live.open(self._server.running.background, WYOMING, parameters, room)
+        # Wyoming has no keys: where the HTTP API has some, no key could read the transcript.
+        owner = None if self._server.settings.has_keys else ANONYMOUS
+        group = self._server.running.background
+        runner = await live.open(group, WYOMING, parameters, room, source="wyoming", owner=owner)
         live.metrics.count_dialect_session("wyoming")
         log.details["session"] = runner.session.id
         log_session("session_started", utterance.scope, runner.session.id, "wyoming")

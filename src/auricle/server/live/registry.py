@@ -10,6 +10,7 @@ import random
 import secrets
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
@@ -26,6 +27,7 @@ from auricle.server.http.client_address import Address, Network
 from auricle.server.http.errors import log_unexpected
 from auricle.server.live.load_meter import LoadMeter
 from auricle.server.live.runner import LiveRunner
+from auricle.server.live.transcript_keeper import SessionIdentity, TranscriptKeeper
 from auricle.server.telemetry.live_metrics import LiveMetrics
 from auricle.session.live import LiveSession
 from auricle.transcriber import Transcriber
@@ -83,6 +85,8 @@ class LiveSessions:
         self.metrics = metrics
         self.draining = anyio.Event()
         self._engine = engine
+        self.keeper: TranscriptKeeper | None = None
+        """Stores the finals of sessions with an owner; ``None``: nothing is kept."""
         self._transcriber = transcriber
         self._libopus = libopus
         self._allowances = rate_limiter
@@ -163,9 +167,24 @@ class LiveSessions:
     # Sessions.
 
     async def open(
-        self, group: TaskGroup, client: ClientId, parameters: StreamParameters, room: str
+        self,
+        group: TaskGroup,
+        client: ClientId,
+        parameters: StreamParameters,
+        room: str,
+        *,
+        source: str = "native",
+        owner: ClientId | None = None,
     ) -> LiveRunner:
         """Start a session with a reservation from :meth:`admit`, released when it is over.
+
+        Args:
+            group: Runs the session.
+            client: The client whose share of the queue is used.
+            parameters: The parameters of the session.
+            room: The reservation.
+            source: The API that the session uses.
+            owner: The key that may read the kept transcript; ``None``: it is not kept.
 
         Raises:
             BadRequest: The parameters are incompatible with each other.
@@ -186,8 +205,12 @@ class LiveSessions:
             self.leave(room)
             raise
         session.set_load(self._meter.load)
+        keep = None
+        if self.keeper is not None and owner is not None:
+            identity = SessionIdentity(session.id, owner, source, time.time())
+            keep = partial(self.keeper.keep, identity)
         runner = LiveRunner(
-            session, client=client, transcriber=self._transcriber, metrics=self.metrics
+            session, client=client, transcriber=self._transcriber, metrics=self.metrics, keep=keep
         )
         self._runners[session.id], self._room_of[session.id] = runner, room
         self._charged_samples[session.id] = session.received_sample

@@ -6,6 +6,7 @@ event loop and none of them waits, so the session is never entered concurrently.
 
 import math
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import anyio
@@ -47,6 +48,7 @@ class LiveRunner:
         client: The session's client.
         transcriber: Runs the session's jobs.
         metrics: Metrics of live sessions.
+        keep: Called with each final, once; stores it.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class LiveRunner:
         client: ClientId,
         transcriber: Transcriber,
         metrics: LiveMetrics,
+        keep: Callable[[Final], None] | None = None,
     ) -> None:
         self.session = session
         self.client = client
@@ -63,6 +66,7 @@ class LiveRunner:
         self.was_attached = False
         self._transcriber = transcriber
         self._metrics = metrics
+        self._keep = keep
         self._listener: Listener | None = None
         self._jobs: dict[JobId, anyio.CancelScope] = {}
         self._group: TaskGroup | None = None
@@ -205,6 +209,8 @@ class LiveRunner:
         if isinstance(event, Final) and event.id > self._last_final:
             self._last_final = event.id
             self._metrics.count_final(event)
+            if self._keep is not None:
+                self._keep(event)
         elif isinstance(event, Closed) and not self._is_counted:
             self._is_counted = True
             self._metrics.count_closed(event)

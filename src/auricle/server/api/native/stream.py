@@ -210,4 +210,4 @@ class _StreamHandshake:
             self.room = live.admit(self.client, self.address, is_resuming=is_resuming)
         room, self.room = self.room, None
         group = self.server.running.background
-        return None, await live.open(group, self.client, parameters, room)
+        return None, await live.open(group, self.client, parameters, room, owner=self.client)

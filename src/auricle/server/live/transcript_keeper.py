@@ -1,0 +1,144 @@
+"""Stores the finals of live sessions, in order and without delaying the sessions.
+
+Finals wait in memory until the database has committed them. If it does not answer, they wait; when
+too many wait, new ones are not kept, which is logged without their text.
+"""
+
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby, islice
+
+import anyio
+import structlog
+from anyio import to_thread
+
+from auricle.errors import AuricleError
+from auricle.events import Final
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.types import SAMPLE_RATE_HZ, ClientId
+
+MAX_PENDING = 10_000
+"""Finals that wait for the database; several minutes of a busy server."""
+MAX_BATCH = 500
+RETRY_S = 1.0
+LAST_WRITES_S = 5.0
+"""Longest time to store what is left when the server stops."""
+EXPIRY_S = 60.0
+"""Interval of deleting expired transcripts, in seconds."""
+
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+
+_log = structlog.get_logger("auricle.server")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionIdentity:
+    """A session whose transcript is kept.
+
+    Attributes:
+        id: The session's id.
+        owner: The key that may read the transcript.
+        source: The API that the session uses.
+        started_at: Unix time.
+    """
+
+    id: str
+    owner: ClientId
+    source: str
+    started_at: float
+
+
+class TranscriptKeeper:
+    """Stores finals in the background; see the module.
+
+    Args:
+        transcripts: Where they are stored.
+        keep_s: Retention in seconds.
+    """
+
+    def __init__(self, transcripts: Transcripts, keep_s: float) -> None:
+        self._transcripts = transcripts
+        self._keep_s = keep_s
+        self._pending: deque[tuple[SessionIdentity, Final]] = deque()
+        self._news = anyio.Event()
+
+    def keep(self, session: SessionIdentity, final: Final) -> None:
+        """Queue a final; finals without text are left out."""
+        if not final.text:
+            return
+        if len(self._pending) >= MAX_PENDING:
+            _log.error("final_not_kept", session=session.id, final=final.id)
+            return
+        self._pending.append((session, final))
+        self._news.set()
+
+    async def run(self) -> None:
+        """Store finals and delete expired transcripts until cancelled; then store what is left."""
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._expire)
+                while True:
+                    await self._news.wait()
+                    self._news = anyio.Event()
+                    await self._store()
+        finally:
+            with anyio.move_on_after(LAST_WRITES_S, shield=True):
+                await self._store()
+            if self._pending:
+                _log.error("finals_not_kept", count=len(self._pending))
+
+    async def _store(self) -> None:
+        """Store all pending finals; each leaves the queue after its commit."""
+        while self._pending:
+            batch = list(islice(self._pending, MAX_BATCH))
+            try:
+                await to_thread.run_sync(self._write, batch, abandon_on_cancel=True)
+            except AuricleError as error:
+                _log.warning("finals_wait", count=len(self._pending), code=error.code)
+                await anyio.sleep(RETRY_S)
+                continue
+            for _ in batch:
+                self._pending.popleft()
+
+    def _write(self, batch: list[tuple[SessionIdentity, Final]]) -> None:
+        for session, finals in _by_session(batch):
+            transcript = KeptTranscript(
+                uid=session.id,
+                owner=session.owner,
+                source=session.source,
+                language=finals[0].language or "",
+                started_at=session.started_at,
+                ended_at=time.time(),
+            )
+            self._transcripts.add(transcript, [_segment(final) for final in finals])
+
+    async def _expire(self) -> None:
+        while True:
+            try:
+                while await to_thread.run_sync(
+                    self._transcripts.expire, time.time() - self._keep_s
+                ):
+                    pass
+            except AuricleError as error:
+                _log.warning("transcripts_not_expired", code=error.code)
+            await anyio.sleep(EXPIRY_S)
+
+
+def _by_session(
+    batch: list[tuple[SessionIdentity, Final]],
+) -> Iterator[tuple[SessionIdentity, list[Final]]]:
+    ordered = sorted(batch, key=lambda item: item[0].id)
+    for _, items in groupby(ordered, key=lambda item: item[0].id):
+        finals = list(items)
+        yield finals[0][0], [final for _, final in finals]
+
+
+def _segment(final: Final) -> KeptSegment:
+    return KeptSegment(
+        position=final.id,
+        start_ms=final.start_sample // _SAMPLES_PER_MS,
+        end_ms=final.end_sample // _SAMPLES_PER_MS,
+        text=final.text,
+    )

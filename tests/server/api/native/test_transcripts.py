@@ -1,0 +1,216 @@
+"""Kept transcripts over HTTP: those of sessions whose clients have vanished."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.config.settings import LedgerSettings
+from auricle.errors import LedgerInUse
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript
+from auricle.types import ClientId
+from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
+from tests.support.stream import SPEECH, call, pcm
+
+pytestmark = pytest.mark.unit
+
+ALICE = {"authorization": "Bearer alice-key"}
+BOB = {"authorization": "Bearer bob-key"}
+API_KEYS = keys("alice:alice-key", "bob:bob-key")
+
+
+def kept_in(directory: Path) -> LedgerSettings:
+    return LedgerSettings(state_dir=directory / "state", keep_transcripts=True)
+
+
+def add(service: InProcess, uid: str, *texts: str, owner: str = "alice", **fields: Any) -> None:
+    transcript = KeptTranscript(
+        **{
+            "uid": uid,
+            "owner": ClientId(owner),
+            "source": "native",
+            "language": "en",
+            "started_at": 1.8e9,
+            "ended_at": 1.8e9 + 10,
+            **fields,
+        }
+    )
+    segments = [KeptSegment(n, n * 1000, n * 1000 + 900, text) for n, text in enumerate(texts)]
+    transcripts = service.state.running.transcripts
+    assert transcripts is not None
+    transcripts.add(transcript, segments)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[InProcess]:
+    with in_process(tmp_path, ledger=kept_in(tmp_path), api_keys=API_KEYS) as started:
+        yield started
+
+
+@pytest.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Live]:
+    async with live(tmp_path, ledger=kept_in(tmp_path)) as started:
+        yield started
+
+
+async def listed(service: Live) -> list[dict[str, Any]]:
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
+        transcripts: list[dict[str, Any]] = (await client.get("/v1/transcripts")).json()[
+            "transcripts"
+        ]
+        return transcripts
+
+
+@pytest.mark.parametrize(
+    ("source", "path", "query"),
+    [
+        ("native", "/v1/stream", {"format": "pcm16"}),
+        ("deepgram", "/v1/listen", {"encoding": "linear16", "sample_rate": 16_000}),
+    ],
+)
+async def test_a_session_whose_client_vanished_can_be_read(
+    running: Live, logged: LogCapture, source: str, path: str, query: dict[str, Any]
+) -> None:
+    async with call(running.port, path=path, **query) as caller:
+        await caller.send(pcm(SPEECH))
+        await caller.tell("finalize" if source == "native" else "Finalize")
+        await caller.until("final" if source == "native" else "Results")
+        caller.connection.transport.abort()
+    transcripts = running.state.running.transcripts
+    assert transcripts is not None
+    await poll_until(lambda: transcripts.page(ClientId("anonymous")))
+    (transcript,) = await listed(running)
+    assert (transcript["source"], transcript["language"]) == (source, "en")
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+        body = (await client.get(f"/v1/transcripts/{transcript['id']}")).json()
+        search = (await client.get("/v1/transcripts", params={"q": "hello"})).json()
+    assert body["text"].split() == ["hello"] * len(body["segments"])
+    assert search["matches"][0]["transcript"]["id"] == transcript["id"]
+    assert "hello" not in str(logged.entries)
+
+
+def test_each_key_lists_searches_reads_and_deletes_its_own(service: InProcess) -> None:
+    client = service.client
+    add(service, "a", "secret of alice")
+    add(service, "b", "secret of bob", owner="bob")
+
+    assert [t["id"] for t in client.get("/v1/transcripts", headers=BOB).json()["transcripts"]] == [
+        "b"
+    ]
+    search = client.get("/v1/transcripts", params={"q": "secret"}, headers=BOB).json()
+    assert [match["segment"]["text"] for match in search["matches"]] == ["secret of bob"]
+    assert client.get("/v1/transcripts/a", headers=BOB).status_code == 404
+    assert client.delete("/v1/transcripts/a", headers=BOB).status_code == 404
+    assert client.delete("/v1/transcripts/a", headers=ALICE).status_code == 204
+    assert client.get("/v1/transcripts/a", headers=ALICE).status_code == 404
+    assert client.get("/v1/transcripts").status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("format", "media_type", "content"),
+    [
+        ("txt", "text/plain", "One.\nTwo.\n"),
+        ("srt", "application/x-subrip", "1\n00:00:00,000 --> 00:00:01,900\nOne. Two.\n"),
+        ("vtt", "text/vtt", "WEBVTT\n\n00:00:00.000 --> 00:00:01.900\nOne. Two.\n"),
+    ],
+)
+def test_a_transcript_is_exported(
+    service: InProcess, format: str, media_type: str, content: str
+) -> None:
+    add(service, "a", "One.", "Two.")
+    answer = service.client.get("/v1/transcripts/a", params={"format": format}, headers=ALICE)
+
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith(media_type)
+    assert answer.text == content
+
+
+def test_a_transcript_is_json_by_default(service: InProcess) -> None:
+    add(service, "a", "One.", "Two.")
+
+    assert service.client.get("/v1/transcripts/a", headers=ALICE).json() == {
+        "id": "a",
+        "source": "native",
+        "language": "en",
+        "started_at": 1.8e9,
+        "ended_at": 1.8e9 + 10,
+        "text": "One. Two.",
+        "segments": [
+            {"id": 0, "start_ms": 0, "end_ms": 900, "text": "One."},
+            {"id": 1, "start_ms": 1000, "end_ms": 1900, "text": "Two."},
+        ],
+    }
+
+
+def test_pages_continue_until_there_are_no_more(service: InProcess) -> None:
+    for uid in ("a", "b", "c"):
+        add(service, uid, "word")
+    for key, query in (("transcripts", ""), ("matches", "&q=word")):
+        url = f"/v1/transcripts?limit=2{query}"
+        first = service.client.get(url, headers=ALICE).json()
+        second = service.client.get(f"{url}&before={first['next']}", headers=ALICE).json()
+
+        assert (len(first[key]), len(second[key]), second["next"]) == (2, 1, None)
+
+
+def test_transcripts_are_filtered(service: InProcess) -> None:
+    add(service, "a", "word", language="de")
+    add(service, "b", "word", started_at=1.8e9 + 100)
+    for params, ids in (
+        ({"language": "de"}, ["a"]),
+        ({"since": 1.8e9 + 50}, ["b"]),
+        ({"until": 1.8e9 + 50}, ["a"]),
+        ({"source": "deepgram"}, []),
+    ):
+        body = service.client.get("/v1/transcripts", params=params, headers=ALICE).json()
+        assert [transcript["id"] for transcript in body["transcripts"]] == ids
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=1001", "limit=x", "limit=1.5", "before=x", "since=yesterday"),
+        *("until=nan", "until=inf", "before=99999999999999999999", f"q={'a' * 1001}"),
+    ],
+)
+def test_an_invalid_parameter_is_refused(service: InProcess, query: str) -> None:
+    answer = service.client.get(f"/v1/transcripts?{query}", headers=ALICE)
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_request"
+
+
+def test_an_unknown_format_is_refused(service: InProcess) -> None:
+    add(service, "a")
+
+    answer = service.client.get("/v1/transcripts/a?format=pdf", headers=ALICE)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/transcripts", "/v1/transcripts/a"])
+def test_a_server_that_keeps_nothing_says_so(tmp_path: Path, path: str) -> None:
+    with in_process(tmp_path) as service:
+        answer = service.client.get(path)
+
+    assert answer.status_code == 404
+    assert "AURICLE_KEEP_TRANSCRIPTS" in answer.json()["error"]["message"]
+
+
+def test_transcripts_outlive_the_server(tmp_path: Path) -> None:
+    with in_process(tmp_path, ledger=kept_in(tmp_path)) as service:
+        add(service, "a", "word", owner="anonymous")
+    with in_process(tmp_path, ledger=kept_in(tmp_path)) as service:
+        assert service.client.get("/v1/transcripts/a").json()["text"] == "word"
+
+
+def test_a_second_server_on_the_same_directory_does_not_start(
+    service: InProcess, tmp_path: Path
+) -> None:
+    with (
+        pytest.raises(LedgerInUse),
+        in_process(tmp_path / "other", ledger=kept_in(tmp_path)),
+    ):
+        pass

@@ -1,0 +1,150 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import anyio
+import pytest
+from structlog.testing import LogCapture
+
+from auricle.errors import LedgerUnavailable
+from auricle.events import Final
+from auricle.ledger.sqlite import SqliteDatabase
+from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.server.live.transcript_keeper import MAX_PENDING, SessionIdentity, TranscriptKeeper
+from auricle.types import ClientId
+from tests.support.poll import poll_until
+
+KEY = ClientId("key")
+SESSION = SessionIdentity("session", KEY, "deepgram", started_at=1.8e9)
+FINAL = Final(
+    id=1,
+    utterance=1,
+    text="hello",
+    start_sample=16_000,
+    end_sample=32_000,
+    language="en",
+    words=None,
+    latency_ms=0.0,
+    revised=False,
+)
+
+
+class Stored:
+    """Transcripts that may be away, and remember what they were asked to store."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+        self.refusals = 0
+        self.texts: list[str] = []
+
+    def add(self, transcript: KeptTranscript, segments: list[KeptSegment]) -> None:
+        """Store segments, or refuse."""
+        if self.is_away:
+            self.refusals += 1
+            raise LedgerUnavailable("away", 1)
+        self.texts += [segment.text for segment in segments]
+
+    def expire(self, ended_before: float) -> int:
+        """Delete nothing."""
+        return 0
+
+
+def a_final(number: int) -> Final:
+    return replace(FINAL, id=number, text=f"text {number}")
+
+
+async def run_until(keeper: TranscriptKeeper, is_over: Callable[[], bool]) -> None:
+    async with anyio.create_task_group() as group:
+        group.start_soon(keeper.run)
+        await poll_until(is_over)
+        group.cancel_scope.cancel()
+
+
+async def test_finals_are_stored_with_their_times_and_those_without_text_left_out(
+    tmp_path: Path,
+) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts = Transcripts(database)
+    keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    keeper.keep(SESSION, FINAL)
+    keeper.keep(SESSION, replace(FINAL, id=2, text=""))
+    await run_until(keeper, lambda: transcripts.find(KEY, "session") is not None)
+    found = transcripts.find(KEY, "session")
+    database.close()
+
+    assert found is not None
+    transcript, segments = found
+    assert (transcript.source, transcript.language, transcript.started_at) == (
+        "deepgram",
+        "en",
+        1.8e9,
+    )
+    assert segments == [KeptSegment(1, 1000, 2000, "hello")]
+
+
+async def test_finals_wait_while_the_database_is_away_and_stay_in_order() -> None:
+    stored = Stored()
+    stored.is_away = True
+    keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]
+    for number in range(3):
+        keeper.keep(SESSION, a_final(number))
+
+    def come_back() -> bool:
+        stored.is_away = stored.refusals < 1
+        return len(stored.texts) == 3
+
+    await run_until(keeper, come_back)
+    assert stored.texts == ["text 0", "text 1", "text 2"]
+
+
+async def test_what_is_left_is_stored_when_the_server_stops() -> None:
+    stored = Stored()
+    keeper = TranscriptKeeper(stored, keep_s=60)  # type: ignore[arg-type]
+    async with anyio.create_task_group() as group:
+        group.start_soon(keeper.run)
+        await anyio.lowlevel.checkpoint()
+        keeper.keep(SESSION, FINAL)
+        group.cancel_scope.cancel()
+
+    assert stored.texts == ["hello"]
+
+
+def test_waiting_finals_are_bounded_and_their_text_is_not_logged(logged: LogCapture) -> None:
+    keeper = TranscriptKeeper(Stored(), keep_s=60)  # type: ignore[arg-type]
+    for number in range(MAX_PENDING + 1):
+        keeper.keep(SESSION, a_final(number))
+    (entry,) = logged.entries
+
+    assert (entry["event"], entry["session"], entry["final"]) == (
+        "final_not_kept",
+        "session",
+        MAX_PENDING,
+    )
+    assert "text" not in str(entry)
+
+
+async def test_old_transcripts_are_deleted_at_start(tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts = Transcripts(database)
+    transcripts.add(KeptTranscript("old", KEY, "native", "en", 1.0, 2.0), [])
+    await run_until(
+        TranscriptKeeper(transcripts, keep_s=60), lambda: transcripts.find(KEY, "old") is None
+    )
+    database.close()
+
+
+@pytest.mark.parametrize("count", [1, 600])
+async def test_finals_of_several_sessions_are_stored_apart(tmp_path: Path, count: int) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    transcripts = Transcripts(database)
+    keeper = TranscriptKeeper(transcripts, keep_s=1e9)
+    for number in range(count):
+        for session in ("a", "b"):
+            keeper.keep(replace(SESSION, id=session), a_final(number))
+
+    def sizes() -> list[int]:
+        found = [transcripts.find(KEY, session) for session in ("a", "b")]
+        return [0 if each is None else len(each[1]) for each in found]
+
+    await run_until(keeper, lambda: sizes() == [count, count])
+    database.close()
