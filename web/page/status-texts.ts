@@ -136,7 +136,7 @@ const english: StatusTexts = {
 			'Workers ready, minimum',
 			'Queue, s',
 			'Sessions',
-			'Delay, 95 %, ms',
+			'Delay p95, ms',
 			'Refused or failed',
 			'Crashes',
 		],

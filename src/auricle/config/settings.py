@@ -260,7 +260,7 @@ class WorkerSettings(_Section):
 
 
 class QueueSettings(_Section):
-    """Limits of the queue, and poison jobs."""
+    """Limits of the queue, and the handling of poison jobs."""
 
     queue_audio_s: float = Field(300, gt=0, description="Maximum queued audio, in seconds.")
     queue_jobs: int = Field(256, ge=1, description="Maximum number of queued jobs.")

@@ -5,8 +5,8 @@ time; another reads, so that searches don't delay commits. A lock file, held unt
 refuses a second server: leases left in the file are then known to be those of dead processes.
 
 A new file is created under another name and renamed, so that a file that exists is either complete
-or damaged. A damaged file is reported, and never replaced; nor is one that has vanished, which the
-contents of the lock file tell from a first start.
+or damaged. A damaged file is reported and never replaced. The same applies to one that has
+vanished: the contents of the lock file distinguish that from a first start.
 """
 
 import contextlib

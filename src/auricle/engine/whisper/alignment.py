@@ -25,7 +25,7 @@ MAX_MEDIAN_S = 0.7
 
 @dataclass(slots=True)
 class TimedWord:
-    """A word whose times are still being computed; only this module changes one."""
+    """A word whose times are still being computed; only this module mutates it."""
 
     text: str
     tokens: tuple[int, ...]

@@ -122,7 +122,7 @@ def _word(word: Any, end_of_job: int) -> Word:
 
 
 def _span(start_s: float, end_s: float, end_of_job: int) -> tuple[int, int]:
-    """Return a span in samples, limited to the job: Whisper's times may lie past its end."""
+    """Return a span in samples, clipped to the job: Whisper's times may exceed its end."""
     start = min(max(round(start_s * SAMPLE_RATE_HZ), 0), end_of_job)
     end = min(max(round(end_s * SAMPLE_RATE_HZ), start), end_of_job)
     return start, end
