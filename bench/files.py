@@ -37,7 +37,7 @@ MAX_POINTS_WORSE = 0.3
 
 
 def long_file(directory: Path, minutes: float) -> tuple[Pcm16, str]:
-    """Return a long recording and what is said in it."""
+    """Return a long recording and its text."""
     chance = random.Random(3)
     clips = [clip for clip in corpus(directory) if clip.kind == READ]
     while sum(clip.seconds for clip in clips) < minutes * 60 * 0.9:

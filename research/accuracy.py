@@ -1,11 +1,11 @@
-"""Does the service pass on faster-whisper's own text, clip by clip?
+"""Does the service return faster-whisper's text unchanged, clip by clip?
 
-This is about the service, not about its engine: the workers are told to run the engine that hands
-each job to faster-whisper (``bench.engine`` compares the default engine with it). Each clip is
-posted as it is (FLAC body, ``POST /utterance``) to a real server, and given, cut into the same
-pieces of speech, to ``faster_whisper.WhisperModel`` in this process: the same model directory,
-int8, one thread, the same beam, and no context from earlier text (the engine's one choice of its
-own). One pass names the language, for each beam; one more leaves it out, on a part of the clips.
+This is about the service, not about its engine: the workers run the engine that passes each job to
+faster-whisper (``bench.engine`` compares the default engine with it). Each clip is posted as it is
+(FLAC body, ``POST /utterance``) to a real server, and given, cut into the same pieces of speech, to
+``faster_whisper.WhisperModel`` in this process: the same model directory, int8, one thread, the
+same beam, and no context from earlier text (the engine's only change). One pass names the language,
+for each beam; one more leaves it out, on a part of the clips.
 
 A difference is explained only by what can be shown: "sampled" when faster-whisper, called again,
 doesn't give its own text again (above temperature 0 it draws at random); "no speech" when the
@@ -120,12 +120,12 @@ class Direct:
         )
 
     def hear_all(self, of: Pass) -> list[DecodedAudio]:
-        """Return what it hears in each clip."""
+        """Return the text of each clip."""
         with ThreadPoolExecutor(WORKERS) as threads:
             return list(threads.map(lambda clip: self.hear(clip, of), of.clips))
 
     def hear(self, clip: Clip, of: Pass) -> DecodedAudio:
-        """Return what it hears in one clip."""
+        """Return the text of one clip."""
         language, texts = of.language(clip), []
         for piece in find_chunks(clip.pcm):
             segments, info = self._model.transcribe(

@@ -124,7 +124,9 @@ def cost(engine: ShortWindowEngine, clip: Clip, options: Options) -> float:
 def compare_languages(backend: WhisperBackend, clips: Sequence[Clip]) -> dict[str, Any]:
     """Return what a wrong language costs, and for how long a worker would be overdue for it."""
     engine, options = ShortWindowEngine(backend), Options(language="en", beam_size=1)
-    guard = replace(GuardPolicy(), foreign_from_frames=FULL_FRAMES + 1)  # nobody asks: all of it
+    guard = replace(
+        GuardPolicy(), foreign_from_frames=FULL_FRAMES + 1
+    )  # never detected: decodes all of it
     patient = ShortWindowEngine(backend, ShortWindowPolicy(guard=guard))
     usual, wrong, patient_ratios = [], [], []
     for clip in clips:
@@ -183,7 +185,7 @@ def picture(kinds: dict[str, dict[str, Any]]) -> tuple[Bars, ...]:
     return tuple(
         Bars(title, names, {name: [of[name][key] for of in kinds.values()] for name in drawn})
         for title, key in (
-            ("CPU seconds for each second of audio, by beam", "cpu_s_per_audio_s"),
+            ("CPU seconds per second of audio, by beam", "cpu_s_per_audio_s"),
             ("Errors in percent (read: words, AN4: characters)", "percent"),
         )
     )

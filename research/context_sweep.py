@@ -5,7 +5,7 @@
 Each clip is decoded at each encoder length that a setting might choose for it, with and without
 silence put before it, alone, at beam 1 and beam 5. Leads, floors, tails and guards are then
 arithmetic on those decodings (:mod:`research.context_settings`), which are kept in a file of JSON
-lines: a run that is broken off goes on, and another question needs no second run. ``grey`` is
+lines: an interrupted run continues, and another question needs no second run. ``grey`` is
 faster-whisper's own window, 30 s padded with 0; all others pad with digital silence as OpenAI's
 Whisper does. Seconds are CPU seconds of one thread.
 """
@@ -47,7 +47,7 @@ from research.context_settings import LEADS, Decoded, pictures, report, settings
 BEAM_SIZES = (1, 5)
 SNRS_DB = (20.0, 10.0, 5.0)
 NOISY_EACH = {READ: 5, AN4: 6}
-"""One real clip of so many is measured with noise, too, and one synthetic clip of four."""
+"""One in this number of real clips is also measured with noise, and one synthetic clip of four."""
 
 
 def clips_to_measure(directory: Path) -> Iterator[Clip]:
@@ -68,7 +68,7 @@ def clips_to_measure(directory: Path) -> Iterator[Clip]:
 
 
 def lengths_for(frames: int) -> list[int]:
-    """Return the lengths that some floor and tail would choose for so many frames."""
+    """Return the lengths that some floor and tail would choose for a number of frames."""
     chosen = {setting.policy.frames_for(frames) for setting in settings() if setting.policy}
     return sorted(chosen | {FULL_FRAMES})
 

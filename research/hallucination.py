@@ -1,4 +1,4 @@
-"""Words that Whisper hears where nobody speaks: silence, hum, noise, clicks, music.
+"""Words that Whisper invents in audio without speech: silence, hum, noise, clicks, music.
 
     python -m research.hallucination --model DIR [--minutes 10] [--out PATH]
 
@@ -34,13 +34,13 @@ OPTIONS = Options(language="en", beam_size=1)
 
 
 def straight(engine: ShortWindowEngine, pcm: Pcm16) -> int:
-    """Return how many words the engine hears in jobs of 10 s."""
+    """Return the number of words from the engine in jobs of 10 s."""
     pieces = [pcm[at : at + JOB_SAMPLES] for at in range(0, pcm.size, JOB_SAMPLES)]
     return _words_in(engine, pieces, OPTIONS)
 
 
 def through_files(engine: ShortWindowEngine, pcm: Pcm16) -> int:
-    """Return how many words the file path hears."""
+    """Return the number of words from the file path."""
     pieces = [piece.pcm for piece in cut(pcm, PIECE_S)]
     return _words_in(engine, pieces, replace(OPTIONS, is_chunk=True))
 
@@ -52,16 +52,16 @@ def _words_in(engine: ShortWindowEngine, pieces: list[Pcm16], options: Options) 
 
 
 def theirs(whisper: WhisperModel, pcm: Pcm16, *, vad_filter: bool) -> int:
-    """Return how many words faster-whisper hears."""
-    heard = 0
+    """Return the number of words from faster-whisper."""
+    count = 0
     pieces = [pcm] if vad_filter else np.split(pcm, range(JOB_SAMPLES, pcm.size, JOB_SAMPLES))
     for piece in pieces:
         if vad_filter and not cut(piece, PIECE_S):
             continue  # its filter fails on audio without any speech
         samples = piece.astype(np.float32) / 32768
         segments, _ = whisper.transcribe(samples, language="en", beam_size=1, vad_filter=vad_filter)
-        heard += sum(len(segment.text.split()) for segment in segments)
-    return heard
+        count += sum(len(segment.text.split()) for segment in segments)
+    return count
 
 
 def known(out: Path | None, minutes: float) -> dict[str, dict[str, Any]]:

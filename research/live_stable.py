@@ -3,8 +3,8 @@
     python -m research.live_stable --model DIR --corpus CORPUS [--endpoint-ms 300 500] [--clips N]
         [--out docs/benchmarks/live_stable]
 
-Each clip of the corpus goes through a live session of its own, with the real voice detector and the
-real engine, on a clock that is a number: each partial is answered at once, as on an idle server. A
+Each clip of the corpus goes through a separate live session, with the real voice detector and the
+real engine, on a simulated clock: each partial is ready at once, as on an idle server. A
 final continues the stable text literally, or in its words (without case and punctuation), or not.
 Borders between two finals of one clip, where a pause split a sentence, are counted as well.
 """

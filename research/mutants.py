@@ -36,7 +36,7 @@ ROOT = Path(__file__).parents[1]
 WORK = ROOT / ".cache/mutants/work"
 MUTMUT = Path(sys.executable).with_name("mutmut")
 WORST_FACTOR, WORST_EXTRA_S = 8.0, 4.0
-"""A mutant has so many times the time of its tests, and so much more."""
+"""Time limit of a mutant: a multiple of the time of its tests, and a constant."""
 
 OUTCOMES = {0: "survived", 1: "killed", 3: "killed", 5: "no tests", 33: "no tests"}
 OUTCOMES |= dict.fromkeys((24, -24, 36, 152, 255), "timeout")
@@ -194,7 +194,7 @@ def try_out(group: Group, processes: int) -> dict[str, dict[str, str]]:
 
 
 def row(module: str, counts: collections.Counter[str]) -> dict[str, float]:
-    """Print and return the figures of a module; what runs for ever is found, too."""
+    """Print and return the figures of a module; endless loops count as detected."""
     mutants, killed, timeouts = counts.total(), counts["killed"], counts["timeout"]
     found = killed + timeouts
     percent = round(100 * found / max(1, mutants), 1)

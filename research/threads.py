@@ -59,7 +59,7 @@ class Speech:
     long: Pcm16
 
     def of_length(self, seconds: float, number: int) -> Pcm16:
-        """Return so much speech, from another place for each number."""
+        """Return speech of this length, from a different position for each number."""
         samples = int(seconds * SAMPLE_RATE_HZ)
         start = number * 7 * SAMPLE_RATE_HZ % (self.long.size - samples)
         return self.long[start : start + samples]
@@ -120,7 +120,7 @@ async def lone(pool: WorkerPool, speech: Speech, seconds: float, beam_size: int)
 
 
 async def live(pool: WorkerPool, speech: Speech, streams: int) -> dict[str, float]:
-    """Return how late finals are while so many streams speak without a break."""
+    """Return the delay of finals for a number of streams without pauses."""
     chance = random.Random(1)
     beam_size = LiveSettings().live_beam_size
     took_s: list[float] = []
@@ -205,7 +205,7 @@ async def costs(speech: Speech, model: str) -> dict[str, Any]:
 
 
 def fitted(took_s: dict[float, float]) -> dict[str, Any]:
-    """Return a line through the figures: what a job costs beside its audio, in seconds of audio.
+    """Return a line through the figures: what a job costs besides its audio, in seconds of audio.
 
     Each length's error counts in parts of what it takes; longer jobs are decoded in several ways.
     """

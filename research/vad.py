@@ -1,10 +1,10 @@
 """Compare voice detectors for live streams: processor time, speech missed, false alarms.
 
 Each detector's probabilities go through the same endpointer, and what counts is what that makes of
-them: sure speech that lies in no utterance, utterances where nobody speaks, and how long after the
-speech its end is noticed. Sure speech is told from the clean clip by its level, not by a detector.
-The scenes are clips with pauses between them, in pink noise at several levels, and sounds without
-any speech. Time is processor time of one thread, in 20 ms steps as packets come; compare ratios.
+them: sure speech that lies in no utterance, utterances without speech, and the delay of the
+endpoint. Certain speech is determined from the level of the clean clip, not by a detector. The
+scenes are clips with pauses between them, in pink noise at several levels, and sounds without any
+speech. Time is processor time of one thread, in 20 ms steps as packets come; compare ratios.
 
     python -m research.vad --corpus DIRECTORY
 """
@@ -271,11 +271,9 @@ def main() -> None:
         arguments.json.with_suffix(".svg"),
         "Voice detectors for live streams",
         [
-            _bars(
-                "processor time, µs for each second of a stream", names, outcomes, "cpu_us_per_s"
-            ),
+            _bars("processor time, µs per second of a stream", names, outcomes, "cpu_us_per_s"),
             _bars("sure speech in no utterance, %", names, outcomes, "missed_percent"),
-            _bars("utterances where nobody speaks", names, outcomes, "false_utterances"),
+            _bars("utterances without speech", names, outcomes, "false_utterances"),
         ],
     )
 

@@ -2,7 +2,7 @@
 
     python -m research.whisper_live --model DIR --corpus DIR [--out docs/benchmarks/live]
 
-It is installed into an environment of its own, outside the repository: the release of
+It is installed into a separate environment, outside the repository: the release of
 :data:`REQUIREMENT` with the packages that it asks for, less those of its microphone client (PyAudio
 needs a compiler) and of backends that aren't used here (OpenVINO, CUDA, TensorRT). ``pip`` finds
 PyTorch; its build without CUDA is enough.
@@ -16,7 +16,7 @@ the Silero model inside faster-whisper: nothing is downloaded.
 
 The client sends what its own client sends: float32 in pieces of 4096 samples, language named,
 ``use_vad``. A refusal (``WAIT``) is answered by trying again for a while, as its admission control
-wants. A ``completed`` segment counts as final, the last one as a guess. END_OF_AUDIO is not sent
+wants. A ``completed`` segment counts as final, the last one as a partial. END_OF_AUDIO is not sent
 before the patience is over, since it drops what isn't transcribed yet.
 """
 
@@ -200,7 +200,7 @@ class WhisperLive:
 
 
 def _hello() -> str:
-    """Return the first message of its own client, with its client's defaults."""
+    """Return the first message of its client, with that client's defaults."""
     options: dict[str, Any] = {
         "uid": str(uuid.uuid4()),
         "language": "en",

@@ -35,7 +35,7 @@ ROOM_TONE = 12.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """One stretch of speech and what is said in it."""
+    """Some speech and its text."""
 
     name: str
     kind: str
@@ -171,7 +171,7 @@ def pink_noise(samples: int, chance: np.random.Generator) -> npt.NDArray[np.floa
 
 
 def joined(clips: Sequence[Clip], pauses_s: Sequence[float]) -> tuple[Pcm16, str]:
-    """Return clips one after another with pauses between them, and all that is said."""
+    """Return clips one after another with pauses between them, and their text."""
     parts: list[Pcm16] = []
     for i, clip in enumerate(clips):
         pause = np.zeros(int(pauses_s[i % len(pauses_s)] * SAMPLE_RATE_HZ), np.int16)

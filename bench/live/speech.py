@@ -76,7 +76,7 @@ class Talk:
 
     @property
     def text(self) -> str:
-        """All that is said."""
+        """The text of all clips."""
         return " ".join(spoken.text for spoken in self.spoken)
 
 

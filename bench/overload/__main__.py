@@ -18,7 +18,7 @@ sent without the body that they announce.
 greedy one that offers five times the capacity.
 
 The time to refusal is measured from the request's first byte to the complete response. The
-generator runs on the same cores as the server; the delay of its own loop, which is part of every
+generator runs on the same cores as the server; the delay of its loop, which is part of every
 time, is in the figures, and so is its CPU time, which the workers can't use. The possible goodput
 of a level is the capacity less that, as a share of the cores that were left during the measurement
 of the capacity.

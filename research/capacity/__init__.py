@@ -1,1 +1,1 @@
-"""How many live streams so many machines can take: what is measured, and what follows from it."""
+"""How many live streams a number of machines can serve: measurement and calculation."""

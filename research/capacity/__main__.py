@@ -1,4 +1,4 @@
-"""How many live streams so many machines take: a formula, a simulation, and what is measured.
+"""How many live streams a number of machines can serve: formula, simulation, measurement.
 
     python -m research.capacity [--gateway] [--out docs/benchmarks/capacity]
 
@@ -26,20 +26,20 @@ BESIDE = (40, 48, 56)
 
 
 def one_machine(gateway_cores: float) -> list[dict[str, Any]]:
-    """Return what is predicted of one machine with all on it, beside what was measured there."""
+    """Return predictions for one machine with all parts, and the measurements there."""
     runs = json.loads(MEASURED.read_text())["runs"]
     real = {run["streams"]: run for run in runs if run["server"] == "auricle"}
     rows = []
     for streams in (*sorted(real), *BESIDE):
         site = simulation.Site(workers=WORKERS, gateway_cores=gateway_cores)
         played = simulation.simulate(streams, site)
-        told = model.predict(streams, WORKERS)
+        predicted = model.predict(streams, WORKERS)
         row = {
             "streams": streams,
             "simulated": {"p50_s": round(played.p50_s, 2), "p95_s": round(played.p95_s, 2)},
             "partials_per_s": {"simulated": round(played.partials_per_s, 2)},
-            "formula": {"p50_s": round(told.p50_s, 2), "p95_s": round(told.p95_s, 2)},
-            "busy_with_finals": round(told.busy, 2),
+            "formula": {"p50_s": round(predicted.p50_s, 2), "p95_s": round(predicted.p95_s, 2)},
+            "busy_with_finals": round(predicted.busy, 2),
         }
         if streams in real:
             delay_s = real[streams]["final_delay_s"]
@@ -51,7 +51,7 @@ def one_machine(gateway_cores: float) -> list[dict[str, Any]]:
 
 
 def many_machines(gateway_cores: float) -> list[dict[str, Any]]:
-    """Return the most streams of so many machines with recognisers; gateways have their own."""
+    """Return the maximum streams by number of machines with recognisers; gateways are separate."""
     rows = []
     for machines in MACHINES:
         site = simulation.Site(machines, WORKERS, hop_s=HOP_S)

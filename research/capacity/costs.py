@@ -1,7 +1,7 @@
-"""What a batch takes a worker, and how people speak. No I/O.
+"""Cost of a batch, and a model of speech. No I/O.
 
-A batch costs a part of its own and a part for each job, each of which grows with the audio. The
-figures are those of one core, Whisper base in int8, beam 1 (``docs/benchmarks/threads.json``).
+A batch has a fixed cost and a cost for each job; both grow with the audio. The figures are those
+of one core, Whisper base in int8, beam 1 (``docs/benchmarks/threads.json``).
 """
 
 import random
@@ -14,7 +14,7 @@ FULL_BATCH_JOBS = 8
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Seconds that a job of so much audio takes: ``(overhead + audio) * seconds_per_audio_s``."""
+    """Seconds of a job: ``(overhead + audio) * seconds_per_audio_s``."""
 
     seconds_per_audio_s: float
     overhead_audio_s: float
@@ -29,7 +29,7 @@ class Costs:
     """What work takes a worker.
 
     Attributes:
-        alone: A job that is a batch of its own.
+        alone: A job that is a batch by itself.
         in_full_batch: Each of eight alike.
         side_by_side: How many times as long it takes while all cores of the machine work.
         spread: Of what a batch really takes: standard deviation of its logarithm.
@@ -49,7 +49,7 @@ class Costs:
         return self.side_by_side * (len(audio_s) * each_s + left * saved_s)
 
     def job_s(self, jobs: int, audio_s: float) -> float:
-        """Return what each of so many alike jobs takes in one batch."""
+        """Return the cost of each of several equal jobs in one batch."""
         return self.batch_s([audio_s] * jobs) / jobs
 
 
@@ -75,7 +75,7 @@ class Talk:
         return min(self.longest_s, max(self.shortest_s, drawn))
 
     def next_pause_s(self, chance: random.Random) -> float:
-        """Return how long nobody speaks after it."""
+        """Return the length of the pause after it."""
         return chance.uniform(*self.pause_s)
 
     @property

@@ -1,8 +1,8 @@
-"""What live streams take of a gateway: processor time and memory of its own process.
+"""Cost of live streams at a gateway: CPU time and memory of its process.
 
-The engine answers at once, so nothing here waits for recognisers, and guesses are made as often as
-they ever are: what a gateway has to do for a stream is at its most. Recognisers run in processes of
-their own, below the server or behind HTTP, and are not counted.
+The engine returns at once, so nothing waits for recognisers, and partials have their maximum rate:
+the cost of a stream at the gateway is at its maximum. Recognisers run in separate processes, below
+the server or behind HTTP, and are not counted.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class _Look:
 
 
 async def measure(service: Server, packets: Sequence[OpusPacket], streams: int) -> dict[str, Any]:
-    """Return what so many streams take of the server's own process."""
+    """Return the cost of a number of streams in the server's process."""
     empty = _Look.at(service)
     played, step = RawStreams(service.url, streams), max(1, len(packets) // streams)
     await played.open()
@@ -85,7 +85,7 @@ async def measure(service: Server, packets: Sequence[OpusPacket], streams: int) 
 
 @contextmanager
 def _recogniser() -> Iterator[str]:
-    """Run a recogniser of its own, without Ray, and give its URL."""
+    """Run a separate recogniser, without Ray, and yield its URL."""
     settings = OWN_SETTINGS | {"workers": 2, "sandbox_folders": ROOT}
     environment = os.environ | {
         **{f"AURICLE_{name.upper()}": str(value) for name, value in settings.items()},

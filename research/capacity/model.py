@@ -1,9 +1,9 @@
-"""The queue as a formula: so many workers, finals that come by chance, work in batches. No I/O.
+"""The queue as a formula: workers, finals at random times, batches. No I/O.
 
 M/G/c: the chance to wait is Erlang's C, the mean wait that of M/M/c times (1 + c²) / 2 (Allen and
-Cunneen), and who waits does so exponentially. Two things are added for what the scheduler does: as
-finals wait they go in batches of up to four, so each costs less; and guesses fill what the finals
-leave, so a final that comes finds a worker busy with one and waits for the rest of it.
+Cunneen), and waiting times are exponential. Two things are added for the scheduler: waiting finals
+form batches of up to four, so each costs less; and partials use the time that finals leave, so a
+final that arrives waits for the rest of a partial.
 """
 
 import math
@@ -16,14 +16,14 @@ from research.capacity.costs import Costs, Talk
 BUSY_ENOUGH = 0.85
 """With workers busier than this finals wait, and go in larger batches."""
 EARLY_UP_TO = 0.8
-"""With workers busier than this, guesses included, finals are not begun in the pause any more."""
+"""With workers busier than this, partials included, finals do not start during the pause."""
 ENDPOINT_S = 0.5
 """Silence that ends an utterance."""
 REST_S = 0.12
-"""What one stream's delay holds beside that silence and the queue: from packet to endpointer, and
-the final itself, begun in the pause (``docs/benchmarks/live.json``, one stream, 0.62 s)."""
+"""The rest of one stream's delay, without that silence and the queue: from packet to endpointer,
+and the final itself, started during the pause (``docs/benchmarks/live.json``, one stream, 0.62 s)."""
 PADDING_S = 0.6
-"""Audio of a final beside its speech: the pre-roll, and silence after it."""
+"""Audio of a final besides its speech: the pre-roll, and silence after it."""
 LATE_P95_S = 2.0
 """Captions are late when one final in twenty is later than this: the target of ``bench.live``."""
 
@@ -34,7 +34,7 @@ class Prediction:
 
     streams: int
     busy: float
-    """How much of the workers' time finals take; at 1 and above the queue grows for ever."""
+    """Share of the workers' time for finals; at 1 and above the queue grows without limit."""
     p50_s: float
     p95_s: float
 
@@ -55,7 +55,7 @@ def erlang_c(servers: int, offered: float) -> float:
 def predict(
     streams: int, workers: int, costs: Costs | None = None, talk: Talk | None = None
 ) -> Prediction:
-    """Return how late finals are when so many streams share so many workers."""
+    """Return the delay of finals for a number of streams and workers."""
     costs, talk = costs or Costs(), talk or Talk()
     arrivals = streams * talk.finals_per_s
     audio_s = talk.utterance_s + PADDING_S
@@ -75,7 +75,7 @@ def predict(
     squared = math.exp(costs.spread**2 + talk.spread**2) - 1  # of the times' variation
     mean_s = each_s / (workers * (1 - busy)) * (1 + squared) / 2  # of those who wait
     wanted = streams * costs.job_s(1, audio_s / 2) / PARTIAL_INTERVAL_S + arrivals * each_s
-    filled = 1 - math.exp(-wanted / workers)  # guesses are made less often as workers fill up
+    filled = 1 - math.exp(-wanted / workers)  # partials become rarer as workers fill up
     guess_s = costs.batch_s([audio_s / 2] * SPEC.batches.max_optional_jobs)
     is_early = filled < EARLY_UP_TO
     takes_s = 0.0 if is_early else costs.batch_s([audio_s] * batch)

@@ -1,8 +1,8 @@
-"""The same by playing it through: speakers, gateways' load meter and real schedulers. No I/O.
+"""The same as a simulation: speakers, gateways' load meter and real schedulers. No I/O.
 
-Time is a number here and work takes what :class:`Costs` says, but who is served next, what is shed,
-how large batches are and how often guesses are made is decided by the code that decides it in a
-server: :class:`auricle.workers.asr.scheduler.Scheduler`, one for each machine, and
+Time is simulated and work takes the time of :class:`Costs`, but the order of jobs, what is shed,
+the size of batches and the rate of partials are decided by the same code as in a server:
+:class:`auricle.workers.asr.scheduler.Scheduler`, one for each machine, and
 :class:`auricle.server.live.load_meter.LoadMeter`. A job goes to the machine with the least audio
 under way.
 """
@@ -40,10 +40,10 @@ PAUSE_S = 0.2
 """Silence after which a final is begun in advance, if there is room for it."""
 FIRST_PARTIAL_S = 0.5
 EARLY_PARTIALS = 2
-"""Guesses until the first words are firm."""
+"""Partials until the first words are stable."""
 WARM_UP_S, PLAY_S = 20.0, 60.0
 PATIENT_S = 60.0
-"""So long the last finals may take; who is not answered by then counts as so late."""
+"""Time limit for the last finals; a missing final counts with this delay."""
 
 _SILENCE = np.zeros(30 * SAMPLE_RATE_HZ, np.int16)
 
@@ -54,9 +54,9 @@ class Site:
 
     Attributes:
         machines: With recognisers.
-        workers: On each; each has a core of its own.
+        workers: On each; each has a separate core.
         gateway_cores: What a stream takes of its recognisers' own machine, where gateways run there
-            too; 0 if they have machines of their own.
+            too; 0 if they have separate machines.
         hop_s: The way to another machine and back.
         costs: What work takes.
     """
@@ -79,7 +79,7 @@ class Outcome:
     partials_per_s: float
     """Of one stream."""
     busy: float
-    """How much of the workers' time was used, guesses included."""
+    """Share of the workers' time in use, partials included."""
 
 
 class _Clock:
@@ -116,7 +116,7 @@ class _Machine:
         self._calls: dict[JobId, Callable[[bool], None]] = {}
 
     def submit(self, job: Job, done: Callable[[bool], None]) -> Ticket | None:
-        """Take a job; ``done`` is told whether it was answered. ``None``: it was refused."""
+        """Queue a job; ``done`` receives whether it succeeded. ``None``: it was refused."""
         try:
             ticket = self.scheduler.submit(job, self._clock.now)
         except AuricleError:
@@ -128,7 +128,7 @@ class _Machine:
         return ticket
 
     def cancel(self, ticket: Ticket) -> None:
-        """Whoever asked has no more use for it."""
+        """Cancel a job that is no longer needed."""
         self.scheduler.cancel(ticket)
         self._forget(ticket)
 
@@ -248,24 +248,24 @@ class _Final:
 
     def __init__(self, play: "_Play", spoken_until: float, job: Job) -> None:
         self._play, self._spoken_until, self._job = play, spoken_until, job
-        self._is_told = False
+        self._is_delivered = False
         if play.counts(spoken_until):
             play.owed += 1
 
     def ask(self) -> None:
         """Ask for it, unless it is there."""
-        if not self._is_told:
+        if not self._is_delivered:
             self._play.machine_for_next().submit(self._job, self.answered)
 
     def answered(self, is_answered: bool) -> None:
-        """Tell it, not before the utterance is over."""
+        """Deliver it, not before the utterance is over."""
         if not is_answered:
             self.ask()
-        elif not self._is_told:
-            self._is_told = True
-            told_at = max(self._play.clock.now, self._spoken_until + ENDPOINT_S)
+        elif not self._is_delivered:
+            self._is_delivered = True
+            delivered_at = max(self._play.clock.now, self._spoken_until + ENDPOINT_S)
             if self._play.counts(self._spoken_until):
-                late_s = told_at - self._spoken_until + REST_S + self._play.site.hop_s
+                late_s = delivered_at - self._spoken_until + REST_S + self._play.site.hop_s
                 self._play.delays_s.append(late_s)
 
 
@@ -320,7 +320,7 @@ class _Play:
 
 
 def simulate(streams: int, site: Site, talk: Talk | None = None, seed: int = 1) -> Outcome:
-    """Return how late finals are when so many people speak all the time."""
+    """Return the delay of finals for a number of people who speak all the time."""
     play = _Play(streams, site, talk or Talk(), seed)
     play.clock.run_until(WARM_UP_S + PLAY_S)
     worked_s = sum(machine.worked_s for machine in play.machines)

@@ -203,7 +203,7 @@ def restart(server: Server, seconds: float) -> Chaos:
 def compare(calm: Sequence[Take], takes: Sequence[Take]) -> dict[str, Any]:
     """Return and print how the finals differ from those without faults.
 
-    Case is not compared: a session after a restart does not know whether a sentence goes on.
+    Case is not compared: a session after a restart does not know whether a sentence continues.
     """
     differing = [
         index

@@ -49,7 +49,7 @@ def _usual_s(outcome: Outcome, expected: Expected) -> float:
 def is_other(outcome: Outcome, expected: Expected) -> bool:
     """Whether the text has other words than without faults.
 
-    Case is not compared: a session after a restart does not know whether a sentence goes on.
+    Case is not compared: a session after a restart does not know whether a sentence continues.
     """
     calm = expected[outcome.kind, outcome.recording.name].text
     return outcome.text.casefold().split() != calm.casefold().split()

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 
 INSIDE = "AURICLE_BENCH_NAMESPACE"
-"""Set in the environment of whatever runs inside."""
+"""Set in the environment of programs inside."""
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 0x1  # linux/sockios.h, linux/if.h
 IFREQ = struct.Struct("16sh14x")
 
@@ -38,7 +38,7 @@ def refusal() -> str | None:
     try:
         tried = subprocess.run(command(["-c", ""]), capture_output=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
-        return "unshare does not come back"
+        return "unshare does not return"
     return tried.stderr.decode(errors="replace").strip() or "refused" if tried.returncode else None
 
 

@@ -2,7 +2,7 @@
 
 Each node is one ``ray start --block`` with everything below it; its address is 127.0.0.1 for the
 head and 127.0.0.2 upwards for the others. The head keeps its tables on disk (RocksDB), so a head
-that comes back knows its cluster still.
+that restarts knows its cluster.
 """
 
 import contextlib
