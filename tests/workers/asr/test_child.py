@@ -15,10 +15,10 @@ from auricle.workers.process.channel import (
     EXIT_PROTOCOL,
     EXIT_START_FAILED,
     EXIT_STOPPED,
+    MAX_MESSAGE_BYTES,
 )
 from auricle.workers.process.framing import LENGTH
 from auricle.workers.process.messages import (
-    MAX_MESSAGE_BYTES,
     BatchDone,
     JobDone,
     JobFailed,

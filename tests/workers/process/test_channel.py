@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from auricle.workers.process.channel import (
+    MAX_MESSAGE_BYTES,
     Channel,
     ParentGone,
     WireBroken,
@@ -21,7 +22,7 @@ from auricle.workers.process.channel import (
     rss_bytes,
 )
 from auricle.workers.process.framing import LENGTH, pack
-from auricle.workers.process.messages import MAX_MESSAGE_BYTES, StartFailed, StopWorker
+from auricle.workers.process.messages import StartFailed, StopWorker
 from auricle.workers.process.stack_frames import crash_frames
 
 pytestmark = pytest.mark.process

@@ -1,6 +1,7 @@
 """The program that every worker is: confined before anything of it is imported."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,3 +57,13 @@ def test_without_a_policy_nothing_is_given_up(module: str) -> None:
 def test_a_worker_that_is_not_there_ends_as_a_crash() -> None:
     with Child("auricle.workers.no_such_child") as child:
         assert child.wait() == EXIT_CRASHED
+
+
+@pytest.mark.skipif("sys.platform != 'linux'")
+def test_it_is_sandboxed_before_a_library_starts_threads() -> None:
+    code = (
+        "import sys, auricle.workers.process.child;"
+        "print('numpy' in sys.modules, len(__import__('os').listdir('/proc/self/task')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "1"]

@@ -21,12 +21,15 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
+import msgspec
 import psutil
 
 from auricle.workers.process.framing import LENGTH, pack
 from auricle.workers.process.handover import FileReceiver
-from auricle.workers.process.messages import MAX_MESSAGE_BYTES, Message
 from auricle.workers.process.priority import lower_priority
+
+MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
+"""Maximum size of a message to a child; the limit of an answer depends on the request."""
 
 EXIT_STOPPED = 0
 EXIT_CRASHED = 70  # sysexits.h: EX_SOFTWARE
@@ -82,7 +85,7 @@ class Channel:
         except OSError as exc:
             raise ParentGone from exc
 
-    def send(self, message: Message) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Write one message.
 
         Raises:

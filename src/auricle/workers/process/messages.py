@@ -1,8 +1,9 @@
 """Messages between a pool and its workers: length-prefixed msgpack on stdin and stdout.
 
-Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a length above
-``MAX_MESSAGE_BYTES``. The parent decodes strictly into these classes, which contain the values of
-:mod:`auricle.types`, and validates all lengths and numbers.
+Layout of a message: ``[uint32_le length][msgpack map]``. Both sides reject a length above their
+limits. The parent decodes strictly into these classes, which contain the values of
+:mod:`auricle.types`, and validates all lengths and numbers. A worker imports this module in its
+sandbox only: NumPy starts threads, which the sandbox would not cover.
 """
 
 from typing import Annotated
@@ -13,8 +14,6 @@ from msgspec import Meta
 from auricle.types import Options, Source, Transcript
 from auricle.workers.process.framing import decode
 
-MAX_MESSAGE_BYTES = 64 * 2**20  # 64 jobs of 30 s of PCM16 are 61 MB.
-"""Maximum size of a message to a child; the limit of an answer depends on the request."""
 MAX_START_ANSWER_BYTES = 64 * 2**10
 """Maximum size of a message from a child that has no work."""
 MAX_JOB_ANSWER_BYTES = 2**19
