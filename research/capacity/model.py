@@ -21,7 +21,7 @@ ENDPOINT_S = 0.5
 """Silence that ends an utterance."""
 REST_S = 0.12
 """The rest of one stream's delay, without that silence and the queue: from packet to endpointer,
-and the final itself, started during the pause (``docs/benchmarks/live.json``, one stream, 0.62 s)."""
+and the final, which starts during the pause (``docs/benchmarks/live.json``, one stream, 0.62 s)."""
 PADDING_S = 0.6
 """Audio of a final besides its speech: the pre-roll, and silence after it."""
 LATE_P95_S = 2.0
