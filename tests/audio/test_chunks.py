@@ -259,18 +259,18 @@ def test_after_a_crash_a_new_cutter_continues_without_doubling_or_losing(
     crash = data.draw(st.integers(0, len(likely)))
     lost = ChunkCutter(rules)
     before = lost.feed(pcm[: crash * W], np.array(likely[:crash], np.float32))
-    kept = data.draw(st.integers(0, len(before)))
-    goes_on = lost.next_sample if kept == len(before) else 0
-    if 0 < kept < len(before):
-        goes_on = spans(before)[kept - 1][1]
-    assert kept == 0 or goes_on >= spans(before)[kept - 1][1]
+    stored_count = data.draw(st.integers(0, len(before)))
+    next_sample = lost.next_sample if stored_count == len(before) else 0
+    if 0 < stored_count < len(before):
+        next_sample = spans(before)[stored_count - 1][1]
+    assert stored_count == 0 or next_sample >= spans(before)[stored_count - 1][1]
     # The new cutter's windows lie on another grid: give it the likelihood at their middles.
-    windows = (pcm.size - goes_on) // W
+    windows = (pcm.size - next_sample) // W
     shifted = [
-        likely[min((goes_on + at * W + W // 2) // W, len(likely) - 1)] for at in range(windows)
+        likely[min((next_sample + at * W + W // 2) // W, len(likely) - 1)] for at in range(windows)
     ]
-    after = feed_all(ChunkCutter(rules, goes_on), pcm, shifted, goes_on)
-    chunks = before[:kept] + after
+    after = feed_all(ChunkCutter(rules, next_sample), pcm, shifted, next_sample)
+    chunks = before[:stored_count] + after
     for chunk in chunks:
         assert np.array_equal(chunk.pcm, pcm[chunk.start_sample :][: chunk.pcm.size])
     for (_, end), (start, _) in pairwise(spans(chunks)):

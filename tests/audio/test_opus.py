@@ -33,18 +33,18 @@ def decoder() -> OpusPacketDecoder:
     return OpusPacketDecoder(find_libopus())
 
 
-def likeness(heard: Pcm16, said: Pcm16) -> float:
+def likeness(decoded: Pcm16, said: Pcm16) -> float:
     """The correlation of two recordings, the codec's delay taken off."""
-    shifted = heard[CODEC_DELAY_SAMPLES:].astype(float)
+    shifted = decoded[CODEC_DELAY_SAMPLES:].astype(float)
     size = min(shifted.size, said.size)
     return float(np.corrcoef(shifted[:size], said[:size].astype(float))[0, 1])
 
 
-def delay(heard: Pcm16, said: Pcm16) -> int:
+def delay(decoded: Pcm16, said: Pcm16) -> int:
     """By how many samples a recording is late, judged from its last two seconds."""
     end = said.size - 1_000
     part = said[end - 32_000 : end].astype(float)
-    scores = [part @ heard[end - 32_000 + lag : end + lag].astype(float) for lag in range(400)]
+    scores = [part @ decoded[end - 32_000 + lag : end + lag].astype(float) for lag in range(400)]
     return int(np.argmax(scores))
 
 
@@ -73,19 +73,19 @@ def test_speech_is_decoded_at_16_khz_at_every_frame_size(
 
 def test_a_tone_keeps_its_pitch_and_its_level(decoder: OpusPacketDecoder) -> None:
     said = tone(440, 16_000)
-    heard = np.concatenate([decoder.decode(p) for p in encode_packets(said, bitrate_bps=64_000)])
-    spectrum = np.abs(np.fft.rfft(heard[:16_000].astype(float)))
+    decoded = np.concatenate([decoder.decode(p) for p in encode_packets(said, bitrate_bps=64_000)])
+    spectrum = np.abs(np.fft.rfft(decoded[:16_000].astype(float)))
     assert abs(int(spectrum.argmax()) - 440) <= 1
-    level = np.std(heard[4_000:12_000].astype(float)) / np.std(said.astype(float))
+    level = np.std(decoded[4_000:12_000].astype(float)) / np.std(said.astype(float))
     assert 0.9 < level < 1.1
 
 
 def test_what_is_given_out_is_not_written_again(decoder: OpusPacketDecoder) -> None:
     first, second = encode_packets(SPEECH[8_000:8_640])
-    heard = decoder.decode(first)
-    kept = heard.copy()
+    decoded = decoder.decode(first)
+    copy = decoded.copy()
     decoder.decode(second)
-    assert np.array_equal(heard, kept)
+    assert np.array_equal(decoded, copy)
 
 
 def test_decoders_do_not_share_state() -> None:
@@ -279,8 +279,8 @@ def test_thousands_of_damaged_packets_give_errors_or_noise_and_nothing_worse(
             assert pcm.size == packet_samples(OpusPacket(damaged))
     assert 0 < errors < 4_000
     decoder.reset()
-    heard = np.concatenate([decoder.decode(packet) for packet in encode_packets(SPEECH)])
-    assert likeness(heard, SPEECH) > 0.92
+    decoded = np.concatenate([decoder.decode(packet) for packet in encode_packets(SPEECH)])
+    assert likeness(decoded, SPEECH) > 0.92
 
 
 def test_the_library_of_an_installed_package_is_found_and_names_itself() -> None:

@@ -34,18 +34,18 @@ def decode_all(packets: list[OpusPacket]) -> Pcm16:
 def test_speech_is_decoded_at_every_frame_size(frame_ms: float) -> None:
     encoder = OpusPacketEncoder(LIBRARY, frame_ms=frame_ms)
     packets = encode_all(encoder, SPEECH)
-    heard = decode_all(packets)[CODEC_DELAY_SAMPLES:]
+    decoded = decode_all(packets)[CODEC_DELAY_SAMPLES:]
     assert {parse_packet(packet).ticks for packet in packets} == {int(48 * frame_ms)}
-    assert np.corrcoef(heard, SPEECH[: heard.size])[0, 1] > 0.9
+    assert np.corrcoef(decoded, SPEECH[: decoded.size])[0, 1] > 0.9
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_every_rate_is_decoded_at_16_khz(rate_hz: int) -> None:
     time_s = np.arange(rate_hz) / rate_hz
     said = (8_000 * np.sin(2 * np.pi * 440 * time_s)).astype(np.int16)
-    heard = decode_all(encode_all(OpusPacketEncoder(LIBRARY, rate_hz), said))
-    assert heard.size == 16_000
-    assert abs(int(np.abs(np.fft.rfft(heard.astype(float))).argmax()) - 440) <= 1
+    decoded = decode_all(encode_all(OpusPacketEncoder(LIBRARY, rate_hz), said))
+    assert decoded.size == 16_000
+    assert abs(int(np.abs(np.fft.rfft(decoded.astype(float))).argmax()) - 440) <= 1
 
 
 @pytest.mark.parametrize("is_interleaved", [False, True])

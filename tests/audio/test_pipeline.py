@@ -64,12 +64,12 @@ def test_a_damaged_packet_costs_its_own_time_and_nothing_more(
 
 def test_packets_that_can_not_be_decoded_are_reported() -> None:
     pipeline = make_pipeline()
-    heard = [pipeline.receive_packet(p) for p in [*PACKETS[:50], NO_FRAMES, *PACKETS[51:60]]]
-    told = OpusPacketDecoder(find_libopus())
-    expected = [told.decode(packet) for packet in PACKETS[:50]]
-    expected.append(told.conceal(320))
-    expected += [told.decode(packet) for packet in PACKETS[51:60]]
-    assert np.array_equal(np.concatenate(heard), np.concatenate(expected))
+    decoded = [pipeline.receive_packet(p) for p in [*PACKETS[:50], NO_FRAMES, *PACKETS[51:60]]]
+    decoder = OpusPacketDecoder(find_libopus())
+    expected = [decoder.decode(packet) for packet in PACKETS[:50]]
+    expected.append(decoder.conceal(320))
+    expected += [decoder.decode(packet) for packet in PACKETS[51:60]]
+    assert np.array_equal(np.concatenate(decoded), np.concatenate(expected))
     assert np.abs(expected[50]).max() > 0
 
 

@@ -24,17 +24,17 @@ def sine(hz: float, rate_hz: int, seconds: float = 1.0) -> Pcm16:
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)
 def test_a_tone_keeps_its_pitch_level_and_time(rate_hz: int) -> None:
-    heard = resample(sine(1_000, rate_hz), rate_hz)
-    assert heard.dtype == np.int16
-    assert abs(heard.size - 16_000) <= 1
+    resampled = resample(sine(1_000, rate_hz), rate_hz)
+    assert resampled.dtype == np.int16
+    assert abs(resampled.size - 16_000) <= 1
     middle = slice(2_000, 14_000)
-    assert np.abs(heard[middle].astype(int) - sine(1_000, 16_000)[middle]).max() <= 20
+    assert np.abs(resampled[middle].astype(int) - sine(1_000, 16_000)[middle]).max() <= 20
 
 
 @pytest.mark.parametrize("rate_hz", [44_100, 48_000, 96_000])
 def test_what_16_khz_can_not_hold_is_filtered_out(rate_hz: int) -> None:
-    heard = resample(sine(11_000, rate_hz), rate_hz)
-    assert np.abs(heard[2_000:14_000]).max() <= 3
+    resampled = resample(sine(11_000, rate_hz), rate_hz)
+    assert np.abs(resampled[2_000:14_000]).max() <= 3
 
 
 def test_speech_at_16_khz_passes_untouched() -> None:
@@ -58,12 +58,12 @@ def test_any_split_gives_the_same_samples(rate_hz: int, cuts: list[int]) -> None
 def test_the_loudest_sound_is_clipped_and_never_wraps_round(rate_hz: int) -> None:
     half = rate_hz // 200  # a square of 100 Hz overshoots at its edges when it is filtered
     square = np.where(np.arange(rate_hz) // half % 2, 32_767, -32_768).astype(np.int16)
-    heard = resample(square, rate_hz).astype(int)
+    resampled = resample(square, rate_hz).astype(int)
     # A sample that wrapped round would be full scale away from both of its neighbours.
-    jumps = np.abs(np.diff(heard))
+    jumps = np.abs(np.diff(resampled))
     assert not np.any((jumps[1:] > 40_000) & (jumps[:-1] > 40_000))
-    assert heard.max() > 32_000
-    assert heard.min() < -32_000
+    assert resampled.max() > 32_000
+    assert resampled.min() < -32_000
 
 
 @pytest.mark.parametrize("rate_hz", RATES_HZ)

@@ -154,7 +154,7 @@ def test_its_runtime_keeps_no_diary(tmp_path: Path) -> None:
         "from auricle.audio.vad import has_speech\n"
         "has_speech(np.zeros(16_000, np.int16))\n"
     )
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
-    environ = kept | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ORT_")}
+    environ = environ | {"HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", code], env=environ, check=True)
     assert list(tmp_path.iterdir()) == []

@@ -18,11 +18,11 @@ def fitted(*words: Word, voiced: list[tuple[float, float]]) -> list[tuple[float,
     """Return the words' spans; the segment must have theirs."""
     segment = Segment(0, 10 * S, "x", words=words)
     spans = [(round(start * S), round(end * S)) for start, end in voiced]
-    found = fit_to_voice(segment, spans)
-    assert found.words is not None
-    assert found.start_sample == found.words[0].start_sample
-    assert found.end_sample == found.words[-1].end_sample
-    return [(each.start_sample / S, each.end_sample / S) for each in found.words]
+    fitted = fit_to_voice(segment, spans)
+    assert fitted.words is not None
+    assert fitted.start_sample == fitted.words[0].start_sample
+    assert fitted.end_sample == fitted.words[-1].end_sample
+    return [(each.start_sample / S, each.end_sample / S) for each in fitted.words]
 
 
 def test_the_first_word_begins_and_the_last_one_ends_where_the_voice_does() -> None:
@@ -44,8 +44,8 @@ def test_a_word_that_the_detector_missed_keeps_its_times() -> None:
 
 def test_without_words_the_segment_itself_is_fitted_and_keeps_its_pauses() -> None:
     segment = Segment(0, 8 * S, "x")
-    found = fit_to_voice(segment, [(S, 3 * S), (5 * S, 7 * S)])
-    assert (found.start_sample, found.end_sample) == (S, 7 * S)
+    fitted = fit_to_voice(segment, [(S, 3 * S), (5 * S, 7 * S)])
+    assert (fitted.start_sample, fitted.end_sample) == (S, 7 * S)
 
 
 def test_where_nothing_is_known_of_the_voice_nothing_changes() -> None:
@@ -62,7 +62,7 @@ def test_words_only_shrink_and_stay_in_order(words: list[int], voiced: list[int]
         Word(a * S, b * S, "x", 0.9) for a, b in zip(words[::2], words[1::2], strict=False)
     )
     spans = [(a * S, b * S) for a, b in zip(voiced[::2], voiced[1::2], strict=False)]
-    found = fit_to_voice(Segment(0, 40 * S, "x", words=spoken), spans).words or ()
-    assert len(found) == len(spoken)
-    for before, after in zip(spoken, found, strict=True):
+    fitted = fit_to_voice(Segment(0, 40 * S, "x", words=spoken), spans).words or ()
+    assert len(fitted) == len(spoken)
+    for before, after in zip(spoken, fitted, strict=True):
         assert before.start_sample <= after.start_sample < after.end_sample <= before.end_sample

@@ -50,17 +50,17 @@ def commands(group: typer.core.TyperGroup, *names: str) -> Iterator[tuple[str, .
 def test_no_help_loses_words_in_brackets_to_markup(auricle: Run) -> None:
     group = typer.main.get_command(app)
     assert isinstance(group, typer.core.TyperGroup)
-    found = list(commands(group))
-    assert ("cluster", "up") in found
+    listed = list(commands(group))
+    assert ("cluster", "up") in listed
     seen: set[str] = set()
-    for names in found:
+    for names in listed:
         command: Any = group
         for name in names:
             command = command.commands[name]
         source = inspect.getdoc(inspect.unwrap(command.callback)) or ""
         words = set(re.findall(r"\S*\[[^]]*\]\S*", re.sub(r"\[(bold|/)\]", "", source)))
-        shown = auricle(*names, "--help").stdout
-        assert all(word in shown for word in words), (names, words)
+        output = auricle(*names, "--help").stdout
+        assert all(word in output for word in words), (names, words)
         seen |= words
     assert seen  # or this tries nothing
 
@@ -68,9 +68,9 @@ def test_no_help_loses_words_in_brackets_to_markup(auricle: Run) -> None:
 def test_messages_keep_words_in_brackets(capsys: pytest.CaptureFixture[str]) -> None:
     results.print("a file in /tmp/[bold]/x")
     errors.print("a file in /tmp/[red]/x", style="yellow")
-    shown = capsys.readouterr()
-    assert "/tmp/[bold]/x" in shown.out
-    assert "/tmp/[red]/x" in shown.err
+    output = capsys.readouterr()
+    assert "/tmp/[bold]/x" in output.out
+    assert "/tmp/[red]/x" in output.err
 
 
 def test_a_setting_that_cant_be_is_one_line_without_a_traceback(

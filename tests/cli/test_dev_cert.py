@@ -39,8 +39,8 @@ def served(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 
 def test_it_prints_what_to_run_and_what_to_do_on_the_phone(auricle: Run, tmp_path: Path) -> None:
-    told = auricle("dev-cert", "--directory", str(tmp_path / "tls"), "captions.example")
-    assert told.exit_code == 0
+    result = auricle("dev-cert", "--directory", str(tmp_path / "tls"), "captions.example")
+    assert result.exit_code == 0
     for part in (
         f"--tls-cert {tmp_path}/tls/server.crt --tls-key {tmp_path}/tls/server.key",
         f"SSL_CERT_FILE={tmp_path}/tls/ca.crt",
@@ -49,7 +49,7 @@ def test_it_prints_what_to_run_and_what_to_do_on_the_phone(auricle: Run, tmp_pat
         "Android",
         "iPhone",
     ):
-        assert part in told.stdout
+        assert part in result.stdout
 
 
 def test_the_port_in_what_it_prints_is_the_servers(
@@ -121,11 +121,11 @@ def test_a_client_that_trusts_the_ca_is_served_over_https(served: str, made: Pat
         httpx2.get(f"{served}/livez")
 
 
-@pytest.mark.parametrize("asked", ["transcribe", "live"])
+@pytest.mark.parametrize("command_name", ["transcribe", "live"])
 def test_the_commands_trust_what_ssl_cert_file_names(
-    served: str, made: Path, tmp_path: Path, asked: str
+    served: str, made: Path, tmp_path: Path, command_name: str
 ) -> None:
-    arguments = (asked, "--url", served, *(["--fast"] if asked == "live" else []))
+    arguments = (command_name, "--url", served, *(["--fast"] if command_name == "live" else []))
     arguments = (*arguments, str(CLIPS["fellow.wav"].path))
     environ = environment(tmp_path)
     environ.pop("SSL_CERT_FILE", None)

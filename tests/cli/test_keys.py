@@ -12,9 +12,9 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    found = tmp_path / "keys"
-    monkeypatch.setenv("AURICLE_KEYS_FILE", str(found))
-    return found
+    key_file = tmp_path / "keys"
+    monkeypatch.setenv("AURICLE_KEYS_FILE", str(key_file))
+    return key_file
 
 
 def test_a_new_key_is_all_that_goes_to_stdout(auricle: Run, path: Path) -> None:

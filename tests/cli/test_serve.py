@@ -129,16 +129,16 @@ def test_a_misspelled_variable_is_reported_at_the_start(tmp_path: Path) -> None:
 def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
     with serving(tmp_path, drain_s=LIMIT_S) as (server, url):
         answers: list[Any] = []
-        asked = threading.Thread(
+        poster = threading.Thread(
             target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
         )
-        asked.start()
+        poster.start()
         until(lambda: running_jobs(url) == 1, server)
         server.interrupt()
         server.line_with("draining")
         refused = post(url)
         assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
-        asked.join(LIMIT_S)
+        poster.join(LIMIT_S)
         assert answers[0].status_code == 200
         assert server.wait() == 0
 
@@ -146,14 +146,14 @@ def test_what_was_accepted_is_finished_after_ctrl_c(tmp_path: Path) -> None:
 def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -> None:
     with serving(tmp_path, drain_s=LIMIT_S) as (server, url):
         answers: list[Any] = []
-        asked = threading.Thread(
+        poster = threading.Thread(
             target=lambda: answers.append(post(url, initial_prompt="scripted:sleep:2"))
         )
-        asked.start()
+        poster.start()
         until(lambda: running_jobs(url) == 1, server)
         for pid in (*(child.pid for child in server.children()), server.process.pid):
             os.kill(pid, signal.SIGTERM)
-        asked.join(LIMIT_S)
+        poster.join(LIMIT_S)
         assert answers[0].status_code == 200
         assert server.wait() == 0
     exits = [event for event in server.events() if event["event"] == "worker_exited"]
@@ -164,14 +164,14 @@ def test_a_sigterm_to_the_whole_process_group_ends_it_in_order(tmp_path: Path) -
 def test_a_second_ctrl_c_does_not_wait_for_it(tmp_path: Path) -> None:
     with serving(tmp_path, drain_s=10 * LIMIT_S, job_timeout_min_s=10 * LIMIT_S) as (server, url):
         answered: list[bool] = []
-        asked = threading.Thread(target=lambda: answered.append(_is_answered(url)))
-        asked.start()
+        poster = threading.Thread(target=lambda: answered.append(_is_answered(url)))
+        poster.start()
         until(lambda: running_jobs(url) == 1, server)
         server.interrupt()
         server.line_with("draining")
         server.interrupt()
         server.wait()
-        asked.join(LIMIT_S)
+        poster.join(LIMIT_S)
         assert answered == [False]
 
 
@@ -190,9 +190,9 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         answers: list[Any] = []
-        asking = [threading.Thread(target=lambda: answers.append(post(url))) for _ in pids]
-        for asked in asking:
-            asked.start()
+        posters = [threading.Thread(target=lambda: answers.append(post(url))) for _ in pids]
+        for poster in posters:
+            poster.start()
         both_overdue = 'auricle_workers_overdue{pool="asr"} 2.0'
         until(lambda: both_overdue in httpx2.get(f"{url}/metrics", timeout=LIMIT_S).text, server)
         assert not is_ready(url)
@@ -200,8 +200,8 @@ def test_a_hang_of_every_worker_shows_before_their_budget_is_used_up(tmp_path: P
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         until(lambda: is_ready(url), server)
-        for asked in asking:
-            asked.join(LIMIT_S)
+        for poster in posters:
+            poster.join(LIMIT_S)
         assert [answered.status_code for answered in answers] == [200, 200]
         assert health()["status"] == "ok"
         assert [worker["pid"] for worker in health()["workers"]] == pids
@@ -386,12 +386,12 @@ def test_on_a_terminal_it_says_where_it_is_and_how_to_try_it(tmp_path: Path) -> 
     try:
         assert server.stderr is not None
         url = started_at(server.stderr)
-        shown = ""
-        while "curl" not in shown:
+        output = ""
+        while "curl" not in output:
             assert select.select([ours], [], [], LIMIT_S)[0]
-            shown += os.read(ours, 65536).decode()
-        assert "Auricle serves on" in shown
-        assert url in shown
+            output += os.read(ours, 65536).decode()
+        assert "Auricle serves on" in output
+        assert url in output
     finally:
         server.kill()
         server.communicate()
@@ -440,9 +440,9 @@ def test_python_warnings_and_uncaught_exceptions_are_events_of_the_log(
     assert done.stderr is not None
     events = [json.loads(line) for line in done.stderr]
     assert done.wait() != 0
-    found = [event for event in events if event["event"] == "uncaught_exception"]
-    assert {event.get("where", "main") for event in found} == {"thread", "finalizer", "main"}
-    assert all(event["error"] == "ZeroDivisionError" for event in found)
+    uncaught = [event for event in events if event["event"] == "uncaught_exception"]
+    assert {event.get("where", "main") for event in uncaught} == {"thread", "finalizer", "main"}
+    assert all(event["error"] == "ZeroDivisionError" for event in uncaught)
     assert any("a warning of Python" in event["event"] for event in events)
     done.stderr.close()
 

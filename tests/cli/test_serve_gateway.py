@@ -66,9 +66,9 @@ def test_a_gateway_serves_with_the_recognisers_of_others(tmp_path: Path) -> None
         answered = post(url)
         assert answered.json()["text"] == answer(SPEECH.pcm)
         until(lambda: health(url)["status"] == "ok")  # those that read files are ready, too
-        told = health(url)
-        assert (told["model"], told["jobs"]["done"]) == ("scripted", 1)
-        assert told["queue"]["max_audio_s"] == 600
+        report = health(url)
+        assert (report["model"], report["jobs"]["done"]) == ("scripted", 1)
+        assert report["queue"]["max_audio_s"] == 600
         assert metric(url, 'auricle_workers{pool="asr",state="ready"}') == 2
         assert metric(url, 'auricle_worker_jobs_total{outcome="done"}') == 1
         assert httpx2.get(f"{url}/readyz").status_code == 200
@@ -107,10 +107,10 @@ def test_the_key_is_handed_to_no_worker_and_never_shown(tmp_path: Path) -> None:
         assert len(children) == 3
         assert not [environ for environ in children if KEY in environ.values()]
     environ = environment(tmp_path, engine_key=KEY)
-    with command("settings", environ=environ) as shown:
-        assert shown.wait() == 0
-    assert "AURICLE_ENGINE_KEY=set" in shown.stdout
-    assert KEY not in shown.stdout
+    with command("settings", environ=environ) as printing:
+        assert printing.wait() == 0
+    assert "AURICLE_ENGINE_KEY=set" in printing.stdout
+    assert KEY not in printing.stdout
 
 
 def test_a_gateway_has_not_imported_what_only_recognisers_may(tmp_path: Path) -> None:

@@ -12,20 +12,20 @@ pytestmark = pytest.mark.unit
 
 
 def test_every_setting_is_listed_with_its_meaning(auricle: Run) -> None:
-    shown = auricle("settings").stdout
+    output = auricle("settings").stdout
     for name, field in fields():
-        assert f"{variable(name)}=" in shown
+        assert f"{variable(name)}=" in output
         assert field.description
-        assert field.description in shown
+        assert field.description in output
 
 
 def test_a_changed_value_is_shown_with_its_default(
     auricle: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AURICLE_PORT", "7000")
-    shown = auricle("settings").stdout
-    assert "AURICLE_PORT=7000  (default: 6007)" in shown
-    assert "AURICLE_WORKERS=0\n" in shown
+    output = auricle("settings").stdout
+    assert "AURICLE_PORT=7000  (default: 6007)" in output
+    assert "AURICLE_WORKERS=0\n" in output
 
 
 def test_keys_are_counted_and_never_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,9 +40,9 @@ def test_keys_are_counted_and_never_shown(auricle: Run, monkeypatch: pytest.Monk
 def test_names_and_networks_are_shown(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AURICLE_OPENAI_MODELS", "ears, whisper-1")
     monkeypatch.setenv("AURICLE_TRUSTED_PROXIES", "::1, 10.0.0.0/8")
-    shown = auricle("settings").stdout
-    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in shown
-    assert "AURICLE_TRUSTED_PROXIES=::1/128,10.0.0.0/8" in shown
+    output = auricle("settings").stdout
+    assert "AURICLE_OPENAI_MODELS=ears,whisper-1" in output
+    assert "AURICLE_TRUSTED_PROXIES=::1/128,10.0.0.0/8" in output
 
 
 def test_a_misspelled_variable_is_reported(auricle: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,8 +183,8 @@ def test_an_end_that_would_come_again_is_one(code: int) -> None:
 
 
 def test_what_the_server_calls_passing_is_passing_whatever_the_code() -> None:
-    told = Failed("idle_timeout", "Nothing came for 60 s.", True, 500.0)
-    failed = closing_error(closed(1008), told)
+    failure = Failed("idle_timeout", "Nothing came for 60 s.", True, 500.0)
+    failed = closing_error(closed(1008), failure)
     assert isinstance(failed, ConnectionFailed)
     assert failed.reason == "Nothing came for 60 s. (idle_timeout)"
     assert failed.retry_after_s == MAX_RETRY_AFTER_S

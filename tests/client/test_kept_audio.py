@@ -32,8 +32,8 @@ def samples(frame: Frame) -> Pcm16:
     return frame.pcm
 
 
-def seqs(found: list[Frame]) -> list[int]:
-    return [frame.seq for frame in found]
+def seqs(sent: list[Frame]) -> list[int]:
+    return [frame.seq for frame in sent]
 
 
 def sent(audio: KeptAudio) -> list[int]:
@@ -44,10 +44,10 @@ def test_samples_become_frames_however_they_come() -> None:
     audio, pcm = KeptAudio(), frames(5)
     for start, end in ((0, 1), (1, 319), (319, 320), (320, 1000), (1000, 1600)):
         audio.receive_pcm(pcm[start:end])
-    found = audio.next_frames(10)
-    assert seqs(found) == [0, 1, 2, 3, 4]
-    assert [frame.start_sample for frame in found] == [0, 320, 640, 960, 1280]
-    assert np.array_equal(np.concatenate([samples(frame) for frame in found]), pcm)
+    sent = audio.next_frames(10)
+    assert seqs(sent) == [0, 1, 2, 3, 4]
+    assert [frame.start_sample for frame in sent] == [0, 320, 640, 960, 1280]
+    assert np.array_equal(np.concatenate([samples(frame) for frame in sent]), pcm)
 
 
 def test_what_does_not_fill_a_frame_waits() -> None:
@@ -191,9 +191,9 @@ def test_old_frames_keep_their_packet_alone() -> None:
     audio = KeptAudio(encode=lambda pcm: OpusPacket(b"x"))
     kept = PCM_KEPT_SAMPLES // FRAME_SAMPLES
     audio.receive_pcm(np.zeros(PCM_KEPT_SAMPLES + 2 * FRAME_SAMPLES, np.int16))
-    found = audio.next_frames(10_000)
-    assert [frame.pcm is None for frame in found] == [True, True] + kept * [False]
-    assert {frame.packet for frame in found} == {OpusPacket(b"x")}
+    sent = audio.next_frames(10_000)
+    assert [frame.pcm is None for frame in sent] == [True, True] + kept * [False]
+    assert {frame.packet for frame in sent} == {OpusPacket(b"x")}
 
 
 def test_samples_without_packets_are_kept_however_old() -> None:

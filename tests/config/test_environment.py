@@ -35,10 +35,10 @@ def test_a_worker_is_given_what_it_needs_and_its_number_of_threads() -> None:
     )
     secret = dict.fromkeys([*SECRET_VARIABLES, *others], "a-secret")
     needed = {"HOME": "/home/anna", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "1", "AURICLE_MINE": "x"}
-    given = worker_environment(4, secret | needed)
-    assert "a-secret" not in given.values()
-    assert given.items() >= needed.items()
-    assert given["OMP_NUM_THREADS"] == "4"
+    environ = worker_environment(4, secret | needed)
+    assert "a-secret" not in environ.values()
+    assert environ.items() >= needed.items()
+    assert environ["OMP_NUM_THREADS"] == "4"
 
 
 def test_every_setting_that_is_a_key_is_known_as_one() -> None:
@@ -48,9 +48,9 @@ def test_every_setting_that_is_a_key_is_known_as_one() -> None:
 
 def test_other_programs_get_the_environment_without_our_keys() -> None:
     environ = dict.fromkeys(SECRET_VARIABLES, "a-key") | {"HF_TOKEN": "for the hub"}
-    given = other_environment(environ)
-    assert "a-key" not in given.values()
-    assert given["HF_TOKEN"] == "for the hub"
+    environ = other_environment(environ)
+    assert "a-key" not in environ.values()
+    assert environ["HF_TOKEN"] == "for the hub"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the packages are for Linux")
@@ -63,5 +63,5 @@ def test_a_worker_finds_cudas_libraries_where_packages_brought_them(
     monkeypatch.syspath_prepend(tmp_path)
     expected = [str(tmp_path / "nvidia" / package / "lib") for package in ("cublas", "cudnn")]
     assert worker_environment(1, {})["LD_LIBRARY_PATH"].split(os.pathsep) == expected
-    given = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
-    assert given.split(os.pathsep) == ["/mine", *expected]
+    environ = worker_environment(1, {"LD_LIBRARY_PATH": "/mine"})["LD_LIBRARY_PATH"]
+    assert environ.split(os.pathsep) == ["/mine", *expected]

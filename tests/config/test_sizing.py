@@ -31,7 +31,7 @@ def test_as_many_workers_run_as_cores_and_memory_hold(
 
 
 @pytest.mark.parametrize(
-    ("asked", "expected"),
+    ("settings", "expected"),
     [
         ({"workers": 1}, PoolSize(1, 8)),  # all cores are its own
         ({"workers": 3}, PoolSize(3, 2)),
@@ -43,9 +43,9 @@ def test_as_many_workers_run_as_cores_and_memory_hold(
     ids=str,
 )
 def test_numbers_that_were_asked_for_are_used_as_they_are(
-    asked: dict[str, int], expected: PoolSize
+    settings: dict[str, int], expected: PoolSize
 ) -> None:
-    size = pool_size(WorkerSettings.model_validate(asked), 735, cores=8, memory_mb=32_000)
+    size = pool_size(WorkerSettings.model_validate(settings), 735, cores=8, memory_mb=32_000)
     assert size == expected
     settled = WorkerSettings(workers=size.workers, worker_threads=size.threads)
     assert pool_size(settled, 735, cores=1, memory_mb=0) == expected

@@ -66,8 +66,8 @@ def _is_for_workers(name: str) -> bool:
 
 def _cuda_library_folders() -> list[str]:
     """Return the library directories of NVIDIA's packages, from which engines load CUDA."""
-    found = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
-    roots = found.submodule_search_locations if found is not None else None
+    spec = importlib.util.find_spec("nvidia") if sys.platform == "linux" else None
+    roots = spec.submodule_search_locations if spec is not None else None
     return sorted(str(folder) for root in roots or () for folder in Path(root).glob("*/lib"))
 
 
@@ -75,7 +75,7 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     """Return the ``AURICLE_*`` variables that are not settings, each with the closest setting."""
     known = [name.upper() for name, _ in fields()]
     source = os.environ if environ is None else environ
-    found = sorted(name for name in source if name.startswith(PREFIX))
-    unknown = [word for name in found if (word := name.removeprefix(PREFIX)) not in known]
+    names = sorted(name for name in source if name.startswith(PREFIX))
+    unknown = [word for name in names if (word := name.removeprefix(PREFIX)) not in known]
     closest = {word: difflib.get_close_matches(word, known, n=1, cutoff=0.8) for word in unknown}
     return [(PREFIX + word, PREFIX + m[0] if m else None) for word, m in closest.items()]

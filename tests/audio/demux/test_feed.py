@@ -68,10 +68,10 @@ def test_live_webm_is_one_of_unknown_sizes() -> None:
 def test_what_is_left_after_the_skip_is_the_speech_from_its_first_sample_on(name: str) -> None:
     decoder = OpusPacketDecoder(find_libopus())
     packets = receive_all(STREAMS[name])
-    heard = np.concatenate([decoder.decode(p.packet)[p.skip_samples :] for p in packets])
-    size = min(heard.size, SPEECH.size)
-    assert abs(heard.size - SPEECH.size) < 2 * 320
-    assert np.corrcoef(heard[:size], SPEECH[:size])[0, 1] > 0.95
+    decoded = np.concatenate([decoder.decode(p.packet)[p.skip_samples :] for p in packets])
+    size = min(decoded.size, SPEECH.size)
+    assert abs(decoded.size - SPEECH.size) < 2 * 320
+    assert np.corrcoef(decoded[:size], SPEECH[:size])[0, 1] > 0.95
 
 
 @EVERY

@@ -26,7 +26,7 @@ def packets(stream: bytes) -> list[OpusPacket]:
     demuxer = OggDemuxer()
     demuxer.receive_data(stream)
     demuxer.receive_eof()
-    return [found.packet for found in iter(demuxer.next_packet, None)]
+    return [track_packet.packet for track_packet in iter(demuxer.next_packet, None)]
 
 
 @pytest.mark.parametrize("size", [1, 254, 255, 256, 509, 510, 511, 3_999, 4_000])
@@ -99,8 +99,11 @@ def test_streams_one_after_another_are_followed(last_flags: int) -> None:
     second = ogg_stream([packet(2)], serial=8, head=opus_head(pre_skip_ticks=960))
     demuxer = OggDemuxer()
     demuxer.receive_data(first + second)
-    found = list(iter(demuxer.next_packet, None))
-    assert [(f.packet, f.skip_samples) for f in found] == [(packet(1), 104), (packet(2), 320)]
+    track_packets = list(iter(demuxer.next_packet, None))
+    assert [(f.packet, f.skip_samples) for f in track_packets] == [
+        (packet(1), 104),
+        (packet(2), 320),
+    ]
 
 
 def test_other_streams_in_the_file_are_skipped() -> None:

@@ -30,7 +30,7 @@ def packets(stream: bytes) -> list[OpusPacket]:
     demuxer = WebmDemuxer()
     demuxer.receive_data(stream)
     demuxer.receive_eof()
-    return [found.packet for found in iter(demuxer.next_packet, None)]
+    return [track_packet.packet for track_packet in iter(demuxer.next_packet, None)]
 
 
 def xiph(frames: list[OpusPacket]) -> bytes:
@@ -153,8 +153,8 @@ def test_a_recording_that_starts_again_is_followed() -> None:
     demuxer = WebmDemuxer()
     demuxer.receive_data(webm_stream([packet(1), packet(2)]) + again)
     demuxer.receive_data(cluster(simple_block(packet(3), number=4)))
-    found = list(iter(demuxer.next_packet, None))
-    assert [(f.skip_samples, f.channels) for f in found] == [(104, 1), (0, 1), (320, 2)]
+    track_packets = list(iter(demuxer.next_packet, None))
+    assert [(f.skip_samples, f.channels) for f in track_packets] == [(104, 1), (0, 1), (320, 2)]
 
 
 @pytest.mark.parametrize(

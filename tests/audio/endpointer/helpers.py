@@ -33,14 +33,14 @@ def hear(
     if pcm is None:
         pcm = np.zeros(samples, np.int16)
     endpointer = endpointer or Endpointer(rules, start)
-    happened, told = [], 0
+    events, fed_windows = [], 0
     for at in range(0, samples, chunk):
         end = min(at + chunk, samples)
-        judged = np.array(likely[told : end // W], np.float32)
-        told += judged.size
-        happened += endpointer.receive(pcm[at:end], judged)
-    return happened + endpointer.finish()
+        new_probabilities = np.array(likely[fed_windows : end // W], np.float32)
+        fed_windows += new_probabilities.size
+        events += endpointer.receive(pcm[at:end], new_probabilities)
+    return events + endpointer.finish()
 
 
-def ends(happened: list[Endpointing]) -> list[UtteranceEnd]:
-    return [event for event in happened if isinstance(event, UtteranceEnd)]
+def ends(events: list[Endpointing]) -> list[UtteranceEnd]:
+    return [event for event in events if isinstance(event, UtteranceEnd)]

@@ -206,8 +206,8 @@ def test_another_that_continues_from_what_is_needed_finds_the_same_utterances(
     clear = [i for i in range(border // W) if likely[i] >= 0.5 or likely[i] < 0.35]
     begin = data.draw(st.sampled_from([0, *clear]), label="windows that the second never receives")
     second = Endpointer(rules, begin * W, border)
-    found = second.receive(np.zeros((likely.size - begin) * W, np.int16), likely[begin:])
-    assert ends(found + second.finish()) == ends(expected + first.finish())
+    events = second.receive(np.zeros((likely.size - begin) * W, np.int16), likely[begin:])
+    assert ends(events + second.finish()) == ends(expected + first.finish())
 
 
 def test_speech_before_the_resume_sample_is_no_utterance() -> None:

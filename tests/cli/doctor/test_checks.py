@@ -166,8 +166,8 @@ def test_an_address_that_is_not_ours_is_reported() -> None:
 
 
 def test_an_open_address_without_keys_is_a_warning_if_it_is_wanted() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        port = found.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
     finding = check_address(settings(host="0.0.0.0", port=port, insecure_no_auth=True))
     assert finding.level is Level.WARNING
     assert "without keys" in finding.text

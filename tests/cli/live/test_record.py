@@ -27,15 +27,15 @@ def record(output_format: OutputFormat, target: Path | None = None) -> LiveRecor
 
 def test_finals_become_a_transcript() -> None:
     finals = [final(1, " Good day. "), final(2, ""), final(3, "Bye.")]
-    heard = transcript_of(finals, 80_000)
-    assert heard.transcript.text == "Good day. Bye."
-    assert heard.transcript.duration_samples == 80_000
-    assert [(s.start_sample, s.end_sample) for s in heard.transcript.segments] == [
+    result = transcript_of(finals, 80_000)
+    assert result.transcript.text == "Good day. Bye."
+    assert result.transcript.duration_samples == 80_000
+    assert [(s.start_sample, s.end_sample) for s in result.transcript.segments] == [
         (16_000, 24_000),
         (48_000, 56_000),
     ]
-    assert heard.transcript.segments[0].words == WORDS
-    assert heard.gaps == ()
+    assert result.transcript.segments[0].words == WORDS
+    assert result.gaps == ()
 
 
 def test_its_language_is_the_most_frequent_one() -> None:
@@ -62,26 +62,26 @@ def test_each_utterance_is_a_line() -> None:
 
 def test_a_file_is_whole_after_each_final(tmp_path: Path) -> None:
     target = tmp_path / "new" / "captions.srt"
-    kept = record(OutputFormat.SRT, target)
-    assert kept.add(final(1, "Good day.")) is None
+    live_record = record(OutputFormat.SRT, target)
+    assert live_record.add(final(1, "Good day.")) is None
     first = target.read_text()
     assert first == "1\n00:00:01,000 --> 00:00:02,000\nGood day.\n"
-    assert kept.add(final(2, "Bye.")) is None
+    assert live_record.add(final(2, "Bye.")) is None
     assert target.read_text().startswith(first)
     assert target.read_text().endswith("Bye.\n")
 
 
 def test_text_in_a_file_has_the_lines_of_stdout(tmp_path: Path) -> None:
-    kept = record(OutputFormat.TEXT, tmp_path / "a.txt")
+    live_record = record(OutputFormat.TEXT, tmp_path / "a.txt")
     for one in (final(1, "Good day."), final(2, "Bye.")):
-        kept.add(one)
+        live_record.add(one)
     assert (tmp_path / "a.txt").read_text() == "Good day.\nBye.\n"
-    assert not kept.has_lines
+    assert not live_record.has_lines
 
 
 def test_json_leaves_out_unknown_values(tmp_path: Path) -> None:
-    kept = record(OutputFormat.JSON, tmp_path / "a.json")
-    kept.add(final(1, "Good day."))
+    live_record = record(OutputFormat.JSON, tmp_path / "a.json")
+    live_record.add(final(1, "Good day."))
     document = json.loads((tmp_path / "a.json").read_text())
     assert set(document) == {"text", "language", "duration_ms", "segments", "error"}
     assert document["segments"][0]["words"][0]["word"] == " Good"
@@ -92,9 +92,9 @@ LINE = "[31.8 s missing: server unreachable]"
 
 
 def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Path) -> None:
-    kept = record(OutputFormat.JSON, tmp_path / "a.json")
-    kept.add(final(1, "Good day."))
-    kept.add(LOST)
+    live_record = record(OutputFormat.JSON, tmp_path / "a.json")
+    live_record.add(final(1, "Good day."))
+    live_record.add(LOST)
     document = json.loads((tmp_path / "a.json").read_text())
     assert document["text"] == "Good day."
     assert document["duration_ms"] == 33_800
@@ -125,17 +125,17 @@ def test_lost_speech_is_a_gap_of_the_json_with_start_end_and_reason(tmp_path: Pa
 def test_lost_speech_is_a_line_where_it_is_missing(
     tmp_path: Path, output_format: OutputFormat, expected: str
 ) -> None:
-    kept = record(output_format, tmp_path / "a")
+    live_record = record(output_format, tmp_path / "a")
     for news in (final(1, "Good day."), final(40, "Bye."), LOST):
-        kept.add(news)
+        live_record.add(news)
     assert (tmp_path / "a").read_text() == expected
 
 
 def test_lost_speech_alone_is_worth_a_file(tmp_path: Path) -> None:
-    kept = record(OutputFormat.TEXT, tmp_path / "a")
-    assert kept.is_empty
-    kept.add(LOST)
-    assert not kept.is_empty
+    live_record = record(OutputFormat.TEXT, tmp_path / "a")
+    assert live_record.is_empty
+    live_record.add(LOST)
+    assert not live_record.is_empty
 
 
 def test_a_stream_without_words_gives_an_empty_file(tmp_path: Path) -> None:
@@ -144,18 +144,18 @@ def test_a_stream_without_words_gives_an_empty_file(tmp_path: Path) -> None:
 
 
 def test_lines_on_stdout_are_not_written_again(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = record(OutputFormat.TEXT)
-    assert kept.has_lines
-    kept.add(final(1, "Good day."))
-    kept.finish()
+    live_record = record(OutputFormat.TEXT)
+    assert live_record.has_lines
+    live_record.add(final(1, "Good day."))
+    live_record.finish()
     assert capsys.readouterr().out == ""
 
 
 def test_other_formats_go_to_stdout_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = record(OutputFormat.VTT)
-    kept.add(final(1, "Good day."))
+    live_record = record(OutputFormat.VTT)
+    live_record.add(final(1, "Good day."))
     assert capsys.readouterr().out == ""
-    kept.finish()
+    live_record.finish()
     assert capsys.readouterr().out.endswith("Good day.\n")
 
 
@@ -165,9 +165,9 @@ def test_what_a_file_has_no_room_for_is_not_lost(
     target = tmp_path / "a.txt"
     target.mkdir()
     (target / "in the way").touch()
-    kept = record(OutputFormat.TEXT, target)
-    assert isinstance(kept.add(final(1, "Good day.")), SetupError)
-    assert isinstance(kept.add(final(2, "Bye.")), SetupError)
+    live_record = record(OutputFormat.TEXT, target)
+    assert isinstance(live_record.add(final(1, "Good day.")), SetupError)
+    assert isinstance(live_record.add(final(2, "Bye.")), SetupError)
     with pytest.raises(SetupError, match="can't be written"):
-        kept.finish()
+        live_record.finish()
     assert capsys.readouterr().out == "Good day.\nBye.\n"

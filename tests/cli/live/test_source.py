@@ -42,7 +42,7 @@ class Ear(LiveClient):
         self.steps.append(np.zeros(samples, np.int16))
 
     @property
-    def heard(self) -> Pcm16:
+    def received(self) -> Pcm16:
         return np.concatenate([np.zeros(0, np.int16), *self.steps])
 
 
@@ -58,7 +58,7 @@ def recording(folder: Path, seconds: float) -> Path:
 async def test_a_recording_is_sent_sample_by_sample() -> None:
     ear = Ear()
     await FileSource(SHORT.path, is_fast=True).play(ear)
-    assert np.array_equal(ear.heard, SHORT.pcm)
+    assert np.array_equal(ear.received, SHORT.pcm)
     assert max(step.size for step in ear.steps) == STEP_SAMPLES
 
 
@@ -66,8 +66,8 @@ async def test_a_recording_is_sent_sample_by_sample() -> None:
 async def test_any_container_will_do(name: str) -> None:
     ear = Ear()
     await FileSource(CLIPS[name].path, is_fast=True).play(ear)
-    assert ear.heard.size == pytest.approx(CLIPS[name].samples, abs=3000)
-    assert np.abs(ear.heard).max() > 3000
+    assert ear.received.size == pytest.approx(CLIPS[name].samples, abs=3000)
+    assert np.abs(ear.received).max() > 3000
 
 
 async def test_it_takes_as_long_as_the_speech(tmp_path: Path) -> None:
@@ -116,10 +116,10 @@ class FakeSoundDevice(ModuleType):
             raise PortAudioError("No default input device")
         return {"default_samplerate": float(self.rate_hz)}
 
-    def InputStream(self, **asked: object) -> "FakeSoundDevice":  # its own name
+    def InputStream(self, **arguments: object) -> "FakeSoundDevice":  # its own name
         if self.is_taken:
             raise PortAudioError("Device unavailable")
-        self.opened = asked
+        self.opened = arguments
         return self
 
     def __enter__(self) -> "FakeSoundDevice":
@@ -150,9 +150,9 @@ async def test_microphone_audio_is_pushed(device: FakeSoundDevice) -> None:
         await poll_until(lambda: device.opened is not None)
         for at in range(0, said.size, 320):
             await anyio.to_thread.run_sync(device.speak, said[at : at + 320])
-        await poll_until(lambda: ear.heard.size == said.size)
+        await poll_until(lambda: ear.received.size == said.size)
         tasks.cancel_scope.cancel()
-    assert np.array_equal(ear.heard, said)
+    assert np.array_equal(ear.received, said)
     assert device.is_closed
     assert device.opened is not None
     assert (device.opened["samplerate"], device.opened["blocksize"]) == (16_000, 320)
@@ -169,7 +169,7 @@ async def test_the_last_final_comes_before_the_end_and_nothing_after_it(
         tasks.cancel_scope.cancel()
         device.speak(np.ones(320, np.int16))
     steps = len(ear.steps)
-    assert ear.heard.size == 640
+    assert ear.received.size == 640
     await anyio.lowlevel.checkpoint()
     assert len(ear.steps) == steps
 
@@ -186,8 +186,8 @@ async def test_what_could_not_be_taken_in_time_is_skipped_so_that_times_stay_rig
         await poll_until(lambda: len(ear.steps) == 1 + MAX_BLOCKS)
         tasks.cancel_scope.cancel()
     assert ear.skipped == [3 * 320]
-    assert ear.heard.size == (MAX_BLOCKS + 3) * 320
-    assert ear.heard[3 * 320] == 3
+    assert ear.received.size == (MAX_BLOCKS + 3) * 320
+    assert ear.received[3 * 320] == 3
 
 
 async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice) -> None:
@@ -200,8 +200,8 @@ async def test_a_microphone_of_another_rate_is_resampled(device: FakeSoundDevice
             device.speak(np.full(960, 1000, np.int16))
         await poll_until(lambda: len(ear.steps) == 50)
         tasks.cancel_scope.cancel()
-    assert 15_000 <= ear.heard.size <= 16_000
-    assert abs(int(ear.heard[8000]) - 1000) <= 2
+    assert 15_000 <= ear.received.size <= 16_000
+    assert abs(int(ear.received[8000]) - 1000) <= 2
 
 
 async def test_no_microphone_is_reported(device: FakeSoundDevice) -> None:

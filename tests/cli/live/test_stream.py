@@ -26,8 +26,8 @@ PAIR, STORY = CLIPS["pair.wav"], CLIPS["story.ogg"]
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for tests that don't change its state."""
-    with serving(tmp_path_factory.mktemp("server")) as (_, found):
-        yield found
+    with serving(tmp_path_factory.mktemp("server")) as (_, server_url):
+        yield server_url
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +41,8 @@ def lines(url: str, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def live(folder: Path, *arguments: object, **settings: object) -> Command:
     """Run the command until it exits."""
-    given = [str(argument) for argument in arguments]
-    with command("live", *given, environ=environment(folder, **settings)) as running:
+    texts = [str(argument) for argument in arguments]
+    with command("live", *texts, environ=environment(folder, **settings)) as running:
         running.wait()
     return running
 
@@ -84,10 +84,10 @@ def test_speech_until_ctrl_c_is_transcribed(tmp_path: Path, url: str) -> None:
 
 
 def test_a_second_ctrl_c_leaves_a_server_that_does_not_answer(tmp_path: Path) -> None:
-    with serving(tmp_path) as (server, found):
+    with serving(tmp_path) as (server, server_url):
         arguments = [str(STORY.path), "-f", "vtt"]
-        with command("live", *arguments, environ=environment(tmp_path, url=found)) as running:
-            until(lambda: connected(found) == 1, running)
+        with command("live", *arguments, environ=environment(tmp_path, url=server_url)) as running:
+            until(lambda: connected(server_url) == 1, running)
             server.process.send_signal(signal.SIGSTOP)
             try:
                 running.interrupt()

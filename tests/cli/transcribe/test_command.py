@@ -23,14 +23,14 @@ SHORT, PAIR = CLIPS["short.wav"], CLIPS["pair.wav"]
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run one server for tests that don't change its state."""
-    with serving(tmp_path_factory.mktemp("server")) as (_, found):
-        yield found
+    with serving(tmp_path_factory.mktemp("server")) as (_, server_url):
+        yield server_url
 
 
 def transcribe(folder: Path, *arguments: object, **settings: object) -> Command:
     """Run the command until it exits."""
-    given = [str(argument) for argument in arguments]
-    with command("transcribe", *given, environ=environment(folder, **settings)) as running:
+    texts = [str(argument) for argument in arguments]
+    with command("transcribe", *texts, environ=environment(folder, **settings)) as running:
         running.wait()
     return running
 

@@ -53,7 +53,7 @@ class ScriptedServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Scripted)
         self.uploads: list[Answer] = [ACCEPTED]
         self.jobs: list[Answer] = [DONE]
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         self.received: list[bytes] = []
 
     @property
@@ -75,7 +75,7 @@ class _Scripted(BaseHTTPRequestHandler):
         self._answer((200, {}))
 
     def _answer(self, answer: Answer) -> None:
-        self.server.asked.append(f"{self.command} {self.path}")
+        self.server.requests.append(f"{self.command} {self.path}")
         status, content = answer
         body = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
@@ -145,7 +145,7 @@ async def test_the_options_are_the_servers_own(server: ScriptedServer, recording
         word_timestamps=True,
     )
     await recognise(server, recording, options)
-    [upload] = [line for line in server.asked if line.startswith("POST")]
+    [upload] = [line for line in server.requests if line.startswith("POST")]
     for part in (
         "wait=0",
         "language=de",

@@ -31,13 +31,13 @@ def final(id: int, start: int, end: int, utterance: int | None = None) -> Final:
     return Final(id, number, f"{start}-{end}", start, end, "en", None, 1.0, False)
 
 
-def in_pcm(**asked: object) -> Conversation:
-    return Conversation(StreamParameters(**asked), None)  # type: ignore[arg-type]  # fields by name
+def in_pcm(**parameters: object) -> Conversation:
+    return Conversation(StreamParameters(**parameters), None)  # type: ignore[arg-type]  # fields by name
 
 
-def opened(**asked: object) -> Conversation:
+def opened(**parameters: object) -> Conversation:
     """Return a conversation in PCM with its first session open."""
-    talk = in_pcm(**asked)
+    talk = in_pcm(**parameters)
     talk.connected()
     talk.receive_event(ready(talk.safe_sample))
     return talk
@@ -66,5 +66,5 @@ def forgotten(talk: Conversation, received: int) -> list[object]:
     talk.disconnected()
     talk.query()
     talk.connected()
-    asked = talk.audio.safe_sample
-    return list(talk.receive_event(ready(received, safe=asked, name="B")))
+    safe_sample = talk.audio.safe_sample
+    return list(talk.receive_event(ready(received, safe=safe_sample, name="B")))

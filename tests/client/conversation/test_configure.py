@@ -16,13 +16,17 @@ pytestmark = pytest.mark.unit
 def test_a_change_is_reported_at_once_and_again_after_a_return() -> None:
     talk = opened()
     talk.configure(Configure(language="fr"))
-    [told] = commands(talk)
-    assert isinstance(told, Configure)
-    assert (told.language, told.endpoint_ms, told.format) == ("fr", msgspec.UNSET, Wire.PCM16)
+    [command] = commands(talk)
+    assert isinstance(command, Configure)
+    assert (command.language, command.endpoint_ms, command.format) == (
+        "fr",
+        msgspec.UNSET,
+        Wire.PCM16,
+    )
     talk.disconnected()
     talk.connected()
     talk.receive_event(ready(0, resumed=True))
-    assert commands(talk) == [told]
+    assert commands(talk) == [command]
 
 
 def test_a_change_holds_for_a_new_session_too() -> None:
@@ -40,9 +44,9 @@ def test_the_format_is_not_the_applications_to_change() -> None:
     talk.connected()
     talk.receive_event(ready())
     talk.configure(Configure(format=Wire.OGG, sample_rate=48_000, language="fr"))
-    [told] = commands(talk)
-    assert isinstance(told, Configure)
-    assert (told.format, told.sample_rate) == (msgspec.UNSET, msgspec.UNSET)
+    [command] = commands(talk)
+    assert isinstance(command, Configure)
+    assert (command.format, command.sample_rate) == (msgspec.UNSET, msgspec.UNSET)
     assert parse_query(talk.query()).format is Wire.OPUS
 
 
@@ -54,9 +58,9 @@ def test_pcm_follows_once_the_server_asks_for_it() -> None:
     assert talk.next_message() == b"\x01\x00x\x00\x00\x00\x00\x01\x00x\x01\x00\x00\x00"
     assert talk.receive_event(SwitchFormat(Wire.PCM16, "why")) == []
     talk.receive_pcm(speech(0.02))
-    told, span = messages(talk)
-    assert isinstance(told, Configure)
-    assert told.format is Wire.PCM16
+    command, span = messages(talk)
+    assert isinstance(command, Configure)
+    assert command.format is Wire.PCM16
     assert span == (640, 960)
 
 

@@ -68,8 +68,8 @@ def test_opus_packets_are_framed_and_numbered() -> None:
     assert isinstance(message, bytes)
     framer = PacketFramer(with_seq=True)
     framer.receive_data(message)
-    found = [framer.next_numbered_packet() for _ in range(3)]
-    assert [(one.packet, one.seq) for one in found if one] == [
+    packets = [framer.next_numbered_packet() for _ in range(3)]
+    assert [(one.packet, one.seq) for one in packets if one] == [
         (b"\x07", 0),
         (b"\x08", 1),
         (b"\t", 2),

@@ -34,9 +34,9 @@ def test_it_resumes_with_the_secret_of_the_session_and_its_last_final() -> None:
     assert decode_command(talk.connected()) == Resume("A", "secret of A", 1)
     query = talk.query()
     assert (query["resume"], query["session"]) == ("1", "A")
-    asked = parse_query(query)
-    assert (asked.language, asked.format, asked.seq) == ("de", Wire.PCM16, True)
-    assert (asked.start_sample, asked.safe_sample) == (0, 2 * SECOND)
+    parameters = parse_query(query)
+    assert (parameters.language, parameters.format, parameters.seq) == ("de", Wire.PCM16, True)
+    assert (parameters.start_sample, parameters.safe_sample) == (0, 2 * SECOND)
     assert "secret" not in str(query)
 
 
@@ -92,9 +92,9 @@ def test_numbers_count_on_over_all_sessions() -> None:
     assert commands(talk) == [Ack(1)]  # numbered within the session
 
 
-@pytest.mark.parametrize("asked", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])
-def test_private_text_stays_out_of_the_url(asked: dict[str, object]) -> None:
-    talk = opened(**asked)
+@pytest.mark.parametrize("parameters", [{"prompt": "Of birds."}, {"hotwords": ("Opus",)}])
+def test_private_text_stays_out_of_the_url(parameters: dict[str, object]) -> None:
+    talk = opened(**parameters)
     talk.receive_pcm(speech(5))
     list(messages(talk))
     talk.receive_event(final(1, 0, 2 * SECOND))
@@ -129,12 +129,12 @@ def test_audio_dropped_while_connecting_does_not_misplace_a_session() -> None:
     talk.receive_event(final(1, 0, 10 * SECOND))
     talk.disconnected()
     talk.audio.drop_above(20 * SECOND)
-    asked = parse_query(talk.query())
+    parameters = parse_query(talk.query())
     talk.connected()
     talk.receive_pcm(speech(1))
     talk.audio.drop_above(20 * SECOND)
-    found = ready(asked.start_sample, safe=asked.safe_sample, name="B")
-    connected, gap, _ = talk.receive_event(found)
+    again = ready(parameters.start_sample, safe=parameters.safe_sample, name="B")
+    connected, gap, _ = talk.receive_event(again)
     assert connected == Connected(False)
     assert gap == Gap(10 * SECOND, 21 * SECOND, "unreachable")
     assert spans(talk)[0][0] == 21 * SECOND
@@ -181,8 +181,8 @@ def test_speech_that_is_gone_for_good_is_reported() -> None:
     talk.disconnected()
     talk.receive_pcm(speech(8))
     talk.audio.drop_above(3 * SECOND)
-    told = forgotten(talk, 7 * SECOND)
-    assert told == [Connected(False), Gap(0, 7 * SECOND, "unreachable")]
+    events = forgotten(talk, 7 * SECOND)
+    assert events == [Connected(False), Gap(0, 7 * SECOND, "unreachable")]
     assert spans(talk)[0][0] == 7 * SECOND
 
 

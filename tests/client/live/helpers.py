@@ -75,9 +75,9 @@ def spans(texts: list[str]) -> list[tuple[int, int]]:
 def assert_complete(listener: Listener, pcm: Pcm16) -> None:
     """Check that the finals cover all of the speech, each sample once, in order."""
     assert listener.failure is None
-    found = spans(listener.texts)
-    assert found[0][0] == 0
-    for (_, end), (start, _) in zip(found, found[1:], strict=False):
+    final_spans = spans(listener.texts)
+    assert final_spans[0][0] == 0
+    for (_, end), (start, _) in zip(final_spans, final_spans[1:], strict=False):
         assert start == end
-    assert 0 <= found[-1][1] - pcm.size < 800  # the last frame is padded
-    assert [final.id for final in listener.finals] == list(range(1, len(found) + 1))
+    assert 0 <= final_spans[-1][1] - pcm.size < 800  # the last frame is padded
+    assert [final.id for final in listener.finals] == list(range(1, len(final_spans) + 1))

@@ -76,9 +76,11 @@ async def test_a_final_that_was_lost_on_the_way_is_reported_after_the_return() -
 
 
 @pytest.mark.parametrize("ignores_query", [False, True])
-@pytest.mark.parametrize("asked", [StreamParameters(), StreamParameters(prompt="Of captions.")])
+@pytest.mark.parametrize(
+    "parameters", [StreamParameters(), StreamParameters(prompt="Of captions.")]
+)
 async def test_a_server_that_lost_the_session_receives_unsafe_audio_again(
-    asked: StreamParameters, ignores_query: bool
+    parameters: StreamParameters, ignores_query: bool
 ) -> None:
     pcm = speech(6.4)
     async with live_server(ignores_query=ignores_query) as server, proxy_to(server.port) as proxy:
@@ -89,7 +91,7 @@ async def test_a_server_that_lost_the_session_receives_unsafe_audio_again(
                 server.has_amnesia = True
                 proxy.cut()
 
-        await run(LiveClient(proxy.url, asked, rules=QUICK), listener, pcm, forget_once)
+        await run(LiveClient(proxy.url, parameters, rules=QUICK), listener, pcm, forget_once)
     assert_complete(listener, pcm)
     assert listener.of(Connected) == [Connected(False), Connected(False)]
     utterances = [final.utterance for final in listener.finals]
@@ -97,7 +99,7 @@ async def test_a_server_that_lost_the_session_receives_unsafe_audio_again(
     again = server.sessions[-1]
     # All of it warms up the detector.
     assert (again.start.start_sample, again.start.safe_sample) == (0, 48_000)
-    assert again.start.prompt == asked.prompt
+    assert again.start.prompt == parameters.prompt
 
 
 async def test_a_restarted_server_receives_unsafe_audio_again() -> None:

@@ -22,8 +22,8 @@ async def test_speech_goes_up_as_opus_and_finals_come_down() -> None:
     assert listener.texts[:3] == ["0-16000", "16000-32000", "32000-48000"]
     [session] = server.sessions
     assert (session.missing, session.repeated) == (0, 0)
-    heard = session.heard()[104:]  # libopus adds 6.5 ms
-    loud = np.abs(heard[: pcm.size].astype(float)).mean()
+    decoded = session.heard()[104:]  # libopus adds 6.5 ms
+    loud = np.abs(decoded[: pcm.size].astype(float)).mean()
     assert loud == pytest.approx(np.abs(pcm.astype(float)).mean(), rel=0.1)
     [start] = server.openings
     assert isinstance(start, Start)
@@ -33,9 +33,11 @@ async def test_speech_goes_up_as_opus_and_finals_come_down() -> None:
 
 
 async def test_parameters_and_the_key_are_given() -> None:
-    asked = StreamParameters(language="de", endpoint_ms=300, hotwords=("Opus",), partials=False)
+    parameters = StreamParameters(
+        language="de", endpoint_ms=300, hotwords=("Opus",), partials=False
+    )
     async with live_server() as server:
-        client = LiveClient(server.url, asked, api_key="secret-key", rules=QUICK)
+        client = LiveClient(server.url, parameters, api_key="secret-key", rules=QUICK)
         await run(client, Listener(), speech(0.5))
     [start] = server.openings
     assert isinstance(start, Start)
