@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import Phase, settings
 
 from tests.surroundings import settle
@@ -31,6 +32,12 @@ os.environ["AURICLE_SANDBOX_FOLDERS"] = WRITABLE
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Undo what a test before has configured, such as the least level that is logged."""
+    structlog.reset_defaults()
 
 
 @pytest.hookimpl(optionalhook=True)
