@@ -157,9 +157,9 @@ def test_a_pause_shorter_than_two_pads_is_shared() -> None:
     assert 120 * W < first[1] < 128 * W
 
 
-def test_a_pause_of_six_tenths_of_a_second_separates_chunks_and_a_shorter_one_does_not() -> None:
-    assert len(cut([(0.9, 20), (0, 18), (0.9, 20)], CutRules())) == 1
-    assert len(cut([(0.9, 20), (0, 19), (0.9, 20)], CutRules())) == 2
+def test_a_pause_of_eight_tenths_of_a_second_is_a_border_and_a_shorter_one_is_not() -> None:
+    assert len(cut([(0.9, 20), (0, 24), (0.9, 20)], CutRules())) == 1
+    assert len(cut([(0.9, 20), (0, 25), (0.9, 20)], CutRules())) == 2
 
 
 @pytest.mark.parametrize(("silence", "starts_at"), [(60, 100), (70, 172)])

@@ -1,11 +1,10 @@
 """Cut a long recording at silences into chunks that fit the model's window; no I/O.
 
 A chunk starts 500 ms before speech and ends 300 ms after it. Speech on both sides of a silence
-shorter than 0.6 s shares a chunk; a longer silence separates chunks, for files of any length
-(docs/decisions/035). Where a silence is shorter than both paddings, the post-roll comes first. A
-chunk that reaches the target length is cut at the best place: in a pause if there is one, else
-where speech is least likely and quietest, preferably in its last third. Where speech continues over
-a cut, the next chunk starts at exactly the sample where this one ends.
+shorter than 0.8 s shares a chunk; a longer silence separates chunks, for files of any length
+(docs/decisions/035). A chunk that reaches the target length is cut at the best place: in a pause if
+there is one, else where speech is least likely and quietest, preferably in its last third. Where
+speech continues over a cut, the next chunk starts at exactly the sample where this one ends.
 
 ::
 
@@ -40,7 +39,7 @@ from auricle.types import (
     Pcm16,
 )
 
-BORDER_S = 0.6
+BORDER_S = 0.8
 """A pause of at least this length ends a sentence, in files and in subtitles."""
 
 _DOUBT_SAMPLES = 2 * SAMPLE_RATE_HZ

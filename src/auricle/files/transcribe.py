@@ -4,7 +4,7 @@ Chunks are recognised in parallel, as many as there are slots, and merged in ord
 shifted to the file's. Reading waits while all slots are in use, so that a file of any length needs
 the memory of a few chunks. The only I/O here is that of the reader and the transcriber.
 
-**Short files** are cut like long ones: at pauses of 0.6 s and more (docs/decisions/035). If a
+**Short files** are cut like long ones: at pauses of 0.8 s and more (docs/decisions/035). If a
 client waits for the result, their chunks are finals. The first 30 s are therefore held until it is
 known whether the file is longer.
 
