@@ -111,9 +111,12 @@ def read_licence(name: str) -> str:
         for classifier in told.get_all("Classifier") or []
         if classifier.startswith("License :: ")
     ]
-    for said in (told["License-Expression"], told["License"], *classifiers):
+    stated = [
+        text for field in ("License-Expression", "License") for text in told.get_all(field) or []
+    ]
+    for said in (*stated, *classifiers):
         try:
-            return canonicalize_license_expression(SPDX.get(said, said or ""))
+            return canonicalize_license_expression(SPDX.get(said, said))
         except ValueError:  # a whole text, or a name of the author's own
             continue
     raise UnknownLicenceError(f"{name} names no licence that is understood")

@@ -158,7 +158,10 @@ def test_a_worker_that_is_killed_in_mid_speech_is_not_noticed(
 def test_the_page_s_snippets_work(server: RealServer, scores: Scores) -> None:
     said = OPENAI.run(server.fill(snippet("realtime.md", "Live transcription", "python")))
     live, last = said.strip().splitlines()
-    assert words(last)[: len(words(live))] == words(live)
+    # A final may change a word of the deltas before it (docs/protocol.md, `revised`).
+    pairs = list(zip(words(live), words(last), strict=False))
+    assert len(pairs) == len(words(live))
+    assert sum(first != second for first, second in pairs) <= 1
     assert scores.add(named(), "docs/clients/realtime.md", FELLOW, last).total == 0
     secret = OPENAI.run(server.fill(snippet("realtime.md", "From a page", "python")))
     assert secret.startswith("ek_")

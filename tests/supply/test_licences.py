@@ -94,6 +94,9 @@ def installed(folder: Path, monkeypatch: pytest.MonkeyPatch, *lines: str, file: 
     text = "\n".join(["Metadata-Version: 2.4", "Name: newcomer", "Version: 1.0", *lines])
     (info / "METADATA").write_text(text + "\n")
     (info / "RECORD").write_text(f"{file},,\n" if file else "")
+    if file:  # Python 3.12 leaves out files that do not exist
+        (folder / file).parent.mkdir()
+        (folder / file).touch()
     monkeypatch.syspath_prepend(folder)
 
 

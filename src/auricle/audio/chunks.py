@@ -90,6 +90,15 @@ class _JudgedWindow:
     is_voiced: bool
 
 
+def next_window(sample: int) -> int:
+    """Return the start of the first window at or after a sample.
+
+    Windows lie at multiples of their length from the start of a recording, so that a cutter that
+    resumes examines the same windows as the one before it.
+    """
+    return -(-sample // WINDOW_SAMPLES) * WINDOW_SAMPLES
+
+
 class ChunkCutter:
     """Cut one recording into chunks of speech.
 
@@ -106,7 +115,7 @@ class ChunkCutter:
         # A bytearray drops its front without moving the rest.
         self._pcm = bytearray()
         self._pcm_start = start_sample
-        self._first_window = start_sample
+        self._first_window = next_window(start_sample)
         self._window_count = 0
         self._floor = start_sample  # no later chunk starts before this
         self._is_speech = False
@@ -129,8 +138,9 @@ class ChunkCutter:
 
         Args:
             pcm: The recording's next samples.
-            probabilities: Those of the recording's next windows of 512 samples, counted from
-                ``start_sample``; the last may reach beyond the samples if no more follow.
+            probabilities: Those of the recording's next windows of 512 samples, the first of
+                which starts at ``next_window(start_sample)``; the last may reach beyond the
+                samples if no more follow.
 
         Returns:
             The finished chunks, in order.

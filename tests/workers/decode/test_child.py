@@ -4,7 +4,6 @@ import itertools
 import os
 import struct
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -191,11 +190,7 @@ def test_a_file_continues_in_another_worker_where_this_one_died(shared: Child) -
         if last.done:
             break
     assert spans([answer]) == expected[:1]
-    assert rest[0][0] == expected[1][0]
-    # Its windows lie otherwise, so that it may cut elsewhere, but loses and doubles nothing.
-    assert all(start + samples <= following for (start, samples), (following, _) in pairwise(rest))
-    lengths, known = sum(samples for _, samples in rest), sum(n for _, n in expected[1:])
-    assert lengths == pytest.approx(known, abs=1200)
+    assert rest == expected[1:]
     assert last.duration_samples == 556_778
 
 

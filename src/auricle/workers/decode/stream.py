@@ -2,8 +2,9 @@
 
 The work is done in steps of bounded time: a step ends with a chunk, or after a limit of audio or
 time. A file may be resumed in the middle, after another worker died. It is then decoded from the
-start, because no format can be entered anywhere with identical samples. The detector is warmed up
-with the last seconds before the resume position, and no chunk starts before that position.
+start, because no format can be entered anywhere with identical samples, and the detector, whose
+memory is as long as the file, examines all of it again (8 s of processor time for each hour). The
+chunks are therefore the same as without the interruption.
 """
 
 import time
@@ -13,8 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from auricle.audio.chunks import ChunkCutter, CutRules
-from auricle.audio.vad import WINDOW_SAMPLES, SpeechDetector
+from auricle.audio.chunks import ChunkCutter, CutRules, next_window
+from auricle.audio.vad import WINDOW_SAMPLES, Probabilities, SpeechDetector
 from auricle.errors import AudioError, EmptyAudio, TooLong
 from auricle.types import SAMPLE_RATE_HZ, Chunk, Pcm16
 
@@ -23,9 +24,6 @@ STEP_S = 1.0
 """Maximum duration of a step; the parent's budget for it is many times that."""
 LOOK_SAMPLES = SAMPLE_RATE_HZ
 """Samples for each call of the detector; a call costs more than one window."""
-WARM_UP_SAMPLES = 128 * WINDOW_SAMPLES
-"""Warm-up of the detector: 4 s, the length of its memory. Whole windows, so that the next window
-starts at the resume position."""
 
 
 class SampleReader(Protocol):
@@ -80,9 +78,7 @@ class FileStream:
         self._detector = SpeechDetector()
         self._cutter = ChunkCutter(rules or CutRules(), from_sample)
         self._from_sample = from_sample
-        self._hear_from = from_sample - min(
-            WARM_UP_SAMPLES, from_sample // WINDOW_SAMPLES * WINDOW_SAMPLES
-        )
+        self._windows_before = next_window(from_sample) // WINDOW_SAMPLES
         self._decoded_samples = 0
         self._unseen: list[Pcm16] = []
         self._unseen_samples = 0
@@ -112,7 +108,7 @@ class FileStream:
             TooLong: The duration exceeds the maximum.
         """
         ends_at_s = time.monotonic() + STEP_S
-        heard_until = max(self._decoded_samples, self._hear_from) + STEP_SAMPLES
+        heard_until = self._decoded_samples + STEP_SAMPLES
         while not self._chunks and not self._is_at_end:
             if self._decoded_samples >= heard_until or time.monotonic() >= ends_at_s:
                 break
@@ -135,19 +131,11 @@ class FileStream:
         self._reader.close()
 
     def _take(self, pcm: Pcm16) -> None:
-        start = self._decoded_samples
         self._decoded_samples += pcm.size
         if self._decoded_samples > self._max_samples:
             raise TooLong(
                 f"The audio is longer than the maximum of {self._max_samples / SAMPLE_RATE_HZ:g} s."
             )
-        if start < self._from_sample:
-            warm = pcm[max(0, self._hear_from - start) : self._from_sample - start]
-            if warm.size:
-                self._detector.probabilities(warm)
-            pcm = pcm[self._from_sample - start :]
-        if not pcm.size:
-            return
         self._unseen.append(pcm)
         self._unseen_samples += pcm.size
         if self._unseen_samples >= LOOK_SAMPLES:
@@ -155,8 +143,16 @@ class FileStream:
 
     def _look(self) -> None:
         pcm = np.concatenate(self._unseen)
+        start = self._decoded_samples - pcm.size
         self._unseen, self._unseen_samples = [], 0
-        self._chunks += self._cutter.feed(pcm, self._detector.probabilities(pcm))
+        self._cut(pcm[max(0, self._from_sample - start) :], self._detector.probabilities(pcm))
+
+    def _cut(self, pcm: Pcm16, probabilities: Probabilities) -> None:
+        """Cut what lies after the resume position; the rest was cut before."""
+        known = min(self._windows_before, len(probabilities))
+        self._windows_before -= known
+        if pcm.size or len(probabilities) > known:
+            self._chunks += self._cutter.feed(pcm, probabilities[known:])
 
     def _end(self) -> None:
         self._is_at_end = True
@@ -169,5 +165,5 @@ class FileStream:
         if self._unseen:
             self._look()
         # The last window may be incomplete; it is padded with silence.
-        self._chunks += self._cutter.feed(np.zeros(0, np.int16), self._detector.finish())
+        self._cut(np.zeros(0, np.int16), self._detector.finish())
         self._chunks += self._cutter.finish()
