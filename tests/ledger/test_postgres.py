@@ -53,6 +53,16 @@ def test_a_newer_version_is_refused(conninfo: str) -> None:
         PostgresDatabase.open(conninfo)
 
 
+def test_a_database_that_cannot_store_every_character_is_refused(conninfo: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(
+            "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+
+    with pytest.raises(LedgerUnusable, match="LATIN1"):
+        PostgresDatabase.open(f"{conninfo} dbname=latin")
+
+
 def test_gateways_that_start_at_once_create_the_tables_once(conninfo: str) -> None:
     opened: list[object] = []
     threads = [

@@ -95,7 +95,7 @@ class PostgresDatabase:
             migrations: The schema.
 
         Raises:
-            LedgerUnusable: The database can't be reached.
+            LedgerUnusable: The database can't be reached, or can't store every character.
             LedgerForeign: The schema has tables of another program.
             LedgerNewer: A newer version has written the database.
             LedgerReadOnly: The role may not create tables.
@@ -245,6 +245,11 @@ def _options(wait_s: float) -> dict[str, Any]:
 
 def _migrate(connection: psycopg.Connection[Any], migrations: Migrations) -> None:
     execute = _PostgresTransaction(connection, "migrate", no_checkpoint).execute
+    ((encoding,),) = execute("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise LedgerUnusable(
+            f"The PostgreSQL database has the encoding {encoding}. Create one with ENCODING 'UTF8'."
+        )
     execute("SELECT pg_advisory_xact_lock(?)", MIGRATION_LOCK)
     if not execute("SELECT 1 WHERE to_regclass('auricle_schema') IS NOT NULL"):
         if execute("SELECT 1 WHERE to_regclass('jobs') IS NOT NULL"):

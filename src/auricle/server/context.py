@@ -171,7 +171,9 @@ class ServerState:
                 self._running = Running(spool, background, transcripts)
                 if transcripts is not None:
                     keep_s = self.ledger_settings.keep_transcripts_s
-                    self.live.keeper = TranscriptKeeper(transcripts, keep_s)
+                    self.live.keeper = TranscriptKeeper(
+                        transcripts, keep_s, self.metrics.live.not_kept.inc
+                    )
                     background.start_soon(self.live.keeper.run)
                 background.start_soon(self.live.watch)
                 background.start_soon(self.metrics.watch_loop)

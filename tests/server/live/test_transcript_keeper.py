@@ -36,9 +36,12 @@ class Stored:
         self.is_away = False
         self.refusals = 0
         self.texts: list[str] = []
+        self.broken_session: str | None = None
 
     def add(self, transcript: KeptTranscript, segments: list[KeptSegment]) -> None:
         """Store segments, or refuse."""
+        if transcript.uid == self.broken_session:
+            raise ValueError("secret words")
         if self.is_away:
             self.refusals += 1
             raise LedgerUnavailable("away", 1)
@@ -95,6 +98,35 @@ async def test_finals_wait_while_the_database_is_away_and_stay_in_order() -> Non
 
     await run_until(keeper, come_back)
     assert stored.texts == ["text 0", "text 1", "text 2"]
+
+
+async def test_finals_that_the_database_refuses_cost_neither_others_nor_the_sessions(
+    logged: LogCapture,
+) -> None:
+    stored = Stored()
+    stored.broken_session = "broken"
+    not_kept: list[int] = []
+    keeper = TranscriptKeeper(stored, 60, not_kept.append)  # type: ignore[arg-type]
+    for number in range(3):
+        keeper.keep(replace(SESSION, id="broken"), a_final(number))
+        keeper.keep(SESSION, a_final(number))
+    await run_until(keeper, lambda: len(stored.texts) == 3)
+
+    assert stored.texts == ["text 0", "text 1", "text 2"]
+    assert not_kept == [3]
+    (entry,) = logged.entries
+    assert (entry["error"], entry["session"], entry["not_kept"]) == ("ValueError", "broken", 3)
+    assert "secret" not in str(entry)
+
+
+async def test_a_failed_expiry_ends_nothing(logged: LogCapture, tmp_path: Path) -> None:
+    database = SqliteDatabase.open(tmp_path)
+    database.write("drop", lambda t: t.execute("DROP TABLE transcripts"))
+    keeper = TranscriptKeeper(Transcripts(database), keep_s=60)
+    await run_until(keeper, lambda: bool(logged.entries))
+    database.close()
+
+    assert logged.entries[0]["error"] == "OperationalError"
 
 
 async def test_what_is_left_is_stored_when_the_server_stops() -> None:

@@ -1,12 +1,13 @@
 """Stores the finals of live sessions, in order and without delaying the sessions.
 
-Finals wait in memory until the database has committed them. If it does not answer, they wait; when
-too many wait, new ones are not kept, which is logged without their text.
+Finals wait in memory until the database has committed them. If it does not answer, they wait. When
+too many wait, new ones are not kept, nor are those that the database refuses: this is counted, and
+logged without text. A failing database never ends a live session.
 """
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 
@@ -17,6 +18,7 @@ from anyio import to_thread
 from auricle.errors import AuricleError
 from auricle.events import Final
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript, Transcripts
+from auricle.server.http.errors import log_unexpected
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 MAX_PENDING = 10_000
@@ -56,11 +58,18 @@ class TranscriptKeeper:
     Args:
         transcripts: Where they are stored.
         keep_s: Retention in seconds.
+        count_not_kept: Called with the number of finals that are not kept.
     """
 
-    def __init__(self, transcripts: Transcripts, keep_s: float) -> None:
+    def __init__(
+        self,
+        transcripts: Transcripts,
+        keep_s: float,
+        count_not_kept: Callable[[int], object] = lambda count: None,
+    ) -> None:
         self._transcripts = transcripts
         self._keep_s = keep_s
+        self._count_not_kept = count_not_kept
         self._pending: deque[tuple[SessionIdentity, Final]] = deque()
         self._news = anyio.Event()
 
@@ -70,6 +79,7 @@ class TranscriptKeeper:
             return
         if len(self._pending) >= MAX_PENDING:
             _log.error("final_not_kept", session=session.id, final=final.id)
+            self._count_not_kept(1)
             return
         self._pending.append((session, final))
         self._news.set()
@@ -88,31 +98,41 @@ class TranscriptKeeper:
                 await self._store()
             if self._pending:
                 _log.error("finals_not_kept", count=len(self._pending))
+                self._count_not_kept(len(self._pending))
 
     async def _store(self) -> None:
-        """Store all pending finals; each leaves the queue after its commit."""
+        """Store all pending finals; each leaves the queue once it is stored or was refused."""
         while self._pending:
             batch = list(islice(self._pending, MAX_BATCH))
-            try:
-                await to_thread.run_sync(self._write, batch, abandon_on_cancel=True)
-            except AuricleError as error:
-                _log.warning("finals_wait", count=len(self._pending), code=error.code)
-                await anyio.sleep(RETRY_S)
-                continue
+            for session, finals in _by_session(batch):
+                await self._store_session(session, finals)
             for _ in batch:
                 self._pending.popleft()
 
-    def _write(self, batch: list[tuple[SessionIdentity, Final]]) -> None:
-        for session, finals in _by_session(batch):
-            transcript = KeptTranscript(
-                uid=session.id,
-                owner=session.owner,
-                source=session.source,
-                language=finals[0].language or "",
-                started_at=session.started_at,
-                ended_at=time.time(),
-            )
-            self._transcripts.add(transcript, [_segment(final) for final in finals])
+    async def _store_session(self, session: SessionIdentity, finals: list[Final]) -> None:
+        while True:
+            try:
+                await to_thread.run_sync(self._write, session, finals, abandon_on_cancel=True)
+            except AuricleError as error:
+                _log.warning("finals_wait", count=len(self._pending), code=error.code)
+                await anyio.sleep(RETRY_S)
+            except Exception as error:  # the database refuses them, so that waiting is of no use
+                log_unexpected(error, session=session.id, not_kept=len(finals))
+                self._count_not_kept(len(finals))
+                return
+            else:
+                return
+
+    def _write(self, session: SessionIdentity, finals: list[Final]) -> None:
+        transcript = KeptTranscript(
+            uid=session.id,
+            owner=session.owner,
+            source=session.source,
+            language=finals[0].language or "",
+            started_at=session.started_at,
+            ended_at=time.time(),
+        )
+        self._transcripts.add(transcript, [_segment(final) for final in finals])
 
     async def _expire(self) -> None:
         while True:
@@ -123,6 +143,8 @@ class TranscriptKeeper:
                     pass
             except AuricleError as error:
                 _log.warning("transcripts_not_expired", code=error.code)
+            except Exception as error:
+                log_unexpected(error)
             await anyio.sleep(EXPIRY_S)
 
 

@@ -71,6 +71,10 @@ class LiveMetrics:
             "auricle_live_dropped_partials",
             "Partials that were dropped because the client read too slowly.",
         )
+        self.not_kept = counter(
+            "auricle_live_finals_not_kept",
+            "Finals missing in kept transcripts, as the database refused them or was away.",
+        )
         self.load = gauge(
             "auricle_live_load", "Load of the recognisers; at 1 there is no capacity for partials."
         )
