@@ -6,7 +6,8 @@ loopback only, unless the operator overrides that.
 need no key: probes carry none, and these endpoints return no transcripts. Crash stacks require the
 operator key.
 Keys come from the settings, from a key file (:mod:`.key_file`), or from both.
-A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens.
+A short-lived token (:mod:`.tokens`) is accepted wherever its key is, except to issue tokens and to
+read or delete kept transcripts.
 """
 
 import hmac
@@ -119,6 +120,15 @@ class Keyring:
             raise Unauthorized("Send a valid key: `Authorization: Bearer KEY`.")
         check_time(token, now)
         return author
+
+    def check_is_key(self, headers: Headers) -> None:
+        """Check that a request carries a key, not a token; a server without keys needs neither.
+
+        Raises:
+            Unauthorized: It carries none.
+        """
+        if not self._is_open and self._find(_bearer(headers)) is None:
+            raise Unauthorized("A token is not accepted here; use its key.")
 
     def issue_token(self, headers: Headers, ttl_s: int, *, now: float) -> str:
         """Issue a token for the key in a request.

@@ -110,6 +110,23 @@ def test_each_key_lists_searches_reads_and_deletes_its_own(service: InProcess) -
 
 
 @pytest.mark.parametrize(
+    ("path", "method"),
+    [("/v1/transcripts", "GET"), ("/v1/transcripts/a", "GET"), ("/v1/transcripts/a", "DELETE")],
+)
+def test_a_token_neither_reads_nor_deletes_transcripts(
+    service: InProcess, path: str, method: str
+) -> None:
+    add(service, "a", "secret")
+    token = service.client.post("/v1/auth/token", headers=ALICE).json()["token"]
+    headers = {"authorization": f"Bearer {token}"}
+    response = service.client.request(method, path, headers=headers)
+
+    assert response.status_code == 401
+    assert "secret" not in response.text
+    assert service.client.get("/v1/transcripts/a", headers=ALICE).status_code == 200
+
+
+@pytest.mark.parametrize(
     ("format", "media_type", "content"),
     [
         ("txt", "text/plain", "One.\nTwo.\n"),

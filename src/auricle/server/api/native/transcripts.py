@@ -1,6 +1,7 @@
 """Kept transcripts: list, search, read and delete. Each key sees its own.
 
-They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return 404.
+They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return 404. They need the
+key itself: tokens are refused.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
 from auricle.server.context import state_of
 from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
 from auricle.server.http.responses import json_response
-from auricle.types import Segment
+from auricle.types import ClientId, Segment
 
 _MEDIA_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
@@ -110,7 +111,7 @@ class FormatQuery(msgspec.Struct):
 )
 async def list_transcripts(request: Request) -> Response:
     """Return the key's transcripts, or segments that contain the words of ``q``."""
-    owner, transcripts = state_of(request).admit(request), _kept(request)
+    owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), ListQuery, "query")
     filter = Filter(query.language, query.source, query.since, query.until)
     before, limit = query.before, query.limit
@@ -140,7 +141,7 @@ async def list_transcripts(request: Request) -> Response:
 )
 async def get_transcript(request: Request, transcript_id: str) -> Response:
     """Return a transcript as JSON, text, SubRip or WebVTT."""
-    owner, transcripts = state_of(request).admit(request), _kept(request)
+    owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
     found = await to_thread.run_sync(transcripts.find, owner, transcript_id)
     if found is None:
@@ -157,17 +158,24 @@ async def get_transcript(request: Request, transcript_id: str) -> Response:
 )
 async def delete_transcript(request: Request, transcript_id: str) -> Response:
     """Delete a transcript and its segments; later finals of an open session are kept again."""
-    owner, transcripts = state_of(request).admit(request), _kept(request)
+    owner, transcripts = _admit(request)
     if not await to_thread.run_sync(transcripts.delete, owner, transcript_id):
         raise _unknown()
     return Response(status_code=204)
 
 
-def _kept(request: Request) -> Transcripts:
-    transcripts = state_of(request).running.transcripts
+def _admit(request: Request) -> tuple[ClientId, Transcripts]:
+    """Return the key's name and the transcripts, for a key only.
+
+    A token is held by a visitor of a page, and transcripts of its key are those of all visitors.
+    """
+    state = state_of(request)
+    owner = state.admit(request)
+    state.keyring.check_is_key(request.headers)
+    transcripts = state.running.transcripts
     if transcripts is None:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
-    return transcripts
+    return owner, transcripts
 
 
 def _unknown() -> NotFound:
