@@ -125,6 +125,16 @@ def test_transcripts_are_filtered_by_language_source_and_time(transcripts: Trans
         assert [m.transcript.uid for m in transcripts.search(KEY, "word", filter)] == uids
 
 
+def test_segments_in_several_languages_are_found_in_that_of_their_transcript(
+    transcripts: Transcripts,
+) -> None:
+    for position, language in enumerate(("", "en", "de")):
+        transcripts.add(a_transcript(language=language), segments("word", start=position))
+
+    assert len(transcripts.search(KEY, "word", Filter(language="en", source="deepgram"))) == 3
+    assert transcripts.search(KEY, "word", Filter(language="de")) == []
+
+
 def test_a_page_of_transcripts_continues(transcripts: Transcripts) -> None:
     for uid in ("1", "2", "3"):
         transcripts.add(a_transcript(uid), [])

@@ -31,13 +31,13 @@ class SearchDialect:
         source: The tables, for a ``FROM`` clause; ``segments`` is one of them.
         condition: The condition with a ``?`` for the query.
         order: The column to sort by, which the database reads in order without sorting.
-        query: Returns the query for words of ``scope`` and of ``text``, all of which must occur.
+        query: Returns the query for a word of ``scope`` and words of ``text``; all must occur.
     """
 
     source: str
     condition: str
     order: str
-    query: Callable[[Sequence[str], Sequence[str]], str]
+    query: Callable[[str, Sequence[str]], str]
 
 
 class Transaction(Protocol):

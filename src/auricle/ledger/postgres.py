@@ -202,7 +202,7 @@ class _PostgresTransaction:
         source="segments",
         condition="segments.search @@ plainto_tsquery('simple', ?)",
         order="segments.number",
-        query=lambda scope, words: " ".join([*scope, *words]),
+        query=lambda scope, words: " ".join([scope, *words]),
     )
     for_update = " FOR UPDATE"
     skip_locked = " FOR UPDATE SKIP LOCKED"

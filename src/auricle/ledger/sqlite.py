@@ -169,9 +169,9 @@ class SqliteDatabase:
             lock.release()
 
 
-def _fts5_query(scope: Sequence[str], words: Sequence[str]) -> str:
+def _fts5_query(scope: str, words: Sequence[str]) -> str:
     quoted = " ".join('"' + word.replace('"', '""') + '"' for word in words)
-    return f"scope : ({' '.join(scope)}) AND text : ({quoted})"
+    return f"scope : {scope} AND text : ({quoted})"
 
 
 class _SqliteTransaction:

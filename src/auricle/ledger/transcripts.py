@@ -1,8 +1,7 @@
 """Kept transcripts: those of live sessions grow final by final, those of jobs are added whole.
 
 Each owner sees its own. A segment is found by its words, regardless of case and, in SQLite, of
-diacritics. Owner, language and source are words in the index, too, so that a search costs what its
-own matches cost.
+diacritics. The owner is a word in the index, too, so that a search costs what its own matches cost.
 """
 
 import hashlib
@@ -42,7 +41,7 @@ class KeptTranscript:
         uid: Unique id: that of the session, or of the job's acceptance.
         owner: The key that may see it.
         source: The API that the audio came from, such as ``deepgram`` or ``job``.
-        language: Language code; empty if unknown.
+        language: Language code of the first segment with one; empty if unknown.
         started_at: Unix time of the start of the audio.
         ended_at: Unix time of the latest segment.
     """
@@ -96,8 +95,9 @@ class Transcripts:
         self._database = database
 
     def add(self, transcript: KeptTranscript, segments: Sequence[KeptSegment]) -> None:
-        """Add segments to a transcript, which is created if necessary; only its end may change.
+        """Add segments to a transcript, which is created if necessary.
 
+        Of a transcript that exists, only the end changes, and the language if it was unknown.
         Segments that are stored already stay as they are, so that a call can be repeated.
         """
 
@@ -105,10 +105,11 @@ class Transcripts:
             ((number,),) = transaction.execute(
                 "INSERT INTO transcripts (uid, owner, source, language, started_at, ended_at) "
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (uid) DO UPDATE "
-                "SET ended_at = excluded.ended_at RETURNING number",
+                "SET ended_at = excluded.ended_at, language = CASE transcripts.language "
+                "WHEN '' THEN excluded.language ELSE transcripts.language END RETURNING number",
                 *(getattr(transcript, name) for name in _TRANSCRIPT),
             )
-            scope = " ".join(_scope(transcript.owner, transcript.language, transcript.source))
+            scope = _scope(transcript.owner)
             for segment in segments:
                 transaction.execute(
                     "INSERT INTO segments (transcript_number, scope, "
@@ -202,9 +203,7 @@ class Transcripts:
                 f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
                 f"WHERE {' AND '.join([search.condition, 'owner = ?', *conditions])} "
                 f"ORDER BY {search.order} DESC LIMIT ?",
-                search.query(
-                    _scope(owner, filter.language, filter.source), query[:MAX_QUERY_WORDS]
-                ),
+                search.query(_scope(owner), query[:MAX_QUERY_WORDS]),
                 owner,
                 *values,
                 limit,
@@ -235,17 +234,12 @@ class Transcripts:
         )
 
 
-def _scope(owner: str, language: str | None, source: str | None) -> list[str]:
-    """Return the index words of an owner, and of a language and a source if given.
+def _scope(owner: str) -> str:
+    """Return an owner's word in the index.
 
-    They only narrow the search: the exact conditions are checked as well.
+    It only narrows the search: the owner is compared as well.
     """
-    values = (("o", owner), ("l", language), ("s", source))
-    return [
-        prefix + hashlib.sha256(value.encode()).hexdigest()[:16]
-        for prefix, value in values
-        if value is not None
-    ]
+    return "o" + hashlib.sha256(owner.encode()).hexdigest()[:16]
 
 
 def _conditions(filter: Filter) -> tuple[list[str], list[Value]]:

@@ -128,7 +128,7 @@ class TranscriptKeeper:
             uid=session.id,
             owner=session.owner,
             source=session.source,
-            language=finals[0].language or "",
+            language=next((final.language for final in finals if final.language), ""),
             started_at=session.started_at,
             ended_at=time.time(),
         )
