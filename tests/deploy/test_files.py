@@ -226,6 +226,13 @@ def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     assert accepted("systemd-analyze", "verify", unit) == ""
 
 
+@pytest.mark.parametrize(("kind", "parent"), [("Cache", "/var/cache"), ("State", "/var/lib")])
+def test_the_unit_can_write_its_directories(kind: str, parent: str) -> None:
+    lines = (DEPLOY / "systemd" / "auricle.service").read_text().splitlines()
+    assert f"{kind}Directory=auricle" in lines
+    assert f"Environment=AURICLE_{kind.upper()}_DIR={parent}/auricle" in lines
+
+
 # Continuous integration elsewhere.
 
 
