@@ -19,6 +19,7 @@ from auricle.errors import (
     LedgerUnavailable,
     SetupError,
 )
+from auricle.ledger.database import Transaction
 from auricle.ledger.job import JobState, Outcome
 from auricle.ledger.quota import Quota
 from auricle.ledger.schema import SQLITE_MIGRATIONS
@@ -218,6 +219,20 @@ def test_a_write_that_the_system_refuses_is_a_passing_error(tmp_path: Path) -> N
 
     assert child.returncode == 0, child.stderr
     assert child.stdout.strip() in ("ledger_unavailable", "ledger_full")
+
+
+def test_a_read_that_sqlite_rolled_back_is_a_passing_error(tmp_path: Path) -> None:
+    def fail(transaction: Transaction) -> None:
+        transaction.execute("ROLLBACK")
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+        raise error
+
+    database = SqliteDatabase.open(tmp_path)
+    with pytest.raises(LedgerUnavailable):
+        database.read(fail)
+    assert database.read(lambda t: t.execute("SELECT 1")) == [(1,)]
+    database.close()
 
 
 def test_ten_thousand_queued_jobs_cost_no_memory_at_start(tmp_path: Path) -> None:

@@ -143,7 +143,8 @@ class SqliteDatabase:
             try:
                 return work(_SqliteTransaction(self._reader, "read", no_checkpoint))
             finally:
-                self._reader.execute("ROLLBACK")
+                if self._reader.in_transaction:  # SQLite itself rolls back on an I/O error
+                    self._reader.execute("ROLLBACK")
 
     def wait_for_work(self, timeout_s: float) -> bool:
         """Wait for an announcement that no call has returned yet."""
