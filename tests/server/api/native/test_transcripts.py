@@ -1,5 +1,6 @@
 """Kept transcripts over HTTP: those of sessions whose clients have vanished."""
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,22 @@ async def test_a_session_whose_client_vanished_can_be_read(
     assert body["text"].split() == ["hello"] * len(body["segments"])
     assert search["matches"][0]["transcript"]["id"] == transcript["id"]
     assert "hello" not in str(logged.entries)
+
+
+async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
+    async with call(running.port, path="/v1/realtime", intent="transcription") as caller:
+        audio = {"turn_detection": None, "format": {"type": "audio/pcm", "rate": 16_000}}
+        session = {"type": "transcription", "audio": {"input": audio}}
+        await caller.tell("session.update", session=session)
+        await caller.tell("input_audio_buffer.append", audio=b64encode(pcm(SPEECH)).decode())
+        await caller.tell("input_audio_buffer.commit")
+        await caller.until("conversation.item.input_audio_transcription.completed")
+    transcripts = running.state.running.transcripts
+    assert transcripts is not None
+    await poll_until(lambda: transcripts.page(ClientId("anonymous")))
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
+        response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
+    assert len(response.json()["transcripts"]) == 1
 
 
 def test_each_key_lists_searches_reads_and_deletes_its_own(service: InProcess) -> None:
@@ -191,6 +208,7 @@ def test_transcripts_are_filtered(service: InProcess) -> None:
     [
         *("limit=0", "limit=1001", "limit=x", "limit=1.5", "before=x", "since=yesterday"),
         *("until=nan", "until=inf", "before=99999999999999999999", f"q={'a' * 1001}"),
+        "source=openai",
     ],
 )
 def test_an_invalid_parameter_is_refused(service: InProcess, query: str) -> None:

@@ -83,7 +83,8 @@ class ListQuery(msgspec.Struct):
     ] = None
     language: Annotated[str | None, Meta(description="Language code.")] = None
     source: Annotated[
-        str | None, Meta(description="API: `native`, `deepgram`, `openai` or `wyoming`.")
+        Literal["native", "deepgram", "openai-realtime", "wyoming"] | None,
+        Meta(description="API that the session used."),
     ] = None
     since: Annotated[_UnixTime | None, Meta(description="Earliest start, in Unix seconds.")] = None
     until: Annotated[_UnixTime | None, Meta(description="Latest start, in Unix seconds.")] = None
