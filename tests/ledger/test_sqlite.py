@@ -235,6 +235,17 @@ def test_a_read_that_sqlite_rolled_back_is_a_passing_error(tmp_path: Path) -> No
     database.close()
 
 
+def test_a_read_without_end_is_ended(tmp_path: Path) -> None:
+    endless = (
+        "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT MAX(x) FROM n"
+    )
+    database = SqliteDatabase.open(tmp_path, wait_s=0.1)
+    with pytest.raises(LedgerUnavailable, match="in time"):
+        database.read(lambda t: t.execute(endless))
+    assert database.read(lambda t: t.execute("SELECT 1")) == [(1,)]
+    database.close()
+
+
 def test_ten_thousand_queued_jobs_cost_no_memory_at_start(tmp_path: Path) -> None:
     SqliteDatabase.open(tmp_path).close()
     with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:

@@ -14,6 +14,7 @@ import importlib
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -46,9 +47,11 @@ LOCK_NAME = "ledger.lock"
 APPLICATION_ID = 0x41757269  # "Auri"; SQLite's magic number for the kind of the file
 
 WAIT_S = 10.0
-"""Maximum wait for the writer of another transaction, or for another program's lock."""
+"""Maximum wait for another transaction, for another program's lock, or for what is read."""
 RETRY_S = 5
 PAGE_CACHE_KIB = 8192
+STEPS_PER_CHECK = 10_000
+"""Steps of SQLite's virtual machine, a fraction of a millisecond, per check of the deadline."""
 
 _CHECKED_TABLES = ("jobs", "chunks", "deliveries")
 """Tables checked at start; transcripts may be large."""
@@ -139,6 +142,8 @@ class SqliteDatabase:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run ``work`` on a snapshot; see :class:`.Database`."""
         with self._turn(self._read_turn), _translated():
+            ends_at = time.monotonic() + self._wait_s
+            self._reader.set_progress_handler(lambda: time.monotonic() >= ends_at, STEPS_PER_CHECK)
             self._reader.execute("BEGIN")
             try:
                 return work(_SqliteTransaction(self._reader, "read", no_checkpoint))
@@ -337,6 +342,10 @@ def _translate(error: sqlite3.Error, path: Path) -> AuricleError | None:
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return LedgerUnavailable(
                 "The job database is locked by another program; try again later.", RETRY_S
+            )
+        case sqlite3.SQLITE_INTERRUPT:
+            return LedgerUnavailable(
+                "The job database did not answer in time; try again later.", RETRY_S
             )
         case sqlite3.SQLITE_FULL:
             return LedgerFull("The server's disk is full; try again later.", RETRY_S)

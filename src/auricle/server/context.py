@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import numpy as np
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 from starlette.requests import HTTPConnection, Request
 from starlette.websockets import WebSocket
@@ -43,6 +43,7 @@ from auricle.transcriber import Decoder, Stats, Transcriber
 from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 RETRY_S = 5
+DATABASE_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,8 @@ class Running:
     background: TaskGroup
     transcripts: Transcripts | None
     """Kept transcripts; ``None`` if the server keeps none."""
+    database_threads: CapacityLimiter
+    """Threads of requests that use the database; others are left for uploads while it is slow."""
 
 
 @dataclass(slots=True)
@@ -168,7 +171,9 @@ class ServerState:
             database = await self._open_database()
             async with anyio.create_task_group() as background:
                 transcripts = None if database is None else Transcripts(database)
-                self._running = Running(spool, background, transcripts)
+                self._running = Running(
+                    spool, background, transcripts, CapacityLimiter(DATABASE_THREADS)
+                )
                 if transcripts is not None:
                     keep_s = self.ledger_settings.keep_transcripts_s
                     self.live.keeper = TranscriptKeeper(

@@ -13,7 +13,7 @@ from itertools import groupby, islice
 
 import anyio
 import structlog
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 
 from auricle.errors import AuricleError
 from auricle.events import Final
@@ -72,6 +72,7 @@ class TranscriptKeeper:
         self._count_not_kept = count_not_kept
         self._pending: deque[tuple[SessionIdentity, Final]] = deque()
         self._news = anyio.Event()
+        self._threads = CapacityLimiter(2)  # one stores, one deletes; others are for requests
 
     def keep(self, session: SessionIdentity, final: Final) -> None:
         """Queue a final; finals without text are left out."""
@@ -112,7 +113,9 @@ class TranscriptKeeper:
     async def _store_session(self, session: SessionIdentity, finals: list[Final]) -> None:
         while True:
             try:
-                await to_thread.run_sync(self._write, session, finals, abandon_on_cancel=True)
+                await to_thread.run_sync(
+                    self._write, session, finals, abandon_on_cancel=True, limiter=self._threads
+                )
             except AuricleError as error:
                 _log.warning("finals_wait", count=len(self._pending), code=error.code)
                 await anyio.sleep(RETRY_S)
@@ -138,7 +141,9 @@ class TranscriptKeeper:
         while True:
             try:
                 while await to_thread.run_sync(
-                    self._transcripts.expire, time.time() - self._keep_s
+                    self._transcripts.expire,
+                    time.time() - self._keep_s,
+                    limiter=self._threads,
                 ):
                     pass
             except AuricleError as error:

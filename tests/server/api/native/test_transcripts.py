@@ -1,16 +1,21 @@
 """Kept transcripts over HTTP: those of sessions whose clients have vanished."""
 
+import threading
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx2
 import pytest
+from anyio import to_thread
 from structlog.testing import LogCapture
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import LedgerInUse
+from auricle.ledger.sqlite import SqliteDatabase
 from auricle.ledger.transcripts import KeptSegment, KeptTranscript
 from auricle.types import ClientId
 from tests.support.service import InProcess, Live, in_process, keys, live, poll_until
@@ -107,6 +112,22 @@ async def test_a_realtime_session_is_found_by_its_source(running: Live) -> None:
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{running.port}") as client:
         response = await client.get("/v1/transcripts", params={"source": "openai-realtime"})
     assert len(response.json()["transcripts"]) == 1
+
+
+async def test_requests_that_wait_for_the_database_leave_threads_for_others(running: Live) -> None:
+    database = running.state._running.transcripts._database  # type: ignore[union-attr]
+    assert isinstance(database, SqliteDatabase)
+    release = threading.Event()
+    threads = running.state.running.database_threads
+    async with httpx2.AsyncClient() as client, anyio.create_task_group() as group:
+        group.start_soon(to_thread.run_sync, partial(database.read, lambda t: release.wait(60)))
+        url = f"http://127.0.0.1:{running.port}/v1/transcripts"
+        for _ in range(60):
+            group.start_soon(partial(client.get, url, timeout=60))
+        await poll_until(lambda: threads.statistics().tasks_waiting > 40)
+        await to_thread.run_sync(release.set)  # one of the other threads
+
+    assert threads.statistics().tasks_waiting == 0
 
 
 def test_each_key_lists_searches_reads_and_deletes_its_own(service: InProcess) -> None:

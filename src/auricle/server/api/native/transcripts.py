@@ -4,9 +4,11 @@ They are kept only with ``AURICLE_KEEP_TRANSCRIPTS``; otherwise all paths return
 key itself: tokens are refused.
 """
 
-from collections.abc import Sequence
-from typing import Annotated, Literal, NotRequired, TypedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal, NotRequired, TypedDict, TypeVar
 
+import anyio
 import msgspec
 from anyio import to_thread
 from fastapi import APIRouter
@@ -14,16 +16,20 @@ from msgspec import Meta
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from auricle.errors import NotFound
+from auricle.errors import LedgerUnavailable, NotFound
 from auricle.ledger.transcripts import Filter, KeptSegment, KeptTranscript, Match, Transcripts
 from auricle.protocol.fields import convert_texts
 from auricle.protocol.native.errors import ErrorResponse
 from auricle.protocol.subtitles import SAMPLES_PER_MS, to_srt, to_vtt
-from auricle.server.context import state_of
+from auricle.server.context import RETRY_S, state_of
 from auricle.server.http.openapi import KEYED, answer, query_parameters, refusals
 from auricle.server.http.responses import json_response
 from auricle.types import ClientId, Segment
 
+T = TypeVar("T")
+
+THREAD_WAIT_S = 10.0
+"""Longest wait for a thread."""
 _MEDIA_TYPES = {"txt": "text/plain", "srt": "application/x-subrip", "vtt": "text/vtt"}
 
 router = APIRouter()
@@ -117,14 +123,14 @@ async def list_transcripts(request: Request) -> Response:
     filter = Filter(query.language, query.source, query.since, query.until)
     before, limit = query.before, query.limit
     if (words := query.q) is None:
-        page = await to_thread.run_sync(
-            lambda: transcripts.page(owner, filter, before=before, limit=limit)
+        page = await _in_thread(
+            request, lambda: transcripts.page(owner, filter, before=before, limit=limit)
         )
         following = page[-1][0] if len(page) == limit else None
         listed = [_transcript_body(transcript) for _, transcript in page]
         return json_response({"transcripts": listed, "next": following})
-    matches = await to_thread.run_sync(
-        lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
+    matches = await _in_thread(
+        request, lambda: transcripts.search(owner, words, filter, before=before, limit=limit)
     )
     following = matches[-1].number if len(matches) == limit else None
     return json_response({"matches": [_match_body(match) for match in matches], "next": following})
@@ -144,7 +150,7 @@ async def get_transcript(request: Request, transcript_id: str) -> Response:
     """Return a transcript as JSON, text, SubRip or WebVTT."""
     owner, transcripts = _admit(request)
     query = convert_texts(request.query_params.multi_items(), FormatQuery, "query")
-    found = await to_thread.run_sync(transcripts.find, owner, transcript_id)
+    found = await _in_thread(request, partial(transcripts.find, owner, transcript_id))
     if found is None:
         raise _unknown()
     return await to_thread.run_sync(_response, *found, query.format)  # slow for hours of speech
@@ -160,7 +166,7 @@ async def get_transcript(request: Request, transcript_id: str) -> Response:
 async def delete_transcript(request: Request, transcript_id: str) -> Response:
     """Delete a transcript and its segments; later finals of an open session are kept again."""
     owner, transcripts = _admit(request)
-    if not await to_thread.run_sync(transcripts.delete, owner, transcript_id):
+    if not await _in_thread(request, partial(transcripts.delete, owner, transcript_id)):
         raise _unknown()
     return Response(status_code=204)
 
@@ -177,6 +183,20 @@ def _admit(request: Request) -> tuple[ClientId, Transcripts]:
     if transcripts is None:
         raise NotFound("This server keeps no transcripts; see AURICLE_KEEP_TRANSCRIPTS.")
     return owner, transcripts
+
+
+async def _in_thread(request: Request, work: Callable[[], T]) -> T:
+    """Run what uses the database in one of the threads for that.
+
+    Raises:
+        LedgerUnavailable: The database, or all threads, were busy for too long.
+    """
+    threads = state_of(request).running.database_threads
+    try:
+        with anyio.fail_after(THREAD_WAIT_S):
+            return await to_thread.run_sync(work, limiter=threads)
+    except TimeoutError as error:
+        raise LedgerUnavailable("The database is busy; try again later.", RETRY_S) from error
 
 
 def _unknown() -> NotFound:
