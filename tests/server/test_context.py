@@ -1,11 +1,15 @@
 """Parts of the application, and requests that are registered while in progress."""
 
+import threading
 from pathlib import Path
 
 import anyio
 import pytest
+from anyio import to_thread
 
+from auricle.config.settings import LedgerSettings
 from auricle.errors import Draining
+from auricle.ledger.database import Transaction
 from tests.support.service import build
 
 pytestmark = pytest.mark.server
@@ -37,6 +41,29 @@ async def test_background_tasks_end_with_the_application(tmp_path: Path) -> None
     async with state.run():
         await began.wait()
     assert ended.is_set()
+
+
+async def test_a_busy_database_does_not_stop_the_server_from_ending(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auricle.server.context.CLOSE_S", 0.01)
+    settings = LedgerSettings(state_dir=tmp_path / "state", keep_transcripts=True)
+    state = build(tmp_path, ledger=settings).state
+    began, release = threading.Event(), threading.Event()
+
+    def work(_: Transaction) -> None:
+        began.set()
+        release.wait(20)
+
+    async with state.run():
+        assert state.running.transcripts is not None
+        database = state.running.transcripts._database
+        writer = threading.Thread(target=lambda: database.write("slow", work))
+        writer.start()
+        await to_thread.run_sync(began.wait)
+    assert writer.is_alive()
+    release.set()
+    await to_thread.run_sync(writer.join)
 
 
 async def test_requests_in_progress_can_be_ended(tmp_path: Path) -> None:

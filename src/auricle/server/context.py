@@ -44,6 +44,8 @@ from auricle.types import SAMPLE_RATE_HZ, ClientId
 
 RETRY_S = 5
 DATABASE_THREADS = 4
+CLOSE_S = 2.0
+"""Longest wait for the database to close; a commit in progress may wait for another program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,8 @@ class ServerState:
             self._running = None
             spool.close()
             if database is not None:
-                database.close()
+                with anyio.move_on_after(CLOSE_S, shield=True):
+                    await to_thread.run_sync(database.close, abandon_on_cancel=True)
 
     async def _open_database(self) -> Database | None:
         """Open the database if anything is kept in it."""

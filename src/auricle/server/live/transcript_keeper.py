@@ -143,6 +143,7 @@ class TranscriptKeeper:
                 while await to_thread.run_sync(
                     self._transcripts.expire,
                     time.time() - self._keep_s,
+                    abandon_on_cancel=True,
                     limiter=self._threads,
                 ):
                     pass
