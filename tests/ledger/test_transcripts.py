@@ -108,6 +108,11 @@ def test_an_owner_finds_and_deletes_nothing_of_another(transcripts: Transcripts)
     assert texts(transcripts.search(OTHER, "secret")) == ["secret"]
 
 
+def test_an_id_with_nul_is_unknown(transcripts: Transcripts) -> None:
+    assert transcripts.find(KEY, "\0") is None
+    assert transcripts.delete(KEY, "\0") is False
+
+
 def test_transcripts_are_filtered_by_language_source_and_time(transcripts: Transcripts) -> None:
     transcripts.add(a_transcript("1", language="de"), segments("word"))
     transcripts.add(a_transcript("2", source="job"), segments("word"))

@@ -127,6 +127,8 @@ class Transcripts:
 
     def find(self, owner: ClientId, uid: str) -> tuple[KeptTranscript, list[KeptSegment]] | None:
         """Return a transcript and its segments in order; ``None`` if the owner has none."""
+        if "\0" in uid:  # PostgreSQL has no NUL
+            return None
 
         def work(transaction: Transaction) -> tuple[KeptTranscript, list[KeptSegment]] | None:
             rows = transaction.execute(
@@ -217,6 +219,8 @@ class Transcripts:
 
     def delete(self, owner: ClientId, uid: str) -> bool:
         """Delete a transcript and its segments; return whether the owner had it."""
+        if "\0" in uid:
+            return False
         statement = "DELETE FROM transcripts WHERE owner = ? AND uid = ? RETURNING number"
         return self._database.write("forget", lambda t: bool(t.execute(statement, owner, uid)))
 

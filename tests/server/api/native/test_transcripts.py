@@ -229,7 +229,7 @@ def test_transcripts_are_filtered(service: InProcess) -> None:
     [
         *("limit=0", "limit=1001", "limit=x", "limit=1.5", "before=x", "since=yesterday"),
         *("until=nan", "until=inf", "before=99999999999999999999", f"q={'a' * 1001}"),
-        "source=openai",
+        *("source=openai", "source=%00", "language=%00", "language=english"),
     ],
 )
 def test_an_invalid_parameter_is_refused(service: InProcess, query: str) -> None:

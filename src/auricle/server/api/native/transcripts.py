@@ -77,6 +77,7 @@ class PageBody(TypedDict):
 
 
 _Words = Annotated[str, Meta(max_length=1000)]
+_LanguageCode = Annotated[str, Meta(pattern=r"^[A-Za-z]{2,3}$")]
 _UnixTime = Annotated[float, Meta(ge=0, le=2**53)]
 _RowNumber = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -87,7 +88,7 @@ class ListQuery(msgspec.Struct):
     q: Annotated[
         _Words | None, Meta(description="Words that a segment must contain; else all are listed.")
     ] = None
-    language: Annotated[str | None, Meta(description="Language code.")] = None
+    language: Annotated[_LanguageCode | None, Meta(description="Language code.")] = None
     source: Annotated[
         Literal["native", "deepgram", "openai-realtime", "wyoming"] | None,
         Meta(description="API that the session used."),
