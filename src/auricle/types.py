@@ -31,6 +31,9 @@ ClientId = NewType("ClientId", str)
 """The name of a request's key; queues are shared fairly between clients."""
 
 ANONYMOUS = ClientId("anonymous")
+WYOMING = ClientId("wyoming")
+RESERVED_CLIENTS = frozenset({ANONYMOUS, WYOMING})
+"""Clients without a key; a key of such a name would share their transcripts and limits."""
 
 
 MAX_BEAM_SIZE = 20

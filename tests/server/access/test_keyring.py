@@ -12,7 +12,7 @@ from websockets.exceptions import InvalidStatus
 
 from auricle.config.settings import ServerSettings
 from auricle.errors import SetupError, TokenExpired, Unauthorized
-from auricle.server.access.key_file import StoredKey, hashed
+from auricle.server.access.key_file import StoredKey, add_key, hashed, parse_keys
 from auricle.server.access.keyring import Keyring, check_exposure, is_exposed, is_loopback
 from auricle.server.access.rate_limits import KeyLimits
 from auricle.types import ANONYMOUS, ClientId
@@ -84,6 +84,16 @@ def test_no_key_and_a_wrong_key_get_the_same_answer(headers: Headers) -> None:
     with pytest.raises(Unauthorized) as caught:
         Keyring(keys("alice:secret")).identify(headers, now=NOW)
     assert str(caught.value) == "Send a valid key: `Authorization: Bearer KEY`."
+
+
+@pytest.mark.parametrize("name", ["anonymous", "wyoming"])
+def test_the_name_of_clients_without_a_key_is_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(SetupError, match="reserved"):
+        Keyring(keys(f"{name}:secret"))
+    with pytest.raises(SetupError, match="reserved"):
+        parse_keys(f"{name} sha256:{'a' * 64}", "keys")
+    with pytest.raises(SetupError, match="reserved"):
+        add_key(tmp_path / "keys", name)
 
 
 @pytest.mark.parametrize("setting", ["alice:", ":secret"])

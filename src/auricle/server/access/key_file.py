@@ -27,6 +27,7 @@ from auricle.atomic_file import replacing
 from auricle.errors import SetupError
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits, parse_limits
 from auricle.server.net.file_watch import CHECK_INTERVAL_S, is_open_to_others, watch_files
+from auricle.types import RESERVED_CLIENTS
 
 MAX_FILE_BYTES = 2**20
 
@@ -74,6 +75,10 @@ def parse_keys(text: str, source: str) -> tuple[StoredKey, ...]:
                 f"{source}, line {number}: expected `NAME sha256:HASH [LIMIT=NUMBER ...]`. "
                 "Correct it, or remove it and create a key with `auricle keys add NAME`."
             )
+        if words[0] in RESERVED_CLIENTS:
+            raise SetupError(
+                f"{source}, line {number}: the name {words[0]} is reserved; rename it."
+            )
         key = StoredKey(words[0], bytes.fromhex(digest.group(1)), limits)
         if any(key.name == other.name or key.hash == other.hash for other in keys):
             raise SetupError(f"{source}, line {number}: duplicate name or key.")
@@ -116,6 +121,8 @@ def add_key(path: Path, name: str, limits: KeyLimits = NO_OWN_LIMITS) -> str:
     """
     if not _NAME.fullmatch(name):
         raise SetupError("A key's name is 1 to 64 letters, digits, dots, hyphens or underscores.")
+    if name in RESERVED_CLIENTS:
+        raise SetupError(f"The name {name} is reserved for clients without a key; use another.")
     key = _PREFIX + secrets.token_urlsafe(32)
     line = f"{name} sha256:{hashed(key.encode()).hex()} {limits.text()}".rstrip() + "\n"
     try:

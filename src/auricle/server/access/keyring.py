@@ -25,7 +25,7 @@ from auricle.errors import SetupError, Unauthorized
 from auricle.server.access.key_file import StoredKey, hashed
 from auricle.server.access.rate_limits import NO_OWN_LIMITS, KeyLimits
 from auricle.server.access.tokens import TokenSigner, check_time, is_token
-from auricle.types import ANONYMOUS, ClientId
+from auricle.types import ANONYMOUS, RESERVED_CLIENTS, ClientId
 
 _SCHEMES = ("bearer ", "token ")
 _KEYS = ("key.", "openai-insecure-api-key.")
@@ -192,6 +192,8 @@ def _parsed(setting: str) -> _Key:
         return _Key(digest, ClientId(signer.key_name), signer)
     if not name or not key:
         raise SetupError("AURICLE_API_KEYS has an empty name or key; use `key` or `name:key`.")
+    if name in RESERVED_CLIENTS:
+        raise SetupError(f"AURICLE_API_KEYS has a key named {name}, which is reserved; rename it.")
     digest = hashed(key.encode())
     return _Key(digest, ClientId(name), TokenSigner(digest))
 

@@ -44,9 +44,8 @@ from auricle.server.net.listen import ACCEPTS_AT_ONCE, BACKLOG, open_sockets
 from auricle.server.net.loop_budget import TimeShare
 from auricle.server.net.peer import PEER_EXTENSION
 from auricle.server.net.uvicorn_overrides.websocket import READ_BYTES, WRITE_BUFFER_BYTES
-from auricle.types import ANONYMOUS, ClientId
+from auricle.types import ANONYMOUS, WYOMING
 
-WYOMING = ClientId("wyoming")
 MAX_CONNECTIONS = 256
 """Maximum open connections, most of them idle; an utterance also needs a live session."""
 SEND_S = 5.0
