@@ -2,6 +2,7 @@
 
 import pytest
 
+from auricle.errors import BadRequest
 from auricle.ledger.database import Database
 from auricle.ledger.transcripts import (
     MAX_EXPIRED,
@@ -88,7 +89,7 @@ def test_a_search_continues_after_a_page(transcripts: Transcripts) -> None:
     [
         *("", "   ", "!!!", '"', "\0", "'"),
         *('fine" OR "other', "text : other", "scope:x", "NOT", "fine AND (", "a*", "-fine"),
-        *("fine & | ! <->", "%s", "?", "word " * (MAX_QUERY_WORDS * 10)),
+        *("fine & | ! <->", "%s", "?", "word " * MAX_QUERY_WORDS),
     ],
 )
 def test_a_query_is_words_and_no_syntax(transcripts: Transcripts, words: str) -> None:
@@ -96,6 +97,14 @@ def test_a_query_is_words_and_no_syntax(transcripts: Transcripts, words: str) ->
     transcripts.add(a_transcript("2"), segments("something else"))
 
     assert transcripts.search(KEY, words) == []
+
+
+def test_a_query_of_too_many_words_is_refused(transcripts: Transcripts) -> None:
+    transcripts.add(a_transcript(), segments("word"))
+
+    assert len(transcripts.search(KEY, "word " * MAX_QUERY_WORDS)) == 1
+    with pytest.raises(BadRequest):
+        transcripts.search(KEY, "word " * MAX_QUERY_WORDS + "missing")
 
 
 def test_an_owner_finds_and_deletes_nothing_of_another(transcripts: Transcripts) -> None:

@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
+from auricle.errors import BadRequest
 from auricle.ledger.database import Database, Row, Transaction, Value
 from auricle.types import ClientId
 
@@ -190,10 +191,15 @@ class Transcripts:
             filter: Which transcripts.
             before: Only segments with lower numbers, to continue after a page.
             limit: Maximum number of segments.
+
+        Raises:
+            BadRequest: There are too many words.
         """
         query = [word for word in words.replace("\0", "").split() if any(map(str.isalnum, word))]
         if not query:
             return []
+        if len(query) > MAX_QUERY_WORDS:
+            raise BadRequest(f"q may have at most {MAX_QUERY_WORDS} words.", "q")
         conditions, values = _conditions(filter)
         if before is not None:
             conditions, values = [*conditions, "segments.number < ?"], [*values, before]
@@ -205,7 +211,7 @@ class Transcripts:
                 f"FROM {search.source} JOIN transcripts ON transcripts.number = transcript_number "
                 f"WHERE {' AND '.join([search.condition, 'owner = ?', *conditions])} "
                 f"ORDER BY {search.order} DESC LIMIT ?",
-                search.query(_scope(owner), query[:MAX_QUERY_WORDS]),
+                search.query(_scope(owner), query),
                 owner,
                 *values,
                 limit,

@@ -228,7 +228,13 @@ def test_transcripts_are_filtered(service: InProcess) -> None:
     "query",
     [
         *("limit=0", "limit=1001", "limit=x", "limit=1.5", "before=x", "since=yesterday"),
-        *("until=nan", "until=inf", "before=99999999999999999999", f"q={'a' * 1001}"),
+        *(
+            "until=nan",
+            "until=inf",
+            "before=99999999999999999999",
+            f"q={'a' * 1001}",
+            f"q={'a+' * 21}",
+        ),
         *("source=openai", "source=%00", "language=%00", "language=english"),
     ],
 )
