@@ -8,6 +8,7 @@ from typing import Any
 
 import anyio
 import numpy as np
+import structlog
 from anyio import CapacityLimiter, to_thread
 from anyio.abc import TaskGroup
 from starlette.requests import HTTPConnection, Request
@@ -22,6 +23,7 @@ from auricle.files.fair_semaphore import FairSemaphore
 from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.database import Database
 from auricle.ledger.location import open_database
+from auricle.ledger.sqlite import FILE_NAME
 from auricle.ledger.transcripts import Transcripts
 from auricle.server.access.admission import FileSlots
 from auricle.server.access.connection_limits import ConnectionLimiter
@@ -46,6 +48,9 @@ RETRY_S = 5
 DATABASE_THREADS = 4
 CLOSE_S = 2.0
 """Longest wait for the database to close; a commit in progress may wait for another program."""
+
+
+_log = structlog.get_logger("auricle.server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +208,8 @@ class ServerState:
         """Open the database if anything is kept in it."""
         settings = self.ledger_settings
         if not settings.keep_transcripts:
+            if (path := settings.directory / FILE_NAME).exists():
+                _log.warning("transcripts_left", file=str(path), advice="never expire; delete it")
             return None
         url = settings.database_url
         return await to_thread.run_sync(

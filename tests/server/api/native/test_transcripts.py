@@ -183,6 +183,13 @@ def test_a_transcript_is_exported(
     assert answer.text == content
 
 
+def test_openapi_names_the_media_type_of_each_format(service: InProcess) -> None:
+    paths = service.client.get("/openapi.json").json()["paths"]
+    content = paths["/v1/transcripts/{transcript_id}"]["get"]["responses"]["200"]["content"]
+
+    assert set(content) == {"application/json", "text/plain", "application/x-subrip", "text/vtt"}
+
+
 def test_a_transcript_is_json_by_default(service: InProcess) -> None:
     add(service, "a", "One.", "Two.")
 
@@ -266,6 +273,17 @@ def test_transcripts_outlive_the_server(tmp_path: Path) -> None:
         add(service, "a", "word", owner="anonymous")
     with in_process(tmp_path, ledger=kept_in(tmp_path)) as service:
         assert service.client.get("/v1/transcripts/a").json()["text"] == "word"
+
+
+def test_transcripts_that_are_left_when_no_more_are_kept_are_reported(
+    tmp_path: Path, logged: LogCapture
+) -> None:
+    with in_process(tmp_path, ledger=kept_in(tmp_path)):
+        pass
+    assert "transcripts_left" not in str(logged.entries)
+    with in_process(tmp_path, ledger=LedgerSettings(state_dir=tmp_path / "state")):
+        pass
+    assert "transcripts_left" in str(logged.entries)
 
 
 def test_a_second_server_on_the_same_directory_does_not_start(

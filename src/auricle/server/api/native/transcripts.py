@@ -137,12 +137,16 @@ async def list_transcripts(request: Request) -> Response:
     return json_response({"matches": [_match_body(match) for match in matches], "next": following})
 
 
+_WHOLE = answer("The transcript, in the requested format.", WholeTranscriptBody)
+_WHOLE["content"] |= {name: {"schema": {"type": "string"}} for name in _MEDIA_TYPES.values()}
+
+
 @router.get(
     "/v1/transcripts/{transcript_id}",
     summary="Read a kept transcript",
     response_class=Response,
     responses={
-        200: answer("The transcript, in the requested format.", WholeTranscriptBody),
+        200: _WHOLE,
         **refusals(ErrorResponse, 400, 404, *KEYED),
     },
     openapi_extra={"parameters": query_parameters(FormatQuery)},
