@@ -36,6 +36,15 @@ def test_a_server_that_is_not_there_is_a_setup_error_without_the_password() -> N
     assert "secret" not in str(error.value)
 
 
+def test_a_malformed_url_is_a_setup_error_and_its_password_is_not_logged(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(LedgerUnusable, match="not a PostgreSQL URL"):
+        PostgresDatabase.open("postgres//auricle:secret@db/auricle", wait_s=1)
+
+    assert "secret" not in caplog.text
+
+
 def test_another_programs_tables_are_refused(conninfo: str) -> None:
     with psycopg.connect(conninfo) as connection:
         connection.execute("CREATE TABLE jobs (id INTEGER)")

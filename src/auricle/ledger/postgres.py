@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import psycopg
+import psycopg.conninfo
 import psycopg_pool
 
 from auricle.errors import (
@@ -100,6 +101,12 @@ class PostgresDatabase:
             LedgerNewer: A newer version has written the database.
             LedgerReadOnly: The role may not create tables.
         """
+        try:
+            psycopg.conninfo.conninfo_to_dict(conninfo)
+        except psycopg.ProgrammingError:  # quotes the text, which may contain a password
+            raise LedgerUnusable(
+                "AURICLE_DATABASE_URL is not a PostgreSQL URL or connection string."
+            ) from None
         pool = psycopg_pool.ConnectionPool(
             conninfo,
             min_size=1,
