@@ -176,7 +176,7 @@ async def test_both_ingresses_report_the_same_of_the_same_replicas(cluster: Clus
     assert len({told["id"] for told in answers}) == 1
     assert answers[0]["id"].endswith("/auricle")
     assert {(told["replicas"], told["ready"]) for told in answers} == {(2, 2)}
-    names = {worker["id"] for told in answers for worker in told["worker_list"]}
+    names = {worker["id"] for told in answers for worker in told["stats"]["workers"]}
     assert len(names) == 2
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 import httpx2
 import psutil
 
+from auricle.cluster.wire.capacity import Capacity, parse_capacity
+from auricle.errors import RemoteProtocolError
 from bench.lib.report import ROOT
 
 GCS_PORT = 6379
@@ -122,13 +124,13 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def _capacity(url: str, figure: str) -> int:
-    """Return a figure of a proxy's capacity; 0 without a response."""
+def _capacity(url: str) -> Capacity | None:
+    """Return a proxy's capacity; ``None`` without a response."""
     try:
-        answer = httpx2.get(f"{url}/v1/capacity", timeout=2)
-        return int(answer.json()[figure]) if answer.status_code == 200 else 0
-    except (httpx2.HTTPError, ValueError):
-        return 0
+        response = httpx2.get(f"{url}/v1/capacity", timeout=2)
+        return parse_capacity(response.content) if response.status_code == 200 else None
+    except (httpx2.HTTPError, RemoteProtocolError):
+        return None
 
 
 @dataclass
@@ -198,11 +200,13 @@ class Cluster:
 
     def ready_at(self, url: str) -> int:
         """Return the number of ready recognisers that this proxy reports; 0 without a response."""
-        return _capacity(url, "ready")
+        capacity = _capacity(url)
+        return capacity.ready if capacity else 0
 
     def running_jobs(self) -> int:
         """Return the number of running jobs that the first node's proxy reports."""
-        return _capacity(self.urls[0], "running_jobs")
+        capacity = _capacity(self.urls[0])
+        return capacity.stats.queue.running_jobs if capacity else 0
 
     def wait_ready(self, limit_s: float = START_LIMIT_S) -> None:
         """Wait until every proxy knows of a ready recogniser on each node.
