@@ -1,5 +1,7 @@
 import json
 import math
+import re
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -7,6 +9,8 @@ import pytest
 
 from auricle.cluster.wire.capacity import (
     MAX_CAPACITY_BYTES,
+    MAX_TEXT_CHARS,
+    Capacity,
     capacity_of,
     pack_capacity,
     parse_capacity,
@@ -94,6 +98,62 @@ def test_a_capacity_is_checked(change: dict[str, Any]) -> None:
     body["stats"] |= {name: value for name, value in change.items() if name not in body}
     with pytest.raises(RemoteProtocolError):
         parse_capacity(json.dumps(body).encode())
+
+
+def with_worker(**changes: Any) -> Capacity:
+    stats = replace(WELL, workers=(replace(WELL.workers[1], **changes),))
+    return Capacity(1, 1, stats, "a")
+
+
+def with_exit(**changes: Any) -> Capacity:
+    return with_worker(last_exit=replace(EXIT, **changes))
+
+
+@pytest.mark.parametrize("number", [-1, 10**30, 10**400])
+@pytest.mark.parametrize("name", ["pid", "restarts", "jobs_done", "rss_bytes"])
+def test_numbers_of_workers_are_checked(name: str, number: int) -> None:
+    body = pack_capacity(with_worker(**{name: 7_654_321}))
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(body.replace(b"7654321", str(number).encode()))
+
+
+@pytest.mark.parametrize("field", ["replicas", "ready", "waiting_jobs", "done", "replaced"])
+def test_integers_of_any_length_are_rejected(field: str) -> None:
+    body = pack_capacity(capacity_of({"a/": WELL}))
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(
+            re.sub(rf'"{field}":\d+'.encode(), rf'"{field}":1{"0" * 400}'.encode(), body)
+        )
+
+
+@pytest.mark.parametrize(
+    "capacity",
+    [
+        with_exit(at=-1.0),
+        with_exit(code=2**60),
+        with_exit(signal="x" * (MAX_TEXT_CHARS + 1)),
+        with_exit(reason="x" * (MAX_TEXT_CHARS + 1)),
+        with_exit(stack=("x" * (MAX_TEXT_CHARS + 1),)),
+        with_exit(stack=("decode",) * 1000),
+        with_worker(id="x" * 101),
+        Capacity(1, 1, replace(WELL, model="x" * (MAX_TEXT_CHARS + 1))),
+        Capacity(1, 1, WELL, "x" * 101),
+    ],
+)
+def test_texts_and_exits_are_bounded(capacity: Capacity) -> None:
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(pack_capacity(capacity))
+
+
+def test_texts_are_cleaned() -> None:
+    dirty = "\x1b[2Jx\u202e"
+    last = replace(EXIT, signal=dirty, reason=dirty, stack=(dirty,))
+    workers = (replace(WELL.workers[0], id=dirty, last_exit=last),)
+    sent = Capacity(1, 1, replace(WELL, workers=workers, model=dirty), dirty)
+    capacity = parse_capacity(pack_capacity(sent))
+    last = replace(EXIT, signal="[2Jx", reason="[2Jx", stack=("[2Jx",))
+    assert (capacity.id, capacity.stats.model) == ("[2Jx", "[2Jx")
+    assert capacity.stats.workers == (replace(WELL.workers[0], id="[2Jx", last_exit=last),)
 
 
 @pytest.mark.parametrize(

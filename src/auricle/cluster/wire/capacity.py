@@ -1,19 +1,22 @@
 """The capacity report of a recogniser, served at ``GET /v1/capacity``. No I/O."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, replace
 
 import msgspec
 
 from auricle.errors import RemoteProtocolError
-from auricle.transcriber import Counters, QueueStats, Stats, total
+from auricle.transcriber import Counters, QueueStats, Stats, WorkerExit, WorkerStats, total
+from auricle.workers.asr.codec import clean_text
 from auricle.workers.process.framing import decode
+from auricle.workers.process.stack_frames import MAX_STACK_FRAMES
 
 MAX_WORKERS = 1024
 MAX_CAPACITY_BYTES = MAX_WORKERS * 4096
 """A crash's stack takes a few hundred bytes."""
 MAX_ID_CHARS = 100
+MAX_TEXT_CHARS = 1000
+"""A model's name, or a stack frame with its folder and file."""
 MAX_NUMBER = 2.0**53
 """Floats up to this represent all integers exactly."""
 
@@ -79,14 +82,52 @@ def parse_capacity(body: bytes) -> Capacity:
     except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed capacity report") from exc
     stats, workers = capacity.stats, capacity.stats.workers
-    numbers = (
-        *(capacity.replicas, capacity.ready, stats.replaced, stats.seconds_per_audio_s),
-        *(*astuple(stats.queue), *astuple(stats.jobs)),
-    )
-    if not all(math.isfinite(number) and 0 <= number < MAX_NUMBER for number in numbers):
-        raise RemoteProtocolError("number out of range in capacity report")
-    if any(len(name) > MAX_ID_CHARS for name in (capacity.id, *(worker.id for worker in workers))):
-        raise RemoteProtocolError("name too long in capacity report")
     if len(workers) > MAX_WORKERS:
         raise RemoteProtocolError("too many workers in capacity report")
-    return capacity
+    # Compared, not converted: an integer of JSON has any length.
+    if not all(0 <= number < MAX_NUMBER for number in _numbers(capacity)):
+        raise RemoteProtocolError("number out of range in capacity report")
+    workers = tuple(_cleaned(worker) for worker in workers)
+    stats = replace(stats, workers=workers, model=_text(stats.model))
+    return msgspec.structs.replace(capacity, stats=stats, id=_text(capacity.id, MAX_ID_CHARS))
+
+
+def _numbers(capacity: Capacity) -> Iterator[float]:
+    stats = capacity.stats
+    yield from (capacity.replicas, capacity.ready, stats.replaced, stats.seconds_per_audio_s)
+    yield from (*astuple(stats.queue), *astuple(stats.jobs))
+    for worker in stats.workers:
+        yield from (worker.pid or 0, worker.restarts, worker.jobs_done, worker.rss_bytes)
+        if worker.last_exit is not None:
+            yield from (worker.last_exit.at, abs(worker.last_exit.code or 0))
+
+
+def _cleaned(worker: WorkerStats) -> WorkerStats:
+    last = worker.last_exit
+    return replace(
+        worker,
+        id=_text(worker.id, MAX_ID_CHARS),
+        last_exit=None if last is None else _cleaned_exit(last),
+    )
+
+
+def _cleaned_exit(last: WorkerExit) -> WorkerExit:
+    if len(last.stack) > MAX_STACK_FRAMES:
+        raise RemoteProtocolError("stack too long in capacity report")
+    return replace(
+        last,
+        signal=None if last.signal is None else _text(last.signal),
+        reason=_text(last.reason),
+        stack=tuple(map(_text, last.stack)),
+    )
+
+
+def _text(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
+    """Return the text without control characters.
+
+    Raises:
+        RemoteProtocolError: It is too long.
+    """
+    if len(text) > max_chars:
+        raise RemoteProtocolError("text too long in capacity report")
+    return clean_text(text)
