@@ -37,7 +37,13 @@ SECOND = 16_000
 class Stage:
     """A recognition with a silent recording; time is audio time."""
 
-    def __init__(self, *, wants_partials: bool = True, options: Options | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wants_partials: bool = True,
+        options: Options | None = None,
+        has_word_times: bool = True,
+    ) -> None:
         self.segmenter = SpeechSegmenter(EndpointRules(), 0)
         self.arrivals = ArrivalLog(0)
         self.it = Recognition(
@@ -45,6 +51,7 @@ class Stage:
             self.segmenter,
             self.arrivals,
             wants_partials=wants_partials,
+            has_word_times=has_word_times,
         )
         self.options = options or Options(language="en")
         self.is_ahead = False
@@ -357,6 +364,19 @@ def test_a_doubtful_end_is_not_asked_for_in_advance_and_its_doubtful_words_are_d
     stage.answer(job, transcript("Hallo.", job, segments=(unsure,), language="de"))
     outcome = stage.outcome()
     assert (outcome.text, outcome.words, outcome.error) == ("", None, None)
+
+
+def test_an_engine_without_word_times_is_not_asked_for_words_and_its_text_is_kept() -> None:
+    stage = Stage(has_word_times=False)
+    stage.until(0.3)
+    stage.happen(SpeechStart(0, 1600))
+    stage.until(2)
+    assert not stage.jobs(JobKind.PARTIAL)[0].options.word_timestamps
+    stage.happen(UtteranceEnd(0, SECOND, SECOND, is_cut=False, is_doubtful=True))
+    (job,) = stage.jobs(JobKind.FINAL)
+    assert (job.pcm.size, job.options) == (SECOND, stage.options)
+    stage.answer(job, transcript("yes", job, segments=(Segment(0, SECOND, "yes"),)))
+    assert stage.outcome().text == "yes"
 
 
 def test_a_partial_in_flight_when_the_utterance_ends_is_cancelled() -> None:

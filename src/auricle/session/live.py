@@ -123,6 +123,7 @@ class LiveSession:
             self._intake.segmenter,
             self._intake.arrivals,
             wants_partials=parameters.partials,
+            has_word_times=engine.has_word_times,
         )
         self._journal = Journal()
         self._outputs: deque[Output] = deque()

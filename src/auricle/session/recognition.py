@@ -20,6 +20,7 @@ from auricle.session.final import PendingFinal
 from auricle.session.output import Cancel, Submit
 from auricle.session.segmenter import SpeechSegmenter
 from auricle.session.utterance import SURE_PROBABILITY, Caller, JobFactory, OpenUtterance
+from auricle.session.wire_formats.base import NO_AUDIO
 from auricle.types import JobId, JobKind, Options, Transcript, Word
 
 PARTIAL_INTERVAL_S = 1.0
@@ -47,6 +48,8 @@ class Recognition:
         segmenter: The source of the audio.
         arrivals: The arrival times of the audio.
         wants_partials: Whether the client requested partials.
+        has_word_times: Whether the engine returns words. Without their probabilities, the text of a
+            doubtful utterance is kept.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class Recognition:
         arrivals: ArrivalLog,
         *,
         wants_partials: bool,
+        has_word_times: bool = True,
     ) -> None:
         self._caller = caller
         self._segmenter = segmenter
         self._arrivals = arrivals
         self._wants_partials = wants_partials
+        self._has_word_times = has_word_times
         self._open: OpenUtterance | None = None
         self._pending: deque[PendingFinal] = deque()
         self._utterances = 0
@@ -205,6 +210,7 @@ class Recognition:
         cancel = utterance.drop_partial()
         outputs += [cancel] if cancel is not None else []
         arrived_at = self._arrivals.arrived_at(event.speech_end_sample)
+        is_judged = event.is_doubtful and self._has_word_times
         self._pending.append(
             PendingFinal(
                 factory=utterance.factory,
@@ -216,8 +222,8 @@ class Recognition:
                 stable=utterance.agreement.stable,
                 arrived_at=now if arrived_at is None else arrived_at,
                 speculation=early,
-                is_doubtful=event.is_doubtful,
-                context=self._segmenter.read_context(event),
+                is_doubtful=is_judged,
+                context=self._segmenter.read_context(event) if is_judged else NO_AUDIO,
             )
         )
         return outputs
@@ -240,7 +246,8 @@ class Recognition:
         pcm = self._segmenter.read(utterance.start_sample, self._segmenter.received_sample)
         is_early = not utterance.agreement.stable and self.load < NO_SPECULATION_LOAD
         interval_s = EARLY_INTERVAL_S if is_early else PARTIAL_INTERVAL_S
-        return utterance.start_partial(pcm, now + interval_s / (1 - self.load))
+        next_at = now + interval_s / (1 - self.load)
+        return utterance.start_partial(pcm, next_at, has_word_times=self._has_word_times)
 
     def _joined(self, pending: PendingFinal, transcript: Transcript) -> Transcript:
         """Continue a sentence that the preceding pause split in lower case."""

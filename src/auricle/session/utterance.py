@@ -124,14 +124,18 @@ class OpenUtterance:
         least = MIN_NEW_SAMPLES if self.agreement.stable else MIN_EARLY_SAMPLES
         return received_sample - self._heard_sample >= least
 
-    def start_partial(self, pcm: Pcm16, next_at: float) -> Submit:
+    def start_partial(self, pcm: Pcm16, next_at: float, *, has_word_times: bool = True) -> Submit:
         """Return a job for a partial of the utterance so far."""
         self._guesses += 1
         self.next_partial_at = next_at
         self._heard_sample = self.start_sample + pcm.size
         language = self.options.language or self._language
         options = replace(
-            self.options, beam_size=1, word_timestamps=True, language=language, is_partial=True
+            self.options,
+            beam_size=1,
+            word_timestamps=has_word_times,
+            language=language,
+            is_partial=True,
         )
         job = self.factory.job(f"p{self._guesses}", pcm, options, JobKind.PARTIAL)
         self._partial_job = _PartialJob(job.id, self._heard_sample, language)
