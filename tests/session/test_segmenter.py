@@ -155,6 +155,23 @@ def test_a_doubtful_utterance_has_the_same_context_in_a_segmenter_that_continues
         assert found == [each for each in expected if each[0].start_sample >= border]
 
 
+@pytest.mark.parametrize(("max_audio_s", "context_s"), [(30.0, 6.0), (5.0, 4.1)])
+def test_a_doubtful_utterance_and_its_context_fit_the_engine(
+    max_audio_s: float, context_s: float
+) -> None:
+    segmenter = SpeechSegmenter(EndpointRules().within(max_audio_s), 0)
+    hear(segmenter, np.zeros(10 * SECOND, np.int16))
+    end = UtteranceEnd(
+        8 * SECOND,
+        8 * SECOND + 14_400,
+        8 * SECOND + 9600,
+        is_cut=False,
+        is_doubtful=True,
+        context_sample=2 * SECOND,
+    )
+    assert segmenter.read_context(end).size == context_s * SECOND
+
+
 def test_speech_before_the_resume_sample_is_not_reported_again() -> None:
     expected = SpeechSegmenter(RULES, 0)
     first, *rest = ends(hear(expected, TALK) + expected.finish())

@@ -21,9 +21,6 @@ VAD_WARMUP_SAMPLES = 6 * SAMPLE_RATE_HZ
 """The detector estimates background noise from the quietest part of 3.6 s, with smoothing over a
 longer time."""
 
-MAX_DECODED_SAMPLES = 25 * SAMPLE_RATE_HZ
-"""Maximum length of a doubtful utterance with its context."""
-
 
 class SpeechSegmenter:
     """Finds utterances and keeps their audio until it is no longer needed.
@@ -124,11 +121,15 @@ class SpeechSegmenter:
         return self._recording.read(start_sample, end_sample)
 
     def read_context(self, end: UtteranceEnd) -> Pcm16:
-        """Return a copy of the preceding audio that a doubtful utterance is decoded with."""
+        """Return a copy of the preceding audio that a doubtful utterance is decoded with.
+
+        Together they are at most as long as an utterance, so that they fit the engine.
+        """
         if not end.is_doubtful or end.context_sample is None:
             return self.read(end.start_sample, end.start_sample)
-        most = MAX_DECODED_SAMPLES - (end.end_sample - end.start_sample)
-        context_sample = max(end.context_sample, end.start_sample - max(0, most))
+        max_samples = int(self._rules.hard_limit_s * SAMPLE_RATE_HZ)
+        first_sample = max(0, end.end_sample - max_samples)
+        context_sample = min(max(end.context_sample, first_sample), end.start_sample)
         held_sample = min(self._recording.start_sample, end.start_sample)
         return self.read(max(context_sample, held_sample), end.start_sample)
 
