@@ -1,4 +1,4 @@
-"""A pool of real child processes with the scripted engine."""
+"""A pool of real child processes with the scripted engine or another one."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ import pytest
 
 from auricle.config.settings import QueueSettings, WorkerSettings
 from auricle.workers.asr.pool import WorkerPool
-from tests.support.pool import worker_pool
+from tests.support.pool import SCRIPTED, worker_pool
 
 ROOT = Path(__file__).parents[2]
 START_LIMIT_S = 60.0
@@ -25,7 +25,10 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> PoolFactory:
 
     @asynccontextmanager
     async def opened(
-        model: str = "scripted", ready: bool = True, **settings: float
+        model: str | None = "scripted",
+        ready: bool = True,
+        engine: str = SCRIPTED,
+        **settings: float,
     ) -> AsyncIterator[WorkerPool]:
         worker = {k: v for k, v in settings.items() if k in WorkerSettings.model_fields}
         queue = {k: v for k, v in settings.items() if k in QueueSettings.model_fields}
@@ -33,6 +36,7 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> PoolFactory:
         pool = worker_pool(
             WorkerSettings.model_validate({"workers": 2, "job_timeout_min_s": 60.0} | worker),
             QueueSettings.model_validate(queue),
+            engine=engine,
             model=model,
         )
         await pool.start()

@@ -64,7 +64,6 @@ from auricle.workers.process.supervisor import (
 from auricle.workers.sandbox.confinement import SandboxPolicy, program, readable_model
 
 CHILD = "auricle.workers.asr.child"
-SELF_TEST_OPTIONS = Options(language="en", beam_size=1)
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +93,7 @@ class WorkerPool:
         self._settings = placement.settings
         self._model = placement.model
         engine, batches = placement.engine, placement.engine.batches
+        self._self_test = _self_test(engine.parse_languages(placement.model.name))
         size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
         self._threads = size.threads
         self._counts = Workers(size.workers)
@@ -238,9 +238,9 @@ class WorkerPool:
             return self._assign(worker, batch, jobs, batch.budget_s, batch.overdue_s)
         if now - self._crew.idle_since(worker) < self._worker.self_test_s:
             return None
-        speed, tickets = self._scheduler.speed, [Ticket(_SELF_TEST, now, math.inf)]
+        speed, tickets = self._scheduler.speed, [Ticket(self._self_test, now, math.inf)]
         budget_s, overdue_s = speed.budget_s(tickets), speed.overdue_s(tickets)
-        return self._assign(worker, None, (job_message(_SELF_TEST),), budget_s, overdue_s)
+        return self._assign(worker, None, (job_message(self._self_test),), budget_s, overdue_s)
 
     def received(self, worker: str, message: ToParent, now: float) -> None:
         """Validate a batch's results and deliver them to the callers."""
@@ -248,7 +248,7 @@ class WorkerPool:
         if not isinstance(message, BatchDone) or message.id != number:
             raise WorkerError("answer does not match the batch")
         tickets = batch.tickets if batch else ()
-        expected: list[str] = [ticket.job.id for ticket in tickets] or [_SELF_TEST.id]
+        expected: list[str] = [ticket.job.id for ticket in tickets] or [self._self_test.id]
         if [result.id for result in message.results] != expected:
             raise WorkerError("results do not match the jobs of the batch")
         outcomes = [
@@ -346,9 +346,9 @@ class WorkerPool:
         log.critical("worker_pool_ended", error=type(error).__name__, exc_info=error)
 
 
-_SELF_TEST = Job(
-    JobId("self-test"),
+def _self_test(languages: frozenset[str]) -> Job:
+    """Return a job for a model of these languages."""
+    language = "en" if "en" in languages else min(languages)
     # Faint noise: an engine may answer silence without running its model.
-    np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16),
-    SELF_TEST_OPTIONS,
-)
+    noise = np.random.default_rng(0).normal(0, 30, SAMPLE_RATE_HZ).astype(np.int16)
+    return Job(JobId("self-test"), noise, Options(language=language, beam_size=1))

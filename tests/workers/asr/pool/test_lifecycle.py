@@ -93,6 +93,14 @@ async def test_an_idle_worker_is_tried_out(open_pool: PoolFactory) -> None:
         assert pool.stats().jobs.done == 0
 
 
+async def test_the_self_test_is_in_a_language_of_the_engine(open_pool: PoolFactory) -> None:
+    async with open_pool(
+        engine="tests.support.limited_engine", model=None, workers=1, self_test_s=0.1
+    ) as pool:
+        await poll_until(lambda: pool.stats().workers[0].jobs_done >= 2)
+        assert has_restarted(pool, 0)
+
+
 async def test_closing_finishes_what_was_accepted_and_leaves_no_child(
     open_pool: PoolFactory,
 ) -> None:
