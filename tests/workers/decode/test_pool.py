@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -21,6 +22,7 @@ from auricle.errors import (
     RateLimited,
     TooLong,
     UnsupportedFormat,
+    WorkerError,
 )
 from auricle.transcriber import Progress
 from auricle.types import SAMPLE_RATE_HZ, ClientId, Source
@@ -225,6 +227,17 @@ def name_of(pool: DecodePool, step: DecodeStep) -> str:
 
 def done(step: DecodeStep, decoded_s: float) -> StepDone:
     return StepDone(step.id, 0.1, int(decoded_s * SAMPLE_RATE_HZ), 0, 0, b"", done=False)
+
+
+@pytest.mark.parametrize(("samples", "is_valid"), [(48_000, True), (48_001, False)])
+async def test_a_chunk_is_not_longer_than_a_job_of_the_engine(samples: int, is_valid: bool) -> None:
+    pool = DecodePool(WorkerSettings(), DecodeSettings(), max_chunk_samples=48_000)
+    reading = await first_of(pool, "speech")
+    step = given(pool, "one", 10.0)
+    message = StepDone(step.id, 0.5, samples, samples, 0, b"\0" * (2 * samples), done=False)
+    with contextlib.nullcontext() if is_valid else pytest.raises(WorkerError):
+        pool.received("one", message, 10.1)
+    reading.cancel()
 
 
 @pytest.mark.parametrize(("decoded_s", "took_s"), [(0.0, SLOW_S + 1), (100.0, SLOW_S + 101)])

@@ -22,6 +22,7 @@ from auricle.engine.placement import Placement
 from auricle.engine.registry import working_directory_of
 from auricle.errors import (
     AudioError,
+    BadRequest,
     Draining,
     NoWorkerReady,
     SetupError,
@@ -93,6 +94,7 @@ class WorkerPool:
         self._settings = placement.settings
         self._model = placement.model
         engine, batches = placement.engine, placement.engine.batches
+        self._max_samples = engine.max_audio_samples
         self._self_test = _self_test(engine.parse_languages(placement.model.name))
         size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
         self._threads = size.threads
@@ -157,6 +159,12 @@ class WorkerPool:
         if not job.is_admitted or self._is_closed:
             self._refuse_when_down()
         refuse_unsendable(job)
+        if job.pcm.size > self._max_samples:  # it would end the worker, and then look like poison
+            max_s = self._max_samples / SAMPLE_RATE_HZ
+            raise BadRequest(
+                f"A job of {job.audio_s:.1f} s is too long; the engine takes {max_s:g} s. "
+                "A gateway needs the same AURICLE_ENGINE as its recognisers."
+            )
         ticket = self._scheduler.submit(job, time.monotonic())
         future: asyncio.Future[Transcript] = asyncio.get_running_loop().create_future()
         self._futures[ticket] = future

@@ -371,7 +371,7 @@ class DecodePool:
             and 0 <= message.duration_samples <= max_samples
             and stream.from_sample <= message.next_sample <= max_samples
             and len(message.pcm) % 2 == 0
-            and samples <= MAX_JOB_SAMPLES
+            and samples <= self._max_chunk_samples
             and (not samples or 0 <= message.start_sample <= max_samples)
             and lie_within(message.voiced, message.start_sample, message.start_sample + samples)
         )

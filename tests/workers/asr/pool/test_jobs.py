@@ -1,6 +1,7 @@
 """Results, priorities, limits and reservations, with real worker processes."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -153,6 +154,15 @@ async def test_options_that_cannot_be_sent_are_refused(
             await pool.transcribe(Job(JobId("a"), job("a").pcm, options))
         assert (await pool.transcribe(job("b"))).attempts == 1
         assert not has_restarted(pool, 1)
+
+
+async def test_a_job_longer_than_the_engine_takes_is_refused(open_pool: PoolFactory) -> None:
+    async with open_pool(engine="tests.support.limited_engine", model=None, workers=1) as pool:
+        german = Options(language="de")
+        with pytest.raises(BadRequest, match=r"4\.0 s is too long; the engine takes 3 s"):
+            await pool.transcribe(replace(job("long", seconds=4.0), options=german))
+        await pool.transcribe(replace(job("short", seconds=3.0), options=german))
+        assert has_restarted(pool, 0)
 
 
 async def test_a_job_that_cannot_be_handed_over_ends_alone(
