@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from auricle.engine.base import CostModel, EngineSpec, NoModelFiles
+from auricle.engine.base import BatchRules, CostModel, EngineSpec, NoModelFiles
 from auricle.errors import BadRequest
 from auricle.types import Options, Task
 
@@ -15,6 +15,25 @@ pytestmark = pytest.mark.unit
 def test_an_engine_that_claims_to_need_endless_time_is_rejected(factor: float) -> None:
     with pytest.raises(ValueError, match="slowest_factor"):
         CostModel(slowest_factor=factor)
+
+
+@pytest.mark.parametrize("cost", [0.0, -1.0, float("inf"), float("nan")])
+@pytest.mark.parametrize("name", ["job_overhead_s", "first_seconds_per_load"])
+def test_a_cost_that_is_no_time_is_rejected(name: str, cost: float) -> None:
+    with pytest.raises(ValueError, match="positive and finite"):
+        CostModel(**{name: cost})
+
+
+@pytest.mark.parametrize("name", ["max_jobs", "max_final_jobs", "max_optional_jobs"])
+def test_a_batch_without_jobs_is_rejected(name: str) -> None:
+    with pytest.raises(ValueError, match="at least one job"):
+        BatchRules(**{name: 0})
+
+
+@pytest.mark.parametrize("step_s", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_length_class_without_a_length_is_rejected(step_s: float) -> None:
+    with pytest.raises(ValueError, match="length_step_s"):
+        BatchRules(length_step_s=step_s)
 
 
 @pytest.mark.parametrize("max_audio_s", [2.9, 30.1, float("nan")])

@@ -7,6 +7,7 @@ it. The server imports the module, so heavy libraries are imported inside ``load
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -250,8 +251,10 @@ class CostModel:
     def __post_init__(self) -> None:
         if not 1.0 <= self.slowest_factor <= MAX_SLOWEST_FACTOR:
             raise ValueError(f"slowest_factor is {self.slowest_factor}")
-        if min(self.job_overhead_s, self.first_seconds_per_load) <= 0:
-            raise ValueError("job_overhead_s and first_seconds_per_load must be positive")
+        if not all(0 < each < inf for each in (self.job_overhead_s, self.first_seconds_per_load)):
+            raise ValueError(
+                "job_overhead_s and first_seconds_per_load must be positive and finite"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +274,12 @@ class BatchRules:
     max_final_jobs: int = 4
     max_optional_jobs: int = 2
     length_step_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if min(self.max_jobs, self.max_final_jobs, self.max_optional_jobs) < 1:
+            raise ValueError("a batch has at least one job")
+        if not 0 < self.length_step_s < inf:
+            raise ValueError(f"length_step_s is {self.length_step_s}")
 
 
 @dataclass(frozen=True, slots=True)
