@@ -30,6 +30,12 @@ def test_a_batch_without_jobs_is_rejected(name: str) -> None:
         BatchRules(**{name: 0})
 
 
+@pytest.mark.parametrize(("batch_jobs", "max_jobs"), [(2, 2), (64, 8)])
+def test_settings_can_only_make_batches_smaller(batch_jobs: int, max_jobs: int) -> None:
+    rules = BatchRules(max_jobs=8, max_final_jobs=3)
+    assert rules.within(batch_jobs) == replace(rules, max_jobs=max_jobs)
+
+
 @pytest.mark.parametrize("step_s", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_length_class_without_a_length_is_rejected(step_s: float) -> None:
     with pytest.raises(ValueError, match="length_step_s"):

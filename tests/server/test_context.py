@@ -9,6 +9,7 @@ from anyio import to_thread
 
 from auricle.config.settings import LedgerSettings
 from auricle.errors import Draining
+from auricle.files.transcribe import max_chunks_in_flight
 from auricle.ledger.database import Transaction
 from tests.support.service import build
 
@@ -25,6 +26,18 @@ async def test_resources_exist_only_while_the_application_runs(tmp_path: Path) -
         assert state.chunk_slots.width > 0
     with pytest.raises(AssertionError, match="not running"):
         _ = state.running
+
+
+@pytest.mark.parametrize(("urls", "batch_jobs"), [("", 2), ("http://127.0.0.1:1", 8)])
+async def test_chunks_in_flight_fill_the_batches_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, urls: str, batch_jobs: int
+) -> None:
+    monkeypatch.setenv("AURICLE_BATCH_JOBS", "2")
+    monkeypatch.setenv("AURICLE_ENGINE_URLS", urls)
+    state = build(tmp_path).state
+    workers = len(state.transcriber.stats().workers)
+    async with state.run():
+        assert state.chunk_slots.width == max_chunks_in_flight(workers, batch_jobs)
 
 
 async def test_background_tasks_end_with_the_application(tmp_path: Path) -> None:

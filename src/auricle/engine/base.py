@@ -281,6 +281,10 @@ class BatchRules:
         if not 0 < self.length_step_s < inf:
             raise ValueError(f"length_step_s is {self.length_step_s}")
 
+    def within(self, max_jobs: int) -> "BatchRules":
+        """Return the rules for workers whose batches have at most this many jobs."""
+        return replace(self, max_jobs=min(self.max_jobs, max_jobs))
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:

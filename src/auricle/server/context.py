@@ -83,6 +83,7 @@ class ServerState:
     connection_limiter: ConnectionLimiter
     file_slots: FileSlots
     early: EarlyReservations
+    batch_jobs: int
     chunk_slots: FairSemaphore
     live: LiveSessions
     history: History = field(default_factory=History)
@@ -113,6 +114,9 @@ class ServerState:
         limits = KeyLimits(settings.key_sessions, settings.key_audio_s, settings.key_requests)
         rate_limiter = RateLimiter(limits, keyring.limits_of)
         metrics = Metrics(transcriber, decoder)
+        batches = engine.batches
+        if not all_settings.engine.engine_urls:  # recognisers have their own settings
+            batches = batches.within(all_settings.worker.batch_jobs)
         state = cls(
             transcriber=transcriber,
             decoder=decoder,
@@ -132,6 +136,7 @@ class ServerState:
             connection_limiter=ConnectionLimiter.of(settings),
             file_slots=FileSlots(settings.max_file_jobs),
             early=EarlyReservations(),
+            batch_jobs=batches.max_jobs,
             chunk_slots=FairSemaphore(0),  # run() and _snapshot() set the width
             live=LiveSessions(
                 all_settings.live,
@@ -217,8 +222,7 @@ class ServerState:
         )
 
     def _set_chunk_slots(self, asr: Stats) -> None:
-        batch_jobs = self.engine.batches.max_jobs
-        self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), batch_jobs)
+        self.chunk_slots.width = max_chunks_in_flight(len(asr.workers), self.batch_jobs)
 
     def _snapshot(self) -> Snapshot:
         asr = self.transcriber.stats()

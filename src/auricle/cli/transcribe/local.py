@@ -51,7 +51,8 @@ class LocalRecogniser:
         settings = self._settings
         place = await anyio.to_thread.run_sync(prepare, settings)
         workers = place.worker.workers
-        self._chunk_slots = chunk_semaphore(workers, place.engine.batches.max_jobs)
+        batches = place.engine.batches.within(place.worker.batch_jobs)
+        self._chunk_slots = chunk_semaphore(workers, batches.max_jobs)
         self._decoder = DecodePool(
             settings.worker, settings.decode, max_chunk_samples=place.engine.max_audio_samples
         )

@@ -93,7 +93,7 @@ class WorkerPool:
         self._worker = worker = placement.worker
         self._settings = placement.settings
         self._model = placement.model
-        engine, batches = placement.engine, placement.engine.batches
+        engine = placement.engine
         self._max_samples = engine.max_audio_samples
         self._self_test = _self_test(engine.parse_languages(placement.model.name))
         size = pool_size(worker, engine.memory.worker_mb(placement.model.size_mb))
@@ -101,7 +101,7 @@ class WorkerPool:
         self._counts = Workers(size.workers)
         self._scheduler = Scheduler(
             queue,
-            batches=replace(batches, max_jobs=min(worker.batch_jobs, batches.max_jobs)),
+            batches=engine.batches.within(worker.batch_jobs),
             workers=self._counts,
             speed=Speed(
                 worker.job_timeout_min_s, worker.job_timeout_factor, self._counts, engine.costs
