@@ -67,7 +67,7 @@ def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (Options(language="de"), "does not support this language; use a code such as en,"),
+        (Options(language="de"), r"does not support this language; use a code such as en\.$"),
         (Options(languages=("en", "fr")), "does not support this language"),
         (Options(task=Task.TRANSLATE), "cannot translate"),
     ],
@@ -75,6 +75,11 @@ def test_an_engine_is_not_asked_for_what_it_lacks() -> None:
 def test_what_an_engine_can_not_do_is_rejected(options: Options, said: str) -> None:
     with pytest.raises(BadRequest, match=said):
         ENGLISH.fit(options)
+
+
+def test_an_engine_that_detects_the_language_advises_it() -> None:
+    with pytest.raises(BadRequest, match=r"such as en, or omit it to detect it\.$"):
+        replace(ENGLISH, detects_language=True).fit(Options(language="de"))
 
 
 def test_an_engine_that_detects_no_language_must_be_told_it() -> None:

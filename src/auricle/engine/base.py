@@ -355,9 +355,10 @@ class EngineSpec:
         named = (options.language, *options.languages)
         if any(each is not None and each not in self.languages for each in named):
             codes = ", ".join(sorted(self.languages)[:MAX_LISTED_LANGUAGES])
+            detect = ", or omit it to detect it" if self.detects_language else ""
             raise BadRequest(
                 f"The engine {self.name} does not support this language; use a code such as "
-                f"{codes}, or omit it to detect it."
+                f"{codes}{detect}."
             )
         if options.task is Task.TRANSLATE and not self.translates:
             raise BadRequest(f"The engine {self.name} cannot translate.")
