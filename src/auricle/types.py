@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 SAMPLE_RATE_HZ = 16_000
+"""The rate of all decoded audio in Auricle."""
 SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
 SAMPLE_BYTES = 2
-"""The rate of all decoded audio in Auricle."""
 
 MAX_JOB_S = 30
 MAX_JOB_SAMPLES = MAX_JOB_S * SAMPLE_RATE_HZ

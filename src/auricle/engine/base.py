@@ -15,7 +15,7 @@ from auricle.errors import AudioError, BadRequest
 from auricle.languages import LANGUAGES
 from auricle.types import MAX_JOB_S, SAMPLE_RATE_HZ, Job, Options, Task, Transcript
 
-if TYPE_CHECKING:  # a worker does not load the settings
+if TYPE_CHECKING:  # the worker of an engine without model files does not load the settings
     from auricle.config.settings import ModelSettings
 
 MAX_LISTED_LANGUAGES = 10

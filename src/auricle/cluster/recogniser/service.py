@@ -36,7 +36,7 @@ from auricle.errors import (
 JSON = "application/json"
 
 BODY_TIMEOUT_S = 15.0
-"""Maximum time to receive the body of a job, which is at most 1 MB and sent by a nearby gateway."""
+"""Maximum time for the body of a job: at most ``MAX_JOB_BYTES``, sent by a nearby gateway."""
 
 
 class Backend(Protocol):

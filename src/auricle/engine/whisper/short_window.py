@@ -126,7 +126,7 @@ class _PendingWindow:
 
 
 class ShortWindowEngine:
-    """An :class:`auricle.engine.Engine` over CTranslate2's Whisper."""
+    """An :class:`auricle.engine.base.Engine` over CTranslate2's Whisper."""
 
     def __init__(
         self, backend: WhisperBackend, policy: ShortWindowPolicy = ShortWindowPolicy()
