@@ -79,6 +79,22 @@ def test_fields_of_later_versions_are_ignored() -> None:
     assert parse_capacity(later) == capacity_of({"a/": WELL})
 
 
+@pytest.mark.parametrize("name", ["workers", "ready", "queue", "model", "seconds_per_audio_s"])
+def test_a_capacity_without_figures_is_rejected(name: str) -> None:
+    body = json.loads(pack_capacity(capacity_of({"a/": WELL})))
+    del body["stats"][name]
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("name", ["waiting_jobs", "running_audio_s", "max_audio_s"])
+def test_a_capacity_without_figures_of_the_queue_is_rejected(name: str) -> None:
+    body = json.loads(pack_capacity(capacity_of({"a/": WELL})))
+    del body["stats"]["queue"][name]
+    with pytest.raises(RemoteProtocolError):
+        parse_capacity(json.dumps(body).encode())
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -234,6 +234,9 @@ def test_what_can_not_be_written_is_the_callers_fault(options: Options) -> None:
         pytest.param(lambda head: head.update(max_wait_s=-1.0), id="the past"),
         pytest.param(lambda head: head.update(admitted_upstream="yes"), id="a wrong type"),
         pytest.param(lambda head: options_of(head).update(prefix_tokens=["x"]), id="no number"),
+        pytest.param(lambda head: options_of(head).update(more=1), id="an unknown option"),
+        pytest.param(lambda head: options_of(head).pop("is_chunk"), id="a missing option"),
+        pytest.param(lambda head: head.update(options={}), id="no options"),
     ],
 )
 def test_a_head_is_checked(change: Callable[[dict[str, Any]], None]) -> None:

@@ -39,6 +39,29 @@ class Capacity(msgspec.Struct, frozen=True):
     id: str = ""
 
 
+class _RequiredQueue(msgspec.Struct, frozen=True):
+    waiting_jobs: msgspec.Raw
+    running_jobs: msgspec.Raw
+    waiting_audio_s: msgspec.Raw
+    running_audio_s: msgspec.Raw
+    max_audio_s: msgspec.Raw
+
+
+class _RequiredStats(msgspec.Struct, frozen=True):
+    workers: msgspec.Raw
+    ready: msgspec.Raw
+    queue: _RequiredQueue
+    model: msgspec.Raw
+    seconds_per_audio_s: msgspec.Raw
+
+
+class _Required(msgspec.Struct, frozen=True):
+    """Fields without which a gateway would misjudge a recogniser; a dataclass fills them in."""
+
+    stats: _RequiredStats
+
+
+_required_decoder: msgspec.json.Decoder[_Required] = msgspec.json.Decoder(_Required)
 _decoder: msgspec.json.Decoder[Capacity] = msgspec.json.Decoder(Capacity)
 _encoder = msgspec.json.Encoder()
 
@@ -78,6 +101,7 @@ def parse_capacity(body: bytes) -> Capacity:
     if len(body) > MAX_CAPACITY_BYTES:
         raise RemoteProtocolError("capacity report too long")
     try:
+        decode(_required_decoder, body)
         capacity = decode(_decoder, body)
     except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed capacity report") from exc

@@ -13,7 +13,7 @@ Neither end trusts the other: lengths, types and numbers are validated first.
 """
 
 import math
-from dataclasses import astuple
+from dataclasses import astuple, fields
 
 import msgspec
 import numpy as np
@@ -76,6 +76,12 @@ class JobHead(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     options: Options
 
 
+class _Keys(msgspec.Struct, frozen=True):
+    """The names of a job's options; a dataclass ignores unknown ones and fills in missing ones."""
+
+    options: dict[str, msgspec.Raw]
+
+
 class _Frame(msgspec.Struct, frozen=True, tag=True, forbid_unknown_fields=True):
     """Base of the frames of an answer; the class name is the tag on the wire."""
 
@@ -109,6 +115,8 @@ class ErrorFrame(_Frame, frozen=True):
 AnswerFrame = Beat | Done | ErrorFrame
 
 _head_decoder: msgspec.msgpack.Decoder[JobHead] = msgspec.msgpack.Decoder(JobHead)
+_keys_decoder: msgspec.msgpack.Decoder[_Keys] = msgspec.msgpack.Decoder(_Keys)
+_OPTION_NAMES = {field.name for field in fields(Options)}
 _frame_decoder: msgspec.msgpack.Decoder[AnswerFrame] = msgspec.msgpack.Decoder(AnswerFrame)
 
 
@@ -161,11 +169,14 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
     if not pcm_bytes or pcm_bytes % 2 or pcm_bytes > 2 * MAX_JOB_SAMPLES:
         raise RemoteProtocolError(f"invalid audio length of {pcm_bytes} bytes")
     try:
-        head = decode(_head_decoder, memoryview(body)[LENGTH.size : begin])
+        packed = memoryview(body)[LENGTH.size : begin]
+        head, keys = decode(_head_decoder, packed), decode(_keys_decoder, packed)
     except msgspec.DecodeError as exc:
         raise RemoteProtocolError("malformed job head") from exc
     if head.max_wait_s is not None and not (math.isfinite(head.max_wait_s) and head.max_wait_s > 0):
         raise RemoteProtocolError("invalid max_wait_s")
+    if keys.options.keys() != _OPTION_NAMES:  # of another version: the text would differ
+        raise RemoteProtocolError("unknown or missing options")
     if not 1 <= head.options.beam_size <= MAX_BEAM_SIZE:
         raise RemoteProtocolError("invalid beam_size")
     return head, begin
