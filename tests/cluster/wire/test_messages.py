@@ -21,6 +21,7 @@ from auricle.cluster.wire.messages import (
     Done,
     ErrorFrame,
     RemoteError,
+    audio_s_of,
     pack_job,
     parse_head,
     parse_job,
@@ -174,6 +175,12 @@ def test_audio_up_to_thirty_seconds_is_sent(length: int) -> None:
     body = pack_job(plain_job(length), max_wait_s=None)
     assert parse_job(body).pcm.size == length
     assert len(body) <= MAX_JOB_BYTES
+
+
+def test_the_length_of_the_audio_does_not_include_the_head() -> None:
+    options = Options(hotwords=("x" * 100,) * 500)
+    job = plain_job(16_000, options=options)
+    assert audio_s_of(pack_job(job, max_wait_s=None)) == job.audio_s == 1.0
 
 
 def test_longer_audio_is_not() -> None:

@@ -30,16 +30,14 @@ from auricle.cluster.recogniser.replica import RecogniserReplica
 from auricle.cluster.recogniser.scaling import AudioLoadPolicy, ingresses_per_machine
 from auricle.cluster.recogniser.service import RecogniserService
 from auricle.cluster.wire.capacity import Capacity, capacity_of
-from auricle.cluster.wire.messages import JobHead
+from auricle.cluster.wire.messages import JobHead, audio_s_of
 from auricle.config.settings import Settings
 from auricle.engine.registry import find_engine
 from auricle.errors import WorkerError
 from auricle.logs import configure_logging
 from auricle.machine import shorten_collections
 from auricle.transcriber import Stats
-from auricle.types import SAMPLE_RATE_HZ
 
-BYTES_PER_S = 2 * SAMPLE_RATE_HZ
 REPORT_TIMEOUT_S = 1.0
 FIRST_REPORTS_S = 2.5
 """Maximum wait of a job for the first reports at a new ingress, which take two rounds."""
@@ -81,7 +79,7 @@ class Replicas:
         with anyio.move_on_after(FIRST_REPORTS_S):
             await self._has_reports.wait()
         order = self._table.order(time.monotonic())
-        audio_s = len(body) / BYTES_PER_S  # the head is small
+        audio_s = audio_s_of(body)
         frames = self._recogniser.options(stream=True).transcribe.remote(body, to=tuple(order))
         self._table.sent(order[0], audio_s)
         try:

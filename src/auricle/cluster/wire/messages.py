@@ -28,6 +28,8 @@ from auricle.errors import (
 from auricle.types import (
     MAX_BEAM_SIZE,
     MAX_JOB_SAMPLES,
+    SAMPLE_BYTES,
+    SAMPLE_RATE_HZ,
     ClientId,
     Job,
     JobId,
@@ -180,6 +182,12 @@ def parse_head(body: bytes) -> tuple[JobHead, int]:
     if not 1 <= head.options.beam_size <= MAX_BEAM_SIZE:
         raise RemoteProtocolError("invalid beam_size")
     return head, begin
+
+
+def audio_s_of(body: bytes) -> float:
+    """Return the length of the audio of a job whose head was parsed, in seconds."""
+    head_bytes = LENGTH.size + LENGTH.unpack_from(body)[0]
+    return float(len(body) - head_bytes) / (SAMPLE_BYTES * SAMPLE_RATE_HZ)
 
 
 def parse_job(body: bytes) -> Job:
