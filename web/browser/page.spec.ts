@@ -1,11 +1,11 @@
 /** The captions' page, as the server serves it. */
 
-import { copyFile, readFile, unlink } from 'node:fs/promises';
-import { AxeBuilder } from '@axe-core/playwright';
+import { copyFile, unlink } from 'node:fs/promises';
 import type { Page } from '@playwright/test';
 import { API_KEY, OTHER_KEY, UNUSUAL_KEY } from './auricle.js';
+import { drop, expectNobodyShutOut, saved, test, watched } from './captions-page.js';
 import { FAKE_MICROPHONE_SECONDS, SENTENCE, TESTDATA, words } from './clip.js';
-import { expect, test as base } from './fixtures.js';
+import { expect } from './fixtures.js';
 
 declare global {
 	/** From the last loud sample of the microphone to each line of captions since. */
@@ -20,55 +20,6 @@ declare global {
 
 const MAX_VISIT_BYTES = 100_000;
 const FOLDER = process.env['AURICLE_SCREENSHOTS'];
-
-interface Own {
-	/** The page, with a key; whatever it asks elsewhere, and whatever its policy forbids, fails the test. */
-	readonly captions: Page;
-	/** Whether the page has a key. */
-	readonly key: string | null;
-}
-
-const test = base.extend<Own>({
-	key: [API_KEY, { option: true }],
-	captions: async ({ page, gateway, key }, use) => {
-		const problems = await watched(page, gateway.url);
-		await page.addInitScript(key => {
-			if (key !== null && sessionStorage.getItem('auricle.key') === null) {
-				sessionStorage.setItem('auricle.key', key);
-			}
-		}, key);
-		await page.goto(gateway.url);
-		await use(page);
-		expect(problems).toEqual([]);
-	},
-});
-
-/** Returns what goes wrong on a page from now on: errors, forbidden things, requests that leave its origin. */
-async function watched(page: Page, url: string): Promise<string[]> {
-	const problems: string[] = [];
-	const { host } = new URL(url);
-	page.on('pageerror', error => problems.push(error.message));
-	page.on('console', message => {
-		if (/policy|deprecat/i.test(message.text())) {
-			problems.push(message.text());
-		}
-	});
-	page.context().on('request', request => {
-		const asked = new URL(request.url());
-		if (asked.host !== host && asked.protocol !== 'blob:') {
-			problems.push(request.url());
-		}
-	});
-	await page.exposeFunction('onViolation', (what: string) => problems.push(what));
-	await page.addInitScript(() => {
-		document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
-			(globalThis as unknown as { onViolation(what: string): void }).onViolation(
-				`${violatedDirective} forbids ${blockedURI}`,
-			);
-		});
-	});
-	return problems;
-}
 
 /** Measures in the page how long after the last loud sample each line is there. */
 async function measureDelays(page: Page): Promise<void> {
@@ -103,47 +54,11 @@ async function packetsCounted(port: number): Promise<number> {
 	return Number(/^auricle_live_packets_total\{outcome="received"\} (\S+)$/m.exec(text)?.[1]);
 }
 
-async function saved(
-	page: Page,
-	button: string,
-	within = '#captions',
-): Promise<[name: string, text: string]> {
-	const [download] = await Promise.all([
-		page.waitForEvent('download'),
-		page.locator(within).getByRole('button', { name: button, exact: true }).click(),
-	]);
-	return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')];
-}
-
 /** Returns the texts of the cues in a file of subtitles, each on one line. */
 function cues(file: string, point: string): string[] {
 	const time = `\\d\\d:\\d\\d:\\d\\d\\${point}\\d{3}`;
 	const cue = new RegExp(`^${time} --> ${time}\n((?:.+\n)+)`, 'gm');
 	return [...file.matchAll(cue)].map(([, text = '']) => text.trim().replaceAll('\n', ' '));
-}
-
-async function expectNobodyShutOut(page: Page): Promise<void> {
-	for (const colorScheme of ['light', 'dark'] as const) {
-		await page.emulateMedia({ colorScheme });
-		const { violations } = await new AxeBuilder({ page }).analyze();
-		expect(violations).toEqual([]);
-	}
-}
-
-/** Drops a file of testdata, or bytes, onto the page. */
-async function drop(page: Page, name: string, content?: Buffer): Promise<void> {
-	const bytes = content ?? (await readFile(new URL(name, TESTDATA)));
-	const dropped = await page.evaluateHandle(
-		({ name, base64 }) => {
-			const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
-			const dropped = new DataTransfer();
-			dropped.items.add(new File([bytes], name));
-			return dropped;
-		},
-		{ name, base64: bytes.toString('base64') },
-	);
-	await page.dispatchEvent('main', 'dragover', { dataTransfer: dropped });
-	await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
 }
 
 test('shows captions, exports them, and counts every packet', async ({ page, captions, gateway, server }) => {

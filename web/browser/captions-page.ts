@@ -1,0 +1,95 @@
+/** The captions page in a test: with a key, and watched; and what tests do with it. */
+
+import { readFile } from 'node:fs/promises';
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { API_KEY } from './auricle.js';
+import { TESTDATA } from './clip.js';
+import { expect, test as base } from './fixtures.js';
+
+interface Own {
+	/** The page, with a key; whatever it asks elsewhere, and whatever its policy forbids, fails the test. */
+	readonly captions: Page;
+	/** Whether the page has a key. */
+	readonly key: string | null;
+}
+
+export const test = base.extend<Own>({
+	key: [API_KEY, { option: true }],
+	captions: async ({ page, gateway, key }, use) => {
+		const problems = await watched(page, gateway.url);
+		await page.addInitScript(key => {
+			if (key !== null && sessionStorage.getItem('auricle.key') === null) {
+				sessionStorage.setItem('auricle.key', key);
+			}
+		}, key);
+		await page.goto(gateway.url);
+		await use(page);
+		expect(problems).toEqual([]);
+	},
+});
+
+/** Returns what goes wrong on a page from now on: errors, forbidden things, requests that leave its origin. */
+export async function watched(page: Page, url: string): Promise<string[]> {
+	const problems: string[] = [];
+	const { host } = new URL(url);
+	page.on('pageerror', error => problems.push(error.message));
+	page.on('console', message => {
+		if (/policy|deprecat/i.test(message.text())) {
+			problems.push(message.text());
+		}
+	});
+	page.context().on('request', request => {
+		const asked = new URL(request.url());
+		if (asked.host !== host && asked.protocol !== 'blob:') {
+			problems.push(request.url());
+		}
+	});
+	await page.exposeFunction('onViolation', (what: string) => problems.push(what));
+	await page.addInitScript(() => {
+		document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+			(globalThis as unknown as { onViolation(what: string): void }).onViolation(
+				`${violatedDirective} forbids ${blockedURI}`,
+			);
+		});
+	});
+	return problems;
+}
+
+/** Presses a button that saves a file; returns the file. */
+export async function saved(
+	page: Page,
+	button: string,
+	within = '#captions',
+): Promise<[name: string, text: string]> {
+	const [download] = await Promise.all([
+		page.waitForEvent('download'),
+		page.locator(within).getByRole('button', { name: button, exact: true }).click(),
+	]);
+	return [download.suggestedFilename(), await readFile(await download.path(), 'utf8')];
+}
+
+/** Expects a page without barriers, light and dark. */
+export async function expectNobodyShutOut(page: Page): Promise<void> {
+	for (const colorScheme of ['light', 'dark'] as const) {
+		await page.emulateMedia({ colorScheme });
+		const { violations } = await new AxeBuilder({ page }).analyze();
+		expect(violations).toEqual([]);
+	}
+}
+
+/** Drops a file of testdata, or bytes, onto the page. */
+export async function drop(page: Page, name: string, content?: Buffer): Promise<void> {
+	const bytes = content ?? (await readFile(new URL(name, TESTDATA)));
+	const dropped = await page.evaluateHandle(
+		({ name, base64 }) => {
+			const bytes = Uint8Array.from(atob(base64), letter => letter.charCodeAt(0));
+			const dropped = new DataTransfer();
+			dropped.items.add(new File([bytes], name));
+			return dropped;
+		},
+		{ name, base64: bytes.toString('base64') },
+	);
+	await page.dispatchEvent('main', 'dragover', { dataTransfer: dropped });
+	await page.dispatchEvent('main', 'drop', { dataTransfer: dropped });
+}
